@@ -1,0 +1,1 @@
+"""Thin Airflow DAGs, generated from the contracts; they import only settings, contract and events."""

@@ -1,0 +1,1 @@
+"""Delta tables on Spark: landing files become bronze, silver and gold; gold is exported as CSV."""

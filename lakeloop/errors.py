@@ -1,0 +1,48 @@
+"""The errors a user may see. Each is one sentence or a few: what is wrong, where, what is allowed, what to do."""
+
+
+class LakeloopError(Exception):
+    """Base of all expected errors; the command line prints its text, never its traceback.
+
+    `exit_code` is what a command ends with: 1 failed, 2 wrong use, 3 refused by the quality gate.
+    """
+
+    exit_code = 1
+
+
+class WrongUse(LakeloopError):
+    """The command, its options or a file the user wrote is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class ContractError(WrongUse):
+    """A contract that cannot be used; `problems` holds every mistake found, in order of line."""
+
+    def __init__(self, path: object, problems: list[str]) -> None:
+        self.path = path
+        self.problems = problems
+        count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        super().__init__("\n".join([f"{path}: {count} in the contract", *(f"  {p}" for p in problems)]))
+
+
+class MissingTool(LakeloopError):
+    """Something the machine must have is not there; the text names the command that installs it."""
+
+
+class NotFound(LakeloopError):
+    """A table, version, month or model that does not exist (yet); the text says what does."""
+
+
+class DeliveryError(LakeloopError):
+    """One or more delivered files could not be taken; everything else was."""
+
+
+class NoSpace(LakeloopError):
+    """The disk is full; what was being written is not visible to readers."""
+
+
+class GateRefused(LakeloopError):
+    """The quality gate refused the model; nothing was pushed."""
+
+    exit_code = 3

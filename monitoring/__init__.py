@@ -1,0 +1,1 @@
+"""Watches production: drift, performance, alerts. Its modules come with their issue."""
