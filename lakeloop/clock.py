@@ -1,0 +1,31 @@
+"""The simulated clock of a use case: a month number, 0 at the start, that only ever moves forward."""
+
+from sqlalchemy import delete, insert, select
+
+from lakeloop.errors import WrongUse
+from lakeloop.operational_db import clocks, engine
+from lakeloop.settings import Settings
+
+
+def read_clock(settings: Settings) -> int:
+    """The use case's current month; 0 before anybody moved it."""
+    with engine(settings.operational_db).connect() as connection:
+        month = connection.scalar(select(clocks.c.month).where(clocks.c.use_case == settings.use_case))
+    return month or 0
+
+
+def set_clock(settings: Settings, month: int) -> None:
+    """Move the clock to `month`.
+
+    Raises:
+        WrongUse: `month` lies before the current one.
+    """
+    now = read_clock(settings)
+    if month < now:
+        raise WrongUse(
+            f"the clock of {settings.use_case} stands at month {now} and does not run backwards to {month}; "
+            "to start over, use another LAKELOOP_HOME or `make clean`"
+        )
+    with engine(settings.operational_db).begin() as connection:
+        connection.execute(delete(clocks).where(clocks.c.use_case == settings.use_case))
+        connection.execute(insert(clocks).values(use_case=settings.use_case, month=month))

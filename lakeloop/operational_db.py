@@ -1,0 +1,41 @@
+"""The small operational state (SQLite, or PostgreSQL by `LAKELOOP_DATABASE_URL`): its tables and connection."""
+
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from lakeloop.errors import LakeloopError
+
+metadata = MetaData()
+
+clocks = Table(
+    "clock",
+    metadata,
+    Column("use_case", String, primary_key=True),
+    Column("month", Integer, nullable=False),
+)
+
+
+@cache
+def engine(url: str) -> Engine:
+    """A connected engine whose tables exist; one a process and URL.
+
+    Raises:
+        LakeloopError: the database cannot be reached or created.
+    """
+    parsed = make_url(url)
+    try:
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        made = create_engine(parsed)
+        metadata.create_all(made)
+    except (OSError, OperationalError) as error:
+        place = parsed.render_as_string(hide_password=True)
+        raise LakeloopError(
+            f"the operational database {place} cannot be opened ({error.__class__.__name__}); "
+            "check LAKELOOP_HOME or LAKELOOP_DATABASE_URL"
+        ) from error
+    return made

@@ -1,0 +1,79 @@
+"""Where things live and how they run: read once from the environment and `[tool.lakeloop]`, then passed on."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """One process's settings. Every field can be set as `LAKELOOP_<FIELD>`; paths may be relative.
+
+    An area (landing, lake, export, models, tfx, logs, reports) is a folder under `home` unless it is set by
+    itself; `area()` gives it for one use case.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LAKELOOP_", frozen=True, extra="ignore")
+
+    home: Path = Path("var")
+    use_case: str = Field(default_factory=lambda: project_default("use_case"))
+    use_cases: Path = PROJECT / "data"
+    database_url: str = ""
+    spark_master: str = "local[*]"
+    spark_memory: str = "2g"
+    delta_jar: Path | None = None
+    model_server_port: int = 8501
+    model_server_url: str = ""
+
+    landing: str = ""
+    lake: str = ""
+    export: str = ""
+    models: str = ""
+    tfx: str = ""
+    logs: str = ""
+    reports: str = ""
+
+    def area(self, name: str) -> str:
+        """The folder or URL of one area, e.g. `area("lake")` -> `/…/var/lake`."""
+        return getattr(self, name) or str(self.home.absolute() / name)
+
+    def folder(self, name: str) -> Path:
+        """One area's folder for this use case, e.g. `folder("models")` -> `/…/var/models/<use case>`."""
+        return Path(self.area(name)) / self.use_case
+
+    @property
+    def metadata_db(self) -> Path:
+        """ML Metadata's SQLite file, shared by all use cases."""
+        return Path(self.area("tfx")) / "metadata.db"
+
+    @property
+    def operational_db(self) -> str:
+        """SQLAlchemy URL of the small operational state: clock, event ledger, fallback switches."""
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'lakeloop.db'}"
+
+    @property
+    def contract_path(self) -> Path:
+        """The current use case's contract."""
+        return self.use_cases / self.use_case / "contract.yaml"
+
+    @property
+    def model_server(self) -> str:
+        """Base URL of the model server's REST API."""
+        return self.model_server_url or f"http://127.0.0.1:{self.model_server_port}"
+
+
+def project_default(key: str) -> str:
+    """A value of `[tool.lakeloop]` in the project's pyproject.toml; '' where there is none."""
+    pyproject = PROJECT / "pyproject.toml"
+    if not pyproject.is_file():
+        return ""
+    return tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("lakeloop", {}).get(key, "")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment with the given fields replaced; empty overrides are ignored."""
+    given = {key: value for key, value in overrides.items() if value not in (None, "")}
+    return Settings(**given)  # type: ignore[arg-type]

@@ -1,0 +1,54 @@
+"""A use case's own Python beside its contract: the data generator and the rules."""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.errors import WrongUse
+from lakeloop.settings import Settings
+
+Rules = Callable[[Mapping[str, Any]], str]
+
+
+@cache
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"use_case_{path.parent.name}_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise WrongUse(f"{path} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_rules(contract: Contract, settings: Settings) -> Rules | None:
+    """The use case's rules (row -> class name); none if its contract names none."""
+    if contract.fallback is None:
+        return None
+    file, function = contract.fallback.rules.split(":")
+    return getattr(_load(settings.contract_path.parent / file), function)
+
+
+def sample_month(
+    contract: Contract, settings: Settings, month: int, rows: int | None = None, seed: int | None = None
+) -> pd.DataFrame:
+    """A month drawn by the use case's generator: key, event time, features and truth, one row an event.
+
+    Raises:
+        WrongUse: the use case has no generator.
+    """
+    if contract.generator is None:
+        raise WrongUse(f"use case {contract.use_case} has no `generator` in its contract; deliver real files instead")
+    return _load(settings.contract_path.parent / contract.generator).sample(month, rows, seed)
+
+
+def with_label(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with class id and class name derived from its truth column."""
+    ids = frame[contract.label.column].map(contract.label.class_id)
+    names = ids.map(dict(enumerate(contract.label.class_names)))
+    return frame.assign(**{contract.label.name: ids, contract.label.name_column: names})
