@@ -1,0 +1,88 @@
+"""Delivers generated months as files into the landing folder, and holds back what the clock says is not known yet."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
+
+from lakeloop.clock import read_clock
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month
+
+log = logging.getLogger(__name__)
+HELD = ".held"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One written file; `due` is the clock at which it is delivered, None when it already is."""
+
+    path: Path
+    source: str
+    month: int
+    rows: int
+    due: int | None
+
+
+def generate(
+    contract: Contract,
+    settings: Settings,
+    months: Iterable[int],
+    *,
+    rows: int | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    on_file: Callable[[Delivery], None] = lambda delivery: None,
+) -> list[Delivery]:
+    """Write `<source>/<file of the month>` for every source and month.
+
+    The landing folder (no `out`) gets the features of every month asked for and the ground truth the clock
+    allows; later truth waits in a hidden folder beside it until `release` delivers it. With `out`, all is
+    written there.
+    """
+    landing = settings.folder("landing")
+    clock = read_clock(settings)
+    deliveries = []
+    for month in months:
+        frame = sample_month(contract, settings, month, rows, seed)
+        for source, spec in contract.sources.items():
+            due = contract.arrives(source, month) if source == contract.label.source and spec.delay_months else 0
+            held = out is None and due > clock
+            folder = (out or landing) / (HELD if held else "") / source
+            path = folder / spec.file_name(contract.month_name(month))
+            _write_csv(frame[list(spec.columns)], path, spec.separator)
+            delivery = Delivery(path, source, month, len(frame), due if held else None)
+            on_file(delivery)
+            deliveries.append(delivery)
+    return deliveries
+
+
+def release(contract: Contract, settings: Settings) -> list[Path]:
+    """Deliver every held-back file whose time has come; the paths it now has in the landing folder."""
+    landing, clock = settings.folder("landing"), read_clock(settings)
+    delivered = []
+    for source, spec in contract.sources.items():
+        for path in sorted((landing / HELD / source).glob("*")):
+            match = spec.file_pattern.match(path.name)
+            if match and contract.arrives(source, contract.month_number(match["month"])) <= clock:
+                target = landing / source / path.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                delivered.append(path.rename(target))
+    log.info("event=released use_case=%s clock=%d files=%d", contract.use_case, clock, len(delivered))
+    return delivered
+
+
+def _write_csv(frame: pd.DataFrame, path: Path, separator: str) -> None:
+    """Write to `.part` and rename, so that no reader ever sees half a file. Floats keep every digit."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as stream:
+        stream.write((separator.join(frame.columns) + "\n").encode())
+        options = csv.WriteOptions(include_header=False, delimiter=separator, quoting_style="needed")
+        csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), stream, options)
+    part.rename(path)

@@ -1,0 +1,70 @@
+"""The data catalogue: a contract in words, as Markdown."""
+
+from collections.abc import Iterable
+
+from lakeloop.contract import Contract, When
+
+
+def catalogue_markdown(contract: Contract) -> str:
+    """Sources, features, label, gate and fallback of a contract as one Markdown document."""
+    label, gate = contract.label, contract.gate
+    parts = [
+        f"# {contract.title}\n\n{contract.description}",
+        f"**Key** `{contract.key.column}`: {contract.key.description}  \n"
+        f"**Event time** `{contract.event_time.column}`: {contract.event_time.description} "
+        f"(month 0 is {contract.event_time.start})",
+        "## Sources",
+        _table(
+            ("source", "files", "separator", "arrives", "columns", "what it is"),
+            (
+                (n, s.files, s.separator, f"{s.delay_months} months later" if s.delay_months else "in its month",
+                 ", ".join(s.columns), s.description)
+                for n, s in contract.sources.items()
+            ),
+        ),  # fmt: skip
+        "## Features",
+        _table(
+            ("feature", "type", "role", "unit", "allowed", "drift test", "what it is"),
+            (
+                (n, f.type, f.role, f.unit, f.allowed, f"{f.drift.test}, {f.drift.threshold:g}", f.description)
+                for n, f in contract.features.items()
+            ),
+        ),
+        f"## Label `{label.name}`\n\n{label.description}, derived from `{label.source}.{label.column}` "
+        f"({label.truth.description}; allowed: {label.truth.allowed}).",
+        _table(
+            ("id", "class", f"when {label.column} is"),
+            ((str(i), c.name, _when(c.when)) for i, c in enumerate(label.classes)),
+        ),
+        "## Quality gate",
+        _table(
+            ("requirement", "bound"),
+            [
+                (name, ", ".join(f"{k} {v}" for k, v in bound.items()) if isinstance(bound, dict) else f"{bound:g}")
+                for name, bound in gate.model_dump(exclude_none=True).items()
+            ],
+        ),
+    ]
+    if contract.fallback:
+        ranges = contract.fallback.ranges.items()
+        parts += [
+            f"## Fallback\n\nThe rules (`{contract.fallback.rules}`) answer where the model's highest probability is "
+            f"below {contract.fallback.confidence_below:g} or an input is unusual:",
+            _table(("feature", "usual"), ((n, f"{r.at_least:g} to below {r.below:g}") for n, r in ranges)),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _when(when: When | None) -> str:
+    if when is None:
+        return "anything else"
+    return next(f"{word} {value}" for word, value in when.model_dump().items() if value is not None)
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table; pipes inside cells are escaped."""
+
+    def line(cells: Iterable[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return "\n".join([line(header), line("---" for _ in header), *map(line, rows)])

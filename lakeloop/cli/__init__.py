@@ -1,0 +1,23 @@
+"""The command line `lakeloop`: thin wrappers that parse, call one function and print what it gave."""
+
+import os
+import sys
+
+# TensorFlow and friends read these when they are first imported, which happens inside the commands.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+def main() -> None:
+    """Run a command; expected errors end as one text on standard error and their exit code, never as a traceback."""
+    from lakeloop.cli.app import app
+    from lakeloop.cli.failures import explain
+
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - the one place where anything may arrive
+        text, code = explain(error)
+        print(f"lakeloop: {text}", file=sys.stderr)
+        sys.exit(code)

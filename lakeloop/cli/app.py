@@ -1,0 +1,39 @@
+"""All commands in one Typer application."""
+
+import logging
+from typing import Annotated
+
+import typer
+
+from lakeloop.cli import clock, contract, data, lake, pipeline, serve, story
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Lakeloop closes the loop: landing files → Delta lakehouse → TFX pipeline → served model.\n\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by the quality gate.",
+)
+
+
+@app.callback()
+def settings(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the platform logs while it works.")] = False,
+) -> None:
+    """Options before the command hold for every command."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s",
+    )
+
+
+app.add_typer(contract.app, name="contract")
+app.add_typer(data.app, name="data")
+app.add_typer(clock.app, name="clock")
+app.add_typer(lake.app, name="lake")
+app.add_typer(pipeline.pipeline_app, name="pipeline")
+app.add_typer(serve.app, name="serve")
+app.command("train")(pipeline.train)
+app.command("validate")(pipeline.validate)
+app.command("demo")(story.demo)
+app.command("exercise")(story.exercise)

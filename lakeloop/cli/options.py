@@ -1,0 +1,46 @@
+"""Options that many commands share, and how their texts become values."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.errors import WrongUse
+from lakeloop.settings import Settings, load_settings
+
+UseCase = Annotated[
+    str, typer.Option("--use-case", "-u", help="Which use case; default: LAKELOOP_USE_CASE or pyproject.toml.")
+]
+Months = Annotated[str, typer.Option("--months", "-m", help="A month number or a range: 0, 0-12.")]
+
+
+def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:
+    """The settings and the checked contract of a use case.
+
+    Raises:
+        WrongUse: no use case is named anywhere.
+        ContractError: its contract has mistakes.
+    """
+    settings = load_settings(use_case=use_case)
+    if not settings.use_case:
+        raise WrongUse("no use case: name one with --use-case or LAKELOOP_USE_CASE")
+    return settings, load_contract(settings.contract_path)
+
+
+def parse_months(text: str) -> tuple[int, int]:
+    """'7' -> (7, 7), '0-12' -> (0, 12).
+
+    Raises:
+        WrongUse: the text is neither, or runs backwards.
+    """
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    if not match:
+        raise WrongUse(f"--months is {text!r}; write a month number or a range, e.g. 0 or 0-12")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if first > last:
+        raise WrongUse(f"--months {text} runs backwards; write {last}-{first}")
+    if last > 1200:
+        raise WrongUse(f"--months {text}: month {last} is more than a century ahead; 0 to 1200 are allowed")
+    return first, last
