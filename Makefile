@@ -1,0 +1,61 @@
+# Lakeloop: `make demo` and `make test` are all you need; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE
+unexport VIRTUAL_ENV
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export DO_NOT_TRACK := 1
+
+BIN := .venv/bin
+CODE := lakeloop lakehouse tfx_pipeline serving monitoring dags
+
+SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium
+
+.PHONY: help setup system airflow demo exercise test test-long lint types format bench clean distclean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make .venv, the Delta jar and the compiled pipeline; says what is missing
+	@deploy/setup.sh
+
+system: ## Install the Debian packages the platform and its browser tests use (needs root)
+	@dpkg -s $(SYSTEM_PACKAGES) >/dev/null 2>&1 || { apt-get update -q && apt-get install -qy --no-install-recommends $(SYSTEM_PACKAGES); }
+
+airflow: setup ## Make .venv-airflow, the orchestrator's own environment
+	@deploy/setup.sh airflow
+
+demo: setup ## From landing files to a validated, served model, with a report; what happened is printed
+	@$(BIN)/lakeloop demo
+
+exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
+	@$(BIN)/lakeloop exercise
+
+test: setup ## All tests that matter every day (under 10 minutes on 2 cores)
+	@$(BIN)/pytest -m "not long"
+
+test-long: setup ## What takes longer: many seeds, whole stories
+	@$(BIN)/pytest -m long
+
+lint: setup ## Style, formatting, and the one direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: setup ## Types
+	@$(BIN)/mypy $(CODE) bench
+
+format: setup ## Rewrite the code in the house's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## Measure the speeds promised in docs/benchmarks.md
+	@$(BIN)/python -m bench
+
+clean: ## Remove what running made (tables, models, reports, caches); environments stay
+	rm -rf $${LAKELOOP_HOME:-var} .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -not -path './.tools/*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the environments as well
+	rm -rf .venv .venv-airflow .tools

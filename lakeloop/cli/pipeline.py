@@ -1,0 +1,144 @@
+"""`lakeloop pipeline`, `train` and `validate`: from gold to a judged model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakeloop.cli.options import UseCase, open_use_case, parse_months
+from lakeloop.cli.render import BAD, GOOD, console, node_line, print_gate
+from lakeloop.contract import Contract
+from lakeloop.errors import GateRefused, WrongUse
+from lakeloop.settings import Settings
+
+pipeline_app = typer.Typer(no_args_is_help=True, help="The TFX pipeline's definition.")
+
+
+@pipeline_app.callback()
+def group() -> None:
+    """The TFX pipeline's definition."""
+
+
+@pipeline_app.command("compile")
+def compile_(use_case: UseCase = "") -> None:
+    """Compile the pipeline to its intermediate representation (ir.pb) and its task graph (graph.json)."""
+    from tfx_pipeline.compile import compile_pipeline
+
+    settings, contract = open_use_case(use_case)
+    path = compile_pipeline(contract, settings)
+    console.print(f"{path} and graph.json beside it", soft_wrap=True)
+
+
+def train(
+    months: Annotated[str, typer.Option("--months", "-m", help="Months to train on: 0, 0-12; default: all with truth.")] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", "-s", help="A hyper-parameter, e.g. units=50; may be repeated.")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option("--drop", help="A feature to leave out; may be repeated.")] = None,
+    use_case: UseCase = "",
+) -> None:
+    """Export gold, train, evaluate, gate and push a model. A model the gate refuses is not pushed (exit 3)."""
+    settings, contract = open_use_case(use_case)
+    changes = parse_changes(set_ or [])
+    check_training_options(contract, changes, tuple(drop or ()))
+    manifest = export_months(settings, contract, parse_months(months) if months else None)
+    train_on(settings, contract, manifest, changes, tuple(drop or ()))
+
+
+def parse_changes(texts: list[str]) -> dict[str, str]:
+    """['units=50'] -> {'units': '50'}.
+
+    Raises:
+        WrongUse: a text without `=`.
+    """
+    for text in texts:
+        if "=" not in text:
+            raise WrongUse(f"--set {text}: write NAME=VALUE, e.g. --set units=50")
+    return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in texts)}
+
+
+def check_training_options(contract: Contract, changes: dict[str, str], drop: tuple[str, ...]) -> None:
+    """Refuse wrong options before anything slow starts."""
+    from tfx_pipeline.parameters import run_parameters
+
+    run_parameters(contract, Path(), changes, drop)
+
+
+def export_months(settings: Settings, contract: Contract, months: tuple[int, int] | None) -> Path:
+    """Export gold's labelled rows; the manifest's path."""
+    from lakehouse.export import export
+    from lakehouse.session import spark_session
+    from lakeloop.git import git_commit
+    from lakeloop.manifest import read_manifest
+
+    console.print("Exporting gold as CSV …")
+    spark = spark_session(settings)
+    try:
+        path = export(spark, contract, settings, months=months, git_commit=git_commit())
+    finally:
+        spark.stop()
+    manifest = read_manifest(path)
+    console.print(
+        f"  {manifest.table} version {manifest.version}: {manifest.rows_of('train'):,} train and "
+        f"{manifest.rows_of('eval'):,} eval rows\n  {path}",
+        soft_wrap=True,
+    )
+    return path
+
+
+def train_on(
+    settings: Settings, contract: Contract, manifest: Path, changes: dict[str, str], drop: tuple[str, ...] = ()
+) -> str:
+    """Run the pipeline on an export, a line a node, then the gate table; the pushed version.
+
+    Raises:
+        GateRefused: the gate refused the model.
+    """
+    from lakeloop.git import git_commit
+    from tfx_pipeline.parameters import run_parameters
+    from tfx_pipeline.runner import run_pipeline
+
+    parameters = run_parameters(contract, manifest, changes, drop, trigger="command line", git_commit=git_commit())
+    console.print("Running the pipeline …")
+    with console.status("starting TFX") as status:
+        record = run_pipeline(
+            settings,
+            contract,
+            parameters,
+            on_node=lambda result: console.print(node_line(result)),
+            on_start=lambda node: status.update(f"{node} …"),
+        )
+    console.print(f"  run {record.run_id}: {record.seconds:.1f} s")
+    if record.gate is not None:
+        print_gate(record.gate, "Quality gate")
+    if not record.blessed:
+        failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
+        console.print("refused: the model is not pushed", style=BAD)
+        raise GateRefused(f"the quality gate refused the model ({failed}); nothing was pushed")
+    console.print(f"blessed and pushed as version {record.pushed_version}", style=GOOD)
+    return record.pushed_version
+
+
+def validate(
+    month: Annotated[int, typer.Option("--month", min=0, help="Month number to judge the model on.")],
+    model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
+    oracle: Annotated[
+        bool, typer.Option("--oracle", help="Take the truth from the generator, for evaluation only, before it is known.")
+    ] = False,
+    use_case: UseCase = "",
+) -> None:
+    """Judge a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails)."""
+    from lakeloop.evaluation import labelled_rows, when_known
+    from tfx_pipeline.validate import model_folder, validate_model
+
+    settings, contract = open_use_case(use_case)
+    folder = model_folder(settings, model)
+    frame = labelled_rows(settings, contract, month, oracle)
+    report = validate_model(folder, contract, frame)
+    print_gate(report, f"{contract.use_case} version {folder.name} on month {month} ({contract.month_name(month)})")
+    console.print(when_known(settings, contract, month, oracle))
+    if not report.passed:
+        raise GateRefused(
+            f"version {folder.name} does not meet the gate on month {month}: "
+            + ", ".join(check.name for check in report.failed)
+        )

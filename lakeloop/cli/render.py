@@ -1,0 +1,67 @@
+"""How things look in a terminal: one console, progress bars, tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from tfx_pipeline.gate import GateReport
+    from tfx_pipeline.run_record import NodeResult
+
+console = Console(highlight=False, soft_wrap=False)
+GOOD, BAD, DIM = "green", "bold red", "dim"
+
+
+def progress() -> Progress:
+    """A progress bar on standard error that disappears when done; piped output stays clean."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], numbers: Sequence[str] = ()) -> Table:
+    """A plain table; the columns named in `numbers` are right-aligned."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in header:
+        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
+    return made
+
+
+def verdict(passed: bool) -> Text:
+    """`pass` or `FAIL`; the words differ so that colour is not needed."""
+    return Text("pass", GOOD) if passed else Text("FAIL", BAD)
+
+
+def gate_table(report: "GateReport") -> Table:
+    """The gate's checks: check, value, bound, verdict."""
+    rows = [(check.name, f"{check.value:.4f}", check.bound, verdict(check.passed)) for check in report.checks]
+    return table(("check", "value", "bound", "verdict"), rows, numbers=("value",))
+
+
+def print_gate(report: "GateReport", heading: str) -> None:
+    """The gate table with the interval that says how much its accuracy can be trusted."""
+    low, high = report.interval
+    rows = ", ".join(f"{count:,} {name}" for name, count in report.rows.items())
+    console.print(f"\n{heading} ({rows} rows)", style="bold")
+    console.print(gate_table(report))
+    console.print(
+        f"accuracy on {report.interval_set} lies between {low:.3f} and {high:.3f} with 95 % confidence", style=DIM
+    )
+
+
+def node_line(result: "NodeResult") -> Text:
+    """One line a pipeline node: name, time, result."""
+    style = {"failed": BAD, "skipped": DIM, "cached": DIM}.get(result.state, "")
+    state = "" if result.state == "ran" else f"[{result.state}] "
+    return Text(f"  {result.node:<22}{result.seconds:6.1f} s  {state}{result.result}", style)

@@ -1,0 +1,52 @@
+"""Labelled rows of one month to judge a model on: from gold, or before the truth is known from the generator."""
+
+import pandas as pd
+
+from lakeloop.clock import read_clock
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+from lakeloop.use_case import load_rules, sample_month, with_label
+
+
+def labelled_rows(settings: Settings, contract: Contract, month: int, oracle: bool) -> pd.DataFrame:
+    """Features and class id of a month, one row an event.
+
+    Raises:
+        NotFound: gold has no labelled rows of the month; the text says when its truth is known.
+        WrongUse: `oracle` without a generator.
+    """
+    if oracle:
+        return with_label(contract, sample_month(contract, settings, month))
+    from lakehouse.labelled import labelled_month
+    from lakehouse.session import spark_session
+
+    spark = spark_session(settings)
+    try:
+        return labelled_month(spark, contract, settings, month)
+    finally:
+        spark.stop()
+
+
+def when_known(settings: Settings, contract: Contract, month: int, oracle: bool) -> str:
+    """One sentence on the truth of a month: delivered, or known at which clock."""
+    due, now = contract.arrives(contract.label.source, month), read_clock(settings)
+    if not oracle:
+        return f"The truth of month {month} was delivered at clock {due}; the clock stands at {now}."
+    if due <= now:
+        return f"Judged with the generator's own labels; this truth was due at clock {due} (now {now})."
+    return f"Judged with the generator's own labels: in production this truth is known at clock {due} (now {now})."
+
+
+def baselines(settings: Settings, contract: Contract, frame: pd.DataFrame) -> dict[str, float]:
+    """Accuracy of what needs no model: a random class (expected), the commonest class, the use case's rules."""
+    labels = frame[contract.label.name]
+    found = {
+        "random": 1 / len(contract.label.classes),
+        "majority": float(labels.value_counts(normalize=True).iloc[0]),
+    }
+    rules = load_rules(contract, settings)
+    if rules is not None:
+        names = frame[list(contract.features)].to_dict("records")
+        answers = pd.Series([rules(row) for row in names], index=frame.index)
+        found["rules"] = float((answers == labels.map(dict(enumerate(contract.label.class_names)))).mean())
+    return found
