@@ -17,7 +17,8 @@ Rules = Callable[[Mapping[str, Any]], str]
 
 
 @cache
-def _load(path: Path) -> ModuleType:
+def load_module(path: Path) -> ModuleType:
+    """A use case's own Python file as a module; loaded once."""
     spec = importlib.util.spec_from_file_location(f"use_case_{path.parent.name}_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise WrongUse(f"{path} cannot be loaded as Python")
@@ -31,7 +32,7 @@ def load_rules(contract: Contract, settings: Settings) -> Rules | None:
     if contract.fallback is None:
         return None
     file, function = contract.fallback.rules.split(":")
-    return getattr(_load(settings.contract_path.parent / file), function)
+    return getattr(load_module(settings.contract_path.parent / file), function)
 
 
 def sample_month(
@@ -44,7 +45,7 @@ def sample_month(
     """
     if contract.generator is None:
         raise WrongUse(f"use case {contract.use_case} has no `generator` in its contract; deliver real files instead")
-    return _load(settings.contract_path.parent / contract.generator).sample(month, rows, seed)
+    return load_module(settings.contract_path.parent / contract.generator).sample(month, rows, seed)
 
 
 def with_label(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:

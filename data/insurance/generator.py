@@ -19,19 +19,26 @@ def sample(month: int, rows: int | None = None, seed: int | None = None) -> pd.D
     1e-12 everywhere. With either, the fast mode draws `rows` rows (default 1,500) from the same model.
     """
     if rows is None and seed is None:
-        columns = _reference(month)
-    else:
-        columns = _fast(month, rows or REFERENCE_ROWS, 0 if seed is None else seed)
+        return reference_frame(month, month)
+    return _frame(month, _fast(month, rows or REFERENCE_ROWS, 0 if seed is None else seed))
+
+
+def reference_frame(month: int, seed: int) -> pd.DataFrame:
+    """1,500 rows of one month with the reference's own way of drawing; the reference data has `seed` = month."""
+    return _frame(month, _reference(month, seed))
+
+
+def _frame(month: int, columns: dict[str, np.ndarray]) -> pd.DataFrame:
     name = f"{FIRST_YEAR + month // 12}-{month % 12 + 1:02d}"
     count = len(columns["risk"])
     keys = pd.Series(np.arange(count)).astype(str).str.zfill(4)
     return pd.DataFrame({"policy_id": name + "-" + keys, "month": name, **columns})
 
 
-def _reference(month: int) -> dict[str, np.ndarray]:
+def _reference(month: int, seed: int) -> dict[str, np.ndarray]:
     """The reference draw: legacy `numpy.random`, and the order of the draws is part of the data."""
     n = REFERENCE_ROWS
-    np.random.seed(month)
+    np.random.seed(seed)
     training = np.random.binomial(1, 0.20, n)
     age = np.clip(skewnorm.rvs(a=16, loc=18, scale=22, size=n), 16, 100) + np.random.normal(0.1 * month, 0.1, n)
     emergency_braking = np.random.binomial(1, 0.40 + 0.015 * month, n)

@@ -1,7 +1,7 @@
 """`lakeloop pipeline`, `train` and `validate`: from gold to a judged model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,11 @@ from lakeloop.cli.render import BAD, GOOD, console, node_line, print_gate
 from lakeloop.contract import Contract
 from lakeloop.errors import GateRefused, WrongUse
 from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from tfx_pipeline.run_record import RunRecord
 
 pipeline_app = typer.Typer(no_args_is_help=True, help="The TFX pipeline's definition.")
 
@@ -42,7 +47,10 @@ def train(
     changes = parse_changes(set_ or [])
     check_training_options(contract, changes, tuple(drop or ()))
     manifest = export_months(settings, contract, parse_months(months) if months else None)
-    train_on(settings, contract, manifest, changes, tuple(drop or ()))
+    record = train_on(settings, contract, manifest, changes, tuple(drop or ()))
+    if not record.blessed:
+        failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
+        raise GateRefused(f"the quality gate refused the model ({failed}); nothing was pushed")
 
 
 def parse_changes(texts: list[str]) -> dict[str, str]:
@@ -65,21 +73,34 @@ def check_training_options(contract: Contract, changes: dict[str, str], drop: tu
 
 
 def export_months(settings: Settings, contract: Contract, months: tuple[int, int] | None) -> Path:
-    """Export gold's labelled rows; the manifest's path."""
-    from lakehouse.export import export
+    """Export gold's labelled rows in a Spark session of its own; the manifest's path."""
     from lakehouse.session import spark_session
+
+    with console.status("starting Spark …"):
+        spark = spark_session(settings)
+    try:
+        return export_with(spark, settings, contract, months)
+    finally:
+        spark.stop()
+
+
+def export_with(
+    spark: "SparkSession",
+    settings: Settings,
+    contract: Contract,
+    months: tuple[int, int] | None,
+    version: int | None = None,
+) -> Path:
+    """Export gold's labelled rows and say what was exported; the manifest's path."""
+    from lakehouse.export import export
     from lakeloop.git import git_commit
     from lakeloop.manifest import read_manifest
 
-    console.print("Exporting gold as CSV …")
-    spark = spark_session(settings)
-    try:
-        path = export(spark, contract, settings, months=months, git_commit=git_commit())
-    finally:
-        spark.stop()
+    with console.status("exporting …"):
+        path = export(spark, contract, settings, version=version, months=months, git_commit=git_commit())
     manifest = read_manifest(path)
     console.print(
-        f"  {manifest.table} version {manifest.version}: {manifest.rows_of('train'):,} train and "
+        f"{manifest.table} version {manifest.version}: {manifest.rows_of('train'):,} train and "
         f"{manifest.rows_of('eval'):,} eval rows\n  {path}",
         soft_wrap=True,
     )
@@ -87,20 +108,20 @@ def export_months(settings: Settings, contract: Contract, months: tuple[int, int
 
 
 def train_on(
-    settings: Settings, contract: Contract, manifest: Path, changes: dict[str, str], drop: tuple[str, ...] = ()
-) -> str:
-    """Run the pipeline on an export, a line a node, then the gate table; the pushed version.
-
-    Raises:
-        GateRefused: the gate refused the model.
-    """
+    settings: Settings,
+    contract: Contract,
+    manifest: Path,
+    changes: dict[str, str],
+    drop: tuple[str, ...] = (),
+    trigger: str = "command line",
+) -> "RunRecord":
+    """Run the pipeline on an export: a line a node, then the gate table and the verdict."""
     from lakeloop.git import git_commit
     from tfx_pipeline.parameters import run_parameters
     from tfx_pipeline.runner import run_pipeline
 
-    parameters = run_parameters(contract, manifest, changes, drop, trigger="command line", git_commit=git_commit())
-    console.print("Running the pipeline …")
-    with console.status("starting TFX") as status:
+    parameters = run_parameters(contract, manifest, changes, drop, trigger=trigger, git_commit=git_commit())
+    with console.status("starting TFX …") as status:
         record = run_pipeline(
             settings,
             contract,
@@ -111,12 +132,11 @@ def train_on(
     console.print(f"  run {record.run_id}: {record.seconds:.1f} s")
     if record.gate is not None:
         print_gate(record.gate, "Quality gate")
-    if not record.blessed:
-        failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
-        console.print("refused: the model is not pushed", style=BAD)
-        raise GateRefused(f"the quality gate refused the model ({failed}); nothing was pushed")
-    console.print(f"blessed and pushed as version {record.pushed_version}", style=GOOD)
-    return record.pushed_version
+    if record.blessed:
+        console.print(f"blessed, pushed as version {record.pushed_version}", style=GOOD)
+    else:
+        console.print("refused: this model is not pushed", style=BAD)
+    return record
 
 
 def validate(

@@ -1,0 +1,47 @@
+"""What is derived from a contract: months, arrival, file names, split, hash."""
+
+import hashlib
+
+import pytest
+
+from lakeloop.contract import Contract
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "2023-01"), (11, "2023-12"), (12, "2024-01"), (36, "2026-01")])
+def test_months_are_counted_from_the_start(contract: Contract, number: int, name: str) -> None:
+    assert contract.month_name(number) == name
+    assert contract.month_number(name) == number
+
+
+def test_truth_arrives_two_years_later_except_history(contract: Contract) -> None:
+    assert [contract.arrives("claims", m) for m in (0, 1, 12, 36)] == [0, 25, 36, 60]
+    assert [contract.arrives("policies", m) for m in (0, 1, 12)] == [0, 1, 12]
+
+
+@pytest.mark.parametrize(
+    ("name", "matches"),
+    [
+        ("policies-2023-01.csv", True),
+        ("policies-2023-01.v2.csv", True),
+        ("policies-2023-01.csv.part", False),
+        ("claims-2023-01.csv", False),
+        ("policies-2023.csv", False),
+    ],
+)
+def test_file_names_are_recognised(contract: Contract, name: str, matches: bool) -> None:
+    assert bool(contract.sources["policies"].file_pattern.match(name)) is matches
+
+
+def test_the_split_is_the_documented_hash(contract: Contract) -> None:
+    keys = [f"2023-01-{i:04d}" for i in range(1500)]
+    held_out = [k for k in keys if int(hashlib.sha256(f"2:{k}".encode()).hexdigest()[:8], 16) % 5 == 0]
+    assert [k for k in keys if contract.split.is_eval(k)] == held_out
+    assert len(held_out) == 293
+
+
+def test_the_schema_hash_changes_with_the_shape_of_a_row_only(contract: Contract) -> None:
+    age = contract.features["age"].model_copy(update={"valid": (0.0, 120.0)})
+    narrower = contract.model_copy(update={"features": {**contract.features, "age": age}})
+    retitled = contract.model_copy(update={"title": "Another title"})
+    assert narrower.schema_sha256 != contract.schema_sha256
+    assert retitled.schema_sha256 == contract.schema_sha256
