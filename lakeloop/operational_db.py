@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.errors import LakeloopError
 
@@ -32,7 +32,7 @@ def engine(url: str) -> Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         made = create_engine(parsed)
         metadata.create_all(made)
-    except (OSError, OperationalError) as error:
+    except (OSError, SQLAlchemyError) as error:
         place = parsed.render_as_string(hide_password=True)
         raise LakeloopError(
             f"the operational database {place} cannot be opened ({error.__class__.__name__}); "

@@ -1,0 +1,91 @@
+"""Commands end with a sentence and an exit code that means something, never with a traceback."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lakeloop.settings import Settings
+from tests.lakeloop.conftest import Run
+
+
+def test_contract_check_says_good_or_every_mistake(lakeloop: Run, tmp_path: Path, settings: Settings) -> None:
+    good = lakeloop("contract", "check")
+    assert good.returncode == 0 and "good. 2 sources, 6 features, 3 classes" in good.stdout
+    wrong = tmp_path / "contract.yaml"
+    wrong.write_text(settings.contract_path.read_text().replace("layers: 3", "layrs: 3"))
+    bad = lakeloop("contract", "check", wrong)
+    assert bad.returncode == 2 and "did you mean `layers`?" in bad.stderr and "Traceback" not in bad.stderr
+
+
+def test_contract_show_is_the_catalogue(lakeloop: Run) -> None:
+    shown = lakeloop("contract", "show", "--plain")
+    assert shown.returncode == 0 and "| braking_distance | float | numeric | m | 1 to 200 |" in shown.stdout
+
+
+def test_data_reference_writes_the_nine_columns(lakeloop: Run, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "reference.csv"
+    done = lakeloop("data", "reference", "--month", 12, "--out", out)
+    assert done.returncode == 0, done.stderr
+    frame = pd.read_csv(out, sep=";")
+    assert list(frame) == [
+        "training", "age", "emergency_braking", "braking_distance", "power", "miles", "risk", "group", "group_name",
+    ]  # fmt: skip
+    assert frame["miles"].sum() == pytest.approx(112933.35538477816, abs=1e-8)
+    assert frame["group_name"].value_counts().to_dict() == {"medium": 561, "low": 561, "high": 378}
+
+
+def test_data_generate_says_what_is_held_back(lakeloop: Run) -> None:
+    done = lakeloop("data", "generate", "--months", "0-2")
+    assert done.returncode == 0, done.stderr
+    assert "policies: 3 files, 4,500 rows" in done.stdout
+    assert "claims: 2 files held back, delivered at clocks 25 to 26" in done.stdout
+    moved = lakeloop("clock", "set", 25)
+    assert moved.returncode == 0 and "1 files delivered" in moved.stdout
+    assert "month 25" in lakeloop("clock", "show").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("data", "generate", "--months", "3-1"), "runs backwards; write 1-3"),
+        (("data", "generate", "--months", "x"), "write a month number or a range"),
+        (("data", "generate", "--months", "0", "--use-case", "nothing"), "use cases there: insurance"),
+        (("data", "reference", "--month", "-1"), "not in the range"),
+        (("train", "--set", "units"), "write NAME=VALUE"),
+        (("train", "--set", "unit=50"), "is not a hyper-parameter; allowed: layers, units"),
+        (("train", "--set", "units=many"), "hyper-parameter `units` is 'many'"),
+        (("train", "--drop", "colour"), "features are training, age"),
+        (("nonsense",), "No such command"),
+    ],
+)
+def test_wrong_use_is_explained_and_exits_2(lakeloop: Run, arguments: tuple[str, ...], sentence: str) -> None:
+    wrong = lakeloop(*arguments)
+    assert wrong.returncode == 2, wrong.stderr
+    assert sentence in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+@pytest.mark.parametrize("arguments", [("validate", "--month", "0", "--oracle"), ("serve", "models")])
+def test_without_a_pushed_model_a_sentence_names_the_remedy(lakeloop: Run, arguments: tuple[str, ...]) -> None:
+    answer = lakeloop(*arguments)
+    assert answer.returncode == 1
+    assert "lakeloop train" in answer.stderr and "Traceback" not in answer.stderr
+
+
+def test_a_missing_java_is_named_with_its_remedy(lakeloop: Run, tmp_path: Path) -> None:
+    answer = lakeloop("lake", "ingest", JAVA_HOME=str(tmp_path))
+    assert answer.returncode == 1
+    assert "apt-get install openjdk-17-jre-headless" in answer.stderr and "Traceback" not in answer.stderr
+
+
+def test_an_unexpected_failure_is_kept_in_a_file(lakeloop: Run, settings: Settings) -> None:
+    settings.home.mkdir(parents=True)
+    (settings.home / "lakeloop.db").write_text("this is no database, it is a text of some length " * 30)
+    answer = lakeloop("clock", "show")
+    assert answer.returncode == 1 and "Traceback" not in answer.stderr
+    assert "lakeloop.db" in answer.stderr
+
+
+def test_help_teaches(lakeloop: Run) -> None:
+    text = lakeloop("--help").stdout
+    assert "Exit codes" in text and all(name in text for name in ("contract", "data", "lake", "train", "validate"))
