@@ -48,8 +48,8 @@ def test_truth_is_held_back_until_its_clock(settings: Settings, contract: Contra
 def test_delivered_files_hold_every_digit(settings: Settings, contract: Contract) -> None:
     generate(contract, settings, [0])
     landing = settings.folder("landing")
-    policies = pd.read_csv(landing / "policies" / "policies-2023-01.csv", sep=";")
-    claims = pd.read_csv(landing / "claims" / "claims-2023-01.csv", sep=";")
+    policies = pd.read_csv(landing / "policies" / "policies-2023-01.csv", sep=";", float_precision="round_trip")
+    claims = pd.read_csv(landing / "claims" / "claims-2023-01.csv", sep=";", float_precision="round_trip")
     expected = sample_month(contract, settings, 0)
     assert list(policies) == ["policy_id", "month", *contract.features]
     assert list(claims) == ["policy_id", "risk"]
