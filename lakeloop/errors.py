@@ -38,6 +38,10 @@ class DeliveryError(LakeloopError):
     """One or more delivered files could not be taken; everything else was."""
 
 
+class Busy(LakeloopError):
+    """Another process is doing this on the same home; nothing was started."""
+
+
 class NoSpace(LakeloopError):
     """The disk is full; what was being written is not visible to readers."""
 

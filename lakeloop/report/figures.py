@@ -18,9 +18,9 @@ def _finish(figure: go.Figure, height: int, **layout: object) -> go.Figure:
     figure.update_layout(
         template="plotly_white",
         height=height,
-        margin={"l": 50, "r": 20, "t": 40, "b": 45},
+        margin={"l": 50, "r": 20, "t": 65, "b": 45},
         font={"family": "system-ui, sans-serif", "size": 13},
-        legend={"orientation": "h", "y": 1.08, "x": 0},
+        legend={"orientation": "h", "yref": "container", "y": 0.99, "yanchor": "top", "x": 0},
         **layout,
     )
     return figure
@@ -31,7 +31,7 @@ def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
     names = contract.label.class_names
     counts = frame[contract.label.name_column].value_counts().reindex(names, fill_value=0)
     colours = [CLASS_COLOURS[i % len(CLASS_COLOURS)] for i in range(len(names))]
-    figure = go.Figure(go.Bar(x=list(names), y=counts.tolist(), text=counts.tolist(), marker_color=colours))
+    figure = go.Figure(go.Bar(x=list(names), y=counts.tolist(), text=counts.tolist(), textfont_color="white", marker_color=colours))
     figure.update_xaxes(title=contract.label.name)
     figure.update_yaxes(title="rows")
     return _finish(figure, 320)

@@ -1,0 +1,90 @@
+"""The report is one page that opens offline and shows what the run found."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.evaluation import baselines
+from lakeloop.report.page import Report, Served, write_report
+from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month, with_label
+from tfx_pipeline.gate import Judged, judge
+from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.run_record import History, RunRecord
+from tfx_pipeline.statistics import FeatureStatistics
+
+
+def record(contract: Contract, units: int, version: str) -> RunRecord:
+    """A run whose model is right on 9 of 10 rows."""
+    labels = np.arange(300) % 3
+    answers = np.where(np.arange(300) % 10 == 0, (labels + 1) % 3, labels)
+    sure = np.full((300, 3), 0.04)
+    sure[np.arange(300), answers] = 0.92
+    sure[1] = np.where(np.arange(3) == answers[1], 0.995, 0.0025)
+    rows = {"train": Judged(labels, sure), "eval": Judged(labels, sure)}
+    return RunRecord(
+        run_id=f"run-{units}",
+        use_case=contract.use_case,
+        started="2024-01-01T00:00:00Z",
+        parameters=run_parameters(contract, Path("manifest.json"), {"units": units}),
+        gate=judge(contract.gate, rows, class_names=contract.label.class_names),
+        blessed=bool(version),
+        pushed_version=version,
+        history=History(loss=(1.0, 0.5), accuracy=(0.5, 0.8), val_loss=(0.9, 0.4), val_accuracy=(0.6, 0.9)),
+    )
+
+
+@pytest.fixture
+def page(contract: Contract, settings: Settings, tmp_path: Path) -> str:
+    frame = with_label(contract, sample_month(contract, settings, 0))
+    numbers = {"mean": 1.5, "std": 0.5, "minimum": 0.0, "median": 1.0, "maximum": 9.0}
+    statistics = {
+        split: {
+            name: FeatureStatistics(name, 1207, 0, **numbers, edges=(0.0, 1.0, 2.0), counts=(3.0, 4.0))
+            for name in contract.features
+        }
+        for split in ("train", "eval")
+    }
+    report = Report(
+        contract=contract,
+        created="2024-01-01 00:00 UTC",
+        frame=frame,
+        manifest="export/manifest.json",
+        runs=[record(contract, 100, "17"), record(contract, 50, "")],
+        statistics=statistics,
+        baselines=baselines(settings, contract, frame),
+        months=["2023-01", "2023-02"],
+        accuracy={"model": [0.9, 0.8], "rules": [0.6, 0.59]},
+        served=[Served({"age": 30.5}, "high", [0.9, 0.05, 0.05], "high", 1.2)],
+        url="http://127.0.0.1:8501/v1/models/some:predict",
+        rejects={"`age` is missing <b>": 2},
+    )
+    path = write_report(report, tmp_path / "reports" / "index.html")
+    assert [p.name for p in path.parent.iterdir()] == ["index.html"]
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_loads_nothing_from_elsewhere(page: str) -> None:
+    own = re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert not re.findall(r"""(?:src|href)=["'](?!data:)[^"']+""", own)
+    assert len(re.findall(r'class="plotly-graph-div"', own)) == 5
+
+
+def test_the_page_shows_gate_baselines_and_answers(page: str) -> None:
+    assert "100 units" in page and "pushed as version 17" in page and "refused" in page
+    assert ">0.602<" in page and ">0.387<" in page
+    assert "age 30.5" in page and "0.900" in page
+
+
+def test_what_came_from_data_cannot_become_markup(page: str) -> None:
+    assert "2 rejected: `age` is missing &lt;b&gt;" in page
+
+
+def test_baselines_are_the_known_ones(contract: Contract, settings: Settings) -> None:
+    found = baselines(settings, contract, with_label(contract, sample_month(contract, settings, 0)))
+    assert found["random"] == pytest.approx(1 / 3)
+    assert found["majority"] == pytest.approx(580 / 1500)
+    assert found["rules"] == pytest.approx(0.602)
