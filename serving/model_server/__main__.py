@@ -1,0 +1,60 @@
+"""Command line of the model server alone: `python -m serving.model_server --model NAME=BASE_PATH`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from lakeloop.errors import LakeloopError, WrongUse
+from serving.model_server import server
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the server; returns the exit code (0 stopped, 1 failed, 2 wrong use)."""
+    parser = argparse.ArgumentParser(
+        prog="model_server", description="Serves models over TensorFlow Serving's REST API."
+    )
+    parser.add_argument(
+        "--model", action="append", required=True, metavar="NAME=BASE_PATH", help="may be repeated"
+    )
+    parser.add_argument("--host", default=server.DEFAULT_HOST)
+    parser.add_argument(
+        "--port", type=int, default=server.DEFAULT_PORT, help="REST port; 0 takes any free one"
+    )
+    parser.add_argument("--poll-seconds", type=float, default=1.0, help="how often to look for new versions")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
+    )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        server.serve(_models(options.model), options.host, options.port, options.poll_seconds, _announce)
+    except LakeloopError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return exc.exit_code
+    return 0
+
+
+def _models(pairs: list[str]) -> dict[str, Path]:
+    models: dict[str, Path] = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path):
+            raise WrongUse(
+                f"--model {pair}: expected NAME=BASE_PATH, such as --model insurance=var/models/insurance."
+            )
+        models[name] = Path(path)
+    return models
+
+
+def _announce(host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    sys.stdout.write(f"listening url=http://{shown}:{port}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""The server process: socket, lifecycle thread and HTTP server, started and stopped together."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from serving.model_server.status import PortTaken
+
+log = logging.getLogger(__name__)
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8501
+GRACE_SECONDS = 30
+"""How long running requests may take to finish after a signal to stop."""
+KEEP_ALIVE_SECONDS = 75
+
+
+def serve(
+    models: Mapping[str, Path],
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    poll_seconds: float = 1.0,
+    on_ready: Callable[[str, int], None] | None = None,
+) -> None:
+    """Serves models, name to base path, until SIGINT or SIGTERM; running requests are finished.
+
+    `on_ready(host, port)` is called when the socket listens (for port 0: with the port chosen), before the
+    first version is loaded; `GET /v1/models/NAME` tells when that is done. Starts with no version at all.
+    Raises PortTaken if the address cannot be had, before anything is loaded.
+    """
+    listener = bind(host, port)
+    try:
+        # TensorFlow takes seconds to import: a taken port should be known before
+        from serving.model_server.lifecycle import Lifecycle
+        from serving.model_server.rest import RestApi
+
+        lifecycle = Lifecycle(models, poll_seconds)
+        api = RestApi(lifecycle, threads=max(2, os.cpu_count() or 1))
+        chosen = listener.getsockname()[1]
+        log.info("event=listening host=%s port=%d models=%s", host, chosen, ",".join(models))
+        lifecycle.start()
+        try:
+            _Server(_config(api), lambda: on_ready(host, chosen) if on_ready else None).run(
+                sockets=[listener]
+            )
+        finally:
+            api.close()
+            lifecycle.stop()
+        log.info("event=stopped port=%d", chosen)
+    finally:
+        listener.close()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises PortTaken with what to do."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)  # bound and listening: a second server on the port fails here, not later
+    except OSError as exc:
+        listener.close()
+        if exc.errno == errno.EADDRINUSE:
+            raise PortTaken(
+                f"Port {port} on {host} is taken by another process; stop it or give the model server "
+                "another port."
+            ) from None
+        raise PortTaken(
+            f"The model server cannot listen on {host}:{port} ({exc.strerror}); give it an address of this "
+            "machine and a port that you may use."
+        ) from None
+    except OverflowError:
+        listener.close()
+        raise PortTaken(f"Port {port} does not exist; ports go from 0 (any free one) to 65535.") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _config(api: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        api,  # type: ignore[arg-type]
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but it says when it listens, and returns after a signal instead of raising it again."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may handle signals
+            return
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

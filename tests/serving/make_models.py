@@ -1,0 +1,149 @@
+"""Writes the small SavedModels of the model server's tests: `python make_models.py FOLDER`.
+
+`half_plus_two` has the signatures and tensor names of TensorFlow Serving's test model of that name; the
+others give back what they are given, so that an answer shows what the request was read as.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf2
+import tensorflow.compat.v1 as tf
+
+PREDICT, CLASSIFY, REGRESS = (f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress"))
+
+
+def write(folder: Path, session: tf.Session, signatures: dict) -> None:
+    builder = tf.saved_model.builder.SavedModelBuilder(str(folder))
+    builder.add_meta_graph_and_variables(
+        session,
+        [tf.saved_model.tag_constants.SERVING],
+        {
+            name: tf.saved_model.signature_def_utils.build_signature_def(
+                {key: tf.saved_model.utils.build_tensor_info(tensor) for key, tensor in inputs.items()},
+                {key: tf.saved_model.utils.build_tensor_info(tensor) for key, tensor in outputs.items()},
+                method,
+            )
+            for name, (inputs, outputs, method) in signatures.items()
+        },
+    )
+    builder.save()
+
+
+def half_plus(folder: Path, plus: float = 2.0) -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        half, two, three = (
+            tf.Variable(value, name=name) for name, value in (("a", 0.5), ("b", plus), ("c", 3.0))
+        )
+        example = tf.placeholder(tf.string, name="tf_example")
+        parsed = tf.parse_example(
+            tf.reshape(example, [-1]),
+            {"x": tf.FixedLenFeature([1], tf.float32), "x2": tf.FixedLenFeature([1], tf.float32, [0.0])},
+        )
+        x, x2 = tf.identity(parsed["x"], name="x"), tf.identity(parsed["x2"], name="x2")
+        y, y2 = tf.add(tf.multiply(half, x), two, name="y"), tf.add(tf.multiply(half, x), three, name="y2")
+        y3 = tf.add(tf.multiply(half, x2), three, name="y3")
+        session.run(tf.global_variables_initializer())
+        write(
+            folder,
+            session,
+            {
+                "regress_x_to_y": ({"inputs": example}, {"outputs": y}, REGRESS),
+                "regress_x_to_y2": ({"inputs": example}, {"outputs": y2}, REGRESS),
+                "regress_x2_to_y3": ({"inputs": x2}, {"outputs": y3}, REGRESS),
+                "classify_x_to_y": ({"inputs": example}, {"scores": y}, CLASSIFY),
+                "classify_x2_to_y3": ({"inputs": x2}, {"scores": y3}, CLASSIFY),
+                "serving_default": ({"x": x}, {"y": y}, PREDICT),
+            },
+        )
+
+
+def echo(folder: Path, inputs: dict[str, tf.DType], outputs: Callable[[dict], dict] | None = None) -> None:
+    """A model that gives back its inputs, or what `outputs` makes of them."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        fed = {name: tf.placeholder(dtype, name=name) for name, dtype in inputs.items()}
+        given = outputs(fed) if outputs else {name: tf.identity(tensor) for name, tensor in fed.items()}
+        write(folder, session, {"serving_default": (fed, given, PREDICT)})
+
+
+class Drivers(tf2.Module):
+    """A TF2 model with variables and six scalar features, as the pipeline pushes them."""
+
+    features = ("training", "age", "emergency_braking", "braking_distance", "power", "miles")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = tf2.Variable(tf2.reshape(tf2.linspace(-0.02, 0.02, 18), [6, 3]))
+
+    def call(self, *columns: tf2.Tensor) -> dict[str, tf2.Tensor]:
+        probabilities = tf2.nn.softmax(tf2.stack(columns, 1) @ self.weights)
+        return {"probabilities": probabilities, "class_id": tf2.argmax(probabilities, 1)}
+
+
+def drivers(folder: Path) -> None:
+    model = Drivers()
+    specs = [tf2.TensorSpec([None], tf2.float32, name=name) for name in Drivers.features]
+    function = tf2.function(model.call).get_concrete_function(*specs)
+    tf2.saved_model.save(model, str(folder), signatures=function)
+
+
+def main(root: Path) -> None:
+    half_plus(root / "half_plus_two" / "00000123")
+    half_plus(root / "half_plus_three" / "123", plus=3.0)
+    for plus in (1, 2, 3):
+        half_plus(root / "half_plus" / str(plus), plus=float(plus))
+    drivers(root / "drivers" / "1")
+    for name, dtype in {
+        "int32": tf.int32, "int64": tf.int64, "int8": tf.int8, "uint8": tf.uint8, "uint32": tf.uint32,
+        "uint64": tf.uint64, "float": tf.float32, "double": tf.float64, "bool": tf.bool,
+        "string": tf.string, "half": tf.half,
+    }.items():  # fmt: skip
+        echo(root / f"echo_{name}" / "1", {"default": dtype})
+    echo(
+        root / "echo_bytes" / "1",
+        {"str_tensor": tf.string},
+        lambda fed: {"str_tensor_bytes": tf.identity(fed["str_tensor"])},
+    )
+    echo(
+        root / "named" / "1",
+        {
+            "int_tensor": tf.int32,
+            "str_tensor": tf.string,
+            "float_tensor": tf.float32,
+            "dbl_tensor": tf.float64,
+        },
+    )
+    echo(root / "int_str" / "1", {"int_tensor": tf.int32, "str_tensor": tf.string})
+    echo(
+        root / "int_str_bin" / "1", {"int_tensor": tf.int32, "str_tensor": tf.string, "bin_tensor": tf.string}
+    )
+    echo(root / "str_only" / "1", {"str_tensor": tf.string})
+    echo(root / "int_only" / "1", {"int_tensor": tf.int32})
+    echo(
+        root / "uneven" / "1",
+        {"x": tf.float32},
+        lambda fed: {"a": fed["x"] + 1, "b": tf.concat([fed["x"], fed["x"]], 0)},
+    )
+    echo(root / "scalar_out" / "1", {"x": tf.float32}, lambda fed: {"total": tf.reduce_sum(fed["x"])})
+    echo(root / "complex_out" / "1", {"x": tf.float32}, lambda fed: {"z": tf.complex(fed["x"], fed["x"])})
+    echo(
+        root / "empty_out" / "1",
+        {"x": tf.int32},
+        lambda fed: {"int_tensor": tf.zeros([0, 2], tf.int32) * fed["x"][0]},
+    )
+    echo(
+        root / "many_out" / "1",
+        {"x": tf.float32},
+        lambda fed: {
+            "double_scalar_tensor": tf.constant([8.0, 9.0], tf.float64),
+            "float_tensor": tf.reshape(fed["x"], [2, 1]),
+            "int_tensor": tf.constant([[[1, 2], [3, 4], [5, 6]], [[7, 8], [9, 0], [1, 2]]]),
+            "str_tensor": tf.constant([["foo", "bar"], ["baz", "bat"]]),
+            "str_tensor_bytes": tf.constant([["hello", "world"], ["tf", "serving"]]),
+        },
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
