@@ -74,14 +74,10 @@ def check_training_options(contract: Contract, changes: dict[str, str], drop: tu
 
 def export_months(settings: Settings, contract: Contract, months: tuple[int, int] | None) -> Path:
     """Export gold's labelled rows in a Spark session of its own; the manifest's path."""
-    from lakehouse.session import spark_session
+    from lakeloop.cli.lake import spark_of
 
-    with console.status("starting Spark …"):
-        spark = spark_session(settings)
-    try:
+    with spark_of(settings) as spark:
         return export_with(spark, settings, contract, months)
-    finally:
-        spark.stop()
 
 
 def export_with(

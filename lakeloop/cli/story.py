@@ -1,8 +1,7 @@
 """`lakeloop demo` and `lakeloop exercise`: the main job and the gate exercise, told while they happen."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,29 +79,17 @@ def exercise(use_case: UseCase = "") -> None:
 def _from_files_to_export(settings: Settings, contract: Contract) -> Path:
     """Month 0 from generated files through bronze, silver and gold to CSV; the manifest's path."""
     from lakehouse.delivery import generate
-    from lakeloop.cli.lake import ingest_with
+    from lakeloop.cli.lake import ingest_with, spark_of
     from lakeloop.cli.pipeline import export_with
 
     _chapter("Month 0 is delivered")
     for delivery in generate(contract, settings, [0]):
         console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
     _chapter("Ingest: bronze, silver, gold (Spark + Delta Lake)")
-    with _spark(settings) as spark:
+    with spark_of(settings) as spark:
         ingest_with(spark, settings, contract)
         _chapter("Export one version of gold as CSV with a manifest")
         return export_with(spark, settings, contract, (0, 0))
-
-
-@contextmanager
-def _spark(settings: Settings) -> Iterator:
-    from lakehouse.session import spark_session
-
-    with console.status("starting Spark …"):
-        spark = spark_session(settings)
-    try:
-        yield spark
-    finally:
-        spark.stop()
 
 
 def _ask(settings: Settings, contract: Contract) -> tuple[list["Served"], str]:

@@ -1,0 +1,165 @@
+"""`lakeloop lake`: take deliveries in, look at tables, export, keep house."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeloop.cli.options import UseCase, open_use_case, parse_months
+from lakeloop.cli.render import BAD, DIM, console, table
+from lakeloop.contract import Contract
+from lakeloop.errors import DeliveryError
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from lakehouse.ingest import IngestReport
+
+app = typer.Typer(no_args_is_help=True, help="The lakehouse: bronze, silver, gold in Delta Lake on Spark.")
+Table = Annotated[str, typer.Argument(metavar="TABLE", help="e.g. gold/training, or training where that is clear.")]
+Version = Annotated[int | None, typer.Option("--version", min=0, help="A Delta version; default: the newest.")]
+
+
+@contextmanager
+def spark_of(settings: Settings) -> Iterator["SparkSession"]:
+    """A Spark session for the length of a command."""
+    from lakehouse.session import spark_session
+
+    with console.status("starting Spark …"):
+        spark = spark_session(settings)
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+@app.command()
+def ingest(use_case: UseCase = "") -> None:
+    """Take everything new in the landing folder through bronze and silver to gold.
+
+    Rows that break the contract go to silver/rejects with file, line and reason; a file that cannot be taken is
+    refused with a sentence (exit 1), everything else is taken. Repeating it changes nothing.
+    """
+    settings, contract = open_use_case(use_case)
+    with spark_of(settings) as spark:
+        report = ingest_with(spark, settings, contract)
+    if report.refused:
+        count = "1 file was" if len(report.refused) == 1 else f"{len(report.refused)} files were"
+        raise DeliveryError("\n  ".join([f"{count} refused, everything else was taken:", *report.refused]))
+
+
+def ingest_with(spark: "SparkSession", settings: Settings, contract: Contract) -> "IngestReport":
+    """Ingest, saying what was taken, what was rejected and why."""
+    from lakehouse.ingest import ingest as take_in
+
+    with console.status("ingesting …"):
+        report = take_in(spark, contract, settings, lambda line: console.print(line, soft_wrap=True))
+    for source in report.sources:
+        for notice in source.notices:
+            console.print(f"  {source.source}: {notice}", style=DIM, soft_wrap=True)
+        for reason, count in source.reasons:
+            console.print(f"  {source.source}: {count:,} rejected: {reason}", style=BAD, soft_wrap=True)
+    if any(source.rejected for source in report.sources):
+        console.print("  every rejected row, with file and line: `lakeloop lake show silver/rejects`")
+    if not report.changed:
+        console.print("nothing new: no table changed")
+    return report
+
+
+@app.command()
+def tables(use_case: UseCase = "") -> None:
+    """List the tables with their rows, version and size."""
+    from lakehouse.tables import list_tables
+
+    settings, _ = open_use_case(use_case)
+    with spark_of(settings) as spark:
+        found = list_tables(spark, settings)
+    if not found:
+        console.print("there are no tables yet; `lakeloop lake ingest` makes them")
+        return
+    rows = [
+        (t.full_name, f"{t.rows:,}", t.version, f"{t.bytes / 1024:,.0f}", f"{t.changed:%Y-%m-%d %H:%M:%S}")
+        for t in found
+    ]
+    console.print(table(("table", "rows", "version", "KiB", "changed (UTC)"), rows, ("rows", "version", "KiB")))
+
+
+@app.command()
+def show(
+    name: Table,
+    version: Version = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Rows to print.")] = 20,
+    csv: Annotated[bool, typer.Option("--csv", help="Print as CSV, for other programs.")] = False,
+    use_case: UseCase = "",
+) -> None:
+    """Print a table's first rows, as it is or as it was at a version."""
+    from lakehouse.tables import read_table
+
+    settings, _ = open_use_case(use_case)
+    with spark_of(settings) as spark:
+        frame = read_table(spark, settings, name, version)
+        total = frame.count()
+        rows = frame.limit(limit).toPandas()
+    if csv:
+        typer.echo(rows.to_csv(index=False), nl=False)
+        return
+    numbers = [column for column in rows if rows[column].dtype.kind in "if"]
+    console.print(table(list(rows), rows.itertuples(index=False), numbers))
+    console.print(f"{len(rows):,} of {total:,} rows", style=DIM)
+
+
+@app.command()
+def history(name: Table, use_case: UseCase = "") -> None:
+    """List a table's versions: when, by which operation, how many rows."""
+    from lakehouse.tables import history as commits_of
+
+    settings, _ = open_use_case(use_case)
+    with spark_of(settings) as spark:
+        commits = commits_of(spark, settings, name)
+    rows = [
+        (c.version, f"{c.at:%Y-%m-%d %H:%M:%S}", c.operation, ", ".join(f"{k} {v:,}" for k, v in c.rows.items()))
+        for c in commits
+    ]
+    console.print(table(("version", "at (UTC)", "operation", "rows"), rows, ("version",)))
+
+
+@app.command()
+def export(
+    version: Version = None,
+    months: Annotated[str, typer.Option("--months", "-m", help="Months to take: 0, 0-12; default: all.")] = "",
+    use_case: UseCase = "",
+) -> None:
+    """Write one version of gold/training as CSV shards (train, eval) with a manifest."""
+    from lakeloop.cli.pipeline import export_with
+
+    settings, contract = open_use_case(use_case)
+    asked = parse_months(months) if months else None
+    with spark_of(settings) as spark:
+        export_with(spark, settings, contract, asked, version)
+
+
+@app.command()
+def optimize(use_case: UseCase = "") -> None:
+    """Compact small files into larger ones; readers notice nothing."""
+    from lakehouse.maintenance import optimize as compact
+
+    settings, _ = open_use_case(use_case)
+    with spark_of(settings) as spark, console.status("optimizing …"):
+        done = compact(spark, settings)
+    console.print(table(("table", "files before", "files after"), done, ("files before", "files after")))
+
+
+@app.command()
+def vacuum(
+    hours: Annotated[float, typer.Option(min=0, help="Keep what was current this many hours ago.")] = 168,
+    use_case: UseCase = "",
+) -> None:
+    """Remove files that no kept version needs; versions that an export refers to are never removed."""
+    from lakehouse.maintenance import vacuum as remove_old
+
+    settings, _ = open_use_case(use_case)
+    with spark_of(settings) as spark, console.status("vacuuming …"):
+        done = remove_old(spark, settings, hours)
+    console.print(table(("table", "result"), done))
