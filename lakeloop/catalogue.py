@@ -17,16 +17,30 @@ def catalogue_markdown(contract: Contract) -> str:
         _table(
             ("source", "files", "separator", "arrives", "columns", "what it is"),
             (
-                (n, s.files, s.separator, f"{s.delay_months} months later" if s.delay_months else "in its month",
-                 ", ".join(s.columns), s.description)
+                (
+                    n,
+                    s.files,
+                    s.separator,
+                    f"{s.delay_months} months later" if s.delay_months else "in its month",
+                    ", ".join(s.columns),
+                    s.description,
+                )
                 for n, s in contract.sources.items()
             ),
-        ),  # fmt: skip
+        ),
         "## Features",
         _table(
             ("feature", "type", "role", "unit", "allowed", "drift test", "what it is"),
             (
-                (n, f.type, f.role, f.unit, f.allowed, f"{f.drift.test}, {f.drift.threshold:g}", f.description)
+                (
+                    n,
+                    f.type,
+                    f.role,
+                    f.unit,
+                    f.allowed,
+                    f"{f.drift.test}, {f.drift.threshold:g}",
+                    f.description,
+                )
                 for n, f in contract.features.items()
             ),
         ),
@@ -40,7 +54,10 @@ def catalogue_markdown(contract: Contract) -> str:
         _table(
             ("requirement", "bound"),
             [
-                (name, ", ".join(f"{k} {v}" for k, v in bound.items()) if isinstance(bound, dict) else f"{bound:g}")
+                (
+                    name,
+                    ", ".join(f"{k} {v}" for k, v in bound.items()) if isinstance(bound, dict) else f"{bound:g}",
+                )
                 for name, bound in gate.model_dump(exclude_none=True).items()
             ],
         ),

@@ -59,7 +59,9 @@ class Source(Section):
     @model_validator(mode="after")
     def _pattern_has_month(self) -> Self:
         if self.files.count("{month}") != 1 or "/" in self.files:
-            raise mistake(f"`files` is {self.files!r}; write a file name with {{month}} once, e.g. 'rows-{{month}}.csv'")
+            raise mistake(
+                f"`files` is {self.files!r}; write a file name with {{month}} once, e.g. 'rows-{{month}}.csv'"
+            )
         if len(set(self.columns)) != len(self.columns):
             raise mistake(f"`columns` names a column twice: {', '.join(self.columns)}; name each once")
         return self
@@ -103,7 +105,7 @@ class Column(Section):
         if self.valid is not None and self.valid[0] >= self.valid[1]:
             raise mistake(f"`valid` is {list(self.valid)}; the first number must be below the second")
         if self.values is not None:
-            wanted = {"string": str, "int": int, "float": (int, float)}[self.type]
+            wanted: tuple[type, ...] = {"string": (str,), "int": (int,), "float": (int, float)}[self.type]
             wrong = [v for v in self.values if not isinstance(v, wanted) or isinstance(v, bool)]
             if wrong or not self.values:
                 raise mistake(f"`values` must be a list of {self.type} values; got {list(self.values)}")

@@ -60,7 +60,8 @@ def _read(path: Path) -> tuple[dict[Location, int], dict[str, Any]]:
         raise ContractError(path, ["line 1: a contract is a mapping of keys to values; this file is not"])
     lines: dict[Location, int] = {(): 1}
     doubles: list[str] = []
-    _index(root, (), lines, doubles)
+    if root is not None:
+        _index(root, (), lines, doubles)
     if doubles:
         raise ContractError(path, doubles)
     return lines, document
@@ -168,13 +169,22 @@ def _cross_checks(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
             yield at, f"the key `{key}` is missing; every source must deliver it"
         for position, name in enumerate(names):
             if name not in known:
-                yield (*at, position), f"`{name}` is neither key, event time, feature nor ground truth; describe it"
+                yield (
+                    (*at, position),
+                    f"`{name}` is neither key, event time, feature nor ground truth; describe it",
+                )
     holders = [source for source, names in columns.items() if event in names]
     if sources and event and len(holders) != 1:
-        yield ("event_time", "column"), f"`{event}` must be a column of exactly one source; it is in {holders or 'none'}"
+        yield (
+            ("event_time", "column"),
+            f"`{event}` must be a column of exactly one source; it is in {holders or 'none'}",
+        )
     for feature in features:
         if len(holders) == 1 and feature not in columns[holders[0]]:
-            yield ("features", feature), f"is not a column of source `{holders[0]}`, which has the event time; add it"
+            yield (
+                ("features", feature),
+                f"is not a column of source `{holders[0]}`, which has the event time; add it",
+            )
     if truth_source and truth_source not in sources:
         yield ("label", "source"), f"is '{truth_source}'; allowed: {', '.join(sources)}"
     elif truth and truth_source and truth not in columns[truth_source]:

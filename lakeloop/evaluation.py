@@ -46,7 +46,6 @@ def baselines(settings: Settings, contract: Contract, frame: pd.DataFrame) -> di
     }
     rules = load_rules(contract, settings)
     if rules is not None:
-        names = frame[list(contract.features)].to_dict("records")
-        answers = pd.Series([rules(row) for row in names], index=frame.index)
+        answers = frame[list(contract.features)].apply(rules, axis="columns")
         found["rules"] = float((answers == labels.map(dict(enumerate(contract.label.class_names)))).mean())
     return found

@@ -53,7 +53,7 @@ def _reference(month: int, seed: int) -> dict[str, np.ndarray]:
 
 
 def _fast(month: int, n: int, seed: int) -> dict[str, np.ndarray]:
-    """The same model with numpy's newer generator and skew-normals built from two normals: half a million rows a second.
+    """The same model, half a million rows a second: numpy's newer generator, skew-normals built from two normals.
 
     If u, v are standard normal and d = a/sqrt(1+a²), then d·|u| + sqrt(1-d²)·v is skew-normal with shape a
     (Azzalini 1985).

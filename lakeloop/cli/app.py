@@ -18,7 +18,9 @@ app = typer.Typer(
 
 @app.callback()
 def settings(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the platform logs while it works.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what the platform logs while it works.")
+    ] = False,
 ) -> None:
     """Options before the command hold for every command."""
     logging.basicConfig(

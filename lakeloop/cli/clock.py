@@ -28,7 +28,9 @@ def set_month(month: Annotated[int, typer.Argument(min=0, help="Month number.")]
     settings, contract = open_use_case(use_case)
     set_clock(settings, month)
     delivered = release(contract, settings)
-    console.print(f"{contract.use_case}: month {month} ({contract.month_name(month)}); {len(delivered)} files delivered")
+    console.print(
+        f"{contract.use_case}: month {month} ({contract.month_name(month)}); {len(delivered)} files delivered"
+    )
     for path in delivered:
         console.print(f"  {path}", soft_wrap=True)
     if delivered:

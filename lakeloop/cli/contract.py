@@ -30,7 +30,9 @@ def check(
 
 
 @app.command()
-def show(use_case: UseCase = "", plain: Annotated[bool, typer.Option(help="Print the Markdown itself.")] = False) -> None:
+def show(
+    use_case: UseCase = "", plain: Annotated[bool, typer.Option(help="Print the Markdown itself.")] = False
+) -> None:
     """Render the data catalogue: what every column means, its unit, and what is allowed."""
     from rich.markdown import Markdown
 

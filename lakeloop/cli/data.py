@@ -40,7 +40,9 @@ def generate(
         written = [d for d in deliveries if d.source == source and d.due is None]
         held = [d for d in deliveries if d.source == source and d.due is not None]
         if written:
-            console.print(f"{source}: {len(written)} files, {sum(d.rows for d in written):,} rows in {written[0].path.parent}")
+            console.print(
+                f"{source}: {len(written)} files, {sum(d.rows for d in written):,} rows in {written[0].path.parent}"
+            )
         if held:
             due = [d.due for d in held if d.due is not None]
             span = f"clock {min(due)}" if min(due) == max(due) else f"clocks {min(due)} to {max(due)}"

@@ -18,7 +18,10 @@ def explain(error: BaseException) -> tuple[str, int]:
     if "No space left on device" in str(error):
         return "the disk is full; free some space and run it again, nothing half-written is visible", 1
     if isinstance(error, PermissionError):
-        return f"no permission: {error.filename}; check its owner, or set LAKELOOP_HOME to a folder of yours", 1
+        return (
+            f"no permission: {error.filename}; check its owner, or set LAKELOOP_HOME to a folder of yours",
+            1,
+        )
     summary = str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
     return f"unexpected {type(error).__name__}: {summary}\n  the details are in {_keep(error)}", 1
 

@@ -105,8 +105,9 @@ def show(
     if csv:
         typer.echo(rows.to_csv(index=False), nl=False)
         return
-    numbers = [column for column in rows if rows[column].dtype.kind in "if"]
-    console.print(table(list(rows), rows.itertuples(index=False), numbers))
+    columns = [str(column) for column in rows.columns]
+    numbers = [column for column in columns if rows[column].dtype.kind in "if"]
+    console.print(table(columns, rows.itertuples(index=False), numbers))
     console.print(f"{len(rows):,} of {total:,} rows", style=DIM)
 
 
@@ -119,7 +120,12 @@ def history(name: Table, use_case: UseCase = "") -> None:
     with spark_of(settings) as spark:
         commits = commits_of(spark, settings, name)
     rows = [
-        (c.version, f"{c.at:%Y-%m-%d %H:%M:%S}", c.operation, ", ".join(f"{k} {v:,}" for k, v in c.rows.items()))
+        (
+            c.version,
+            f"{c.at:%Y-%m-%d %H:%M:%S}",
+            c.operation,
+            ", ".join(f"{k} {v:,}" for k, v in c.rows.items()),
+        )
         for c in commits
     ]
     console.print(table(("version", "at (UTC)", "operation", "rows"), rows, ("version",)))
@@ -153,7 +159,7 @@ def optimize(use_case: UseCase = "") -> None:
 
 @app.command()
 def vacuum(
-    hours: Annotated[float, typer.Option(min=0, help="Keep what was current this many hours ago.")] = 168,
+    hours: Annotated[int, typer.Option(min=0, help="Keep what was current this many hours ago.")] = 168,
     use_case: UseCase = "",
 ) -> None:
     """Remove files that no kept version needs; versions that an export refers to are never removed."""

@@ -11,7 +11,8 @@ from lakeloop.errors import WrongUse
 from lakeloop.settings import Settings, load_settings
 
 UseCase = Annotated[
-    str, typer.Option("--use-case", "-u", help="Which use case; default: LAKELOOP_USE_CASE or pyproject.toml.")
+    str,
+    typer.Option("--use-case", "-u", help="Which use case; default: LAKELOOP_USE_CASE or pyproject.toml."),
 ]
 Months = Annotated[str, typer.Option("--months", "-m", help="A month number or a range: 0, 0-12.")]
 

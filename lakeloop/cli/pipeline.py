@@ -35,9 +35,12 @@ def compile_(use_case: UseCase = "") -> None:
 
 
 def train(
-    months: Annotated[str, typer.Option("--months", "-m", help="Months to train on: 0, 0-12; default: all with truth.")] = "",
+    months: Annotated[
+        str, typer.Option("--months", "-m", help="Months to train on: 0, 0-12; default: all with truth.")
+    ] = "",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", "-s", help="A hyper-parameter, e.g. units=50; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", "-s", help="A hyper-parameter, e.g. units=50; may be repeated."),
     ] = None,
     drop: Annotated[list[str] | None, typer.Option("--drop", help="A feature to leave out; may be repeated.")] = None,
     use_case: UseCase = "",
@@ -124,7 +127,7 @@ def train_on(
             parameters,
             on_node=lambda result: console.print(node_line(result)),
             on_start=lambda node: status.update(f"{node} …"),
-        )
+        ).record
     console.print(f"  run {record.run_id}: {record.seconds:.1f} s")
     if record.gate is not None:
         print_gate(record.gate, "Quality gate")
@@ -139,7 +142,8 @@ def validate(
     month: Annotated[int, typer.Option("--month", min=0, help="Month number to judge the model on.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
     oracle: Annotated[
-        bool, typer.Option("--oracle", help="Take the truth from the generator, for evaluation only, before it is known.")
+        bool,
+        typer.Option("--oracle", help="Take the truth from the generator, for evaluation only, before it is known."),
     ] = False,
     use_case: UseCase = "",
 ) -> None:

@@ -1,5 +1,6 @@
 """How things look in a terminal: one console, progress bars, tables."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from tfx_pipeline.gate import GateReport
     from tfx_pipeline.run_record import NodeResult
 
-console = Console(highlight=False, soft_wrap=False)
+PIPED_WIDTH = 160
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 GOOD, BAD, DIM = "green", "bold red", "dim"
 
 
@@ -34,8 +36,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], numbers: Sequ
     for name in header:
         made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
+        made.add_row(*(cell if isinstance(cell, Text) else _text(cell) for cell in row))
     return made
+
+
+def _text(cell: object) -> str:
+    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
 
 
 def verdict(passed: bool) -> Text:
@@ -56,7 +62,8 @@ def print_gate(report: "GateReport", heading: str) -> None:
     console.print(f"\n{heading} ({rows} rows)", style="bold")
     console.print(gate_table(report))
     console.print(
-        f"accuracy on {report.interval_set} lies between {low:.3f} and {high:.3f} with 95 % confidence", style=DIM
+        f"accuracy on {report.interval_set} lies between {low:.3f} and {high:.3f} with 95 % confidence",
+        style=DIM,
     )
 
 

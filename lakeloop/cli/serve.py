@@ -18,10 +18,14 @@ def group() -> None:
 
 @app.command()
 def models(
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="REST port; default 8501, 0 takes a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="REST port; default 8501, 0 takes a free one.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     poll: Annotated[float, typer.Option(min=0.05, help="Seconds between looks for a new version.")] = 1.0,
-    wait: Annotated[bool, typer.Option("--wait", help="Start even if no model is pushed yet, and wait for one.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Start even if no model is pushed yet, and wait for one.")
+    ] = False,
     use_case: UseCase = "",
 ) -> None:
     """Serve the newest pushed model over TensorFlow Serving's REST API; new versions go live without a pause."""

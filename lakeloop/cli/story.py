@@ -119,7 +119,13 @@ def _ask(settings: Settings, contract: Contract) -> tuple[list["Served"], str]:
                 class_name = contract.label.class_names[answer["class_id"]]
                 milliseconds = (time.perf_counter() - began) * 1000
                 served.append(
-                    Served(instance, row[contract.label.name_column], answer["probabilities"], class_name, milliseconds)
+                    Served(
+                        instance,
+                        row[contract.label.name_column],
+                        answer["probabilities"],
+                        class_name,
+                        milliseconds,
+                    )
                 )
             url = f"{running.url}{path}"
     console.print(
@@ -220,7 +226,9 @@ def _story(
     later = ", ".join(f"{curves['model'][m]:.2f} in month {m}" for m in ASKED_MONTHS)
     if smaller.gate is not None and not smaller.blessed:
         refused = ", ".join(f"{c.name} {c.value:.3f}, wanted {c.bound}" for c in smaller.gate.failed)
-        ending = f"With {smaller.parameters.model.units} units the gate refused the model ({refused}): nothing was pushed."
+        ending = (
+            f"With {smaller.parameters.model.units} units the gate refused the model ({refused}): nothing was pushed."
+        )
     else:
         ending = f"With {smaller.parameters.model.units} units the gate let the model pass."
     return (

@@ -31,7 +31,15 @@ def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
     names = contract.label.class_names
     counts = frame[contract.label.name_column].value_counts().reindex(names, fill_value=0)
     colours = [CLASS_COLOURS[i % len(CLASS_COLOURS)] for i in range(len(names))]
-    figure = go.Figure(go.Bar(x=list(names), y=counts.tolist(), text=counts.tolist(), textfont_color="white", marker_color=colours))
+    figure = go.Figure(
+        go.Bar(
+            x=list(names),
+            y=counts.tolist(),
+            text=counts.tolist(),
+            textfont_color="white",
+            marker_color=colours,
+        )
+    )
     figure.update_xaxes(title=contract.label.name)
     figure.update_yaxes(title="rows")
     return _finish(figure, 320)
@@ -103,7 +111,12 @@ def training_curve(history: History) -> go.Figure:
     for column, name, values, colour in curves:
         figure.add_trace(
             go.Scatter(
-                x=epochs, y=list(values), name=name, legendgroup=name, showlegend=column == 1, line={"color": colour}
+                x=epochs,
+                y=list(values),
+                name=name,
+                legendgroup=name,
+                showlegend=column == 1,
+                line={"color": colour},
             ),
             row=1,
             col=column,
@@ -128,7 +141,11 @@ def accuracy_by_month(
             )
         )
     figure.add_hline(
-        y=required, line_dash="dash", line_color=GREEN, annotation_text=f"gate: {required:g}", annotation_position="top right"
+        y=required,
+        line_dash="dash",
+        line_color=GREEN,
+        annotation_text=f"gate: {required:g}",
+        annotation_position="top right",
     )
     figure.update_yaxes(title="accuracy", range=[0, 1], tickformat=".0%")
     return _finish(figure, 380)

@@ -69,7 +69,11 @@ def write_report(report: Report, path: Path) -> Path:
         ),
     }
     page = environment.get_template("page.html").render(
-        report=report, contract=report.contract, run=report.champion_run, pictures=pictures, plotly=get_plotlyjs()
+        report=report,
+        contract=report.contract,
+        run=report.champion_run,
+        pictures=pictures,
+        plotly=get_plotlyjs(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

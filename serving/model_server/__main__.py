@@ -17,18 +17,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="model_server", description="Serves models over TensorFlow Serving's REST API."
     )
-    parser.add_argument(
-        "--model", action="append", required=True, metavar="NAME=BASE_PATH", help="may be repeated"
-    )
+    parser.add_argument("--model", action="append", required=True, metavar="NAME=BASE_PATH", help="may be repeated")
     parser.add_argument("--host", default=server.DEFAULT_HOST)
-    parser.add_argument(
-        "--port", type=int, default=server.DEFAULT_PORT, help="REST port; 0 takes any free one"
-    )
+    parser.add_argument("--port", type=int, default=server.DEFAULT_PORT, help="REST port; 0 takes any free one")
     parser.add_argument("--poll-seconds", type=float, default=1.0, help="how often to look for new versions")
     options = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         server.serve(_models(options.model), options.host, options.port, options.poll_seconds, _announce)
@@ -43,9 +37,7 @@ def _models(pairs: list[str]) -> dict[str, Path]:
     for pair in pairs:
         name, equals, path = pair.partition("=")
         if not (name and equals and path):
-            raise WrongUse(
-                f"--model {pair}: expected NAME=BASE_PATH, such as --model insurance=var/models/insurance."
-            )
+            raise WrongUse(f"--model {pair}: expected NAME=BASE_PATH, such as --model insurance=var/models/insurance.")
         models[name] = Path(path)
     return models
 

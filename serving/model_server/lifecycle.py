@@ -222,13 +222,9 @@ class Lifecycle:
             if loaded.version not in model.loaded:
                 self._set_state(model, loaded.version, State.END)
 
-    def _set_state(
-        self, model: _Model, version: int, state: State, code: Code = Code.OK, message: str = ""
-    ) -> None:
+    def _set_state(self, model: _Model, version: int, state: State, code: Code = Code.OK, message: str = "") -> None:
         with self._lock:
             model.states[version] = VersionStatus(version, state, code, message)
         level = logging.INFO if code is Code.OK else logging.WARNING
         text = f" error_code={code.name} error={message!r}" if message else ""
-        log.log(
-            level, "event=version_state model=%s version=%d state=%s%s", model.name, version, state.name, text
-        )
+        log.log(level, "event=version_state model=%s version=%d state=%s%s", model.name, version, state.name, text)

@@ -87,9 +87,7 @@ def wait_until_available(
         except (urllib.error.URLError, OSError, ValueError) as exc:
             last = str(exc)
         time.sleep(0.05)
-    raise NotStarted(
-        f"Model {name} at {url} did not become AVAILABLE within {timeout:.0f} s; last status: {last}."
-    )
+    raise NotStarted(f"Model {name} at {url} did not become AVAILABLE within {timeout:.0f} s; last status: {last}.")
 
 
 def stop(process: subprocess.Popen[str], timeout: float = 15.0) -> int:

@@ -35,9 +35,7 @@ INLINE_SECONDS = 0.002
 """Models whose single row takes longer than this always run on a thread."""
 
 _JSON = b"application/json"
-_NOT_FOUND_PAGE = (
-    b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
-)
+_NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 
 
 class RestApi:

@@ -127,9 +127,7 @@ def load(folder: Path, threads: int | None = None) -> SavedModel:
     session = tf.Session(graph=graph, config=_config(threads or os.cpu_count() or 1))
     try:
         with graph.as_default():
-            meta_graph = tf.saved_model.loader.load(
-                session, [tf.saved_model.tag_constants.SERVING], str(folder)
-            )
+            meta_graph = tf.saved_model.loader.load(session, [tf.saved_model.tag_constants.SERVING], str(folder))
         _check_variables(folder, meta_graph)
         return SavedModel(folder, session, meta_graph)
     except LoadError:
@@ -140,9 +138,7 @@ def load(folder: Path, threads: int | None = None) -> SavedModel:
         raise LoadError(code_of(exc.error_code), exc.message) from None
     except (OSError, DecodeError) as exc:
         session.close()
-        raise LoadError(
-            Code.DATA_LOSS, f"Can't parse {folder}/saved_model.pb as binary proto: {exc}"
-        ) from None
+        raise LoadError(Code.DATA_LOSS, f"Can't parse {folder}/saved_model.pb as binary proto: {exc}") from None
     except Exception as exc:  # noqa: BLE001 - whatever a broken folder does, the server must live on
         session.close()
         code = Code.NOT_FOUND if isinstance(exc, RuntimeError) else Code.INVALID_ARGUMENT

@@ -50,9 +50,7 @@ def serve(
         log.info("event=listening host=%s port=%d models=%s", host, chosen, ",".join(models))
         lifecycle.start()
         try:
-            _Server(_config(api), lambda: on_ready(host, chosen) if on_ready else None).run(
-                sockets=[listener]
-            )
+            _Server(_config(api), lambda: on_ready(host, chosen) if on_ready else None).run(sockets=[listener])
         finally:
             api.close()
             lifecycle.stop()
@@ -72,8 +70,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         if exc.errno == errno.EADDRINUSE:
             raise PortTaken(
-                f"Port {port} on {host} is taken by another process; stop it or give the model server "
-                "another port."
+                f"Port {port} on {host} is taken by another process; stop it or give the model server another port."
             ) from None
         raise PortTaken(
             f"The model server cannot listen on {host}:{port} ({exc.strerror}); give it an address of this "
@@ -119,9 +116,7 @@ class _Server(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may handle signals
             return
-        before = {
-            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:

@@ -50,8 +50,7 @@ def read_signatures(defs: Mapping[str, meta_graph_pb2.SignatureDef]) -> dict[str
 
 def _tensors(infos: Mapping[str, meta_graph_pb2.TensorInfo]) -> tuple[NamedTensor, ...]:
     return tuple(
-        NamedTensor(name, dtype_name(info.dtype), _shape(info), info.name)
-        for name, info in sorted(infos.items())
+        NamedTensor(name, dtype_name(info.dtype), _shape(info), info.name) for name, info in sorted(infos.items())
     )
 
 

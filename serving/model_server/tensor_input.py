@@ -59,8 +59,7 @@ def signature_name(document: Any) -> str:
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid(
-            f"JSON Value: {quote(document)} not formatted correctly. "
-            "'signature_name' key must be a string value."
+            f"JSON Value: {quote(document)} not formatted correctly. 'signature_name' key must be a string value."
         )
     return name
 

@@ -94,8 +94,7 @@ def rows(instances: list[Any], inputs: tuple[NamedTensor, ...]) -> dict[str, np.
                 batch.add(inputs[0].name, element)
             except RequestError as exc:
                 raise invalid(
-                    f"Failed to process element: {index} of 'instances' list. "
-                    f"Error: {exc.code.name}: {exc.message}"
+                    f"Failed to process element: {index} of 'instances' list. Error: {exc.code.name}: {exc.message}"
                 ) from None
     return batch.arrays(len(instances))
 
@@ -126,8 +125,7 @@ class _Batch:
 
     def arrays(self, count: int) -> dict[str, np.ndarray]:
         return {
-            name: _array(leaves, self.dtypes[name], [count, *self.shapes[name]])
-            for name, leaves in self.leaves.items()
+            name: _array(leaves, self.dtypes[name], [count, *self.shapes[name]]) for name, leaves in self.leaves.items()
         }
 
 
@@ -141,9 +139,7 @@ def _shape(value: Any) -> list[int]:
     while isinstance(value, list):
         shape.append(len(value))
         if len(shape) >= MAX_RANK:
-            raise invalid(
-                f"JSON Value: lists are nested too deeply for a tensor, at most {MAX_RANK - 1} levels"
-            )
+            raise invalid(f"JSON Value: lists are nested too deeply for a tensor, at most {MAX_RANK - 1} levels")
         value = value[0] if value else None
     return shape
 
@@ -161,8 +157,7 @@ def _fill(value: Any, level: int, shape: list[int], dtype: str, leaves: list[Any
         raise invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
     if len(value) != shape[level]:
         raise invalid(
-            f"Encountered list at unexpected size: {len(value)} at level: {level} "
-            f"expected size: {shape[level]}"
+            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
         )
     for item in value:
         _fill(item, level + 1, shape, dtype, leaves)

@@ -35,7 +35,11 @@ def test_each_use_case_has_its_own_clock(settings: Settings) -> None:
 def test_truth_is_held_back_until_its_clock(settings: Settings, contract: Contract) -> None:
     generate(contract, settings, range(3))
     landing = settings.folder("landing")
-    assert files(landing / "policies") == ["policies-2023-01.csv", "policies-2023-02.csv", "policies-2023-03.csv"]
+    assert files(landing / "policies") == [
+        "policies-2023-01.csv",
+        "policies-2023-02.csv",
+        "policies-2023-03.csv",
+    ]
     assert files(landing / "claims") == ["claims-2023-01.csv"]
     set_clock(settings, 24)
     assert release(contract, settings) == []

@@ -39,7 +39,10 @@ def test_the_contracts_of_the_project_are_good() -> None:
     assert list(load_contract(GOOD).features) == [
         "training", "age", "emergency_braking", "braking_distance", "power", "miles",
     ]  # fmt: skip
-    assert load_contract(PROJECT / "tests/use_cases/churn/contract.yaml").label.class_names == ("stays", "leaves")
+    assert load_contract(PROJECT / "tests/use_cases/churn/contract.yaml").label.class_names == (
+        "stays",
+        "leaves",
+    )
 
 
 def test_every_mistake_is_named_at_once_with_its_line(tmp_path: Path) -> None:

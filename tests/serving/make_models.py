@@ -33,9 +33,7 @@ def write(folder: Path, session: tf.Session, signatures: dict) -> None:
 
 def half_plus(folder: Path, plus: float = 2.0) -> None:
     with tf.Graph().as_default(), tf.Session() as session:
-        half, two, three = (
-            tf.Variable(value, name=name) for name, value in (("a", 0.5), ("b", plus), ("c", 3.0))
-        )
+        half, two, three = (tf.Variable(value, name=name) for name, value in (("a", 0.5), ("b", plus), ("c", 3.0)))
         example = tf.placeholder(tf.string, name="tf_example")
         parsed = tf.parse_example(
             tf.reshape(example, [-1]),
@@ -115,9 +113,7 @@ def main(root: Path) -> None:
         },
     )
     echo(root / "int_str" / "1", {"int_tensor": tf.int32, "str_tensor": tf.string})
-    echo(
-        root / "int_str_bin" / "1", {"int_tensor": tf.int32, "str_tensor": tf.string, "bin_tensor": tf.string}
-    )
+    echo(root / "int_str_bin" / "1", {"int_tensor": tf.int32, "str_tensor": tf.string, "bin_tensor": tf.string})
     echo(root / "str_only" / "1", {"str_tensor": tf.string})
     echo(root / "int_only" / "1", {"int_tensor": tf.int32})
     echo(

@@ -88,9 +88,7 @@ def test_bytes_that_are_not_utf8_reach_a_string_input_and_come_back(client: http
     assert answer.content == b'{"predictions":["a\xffb","\xc3\xbc"]}'
 
 
-def test_body_that_says_it_is_too_large_is_refused_unread(
-    server: RunningServer, client: httpx.Client
-) -> None:
+def test_body_that_says_it_is_too_large_is_refused_unread(server: RunningServer, client: httpx.Client) -> None:
     head = b"POST " + FLOATS.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 67108865\r\n\r\n"
     answer = raw(server, head)
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -125,9 +123,7 @@ def test_chunked_body_that_grows_too_large_is_refused(server: RunningServer, cli
         b"GET /v1/models/%ff%00%zz HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-def test_broken_http_is_answered_4xx_or_dropped(
-    server: RunningServer, client: httpx.Client, data: bytes
-) -> None:
+def test_broken_http_is_answered_4xx_or_dropped(server: RunningServer, client: httpx.Client, data: bytes) -> None:
     answer = raw(server, data)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:200]
     assert is_alive(client)
@@ -139,9 +135,7 @@ def test_model_name_that_is_not_utf8_is_an_unknown_model(client: httpx.Client) -
     assert answer.json()["error"].startswith("Could not find any versions of model ")
 
 
-def test_small_requests_are_answered_while_a_large_one_runs(
-    server: RunningServer, client: httpx.Client
-) -> None:
+def test_small_requests_are_answered_while_a_large_one_runs(server: RunningServer, client: httpx.Client) -> None:
     features = ("training", "age", "emergency_braking", "braking_distance", "power", "miles")
     row = dict.fromkeys(features, 1.5)
     large = json.dumps({"instances": [row] * 150_000})

@@ -22,9 +22,7 @@ def _words(text: str) -> Any:
 def test_answer_is_tensorflow_servings(golden_case: dict[str, Any], client: httpx.Client) -> None:
     request, expected = golden_case["request"], golden_case["response"]
     body = request.get("body")
-    answer = client.request(
-        request["method"], request["path"], content=None if body is None else body.encode()
-    )
+    answer = client.request(request["method"], request["path"], content=None if body is None else body.encode())
     assert answer.status_code == golden_case["status"], answer.text
     if "text_contains" in expected:
         assert expected["text_contains"] in answer.text

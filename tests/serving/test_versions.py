@@ -93,9 +93,7 @@ def test_starts_without_a_version_and_serves_the_first_one(
     assert ask(client).json() == {"predictions": [2.0]}
 
 
-def test_newest_version_takes_over_and_the_old_one_ends(
-    watched: tuple[httpx.Client, Path], saved_models: Path
-) -> None:
+def test_newest_version_takes_over_and_the_old_one_ends(watched: tuple[httpx.Client, Path], saved_models: Path) -> None:
     client, folder = watched
     push(saved_models, folder, 11, plus=1)
     wait_until(lambda: states(client).get(11) == ("AVAILABLE", "OK"))
@@ -111,9 +109,7 @@ def test_newest_version_takes_over_and_the_old_one_ends(
     assert client.get("/v1/models/half_plus/metadata").json()["model_spec"]["version"] == "12"
 
 
-def test_no_request_fails_while_versions_are_switched(
-    watched: tuple[httpx.Client, Path], saved_models: Path
-) -> None:
+def test_no_request_fails_while_versions_are_switched(watched: tuple[httpx.Client, Path], saved_models: Path) -> None:
     client, folder = watched
     push(saved_models, folder, 21, plus=1)
     wait_until(lambda: states(client).get(21) == ("AVAILABLE", "OK"))
@@ -204,9 +200,7 @@ def test_removing_the_newest_version_goes_back_to_the_one_before(
     assert ask(client).json() == {"predictions": [2.0]}
 
 
-def test_names_that_are_no_versions_are_ignored(
-    watched: tuple[httpx.Client, Path], saved_models: Path
-) -> None:
+def test_names_that_are_no_versions_are_ignored(watched: tuple[httpx.Client, Path], saved_models: Path) -> None:
     client, folder = watched
     source = saved_models / "half_plus" / "3"
     for name in ("latest", "v9", "9.9", "-9", "99999999999999999999"):
@@ -218,9 +212,7 @@ def test_names_that_are_no_versions_are_ignored(
     assert max(states(client)) == 61
 
 
-def test_broken_version_is_not_loaded_again_and_again(
-    base_path: Path, saved_models: Path, tmp_path: Path
-) -> None:
+def test_broken_version_is_not_loaded_again_and_again(base_path: Path, saved_models: Path, tmp_path: Path) -> None:
     (base_path / "7").mkdir()
     log = tmp_path / "log"
     with (
@@ -262,6 +254,5 @@ def test_taken_port_is_one_sentence_and_code_1(server: RunningServer, base_path:
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == (
-        f"Port {port} on 127.0.0.1 is taken by another process; "
-        "stop it or give the model server another port.\n"
+        f"Port {port} on 127.0.0.1 is taken by another process; stop it or give the model server another port.\n"
     )
