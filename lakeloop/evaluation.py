@@ -1,9 +1,12 @@
-"""Labelled rows of one month to judge a model on: from gold, or before the truth is known from the generator."""
+"""Labelled rows to judge models on: from gold, from an export, or from the generator before the truth is known."""
+
+from pathlib import Path
 
 import pandas as pd
 
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
+from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
 from lakeloop.use_case import load_rules, sample_month, with_label
 
@@ -25,6 +28,14 @@ def labelled_rows(settings: Settings, contract: Contract, month: int, oracle: bo
         return labelled_month(spark, contract, settings, month)
     finally:
         spark.stop()
+
+
+def exported_rows(contract: Contract, manifest: Path) -> pd.DataFrame:
+    """All rows of an export, train and eval: key, event time, features, class id and class name."""
+    files = [manifest.parent / file.path for file in read_manifest(manifest).files]
+    frame = pd.concat([pd.read_csv(file, float_precision="round_trip") for file in files], ignore_index=True)
+    names = frame[contract.label.name].map(dict(enumerate(contract.label.class_names)))
+    return frame.assign(**{contract.label.name_column: names})
 
 
 def when_known(settings: Settings, contract: Contract, month: int, oracle: bool) -> str:

@@ -28,7 +28,7 @@ class FeatureStatistics:
 
 
 def read_statistics(uri: str) -> dict[str, dict[str, FeatureStatistics]]:
-    """Split name -> column name -> statistics.
+    """Split name (train before eval) -> column name -> statistics.
 
     Raises:
         NotFound: there are no statistics at `uri`.
@@ -36,7 +36,7 @@ def read_statistics(uri: str) -> dict[str, dict[str, FeatureStatistics]]:
     splits = sorted(Path(uri).glob(f"Split-*/{FILE_NAME}"))
     if not splits:
         raise NotFound(f"there are no statistics at {uri}; a run writes them, `lakeloop train` starts one")
-    return {path.parent.name.removeprefix("Split-"): _read(path) for path in splits}
+    return {path.parent.name.removeprefix("Split-"): _read(path) for path in reversed(splits)}
 
 
 def _read(path: Path) -> dict[str, FeatureStatistics]:

@@ -29,7 +29,7 @@ def demo(use_case: UseCase = "") -> None:
     if contract.generator is None:
         raise WrongUse(f"the demo needs data, and use case {contract.use_case} has no `generator` in its contract")
     started = time.monotonic()
-    manifest = _from_files_to_export(settings, contract)
+    manifest, rejects = _from_files_to_export(settings, contract)
     _chapter("Train, evaluate and gate a model (TFX), push it if the gate agrees")
     from lakeloop.cli.pipeline import train_on
 
@@ -41,7 +41,7 @@ def demo(use_case: UseCase = "") -> None:
     units = max(1, round(contract.model.units * FEWER_UNITS))
     _chapter(f"Retrain with {units} units: does the gate notice?")
     smaller = train_on(settings, contract, manifest, {"units": str(units)}, trigger="demo")
-    _finish(settings, contract, (record, smaller), manifest, served, url, curves, time.monotonic() - started)
+    _finish(settings, contract, (record, smaller), manifest, rejects, served, url, curves, time.monotonic() - started)
 
 
 def exercise(use_case: UseCase = "") -> None:
@@ -49,7 +49,7 @@ def exercise(use_case: UseCase = "") -> None:
     from lakeloop.cli.pipeline import train_on
 
     settings, contract = open_use_case(use_case)
-    manifest = _from_files_to_export(settings, contract)
+    manifest, _ = _from_files_to_export(settings, contract)
     full = contract.model.units
     records = []
     for units in (max(1, round(full * FEWER_UNITS)), full):
@@ -76,9 +76,10 @@ def exercise(use_case: UseCase = "") -> None:
         console.print(f"{record.parameters.model.units} units: the model {word}")
 
 
-def _from_files_to_export(settings: Settings, contract: Contract) -> Path:
-    """Month 0 from generated files through bronze, silver and gold to CSV; the manifest's path."""
+def _from_files_to_export(settings: Settings, contract: Contract) -> tuple[Path, dict[str, int]]:
+    """Month 0 from files through bronze, silver and gold to CSV; the manifest's path, and rejected rows by reason."""
     from lakehouse.delivery import generate
+    from lakehouse.tables import rejects_by_reason
     from lakeloop.cli.lake import ingest_with, spark_of
     from lakeloop.cli.pipeline import export_with
 
@@ -89,7 +90,7 @@ def _from_files_to_export(settings: Settings, contract: Contract) -> Path:
     with spark_of(settings) as spark:
         ingest_with(spark, settings, contract)
         _chapter("Export one version of gold as CSV with a manifest")
-        return export_with(spark, settings, contract, (0, 0))
+        return export_with(spark, settings, contract, (0, 0)), rejects_by_reason(spark, settings)
 
 
 def _ask(settings: Settings, contract: Contract) -> tuple[list["Served"], str]:
@@ -175,17 +176,18 @@ def _finish(
     contract: Contract,
     records: Sequence["RunRecord"],
     manifest: Path,
+    rejects: dict[str, int],
     served: list["Served"],
     url: str,
     curves: dict[str, list[float]],
     seconds: float,
 ) -> None:
     """Write the report and tell the story in a few sentences with their numbers."""
-    from lakeloop.evaluation import baselines, labelled_rows
+    from lakeloop.evaluation import baselines, exported_rows
     from lakeloop.report.page import Report, write_report
     from tfx_pipeline.statistics import read_statistics
 
-    frame = labelled_rows(settings, contract, 0, oracle=True)
+    frame = exported_rows(contract, manifest)
     found = baselines(settings, contract, frame)
     record, smaller = records
     path = write_report(
@@ -201,6 +203,7 @@ def _finish(
             accuracy=curves,
             served=served,
             url=url,
+            rejects=rejects,
         ),
         Path(settings.area("reports")) / "index.html",
     )

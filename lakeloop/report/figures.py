@@ -14,11 +14,11 @@ BLUE, ORANGE, GREEN, RED, GREY = "#2563eb", "#ea7317", "#15803d", "#c2261d", "#6
 CLASS_COLOURS = (RED, ORANGE, GREEN, BLUE, GREY)
 
 
-def _finish(figure: go.Figure, height: int, **layout: object) -> go.Figure:
+def _finish(figure: go.Figure, height: int, top: int = 65, **layout: object) -> go.Figure:
     figure.update_layout(
         template="plotly_white",
         height=height,
-        margin={"l": 50, "r": 20, "t": 65, "b": 45},
+        margin={"l": 50, "r": 20, "t": top, "b": 45},
         font={"family": "system-ui, sans-serif", "size": 13},
         legend={"orientation": "h", "yref": "container", "y": 0.99, "yanchor": "top", "x": 0},
         **layout,
@@ -42,7 +42,7 @@ def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
     )
     figure.update_xaxes(title=contract.label.name)
     figure.update_yaxes(title="rows")
-    return _finish(figure, 320)
+    return _finish(figure, 280, top=15)
 
 
 def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
@@ -88,6 +88,7 @@ def statistics_by_split(contract: Contract, statistics: Mapping[str, Mapping[str
                     x=middles,
                     y=[count / total for count in found.counts],
                     name=split,
+                    mode="lines",
                     legendgroup=split,
                     showlegend=position == 0,
                     line={"color": colour, "shape": "hvh"},

@@ -84,6 +84,8 @@ def wait_until_available(
             if any(s["state"] == "AVAILABLE" and version in (None, int(s["version"])) for s in states):
                 return
             last = json.dumps(states)
+            if version is None and states and all(s["state"] == "END" for s in states):
+                break  # every version failed to load; waiting does not mend it
         except (urllib.error.URLError, OSError, ValueError) as exc:
             last = str(exc)
         time.sleep(0.05)

@@ -1,0 +1,90 @@
+"""Exports made from the use cases' own generators, so the pipeline can be tested without a lakehouse."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.manifest import ExportedFile, Manifest, file_sha256
+from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month, with_label
+
+PROJECT = Path(__file__).resolve().parents[2]
+TEST_USE_CASES = PROJECT / "tests" / "use_cases"
+
+
+def export_frame(contract: Contract, frame: pd.DataFrame, folder: Path, version: int = 0) -> Path:
+    """Write labelled rows as an export (one shard a split) and return its manifest's path."""
+    names = [contract.key.column, contract.event_time.column, *contract.features, contract.label.name]
+    columns = [name for name in names if name in frame]
+    held_out = frame[contract.key.column].map(contract.split.is_eval)
+    files = []
+    for split, rows in (("train", frame[~held_out]), ("eval", frame[held_out])):
+        path = folder / split / "part-00000.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows[columns].to_csv(path, index=False)
+        files.append(
+            ExportedFile(
+                path=f"{split}/{path.name}",
+                split=split,  # type: ignore[arg-type]
+                rows=len(rows),
+                bytes=path.stat().st_size,
+                sha256=file_sha256(path),
+            )
+        )
+    return Manifest(
+        use_case=contract.use_case,
+        table="gold/training",
+        version=version,
+        months=(0, 0),
+        query="SELECT * FROM training",
+        columns=tuple(columns),
+        label=contract.label.name,
+        schema_sha256=contract.schema_sha256,
+        split=f"sha256('{contract.split.salt}:'+{contract.key.column})[:8] % {contract.split.every} == 0",
+        rows=len(frame),
+        files=tuple(files),
+        created_at="2023-02-01T00:00:00+00:00",
+        git_commit="0" * 40,
+    ).save(folder)
+
+
+def month_export(contract: Contract, settings: Settings, folder: Path, month: int = 0, **draw: int) -> Path:
+    """Export one generated month."""
+    return export_frame(contract, with_label(contract, sample_month(contract, settings, month, **draw)), folder)
+
+
+@pytest.fixture(scope="session")
+def insurance() -> Contract:
+    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+
+
+@pytest.fixture(scope="session")
+def churn() -> Contract:
+    return load_contract(TEST_USE_CASES / "churn" / "contract.yaml")
+
+
+@pytest.fixture(scope="session")
+def settings_in() -> Callable[[Path, str], Settings]:
+    """Settings with their own home for one of the use cases."""
+
+    def make(home: Path, use_case: str) -> Settings:
+        folder = PROJECT / "data" if use_case == "insurance" else TEST_USE_CASES
+        return Settings(home=home, use_case=use_case, use_cases=folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def export() -> Callable[..., Path]:
+    """`export_frame`, for tests that make their own rows."""
+    return export_frame
+
+
+@pytest.fixture(scope="session")
+def export_month() -> Callable[..., Path]:
+    """`month_export`, for tests that take a generated month."""
+    return month_export

@@ -1,0 +1,39 @@
+"""What the command line may change, and what it is told when it may not."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.errors import WrongUse
+from tfx_pipeline import parameters
+from tfx_pipeline.parameters import bindings, run_parameters
+
+
+def test_texts_become_typed_hyper_parameters(insurance: Contract) -> None:
+    chosen = run_parameters(insurance, Path("m.json"), {"units": "50", "dropout": "0.5"})
+    assert (chosen.model.units, chosen.model.dropout, chosen.model.epochs) == (50, 0.5, 50)
+    assert chosen.manifest.is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"unit": "50"}, "allowed: layers, units"), ({"units": "many"}, "`units`"), ({"dropout": "1"}, "`dropout`")],
+)
+def test_a_wrong_hyper_parameter_is_named(insurance: Contract, changes: dict[str, str], words: str) -> None:
+    with pytest.raises(WrongUse, match=words):
+        run_parameters(insurance, Path("m.json"), changes)
+
+
+def test_dropped_features_are_checked_and_keep_the_contracts_order(insurance: Contract) -> None:
+    assert run_parameters(insurance, Path("m"), drop=("miles", "age")).drop == ("age", "miles")
+    with pytest.raises(WrongUse, match="cannot drop speed"):
+        run_parameters(insurance, Path("m"), drop=("speed",))
+    with pytest.raises(WrongUse, match="every feature"):
+        run_parameters(insurance, Path("m"), drop=tuple(insurance.features))
+
+
+def test_every_runtime_parameter_is_bound_to_a_text(insurance: Contract) -> None:
+    values = bindings(run_parameters(insurance, Path("m.json")), "0" * 64)
+    assert set(values) == set(parameters.NAMES)
+    assert all(isinstance(value, str) for value in values.values())

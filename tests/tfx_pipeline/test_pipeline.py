@@ -1,0 +1,491 @@
+"""The whole pipeline on month 0, once; everything here looks at what that run and its repetitions left."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError, NotFound, WrongUse
+from lakeloop.manifest import file_sha256, read_manifest
+from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month, with_label
+from tfx_pipeline.graph import read_graph
+from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.run_record import NodeResult, RunRecord, load_run, load_runs
+from tfx_pipeline.runner import RunResult, finish_run, run_node, run_pipeline, start_run
+from tfx_pipeline.validate import model_folder, newest_version, validate_model, versions
+
+Export = Callable[..., Path]
+NODES = {
+    "GoldExport",
+    "ExampleGen",
+    "StatisticsGen",
+    "ImportSchemaGen",
+    "ExampleValidator",
+    "DataGate",
+    "ChampionStatistics",
+    "DistributionValidator",
+    "Transform",
+    "Trainer",
+    "Champion",
+    "Evaluator",
+    "QualityGate",
+    "Pusher",
+}
+BEFORE_TRAINER = NODES - {"ChampionStatistics", "Champion", "Trainer", "Evaluator", "QualityGate", "Pusher"}
+WHY = {"trigger": "test", "event_id": "e1", "airflow_run_id": "", "git_commit": "abc"}
+
+
+@dataclass
+class Finished:
+    """One run and what it reported."""
+
+    settings: Settings
+    contract: Contract
+    manifest: Path
+    result: RunResult
+    nodes: dict[str, NodeResult] = field(default_factory=dict)
+
+    @property
+    def record(self) -> RunRecord:
+        return self.result.record
+
+    def again(self, drop: tuple[str, ...] = (), **changes: Any) -> "Finished":
+        return finished(self.settings, self.contract, self.manifest, drop, **changes)
+
+
+def finished(
+    settings: Settings, contract: Contract, manifest: Path, drop: tuple[str, ...] = (), **changes: Any
+) -> Finished:
+    nodes: dict[str, NodeResult] = {}
+    parameters = run_parameters(contract, manifest, changes, drop, **WHY)
+    result = run_pipeline(settings, contract, parameters, on_node=lambda node: nodes.update({node.node: node}))
+    return Finished(settings, contract, manifest, result, nodes)
+
+
+def newest_artifacts(settings: Settings, type_name: str) -> list[Any]:
+    from tfx_pipeline.metadata import artifacts_of, open_store
+
+    with open_store(settings) as store:
+        return artifacts_of(store, settings.use_case, type_name)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def settings(home: Path, settings_in: Callable[[Path, str], Settings]) -> Settings:
+    return settings_in(home, "insurance")
+
+
+@pytest.fixture(scope="module")
+def first(settings: Settings, insurance: Contract, home: Path, export_month: Export) -> Finished:
+    manifest = export_month(insurance, settings, home / "export" / "0")
+    return finished(settings, insurance, manifest)
+
+
+@pytest.fixture(scope="module")
+def second(first: Finished) -> Finished:
+    """The same again."""
+    return first.again()
+
+
+@pytest.fixture(scope="module")
+def refused(second: Finished) -> Finished:
+    """A model that is too small, trained for one epoch: refused for certain."""
+    return second.again(units=50, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def model(first: Finished) -> Any:
+    from tfx_pipeline.prediction import load_saved_model
+
+    return load_saved_model(model_folder(first.settings, first.record.pushed_version))
+
+
+@pytest.fixture(scope="module")
+def rows(first: Finished) -> pd.DataFrame:
+    frame = with_label(first.contract, sample_month(first.contract, first.settings, 0))
+    return frame[frame["policy_id"].map(first.contract.split.is_eval)]
+
+
+def test_every_node_ran_and_said_what_it_did(first: Finished) -> None:
+    assert set(first.nodes) == NODES
+    assert {node.state for node in first.nodes.values()} == {"ran"}
+    said = {name: node.result for name, node in first.nodes.items()}
+    assert said["GoldExport"] == "gold/training version 0, 1,500 rows"
+    assert said["ExampleGen"] == "1,207 train, 293 eval rows"
+    assert said["ExampleValidator"] == "no anomalies"
+    assert said["Champion"] == "no champion yet"
+    assert said["DistributionValidator"] == "as the champion's"
+    assert said["QualityGate"].startswith("blessed")
+    assert said["Pusher"] == f"version {first.record.pushed_version}"
+
+
+def test_the_gate_blesses_the_contracts_model(first: Finished) -> None:
+    report = first.record.gate
+    assert first.result.blessed and report is not None and report.passed
+    assert report.rows == {"train": 1207, "eval": 293}
+    assert {"accuracy_train", "accuracy_eval", "train_eval_gap", "share_high", "max_probability_mean"} <= {
+        check.name for check in report.checks
+    }
+    assert report.champion_accuracy is None
+
+
+def test_export_model_and_pushed_model_carry_where_they_come_from(first: Finished) -> None:
+    expected = {
+        "delta_table": "gold/training",
+        "delta_version": "0",
+        "manifest_sha256": file_sha256(first.manifest),
+        "rows": "1500",
+        "schema_sha256": first.contract.schema_sha256,
+        **WHY,
+    }
+    for type_name in ("GoldExport", "Model", "PushedModel"):
+        artifact = newest_artifacts(first.settings, type_name)[0]
+        stamps = {name: artifact.custom_properties[name].string_value for name in expected}
+        assert stamps == expected, type_name
+        assert all(name in artifact.custom_properties for name in expected)
+
+
+def test_lineage_leads_from_the_pushed_model_back_to_the_export(first: Finished) -> None:
+    from ml_metadata.proto import metadata_store_pb2
+
+    from tfx_pipeline.metadata import open_store
+
+    pushed = newest_artifacts(first.settings, "PushedModel")[0]
+    with open_store(first.settings) as store:
+        options = metadata_store_pb2.LineageSubgraphQueryOptions(
+            starting_artifacts=metadata_store_pb2.LineageSubgraphQueryOptions.StartingNodes(
+                filter_query=f"id = {pushed.id}"
+            ),
+            direction=metadata_store_pb2.LineageSubgraphQueryOptions.UPSTREAM,
+            max_num_hops=20,
+        )
+        graph = store.get_lineage_subgraph(options, ["artifacts", "artifact_types"])
+    types = {t.id: t.name for t in graph.artifact_types}
+    assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= {types[a.type_id] for a in graph.artifacts}
+
+
+def test_the_blessing_names_model_judge_and_every_check(first: Finished) -> None:
+    blessing = next(b for b in newest_artifacts(first.settings, "ModelBlessing") if "judge" in b.custom_properties)
+    model = newest_artifacts(first.settings, "Model")[0]
+    assert blessing.custom_properties["blessed"].int_value == 1
+    assert blessing.custom_properties["current_model_id"].int_value == model.id
+    assert blessing.custom_properties["current_model"].string_value == model.uri
+    assert (Path(blessing.uri) / "BLESSED").is_file()
+    assert first.record.gate is not None
+    for check in first.record.gate.checks:
+        stored = json.loads(blessing.custom_properties[f"check_{check.name}"].string_value)
+        assert stored == {"value": check.value, "bound": check.bound, "passed": check.passed}
+
+
+def test_the_model_was_pushed_to_a_version_folder(first: Finished) -> None:
+    folder = model_folder(first.settings, first.record.pushed_version)
+    assert folder.parent == first.settings.folder("models").absolute()
+    assert (folder / "saved_model.pb").is_file()
+    assert folder.name.isdigit()
+
+
+def test_signatures_have_the_contracts_names_shapes_and_types(first: Finished, model: Any) -> None:
+    import tensorflow as tf
+
+    _, inputs = model.signatures["serving_default"].structured_input_signature
+    assert set(inputs) == set(first.contract.features)
+    for name, feature in first.contract.features.items():
+        assert inputs[name].dtype == {"float": tf.float32, "int": tf.int64}[feature.type]
+        assert inputs[name].shape.as_list() == [None]
+    outputs = model.signatures["serving_default"].structured_outputs
+    assert outputs["probabilities"].shape.as_list() == [None, 3]
+    assert outputs["probabilities"].dtype == tf.float32
+    assert outputs["class_id"].shape.as_list() == [None] and outputs["class_id"].dtype == tf.int64
+
+
+def test_classify_has_the_classify_method_and_the_others_predict(first: Finished) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = model_folder(first.settings, first.record.pushed_version) / "saved_model.pb"
+    signatures = saved_model_pb2.SavedModel.FromString(path.read_bytes()).meta_graphs[0].signature_def
+    assert signatures["classify"].method_name == "tensorflow/serving/classify"
+    assert list(signatures["classify"].inputs) == ["inputs"]
+    assert set(signatures["classify"].outputs) == {"classes", "scores"}
+    assert signatures["serving_default"].method_name == "tensorflow/serving/predict"
+    assert signatures["serve_examples"].method_name == "tensorflow/serving/predict"
+
+
+def as_examples(contract: Contract, rows: pd.DataFrame) -> list[bytes]:
+    import tensorflow as tf
+
+    def example(row: Any) -> bytes:
+        features = {
+            name: tf.train.Feature(float_list=tf.train.FloatList(value=[getattr(row, name)]))
+            if feature.type == "float"
+            else tf.train.Feature(int64_list=tf.train.Int64List(value=[getattr(row, name)]))
+            for name, feature in contract.features.items()
+        }
+        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+    return [example(row) for row in rows.itertuples()]
+
+
+def columns(contract: Contract, rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    types = {"float": np.float32, "int": np.int64, "string": np.str_}
+    return {name: rows[name].to_numpy(types[feature.type]) for name, feature in contract.features.items()}
+
+
+def test_columns_examples_and_classify_give_the_same_answers(first: Finished, model: Any, rows: pd.DataFrame) -> None:
+    import tensorflow as tf
+
+    inputs = {name: tf.constant(values) for name, values in columns(first.contract, rows).items()}
+    by_columns = model.signatures["serving_default"](**inputs)
+    examples = tf.constant(as_examples(first.contract, rows))
+    by_examples = model.signatures["serve_examples"](examples=examples)
+    classified = model.signatures["classify"](inputs=examples)
+    probabilities = by_columns["probabilities"].numpy()
+    np.testing.assert_allclose(by_examples["probabilities"].numpy(), probabilities, atol=1e-6)
+    np.testing.assert_allclose(classified["scores"].numpy(), probabilities, atol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (by_columns["class_id"].numpy() == probabilities.argmax(axis=1)).all()
+    assert classified["classes"].numpy()[0].tolist() == [b"high", b"medium", b"low"]
+
+
+def test_tensorboard_can_show_the_training(first: Finished) -> None:
+    folder = Path(first.record.model_run_uri)
+    assert list(folder.glob("train/events.out.tfevents.*"))
+    assert list(folder.glob("validation/events.out.tfevents.*"))
+
+
+def test_the_run_record_tells_the_whole_run(first: Finished) -> None:
+    record = load_run(first.settings, first.record.run_id)
+    assert record.state == "succeeded" and record.error == ""
+    assert record.parameters.manifest == first.manifest
+    assert record.manifest_sha256 == file_sha256(first.manifest)
+    assert [len(v) for v in record.history.model_dump().values()] == [50] * 4
+    assert record.history.loss[0] > record.history.loss[-1]
+    assert {n.node for n in record.nodes} == NODES and record.seconds > 1
+    for uri in (record.model_uri, record.statistics_uri, record.evaluation_uri, record.anomalies_uri):
+        assert Path(uri).is_dir()
+    assert record.blessed is True and record.pushed_version in versions(first.settings.folder("models"))
+
+
+def test_statistics_are_of_features_and_label_alone(first: Finished) -> None:
+    from tfx_pipeline.statistics import read_statistics
+
+    read = read_statistics(first.record.statistics_uri)
+    assert set(read) == {"train", "eval"}
+    assert set(read["train"]) == {*first.contract.features, "group"}
+    assert read["train"]["age"].rows == 1207
+
+
+def test_evaluation_has_the_contracts_slices(first: Finished) -> None:
+    import tensorflow_model_analysis as tfma
+
+    keys = {key for key, _ in tfma.load_eval_result(first.record.evaluation_uri).slicing_metrics}
+    assert keys == {(), *(((name, value),) for name in first.contract.slices for value in (0, 1))}
+
+
+def test_the_graph_is_the_compiled_pipelines(first: Finished) -> None:
+    from tfx.proto.orchestration import pipeline_pb2
+
+    from tfx_pipeline.graph import ir_path
+
+    ir = pipeline_pb2.Pipeline.FromString(ir_path(first.settings).read_bytes())
+    compiled = {n.pipeline_node.node_info.id: set(n.pipeline_node.upstream_nodes) for n in ir.nodes}
+    graph = read_graph(first.settings)
+    assert {node.id: set(node.upstream) for node in graph.nodes} == compiled and set(compiled) == NODES
+    assert compiled["ExampleGen"] == {"GoldExport"} and "DataGate" in compiled["Transform"]
+    seen: set[str] = set()
+    for node in graph.nodes:
+        assert set(node.upstream) <= seen, f"{node.id} stands before a node it waits for"
+        seen.add(node.id)
+
+
+def test_the_same_run_again_takes_its_nodes_from_the_cache(first: Finished, second: Finished) -> None:
+    assert all(second.nodes[name].cached for name in BEFORE_TRAINER | {"Trainer"})
+    assert second.record.seconds < first.record.seconds / 2
+    assert second.record.history == first.record.history
+    assert second.record.model_uri == first.record.model_uri
+
+
+def test_the_second_run_is_compared_with_the_champion(first: Finished, second: Finished) -> None:
+    report = second.record.gate
+    assert second.nodes["Champion"].result.startswith("champion is model")
+    assert second.record.champion_model_uri == first.record.model_uri
+    assert report is not None and report.champion_accuracy == report.accuracy["eval"]
+    assert "not_worse_than_champion" in {check.name for check in report.checks}
+
+
+def test_a_refused_model_is_not_pushed(second: Finished, refused: Finished) -> None:
+    assert not refused.result.blessed and refused.result.pushed_version == ""
+    assert refused.record.state == "succeeded"
+    assert refused.nodes["QualityGate"].result.startswith("refused: ")
+    assert refused.nodes["Pusher"].state == "skipped"
+    assert all(refused.nodes[name].cached for name in BEFORE_TRAINER)
+    assert refused.nodes["Trainer"].state == "ran"
+    pushed = {push.version for push in pushes(refused.settings)}
+    assert pushed == {first_version(second), second.record.pushed_version}
+    assert pushed == set(versions(refused.settings.folder("models")))
+
+
+def first_version(second: Finished) -> str:
+    return load_runs(second.settings)[0].pushed_version
+
+
+def pushes(settings: Settings) -> list[Any]:
+    from tfx_pipeline.metadata import pushed_models
+
+    return pushed_models(settings)
+
+
+def test_the_champion_is_the_newest_pushed_blessed_version(second: Finished, refused: Finished) -> None:
+    from tfx_pipeline.metadata import champion, model_of_version
+
+    found = champion(refused.settings)
+    assert found is not None and found.version == second.record.pushed_version
+    assert found.model_uri == second.record.model_uri
+    assert model_of_version(refused.settings, found.version) == found
+    with pytest.raises(NotFound, match="no pushed version 7"):
+        model_of_version(refused.settings, "7")
+
+
+def test_the_evaluators_blessing_alone_makes_no_champion(first: Finished) -> None:
+    from tfx.types import standard_artifacts
+
+    from tfx_pipeline.components.champion import champion_of
+
+    model, evaluators, gates, push = (
+        kind() for kind in (standard_artifacts.Model, standard_artifacts.ModelBlessing,
+                            standard_artifacts.ModelBlessing, standard_artifacts.PushedModel)
+    )  # fmt: skip
+    model.id, push.id = 5, 9
+    for blessing in (evaluators, gates):
+        blessing.set_int_custom_property("blessed", 1)
+        blessing.set_int_custom_property("current_model_id", 5)
+    gates.set_string_custom_property("judge", "quality_gate")
+    push.set_int_custom_property("pushed", 1)
+    push.set_int_custom_property("model_id", 5)
+    assert champion_of([model], [evaluators], [push]) is None
+    assert champion_of([model], [gates], []) is None, "blessed, but never pushed"
+    assert champion_of([model], [evaluators, gates], [push]) is model
+
+
+def test_a_dropped_feature_has_no_effect_but_is_still_accepted(refused: Finished, rows: pd.DataFrame) -> None:
+    from tfx_pipeline.prediction import load_saved_model, predict_columns
+
+    run = refused.again(drop=("miles",), epochs=1)
+    assert run.nodes["Transform"].cached, "dropping a feature must not transform again"
+    model = load_saved_model(Path(run.record.model_uri) / "Format-Serving")
+    inputs = columns(run.contract, rows)
+    assert set(model.signatures["serving_default"].structured_input_signature[1]) == set(inputs)
+    answers = predict_columns(model, inputs)
+    np.testing.assert_array_equal(predict_columns(model, {**inputs, "miles": inputs["miles"] + 50}), answers)
+    assert np.abs(predict_columns(model, {**inputs, "age": inputs["age"] + 50}) - answers).max() > 1e-3
+
+
+def test_data_that_break_the_contract_stop_at_the_data_gate(refused: Finished, home: Path, export: Export) -> None:
+    frame = with_label(refused.contract, sample_month(refused.contract, refused.settings, 0))
+    broken = frame.assign(age=frame["age"].where(frame.index != 3, 200.5)).drop(columns="power")
+    manifest = export(refused.contract, broken, home / "export" / "broken", version=1)
+    before = len(pushes(refused.settings))
+    with pytest.raises(LakeloopError) as caught:
+        finished(refused.settings, refused.contract, manifest)
+    text = str(caught.value)
+    assert "age (" in text and "Out-of-range" in text and "power (train)" in text and "power (eval)" in text
+    record = load_runs(refused.settings)[-1]
+    assert record.state == "failed" and record.error == text and record.nodes[-1].state == "failed"
+    assert record.node("Transform") is None and record.node("DataGate") is not None
+    assert len(pushes(refused.settings)) == before
+    with pytest.raises(LakeloopError):
+        finished(refused.settings, refused.contract, manifest)  # a failure is not cached
+
+
+def test_a_failed_node_is_failed_in_ml_metadata(refused: Finished) -> None:
+    from ml_metadata.proto import metadata_store_pb2
+
+    from tfx_pipeline.metadata import open_store
+
+    with open_store(refused.settings) as store:
+        failed = [e for e in store.get_executions() if e.last_known_state == metadata_store_pb2.Execution.FAILED]
+        types = {t.id: t.name for t in store.get_execution_types()}
+    assert {types[e.type_id].rsplit(".", 1)[-1] for e in failed} == {"DataGate"}
+
+
+def test_a_changed_or_missing_shard_is_refused_and_named(first: Finished, home: Path, export_month: Export) -> None:
+    folder = home / "export" / "tampered"
+    manifest = export_month(first.contract, first.settings, folder)
+    shard = folder / "train" / "part-00000.csv"
+    parameters = run_parameters(first.contract, manifest)
+    start_run(first.settings, first.contract, parameters, "tampered")
+    shard.write_text(shard.read_text(encoding="utf-8").replace("2023", "2024", 1), encoding="utf-8")
+    with pytest.raises(WrongUse, match="sha256 differs"):
+        run_node(first.settings, first.contract, "tampered", "GoldExport")
+    shard.unlink()
+    with pytest.raises(WrongUse, match="does not exist"):
+        run_node(first.settings, first.contract, "tampered", "GoldExport")
+
+
+def test_nodes_run_one_by_one_and_again_after_a_failure(first: Finished, home: Path, export_month: Export) -> None:
+    folder = home / "export" / "stepwise"
+    manifest = export_month(first.contract, first.settings, folder)
+    shard = folder / "eval" / "part-00000.csv"
+    kept = shard.read_bytes()
+    parameters = run_parameters(first.contract, manifest, trigger="steps")
+    opened = start_run(first.settings, first.contract, parameters, "stepwise")
+    assert start_run(first.settings, first.contract, parameters, "stepwise") == opened
+    with pytest.raises(WrongUse, match="other parameters"):
+        start_run(first.settings, first.contract, run_parameters(first.contract, manifest, trigger="x"), "stepwise")
+    with pytest.raises(LakeloopError, match="run the nodes before it first"):
+        run_node(first.settings, first.contract, "stepwise", "Trainer")
+    shard.write_bytes(b"")
+    with pytest.raises(WrongUse):
+        run_node(first.settings, first.contract, "stepwise", "GoldExport")
+    shard.write_bytes(kept)
+    assert run_node(first.settings, first.contract, "stepwise", "GoldExport").state == "ran"
+    with pytest.raises(NotFound, match="no node Tester"):
+        run_node(first.settings, first.contract, "stepwise", "Tester")
+    assert finish_run(first.settings, "stepwise").node("GoldExport") is not None
+
+
+def test_a_manifest_of_another_use_case_starts_nothing(first: Finished, churn: Contract) -> None:
+    with pytest.raises(WrongUse, match="an export of insurance, not of churn"):
+        run_pipeline(first.settings, churn, run_parameters(churn, first.manifest))
+    with pytest.raises(WrongUse, match="no manifest"):
+        run_pipeline(first.settings, first.contract, run_parameters(first.contract, Path("/nowhere/manifest.json")))
+
+
+def test_a_pushed_model_can_be_validated_on_any_rows(first: Finished, rows: pd.DataFrame) -> None:
+    folder = model_folder(first.settings, first.record.pushed_version)
+    report = validate_model(folder, first.contract, rows, name="eval")
+    assert first.record.gate is not None
+    assert report.accuracy["eval"] == pytest.approx(first.record.gate.accuracy["eval"])
+    drifted = with_label(first.contract, sample_month(first.contract, first.settings, 36))
+    later = validate_model(folder, first.contract, drifted, name="month 36")
+    assert later.accuracy["month 36"] < 0.65 and not later.passed
+
+
+def test_what_cannot_be_validated_is_said_plainly(first: Finished, rows: pd.DataFrame, tmp_path: Path) -> None:
+    folder = model_folder(first.settings, first.record.pushed_version)
+    with pytest.raises(WrongUse, match="lack age"):
+        validate_model(folder, first.contract, rows.drop(columns="age"))
+    with pytest.raises(NotFound, match="no model was pushed"):
+        newest_version(tmp_path)
+    with pytest.raises(NotFound, match=f"pushed: .*{folder.name}"):
+        model_folder(first.settings, "12")
+    broken = tmp_path / "123"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"not a model")
+    with pytest.raises(LakeloopError, match="cannot be loaded"):
+        validate_model(broken, first.contract, rows)
+
+
+def test_the_manifest_is_kept_with_the_run(first: Finished) -> None:
+    export = newest_artifacts(first.settings, "GoldExport")[0]
+    assert read_manifest(Path(export.uri) / "manifest.json") == read_manifest(first.manifest)

@@ -1,0 +1,57 @@
+"""The Transform function in a real tf.Transform context."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lakeloop.contract import Contract
+from tfx_pipeline.columns import custom_config
+from tfx_pipeline.preprocessing import preprocessing_fn
+
+
+def transformed(contract: Contract, rows: list[dict[str, Any]], folder: Path) -> dict[str, np.ndarray]:
+    """The rows after analysing and transforming them."""
+    import tensorflow_transform.beam as tft_beam
+    from tensorflow_transform.tf_metadata import dataset_metadata
+
+    from tfx_pipeline.schema import schema_of
+
+    metadata = dataset_metadata.DatasetMetadata(schema_of(contract))
+    function = partial(preprocessing_fn, custom_config=custom_config(contract))
+    with tft_beam.Context(temp_dir=str(folder)):
+        (data, _), _ = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(function)
+    return {name: np.array([row[name] for row in data]) for name in data[0]}
+
+
+@pytest.fixture(scope="module")
+def churn_rows(churn: Contract, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    plans = ["basic", "plus", "pro, annual", "unheard of"]
+    rows = [{"plan": plan.encode(), "usage": float(10 * i), "churned": i % 2} for i, plan in enumerate(plans)]
+    return transformed(churn, rows, tmp_path_factory.mktemp("tft"))
+
+
+def test_numbers_are_z_scored_with_mean_and_deviation_of_the_analysed_rows(churn_rows: dict[str, np.ndarray]) -> None:
+    usage = np.array([0.0, 10.0, 20.0, 30.0])
+    expected = ((usage - usage.mean()) / usage.std()).reshape(-1, 1)
+    np.testing.assert_allclose(churn_rows["usage_x"], expected, rtol=1e-6)
+
+
+def test_categories_are_one_hot_over_the_contracts_values_and_an_unknown_one_is_all_zeros(
+    churn_rows: dict[str, np.ndarray],
+) -> None:
+    np.testing.assert_array_equal(churn_rows["plan_x"], [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]])
+
+
+def test_the_label_passes_through_as_int64(churn_rows: dict[str, np.ndarray]) -> None:
+    assert churn_rows["churned"].dtype == np.int64
+    assert churn_rows["churned"].tolist() == [0, 1, 0, 1]
+
+
+def test_the_config_depends_on_what_shapes_the_model_and_on_nothing_else(insurance: Contract) -> None:
+    monitoring = insurance.monitoring.model_copy(update={"window": 99})
+    assert custom_config(insurance.model_copy(update={"monitoring": monitoring})) == custom_config(insurance)
+    features = dict(list(insurance.features.items())[:3])
+    assert custom_config(insurance.model_copy(update={"features": features})) != custom_config(insurance)

@@ -1,0 +1,54 @@
+"""The gate's verdict is about the model, not about luck: four seeds each with 100 and with 50 units."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.run_record import RunRecord
+from tfx_pipeline.runner import run_pipeline
+
+SEEDS = (1, 2, 3, 4)
+
+
+@pytest.fixture(scope="module")
+def train(
+    insurance: Contract,
+    settings_in: Callable[[Path, str], Settings],
+    tmp_path_factory: pytest.TempPathFactory,
+    export_month: Callable[..., Path],
+) -> Iterator[Callable[[int, int], RunRecord]]:
+    home = tmp_path_factory.mktemp("home")
+    settings = settings_in(home, "insurance")
+    # Each model is judged by itself: the best of the four as champion would refuse the others (.87 against .89).
+    alone = insurance.model_copy(update={"gate": insurance.gate.model_copy(update={"champion_margin": None})})
+    manifest = export_month(alone, settings, home / "export")
+
+    def run(units: int, seed: int) -> RunRecord:
+        parameters = run_parameters(alone, manifest, {"units": units, "seed": seed})
+        record = run_pipeline(settings, alone, parameters).record
+        assert record.gate is not None
+        print(units, seed, {c.name: round(c.value, 4) for c in record.gate.checks})
+        return record
+
+    yield run
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_hundred_units_pass_with_every_seed(train: Callable[[int, int], RunRecord], seed: int) -> None:
+    record = train(100, seed)
+    assert record.blessed, record.gate.failed if record.gate else record
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", SEEDS)
+def test_fifty_units_are_refused_with_every_seed_for_being_unsure(
+    train: Callable[[int, int], RunRecord], seed: int
+) -> None:
+    record = train(50, seed)
+    assert not record.blessed and record.pushed_version == ""
+    assert record.gate is not None and "max_probability_mean" in {check.name for check in record.gate.failed}

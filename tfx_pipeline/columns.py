@@ -1,0 +1,48 @@
+"""What Transform and Trainer know about the data: the contract's features and label, passed as `custom_config`.
+
+Only what shapes their output is passed. TFX's cache key contains it, so editing a contract's drift thresholds or
+fallback does not train again, and editing the code of these modules does.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from lakeloop.contract import Contract, Feature, Label, Name, Section
+
+KEY = "columns"
+CODE_KEY = "code"
+CODE = ("columns.py", "preprocessing.py", "trainer.py", "signatures.py")
+
+
+class Columns(Section):
+    """The model's input columns, in order, and its label."""
+
+    features: dict[Name, Feature]
+    label: Label
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.label.classes)
+
+
+def custom_config(contract: Contract) -> dict[str, str]:
+    """The JSON-able config that `columns_from` reads back, with a hash of the code that uses it."""
+    columns = Columns(features=contract.features, label=contract.label)
+    return {KEY: columns.model_dump_json(), CODE_KEY: _code_sha256()}
+
+
+def columns_from(config: Mapping[str, str]) -> Columns:
+    """The columns of a `custom_config`."""
+    return Columns.model_validate_json(config[KEY])
+
+
+def transformed_name(feature: str) -> str:
+    """The name of a feature after Transform."""
+    return f"{feature}_x"
+
+
+def _code_sha256() -> str:
+    folder = Path(__file__).parent
+    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in CODE)).hexdigest()

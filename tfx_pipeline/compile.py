@@ -1,0 +1,66 @@
+"""Compiles the pipeline to TFX's intermediate representation: one file serves all runs."""
+
+# mypy: disable-error-code="attr-defined, name-defined"
+# (generated protobuf modules carry no types)
+
+from pathlib import Path
+
+from tfx.dsl.compiler.compiler import Compiler
+from tfx.proto.orchestration import pipeline_pb2
+
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from lakeloop.settings import Settings
+from tfx_pipeline.graph import Graph, Node, code_sha256, contract_sha256, graph_path, ir_path, read_graph
+from tfx_pipeline.metadata import connection_config
+from tfx_pipeline.pipeline import create_pipeline
+from tfx_pipeline.schema import save_schema
+
+
+def compile_pipeline(contract: Contract, settings: Settings) -> Path:
+    """Write `schema.pbtxt`, `ir.pb` and `graph.json` into the `tfx` area; returns the path of `ir.pb`."""
+    folder = settings.folder("tfx").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    schema = save_schema(contract, folder / "schema" / "schema.pbtxt")
+    pipeline = create_pipeline(
+        contract=contract,
+        pipeline_root=folder / "artifacts",
+        schema_path=schema,
+        models_folder=settings.folder("models").absolute(),
+        metadata_connection=connection_config(settings),
+    )
+    ir = Compiler().compile(pipeline)
+    _replace(ir_path(settings), ir.SerializeToString(deterministic=True))
+    graph = Graph(
+        pipeline=contract.use_case,
+        contract_sha256=contract_sha256(contract, settings),
+        code_sha256=code_sha256(),
+        nodes=tuple(_node(node.pipeline_node) for node in ir.nodes),
+    )
+    _replace(graph_path(settings), graph.model_dump_json(indent=2).encode() + b"\n")
+    return ir_path(settings)
+
+
+def compiled(contract: Contract, settings: Settings) -> pipeline_pb2.Pipeline:
+    """The compiled pipeline; compiled anew when it is missing or older than contract, paths or code."""
+    try:
+        graph = read_graph(settings)
+        fresh = (graph.contract_sha256, graph.code_sha256) == (
+            contract_sha256(contract, settings),
+            code_sha256(),
+        )
+    except NotFound:
+        fresh = False
+    if not fresh or not ir_path(settings).is_file():
+        compile_pipeline(contract, settings)
+    return pipeline_pb2.Pipeline.FromString(ir_path(settings).read_bytes())
+
+
+def _node(node: pipeline_pb2.PipelineNode) -> Node:
+    return Node(id=node.node_info.id, upstream=tuple(node.upstream_nodes))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    part = path.with_suffix(path.suffix + ".part")
+    part.write_bytes(content)
+    part.rename(path)

@@ -1,0 +1,1 @@
+"""Our own TFX nodes; each is a spec and an executor."""

@@ -1,0 +1,71 @@
+"""Resolver strategies: the champion's model, and the statistics of the rows it was trained on.
+
+The champion is the newest pushed model that the QualityGate blessed. TFX's own LatestBlessedModelStrategy would
+also take what only the Evaluator blessed (it writes ModelBlessing artifacts too), or what was never pushed.
+"""
+
+# mypy: disable-error-code="attr-defined, name-defined"
+# (generated protobuf modules carry no types)
+
+from collections.abc import Iterable
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.evaluator import constants
+from tfx.dsl.components.common.resolver import ResolverStrategy
+from tfx.types import Artifact
+
+from tfx_pipeline.metadata import JUDGE_PROPERTY, MODEL_ID_PROPERTY, PUSHED_PROPERTY
+
+MODEL, BLESSING, PUSHED = "model", "model_blessing", "pushed_model"
+STATISTICS, CURRENT = "statistics", "current_statistics"
+Artifacts = dict[str, list[Artifact]]
+
+
+class ChampionModelStrategy(ResolverStrategy):
+    """Outputs `model`: the champion, or nothing before the first."""
+
+    def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: Artifacts) -> Artifacts:
+        """Needs all models, blessings and pushed models of the pipeline."""
+        champion = champion_of(input_dict[MODEL], input_dict[BLESSING], input_dict[PUSHED])
+        return {**_nothing(input_dict), MODEL: [champion] if champion is not None else []}
+
+
+class ChampionStatisticsStrategy(ResolverStrategy):
+    """Outputs `statistics`: the champion's; the run's own before the first champion, so nothing can differ."""
+
+    def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: Artifacts) -> Artifacts:
+        """Needs, besides, all statistics and this run's."""
+        champion = champion_of(input_dict[MODEL], input_dict[BLESSING], input_dict[PUSHED])
+        theirs = trained_on(store, champion, input_dict[STATISTICS]) if champion is not None else None
+        return {**_nothing(input_dict), STATISTICS: [theirs] if theirs is not None else input_dict[CURRENT]}
+
+
+def champion_of(
+    models: Iterable[Artifact], blessings: Iterable[Artifact], pushed: Iterable[Artifact]
+) -> Artifact | None:
+    """The model of the newest push among those with a blessing by our gate."""
+    blessed = {
+        b.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)
+        for b in blessings
+        if b.get_string_custom_property(JUDGE_PROPERTY)
+        and b.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
+    }
+    by_id = {model.id: model for model in models if model.id in blessed}
+    for push in sorted(pushed, key=lambda artifact: artifact.id, reverse=True):
+        model = by_id.get(push.get_int_custom_property(MODEL_ID_PROPERTY))
+        if model is not None and push.get_int_custom_property(PUSHED_PROPERTY) == 1:
+            return model
+    return None
+
+
+def trained_on(store: mlmd.MetadataStore, model: Artifact, statistics: Iterable[Artifact]) -> Artifact | None:
+    """The statistics that went into the execution that made the model."""
+    event = metadata_store_pb2.Event
+    makers = [e.execution_id for e in store.get_events_by_artifact_ids([model.id]) if e.type == event.OUTPUT]
+    inputs = {e.artifact_id for e in store.get_events_by_execution_ids(makers) if e.type == event.INPUT}
+    return next((artifact for artifact in statistics if artifact.id in inputs), None)
+
+
+def _nothing(input_dict: Artifacts) -> Artifacts:
+    return {key: [] for key in input_dict}

@@ -1,0 +1,132 @@
+"""QualityGate: judges the trained model with the contract's checks; only its blessing makes a champion."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.types import Artifact, BaseChannel, Channel, artifact_utils, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import io_utils, path_utils
+
+from lakeloop.contract import Contract, Gate, Section
+from tfx_pipeline.gate import EVAL, TRAIN, GateReport, Judged, judge
+from tfx_pipeline.metadata import JUDGE_PROPERTY
+from tfx_pipeline.prediction import judge_examples, load_saved_model
+
+EXAMPLES_KEY, MODEL_KEY, CHAMPION_KEY, EVALUATION_KEY = "examples", "model", "champion", "evaluation"
+BLESSING_KEY, REQUIREMENTS_KEY = "blessing", "requirements"
+REPORT_FILE = "gate.json"
+JUDGE = "quality_gate"
+
+
+class Requirements(Section):
+    """What the gate needs of the contract."""
+
+    gate: Gate
+    label: str
+    class_names: tuple[str, ...]
+
+
+def requirements_of(contract: Contract) -> Requirements:
+    """The contract's gate with the names it needs."""
+    return Requirements(gate=contract.gate, label=contract.label.name, class_names=contract.label.class_names)
+
+
+class QualityGateExecutor(base_executor.BaseExecutor):
+    """Predicts all train and eval rows with the model, the eval rows with the champion too, and judges."""
+
+    def Do(  # noqa: N802 TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Write the blessing, the checks as its properties and the report as `gate.json`."""
+        wanted = Requirements.model_validate_json(exec_properties[REQUIREMENTS_KEY])
+        model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
+        champion = next(iter(input_dict.get(CHAMPION_KEY) or ()), None)
+        rows, champion_accuracy = _judge_rows(input_dict[EXAMPLES_KEY], model, champion, wanted.label)
+        report = judge(wanted.gate, rows, champion_accuracy, wanted.class_names)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        write_blessing(blessing, model, champion, report)
+
+
+def _judge_rows(
+    examples: list[Artifact], model: Artifact, champion: Artifact | None, label: str
+) -> tuple[Mapping[str, Judged], float | None]:
+    models = [load_saved_model(path_utils.serving_model_path(model.uri))]
+    train = judge_examples(models, _files(examples, TRAIN), label)[0]
+    if champion is not None:
+        models.append(load_saved_model(path_utils.serving_model_path(champion.uri)))
+    held_out = judge_examples(models, _files(examples, EVAL), label)
+    return {TRAIN: train, EVAL: held_out[0]}, held_out[1].accuracy if champion is not None else None
+
+
+def _files(examples: list[Artifact], split: str) -> list[str]:
+    folders = artifact_utils.get_split_uris(examples, split)
+    return sorted(str(path) for folder in folders for path in Path(folder).iterdir() if path.is_file())
+
+
+def write_blessing(blessing: Artifact, model: Artifact, champion: Artifact | None, report: GateReport) -> None:
+    """Fill a ModelBlessing as TFX's Evaluator does, marked as ours and with every check as properties."""
+    name = constants.BLESSED_FILE_NAME if report.passed else constants.NOT_BLESSED_FILE_NAME
+    io_utils.write_string_file(str(Path(blessing.uri) / name), "")
+    io_utils.write_string_file(str(Path(blessing.uri) / REPORT_FILE), report.model_dump_json(indent=2))
+    blessing.set_string_custom_property(JUDGE_PROPERTY, JUDGE)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(report.passed))
+    blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    if champion is not None:
+        blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, champion.uri)
+        blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, champion.id)
+    for check in report.checks:
+        blessing.set_string_custom_property(
+            f"check_{check.name}",
+            json.dumps({"value": check.value, "bound": check.bound, "passed": check.passed}),
+        )
+
+
+def read_report(blessing_uri: str) -> GateReport:
+    """The report written beside a blessing."""
+    return GateReport.model_validate_json((Path(blessing_uri) / REPORT_FILE).read_text(encoding="utf-8"))
+
+
+class QualityGateSpec(ComponentSpec):
+    """`evaluation` is not read: it makes the gate the last word after TFMA's."""
+
+    PARAMETERS = {REQUIREMENTS_KEY: ExecutionParameter(type=str)}
+    INPUTS = {
+        EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
+        CHAMPION_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
+        EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation),
+    }
+    OUTPUTS = {BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing)}
+
+
+class QualityGate(base_component.BaseComponent):
+    """Between Evaluator and Pusher."""
+
+    SPEC_CLASS = QualityGateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(QualityGateExecutor)
+
+    def __init__(
+        self,
+        contract: Contract,
+        examples: BaseChannel,
+        model: BaseChannel,
+        champion: BaseChannel,
+        evaluation: BaseChannel,
+    ):
+        channels = {
+            EXAMPLES_KEY: examples,
+            MODEL_KEY: model,
+            CHAMPION_KEY: champion,
+            EVALUATION_KEY: evaluation,
+            BLESSING_KEY: Channel(type=standard_artifacts.ModelBlessing),
+        }
+        requirements = requirements_of(contract).model_dump_json()
+        super().__init__(spec=QualityGateSpec(**channels, **{REQUIREMENTS_KEY: requirements}))

@@ -1,0 +1,102 @@
+"""TFX's Trainer, with the run's model settings as execution properties and the export's stamps on its model."""
+
+# mypy: disable-error-code="attr-defined, name-defined"
+# (generated protobuf modules carry no types)
+
+import json
+from typing import Any
+
+from tfx.components.trainer import executor
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.proto import trainer_pb2
+from tfx.types import (
+    Artifact,
+    BaseChannel,
+    Channel,
+    artifact_utils,
+    standard_artifacts,
+    standard_component_specs,
+)
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+from tfx_pipeline import parameters as p
+from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
+from tfx_pipeline.stamps import read_stamps, stamp
+from tfx_pipeline.trainer import DROP_KEY, MODEL_KEY
+
+RUN_FN = "tfx_pipeline.trainer.run_fn"
+SETTINGS = "model_settings"  # not `model`: that is the output's key
+CONFIG = standard_component_specs.CUSTOM_CONFIG_KEY
+
+
+class StampedTrainerExecutor(executor.GenericExecutor):
+    """Hands the model settings to `run_fn` in its `custom_config`."""
+
+    def Do(  # noqa: N802 TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Train, then stamp the model with where its rows came from."""
+        export = artifact_utils.get_single_instance(input_dict[EXPORT_KEY])
+        config = json.loads(exec_properties[CONFIG])
+        config |= {MODEL_KEY: exec_properties[SETTINGS], DROP_KEY: exec_properties[p.DROP]}
+        super().Do(input_dict, output_dict, {**exec_properties, CONFIG: json.dumps(config)})
+        model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
+        stamp(model, read_stamps(export))
+
+
+class StampedTrainerSpec(standard_component_specs.TrainerSpec):
+    """TFX's, plus the export and the two run parameters.
+
+    `custom_config` as a whole would have to be one runtime parameter; as properties of their own the settings can
+    be queried in ML Metadata.
+    """
+
+    PARAMETERS = {
+        **standard_component_specs.TrainerSpec.PARAMETERS,
+        SETTINGS: ExecutionParameter(type=str),
+        p.DROP: ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        **standard_component_specs.TrainerSpec.INPUTS,
+        EXPORT_KEY: ChannelParameter(type=GoldExportArtifact),
+    }
+
+
+class StampedTrainer(base_component.BaseComponent):
+    """The Trainer node; its id is `Trainer`."""
+
+    SPEC_CLASS = StampedTrainerSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(StampedTrainerExecutor)
+
+    def __init__(
+        self,
+        export: BaseChannel,
+        examples: BaseChannel,
+        transform_graph: BaseChannel,
+        schema: BaseChannel,
+        statistics: BaseChannel,
+        model_settings: RuntimeParameter,
+        drop: RuntimeParameter,
+        custom_config: dict[str, str],
+    ):
+        super().__init__(
+            spec=StampedTrainerSpec(
+                export=export,
+                examples=examples,
+                transform_graph=transform_graph,
+                schema=schema,
+                statistics=statistics,
+                run_fn=RUN_FN,
+                train_args=trainer_pb2.TrainArgs(),
+                eval_args=trainer_pb2.EvalArgs(),
+                custom_config=json.dumps(custom_config),
+                model_settings=model_settings,
+                drop=drop,
+                model=Channel(type=standard_artifacts.Model),
+                model_run=Channel(type=standard_artifacts.ModelRun),
+            )
+        )

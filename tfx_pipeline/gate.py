@@ -1,0 +1,168 @@
+"""The quality gate: named checks over a model's answers, pure numpy.
+
+Which rows count: accuracy is checked on each set by itself. Class shares and highest probabilities are taken over
+all judged rows together (train and eval): they say how the model behaves on this data, not how well it generalises,
+and on a small eval set alone they are too noisy to refuse a model for.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from lakeloop.contract import Gate
+
+TRAIN, EVAL = "train", "eval"
+Z_95 = 1.959963984540054
+ROUNDING = 1e-9  # .87 - .01 is not .86 in binary; a margin of exactly the bound must pass
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's answers on one set of rows: labels (n,) int, probabilities (n, classes)."""
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 1 or self.probabilities.ndim != 2 or len(self.labels) != len(self.probabilities):
+            raise ValueError(
+                f"labels {self.labels.shape} and probabilities {self.probabilities.shape} must be (n,) and (n, classes)"
+            )
+        if len(self.labels) == 0:
+            raise ValueError("there are no rows to judge")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of rows whose most probable class is the label."""
+        return float(np.mean(self.probabilities.argmax(axis=1) == self.labels))
+
+
+class Check(BaseModel):
+    """One requirement: its measured value, the bound in words, and whether it holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    value: float
+    bound: str
+    passed: bool
+
+
+class GateReport(BaseModel):
+    """All checks of one model. `interval` is the 95 % interval of the accuracy on `interval_set`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    checks: tuple[Check, ...]
+    accuracy: dict[str, float]
+    rows: dict[str, int]
+    champion_accuracy: float | None = None
+    interval_set: str
+    interval: tuple[float, float]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check holds."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that do not hold."""
+        return tuple(check for check in self.checks if not check.passed)
+
+
+def judge(
+    gate: Gate,
+    rows: Mapping[str, Judged],
+    champion_accuracy: float | None = None,
+    class_names: Sequence[str] = (),
+) -> GateReport:
+    """Every check the gate asks for, over one or more named sets of rows.
+
+    With the sets `train` and `eval` the gap between them is checked; a single set (a month, say) omits what needs
+    two. `champion_accuracy` is the champion's on the same eval rows (or the same single set); none: not compared.
+    """
+    if not rows:
+        raise ValueError("there is no set of rows to judge")
+    together = np.concatenate([judged.probabilities for judged in rows.values()])
+    accuracy = {name: judged.accuracy for name, judged in rows.items()}
+    held_out = EVAL if EVAL in rows else next(iter(rows))
+    names = class_names or [str(i) for i in range(together.shape[1])]
+    checks: list[Check] = []
+    for name, value in accuracy.items():
+        checks += check_accuracy(gate, name, value)
+    checks += check_gap(gate, accuracy)
+    checks += check_class_shares(gate, together, names)
+    checks += check_max_probability(gate, together)
+    checks += check_champion(gate, accuracy[held_out], champion_accuracy)
+    return GateReport(
+        checks=tuple(checks),
+        accuracy=accuracy,
+        rows={name: len(judged.labels) for name, judged in rows.items()},
+        champion_accuracy=champion_accuracy,
+        interval_set=held_out,
+        interval=wilson_interval(accuracy[held_out], len(rows[held_out].labels)),
+    )
+
+
+def check_accuracy(gate: Gate, name: str, value: float) -> Iterator[Check]:
+    """Good enough, and not too good to be true; both bounds exclusive."""
+    yield _above(f"accuracy_{name}", value, gate.accuracy.above)
+    yield _below(f"accuracy_{name}_plausible", value, gate.accuracy.below)
+
+
+def check_gap(gate: Gate, accuracy: Mapping[str, float]) -> Iterator[Check]:
+    """Train and eval accuracy lie close together: the model has not learned its rows by heart."""
+    if gate.train_eval_gap_below is not None and TRAIN in accuracy and EVAL in accuracy:
+        yield _below("train_eval_gap", abs(accuracy[TRAIN] - accuracy[EVAL]), gate.train_eval_gap_below)
+
+
+def check_class_shares(gate: Gate, probabilities: np.ndarray, names: Sequence[str]) -> Iterator[Check]:
+    """Each class is predicted for about the same share of rows: within tolerance of 1/classes, inclusive."""
+    if gate.class_share_tolerance is None:
+        return
+    classes = probabilities.shape[1]
+    low, high = ((1 + sign * gate.class_share_tolerance) / classes for sign in (-1, 1))
+    shares = np.bincount(probabilities.argmax(axis=1), minlength=classes) / len(probabilities)
+    for name, share in zip(names, shares.tolist(), strict=True):
+        inside = low - ROUNDING <= share <= high + ROUNDING
+        yield Check(name=f"share_{name}", value=share, bound=f"{low:.3f} to {high:.3f}", passed=inside)
+
+
+def check_max_probability(gate: Gate, probabilities: np.ndarray) -> Iterator[Check]:
+    """The highest class probability of a row: never a guess, sure on average, and at times very sure."""
+    bounds = gate.max_probability
+    if bounds is None:
+        return
+    highest = probabilities.max(axis=1)
+    yield _above("max_probability_min", float(highest.min()), bounds.min_above)
+    yield _above("max_probability_mean", float(highest.mean(dtype=np.float64)), bounds.mean_above)
+    yield _above("max_probability_max", float(highest.max()), bounds.max_above)
+
+
+def check_champion(gate: Gate, accuracy: float, champion_accuracy: float | None) -> Iterator[Check]:
+    """Not worse than the champion by more than the margin on the same rows; exactly the margin passes."""
+    if gate.champion_margin is None or champion_accuracy is None:
+        return
+    bound = champion_accuracy - gate.champion_margin
+    text = f">= {bound:.3f} (champion {champion_accuracy:.3f})"
+    yield Check(name="not_worse_than_champion", value=accuracy, bound=text, passed=accuracy >= bound - ROUNDING)
+
+
+def wilson_interval(share: float, rows: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a share observed over `rows` rows (Wilson 1927)."""
+    denominator = 1 + Z_95**2 / rows
+    centre = (share + Z_95**2 / (2 * rows)) / denominator
+    half = Z_95 / denominator * sqrt(share * (1 - share) / rows + Z_95**2 / (4 * rows**2))
+    return (0.0 if share == 0 else centre - half), (1.0 if share == 1 else centre + half)
+
+
+def _above(name: str, value: float, bound: float) -> Check:
+    return Check(name=name, value=value, bound=f"> {bound:g}", passed=value > bound)
+
+
+def _below(name: str, value: float, bound: float) -> Check:
+    return Check(name=name, value=value, bound=f"< {bound:g}", passed=value < bound)

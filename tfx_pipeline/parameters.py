@@ -1,0 +1,92 @@
+"""What may differ from run to run: the values bound to the compiled pipeline's runtime parameters."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lakeloop.contract import Contract, ModelSettings
+from lakeloop.errors import WrongUse
+
+# Names of the TFX runtime parameters in the compiled pipeline.
+MANIFEST, MANIFEST_SHA256, MODEL, DROP = "manifest", "manifest_sha256", "model", "drop"
+TRIGGER, EVENT_ID, AIRFLOW_RUN_ID, GIT_COMMIT = "trigger", "event_id", "airflow_run_id", "git_commit"
+NAMES = (MANIFEST, MANIFEST_SHA256, MODEL, DROP, TRIGGER, EVENT_ID, AIRFLOW_RUN_ID, GIT_COMMIT)
+
+
+class RunParameters(BaseModel):
+    """One run's parameters: which export, which model, which features to leave out, and why it runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifest: Path
+    model: ModelSettings
+    drop: tuple[str, ...] = ()
+    trigger: str = ""
+    event_id: str = ""
+    airflow_run_id: str = ""
+    git_commit: str = ""
+
+
+def run_parameters(
+    contract: Contract,
+    manifest: Path,
+    changes: Mapping[str, object] | None = None,
+    drop: tuple[str, ...] = (),
+    trigger: str = "",
+    event_id: str = "",
+    airflow_run_id: str = "",
+    git_commit: str = "",
+) -> RunParameters:
+    """Parameters from the contract's model settings with `changes` (NAME: value or text) applied.
+
+    Raises:
+        WrongUse: an unknown hyper-parameter or feature, a value out of range, or no feature left.
+    """
+    unknown = [name for name in drop if name not in contract.features]
+    if unknown:
+        raise WrongUse(f"cannot drop {', '.join(unknown)}: features are {', '.join(contract.features)}")
+    if set(drop) == set(contract.features):
+        raise WrongUse("cannot drop every feature: the model needs at least one")
+    ordered = tuple(name for name in contract.features if name in drop)
+    return RunParameters(
+        manifest=manifest.absolute(),
+        model=changed_model(contract.model, changes or {}),
+        drop=ordered,
+        trigger=trigger,
+        event_id=event_id,
+        airflow_run_id=airflow_run_id,
+        git_commit=git_commit,
+    )
+
+
+def changed_model(model: ModelSettings, changes: Mapping[str, object]) -> ModelSettings:
+    """The model settings with some replaced; texts such as "50" are read as numbers.
+
+    Raises:
+        WrongUse: naming the hyper-parameter, what was given and what is allowed.
+    """
+    allowed = ", ".join(type(model).model_fields)
+    for name in changes:
+        if name not in type(model).model_fields:
+            raise WrongUse(f"`{name}` is not a hyper-parameter; allowed: {allowed}")
+    try:
+        return ModelSettings.model_validate({**model.model_dump(), **changes}, strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WrongUse(f"hyper-parameter `{first['loc'][0]}` is {first['input']!r}: {first['msg']}") from None
+
+
+def bindings(parameters: RunParameters, manifest_sha256: str) -> dict[str, str]:
+    """The runtime parameters' values, all texts, keyed by their names in the compiled pipeline."""
+    return {
+        MANIFEST: str(parameters.manifest),
+        MANIFEST_SHA256: manifest_sha256,
+        MODEL: parameters.model.model_dump_json(),
+        DROP: json.dumps(parameters.drop),
+        TRIGGER: parameters.trigger,
+        EVENT_ID: parameters.event_id,
+        AIRFLOW_RUN_ID: parameters.airflow_run_id,
+        GIT_COMMIT: parameters.git_commit,
+    }

@@ -1,0 +1,194 @@
+"""The pipeline: its nodes and what flows between them. Every path is an argument; nothing is read or written here."""
+
+# mypy: disable-error-code="attr-defined, name-defined"
+# (generated protobuf modules carry no types)
+
+from math import log
+from pathlib import Path
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+import tensorflow_model_analysis as tfma
+from google.protobuf.wrappers_pb2 import DoubleValue
+from ml_metadata.proto import metadata_store_pb2
+from tensorflow_metadata.proto.v0 import path_pb2
+from tfx.components.distribution_validator.component import DistributionValidator
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_gen.csv_example_gen.component import CsvExampleGen
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.experimental.conditionals.conditional import Cond
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import distribution_validator_pb2, example_gen_pb2, pusher_pb2
+from tfx.types import Channel, standard_artifacts
+
+from lakeloop.contract import Contract
+from tfx_pipeline import parameters as p
+from tfx_pipeline.columns import custom_config
+from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
+from tfx_pipeline.components.data_gate import DataGate
+from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExport
+from tfx_pipeline.components.pusher import StampedPusher
+from tfx_pipeline.components.quality_gate import QualityGate
+from tfx_pipeline.components.trainer import StampedTrainer
+from tfx_pipeline.signatures import EXAMPLES, PROBABILITIES
+
+PREPROCESSING_FN = "tfx_pipeline.preprocessing.preprocessing_fn"
+# DirectRunner would look for Prism first; one worker in memory is fastest on few cores and stays small.
+BEAM_FLAGS = ("--runner=FnApiRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1")
+# A Jensen–Shannon distance of 0.1 (nats), as TFDV's divergence, which is its square in bits.
+NOTEWORTHY_DIVERGENCE = 0.1**2 / log(2)
+
+
+def create_pipeline(
+    contract: Contract,
+    pipeline_root: Path,
+    schema_path: Path,
+    models_folder: Path,
+    metadata_connection: metadata_store_pb2.ConnectionConfig,
+) -> Pipeline:
+    """One use case's pipeline; what differs from run to run are its runtime parameters (`parameters.NAMES`)."""
+    parameter = {name: RuntimeParameter(name=name, ptype=str) for name in p.NAMES}
+    columns = [*contract.features, contract.label.name]
+    config = custom_config(contract)
+
+    export = GoldExport(
+        **{
+            name: parameter[name]
+            for name in (p.MANIFEST, p.MANIFEST_SHA256, p.TRIGGER, p.EVENT_ID, p.AIRFLOW_RUN_ID, p.GIT_COMMIT)
+        }
+    )
+    examples = _example_gen(export).with_id("ExampleGen")
+    statistics = StatisticsGen(
+        examples=examples.outputs["examples"], stats_options=tfdv.StatsOptions(feature_allowlist=columns)
+    )
+    schema = ImportSchemaGen(schema_file=str(schema_path))
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    data_gate = DataGate(anomalies=validator.outputs["anomalies"])
+    champion_statistics = Resolver(
+        strategy_class=ChampionStatisticsStrategy,
+        **_pushed_so_far(),
+        statistics=Channel(type=standard_artifacts.ExampleStatistics),
+        current_statistics=statistics.outputs["statistics"],
+    ).with_id("ChampionStatistics")
+    distribution = DistributionValidator(
+        statistics=statistics.outputs["statistics"],
+        baseline_statistics=champion_statistics.outputs["statistics"],
+        config=_distribution_config(contract),
+    )
+    transform = Transform(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn=PREPROCESSING_FN,
+        custom_config=config,
+        disable_analyzer_cache=True,
+        disable_statistics=True,
+    )
+    transform.add_upstream_node(data_gate)
+    # A Tuner stands here: between Transform and Trainer, its best hyper-parameters an input of the Trainer.
+    trainer = StampedTrainer(
+        export=export.outputs[EXPORT_KEY],
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema.outputs["schema"],
+        statistics=statistics.outputs["statistics"],
+        model_settings=parameter[p.MODEL],
+        drop=parameter[p.DROP],
+        custom_config=config,
+    ).with_id("Trainer")
+    champion = Resolver(strategy_class=ChampionModelStrategy, **_pushed_so_far()).with_id("Champion")
+    champion.add_upstream_node(trainer)
+    evaluator = Evaluator(
+        examples=examples.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=champion.outputs["model"],
+        eval_config=_eval_config(contract),
+    )
+    quality_gate = QualityGate(
+        contract,
+        examples=examples.outputs["examples"],
+        model=trainer.outputs["model"],
+        champion=champion.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+    )
+    nodes: list[BaseNode] = [export, examples, statistics, schema, validator, data_gate, champion_statistics]
+    nodes += [distribution, transform, trainer, champion, evaluator, quality_gate]
+    with Cond(quality_gate.outputs["blessing"].future()[0].custom_property("blessed") == 1):
+        # An InfraValidator stands here: it loads the blessed model in the model server and asks it.
+        pusher = StampedPusher(
+            model=trainer.outputs["model"],
+            model_blessing=quality_gate.outputs["blessing"],
+            push_destination=pusher_pb2.PushDestination(
+                filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(models_folder))
+            ),
+        ).with_id("Pusher")
+        nodes.append(pusher)
+    return Pipeline(
+        pipeline_name=contract.use_case,
+        pipeline_root=str(pipeline_root),
+        components=nodes,
+        enable_cache=True,
+        metadata_connection_config=metadata_connection,
+        beam_pipeline_args=list(BEAM_FLAGS),
+    )
+
+
+def _example_gen(export: GoldExport) -> CsvExampleGen:
+    """Reads the export's own split; taking its folder from the artifact keeps the lineage whole."""
+    splits = [example_gen_pb2.Input.Split(name=name, pattern=f"{name}/*.csv") for name in ("train", "eval")]
+    folder: Any = export.outputs[EXPORT_KEY].future()[0].uri  # resolved when the node is launched
+    return CsvExampleGen(
+        input_base=folder,
+        input_config=example_gen_pb2.Input(splits=splits),
+    )
+
+
+def _pushed_so_far() -> dict[str, Any]:
+    return {
+        "model": Channel(type=standard_artifacts.Model),
+        "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
+        "pushed_model": Channel(type=standard_artifacts.PushedModel),
+    }
+
+
+def _distribution_config(contract: Contract) -> distribution_validator_pb2.DistributionValidatorConfig:
+    """Every feature is compared by Jensen–Shannon divergence, the one measure TFDV has for all types."""
+    config = distribution_validator_pb2.DistributionValidatorConfig()
+    for name in contract.features:
+        feature = config.default_slice_config.feature.add(path=path_pb2.Path(step=[name]))
+        feature.distribution_comparator.jensen_shannon_divergence.threshold = NOTEWORTHY_DIVERGENCE
+    return config
+
+
+def _eval_config(contract: Contract) -> tfma.EvalConfig:
+    """TFMA's view: accuracy between the gate's bounds and against the champion, whole and by slice."""
+    threshold = tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(
+            lower_bound=DoubleValue(value=contract.gate.accuracy.above),
+            upper_bound=DoubleValue(value=contract.gate.accuracy.below),
+        )
+    )
+    if contract.gate.champion_margin is not None:
+        threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+        threshold.change_threshold.absolute.value = -contract.gate.champion_margin
+    accuracy = tfma.MetricConfig(class_name="SparseCategoricalAccuracy", threshold=threshold)
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                signature_name=EXAMPLES,
+                model_type=tfma.constants.TF_GENERIC,
+                label_key=contract.label.name,
+                prediction_key=PROBABILITIES,
+            )
+        ],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[name]) for name in contract.slices),
+        ],
+        metrics_specs=[tfma.MetricsSpec(metrics=[tfma.MetricConfig(class_name="ExampleCount"), accuracy])],
+    )

@@ -1,0 +1,60 @@
+"""Asks a SavedModel in batches: serialised tf.Examples or columns in, probabilities out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lakeloop.errors import LakeloopError
+from tfx_pipeline.gate import Judged
+from tfx_pipeline.signatures import EXAMPLES, PROBABILITIES, SERVING
+
+BATCH = 10_000
+
+
+def load_saved_model(folder: Path | str) -> Any:
+    """The model in a folder.
+
+    Raises:
+        LakeloopError: it is not a readable SavedModel or lacks a signature.
+    """
+    try:
+        model = tf.saved_model.load(str(folder))
+    except Exception as error:  # TensorFlow raises OSError, ValueError, DataLoss, protobuf's DecodeError, ...
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LakeloopError(f"the model in {folder} cannot be loaded: {reason}; push it again") from error
+    missing = {SERVING, EXAMPLES} - set(model.signatures)
+    if missing:
+        raise LakeloopError(f"the model in {folder} has no signature {', '.join(sorted(missing))}; push it again")
+    return model
+
+
+def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Probabilities (n, classes) for columns, each (n,)."""
+    rows = len(next(iter(columns.values())))
+    serve = model.signatures[SERVING]
+    parts = []
+    for start in range(0, rows, BATCH):
+        batch = {name: tf.constant(values[start : start + BATCH]) for name, values in columns.items()}
+        parts.append(serve(**batch)[PROBABILITIES].numpy())
+    return np.concatenate(parts)
+
+
+def judge_examples(models: Sequence[Any], files: Sequence[str], label: str) -> list[Judged]:
+    """Each model's answers on the same examples (gzipped TFRecords with an int64 `label`)."""
+    labels: list[np.ndarray] = []
+    answers: list[list[np.ndarray]] = [[] for _ in models]
+    for serialised, truth in _batches(files, label):
+        labels.append(truth.numpy())
+        for answer, model in zip(answers, models, strict=True):
+            answer.append(model.signatures[EXAMPLES](examples=serialised)[PROBABILITIES].numpy())
+    truths = np.concatenate(labels)
+    return [Judged(labels=truths, probabilities=np.concatenate(answer)) for answer in answers]
+
+
+def _batches(files: Sequence[str], label: str) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    spec = {label: tf.io.FixedLenFeature([], tf.int64)}
+    for serialised in tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(BATCH):
+        yield serialised, tf.io.parse_example(serialised, spec)[label]

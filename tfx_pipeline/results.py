@@ -1,0 +1,130 @@
+"""What a finished node has to say: its result in a line, and what of it belongs in the run's record."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_data_validation as tfdv
+import tensorflow_model_analysis as tfma
+from tfx.types import Artifact, artifact_utils
+
+from tfx_pipeline.components.data_gate import load_anomalies, problems_in
+from tfx_pipeline.components.quality_gate import read_report
+from tfx_pipeline.metadata import VERSION_PROPERTY
+from tfx_pipeline.run_record import History
+from tfx_pipeline.stamps import read_stamps
+
+Outputs = Mapping[str, Sequence[Artifact]]
+Facts = dict[str, Any]  # fields of RunRecord
+Described = tuple[str, Facts]
+
+
+def describe(node: str, outputs: Outputs) -> Described:
+    """The one-line result of a node that ended well and the RunRecord fields it fills."""
+    return _DESCRIPTIONS.get(node, lambda _: ("done", {}))(outputs)
+
+
+def _gold_export(outputs: Outputs) -> Described:
+    stamps = read_stamps(outputs["export"][0])
+    text = f"{stamps['delta_table']} version {stamps['delta_version']}, {int(stamps['rows']):,} rows"
+    return text, {"manifest_sha256": stamps["manifest_sha256"]}
+
+
+def _example_gen(outputs: Outputs) -> Described:
+    examples = outputs["examples"][0]
+    counts = []
+    for split in artifact_utils.decode_split_names(examples.split_names):
+        files = [str(path) for path in Path(artifact_utils.get_split_uri([examples], split)).iterdir()]
+        records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(10_000)
+        rows = sum(int(tf.shape(batch)[0]) for batch in records)
+        counts.append(f"{rows:,} {split}")
+    return ", ".join(counts) + " rows", {}
+
+
+def _statistics(outputs: Outputs) -> Described:
+    artifact = outputs["statistics"][0]
+    folder = Path(artifact_utils.get_split_uri([artifact], "train"))
+    statistics = tfdv.load_stats_binary(str(folder / "FeatureStats.pb")).datasets[0]
+    return f"{len(statistics.features)} columns", {"statistics_uri": artifact.uri}
+
+
+def _validator(outputs: Outputs) -> Described:
+    artifact = outputs["anomalies"][0]
+    problems = list(problems_in(artifact))
+    text = "no anomalies" if not problems else f"{len(problems)} anomalies"
+    return text, {"anomalies_uri": artifact.uri}
+
+
+def _distribution(outputs: Outputs) -> Described:
+    artifact = outputs["anomalies"][0]
+    differ: set[str] = set()
+    for folder in sorted(Path(artifact.uri).glob("SplitPair-*")):
+        found = load_anomalies(folder)
+        differ |= {".".join(info.path.step) for info in found.anomaly_info.values()}
+    text = "as the champion's" if not differ else f"differs from the champion's in {', '.join(sorted(differ))}"
+    return text, {"distribution_anomalies_uri": artifact.uri}
+
+
+def _trainer(outputs: Outputs) -> Described:
+    from tfx_pipeline.trainer import HISTORY_FILE
+
+    model, run = outputs["model"][0], outputs["model_run"][0]
+    history = History.model_validate_json((Path(run.uri) / HISTORY_FILE).read_text(encoding="utf-8"))
+    last = f"{len(history.loss)} epochs, last loss {history.loss[-1]:.3f}, validation {history.val_loss[-1]:.3f}"
+    text = f"{last}, validation accuracy {history.val_accuracy[-1]:.3f}"
+    return text, {"model_uri": model.uri, "model_run_uri": run.uri, "history": history}
+
+
+def _champion(outputs: Outputs) -> Described:
+    models = outputs.get("model", ())
+    if not models:
+        return "no champion yet", {}
+    return f"champion is model {models[0].id}", {"champion_model_uri": models[0].uri}
+
+
+def _evaluator(outputs: Outputs) -> Described:
+    evaluation = outputs["evaluation"][0]
+    slices = tfma.load_eval_result(evaluation.uri).slicing_metrics
+    whole: Mapping[str, Any] = next((metrics for key, metrics in slices if key == ()), {})
+    accuracy = _find(whole, "sparse_categorical_accuracy")
+    return f"eval accuracy {accuracy:.3f}, {len(slices)} slices", {"evaluation_uri": evaluation.uri}
+
+
+def _find(nested: Any, name: str) -> float:
+    """A metric's value in TFMA's nested outputs."""
+    if isinstance(nested, Mapping):
+        if name in nested:
+            return float(nested[name]["doubleValue"])
+        return next((value for inner in nested.values() if (value := _find(inner, name)) == value), float("nan"))
+    return float("nan")
+
+
+def _quality_gate(outputs: Outputs) -> Described:
+    report = read_report(outputs["blessing"][0].uri)
+    accuracy = "/".join(f"{value:.3f}" for value in report.accuracy.values())
+    failed = ", ".join(f"{check.name} {check.value:.3f} (wanted {check.bound})" for check in report.failed)
+    text = f"blessed, accuracy {accuracy}" if report.passed else f"refused: {failed}"
+    return text, {"gate": report, "blessed": report.passed}
+
+
+def _pusher(outputs: Outputs) -> Described:
+    version = outputs["pushed_model"][0].get_string_custom_property(VERSION_PROPERTY)
+    return f"version {version}", {"pushed_version": version}
+
+
+_DESCRIPTIONS: dict[str, Callable[[Outputs], Described]] = {
+    "GoldExport": _gold_export,
+    "ExampleGen": _example_gen,
+    "StatisticsGen": _statistics,
+    "ImportSchemaGen": lambda _: ("from the contract", {}),
+    "ExampleValidator": _validator,
+    "DataGate": lambda _: ("passed", {}),
+    "ChampionStatistics": lambda _: ("resolved", {}),
+    "DistributionValidator": _distribution,
+    "Trainer": _trainer,
+    "Champion": _champion,
+    "Evaluator": _evaluator,
+    "QualityGate": _quality_gate,
+    "Pusher": _pusher,
+}

@@ -1,0 +1,85 @@
+"""Judges any pushed model on any labelled rows with the quality gate's own checks."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound, WrongUse
+from lakeloop.settings import Settings
+from tfx_pipeline.gate import GateReport, Judged, judge
+from tfx_pipeline.quiet import quiet_libraries
+
+SAVED_MODEL = "saved_model.pb"
+DTYPES = {"float": np.float32, "int": np.int64, "string": np.str_}
+
+
+def versions(folder: Path) -> list[str]:
+    """The complete versions in a use case's models folder, oldest first. Other folders are not versions."""
+    if not folder.is_dir():
+        return []
+    complete = [p.name for p in folder.iterdir() if p.name.isdigit() and (p / SAVED_MODEL).is_file()]
+    return sorted(complete, key=int)
+
+
+def newest_version(folder: Path) -> str:
+    """The newest version.
+
+    Raises:
+        NotFound: nothing was pushed yet.
+    """
+    known = versions(folder)
+    if not known:
+        raise NotFound(f"no model was pushed to {folder} yet; `lakeloop train` pushes one the gate has blessed")
+    return known[-1]
+
+
+def model_folder(settings: Settings, version: str = "") -> Path:
+    """The folder of one pushed version, the newest if none is given.
+
+    Raises:
+        NotFound: it was not pushed; the text names those that were.
+    """
+    folder = settings.folder("models").absolute()
+    wanted = version or newest_version(folder)
+    known = versions(folder)
+    if wanted not in known:
+        raise NotFound(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
+    return folder / wanted
+
+
+def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, name: str = "all rows") -> GateReport:
+    """The gate's report on one set of rows: features and label id. Checks that need train and eval are left out.
+
+    Raises:
+        NotFound: the folder does not exist.
+        WrongUse: the frame has no rows, lacks a column, or a label is not a class id.
+        LakeloopError: the model cannot be loaded.
+    """
+    if not model_dir.is_dir():
+        raise NotFound(f"there is no model in {model_dir}")
+    columns, labels = _columns(contract, frame)
+    quiet_libraries()
+    from tfx_pipeline.prediction import load_saved_model, predict_columns
+
+    probabilities = predict_columns(load_saved_model(model_dir), columns)
+    return judge(contract.gate, {name: Judged(labels, probabilities)}, class_names=contract.label.class_names)
+
+
+def _columns(contract: Contract, frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    wanted = [*contract.features, contract.label.name]
+    missing = [column for column in wanted if column not in frame]
+    if missing:
+        raise WrongUse(f"the rows lack {', '.join(missing)}; needed: {', '.join(wanted)}")
+    if frame.empty:
+        raise WrongUse("there are no rows to validate on")
+    empty = [column for column in wanted if frame[column].isna().any()]
+    if empty:
+        raise WrongUse(f"the rows have empty values in {', '.join(empty)}; every feature and label is needed")
+    labels = frame[contract.label.name].to_numpy(np.int64)
+    classes = len(contract.label.classes)
+    if labels.min() < 0 or labels.max() >= classes:
+        raise WrongUse(f"`{contract.label.name}` must be a class id from 0 to {classes - 1}")
+    columns = {name: frame[name].to_numpy(DTYPES[f.type]) for name, f in contract.features.items()}
+    return columns, labels
