@@ -1,83 +1,69 @@
-"""Times a whole pipeline run: 1,500 rows with the contract's model, and 200,000 rows with a short training.
-
-    python bench/tfx_bench.py [FOLDER]
-
-Each run starts its own process, so imports and peak memory count.
-"""
+"""Times a whole pipeline run in a process of its own, so that imports and peak memory count."""
 
 import json
-import resource
+import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from bench.figure import Figure
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests" / "tfx_pipeline")]
-CASES: list[tuple[str, int | None, dict[str, int]]] = [
-    ("1,500 rows", None, {}),
-    ("1,500 rows again (cache)", None, {}),
-    ("200,000 rows, 3 epochs of batch 256", 200_000, {"epochs": 3, "batch": 256}),
-]
+COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
+LARGE_ROWS = 200_000
+LARGE_SETTINGS = {"epochs": "3", "batch": "256"}
 
 
-def run(home: Path, rows: int | None, changes: dict[str, int]) -> dict[str, object]:
-    """One run in this process: seconds a node, seconds in all (imports included) and peak memory in MB."""
+def measure(home: Path) -> list[Figure]:
+    """Seconds of a run on the reference month, of the same run again, and of a run on 200,000 rows."""
+    reference = _exported(home / "reference")
+    large = _exported(home / "large", "--rows", str(LARGE_ROWS), "--seed", "1")
+    figures = []
+    for name, manifest, changes, bound in (
+        ("pipeline run, 1,500 rows", reference, {}, 45.0),
+        ("the same run again, from cache", reference, {}, None),
+        ("pipeline run, 200,000 rows, epochs=3 batch=256", large, LARGE_SETTINGS, 120.0),
+    ):
+        seconds, memory = _timed_run(manifest, changes)
+        figures.append(Figure(name, seconds, "s", bound))
+        figures.append(Figure(f"{name}: peak memory", memory, "GiB", None))
+    return figures
+
+
+def home_of(manifest: Path) -> Path:
+    """The bench home a manifest belongs to: HOME/export/USE_CASE/VERSION/manifest.json."""
+    return manifest.parents[3]
+
+
+def _exported(home: Path, *options: str) -> Path:
+    """Generate, ingest and export month 0; the manifest's path."""
+    environment = {**os.environ, "LAKELOOP_HOME": str(home)}
+    for step in (["data", "generate", *options], ["lake", "ingest"], ["lake", "export"]):
+        subprocess.run([*COMMAND, *step], check=True, env=environment, stdout=subprocess.DEVNULL)
+    return next((home / "export").glob("*/*/manifest.json"))
+
+
+def _timed_run(manifest: Path, changes: dict[str, str]) -> tuple[float, float]:
+    """Seconds from start to end of the process, and its peak memory in GiB."""
     began = time.monotonic()
-    from conftest import month_export
+    command = [sys.executable, "-m", "bench.tfx_bench", str(manifest), json.dumps(changes)]
+    process = subprocess.Popen(command, env={**os.environ, "LAKELOOP_HOME": str(home_of(manifest))})
+    _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise RuntimeError(f"the run on {manifest} failed")
+    return time.monotonic() - began, usage.ru_maxrss / 2**20
 
+
+def _run(manifest: Path, changes: dict[str, str]) -> None:
     from lakeloop.contract_file import load_contract
     from lakeloop.settings import load_settings
     from tfx_pipeline.parameters import run_parameters
     from tfx_pipeline.runner import run_pipeline
 
-    settings = load_settings(home=home)
+    settings = load_settings()
     contract = load_contract(settings.contract_path)
-    folder = home / "export" / str(rows or "reference")
-    manifest = folder / "manifest.json"
-    if not manifest.is_file():
-        month_export(contract, settings, folder, rows=rows) if rows else month_export(contract, settings, folder)
-        began = time.monotonic()
-    record = run_pipeline(settings, contract, run_parameters(contract, manifest, changes)).record
-    return {
-        "seconds": time.monotonic() - began,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "nodes": {node.node: f"{node.seconds:.1f}{' cached' if node.cached else ''}" for node in record.nodes},
-    }
-
-
-def in_own_process(home: Path, rows: int | None, changes: dict[str, int]) -> dict[str, object]:
-    """`run` in a fresh interpreter."""
-    task = json.dumps({"home": str(home), "rows": rows, "changes": changes})
-    command = [sys.executable, __file__, "--task", task]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(answer.stdout.splitlines()[-1])
-
-
-def main(folder: Path) -> None:
-    """All cases, as one table."""
-    console = Console()
-    results = {}
-    for name, rows, changes in CASES:
-        results[name] = in_own_process(folder, rows, changes)
-        console.print(f"{name}: {results[name]['seconds']:.1f} s, {results[name]['memory']} MB")
-    table = Table("seconds", *results)
-    nodes: list[str] = list(next(iter(results.values()))["nodes"])  # type: ignore[call-overload]
-    for node in nodes:
-        table.add_row(node, *(str(r["nodes"].get(node, "")) for r in results.values()))  # type: ignore[attr-defined]
-    table.add_row("all, with imports", *(f"{r['seconds']:.1f}" for r in results.values()))
-    table.add_row("peak memory, MB", *(str(r["memory"]) for r in results.values()))
-    console.print(table)
+    run_pipeline(settings, contract, run_parameters(contract, manifest, changes))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--task"]:
-        given = json.loads(sys.argv[2])
-        print(json.dumps(run(Path(given["home"]), given["rows"], given["changes"])))
-    else:
-        with tempfile.TemporaryDirectory() as temporary:
-            main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary))
+    _run(Path(sys.argv[1]), json.loads(sys.argv[2]))

@@ -1,0 +1,65 @@
+"""`python -m bench [tfx] [lakehouse] [serving]`: measure, print a table, say which bounds were met. Default: all."""
+
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from os import cpu_count
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import lakehouse_bench, model_server_bench, tfx_bench
+from bench.figure import Figure
+from lakeloop.contract_file import load_contract
+from lakeloop.settings import load_settings
+from lakeloop.use_case import sample_month
+
+
+def serving(home: Path) -> list[Figure]:
+    """A pushed model of the first use case, asked row by row."""
+    settings = load_settings(home=home / "reference")
+    if not settings.folder("models").is_dir():
+        command = [sys.executable, "-m", "bench", "tfx", str(home)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    contract = load_contract(settings.contract_path)
+    row = sample_month(contract, settings, 0)[list(contract.features)].to_dict("records")[0]
+    named = {str(feature): value for feature, value in row.items()}
+    return model_server_bench.measure(settings.folder("models"), contract.use_case, named)
+
+
+PARTS: dict[str, Callable[[Path], list[Figure]]] = {
+    "tfx": tfx_bench.measure,
+    "serving": serving,
+    "lakehouse": lakehouse_bench.measure,
+}
+
+
+def main(parts: list[str], home: Path) -> None:
+    """Measure the parts, one after the other, and print every figure as soon as it is known."""
+    console = Console()
+    console.print(
+        f"{platform.processor() or platform.machine()}, {cpu_count()} cores, Python {platform.python_version()}"
+    )
+    table = Table("figure", "value", "bound", "")
+    for part in parts:
+        with console.status(f"measuring {part} …"):
+            figures = PARTS[part](home)
+        for figure in figures:
+            bound = "" if figure.bound is None else f"{figure.bound:g} {figure.unit}"
+            table.add_row(figure.name, f"{figure.value:.2f} {figure.unit}", bound, figure.verdict)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    asked = [part for part in sys.argv[1:] if part in PARTS] or list(PARTS)
+    places = [Path(part) for part in sys.argv[1:] if part not in PARTS]
+    folder = places[0] if places else Path(tempfile.mkdtemp(prefix="lakeloop-bench-"))
+    try:
+        main(asked, folder)
+    finally:
+        if not places:
+            shutil.rmtree(folder, ignore_errors=True)

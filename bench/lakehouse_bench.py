@@ -1,0 +1,172 @@
+"""Measures the lakehouse against the same job in plain Spark and Parquet, and a new month in a small and a large gold.
+
+Each job runs in a process of its own, so memory is that job's alone.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from bench.figure import Figure
+from lakehouse.delivery import generate
+from lakehouse.gold import monthly_rows, training_rows
+from lakehouse.ingest import ingest
+from lakehouse.judge import typed_value
+from lakehouse.schema import allowed_sql, has_limits
+from lakehouse.session import spark_session
+from lakeloop.clock import set_clock
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.settings import Settings, load_settings
+
+MONTHS = 37
+ROWS_A_MONTH = 135_136
+SMALL_ROWS_A_MONTH = 1_352
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Seconds of a job without session start and the highest memory of Python and JVM together, in GiB."""
+
+    seconds: float
+    memory: float
+
+
+def open_home(home: Path) -> tuple[Settings, Contract]:
+    """Settings and contract for a bench home, everything delivered at once."""
+    settings = load_settings(home=home)
+    contract = load_contract(settings.contract_path)
+    set_clock(settings, MONTHS + 100)
+    return settings, contract
+
+
+def lakehouse_job(spark: SparkSession, contract: Contract, settings: Settings) -> None:
+    """Landing -> bronze -> silver -> gold with everything the lakehouse does."""
+    ingest(spark, contract, settings)
+
+
+def parquet_job(spark: SparkSession, contract: Contract, settings: Settings) -> None:
+    """The same three layers by hand: read, cast, filter valid rows, join, derive the label, average; no checks."""
+    base = settings.home / "parquet"
+    silver: dict[str, DataFrame] = {}
+    for source, spec in contract.sources.items():
+        schema = ", ".join(f"`{name}` string" for name in spec.columns)
+        files = str(settings.folder("landing") / source)
+        raw = spark.read.csv(files, sep=spec.separator, header=True, schema=schema)
+        raw.write.mode("overwrite").parquet(f"{base}/bronze/{source}")
+        columns = contract.columns_of(source)
+        typed = spark.read.parquet(f"{base}/bronze/{source}").select(
+            *(typed_value(name, column).alias(name) for name, column in columns.items())
+        )
+        valid = " AND ".join(allowed_sql(name, column) for name, column in columns.items() if has_limits(column))
+        typed.where(valid).write.mode("overwrite").parquet(f"{base}/silver/{source}")
+        silver[source] = spark.read.parquet(f"{base}/silver/{source}")
+    features, truth = silver[contract.feature_source], silver[contract.label.source]
+    training_rows(features, truth, contract).write.mode("overwrite").parquet(f"{base}/gold/training")
+    training = spark.read.parquet(f"{base}/gold/training")
+    monthly_rows(features, training, contract).write.mode("overwrite").parquet(f"{base}/gold/monthly")
+
+
+JOBS: dict[str, Callable[[SparkSession, Contract, Settings], None]] = {
+    "lakehouse": lakehouse_job,
+    "parquet": parquet_job,
+}
+
+
+def run_job(name: str, home: Path) -> Measurement:
+    """One job in this process, after the session has started."""
+    settings, contract = open_home(home)
+    spark = spark_session(settings)
+    spark.range(10).count()
+    with peak_memory() as memory:
+        started = time.perf_counter()
+        JOBS[name](spark, contract, settings)
+        seconds = time.perf_counter() - started
+    spark.stop()
+    return Measurement(seconds, memory[0] / 2**30)
+
+
+@contextmanager
+def peak_memory(every: float = 0.2) -> Iterator[list[int]]:
+    """Highest sum of the resident memory of this process and its children, in bytes, sampled."""
+    peak, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(every):
+            peak[0] = max(peak[0], sum(_resident(pid) for pid in _family(os.getpid())))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += _family(int(child))
+    return found
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def in_process(name: str, home: Path) -> Measurement:
+    """One job in a new process."""
+    command = [sys.executable, "-m", "bench.lakehouse_bench", name, str(home)]
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return Measurement(**json.loads(answer.stdout.strip().splitlines()[-1]))
+
+
+def deliver(home: Path, rows_a_month: int, months: range = range(MONTHS)) -> None:
+    """Generate months into the landing folder in the fast mode."""
+    settings, contract = open_home(home)
+    generate(contract, settings, months, rows=rows_a_month, seed=1)
+
+
+def measure(home: Path) -> list[Figure]:
+    """The whole job against plain Spark and Parquet, and one new month in a small and in a large gold."""
+    large, small = home / "lake-large", home / "lake-small"
+    deliver(large, ROWS_A_MONTH)
+    deliver(small, SMALL_ROWS_A_MONTH)
+    plain = in_process("parquet", large)
+    shutil.rmtree(large / "parquet")
+    lake = in_process("lakehouse", large)
+    in_process("lakehouse", small)
+    months = {}
+    for name, folder in (("small", small), ("large", large)):
+        deliver(folder, 1_500, range(MONTHS, MONTHS + 1))
+        months[name] = in_process("lakehouse", folder)
+    rows = f"{MONTHS * ROWS_A_MONTH:,} rows"
+    small_rows = f"{MONTHS * SMALL_ROWS_A_MONTH:,} rows"
+    return [
+        Figure(f"bronze to gold, {rows}, plain Spark and Parquet", plain.seconds, "s", None),
+        Figure(f"bronze to gold, {rows}, lakehouse", lake.seconds, "s", None),
+        Figure("lakehouse : plain Spark and Parquet", lake.seconds / plain.seconds, "x", 2.0),
+        Figure("lakehouse: peak memory, Python and JVM", lake.memory, "GiB", 4.0),
+        Figure(f"a new month of 1,500 rows, gold holds {small_rows}", months["small"].seconds, "s", None),
+        Figure(f"a new month of 1,500 rows, gold holds {rows}", months["large"].seconds, "s", None),
+        Figure("large gold : small gold", months["large"].seconds / months["small"].seconds, "x", 1.5),
+    ]
+
+
+if __name__ == "__main__":
+    print(json.dumps(run_job(sys.argv[1], Path(sys.argv[2])).__dict__))
