@@ -16,7 +16,7 @@ def main() -> None:
     from lakeloop.cli.failures import explain
 
     try:
-        app()
+        app(prog_name="lakeloop")
     except Exception as error:  # noqa: BLE001 - the one place where anything may arrive
         text, code = explain(error)
         print(f"lakeloop: {text}", file=sys.stderr)

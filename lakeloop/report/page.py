@@ -74,6 +74,7 @@ def write_report(report: Report, path: Path) -> Path:
         run=report.champion_run,
         pictures=pictures,
         plotly=get_plotlyjs(),
+        has_strings=any(feature.type == "string" for feature in report.contract.features.values()),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

@@ -1,0 +1,218 @@
+"""Gold -> CSV shards and a manifest: the hard cut between the lakehouse and the pipeline.
+
+The shards of one version are always the same bytes: rows are put into shards by the hash that splits them and
+sorted by key, and doubles are written with as many digits as they need to come back unchanged.
+"""
+
+import logging
+import shutil
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sf
+
+from lakehouse.layout import TRAINING, table_exists, table_path
+from lakehouse.metrics import table_version
+from lakehouse.schema import literal, quoted
+from lakehouse.tables import read_table
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
+from lakeloop.settings import Settings
+
+log = logging.getLogger(__name__)
+ROWS_A_SHARD = 250_000
+TABLE = f"gold/{TRAINING}"
+
+
+def export(
+    spark: SparkSession,
+    contract: Contract,
+    settings: Settings,
+    version: int | None = None,
+    months: tuple[int, int] | None = None,
+    git_commit: str = "",
+) -> Path:
+    """Write one version of gold/training (default: the newest), or its months `(first, last)`, as CSV shards.
+
+    Returns the manifest's path. What was exported before and is still whole is returned as it is.
+
+    Raises:
+        NotFound: no such version, or months without labelled rows; the text says when their truth arrives.
+        LakeloopError: one of the two splits would be empty.
+    """
+    rows = _training(spark, contract, settings, version)
+    path = table_path(settings, "gold", TRAINING)
+    version = table_version(spark, path) if version is None else version
+    name = str(version) if months is None else f"{version}-m{months[0]}-{months[1]}"
+    folder = settings.folder("export") / name
+    if _is_whole(folder):
+        return folder / FILE_NAME
+    if months is not None:
+        first, last = contract.month_name(months[0]), contract.month_name(months[1])
+        rows = rows.where(sf.col(quoted(contract.event_time.column)).between(first, last))
+    counts = _check_months(rows, contract, months)
+    part = folder.with_name(f".{name}-{uuid.uuid4().hex[:8]}.part")
+    try:
+        files = _write_shards(with_split(rows, contract), contract, counts, part)
+        manifest = Manifest(
+            use_case=contract.use_case,
+            table=TABLE,
+            version=version,
+            months=months,
+            query=export_query(contract, version, months),
+            columns=export_columns(contract),
+            label=contract.label.name,
+            schema_sha256=contract.schema_sha256,
+            split=f"sha256('{contract.split.salt}:'+{contract.key.column})[:8] % {contract.split.every} == 0",
+            rows=sum(f.rows for f in files),
+            files=tuple(files),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            git_commit=git_commit,
+        )
+        manifest.save(part)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    log.info("event=exported table=%s version=%d rows=%d files=%d", TABLE, version, manifest.rows, len(files))
+    return folder / FILE_NAME
+
+
+def export_columns(contract: Contract) -> tuple[str, ...]:
+    """The CSV's header: key, event time, features in the contract's order, class id."""
+    return (contract.key.column, contract.event_time.column, *contract.features, contract.label.name)
+
+
+def export_query(contract: Contract, version: int, months: tuple[int, int] | None) -> str:
+    """The SQL an export is the answer to."""
+    columns = ", ".join(map(quoted, export_columns(contract)))
+    query = f"SELECT {columns} FROM gold.{TRAINING} VERSION AS OF {version}"
+    if months is not None:
+        first, last = (literal(contract.month_name(m)) for m in months)
+        query += f" WHERE {quoted(contract.event_time.column)} BETWEEN {first} AND {last}"
+    return f"{query} ORDER BY {quoted(contract.key.column)}"
+
+
+def with_split(rows: DataFrame, contract: Contract) -> DataFrame:
+    """Rows with `_hash`: the first 8 hex digits of sha256('salt:key') as a number. Divisible by `every`: eval."""
+    salted = sf.concat(sf.lit(f"{contract.split.salt}:"), sf.col(quoted(contract.key.column)))
+    number = sf.conv(sf.substring(sf.sha2(salted, 256), 1, 8), 16, 10).cast("bigint")
+    return rows.withColumn("_hash", number).withColumn(
+        "_split", sf.when(sf.col("_hash") % contract.split.every == 0, "eval").otherwise("train")
+    )
+
+
+def labelled_months(rows: DataFrame, contract: Contract) -> dict[str, int]:
+    """Rows of each month in `rows`, oldest first."""
+    counts = rows.groupBy(quoted(contract.event_time.column)).count().collect()
+    return dict(sorted((row[0], row[1]) for row in counts))
+
+
+def no_truth(contract: Contract, month: int, known: dict[str, int]) -> str:
+    """Why a month has no labelled rows, when it will, and which months have some."""
+    source = contract.label.source
+    text = f"month {month} ({contract.month_name(month)}) has no labelled rows"
+    text += f"; its ground truth ({source}) is delivered at clock {contract.arrives(source, month)}"
+    numbers = [contract.month_number(name) for name in known]
+    return f"{text}. Labelled months: {_ranges(numbers) or 'none yet'}"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """[0, 1, 2, 5] -> '0-2, 5'."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+
+
+def _training(spark: SparkSession, contract: Contract, settings: Settings, version: int | None) -> DataFrame:
+    if not table_exists(spark, table_path(settings, "gold", TRAINING)):
+        raise NotFound(
+            f"{TABLE} of use case {contract.use_case} does not exist yet: deliver files and run `lakeloop lake ingest`"
+        )
+    return read_table(spark, settings, TABLE, version)
+
+
+def _check_months(rows: DataFrame, contract: Contract, months: tuple[int, int] | None) -> dict[str, int]:
+    """Rows of train and eval; raises where a month asked for or one of the splits has none."""
+    month = quoted(contract.event_time.column)
+    counted = with_split(rows, contract).groupBy(month, "_split").count().collect()
+    by_month: dict[str, int] = {}
+    by_split = {"train": 0, "eval": 0}
+    for name, split, count in counted:
+        by_month[name] = by_month.get(name, 0) + count
+        by_split[split] += count
+    if months is not None:
+        lacking = [m for m in range(months[0], months[1] + 1) if contract.month_name(m) not in by_month]
+        if lacking:
+            raise NotFound("\n".join(no_truth(contract, m, by_month) for m in lacking[:3]))
+    if not by_month:
+        raise NotFound(f"{TABLE} of use case {contract.use_case} has no rows yet: no ground truth was delivered")
+    for split, count in by_split.items():
+        if not count:
+            raise LakeloopError(
+                f"all {sum(by_split.values())} rows would go to one split, {split} would be empty: "
+                "deliver more rows, or change `split` in the contract"
+            )
+    return by_split
+
+
+def _write_shards(rows: DataFrame, contract: Contract, counts: dict[str, int], folder: Path) -> list[ExportedFile]:
+    shards = {split: max(1, round(count / ROWS_A_SHARD)) for split, count in counts.items()}
+    many = sf.when(sf.col("_split") == "eval", shards["eval"]).otherwise(shards["train"])
+    shard = ((sf.col("_hash") / contract.split.every).cast("bigint") % many).cast("int")
+    columns = [quoted(c) for c in export_columns(contract)]
+    raw = folder / "_raw"
+    (
+        rows.withColumn("_shard", shard)
+        .repartition(sum(shards.values()), "_split", "_shard")
+        .sortWithinPartitions("_split", "_shard", quoted(contract.key.column))
+        .select("_split", "_shard", *columns)
+        .write.partitionBy("_split", "_shard")
+        .options(header="true", quote='"', escape='"', encoding="UTF-8", lineSep="\n", ignoreLeadingWhiteSpace="false",
+                 ignoreTrailingWhiteSpace="false")
+        .csv(str(raw))
+    )  # fmt: skip
+    files = []
+    for split, total in shards.items():
+        (folder / split).mkdir()
+        for number in range(total):
+            found = list((raw / f"_split={split}" / f"_shard={number}").glob("part-*.csv"))
+            if not found:
+                continue
+            target = folder / split / f"data-{number:05d}-of-{total:05d}.csv"
+            found[0].replace(target)
+            files.append(
+                ExportedFile(
+                    path=f"{split}/{target.name}",
+                    split="eval" if split == "eval" else "train",
+                    rows=_lines(target) - 1,
+                    bytes=target.stat().st_size,
+                    sha256=file_sha256(target),
+                )
+            )
+    shutil.rmtree(raw)
+    return files
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as stream:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a manifest is there and every file it names has the size and hash it says."""
+    if not (folder / FILE_NAME).is_file():
+        return False
+    try:
+        files = read_manifest(folder / FILE_NAME).files
+    except LakeloopError:
+        return False
+    paths = {folder / f.path: f for f in files}
+    return all(p.is_file() and p.stat().st_size == f.bytes and file_sha256(p) == f.sha256 for p, f in paths.items())

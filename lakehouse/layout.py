@@ -1,0 +1,70 @@
+"""Where the lake's tables and the work files of their making live, and how small state files are written."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from lakeloop.settings import Settings
+
+LAYERS = ("bronze", "silver", "gold")
+DELIVERIES, REJECTS, TRAINING, MONTHLY = "deliveries", "rejects", "training", "monthly"
+
+
+def table_path(settings: Settings, layer: str, table: str) -> str:
+    """Folder or URL of one table, e.g. `/…/lake/gold/<use case>/training`."""
+    return f"{settings.area('lake').rstrip('/')}/{layer}/{settings.use_case}/{table}"
+
+
+def work_folder(settings: Settings) -> Path:
+    """Local folder of staged files, write-ahead files and gold's progress; never in an object store."""
+    lake = settings.area("lake")
+    local = Path(settings.home.absolute() / "lake") if "://" in lake else Path(lake)
+    return local / "_work" / settings.use_case
+
+
+def checkpoint_path(settings: Settings, source: str) -> str:
+    """Where the stream from bronze to silver remembers how far it read."""
+    return f"{settings.area('lake').rstrip('/')}/_checkpoints/{settings.use_case}/{source}"
+
+
+def table_exists(spark: SparkSession, path: str) -> bool:
+    """Whether there is a Delta table at `path`, wherever that is."""
+    return folder_exists(spark, f"{path}/_delta_log")
+
+
+def list_folder(spark: SparkSession, path: str) -> list[Any]:
+    """Hadoop's file status of everything in the folder at `path`; [] where there is no folder."""
+    if not folder_exists(spark, path):
+        return []
+    folder = hadoop_path(spark, path)
+    return list(folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).listStatus(folder))  # type: ignore[attr-defined]
+
+
+def folder_exists(spark: SparkSession, path: str) -> bool:
+    """Whether there is a folder at `path`, wherever that is."""
+    folder = hadoop_path(spark, path)
+    return bool(folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).exists(folder))  # type: ignore[attr-defined]
+
+
+def hadoop_path(spark: SparkSession, path: str) -> Any:
+    """A Hadoop path object: the same calls for local folders and object stores."""
+    return spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a small state file so that after a crash the old or the new content is there, never a mix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as stream:
+        json.dump(value, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The state file's content; None where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,0 +1,135 @@
+"""Tables' columns, comments and constraints, all from the contract; creating a table is one commit."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import SparkSession
+
+from lakehouse.layout import table_exists
+from lakeloop.contract import Column, Contract
+
+SPARK_TYPES = {"float": "double", "int": "bigint", "string": "string"}
+MONTH_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])$"
+# A version that an export names must stay readable; Delta forgets old versions after 30 days otherwise.
+KEEP_HISTORY = {"delta.logRetentionDuration": "interval 5200 weeks"}
+
+
+def quoted(name: str) -> str:
+    """A column name as SQL spells it."""
+    return f"`{name}`"
+
+
+def literal(value: object) -> str:
+    """A Python value as SQL literal."""
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    return f"{value!r}D" if isinstance(value, float) else repr(value)
+
+
+def bronze_columns(contract: Contract, source: str) -> str:
+    """Delivered columns as strings and where each row came from."""
+    delivered = [f"{quoted(name)} string" for name in contract.sources[source].columns]
+    return ", ".join(
+        [
+            *delivered,
+            "_rescued string COMMENT 'the line, where it could not be split into its fields'",
+            "_flaw string COMMENT 'why it could not'",
+            "_extra string COMMENT 'values of columns that are not in the contract, as JSON'",
+            "_source_file string COMMENT 'file the row came from'",
+            "_delivery bigint COMMENT 'running number of the file within its source'",
+            "_line bigint COMMENT 'line in the file, the header is line 1'",
+            "_ingested_at timestamp",
+            "_batch bigint COMMENT 'ingest that brought it; see deliveries'",
+        ]
+    )
+
+
+def silver_columns(contract: Contract, source: str) -> str:
+    """Typed columns, none of them nullable, with the contract's descriptions; then where the row came from."""
+    typed = [column_sql(name, column) for name, column in contract.columns_of(source).items()]
+    return ", ".join(
+        [*typed, "_source_file string COMMENT 'file the newest values came from'", "_batch bigint NOT NULL"]
+    )
+
+
+def training_columns(contract: Contract) -> str:
+    """Key, event time, features, ground truth, class id and class name."""
+    feature_columns = contract.columns_of(contract.feature_source)
+    label = contract.label
+    classes = ", ".join(f"{i} {name}" for i, name in enumerate(label.class_names))
+    return ", ".join(
+        [
+            column_sql(contract.key.column, feature_columns[contract.key.column]),
+            column_sql(contract.event_time.column, feature_columns[contract.event_time.column]),
+            *(column_sql(name, feature) for name, feature in contract.features.items()),
+            column_sql(label.column, label.truth),
+            f"{quoted(label.name)} int NOT NULL COMMENT {literal(f'{label.description}: {classes}')}",
+            f"{quoted(label.name_column)} string NOT NULL COMMENT {literal('class name of ' + label.name)}",
+        ]
+    )
+
+
+def column_sql(name: str, column: Column) -> str:
+    """One column with type, NOT NULL and the comment that makes the tables the data catalogue."""
+    return f"{quoted(name)} {SPARK_TYPES[column.type]} NOT NULL COMMENT {literal(comment(column))}"
+
+
+def comment(column: Column) -> str:
+    """Description, unit and allowed values in one line."""
+    unit = f" in {column.unit}" if column.unit else ""
+    allowed = f" ({column.allowed})" if has_limits(column) else ""
+    return f"{column.description}{unit}{allowed}"
+
+
+def has_limits(column: Column) -> bool:
+    """Whether the contract states the column's allowed values; key and event time have none."""
+    return column.valid is not None or column.values is not None
+
+
+def constraints(contract: Contract, columns: Mapping[str, Column]) -> dict[str, str]:
+    """CHECK constraints by name, e.g. `age_valid` -> `` `age` >= 0 AND `age` <= 150``."""
+    checks = {}
+    for name, column in columns.items():
+        if name == contract.event_time.column:
+            checks[f"{name}_is_month"] = f"{quoted(name)} RLIKE '{MONTH_PATTERN}'"
+        elif name == contract.key.column:
+            checks[f"{name}_not_empty"] = f"{quoted(name)} != ''"
+        elif has_limits(column):
+            checks[f"{name}_valid"] = allowed_sql(name, column)
+    return checks
+
+
+def allowed_sql(name: str, column: Column) -> str:
+    """The contract's allowed values as an SQL condition."""
+    if column.valid is not None:
+        low, high = column.valid
+        return f"{quoted(name)} >= {literal(low)} AND {quoted(name)} <= {literal(high)}"
+    return f"{quoted(name)} IN ({', '.join(literal(v) for v in column.values or ())})"
+
+
+def create_table(
+    spark: SparkSession,
+    path: str,
+    columns: str,
+    *,
+    comment: str = "",
+    checks: Mapping[str, str] | None = None,
+    partition: str = "",
+    change_feed: bool = False,
+    statistics: str = "",
+) -> None:
+    """Create the Delta table with everything it needs in its first commit; nothing where it exists."""
+    if table_exists(spark, path):
+        return
+    properties = dict(KEEP_HISTORY)
+    properties |= {f"delta.constraints.{name}": check for name, check in (checks or {}).items()}
+    if statistics:
+        properties["delta.dataSkippingStatsColumns"] = statistics
+    if change_feed:
+        properties["delta.enableChangeDataFeed"] = "true"
+    listed = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in properties.items())
+    partitioned = f"PARTITIONED BY ({quoted(partition)})" if partition else ""
+    spark.sql(
+        f"CREATE TABLE IF NOT EXISTS delta.`{path}` ({columns}) USING DELTA {partitioned} "
+        f"COMMENT {literal(comment)} TBLPROPERTIES ({listed})"
+    )

@@ -1,0 +1,124 @@
+"""A use case with nothing in common with the first goes from files to answers through the command line alone.
+
+Its label is binary and inside the same CSV, one feature is a categorical string, the separator is a comma, and there
+are no rules: whatever the core knew of the first use case would break here.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lakeloop.settings import PROJECT
+from serving.model_server.process import stop, wait_until_available
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("churn")
+
+
+@pytest.fixture(scope="module")
+def environment(home: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "LAKELOOP_HOME": str(home),
+        "LAKELOOP_USE_CASE": "churn",
+        "LAKELOOP_USE_CASES": str(PROJECT / "tests" / "use_cases"),
+    }
+
+
+@pytest.fixture(scope="module")
+def run(environment: dict[str, str]) -> Run:
+    def run_command(*args: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*COMMAND, *args], capture_output=True, text=True, timeout=300, env=environment, cwd=PROJECT, check=False
+        )
+
+    return run_command
+
+
+@pytest.fixture(scope="module")
+def ingested(run: Run, home: Path) -> "subprocess.CompletedProcess[str]":
+    """600 generated customers of month 0, and five rows that are wrong."""
+    generated = run("data", "generate")
+    assert generated.returncode == 0, generated.stderr
+    wrong = home / "landing" / "churn" / "customers" / "customers-2024-01.late.csv"
+    wrong.write_text(
+        "customer,period,plan,usage,left\n"
+        "x1,2024-01,gold,10,no\n"
+        "x2,2024-01,basic,-1,no\n"
+        'x3,2024-01,"pro, annual",10,maybe\n'
+        "x4,January,basic,10,no\n"
+        "x5,2024-01,basic,10\n"
+        'x6,2024-01,"pro, annual",10,no\n'
+    )
+    return run("lake", "ingest")
+
+
+@pytest.fixture(scope="module")
+def refused(run: Run, ingested: object) -> "subprocess.CompletedProcess[str]":
+    """A model too small and too short to pass the gate."""
+    return run("train", "--set", "units=1", "--set", "epochs=1", "--set", "learning_rate=0.000001")
+
+
+@pytest.fixture(scope="module")
+def trained(run: Run, refused: object) -> "subprocess.CompletedProcess[str]":
+    return run("train", "--months", "0")
+
+
+def test_good_rows_are_kept_and_wrong_ones_named(ingested: "subprocess.CompletedProcess[str]", run: Run) -> None:
+    assert ingested.returncode == 0, ingested.stderr
+    assert "601 rows added" in ingested.stdout
+    rejects = run("lake", "show", "silver/rejects", "--csv").stdout
+    assert len(rejects.splitlines()) == 6
+    for key, line in (("x1", 2), ("x2", 3), ("x3", 4), ("x4", 5)):
+        assert f"customers,{key},customers-2024-01.late.csv,{line}," in rejects
+
+
+def test_a_refused_model_exits_3_and_is_not_pushed(
+    refused: "subprocess.CompletedProcess[str]", trained: "subprocess.CompletedProcess[str]", home: Path
+) -> None:
+    assert refused.returncode == 3, refused.stderr
+    assert "accuracy_eval" in refused.stdout and "FAIL" in refused.stdout
+    assert "nothing was pushed" in refused.stderr
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    assert len(list((home / "models" / "churn").iterdir())) == 1
+
+
+def test_the_model_answers_over_rest(trained: "subprocess.CompletedProcess[str]", environment: dict[str, str]) -> None:
+    server = subprocess.Popen(
+        [*COMMAND, "serve", "models", "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment, cwd=PROJECT
+    )
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        url = line.split()[1].removesuffix("/v1/models/churn")
+        wait_until_available(url, "churn", 60, server)
+        instances = [{"plan": "basic", "usage": 1.0}, {"plan": "pro, annual", "usage": 199.0}]
+        answer = httpx.post(f"{url}/v1/models/churn:predict", json={"instances": instances})
+        assert answer.status_code == 200, answer.text
+        leaves, stays = answer.json()["predictions"]
+        assert leaves["class_id"] == 1 and leaves["probabilities"][1] > 0.8
+        assert stays["class_id"] == 0 and stays["probabilities"][0] > 0.8
+        wrong = httpx.post(f"{url}/v1/models/churn:predict", json={"instances": [{"plan": 1, "usage": 1.0}]})
+        assert wrong.status_code == 400 and "error" in wrong.json()
+    finally:
+        assert stop(server) == 0
+
+
+def test_the_model_is_judged_on_later_months(trained: object, run: Run) -> None:
+    judged = run("validate", "--month", "3", "--oracle")
+    assert judged.returncode == 0, judged.stderr
+    assert "on month 3 (2024-04)" in judged.stdout and "generator's own labels" in judged.stdout
+    unknown = run("validate", "--month", "3")
+    assert unknown.returncode == 1 and "month 3" in unknown.stderr
+    missing = run("validate", "--month", "3", "--oracle", "--model", "7")
+    assert missing.returncode == 1 and "7" in missing.stderr

@@ -1,0 +1,254 @@
+"""One ingest of everything that can be wrong with files and rows; each test looks at one of them."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from lakehouse import staging
+from lakehouse.ingest import IngestReport
+from tests.lakehouse.conftest import HEADER, Lake, open_lake, policy
+
+GOOD = policy
+WIDE = "x" * 10_000_000
+
+
+def month_file(month: str, *changes: dict[str, str]) -> str:
+    return HEADER + "".join(policy(month, number, change) for number, change in enumerate(changes))
+
+
+FILES: dict[str, str | bytes] = {
+    "2023-01": month_file("2023-01", {}, {}),
+    "2023-02": HEADER.replace(";miles", "") + "2023-02-0000;2023-02;0;41;1;40;120\n",
+    "2023-03": HEADER.replace("\n", ";Agent\n") + GOOD("2023-03", 0).replace("\n", ";Ann\n"),
+    "2023-04": month_file("2023-04", {"age": "abc"}, {"training": "1.5"}, {"training": "1e3"}, {"age": "1f"},
+                          {"power": "0x1p3"}, {"miles": "7d"}, {}),
+    "2023-05": month_file("2023-05", {"age": "NaN"}, {"age": "nan"}, {"miles": "Infinity"}, {}),
+    "2023-06": month_file("2023-06", {"age": "151"}, {"age": "-0.5"}, {"training": "2"}, {"age": "150"}, {"age": "0"}),
+    "2023-07": month_file("2023-07", {}, {}, {"policy_id": "2023-07-0001"}, {"policy_id": "2023-07-0001"}),
+    "2023-08": "",
+    "2023-09": month_file("2023-09", {}) + GOOD("2023-09", 1).removesuffix("\n"),
+    "2023-10": month_file("2023-10", {}).replace(";", ","),
+    "2023-11": month_file("2023-11", {}, {}).encode().replace(b"2023-11-0001", b"2023-11-\xe9001"),
+    "2023-12": month_file("2023-12", {}).encode("utf-16"),
+    "2024-01": b"\xef\xbb\xbf" + month_file("2024-01", {}).replace("\n", "\r\n").encode(),
+    "2024-02": month_file("2024-02", {}, {"age": WIDE}, {}),
+    "2024-03": HEADER,
+    "2024-04": month_file("2024-04", {}) + "1;2;3\n" + "\n" + "a;b;c;d;e;f;g;h;i\n" + GOOD("2024-04", 1),
+    "2024-05": month_file("2024-05", {"miles": ""}, {"policy_id": ""}, {"month": "2024-5"}, {"month": "2024-13"},
+                          {"age": "", "power": "x"}),
+    "2024-06": month_file("2024-06", {"policy_id": '"quoted;key"'}, {"age": " 41.5 "}, {"policy_id": '"open'}),
+    "2024-07": "miles;power;braking_distance;emergency_braking;age;training;month;policy_id\n"
+               "60;120;40;1;41;0;2024-07;2024-07-0000\n",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    lake = open_lake(spark, tmp_path_factory.mktemp("bad-input"))
+    for month, content in FILES.items():
+        lake.deliver("policies", f"policies-{month}.csv", content)
+    return lake
+
+
+@pytest.fixture(scope="module")
+def report(lake: Lake) -> IngestReport:
+    return lake.ingest()
+
+
+@pytest.fixture(scope="module")
+def silver(lake: Lake, report: IngestReport) -> pd.DataFrame:
+    return lake.rows("silver/policies").set_index("policy_id")
+
+
+@pytest.fixture(scope="module")
+def rejects(lake: Lake, report: IngestReport) -> dict[str, list[tuple[int, str]]]:
+    """month -> (line, reason) of its rejected rows."""
+    rows = lake.rows("silver/rejects").sort_values(["file", "line"])
+    found: dict[str, list[tuple[int, str]]] = {}
+    for file, line, reason in zip(rows["file"], rows["line"], rows["reason"], strict=True):
+        found.setdefault(file.removeprefix("policies-").removesuffix(".csv"), []).append((line, reason))
+    return found
+
+
+def refusal(report: IngestReport, month: str) -> str:
+    return next(text for text in report.refused if f"policies-{month}.csv: " in text)
+
+
+def kept(silver: pd.DataFrame, month: str) -> list[str]:
+    return sorted(silver[silver["_source_file"] == f"policies-{month}.csv"].index)
+
+
+def test_good_files_are_taken_beside_the_bad_ones(silver: pd.DataFrame) -> None:
+    assert kept(silver, "2023-01") == ["2023-01-0000", "2023-01-0001"]
+
+
+def test_a_missing_column_refuses_the_file(report: IngestReport, silver: pd.DataFrame) -> None:
+    assert "lacks column `miles`" in refusal(report, "2023-02")
+    assert kept(silver, "2023-02") == []
+
+
+def test_an_extra_column_is_kept_in_bronze_only(lake: Lake, report: IngestReport, silver: pd.DataFrame) -> None:
+    assert kept(silver, "2023-03") == ["2023-03-0000"]
+    bronze = lake.rows("bronze/policies")
+    extra = bronze[bronze["_source_file"] == "policies-2023-03.csv"]["_extra"]
+    assert [json.loads(text) for text in extra] == [{"Agent": "Ann"}]
+    assert any("column `Agent` not in the contract" in notice for notice in report.sources[0].notices)
+
+
+def test_a_wrong_type_rejects_the_row(rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame) -> None:
+    assert rejects["2023-04"] == [
+        (2, "`age` is 'abc', not a float"),
+        (3, "`training` is '1.5', not an int"),
+        (4, "`training` is '1e3', not an int"),
+        (5, "`age` is '1f', not a float"),
+        (6, "`power` is '0x1p3', not a float"),
+        (7, "`miles` is '7d', not a float"),
+    ]
+    assert kept(silver, "2023-04") == ["2023-04-0006"]
+
+
+def test_nan_rejects_the_row(rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame) -> None:
+    assert rejects["2023-05"] == [
+        (2, "`age` is NaN"),
+        (3, "`age` is NaN"),
+        (4, "`miles` is Infinity; allowed: 0 to 500 thousand miles per year"),
+    ]
+    assert kept(silver, "2023-05") == ["2023-05-0003"]
+
+
+def test_out_of_range_rejects_the_row_and_the_bounds_belong_to_it(
+    rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
+) -> None:
+    assert rejects["2023-06"] == [
+        (2, "`age` is 151; allowed: 0 to 150 years"),
+        (3, "`age` is -0.5; allowed: 0 to 150 years"),
+        (4, "`training` is 2; allowed: one of 0, 1"),
+    ]
+    assert kept(silver, "2023-06") == ["2023-06-0003", "2023-06-0004"]
+
+
+def test_of_a_duplicate_key_the_first_row_is_kept(
+    rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
+) -> None:
+    text = "key 2023-07-0001 stands in line 3 and again here; the first is kept"
+    assert rejects["2023-07"] == [(4, text), (5, text)]
+    assert kept(silver, "2023-07") == ["2023-07-0000", "2023-07-0001"]
+
+
+def test_an_empty_file_is_refused(report: IngestReport) -> None:
+    assert "is empty; a file of this source starts with the header policy_id;month" in refusal(report, "2023-08")
+
+
+def test_a_truncated_last_line_is_rejected_even_with_all_fields(
+    rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
+) -> None:
+    assert rejects["2023-09"] == [(3, "the line has no line end, it may be cut off")]
+    assert kept(silver, "2023-09") == ["2023-09-0000"]
+
+
+def test_a_wrong_separator_is_named(report: IngestReport) -> None:
+    assert "seems to use ',' between its columns; the contract wants ';'" in refusal(report, "2023-10")
+
+
+def test_a_latin_1_byte_rejects_its_row_only(
+    lake: Lake, rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
+) -> None:
+    assert rejects["2023-11"] == [(3, "the line is not valid UTF-8")]
+    assert kept(silver, "2023-11") == ["2023-11-0000"]
+    assert lake.rejects("policies-2023-11.csv")["raw"][0].startswith("2023-11-\ufffd001;2023-11;")
+
+
+def test_utf_16_is_refused(report: IngestReport) -> None:
+    assert "is UTF-16 text; deliver it as UTF-8" in refusal(report, "2023-12")
+
+
+def test_byte_order_mark_and_windows_line_ends_are_accepted(
+    rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
+) -> None:
+    assert "2024-01" not in rejects
+    assert silver.loc["2024-01-0000", "miles"] == 60.0
+
+
+def test_a_line_of_ten_megabytes_is_a_reject_like_any_other(
+    rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
+) -> None:
+    assert rejects["2024-02"] == [(3, f"`age` is '{'x' * 80}', not a float")]
+    assert kept(silver, "2024-02") == ["2024-02-0000", "2024-02-0002"]
+
+
+def test_a_header_alone_is_taken_with_a_notice(report: IngestReport) -> None:
+    assert "policies-2024-03.csv" in report.sources[0].taken
+    assert "policies-2024-03.csv: has a header and no rows" in report.sources[0].notices
+
+
+def test_a_wrong_number_of_fields_names_line_and_numbers_and_blank_lines_count(
+    lake: Lake, rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
+) -> None:
+    assert rejects["2024-04"] == [(3, "the line has 3 fields, 8 expected"), (5, "the line has 9 fields, 8 expected")]
+    assert list(lake.rejects("policies-2024-04.csv")["raw"]) == ["1;2;3", "a;b;c;d;e;f;g;h;i"]
+    assert kept(silver, "2024-04") == ["2024-04-0000", "2024-04-0001"]
+
+
+def test_missing_values_keys_and_wrong_months_are_named(lake: Lake, rejects: dict[str, list[tuple[int, str]]]) -> None:
+    assert rejects["2024-05"] == [
+        (2, "`miles` is missing"),
+        (3, "`policy_id` is missing"),
+        (4, "`month` is '2024-5', not YYYY-MM"),
+        (5, "`month` is '2024-13', not YYYY-MM"),
+        (6, "`age` is missing; `power` is 'x', not a float"),
+    ]
+    delivered = json.loads(lake.rejects("policies-2024-05.csv")["raw"][2])
+    assert delivered["month"] == "2024-5" and delivered["power"] == "120"
+
+
+def test_quoted_values_may_hold_the_separator(rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame) -> None:
+    assert kept(silver, "2024-06") == ["2024-06-0001", "quoted;key"]
+    assert silver.loc["2024-06-0001", "age"] == 41.5
+    assert [line for line, _ in rejects["2024-06"]] == [4]
+
+
+def test_another_order_of_columns_is_accepted(silver: pd.DataFrame) -> None:
+    assert (silver.loc["2024-07-0000", "miles"], silver.loc["2024-07-0000", "power"]) == (60.0, 120.0)
+
+
+def test_every_delivered_row_is_in_bronze_and_in_silver_or_rejects(lake: Lake, report: IngestReport) -> None:
+    bronze, silver, rejects = (lake.rows(t) for t in ("bronze/policies", "silver/policies", "silver/rejects"))
+    assert len(bronze) == len(silver) + len(rejects) == report.sources[0].bronze_rows
+    assert report.sources[0].rejected == len(rejects)
+    assert sum(count for _, count in report.sources[0].reasons) <= len(rejects)
+
+
+def test_every_file_is_in_the_ledger(lake: Lake, report: IngestReport) -> None:
+    ledger = lake.rows("bronze/deliveries")
+    assert sorted(ledger["file"]) == sorted(f"policies-{m}.csv" for m in FILES)
+    refused = ledger[ledger["state"] == "refused"]
+    assert len(refused) == len(report.refused) == 4
+    assert refused["reason"].str.len().min() > 10
+
+
+def test_ingesting_again_reports_nothing_new(lake: Lake, report: IngestReport) -> None:
+    versions = lake.versions()
+    again = lake.ingest()
+    assert not again.changed and not again.refused
+    assert again.sources[0].known == len(FILES)
+    assert lake.versions() == versions
+
+
+def test_parts_of_a_long_file_keep_their_line_numbers(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(staging, "PART_BYTES", 1000)
+    rows = [{"age": "200"} if n % 50 == 7 else {} for n in range(200)]
+    lake.deliver("policies", "policies-2024-08.csv", month_file("2024-08", *rows))
+    lake.ingest()
+    rejected = lake.rejects("policies-2024-08.csv")
+    assert list(rejected["line"]) == [9, 59, 109, 159]
+    assert list(rejected["key"]) == ["2024-08-0007", "2024-08-0057", "2024-08-0107", "2024-08-0157"]
+
+
+def test_nothing_is_left_in_the_staging_folder(lake: Lake, report: IngestReport) -> None:
+    work = lake.settings.home / "lake" / "_work" / "insurance"
+    assert list(Path(work).rglob("*.csv")) == []
+    assert not (work / "policies" / "pending.json").exists()

@@ -1,0 +1,74 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lakehouse.export import export
+from lakehouse.maintenance import exported_versions, optimize, vacuum
+from lakehouse.tables import history, list_tables, read_table
+from lakeloop.errors import NotFound
+from tests.lakehouse.conftest import HEADER, Lake, claims, policy
+
+
+def test_every_table_is_listed_with_rows_version_size_and_time(reference: Lake) -> None:
+    tables = {t.full_name: t for t in list_tables(reference.spark, reference.settings)}
+    assert {name: t.version for name, t in tables.items()} == reference.versions()
+    assert {name: t.rows for name, t in tables.items()} == {name: len(reference.rows(name)) for name in tables}
+    assert all(t.bytes > 0 for t in tables.values())
+    assert abs(datetime.now(UTC) - tables["gold/training"].changed) < timedelta(hours=1)
+
+
+def test_a_table_is_read_by_its_name_or_its_full_name_at_any_version(reference: Lake) -> None:
+    for name in ("training", "gold/training"):
+        assert read_table(reference.spark, reference.settings, name).count() == 1500
+    assert read_table(reference.spark, reference.settings, "training", version=0).count() == 0
+
+
+def test_unknown_names_and_versions_say_what_there_is(reference: Lake) -> None:
+    with pytest.raises(
+        NotFound, match="`policies` is the name of several tables; write bronze/policies or silver/policies"
+    ):
+        read_table(reference.spark, reference.settings, "policies")
+    with pytest.raises(
+        NotFound, match=r"there is no table `nothing` in use case insurance; tables: bronze/claims, .*gold/training"
+    ):
+        read_table(reference.spark, reference.settings, "nothing")
+    with pytest.raises(NotFound, match="there is no table `silver/training`"):
+        read_table(reference.spark, reference.settings, "silver/training")
+    with pytest.raises(NotFound, match="gold/training has no version 9; it has 0 to 1"):
+        read_table(reference.spark, reference.settings, "training", version=9)
+
+
+def test_an_empty_lake_says_how_to_fill_it(lake: Lake) -> None:
+    assert list_tables(lake.spark, lake.settings) == []
+    with pytest.raises(NotFound, match="there are no tables yet, `lakeloop lake ingest` makes them"):
+        history(lake.spark, lake.settings, "training")
+
+
+def test_history_tells_each_version_newest_first(reference: Lake) -> None:
+    commits = history(reference.spark, reference.settings, "training")
+    assert [(c.version, c.operation) for c in commits] == [(1, "WRITE"), (0, "CREATE TABLE")]
+    assert commits[0].rows["numOutputRows"] == 1500
+    assert [c.version for c in history(reference.spark, reference.settings, "training", limit=1)] == [1]
+
+
+def test_optimize_and_vacuum_change_no_row_and_keep_exported_versions_readable(lake: Lake) -> None:
+    for number in range(3):
+        month = f"2023-0{number + 1}"
+        lake.deliver("policies", f"policies-{month}.csv", HEADER + "".join(policy(month, n) for n in range(30)))
+        lake.deliver("claims", f"claims-{month}.csv", claims(month, *[2.0] * (30 - number)))
+        lake.ingest()
+    export(lake.spark, lake.contract, lake.settings, version=2)
+    assert exported_versions(lake.settings) == {2}
+    lake.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", *[4.0] * 30))
+    lake.ingest()
+    before = lake.rows("gold/training").sort_values("policy_id", ignore_index=True)
+    files = len(list(lake.folder("silver/policies").glob("*.parquet")))
+
+    assert optimize(lake.spark, lake.settings)["silver/policies"] == (3, 1)
+    kept = vacuum(lake.spark, lake.settings, hours=0)
+
+    assert kept["gold/training"] >= 1 and kept["silver/policies"] == 0
+    assert len(list(lake.folder("silver/policies").glob("*.parquet"))) < files
+    assert read_table(lake.spark, lake.settings, "training", version=2).toPandas()["risk"].eq(2.0).sum() == 59
+    assert lake.rows("gold/training").sort_values("policy_id", ignore_index=True).equals(before)
+    assert not lake.ingest().changed
