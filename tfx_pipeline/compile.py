@@ -1,8 +1,5 @@
 """Compiles the pipeline to TFX's intermediate representation: one file serves all runs."""
 
-# mypy: disable-error-code="attr-defined, name-defined"
-# (generated protobuf modules carry no types)
-
 from pathlib import Path
 
 from tfx.dsl.compiler.compiler import Compiler

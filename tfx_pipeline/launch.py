@@ -1,8 +1,5 @@
 """Launches one node of the compiled pipeline with TFX's own launcher and reads from ML Metadata how it ended."""
 
-# mypy: disable-error-code="attr-defined, name-defined"
-# (generated protobuf modules carry no types)
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,5 @@
 """ML Metadata: how to reach it, and what the platform asks it about models."""
 
-# mypy: disable-error-code="attr-defined, name-defined"
-# (generated protobuf modules carry no types)
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

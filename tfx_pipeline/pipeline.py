@@ -1,8 +1,5 @@
 """The pipeline: its nodes and what flows between them. Every path is an argument; nothing is read or written here."""
 
-# mypy: disable-error-code="attr-defined, name-defined"
-# (generated protobuf modules carry no types)
-
 from math import log
 from pathlib import Path
 from typing import Any

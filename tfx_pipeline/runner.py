@@ -7,7 +7,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lakeloop.contract import Contract
@@ -22,23 +21,6 @@ log = logging.getLogger(__name__)
 Listener = Callable[[NodeResult], None]
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """How a run ended. `blessed` is False when the quality gate refused the model: then nothing was pushed."""
-
-    record: RunRecord
-
-    @property
-    def blessed(self) -> bool:
-        """Whether the quality gate blessed the model."""
-        return self.record.blessed is True
-
-    @property
-    def pushed_version(self) -> str:
-        """The pushed version; '' if nothing was pushed."""
-        return self.record.pushed_version
-
-
 def new_run_id() -> str:
     """A run id that sorts by time, e.g. `20230131T101500-4f2a`."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
@@ -51,8 +33,10 @@ def run_pipeline(
     on_node: Listener = lambda result: None,
     on_start: Callable[[str], None] = lambda node: None,
     run_id: str = "",
-) -> RunResult:
+) -> RunRecord:
     """Run all nodes in topological order in this process. `on_start` hears a node's id, `on_node` how it ended.
+
+    The record's `blessed` is False when the quality gate refused the model: then nothing was pushed.
 
     Raises:
         WrongUse: the manifest is missing or of another use case; nothing was started.
@@ -71,7 +55,7 @@ def run_pipeline(
             if failed is not None:
                 on_node(failed)
             raise
-    return RunResult(finish_run(settings, run_id))
+    return finish_run(settings, run_id)
 
 
 def start_run(settings: Settings, contract: Contract, parameters: RunParameters, run_id: str) -> RunRecord:

@@ -49,8 +49,10 @@ def model_folder(settings: Settings, version: str = "") -> Path:
     return folder / wanted
 
 
-def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, name: str = "all rows") -> GateReport:
-    """The gate's report on one set of rows: features and label id. Checks that need train and eval are left out.
+def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, name: str = "month") -> GateReport:
+    """The gate's report on one set of rows, called `name`: features and label id.
+
+    Checks that need both train and eval rows are left out.
 
     Raises:
         NotFound: the folder does not exist.

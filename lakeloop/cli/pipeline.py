@@ -127,7 +127,7 @@ def train_on(
             parameters,
             on_node=lambda result: console.print(node_line(result)),
             on_start=lambda node: status.update(f"{node} …"),
-        ).record
+        )
     console.print(f"  run {record.run_id}: {record.seconds:.1f} s")
     if record.gate is not None:
         print_gate(record.gate, "Quality gate")

@@ -21,8 +21,8 @@ def test_a_binary_label_and_a_string_feature_train_and_serve(
 
     settings = settings_in(tmp_path, "churn")
     manifest = export_month(churn, settings, tmp_path / "export")
-    result = run_pipeline(settings, churn, run_parameters(churn, manifest))
-    assert result.blessed, result.record.gate
+    record = run_pipeline(settings, churn, run_parameters(churn, manifest))
+    assert record.blessed, record.gate
     model = load_saved_model(model_folder(settings))
     plans = np.array(["basic", "pro, annual", "unheard of"])
     answers = predict_columns(model, {"plan": plans, "usage": np.array([5, 195, 100], np.float32)})

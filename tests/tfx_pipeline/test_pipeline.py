@@ -18,7 +18,7 @@ from lakeloop.use_case import sample_month, with_label
 from tfx_pipeline.graph import read_graph
 from tfx_pipeline.parameters import run_parameters
 from tfx_pipeline.run_record import NodeResult, RunRecord, load_run, load_runs
-from tfx_pipeline.runner import RunResult, finish_run, run_node, run_pipeline, start_run
+from tfx_pipeline.runner import finish_run, run_node, run_pipeline, start_run
 from tfx_pipeline.validate import model_folder, newest_version, validate_model, versions
 
 Export = Callable[..., Path]
@@ -49,12 +49,8 @@ class Finished:
     settings: Settings
     contract: Contract
     manifest: Path
-    result: RunResult
+    record: RunRecord
     nodes: dict[str, NodeResult] = field(default_factory=dict)
-
-    @property
-    def record(self) -> RunRecord:
-        return self.result.record
 
     def again(self, drop: tuple[str, ...] = (), **changes: Any) -> "Finished":
         return finished(self.settings, self.contract, self.manifest, drop, **changes)
@@ -65,8 +61,8 @@ def finished(
 ) -> Finished:
     nodes: dict[str, NodeResult] = {}
     parameters = run_parameters(contract, manifest, changes, drop, **WHY)
-    result = run_pipeline(settings, contract, parameters, on_node=lambda node: nodes.update({node.node: node}))
-    return Finished(settings, contract, manifest, result, nodes)
+    record = run_pipeline(settings, contract, parameters, on_node=lambda node: nodes.update({node.node: node}))
+    return Finished(settings, contract, manifest, record, nodes)
 
 
 def newest_artifacts(settings: Settings, type_name: str) -> list[Any]:
@@ -132,7 +128,7 @@ def test_every_node_ran_and_said_what_it_did(first: Finished) -> None:
 
 def test_the_gate_blesses_the_contracts_model(first: Finished) -> None:
     report = first.record.gate
-    assert first.result.blessed and report is not None and report.passed
+    assert first.record.blessed and report is not None and report.passed
     assert report.rows == {"train": 1207, "eval": 293}
     assert {"accuracy_train", "accuracy_eval", "train_eval_gap", "share_high", "max_probability_mean"} <= {
         check.name for check in report.checks
@@ -324,7 +320,7 @@ def test_the_second_run_is_compared_with_the_champion(first: Finished, second: F
 
 
 def test_a_refused_model_is_not_pushed(second: Finished, refused: Finished) -> None:
-    assert not refused.result.blessed and refused.result.pushed_version == ""
+    assert not refused.record.blessed and refused.record.pushed_version == ""
     assert refused.record.state == "succeeded"
     assert refused.nodes["QualityGate"].result.startswith("refused: ")
     assert refused.nodes["Pusher"].state == "skipped"

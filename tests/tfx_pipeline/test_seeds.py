@@ -29,7 +29,7 @@ def train(
 
     def run(units: int, seed: int) -> RunRecord:
         parameters = run_parameters(alone, manifest, {"units": units, "seed": seed})
-        record = run_pipeline(settings, alone, parameters).record
+        record = run_pipeline(settings, alone, parameters)
         assert record.gate is not None
         print(units, seed, {c.name: round(c.value, 4) for c in record.gate.checks})
         return record

@@ -4,9 +4,6 @@ The champion is the newest pushed model that the QualityGate blessed. TFX's own 
 also take what only the Evaluator blessed (it writes ModelBlessing artifacts too), or what was never pushed.
 """
 
-# mypy: disable-error-code="attr-defined, name-defined"
-# (generated protobuf modules carry no types)
-
 from collections.abc import Iterable
 
 import ml_metadata as mlmd

@@ -1,8 +1,5 @@
 """TFX's Trainer, with the run's model settings as execution properties and the export's stamps on its model."""
 
-# mypy: disable-error-code="attr-defined, name-defined"
-# (generated protobuf modules carry no types)
-
 import json
 from typing import Any
 
