@@ -210,14 +210,14 @@ def _extra(header: tuple[str, ...], columns: tuple[str, ...]) -> Column:
 def _one_file_a_partition(spark: SparkSession) -> Iterator[None]:
     """Line numbers count rows within a partition, so no part may be split or share one."""
     huge = {"spark.sql.files.maxPartitionBytes": "1t", "spark.sql.files.openCostInBytes": "1t"}
-    before = {key: spark.conf.get(key) for key in huge}
+    before = {key: str(spark.conf.get(key)) for key in huge}
     try:
         for key, value in huge.items():
             spark.conf.set(key, value)
         yield
     finally:
-        for key, value in before.items():
-            spark.conf.set(key, str(value))
+        for key, earlier in before.items():
+            spark.conf.set(key, earlier)
 
 
 def _as_json(admission: Admission) -> dict[str, Any]:

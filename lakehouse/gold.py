@@ -198,7 +198,10 @@ def _changes(
     spark: SparkSession, contract: Contract, paths: dict[str, str], done: dict[str, int], now: dict[str, int]
 ) -> Changes:
     key, month = contract.key.column, contract.event_time.column
-    frames, months, ranges, only_new = [], set(), {}, True
+    frames: list[DataFrame] = []
+    months: set[str] = set()
+    ranges: dict[str, list[tuple[str, str]]] = {}
+    only_new = True
     for source, path in paths.items():
         if done.get(source, -1) >= now[source]:
             continue

@@ -75,9 +75,9 @@ def admit(
         folder = staging / f"new-{number:08d}"
         try:
             staged = stage_file(path, number, source, folder)
-        except NotTaken as reason:
+        except NotTaken as problem:
             _drop(folder)
-            result.notices.append(str(reason))
+            result.notices.append(str(problem))
             continue
         verdict, reason = _verdict(staged, taken_names, taken_contents)
         delivery = DeliveryRecord(

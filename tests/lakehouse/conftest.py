@@ -57,7 +57,7 @@ class Lake:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     # Tests run hundreds of tiny jobs once each: the JVM's second compiler would cost more than it brings.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m")
         session = spark_session(load_settings(home=tmp_path_factory.mktemp("spark")))
     yield session
     session.stop()
