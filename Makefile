@@ -33,7 +33,7 @@ exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 	@$(BIN)/lakeloop exercise
 
 test: setup ## All tests that matter every day (under 10 minutes on 2 cores)
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not long"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not long"
 
 test-long: setup ## What takes longer: many seeds, whole stories
 	@$(BIN)/pytest -m long

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
@@ -28,6 +29,16 @@ OUTPUT_BYTES = 64 << 20
 DELIVERIES_SCHEMA = (
     "source string, file string, sha256 string, bytes bigint, rows bigint, modified_at timestamp, "
     "ingested_at timestamp, batch bigint, state string, reason string"
+)
+# Arrow goes to the JVM as it is; a list of rows would start Python workers first.
+DELIVERIES_ARROW = pa.schema(
+    [
+        *((name, pa.string()) for name in ("source", "file", "sha256")),
+        *((name, pa.int64()) for name in ("bytes", "rows")),
+        *((name, pa.timestamp("us", "UTC")) for name in ("modified_at", "ingested_at")),
+        ("batch", pa.int64()),
+        *((name, pa.string()) for name in ("state", "reason")),
+    ]
 )
 Step = Callable[[str], None]
 
@@ -76,7 +87,7 @@ def land(
     batch = max((r.batch for r in before if r.source == source), default=0) + 1
     landing = settings.folder("landing") / source
     spec = contract.sources[source]
-    admission = admit(source, spec, landing, before, staging, batch, datetime.now(UTC).replace(tzinfo=None))
+    admission = admit(source, spec, landing, before, staging, batch, datetime.now(UTC))
     step("staged")
     if admission.verdicts:
         write_json(pending, _as_json(admission))
@@ -105,7 +116,7 @@ def _finish(
     step("bronze appended")
     ledger = table_path(settings, "bronze", DELIVERIES)
     create_table(spark, ledger, DELIVERIES_SCHEMA, comment="Every delivered file and what became of it")
-    frame = spark.createDataFrame([tuple(asdict(r).values()) for r in records], DELIVERIES_SCHEMA)
+    frame = spark.createDataFrame(pa.Table.from_pylist([asdict(r) for r in records], DELIVERIES_ARROW))
     frame.coalesce(1).write.format("delta").mode("append").options(
         txnAppId=f"{application}/{DELIVERIES}", txnVersion=batch
     ).save(ledger)
