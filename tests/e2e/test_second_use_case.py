@@ -93,7 +93,7 @@ def test_a_refused_model_exits_3_and_is_not_pushed(
     assert len(list((home / "models" / "churn").iterdir())) == 1
 
 
-def test_the_model_answers_over_rest(trained: "subprocess.CompletedProcess[str]", environment: dict[str, str]) -> None:
+def test_the_model_answers_over_rest(trained: object, environment: dict[str, str], run: Run) -> None:
     server = subprocess.Popen(
         [*COMMAND, "serve", "models", "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment, cwd=PROJECT
     )
@@ -110,6 +110,8 @@ def test_the_model_answers_over_rest(trained: "subprocess.CompletedProcess[str]"
         assert stays["class_id"] == 0 and stays["probabilities"][0] > 0.8
         wrong = httpx.post(f"{url}/v1/models/churn:predict", json={"instances": [{"plan": 1, "usage": 1.0}]})
         assert wrong.status_code == 400 and "error" in wrong.json()
+        second = run("serve", "models", "--port", url.rpartition(":")[2])
+        assert second.returncode == 1 and "is taken by another process" in second.stderr
     finally:
         assert stop(server) == 0
 
