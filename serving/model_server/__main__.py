@@ -37,7 +37,7 @@ def _models(pairs: list[str]) -> dict[str, Path]:
     for pair in pairs:
         name, equals, path = pair.partition("=")
         if not (name and equals and path):
-            raise WrongUse(f"--model {pair}: expected NAME=BASE_PATH, such as --model insurance=var/models/insurance.")
+            raise WrongUse(f"--model {pair}: expected NAME=BASE_PATH, such as --model demo=var/models/demo.")
         models[name] = Path(path)
     return models
 
