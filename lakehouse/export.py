@@ -50,10 +50,10 @@ def export(
     folder = settings.folder("export") / name
     if _is_whole(folder):
         return folder / FILE_NAME
+    counts = _check_months(rows, contract, months)
     if months is not None:
         first, last = contract.month_name(months[0]), contract.month_name(months[1])
         rows = rows.where(sf.col(quoted(contract.event_time.column)).between(first, last))
-    counts = _check_months(rows, contract, months)
     part = folder.with_name(f".{name}-{uuid.uuid4().hex[:8]}.part")
     try:
         files = _write_shards(with_split(rows, contract), contract, counts, part)
@@ -140,14 +140,15 @@ def _training(spark: SparkSession, contract: Contract, settings: Settings, versi
 
 
 def _check_months(rows: DataFrame, contract: Contract, months: tuple[int, int] | None) -> dict[str, int]:
-    """Rows of train and eval; raises where a month asked for or one of the splits has none."""
+    """Rows of train and eval in `months`; raises where a month asked for or one of the splits has none."""
     month = quoted(contract.event_time.column)
     counted = with_split(rows, contract).groupBy(month, "_split").count().collect()
     by_month: dict[str, int] = {}
     by_split = {"train": 0, "eval": 0}
     for name, split, count in counted:
         by_month[name] = by_month.get(name, 0) + count
-        by_split[split] += count
+        if months is None or months[0] <= contract.month_number(name) <= months[1]:
+            by_split[split] += count
     if months is not None:
         lacking = [m for m in range(months[0], months[1] + 1) if contract.month_name(m) not in by_month]
         if lacking:

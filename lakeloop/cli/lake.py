@@ -154,7 +154,8 @@ def optimize(use_case: UseCase = "") -> None:
     settings, _ = open_use_case(use_case)
     with spark_of(settings) as spark, console.status("optimizing …"):
         done = compact(spark, settings)
-    console.print(table(("table", "files before", "files after"), done, ("files before", "files after")))
+    rows = [(name, removed, added) for name, (removed, added) in done.items()]
+    console.print(table(("table", "files merged", "into files"), rows, ("files merged", "into files")))
 
 
 @app.command()
@@ -168,4 +169,4 @@ def vacuum(
     settings, _ = open_use_case(use_case)
     with spark_of(settings) as spark, console.status("vacuuming …"):
         done = remove_old(spark, settings, hours)
-    console.print(table(("table", "result"), done))
+    console.print(table(("table", "hours of history kept"), list(done.items()), ("hours of history kept",)))

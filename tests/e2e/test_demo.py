@@ -65,3 +65,11 @@ def test_the_gate_exercise_refuses_50_units_and_passes_100(first: object, home: 
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "50 units: the model is refused and not pushed" in answer.stdout
     assert re.search(r"100 units: the model passes, version \d+", answer.stdout)
+
+
+def test_the_lake_commands_look_and_keep_house(first: object, home: Path) -> None:
+    assert re.search(r"1\s+.*WRITE\s+numOutputRows 1,500", lakeloop(home, "lake", "history", "gold/training").stdout)
+    assert "3 of 1,500 rows" in lakeloop(home, "lake", "show", "training", "-n", "3").stdout
+    for command in ("optimize", "vacuum"):
+        answer = lakeloop(home, "lake", command)
+        assert answer.returncode == 0 and "gold/training" in answer.stdout, answer.stderr
