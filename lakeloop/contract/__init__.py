@@ -1,0 +1,36 @@
+"""The data contract: the one thing a use case writes, as typed, frozen models.
+
+Everything that depends on the data's shape (Spark schema, CHECK constraints, TFX schema, request model, drift
+tests, catalogue) is derived from these models and from nowhere else. `lakeloop.contract_file` reads the YAML.
+"""
+
+from lakeloop.contract.columns import Column, DriftTest, Feature
+from lakeloop.contract.contract import Contract
+from lakeloop.contract.label import Label, LabelClass, When
+from lakeloop.contract.production import Fallback, Monitoring, UsualRange
+from lakeloop.contract.section import Name, Section
+from lakeloop.contract.sources import EventTime, Key, Source
+from lakeloop.contract.training import Between, Gate, MaxProbability, ModelSettings, Split
+
+__all__ = [
+    "Between",
+    "Column",
+    "Contract",
+    "DriftTest",
+    "EventTime",
+    "Fallback",
+    "Feature",
+    "Gate",
+    "Key",
+    "Label",
+    "LabelClass",
+    "MaxProbability",
+    "ModelSettings",
+    "Monitoring",
+    "Name",
+    "Section",
+    "Source",
+    "Split",
+    "UsualRange",
+    "When",
+]

@@ -1,0 +1,79 @@
+"""One use case's contract, whole."""
+
+import hashlib
+import json
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from lakeloop.contract.columns import Column, Feature
+from lakeloop.contract.label import Label
+from lakeloop.contract.production import Fallback, Monitoring
+from lakeloop.contract.section import Name, Section, Text
+from lakeloop.contract.sources import EventTime, Key, Source
+from lakeloop.contract.training import Gate, ModelSettings, Split
+
+
+class Contract(Section):
+    """One use case's contract. `features` keep their order: it is the order of columns everywhere."""
+
+    use_case: Name
+    title: Text
+    description: Text
+    key: Key
+    event_time: EventTime
+    sources: dict[Name, Source] = Field(min_length=1)
+    features: dict[Name, Feature] = Field(min_length=1)
+    label: Label
+    split: Split
+    model: ModelSettings = ModelSettings()
+    gate: Gate
+    fallback: Fallback | None = None
+    monitoring: Monitoring = Monitoring()
+    generator: Annotated[str, StringConstraints(pattern=r"^[\w-]+\.py$")] | None = None
+    slices: tuple[Name, ...] = ()
+
+    @property
+    def feature_source(self) -> str:
+        """The source that delivers the features and the event time."""
+        return next(n for n, s in self.sources.items() if self.event_time.column in s.columns)
+
+    @property
+    def truth_delay(self) -> int:
+        """Months between an event and its ground truth, for months above 0."""
+        return self.sources[self.label.source].delay_months
+
+    def columns_of(self, source: str) -> dict[str, Column]:
+        """The typed columns of a source in delivered order; key and event time are strings."""
+        return {name: self._column(name) for name in self.sources[source].columns}
+
+    def _column(self, name: str) -> Column:
+        if name in self.features:
+            return self.features[name]
+        if name == self.label.column:
+            return self.label.truth
+        description = self.key.description if name == self.key.column else self.event_time.description
+        return Column.model_construct(type="string", description=description)
+
+    @property
+    def schema_sha256(self) -> str:
+        """Hash over what a row looks like: names, types, allowed values and classes."""
+        shape = self.model_dump(mode="json", include={"key", "event_time", "features", "label"})
+        return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+
+    def month_name(self, month: int) -> str:
+        """Month number -> `YYYY-MM`; month 0 is the contract's start."""
+        year, first = map(int, self.event_time.start.split("-"))
+        months = year * 12 + first - 1 + month
+        return date(months // 12, months % 12 + 1, 1).strftime("%Y-%m")
+
+    def month_number(self, name: str) -> int:
+        """`YYYY-MM` -> month number; negative before the contract's start."""
+        year, month = map(int, name.split("-"))
+        start_year, start_month = map(int, self.event_time.start.split("-"))
+        return (year - start_year) * 12 + month - start_month
+
+    def arrives(self, source: str, month: int) -> int:
+        """The clock at which a source's month is delivered; month 0 is history and complete at once."""
+        return 0 if month == 0 else month + self.sources[source].delay_months

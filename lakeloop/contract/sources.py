@@ -1,0 +1,57 @@
+"""Where rows come from: files of a kind, their key and their event time."""
+
+import re
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from lakeloop.contract.section import Name, Section, Text, mistake
+
+
+class Key(Section):
+    """What identifies a row across sources; always a string."""
+
+    column: Name
+    description: Text
+
+
+class EventTime(Section):
+    """The column holding the month an event belongs to, as `YYYY-MM`; `start` is month 0."""
+
+    column: Name
+    description: Text
+    start: Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+
+
+class Source(Section):
+    """Files of one kind. `{month}` in `files` stands for `YYYY-MM`; months above 0 arrive `delay_months` late."""
+
+    description: Text
+    files: Text
+    columns: tuple[Name, ...] = Field(min_length=2)
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    delay_months: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _pattern_has_month(self) -> Self:
+        if self.files.count("{month}") != 1 or "/" in self.files:
+            raise mistake(
+                f"`files` is {self.files!r}; write a file name with {{month}} once, e.g. 'rows-{{month}}.csv'"
+            )
+        if len(set(self.columns)) != len(self.columns):
+            raise mistake(f"`columns` names a column twice: {', '.join(self.columns)}; name each once")
+        return self
+
+    def file_name(self, month: str) -> str:
+        """The name of the file that delivers `month` (`YYYY-MM`)."""
+        return self.files.replace("{month}", month)
+
+    @cached_property
+    def file_pattern(self) -> re.Pattern[str]:
+        """Matches this source's file names, corrections (`policies-2023-01.v2.csv`) included."""
+        before, after = self.files.split("{month}")
+        stem, dot, ending = after.rpartition(".")
+        return re.compile(
+            rf"^{re.escape(before)}(?P<month>\d{{4}}-\d{{2}}){re.escape(stem)}(\.[\w-]+)?{re.escape(dot + ending)}$"
+        )
