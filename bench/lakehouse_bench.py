@@ -116,10 +116,11 @@ def peak_memory(every: float = 0.2) -> Iterator[list[int]]:
 
 def _family(pid: int) -> list[int]:
     found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += _family(int(child))
-    return found
+    try:
+        children = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:  # it has ended
+        return found
+    return found + [member for text in children for child in text.split() for member in _family(int(child))]
 
 
 def _resident(pid: int) -> int:

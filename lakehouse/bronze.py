@@ -139,7 +139,11 @@ def _append_rows(
     path = table_path(settings, "bronze", source)
     spec = contract.sources[source]
     create_table(
-        spark, path, bronze_columns(contract, source), comment=f"As delivered: {spec.description}", statistics="_batch"
+        spark,
+        path,
+        bronze_columns(contract, source),
+        comment=f"As delivered: {spec.description}",
+        statistics=("_batch",),
     )
     with _one_file_a_partition(spark):
         frames, size, parts = [], 0, 0

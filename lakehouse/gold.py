@@ -147,6 +147,7 @@ def _create(spark: SparkSession, contract: Contract, settings: Settings) -> None
         comment=f"{contract.title}: features with ground truth, one row a {contract.key.column}",
         checks=checks,
         partition=month,
+        statistics=(contract.key.column,),
     )
 
 

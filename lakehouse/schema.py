@@ -1,6 +1,6 @@
 """Tables' columns, comments and constraints, all from the contract; creating a table is one commit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import SparkSession
 
@@ -116,15 +116,18 @@ def create_table(
     checks: Mapping[str, str] | None = None,
     partition: str = "",
     change_feed: bool = False,
-    statistics: str = "",
+    statistics: Sequence[str] = (),
 ) -> None:
-    """Create the Delta table with everything it needs in its first commit; nothing where it exists."""
+    """Create the Delta table with everything it needs in its first commit; nothing where it exists.
+
+    `statistics` names the columns whose lowest and highest value Delta keeps for each file; none: of all.
+    """
     if table_exists(spark, path):
         return
     properties = dict(KEEP_HISTORY)
     properties |= {f"delta.constraints.{name}": check for name, check in (checks or {}).items()}
     if statistics:
-        properties["delta.dataSkippingStatsColumns"] = statistics
+        properties["delta.dataSkippingStatsColumns"] = ",".join(map(quoted, statistics))
     if change_feed:
         properties["delta.enableChangeDataFeed"] = "true"
     listed = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in properties.items())

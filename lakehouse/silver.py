@@ -74,6 +74,7 @@ def refine(spark: SparkSession, contract: Contract, settings: Settings, source: 
         comment=contract.sources[source].description,
         checks=constraints(contract, contract.columns_of(source)),
         change_feed=True,
+        statistics=_looked_up_by(contract, source),
     )
     # The stream tells which batches are new; their rows are then read column by column as needed, which a
     # foreachBatch frame cannot: it is a plain RDD, read whole each time it is used.
@@ -90,6 +91,12 @@ def refine(spark: SparkSession, contract: Contract, settings: Settings, source: 
     log.info("event=refined source=%s inserted=%d updated=%d rejected=%d", source, report.inserted, report.updated,
              report.rejected)  # fmt: skip
     return report
+
+
+def _looked_up_by(contract: Contract, source: str) -> tuple[str, ...]:
+    """Columns that files can be skipped by; the others' lowest and highest say nothing in unsorted files."""
+    names = (contract.key.column, contract.event_time.column)
+    return (*(name for name in names if name in contract.sources[source].columns), "_batch")
 
 
 def _write_batch(new: DataFrame, contract: Contract, settings: Settings, source: str, report: SilverReport) -> None:
