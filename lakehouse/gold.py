@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -117,8 +118,8 @@ def build_gold(spark: SparkSession, contract: Contract, settings: Settings) -> G
     training_path = table_path(settings, "gold", TRAINING)
     if not all(table_exists(spark, path) for path in paths.values()):
         return GoldReport(table_version(spark, training_path) if table_exists(spark, training_path) else None)
-    _create(spark, contract, settings)
-    progress = work_folder(settings) / "gold.json"
+    create_training(spark, contract, settings)
+    progress = progress_path(settings)
     done: dict[str, int] = read_json(progress) or {}
     now = {source: table_version(spark, path) for source, path in paths.items()}
     if done == now:
@@ -137,7 +138,13 @@ def build_gold(spark: SparkSession, contract: Contract, settings: Settings) -> G
     return GoldReport(version, counts.inserted, counts.updated, counts.deleted, touched)
 
 
-def _create(spark: SparkSession, contract: Contract, settings: Settings) -> None:
+def progress_path(settings: Settings) -> Path:
+    """The silver versions gold was last made from."""
+    return work_folder(settings) / "gold.json"
+
+
+def create_training(spark: SparkSession, contract: Contract, settings: Settings, replace: bool = False) -> None:
+    """The training table with the contract's types and limits; `replace` as for `create_table`."""
     label, month = contract.label, contract.event_time.column
     checks = constraints(contract, {**contract.columns_of(contract.feature_source), label.column: label.truth})
     create_table(
@@ -148,6 +155,7 @@ def _create(spark: SparkSession, contract: Contract, settings: Settings) -> None
         checks=checks,
         partition=month,
         statistics=(contract.key.column,),
+        replace=replace,
     )
 
 
@@ -296,7 +304,8 @@ def _update_monthly(
     try:
         present = {row[0] for row in rows.select(quoted(month)).collect()}
         columns = ", ".join(f"{quoted(f.name)} {f.dataType.simpleString()}" for f in rows.schema.fields)
-        create_table(spark, path, columns, comment=f"{contract.title}: averages of each month")
+        comment = f"{contract.title}: averages of each month"
+        create_table(spark, path, columns, comment=comment, replace=months is None)
         table = DeltaTable.forPath(spark, path)
         names = [f for f in rows.columns if f != month]
         merge = table.alias("target").merge(rows.alias("new"), f"target.{quoted(month)} = new.{quoted(month)}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from lakehouse.bronze import LandingReport, land, read_deliveries
+from lakehouse.contract_change import follow_contract
 from lakehouse.gold import GoldReport, build_gold
 from lakehouse.layout import work_folder
 from lakehouse.lock import only_one
@@ -70,6 +71,7 @@ def ingest(
         NoSpace: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
     with only_one(work_folder(settings) / "ingest.lock"), _disk_full_as_no_space():
+        follow_contract(spark, contract, settings, progress)
         before = read_deliveries(spark, settings)
         reports = []
         for source in contract.sources:

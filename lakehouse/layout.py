@@ -49,6 +49,12 @@ def folder_exists(spark: SparkSession, path: str) -> bool:
     return bool(folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).exists(folder))  # type: ignore[attr-defined]
 
 
+def delete_folder(spark: SparkSession, path: str) -> None:
+    """Delete the folder at `path` with all that is in it; nothing where there is none."""
+    folder = hadoop_path(spark, path)
+    folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).delete(folder, True)  # type: ignore[attr-defined]
+
+
 def hadoop_path(spark: SparkSession, path: str) -> Any:
     """A Hadoop path object: the same calls for local folders and object stores."""
     return spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ SPARK_TYPES = {"float": "double", "int": "bigint", "string": "string"}
 MONTH_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])$"
 # A version that an export names must stay readable; Delta forgets old versions after 30 days otherwise.
 KEEP_HISTORY = {"delta.logRetentionDuration": "interval 5200 weeks"}
+REPLACED = "lakeloop_being_replaced"
 
 
 def quoted(name: str) -> str:
@@ -117,12 +118,15 @@ def create_table(
     partition: str = "",
     change_feed: bool = False,
     statistics: Sequence[str] = (),
+    replace: bool = False,
 ) -> None:
-    """Create the Delta table with everything it needs in its first commit; nothing where it exists.
+    """Create the Delta table with everything it needs in one commit; nothing where it exists.
 
     `statistics` names the columns whose lowest and highest value Delta keeps for each file; none: of all.
+    `replace`: an existing table becomes this one, empty; its earlier versions stay readable.
     """
-    if table_exists(spark, path):
+    exists = table_exists(spark, path)
+    if exists and not replace:
         return
     properties = dict(KEEP_HISTORY)
     properties |= {f"delta.constraints.{name}": check for name, check in (checks or {}).items()}
@@ -132,7 +136,17 @@ def create_table(
         properties["delta.enableChangeDataFeed"] = "true"
     listed = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in properties.items())
     partitioned = f"PARTITIONED BY ({quoted(partition)})" if partition else ""
-    spark.sql(
-        f"CREATE TABLE IF NOT EXISTS delta.`{path}` ({columns}) USING DELTA {partitioned} "
-        f"COMMENT {literal(comment)} TBLPROPERTIES ({listed})"
-    )
+    body = f"({columns}) USING DELTA {partitioned} COMMENT {literal(comment)} TBLPROPERTIES ({listed})"
+    if exists:
+        _replace(spark, path, body)
+    else:
+        spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{path}` {body}")
+
+
+def _replace(spark: SparkSession, path: str, body: str) -> None:
+    """Delta replaces a table only under a name, so it gets one in the session's own catalog for the moment."""
+    spark.sql(f"CREATE TABLE {REPLACED} USING DELTA LOCATION {literal(path)}")
+    try:
+        spark.sql(f"CREATE OR REPLACE TABLE {REPLACED} {body} LOCATION {literal(path)}")
+    finally:
+        spark.sql(f"DROP TABLE {REPLACED}")

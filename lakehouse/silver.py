@@ -7,6 +7,7 @@ Everything written is idempotent by key, so a batch that is replayed after a cra
 import logging
 from dataclasses import dataclass, field
 from functools import reduce
+from pathlib import Path
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -62,20 +63,11 @@ def refine(spark: SparkSession, contract: Contract, settings: Settings, source: 
     if not table_exists(spark, bronze):
         return report
     checkpoint = checkpoint_path(settings, source)
-    read_to = work_folder(settings) / source / "silver.json"
+    read_to = progress_path(settings, source)
     version = table_version(spark, bronze)
     if read_json(read_to) == version and folder_exists(spark, checkpoint):
         return report
-    silver = table_path(settings, "silver", source)
-    create_table(
-        spark,
-        silver,
-        silver_columns(contract, source),
-        comment=contract.sources[source].description,
-        checks=constraints(contract, contract.columns_of(source)),
-        change_feed=True,
-        statistics=_looked_up_by(contract, source),
-    )
+    create_silver(spark, contract, settings, source)
     # The stream tells which batches are new; their rows are then read column by column as needed, which a
     # foreachBatch frame cannot: it is a plain RDD, read whole each time it is used.
     stream = spark.readStream.format("delta").option("maxFilesPerTrigger", 1_000_000).load(bronze).select("_batch")
@@ -91,6 +83,27 @@ def refine(spark: SparkSession, contract: Contract, settings: Settings, source: 
     log.info("event=refined source=%s inserted=%d updated=%d rejected=%d", source, report.inserted, report.updated,
              report.rejected)  # fmt: skip
     return report
+
+
+def progress_path(settings: Settings, source: str) -> Path:
+    """The bronze version this source's silver was last made from, so that nothing starts where nothing is new."""
+    return work_folder(settings) / source / "silver.json"
+
+
+def create_silver(
+    spark: SparkSession, contract: Contract, settings: Settings, source: str, replace: bool = False
+) -> None:
+    """The source's table with the contract's types and limits; `replace` as for `create_table`."""
+    create_table(
+        spark,
+        table_path(settings, "silver", source),
+        silver_columns(contract, source),
+        comment=contract.sources[source].description,
+        checks=constraints(contract, contract.columns_of(source)),
+        change_feed=True,
+        statistics=_looked_up_by(contract, source),
+        replace=replace,
+    )
 
 
 def _looked_up_by(contract: Contract, source: str) -> tuple[str, ...]:

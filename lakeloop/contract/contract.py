@@ -14,6 +14,8 @@ from lakeloop.contract.section import Name, Section, Text
 from lakeloop.contract.sources import EventTime, Key, Source
 from lakeloop.contract.training import Gate, ModelSettings, Split
 
+ROW_SHAPE = {"type", "unit", "valid", "values"}
+
 
 class Contract(Section):
     """One use case's contract. `features` keep their order: it is the order of columns everywhere."""
@@ -58,8 +60,17 @@ class Contract(Section):
 
     @property
     def schema_sha256(self) -> str:
-        """Hash over what a row looks like: names, types, allowed values and classes."""
-        shape = self.model_dump(mode="json", include={"key", "event_time", "features", "label"})
+        """Hash over what a row may look like: names, types, units, allowed values and classes; not their wording."""
+        shape = {
+            "key": self.key.column,
+            "event_time": [self.event_time.column, self.event_time.start],
+            "features": {
+                name: feature.model_dump(mode="json", include=ROW_SHAPE) for name, feature in self.features.items()
+            },
+            "label": self.label.model_dump(
+                mode="json", include={"name": True, "column": True, "truth": ROW_SHAPE, "classes": True}
+            ),
+        }
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
 
     def month_name(self, month: int) -> str:

@@ -1,0 +1,77 @@
+"""A real `lakeloop lake ingest`, killed with SIGKILL at one stage after the other."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from lakehouse.delivery import generate
+from lakeloop.contract_file import load_contract
+from lakeloop.settings import PROJECT, load_settings
+
+pytestmark = pytest.mark.long
+COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()", "lake", "ingest"]
+
+
+def start(home: Path) -> "subprocess.Popen[bytes]":
+    """The command in a process group of its own, JVM included."""
+    environment = {**os.environ, "LAKELOOP_HOME": str(home)}
+    with (home / "ingest.log").open("ab") as log:
+        return subprocess.Popen(COMMAND, cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+
+def kill_when(reached: Callable[[], bool], home: Path) -> None:
+    """Start an ingest and kill it as soon as `reached`; the test is void if it ends before."""
+    process = start(home)
+    try:
+        while not reached():
+            assert process.poll() is None, (
+                "it ended before the stage to kill it at: " + (home / "ingest.log").read_text()
+            )
+            time.sleep(0.005)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_an_ingest_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, use_case="insurance")
+    contract = load_contract(settings.contract_path)
+    generate(contract, settings, [0, 1])
+    lake = tmp_path / "lake"
+
+    def committed(table: str, version: int) -> Callable[[], bool]:
+        layer, name = table.split("/")
+        return (lake / layer / "insurance" / name / "_delta_log" / f"{version:020d}.json").is_file
+
+    stages = {
+        "files staged": (lake / "_work/insurance/policies/pending.json").is_file,
+        "rows in bronze, not yet in the ledger": committed("bronze/policies", 1),
+        "rows in silver, the stream's progress not yet noted": committed("silver/policies", 1),
+        "the second source in bronze": committed("bronze/claims", 1),
+        "gold joined, its progress not yet noted": committed("gold/training", 1),
+    }
+    for name, reached in stages.items():
+        assert not reached(), f"{name}: reached by an earlier start"
+        kill_when(reached, tmp_path)
+    assert start(tmp_path).wait() == 0, (tmp_path / "ingest.log").read_text()
+
+    rows = {table: DeltaTable(lake / table.replace("/", "/insurance/")).to_pandas() for table in (
+        "bronze/policies", "bronze/claims", "bronze/deliveries", "silver/policies", "silver/claims", "gold/training"
+    )}  # fmt: skip
+    for table, count in {
+        "bronze/policies": 3000, "bronze/claims": 1500, "silver/policies": 3000, "silver/claims": 1500,
+        "gold/training": 1500,
+    }.items():  # fmt: skip
+        assert (len(rows[table]), rows[table]["policy_id"].nunique()) == (count, count), table
+    assert sorted(rows["bronze/deliveries"]["file"]) == [
+        "claims-2023-01.csv", "policies-2023-01.csv", "policies-2023-02.csv"
+    ]  # fmt: skip
+    assert rows["gold/training"]["group_name"].value_counts().to_dict() == {"high": 580, "medium": 488, "low": 432}
+    assert not (lake / "_work/insurance/policies/pending.json").exists()
