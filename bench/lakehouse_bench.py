@@ -56,7 +56,10 @@ def lakehouse_job(spark: SparkSession, contract: Contract, settings: Settings) -
 
 
 def parquet_job(spark: SparkSession, contract: Contract, settings: Settings) -> None:
-    """The same three layers by hand: read, cast, filter valid rows, join, derive the label, average; no checks."""
+    """The same three layers by hand: read, cast, keep valid rows, one a key, join, derive the label, average.
+
+    No reasons for what is left out, no ledger, no history, no constraints, nothing incremental.
+    """
     base = settings.home / "parquet"
     silver: dict[str, DataFrame] = {}
     for source, spec in contract.sources.items():
@@ -69,7 +72,7 @@ def parquet_job(spark: SparkSession, contract: Contract, settings: Settings) -> 
             *(typed_value(name, column).alias(name) for name, column in columns.items())
         )
         valid = " AND ".join(allowed_sql(name, column) for name, column in columns.items() if has_limits(column))
-        typed.where(valid).write.mode("overwrite").parquet(f"{base}/silver/{source}")
+        typed.where(valid).dropDuplicates([contract.key.column]).write.mode("overwrite").parquet(f"{base}/silver/{source}")
         silver[source] = spark.read.parquet(f"{base}/silver/{source}")
     features, truth = silver[contract.feature_source], silver[contract.label.source]
     training_rows(features, truth, contract).write.mode("overwrite").parquet(f"{base}/gold/training")
@@ -98,12 +101,18 @@ def run_job(name: str, home: Path) -> Measurement:
 
 @contextmanager
 def peak_memory(every: float = 0.2) -> Iterator[list[int]]:
-    """Highest sum of the resident memory of this process and its children, in bytes, sampled."""
+    """Highest sum of the resident memory of this process and its children, in bytes, sampled.
+
+    A process counts from the second look on: one just forked still shares its parent's memory.
+    """
     peak, done = [0], threading.Event()
 
     def watch() -> None:
+        before: set[int] = set()
         while not done.wait(every):
-            peak[0] = max(peak[0], sum(_resident(pid) for pid in _family(os.getpid())))
+            now = set(_family(os.getpid()))
+            peak[0] = max(peak[0], sum(_resident(pid) for pid in now & before))
+            before = now
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
