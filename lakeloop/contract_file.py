@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lakeloop.contract import Contract
+from lakeloop.contract.production import CONDITION
 from lakeloop.errors import ContractError
 
 Location = tuple[int | str, ...]
@@ -196,6 +197,9 @@ def _cross_checks(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
     for name in _names(raw, "fallback", "ranges"):
         if name not in features:
             yield ("fallback", "ranges", name), f"is not a feature; features: {', '.join(features)}"
+    for position, text in enumerate(_names(raw, "fallback", "segments")):
+        for name in (m[1] for m in map(CONDITION.match, str(text).split(" and ")) if m and m[1] not in features):
+            yield ("fallback", "segments", position), f"`{name}` is not a feature; features: {', '.join(features)}"
     for position, name in enumerate(_names(raw, "slices")):
         if name not in features:
             yield ("slices", position), f"'{name}' is not a feature; features: {', '.join(features)}"

@@ -18,6 +18,19 @@ clocks = Table(
     Column("month", Integer, nullable=False),
 )
 
+fallback_switches = Table(
+    "fallback_switch",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("use_case", String, nullable=False, index=True),
+    Column("segment", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("since", String, nullable=False),
+    Column("until", String),
+    Column("removed_by", String),
+)
+
 
 @cache
 def engine(url: str) -> Engine:

@@ -7,7 +7,7 @@ tests, catalogue) is derived from these models and from nowhere else. `lakeloop.
 from lakeloop.contract.columns import Column, DriftTest, Feature
 from lakeloop.contract.contract import Contract
 from lakeloop.contract.label import Label, LabelClass, When
-from lakeloop.contract.production import Fallback, Monitoring, UsualRange
+from lakeloop.contract.production import Fallback, Monitoring, Requests, Segment, UsualRange
 from lakeloop.contract.section import Name, Section
 from lakeloop.contract.sources import EventTime, Key, Source
 from lakeloop.contract.training import Between, Gate, MaxProbability, ModelSettings, Split
@@ -28,7 +28,9 @@ __all__ = [
     "ModelSettings",
     "Monitoring",
     "Name",
+    "Requests",
     "Section",
+    "Segment",
     "Source",
     "Split",
     "UsualRange",

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from lakeloop.contract.columns import Column, Feature
 from lakeloop.contract.label import Label
-from lakeloop.contract.production import Fallback, Monitoring
+from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.section import Name, Section, Text
 from lakeloop.contract.sources import EventTime, Key, Source
 from lakeloop.contract.training import Gate, ModelSettings, Split
@@ -32,6 +32,7 @@ class Contract(Section):
     model: ModelSettings = ModelSettings()
     gate: Gate
     fallback: Fallback | None = None
+    requests: Requests | None = None
     monitoring: Monitoring = Monitoring()
     generator: Annotated[str, StringConstraints(pattern=r"^[\w-]+\.py$")] | None = None
     slices: tuple[Name, ...] = ()

@@ -1,10 +1,19 @@
-"""How a model is used: when rules answer instead of it, and how it is watched."""
+"""How a model is used: when rules answer instead of it, how its answers come back, and how it is watched."""
 
-from typing import Annotated
+import operator
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from lakeloop.contract.section import Name, Section, Share
+from lakeloop.contract.section import Name, Scalar, Section, Share, Text, mistake
+
+COMPARISONS = {
+    "<=": operator.le, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt
+}  # fmt: skip
+CONDITION = re.compile(r"^\s*([a-z][a-z0-9_]*)\s*(<=|>=|==|!=|<|>)\s*(\S.*?)\s*$")
 
 
 class UsualRange(Section):
@@ -14,12 +23,67 @@ class UsualRange(Section):
     below: float
 
 
+class Segment(Section):
+    """Rows that meet all conditions, written `age < 25` or `age < 25 and training == 0`; texts are quoted or bare."""
+
+    text: Text
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        for part in self.text.split(" and "):
+            if CONDITION.match(part) is None:
+                raise mistake(
+                    f"{part.strip()!r} is not a condition; write FEATURE < VALUE with one of {', '.join(COMPARISONS)}, "
+                    "several joined by `and`"
+                )
+        return self
+
+    @cached_property
+    def conditions(self) -> tuple[tuple[str, str, Scalar], ...]:
+        """(feature, comparison, value) of each condition."""
+        found = [CONDITION.match(part) for part in self.text.split(" and ")]
+        return tuple((m[1], m[2], _value(m[3])) for m in found if m is not None)
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of features lies in the segment."""
+        return all(COMPARISONS[comparison](row[name], value) for name, comparison, value in self.conditions)
+
+
+def _value(text: str) -> Scalar:
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip("'\"")
+
+
 class Fallback(Section):
-    """When and how rules answer instead of the model. `rules` is FILE.py:FUNCTION beside the contract."""
+    """When and how rules answer instead of the model. `rules` is FILE.py:FUNCTION beside the contract.
+
+    `segments` are switched off from the start; more can be switched off while the gateway runs.
+    """
 
     rules: Annotated[str, StringConstraints(pattern=r"^[\w-]+\.py:\w+$")]
     confidence_below: Share = 0.0
     ranges: dict[Name, UsualRange] = {}
+    segments: tuple[Text, ...] = ()
+
+    @cached_property
+    def segments_off(self) -> tuple[Segment, ...]:
+        """The segments, parsed."""
+        return tuple(Segment(text=text) for text in self.segments)
+
+    @model_validator(mode="after")
+    def _segments_are_readable(self) -> Self:
+        for text in self.segments:
+            Segment(text=text)
+        return self
+
+
+class Requests(Section):
+    """The answered requests, which come back as a stream; `budget_ms` is what the model may take for one answer."""
+
+    description: Text
+    budget_ms: Annotated[int, Field(ge=1, le=60_000)] = 250
 
 
 class Monitoring(Section):

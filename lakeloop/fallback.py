@@ -1,0 +1,67 @@
+"""Who answers a row, model or rules, and why: one function for the gateway and for scoring whole tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lakeloop.contract import Contract, Segment
+from lakeloop.use_case import Rules
+
+WHOLE_MODEL = ""
+OK = "ok"
+Predictor = Literal["model", "rules"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row's answer. `probabilities` are the model's in the order of the classes, None where it was not asked.
+
+    `reason` is `ok` or begins with why the rules answered: `out of range`, `low confidence`, `segment switched off`,
+    `model switched off` or `model unavailable`.
+    """
+
+    prediction: str
+    class_id: int
+    probabilities: tuple[float, ...] | None
+    predictor_type: Predictor
+    reason: str
+
+
+def why_not_ask(contract: Contract, row: Mapping[str, Any], segments_off: Sequence[Segment] = ()) -> str:
+    """Why the model must not be asked about this row; '' if it may. `segments_off` come on top of the contract's."""
+    fallback = contract.fallback
+    if fallback is None:
+        return ""
+    for segment in (*fallback.segments_off, *segments_off):
+        if segment.holds(row):
+            return f"segment switched off: {segment.text}"
+    for name, usual in fallback.ranges.items():
+        if not usual.at_least <= row[name] < usual.below:
+            return (
+                f"out of range: {name} is {row[name]:g}, the model answers {usual.at_least:g} to below {usual.below:g}"
+            )
+    return ""
+
+
+def rules_answer(
+    contract: Contract,
+    rules: Rules,
+    row: Mapping[str, Any],
+    reason: str,
+    probabilities: Sequence[float] | None = None,
+) -> Answer:
+    """The use case's rules on one row, with why they were asked."""
+    prediction = rules(row)
+    known = None if probabilities is None else tuple(probabilities)
+    return Answer(prediction, contract.label.class_names.index(prediction), known, "rules", reason)
+
+
+def model_answer(
+    contract: Contract, rules: Rules | None, row: Mapping[str, Any], probabilities: Sequence[float]
+) -> Answer:
+    """The model's answer, unless it is less sure than the contract wants: then the rules'."""
+    best = max(range(len(probabilities)), key=probabilities.__getitem__)
+    if contract.fallback is not None and rules is not None and probabilities[best] < contract.fallback.confidence_below:
+        wanted = f"{probabilities[best]:.2f} is below {contract.fallback.confidence_below:g}"
+        return rules_answer(contract, rules, row, f"low confidence: {wanted}", probabilities)
+    return Answer(contract.label.class_names[best], best, tuple(probabilities), "model", OK)

@@ -1,0 +1,37 @@
+"""One answered request as a line of the request log: what the gateway writes and the lakehouse reads."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakeloop.settings import Settings
+
+FINISHED, OPEN = ".jsonl", ".jsonl.part"
+
+
+class RequestRecord(BaseModel):
+    """One answered request. Times are ISO 8601 in UTC; `probabilities` follow the order of the contract's classes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request_id: str = Field(description="given by the client, or a UUIDv7; the same id is counted once")
+    key: str | None = Field(description="the contract's key, by which the ground truth finds it later")
+    at: str = Field(description="event time")
+    answered_at: str = Field(description="when the gateway answered")
+    features: dict[str, Any] = Field(description="the contract's features, flat, in its types")
+    prediction: str = Field(description="class name")
+    class_id: int
+    probabilities: list[float] | None = Field(description="the model's; null where it was not asked")
+    predictor_type: Literal["model", "rules"]
+    reason: str = Field(description="ok, or why the rules answered")
+    model_version: str | None = Field(description="version that gave the probabilities; null without them")
+    latency_ms: float = Field(description="from request to answer, in the gateway")
+
+
+def request_log_folder(settings: Settings) -> Path:
+    """Where a use case's request log lives: `<writer>-<number>.jsonl`, finished and never changed again.
+
+    A file that is still written is named `….jsonl.part`.
+    """
+    return Path(settings.area("logs")) / "requests" / settings.use_case
