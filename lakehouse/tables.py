@@ -77,6 +77,10 @@ def find_table(spark: SparkSession, settings: Settings, name: str) -> tuple[str,
     if matches:
         options = " or ".join("/".join(m) for m in matches)
         raise NotFound(f"`{name}` is the name of several tables; write {options}")
+    if known and table == REJECTS and layer in ("", "silver"):
+        raise NotFound(
+            f"no row of use case {settings.use_case} was rejected so far, so there is no silver/{REJECTS} yet"
+        )
     there = ", ".join("/".join(n) for n in known)
     raise NotFound(
         f"there is no table `{name}` in use case {settings.use_case}; "

@@ -32,6 +32,8 @@ def test_unknown_names_and_versions_say_what_there_is(reference: Lake) -> None:
         NotFound, match=r"there is no table `nothing` in use case insurance; tables: bronze/claims, .*gold/training"
     ):
         read_table(reference.spark, reference.settings, "nothing")
+    with pytest.raises(NotFound, match="no row of use case insurance was rejected so far"):
+        read_table(reference.spark, reference.settings, "rejects")
     with pytest.raises(NotFound, match="there is no table `silver/training`"):
         read_table(reference.spark, reference.settings, "silver/training")
     with pytest.raises(NotFound, match="gold/training has no version 9; it has 0 to 1"):
