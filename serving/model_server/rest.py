@@ -1,8 +1,6 @@
 """The HTTP surface: a plain ASGI application for TensorFlow Serving's REST API.
 
-Predict, status and metadata answer as TensorFlow Serving does. `:classify` and `:regress` come later:
-until then they check body, model and signature as TensorFlow Serving does and answer 501. So do labels:
-no model has one yet, and every label is answered as an unknown one.
+No model has a label yet: every label is answered as an unknown one.
 Source: tensorflow/serving tensorflow_serving/model_servers/http_rest_api_handler.cc and http_server.cc.
 """
 
@@ -14,12 +12,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from serving.model_server import answers, json_parser, routes
+from serving.model_server import answers, inference, json_parser, routes
+from serving.model_server.examples_input import read_examples
 from serving.model_server.lifecycle import Lifecycle
-from serving.model_server.signatures import DEFAULT_SIGNATURE
-from serving.model_server.status import HTTP_STATUS, Code, RequestError, invalid
+from serving.model_server.status import HTTP_STATUS, RequestError, invalid
 from serving.model_server.tensor_input import read_predict_request, signature_name
-from serving.model_server.tensor_output import to_json
+from serving.model_server.tensor_output import classes_to_json, to_json, values_to_json
 
 log = logging.getLogger(__name__)
 
@@ -75,16 +73,14 @@ class RestApi:
     async def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         try:
             route = routes.parse(method, path)
-            if route.action == "predict" and (len(body) > INLINE_BODY or self._is_slow(route)):
-                loop = asyncio.get_running_loop()
-                return 200, await loop.run_in_executor(self._pool, self._predict, route, body)
-            if route.action == "predict":
-                return 200, self._predict(route, body)
             if route.action == "status":
                 return 200, self._status(route)
             if route.action == "metadata":
                 return 200, self._metadata(route)
-            return 200, self._later(route, body)
+            if len(body) > INLINE_BODY or self._is_slow(route):
+                loop = asyncio.get_running_loop()
+                return 200, await loop.run_in_executor(self._pool, self._infer, route, body)
+            return 200, self._infer(route, body)
         except RequestError as exc:
             return HTTP_STATUS[exc.code], answers.error(exc.message)
         except MemoryError:
@@ -96,9 +92,11 @@ class RestApi:
     def _is_slow(self, route: routes.Route) -> bool:
         return self._lifecycle.row_seconds(route.model) > INLINE_SECONDS
 
-    def _predict(self, route: routes.Route, body: bytes) -> bytes:
+    def _infer(self, route: routes.Route, body: bytes) -> bytes:
         document = json_parser.parse(body)
         asked = signature_name(document)
+        if route.action != "predict":
+            return self._infer_examples(route, asked, read_examples(document))
         _refuse_label(route)
         with self._lifecycle.use(route.model, route.version) as loaded:
             signature = loaded.model.signature(asked)
@@ -115,13 +113,12 @@ class RestApi:
         with self._lifecycle.use(route.model, route.version) as loaded:
             return answers.metadata(loaded.name, loaded.version, loaded.model.signature_defs)
 
-    def _later(self, route: routes.Route, body: bytes) -> bytes:
-        asked = signature_name(json_parser.parse(body)) or DEFAULT_SIGNATURE
+    def _infer_examples(self, route: routes.Route, asked: str, examples: list[bytes]) -> bytes:
         _refuse_label(route)
         with self._lifecycle.use(route.model, route.version) as loaded:
-            if asked not in loaded.model.signatures:
-                raise invalid(f"No signature was found with the name: {asked}")
-        raise RequestError(Code.UNIMPLEMENTED, f"The {route.action} API is not implemented yet; use predict.")
+            if route.action == "classify":
+                return classes_to_json(inference.classify(loaded.model, asked, examples).rows())
+            return values_to_json(inference.regress(loaded.model, asked, examples))
 
 
 class _Unread(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from serving.model_server.status import Code, LoadError, RequestError, code_of, 
 log = logging.getLogger(__name__)
 
 _RUN_ON_CALLING_THREAD = -1
+_WRONG_TYPE = re.compile(r"Type mismatch: actual (\w+) vs\. expect (\w+)\s.*_(\d+)\}\}", re.DOTALL)
 _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 
 
@@ -55,7 +57,7 @@ class SavedModel:
         try:
             return call(inputs)
         except tf.errors.OpError as exc:
-            raise RequestError(code_of(exc.error_code), exc.message) from None
+            raise RequestError(code_of(exc.error_code), _in_session_words(exc.message)) from None
         except (TypeError, ValueError) as exc:
             raise invalid(str(exc)) from None
 
@@ -172,6 +174,12 @@ def _made_up(spec: NamedTensor) -> np.ndarray:
 def _as_array(value: Any) -> np.ndarray:
     """A scalar string comes as bytes, which numpy would take for a fixed-width type."""
     return np.array(value, dtype=object) if isinstance(value, bytes) else np.asarray(value)
+
+
+def _in_session_words(message: str) -> str:
+    """A callable words a wrong type in its own way; this is what `Session.run`, hence TensorFlow Serving, says."""
+    match = _WRONG_TYPE.match(message)
+    return "Expects arg[{2}] to be {1} but {0} is provided".format(*match.groups()) if match else message
 
 
 def _timed(run: Callable[..., Any], *arguments: Any) -> float:

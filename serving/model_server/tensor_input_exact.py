@@ -165,7 +165,7 @@ def _fill(value: Any, level: int, shape: list[int], dtype: str, leaves: list[Any
 
 def _leaf(value: Any, dtype: str) -> Any:
     if isinstance(value, dict) and dtype == "string":
-        return _decode_base64(value)
+        return decode_base64(value)
     if isinstance(value, dict) or dtype == "string":
         if isinstance(value, str):
             return value.encode("utf-8", "surrogateescape")
@@ -184,7 +184,8 @@ def _leaf(value: Any, dtype: str) -> Any:
     raise invalid(f"JSON Value: {quote(value)} Type: {type_name(value)} is not of expected type: {dtype}")
 
 
-def _decode_base64(value: dict[str, Any]) -> bytes:
+def decode_base64(value: dict[str, Any]) -> bytes:
+    """The bytes of `{"b64": "<text>"}`. Raises RequestError for any other object and for wrong base64."""
     if not is_base64(value):
         raise invalid(f"JSON Value: {quote(value)} not formatted correctly for base64 data")
     text = "".join(value["b64"].split())

@@ -1,4 +1,4 @@
-"""Arrays to the JSON answer of a predict request, row (`predictions`) or columnar (`outputs`).
+"""Arrays to the JSON answer of a predict request, row (`predictions`) or columnar (`outputs`), of classify and regress.
 
 Numbers are written as the shortest text that reads back as the same float32 or float64 (2.3, not
 2.299999952316284); NaN and infinities as the bare words TensorFlow Serving uses. Strings are text, or
@@ -98,3 +98,17 @@ def _strings(value: Any, as_bytes: bool) -> Any:
     except UnicodeDecodeError:  # sent as it is, as TensorFlow Serving does; `_bytes` names avoid this
         text = json.dumps(value.decode("utf-8", "surrogateescape"), ensure_ascii=False)
         return orjson.Fragment(text.encode("utf-8", "surrogateescape"))
+
+
+def classes_to_json(rows: list[list[tuple[bytes, float]]]) -> bytes:
+    """The body of a classify answer: for each example its `[label, score]` pairs."""
+    return _results([[[_strings(label, False), _number(score)] for label, score in row] for row in rows])
+
+
+def values_to_json(values: np.ndarray) -> bytes:
+    """The body of a regress answer: one number an example."""
+    return _results(_with_tokens(values))
+
+
+def _results(results: Any) -> bytes:
+    return orjson.dumps({"results": results}, option=_OPTIONS)

@@ -31,7 +31,8 @@ def write(folder: Path, session: tf.Session, signatures: dict) -> None:
     builder.save()
 
 
-def half_plus(folder: Path, plus: float = 2.0) -> None:
+def half_plus(folder: Path, plus: float = 2.0, documented: bool = False) -> None:
+    """TensorFlow Serving's test model; the one of its documentation has a signature of another name."""
     with tf.Graph().as_default(), tf.Session() as session:
         half, two, three = (tf.Variable(value, name=name) for name, value in (("a", 0.5), ("b", plus), ("c", 3.0)))
         example = tf.placeholder(tf.string, name="tf_example")
@@ -43,10 +44,12 @@ def half_plus(folder: Path, plus: float = 2.0) -> None:
         y, y2 = tf.add(tf.multiply(half, x), two, name="y"), tf.add(tf.multiply(half, x), three, name="y2")
         y3 = tf.add(tf.multiply(half, x2), three, name="y3")
         session.run(tf.global_variables_initializer())
+        extra = {"tensorflow/serving/regress": ({"inputs": example}, {"outputs": y}, REGRESS)} if documented else {}
         write(
             folder,
             session,
             {
+                **extra,
                 "regress_x_to_y": ({"inputs": example}, {"outputs": y}, REGRESS),
                 "regress_x_to_y2": ({"inputs": example}, {"outputs": y2}, REGRESS),
                 "regress_x2_to_y3": ({"inputs": x2}, {"outputs": y3}, REGRESS),
@@ -63,6 +66,70 @@ def echo(folder: Path, inputs: dict[str, tf.DType], outputs: Callable[[dict], di
         fed = {name: tf.placeholder(dtype, name=name) for name, dtype in inputs.items()}
         given = outputs(fed) if outputs else {name: tf.identity(tensor) for name, tensor in fed.items()}
         write(folder, session, {"serving_default": (fed, given, PREDICT)})
+
+
+def on_examples(folder: Path, features: dict, signatures: Callable[[dict], dict[str, tuple[dict, str]]]) -> None:
+    """A model that parses tf.Examples; `signatures` makes outputs and method of each signature from the features."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        examples = tf.placeholder(tf.string, [None], name="examples")
+        parsed = tf.parse_example(examples, features)
+        made = signatures(parsed)
+        write(folder, session, {name: ({"inputs": examples}, *what) for name, what in made.items()})
+
+
+def echo_classes(folder: Path) -> None:
+    """Classes and scores as the examples hold them."""
+    on_examples(
+        folder,
+        {"scores": tf.FixedLenFeature([3], tf.float32), "labels": tf.FixedLenFeature([3], tf.string)},
+        lambda fed: {"serving_default": ({"classes": fed["labels"], "scores": fed["scores"]}, CLASSIFY)},
+    )
+
+
+def echo_features(folder: Path) -> None:
+    """Labels that show what an example of TensorFlow Serving's own test was read as: two names, two ratings, an age."""
+
+    def labels(fed: dict) -> tf.Tensor:
+        ratings = tf.strings.as_string(fed["ratings"], shortest=True)
+        texts = [fed["names"], tf.where(fed["ratings"] < -1e38, tf.fill(tf.shape(ratings), "-inf"), ratings)]
+        return tf.concat([*texts, tf.strings.as_string(fed["age"])], 1)
+
+    features = {
+        "names": tf.FixedLenSequenceFeature([], tf.string, allow_missing=True),
+        "ratings": tf.FixedLenSequenceFeature([], tf.float32, allow_missing=True, default_value=-1.0),
+        "age": tf.FixedLenFeature([1], tf.int64, [-1]),
+    }
+    on_examples(
+        folder,
+        features,
+        lambda fed: {name: ({"classes": labels(fed)}, CLASSIFY) for name in ("serving_default", "custom_signture")},
+    )
+
+
+def echo_value(folder: Path) -> None:
+    """The number an example holds, as a regression."""
+    features = {"value": tf.FixedLenFeature([], tf.float32)}
+    on_examples(folder, features, lambda fed: {"serving_default": ({"outputs": tf.identity(fed["value"])}, REGRESS)})
+
+
+def wrong_outputs(folder: Path) -> None:
+    """Signatures with the right names whose outputs have a wrong type, rank or size."""
+
+    def signatures(fed: dict) -> dict[str, tuple[dict, str]]:
+        value = fed["value"]
+        column, text = value[:, None], tf.strings.as_string(value)[:, None]
+        return {
+            "flat_scores": ({"scores": tf.identity(value)}, CLASSIFY),
+            "double_scores": ({"scores": tf.cast(column, tf.float64)}, CLASSIFY),
+            "short_scores": ({"scores": column[:1]}, CLASSIFY),
+            "numbered_classes": ({"classes": tf.cast(column, tf.int64)}, CLASSIFY),
+            "uneven_classes": ({"classes": tf.concat([text, text, text], 1), "scores": column}, CLASSIFY),
+            "two_values": ({"outputs": tf.concat([column, column], 1)}, REGRESS),
+            "double_value": ({"outputs": tf.cast(value, tf.float64)}, REGRESS),
+            "one_value": ({"outputs": value[:1]}, REGRESS),
+        }
+
+    on_examples(folder, {"value": tf.FixedLenFeature([], tf.float32)}, signatures)
 
 
 class Drivers(tf2.Module):
@@ -88,10 +155,15 @@ def drivers(folder: Path) -> None:
 
 def main(root: Path) -> None:
     half_plus(root / "half_plus_two" / "00000123")
-    half_plus(root / "half_plus_three" / "123", plus=3.0)
+    half_plus(root / "half_plus_three" / "123", plus=3.0, documented=True)
     for plus in (1, 2, 3):
         half_plus(root / "half_plus" / str(plus), plus=float(plus))
     drivers(root / "drivers" / "1")
+    for name, make in {
+        "echo_classes": echo_classes, "echo_features": echo_features, "echo_value": echo_value,
+        "wrong_outputs": wrong_outputs,
+    }.items():  # fmt: skip
+        make(root / name / "1")
     for name, dtype in {
         "int32": tf.int32, "int64": tf.int64, "int8": tf.int8, "uint8": tf.uint8, "uint32": tf.uint32,
         "uint64": tf.uint64, "float": tf.float32, "double": tf.float64, "bool": tf.bool,
