@@ -27,11 +27,15 @@ class Answer:
     reason: str
 
 
-def why_not_ask(contract: Contract, row: Mapping[str, Any], segments_off: Sequence[Segment] = ()) -> str:
+def why_not_ask(
+    contract: Contract, row: Mapping[str, Any], segments_off: Sequence[Segment] = (), model_off: bool = False
+) -> str:
     """Why the model must not be asked about this row; '' if it may. `segments_off` come on top of the contract's."""
     fallback = contract.fallback
     if fallback is None:
         return ""
+    if model_off:
+        return "model switched off"
     for segment in (*fallback.segments_off, *segments_off):
         if segment.holds(row):
             return f"segment switched off: {segment.text}"

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     delta_jar: Path | None = None
     model_server_port: int = 8501
     model_server_url: str = ""
+    gateway_port: int = 8000
+    gateway_url: str = ""
 
     landing: str = ""
     lake: str = ""
@@ -63,6 +65,11 @@ class Settings(BaseSettings):
     def model_server(self) -> str:
         """Base URL of the model server's REST API."""
         return self.model_server_url or f"http://127.0.0.1:{self.model_server_port}"
+
+    @property
+    def gateway(self) -> str:
+        """Base URL of the gateway."""
+        return self.gateway_url or f"http://127.0.0.1:{self.gateway_port}"
 
 
 def project_default(key: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lakeloop.cli import clock, contract, data, lake, pipeline, serve, story
+from lakeloop.cli import clock, contract, data, fallback, lake, pipeline, serve, story
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +35,7 @@ app.add_typer(clock.app, name="clock")
 app.add_typer(lake.app, name="lake")
 app.add_typer(pipeline.pipeline_app, name="pipeline")
 app.add_typer(serve.app, name="serve")
+app.add_typer(fallback.app, name="fallback")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("demo")(story.demo)

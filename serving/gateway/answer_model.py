@@ -1,0 +1,72 @@
+"""The gateway's answers as pydantic models: for OpenAPI, whose readers learn from them what comes back."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from lakeloop.contract import Contract
+
+
+class Problem(BaseModel):
+    """One mistake in a request."""
+
+    loc: list[str | int] = Field(description="where it is in the request")
+    field: str = Field(description="the same as a path, such as requests[3].group.feature")
+    msg: str = Field(description="what is wrong and what is allowed, as a sentence")
+    type: str = Field(description="kind of mistake")
+    allowed: str = Field(description="what a feature may be; empty where that does not apply")
+
+
+class Refusal(BaseModel):
+    """Why a request was not answered."""
+
+    detail: list[Problem]
+
+
+class Ping(BaseModel):
+    """The gateway runs."""
+
+    status: Literal["ok"] = "ok"
+
+
+class LogHealth(BaseModel):
+    """How the request log is doing."""
+
+    pending: int = Field(description="lines not yet written")
+    lag_seconds: float = Field(description="age of the oldest of them")
+    lost: int = Field(description="lines lost because too many were waiting")
+    problem: str = Field(description="why it cannot be written; empty if it can")
+
+
+class Health(BaseModel):
+    """What the gateway stands on. `degraded` means that it answers, but not with all of its parts."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    status: Literal["ok", "degraded"]
+    model: str = Field(description="the served model's name")
+    model_version: str | None = Field(description="the version that is asked; null if there is none")
+    model_answers: bool
+    model_problem: str = Field(description="why the model does not answer; empty if it does")
+    request_log: LogHealth | None = Field(description="null where the contract has no `requests`")
+    switched_off: list[str] = Field(description="segments answered by rules at present; 'the whole model' for all")
+    switches_problem: str = Field(description="why the switches cannot be read; empty if they can")
+    answers_kept: int = Field(description="answers remembered for repeated request ids")
+
+
+def answer_models(contract: Contract) -> tuple[type[BaseModel], type[BaseModel]]:
+    """The answer to one row and to a batch."""
+    classes: Any = Literal[contract.label.class_names]
+    predictor: Any = Literal["model", "rules"]
+    probabilities = create_model("Probabilities", **dict.fromkeys(contract.label.class_names, (float, ...)))  # type: ignore[call-overload]
+    one = create_model(
+        "PredictAnswer",
+        __config__=ConfigDict(protected_namespaces=()),
+        prediction=(classes, Field(description=contract.label.description)),
+        probabilities=(probabilities | None, Field(description="the model's, by class; null where it was not asked")),
+        predictor_type=(predictor, Field(description="who answered")),
+        reason=(str, Field(description="ok, or why the rules answered")),
+        model_version=(str | None, Field(description="the version that gave the probabilities; null without them")),
+        request_id=(str, Field(description="send it again to get the same answer")),
+    )
+    return one, create_model("BatchAnswer", answers=(list[one], Field(description="in the order of the requests")))  # type: ignore[valid-type]

@@ -1,0 +1,161 @@
+"""From what was asked to the answer: model or rules, once for each request id, logged and counted."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from lakeloop.contract import Contract
+from lakeloop.fallback import Answer, model_answer, rules_answer, why_not_ask
+from lakeloop.request_record import RequestRecord
+from lakeloop.use_case import Rules
+from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
+from serving.gateway.model_client import Known, ModelClient, Unavailable
+from serving.gateway.recent_answers import Pending, RecentAnswers
+from serving.gateway.refusal import refusal
+from serving.gateway.request_model import Asked
+from serving.gateway.switch_watch import SwitchedOff
+
+log = logging.getLogger(__name__)
+
+Given = tuple[Answer, str | None]
+"""An answer and the version that gave its probabilities."""
+
+
+class Answering:
+    """Answers rows of one use case. `write` takes a line of the request log; None where requests are not logged."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        rules: Rules | None,
+        model: ModelClient,
+        switched_off: Callable[[], SwitchedOff],
+        metrics: Metrics,
+        write: Callable[[bytes], None] | None,
+    ) -> None:
+        self._contract, self._rules, self._model = contract, rules, model
+        self._switched_off, self._metrics, self._write = switched_off, metrics, write
+        self._classes = contract.label.class_names
+        self.recent = RecentAnswers()
+
+    async def answer(self, asked: Sequence[Asked], began: float) -> list[bytes]:
+        """Each row's answer as JSON. `began` is when the request arrived (`time.perf_counter`).
+
+        Raises:
+            Refused: 503 if the model cannot be asked and the use case has no rules.
+        """
+        new: list[Asked] = []
+        answers: list[bytes | Pending] = []
+        for row in asked:
+            known = self.recent.claim(row.request_id)
+            if known is None:
+                new.append(row)
+                answers.append(b"")
+            else:
+                self._metrics.duplicates.inc()
+                answers.append(known)
+        made: dict[str, bytes] = {}
+        try:
+            if new:
+                made = self._finish(new, await self._decide([row.features for row in new]), began)
+        finally:
+            for row in new:
+                if row.request_id not in made:
+                    self.recent.release(row.request_id)
+        return [
+            await _settled(answer) if answer != b"" else made[row.request_id]
+            for row, answer in zip(asked, answers, strict=True)
+        ]
+
+    async def _decide(self, rows: list[dict[str, Any]]) -> list[Given]:
+        off = self._switched_off()
+        reasons = [why_not_ask(self._contract, row, off.segments, off.model) for row in rows]
+        ask = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
+        outcome = await self._model.ask(ask) if ask else Unavailable("")
+        probabilities = iter(outcome.probabilities) if isinstance(outcome, Known) else iter(())
+        given: list[Given] = []
+        for row, reason in zip(rows, reasons, strict=True):
+            if reason:
+                given.append((self._by_rules(row, reason), None))
+            elif isinstance(outcome, Known):
+                found = model_answer(self._contract, self._rules, row, next(probabilities))
+                given.append((found, outcome.version))
+            else:
+                given.append((self._by_rules(row, f"{MODEL_UNAVAILABLE}: {outcome.why}"), None))
+        return given
+
+    def _by_rules(self, row: dict[str, Any], reason: str) -> Answer:
+        if self._rules is None:
+            raise refusal(503, f"{reason}; use case {self._contract.use_case} has no rules to answer instead")
+        return rules_answer(self._contract, self._rules, row, reason)
+
+    def _finish(self, asked: Sequence[Asked], given: Sequence[Given], began: float) -> dict[str, bytes]:
+        """Log, count and keep the answers; nothing here waits."""
+        made: dict[str, bytes] = {}
+        latency = round((time.perf_counter() - began) * 1000, 3)
+        now = datetime.now(UTC).isoformat()
+        for row, (answer, version) in zip(asked, given, strict=True):
+            if self._write is not None:
+                self._write(_line(row, answer, version, now, latency))
+            self._metrics.count(answer)
+            body = self.body(answer, version, row.request_id)
+            self.recent.keep(row.request_id, body)
+            made[row.request_id] = body
+        return made
+
+    def body(self, answer: Answer, version: str | None, request_id: str) -> bytes:
+        """The JSON a client gets."""
+        known = answer.probabilities
+        return orjson.dumps(
+            {
+                "prediction": answer.prediction,
+                "probabilities": None if known is None else dict(zip(self._classes, known, strict=True)),
+                "predictor_type": answer.predictor_type,
+                "reason": answer.reason,
+                "model_version": version,
+                "request_id": request_id,
+            }
+        )
+
+    def refill(self, records: Sequence[dict[str, Any]]) -> None:
+        """Remember what earlier gateways answered, from their request log; what does not fit is passed over."""
+        for record in records:
+            try:
+                seen = RequestRecord.model_validate(record)
+                known = None if seen.probabilities is None else tuple(seen.probabilities)
+                answer = Answer(seen.prediction, seen.class_id, known, seen.predictor_type, seen.reason)
+                body = self.body(answer, seen.model_version, seen.request_id)
+            except ValueError:
+                continue
+            self.recent.keep(seen.request_id, body)
+
+
+def _line(row: Asked, answer: Answer, version: str | None, now: str, latency: float) -> bytes:
+    record = RequestRecord.model_construct(
+        request_id=row.request_id,
+        key=row.key,
+        at=row.at,
+        answered_at=now,
+        features=row.features,
+        prediction=answer.prediction,
+        class_id=answer.class_id,
+        probabilities=answer.probabilities,  # type: ignore[arg-type]
+        predictor_type=answer.predictor_type,
+        reason=answer.reason,
+        model_version=version,
+        latency_ms=latency,
+    )
+    return orjson.dumps(record.__dict__, option=orjson.OPT_APPEND_NEWLINE)
+
+
+async def _settled(answer: bytes | Pending) -> bytes:
+    if isinstance(answer, bytes):
+        return answer
+    found = await answer
+    if found is None:
+        raise refusal(503, "the first request with this id got no answer; send it again")
+    return found

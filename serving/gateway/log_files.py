@@ -1,0 +1,128 @@
+"""The request log's files: their names, what a dead writer left behind, and the newest records in them.
+
+A writer holds a lock on its own hidden lock file as long as it lives; the operating system lets go of it however
+the process ends. So a `.part` file whose lock can be had is a dead writer's.
+"""
+
+import fcntl
+import logging
+import os
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from lakeloop.request_record import FINISHED, OPEN
+
+log = logging.getLogger(__name__)
+
+NAME = re.compile(rf"^(?P<writer>[0-9TZ]+-[0-9]+-[0-9a-f]+)-(?P<number>\d+)({re.escape(OPEN)}|{re.escape(FINISHED)})$")
+
+
+def new_writer() -> str:
+    """A writer's name: when it started, its process, and what makes it unique; names sort by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
+def open_file(folder: Path, writer: str, number: int) -> Path:
+    """The file a writer writes now."""
+    return folder / f"{writer}-{number:08d}{OPEN}"
+
+
+def finished(path: Path) -> Path:
+    """What a `.part` file is called when it is complete."""
+    return path.with_name(path.name.removesuffix(OPEN) + FINISHED)
+
+
+def lock_file(folder: Path, writer: str) -> Path:
+    """The lock a living writer holds; hidden, so that no reader takes it for data."""
+    return folder / f".{writer}.lock"
+
+
+def take_lock(path: Path) -> int | None:
+    """The descriptor that holds the lock until it is closed; None if a living process has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def finish_dead_writers(folder: Path) -> list[Path]:
+    """Complete what writers that are gone left open, without a torn last line; gives the files made."""
+    made: list[Path] = []
+    for lock in sorted({*folder.glob(".*.lock"), *(_lock_of(part) for part in folder.glob(f"*{OPEN}"))}):
+        descriptor = take_lock(lock)
+        if descriptor is None:
+            continue
+        try:
+            writer = lock.name.removeprefix(".").removesuffix(".lock")
+            made += filter(None, map(_finish, sorted(folder.glob(f"{writer}-*{OPEN}"))))
+            lock.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+    if made:
+        sync_folder(folder)
+        log.warning("event=finished_dead_writers files=%d", len(made))
+    return made
+
+
+def newest_records(folder: Path, most: int, most_files: int) -> list[dict[str, object]]:
+    """The newest finished records, the oldest first; unreadable files and lines are passed over."""
+    blocks: list[list[dict[str, object]]] = []
+    count = 0
+    for path in sorted(folder.glob(f"*{FINISHED}"), reverse=True)[:most_files]:
+        try:
+            lines = path.read_bytes().splitlines()
+        except OSError:
+            continue
+        blocks.append([record for record in map(_record, lines) if record is not None])
+        count += len(blocks[-1])
+        if count >= most:
+            break
+    return [record for block in reversed(blocks) for record in block][-most:]
+
+
+def _lock_of(part: Path) -> Path:
+    match = NAME.match(part.name)
+    return lock_file(part.parent, match["writer"] if match else part.name.removesuffix(OPEN))
+
+
+def _finish(part: Path) -> Path | None:
+    """Cut a file after its last whole line and give it its final name; an empty one is removed."""
+    try:
+        with part.open("r+b") as stream:
+            good = 0
+            for line in stream:
+                if not line.endswith(b"\n") or _record(line) is None:
+                    break
+                good += len(line)
+            stream.truncate(good)
+            os.fsync(stream.fileno())
+        if good == 0:
+            part.unlink()
+            return None
+        return part.rename(finished(part))
+    except FileNotFoundError:  # another gateway that started just now was faster
+        return None
+
+
+def _record(line: bytes) -> dict[str, object] | None:
+    try:
+        record = orjson.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

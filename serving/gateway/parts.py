@@ -1,0 +1,81 @@
+"""The parts of a running gateway, made from settings and contract, and started and stopped in order."""
+
+import asyncio
+import logging
+
+from lakeloop.contract import Contract, Requests
+from lakeloop.request_record import request_log_folder
+from lakeloop.settings import Settings
+from lakeloop.switches import parse_segment
+from lakeloop.use_case import load_rules
+from serving.gateway.answering import Answering
+from serving.gateway.log_files import finish_dead_writers, newest_records
+from serving.gateway.metrics import Metrics
+from serving.gateway.model_api import ModelApi
+from serving.gateway.model_client import ModelClient
+from serving.gateway.recent_answers import MOST_ANSWERS, MOST_FILES
+from serving.gateway.request_log import RequestLog
+from serving.gateway.switch_watch import SwitchWatch
+
+log = logging.getLogger(__name__)
+
+
+class Parts:
+    """Model client, switches, request log, counters, and the answering that joins them.
+
+    Raises:
+        WrongUse: a segment of the contract names no feature.
+    """
+
+    def __init__(self, settings: Settings, contract: Contract) -> None:
+        for text in contract.fallback.segments if contract.fallback else ():
+            parse_segment(contract, text)
+        self.metrics = Metrics(contract.use_case, contract.monitoring.window)
+        budget = (contract.requests or Requests(description="not logged")).budget_ms / 1000
+        api = ModelApi(settings.model_server, contract.use_case, list(contract.features), len(contract.label.classes))
+        self.model = ModelClient(api, budget, self.metrics.model_version)
+        self.switches = SwitchWatch(settings, contract)
+        self._folder = request_log_folder(settings)
+        self.log = RequestLog(self._folder, self.metrics.log_failures.inc) if contract.requests else None
+        self.answering = Answering(
+            contract,
+            load_rules(contract, settings),
+            self.model,
+            lambda: self.switches.now,
+            self.metrics,
+            self.log.add if self.log else None,
+        )
+        self._gauges()
+
+    async def start(self) -> None:
+        """Finish what dead gateways left, remember their answers, and go."""
+        if self.log is not None:
+            try:
+                await asyncio.to_thread(finish_dead_writers, self._folder)
+                records = await asyncio.to_thread(newest_records, self._folder, MOST_ANSWERS, MOST_FILES)
+                self.answering.refill(records)
+            except OSError as error:
+                log.error("event=request_log_unreadable folder=%s error=%r", self._folder, str(error))
+            self.log.start()
+        await self.switches.start()
+        await self.model.start()
+
+    async def stop(self) -> None:
+        """Stop asking, then write what waits."""
+        await self.model.stop()
+        await self.switches.stop()
+        if self.log is not None:
+            await asyncio.to_thread(self.log.stop)
+
+    def _gauges(self) -> None:
+        self.metrics.watch("model_up", "1 while the model answers.", lambda: float(not self.model.problem))
+        self.metrics.watch(
+            "switches_stale", "1 while the switches cannot be read.", lambda: float(bool(self.switches.problem))
+        )
+        if self.log is not None:
+            watched = self.log
+            self.metrics.watch("request_log_pending", "Lines not yet written.", lambda: float(watched.pending))
+            self.metrics.watch("request_log_lag_seconds", "Age of the oldest of them.", lambda: watched.lag_seconds)
+            self.metrics.watch(
+                "request_log_lost", "Lines lost because too many were waiting.", lambda: float(watched.lost)
+            )

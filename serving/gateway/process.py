@@ -1,0 +1,53 @@
+"""A gateway as a process of its own, for tests, demos and measurements."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from lakeloop.errors import LakeloopError
+from lakeloop.settings import PROJECT, Settings
+from serving.model_server.process import stop
+
+_PASSED_ON = ("home", "use_case", "use_cases", "database_url", "logs", "model_server_port", "model_server_url")
+
+
+class GatewayNotStarted(LakeloopError):
+    """The gateway's process ended before it listened."""
+
+
+@dataclass(frozen=True)
+class RunningGateway:
+    """A started gateway: `url` such as http://127.0.0.1:40123, and its process."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+
+
+@contextmanager
+def running_gateway(settings: Settings, *, port: int = 0, log_to: IO[str] | None = None) -> Iterator[RunningGateway]:
+    """Start a gateway with these settings and stop it at the end. Port 0 takes a free one.
+
+    Raises:
+        GatewayNotStarted: the process ended before it listened; its log (`log_to`, or stderr) says why.
+    """
+    given = {f"LAKELOOP_{name.upper()}": str(getattr(settings, name)) for name in _PASSED_ON}
+    path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving.gateway", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=log_to,
+        text=True,
+        env={**os.environ, **given, "PYTHONPATH": path},
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline().strip()
+        if not line.startswith("listening url="):
+            raise GatewayNotStarted(f"the gateway ended with exit code {process.wait()}; its log says why")
+        yield RunningGateway(line.removeprefix("listening url="), process)
+    finally:
+        stop(process)

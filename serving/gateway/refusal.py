@@ -1,0 +1,88 @@
+"""What a client reads when a request is refused: which field, what was given, what is allowed."""
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from lakeloop.contract import Contract
+
+MOST_PROBLEMS = 20
+LONGEST_VALUE = 60
+
+
+class Refused(Exception):
+    """A request that is not answered: HTTP status and the problems found in it."""
+
+    def __init__(self, status: int, problems: list[dict[str, Any]]) -> None:
+        super().__init__(status, problems)
+        self.status = status
+        self.problems = problems
+
+
+def refusal(status: int, text: str) -> Refused:
+    """A refusal that is about the request as a whole."""
+    return Refused(status, [{"loc": ["body"], "field": "", "msg": text, "type": "request", "allowed": ""}])
+
+
+def problems_of(error: ValidationError, contract: Contract, batch: bool = False) -> list[dict[str, Any]]:
+    """A validation's mistakes, at most 20, each as a sentence that names the field and what is allowed."""
+    found = error.errors(include_url=False, include_context=True)
+    problems = [_problem(dict(mistake), contract, batch) for mistake in found[:MOST_PROBLEMS]]
+    if len(found) > MOST_PROBLEMS:
+        problems[-1]["msg"] += f" (and {len(found) - MOST_PROBLEMS} more mistakes)"
+    return problems
+
+
+def _problem(mistake: dict[str, Any], contract: Contract, batch: bool) -> dict[str, Any]:
+    where = list(mistake["loc"])
+    field = _path(where)
+    allowed = _allowed(where, contract)
+    kind = mistake["type"]
+    if kind == "json_invalid":
+        text = f"the body is not JSON: {mistake.get('ctx', {}).get('error', mistake['msg'])}"
+    elif kind == "missing":
+        text = f"{field} is missing; allowed is {allowed}" if allowed else f"{field} is missing"
+    elif kind == "extra_forbidden":
+        text = f"{field} is not known; fields there are {', '.join(_fields_beside(where, contract, batch))}"
+    elif allowed:
+        text = f"{field} is {_shown(mistake['input'])}; allowed is {allowed}"
+    else:
+        text = f"{field or 'the body'}: {mistake['msg']}"
+    return {"loc": ["body", *where], "field": field, "msg": text, "type": kind, "allowed": allowed}
+
+
+def _path(where: list[Any]) -> str:
+    """('requests', 3, 'driver', 'age') -> `requests[3].driver.age`."""
+    text = ""
+    for part in where:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _allowed(where: list[Any], contract: Contract) -> str:
+    """What a feature may be, in words; '' where the place is no feature's."""
+    feature = contract.features.get(str(where[-1])) if where else None
+    if feature is None or (feature.group or "") not in (where[-2:-1] or [""]) + [""]:
+        return ""
+    if feature.values is not None:
+        return feature.allowed
+    kind = "a whole number" if feature.type == "int" else "a number"
+    low, high = feature.valid or (0.0, 0.0)
+    return f"{kind} from {low:g} to {high:g}" + (f" ({feature.unit})" if feature.unit else "")
+
+
+def _fields_beside(where: list[Any], contract: Contract, batch: bool) -> list[str]:
+    if batch and len(where) == 1:
+        return ["requests"]
+    group = next((part for part in where[:-1] if isinstance(part, str) and part != "requests"), None)
+    inside = [name for name, feature in contract.features.items() if feature.group == group]
+    if group is not None:
+        return inside
+    groups = dict.fromkeys(feature.group for feature in contract.features.values() if feature.group)
+    return [*groups, *inside, "key", "at", "request_id"]
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"

@@ -1,0 +1,17 @@
+"""Request ids: UUIDs of version 7, which sort by time (RFC 9562, section 5.7)."""
+
+import os
+import time
+import uuid
+
+LONGEST_ID = 128
+ID_CHARACTERS = "^[!-~]+$"
+"""Ids given by clients: printable ASCII without blanks."""
+
+
+def new_request_id() -> str:
+    """48 bits of Unix milliseconds, then 74 random ones."""
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80
+    value |= 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    return str(uuid.UUID(int=value))

@@ -1,0 +1,162 @@
+"""Writes answered requests durably, on a thread of its own, so that no answer ever waits for a disk.
+
+Lines reach the operating system within a twentieth of a second and the disk within a second, when the file is
+completed and renamed. While the disk refuses, lines wait in memory, a bounded number of them, and an alarm rises.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from serving.gateway.log_files import finished, lock_file, new_writer, open_file, sync_folder, take_lock
+
+log = logging.getLogger(__name__)
+
+WRITE_SECONDS = 0.05
+ROTATE_SECONDS = 1.0
+ROTATE_BYTES = 16 * 1024 * 1024
+MOST_WAITING = 100_000
+"""Lines that may wait for a disk that refuses: some 60 MB; later ones are counted as lost."""
+_AT_A_TIME = 20_000
+
+
+class RequestLog:
+    """One writer on one folder. `on_failure` is called (on the writer's thread) for each failed attempt to write."""
+
+    def __init__(self, folder: Path, on_failure: Callable[[], None] = lambda: None) -> None:
+        self._folder, self._on_failure = folder, on_failure
+        self._waiting: deque[tuple[float, bytes]] = deque()
+        self._unwritten: list[bytes] = []
+        self._file: _OpenFile | None = None
+        self._writer, self._number = "", 0
+        self._lock: int | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
+        self._behind_since = 0.0
+        self.lost = 0
+        self.problem = ""
+
+    def start(self) -> None:
+        """Begin to write; a folder that cannot be written is a problem, not an error."""
+        self._thread.start()
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Write what waits, complete the file, and end."""
+        self._stopping.set()
+        self._thread.join(seconds)
+
+    def add(self, line: bytes) -> None:
+        """Take a line that ends with a newline; never blocks. With too many waiting it is lost, and counted."""
+        if len(self._waiting) >= MOST_WAITING:
+            self.lost += 1
+            return
+        self._waiting.append((time.monotonic(), line))
+
+    @property
+    def pending(self) -> int:
+        """Lines not yet given to the operating system."""
+        return len(self._waiting) + len(self._unwritten)
+
+    @property
+    def lag_seconds(self) -> float:
+        """Age of the oldest line not yet given to the operating system."""
+        try:
+            since = self._behind_since or self._waiting[0][0]
+        except IndexError:
+            return 0.0
+        return time.monotonic() - since
+
+    def _run(self) -> None:
+        while not self._stopping.wait(ROTATE_SECONDS if self.problem else WRITE_SECONDS):
+            self._step(ROTATE_SECONDS)
+        self._step(0.0)
+        if self._lock is not None and self._file is None:
+            lock_file(self._folder, self._writer).unlink(missing_ok=True)
+            os.close(self._lock)
+
+    def _step(self, rotate_seconds: float) -> None:
+        """Write what waits and complete a file that is old or large enough; what fails is tried again later."""
+        try:
+            while self._unwritten or self._waiting:
+                if self._file is not None and self._file.size >= ROTATE_BYTES:
+                    self._complete(self._file)
+                self._write()
+            if self._file is not None and self._file.age() >= rotate_seconds:
+                self._complete(self._file)
+        except OSError as error:
+            self._on_failure()
+            if not self.problem:
+                log.error("event=request_log_failed folder=%s error=%r", self._folder, str(error))
+            self.problem = f"{error.strerror or type(error).__name__}: {self._folder}"
+        else:
+            if self.problem:
+                log.warning("event=request_log_recovered folder=%s", self._folder)
+            self.problem = ""
+
+    def _write(self) -> None:
+        if not self._unwritten:
+            self._behind_since = self._waiting[0][0]
+            for _ in range(min(len(self._waiting), _AT_A_TIME)):
+                self._unwritten.append(self._waiting.popleft()[1])
+        file = self._file or self._open()
+        file.write(b"".join(self._unwritten))
+        self._unwritten = []
+        self._behind_since = 0.0
+
+    def _open(self) -> "_OpenFile":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._lock is None or not lock_file(self._folder, self._writer).exists():
+            self._writer, self._number = new_writer(), 0
+            self._lock = take_lock(lock_file(self._folder, self._writer))
+        self._number += 1
+        self._file = _OpenFile(open_file(self._folder, self._writer, self._number))
+        return self._file
+
+    def _complete(self, file: "_OpenFile") -> None:
+        try:
+            file.complete()
+        except FileNotFoundError:  # somebody removed the folder: what was in it is written again
+            self._unwritten = [file.content(), *self._unwritten]
+            log.error("event=request_log_folder_vanished folder=%s", self._folder)
+        file.close()
+        self._file = None
+
+
+class _OpenFile:
+    """A `.part` file. Only whole blocks count: `size` moves when all of a block is there, and the next write begins
+    at `size`, so a half-written block is overwritten and never stands in the middle."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        self._opened = time.monotonic()
+        self.size = 0
+
+    def age(self) -> float:
+        return time.monotonic() - self._opened
+
+    def write(self, block: bytes) -> None:
+        done = 0
+        while done < len(block):
+            done += os.pwrite(self._descriptor, memoryview(block)[done:], self.size + done)
+        self.size += len(block)
+
+    def complete(self) -> None:
+        """Make it durable and give it its final name; a file nothing was written to is removed."""
+        os.ftruncate(self._descriptor, self.size)
+        os.fsync(self._descriptor)
+        if self.size:
+            self._path.rename(finished(self._path))
+            sync_folder(self._path.parent)
+        else:
+            self._path.unlink()
+
+    def content(self) -> bytes:
+        return os.pread(self._descriptor, self.size, 0)
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,173 @@
+"""The request as the contract describes it: pydantic models made from its features, and what was asked as plain values.
+
+Features of one `group` are nested under its name, features without a group stand at the top. Beside them stand
+`key`, `at` and `request_id`, all three optional.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import PydanticCustomError
+
+from lakeloop.contract import Contract, Feature
+from lakeloop.errors import WrongUse
+from serving.gateway.refusal import Refused, problems_of
+from serving.gateway.request_id import ID_CHARACTERS, LONGEST_ID, new_request_id
+
+MOST_ROWS = 1000
+"""Rows of one batch."""
+LONGEST_KEY = 256
+EARLIEST, LATEST = 1970, 2199
+"""Years an event may lie in."""
+
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One row to answer; `features` is flat, in the contract's order and types, `at` ISO 8601 in UTC."""
+
+    request_id: str
+    key: str | None
+    at: str
+    features: dict[str, Any]
+
+
+class RequestModel:
+    """Reads request bodies of one contract. `one` and `batch` are the pydantic models behind it.
+
+    Raises:
+        WrongUse: a group or an ungrouped feature has the name of another field of the request.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        groups: dict[str | None, dict[str, Feature]] = {}
+        for name, feature in contract.features.items():
+            groups.setdefault(feature.group, {})[name] = feature
+        _refuse_equal_names([*(group for group in groups if group), *groups.get(None, {}), *_optional_fields(contract)])
+        fields: dict[str, Any] = {}
+        for group, features in groups.items():
+            inner = {_attribute(name): _field(name, feature) for name, feature in features.items()}
+            if group is None:
+                fields |= inner
+            else:
+                title = "".join(part.capitalize() for part in group.split("_"))
+                nested: Any = create_model(title, __config__=_STRICT, **inner)  # type: ignore[call-overload]
+                fields[_attribute(group)] = (nested, Field(alias=group))
+        self.one: type[BaseModel] = create_model(
+            "PredictRequest", __config__=_STRICT, **fields, **_optional_fields(contract)
+        )
+        rows = Annotated[list[self.one], Field(min_length=1, max_length=MOST_ROWS)]  # type: ignore[name-defined]
+        self.batch: type[BaseModel] = create_model("BatchRequest", __config__=_STRICT, requests=(rows, ...))
+        self._places = [
+            (name, _attribute(feature.group) if feature.group else None, _attribute(name))
+            for name, feature in contract.features.items()
+        ]
+
+    def read_one(self, body: bytes) -> Asked:
+        """The row of a `/predict/` body. Raises Refused (422)."""
+        return self._asked(self._validated(self.one, body))
+
+    def read_batch(self, body: bytes) -> list[Asked]:
+        """The rows of a `/predict/batch` body. Raises Refused (422), which names a bad row's position."""
+        batch: Any = self._validated(self.batch, body)
+        return [self._asked(row) for row in batch.requests]
+
+    def example(self) -> dict[str, Any]:
+        """A body that is valid and, in most use cases, ordinary."""
+        body: dict[str, Any] = {}
+        for name, feature in self._contract.features.items():
+            place = body.setdefault(feature.group, {}) if feature.group else body
+            place[name] = ordinary(self._contract, name)
+        return body
+
+    def _validated(self, model: type[BaseModel], body: bytes) -> BaseModel:
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            raise Refused(422, problems_of(error, self._contract, model is self.batch)) from None
+
+    def _asked(self, request: Any) -> Asked:
+        features = {
+            name: getattr(request if group is None else getattr(request, group), attribute)
+            for name, group, attribute in self._places
+        }
+        at = request.at or datetime.now(UTC)
+        return Asked(request.request_id or new_request_id(), request.key, at.isoformat(), features)
+
+
+def ordinary(contract: Contract, name: str) -> float | int | str:
+    """The first listed value, or a quarter up the range the model answers: most quantities crowd at its lower end."""
+    feature = contract.features[name]
+    if feature.values is not None:
+        return feature.values[0]
+    low, high = feature.valid or (0.0, 0.0)
+    usual = contract.fallback.ranges.get(name) if contract.fallback else None
+    if usual is not None:
+        low, high = max(low, usual.at_least), min(high, usual.below)
+    value = low + (high - low) / 4
+    value = round(value) if low <= round(value) <= high else value
+    return int(value) if feature.type == "int" else float(value)
+
+
+def _attribute(name: str) -> str:
+    """The models' attribute of a contract's name; contracts may use names that pydantic keeps for itself."""
+    return f"of_{name}"
+
+
+def _field(name: str, feature: Feature) -> tuple[Any, Any]:
+    about = feature.description + (f", in {feature.unit}" if feature.unit else "")
+    allowed: Any
+    if feature.values is not None:
+        allowed = Literal[feature.values]
+        if feature.type == "int":
+            allowed = Annotated[allowed, BeforeValidator(_whole)]
+        return allowed, Field(alias=name, description=about)
+    low, high = feature.valid or (None, None)
+    if feature.type == "int":
+        return Annotated[int, BeforeValidator(_whole)], Field(alias=name, description=about, ge=low, le=high)
+    return float, Field(alias=name, description=about, ge=low, le=high, allow_inf_nan=False)
+
+
+def _optional_fields(contract: Contract) -> dict[str, Any]:
+    key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]
+    request_id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=ID_CHARACTERS)]
+    moment = Annotated[datetime, AfterValidator(_in_utc)]
+    return {
+        "key": (key | None, Field(None, description=contract.key.description)),
+        "at": (moment | None, Field(None, description="Event time, ISO 8601; without a zone UTC; default: now")),
+        "request_id": (
+            request_id | None,
+            Field(None, description="The same id again gets the same answer and is counted once; default: a UUIDv7"),
+        ),
+    }
+
+
+def _whole(value: Any) -> Any:
+    """JSON knows one kind of number: 1.0 is 1. `true` is none, though Python takes it for 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("bool", "a truth value is no number")
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if not EARLIEST <= moment.year <= LATEST:
+        raise PydanticCustomError(
+            "year", "the year must lie between {low} and {high}", {"low": EARLIEST, "high": LATEST}
+        )
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _refuse_equal_names(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise WrongUse(
+                f"the request would have two fields `{name}`; give the feature or its group another name "
+                "(`key`, `at` and `request_id` are taken)"
+            )
+        seen.add(name)

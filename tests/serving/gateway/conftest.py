@@ -1,0 +1,89 @@
+"""A real gateway before a real model server that serves a tiny model with the first use case's inputs."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.request_record import request_log_folder
+from lakeloop.settings import PROJECT, Settings, load_settings
+from serving.gateway.process import RunningGateway, running_gateway
+from serving.model_server.process import RunningServer, running_server
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    """A valid request of the first use case; features by name, `key`, `at` and `request_id` at the top."""
+    request: dict[str, Any] = {
+        "driver": {"training": 0, "age": 45.5, "miles": 70},
+        "vehicle": {"emergency_braking": 1, "braking_distance": 40, "power": 100},
+    }
+    for name, value in changes.items():
+        place = next((group for group in request.values() if isinstance(group, dict) and name in group), request)
+        place[name] = value
+    return request
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Wait for a truthy value and give it."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return value
+
+
+def logged(settings: Settings) -> list[dict[str, Any]]:
+    """Every record in the request log; a torn line fails the test."""
+    folder = request_log_folder(settings)
+    return [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+
+
+@pytest.fixture(scope="session")
+def model_folder(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pushed") / "insurance"
+    shutil.copytree(saved_models / "drivers", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_server(model_folder: Path) -> Iterator[RunningServer]:
+    with running_server({"insurance": model_folder}, poll_seconds=0.1) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A home of its own, with no model server."""
+    return load_settings(home=tmp_path / "home", use_case="insurance", model_server_url=NOWHERE)
+
+
+@pytest.fixture(scope="session")
+def shared_settings(tmp_path_factory: pytest.TempPathFactory, model_server: RunningServer) -> Settings:
+    return load_settings(home=tmp_path_factory.mktemp("home"), use_case="insurance", model_server_url=model_server.url)
+
+
+@pytest.fixture(scope="session")
+def gateway(shared_settings: Settings) -> Iterator[RunningGateway]:
+    """One gateway with a model for all tests that only ask."""
+    with running_gateway(shared_settings) as running:
+        yield running
+
+
+@pytest.fixture
+def client(gateway: RunningGateway) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=gateway.url, timeout=30) as session:
+        yield session
