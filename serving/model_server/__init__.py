@@ -1,2 +1,2 @@
-"""A model server that speaks TensorFlow Serving's REST API on a folder of pushed models.
-REST lives here; gRPC, labels and metrics come next."""
+"""A model server that speaks TensorFlow Serving's REST and gRPC APIs on folders of pushed models.
+`server` starts it, `lifecycle` holds the models, `rest` and `grpc_server` are its two ports."""

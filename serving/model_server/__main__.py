@@ -10,41 +10,48 @@ from pathlib import Path
 
 from lakeloop.errors import LakeloopError, WrongUse
 from serving.model_server import server
+from serving.model_server.model_config import ModelConfig, newest_of, read_config
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the server; returns the exit code (0 stopped, 1 failed, 2 wrong use)."""
     parser = argparse.ArgumentParser(
-        prog="model_server", description="Serves models over TensorFlow Serving's REST API."
+        prog="model_server", description="Serves models over TensorFlow Serving's REST and gRPC APIs."
     )
-    parser.add_argument("--model", action="append", required=True, metavar="NAME=BASE_PATH", help="may be repeated")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", action="append", metavar="NAME=BASE_PATH", help="may be repeated")
+    which.add_argument("--model-config", type=Path, metavar="FILE", help="a ModelServerConfig as text proto")
     parser.add_argument("--host", default=server.DEFAULT_HOST)
     parser.add_argument("--port", type=int, default=server.DEFAULT_PORT, help="REST port; 0 takes any free one")
+    parser.add_argument(
+        "--grpc-port", type=int, default=server.DEFAULT_GRPC_PORT, help="gRPC port; 0 takes any free one"
+    )
     parser.add_argument("--poll-seconds", type=float, default=1.0, help="how often to look for new versions")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        server.serve(_models(options.model), options.host, options.port, options.poll_seconds, _announce)
+        models = read_config(options.model_config) if options.model_config else _models(options.model)
+        server.serve(models, options.host, options.port, options.grpc_port, options.poll_seconds, _announce)
     except LakeloopError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
     return 0
 
 
-def _models(pairs: list[str]) -> dict[str, Path]:
+def _models(pairs: list[str]) -> dict[str, ModelConfig]:
     models: dict[str, Path] = {}
     for pair in pairs:
         name, equals, path = pair.partition("=")
         if not (name and equals and path):
             raise WrongUse(f"--model {pair}: expected NAME=BASE_PATH, such as --model demo=var/models/demo.")
         models[name] = Path(path)
-    return models
+    return newest_of(models)
 
 
-def _announce(host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    sys.stdout.write(f"listening url=http://{shown}:{port}\n")
+def _announce(ports: server.Ports) -> None:
+    shown = f"[{ports.host}]" if ":" in ports.host else ports.host
+    sys.stdout.write(f"listening url=http://{shown}:{ports.rest} grpc={shown}:{ports.grpc}\n")
     sys.stdout.flush()
 
 

@@ -11,7 +11,7 @@ import orjson
 from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from serving.model_server.lifecycle import VersionStatus
+from serving.model_server.served_model import VersionStatus
 
 
 def error(message: str) -> bytes:

@@ -25,18 +25,21 @@ class NotStarted(LakeloopError):
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A started server: `url` such as http://127.0.0.1:40123, and its process."""
+    """A started server: `url` such as http://127.0.0.1:40123, `grpc` such as 127.0.0.1:40124, and its process."""
 
     url: str
+    grpc: str
     process: subprocess.Popen[str]
 
 
 @contextmanager
 def running_server(
-    models: Mapping[str, Path],
+    models: Mapping[str, Path] | None = None,
     *,
+    model_config: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
+    grpc_port: int = 0,
     poll_seconds: float = 1.0,
     wait_for: bool = True,
     timeout: float = 60.0,
@@ -44,22 +47,25 @@ def running_server(
 ) -> Iterator[RunningServer]:
     """Starts a server, waits until a version of every model is AVAILABLE (`wait_for`), stops it at the end.
 
+    What it serves are `models`, from name to base path, or those of a `model_config` file (not waited for).
     Port 0 takes any free port. Logs go to `log_to`, by default to this process' stderr. Raises NotStarted.
     """
     command = [sys.executable, "-m", "serving.model_server", "--host", host, "--port", str(port)]
-    command += ["--poll-seconds", str(poll_seconds)]
-    for name, path in models.items():
+    command += ["--grpc-port", str(grpc_port), "--poll-seconds", str(poll_seconds)]
+    for name, path in (models or {}).items():
         command += ["--model", f"{name}={path}"]
+    if model_config is not None:
+        command += ["--model-config", str(model_config)]
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log_to, text=True, env=environment)
     try:
-        url = _read_url(process)
+        url, grpc = _read_addresses(process)
         if wait_for:
             deadline = time.monotonic() + timeout
-            for name in models:
+            for name in models or {}:
                 wait_until_available(url, name, deadline - time.monotonic(), process)
-        yield RunningServer(url, process)
+        yield RunningServer(url, grpc, process)
     finally:
         stop(process)
 
@@ -106,11 +112,12 @@ def stop(process: subprocess.Popen[str], timeout: float = 15.0) -> int:
     return process.returncode
 
 
-def _read_url(process: subprocess.Popen[str]) -> str:
+def _read_addresses(process: subprocess.Popen[str]) -> tuple[str, str]:
     assert process.stdout is not None
     line = process.stdout.readline().strip()
     if not line.startswith("listening url="):
         raise NotStarted(
             f"The model server ended with exit code {process.wait()} before it listened; its log says why."
         )
-    return line.removeprefix("listening url=")
+    url, grpc = line.removeprefix("listening url=").split(" grpc=")
+    return url, grpc

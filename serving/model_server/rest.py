@@ -1,6 +1,5 @@
 """The HTTP surface: a plain ASGI application for TensorFlow Serving's REST API.
 
-No model has a label yet: every label is answered as an unknown one.
 Source: tensorflow/serving tensorflow_serving/model_servers/http_rest_api_handler.cc and http_server.cc.
 """
 
@@ -8,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from serving.model_server import answers, inference, json_parser, routes
 from serving.model_server.examples_input import read_examples
 from serving.model_server.lifecycle import Lifecycle
-from serving.model_server.status import HTTP_STATUS, RequestError, invalid
+from serving.model_server.status import HTTP_STATUS, Code, RequestError
 from serving.model_server.tensor_input import read_predict_request, signature_name
 from serving.model_server.tensor_output import classes_to_json, to_json, values_to_json
 
@@ -32,6 +32,8 @@ INLINE_BODY = 16 * 1024
 INLINE_SECONDS = 0.002
 """Models whose single row takes longer than this always run on a thread."""
 
+METRICS_PATH = "/monitoring/prometheus/metrics"
+
 _JSON = b"application/json"
 _NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 
@@ -41,6 +43,7 @@ class RestApi:
 
     def __init__(self, lifecycle: Lifecycle, threads: int = 2) -> None:
         self._lifecycle = lifecycle
+        self._metrics = lifecycle.metrics
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,6 +60,9 @@ class RestApi:
         else:
             if body is None:
                 return  # the client went away in the middle of its request
+            if path == METRICS_PATH:
+                await _respond(send, 200, b"text/plain", self._metrics.page(), False)
+                return
             if not routes.is_api_path(path):
                 await _respond(send, 404, b"text/html", _NOT_FOUND_PAGE, False)
                 return
@@ -71,6 +77,9 @@ class RestApi:
         self._pool.shutdown(wait=True)
 
     async def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        start = time.perf_counter()
+        route: routes.Route | None = None
+        code = Code.OK
         try:
             route = routes.parse(method, path)
             if route.action == "status":
@@ -82,12 +91,20 @@ class RestApi:
                 return 200, await loop.run_in_executor(self._pool, self._infer, route, body)
             return 200, self._infer(route, body)
         except RequestError as exc:
-            return HTTP_STATUS[exc.code], answers.error(exc.message)
+            code = exc.code
+            return HTTP_STATUS[code], answers.error(exc.message)
         except MemoryError:
-            return 429, answers.error("The request needs more memory than there is.")
+            code = Code.RESOURCE_EXHAUSTED
+            return HTTP_STATUS[code], answers.error("The request needs more memory than there is.")
         except Exception:
+            code = Code.INTERNAL
             log.exception("event=request_failed method=%s path=%s", method, path)
-            return 500, answers.error("Internal error: the server's log has the details.")
+            return HTTP_STATUS[code], answers.error("Internal error: the server's log has the details.")
+        finally:
+            model, api = (route.model, route.action) if route else ("", "")
+            # as TensorFlow Serving: the API is the method in a path of POST, so GET has none
+            api = api if method == "POST" else ""
+            self._metrics.answered(model, api, "REST", code.name, time.perf_counter() - start)
 
     def _is_slow(self, route: routes.Route) -> bool:
         return self._lifecycle.row_seconds(route.model) > INLINE_SECONDS
@@ -97,11 +114,10 @@ class RestApi:
         asked = signature_name(document)
         if route.action != "predict":
             return self._infer_examples(route, asked, read_examples(document))
-        _refuse_label(route)
-        with self._lifecycle.use(route.model, route.version) as loaded:
+        with self._lifecycle.use(route.model, route.version, route.label) as loaded:
             signature = loaded.model.signature(asked)
             request = read_predict_request(document, signature)
-            outputs = loaded.model.run(signature, request.inputs)
+            outputs = loaded.run("Predict", signature, request.inputs)
         return to_json(outputs, request.format)
 
     def _status(self, route: routes.Route) -> bytes:
@@ -109,16 +125,14 @@ class RestApi:
         return answers.status(self._lifecycle.statuses(route.model, route.version))
 
     def _metadata(self, route: routes.Route) -> bytes:
-        _refuse_label(route)
-        with self._lifecycle.use(route.model, route.version) as loaded:
+        with self._lifecycle.use(route.model, route.version, route.label) as loaded:
             return answers.metadata(loaded.name, loaded.version, loaded.model.signature_defs)
 
     def _infer_examples(self, route: routes.Route, asked: str, examples: list[bytes]) -> bytes:
-        _refuse_label(route)
-        with self._lifecycle.use(route.model, route.version) as loaded:
+        with self._lifecycle.use(route.model, route.version, route.label) as loaded:
             if route.action == "classify":
-                return classes_to_json(inference.classify(loaded.model, asked, examples).rows())
-            return values_to_json(inference.regress(loaded.model, asked, examples))
+                return classes_to_json(inference.classify(loaded, asked, examples).rows())
+            return values_to_json(inference.regress(loaded, asked, examples))
 
 
 class _Unread(Exception):
@@ -128,11 +142,6 @@ class _Unread(Exception):
         super().__init__(text)
         self.status = status
         self.text = text
-
-
-def _refuse_label(route: routes.Route) -> None:
-    if route.label is not None:
-        raise invalid(f"Unrecognized servable version label: {route.label}")
 
 
 def _preflight(scope: Scope) -> tuple[int, bytes]:

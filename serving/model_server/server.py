@@ -1,4 +1,4 @@
-"""The server process: socket, lifecycle thread and HTTP server, started and stopped together."""
+"""The server process: both ports, lifecycle thread, HTTP and gRPC server, started and stopped together."""
 
 from __future__ import annotations
 
@@ -10,53 +10,79 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
 import uvicorn
 
+from serving.model_server.grpc_server import GrpcServer
+from serving.model_server.model_config import ModelConfig
 from serving.model_server.status import PortTaken
 
 log = logging.getLogger(__name__)
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
+DEFAULT_GRPC_PORT = 8500
 GRACE_SECONDS = 30
 """How long running requests may take to finish after a signal to stop."""
 KEEP_ALIVE_SECONDS = 75
 
 
+@dataclass(frozen=True)
+class Ports:
+    """Where a server listens."""
+
+    host: str
+    rest: int
+    grpc: int
+
+
 def serve(
-    models: Mapping[str, Path],
+    models: Mapping[str, ModelConfig],
     host: str = DEFAULT_HOST,
     port: int = DEFAULT_PORT,
+    grpc_port: int = DEFAULT_GRPC_PORT,
     poll_seconds: float = 1.0,
-    on_ready: Callable[[str, int], None] | None = None,
+    on_ready: Callable[[Ports], None] | None = None,
 ) -> None:
-    """Serves models, name to base path, until SIGINT or SIGTERM; running requests are finished.
+    """Serves models until SIGINT or SIGTERM; running requests are finished.
 
-    `on_ready(host, port)` is called when the socket listens (for port 0: with the port chosen), before the
-    first version is loaded; `GET /v1/models/NAME` tells when that is done. Starts with no version at all.
-    Raises PortTaken if the address cannot be had, before anything is loaded.
+    `on_ready` is called when both ports listen (for port 0: with the port chosen), before the first version is
+    loaded; `GET /v1/models/NAME` tells when that is done. Starts with no version at all.
+    Raises PortTaken if an address cannot be had, before anything is loaded.
     """
     listener = bind(host, port)
     try:
+        grpc_server = _grpc_server(host, grpc_port)
+        ports = Ports(host, listener.getsockname()[1], grpc_server.port)
         # TensorFlow takes seconds to import: a taken port should be known before
         from serving.model_server.lifecycle import Lifecycle
         from serving.model_server.rest import RestApi
 
         lifecycle = Lifecycle(models, poll_seconds)
         api = RestApi(lifecycle, threads=max(2, os.cpu_count() or 1))
-        chosen = listener.getsockname()[1]
-        log.info("event=listening host=%s port=%d models=%s", host, chosen, ",".join(models))
+        log.info(
+            "event=listening host=%s port=%d grpc_port=%d models=%s", host, ports.rest, ports.grpc, ",".join(models)
+        )
         lifecycle.start()
+        grpc_server.start(lifecycle)
         try:
-            _Server(_config(api), lambda: on_ready(host, chosen) if on_ready else None).run(sockets=[listener])
+            _Server(_config(api), lambda: on_ready(ports) if on_ready else None).run(sockets=[listener])
         finally:
+            grpc_server.stop(GRACE_SECONDS)
             api.close()
             lifecycle.stop()
-        log.info("event=stopped port=%d", chosen)
+        log.info("event=stopped port=%d grpc_port=%d", ports.rest, ports.grpc)
     finally:
         listener.close()
+
+
+def _grpc_server(host: str, port: int) -> GrpcServer:
+    # gRPC itself says of an address it cannot have only that it failed; the probe says why
+    probe = bind(host, port)
+    chosen = probe.getsockname()[1]
+    probe.close()
+    return GrpcServer(f"[{host}]:{chosen}" if ":" in host else f"{host}:{chosen}")
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -1,0 +1,179 @@
+"""One model of the server: which of its versions are loaded, which failed, which are being given up.
+
+As TensorFlow Serving's availability preserving policy does: new versions are loaded and warmed up beside the
+old ones, take over at once, and an old one is unloaded when its last request is answered. A version that cannot
+be loaded ends in state END with its error and is tried again only when its folder changes; meanwhile the next
+older version that can be loaded serves.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+
+from serving.model_server import saved_model
+from serving.model_server.folders import Fingerprint, fingerprint, version_folders
+from serving.model_server.metrics import Metrics
+from serving.model_server.model_config import ModelConfig
+from serving.model_server.saved_model import SavedModel
+from serving.model_server.signatures import Signature
+from serving.model_server.status import Code, LoadError
+
+log = logging.getLogger(__name__)
+
+
+class State(IntEnum):
+    """States of a version, numbered as in tensorflow_serving/apis/get_model_status.proto."""
+
+    START = 10
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """What GET status says of one version."""
+
+    version: int
+    state: State
+    code: Code = Code.OK
+    message: str = ""
+
+
+class LoadedVersion:
+    """A loaded version in use; counts the requests it is answering."""
+
+    def __init__(self, name: str, version: int, model: SavedModel, metrics: Metrics) -> None:
+        self.name = name
+        self.version = version
+        self.model = model
+        self.running = 0
+        self._metrics = metrics
+
+    def run(self, api: str, signature: Signature, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `SavedModel.run`, and measured as a run for that API."""
+        start = time.perf_counter()
+        outputs = self.model.run(signature, inputs)
+        self._metrics.ran(self.name, api, time.perf_counter() - start)
+        return outputs
+
+
+class ServedModel:
+    """Changed by the lifecycle thread only, what others read under the lock."""
+
+    def __init__(self, config: ModelConfig, lock: threading.Lock, metrics: Metrics) -> None:
+        self.name = config.name
+        self.config: ModelConfig | None = config  # None: removed from the config, its last states are kept
+        self.loaded: dict[int, LoadedVersion] = {}
+        self.retired: list[LoadedVersion] = []
+        self.states: dict[int, VersionStatus] = {}
+        self.polls = 0
+        self._failed: dict[int, tuple[Path, Fingerprint]] = {}
+        self._waiting = False
+        self._lock = lock
+        self._metrics = metrics
+
+    def poll(self, stopping: Callable[[], bool]) -> None:
+        """Looks at the folders, loads what the policy asks for and gives up what it no longer does."""
+        config = self.config
+        found = version_folders(config.base_path) if config else {}
+        folders = found or {}
+        candidates = config.policy.candidates(folders) if config else []
+        if config and not candidates and not self.loaded and not self._waiting:
+            self._waiting = True
+            log.warning("event=no_version model=%s base_path=%s", self.name, config.base_path)
+        if found is not None:
+            self._waiting = self._waiting and not candidates
+            kept: set[int] = set()
+            for version in candidates:
+                if (config and len(kept) == config.policy.latest) or stopping():
+                    break
+                if self._is_loaded(version, folders[version]) or self._load(version, folders[version]):
+                    kept.add(version)
+            # the last version was removed: TensorFlow Serving unloads it, and so do we
+            if kept or not candidates:
+                self._retire([version for version in self.loaded if version not in kept])
+        with self._lock:
+            self.polls += 1
+
+    def unload_drained(self) -> None:
+        """Frees the versions given up whose last request is answered."""
+        for loaded in [item for item in self.retired if item.running == 0]:
+            with self._lock:
+                self.retired.remove(loaded)
+            loaded.model.close()
+            if loaded.version not in self.loaded:
+                self._set_state(loaded.version, State.END)
+
+    def close(self) -> None:
+        """Unloads everything; no request may be running."""
+        for loaded in [*self.loaded.values(), *self.retired]:
+            loaded.model.close()
+        self.loaded.clear()
+        self.retired.clear()
+
+    def _is_loaded(self, version: int, folder: Path) -> bool:
+        return version in self.loaded and self.loaded[version].model.folder == folder
+
+    def _load(self, version: int, folder: Path) -> bool:
+        """Loads one version and makes it available; False if it cannot be had (now)."""
+        before = fingerprint(folder)
+        if self._failed.get(version) == (folder, before):
+            return False
+        is_new = version not in self.loaded  # else: the base path has changed, the old one serves meanwhile
+        if is_new:
+            self._set_state(version, State.START)
+            self._set_state(version, State.LOADING)
+        start = time.monotonic()
+        try:
+            model = saved_model.load(folder)
+            try:
+                model.warm_up()
+                if fingerprint(folder) != before:
+                    raise LoadError(Code.ABORTED, f"{folder} was written to while it was being loaded")
+            except LoadError:
+                model.close()
+                raise
+        except LoadError as exc:
+            self._failed[version] = (folder, before)
+            self._metrics.loaded(folder, False, time.monotonic() - start)
+            if is_new:
+                self._set_state(version, State.END, exc.code, exc.message)
+            else:
+                log.warning("event=load_failed model=%s version=%d error=%r", self.name, version, exc.message)
+            return not is_new
+        self._failed.pop(version, None)
+        self._metrics.loaded(folder, True, time.monotonic() - start)
+        with self._lock:
+            if not is_new:
+                self.retired.append(self.loaded[version])
+            self.loaded[version] = LoadedVersion(self.name, version, model, self._metrics)
+        self._set_state(version, State.AVAILABLE)
+        log.info(
+            "event=version_loaded model=%s version=%d seconds=%.3f row_seconds=%.6f",
+            self.name, version, time.monotonic() - start, model.seconds,
+        )  # fmt: skip
+        return True
+
+    def _retire(self, versions: list[int]) -> None:
+        """Takes versions out of use; they are unloaded when their last request is answered."""
+        for version in versions:
+            with self._lock:
+                self.retired.append(self.loaded.pop(version))
+            self._set_state(version, State.UNLOADING)
+
+    def _set_state(self, version: int, state: State, code: Code = Code.OK, message: str = "") -> None:
+        with self._lock:
+            self.states[version] = VersionStatus(version, state, code, message)
+        level = logging.INFO if code is Code.OK else logging.WARNING
+        text = f" error_code={code.name} error={message!r}" if message else ""
+        log.log(level, "event=version_state model=%s version=%d state=%s%s", self.name, version, state.name, text)
