@@ -19,11 +19,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from bench.figure import Figure
 from lakehouse.delivery import generate
-from lakehouse.gold import monthly_rows, training_rows
 from lakehouse.ingest import ingest
 from lakehouse.judge import typed_value
+from lakehouse.monthly import monthly_rows
 from lakehouse.schema import allowed_sql, has_limits
 from lakehouse.session import spark_session
+from lakehouse.training import training_rows
 from lakeloop.clock import set_clock
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
@@ -72,7 +73,9 @@ def parquet_job(spark: SparkSession, contract: Contract, settings: Settings) -> 
             *(typed_value(name, column).alias(name) for name, column in columns.items())
         )
         valid = " AND ".join(allowed_sql(name, column) for name, column in columns.items() if has_limits(column))
-        typed.where(valid).dropDuplicates([contract.key.column]).write.mode("overwrite").parquet(f"{base}/silver/{source}")
+        typed.where(valid).dropDuplicates([contract.key.column]).write.mode("overwrite").parquet(
+            f"{base}/silver/{source}"
+        )
         silver[source] = spark.read.parquet(f"{base}/silver/{source}")
     features, truth = silver[contract.feature_source], silver[contract.label.source]
     training_rows(features, truth, contract).write.mode("overwrite").parquet(f"{base}/gold/training")
