@@ -75,7 +75,7 @@ build_delta_jar() {
 compile_pipeline() {
   local mark=.venv/.compiled
   [ -n "$(find "${LAKELOOP_HOME:-var}/tfx" -name graph.json 2>/dev/null)" ] &&
-    mark_is_current "$mark" $(find tfx_pipeline lakeloop/contract.py data/*/contract.yaml -name '*.py' -o -name '*.yaml') && return
+    mark_is_current "$mark" $(find tfx_pipeline lakeloop/contract data/*/contract.yaml -name '*.py' -o -name '*.yaml') && return
   say "compiling the pipeline"
   .venv/bin/lakeloop pipeline compile
   touch "$mark"
