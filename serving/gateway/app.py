@@ -8,12 +8,14 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 from starlette.requests import ClientDisconnect
+from starlette.staticfiles import StaticFiles
 
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from serving.gateway.answer_model import Health, LogHealth, Ping, answer_models
 from serving.gateway.body import read_json
 from serving.gateway.openapi import REFUSALS, add_schemas, body_of
+from serving.gateway.page.render import HEADERS, STATIC, render_page
 from serving.gateway.parts import Parts
 from serving.gateway.refusal import Refused
 from serving.gateway.request_model import RequestModel
@@ -83,6 +85,14 @@ def make_app(settings: Settings, contract: Contract) -> FastAPI:
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
         return Response(parts.metrics.text(), headers={"content-type": PROMETHEUS})
+
+    page = render_page(contract).encode()
+
+    @app.get("/", include_in_schema=False)
+    async def client_page() -> Response:
+        return Response(page, headers=HEADERS, media_type="text/html")
+
+    app.mount("/page", StaticFiles(directory=STATIC), name="page")
 
     async def refuse(_: Request, refused: Exception) -> Response:
         assert isinstance(refused, Refused)

@@ -53,7 +53,7 @@ def _problem(mistake: dict[str, Any], contract: Contract, batch: bool) -> dict[s
 
 
 def _path(where: list[Any]) -> str:
-    """('requests', 3, 'driver', 'age') -> `requests[3].driver.age`."""
+    """('requests', 3, 'group', 'feature') -> `requests[3].group.feature`."""
     text = ""
     for part in where:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)

@@ -1,0 +1,66 @@
+"""Renders the client page once, when the gateway starts; the browser's script does the rest."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from lakeloop.contract import Contract, Feature
+from serving.gateway.page.texts import TEXTS
+from serving.gateway.request_model import ordinary
+
+STATIC = Path(__file__).with_name("static")
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cache-control": "no-cache",
+}
+SLIDER_BEYOND = 1.5
+"""A slider goes this many times beyond what the model answers, so that the rules can be met; the number field goes on
+to all that is possible."""
+
+
+def render_page(contract: Contract) -> str:
+    """The page of one use case."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("serving.gateway.page", ""), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for name, feature in contract.features.items():
+        groups.setdefault(feature.group or "", []).append(_field(contract, name, feature))
+    data = {
+        "texts": TEXTS,
+        "classes": contract.label.class_names,
+        "fields": [field for group in groups.values() for field in group],
+    }
+    return environment.get_template("page.html").render(contract=contract, groups=groups, data=data, text=TEXTS["en"])
+
+
+def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
+    field: dict[str, Any] = {
+        "name": name,
+        "group": feature.group,
+        "id": f"{feature.group}-{name}" if feature.group else name,
+        "label": feature.description,
+        "unit": feature.unit,
+        "type": feature.type,
+        "value": ordinary(contract, name),
+    }
+    if feature.values is not None:
+        binary = feature.role == "binary"
+        return {**field, "kind": "switch" if binary else "select", "values": list(feature.values)}
+    low, high = feature.valid or (0.0, 0.0)
+    usual = contract.fallback.ranges.get(name) if contract.fallback else None
+    furthest = high if usual is None else min(high, usual.below * SLIDER_BEYOND)
+    step = 1 if feature.type == "int" or furthest - low > 50 else round((furthest - low) / 100, 6)
+    return {
+        **field,
+        "kind": "number",
+        "value": f"{field['value']:g}",
+        "low": f"{low:g}",
+        "high": f"{high:g}",
+        "furthest": f"{furthest:g}",
+        "step": f"{step:g}",
+        "fine": "1" if feature.type == "int" else "any",
+        "usual": None if usual is None else [f"{usual.at_least:g}", f"{usual.below:g}"],
+    }

@@ -1,0 +1,231 @@
+"use strict";
+// The page's behaviour: reads the form, asks the gateway, shows the answer, in the language chosen.
+
+const { texts, classes, fields } = JSON.parse(document.getElementById("data").textContent);
+const by = (id) => document.getElementById(id);
+const form = by("form");
+let language = chosenLanguage();
+let last = null; // the last answer
+let state = null; // the last health
+
+function chosenLanguage() {
+  let kept = null;
+  try { kept = localStorage.getItem("lakeloop-language"); } catch { /* storage may be forbidden */ }
+  return kept in texts ? kept : navigator.language.toLowerCase().startsWith("de") ? "de" : "en";
+}
+
+function say(key, values = {}) {
+  return texts[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "").trim();
+}
+
+function showTexts() {
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = say(element.dataset.text);
+  by("language").lang = language === "en" ? "de" : "en";
+  by("language").setAttribute("aria-label", say("language_label"));
+  for (const field of fields) {
+    if (field.kind === "number") {
+      by(`${field.id}-slider`).setAttribute("aria-label", say("slider", { label: field.label }));
+      showHint(field);
+    }
+    if (field.kind === "switch") showYesNo(field);
+  }
+  showModel();
+  if (last) showAnswer(last);
+}
+
+function showHint(field, wrong = "") {
+  const hint = by(`${field.id}-hint`);
+  let text = wrong;
+  if (!wrong && field.kind === "number") {
+    text = say("possible", field);
+    if (field.usual) text += `; ${say("usual", { low: field.usual[0], high: field.usual[1] })}`;
+  }
+  hint.textContent = text;
+  hint.hidden = !text;
+  hint.classList.toggle("wrong", Boolean(wrong));
+  if (wrong) by(field.id).setAttribute("aria-invalid", "true");
+  else by(field.id).removeAttribute("aria-invalid");
+}
+
+function showYesNo(field) {
+  by(field.id).nextElementSibling.textContent = say(by(field.id).checked ? "yes" : "no");
+}
+
+function valueOf(field) {
+  const input = by(field.id);
+  if (field.kind === "switch") return input.checked ? 1 : 0;
+  if (field.kind === "select") return field.values[input.selectedIndex];
+  return Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : null;
+}
+
+function body() {
+  const request = {};
+  for (const field of fields) {
+    const place = field.group ? (request[field.group] ??= {}) : request;
+    place[field.name] = valueOf(field);
+  }
+  return request;
+}
+
+function showCurl() {
+  const quoted = JSON.stringify(body()).replaceAll("'", "'\\''");
+  by("curl").textContent =
+    `curl -H 'Content-Type: application/json' \\\n  -d '${quoted}' \\\n  ${location.origin}/predict/`;
+}
+
+function showModel() {
+  if (!state) return;
+  const text = state.model_answers ? say("model_ready", { version: state.model_version }) : say("model_missing");
+  by("model").textContent = text;
+  by("model").className = `state ${state.model_answers ? "good" : "bad"}`;
+}
+
+function showMessage(key) {
+  by("message").textContent = key ? say(key) : "";
+  by("message").hidden = !key;
+}
+
+function percent(share) {
+  return new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(share);
+}
+
+function showAnswer(answer) {
+  const [kind, ...rest] = answer.reason.split(": ");
+  by("empty").hidden = true;
+  by("result").hidden = false;
+  by("who").textContent = say(answer.predictor_type === "model" ? "by_model" : "by_rules");
+  by("who").className = answer.predictor_type;
+  by("prediction").textContent = answer.prediction;
+  by("reason").textContent = kind in texts[language] ? say(kind) : answer.reason;
+  by("detail").textContent = rest.join(": ");
+  by("detail").hidden = rest.length === 0;
+  by("version").textContent = answer.model_version ?? say("no_version");
+  by("request").textContent = answer.request_id;
+  const known = answer.probabilities;
+  by("no-bars").hidden = Boolean(known);
+  by("bars").hidden = !known;
+  const highest = known ? Math.max(...Object.values(known)) : 0;
+  by("bars").replaceChildren(...(known ? classes.map((name) => bar(name, known[name], highest)) : []));
+}
+
+function bar(name, share, highest) {
+  const row = document.createElement("li");
+  const label = document.createElement("span");
+  const track = document.createElement("span");
+  const filled = document.createElement("span");
+  const number = document.createElement("span");
+  label.textContent = name;
+  track.className = "track";
+  track.setAttribute("aria-hidden", "true");
+  filled.className = "bar";
+  filled.style.width = `${share * 100}%`;
+  number.className = "share";
+  number.textContent = percent(share);
+  row.classList.toggle("best", share === highest);
+  track.append(filled);
+  row.append(label, track, number);
+  return row;
+}
+
+function showProblems(problems) {
+  let first = null;
+  for (const problem of problems) {
+    const field = fields.find((one) => problem.field === pathOf(one));
+    if (!field) continue;
+    showHint(field, field.kind === "number" ? say("not_allowed", field) : problem.msg);
+    first ??= by(field.id);
+  }
+  by("result").hidden = true;
+  by("empty").hidden = true;
+  last = null;
+  showMessage("refused");
+  (first ?? by("answer")).focus();
+}
+
+/** What the contract does not allow, in the form of the gateway's own refusals. */
+function mistakes() {
+  const wrong = (field) => {
+    const value = valueOf(field);
+    const whole = field.type !== "int" || Number.isInteger(value);
+    return field.kind === "number" && !(value !== null && value >= field.low && value <= field.high && whole);
+  };
+  return fields.filter(wrong).map((field) => ({ field: pathOf(field) }));
+}
+
+function pathOf(field) {
+  return field.group ? `${field.group}.${field.name}` : field.name;
+}
+
+async function ask(event) {
+  event.preventDefault();
+  for (const field of fields) showHint(field);
+  const found = mistakes();
+  if (found.length) {
+    showProblems(found);
+    return;
+  }
+  const button = by("ask");
+  button.disabled = true;
+  button.textContent = say("asking");
+  showMessage("");
+  try {
+    const response = await fetch("/predict/", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body()),
+    });
+    const content = await response.json();
+    if (response.ok) {
+      last = content;
+      showAnswer(content);
+      if (matchMedia("(max-width: 760px)").matches) by("answer").scrollIntoView();
+    } else if (response.status === 422) showProblems(content.detail);
+    else showMessage("no_rules");
+  } catch {
+    showMessage("failed");
+  }
+  button.disabled = false;
+  button.textContent = say("ask");
+  readHealth();
+}
+
+async function readHealth() {
+  try {
+    state = await (await fetch("/health")).json();
+    showModel();
+  } catch { /* the next answer says so */ }
+}
+
+for (const field of fields) {
+  const input = by(field.id);
+  if (field.kind === "number") {
+    const slider = by(`${field.id}-slider`);
+    slider.addEventListener("input", () => { input.value = slider.value; showHint(field); });
+    input.addEventListener("input", () => { slider.value = input.value; showHint(field); });
+  }
+  if (field.kind === "switch") input.addEventListener("change", () => showYesNo(field));
+}
+form.addEventListener("input", showCurl);
+form.addEventListener("submit", ask);
+form.addEventListener("reset", () => setTimeout(() => {
+  showMessage("");
+  for (const field of fields) { showHint(field); if (field.kind === "switch") showYesNo(field); }
+  showCurl();
+}));
+by("language").addEventListener("click", () => {
+  language = language === "en" ? "de" : "en";
+  try { localStorage.setItem("lakeloop-language", language); } catch { /* then it is not kept */ }
+  showTexts();
+});
+by("copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(by("curl").textContent);
+    by("copy").textContent = say("copied");
+  } catch {
+    getSelection().selectAllChildren(by("curl"));
+  }
+});
+showTexts();
+showCurl();
+readHealth();

@@ -1,0 +1,142 @@
+"""The client page in a real browser: asked with a model, asked with the rules, in both languages, on a phone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from lakeloop.contract_file import load_contract
+from lakeloop.settings import PROJECT
+from serving.gateway.page.render import render_page
+from serving.gateway.page.texts import TEXTS
+from serving.gateway.process import RunningGateway
+
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium; `make system` installs it")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(params=[1280, 390], ids=["desk", "phone"])
+def page(browser: Browser, gateway: RunningGateway, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The open page; at the end it must have asked nobody but the gateway and complained about nothing."""
+    opened = browser.new_page(viewport={"width": request.param, "height": 844}, locale="en-GB")
+    complaints: list[str] = []
+    asked: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda sent: asked.append(sent.url))
+    opened.goto(gateway.url)
+    expect(opened.locator("#model")).to_have_text("Model version 1 is ready.")
+    yield opened
+    assert complaints == []
+    assert all(url.startswith((gateway.url, "data:")) for url in asked)
+    opened.close()
+
+
+def test_the_model_answers_with_probabilities_as_bars(page: Page, gateway: RunningGateway) -> None:
+    page.get_by_label("Age of the driver", exact=True).fill("33.5")
+    page.get_by_role("switch", name="The driver took part in a safety training").check()
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#who")).to_have_text("The model answers")
+    expect(page.locator("#reason")).to_have_text(TEXTS["en"]["ok"])
+    expect(page.locator("#version")).to_have_text("1")
+    request = {
+        "driver": {"training": 1, "age": 33.5, "miles": 125},
+        "vehicle": {"emergency_braking": 0, "braking_distance": 51, "power": 100},
+    }
+    told = httpx.post(f"{gateway.url}/predict/", json=request).json()
+    expect(page.locator("#prediction")).to_have_text(told["prediction"])
+    rows = page.locator("#bars li")
+    expect(rows).to_have_count(3)
+    for index, (name, share) in enumerate(told["probabilities"].items()):
+        expect(rows.nth(index)).to_contain_text(name)
+        expect(rows.nth(index).locator(".share")).to_have_text(f"{share * 100:.1f}%")
+        wide = rows.nth(index).locator(".bar").evaluate("bar => parseFloat(bar.style.width)")
+        assert wide == pytest.approx(share * 100, abs=0.01)
+
+
+def test_the_curl_line_is_the_same_request(page: Page) -> None:
+    page.get_by_label("Power of the engine", exact=True).fill("120.5")
+    line = page.locator("#curl").inner_text()
+    assert '"power":120.5' in line and line.startswith("curl -H 'Content-Type: application/json'")
+
+
+def test_the_rules_answer_and_say_why_in_german(page: Page) -> None:
+    page.get_by_label("Power of the engine", exact=True).fill("300")
+    page.locator("#language").click()
+    page.get_by_role("button", name="Fragen").click()
+    expect(page.locator("#who")).to_have_text("Die Regeln antworten")
+    expect(page.locator("#reason")).to_have_text(TEXTS["de"]["out of range"])
+    expect(page.locator("#detail")).to_have_text("power is 300, the model answers 50 to below 250")
+    expect(page.locator("#no-bars")).to_be_visible()
+    expect(page.locator("#version")).to_have_text("keine")
+    assert page.evaluate("document.documentElement.lang") == "de"
+    page.reload()
+    expect(page.locator("#ask")).to_have_text("Fragen")
+
+
+def test_what_is_not_allowed_is_said_at_the_field(page: Page) -> None:
+    age = page.get_by_label("Age of the driver", exact=True)
+    for wrong in ("151", ""):
+        age.fill(wrong)
+        page.get_by_role("button", name="Ask").click()
+        expect(page.get_by_role("alert")).to_have_text(TEXTS["en"]["refused"])
+        expect(age).to_have_attribute("aria-invalid", "true")
+        expect(age).to_be_focused()
+        expect(page.locator("#driver-age-hint")).to_have_text("Allowed: 0 to 150 years")
+    age.fill("30")
+    expect(age).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_it_works_by_keyboard_alone(page: Page) -> None:
+    page.keyboard.press("Tab")  # the language
+    seen = []
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        name = page.evaluate("document.activeElement.id")
+        seen.append(name)
+        if name == "driver-training":
+            page.keyboard.press("Space")
+        if name == "driver-age-slider":
+            page.keyboard.press("ArrowRight")
+        if name == "ask":
+            page.keyboard.press("Enter")
+            break
+    assert [name for name in seen if not name.endswith("-slider")] == [
+        "driver-training", "driver-age", "driver-miles",
+        "vehicle-emergency_braking", "vehicle-braking_distance", "vehicle-power", "ask",
+    ]  # fmt: skip
+    expect(page.locator("#who")).to_be_visible()
+    assert '"training":1,"age":46' in page.locator("#curl").inner_text()
+
+
+def test_it_fits_and_every_control_has_a_name(page: Page) -> None:
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#result")).to_be_visible()
+    wide, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= room
+    nameless = page.evaluate(
+        """[...document.querySelectorAll("input, select, button")].filter(
+            (control) => !(control.labels?.length || control.ariaLabel || control.textContent.trim())).length"""
+    )
+    assert nameless == 0
+
+
+def test_both_languages_say_the_same_things() -> None:
+    assert set(TEXTS["en"]) == set(TEXTS["de"])
+    assert all(TEXTS["en"][key] != TEXTS["de"][key] or key == "possible" for key in TEXTS["en"])
+
+
+def test_any_contract_gives_a_page() -> None:
+    churn = load_contract(PROJECT / "tests" / "use_cases" / "churn" / "contract.yaml")
+    page = render_page(churn)
+    assert "<option>pro, annual</option>" in page and 'id="usage-slider"' in page
