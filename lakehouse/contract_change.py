@@ -6,7 +6,7 @@ from collections.abc import Callable
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse import gold, silver
+from lakehouse import gold, predictions, silver, training
 from lakehouse.layout import (
     REJECTS,
     TRAINING,
@@ -45,8 +45,9 @@ def follow_contract(
         gold.progress_path(settings).unlink(missing_ok=True)
         for source in contract.sources:
             _forget(spark, contract, settings, source)
+        predictions.forget(spark, contract, settings)
         if table_exists(spark, table_path(settings, "gold", TRAINING)):
-            gold.create_training(spark, contract, settings, replace=True)
+            training.create_training(spark, contract, settings, replace=True)
         rejects = table_path(settings, "silver", REJECTS)
         if table_exists(spark, rejects):
             DeltaTable.forPath(spark, rejects).delete()

@@ -1,7 +1,7 @@
 """Delivers generated months as files into the landing folder, and holds back what the clock says is not known yet."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +37,14 @@ def generate(
     rows: int | None = None,
     seed: int | None = None,
     out: Path | None = None,
+    sources: Collection[str] | None = None,
     on_file: Callable[[Delivery], None] = lambda delivery: None,
 ) -> list[Delivery]:
     """Write `<source>/<file of the month>` for every source and month.
 
     The landing folder (no `out`) gets the features of every month asked for and the ground truth the clock
     allows; later truth waits in a hidden folder beside it until `release` delivers it. With `out`, all is
-    written there.
+    written there. `sources`: only these; default: all.
     """
     landing = settings.folder("landing")
     clock = read_clock(settings)
@@ -51,6 +52,8 @@ def generate(
     for month in months:
         frame = sample_month(contract, settings, month, rows, seed)
         for source, spec in contract.sources.items():
+            if sources is not None and source not in sources:
+                continue
             due = contract.arrives(source, month) if source == contract.label.source and spec.delay_months else 0
             held = out is None and due > clock
             folder = (out or landing) / (HELD if held else "") / source
@@ -60,6 +63,17 @@ def generate(
             on_file(delivery)
             deliveries.append(delivery)
     return deliveries
+
+
+def missing_sources(contract: Contract, settings: Settings, month: int, sources: Iterable[str]) -> list[str]:
+    """Those of `sources` whose file of the month lies neither in the landing folder nor among those held back."""
+    landing = settings.folder("landing")
+    names = {source: contract.sources[source].file_name(contract.month_name(month)) for source in sources}
+    return [
+        source
+        for source, name in names.items()
+        if not any((folder / source / name).exists() for folder in (landing, landing / HELD))
+    ]
 
 
 def release(contract: Contract, settings: Settings) -> list[Path]:

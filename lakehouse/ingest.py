@@ -1,9 +1,7 @@
 """Landing to gold in one go; bad files and bad rows are reported, never raised."""
 
-import errno
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
@@ -12,10 +10,11 @@ from lakehouse.bronze import LandingReport, land, read_deliveries
 from lakehouse.contract_change import follow_contract
 from lakehouse.gold import GoldReport, build_gold
 from lakehouse.layout import work_folder
-from lakehouse.lock import only_one
+from lakehouse.lock import in_turn, only_one
+from lakehouse.no_space import disk_full_as_no_space
+from lakehouse.predictions import refine_predictions
 from lakehouse.silver import SilverReport, refine
 from lakeloop.contract import Contract
-from lakeloop.errors import NoSpace
 from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -70,7 +69,8 @@ def ingest(
         Busy: another ingest runs on this home.
         NoSpace: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
-    with only_one(work_folder(settings) / "ingest.lock"), _disk_full_as_no_space():
+    work = work_folder(settings)
+    with only_one(work / "ingest.lock"), in_turn(work / "tables.lock"), disk_full_as_no_space():
         follow_contract(spark, contract, settings, progress)
         before = read_deliveries(spark, settings)
         reports = []
@@ -80,6 +80,7 @@ def ingest(
             report = _source_report(source, landed, refined)
             reports.append(report)
             progress(_line(report))
+        refine_predictions(spark, contract, settings)  # only new after a change of the contract
         gold = build_gold(spark, contract, settings)
         if gold.version is not None:
             progress(
@@ -117,17 +118,3 @@ def _line(report: SourceReport) -> str:
         f"{len(report.refused)} refused" if report.refused else "",
     ]
     return ", ".join(part for part in parts if part)
-
-
-@contextmanager
-def _disk_full_as_no_space() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or "No space left on device" in str(error):
-            raise NoSpace(
-                "the disk is full; what was being written is not visible to readers. Free some space and run it again: "
-                "nothing is lost and nothing doubled"
-            ) from error
-        raise

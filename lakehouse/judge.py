@@ -33,11 +33,12 @@ def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
 
 def is_good(contract: Contract, source: str) -> Expression:
     """Whether a bronze row keeps the contract; never null, and false exactly where `problem` finds something."""
-    conditions = [_fits(contract, name, column) for name, column in contract.columns_of(source).items()]
+    conditions = [fits(contract, name, column) for name, column in contract.columns_of(source).items()]
     return sf.coalesce(reduce(lambda a, b: a & b, conditions, sf.col("_flaw").isNull()), sf.lit(False))
 
 
-def _fits(contract: Contract, name: str, column: Column) -> Expression:
+def fits(contract: Contract, name: str, column: Column) -> Expression:
+    """Whether one delivered text keeps the contract; null counts as no."""
     text, value = sf.col(f"`{name}`"), typed_value(name, column)
     if name == contract.event_time.column:
         return text.rlike(MONTH_PATTERN)

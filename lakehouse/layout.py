@@ -11,6 +11,7 @@ from lakeloop.settings import Settings
 
 LAYERS = ("bronze", "silver", "gold")
 DELIVERIES, REJECTS, TRAINING, MONTHLY = "deliveries", "rejects", "training", "monthly"
+REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "performance", "scores"
 
 
 def table_path(settings: Settings, layer: str, table: str) -> str:

@@ -1,4 +1,4 @@
-"""One ingest at a time in one home: a lock the operating system lets go when the process ends, however it ends."""
+"""One ingest and one stream at a time in one home, by locks the operating system lets go when a process ends."""
 
 import fcntl
 import os
@@ -10,8 +10,8 @@ from lakeloop.errors import Busy
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`.
+def only_one(path: Path, what: str = "ingest") -> Iterator[None]:
+    """Hold the lock file at `path`; `what` names in the refusal who holds it.
 
     Raises:
         Busy: another process holds it; its id is named.
@@ -24,9 +24,18 @@ def only_one(path: Path) -> Iterator[None]:
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
             raise Busy(
-                f"another ingest is running on this home (process {holder}); wait for it to end, then run this again"
+                f"another {what} is running on this home (process {holder}); wait for it to end, then run this again"
             ) from None
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()
+        yield
+
+
+@contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path`, waiting until whoever holds it lets it go."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
         yield

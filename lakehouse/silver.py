@@ -39,10 +39,14 @@ TOP_REASONS = 5
 
 @dataclass
 class SilverReport:
-    """What one run changed in a source's silver table, and what it rejected (most frequent reasons first)."""
+    """What one run changed in a source's silver table, and what it rejected (most frequent reasons first).
+
+    `repeated`: records left out because their request id was there already.
+    """
 
     inserted: int = 0
     updated: int = 0
+    repeated: int = 0
     rejected: int = 0
     reasons: list[tuple[str, int]] = field(default_factory=list)
 
@@ -131,7 +135,7 @@ def _write_batch(new: DataFrame, contract: Contract, settings: Settings, source:
     report.inserted += written.inserted
     report.updated += written.updated
     if written.seen < count:
-        _write_rejects(refused, settings, source, report)
+        write_rejects(refused, settings, source, report)
 
 
 def count_keys(bronze: DataFrame, key: str) -> tuple[int, bool]:
@@ -202,7 +206,8 @@ def differs(columns: list[str]) -> Column:
     return ~reduce(lambda a, b: a & b, same)
 
 
-def _write_rejects(rows: DataFrame, settings: Settings, source: str, report: SilverReport) -> None:
+def write_rejects(rows: DataFrame, settings: Settings, source: str, report: SilverReport) -> None:
+    """Add rows of `rejects`' columns that are not there yet, and their count and reasons to the report."""
     spark = rows.sparkSession
     path = table_path(settings, "silver", REJECTS)
     create_table(spark, path, REJECTS_SCHEMA, comment="Rows that break the contract, each with the reason")

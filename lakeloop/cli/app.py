@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lakeloop.cli import clock, contract, data, fallback, lake, pipeline, serve, story
+from lakeloop.cli import clock, contract, data, fallback, lake, pipeline, score, serve, simulate, story
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,5 +38,7 @@ app.add_typer(serve.app, name="serve")
 app.add_typer(fallback.app, name="fallback")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
+app.command("simulate")(simulate.simulate)
+app.command("score")(score.score)
 app.command("demo")(story.demo)
 app.command("exercise")(story.exercise)

@@ -1,7 +1,10 @@
 """`lakeloop lake`: take deliveries in, look at tables, export, keep house."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from lakehouse.ingest import IngestReport
+    from lakehouse.stream import StreamReport
 
 app = typer.Typer(no_args_is_help=True, help="The lakehouse: bronze, silver, gold in Delta Lake on Spark.")
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="e.g. gold/training, or training where that is clear.")]
@@ -66,6 +70,63 @@ def ingest_with(spark: "SparkSession", settings: Settings, contract: Contract) -
     if not report.changed:
         console.print("nothing new: no table changed")
     return report
+
+
+@app.command()
+def stream(
+    continuous: Annotated[
+        bool, typer.Option("--continuous", help="Go on until Ctrl-C; default: what is there, then stop.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between looks, with --continuous.")] = 5.0,
+    use_case: UseCase = "",
+) -> None:
+    """Take the request log into bronze/requests and silver/predictions, each request exactly once.
+
+    Lines that are no request record, and rows that break the contract, go to silver/rejects with file, line and
+    reason. `lakeloop lake ingest` joins the ground truth and brings gold up to date.
+    """
+    from lakehouse.stream import open_stream
+
+    settings, contract = open_use_case(use_case)
+    with spark_of(settings) as spark, stop_asked() as stop, open_stream(spark, contract, settings, _say) as take:
+        while True:
+            report = take()
+            if report.changed or not continuous:
+                _tell_stream(report)
+            if not continuous or stop.wait(every):
+                return
+
+
+def _say(line: str) -> None:
+    console.print(line, soft_wrap=True)
+
+
+@contextmanager
+def stop_asked() -> Iterator[threading.Event]:
+    """An event that is set by the first Ctrl-C, so that a batch ends in peace; the second one interrupts."""
+    event = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def asked(*_: object) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, asked)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _tell_stream(report: "StreamReport") -> None:
+    if not report.changed:
+        console.print("nothing new in the request log")
+        return
+    files = "1 file" if report.files == 1 else f"{report.files:,} files"
+    parts = [f"{report.inserted:,} new requests", f"{report.repeated:,} repeated", f"{report.rejected:,} rejected"]
+    console.print(f"{datetime.now():%H:%M:%S} {files}, {', '.join(parts)}, {report.seconds:.1f} s")
+    for reason, count in report.reasons:
+        console.print(f"  {count:,} rejected: {reason}", style=BAD, soft_wrap=True)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 import pytest
 from delta.tables import DeltaTable
 
-from lakehouse.gold import class_id
+from lakehouse.training import class_id
 from lakeloop.contract import Label, LabelClass, When
 from tests.lakehouse.conftest import HEADER, Lake, claims, policy
 

@@ -1,0 +1,191 @@
+"""Batch scoring: a pushed model over a table of the lake, on Spark's executors, with the gateway's own fallback."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sf
+
+from lakehouse.layout import SCORES, table_path, work_folder
+from lakehouse.lock import in_turn
+from lakehouse.metrics import table_version
+from lakehouse.schema import SPARK_TYPES, create_table, quoted
+from lakehouse.tables import find_table, read_table
+from lakeloop.contract import Contract, Segment
+from lakeloop.errors import WrongUse
+from lakeloop.fallback import WHOLE_MODEL, Answer, model_answer, rules_answer, why_not_ask
+from lakeloop.settings import Settings
+from lakeloop.switches import active_switches, parse_segment
+from lakeloop.use_case import Rules, load_rules
+from tfx_pipeline.validate import DTYPES, model_folder
+
+ANSWER = (
+    "prediction string, class_id int, probabilities array<double>, predictor_type string, reason string, "
+    "model_version string"
+)
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Which version of which table was scored with which model: rows added, and of them by the rules."""
+
+    table: str
+    version: int
+    model: str
+    rows: int
+    rules: int
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """All a worker needs to answer rows; it is sent to the executors, which load the model from `folder` once."""
+
+    contract: Contract
+    settings: Settings
+    folder: Path
+    segments_off: tuple[Segment, ...] = ()
+    model_off: bool = False
+
+    def answers(self, batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
+        """Frames of key and features -> frames of key and answer, for Spark's `mapInPandas`."""
+        rules = load_rules(self.contract, self.settings)
+        for frame in batches:
+            given = self.answer(frame, rules)
+            columns = {self.contract.key.column: frame[self.contract.key.column].to_numpy()}
+            asked = [answer.probabilities is not None for answer in given]
+            yield pd.DataFrame(
+                columns
+                | {name: [getattr(a, name) for a in given] for name in ("prediction", "class_id", "probabilities")}
+                | {name: [getattr(a, name) for a in given] for name in ("predictor_type", "reason")}
+                | {"model_version": [self.folder.name if known else None for known in asked]}
+            )
+
+    def answer(self, frame: pd.DataFrame, rules: Rules | None) -> list[Answer]:
+        """The answer of each row; only rows the model may be asked about reach it."""
+        contract = self.contract
+        rows: list[Mapping[str, Any]] = frame[list(contract.features)].to_dict("records")  # type: ignore[assignment]
+        reasons = [why_not_ask(contract, row, self.segments_off, self.model_off) for row in rows]
+        asked = np.array([not reason for reason in reasons], dtype=bool)
+        known = iter(self._probabilities(frame[asked]) if asked.any() else ())
+        return [
+            rules_answer(contract, _needed(rules), row, reason)
+            if reason
+            else model_answer(contract, rules, row, [float(p) for p in next(known)])
+            for row, reason in zip(rows, reasons, strict=True)
+        ]
+
+    def _probabilities(self, frame: pd.DataFrame) -> np.ndarray:
+        from tfx_pipeline.prediction import predict_columns
+
+        columns = {name: frame[name].to_numpy(DTYPES[f.type]) for name, f in self.contract.features.items()}
+        return predict_columns(loaded_model(str(self.folder)), columns)
+
+
+@cache
+def loaded_model(folder: str) -> Any:
+    """The model in a folder, loaded once a process."""
+    from tfx_pipeline.quiet import quiet_libraries
+
+    quiet_libraries()
+    from tfx_pipeline.prediction import load_saved_model
+
+    return load_saved_model(folder)
+
+
+def score(
+    spark: SparkSession, contract: Contract, settings: Settings, table: str, version: int | None = None, model: str = ""
+) -> ScoreReport:
+    """Score a version of a table, by default its newest, with a pushed model, by default the newest, into gold/scores.
+
+    Raises:
+        NotFound: no such table, version or model; the text names what there is.
+        WrongUse: the table lacks the key or a feature, has one in another type, or rows without a value.
+    """
+    folder = model_folder(settings, model)
+    name = "/".join(find_table(spark, settings, table))
+    number = table_version(spark, table_path(settings, *name.split("/"))) if version is None else version
+    rows = read_table(spark, settings, name, number)
+    _check(contract, rows, name)
+    path = table_path(settings, "gold", SCORES)
+    with in_turn(work_folder(settings) / "tables.lock"):
+        create_table(spark, path, _columns(contract), comment="Rows of tables, scored in batches")
+        scores = spark.read.format("delta").load(path)
+        mine = scores.where(
+            (sf.col("table") == name) & (sf.col("version") == number) & (sf.col("model") == folder.name)
+        )
+        if not mine.isEmpty():
+            return ScoreReport(name, number, folder.name, 0, 0)
+        scorer = _scorer(contract, settings, folder)
+        _scored(rows, scorer, contract, name, number).write.format("delta").mode("append").save(path)
+        kinds = {row[0]: row[1] for row in mine.groupBy("predictor_type").count().collect()}
+    return ScoreReport(name, number, folder.name, sum(kinds.values()), kinds.get("rules", 0))
+
+
+def _scored(rows: DataFrame, scorer: Scorer, contract: Contract, table: str, version: int) -> DataFrame:
+    key, classes = quoted(contract.key.column), sf.array(*map(sf.lit, contract.label.class_names))
+    given = rows.select(key, *map(quoted, contract.features)).mapInPandas(scorer.answers, f"{key} string, {ANSWER}")
+    return given.select(
+        key,
+        sf.lit(table).alias("table"),
+        sf.lit(version).cast("bigint").alias("version"),
+        sf.lit(scorer.folder.name).alias("model"),
+        "prediction",
+        "class_id",
+        sf.map_from_arrays(classes, "probabilities").alias("probabilities"),
+        "predictor_type",
+        "reason",
+        "model_version",
+        sf.current_timestamp().alias("scored_at"),
+    )
+
+
+def _columns(contract: Contract) -> str:
+    return (
+        f"{quoted(contract.key.column)} string, "
+        "`table` string NOT NULL COMMENT 'table that was scored', "
+        "version bigint NOT NULL COMMENT 'its Delta version', "
+        "model string NOT NULL COMMENT 'version of the pushed model it was scored with', "
+        "prediction string NOT NULL, class_id int NOT NULL, "
+        "probabilities map<string, double> COMMENT 'by class; null where the model was not asked', "
+        "predictor_type string NOT NULL COMMENT 'model or rules', "
+        "reason string NOT NULL COMMENT 'ok, or why the rules answered', "
+        "model_version string COMMENT 'version that gave the probabilities; null without them', "
+        "scored_at timestamp NOT NULL"
+    )
+
+
+def _scorer(contract: Contract, settings: Settings, folder: Path) -> Scorer:
+    """With what is switched off at run time now."""
+    switches = active_switches(settings)
+    segments = tuple(parse_segment(contract, s.segment) for s in switches if s.segment != WHOLE_MODEL)
+    return Scorer(contract, settings, folder, segments, any(s.segment == WHOLE_MODEL for s in switches))
+
+
+def _check(contract: Contract, rows: DataFrame, table: str) -> None:
+    there = {field.name: field.dataType.simpleString() for field in rows.schema.fields}
+    wanted = {name: SPARK_TYPES[feature.type] for name, feature in contract.features.items()}
+    missing = [name for name in (contract.key.column, *wanted) if name not in there]
+    if missing:
+        raise WrongUse(f"{table} lacks {', '.join(missing)}; key and features are needed: silver and gold have them")
+    other = [f"{name} is {there[name]}, not {type_}" for name, type_ in wanted.items() if there[name] != type_]
+    if other:
+        raise WrongUse(f"{table} is not typed by the contract ({'; '.join(other)}); score a table of silver or gold")
+    empty = [name for name, count in _nulls(rows, wanted).items() if count]
+    if empty:
+        raise WrongUse(f"{table} has rows without {', '.join(empty)}; every feature is needed")
+
+
+def _nulls(rows: DataFrame, names: Iterable[str]) -> dict[str, int]:
+    counted: Sequence[Any] = rows.agg(*(sf.count_if(sf.col(quoted(n)).isNull()).alias(n) for n in names)).collect()
+    return dict(counted[0].asDict())
+
+
+def _needed(rules: Rules | None) -> Rules:
+    if rules is None:
+        raise WrongUse("the contract's fallback names no rules")
+    return rules
