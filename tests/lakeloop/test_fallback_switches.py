@@ -1,0 +1,106 @@
+"""Segments in words, the rules they are part of, and the switches a user sets."""
+
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lakeloop.contract import Contract, Segment
+from lakeloop.errors import NotFound, WrongUse
+from lakeloop.fallback import model_answer, rules_answer, why_not_ask
+from lakeloop.settings import Settings
+from lakeloop.switches import active_switches, add_switch, all_switches, parse_segment, remove_switch
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+ROW = {"training": 0, "age": 40.0, "emergency_braking": 1, "braking_distance": 40.0, "power": 100.0, "miles": 70.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("age < 40", False), ("age <= 40", True), ("age == 40", True), ("age != 40", False), ("age > 39.9", True),
+        ("age >= 40.1", False), ("age<41 and training == 0", True), ("age < 41 and training == 1", False),
+    ],
+)  # fmt: skip
+def test_a_segment_says_which_rows_it_holds(contract: Contract, text: str, holds: bool) -> None:
+    assert parse_segment(contract, text).holds(ROW) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("age", "is not a condition"),
+        ("age < 25 or power > 100", "a number"),
+        ("age < old", "`age` is a number"),
+        ("colour == red", "`colour` is no feature; features: training, age"),
+    ],
+)
+def test_a_segment_that_cannot_be_used_is_explained(contract: Contract, text: str, sentence: str) -> None:
+    with pytest.raises(WrongUse, match="(?s)" + sentence):
+        parse_segment(contract, text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "segments", "off", "why"),
+    [
+        ({}, (), False, ""),
+        ({"age": 149.999}, (), False, ""),
+        ({"age": 150.0}, (), False, "out of range: age is 150, the model answers 10 to below 150"),
+        ({"power": 49.5}, (), False, "out of range: power is 49.5, the model answers 50 to below 250"),
+        ({}, ("age == 40",), False, "segment switched off: age == 40"),
+        ({}, ("age == 40",), True, "model switched off"),
+        ({"age": 1.0}, ("age < 2",), False, "segment switched off: age < 2"),
+    ],
+)
+def test_why_the_model_is_not_asked(
+    contract: Contract, changes: dict[str, Any], segments: tuple[str, ...], off: bool, why: str
+) -> None:
+    assert why_not_ask(contract, {**ROW, **changes}, [Segment(text=text) for text in segments], off) == why
+
+
+def test_the_model_is_believed_from_the_contracts_confidence_on(contract: Contract) -> None:
+    sure = model_answer(contract, lambda _: "high", ROW, [0.25, 0.5, 0.25])
+    assert (sure.prediction, sure.class_id, sure.predictor_type, sure.reason) == ("medium", 1, "model", "ok")
+    unsure = model_answer(contract, lambda _: "high", ROW, [0.3, 0.4999, 0.2001])
+    assert (unsure.prediction, unsure.class_id, unsure.predictor_type) == ("high", 0, "rules")
+    assert unsure.reason.startswith("low confidence") and unsure.probabilities == (0.3, 0.4999, 0.2001)
+    assert rules_answer(contract, lambda _: "low", ROW, "why").probabilities is None
+
+
+def test_switches_stay_on_record(settings: Settings, contract: Contract) -> None:
+    first = add_switch(settings, contract, "age < 25", "ann", "complaints")
+    whole = add_switch(settings, contract, "", "bob", "audit")
+    with pytest.raises(WrongUse, match="switched off already"):
+        add_switch(settings, contract, "age < 25", "eve", "again")
+    remove_switch(settings, first.id, "bob")
+    assert [switch.segment for switch in active_switches(settings)] == [""]
+    gone, still = all_switches(settings)
+    assert (gone.who, gone.why, gone.removed_by) == ("ann", "complaints", "bob") and gone.until and still == whole
+    with pytest.raises(NotFound, match="no active switch has number"):
+        remove_switch(settings, first.id, "bob")
+    assert active_switches(settings.model_copy(update={"use_case": "other"})) == ()
+
+
+def test_the_command_line_adds_lists_and_removes(lakeloop: Run) -> None:
+    added = lakeloop("fallback", "add", "age < 25", "--why", "too many complaints", "--who", "ann")
+    assert added.returncode == 0 and "1: rules answer for age < 25 (ann: too many complaints)" in added.stdout
+    listed = lakeloop("fallback", "list").stdout
+    assert "age < 25" in listed and "ann" in listed
+    assert lakeloop("fallback", "remove", 1, "--who", "bob").returncode == 0
+    assert "bob" in lakeloop("fallback", "list", "--history").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("add", "age < 25"), 2, "say why with --why"),
+        (("add", "age < 25", "--all", "--why", "x"), 2, "name a segment"),
+        (("remove", "7"), 1, "no active switch has number 7"),
+    ],
+)
+def test_wrong_use_of_fallback_is_explained(
+    lakeloop: Run, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    wrong = lakeloop("fallback", *arguments)
+    assert wrong.returncode == code and sentence in wrong.stderr and "Traceback" not in wrong.stderr

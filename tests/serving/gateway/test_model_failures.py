@@ -1,0 +1,273 @@
+"""Model servers that are down, slow, broken or replaced under load: the rules answer, in time, and it is counted."""
+
+import asyncio
+import json
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lakeloop.settings import PROJECT, Settings, load_settings
+from serving.gateway.model_api import ModelApi
+from serving.gateway.model_client import Known, ModelClient, Unavailable
+from serving.gateway.process import running_gateway
+from serving.model_server.process import running_server, stop
+from tests.serving.gateway.conftest import body, eventually, logged
+
+FEATURES, CLASSES = ("a", "b"), 2
+BUDGET = 0.25
+ROW = {"a": 1.0, "b": 2.0}
+AVAILABLE = {"model_version_status": [{"version": "3", "state": "AVAILABLE", "status": {}}]}
+
+
+class Server(ThreadingHTTPServer):
+    """A TensorFlow Serving that does what a test tells it: `status` and `predict` give code, content and a delay."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status: Callable[[], tuple[int, Any, float]] = lambda: (200, AVAILABLE, 0.0)
+        self.predict: Callable[[str, int], tuple[int, Any, float]] = lambda _, rows: (200, good(rows), 0.0)
+        self.calls: list[tuple[str, int]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        self._answer(*self.server.status())
+
+    def do_POST(self) -> None:
+        inputs = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["inputs"]
+        rows = len(inputs["a"])
+        self.server.calls.append((self.path, rows))
+        self._answer(*self.server.predict(self.path, rows))
+
+    def _answer(self, code: int, content: Any, delay: float) -> None:
+        time.sleep(delay)
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        try:
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        except OSError:
+            pass  # the gateway did not wait
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def good(rows: int) -> dict[str, Any]:
+    return {"outputs": {"probabilities": [[0.25, 0.75]] * rows, "class_id": [1] * rows}}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    started = Server()
+    threading.Thread(target=started.serve_forever, args=(0.02,), daemon=True).start()
+    yield started
+    started.shutdown()
+    started.server_close()
+
+
+def with_client(url: str, use: Callable[[ModelClient], Any]) -> Any:
+    """Run `use` with a started client."""
+
+    async def run() -> Any:
+        client = ModelClient(ModelApi(url, "m", FEATURES, CLASSES), BUDGET, lambda _: None)
+        await client.start()
+        try:
+            return await use(client)
+        finally:
+            await client.stop()
+
+    return asyncio.run(run())
+
+
+def ask_once(server: Server) -> Known | Unavailable:
+    return with_client(server.url, lambda client: client.ask([ROW]))
+
+
+def test_the_version_that_answered_is_named(server: Server) -> None:
+    assert ask_once(server) == Known([[0.25, 0.75]], "3")
+    assert server.calls == [("/v1/models/m/versions/3:predict", 1)]
+
+
+def test_a_version_that_is_gone_is_replaced_by_the_newest(server: Server) -> None:
+    def replaced(path: str, rows: int) -> tuple[int, Any, float]:
+        newer = {"model_version_status": [{"version": "10", "state": "AVAILABLE", "status": {}}]}
+        server.status = lambda: (200, newer, 0.0)
+        return (200, good(rows), 0.0) if "/versions/10:" in path else (404, {"error": "gone"}, 0.0)
+
+    server.predict = replaced
+    assert ask_once(server) == Known([[0.25, 0.75]], "10")
+
+
+def test_what_arrives_meanwhile_goes_into_one_call(server: Server) -> None:
+    server.predict = lambda _, rows: (200, good(rows), 0.05)
+
+    async def many(client: ModelClient) -> list[Any]:
+        return await asyncio.gather(*(client.ask([ROW] * count) for count in (1, 2, 1, 3, 1)))
+
+    answers = with_client(server.url, many)
+    assert [len(answer.probabilities) for answer in answers] == [1, 2, 1, 3, 1]
+    assert sum(rows for _, rows in server.calls) == 8 and len(server.calls) <= 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ((500, {"error": "exploded"}, 0.0), "the model server answered 500: exploded"),
+        ((400, {"error": "no such input"}, 0.0), "the model server answered 400: no such input"),
+        ((200, b"<html>", 0.0), "the model server answered 200: something that cannot be read"),
+        ((200, {"outputs": [1]}, 0.0), "not `probabilities` of 2 classes"),
+        ((200, {"outputs": {"probabilities": [[0.5]]}}, 0.0), "not `probabilities` of 2 classes"),
+        ((200, {"outputs": {"probabilities": []}}, 0.0), "not `probabilities` of 2 classes"),
+        ((200, b'{"outputs":{"probabilities":[[NaN,1.0]]}}', 0.0), "cannot be read"),
+        ((200, {"outputs": {"probabilities": [[None, 1.0]]}}, 0.0), "not `probabilities` of 2 classes"),
+        ((404, {"error": "gone"}, 0.0), "version 3 is not served any more"),
+        ((200, good(1), 3 * BUDGET), "no answer within 250 ms"),
+    ],
+)
+def test_a_bad_answer_is_no_answer(server: Server, answer: tuple[int, Any, float], why: str) -> None:
+    server.predict = lambda _path, _rows: answer
+    outcome = ask_once(server)
+    assert isinstance(outcome, Unavailable) and why in outcome.why
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ((404, {"error": "unknown"}, 0.0), "knows no version"),
+        ((200, {"model_version_status": [{"version": "3", "state": "LOADING"}]}, 0.0), "available yet"),
+        ((200, {"model_version_status": [{"state": "AVAILABLE"}]}, 0.0), "status cannot be read"),
+        ((200, b"hello", 0.0), "cannot be read"),
+    ],
+)
+def test_without_a_version_nobody_is_asked(server: Server, status: tuple[int, Any, float], why: str) -> None:
+    server.status = lambda: status
+    outcome = ask_once(server)
+    assert isinstance(outcome, Unavailable) and why in outcome.why and server.calls == []
+
+
+def test_a_server_that_hangs_costs_the_budget_only_a_few_times_and_is_found_again(server: Server) -> None:
+    async def story(client: ModelClient) -> None:
+        server.predict = lambda _, rows: (200, good(rows), 5 * BUDGET)
+        for _ in range(3):
+            assert isinstance(await client.ask([ROW]), Unavailable)
+        asked = len(server.calls)
+        for _ in range(100):
+            outcome = await client.ask([ROW])
+            assert outcome == Unavailable("no answer within 250 ms")
+        assert len(server.calls) == asked and client.problem
+        server.predict = lambda _, rows: (200, good(rows), 0.0)
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+            if not client.problem:
+                break
+        assert await client.ask([ROW]) == Known([[0.25, 0.75]], "3")
+
+    with_client(server.url, story)
+
+
+def test_a_budget_counts_the_waiting_too(server: Server) -> None:
+    server.predict = lambda _, rows: (200, good(rows), 0.8 * BUDGET)
+
+    async def story(client: ModelClient) -> tuple[Any, Any]:
+        first = asyncio.create_task(client.ask([ROW]))
+        await asyncio.sleep(0.02)
+        return await asyncio.gather(first, client.ask([ROW]))
+
+    first, second = with_client(server.url, story)
+    assert isinstance(first, Known) and second == Unavailable("no answer within 250 ms")
+
+
+def test_a_gateway_without_a_model_starts_answers_by_rules_and_says_so(settings: Settings) -> None:
+    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url) as client:
+        told = client.post("/predict/", json=body()).json()
+        assert told["predictor_type"] == "rules" and told["reason"].startswith("model unavailable: no connection to")
+        assert told["prediction"] == "low" and told["probabilities"] is None and told["model_version"] is None
+        health = client.get("/health").json()
+        assert health["status"] == "degraded" and not health["model_answers"] and health["model_problem"]
+        assert 'model_unavailable_total{use_case="insurance"} 1.0' in client.get("/metrics").text
+
+
+def test_a_use_case_without_rules_says_503_and_forgets_the_request(tmp_path: Path) -> None:
+    churn = load_settings(
+        home=tmp_path,
+        use_case="churn",
+        use_cases=PROJECT / "tests" / "use_cases",
+        model_server_url="http://127.0.0.1:9",
+    )
+    with running_gateway(churn) as gateway, httpx.Client(base_url=gateway.url) as client:
+        for _ in range(2):
+            refused = client.post("/predict/", json={"plan": "basic", "usage": 3, "request_id": "one"})
+            assert refused.status_code == 503
+            assert "churn has no rules to answer instead" in refused.json()["detail"][0]["msg"]
+        assert client.get("/health").json()["request_log"] is None
+    assert not logged(churn) and not (tmp_path / "logs").exists()
+
+
+@contextmanager
+def under_load(url: str) -> Iterator[list[dict[str, Any]]]:
+    """Ask all the while; gives the answers, in order."""
+    answers: list[dict[str, Any]] = []
+    ending = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=url, timeout=10) as client:
+            while not ending.is_set():
+                told = client.post("/predict/", json=body())
+                answers.append({"status": told.status_code, **told.json()})
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        ending.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_new_version_under_load_fails_nothing(settings: Settings, model_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    shutil.copytree(model_folder, folder)
+    with running_server({"insurance": folder}, poll_seconds=0.1) as server:
+        settings = settings.model_copy(update={"model_server_url": server.url})
+        with running_gateway(settings) as gateway, under_load(gateway.url) as answers:
+            eventually(lambda: len(answers) > 100)
+            shutil.copytree(folder / "1", tmp_path / "incoming")
+            (tmp_path / "incoming").rename(folder / "2")
+            eventually(lambda: answers[-1]["model_version"] == "2")
+    assert {answer["status"] for answer in answers} == {200}
+    assert {(answer["predictor_type"], answer["reason"]) for answer in answers} == {("model", "ok")}
+
+
+@pytest.mark.long
+def test_a_killed_model_server_is_replaced_by_rules_and_found_again(settings: Settings, model_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    settings = settings.model_copy(update={"model_server_url": f"http://127.0.0.1:{port}"})
+    with running_gateway(settings) as gateway, under_load(gateway.url) as answers:
+        with running_server({"insurance": model_folder}, port=port) as server:
+            eventually(lambda: answers and answers[-1]["reason"] == "ok")
+            server.process.kill()
+            eventually(lambda: answers[-1]["reason"].startswith("model unavailable: no connection"))
+            stop(server.process)
+        with running_server({"insurance": model_folder}, port=port):
+            eventually(lambda: answers[-1]["reason"] == "ok")
+    assert {answer["status"] for answer in answers} == {200}
