@@ -34,19 +34,23 @@ BRONZE = (
 
 def lines_of_files(files: DataFrame) -> DataFrame:
     """Whole files (column `value`) -> a row a line that is not blank, as bronze/requests keeps it."""
-    lines = files.select(
+    # The whole file must be gone from the row before it becomes many: each line would carry a copy.
+    split = files.select(
         sf.col("_metadata.file_name").alias("_source_file"),
         sf.is_valid_utf8("value").alias("_utf8"),
-        sf.posexplode(sf.split("value", "\n")).alias("_position", "text"),
-    ).where("text != ''")
-    record = sf.from_json("text", f"{RECORD}, _bad string", {"columnNameOfCorruptRecord": "_bad"})
+        sf.split("value", "\n").alias("_lines"),
+    )
+    lines = split.select("_source_file", "_utf8", sf.posexplode("_lines").alias("_position", "text"))
+    parsed = sf.from_json("text", f"{RECORD}, _bad string", {"columnNameOfCorruptRecord": "_bad"})
+    lines = lines.where("text != ''").withColumn("record", parsed)
+    record = sf.col("record")
     # A file with a broken byte is decoded with U+FFFD in the byte's place, which says what line it was in.
     flaw = sf.when(~sf.col("_utf8") & sf.contains("text", sf.lit("\ufffd")), "the line is not valid UTF-8").when(
         record["_bad"].isNotNull() | record.isNull(), "the line is not a request record in JSON"
     )
     for name in REQUIRED:
         flaw = flaw.when(record[name].isNull() | (record[name].cast("string") == ""), f"`{name}` is missing")
-    judged = lines.withColumn("_flaw", flaw)
+    judged = lines.select("text", "_source_file", "_position", flaw.alias("_flaw"))
     whole = sf.col("_flaw").isNull()
     return judged.select(
         sf.when(whole, sf.col("text")).alias("line"),
