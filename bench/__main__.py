@@ -1,4 +1,4 @@
-"""`python -m bench [tfx] [lakehouse] [serving]`: measure, print a table, say which bounds were met. Default: all."""
+"""`python -m bench [tfx] [serving] [gateway] [lakehouse]`: measure, print a table, say what was met. Default: all."""
 
 import platform
 import shutil
@@ -12,28 +12,48 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import lakehouse_bench, model_server_bench, tfx_bench
+from bench import gateway_bench, lakehouse_bench, model_server_bench, tfx_bench
 from bench.figure import Figure
+from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.settings import load_settings
+from lakeloop.fallback import why_not_ask
+from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import sample_month
 
 
-def serving(home: Path) -> list[Figure]:
-    """A pushed model of the first use case, asked row by row."""
+def pushed(home: Path) -> tuple[Settings, Contract, dict[str, object]]:
+    """The first use case with a pushed model, and a row that its model may answer."""
     settings = load_settings(home=home / "reference")
     if not settings.folder("models").is_dir():
         command = [sys.executable, "-m", "bench", "tfx", str(home)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     contract = load_contract(settings.contract_path)
-    row = sample_month(contract, settings, 0)[list(contract.features)].to_dict("records")[0]
-    named = {str(feature): value for feature, value in row.items()}
-    return model_server_bench.measure(settings.folder("models"), contract.use_case, named)
+    rows = sample_month(contract, settings, 0)[list(contract.features)].to_dict("records")
+    named = ({str(feature): value for feature, value in row.items()} for row in rows)
+    return settings, contract, next(row for row in named if not why_not_ask(contract, row))
+
+
+def serving(home: Path) -> list[Figure]:
+    """A pushed model of the first use case, asked row by row."""
+    settings, contract, row = pushed(home)
+    return model_server_bench.measure(settings.folder("models"), contract.use_case, row)
+
+
+def gateway(home: Path) -> list[Figure]:
+    """The gateway before a pushed model of the first use case."""
+    settings, contract, row = pushed(home)
+    request: dict[str, object] = {}
+    for name, feature in contract.features.items():
+        place = request.setdefault(feature.group, {}) if feature.group else request
+        assert isinstance(place, dict)
+        place[name] = row[name]
+    return gateway_bench.measure(settings, request)
 
 
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "tfx": tfx_bench.measure,
     "serving": serving,
+    "gateway": gateway,
     "lakehouse": lakehouse_bench.measure,
 }
 

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, its unit, and the bound it should stay under (None: reported, not bounded)."""
+    """A figure, its unit, and the bound it should stay under, or over with `at_least` (None: reported, not bounded)."""
 
     name: str
     value: float
     unit: str
     bound: float | None
+    at_least: bool = False
 
     @property
     def verdict(self) -> str:
         """`met`, `MISSED` or nothing where there is no bound."""
-        return "" if self.bound is None else "met" if self.value <= self.bound else "MISSED"
+        if self.bound is None:
+            return ""
+        met = self.value >= self.bound if self.at_least else self.value <= self.bound
+        return "met" if met else "MISSED"

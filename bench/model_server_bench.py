@@ -27,8 +27,8 @@ def measure(models: Path, name: str, row: Mapping[str, object]) -> list[Figure]:
         with socket.create_connection((address.hostname, address.port)) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for _ in range(WARM_UP):
-                _ask(connection, request)
-            milliseconds = sorted(_ask(connection, request) for _ in range(COUNTED))
+                ask(connection, request)
+            milliseconds = sorted(ask(connection, request) for _ in range(COUNTED))
     return [
         Figure("a row over REST, median", statistics.median(milliseconds), "ms", 1.0),
         Figure("a row over REST, 99th percentile", milliseconds[int(0.99 * COUNTED)], "ms", None),
@@ -62,7 +62,7 @@ def _over_grpc(address: str, name: str, row: Mapping[str, object]) -> list[float
     return sorted(times[WARM_UP:])
 
 
-def _ask(connection: socket.socket, request: bytes) -> float:
+def ask(connection: socket.socket, request: bytes) -> float:
     """Milliseconds until the whole answer is read."""
     began = time.perf_counter()
     connection.sendall(request)

@@ -1,0 +1,120 @@
+"""The gateway's whole path, client on the same cores: latency at one connection, throughput at sixteen, and how many
+times more that is than a small gateway that calls Keras' `model.predict` for each request."""
+
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.figure import Figure
+from bench.model_server_bench import ask
+from lakeloop.settings import Settings
+from serving.gateway.process import running_gateway
+from serving.model_server.process import running_server, stop
+
+WARM_UP, COUNTED = 500, 3_000
+CONNECTIONS, SECONDS = 16, 6.0
+PLAIN_SECONDS = 10.0
+
+
+def measure(settings: Settings, request: Mapping[str, object]) -> list[Figure]:
+    """Figures for the newest pushed model of the settings' use case, asked with this body."""
+    body = json.dumps(request).encode()
+    models = settings.folder("models")
+    with running_server({settings.use_case: models}) as server, tempfile.TemporaryDirectory() as home:
+        own = settings.model_copy(update={"home": Path(home), "model_server_url": server.url})
+        with running_gateway(own) as gateway:
+            _refuse_rules(gateway.url, body)
+            milliseconds = _one_connection(gateway.url, body)
+            rate = _many_connections(gateway.url, body, SECONDS)
+    plain = _plain_gateway(len(_row(request)), body)
+    return [
+        Figure("gateway, one connection, median", statistics.median(milliseconds), "ms", 3.0),
+        Figure("gateway, one connection, 99th percentile", milliseconds[int(0.99 * COUNTED)], "ms", None),
+        Figure("gateway, 16 connections", rate, "requests/s", 800.0, at_least=True),
+        Figure("a gateway with model.predict per request", plain, "requests/s", None),
+        Figure("gateway against model.predict per request", rate / plain, "times", 25.0, at_least=True),
+    ]
+
+
+def _row(request: Mapping[str, object]) -> list[object]:
+    return [value for group in request.values() for value in (group.values() if isinstance(group, dict) else [group])]
+
+
+def _request(url: str, body: bytes) -> tuple[tuple[str, int], bytes]:
+    address = urlsplit(url)
+    head = f"POST /predict/ HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return (address.hostname or "", address.port or 80), head.encode() + b"\r\n\r\n" + body
+
+
+def _connect(address: tuple[str, int]) -> socket.socket:
+    connection = socket.create_connection(address)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def _one_connection(url: str, body: bytes) -> list[float]:
+    address, request = _request(url, body)
+    with _connect(address) as connection:
+        for _ in range(WARM_UP):
+            ask(connection, request)
+        return sorted(ask(connection, request) for _ in range(COUNTED))
+
+
+def _many_connections(url: str, body: bytes, seconds: float) -> float:
+    """Answers a second with every connection asking again as soon as it has its answer."""
+    address, request = _request(url, body)
+    counts = [0] * CONNECTIONS
+    ready = threading.Barrier(CONNECTIONS + 1)
+
+    def client(number: int, until: Callable[[], float]) -> None:
+        with _connect(address) as connection:
+            ask(connection, request)
+            ready.wait()
+            while time.perf_counter() < until():
+                ask(connection, request)
+                counts[number] += 1
+
+    end = [float("inf")]
+    threads = [threading.Thread(target=client, args=(number, lambda: end[0])) for number in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    began = time.perf_counter()
+    end[0] = began + seconds
+    for thread in threads:
+        thread.join()
+    return sum(counts) / (time.perf_counter() - began)
+
+
+def _refuse_rules(url: str, body: bytes) -> None:
+    """The figures are about the model; an answer by rules would flatter them."""
+    address, request = _request(url, body)
+    deadline = time.monotonic() + 20
+    while True:
+        with _connect(address) as connection:
+            connection.sendall(request)
+            answer = connection.recv(65536)
+        if b'"predictor_type":"model"' in answer or b"low confidence" in answer:
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the gateway does not ask the model: {answer[-300:].decode()}")
+        time.sleep(0.2)
+
+
+def _plain_gateway(features: int, body: bytes) -> float:
+    """Answers a second of the small gateway, with the same clients."""
+    command = [sys.executable, "-m", "bench.plain_gateway", str(features)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        return _many_connections(process.stdout.readline().strip(), body, PLAIN_SECONDS)
+    finally:
+        stop(process)
