@@ -30,6 +30,7 @@ from tfx_pipeline.columns import custom_config
 from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
 from tfx_pipeline.components.data_gate import DataGate
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExport
+from tfx_pipeline.components.infra_validator import InfraValidator
 from tfx_pipeline.components.pusher import StampedPusher
 from tfx_pipeline.components.quality_gate import QualityGate
 from tfx_pipeline.components.trainer import StampedTrainer
@@ -116,15 +117,21 @@ def create_pipeline(
     nodes: list[BaseNode] = [export, examples, statistics, schema, validator, data_gate, champion_statistics]
     nodes += [distribution, transform, trainer, champion, evaluator, quality_gate]
     with Cond(quality_gate.outputs["blessing"].future()[0].custom_property("blessed") == 1):
-        # An InfraValidator stands here: it loads the blessed model in the model server and asks it.
+        infra_validator = InfraValidator(
+            contract,
+            examples=examples.outputs["examples"],
+            model=trainer.outputs["model"],
+            model_blessing=quality_gate.outputs["blessing"],
+        )
         pusher = StampedPusher(
             model=trainer.outputs["model"],
             model_blessing=quality_gate.outputs["blessing"],
+            infra_blessing=infra_validator.outputs["blessing"],
             push_destination=pusher_pb2.PushDestination(
                 filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(models_folder))
             ),
         ).with_id("Pusher")
-        nodes.append(pusher)
+        nodes += [infra_validator, pusher]
     return Pipeline(
         pipeline_name=contract.use_case,
         pipeline_root=str(pipeline_root),

@@ -9,9 +9,11 @@ import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tfx.types import Artifact, artifact_utils
 
+from lakeloop.errors import LakeloopError
 from tfx_pipeline.components.data_gate import load_anomalies, problems_in
+from tfx_pipeline.components.infra_validator import BLESSED_PROPERTY, LOG_FILE, REASON_PROPERTY, ROWS_PROPERTY
 from tfx_pipeline.components.quality_gate import read_report
-from tfx_pipeline.metadata import VERSION_PROPERTY
+from tfx_pipeline.metadata import PUSHED_PROPERTY, VERSION_PROPERTY
 from tfx_pipeline.run_record import History
 from tfx_pipeline.stamps import read_stamps
 
@@ -20,8 +22,22 @@ Facts = dict[str, Any]  # fields of RunRecord
 Described = tuple[str, Facts]
 
 
+class InfraRefused(LakeloopError):
+    """The model passed the gate, but the model server could not serve it as clients would ask it."""
+
+    def __init__(self, reason: str, log: Path) -> None:
+        self.reason, self.log = reason, log
+        super().__init__(
+            f"the model passed the gate, but the model server does not serve it: {reason}; its log is {log}"
+        )
+
+
 def describe(node: str, outputs: Outputs) -> Described:
-    """The one-line result of a node that ended well and the RunRecord fields it fills."""
+    """The one-line result of a node that ended well and the RunRecord fields it fills.
+
+    Raises:
+        InfraRefused: InfraValidator did not bless the model.
+    """
     return _DESCRIPTIONS.get(node, lambda _: ("done", {}))(outputs)
 
 
@@ -108,7 +124,16 @@ def _quality_gate(outputs: Outputs) -> Described:
     return text, {"gate": report, "blessed": report.passed}
 
 
+def _infra_validator(outputs: Outputs) -> Described:
+    blessing = outputs["blessing"][0]
+    if not blessing.get_int_custom_property(BLESSED_PROPERTY):
+        raise InfraRefused(blessing.get_string_custom_property(REASON_PROPERTY), Path(blessing.uri) / LOG_FILE)
+    return f"the model server answered {blessing.get_int_custom_property(ROWS_PROPERTY)} rows", {}
+
+
 def _pusher(outputs: Outputs) -> Described:
+    if not outputs["pushed_model"][0].get_int_custom_property(PUSHED_PROPERTY):
+        return "not pushed: the model server did not serve it", {}
     version = outputs["pushed_model"][0].get_string_custom_property(VERSION_PROPERTY)
     return f"version {version}", {"pushed_version": version}
 
@@ -126,5 +151,6 @@ _DESCRIPTIONS: dict[str, Callable[[Outputs], Described]] = {
     "Champion": _champion,
     "Evaluator": _evaluator,
     "QualityGate": _quality_gate,
+    "InfraValidator": _infra_validator,
     "Pusher": _pusher,
 }

@@ -100,10 +100,10 @@ def run_node(settings: Settings, contract: Contract, run_id: str, node: str) -> 
     quiet_after_import()
     try:
         ended = launch(settings, contract, record, node)
+        text, facts = describe(node, ended.outputs) if ended.state != "skipped" else ("the model was refused", {})
     except LakeloopError as error:
         _save_failure(settings, record, node, started, began, error)
         raise
-    text, facts = describe(node, ended.outputs) if ended.state != "skipped" else ("the model was refused", {})
     result = NodeResult(
         node=node,
         state=ended.state,

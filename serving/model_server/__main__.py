@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow loads Keras if it finds it; a server runs graphs, and starts a third sooner without
+    sys.modules.setdefault("keras", None)  # type: ignore[arg-type]
     try:
         models = read_config(options.model_config) if options.model_config else _models(options.model)
         server.serve(models, options.host, options.port, options.grpc_port, options.poll_seconds, _announce)

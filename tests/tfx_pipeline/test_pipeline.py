@@ -36,9 +36,11 @@ NODES = {
     "Champion",
     "Evaluator",
     "QualityGate",
+    "InfraValidator",
     "Pusher",
 }
-BEFORE_TRAINER = NODES - {"ChampionStatistics", "Champion", "Trainer", "Evaluator", "QualityGate", "Pusher"}
+FROM_TRAINER = {"Champion", "Trainer", "Evaluator", "QualityGate", "InfraValidator", "Pusher"}
+BEFORE_TRAINER = NODES - {"ChampionStatistics"} - FROM_TRAINER
 WHY = {"trigger": "test", "event_id": "e1", "airflow_run_id": "", "git_commit": "abc"}
 
 
@@ -123,6 +125,7 @@ def test_every_node_ran_and_said_what_it_did(first: Finished) -> None:
     assert said["Champion"] == "no champion yet"
     assert said["DistributionValidator"] == "as the champion's"
     assert said["QualityGate"].startswith("blessed")
+    assert said["InfraValidator"] == "the model server answered 100 rows"
     assert said["Pusher"] == f"version {first.record.pushed_version}"
 
 
@@ -319,11 +322,21 @@ def test_the_second_run_is_compared_with_the_champion(first: Finished, second: F
     assert "not_worse_than_champion" in {check.name for check in report.checks}
 
 
+def test_the_pushed_model_is_infra_blessed_as_tfx_does_it(first: Finished, second: Finished) -> None:
+    for blessing in newest_artifacts(first.settings, "InfraBlessing"):
+        assert blessing.custom_properties["blessed"].int_value == 1
+        assert (Path(blessing.uri) / "INFRA_BLESSED").is_file()
+        assert "event=version_loaded" in (Path(blessing.uri) / "model_server.log").read_text(encoding="utf-8")
+    graph = read_graph(first.settings)
+    upstream = {node.id: set(node.upstream) for node in graph.nodes}
+    assert "InfraValidator" in upstream["Pusher"] and "QualityGate" in upstream["InfraValidator"]
+
+
 def test_a_refused_model_is_not_pushed(second: Finished, refused: Finished) -> None:
     assert not refused.record.blessed and refused.record.pushed_version == ""
     assert refused.record.state == "succeeded"
     assert refused.nodes["QualityGate"].result.startswith("refused: ")
-    assert refused.nodes["Pusher"].state == "skipped"
+    assert refused.nodes["InfraValidator"].state == refused.nodes["Pusher"].state == "skipped"
     assert all(refused.nodes[name].cached for name in BEFORE_TRAINER)
     assert refused.nodes["Trainer"].state == "ran"
     pushed = {push.version for push in pushes(refused.settings)}

@@ -1,0 +1,141 @@
+"""InfraValidator: loads the model in the model server and asks it, as clients will, before it is pushed.
+
+TFX's own InfraValidator needs Docker or Kubernetes; this one writes the same artifact with the same properties.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.types import Artifact, BaseChannel, Channel, artifact_utils, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import io_utils, path_utils
+
+from lakeloop.contract import Contract, Section
+from tfx_pipeline.gate import EVAL
+from tfx_pipeline.model_server import NotServed, ServedModel, served_model
+from tfx_pipeline.signatures import CLASS_ID, CLASSIFY, PROBABILITIES
+
+EXAMPLES_KEY, MODEL_KEY, MODEL_BLESSING_KEY = "examples", "model", "model_blessing"
+BLESSING_KEY, CLIENT_KEY = "blessing", "client"
+BLESSED_FILE, NOT_BLESSED_FILE = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
+BLESSED_PROPERTY, REASON_PROPERTY, ROWS_PROPERTY = "blessed", "reason", "rows"
+LOG_FILE = "model_server.log"
+ROWS = 100
+"""How many eval rows are asked; enough for every class and every odd value to be likely among them."""
+TOLERANCE = 1e-5
+
+Row = Mapping[str, float | int | str]
+
+
+class Client(Section):
+    """What a client of the model knows: its name, its columns with their types, its classes."""
+
+    name: str
+    columns: Mapping[str, str]
+    class_names: tuple[str, ...]
+
+
+def client_of(contract: Contract) -> Client:
+    """The client the contract describes."""
+    columns: dict[str, str] = {name: feature.type for name, feature in contract.features.items()}
+    return Client(name=contract.use_case, columns=columns, class_names=contract.label.class_names)
+
+
+class InfraValidatorExecutor(base_executor.BaseExecutor):
+    """Asks for the same rows as columns and as tf.Examples; both answers must be whole and the same."""
+
+    def Do(  # noqa: N802 TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Write INFRA_BLESSED, or INFRA_NOT_BLESSED with the reason.
+
+        Raises:
+            ServerNotStarted: the server itself did not come up; the node may be run again.
+        """
+        client = Client.model_validate_json(exec_properties[CLIENT_KEY])
+        model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        rows = _read_rows(input_dict[EXAMPLES_KEY], client)
+        folder, log = Path(path_utils.serving_model_path(model.uri)), Path(blessing.uri) / LOG_FILE
+        log.parent.mkdir(parents=True, exist_ok=True)
+        reason = ""
+        try:
+            with served_model(client.name, folder, log) as served:
+                check_answers(served, client, rows)
+        except NotServed as error:
+            reason = str(error)
+        io_utils.write_string_file(str(log.with_name(NOT_BLESSED_FILE if reason else BLESSED_FILE)), reason)
+        blessing.set_int_custom_property(BLESSED_PROPERTY, int(not reason))
+        blessing.set_int_custom_property(ROWS_PROPERTY, len(rows))
+        blessing.set_string_custom_property(REASON_PROPERTY, reason)
+
+
+def check_answers(served: ServedModel, client: Client, rows: Sequence[Row]) -> None:
+    """Raises NotServed, naming what is wrong with the answers to these rows."""
+    predictions = served.ask("predict", {"instances": rows})["predictions"]
+    probabilities = np.array([row[PROBABILITIES] for row in predictions], float)
+    wanted = (len(rows), len(client.class_names))
+    if probabilities.shape != wanted:
+        raise NotServed(f"predict gave probabilities of shape {probabilities.shape}, wanted {wanted}")
+    if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3) or probabilities.min() < 0:
+        raise NotServed("predict gave probabilities that do not add up to 1")
+    if [row[CLASS_ID] for row in predictions] != probabilities.argmax(axis=1).tolist():
+        raise NotServed("predict gave a class that is not the most probable one")
+    results = served.ask("classify", {"signature_name": CLASSIFY, "examples": rows})["results"]
+    if [tuple(label for label, _ in row) for row in results] != [client.class_names] * len(rows):
+        raise NotServed(f"classify did not name the classes {', '.join(client.class_names)}")
+    scores = np.array([[score for _, score in row] for row in results], float)
+    if np.abs(scores - probabilities).max() > TOLERANCE:
+        raise NotServed("classify and predict gave the same rows different probabilities")
+
+
+def _read_rows(examples: list[Artifact], client: Client) -> list[Row]:
+    """The first eval rows as a client would send them."""
+    folders = artifact_utils.get_split_uris(examples, EVAL)
+    files = sorted(str(path) for folder in folders for path in Path(folder).iterdir() if path.is_file())
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").take(ROWS)
+    return [_row(tf.train.Example.FromString(record), client.columns) for record in records.as_numpy_iterator()]
+
+
+def _row(example: tf.train.Example, columns: Mapping[str, str]) -> Row:
+    features = example.features.feature
+    row: dict[str, float | int | str] = {}
+    for name, kind in columns.items():
+        values = getattr(features[name], features[name].WhichOneof("kind")).value
+        row[name] = values[0].decode() if kind == "string" else (float if kind == "float" else int)(values[0])
+    return row
+
+
+class InfraValidatorSpec(ComponentSpec):
+    """`model_blessing` is not read: a model the gate refused is not asked (the pipeline's condition)."""
+
+    PARAMETERS = {CLIENT_KEY: ExecutionParameter(type=str)}
+    INPUTS = {
+        EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
+        MODEL_BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing),
+    }
+    OUTPUTS = {BLESSING_KEY: ChannelParameter(type=standard_artifacts.InfraBlessing)}
+
+
+class InfraValidator(base_component.BaseComponent):
+    """Between QualityGate and Pusher."""
+
+    SPEC_CLASS = InfraValidatorSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(InfraValidatorExecutor)
+
+    def __init__(self, contract: Contract, examples: BaseChannel, model: BaseChannel, model_blessing: BaseChannel):
+        channels = {
+            EXAMPLES_KEY: examples,
+            MODEL_KEY: model,
+            MODEL_BLESSING_KEY: model_blessing,
+            BLESSING_KEY: Channel(type=standard_artifacts.InfraBlessing),
+        }
+        super().__init__(spec=InfraValidatorSpec(**channels, **{CLIENT_KEY: client_of(contract).model_dump_json()}))

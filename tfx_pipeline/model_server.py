@@ -1,0 +1,114 @@
+"""One model in our model server, as a process of its own that is asked over its API.
+
+This package does not import the server: it starts it and reads where it listens, as anybody else would.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from lakeloop.errors import LakeloopError
+from lakeloop.settings import PROJECT
+
+VERSION = 1
+START_SECONDS = 120.0
+ANSWER_SECONDS = 30.0
+
+
+class ServerNotStarted(LakeloopError):
+    """The server process did not come up: says nothing about the model, so it may be tried again."""
+
+
+class NotServed(LakeloopError):
+    """The server runs and cannot load the model, or refuses what every client may ask of it."""
+
+
+class ServedModel:
+    """A loaded model behind its REST API."""
+
+    def __init__(self, client: httpx.Client, name: str) -> None:
+        self._client = client
+        self._path = f"/v1/models/{name}"
+
+    def ask(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer to `predict`, `classify` or `regress`. Raises NotServed."""
+        answer = self._client.post(f"{self._path}:{method}", json=body)
+        if answer.status_code != 200:
+            raise NotServed(f"{method} was answered {answer.status_code}: {answer.json().get('error', answer.text)}")
+        content: dict[str, Any] = answer.json()
+        return content
+
+    def wait(self, seconds: float) -> None:
+        """Until the version is available. Raises NotServed when it cannot be loaded or takes longer."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            answer = self._client.get(f"{self._path}/versions/{VERSION}")
+            if answer.status_code == 200:
+                status = answer.json()["model_version_status"][0]
+                if status["state"] == "AVAILABLE":
+                    return
+                if status["state"] == "END":
+                    raise NotServed(f"the model could not be loaded: {status['status']['error_message']}")
+            time.sleep(0.02)
+        raise NotServed(f"the model was not loaded within {seconds:.0f} s")
+
+
+@contextmanager
+def served_model(name: str, folder: Path, log: Path) -> Iterator[ServedModel]:
+    """Serves the SavedModel in `folder` until the block ends; the server's log goes to `log`.
+
+    Raises:
+        ServerNotStarted: the server process ended or was silent for too long.
+        NotServed: it could not load the model.
+    """
+    with tempfile.TemporaryDirectory() as base_path, log.open("w", encoding="utf-8") as stream:
+        (Path(base_path) / str(VERSION)).symlink_to(folder.absolute(), target_is_directory=True)
+        command = [sys.executable, "-m", "serving.model_server", "--model", f"{name}={base_path}"]
+        process = subprocess.Popen(
+            [*command, "--port", "0", "--grpc-port", "0"],
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])},
+        )
+        try:
+            url = _where(process, log)
+            with httpx.Client(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:
+                model = ServedModel(client, name)
+                model.wait(ANSWER_SECONDS)
+                yield model
+        except httpx.HTTPError as error:
+            raise NotServed(f"the model server broke off: {error}; its log is {log}") from None
+        finally:
+            _stop(process)
+
+
+def _where(process: subprocess.Popen[str], log: Path) -> str:
+    """The address the server prints when it listens."""
+    assert process.stdout is not None
+    impatience = threading.Timer(START_SECONDS, process.kill)
+    impatience.start()
+    try:
+        line = process.stdout.readline()
+    finally:
+        impatience.cancel()
+    if not line.startswith("listening url="):
+        code = process.wait()
+        raise ServerNotStarted(f"the model server ended with exit code {code} before it listened; its log is {log}")
+    return line.split()[1].removeprefix("url=")
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.kill()  # nobody else asks it: there is nothing to finish, and a graceful end takes a second
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
