@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 
@@ -109,7 +110,9 @@ def test_newest_version_takes_over_and_the_old_one_ends(watched: tuple[httpx.Cli
     assert client.get("/v1/models/half_plus/metadata").json()["model_spec"]["version"] == "12"
 
 
-def test_no_request_fails_while_versions_are_switched(watched: tuple[httpx.Client, Path], saved_models: Path) -> None:
+def test_no_request_fails_while_versions_are_switched(
+    shared: tuple[RunningServer, Path], watched: tuple[httpx.Client, Path], saved_models: Path
+) -> None:
     client, folder = watched
     push(saved_models, folder, 21, plus=1)
     wait_until(lambda: states(client).get(21) == ("AVAILABLE", "OK"))
@@ -125,9 +128,26 @@ def test_no_request_fails_while_versions_are_switched(watched: tuple[httpx.Clien
                 else:
                     wrong.append(answer.text)
 
-    threads = [threading.Thread(target=load) for _ in range(4)]
+    def load_grpc() -> None:
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "half_plus"
+        request.inputs["x"].CopyFrom(tf.make_tensor_proto([2.0], tf.float32))
+        with grpc.insecure_channel(shared[0].grpc) as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            while not stop.is_set():
+                try:
+                    over_grpc.append(stub.Predict(request).outputs["y"].float_val[0])
+                except grpc.RpcError as exc:
+                    wrong.append(str(exc))
+
+    over_grpc: list[float] = []
+    threads = [threading.Thread(target=load) for _ in range(4)] + [threading.Thread(target=load_grpc)]
     for thread in threads:
         thread.start()
+    wait_until(lambda: over_grpc)
     for version, plus in ((22, 2), (23, 3), (24, 1), (25, 2)):
         push(saved_models, folder, version, plus=plus)
         wait_until(partial(is_available, client, version))
@@ -136,7 +156,7 @@ def test_no_request_fails_while_versions_are_switched(watched: tuple[httpx.Clien
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert set(answers) == {2.0, 3.0, 4.0}
+    assert set(answers) == set(over_grpc) == {2.0, 3.0, 4.0}
     assert len(answers) > 200
 
 
