@@ -170,6 +170,7 @@ def _conditions(contract: Contract) -> list[Column]:
 def _problems(contract: Contract) -> list[Column]:
     classes = contract.label.class_names
     of = _class_of_prediction(contract)
+    other = (of >= 0) & (of != sf.col("r_class_id"))
     return [
         *(
             sf.when(~sf.coalesce(_is_time(name), sf.lit(False)), _found(name, ", not an ISO 8601 time"))
@@ -177,7 +178,7 @@ def _problems(contract: Contract) -> list[Column]:
         ),
         *(problem(contract, name, feature) for name, feature in contract.features.items()),
         sf.when(~sf.col("r_prediction").isin(*classes), _found("prediction", f"; allowed: {', '.join(classes)}")),
-        sf.when(of != sf.col("r_class_id"), sf.concat(_found("class_id", ", but the prediction's is "), of)),
+        sf.when(other, sf.concat(_found("class_id", ", but the prediction's is "), of)),
         sf.when(~_probabilities_fit(len(classes)), f"`probabilities` are not {len(classes)} numbers from 0 to 1"),
         sf.when(~sf.col("r_predictor_type").isin(*PREDICTORS), _found("predictor_type", "; allowed: model, rules")),
     ]

@@ -1,10 +1,5 @@
 """A real `lakeloop lake ingest`, killed with SIGKILL at one stage after the other."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,31 +8,10 @@ from deltalake import DeltaTable
 
 from lakehouse.delivery import generate
 from lakeloop.contract_file import load_contract
-from lakeloop.settings import PROJECT, load_settings
+from lakeloop.settings import load_settings
+from tests.lakehouse.killing import kill_when, start
 
 pytestmark = pytest.mark.long
-COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()", "lake", "ingest"]
-
-
-def start(home: Path) -> "subprocess.Popen[bytes]":
-    """The command in a process group of its own, JVM included."""
-    environment = {**os.environ, "LAKELOOP_HOME": str(home)}
-    with (home / "ingest.log").open("ab") as log:
-        return subprocess.Popen(COMMAND, cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True)
-
-
-def kill_when(reached: Callable[[], bool], home: Path) -> None:
-    """Start an ingest and kill it as soon as `reached`; the test is void if it ends before."""
-    process = start(home)
-    try:
-        while not reached():
-            assert process.poll() is None, (
-                "it ended before the stage to kill it at: " + (home / "ingest.log").read_text()
-            )
-            time.sleep(0.005)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_an_ingest_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_path: Path) -> None:
@@ -59,8 +33,8 @@ def test_an_ingest_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_p
     }
     for name, reached in stages.items():
         assert not reached(), f"{name}: reached by an earlier start"
-        kill_when(reached, tmp_path)
-    assert start(tmp_path).wait() == 0, (tmp_path / "ingest.log").read_text()
+        kill_when(reached, tmp_path, "lake", "ingest")
+    assert start(tmp_path, "lake", "ingest").wait() == 0, (tmp_path / "killed.log").read_text()
 
     rows = {table: DeltaTable(lake / table.replace("/", "/insurance/")).to_pandas() for table in (
         "bronze/policies", "bronze/claims", "bronze/deliveries", "silver/policies", "silver/claims", "gold/training"
