@@ -32,6 +32,7 @@ class RequestRecord(BaseModel):
 def request_log_folder(settings: Settings) -> Path:
     """Where a use case's request log lives: `<writer>-<number>.jsonl`, finished and never changed again.
 
-    A file that is still written is named `….jsonl.part`.
+    A file that is still written is named `….jsonl.part`; of those the lakehouse has taken in, only the newest 1,000
+    stay here, the others lie in `_streamed/<day>/`.
     """
     return Path(settings.area("logs")) / "requests" / settings.use_case
