@@ -62,20 +62,23 @@ class SavedModel:
             raise invalid(str(exc)) from None
 
     def warm_up(self) -> None:
-        """Runs the default signature, or all if there is none, on one made-up row. Raises LoadError.
+        """Runs every signature once on one made-up row, since the first run is slow. Raises LoadError.
 
-        A made-up row may not suit the model (say, an empty serialised example): that is logged, no more.
+        A made-up row may not suit a signature (say, an empty serialised example): that is logged, no more, and
+        the slow part, which prunes and optimises the graph, is done all the same.
         """
-        default = self.signatures.get(DEFAULT_SIGNATURE)
-        for signature in [default] if default else list(self.signatures.values()):
+        order = sorted(self.signatures.values(), key=lambda item: item.name != DEFAULT_SIGNATURE)
+        for index, signature in enumerate(order):
             if not signature.inputs or not all(tensor.tensor for tensor in signature.inputs):
                 continue
             row = {spec.name: _made_up(spec) for spec in signature.inputs}
             try:
-                self.run(signature, row)  # the first call prunes and optimises the graph
-                self.seconds = min(_timed(self.run, signature, row) for _ in range(3))
+                self.run(signature, row)
+                if index == 0:
+                    self.seconds = min(_timed(self.run, signature, row) for _ in range(3))
             except RequestError as exc:
-                if exc.code not in (Code.INVALID_ARGUMENT, Code.UNIMPLEMENTED):
+                is_default = signature.name == DEFAULT_SIGNATURE
+                if is_default and exc.code not in (Code.INVALID_ARGUMENT, Code.UNIMPLEMENTED):
                     raise LoadError(exc.code, exc.message) from None
                 log.info("event=warm_up_skipped folder=%s signature=%s", self.folder, signature.name)
 

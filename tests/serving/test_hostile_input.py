@@ -146,6 +146,7 @@ def test_small_requests_are_answered_while_a_large_one_runs(server: RunningServe
             done.append(len(own.post("/v1/models/drivers:predict", content=large).json()["predictions"]))
 
     thread = threading.Thread(target=send_large)
+    began = time.perf_counter()
     thread.start()
     longest = 0.0
     while thread.is_alive():
@@ -154,4 +155,4 @@ def test_small_requests_are_answered_while_a_large_one_runs(server: RunningServe
         longest = max(longest, time.perf_counter() - start)
     thread.join()
     assert done == [150_000]
-    assert longest < 2.0
+    assert longest < (time.perf_counter() - began) / 2, "a small request waited for the large one"
