@@ -15,7 +15,7 @@ from lakeloop.use_case import Rules
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
 from serving.gateway.model_client import Known, ModelClient, Unavailable
 from serving.gateway.recent_answers import Pending, RecentAnswers
-from serving.gateway.refusal import refusal
+from serving.gateway.refusal import Refused, refusal
 from serving.gateway.request_model import Asked
 from serving.gateway.switch_watch import SwitchedOff
 
@@ -46,7 +46,7 @@ class Answering:
         """Each row's answer as JSON. `began` is when the request arrived (`time.perf_counter`).
 
         Raises:
-            Refused: 503 if the model cannot be asked and the use case has no rules.
+            Refused: 503 if the model cannot be asked and the use case has no rules; 500 if its rules fail.
         """
         new: list[Asked] = []
         answers: list[bytes | Pending] = []
@@ -82,8 +82,7 @@ class Answering:
             if reason:
                 given.append((self._by_rules(row, reason), None))
             elif isinstance(outcome, Known):
-                found = model_answer(self._contract, self._rules, row, next(probabilities))
-                given.append((found, outcome.version))
+                given.append((self._by_model(row, next(probabilities)), outcome.version))
             else:
                 given.append((self._by_rules(row, f"{MODEL_UNAVAILABLE}: {outcome.why}"), None))
         return given
@@ -91,7 +90,22 @@ class Answering:
     def _by_rules(self, row: dict[str, Any], reason: str) -> Answer:
         if self._rules is None:
             raise refusal(503, f"{reason}; use case {self._contract.use_case} has no rules to answer instead")
-        return rules_answer(self._contract, self._rules, row, reason)
+        try:
+            return rules_answer(self._contract, self._rules, row, reason)
+        except Exception as error:
+            raise self._rules_failed(error) from error
+
+    def _by_model(self, row: dict[str, Any], probabilities: Sequence[float]) -> Answer:
+        try:
+            return model_answer(self._contract, self._rules, row, probabilities)
+        except Exception as error:  # unsure, so the rules were asked
+            raise self._rules_failed(error) from error
+
+    def _rules_failed(self, error: Exception) -> Refused:
+        """The rules are the use case's own code: what they do wrong is said, and the gateway goes on."""
+        log.exception("event=rules_failed use_case=%s", self._contract.use_case)
+        what = f"{type(error).__name__}: {error}"[:200]
+        return refusal(500, f"the rules of use case {self._contract.use_case} failed on this row ({what})")
 
     def _finish(self, asked: Sequence[Asked], given: Sequence[Given], began: float) -> dict[str, bytes]:
         """Log, count and keep the answers; nothing here waits."""

@@ -65,15 +65,28 @@ def model_server(model_folder: Path) -> Iterator[RunningServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first use case with a patient budget: a busy machine must not turn the model's answers into the rules'."""
+    folder = tmp_path_factory.mktemp("use_cases")
+    shutil.copytree(PROJECT / "data" / "insurance", folder / "insurance")
+    contract = folder / "insurance" / "contract.yaml"
+    text = contract.read_text()
+    assert "budget_ms: 250" in text
+    contract.write_text(text.replace("budget_ms: 250", "budget_ms: 20000"))
+    return folder
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, use_cases: Path) -> Settings:
     """A home of its own, with no model server."""
-    return load_settings(home=tmp_path / "home", use_case="insurance", model_server_url=NOWHERE)
+    return load_settings(home=tmp_path / "home", use_case="insurance", use_cases=use_cases, model_server_url=NOWHERE)
 
 
 @pytest.fixture(scope="session")
-def shared_settings(tmp_path_factory: pytest.TempPathFactory, model_server: RunningServer) -> Settings:
-    return load_settings(home=tmp_path_factory.mktemp("home"), use_case="insurance", model_server_url=model_server.url)
+def shared_settings(tmp_path_factory: pytest.TempPathFactory, use_cases: Path, model_server: RunningServer) -> Settings:
+    home = tmp_path_factory.mktemp("home")
+    return load_settings(home=home, use_case="insurance", use_cases=use_cases, model_server_url=model_server.url)
 
 
 @pytest.fixture(scope="session")
