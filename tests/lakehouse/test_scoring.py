@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
+from lakehouse.delivery import generate
 from lakehouse.tables import read_table
 from lakeloop.contract import Contract
 from lakeloop.errors import NotFound, WrongUse
@@ -13,7 +15,7 @@ from lakeloop.fallback import Answer, model_answer, rules_answer, why_not_ask
 from lakeloop.scoring import score
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import load_rules
-from tests.lakehouse.conftest import Lake
+from tests.lakehouse.conftest import Lake, open_lake
 
 pytestmark = pytest.mark.long
 SEGMENT = "age < 20 and training == 1"
@@ -46,6 +48,15 @@ def push_model(contract: Contract, folder: Path) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def delivered(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Month 0 with its claims and month 1 without."""
+    lake = open_lake(spark, tmp_path_factory.mktemp("scoring"))
+    generate(lake.contract, lake.settings, [0, 1])
+    lake.ingest()
+    return lake
+
+
 def expected(lake: Lake, rows: pd.DataFrame, folder: Path, switched_off: bool) -> dict[str, Answer]:
     """Each row answered by itself, as the gateway does."""
     from tfx_pipeline.prediction import load_saved_model, predict_columns
@@ -70,8 +81,8 @@ def expected(lake: Lake, rows: pd.DataFrame, folder: Path, switched_off: bool) -
     return answers
 
 
-def test_scores_equal_the_answers_row_by_row_and_are_given_once(reference: Lake) -> None:
-    lake = reference
+def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: Lake) -> None:
+    lake = delivered
     spark, contract, settings = lake.spark, lake.contract, lake.settings
     with pytest.raises(NotFound, match="no model was pushed"):
         score(spark, contract, settings, "gold/training")
@@ -109,12 +120,12 @@ def test_scores_equal_the_answers_row_by_row_and_are_given_once(reference: Lake)
     assert len(lake.rows("gold/scores")) == 4500
 
 
-def test_a_table_without_the_features_typed_is_refused_with_what_is_missing(reference: Lake) -> None:
-    folder = reference.settings.folder("models") / "9"
-    push_model(reference.contract, folder)
+def test_a_table_without_the_features_typed_is_refused_with_what_is_missing(delivered: Lake) -> None:
+    folder = delivered.settings.folder("models") / "9"
+    push_model(delivered.contract, folder)
     for table, text in [
         ("silver/claims", "lacks training, age"),
         ("bronze/policies", "training is string, not bigint"),
     ]:
         with pytest.raises(WrongUse, match=text):
-            score(reference.spark, reference.contract, reference.settings, table)
+            score(delivered.spark, delivered.contract, delivered.settings, table)
