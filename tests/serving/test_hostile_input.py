@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -146,13 +145,12 @@ def test_small_requests_are_answered_while_a_large_one_runs(server: RunningServe
             done.append(len(own.post("/v1/models/drivers:predict", content=large).json()["predictions"]))
 
     thread = threading.Thread(target=send_large)
-    began = time.perf_counter()
     thread.start()
-    longest = 0.0
+    answered = 0
     while thread.is_alive():
-        start = time.perf_counter()
         assert is_alive(client)
-        longest = max(longest, time.perf_counter() - start)
+        answered += 1
     thread.join()
     assert done == [150_000]
-    assert longest < (time.perf_counter() - began) / 2, "a small request waited for the large one"
+    # One may come before the large one is read and one with it; a server that does one thing at a time answers no more.
+    assert answered > 3, "small requests waited for the large one"

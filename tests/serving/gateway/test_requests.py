@@ -120,7 +120,8 @@ def test_a_batch_is_answered_in_order(client: httpx.Client) -> None:
     rows = [body(age=age) for age in (20, 9, 60)]
     answers = ask(client, {"requests": rows}, "/predict/batch").json()["answers"]
     assert [answer["predictor_type"] for answer in answers] == ["model", "rules", "model"]
-    assert answers[0]["probabilities"] == ask(client, rows[0]).json()["probabilities"]
+    alone = ask(client, rows[0]).json()["probabilities"]
+    assert answers[0]["probabilities"] == pytest.approx(alone, abs=1e-6)  # float32: sums differ by the batch's size
 
 
 def test_one_bad_row_refuses_the_batch_and_is_named(client: httpx.Client) -> None:
