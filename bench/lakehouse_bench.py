@@ -57,10 +57,7 @@ def lakehouse_job(spark: SparkSession, contract: Contract, settings: Settings) -
 
 
 def parquet_job(spark: SparkSession, contract: Contract, settings: Settings) -> None:
-    """The same three layers by hand: read, cast, keep valid rows, one a key, join, derive the label, average.
-
-    No reasons for what is left out, no ledger, no history, no constraints, nothing incremental.
-    """
+    """The same three layers by hand: read, cast, filter valid rows, join, derive the label, average; no checks."""
     base = settings.home / "parquet"
     silver: dict[str, DataFrame] = {}
     for source, spec in contract.sources.items():
@@ -73,9 +70,7 @@ def parquet_job(spark: SparkSession, contract: Contract, settings: Settings) -> 
             *(typed_value(name, column).alias(name) for name, column in columns.items())
         )
         valid = " AND ".join(allowed_sql(name, column) for name, column in columns.items() if has_limits(column))
-        typed.where(valid).dropDuplicates([contract.key.column]).write.mode("overwrite").parquet(
-            f"{base}/silver/{source}"
-        )
+        typed.where(valid).write.mode("overwrite").parquet(f"{base}/silver/{source}")
         silver[source] = spark.read.parquet(f"{base}/silver/{source}")
     features, truth = silver[contract.feature_source], silver[contract.label.source]
     training_rows(features, truth, contract).write.mode("overwrite").parquet(f"{base}/gold/training")
