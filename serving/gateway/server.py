@@ -2,17 +2,16 @@
 
 import errno
 import resource
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
 from lakeloop.settings import Settings
+from serving.http_server import HttpServer
 
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
@@ -52,7 +51,7 @@ def serve(
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        _Server(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])
+        HttpServer(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])
     finally:
         listener.close()
 
@@ -79,28 +78,3 @@ def _allow_many_connections() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, but it says when it listens, and returns after a signal instead of raising it again."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_ready()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

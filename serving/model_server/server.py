@@ -5,15 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import uvicorn
 
+from serving.http_server import HttpServer
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.model_config import ModelConfig
 from serving.model_server.status import PortTaken
@@ -67,7 +65,7 @@ def serve(
         lifecycle.start()
         grpc_server.start(lifecycle)
         try:
-            _Server(_config(api), lambda: on_ready(ports) if on_ready else None).run(sockets=[listener])
+            HttpServer(_config(api), lambda: on_ready(ports) if on_ready else None).run(sockets=[listener])
         finally:
             grpc_server.stop(GRACE_SECONDS)
             api.close()
@@ -124,27 +122,3 @@ def _config(api: object) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, but it says when it listens, and returns after a signal instead of raising it again."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_ready()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may handle signals
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
