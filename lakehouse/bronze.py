@@ -7,8 +7,7 @@ anywhere is finished first at the next start; what was already appended is skipp
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.landing import Admission, DeliveryRecord, admit
 from lakehouse.layout import DELIVERIES, read_json, table_exists, table_path, work_folder, write_json
+from lakehouse.lock import SHARED_TABLES
 from lakehouse.schema import bronze_columns, create_table
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
@@ -115,11 +115,12 @@ def _finish(
         _append_rows(spark, contract, settings, source, layouts, application, records[0])
     step("bronze appended")
     ledger = table_path(settings, "bronze", DELIVERIES)
-    create_table(spark, ledger, DELIVERIES_SCHEMA, comment="Every delivered file and what became of it")
     frame = spark.createDataFrame(pa.Table.from_pylist([asdict(r) for r in records], DELIVERIES_ARROW))
-    frame.coalesce(1).write.format("delta").mode("append").options(
-        txnAppId=f"{application}/{DELIVERIES}", txnVersion=batch
-    ).save(ledger)
+    with SHARED_TABLES:
+        create_table(spark, ledger, DELIVERIES_SCHEMA, comment="Every delivered file and what became of it")
+        frame.coalesce(1).write.format("delta").mode("append").options(
+            txnAppId=f"{application}/{DELIVERIES}", txnVersion=batch
+        ).save(ledger)
     step("deliveries appended")
     pending.unlink()
     step("pending removed")
@@ -145,25 +146,25 @@ def _append_rows(
         comment=f"As delivered: {spec.description}",
         statistics=("_batch",),
     )
-    with _one_file_a_partition(spark):
-        frames, size, parts = [], 0, 0
-        for header, folder in layouts:
-            files = [p for p in folder.iterdir() if p.stat().st_size]
-            if not files:
-                continue
-            lines = spark.read.text(str(folder), lineSep="\n")
-            if lines.rdd.getNumPartitions() != len(files):
-                raise RuntimeError(f"{folder}: {len(files)} parts were not read as one partition each")
-            frames.append(bronze_rows(lines, header, spec.columns, spec.separator))
-            size, parts = size + sum(p.stat().st_size for p in files), parts + len(files)
-        rows = frames[0]
-        for frame in frames[1:]:
-            rows = rows.unionByName(frame)
-        at = sf.lit(record.ingested_at).cast("timestamp")
-        rows = rows.withColumns({"_ingested_at": at, "_batch": sf.lit(record.batch).cast("bigint")})
-        rows.coalesce(max(1, min(parts, size // OUTPUT_BYTES + 1))).write.format("delta").mode("append").options(
-            txnAppId=application, txnVersion=record.batch, mergeSchema="true"
-        ).save(path)
+    whole_files = _one_file_a_partition(spark)
+    frames, size, parts = [], 0, 0
+    for header, folder in layouts:
+        files = [p for p in folder.iterdir() if p.stat().st_size]
+        if not files:
+            continue
+        lines = whole_files.read.text(str(folder), lineSep="\n")
+        if lines.rdd.getNumPartitions() != len(files):
+            raise RuntimeError(f"{folder}: {len(files)} parts were not read as one partition each")
+        frames.append(bronze_rows(lines, header, spec.columns, spec.separator))
+        size, parts = size + sum(p.stat().st_size for p in files), parts + len(files)
+    rows = frames[0]
+    for frame in frames[1:]:
+        rows = rows.unionByName(frame)
+    at = sf.lit(record.ingested_at).cast("timestamp")
+    rows = rows.withColumns({"_ingested_at": at, "_batch": sf.lit(record.batch).cast("bigint")})
+    rows.coalesce(max(1, min(parts, size // OUTPUT_BYTES + 1))).write.format("delta").mode("append").options(
+        txnAppId=application, txnVersion=record.batch, mergeSchema="true"
+    ).save(path)
 
 
 def bronze_rows(lines: DataFrame, header: tuple[str, ...], columns: tuple[str, ...], separator: str) -> DataFrame:
@@ -221,18 +222,12 @@ def _extra(header: tuple[str, ...], columns: tuple[str, ...]) -> Column:
     return sf.to_json(sf.create_map(*pairs))
 
 
-@contextmanager
-def _one_file_a_partition(spark: SparkSession) -> Iterator[None]:
-    """Line numbers count rows within a partition, so no part may be split or share one."""
-    huge = {"spark.sql.files.maxPartitionBytes": "1t", "spark.sql.files.openCostInBytes": "1t"}
-    before = {key: str(spark.conf.get(key)) for key in huge}
-    try:
-        for key, value in huge.items():
-            spark.conf.set(key, value)
-        yield
-    finally:
-        for key, earlier in before.items():
-            spark.conf.set(key, earlier)
+def _one_file_a_partition(spark: SparkSession) -> SparkSession:
+    """A session of its own for it: line numbers count rows within a partition, so no part may be split or share one."""
+    session = spark.newSession()
+    for key in ("spark.sql.files.maxPartitionBytes", "spark.sql.files.openCostInBytes"):
+        session.conf.set(key, "1t")
+    return session
 
 
 def _as_json(admission: Admission) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
@@ -73,13 +74,16 @@ def ingest(
     with only_one(work / "ingest.lock"), in_turn(work / "tables.lock"), disk_full_as_no_space():
         follow_contract(spark, contract, settings, progress)
         before = read_deliveries(spark, settings)
-        reports = []
-        for source in contract.sources:
+
+        def take(source: str) -> SourceReport:
             landed = land(spark, contract, settings, source, before)
-            refined = refine(spark, contract, settings, source)
-            report = _source_report(source, landed, refined)
-            reports.append(report)
-            progress(_line(report))
+            return _source_report(source, landed, refine(spark, contract, settings, source))
+
+        reports = []
+        with ThreadPoolExecutor(len(contract.sources), "ingest") as side_by_side:
+            for report in side_by_side.map(take, contract.sources):
+                reports.append(report)
+                progress(_line(report))
         refine_predictions(spark, contract, settings)  # only new after a change of the contract
         gold = build_gold(spark, contract, settings)
         if gold.version is not None:

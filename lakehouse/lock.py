@@ -2,11 +2,15 @@
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lakeloop.errors import Busy
+
+# Held to write a table that all sources of an ingest write to.
+SHARED_TABLES = threading.Lock()
 
 
 @contextmanager

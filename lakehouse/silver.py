@@ -24,6 +24,7 @@ from lakehouse.layout import (
     work_folder,
     write_json,
 )
+from lakehouse.lock import SHARED_TABLES
 from lakehouse.metrics import last_operation, merge_counts, table_version
 from lakehouse.schema import constraints, create_table, literal, quoted, silver_columns
 from lakeloop.contract import Contract
@@ -210,7 +211,6 @@ def write_rejects(rows: DataFrame, settings: Settings, source: str, report: Silv
     """Add rows of `rejects`' columns that are not there yet, and their count and reasons to the report."""
     spark = rows.sparkSession
     path = table_path(settings, "silver", REJECTS)
-    create_table(spark, path, REJECTS_SCHEMA, comment="Rows that break the contract, each with the reason")
     rows = rows.persist()
     try:
         counted = rows.groupBy("reason").count().orderBy(sf.desc("count"), "reason")
@@ -219,8 +219,10 @@ def write_rejects(rows: DataFrame, settings: Settings, source: str, report: Silv
             return
         same = "old.source = new.source AND old.file = new.file AND old.line = new.line AND old.batch = new.batch"
         old = f"old.source = {literal(source)} AND old.batch >= {found[1]}"
-        merge = DeltaTable.forPath(spark, path).alias("old").merge(rows.alias("new"), f"{same} AND {old}")
-        report.rejected += merge_counts(merge.whenNotMatchedInsertAll().execute()).inserted
+        with SHARED_TABLES:
+            create_table(spark, path, REJECTS_SCHEMA, comment="Rows that break the contract, each with the reason")
+            merge = DeltaTable.forPath(spark, path).alias("old").merge(rows.alias("new"), f"{same} AND {old}")
+            report.rejected += merge_counts(merge.whenNotMatchedInsertAll().execute()).inserted
         report.reasons += [(row["reason"], row["count"]) for row in counted.limit(TOP_REASONS).collect()]
     finally:
         rows.unpersist()

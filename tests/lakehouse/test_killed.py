@@ -19,6 +19,8 @@ def test_an_ingest_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_p
     contract = load_contract(settings.contract_path)
     generate(contract, settings, [0, 1])
     lake = tmp_path / "lake"
+    late = settings.folder("landing") / "claims"  # sources are taken side by side: the second one has its own turn
+    late.rename(tmp_path / "claims")
 
     def committed(table: str, version: int) -> Callable[[], bool]:
         layer, name = table.split("/")
@@ -32,6 +34,8 @@ def test_an_ingest_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_p
         "gold joined, its progress not yet noted": committed("gold/training", 1),
     }
     for name, reached in stages.items():
+        if name == "the second source in bronze":
+            (tmp_path / "claims").rename(late)
         assert not reached(), f"{name}: reached by an earlier start"
         kill_when(reached, tmp_path, "lake", "ingest")
     assert start(tmp_path, "lake", "ingest").wait() == 0, (tmp_path / "killed.log").read_text()
