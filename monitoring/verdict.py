@@ -1,0 +1,67 @@
+"""What a window of requests was found to be: one record for the live monitor, the batch job and the pages."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+State = Literal["stable", "drift", "too few rows", "no reference"]
+
+
+class Part(BaseModel):
+    """Base of the verdict's parts: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Window(Part):
+    """The requests that were judged, in event time (`first`, `last`: ISO 8601 in UTC, '' of an empty window)."""
+
+    kind: Literal["rolling", "tumbling", "month"]
+    first: str = ""
+    last: str = ""
+    rows: int = Field(ge=0)
+    month: str = Field("", description="YYYY-MM where the window is one month of event time")
+
+
+class ColumnDrift(Part):
+    """One column against the reference. `score` is None where the test could not be computed; `note` says why."""
+
+    column: str
+    test: str
+    score: float | None
+    threshold: float
+    drifted: bool
+    note: str = ""
+
+
+class Verdict(Part):
+    """One window against all rows of the champion's own export.
+
+    `share` is drifted features / features; the prediction is never one of them. `state` is "drift" for dataset
+    drift; a window that cannot be judged is neither stable nor drift and raises no alarm.
+    """
+
+    use_case: str
+    model_version: str
+    window: Window
+    state: State
+    reason: str = Field("", description="why the window could not be judged")
+    features: tuple[ColumnDrift, ...] = ()
+    prediction: ColumnDrift | None = None
+    sampled_rows: int | None = Field(None, description="rows taken of a larger window; None: all")
+    standard_error: float | None = Field(None, description="largest error of a score that sampling brings")
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """Names of the drifted features."""
+        return tuple(column.column for column in self.features if column.drifted)
+
+    @property
+    def share(self) -> float:
+        """Drifted features / features; 0 of a window that was not judged."""
+        return len(self.drifted) / len(self.features) if self.features else 0.0
+
+    @property
+    def dataset_drift(self) -> bool:
+        """Whether enough features drifted for the model's training data to count as out of date."""
+        return self.state == "drift"
