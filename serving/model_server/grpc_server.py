@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
-from serving.model_server.status import Code, PortTaken, RequestError
+from lakeloop.http_server import AddressTaken
+from serving.model_server.status import Code, RequestError
 
 if TYPE_CHECKING:  # it imports TensorFlow, which takes seconds: a taken port should be known before
     from serving.model_server.lifecycle import Lifecycle
@@ -44,7 +45,9 @@ class GrpcServer:
         try:
             self.port: int = self._server.add_insecure_port(address)
         except RuntimeError:
-            raise PortTaken(f"The model server cannot listen on {address} for gRPC.") from None
+            raise AddressTaken(
+                f"the model server cannot listen on {address} for gRPC; give another gRPC port (0 takes any free one)"
+            ) from None
 
     def start(self, lifecycle: Lifecycle) -> None:
         """Answers requests from these models."""

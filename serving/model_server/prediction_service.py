@@ -6,8 +6,8 @@ get_model_metadata_impl.cc.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from tensorflow.core.protobuf import meta_graph_pb2
@@ -24,9 +24,12 @@ from serving.model_server import inference, model_spec
 from serving.model_server.examples_input import with_context
 from serving.model_server.lifecycle import Lifecycle
 from serving.model_server.saved_model import SavedModel
+from serving.model_server.served_model import LoadedVersion
 from serving.model_server.signatures import DEFAULT_SIGNATURE, Signature
 from serving.model_server.status import Code, RequestError, invalid
 from serving.model_server.tensor_proto import to_array, to_proto
+
+Outcome = TypeVar("Outcome")
 
 SIGNATURE_DEF = "signature_def"
 """The one metadata field there is."""
@@ -56,23 +59,26 @@ class PredictionService:
 
     def classify(self, request: classification_pb2.ClassificationRequest) -> classification_pb2.ClassificationResponse:
         """Classes and scores of each example."""
-        _check_spec(request)
-        asked = request.model_spec.signature_name
-        with model_spec.use(self._lifecycle, request.model_spec) as loaded:
-            classes = inference.classify(loaded, asked, _examples(request.input))
-            answer = classification_pb2.ClassificationResponse(model_spec=model_spec.answered_by(loaded, asked))
-        _fill_classes(answer.result, classes)
+        answer = classification_pb2.ClassificationResponse()
+        _fill_classes(answer.result, self._infer(inference.classify, request, answer))
         return answer
 
     def regress(self, request: regression_pb2.RegressionRequest) -> regression_pb2.RegressionResponse:
         """One value for each example."""
+        answer = regression_pb2.RegressionResponse()
+        _fill_values(answer.result, self._infer(inference.regress, request, answer))
+        return answer
+
+    def _infer(
+        self, infer: Callable[[LoadedVersion, str, Sequence[bytes]], Outcome], request: Any, answer: Any
+    ) -> Outcome:
+        """Runs the signature asked for on the request's examples and says in the answer which version it was."""
         _check_spec(request)
         asked = request.model_spec.signature_name
         with model_spec.use(self._lifecycle, request.model_spec) as loaded:
-            values = inference.regress(loaded, asked, _examples(request.input))
-            answer = regression_pb2.RegressionResponse(model_spec=model_spec.answered_by(loaded, asked))
-        _fill_values(answer.result, values)
-        return answer
+            outcome = infer(loaded, asked, _examples(request.input))
+            answer.model_spec.CopyFrom(model_spec.answered_by(loaded, asked))
+        return outcome
 
     def multi_inference(self, request: inference_pb2.MultiInferenceRequest) -> inference_pb2.MultiInferenceResponse:
         """Several signatures of one model on the same examples."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import uvicorn
-
-from serving.http_server import HttpServer
+from lakeloop.http_server import HttpServer, http_config, listen
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.model_config import ModelConfig
-from serving.model_server.status import PortTaken
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +18,6 @@ DEFAULT_PORT = 8501
 DEFAULT_GRPC_PORT = 8500
 GRACE_SECONDS = 30
 """How long running requests may take to finish after a signal to stop."""
-KEEP_ALIVE_SECONDS = 75
 
 
 @dataclass(frozen=True)
@@ -47,10 +41,9 @@ def serve(
 
     `on_ready` is called when both ports listen (for port 0: with the port chosen), before the first version is
     loaded; `GET /v1/models/NAME` tells when that is done. Starts with no version at all.
-    Raises PortTaken if an address cannot be had, before anything is loaded.
+    Raises AddressTaken if an address cannot be had, before anything is loaded.
     """
-    listener = bind(host, port)
-    try:
+    with listen(host, port, "model server") as listener:
         grpc_server = _grpc_server(host, grpc_port)
         ports = Ports(host, listener.getsockname()[1], grpc_server.port)
         # TensorFlow takes seconds to import: a taken port should be known before
@@ -65,60 +58,17 @@ def serve(
         lifecycle.start()
         grpc_server.start(lifecycle)
         try:
-            HttpServer(_config(api), lambda: on_ready(ports) if on_ready else None).run(sockets=[listener])
+            config = http_config(api, lifespan="off", grace_seconds=GRACE_SECONDS)
+            HttpServer(config, lambda: on_ready(ports) if on_ready else None).run(sockets=[listener])
         finally:
             grpc_server.stop(GRACE_SECONDS)
             api.close()
             lifecycle.stop()
         log.info("event=stopped port=%d grpc_port=%d", ports.rest, ports.grpc)
-    finally:
-        listener.close()
 
 
 def _grpc_server(host: str, port: int) -> GrpcServer:
     # gRPC itself says of an address it cannot have only that it failed; the probe says why
-    probe = bind(host, port)
-    chosen = probe.getsockname()[1]
-    probe.close()
+    with listen(host, port, "model server") as probe:
+        chosen = probe.getsockname()[1]
     return GrpcServer(f"[{host}]:{chosen}" if ":" in host else f"{host}:{chosen}")
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises PortTaken with what to do."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)  # bound and listening: a second server on the port fails here, not later
-    except OSError as exc:
-        listener.close()
-        if exc.errno == errno.EADDRINUSE:
-            raise PortTaken(
-                f"Port {port} on {host} is taken by another process; stop it or give the model server another port."
-            ) from None
-        raise PortTaken(
-            f"The model server cannot listen on {host}:{port} ({exc.strerror}); give it an address of this "
-            "machine and a port that you may use."
-        ) from None
-    except OverflowError:
-        listener.close()
-        raise PortTaken(f"Port {port} does not exist; ports go from 0 (any free one) to 65535.") from None
-    listener.setblocking(False)
-    return listener
-
-
-def _config(api: object) -> uvicorn.Config:
-    return uvicorn.Config(
-        api,  # type: ignore[arg-type]
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from lakeloop.errors import LakeloopError
-
 
 class Code(IntEnum):
     """Canonical codes, numbered as in tensorflow/core/protobuf/error_codes.proto."""
@@ -69,10 +67,6 @@ class LoadError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-
-
-class PortTaken(LakeloopError):
-    """The address the server should listen on cannot be had."""
 
 
 def invalid(message: str) -> RequestError:

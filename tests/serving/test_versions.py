@@ -274,5 +274,6 @@ def test_taken_port_is_one_sentence_and_code_1(server: RunningServer, base_path:
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == (
-        f"Port {port} on 127.0.0.1 is taken by another process; stop it or give the model server another port.\n"
+        f"port {port} on 127.0.0.1 is taken by another process; stop it or give the model server another port "
+        "(0 takes any free one)\n"
     )
