@@ -7,23 +7,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lakeloop.contract import Contract
+from lakeloop.report.figure_style import BLUE, CLASS_COLOURS, GREEN, GREY, ORANGE, finish, titled
 from tfx_pipeline.run_record import History
 from tfx_pipeline.statistics import FeatureStatistics
-
-BLUE, ORANGE, GREEN, RED, GREY = "#2563eb", "#ea7317", "#15803d", "#c2261d", "#64748b"
-CLASS_COLOURS = (RED, ORANGE, GREEN, BLUE, GREY)
-
-
-def _finish(figure: go.Figure, height: int, top: int = 65, **layout: object) -> go.Figure:
-    figure.update_layout(
-        template="plotly_white",
-        height=height,
-        margin={"l": 50, "r": 20, "t": top, "b": 45},
-        font={"family": "system-ui, sans-serif", "size": 13},
-        legend={"orientation": "h", "yref": "container", "y": 0.99, "yanchor": "top", "x": 0},
-        **layout,
-    )
-    return figure
 
 
 def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
@@ -42,7 +28,7 @@ def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
     )
     figure.update_xaxes(title=contract.label.name)
     figure.update_yaxes(title="rows")
-    return _finish(figure, 280, top=15)
+    return finish(figure, 280, top=15)
 
 
 def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
@@ -50,7 +36,7 @@ def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
     names = list(contract.features)
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
-    figure = make_subplots(rows, columns, subplot_titles=[_titled(contract, n) for n in names])
+    figure = make_subplots(rows, columns, subplot_titles=[titled(contract, n) for n in names])
     for position, name in enumerate(names):
         at = {"row": position // columns + 1, "col": position % columns + 1}
         for class_id, class_name in enumerate(contract.label.class_names):
@@ -69,7 +55,7 @@ def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
             )
         if contract.features[name].role != "numeric":
             figure.update_xaxes(type="category", **at)
-    return _finish(figure, 260 * rows, barmode="overlay")
+    return finish(figure, 260 * rows, barmode="overlay")
 
 
 def statistics_by_split(contract: Contract, statistics: Mapping[str, Mapping[str, FeatureStatistics]]) -> go.Figure:
@@ -77,7 +63,7 @@ def statistics_by_split(contract: Contract, statistics: Mapping[str, Mapping[str
     names = [n for n in contract.features if any(s[n].counts for s in statistics.values() if n in s)]
     columns = min(3, max(1, len(names)))
     rows = max(1, -(-len(names) // columns))
-    figure = make_subplots(rows, columns, subplot_titles=[_titled(contract, n) for n in names])
+    figure = make_subplots(rows, columns, subplot_titles=[titled(contract, n) for n in names])
     for position, name in enumerate(names):
         for split, colour in zip(statistics, (BLUE, ORANGE), strict=False):
             found = statistics[split][name]
@@ -96,7 +82,7 @@ def statistics_by_split(contract: Contract, statistics: Mapping[str, Mapping[str
                 row=position // columns + 1,
                 col=position % columns + 1,
             )
-    return _finish(figure, 250 * rows)
+    return finish(figure, 250 * rows)
 
 
 def training_curve(history: History) -> go.Figure:
@@ -123,7 +109,7 @@ def training_curve(history: History) -> go.Figure:
             col=column,
         )
     figure.update_xaxes(title="epoch")
-    return _finish(figure, 340)
+    return finish(figure, 340)
 
 
 def accuracy_by_month(
@@ -149,9 +135,4 @@ def accuracy_by_month(
         annotation_position="top right",
     )
     figure.update_yaxes(title="accuracy", range=[0, 1], tickformat=".0%")
-    return _finish(figure, 380)
-
-
-def _titled(contract: Contract, name: str) -> str:
-    unit = contract.features[name].unit
-    return f"{name} ({unit})" if unit else name
+    return finish(figure, 380)

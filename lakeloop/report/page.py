@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jinja2
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from lakeloop.contract import Contract
 from lakeloop.report import figures
+from lakeloop.report.page_file import write_page
 from tfx_pipeline.run_record import RunRecord
 from tfx_pipeline.statistics import FeatureStatistics
 
@@ -52,10 +50,6 @@ class Report:
 
 def write_report(report: Report, path: Path) -> Path:
     """Write the page; it opens without a network and readers never see half of it."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lakeloop.report", ""), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["figure"] = _embedded
     pictures = {
         "classes": figures.class_counts(report.contract, report.frame),
         "features": figures.feature_by_class(report.contract, report.frame),
@@ -68,20 +62,13 @@ def write_report(report: Report, path: Path) -> Path:
             {"model": f"model {report.champion_run.pushed_version}"},
         ),
     }
-    page = environment.get_template("page.html").render(
-        report=report,
+    return write_page(
+        "page.html",
+        path,
         contract=report.contract,
+        created=report.created,
+        report=report,
         run=report.champion_run,
         pictures=pictures,
-        plotly=get_plotlyjs(),
         has_strings=any(feature.type == "string" for feature in report.contract.features.values()),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(page, encoding="utf-8")
-    return part.rename(path)
-
-
-def _embedded(figure: go.Figure) -> str:
-    config = {"displaylogo": False, "responsive": True, "displayModeBar": False}
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))

@@ -1,0 +1,24 @@
+"""Writes a page: a template in the house's frame, with Plotly inside once, so that it opens without a network."""
+
+from pathlib import Path
+
+import jinja2
+from plotly.offline import get_plotlyjs
+
+from lakeloop.contract import Contract
+from lakeloop.report.figure_style import embedded
+
+
+def write_page(template: str, path: Path, *, contract: Contract, created: str, **values: object) -> Path:
+    """Render a template that extends frame.html; readers never see half of the file."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("lakeloop.report", ""), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["figure"] = embedded
+    page = environment.get_template(template).render(
+        contract=contract, created=created, plotly=get_plotlyjs(), **values
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(page, encoding="utf-8")
+    return part.rename(path)
