@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from lakeloop.contract.section import Name, Scalar, Section, Text, mistake
 
 FeatureType = Literal["float", "int", "string"]
+NUMERIC_TESTS = ("wasserstein", "ks")
 
 
 class DriftTest(Section):
@@ -66,4 +67,6 @@ class Feature(Column):
             raise mistake("a binary feature needs `type: int` and `values: [0, 1]`")
         if self.role == "categorical" and (self.type == "float" or self.values is None):
             raise mistake("a categorical feature needs type string or int and its `values: [...]`")
+        if self.role != "numeric" and self.drift.test in NUMERIC_TESTS:
+            raise mistake(f"drift test {self.drift.test} is for numeric features only; take jensenshannon or psi")
         return self

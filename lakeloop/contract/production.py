@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from lakeloop.contract.columns import NUMERIC_TESTS, DriftTest
 from lakeloop.contract.section import Name, Scalar, Section, Share, Text, mistake
 
 COMPARISONS = {
@@ -87,8 +88,34 @@ class Requests(Section):
 
 
 class Monitoring(Section):
-    """How production is watched."""
+    """How production is watched.
+
+    `window`: requests judged together. `minimum_window`: fewer are not judged; by default half of `window`.
+    `dataset_drift_share`: share of the features that must have drifted for the data as a whole to have.
+    `prediction_drift`: test and threshold for the classes the model answers.
+    `episode_closes_after`: windows without dataset drift that end an episode.
+    `fallback_rate_above`: share of a window answered by the rules above which somebody is told.
+    `silence_minutes`: without a request for so long, or without a judged window while requests come, somebody is told.
+    """
 
     window: Annotated[int, Field(ge=10)] = 1500
+    minimum_window: Annotated[int, Field(ge=10)] | None = None
     dataset_drift_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    prediction_drift: DriftTest = DriftTest(test="jensenshannon", threshold=0.1)
     episode_closes_after: Annotated[int, Field(ge=1)] = 3
+    fallback_rate_above: Share = 0.2
+    silence_minutes: Annotated[float, Field(gt=0)] = 60
+
+    @property
+    def fewest(self) -> int:
+        """Rows a window must have to be judged."""
+        return self.minimum_window or max(10, self.window // 2)
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        if self.minimum_window is not None and self.minimum_window > self.window:
+            raise mistake(f"`minimum_window` is {self.minimum_window}; at most `window`, {self.window}, is allowed")
+        if self.prediction_drift.test in NUMERIC_TESTS:
+            raise mistake(f"`prediction_drift.test` cannot be {self.prediction_drift.test}: it compares numbers, "
+                          "and predictions are classes")  # fmt: skip
+        return self

@@ -1,0 +1,122 @@
+"""What a pushed model carries along: which rows, settings and run it came from. This crosses the cut as a file.
+
+The Pusher writes `assets.extra/lakeloop.json` into the version it pushes. That folder is TensorFlow Serving's own for
+what travels with a model; a server does not read it.
+"""
+
+from pathlib import Path
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lakeloop.contract import ModelSettings
+from lakeloop.errors import NotFound
+from lakeloop.manifest import FILE_NAME as MANIFEST_FILE
+from lakeloop.settings import Settings
+
+SAVED_MODEL = "saved_model.pb"
+FACTS_FILE = Path("assets.extra") / "lakeloop.json"
+STATUS_SECONDS = 3.0
+
+
+class NoFacts(NotFound):
+    """A pushed version that carries no facts, or none that can be read: it was pushed before there were any."""
+
+
+class FactsPart(BaseModel):
+    """Base of the facts: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GateCheck(FactsPart):
+    """One check of the quality gate as it was when the model was blessed."""
+
+    name: str
+    value: float
+    bound: str
+    passed: bool
+
+
+class ChampionFacts(FactsPart):
+    """One pushed version. `stamps` are those of its artifact in ML Metadata, '' where there was none."""
+
+    use_case: str
+    run_id: str = Field(description="run that pushed the model; its record is tfx/<use case>/runs/<run id>/run.json")
+    manifest: Path = Field(description="absolute path of the export's manifest when the model was trained")
+    manifest_sha256: str
+    model: ModelSettings
+    drop: tuple[str, ...] = Field((), description="features that have no effect on this model")
+    checks: tuple[GateCheck, ...] = ()
+    stamps: dict[str, str] = {}
+    version: str = Field("", exclude=True, description="not in the file: the name of the version's folder")
+
+    def save(self, model_folder: Path) -> Path:
+        """Write the facts into a folder that is about to become a pushed version."""
+        path = model_folder / FACTS_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return path
+
+    def manifest_path(self, settings: Settings) -> Path:
+        """The manifest where it is now: where it was, or in the export area, should that have moved since."""
+        moved = settings.folder("export").absolute() / self.manifest.parent.name / MANIFEST_FILE
+        return moved if not self.manifest.is_file() and moved.is_file() else self.manifest
+
+
+def pushed_versions(folder: Path) -> list[str]:
+    """The complete versions in a use case's models folder, oldest first. Other folders are not versions."""
+    if not folder.is_dir():
+        return []
+    complete = [p.name for p in folder.iterdir() if p.name.isdigit() and (p / SAVED_MODEL).is_file()]
+    return sorted(complete, key=int)
+
+
+def champion_facts(settings: Settings, version: str = "") -> ChampionFacts:
+    """The facts of one pushed version, by default of the one that serves.
+
+    Raises:
+        NotFound: nothing was pushed, or not that version; the text names those that were.
+        NoFacts: the version carries none; the text says what to do.
+    """
+    folder = settings.folder("models").absolute()
+    wanted = version or serving_version(settings)
+    known = pushed_versions(folder)
+    if wanted not in known:
+        raise NotFound(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
+    path = folder / wanted / FACTS_FILE
+    again = "`lakeloop train` pushes one that does"
+    try:
+        facts = ChampionFacts.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NoFacts(f"version {wanted} of {settings.use_case} does not say what it was trained on; {again}") from None
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise NoFacts(f"{path} cannot be read ({error}); {again}") from error
+    return facts.model_copy(update={"version": wanted})
+
+
+def serving_version(settings: Settings) -> str:
+    """The newest version the model server answers with; the newest pushed one where no server answers.
+
+    Raises:
+        NotFound: no version serves and nothing was pushed.
+    """
+    served = _available_versions(settings)
+    if served:
+        return max(served, key=int)
+    known = pushed_versions(settings.folder("models"))
+    if not known:
+        raise NotFound(
+            f"no model of {settings.use_case} was pushed yet; `lakeloop train` pushes one the gate has blessed"
+        )
+    return known[-1]
+
+
+def _available_versions(settings: Settings) -> list[str]:
+    """What TensorFlow Serving's status API says; [] where nobody answers or nothing is loaded."""
+    try:
+        address = f"{settings.model_server}/v1/models/{settings.use_case}"
+        states = httpx.get(address, timeout=STATUS_SECONDS, trust_env=False).json()["model_version_status"]
+        return [str(state["version"]) for state in states if state["state"] == "AVAILABLE"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return []

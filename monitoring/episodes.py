@@ -1,0 +1,69 @@
+"""Episodes of dataset drift: many drifted windows are one thing that happened. A pure state machine.
+
+An episode opens with the first drifted window and closes after some clean ones in a row. A window that could not be
+judged is neither: it does not open, does not close, and does not break a row of clean ones.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from monitoring.verdict import Verdict, Window
+
+Change = Literal["opened", "closed", "none"]
+JUDGED = ("stable", "drift")
+
+
+class Episode(BaseModel):
+    """Consecutive drift of one model's windows. `closed_by` is the last of the clean windows that ended it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_version: str
+    opened_by: Window
+    last_drifted: Window
+    drifted_windows: int = 1
+    clean_in_a_row: int = 0
+    closed_by: Window | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether drift goes on, as far as is known."""
+        return self.closed_by is None
+
+
+def step(episode: Episode | None, verdict: Verdict, closes_after: int) -> tuple[Episode | None, Change]:
+    """The episode after one more window, and what that changed. A closed episode is followed by None or a new one.
+
+    Windows of another model than the open episode's leave it as it is: keep one episode a model version.
+    """
+    current = episode if episode is not None and episode.is_open else None
+    if verdict.state not in JUDGED or (current is not None and verdict.model_version != current.model_version):
+        return current, "none"
+    if current is None:
+        if verdict.state == "stable":
+            return None, "none"
+        opened = Episode(model_version=verdict.model_version, opened_by=verdict.window, last_drifted=verdict.window)
+        return opened, "opened"
+    if verdict.state == "drift":
+        again = {"last_drifted": verdict.window, "drifted_windows": current.drifted_windows + 1, "clean_in_a_row": 0}
+        return current.model_copy(update=again), "none"
+    clean = current.clean_in_a_row + 1
+    if clean < closes_after:
+        return current.model_copy(update={"clean_in_a_row": clean}), "none"
+    return current.model_copy(update={"clean_in_a_row": clean, "closed_by": verdict.window}), "closed"
+
+
+def episodes(verdicts: Iterable[Verdict], closes_after: int) -> list[Episode]:
+    """All episodes of judged windows given in event order, by opening; each model version has its own."""
+    ended: list[Episode] = []
+    current: dict[str, Episode | None] = {}
+    for verdict in verdicts:
+        episode, change = step(current.get(verdict.model_version), verdict, closes_after)
+        if change == "closed" and episode is not None:
+            ended.append(episode)
+            episode = None
+        current[verdict.model_version] = episode
+    ended += [episode for episode in current.values() if episode is not None]
+    return sorted(ended, key=lambda episode: episode.opened_by.first)

@@ -1,0 +1,180 @@
+"""What a model's windows are judged against: all rows it was trained and checked on, and what it answers on them."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from lakeloop.champion import ChampionFacts, champion_facts
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError
+from lakeloop.fallback import why_not_ask
+from lakeloop.manifest import Manifest, file_sha256, read_manifest
+from lakeloop.settings import Settings
+from monitoring.sampling import seeded_sample
+
+log = logging.getLogger(__name__)
+PREDICTION = "prediction"
+ASKED_ROWS = 50_000
+"""Of a larger export so many rows are asked: a class share then has a standard error of at most .0023."""
+BATCH, ANSWER_SECONDS = 1000, 30.0
+DTYPES = {"float": np.float64, "int": np.int64, "string": np.str_}
+AskModel = Callable[[Settings, Contract, str, pd.DataFrame], np.ndarray]
+"""(settings, contract, version, features) -> probabilities (rows, classes). Raises LakeloopError."""
+
+
+class NotAnswered(LakeloopError):
+    """The model server does not answer for a version now."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """All rows of a model's own export: its features, in order. `predictions` are the classes the model gives on the
+    rows it may be asked about; None where it could not be asked, and `why_no_predictions` says why.
+    """
+
+    model_version: str
+    manifest_sha256: str
+    features: pd.DataFrame
+    predictions: pd.Series | None = None
+    why_no_predictions: str = ""
+
+
+@dataclass(frozen=True)
+class NoReference:
+    """There is nothing to judge a model's windows against; `reason` says why and what to do."""
+
+    model_version: str
+    reason: str
+
+
+def load_reference(
+    settings: Settings, contract: Contract, version: str, ask: AskModel | None = None
+) -> Reference | NoReference:
+    """The reference of one pushed version, every file checked against the manifest it was trained by.
+
+    Its answers are asked for once, by default through the model server, and kept in the reports area.
+    """
+    try:
+        facts = champion_facts(settings, version)
+        features = export_features(facts, settings, contract)
+    except LakeloopError as error:
+        return NoReference(version, str(error))
+    known = Reference(facts.version, facts.manifest_sha256, features)
+    try:
+        predictions = _kept_predictions(settings, contract, known, ask or through_model_server)
+    except LakeloopError as error:
+        log.warning("event=no_reference_predictions version=%s why=%r", version, str(error))
+        return Reference(known.model_version, known.manifest_sha256, features, None, str(error))
+    return Reference(known.model_version, known.manifest_sha256, features, predictions)
+
+
+def export_features(facts: ChampionFacts, settings: Settings, contract: Contract) -> pd.DataFrame:
+    """The features of all rows, train and eval, of the export a version was trained on.
+
+    Raises:
+        LakeloopError: the export is gone or is not what the model was trained on any more.
+    """
+    path = facts.manifest_path(settings)
+    gone = f"the rows that version {facts.version} of {contract.use_case} was trained on are not there any more"
+    if not path.is_file():
+        raise LakeloopError(f"{gone}: {path} was removed. `lakeloop train` makes a model whose rows are kept")
+    if file_sha256(path) != facts.manifest_sha256:
+        raise LakeloopError(f"{gone}: {path} is another export now (its sha256 differs)")
+    manifest = read_manifest(path)
+    missing = [name for name in contract.features if name not in manifest.columns]
+    if missing:
+        raise LakeloopError(f"{path} has no {', '.join(missing)}: the contract has changed since; train anew")
+    return pd.concat(_shards(path.parent, manifest, contract, gone), ignore_index=True)
+
+
+def _shards(folder: Path, manifest: Manifest, contract: Contract, gone: str) -> list[pd.DataFrame]:
+    frames = []
+    types = {name: DTYPES[feature.type] for name, feature in contract.features.items()}
+    for file in manifest.files:
+        shard = folder / file.path
+        if not shard.is_file():
+            raise LakeloopError(f"{gone}: {shard} was removed. `lakeloop train` makes a model whose rows are kept")
+        if file_sha256(shard) != file.sha256:
+            raise LakeloopError(f"{gone}: {shard} was changed (its sha256 is not the manifest's)")
+        frame = pd.read_csv(
+            shard, usecols=list(types), dtype=types, float_precision="round_trip", keep_default_na=False, na_values=[""]
+        )
+        frames.append(frame[list(types)])
+    return frames
+
+
+def through_model_server(settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:
+    """A version's probabilities on rows of features, asked of TensorFlow Serving's REST API in batches.
+
+    Raises:
+        NotAnswered: nobody answers for that version, or not as a model of this contract does.
+    """
+    address = f"{settings.model_server}/v1/models/{settings.use_case}/versions/{version}:predict"
+    answers = []
+    try:
+        with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as client:
+            for first in range(0, len(features), BATCH):
+                rows = features.iloc[first : first + BATCH]
+                body = {"inputs": {name: rows[name].tolist() for name in contract.features}}
+                answer = client.post(address, json=body)
+                if answer.status_code != 200:
+                    raise NotAnswered(f"{address} answered {answer.status_code}: {answer.text[:200]}")
+                outputs = answer.json()["outputs"]
+                answers.append(np.asarray(outputs["probabilities"] if isinstance(outputs, dict) else outputs, float))
+    except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:
+        raise NotAnswered(
+            f"the model server at {settings.model_server} does not answer for version {version} "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    return np.concatenate(answers) if answers else np.empty((0, len(contract.label.class_names)))
+
+
+def likeliest(contract: Contract, probabilities: ArrayLike) -> np.ndarray:
+    """Probabilities (rows, classes) -> class names (rows,); None where a row's are not all numbers."""
+    given = np.asarray(probabilities, float).reshape(-1, len(contract.label.class_names))
+    whole = np.isfinite(given).all(axis=1)
+    names = np.array(contract.label.class_names, dtype=object)[np.where(whole[:, None], given, 0).argmax(axis=1)]
+    names[~whole] = None
+    return names
+
+
+def _kept_predictions(settings: Settings, contract: Contract, known: Reference, ask: AskModel) -> pd.Series:
+    """The classes given before, or asked for now and kept; those of another export do not count."""
+    path = settings.folder("reports") / "reference" / f"{known.model_version}.json"
+    kept = _read(path)
+    if kept.get("manifest_sha256") == known.manifest_sha256 and kept.get("classes") == list(contract.label.class_names):
+        return pd.Series([contract.label.class_names[i] for i in kept["class_ids"]], dtype=object)
+    rows = seeded_sample(known.features.dropna(), ASKED_ROWS)
+    records = rows.to_dict("records")
+    asked = rows[[not why_not_ask(contract, {str(k): v for k, v in row.items()}) for row in records]]
+    names = pd.Series(likeliest(contract, ask(settings, contract, known.model_version, asked)), dtype=object).dropna()
+    ids = {name: i for i, name in enumerate(contract.label.class_names)}
+    _write(path, {
+        "model_version": known.model_version,
+        "manifest_sha256": known.manifest_sha256,
+        "classes": list(contract.label.class_names),
+        "class_ids": [ids[name] for name in names],
+    })  # fmt: skip
+    return names.reset_index(drop=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content), encoding="utf-8")
+    part.replace(path)

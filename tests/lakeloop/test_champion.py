@@ -1,0 +1,114 @@
+"""What a pushed version says about itself, and which version serves."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from lakeloop.champion import FACTS_FILE, ChampionFacts, GateCheck, NoFacts, champion_facts, serving_version
+from lakeloop.contract import ModelSettings
+from lakeloop.errors import NotFound
+from lakeloop.settings import Settings
+
+NOBODY = "http://127.0.0.1:9"
+
+
+def settings_of(home: Path, server: str = NOBODY) -> Settings:
+    return Settings(home=home, use_case="insurance", model_server_url=server)
+
+
+def facts(manifest: Path) -> ChampionFacts:
+    return ChampionFacts(
+        use_case="insurance",
+        run_id="r1",
+        manifest=manifest,
+        manifest_sha256="a" * 64,
+        model=ModelSettings(units=7),
+        drop=("miles",),
+        checks=(GateCheck(name="accuracy_train", value=0.9, bound="> 0.85", passed=True),),
+        stamps={"trigger": "test"},
+    )
+
+
+def push(settings: Settings, version: str, with_facts: bool = True) -> Path:
+    folder = settings.folder("models") / version
+    folder.mkdir(parents=True)
+    if with_facts:
+        facts(settings.folder("export") / "0" / "manifest.json").save(folder)
+    (folder / "saved_model.pb").write_bytes(b"")
+    return folder
+
+
+@contextmanager
+def status_server(states: dict[str, str]) -> Iterator[str]:
+    """Answers TensorFlow Serving's status API for any model."""
+    answer = {"model_version_status": [{"version": v, "state": s, "status": {}} for v, s in states.items()]}
+
+    class Status(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Status)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_facts_come_back_as_they_were_saved_with_the_version_of_their_folder(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    push(settings, "5")
+    written = facts(settings.folder("export") / "0" / "manifest.json")
+    assert champion_facts(settings) == written.model_copy(update={"version": "5"})
+    assert "version" not in json.loads((settings.folder("models") / "5" / FACTS_FILE).read_text())
+
+
+def test_the_newest_version_that_answers_serves(tmp_path: Path) -> None:
+    with status_server({"12": "LOADING", "10": "AVAILABLE", "9": "AVAILABLE", "11": "END"}) as url:
+        assert serving_version(settings_of(tmp_path, url)) == "10"
+
+
+def test_without_a_server_the_newest_complete_push_counts(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    with pytest.raises(NotFound, match="lakeloop train"):
+        serving_version(settings)
+    for version in ("9", "10"):
+        push(settings, version)
+    (settings.folder("models") / "11").mkdir()
+    assert serving_version(settings) == "10"
+    with status_server({"10": "LOADING"}) as url:
+        assert serving_version(settings_of(tmp_path, url)) == "10"
+
+
+def test_a_version_without_readable_facts_says_so(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    push(settings, "3", with_facts=False)
+    with pytest.raises(NoFacts, match="version 3 of insurance does not say what it was trained on; `lakeloop train`"):
+        champion_facts(settings, "3")
+    broken = push(settings, "4")
+    (broken / FACTS_FILE).write_text("{")
+    with pytest.raises(NoFacts, match=r"lakeloop\.json cannot be read"):
+        champion_facts(settings, "4")
+    with pytest.raises(NotFound, match=r"no version 7 .* pushed: 3, 4"):
+        champion_facts(settings, "7")
+
+
+def test_a_moved_home_is_followed_into_its_export_area(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    elsewhere = facts(Path("/nowhere/export/insurance/12-m0-3/manifest.json"))
+    assert elsewhere.manifest_path(settings) == elsewhere.manifest
+    moved = settings.folder("export").absolute() / "12-m0-3" / "manifest.json"
+    moved.parent.mkdir(parents=True)
+    moved.write_text("{}")
+    assert elsewhere.manifest_path(settings) == moved

@@ -1,0 +1,76 @@
+"""A champion whose training rows are month 0, and months to judge against it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lakeloop.champion import ChampionFacts
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.manifest import file_sha256
+from lakeloop.settings import PROJECT, Settings
+from lakeloop.use_case import sample_month
+from monitoring.drift import judge
+from monitoring.reference import Reference
+from monitoring.verdict import Verdict, Window
+from tests.tfx_pipeline.conftest import month_export
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+
+
+@pytest.fixture(scope="session")
+def month(contract: Contract) -> Callable[..., pd.DataFrame]:
+    """`month(12)`: the features of month 12; rows and seed as for the generator."""
+
+    def features(number: int, rows: int | None = None, seed: int | None = None) -> pd.DataFrame:
+        return sample_month(contract, Settings(), number, rows, seed)[list(contract.features)].copy()
+
+    return features
+
+
+@pytest.fixture(scope="session")
+def reference(month: Callable[..., pd.DataFrame]) -> Reference:
+    """All rows of month 0, and a model that calls half of them low."""
+    answers = pd.Series(["high", "medium", "low", "low"] * 375, dtype=object)
+    return Reference("7", "a" * 64, month(0), answers)
+
+
+@pytest.fixture(scope="session")
+def judged(reference: Reference, contract: Contract) -> Callable[..., Verdict]:
+    """`judged(rows)`: a month's window of these rows against month 0."""
+
+    def verdict(rows: pd.DataFrame, known: Reference = reference, terms: Contract = contract, of: int = 0) -> Verdict:
+        return judge(known, rows, terms, Window(kind="month", rows=of or len(rows), month="2024-01"))
+
+    return verdict
+
+
+def push_facts(contract: Contract, settings: Settings, version: str = "7") -> ChampionFacts:
+    """Export month 0 into the home and push a version, without a model in it, that says it was trained on that."""
+    manifest = month_export(contract, settings, settings.folder("export").absolute() / "0")
+    facts = ChampionFacts(
+        use_case=contract.use_case,
+        run_id="r1",
+        manifest=manifest,
+        manifest_sha256=file_sha256(manifest),
+        model=contract.model,
+    )
+    folder = settings.folder("models") / version
+    facts.save(folder)
+    (folder / "saved_model.pb").touch()
+    return facts
+
+
+@pytest.fixture
+def home(contract: Contract, tmp_path: Path) -> Settings:
+    """A home with an export of month 0 and version 7 trained on it; no server runs."""
+    settings = Settings(home=tmp_path, use_case=contract.use_case, model_server_url=NOBODY)
+    push_facts(contract, settings)
+    return settings
