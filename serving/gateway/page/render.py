@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 
 from lakeloop.contract import Contract, Feature
-from serving.gateway.page.texts import TEXTS
+from serving.gateway.page.texts import GERMAN_PARTICULARS, TEXTS
 from serving.gateway.request_model import ordinary
 
 STATIC = Path(__file__).with_name("static")
@@ -30,6 +30,7 @@ def render_page(contract: Contract) -> str:
         groups.setdefault(feature.group or "", []).append(_field(contract, name, feature))
     data = {
         "texts": TEXTS,
+        "particulars": {"de": list(GERMAN_PARTICULARS.items())},
         "classes": contract.label.class_names,
         "fields": [field for group in groups.values() for field in group],
     }

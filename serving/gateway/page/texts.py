@@ -1,4 +1,4 @@
-"""What the page says, in both languages; the contract's own descriptions stay as they are."""
+"""What the page says, in both languages; the contract's own descriptions and conditions stay as they are."""
 
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
@@ -76,3 +76,32 @@ TEXTS: dict[str, dict[str, str]] = {
         "model unavailable": "Das Modell konnte nicht rechtzeitig gefragt werden.",
     },
 }
+
+GERMAN_PARTICULARS: dict[str, str] = {
+    "{name} is {value}, the model answers {low} to below {high}": (
+        "{name} ist {value}, das Modell beantwortet {low} bis unter {high}"
+    ),
+    "{value} is below {low}": "{value} liegt unter {low}",
+    "the model server was not asked yet": "der Modellserver wurde noch nicht gefragt",
+    "no answer within {milliseconds} ms": "keine Antwort innerhalb von {milliseconds} ms",
+    "no connection to {url} ({problem})": "keine Verbindung zu {url} ({problem})",
+    "version {version} is not served any more": "Version {version} gibt es dort nicht mehr",
+    "the model server knows no version of {name}": "der Modellserver kennt keine Version von {name}",
+    "the model server has no version of {name} available yet": (
+        "auf dem Modellserver ist noch keine Version von {name} verfügbar"
+    ),
+    "the model server's status cannot be read": "der Zustand des Modellservers ist nicht lesbar",
+    "the model server's answer is not `probabilities` of {count} classes for each row": (
+        "die Antwort des Modellservers besteht nicht aus `probabilities` von {count} Klassen je Zeile"
+    ),
+    "the model server answered {status}: something that cannot be read": (
+        "der Modellserver antwortete {status} und etwas Unlesbares"
+    ),
+    "the model server answered {status}: {said}": "der Modellserver antwortete {status}: {said}",
+    "unexpected {problem}": "unerwarteter Fehler {problem}",
+    "the gateway stops": "das Gateway wird beendet",
+}
+"""What follows a reason's kind, as the gateway's answer says it, and the same in German: the first that fits.
+
+A condition (`age < 25`) needs no translation.
+"""

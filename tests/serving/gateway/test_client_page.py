@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lakeloop.contract_file import load_contract
-from lakeloop.settings import PROJECT
+from lakeloop.settings import PROJECT, Settings
 from serving.gateway.page.render import render_page
 from serving.gateway.page.texts import TEXTS
-from serving.gateway.process import RunningGateway
+from serving.gateway.process import RunningGateway, running_gateway
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium; `make system` installs it")
@@ -76,12 +76,55 @@ def test_the_rules_answer_and_say_why_in_german(page: Page) -> None:
     page.get_by_role("button", name="Fragen").click()
     expect(page.locator("#who")).to_have_text("Die Regeln antworten")
     expect(page.locator("#reason")).to_have_text(TEXTS["de"]["out of range"])
-    expect(page.locator("#detail")).to_have_text("power is 300, the model answers 50 to below 250")
+    detail = page.locator("#detail")
+    expect(detail).to_have_text("power ist 300, das Modell beantwortet 50 bis unter 250")
+    expect(detail).to_have_attribute("lang", "de")
     expect(page.locator("#no-bars")).to_be_visible()
     expect(page.locator("#version")).to_have_text("keine")
     assert page.evaluate("document.documentElement.lang") == "de"
     page.reload()
     expect(page.locator("#ask")).to_have_text("Fragen")
+    page.locator("#language").click()
+    page.get_by_label("Power of the engine", exact=True).fill("300")
+    page.get_by_role("button", name="Ask").click()
+    expect(detail).to_have_text("power is 300, the model answers 50 to below 250")
+    expect(detail).to_have_attribute("lang", "en")
+
+
+REASONS = {
+    "low confidence: 0.45 is below 0.5": "0,45 liegt unter 0,5",
+    "segment switched off: age < 25": "age < 25",
+    "model unavailable: no answer within 250 ms": "keine Antwort innerhalb von 250 ms",
+    "model unavailable: no connection to http://127.0.0.1:9 (ClientConnectorError)": (
+        "keine Verbindung zu http://127.0.0.1:9 (ClientConnectorError)"
+    ),
+    "model unavailable: version 17 is not served any more": "Version 17 gibt es dort nicht mehr",
+    "model unavailable: the model server answered 500: a: b\nc": "der Modellserver antwortete 500: a: b\nc",
+    "model unavailable: the model server answered 200: something that cannot be read": (
+        "der Modellserver antwortete 200 und etwas Unlesbares"
+    ),
+    "model unavailable: something new": "something new",
+    "model switched off": "",
+}
+
+
+def test_every_particular_is_said_in_german(page: Page) -> None:
+    """The texts come from the browser's own function; what it has no words for stays English and is marked so."""
+    page.locator("#language").click()
+    for reason, german in REASONS.items():
+        particulars = reason.partition(": ")[2]
+        shown = page.evaluate("(text) => { showDetail(text); return by('detail').textContent; }", particulars)
+        assert shown == german
+
+
+def test_a_gateway_without_a_model_says_so_in_german(browser: Browser, settings: Settings) -> None:
+    with running_gateway(settings) as alone:
+        opened = browser.new_page(locale="de-DE")
+        opened.goto(alone.url)
+        opened.get_by_role("button", name="Fragen").click()
+        expect(opened.locator("#reason")).to_have_text(TEXTS["de"]["model unavailable"])
+        expect(opened.locator("#detail")).to_have_text("keine Verbindung zu http://127.0.0.1:9 (ClientConnectorError)")
+        opened.close()
 
 
 def test_what_is_not_allowed_is_said_at_the_field(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import socket
 import threading
@@ -18,6 +19,7 @@ import pytest
 from lakeloop.settings import PROJECT, Settings, load_settings
 from serving.gateway.model_api import ModelApi
 from serving.gateway.model_client import Known, ModelClient, Unavailable
+from serving.gateway.page.texts import GERMAN_PARTICULARS
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server, stop
 from tests.serving.gateway.conftest import body, eventually, logged
@@ -96,6 +98,12 @@ def with_client(url: str, use: Callable[[ModelClient], Any], budget: float = BUD
     return asyncio.run(run())
 
 
+def has_german_words(why: str) -> bool:
+    """Whether the client page can say it in German."""
+    patterns = (re.sub(r"\\{\w+\\}", ".+", re.escape(english)) for english in GERMAN_PARTICULARS)
+    return any(re.fullmatch(pattern, why) for pattern in patterns)
+
+
 def ask_once(server: Server) -> Known | Unavailable:
     """Patiently: only a test of slowness should meet the budget."""
     return with_client(server.url, lambda client: client.ask([ROW]), 20.0)
@@ -144,7 +152,7 @@ def test_what_arrives_meanwhile_goes_into_one_call(server: Server) -> None:
 def test_a_bad_answer_is_no_answer(server: Server, answer: tuple[int, Any, float], why: str) -> None:
     server.predict = lambda _path, _rows: answer
     outcome = ask_once(server)
-    assert isinstance(outcome, Unavailable) and why in outcome.why
+    assert isinstance(outcome, Unavailable) and why in outcome.why and has_german_words(outcome.why)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +168,7 @@ def test_without_a_version_nobody_is_asked(server: Server, status: tuple[int, An
     server.status = lambda: status
     outcome = ask_once(server)
     assert isinstance(outcome, Unavailable) and why in outcome.why and server.calls == []
+    assert has_german_words(outcome.why)
 
 
 def test_a_slow_answer_is_no_answer(server: Server) -> None:

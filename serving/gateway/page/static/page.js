@@ -1,7 +1,7 @@
 "use strict";
 // The page's behaviour: reads the form, asks the gateway, shows the answer, in the language chosen.
 
-const { texts, classes, fields } = JSON.parse(document.getElementById("data").textContent);
+const { texts, particulars, classes, fields } = JSON.parse(document.getElementById("data").textContent);
 const by = (id) => document.getElementById(id);
 const form = by("form");
 let language = chosenLanguage();
@@ -98,8 +98,7 @@ function showAnswer(answer) {
   by("who").className = answer.predictor_type;
   by("prediction").textContent = answer.prediction;
   by("reason").textContent = kind in texts[language] ? say(kind) : answer.reason;
-  by("detail").textContent = rest.join(": ");
-  by("detail").hidden = rest.length === 0;
+  showDetail(rest.join(": "));
   by("version").textContent = answer.model_version ?? say("no_version");
   by("request").textContent = answer.request_id;
   const known = answer.probabilities;
@@ -107,6 +106,31 @@ function showAnswer(answer) {
   by("bars").hidden = !known;
   const highest = known ? Math.max(...Object.values(known)) : 0;
   by("bars").replaceChildren(...(known ? classes.map((name) => bar(name, known[name], highest)) : []));
+}
+
+/** A reason's particulars in the language chosen; what has no words in it stays as it is, marked as English. */
+function showDetail(english) {
+  const detail = by("detail");
+  detail.textContent = english;
+  detail.lang = "en";
+  detail.hidden = !english;
+  for (const [pattern, words] of particulars[language] ?? []) {
+    const found = english.match(matcher(pattern));
+    if (!found) continue;
+    detail.textContent = words.replace(/\{(\w+)\}/g, (_, name) => inLanguage(found.groups[name]));
+    detail.lang = language;
+    return;
+  }
+}
+
+/** `no answer within {milliseconds} ms` as a regular expression with named groups. */
+function matcher(pattern) {
+  const escaped = pattern.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${escaped.replace(/\{(\w+)\}/g, "(?<$1>.+?)")}$`, "s");
+}
+
+function inLanguage(particular) {
+  return language === "de" && /^-?\d+\.\d+$/.test(particular) ? particular.replace(".", ",") : particular;
 }
 
 function bar(name, share, highest) {
