@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lakeloop.champion import champion_facts
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError, NotFound, WrongUse
 from lakeloop.manifest import file_sha256, read_manifest
@@ -192,6 +193,19 @@ def test_the_model_was_pushed_to_a_version_folder(first: Finished) -> None:
     assert folder.parent == first.settings.folder("models").absolute()
     assert (folder / "saved_model.pb").is_file()
     assert folder.name.isdigit()
+
+
+def test_the_pushed_version_carries_what_it_was_made_from(first: Finished) -> None:
+    facts = champion_facts(first.settings, first.record.pushed_version)
+    assert facts.manifest_path(first.settings) == first.manifest.absolute()
+    assert facts.manifest_sha256 == file_sha256(first.manifest)
+    assert (facts.use_case, facts.run_id, facts.drop) == (first.contract.use_case, first.record.run_id, ())
+    assert facts.model == first.record.parameters.model
+    assert first.record.gate is not None
+    assert [c.model_dump() for c in facts.checks] == [c.model_dump() for c in first.record.gate.checks]
+    (pushed,) = newest_artifacts(first.settings, "PushedModel")
+    assert facts.stamps == {name: pushed.custom_properties[name].string_value for name in facts.stamps}
+    assert facts.stamps["trigger"] == WHY["trigger"]
 
 
 def test_signatures_have_the_contracts_names_shapes_and_types(first: Finished, model: Any) -> None:

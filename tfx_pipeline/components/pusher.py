@@ -1,13 +1,33 @@
-"""TFX's Pusher, with the model's stamps and id on what it pushes."""
+"""TFX's Pusher, with the model's stamps and id on what it pushes, and in it what it was made from."""
 
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
-from tfx.components.pusher import component, executor
-from tfx.dsl.components.base import executor_spec
-from tfx.types import Artifact, artifact_utils, standard_component_specs
+from tfx.components.pusher import executor
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.proto import pusher_pb2
+from tfx.types import (
+    Artifact,
+    BaseChannel,
+    Channel,
+    artifact_utils,
+    standard_artifacts,
+    standard_component_specs,
+)
+from tfx.types.component_spec import ExecutionParameter
 
+from lakeloop.champion import ChampionFacts, GateCheck
+from lakeloop.contract import ModelSettings
+from tfx_pipeline import parameters as p
+from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.metadata import MODEL_ID_PROPERTY
 from tfx_pipeline.stamps import read_stamps, stamp
+
+SETTINGS, USE_CASE = "model_settings", "use_case"
+FACTS = (p.MANIFEST, p.MANIFEST_SHA256, SETTINGS, p.DROP, USE_CASE)
 
 
 class StampedPusherExecutor(executor.Executor):
@@ -19,15 +39,71 @@ class StampedPusherExecutor(executor.Executor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Push, then stamp the pushed model as its model is stamped."""
+        """Push the model with its facts, then stamp the pushed model as its model is stamped."""
+        self._facts = self._facts_of(input_dict, exec_properties)
         super().Do(input_dict, output_dict, exec_properties)
         model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         stamp(pushed, read_stamps(model))
         pushed.set_int_custom_property(MODEL_ID_PROPERTY, model.id)
 
+    def GetModelPath(self, input_dict: dict[str, list[Artifact]]) -> str:  # noqa: N802 TFX's name
+        """A copy of the model that holds the facts too: TFX copies `saved_model.pb` last, so they are there before."""
+        copy = Path(self._get_tmp_dir()) / "model"
+        shutil.copytree(super().GetModelPath(input_dict), copy, dirs_exist_ok=True)
+        self._facts.save(copy)
+        return str(copy)
 
-class StampedPusher(component.Pusher):
+    def _facts_of(self, input_dict: dict[str, list[Artifact]], exec_properties: dict[str, Any]) -> ChampionFacts:
+        model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
+        blessing = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_BLESSING_KEY])
+        checks = tuple(GateCheck(**check.model_dump()) for check in read_report(blessing.uri).checks)
+        return ChampionFacts(
+            use_case=exec_properties[USE_CASE],
+            run_id=(self._context.pipeline_run_id if self._context else None) or "",
+            manifest=Path(exec_properties[p.MANIFEST]),
+            manifest_sha256=exec_properties[p.MANIFEST_SHA256],
+            model=ModelSettings.model_validate_json(exec_properties[SETTINGS]),
+            drop=tuple(json.loads(exec_properties[p.DROP])),
+            checks=checks,
+            stamps=read_stamps(model),
+        )
+
+
+class StampedPusherSpec(standard_component_specs.PusherSpec):
+    """TFX's, plus the run parameters that the facts name."""
+
+    PARAMETERS = {
+        **standard_component_specs.PusherSpec.PARAMETERS,
+        **{name: ExecutionParameter(type=str) for name in FACTS},
+    }
+
+
+class StampedPusher(base_component.BaseComponent):
     """The Pusher node; its id is `Pusher`."""
 
+    SPEC_CLASS = StampedPusherSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(StampedPusherExecutor)
+
+    def __init__(
+        self,
+        model: BaseChannel,
+        model_blessing: BaseChannel,
+        infra_blessing: BaseChannel,
+        push_destination: pusher_pb2.PushDestination,
+        use_case: str,
+        model_settings: RuntimeParameter,
+        **run_parameters: RuntimeParameter,
+    ):
+        super().__init__(
+            spec=StampedPusherSpec(
+                model=model,
+                model_blessing=model_blessing,
+                infra_blessing=infra_blessing,
+                push_destination=push_destination,
+                use_case=use_case,
+                model_settings=model_settings,
+                pushed_model=Channel(type=standard_artifacts.PushedModel),
+                **run_parameters,
+            )
+        )
