@@ -1,4 +1,4 @@
-"""`python -m bench [tfx] [serving] [gateway] [lakehouse] [stream]`: measure, print a table of what was met."""
+"""`python -m bench [tfx] [serving] [gateway] [lakehouse] [stream] [drift]`: measure, print a table of what was met."""
 
 import platform
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import gateway_bench, lakehouse_bench, model_server_bench, stream_bench, tfx_bench
+from bench import drift_bench, gateway_bench, lakehouse_bench, model_server_bench, stream_bench, tfx_bench
 from bench.figure import Figure
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
@@ -56,6 +56,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "gateway": gateway,
     "lakehouse": lakehouse_bench.measure,
     "stream": stream_bench.measure,
+    "drift": drift_bench.measure,
 }
 
 

@@ -1,0 +1,179 @@
+"""Measures drift: false alarms over stable windows, the time of a window, small and large, and of three years."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.figure import Figure
+from lakeloop.champion import ChampionFacts
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.manifest import ExportedFile, Manifest, file_sha256
+from lakeloop.settings import Settings, load_settings
+from lakeloop.simulation import simulate, without_gateway
+from lakeloop.use_case import sample_month, with_label
+from monitoring.drift import judge
+from monitoring.reference import PREDICTION, Reference
+from monitoring.verdict import Verdict, Window
+
+STABLE_WINDOWS, WINDOWS_TIMED, LARGE = 500, 50, 1_000_000
+MONTHS = range(1, 37)
+VERSION = "1"
+
+
+def reference_of(contract: Contract, settings: Settings) -> Reference:
+    """Month 0; in place of a model, class shares of a third each."""
+    rows = sample_month(contract, settings, 0)[list(contract.features)]
+    return Reference(VERSION, "", rows, pd.Series(_classes(contract, len(rows), 0), dtype=object))
+
+
+def window_of(contract: Contract, settings: Settings, month: int, rows: int, seed: int) -> pd.DataFrame:
+    """A fresh draw of a month with stable predictions."""
+    frame = sample_month(contract, settings, month, rows, seed)[list(contract.features)]
+    return frame.assign(**{PREDICTION: _classes(contract, rows, seed)})
+
+
+def _classes(contract: Contract, rows: int, seed: int) -> np.ndarray:
+    names = np.array(contract.label.class_names, dtype=object)
+    return names[np.random.default_rng(seed).integers(len(names), size=rows)]
+
+
+def judged(reference: Reference, contract: Contract, rows: pd.DataFrame) -> Verdict:
+    """The verdict on rows that are one window."""
+    return judge(reference, rows, contract, Window(kind="tumbling", rows=len(rows)))
+
+
+def false_alarms(contract: Contract, settings: Settings) -> list[Figure]:
+    """How often windows of the reference month's own distribution are called drifted, in per cent."""
+    reference, size = reference_of(contract, settings), contract.monitoring.window
+    drifted: Counter[str] = Counter()
+    for seed in range(1, STABLE_WINDOWS + 1):
+        verdict = judged(reference, contract, window_of(contract, settings, 0, size, seed))
+        drifted.update(["data set"] if verdict.dataset_drift else [])
+        drifted.update(verdict.drifted)
+        drifted.update([PREDICTION] if verdict.prediction is not None and verdict.prediction.drifted else [])
+    what = f"false alarms over {STABLE_WINDOWS} stable windows of {size:,}"
+    return [
+        Figure(f"{what}: {name}", 100 * drifted[name] / STABLE_WINDOWS, "%", 1.0 if name == "data set" else None)
+        for name in ("data set", *contract.features, PREDICTION)
+    ]
+
+
+def one_window(contract: Contract, settings: Settings) -> Figure:
+    """The median time of a window of the contract's size, features and prediction."""
+    reference, size = reference_of(contract, settings), contract.monitoring.window
+    seconds = []
+    for seed in range(WINDOWS_TIMED):
+        rows = window_of(contract, settings, 12, size, seed)
+        began = time.perf_counter()
+        judged(reference, contract, rows)
+        seconds.append(time.perf_counter() - began)
+    return Figure(f"one window of {size:,} x {len(contract.features) + 1}, median", float(np.median(seconds)), "s", 1.0)
+
+
+def large_window() -> list[Figure]:
+    """Time, peak memory and stated error of a window of a million rows, in a process of its own."""
+    command = [sys.executable, "-m", "bench.drift_bench"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    what = f"one window of {LARGE:,} rows"
+    return [
+        Figure(what, told["seconds"], "s", 30.0),
+        Figure(f"{what}: peak memory of the process", told["gib"], "GiB", 2.0),
+        Figure(f"{what}: largest standard error of a score", told["error"], "", None),
+    ]
+
+
+def measure_large() -> dict[str, float]:
+    """What the process of its own tells: the import of Evidently counts, the making of the rows does not."""
+    settings = load_settings()
+    contract = load_contract(settings.contract_path)
+    reference, rows = reference_of(contract, settings), window_of(contract, settings, 12, LARGE, 1)
+    began = time.perf_counter()
+    verdict = judged(reference, contract, rows)
+    seconds = time.perf_counter() - began
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return {"seconds": seconds, "gib": int(peak.split()[1]) / 2**20, "error": verdict.standard_error or 0.0}
+
+
+def three_years(home: Path) -> list[Figure]:
+    """36 months from the lake into gold/drift, by the command a user runs."""
+    settings = load_settings(home=home)
+    contract = load_contract(settings.contract_path)
+    simulate(contract, settings, MONTHS, without_gateway(contract, settings, "bench"), label="bench")
+    push_champion(contract, settings)
+    _lakeloop(home, "lake", "stream")
+    times = []
+    for _ in range(2):
+        began = time.perf_counter()
+        told = _lakeloop(home, "drift")
+        times.append(time.perf_counter() - began)
+    if "from 2023-12 (month 11)" not in told:
+        raise RuntimeError(f"the drift of month 11 was not found:\n{told}")
+    return [
+        Figure("36 months from Delta judged into gold/drift, start of Spark included", times[0], "s", 60.0),
+        Figure("the same again, nothing new", times[1], "s", None),
+    ]
+
+
+def push_champion(contract: Contract, settings: Settings) -> None:
+    """An export of month 0 and a version that says it was trained on it; the rules answered, so no model is asked."""
+    frame = with_label(contract, sample_month(contract, settings, 0))
+    folder = settings.folder("export").absolute() / "0"
+    shard = folder / "train" / "data-00000-of-00001.csv"
+    shard.parent.mkdir(parents=True, exist_ok=True)
+    columns = [contract.key.column, contract.event_time.column, *contract.features, contract.label.name]
+    frame[columns].to_csv(shard, index=False)
+    file = ExportedFile(
+        path=str(shard.relative_to(folder)), split="train", rows=len(frame), bytes=shard.stat().st_size,
+        sha256=file_sha256(shard),
+    )  # fmt: skip
+    manifest = Manifest(
+        use_case=contract.use_case, table="gold/training", version=0, query="bench", columns=tuple(columns),
+        label=contract.label.name, schema_sha256=contract.schema_sha256, split="all train", rows=len(frame),
+        files=(file,), created_at="",
+    ).save(folder)  # fmt: skip
+    facts = ChampionFacts(
+        use_case=contract.use_case, run_id="bench", manifest=manifest, manifest_sha256=file_sha256(manifest),
+        model=contract.model,
+    )  # fmt: skip
+    pushed = settings.folder("models") / VERSION
+    facts.save(pushed)
+    (pushed / "saved_model.pb").touch()
+    kept = settings.folder("reports") / "reference" / f"{VERSION}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    answers = {"manifest_sha256": facts.manifest_sha256, "classes": contract.label.class_names}
+    kept.write_text(json.dumps(answers | {"class_ids": frame[contract.label.name].tolist()}), encoding="utf-8")
+
+
+def _lakeloop(home: Path, *arguments: str) -> str:
+    """What a command prints; raises if it fails."""
+    program = "import sys; from lakeloop.cli import main; sys.exit(main())"
+    environment = {**os.environ, "LAKELOOP_HOME": str(home)}
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=environment)
+    if done.returncode:
+        raise RuntimeError(f"lakeloop {' '.join(arguments)} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def measure(home: Path) -> list[Figure]:
+    """Everything that is promised about drift."""
+    settings = load_settings(home=home / "drift")
+    contract = load_contract(settings.contract_path)
+    return [
+        *false_alarms(contract, settings),
+        one_window(contract, settings),
+        *large_window(),
+        *three_years(home / "drift"),
+    ]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measure_large()))

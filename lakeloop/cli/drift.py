@@ -1,0 +1,92 @@
+"""`lakeloop drift`: the answered requests, window by window, against what their model was trained on."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from lakeloop.cli.lake import spark_of
+from lakeloop.cli.options import UseCase, open_use_case, parse_months
+from lakeloop.cli.render import BAD, DIM, console, table
+from lakeloop.contract import Contract
+
+if TYPE_CHECKING:
+    from monitoring.episodes import Episode
+    from monitoring.verdict import ColumnDrift, Verdict
+
+
+def drift(
+    months: Annotated[str, typer.Option("--months", "-m", help="A month number or a range; default: all.")] = "",
+    by_requests: Annotated[
+        bool, typer.Option("--by-requests", help="Windows of the contract's size instead of whole months.")
+    ] = False,
+    model: Annotated[
+        str, typer.Option("--model", help="What if: judge against this pushed version; nothing is written.")
+    ] = "",
+    use_case: UseCase = "",
+) -> None:
+    """Judge the answered requests by month of event time and write gold/drift.
+
+    Only months that changed are judged again. A drifted score is marked *; dataset drift is when enough of the
+    features drifted. The prediction is judged by itself and never one of them.
+    """
+    from lakeloop.drift_job import judge_predictions
+
+    settings, contract = open_use_case(use_case)
+    asked = parse_months(months) if months else None
+    with spark_of(settings) as spark, console.status("judging …") as status:
+        report = judge_predictions(
+            spark, contract, settings, asked, "tumbling" if by_requests else "month", model,
+            on_month=lambda month: status.update(f"judging {month} …"),
+        )  # fmt: skip
+    console.print(_windows(report.verdicts, contract))
+    for verdict in report.verdicts:
+        if verdict.reason:
+            console.print(f"{_name(verdict)}: {verdict.reason}", style=DIM, soft_wrap=True)
+    for episode in report.episodes:
+        console.print(_episode(episode, contract), soft_wrap=True)
+    if not report.episodes:
+        console.print("no dataset drift")
+    where = "nothing was written" if model else "gold/drift has them all"
+    console.print(f"{report.judged} of {len(report.verdicts)} windows judged now; {where}", style=DIM)
+
+
+def _windows(verdicts: Sequence["Verdict"], contract: Contract) -> object:
+    header = ("window", "rows", "model", "state", "share", *contract.features, "prediction")
+    return table(header, (_row(verdict, contract) for verdict in verdicts), numbers=header[4:])
+
+
+def _row(verdict: "Verdict", contract: Contract) -> list[object]:
+    scores = {column.column: column for column in verdict.features}
+    judged = bool(verdict.features)
+    return [
+        _name(verdict),
+        f"{verdict.window.rows:,}",
+        verdict.model_version or "none",
+        Text("DRIFT", BAD) if verdict.dataset_drift else Text(verdict.state, "" if judged else DIM),
+        f"{len(verdict.drifted)}/{len(verdict.features)}" if judged else "",
+        *(_score(scores.get(name)) for name in contract.features),
+        _score(verdict.prediction),
+    ]
+
+
+def _score(column: "ColumnDrift | None") -> Text:
+    """The marks are characters, so that colour is not needed."""
+    if column is None or column.score is None:
+        return Text("-", DIM)
+    return Text(f"*{column.score:.4f}", BAD) if column.drifted else Text(f"{column.score:.4f}")
+
+
+def _name(verdict: "Verdict") -> str:
+    return verdict.window.month if verdict.window.kind == "month" else verdict.window.first[:16]
+
+
+def _episode(episode: "Episode", contract: Contract) -> str:
+    month = episode.opened_by.month
+    ended = f"closed by {episode.closed_by.month}" if episode.closed_by else "still open"
+    windows = "1 window" if episode.drifted_windows == 1 else f"{episode.drifted_windows} windows"
+    return (
+        f"dataset drift of model {episode.model_version} from {month} (month {contract.month_number(month)}) "
+        f"to {episode.last_drifted.month}, {windows} drifted, {ended}"
+    )

@@ -1,0 +1,50 @@
+"""How `lakeloop drift` shows what was found."""
+
+from rich.console import Console
+
+from lakeloop.cli.drift import _episode, _windows
+from lakeloop.contract_file import load_contract
+from lakeloop.settings import PROJECT
+from monitoring.episodes import Episode
+from monitoring.verdict import ColumnDrift, Verdict, Window
+
+CONTRACT = load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+WINDOW = Window(kind="month", first="2023-12-01", last="2023-12-31", rows=1500, month="2023-12")
+
+
+def verdict(**changes: object) -> Verdict:
+    def column(name: str, score: float | None, drifted: bool = False) -> ColumnDrift:
+        return ColumnDrift(column=name, test="wasserstein", score=score, threshold=0.1, drifted=drifted)
+
+    features = (column("miles", 0.2839, True), column("age", 0.15, True), column("training", None))
+    given = Verdict(
+        use_case="insurance", model_version="7", window=WINDOW, state="drift", features=features,
+        prediction=column("prediction", 0.02),
+    )  # fmt: skip
+    return given.model_copy(update=changes)
+
+
+def shown(*verdicts: Verdict) -> list[list[str]]:
+    console = Console(width=200, no_color=True, force_terminal=False)
+    with console.capture() as captured:
+        console.print(_windows(verdicts, CONTRACT))
+    return [line.split() for line in captured.get().splitlines()]
+
+
+def test_a_row_a_window_with_drifted_scores_marked() -> None:
+    header, row = shown(verdict())
+    assert header == ["window", "rows", "model", "state", "share", *CONTRACT.features, "prediction"]
+    assert row == ["2023-12", "1,500", "7", "DRIFT", "2/3", "-", "*0.1500", "-", "-", "-", "*0.2839", "0.0200"]
+
+
+def test_a_window_that_was_not_judged_shows_no_numbers() -> None:
+    _, row = shown(verdict(state="no reference", reason="gone", features=(), prediction=None, model_version=""))
+    assert row == ["2023-12", "1,500", "none", "no", "reference", *["-"] * 7]
+
+
+def test_an_episode_is_one_sentence() -> None:
+    episode = Episode(model_version="7", opened_by=WINDOW, last_drifted=WINDOW)
+    start = "dataset drift of model 7 from 2023-12 (month 11) to 2023-12, 1 window drifted, "
+    assert _episode(episode, CONTRACT) == start + "still open"
+    closed = episode.model_copy(update={"closed_by": WINDOW.model_copy(update={"month": "2024-03"})})
+    assert _episode(closed, CONTRACT) == start + "closed by 2024-03"
