@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lakeloop.cli import clock, contract, data, fallback, lake, pipeline, score, serve, simulate, story
+from lakeloop.cli import clock, contract, data, drift, fallback, lake, pipeline, score, serve, simulate, story
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,5 +40,6 @@ app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("simulate")(simulate.simulate)
 app.command("score")(score.score)
+app.command("drift")(drift.drift)
 app.command("demo")(story.demo)
 app.command("exercise")(story.exercise)
