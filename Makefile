@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 BIN := .venv/bin
 CODE := lakeloop lakehouse tfx_pipeline serving monitoring dags
 
-SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium
+SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager
 
 .PHONY: help setup system airflow demo exercise test test-long lint types format bench clean distclean
 
@@ -20,8 +20,8 @@ help: ## Show what can be made
 setup: ## Make .venv, the Delta jar and the compiled pipeline; says what is missing
 	@deploy/setup.sh
 
-system: ## Install the Debian packages the platform and its browser tests use (needs root)
-	@dpkg -s $(SYSTEM_PACKAGES) >/dev/null 2>&1 || { apt-get update -q && apt-get install -qy --no-install-recommends $(SYSTEM_PACKAGES); }
+system: ## Install the Debian packages the platform, its alerts and its browser tests use (needs root)
+	@deploy/system.sh $(SYSTEM_PACKAGES)
 
 airflow: setup ## Make .venv-airflow, the orchestrator's own environment
 	@deploy/setup.sh airflow
@@ -35,7 +35,7 @@ exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 test: setup ## All tests that matter every day (under 10 minutes on 2 cores)
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not long"
 
-test-long: setup ## What takes longer: many seeds, whole stories
+test-long: setup airflow ## What takes longer: many seeds, whole stories
 	@$(BIN)/pytest -m long
 
 lint: setup ## Style, formatting, and the one direction of imports

@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine
+from sqlalchemy import JSON, Column, Engine, Integer, MetaData, String, Table, Text, UniqueConstraint, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,6 +31,44 @@ fallback_switches = Table(
     Column("removed_by", String),
 )
 
+events = Table(
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("use_case", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("created_at", String, nullable=False),
+    Column("handled_by", String),
+    Column("handled_at", String),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("attempt_after", String, nullable=False, default=""),
+    Column("problem", String, nullable=False, default=""),
+    Column("delivered_at", String),
+    UniqueConstraint("use_case", "kind", "key"),
+)
+
+drift_episodes = Table(
+    "drift_episode",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("use_case", String, nullable=False, index=True),
+    Column("opened_at", String, nullable=False),
+    Column("closed_at", String),
+    Column("payload", JSON, nullable=False),
+)
+
+monitor_states = Table(
+    "monitor_state",
+    metadata,
+    Column("use_case", String, primary_key=True),
+    Column("state", Text, nullable=False),
+)
+
+_BUSY_SECONDS = 30
+"""How long a writer waits for another one to finish, on SQLite."""
+
 
 @cache
 def engine(url: str) -> Engine:
@@ -43,8 +81,10 @@ def engine(url: str) -> Engine:
     try:
         if parsed.get_backend_name() == "sqlite" and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        made = create_engine(parsed)
-        metadata.create_all(made)
+            made = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+        else:
+            made = create_engine(parsed)
+        _create_tables(made)
     except (OSError, SQLAlchemyError) as error:
         place = parsed.render_as_string(hide_password=True)
         raise LakeloopError(
@@ -52,3 +92,11 @@ def engine(url: str) -> Engine:
             "check LAKELOOP_HOME or LAKELOOP_DATABASE_URL"
         ) from error
     return made
+
+
+def _create_tables(made: Engine) -> None:
+    """Create what is missing; another process may be doing the same right now."""
+    try:
+        metadata.create_all(made)
+    except SQLAlchemyError:
+        metadata.create_all(made)

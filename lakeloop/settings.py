@@ -1,10 +1,13 @@
 """Where things live and how they run: read once from the environment and `[tool.lakeloop]`, then passed on."""
 
+import json
 import tomllib
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lakeloop.errors import WrongUse
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +32,13 @@ class Settings(BaseSettings):
     model_server_url: str = ""
     gateway_port: int = 8000
     gateway_url: str = ""
+    monitor_port: int = 8085
+    monitor_posts: bool = True
+    prometheus_url: str = ""
+    airflow_url: str = ""
+    airflow_user: str = "admin"
+    airflow_password: SecretStr = SecretStr("")
+    airflow_password_file: Path | None = None
 
     landing: str = ""
     lake: str = ""
@@ -70,6 +80,26 @@ class Settings(BaseSettings):
     def gateway(self) -> str:
         """Base URL of the gateway."""
         return self.gateway_url or f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def airflow_secret(self) -> str:
+        """The password of `airflow_user`: the setting, or what stands in the file.
+
+        A file may be Airflow's own (`{"user": "password"}`, as its simple auth manager writes it) or hold the
+        password alone. Raises WrongUse if it cannot be read.
+        """
+        if self.airflow_password_file is None:
+            return self.airflow_password.get_secret_value()
+        try:
+            text = self.airflow_password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongUse(f"LAKELOOP_AIRFLOW_PASSWORD_FILE cannot be read: {error}") from error
+        if not text.startswith("{"):
+            return text
+        try:
+            return str(json.loads(text)[self.airflow_user])
+        except (ValueError, KeyError):
+            raise WrongUse(f"{self.airflow_password_file} holds no password of user {self.airflow_user!r}") from None
 
 
 def project_default(key: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lakeloop.cli import clock, contract, data, drift, fallback, lake, pipeline, score, serve, simulate, story
+from lakeloop.cli import clock, contract, data, drift, events, fallback, lake, pipeline, score, serve, simulate, story
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,6 +36,7 @@ app.add_typer(lake.app, name="lake")
 app.add_typer(pipeline.pipeline_app, name="pipeline")
 app.add_typer(serve.app, name="serve")
 app.add_typer(fallback.app, name="fallback")
+app.add_typer(events.app, name="events")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("simulate")(simulate.simulate)

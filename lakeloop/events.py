@@ -1,0 +1,150 @@
+"""The event ledger: what happened that somebody must act on, each thing once, until a run has handled it.
+
+Airflow may join events or drop the wake-up of later ones; so they live here, and a run takes all that are open.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Row, Select, Update, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from lakeloop.errors import NotFound, WrongUse
+from lakeloop.operational_db import engine, events
+from lakeloop.settings import Settings
+
+Kind = Literal["drift", "ground_truth"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event. `key` tells what it is about: use case, kind and key together occur once.
+
+    '' stands for: not handled, not delivered, no problem. Times are ISO 8601 in UTC.
+    """
+
+    id: int
+    use_case: str
+    kind: str
+    key: str
+    payload: Mapping[str, Any]
+    created_at: str
+    handled_by: str = ""
+    handled_at: str = ""
+    attempts: int = 0
+    problem: str = ""
+    delivered_at: str = ""
+
+    @property
+    def asset(self) -> str:
+        """The Airflow asset whose event this becomes."""
+        return f"{self.use_case}/{self.kind}"
+
+
+def record_event(settings: Settings, kind: Kind, key: str, payload: Mapping[str, Any]) -> tuple[Event, bool]:
+    """Write an event down, and whether it is new; one with this key that is there already stays as it is.
+
+    Raises:
+        WrongUse: there is no such kind, or the key is empty.
+    """
+    if kind not in KINDS:
+        raise WrongUse(f"there are no events of kind {kind!r}; kinds: {', '.join(KINDS)}")
+    if not key:
+        raise WrongUse(f"an event of kind {kind} needs a key that tells it from the others, e.g. its episode")
+    values = {"use_case": settings.use_case, "kind": kind, "key": key, "payload": dict(payload), "created_at": now()}
+    found = select(events).where(
+        events.c.use_case == settings.use_case, events.c.kind == kind, events.c.key == key
+    )  # fmt: skip
+    created = True
+    try:
+        with engine(settings.operational_db).begin() as connection:
+            connection.execute(insert(events).values(**values))
+    except IntegrityError:
+        created = False
+    return _read(settings, found)[0], created
+
+
+def take_open_events(settings: Settings, run: str) -> tuple[Event, ...]:
+    """Every open event of the use case, the oldest first, now handled by `run`; asked again, a run gets the same.
+
+    Two runs never get the same event, however close together they ask.
+    """
+    if not run:
+        raise WrongUse("who takes the events? name the run, e.g. Airflow's run id")
+    mine = update(events).where(_of(settings), events.c.handled_by.is_(None)).values(handled_by=run, handled_at=now())
+    _change(settings, mine)
+    return _read(settings, select(events).where(_of(settings), events.c.handled_by == run).order_by(events.c.id))
+
+
+def release_events(settings: Settings, run: str) -> int:
+    """Open a run's events again, because it failed; gives how many."""
+    again = update(events).where(_of(settings), events.c.handled_by == run).values(handled_by=None, handled_at=None)
+    return _change(settings, again)
+
+
+def mark_handled(settings: Settings, number: int, who: str) -> Event:
+    """Note that an open event needs no run any more, and who says so.
+
+    Raises:
+        NotFound: there is no such event, or somebody handled it already.
+    """
+    event = find_event(settings, number)
+    change = update(events).where(events.c.id == number, events.c.handled_by.is_(None))
+    if not _change(settings, change.values(handled_by=who, handled_at=now())):
+        raise NotFound(f"event {number} is not open: {event.handled_by} handled it at {event.handled_at}")
+    return find_event(settings, number)
+
+
+def open_events(settings: Settings) -> tuple[Event, ...]:
+    """What no run has taken, the oldest first."""
+    query = select(events).where(_of(settings), events.c.handled_by.is_(None))
+    return _read(settings, query.order_by(events.c.id))
+
+
+def all_events(settings: Settings) -> tuple[Event, ...]:
+    """Every event of the use case, the oldest first."""
+    return _read(settings, select(events).where(_of(settings)).order_by(events.c.id))
+
+
+def find_event(settings: Settings, number: int) -> Event:
+    """The use case's event with this number.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = _read(settings, select(events).where(_of(settings), events.c.id == number))
+    if not found:
+        raise NotFound(
+            f"there is no event {number} of use case {settings.use_case}; `lakeloop events list --all` shows them"
+        )
+    return found[0]
+
+
+def now() -> str:
+    """The time as the ledger writes it: ISO 8601 in UTC, which sorts as text."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def event_of(row: Row[Any]) -> Event:
+    """A row of the table as an event."""
+    return Event(
+        row.id, row.use_case, row.kind, row.key, row.payload, row.created_at, row.handled_by or "",
+        row.handled_at or "", row.attempts, row.problem, row.delivered_at or "",
+    )  # fmt: skip
+
+
+def _of(settings: Settings) -> Any:
+    return events.c.use_case == settings.use_case
+
+
+def _read(settings: Settings, query: Select[Any]) -> tuple[Event, ...]:
+    with engine(settings.operational_db).connect() as connection:
+        return tuple(event_of(row) for row in connection.execute(query))
+
+
+def _change(settings: Settings, change: Update) -> int:
+    with engine(settings.operational_db).begin() as connection:
+        return connection.execute(change).rowcount

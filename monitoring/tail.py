@@ -1,0 +1,183 @@
+"""Follows a use case's request log: what is written, what is finished and what the stream has put away.
+
+A writer's files are numbered and are read in that order, so how far one has read is a number and an offset a writer.
+"""
+
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from lakeloop.request_record import FINISHED, OPEN, RequestRecord
+
+log = logging.getLogger(__name__)
+
+STREAMED = "_streamed"
+NAME = re.compile(rf"^(?P<writer>.+)-(?P<number>\d+)({re.escape(OPEN)}|{re.escape(FINISHED)})$")
+MOST_IDS = 100_000
+"""Request ids remembered, as many as the gateway remembers answers: a later repetition is counted again."""
+
+Position = dict[str, tuple[int, int]]
+"""Writer -> (file number, bytes of it that were read); files with smaller numbers were read wholly."""
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """One file of the log as it was when the folder was listed."""
+
+    path: Path
+    writer: str
+    number: int
+    size: int
+    modified: float
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more is written to it."""
+        return self.path.name.endswith(FINISHED)
+
+
+class LogTail:
+    """Reads on from a position. `position` is always that after the last record given.
+
+    With no position it begins so that at least the newest `begin_with` records are read: history is not this one's
+    job. `recent` are records before the position, the oldest first.
+    """
+
+    def __init__(self, folder: Path, position: Mapping[str, tuple[int, int]] | None, begin_with: int) -> None:
+        self._folder = folder
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._looked_for: set[tuple[str, int]] = set()
+        self._put_away: list[LogFile] = []
+        self.unreadable = 0
+        listed = self._list()
+        if position is None:
+            self.position = _begin(listed, begin_with)
+        else:
+            self.position = dict(position)
+            self._put_away = [file for path in folder.glob(f"{STREAMED}/*/*{FINISHED}") if (file := _log_file(path))]
+        self.recent = self._before(listed)
+        for record in self.recent:
+            self._is_new(record)
+
+    def read(self) -> Iterator[RequestRecord]:
+        """What is new, each request id once, in the order it was written by each writer."""
+        waiting: set[str] = set()  # writers with a file whose end is not there yet
+        for file in self._unread():
+            if file.writer in waiting:
+                continue
+            for line, end in self._new_lines(file, waiting):
+                record = self._record(line, file)
+                self.position[file.writer] = (file.number, end)
+                if record is not None and self._is_new(record):
+                    yield record
+
+    def _unread(self) -> list[LogFile]:
+        """Files with something new, by writer and number; those that were moved away in between as well."""
+        files = {(file.writer, file.number): file for file in self._put_away}
+        self._put_away = []
+        listed = self._list()
+        lowest: dict[str, int] = {}
+        for file in listed:
+            files[file.writer, file.number] = file
+            lowest[file.writer] = min(file.number, lowest.get(file.writer, file.number))
+        for writer, number in lowest.items():
+            reached = self.position.get(writer, (0, 0))[0]
+            if number > reached + 1 and (writer, number) not in self._looked_for:
+                self._looked_for.add((writer, number))
+                for path in self._folder.glob(f"{STREAMED}/*/{writer}-*{FINISHED}"):
+                    if (moved := _log_file(path)) is not None:
+                        files.setdefault((moved.writer, moved.number), moved)
+        unread = [file for file in files.values() if self._start(file) < file.size]
+        return sorted(unread, key=lambda file: (file.writer, file.number))
+
+    def _start(self, file: LogFile) -> int:
+        """Where reading goes on in the file; its size if it was read."""
+        number, offset = self.position.get(file.writer, (0, 0))
+        return offset if file.number == number else file.size if file.number < number else 0
+
+    def _new_lines(self, file: LogFile, waiting: set[str]) -> Iterator[tuple[bytes, int]]:
+        """(line, where it ends) of each whole line; notes the writer as waiting while more is to come."""
+        place = self._start(file)
+        if not file.is_finished:
+            waiting.add(file.writer)
+        try:
+            with file.path.open("rb") as stream:
+                stream.seek(place)
+                for line in stream:
+                    if not line.endswith(b"\n"):
+                        break
+                    place += len(line)
+                    yield line, place
+        except FileNotFoundError:  # renamed or put away just now: the next look finds it
+            waiting.add(file.writer)
+
+    def _record(self, line: bytes, file: LogFile) -> RequestRecord | None:
+        try:
+            return RequestRecord.model_validate_json(line)
+        except ValidationError as error:
+            self.unreadable += 1
+            log.warning("event=unreadable_line file=%s problem=%r", file.path, str(error)[:200])
+            return None
+
+    def _is_new(self, record: RequestRecord) -> bool:
+        if record.request_id in self._ids:
+            return False
+        self._ids[record.request_id] = None
+        if len(self._ids) > MOST_IDS:
+            self._ids.popitem(last=False)
+        return True
+
+    def _before(self, listed: list[LogFile]) -> list[RequestRecord]:
+        """The newest records before the position, oldest first."""
+        blocks: list[list[RequestRecord]] = []
+        count = 0
+        for file in sorted(listed, key=lambda file: file.modified, reverse=True):
+            number, offset = self.position.get(file.writer, (0, 0))
+            if count >= MOST_IDS or file.number > number:
+                continue
+            blocks.append(self._records_up_to(file, offset if file.number == number else file.size))
+            count += len(blocks[-1])
+        return [record for block in reversed(blocks) for record in block][-MOST_IDS:]
+
+    def _records_up_to(self, file: LogFile, end: int) -> list[RequestRecord]:
+        try:
+            with file.path.open("rb") as stream:
+                lines = stream.read(end).splitlines()
+        except FileNotFoundError:
+            return []
+        return [record for line in lines if (record := self._record(line, file)) is not None]
+
+    def _list(self) -> list[LogFile]:
+        try:
+            return [file for path in self._folder.iterdir() if (file := _log_file(path)) is not None]
+        except FileNotFoundError:  # nobody has asked anything yet
+            return []
+
+
+def _log_file(path: Path) -> LogFile | None:
+    match = NAME.match(path.name)
+    if match is None or path.name.startswith("."):
+        return None
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return LogFile(path, match["writer"], int(match["number"]), stat.st_size, stat.st_mtime)
+
+
+def _begin(listed: list[LogFile], records: int) -> Position:
+    """The position before the newest files that hold so many records."""
+    position: Position = {}
+    count = 0
+    for file in sorted(listed, key=lambda file: (file.modified, file.number), reverse=True):
+        if count < records and file.writer not in position:
+            with file.path.open("rb") as stream:
+                count += sum(1 for _ in stream)
+        elif file.number > position.get(file.writer, (0, 0))[0]:
+            position[file.writer] = (file.number, file.size)
+    return position

@@ -1,0 +1,167 @@
+"""The event ledger, on SQLite and PostgreSQL: each thing once, taken by one run, whoever asks at the same time."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lakeloop.errors import NotFound, WrongUse
+from lakeloop.events import (
+    all_events,
+    find_event,
+    mark_handled,
+    open_events,
+    record_event,
+    release_events,
+    take_open_events,
+)
+from lakeloop.settings import Settings, load_settings
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+RECORDS = """
+from lakeloop.events import record_event
+from lakeloop.settings import load_settings
+for n in range(20):
+    record_event(load_settings(), "drift", f"episode-{n}", {"n": n})
+"""
+TAKES = """
+import sys
+from lakeloop.events import record_event, take_open_events
+from lakeloop.settings import load_settings
+mine = set()
+for n in range(15):
+    record_event(load_settings(), "drift", f"{sys.argv[1]}-{n}", {})
+    mine |= {e.id for e in take_open_events(load_settings(), sys.argv[1])}
+print(sorted(mine))
+"""
+
+
+@pytest.fixture(scope="module")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of its own on a Unix socket; its URL."""
+    if POSTGRES is None or (os.geteuid() == 0 and shutil.which("runuser") is None):
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    folder = tmp_path_factory.mktemp("pg")
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    home = Path(f"/tmp/lakeloop-pg-{os.getpid()}")  # a short path: a Unix socket's may have 107 characters
+    home.mkdir(mode=0o777)
+    home.chmod(0o777)
+    data = home / "data"
+    log = folder / "initdb.log"
+    with log.open("w") as stream:
+        make = [*as_user, str(POSTGRES / "initdb"), "-D", str(data), "-U", "lakeloop", "-A", "trust", "--no-sync"]
+        subprocess.run(make, check=True, cwd=home, stdout=stream, stderr=stream)
+        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={home}", "-c", "fsync=off"]
+        server = subprocess.Popen(
+            [*as_user, str(POSTGRES / "postgres"), "-D", str(data), *options], cwd=home, stdout=stream, stderr=stream
+        )
+        try:
+            for _ in range(100):
+                ready = subprocess.run([POSTGRES / "pg_isready", "-h", home, "-q"], check=False)
+                if ready.returncode == 0:
+                    break
+                assert server.poll() is None, log.read_text()
+                subprocess.run(["sleep", "0.1"], check=True)
+            yield f"postgresql+psycopg://lakeloop@/postgres?host={home}"
+        finally:
+            server.terminate()
+            server.wait(20)
+            shutil.rmtree(home)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings whose ledger is empty for their use case."""
+    url = request.getfixturevalue("postgresql") if request.param == "postgresql" else ""
+    name = f"use_case_{abs(hash(request.node.name))}"
+    return load_settings(home=tmp_path, use_case=name, database_url=url)
+
+
+def in_processes(settings: Settings, code: str, names: list[str]) -> list[str]:
+    """Run the same code in several processes at once; what each printed."""
+    environment = {
+        **os.environ,
+        "LAKELOOP_HOME": str(settings.home),
+        "LAKELOOP_USE_CASE": settings.use_case,
+        "LAKELOOP_DATABASE_URL": settings.database_url,
+    }
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, name], env=environment, stdout=subprocess.PIPE, text=True)
+        for name in names
+    ]
+    outputs = [process.communicate(timeout=120)[0] for process in running]
+    assert [process.returncode for process in running] == [0] * len(names)
+    return outputs
+
+
+def test_the_same_key_is_one_event_and_keeps_its_first_payload(ledger: Settings) -> None:
+    first, created = record_event(ledger, "drift", "episode-1", {"scores": {"miles": 0.22}})
+    again, created_again = record_event(ledger, "drift", "episode-1", {"scores": {"miles": 0.99}})
+    assert created and not created_again and again == first and first.payload == {"scores": {"miles": 0.22}}
+    _, other_kind = record_event(ledger, "ground_truth", "episode-1", {})
+    _, other_use_case = record_event(
+        ledger.model_copy(update={"use_case": ledger.use_case + "x"}), "drift", "episode-1", {}
+    )
+    assert other_kind and other_use_case and len(all_events(ledger)) == 2
+
+
+def test_a_run_takes_all_open_events_once_and_a_retry_gets_them_again(ledger: Settings) -> None:
+    for key in ("a", "b"):
+        record_event(ledger, "drift", key, {})
+    taken = take_open_events(ledger, "run-1")
+    assert [event.key for event in taken] == ["a", "b"] and {event.handled_by for event in taken} == {"run-1"}
+    assert take_open_events(ledger, "run-2") == () and open_events(ledger) == ()
+    assert take_open_events(ledger, "run-1") == taken
+    record_event(ledger, "drift", "c", {})
+    assert [event.key for event in take_open_events(ledger, "run-2")] == ["c"]
+    assert release_events(ledger, "run-1") == 2
+    assert [event.key for event in open_events(ledger)] == ["a", "b"]
+
+
+def test_many_processes_record_the_same_events_once(ledger: Settings) -> None:
+    in_processes(ledger, RECORDS, ["a", "b", "c", "d"])
+    assert sorted(event.key for event in all_events(ledger)) == sorted(f"episode-{n}" for n in range(20))
+
+
+def test_runs_that_take_at_the_same_time_share_no_event(ledger: Settings) -> None:
+    taken = [set(json.loads(text)) for text in in_processes(ledger, TAKES, ["a", "b", "c"])]
+    assert sum(map(len, taken)) == len(set().union(*taken)) == 45
+    assert open_events(ledger) == ()
+
+
+def test_an_event_is_marked_by_hand_once(ledger: Settings) -> None:
+    event, _ = record_event(ledger, "drift", "episode-1", {})
+    assert mark_handled(ledger, event.id, "ann").handled_by == "ann"
+    with pytest.raises(NotFound, match="is not open: ann handled it"):
+        mark_handled(ledger, event.id, "bob")
+    with pytest.raises(NotFound, match="there is no event 999999"):
+        find_event(ledger, 999999)
+
+
+def test_an_event_without_kind_or_key_is_refused(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, use_case="insurance")
+    with pytest.raises(WrongUse, match="kinds: drift, ground_truth"):
+        record_event(settings, "sunshine", "x", {})  # type: ignore[arg-type]
+    with pytest.raises(WrongUse, match="needs a key"):
+        record_event(settings, "drift", "", {})
+
+
+def test_the_command_line_lists_and_shows(lakeloop: Run, settings: Settings) -> None:
+    assert "no open events" in lakeloop("events", "list").stdout
+    event, _ = record_event(settings, "drift", "episode-1", {"features": ["miles"]})
+    listed = lakeloop("events", "list").stdout
+    assert "episode-1" in listed and "not told yet" in listed
+    shown = json.loads(lakeloop("events", "show", event.id).stdout)
+    assert shown["payload"] == {"features": ["miles"]} and shown["asset"] == "insurance/drift"
+    mark_handled(settings, event.id, "ann")
+    assert "no open events" in lakeloop("events", "list").stdout
+    assert "ann" in lakeloop("events", "list", "--all").stdout
+    missing = lakeloop("events", "show", 7)
+    assert missing.returncode == 1 and "there is no event 7" in missing.stderr
