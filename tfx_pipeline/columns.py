@@ -8,18 +8,28 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from lakeloop.contract import Contract, Feature, Label, Name, Section
+from lakeloop.contract import Balance, Contract, Feature, Label, Name, Section
 
 KEY = "columns"
 CODE_KEY = "code"
-CODE = ("columns.py", "preprocessing.py", "trainer.py", "signatures.py")
+CODE = (
+    "balance.py",
+    "columns.py",
+    "preprocessing.py",
+    "row_weights.py",
+    "signatures.py",
+    "trainer.py",
+    "training_rows.py",
+)
 
 
 class Columns(Section):
-    """The model's input columns, in order, and its label."""
+    """The key, the model's input columns, in order, its label, and how its classes are evened out."""
 
+    key: Name
     features: dict[Name, Feature]
     label: Label
+    balance: Balance = "none"
 
     @property
     def classes(self) -> int:
@@ -29,7 +39,12 @@ class Columns(Section):
 
 def custom_config(contract: Contract) -> dict[str, str]:
     """The JSON-able config that `columns_from` reads back, with a hash of the code that uses it."""
-    columns = Columns(features=contract.features, label=contract.label)
+    columns = Columns(
+        key=contract.key.column,
+        features=contract.features,
+        label=contract.label,
+        balance=contract.training.balance,
+    )
     return {KEY: columns.model_dump_json(), CODE_KEY: _code_sha256()}
 
 

@@ -2,7 +2,9 @@
 
 Which rows count: accuracy is checked on each set by itself. Class shares and highest probabilities are taken over
 all judged rows together (train and eval): they say how the model behaves on this data, not how well it generalises,
-and on a small eval set alone they are too noisy to refuse a model for.
+and on a small eval set alone they are too noisy to refuse a model for. Where rows have weights (how much they count
+among what is asked now), the comparison with the champion goes by them; what the contract requires of a model on its
+own data does not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +23,11 @@ ROUNDING = 1e-9  # .87 - .01 is not .86 in binary; a margin of exactly the bound
 
 @dataclass(frozen=True)
 class Judged:
-    """A model's answers on one set of rows: labels (n,) int, probabilities (n, classes)."""
+    """A model's answers on one set of rows: labels (n,) int, probabilities (n, classes), perhaps weights (n,)."""
 
     labels: np.ndarray
     probabilities: np.ndarray
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 1 or self.probabilities.ndim != 2 or len(self.labels) != len(self.probabilities):
@@ -37,7 +40,17 @@ class Judged:
     @property
     def accuracy(self) -> float:
         """Share of rows whose most probable class is the label."""
-        return float(np.mean(self.probabilities.argmax(axis=1) == self.labels))
+        return float(np.mean(self.right))
+
+    @property
+    def weighted_accuracy(self) -> float:
+        """The same, each row counting by its weight; the plain accuracy where there are none."""
+        return float(np.average(self.right, weights=self.weights))
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether each row's most probable class is the label, (n,) bool."""
+        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
 
 
 class Check(BaseModel):
@@ -52,13 +65,17 @@ class Check(BaseModel):
 
 
 class GateReport(BaseModel):
-    """All checks of one model. `interval` is the 95 % interval of the accuracy on `interval_set`."""
+    """All checks of one model. `interval` is the 95 % interval of the accuracy on `interval_set`.
+
+    With weights `weighted_accuracy` is by set too, and `champion_accuracy` is the champion's weighted one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     checks: tuple[Check, ...]
     accuracy: dict[str, float]
     rows: dict[str, int]
+    weighted_accuracy: dict[str, float] = {}
     champion_accuracy: float | None = None
     interval_set: str
     interval: tuple[float, float]
@@ -83,7 +100,8 @@ def judge(
     """Every check the gate asks for, over one or more named sets of rows.
 
     With the sets `train` and `eval` the gap between them is checked; a single set (a month, say) omits what needs
-    two. `champion_accuracy` is the champion's on the same eval rows (or the same single set); none: not compared.
+    two. `champion_accuracy` is the champion's `weighted_accuracy` on the same eval rows (or the same single set); none:
+    not compared.
     """
     if not rows:
         raise ValueError("there is no set of rows to judge")
@@ -97,11 +115,13 @@ def judge(
     checks += check_gap(gate, accuracy)
     checks += check_class_shares(gate, together, names)
     checks += check_max_probability(gate, together)
-    checks += check_champion(gate, accuracy[held_out], champion_accuracy)
+    weighted = {name: j.weighted_accuracy for name, j in rows.items() if j.weights is not None}
+    checks += check_champion(gate, weighted.get(held_out, accuracy[held_out]), champion_accuracy, bool(weighted))
     return GateReport(
         checks=tuple(checks),
         accuracy=accuracy,
         rows={name: len(judged.labels) for name, judged in rows.items()},
+        weighted_accuracy=weighted,
         champion_accuracy=champion_accuracy,
         interval_set=held_out,
         interval=wilson_interval(accuracy[held_out], len(rows[held_out].labels)),
@@ -143,12 +163,14 @@ def check_max_probability(gate: Gate, probabilities: np.ndarray) -> Iterator[Che
     yield _above("max_probability_max", float(highest.max()), bounds.max_above)
 
 
-def check_champion(gate: Gate, accuracy: float, champion_accuracy: float | None) -> Iterator[Check]:
+def check_champion(
+    gate: Gate, accuracy: float, champion_accuracy: float | None, weighted: bool = False
+) -> Iterator[Check]:
     """Not worse than the champion by more than the margin on the same rows; exactly the margin passes."""
     if gate.champion_margin is None or champion_accuracy is None:
         return
     bound = champion_accuracy - gate.champion_margin
-    text = f">= {bound:.3f} (champion {champion_accuracy:.3f})"
+    text = f">= {bound:.3f} (champion {champion_accuracy:.3f}{', weighted' if weighted else ''})"
     yield Check(name="not_worse_than_champion", value=accuracy, bound=text, passed=accuracy >= bound - ROUNDING)
 
 

@@ -11,6 +11,10 @@ from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
 
 FILE_NAME, IR_FILE = "graph.json", "ir.pb"
+TUNER = "Tuner"
+"""Runs only where a run asks for trials; the Trainer takes its hyper-parameters if there are some."""
+PUSHING = ("InfraValidator", "Pusher")
+"""What a blessed model still has to go through; of several candidates only the best one does."""
 
 
 class Node(BaseModel):

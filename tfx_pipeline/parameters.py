@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -11,18 +12,29 @@ from lakeloop.errors import WrongUse
 
 # Names of the TFX runtime parameters in the compiled pipeline.
 MANIFEST, MANIFEST_SHA256, MODEL, DROP = "manifest", "manifest_sha256", "model", "drop"
+WEIGHTING, WEIGHTS, TRIALS = "weighting", "weights", "trials"
 TRIGGER, EVENT_ID, AIRFLOW_RUN_ID, GIT_COMMIT = "trigger", "event_id", "airflow_run_id", "git_commit"
-NAMES = (MANIFEST, MANIFEST_SHA256, MODEL, DROP, TRIGGER, EVENT_ID, AIRFLOW_RUN_ID, GIT_COMMIT)
+STAMPED = (MANIFEST, MANIFEST_SHA256, TRIGGER, EVENT_ID, AIRFLOW_RUN_ID, GIT_COMMIT)
+NAMES = (*STAMPED, MODEL, DROP, WEIGHTING, WEIGHTS, TRIALS)
+Weighting = Literal["none", "reweight", "resample"]
+MOST_TRIALS = 100
 
 
 class RunParameters(BaseModel):
-    """One run's parameters: which export, which model, which features to leave out, and why it runs."""
+    """One run's parameters: which export, which model, which features to leave out, and why it runs.
+
+    `weights` are the rows' importance (`row_weights`): the gate compares by them, and `weighting` says whether the
+    Trainer uses them too. `trials` above 0: the Tuner first tries so many hyper-parameters.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     manifest: Path
     model: ModelSettings
     drop: tuple[str, ...] = ()
+    weighting: Weighting = "none"
+    weights: Path | None = None
+    trials: int = 0
     trigger: str = ""
     event_id: str = ""
     airflow_run_id: str = ""
@@ -38,22 +50,33 @@ def run_parameters(
     event_id: str = "",
     airflow_run_id: str = "",
     git_commit: str = "",
+    weighting: Weighting = "none",
+    weights: Path | None = None,
+    trials: int = 0,
 ) -> RunParameters:
     """Parameters from the contract's model settings with `changes` (NAME: value or text) applied.
 
     Raises:
-        WrongUse: an unknown hyper-parameter or feature, a value out of range, or no feature left.
+        WrongUse: an unknown hyper-parameter or feature, a value out of range, no feature left, or no weights to weigh
+            by.
     """
     unknown = [name for name in drop if name not in contract.features]
     if unknown:
         raise WrongUse(f"cannot drop {', '.join(unknown)}: features are {', '.join(contract.features)}")
     if set(drop) == set(contract.features):
         raise WrongUse("cannot drop every feature: the model needs at least one")
+    if weighting != "none" and weights is None:
+        raise WrongUse(f"`{weighting}` needs row weights; `lakeloop retrain --strategy {weighting}` makes them")
+    if not 0 <= trials <= MOST_TRIALS:
+        raise WrongUse(f"{trials} trials: 0 (no tuning) to {MOST_TRIALS} are allowed")
     ordered = tuple(name for name in contract.features if name in drop)
     return RunParameters(
         manifest=manifest.absolute(),
         model=changed_model(contract.model, changes or {}),
         drop=ordered,
+        weighting=weighting,
+        weights=weights.absolute() if weights is not None else None,
+        trials=trials,
         trigger=trigger,
         event_id=event_id,
         airflow_run_id=airflow_run_id,
@@ -85,6 +108,9 @@ def bindings(parameters: RunParameters, manifest_sha256: str) -> dict[str, str]:
         MANIFEST_SHA256: manifest_sha256,
         MODEL: parameters.model.model_dump_json(),
         DROP: json.dumps(parameters.drop),
+        WEIGHTING: parameters.weighting,
+        WEIGHTS: str(parameters.weights or ""),
+        TRIALS: str(parameters.trials),
         TRIGGER: parameters.trigger,
         EVENT_ID: parameters.event_id,
         AIRFLOW_RUN_ID: parameters.airflow_run_id,

@@ -34,6 +34,8 @@ from tfx_pipeline.components.infra_validator import InfraValidator
 from tfx_pipeline.components.pusher import StampedPusher
 from tfx_pipeline.components.quality_gate import QualityGate
 from tfx_pipeline.components.trainer import StampedTrainer
+from tfx_pipeline.components.tuner import SettingsTuner
+from tfx_pipeline.graph import TUNER
 from tfx_pipeline.signatures import EXAMPLES, PROBABILITIES
 
 PREPROCESSING_FN = "tfx_pipeline.preprocessing.preprocessing_fn"
@@ -55,12 +57,7 @@ def create_pipeline(
     columns = [*contract.features, contract.label.name]
     config = custom_config(contract)
 
-    export = GoldExport(
-        **{
-            name: parameter[name]
-            for name in (p.MANIFEST, p.MANIFEST_SHA256, p.TRIGGER, p.EVENT_ID, p.AIRFLOW_RUN_ID, p.GIT_COMMIT)
-        }
-    )
+    export = GoldExport(**{name: parameter[name] for name in p.STAMPED})
     examples = _example_gen(export).with_id("ExampleGen")
     statistics = StatisticsGen(
         examples=examples.outputs["examples"], stats_options=tfdv.StatsOptions(feature_allowlist=columns)
@@ -88,15 +85,27 @@ def create_pipeline(
         disable_statistics=True,
     )
     transform.add_upstream_node(data_gate)
-    # A Tuner stands here: between Transform and Trainer, its best hyper-parameters an input of the Trainer.
-    trainer = StampedTrainer(
-        export=export.outputs[EXPORT_KEY],
+    tuner = SettingsTuner(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema.outputs["schema"],
-        statistics=statistics.outputs["statistics"],
         model_settings=parameter[p.MODEL],
         drop=parameter[p.DROP],
+        trials=parameter[p.TRIALS],
+        custom_config=config,
+    ).with_id(TUNER)
+    trainer = StampedTrainer(
+        export=export.outputs[EXPORT_KEY],
+        examples=transform.outputs["transformed_examples"],
+        raw_examples=examples.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema.outputs["schema"],
+        statistics=statistics.outputs["statistics"],
+        hyperparameters=tuner.outputs["best_hyperparameters"],
+        model_settings=parameter[p.MODEL],
+        drop=parameter[p.DROP],
+        weighting=parameter[p.WEIGHTING],
+        weights=parameter[p.WEIGHTS],
         custom_config=config,
     ).with_id("Trainer")
     champion = Resolver(strategy_class=ChampionModelStrategy, **_pushed_so_far()).with_id("Champion")
@@ -113,9 +122,10 @@ def create_pipeline(
         model=trainer.outputs["model"],
         champion=champion.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
+        weights=parameter[p.WEIGHTS],
     )
     nodes: list[BaseNode] = [export, examples, statistics, schema, validator, data_gate, champion_statistics]
-    nodes += [distribution, transform, trainer, champion, evaluator, quality_gate]
+    nodes += [distribution, transform, tuner, trainer, champion, evaluator, quality_gate]
     with Cond(quality_gate.outputs["blessing"].future()[0].custom_property("blessed") == 1):
         infra_validator = InfraValidator(
             contract,

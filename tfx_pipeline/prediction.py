@@ -1,6 +1,6 @@
 """Asks a SavedModel in batches: serialised tf.Examples or columns in, probabilities out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lakeloop.errors import LakeloopError
 from tfx_pipeline.gate import Judged
+from tfx_pipeline.row_weights import weights_of
 from tfx_pipeline.signatures import EXAMPLES, PROBABILITIES, SERVING
 
 BATCH = 10_000
@@ -42,19 +43,26 @@ def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray
     return np.concatenate(parts)
 
 
-def judge_examples(models: Sequence[Any], files: Sequence[str], label: str) -> list[Judged]:
-    """Each model's answers on the same examples (gzipped TFRecords with an int64 `label`)."""
-    labels: list[np.ndarray] = []
+def judge_examples(
+    models: Sequence[Any], files: Sequence[str], label: str, key: str = "", weights: Mapping[str, float] | None = None
+) -> list[Judged]:
+    """Each model's answers on the same examples (gzipped TFRecords with an int64 `label`).
+
+    `weights` are the rows' by their `key`; none: all count the same.
+    """
+    truths: list[np.ndarray] = []
+    keys: list[str] = []
     answers: list[list[np.ndarray]] = [[] for _ in models]
-    for serialised, truth in _batches(files, label):
-        labels.append(truth.numpy())
+    spec = {label: tf.io.FixedLenFeature([], tf.int64)}
+    if weights is not None:
+        spec[key] = tf.io.FixedLenFeature([], tf.string)
+    for serialised in tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(BATCH):
+        parsed = tf.io.parse_example(serialised, spec)
+        truths.append(parsed[label].numpy())
+        if weights is not None:
+            keys += [value.decode() for value in parsed[key].numpy()]
         for answer, model in zip(answers, models, strict=True):
             answer.append(model.signatures[EXAMPLES](examples=serialised)[PROBABILITIES].numpy())
-    truths = np.concatenate(labels)
-    return [Judged(labels=truths, probabilities=np.concatenate(answer)) for answer in answers]
-
-
-def _batches(files: Sequence[str], label: str) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    spec = {label: tf.io.FixedLenFeature([], tf.int64)}
-    for serialised in tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(BATCH):
-        yield serialised, tf.io.parse_example(serialised, spec)[label]
+    labels = np.concatenate(truths)
+    counted = weights_of(keys, weights) if weights is not None else None
+    return [Judged(labels, np.concatenate(answer), counted) for answer in answers]

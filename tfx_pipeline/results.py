@@ -1,5 +1,6 @@
 """What a finished node has to say: its result in a line, and what of it belongs in the run's record."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lakeloop.errors import LakeloopError
 from tfx_pipeline.components.data_gate import load_anomalies, problems_in
 from tfx_pipeline.components.infra_validator import BLESSED_PROPERTY, LOG_FILE, REASON_PROPERTY, ROWS_PROPERTY
 from tfx_pipeline.components.quality_gate import read_report
+from tfx_pipeline.graph import TUNER
 from tfx_pipeline.metadata import PUSHED_PROPERTY, VERSION_PROPERTY
 from tfx_pipeline.run_record import History
 from tfx_pipeline.stamps import read_stamps
@@ -92,6 +94,19 @@ def _trainer(outputs: Outputs) -> Described:
     return text, {"model_uri": model.uri, "model_run_uri": run.uri, "history": history}
 
 
+def _tuner(outputs: Outputs) -> Described:
+    trials = _json(outputs["tuner_results"][0])
+    values = _json(outputs["best_hyperparameters"][0])["values"]
+    best = max(trial["score"] for trial in trials)
+    named = ", ".join(f"{name} {value:g}" for name, value in values.items())
+    return f"best of {len(trials)} trials: {named} (accuracy {best:.3f} on held-back train rows)", {"tuned": values}
+
+
+def _json(artifact: Artifact) -> Any:
+    (path,) = Path(artifact.uri).iterdir()
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _champion(outputs: Outputs) -> Described:
     models = outputs.get("model", ())
     if not models:
@@ -147,6 +162,7 @@ _DESCRIPTIONS: dict[str, Callable[[Outputs], Described]] = {
     "DataGate": lambda _: ("passed", {}),
     "ChampionStatistics": lambda _: ("resolved", {}),
     "DistributionValidator": _distribution,
+    TUNER: _tuner,
     "Trainer": _trainer,
     "Champion": _champion,
     "Evaluator": _evaluator,

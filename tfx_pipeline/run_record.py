@@ -44,7 +44,10 @@ class History(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has judged."""
+    """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has judged.
+
+    `tuned` are the hyper-parameters the Tuner changed in `parameters.model`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,6 +62,7 @@ class RunRecord(BaseModel):
     nodes: tuple[NodeResult, ...] = ()
     gate: GateReport | None = None
     blessed: bool | None = None
+    tuned: dict[str, float] = {}
     history: History = History()
     model_uri: str = ""
     model_run_uri: str = ""

@@ -6,13 +6,14 @@ Importing this module imports no TensorFlow: that happens in `run_node`, after t
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError, WrongUse
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
+from tfx_pipeline.graph import PUSHING, TUNER
 from tfx_pipeline.parameters import RunParameters
 from tfx_pipeline.quiet import quiet_after_import, quiet_libraries
 from tfx_pipeline.run_record import NodeResult, RunRecord, load_run, run_folder, save_run
@@ -33,10 +34,12 @@ def run_pipeline(
     on_node: Listener = lambda result: None,
     on_start: Callable[[str], None] = lambda node: None,
     run_id: str = "",
+    push: bool = True,
 ) -> RunRecord:
     """Run all nodes in topological order in this process. `on_start` hears a node's id, `on_node` how it ended.
 
-    The record's `blessed` is False when the quality gate refused the model: then nothing was pushed.
+    The record's `blessed` is False when the quality gate refused the model: then nothing was pushed. Without `push`
+    the run ends with the gate's verdict; `push_run` may follow.
 
     Raises:
         WrongUse: the manifest is missing or of another use case; nothing was started.
@@ -46,7 +49,38 @@ def run_pipeline(
     quiet_libraries()
     from tfx_pipeline.launch import node_ids
 
-    for node in node_ids(settings, contract):
+    nodes = [node for node in node_ids(settings, contract) if push or node not in PUSHING]
+    return _run_nodes(settings, contract, run_id, nodes, on_node, on_start)
+
+
+def push_run(
+    settings: Settings,
+    contract: Contract,
+    run_id: str,
+    on_node: Listener = lambda result: None,
+    on_start: Callable[[str], None] = lambda node: None,
+) -> RunRecord:
+    """Push the blessed model of a run that ended with the gate's verdict: its remaining nodes, in the same run.
+
+    Raises:
+        NotFound: there is no such run.
+        WrongUse: the gate did not bless its model.
+        LakeloopError: a node failed.
+    """
+    if not load_run(settings, run_id).blessed:
+        raise WrongUse(f"the model of run {run_id} was not blessed by the quality gate; only blessed models are pushed")
+    return _run_nodes(settings, contract, run_id, PUSHING, on_node, on_start)
+
+
+def _run_nodes(
+    settings: Settings,
+    contract: Contract,
+    run_id: str,
+    nodes: Iterable[str],
+    on_node: Listener,
+    on_start: Callable[[str], None],
+) -> RunRecord:
+    for node in nodes:
         on_start(node)
         try:
             on_node(run_node(settings, contract, run_id, node))
@@ -92,6 +126,8 @@ def run_node(settings: Settings, contract: Contract, run_id: str, node: str) -> 
         LakeloopError: the node failed; the text says why.
     """
     record = load_run(settings, run_id)
+    if node == TUNER and not record.parameters.trials:
+        return _save_not_asked_for(settings, record, node)
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
     quiet_libraries()
     from tfx_pipeline.launch import launch
@@ -124,6 +160,13 @@ def finish_run(settings: Settings, run_id: str) -> RunRecord:
     record = record.model_copy(update={"state": "succeeded", "seconds": seconds})
     save_run(settings, record)
     return record
+
+
+def _save_not_asked_for(settings: Settings, record: RunRecord, node: str) -> NodeResult:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    result = NodeResult(node=node, state="skipped", seconds=0.0, result="no trials were asked for", started=now)
+    save_run(settings, record.with_node(result))
+    return result
 
 
 def _save_failure(

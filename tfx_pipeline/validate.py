@@ -11,6 +11,7 @@ from lakeloop.errors import NotFound, WrongUse
 from lakeloop.settings import Settings
 from tfx_pipeline.gate import GateReport, Judged, judge
 from tfx_pipeline.quiet import quiet_libraries
+from tfx_pipeline.run_record import RunRecord
 
 DTYPES = {"float": np.float32, "int": np.int64, "string": np.str_}
 
@@ -51,14 +52,32 @@ def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, nam
         WrongUse: the frame has no rows, lacks a column, or a label is not a class id.
         LakeloopError: the model cannot be loaded.
     """
+    return judge(contract.gate, {name: answers_of(model_dir, contract, frame)}, class_names=contract.label.class_names)
+
+
+def answers_of(model_dir: Path, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None) -> Judged:
+    """A model's answers on labelled rows, each counting by its weight; raises as `validate_model` does."""
     if not model_dir.is_dir():
         raise NotFound(f"there is no model in {model_dir}")
     columns, labels = _columns(contract, frame)
     quiet_libraries()
     from tfx_pipeline.prediction import load_saved_model, predict_columns
 
-    probabilities = predict_columns(load_saved_model(model_dir), columns)
-    return judge(contract.gate, {name: Judged(labels, probabilities)}, class_names=contract.label.class_names)
+    return Judged(labels, predict_columns(load_saved_model(model_dir), columns), weights)
+
+
+def serving_folder(run: RunRecord) -> Path:
+    """The SavedModel that a run trained, pushed or not.
+
+    Raises:
+        NotFound: the run did not get that far.
+    """
+    if not run.model_uri:
+        raise NotFound(f"run {run.run_id} trained no model: {run.error or 'it did not get that far'}")
+    quiet_libraries()
+    from tfx.utils import path_utils
+
+    return Path(path_utils.serving_model_path(run.model_uri))
 
 
 def _columns(contract: Contract, frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -10,9 +10,10 @@ from lakeloop.contract.label import Label, LabelClass, When
 from lakeloop.contract.production import Fallback, Monitoring, Requests, Segment, UsualRange
 from lakeloop.contract.section import Name, Section
 from lakeloop.contract.sources import EventTime, Key, Source
-from lakeloop.contract.training import Between, Gate, MaxProbability, ModelSettings, Split
+from lakeloop.contract.training import Balance, Between, Gate, MaxProbability, ModelSettings, Split, Training
 
 __all__ = [
+    "Balance",
     "Between",
     "Column",
     "Contract",
@@ -33,6 +34,7 @@ __all__ = [
     "Segment",
     "Source",
     "Split",
+    "Training",
     "UsualRange",
     "When",
 ]

@@ -12,7 +12,7 @@ from lakeloop.contract.label import Label
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.section import Name, Section, Text
 from lakeloop.contract.sources import EventTime, Key, Source
-from lakeloop.contract.training import Gate, ModelSettings, Split
+from lakeloop.contract.training import Gate, ModelSettings, Split, Training
 
 ROW_SHAPE = {"type", "unit", "valid", "values"}
 
@@ -30,6 +30,7 @@ class Contract(Section):
     label: Label
     split: Split
     model: ModelSettings = ModelSettings()
+    training: Training = Training()
     gate: Gate
     fallback: Fallback | None = None
     requests: Requests | None = None

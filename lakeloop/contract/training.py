@@ -1,11 +1,13 @@
 """How a model is trained and judged: split, hyper-parameters, quality gate."""
 
 import hashlib
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lakeloop.contract.section import Section, Share, Text, mistake
+
+Balance = Literal["none", "weights", "smote"]
 
 
 class Split(Section):
@@ -29,6 +31,15 @@ class ModelSettings(Section):
     batch: Annotated[int, Field(ge=1, le=1_000_000)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.001
     seed: Annotated[int, Field(ge=0)] = 1
+
+
+class Training(Section):
+    """How rows are weighed in training.
+
+    `balance` evens out rare classes: by class weights, or by SMOTE, which adds rows between neighbours of a class.
+    """
+
+    balance: Balance = "none"
 
 
 class Between(Section):

@@ -109,6 +109,21 @@ def test_a_challenger_may_be_worse_than_the_champion_by_the_margin_and_no_more(c
     assert report.champion_accuracy == 0.88
 
 
+def test_with_weights_the_champion_is_compared_by_them_and_nothing_else_is() -> None:
+    gate = ACCURACY.model_copy(update={"champion_margin": 0.01})
+    plain = answers(900, 1000)
+    weights = np.where(np.arange(1000) < 900, 1.0, 3.0)
+    weighted = Judged(plain.labels, plain.probabilities, weights)
+    assert weighted.accuracy == 0.9 and weighted.weighted_accuracy == pytest.approx(0.75)
+    report = judge(gate, {TRAIN: weighted, EVAL: weighted}, champion_accuracy=0.77)
+    assert check(report, "not_worse_than_champion").value == pytest.approx(0.75)
+    assert not check(report, "not_worse_than_champion").passed
+    assert "weighted" in check(report, "not_worse_than_champion").bound
+    assert check(report, "accuracy_eval").value == 0.9 and check(report, "accuracy_eval").passed
+    assert report.weighted_accuracy == pytest.approx({TRAIN: 0.75, EVAL: 0.75})
+    assert judge(gate, {TRAIN: plain, EVAL: plain}, 0.77).passed
+
+
 def test_a_single_set_omits_the_checks_that_need_two_and_no_champion_is_not_compared() -> None:
     gate = ACCURACY.model_copy(update={"train_eval_gap_below": 0.05, "champion_margin": 0.01})
     report = judge(gate, {"month 12": answers(900, 1000)})

@@ -33,6 +33,16 @@ def test_dropped_features_are_checked_and_keep_the_contracts_order(insurance: Co
         run_parameters(insurance, Path("m"), drop=tuple(insurance.features))
 
 
+def test_weighing_needs_weights_and_trials_have_a_limit(insurance: Contract) -> None:
+    with pytest.raises(WrongUse, match="`reweight` needs row weights"):
+        run_parameters(insurance, Path("m"), weighting="reweight")
+    with pytest.raises(WrongUse, match=r"0 \(no tuning\) to 100"):
+        run_parameters(insurance, Path("m"), trials=101)
+    chosen = run_parameters(insurance, Path("m"), weighting="resample", weights=Path("w.csv"), trials=3)
+    assert chosen.weights is not None and chosen.weights.is_absolute()
+    assert bindings(chosen, "0" * 64)["weights"] == str(chosen.weights)
+
+
 def test_every_runtime_parameter_is_bound_to_a_text(insurance: Contract) -> None:
     values = bindings(run_parameters(insurance, Path("m.json")), "0" * 64)
     assert set(values) == set(parameters.NAMES)

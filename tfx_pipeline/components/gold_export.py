@@ -70,10 +70,7 @@ def _copy(source: Path, target: Path) -> None:
 class GoldExportSpec(ComponentSpec):
     """Everything a run is told about its data. The manifest's hash makes a changed export a cache miss."""
 
-    PARAMETERS = {
-        name: ExecutionParameter(type=str)
-        for name in (p.MANIFEST, p.MANIFEST_SHA256, p.TRIGGER, p.EVENT_ID, p.AIRFLOW_RUN_ID, p.GIT_COMMIT)
-    }
+    PARAMETERS = {name: ExecutionParameter(type=str) for name in p.STAMPED}
     INPUTS: dict[str, ChannelParameter] = {}
     OUTPUTS = {EXPORT_KEY: ChannelParameter(type=GoldExportArtifact)}
 

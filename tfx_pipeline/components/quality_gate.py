@@ -7,14 +7,17 @@ from typing import Any
 
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import Artifact, BaseChannel, Channel, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Gate, Section
+from tfx_pipeline import parameters as p
 from tfx_pipeline.gate import EVAL, TRAIN, GateReport, Judged, judge
 from tfx_pipeline.metadata import JUDGE_PROPERTY
 from tfx_pipeline.prediction import judge_examples, load_saved_model
+from tfx_pipeline.row_weights import load_row_weights
 
 EXAMPLES_KEY, MODEL_KEY, CHAMPION_KEY, EVALUATION_KEY = "examples", "model", "champion", "evaluation"
 BLESSING_KEY, REQUIREMENTS_KEY = "blessing", "requirements"
@@ -26,13 +29,19 @@ class Requirements(Section):
     """What the gate needs of the contract."""
 
     gate: Gate
+    key: str
     label: str
     class_names: tuple[str, ...]
 
 
 def requirements_of(contract: Contract) -> Requirements:
     """The contract's gate with the names it needs."""
-    return Requirements(gate=contract.gate, label=contract.label.name, class_names=contract.label.class_names)
+    return Requirements(
+        gate=contract.gate,
+        key=contract.key.column,
+        label=contract.label.name,
+        class_names=contract.label.class_names,
+    )
 
 
 class QualityGateExecutor(base_executor.BaseExecutor):
@@ -48,21 +57,27 @@ class QualityGateExecutor(base_executor.BaseExecutor):
         wanted = Requirements.model_validate_json(exec_properties[REQUIREMENTS_KEY])
         model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         champion = next(iter(input_dict.get(CHAMPION_KEY) or ()), None)
-        rows, champion_accuracy = _judge_rows(input_dict[EXAMPLES_KEY], model, champion, wanted.label)
+        path = exec_properties[p.WEIGHTS]
+        weights = load_row_weights(Path(path)) if path else None
+        rows, champion_accuracy = _judge_rows(input_dict[EXAMPLES_KEY], model, champion, wanted, weights)
         report = judge(wanted.gate, rows, champion_accuracy, wanted.class_names)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         write_blessing(blessing, model, champion, report)
 
 
 def _judge_rows(
-    examples: list[Artifact], model: Artifact, champion: Artifact | None, label: str
+    examples: list[Artifact],
+    model: Artifact,
+    champion: Artifact | None,
+    wanted: Requirements,
+    weights: Mapping[str, float] | None,
 ) -> tuple[Mapping[str, Judged], float | None]:
     models = [load_saved_model(path_utils.serving_model_path(model.uri))]
-    train = judge_examples(models, _files(examples, TRAIN), label)[0]
+    train = judge_examples(models, _files(examples, TRAIN), wanted.label, wanted.key, weights)[0]
     if champion is not None:
         models.append(load_saved_model(path_utils.serving_model_path(champion.uri)))
-    held_out = judge_examples(models, _files(examples, EVAL), label)
-    return {TRAIN: train, EVAL: held_out[0]}, held_out[1].accuracy if champion is not None else None
+    held_out = judge_examples(models, _files(examples, EVAL), wanted.label, wanted.key, weights)
+    return {TRAIN: train, EVAL: held_out[0]}, held_out[1].weighted_accuracy if champion is not None else None
 
 
 def _files(examples: list[Artifact], split: str) -> list[str]:
@@ -97,7 +112,7 @@ def read_report(blessing_uri: str) -> GateReport:
 class QualityGateSpec(ComponentSpec):
     """`evaluation` is not read: it makes the gate the last word after TFMA's."""
 
-    PARAMETERS = {REQUIREMENTS_KEY: ExecutionParameter(type=str)}
+    PARAMETERS = {REQUIREMENTS_KEY: ExecutionParameter(type=str), p.WEIGHTS: ExecutionParameter(type=str)}
     INPUTS = {
         EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
         MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
@@ -120,6 +135,7 @@ class QualityGate(base_component.BaseComponent):
         model: BaseChannel,
         champion: BaseChannel,
         evaluation: BaseChannel,
+        weights: RuntimeParameter,
     ):
         channels = {
             EXAMPLES_KEY: examples,
@@ -128,5 +144,5 @@ class QualityGate(base_component.BaseComponent):
             EVALUATION_KEY: evaluation,
             BLESSING_KEY: Channel(type=standard_artifacts.ModelBlessing),
         }
-        requirements = requirements_of(contract).model_dump_json()
-        super().__init__(spec=QualityGateSpec(**channels, **{REQUIREMENTS_KEY: requirements}))
+        properties = {REQUIREMENTS_KEY: requirements_of(contract).model_dump_json(), p.WEIGHTS: weights}
+        super().__init__(spec=QualityGateSpec(**channels, **properties))

@@ -19,11 +19,13 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from tfx_pipeline import parameters as p
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
+from tfx_pipeline.gate import TRAIN
 from tfx_pipeline.stamps import read_stamps, stamp
-from tfx_pipeline.trainer import DROP_KEY, MODEL_KEY
+from tfx_pipeline.trainer import DROP_KEY, MODEL_KEY, RAW_TRAIN_KEY, WEIGHTING_KEY, WEIGHTS_KEY
 
 RUN_FN = "tfx_pipeline.trainer.run_fn"
 SETTINGS = "model_settings"  # not `model`: that is the output's key
+RAW_EXAMPLES = "raw_examples"
 CONFIG = standard_component_specs.CUSTOM_CONFIG_KEY
 
 
@@ -39,14 +41,20 @@ class StampedTrainerExecutor(executor.GenericExecutor):
         """Train, then stamp the model with where its rows came from."""
         export = artifact_utils.get_single_instance(input_dict[EXPORT_KEY])
         config = json.loads(exec_properties[CONFIG])
-        config |= {MODEL_KEY: exec_properties[SETTINGS], DROP_KEY: exec_properties[p.DROP]}
+        config |= {
+            MODEL_KEY: exec_properties[SETTINGS],
+            DROP_KEY: exec_properties[p.DROP],
+            WEIGHTING_KEY: exec_properties[p.WEIGHTING],
+            WEIGHTS_KEY: exec_properties[p.WEIGHTS],
+            RAW_TRAIN_KEY: artifact_utils.get_split_uri(input_dict[RAW_EXAMPLES], TRAIN),
+        }
         super().Do(input_dict, output_dict, {**exec_properties, CONFIG: json.dumps(config)})
         model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
         stamp(model, read_stamps(export))
 
 
 class StampedTrainerSpec(standard_component_specs.TrainerSpec):
-    """TFX's, plus the export and the two run parameters.
+    """TFX's, plus the export, the run parameters, and the raw examples, whose rows have keys to find weights by.
 
     `custom_config` as a whole would have to be one runtime parameter; as properties of their own the settings can
     be queried in ML Metadata.
@@ -56,10 +64,13 @@ class StampedTrainerSpec(standard_component_specs.TrainerSpec):
         **standard_component_specs.TrainerSpec.PARAMETERS,
         SETTINGS: ExecutionParameter(type=str),
         p.DROP: ExecutionParameter(type=str),
+        p.WEIGHTING: ExecutionParameter(type=str),
+        p.WEIGHTS: ExecutionParameter(type=str),
     }
     INPUTS = {
         **standard_component_specs.TrainerSpec.INPUTS,
         EXPORT_KEY: ChannelParameter(type=GoldExportArtifact),
+        RAW_EXAMPLES: ChannelParameter(type=standard_artifacts.Examples),
     }
 
 
@@ -73,26 +84,34 @@ class StampedTrainer(base_component.BaseComponent):
         self,
         export: BaseChannel,
         examples: BaseChannel,
+        raw_examples: BaseChannel,
         transform_graph: BaseChannel,
         schema: BaseChannel,
         statistics: BaseChannel,
+        hyperparameters: BaseChannel,
         model_settings: RuntimeParameter,
         drop: RuntimeParameter,
+        weighting: RuntimeParameter,
+        weights: RuntimeParameter,
         custom_config: dict[str, str],
     ):
         super().__init__(
             spec=StampedTrainerSpec(
                 export=export,
                 examples=examples,
+                raw_examples=raw_examples,
                 transform_graph=transform_graph,
                 schema=schema,
                 statistics=statistics,
+                hyperparameters=hyperparameters,
                 run_fn=RUN_FN,
                 train_args=trainer_pb2.TrainArgs(),
                 eval_args=trainer_pb2.EvalArgs(),
                 custom_config=json.dumps(custom_config),
                 model_settings=model_settings,
                 drop=drop,
+                weighting=weighting,
+                weights=weights,
                 model=Channel(type=standard_artifacts.Model),
                 model_run=Channel(type=standard_artifacts.ModelRun),
             )

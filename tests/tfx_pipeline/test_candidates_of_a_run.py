@@ -1,0 +1,138 @@
+"""Candidates on one export: what they share, what weights and the Tuner change, and that only one is pushed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.errors import WrongUse
+from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month
+from tfx_pipeline.graph import PUSHING, TUNER
+from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.row_weights import save_row_weights
+from tfx_pipeline.run_record import NodeState, RunRecord, load_run
+from tfx_pipeline.runner import push_run, run_pipeline
+from tfx_pipeline.validate import versions
+
+SHARED = {"GoldExport", "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate", "Transform"}
+EPOCHS = 5
+
+
+@dataclass
+class Candidates:
+    """A home with one export and the weights of its rows: those with training count three times as much."""
+
+    settings: Settings
+    contract: Contract
+    manifest: Path
+    weights: Path
+
+    def run(self, push: bool = False, **options: Any) -> RunRecord:
+        parameters = run_parameters(self.contract, self.manifest, {"epochs": EPOCHS}, trigger="test", **options)
+        return run_pipeline(self.settings, self.contract, parameters, push=push)
+
+
+@pytest.fixture(scope="module")
+def candidates(
+    tmp_path_factory: pytest.TempPathFactory,
+    insurance: Contract,
+    settings_in: Callable[[Path, str], Settings],
+    export_month: Callable[..., Path],
+) -> Candidates:
+    home = tmp_path_factory.mktemp("home")
+    settings = settings_in(home, "insurance")
+    # Five epochs make a model that is good enough for a gate this mild.
+    gate = insurance.gate.model_copy(
+        update={
+            "accuracy": insurance.gate.accuracy.model_copy(update={"above": 0.4}),
+            "class_share_tolerance": None,
+            "max_probability": None,
+            "train_eval_gap_below": None,
+            "champion_margin": 0.5,
+        }
+    )
+    contract = insurance.model_copy(update={"gate": gate})
+    manifest = export_month(contract, settings, home / "export" / "0")
+    rows = sample_month(contract, settings, 0)
+    weights = {key: 3.0 if training else 1.0 for key, training in zip(rows["policy_id"], rows["training"], strict=True)}
+    return Candidates(settings, contract, manifest, save_row_weights(settings, weights))
+
+
+@pytest.fixture(scope="module")
+def plain(candidates: Candidates) -> RunRecord:
+    return candidates.run(push=True)
+
+
+@pytest.fixture(scope="module")
+def reweighted(candidates: Candidates, plain: RunRecord) -> RunRecord:
+    return candidates.run(weighting="reweight", weights=candidates.weights)
+
+
+@pytest.fixture(scope="module")
+def tuned(candidates: Candidates, reweighted: RunRecord) -> RunRecord:
+    return candidates.run(trials=2)
+
+
+def states(run: RunRecord) -> dict[str, NodeState]:
+    return {node.node: node.state for node in run.nodes}
+
+
+def test_candidates_share_the_nodes_before_the_trainer(reweighted: RunRecord, tuned: RunRecord) -> None:
+    for run in (reweighted, tuned):
+        assert {states(run)[node] for node in SHARED} == {"cached"}
+        assert {states(run)[node] for node in ("Trainer", "Evaluator", "QualityGate")} == {"ran"}
+
+
+def test_weights_change_what_is_learned(plain: RunRecord, reweighted: RunRecord) -> None:
+    assert len(reweighted.history.loss) == EPOCHS
+    assert reweighted.history.loss != plain.history.loss
+
+
+def test_the_gate_compares_with_the_champion_by_weight(plain: RunRecord, reweighted: RunRecord) -> None:
+    assert plain.gate is not None and plain.gate.weighted_accuracy == {}
+    report = reweighted.gate
+    assert report is not None and set(report.weighted_accuracy) == {"train", "eval"}
+    assert report.weighted_accuracy["eval"] != report.accuracy["eval"]
+    (against,) = [check for check in report.checks if check.name == "not_worse_than_champion"]
+    assert against.value == report.weighted_accuracy["eval"] and "weighted" in against.bound
+
+
+def test_the_tuner_runs_where_trials_are_asked_for_and_its_best_reach_the_trainer(
+    candidates: Candidates, reweighted: RunRecord, tuned: RunRecord
+) -> None:
+    from tfx_pipeline.metadata import open_store
+
+    assert states(reweighted)[TUNER] == "skipped" and reweighted.tuned == {}
+    assert states(tuned)[TUNER] == "ran"
+    assert set(tuned.tuned) == {"units", "dropout", "learning_rate"}
+    node = tuned.node(TUNER)
+    assert node is not None and node.result.startswith("best of 2 trials: units ")
+    trainer = tuned.node("Trainer")
+    with open_store(candidates.settings) as store:
+        events = store.get_events_by_execution_ids([trainer.execution_id if trainer else 0])
+    assert "hyperparameters" in {event.path.steps[0].key for event in events}
+
+
+def test_only_the_chosen_candidate_is_pushed_from_its_own_run(
+    candidates: Candidates, plain: RunRecord, reweighted: RunRecord, tuned: RunRecord
+) -> None:
+    models = candidates.settings.folder("models")
+    assert versions(models) == [plain.pushed_version]
+    assert not {"InfraValidator", "Pusher"} & set(states(tuned))
+    assert reweighted.blessed
+    pushed = push_run(candidates.settings, candidates.contract, reweighted.run_id)
+    assert {states(pushed)[node] for node in PUSHING} == {"ran"}
+    assert versions(models) == [plain.pushed_version, pushed.pushed_version]
+    assert load_run(candidates.settings, reweighted.run_id) == pushed
+
+
+def test_a_refused_candidate_cannot_be_pushed(candidates: Candidates, tuned: RunRecord) -> None:
+    from tfx_pipeline.run_record import save_run
+
+    save_run(candidates.settings, tuned.model_copy(update={"run_id": "refused", "blessed": False}))
+    with pytest.raises(WrongUse, match="was not blessed"):
+        push_run(candidates.settings, candidates.contract, "refused")

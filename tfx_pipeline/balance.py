@@ -1,0 +1,63 @@
+"""Evens out rare classes in the training rows, as the contract's `training.balance` says."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
+
+from lakeloop.errors import LakeloopError
+
+NEIGHBOURS = 5
+"""SMOTE's own default: a new row lies between a row and one of its five nearest of the same class."""
+
+Blocks = Sequence[tuple[int, int]]
+
+
+def balanced_weights(labels: np.ndarray, weights: np.ndarray, classes: int) -> np.ndarray:
+    """The weights (n,) scaled so that every class that occurs weighs the same; their sum stays."""
+    by_class = np.bincount(labels, weights, minlength=classes)
+    there = by_class > 0
+    factor = np.zeros(classes)
+    factor[there] = weights.sum() / (there.sum() * by_class[there])
+    return weights * factor[labels]
+
+
+def smote(
+    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, categories: Blocks, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows with as many of each class as the commonest has: the given ones, then the made ones.
+
+    `categories`: column ranges (start, stop) that hold one category each, one-hot or two-valued; a made row takes the
+    commonest among its neighbours there, never something in between. It weighs as its class does on average.
+
+    Raises:
+        LakeloopError: a class has too few rows to have neighbours.
+    """
+    counts = np.bincount(labels)
+    few = [(i, count) for i, count in enumerate(counts) if 0 < count <= NEIGHBOURS]
+    if few:
+        raise LakeloopError(
+            f"class {few[0][0]} has {few[0][1]} training rows; SMOTE needs more than {NEIGHBOURS}: "
+            "set `training.balance: weights` in the contract, or train on more months"
+        )
+    codes = [np.unique(features[:, a:b], axis=0, return_inverse=True) for a, b in categories]
+    inside = np.zeros(features.shape[1], bool)
+    for start, stop in categories:
+        inside[start:stop] = True
+    numeric = features[:, ~inside]
+    narrow = np.column_stack([numeric, *(inverse.reshape(-1) for _, inverse in codes)])
+    made, made_labels = _sampler(numeric.shape[1], len(codes), seed).fit_resample(narrow, labels)
+    wide = np.empty((len(made), features.shape[1]), features.dtype)
+    wide[:, ~inside] = made[:, : numeric.shape[1]]
+    for (start, stop), (values, _), column in zip(categories, codes, made[:, numeric.shape[1] :].T, strict=True):
+        wide[:, start:stop] = values[column.astype(int)]
+    mean = np.bincount(labels, weights) / np.maximum(counts, 1)
+    return wide, made_labels, np.concatenate([weights, mean[made_labels[len(labels) :]]])
+
+
+def _sampler(numeric: int, categorical: int, seed: int) -> SMOTE | SMOTEN | SMOTENC:
+    if not categorical:
+        return SMOTE(random_state=seed, k_neighbors=NEIGHBOURS)
+    if not numeric:
+        return SMOTEN(random_state=seed, k_neighbors=NEIGHBOURS)
+    return SMOTENC(list(range(numeric, numeric + categorical)), random_state=seed, k_neighbors=NEIGHBOURS)
