@@ -13,9 +13,11 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from lakehouse.calibration import months_without_estimate
 from lakehouse.feature_rows import SilverTables
 from lakehouse.gold_changes import read_changes
 from lakehouse.layout import PREDICTIONS, TRAINING, read_json, table_exists, table_path, work_folder, write_json
+from lakehouse.lock import in_turn
 from lakehouse.metrics import MergeCounts, table_version
 from lakehouse.monthly import update_monthly
 from lakehouse.performance import update_performance
@@ -52,8 +54,7 @@ def build_gold(spark: SparkSession, contract: Contract, settings: Settings) -> G
     now = {source: table_version(spark, path) for source, path in paths.items()}
     if done == now:
         return GoldReport(table_version(spark, training_path))
-    frames = {s: spark.read.format("delta").option("versionAsOf", now[s]).load(path) for s, path in paths.items()}
-    silver = SilverTables(frames[contract.feature_source], frames[contract.label.source], frames.get(PREDICTIONS))
+    silver = _silver_at(spark, contract, paths, now)
     with _commit_note(spark, now):
         if done:
             changes = read_changes(spark, contract, paths, silver.asked, done, now)
@@ -71,6 +72,29 @@ def build_gold(spark: SparkSession, contract: Contract, settings: Settings) -> G
     log.info("event=gold version=%d added=%d updated=%d removed=%d", version, counts.inserted, counts.updated,
              counts.deleted)  # fmt: skip
     return _report(version, counts, touched, judged)
+
+
+def update_estimates(spark: SparkSession, contract: Contract, settings: Settings) -> tuple[str, ...]:
+    """Estimate the accuracy of months whose model was calibrated after they were written; those months.
+
+    Made from the versions of silver that the rest of gold was made from; nothing where no estimate is missing.
+    """
+    with in_turn(work_folder(settings) / "tables.lock"):
+        done: dict[str, int] | None = read_json(progress_path(settings))
+        months = months_without_estimate(spark, contract, settings)
+        if not months or not done:
+            return ()
+        paths = {table: table_path(settings, "silver", table) for table in done}
+        with _commit_note(spark, done):
+            silver = _silver_at(spark, contract, paths, done)
+            return update_performance(spark, contract, settings, silver, months)
+
+
+def _silver_at(
+    spark: SparkSession, contract: Contract, paths: dict[str, str], versions: dict[str, int]
+) -> SilverTables:
+    frames = {s: spark.read.format("delta").option("versionAsOf", versions[s]).load(p) for s, p in paths.items()}
+    return SilverTables(frames[contract.feature_source], frames[contract.label.source], frames.get(PREDICTIONS))
 
 
 def _report(version: int, counts: MergeCounts, months: tuple[str, ...], performance: tuple[str, ...]) -> GoldReport:

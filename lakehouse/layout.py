@@ -12,6 +12,8 @@ from lakeloop.settings import Settings
 LAYERS = ("bronze", "silver", "gold")
 DELIVERIES, REJECTS, TRAINING, MONTHLY = "deliveries", "rejects", "training", "monthly"
 REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "performance", "scores"
+DECISIONS = "decisions"
+CALIBRATION = "calibration"
 
 
 def table_path(settings: Settings, layer: str, table: str) -> str:

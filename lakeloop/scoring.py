@@ -71,7 +71,7 @@ class Scorer:
         rows: list[Mapping[str, Any]] = frame[list(contract.features)].to_dict("records")  # type: ignore[assignment]
         reasons = [why_not_ask(contract, row, self.segments_off, self.model_off) for row in rows]
         asked = np.array([not reason for reason in reasons], dtype=bool)
-        known = iter(self._probabilities(frame[asked]) if asked.any() else ())
+        known = iter(probabilities_of(contract, self.folder, frame[asked]) if asked.any() else ())
         return [
             rules_answer(contract, _needed(rules), row, reason)
             if reason
@@ -79,11 +79,13 @@ class Scorer:
             for row, reason in zip(rows, reasons, strict=True)
         ]
 
-    def _probabilities(self, frame: pd.DataFrame) -> np.ndarray:
-        from tfx_pipeline.prediction import predict_columns
 
-        columns = {name: frame[name].to_numpy(DTYPES[f.type]) for name, f in self.contract.features.items()}
-        return predict_columns(loaded_model(str(self.folder)), columns)
+def probabilities_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarray:
+    """What the model in a folder says: probabilities (n, classes) for a frame with the features' columns."""
+    from tfx_pipeline.prediction import predict_columns
+
+    columns = {name: frame[name].to_numpy(DTYPES[f.type]) for name, f in contract.features.items()}
+    return predict_columns(loaded_model(str(folder)), columns)
 
 
 @cache

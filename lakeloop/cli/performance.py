@@ -1,0 +1,56 @@
+"""`lakeloop performance`: how right the answers were, and how right they should be where no truth is there yet."""
+
+from collections.abc import Hashable, Mapping
+
+from lakeloop.cli.lake import spark_of
+from lakeloop.cli.options import UseCase, open_use_case
+from lakeloop.cli.render import BAD, DIM, console, table
+
+HEADER = ("month", "version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
+
+
+def performance(use_case: UseCase = "") -> None:
+    """Estimate accuracy from calibrated confidence, and show it beside what was realised, month by month.
+
+    Each model version is calibrated once, on held-out rows of its own export. The estimate stands for the model's own
+    answers; it follows inputs that drift and cannot see a concept that does.
+    """
+    from lakeloop.performance_job import estimate_performance, performance_table
+
+    settings, contract = open_use_case(use_case)
+    with spark_of(settings) as spark, console.status("estimating …"):
+        report = estimate_performance(spark, contract, settings)
+        rows = performance_table(spark, contract, settings)
+    for notice in report.notices:
+        console.print(notice, style=BAD, soft_wrap=True)
+    for calibration in report.calibrated:
+        console.print(
+            f"version {calibration.model_version} calibrated on {calibration.rows:,} held-out rows "
+            f"({calibration.method}): {calibration.accuracy:.3f} of them right, standard error "
+            f"{calibration.standard_error:.3f}"
+        )
+    if rows.empty:
+        console.print("gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some")
+        return
+    month = contract.event_time.column
+    console.print(table(HEADER, [_cells(row, month) for row in rows.to_dict("records")], numbers=HEADER[2:]))
+    console.print(
+        "estimated: by confidence, over the model's own answers; error: estimated minus realised by the model",
+        style=DIM,
+    )
+
+
+def _cells(row: Mapping[Hashable, object], month: str) -> tuple[str, ...]:
+    estimated = _share(row["estimated_accuracy"])
+    if estimated:
+        estimated += f" ± {_share(row['estimate_standard_error'])}"
+    return (
+        str(row[month]), str(row["model_version"]) or "none", f"{row['answered']:,}", _share(row["rules_share"]),
+        f"{row['with_truth']:,}", _share(row["accuracy"]), _share(row["model_accuracy"]), estimated,
+        _share(row["estimate_error"], sign=True),
+    )  # fmt: skip
+
+
+def _share(value: object, sign: bool = False) -> str:
+    known = isinstance(value, float) and value == value
+    return (f"{value:+.3f}" if sign else f"{value:.3f}") if known else ""

@@ -1,0 +1,70 @@
+"""Estimated and realised accuracy for the live monitor, from gold/calibration and gold/performance, without Spark."""
+
+import logging
+import time
+
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+from monitoring.lake_tables import read_lake_table
+from monitoring.performance import Calibration, expected_accuracy
+
+log = logging.getLogger(__name__)
+FRESH_SECONDS = 30.0
+
+
+class GoldPerformance:
+    """What is known of each model version's accuracy; the tables are looked at again after half a minute."""
+
+    def __init__(self, settings: Settings, contract: Contract) -> None:
+        self._settings, self._contract = settings, contract
+        self._read_at = float("-inf")
+        self._calibrations: dict[str, Calibration] = {}
+        self._realised: dict[str, float] = {}
+
+    def estimated(self, model_version: str, rows: pd.DataFrame) -> float | None:
+        """To be expected of the model's own answers in a window (`confidence`, `by_rules`); None where nothing says."""
+        self._look()
+        calibration = self._calibrations.get(model_version)
+        if calibration is None or "confidence" not in rows:
+            return None
+        own = rows[~rows["by_rules"].astype(bool)] if "by_rules" in rows else rows
+        estimate = expected_accuracy(calibration, own["confidence"].to_numpy(float))
+        return estimate.accuracy if estimate.rows else None
+
+    def realised(self, model_version: str) -> float | None:
+        """By the model's own answers in the newest month whose truth is there; None before any is."""
+        self._look()
+        return self._realised.get(model_version)
+
+    def _look(self) -> None:
+        if time.monotonic() - self._read_at < FRESH_SECONDS:
+            return
+        self._read_at = time.monotonic()
+        try:
+            self._calibrations = read_calibrations(self._settings)
+            self._realised = newest_realised(self._settings, self._contract)
+        except Exception as error:  # noqa: BLE001 - delta-rs raises many kinds; drift is watched whatever these tables say
+            log.warning("event=performance_unreadable why=%r", str(error).splitlines()[0])
+
+
+def read_calibrations(settings: Settings) -> dict[str, Calibration]:
+    """Model version -> its calibration; {} before any was made."""
+    rows = read_lake_table(settings, "gold/calibration")
+    if rows is None:
+        return {}
+    found = (
+        Calibration.model_validate({**row, "knots": tuple(map(float, row["knots"]))}) for row in rows.to_dict("records")
+    )
+    return {calibration.model_version: calibration for calibration in found}
+
+
+def newest_realised(settings: Settings, contract: Contract) -> dict[str, float]:
+    """Model version -> realised accuracy of its own answers in the newest month with truth."""
+    rows = read_lake_table(settings, "gold/performance")
+    if rows is None or "model_accuracy" not in rows:
+        return {}
+    known = rows[rows["model_accuracy"].notna()].sort_values(contract.event_time.column)
+    newest = known.groupby("model_version")["model_accuracy"].last()
+    return {str(version): float(accuracy) for version, accuracy in newest.items()}
