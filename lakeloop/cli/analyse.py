@@ -1,0 +1,32 @@
+"""`lakeloop analyse`: what changed between a model's training data and a month."""
+
+from typing import Annotated
+
+import typer
+
+from lakeloop.cli.options import UseCase, open_use_case
+from lakeloop.cli.render import console
+
+
+def analyse(
+    month: Annotated[int, typer.Option("--month", min=0, max=1200, help="Month number to look at.")],
+    model: Annotated[str, typer.Option("--model", help="A pushed version; default: the serving one.")] = "",
+    oracle: Annotated[
+        bool, typer.Option("--oracle", help="Take rows and truth from the generator, before they are known.")
+    ] = False,
+    use_case: UseCase = "",
+) -> None:
+    """Compare a month with what a model was made from, and write an HTML report that opens offline.
+
+    Distributions, drift by month, five ways to measure side by side, what the features say about the target, and what
+    it means in words.
+    """
+    from lakeloop.analysis import analyse as compare
+
+    settings, contract = open_use_case(use_case)
+    with console.status("comparing …"):
+        analysed = compare(settings, contract, month, model, oracle)
+    console.print(analysed.headline)
+    for sentence in analysed.sentences:
+        console.print(f"  - {sentence}")
+    console.print(f"report: {analysed.path}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""What changed between a model's reference and a month, in numbers and in words computed from them."""

@@ -1,0 +1,103 @@
+"""What the features say about the target: correlation, and the share of its variance each one explains."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Association:
+    """One feature and the target. `correlation` is Pearson's (-1..1), None where either is not a number.
+
+    `explained` is the share of the target's variance between the feature's ten quantile bins or its categories, so
+    it sees curves too; `error` is its standard error.
+    """
+
+    feature: str
+    correlation: float | None
+    explained: float
+    error: float
+
+
+def associations(contract: Contract, rows: pd.DataFrame) -> tuple[Association, ...]:
+    """Every feature's association with the target in labelled rows, in the contract's order."""
+    return tuple(_association(contract, rows, name) for name in contract.features)
+
+
+def group_weights(contract: Contract, found: tuple[Association, ...]) -> dict[str, tuple[float, float]]:
+    """Group of features -> its share of all that the features explain one by one, and that share's standard error.
+
+    {} where fewer than two groups are named or nothing is explained.
+    """
+    explained: dict[str, float] = {}
+    errors: dict[str, float] = {}
+    for one in found:
+        group = contract.features[one.feature].group
+        if group is not None:
+            explained[group] = explained.get(group, 0.0) + one.explained
+            errors[group] = float(np.hypot(errors.get(group, 0.0), one.error))
+    total = sum(explained.values())
+    if len(explained) < 2 or total == 0:
+        return {}
+    weights = {}
+    for group, share in explained.items():
+        weight = share / total
+        others = float(np.sqrt(sum(error**2 for name, error in errors.items() if name != group)))
+        weights[group] = (weight, float(np.hypot((1 - weight) * errors[group], weight * others)) / total)
+    return weights
+
+
+def target_columns(contract: Contract, rows: pd.DataFrame) -> np.ndarray:
+    """The target as numbers (n, k): the ground truth itself, or one 0/1 column a class where it is no number."""
+    label = contract.label
+    if label.truth.type != "string" and label.column in rows and not rows[label.column].isna().any():
+        return rows[[label.column]].to_numpy(float)
+    ids = rows[label.name].to_numpy()
+    return (ids[:, None] == np.arange(len(label.classes))[None, :]).astype(float)
+
+
+def explained_share(groups: np.ndarray, target: np.ndarray) -> float:
+    """Share of the variance of `target` (n, k) that lies between `groups` (n,), without what chance alone gives.
+
+    For one column the correlation ratio (Pearson 1905) with Kelley's correction; for 0/1 columns of classes this is
+    Goodman and Kruskal's tau.
+    """
+    total = float(((target - target.mean(axis=0)) ** 2).sum())
+    names, place = np.unique(groups, return_inverse=True)
+    if total == 0 or len(groups) <= len(names):
+        return 0.0
+    within = sum(float(((part - part.mean(axis=0)) ** 2).sum()) for part in _parts(target, place, len(names)))
+    raw = 1 - within / total
+    return max(0.0, 1 - (1 - raw) * (len(groups) - 1) / (len(groups) - len(names)))
+
+
+def _parts(target: np.ndarray, place: np.ndarray, count: int) -> list[np.ndarray]:
+    return [target[place == number] for number in range(count)]
+
+
+def _association(contract: Contract, rows: pd.DataFrame, name: str) -> Association:
+    feature, values = contract.features[name], rows[name]
+    target = target_columns(contract, rows)
+    if feature.role == "numeric":
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
+        groups = np.digitize(values, edges)
+    else:
+        groups = values.astype(str).to_numpy()
+    share = explained_share(groups, target)
+    error = 2 * np.sqrt(share) * (1 - share) / np.sqrt(len(rows)) if len(rows) else 0.0
+    return Association(name, _pearson(feature.role, values, target), share, float(max(error, 1 / max(len(rows), 1))))
+
+
+def _pearson(role: str, values: pd.Series, target: np.ndarray) -> float | None:
+    """With a target of one column, or of the last class where there are two."""
+    if role == "categorical" or target.shape[1] > 2:
+        return None
+    numbers, last = values.to_numpy(float), target[:, -1]
+    if np.std(numbers) == 0 or np.std(last) == 0:
+        return None
+    return float(np.corrcoef(numbers, last)[0, 1])

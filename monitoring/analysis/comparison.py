@@ -1,0 +1,120 @@
+"""The whole comparison of one month with a model's reference: everything the report shows and its sentences need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from lakeloop.contract import Contract
+from monitoring.analysis.association import Association, associations, group_weights
+from monitoring.analysis.distances import Distance, distances
+from monitoring.analysis.pace import Pace, paces
+from monitoring.verdict import Verdict
+
+LEAST_LABELLED = 50
+
+
+@dataclass(frozen=True)
+class TargetDrift:
+    """Class shares before and now, and how far the target moved; `score` is the Jensen–Shannon distance of classes."""
+
+    before: Mapping[str, float]
+    now: Mapping[str, float]
+    score: float
+    threshold: float
+    drifted: bool
+    rows: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One month against the reference.
+
+    `verdicts` by month number, up to the last month looked at. What needs truth (`after`, `target`) is None or empty
+    where too few labelled rows of the month are known. `predicted` is the same for the model's answers.
+    """
+
+    contract: Contract
+    model_version: str
+    month: int
+    reference_rows: int
+    rows: int
+    labelled_rows: int
+    verdicts: Mapping[int, Verdict]
+    distances: Mapping[str, tuple[Distance, ...]]
+    target_distances: tuple[Distance, ...]
+    paces: tuple[Pace, ...]
+    before: tuple[Association, ...]
+    after: tuple[Association, ...] = ()
+    target: TargetDrift | None = None
+    predicted: TargetDrift | None = None
+    weights_before: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    weights_after: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judged month's own."""
+        return self.verdicts[self.month]
+
+
+def compare(
+    contract: Contract,
+    model_version: str,
+    month: int,
+    reference: pd.DataFrame,
+    by_month: Mapping[int, pd.DataFrame],
+    verdicts: Mapping[int, Verdict],
+    labelled: pd.DataFrame,
+    predictions: tuple[pd.Series, pd.Series] | None = None,
+) -> Comparison:
+    """Compare `by_month[month]` with the reference.
+
+    `reference`: features, class id and, if known, truth. `labelled`: the month's rows whose truth is known.
+    `predictions`: class names the model gave on the reference and in the month.
+    """
+    current = by_month[month]
+    drifted = {number: frozenset(verdict.drifted) for number, verdict in verdicts.items()}
+    known = len(labelled) >= LEAST_LABELLED
+    before = associations(contract, reference)
+    after = associations(contract, labelled) if known else ()
+    return Comparison(
+        contract=contract,
+        model_version=model_version,
+        month=month,
+        reference_rows=len(reference),
+        rows=len(current),
+        labelled_rows=len(labelled),
+        verdicts=verdicts,
+        distances={
+            name: distances(reference[name], current[name], feature.role == "numeric")
+            for name, feature in contract.features.items()
+        },
+        target_distances=_target_distances(contract, reference, labelled) if known else (),
+        paces=paces(contract, reference, by_month, month, drifted),
+        before=before,
+        after=after,
+        target=class_drift(contract, _names(contract, reference), _names(contract, labelled)) if known else None,
+        predicted=class_drift(contract, *predictions) if predictions else None,
+        weights_before=group_weights(contract, before),
+        weights_after=group_weights(contract, after) if known else {},
+    )
+
+
+def class_drift(contract: Contract, before: pd.Series, now: pd.Series) -> TargetDrift:
+    """How far class names moved."""
+    names = contract.label.class_names
+    found = next(d for d in distances(before, now, numeric=False) if d.method == "jensenshannon")
+    shares = [values.value_counts(normalize=True).reindex(names, fill_value=0.0) for values in (before, now)]
+    then, today = ({name: float(share[name]) for name in names} for share in shares)
+    return TargetDrift(then, today, found.score or 0.0, found.threshold, found.drifted, rows=len(now))
+
+
+def _names(contract: Contract, rows: pd.DataFrame) -> pd.Series:
+    return rows[contract.label.name].map(dict(enumerate(contract.label.class_names)))
+
+
+def _target_distances(contract: Contract, reference: pd.DataFrame, labelled: pd.DataFrame) -> tuple[Distance, ...]:
+    column = contract.label.column
+    if contract.label.truth.type != "string" and column in reference and not reference[column].isna().any():
+        return distances(reference[column], labelled[column], contract.label.truth.values is None)
+    return distances(_names(contract, reference), _names(contract, labelled), numeric=False)

@@ -1,0 +1,119 @@
+"""How fast each feature moves away from the reference: its shift, its trend over the months, when it crossed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract, Feature
+
+Speed = Literal["fast", "slow", "still"]
+SURE = 3.0
+"""A move counts when it is this many standard errors: by chance 1 in 370."""
+FAST = 0.5
+"""Fast: at least this share of the fastest feature's pace."""
+ENOUGH_MONTHS = 4
+
+
+@dataclass(frozen=True)
+class Pace:
+    """One feature's way. `before`, `now`: mean, or of a category the share of the value that changed most (`value`).
+
+    `shift` is now - before in standard deviations of the reference (categories: of that value's share), `a_month` its
+    slope. `first`, `lasting`: month numbers in which the contract's threshold was first crossed, and since when for
+    good; None: never.
+    """
+
+    feature: str
+    value: str
+    before: float
+    now: float
+    shift: float
+    a_month: float
+    speed: Speed
+    first: int | None
+    lasting: int | None
+
+
+def paces(
+    contract: Contract,
+    reference: pd.DataFrame,
+    by_month: Mapping[int, pd.DataFrame],
+    month: int,
+    drifted: Mapping[int, frozenset[str]],
+) -> tuple[Pace, ...]:
+    """Every feature's pace up to `month`, from the months' rows; `drifted` names the drifted features a month."""
+    until = {number: rows for number, rows in sorted(by_month.items()) if number <= month}
+    found = [_pace(name, feature, reference, until, drifted) for name, feature in contract.features.items()]
+    fastest = max((abs(pace.a_month) for pace, moves in found if moves), default=0.0)
+    return tuple(
+        pace if not moves else _with_speed(pace, "fast" if abs(pace.a_month) >= FAST * fastest else "slow")
+        for pace, moves in found
+    )
+
+
+def _pace(
+    name: str,
+    feature: Feature,
+    reference: pd.DataFrame,
+    by_month: Mapping[int, pd.DataFrame],
+    drifted: Mapping[int, frozenset[str]],
+) -> tuple[Pace, bool]:
+    """The pace, still without its speed, and whether the feature moves at all."""
+    months = list(by_month)
+    value, before_values = _as_numbers(feature, reference[name], by_month[months[-1]][name])
+    before, spread = float(before_values.mean()), float(before_values.std()) or 1.0
+    each = [_numbers(feature, rows[name], value) for rows in by_month.values()]
+    shifts = np.array([(float(values.mean()) - before) / spread for values in each])
+    chance = np.array([np.sqrt(1 / max(len(v), 1) + 1 / max(len(before_values), 1)) for v in each])
+    a_month, sure = _trend(np.array(months, dtype=float), shifts, chance)
+    moves = sure or name in drifted.get(months[-1], frozenset())
+    crossed = [number for number in months if name in drifted.get(number, frozenset())]
+    lasting = next((n for n in months if all(name in drifted.get(k, ()) for k in months if k >= n)), None)
+    pace = Pace(
+        name, value, before, float(each[-1].mean()), float(shifts[-1]), a_month, "still",
+        crossed[0] if crossed else None, lasting,
+    )  # fmt: skip
+    return pace, moves
+
+
+def _trend(months: np.ndarray, shifts: np.ndarray, chance: np.ndarray) -> tuple[float, bool]:
+    """Slope a month of a line through the months, and whether it is beyond chance.
+
+    The line's height is free, for the reference's own chance moves all shifts alike. With few months there is no line
+    to draw: then the last shift alone decides.
+    """
+    later = months > 0
+    if later.sum() < ENOUGH_MONTHS:
+        span = months[-1] or 1.0
+        return float(shifts[-1] / span), bool(abs(shifts[-1]) > SURE * chance[-1])
+    x, y = months[later] - months[later].mean(), shifts[later] - shifts[later].mean()
+    slope = float((x * y).sum() / (x * x).sum())
+    residual = float(np.sqrt(((y - slope * x) ** 2).sum() / (len(x) - 2)))
+    error = max(residual, float(chance[later].mean()) / np.sqrt(2)) / float(np.sqrt((x * x).sum()))
+    return slope, abs(slope) > SURE * error
+
+
+def _as_numbers(feature: Feature, reference: pd.Series, current: pd.Series) -> tuple[str, np.ndarray]:
+    """'' and the numbers themselves; of a category the value whose share changed most, and 0/1 for it."""
+    if feature.role == "numeric":
+        return "", reference.dropna().to_numpy(float)
+    if feature.role == "binary":
+        return "1", np.asarray(reference.dropna().astype(float) == 1, dtype=float)
+    before, now = (values.dropna().astype(str).value_counts(normalize=True) for values in (reference, current))
+    value = str(before.subtract(now, fill_value=0).abs().idxmax())
+    return value, np.asarray(reference.dropna().astype(str) == value, dtype=float)
+
+
+def _numbers(feature: Feature, values: pd.Series, value: str) -> np.ndarray:
+    there = values.dropna()
+    if feature.role == "numeric":
+        return there.to_numpy(float)
+    same = there.astype(float) == 1 if feature.role == "binary" else there.astype(str) == value
+    return np.asarray(same, dtype=float)
+
+
+def _with_speed(pace: Pace, speed: Speed) -> Pace:
+    return replace(pace, speed=speed)

@@ -1,0 +1,142 @@
+"""What a comparison means, in sentences; every one is a template filled by its numbers."""
+
+from collections.abc import Iterator
+
+from monitoring.analysis.comparison import Comparison, TargetDrift
+from monitoring.analysis.pace import SURE, Pace
+
+CORRELATION_MOVED = 0.1
+
+
+def headline(found: Comparison) -> str:
+    """One sentence: does the month still look like what the model was trained on?"""
+    verdict, contract = found.verdict, found.contract
+    name = contract.month_name(found.month)
+    if not verdict.features:
+        return f"Month {found.month} ({name}) cannot be judged: {verdict.reason or verdict.state}."
+    drifted, count = verdict.drifted, len(verdict.features)
+    which = f": {_listed(drifted)}" if drifted else ""
+    bound = contract.monitoring.dataset_drift_share
+    so = "dataset drift" if verdict.dataset_drift else "no dataset drift"
+    return (
+        f"In month {found.month} ({name}) {len(drifted)} of {count} features {'has' if len(drifted) == 1 else 'have'} "
+        f"drifted{which}; a share of "
+        f"{verdict.share:.2f} where {bound:.2f} is dataset drift, so there is {so}."
+    )
+
+
+def sentences(found: Comparison) -> list[str]:
+    """The meaning, most important first; each sentence stands alone."""
+    moving = sorted((p for p in found.paces if p.speed != "still"), key=lambda p: -abs(p.a_month))
+    told = [_move(found, pace) for pace in moving]
+    still = [pace.feature for pace in found.paces if pace.speed == "still"]
+    if still:
+        told.append(f"{_listed(still)}: no move beyond what chance explains.")
+    told += _target(found)
+    told += list(_concept(found))
+    told.append(_meaning(found, bool(moving)))
+    return told
+
+
+def _move(found: Comparison, pace: Pace) -> str:
+    feature = found.contract.features[pace.feature]
+    rises = "rises" if pace.now > pace.before else "falls"
+    if pace.value:
+        what = f"the share of {pace.feature} = {pace.value} {rises} from {pace.before:.0%} to {pace.now:.0%}"
+    else:
+        unit = f" {feature.unit}" if feature.unit else ""
+        what = f"its mean {rises} from {pace.before:.1f} to {pace.now:.1f}{unit}"
+    return (
+        f"{pace.feature} moves {'fast' if pace.speed == 'fast' else 'slowly'}: {what}, {pace.shift:+.2f} standard "
+        f"deviations of the reference, {pace.a_month:+.3f} a month. {_crossing(found, pace)}"
+    )
+
+
+def _crossing(found: Comparison, pace: Pace) -> str:
+    threshold = found.contract.features[pace.feature].drift.threshold
+    if pace.first is None:
+        column = next((c for c in found.verdict.features if c.column == pace.feature), None)
+        score = f" ({column.score:.3f} now)" if column and column.score is not None else ""
+        return f"Its score has not reached the threshold of {threshold:g} yet{score}."
+    good = "" if pace.lasting == pace.first else f", for good in month {pace.lasting}"
+    if pace.lasting is None:
+        good = ", and came back below it since"
+    return f"Its score reached the threshold of {threshold:g} first in month {pace.first}{good}."
+
+
+def _target(found: Comparison) -> list[str]:
+    told = []
+    if found.target is not None:
+        told.append(f"The target {_classes(found.target)}.")
+    elif found.labelled_rows == 0:
+        due = found.contract.arrives(found.contract.label.source, found.month)
+        told.append(
+            f"The truth of this month is not known yet (due at clock {due}): whether the target or the concept moved "
+            "cannot be said."
+        )
+    else:
+        told.append(f"Only {found.labelled_rows} rows of this month have their truth: too few to judge the target by.")
+    if found.predicted is not None:
+        told.append(f"What the model answers {_classes(found.predicted)}.")
+    return told
+
+
+def _classes(drift: TargetDrift) -> str:
+    shares = ", ".join(f"{name} {drift.before[name]:.0%} → {drift.now[name]:.0%}" for name in drift.before)
+    word = "has drifted" if drift.drifted else "has not drifted"
+    return f"{word} ({shares}; Jensen–Shannon distance {drift.score:.3f}, threshold {drift.threshold:g})"
+
+
+def _concept(found: Comparison) -> Iterator[str]:
+    """Where what a feature, or a group of them, says about the target has changed."""
+    target = found.contract.label.column
+    for name, (before, error_before) in found.weights_before.items():
+        now, error_now = found.weights_after.get(name, (before, error_before))
+        if _beyond_chance(before, error_before, now, error_now):
+            yield (
+                f"The weight of the {name} {'falls' if now < before else 'rises'}: of what the features explain of "
+                f"{target}, its own make up {now:.0%} now, {before:.0%} in the reference."
+            )
+    for before_one, now_one in zip(found.before, found.after, strict=False):
+        if before_one.correlation is None or now_one.correlation is None:
+            continue
+        change = now_one.correlation - before_one.correlation
+        moved = _beyond_chance(before_one.explained, before_one.error, now_one.explained, now_one.error)
+        if moved or abs(change) > CORRELATION_MOVED:
+            yield (
+                f"{before_one.feature} explains {now_one.explained:.0%} of the variance of {target} after "
+                f"{before_one.explained:.0%}; its correlation went from {before_one.correlation:+.2f} to "
+                f"{now_one.correlation:+.2f}."
+            )
+
+
+def concept_moved(found: Comparison) -> bool:
+    """Whether a feature or a group of features says something else about the target than it did."""
+    return any(True for _ in _concept(found))
+
+
+def _beyond_chance(before: float, error_before: float, now: float, error_now: float) -> bool:
+    return abs(now - before) > SURE * (error_before**2 + error_now**2) ** 0.5
+
+
+def _meaning(found: Comparison, inputs_move: bool) -> str:
+    concept = bool(found.after) and concept_moved(found)
+    if concept and inputs_move:
+        return (
+            "So two things move: the inputs, and what they mean. Weighting old rows towards today's inputs helps with "
+            "the first alone; only rows with new truth teach the second, and an estimate from confidence cannot see it."
+        )
+    if concept:
+        return "So the inputs are the same and mean something else: only rows with new truth can teach a model that."
+    if inputs_move and found.after:
+        return (
+            "So the inputs move and mean what they meant: rows from today's inputs, or old rows weighted towards them, "
+            "are what a new model needs."
+        )
+    if inputs_move:
+        return "So the inputs move; whether they still mean the same cannot be known before truth arrives."
+    return "So the month looks like the reference: nothing calls for a new model."
+
+
+def _listed(names: "tuple[str, ...] | list[str]") -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
