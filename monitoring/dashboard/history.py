@@ -1,0 +1,123 @@
+"""What the panels show of the past, in event time: from gold/drift and gold/performance, a point a month."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+from monitoring.lake_tables import read_lake_table
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: y None where nothing is known. `error`: standard errors; `bound`: a limit, not a measurement."""
+
+    name: str
+    x: tuple[str, ...]
+    y: tuple[float | None, ...]
+    error: tuple[float | None, ...] = ()
+    bound: bool = False
+
+
+@dataclass(frozen=True)
+class History:
+    """Lines by the panels' `history` key, months in which dataset drift was found, and each month's model version."""
+
+    lines: dict[str, list[Line]] = field(default_factory=dict)
+    drifted_months: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the lake holds no past yet."""
+        return not any(self.lines.values())
+
+
+def read_history(settings: Settings, contract: Contract) -> History:
+    """Both tables as lines; empty where neither exists. Raises what delta-rs does where one cannot be read."""
+    lines: dict[str, list[Line]] = {}
+    drift = read_lake_table(settings, "gold/drift", filters=[("kind", "=", "month")])
+    drifted, versions = (), {}
+    if drift is not None and len(drift):
+        lines |= drift_lines(drift)
+        dataset = _newest_version(drift[drift["column_kind"] == "dataset"])
+        drifted = tuple(dataset.loc[dataset["drifted"], "month"])
+        versions = dict(zip(dataset["month"], dataset["model_version"], strict=True))
+    performance = read_lake_table(settings, "gold/performance")
+    if performance is not None and len(performance):
+        lines |= performance_lines(performance, contract)
+    return History(lines, drifted, versions)
+
+
+def drift_lines(rows: pd.DataFrame) -> dict[str, list[Line]]:
+    """gold/drift's months as lines. A month judged against several models shows the newest model's verdict."""
+    features = _newest_version(rows[rows["column_kind"] == "feature"])
+    prediction = _newest_version(rows[rows["column_kind"] == "prediction"])
+    dataset = _newest_version(rows[rows["column_kind"] == "dataset"])
+    scores: list[Line] = []
+    for name, part in features.groupby("column", sort=False):
+        scores.append(_line(str(name), part, "score"))
+        scores.append(_line(f"threshold {name}", part, "threshold", bound=True))
+    return {
+        "scores": scores,
+        "share": [_line("share", dataset, "score"), _line("dataset drift from", dataset, "threshold", bound=True)],
+        "drifted": [_line("drifted", dataset, "drifted_columns")],
+        "rows": [_line("requests", dataset, "rows")],
+        "prediction": [_line("score", prediction, "score"), _line("threshold", prediction, "threshold", bound=True)],
+    }
+
+
+def performance_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[Line]]:
+    """gold/performance's months as lines: over all model versions of a month, weighted by their answers."""
+    month = contract.event_time.column
+    own = rows["answered"] - rows["rules"]
+    frame = rows.assign(
+        _own=own.where(rows["estimated_accuracy"].notna(), 0) if "estimated_accuracy" in rows else 0,
+        _expected=own * rows["estimated_accuracy"] if "estimated_accuracy" in rows else 0.0,
+        _error=own * rows["estimate_standard_error"] if "estimate_standard_error" in rows else 0.0,
+    )
+    for name in ("model_correct", "model_with_truth"):
+        frame[name] = frame.get(name, 0)
+    total = frame.groupby(month)[
+        [
+            "answered",
+            "rules",
+            "correct",
+            "with_truth",
+            "model_correct",
+            "model_with_truth",
+            "_own",
+            "_expected",
+            "_error",
+        ]
+    ].sum()
+    months = tuple(map(str, total.index))
+
+    def share(part: str, whole: str) -> tuple[float | None, ...]:
+        return tuple(float(a) / float(b) if b else None for a, b in zip(total[part], total[whole], strict=True))
+
+    return {
+        "accuracy": [
+            Line("estimated", months, share("_expected", "_own"), error=share("_error", "_own")),
+            Line("realised", months, share("model_correct", "model_with_truth")),
+            Line("realised, rules included", months, share("correct", "with_truth")),
+            Line("gate", months, (contract.gate.accuracy.above,) * len(months), bound=True),
+        ],
+        "fallback": [Line("rules", months, share("rules", "answered"))],
+    }
+
+
+def _newest_version(rows: pd.DataFrame) -> pd.DataFrame:
+    """In event order; of several model versions a month the newest."""
+    number = pd.to_numeric(rows["model_version"], errors="coerce")
+    ordered = rows.assign(_number=number).sort_values(["month", "first", "_number"], kind="stable")
+    return ordered.drop_duplicates(["month", "column_kind", "column"], keep="last")
+
+
+def _line(name: str, rows: pd.DataFrame, column: str, bound: bool = False) -> Line:
+    values: Sequence[float] = rows[column].tolist()
+    return Line(
+        name, tuple(rows["month"]), tuple(float(v) if v is not None and v == v else None for v in values), bound=bound
+    )

@@ -1,0 +1,182 @@
+// Draws the panels that /dashboard/data describes, every few seconds.
+"use strict";
+
+const EVERY_MS = 5000;
+const COLOURS = ["#2563eb", "#ea7317", "#15803d", "#7c3aed", "#0891b2", "#a16207", "#db2777", "#64748b"];
+const BOUND = "#b91c1c";
+const WHOLE = ["share", "accuracy"]; // drawn from 0 to 1 whatever the values are
+let shownAt = null;
+
+const element = (tag, className, text) => {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+
+function worded(value, unit) {
+  if (unit === "share") return `${(100 * value).toFixed(1)} %`;
+  if (unit === "score") return value.toFixed(4);
+  if (unit === "rows") return Math.round(value).toLocaleString("en");
+  if (unit === "seconds") return duration(value);
+  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
+}
+
+function duration(seconds) {
+  if (seconds < 1) return `${(1000 * seconds).toFixed(1)} ms`;
+  if (seconds < 120) return `${seconds.toFixed(0)} s`;
+  if (seconds < 7200) return `${(seconds / 60).toFixed(0)} min`;
+  return seconds < 172800 ? `${(seconds / 3600).toFixed(0)} h` : `${(seconds / 86400).toFixed(0)} days`;
+}
+
+function tileText(panel) {
+  if (panel.values.length === 0) return ["no data", "none"];
+  if (panel.kind === "number" && panel.values.length < panel.series_count) return ["not judged yet", "none"];
+  if (panel.kind === "text") return [panel.values.map((v) => v.name).join(", "), ""];
+  if (panel.kind === "state") {
+    const [word, good] = panel.states[panel.values[0].value] ?? ["unknown", false];
+    return [word, good ? "good" : "bad"];
+  }
+  const numbers = panel.values.map((v) => worded(v.value, panel.unit));
+  return [numbers.length === 2 ? `${numbers[0]} of ${numbers[1]}` : numbers.join(", "), ""];
+}
+
+function drawTile(panel) {
+  const id = `tile-${panel.key}`;
+  let tile = document.getElementById(id);
+  if (!tile) {
+    tile = element("div", "tile");
+    tile.id = id;
+    tile.title = panel.description;
+    tile.append(element("b"), element("span", "", panel.title));
+    document.getElementById("tiles").append(tile);
+  }
+  const [text, className] = tileText(panel);
+  tile.firstChild.textContent = text;
+  tile.firstChild.className = className;
+}
+
+// Limits that are the same for all lines are one line.
+function joinedBounds(lines) {
+  const bounds = lines.filter((line) => line.bound);
+  const alike = new Set(bounds.map((line) => JSON.stringify(line.y.map((y) => y)))).size === 1;
+  if (bounds.length < 2 || !alike) return lines;
+  const longest = bounds.reduce((a, b) => (b.x.length > a.x.length ? b : a));
+  return [...lines.filter((line) => !line.bound), { ...longest, name: "threshold" }];
+}
+
+function traces(panel) {
+  let colour = 0;
+  return joinedBounds(panel.lines).map((line) => {
+    const measured = !line.bound;
+    const trace = {
+      x: line.x, y: line.y, name: line.name, type: "scatter", connectgaps: false,
+      mode: measured ? "lines+markers" : "lines", marker: { size: 5 },
+      line: measured
+        ? { color: COLOURS[colour++ % COLOURS.length], width: 2 }
+        : { color: BOUND, width: 1.5, dash: "dash" },
+    };
+    if (line.error.length) trace.error_y = { type: "data", array: line.error, thickness: 1, width: 0 };
+    return trace;
+  });
+}
+
+function shading(months) {
+  return months.map((month) => {
+    const middle = Date.parse(`${month}-01`);
+    const half = 15 * 86400 * 1000;
+    const at = (time) => new Date(time).toISOString().slice(0, 10);
+    return {
+      type: "rect", xref: "x", yref: "paper", x0: at(middle - half), x1: at(middle + half), y0: 0, y1: 1,
+      fillcolor: BOUND, opacity: 0.07, line: { width: 0 }, layer: "below",
+    };
+  });
+}
+
+function layout(panel, driftedMonths) {
+  const narrow = window.innerWidth < 760;
+  const many = panel.lines.length > 5;
+  return {
+    template: "none",
+    margin: { l: 48, r: 12, t: 8, b: narrow && many ? 120 : 62 },
+    font: { family: "system-ui, sans-serif", size: 12, color: "#0f172a" },
+    showlegend: true,
+    legend: { orientation: "h", y: -0.14, yanchor: "top", x: 0 },
+    hovermode: "x unified",
+    xaxis: { type: "date", tickformat: "%Y-%m", hoverformat: "%Y-%m", gridcolor: "#e2e8f0", nticks: narrow ? 4 : 10,
+      ticks: "outside", ticklen: 6, tickcolor: "rgba(0,0,0,0)" },
+    yaxis: {
+      gridcolor: "#e2e8f0", rangemode: "tozero",
+      tickformat: panel.unit === "share" ? ".0%" : "", range: WHOLE.includes(panel.key) ? [0, 1.02] : undefined,
+    },
+    shapes: ["share", "scores"].includes(panel.key) ? shading(driftedMonths) : [],
+  };
+}
+
+function drawChart(panel, data) {
+  const id = `chart-${panel.key}`;
+  let card = document.getElementById(id);
+  if (!card) {
+    card = element("section", panel.wide ? "chart wide" : "chart");
+    card.id = id;
+    card.append(
+      element("h2", "", panel.title), element("p", "note", panel.description), element("p", "now"), element("div"),
+    );
+    document.getElementById("charts").append(card);
+  }
+  const now = card.children[2];
+  now.replaceChildren();
+  for (const value of panel.values.filter((v) => !v.bound)) {
+    const part = element("span", "", `${value.name} `);
+    part.append(element("b", "", worded(value.value, panel.unit)));
+    now.append(part);
+  }
+  const plot = card.children[3];
+  if (panel.lines.some((line) => line.y.some((y) => y !== null))) {
+    if (plot.className !== "plot") plot.replaceChildren();
+    plot.className = "plot";
+    Plotly.react(plot, traces(panel), layout(panel, data.drifted_months), { displayModeBar: false, responsive: true });
+    return;
+  }
+  if (plot.className === "plot") Plotly.purge(plot);
+  const missing = panel.values.length === 0 ? "no data yet" : panel.has_history ? "no judged month yet" : "";
+  plot.className = missing ? "blank" : "";
+  plot.textContent = missing;
+}
+
+function tell(problems) {
+  const place = document.getElementById("problems");
+  place.hidden = problems.length === 0;
+  place.textContent = problems.join(". ");
+}
+
+async function draw() {
+  if (document.hidden) return;
+  let data;
+  try {
+    const answer = await fetch("/dashboard/data");
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    data = await answer.json();
+  } catch (error) {
+    const since = shownAt ? `; shown is how it was at ${shownAt.toLocaleTimeString("en-GB")}` : "";
+    tell([`The monitor does not answer (${error.message})${since}`]);
+    return;
+  }
+  shownAt = new Date();
+  document.getElementById("source").textContent =
+    `Now: ${data.source}, ${shownAt.toLocaleTimeString("en-GB")}. The past: gold, in event time; red: dataset drift.`;
+  tell(data.problems);
+  document.getElementById("empty").hidden = !data.empty;
+  for (const panel of data.panels) {
+    if (panel.kind === "lines") drawChart(panel, data);
+    else drawTile(panel);
+  }
+}
+
+async function keepDrawing() {
+  await draw();
+  setTimeout(keepDrawing, EVERY_MS);
+}
+
+document.addEventListener("visibilitychange", draw);
+keepDrawing();

@@ -1,0 +1,126 @@
+"""The monitor's own dashboard as routes: the page, what it draws, and its static files; nothing from elsewhere."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jinja2
+import plotly
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import FileResponse, HTMLResponse
+
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+from monitoring.dashboard.history import History, read_history
+from monitoring.dashboard.panels import PANELS
+from monitoring.dashboard.present import SECONDS, Fetch, Present, present
+
+PAGE = Path(__file__).with_name("page")
+PLOTLY = Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
+STATIC = {
+    "dashboard.js": (PAGE / "dashboard.js", "text/javascript"),
+    "dashboard.css": (PAGE / "dashboard.css", "text/css"),
+    "plotly.min.js": (PLOTLY, "text/javascript"),
+}
+# Plotly sets styles on the elements it draws.
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cache-control": "no-cache",
+}
+HISTORY_SECONDS = 5.0
+
+
+def dashboard_router(
+    settings: Settings, contract: Contract, metrics_page: Callable[[], bytes], prometheus_url: str = ""
+) -> APIRouter:
+    """GET /dashboard, /dashboard/data and /dashboard/static/…; `metrics_page` gives the monitor's own metrics.
+
+    Without `prometheus_url` the present is read from the monitor's and the gateway's metrics pages.
+    """
+    router = APIRouter(include_in_schema=False)
+    page = _render(contract)
+    past = _Past(settings, contract)
+
+    async def own() -> bytes:
+        return metrics_page()
+
+    pages: dict[str, Fetch] = {"the monitor": own, f"the gateway at {settings.gateway}": _page(settings.gateway)}
+
+    @router.get("/dashboard")
+    def dashboard() -> HTMLResponse:
+        return HTMLResponse(page, headers=HEADERS)
+
+    @router.get("/dashboard/data")
+    async def data() -> dict[str, Any]:
+        now, history = await asyncio.gather(
+            present(contract.use_case, prometheus_url, pages), asyncio.to_thread(past.read)
+        )
+        return panels_data(now, history, past.problem)
+
+    @router.get("/dashboard/static/{name}")
+    def static(name: str) -> FileResponse:
+        if name not in STATIC:
+            raise HTTPException(404, f"there is no {name} here; there are {', '.join(STATIC)}")
+        path, kind = STATIC[name]
+        return FileResponse(path, media_type=kind, headers={"cache-control": "max-age=3600"})
+
+    return router
+
+
+def panels_data(now: Present, history: History, problem: str = "") -> dict[str, Any]:
+    """What the page draws: every panel with its newest values and its lines of the past."""
+    return {
+        "source": now.source,
+        "problems": [*now.problems, *([problem] if problem else [])],
+        "empty": history.empty,
+        "drifted_months": history.drifted_months,
+        "panels": [
+            {
+                **{k: v for k, v in asdict(panel).items() if k not in ("series", "history")},
+                "values": [asdict(value) for value in now.values.get(panel.key, ())],
+                "lines": [asdict(line) for line in history.lines.get(panel.history, [])],
+                "has_history": bool(panel.history),
+                "series_count": len(panel.series),
+            }
+            for panel in PANELS
+        ],
+    }
+
+
+class _Past:
+    """The history, read at most every few seconds; what was known stays where it cannot be read."""
+
+    def __init__(self, settings: Settings, contract: Contract) -> None:
+        self._settings, self._contract = settings, contract
+        self._history, self._read_at = History(), float("-inf")
+        self.problem = ""
+
+    def read(self) -> History:
+        """The newest history there is."""
+        if time.monotonic() - self._read_at >= HISTORY_SECONDS:
+            self._read_at = time.monotonic()
+            try:
+                self._history, self.problem = read_history(self._settings, self._contract), ""
+            except Exception as error:  # noqa: BLE001 - delta-rs raises many kinds; the page shows the rest
+                self.problem = f"the history in gold cannot be read: {str(error).splitlines()[0][:200]}"
+        return self._history
+
+
+def _page(base: str) -> Fetch:
+    async def fetch() -> bytes:
+        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client:
+            return (await client.get(f"{base}/metrics")).raise_for_status().content
+
+    return fetch
+
+
+def _render(contract: Contract) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("dashboard.html").render(contract=contract)
