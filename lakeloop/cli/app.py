@@ -5,7 +5,23 @@ from typing import Annotated
 
 import typer
 
-from lakeloop.cli import clock, contract, data, drift, events, fallback, lake, pipeline, score, serve, simulate, story
+from lakeloop.cli import (
+    analyse,
+    clock,
+    contract,
+    dashboards,
+    data,
+    drift,
+    events,
+    fallback,
+    lake,
+    performance,
+    pipeline,
+    score,
+    serve,
+    simulate,
+    story,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,5 +58,8 @@ app.command("validate")(pipeline.validate)
 app.command("simulate")(simulate.simulate)
 app.command("score")(score.score)
 app.command("drift")(drift.drift)
+app.command("performance")(performance.performance)
+app.command("analyse")(analyse.analyse)
+app.command("dashboards")(dashboards.dashboards)
 app.command("demo")(story.demo)
 app.command("exercise")(story.exercise)
