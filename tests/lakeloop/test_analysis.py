@@ -1,0 +1,85 @@
+"""`lakeloop analyse` writes one page that opens offline, of any use case, and says what is not known."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from deltalake import write_deltalake
+
+from lakeloop.analysis import analyse
+from lakeloop.analysis_rows import labelled_rows_of, month_rows
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.errors import NotFound
+from lakeloop.settings import PROJECT, Settings
+from lakeloop.use_case import sample_month, with_label
+from tests.monitoring.conftest import NOBODY, push_facts
+
+
+def delta(settings: Settings, table: str, rows: pd.DataFrame) -> None:
+    layer, name = table.split("/")
+    write_deltalake(str(Path(settings.area("lake")) / layer / settings.use_case / name), rows)
+
+
+def labelled(contract: Contract, settings: Settings, month: int) -> pd.DataFrame:
+    return with_label(contract, sample_month(contract, settings, month))
+
+
+@pytest.fixture
+def home(contract: Contract, tmp_path: Path) -> Settings:
+    """Version 7 trained on month 0; months 1 and 2 were asked, month 1 has its truth. The model itself is gone."""
+    settings = Settings(home=tmp_path, use_case=contract.use_case, model_server_url=NOBODY)
+    push_facts(contract, settings)
+    names = [contract.event_time.column, *contract.features]
+    asked = [sample_month(contract, settings, month)[names] for month in (1, 2)]
+    delta(settings, "silver/predictions", pd.concat(asked, ignore_index=True))
+    known = pd.concat([labelled(contract, settings, month) for month in (0, 1)], ignore_index=True)
+    delta(settings, "gold/training", known)
+    return settings
+
+
+def own_markup(path: Path) -> str:
+    return re.sub(r"<script.*?</script>", "", path.read_text(encoding="utf-8"), flags=re.S)
+
+
+def test_a_month_with_truth_is_shown_whole_and_offline(home: Settings, contract: Contract) -> None:
+    found = analyse(home, contract, 1, "7")
+    assert found.path == home.folder("reports") / "analysis-001-7.html"
+    own = own_markup(found.path)
+    assert not re.findall(r"""(?:src|href)=["'](?!data:)[^"']+""", own)
+    assert len(re.findall(r'class="plotly-graph-div"', own)) == 6
+    assert found.path.read_text(encoding="utf-8").count("plotly.js v") == 1
+    assert "the answered requests" in own and "risk (target)" in own and "Wasserstein / std" in own
+    assert "In month 1 (2023-02) 0 of 6 features have drifted" in own
+    assert all(name in own for name in contract.features)
+
+
+def test_a_month_without_truth_says_when_it_comes(home: Settings, contract: Contract) -> None:
+    own = own_markup(analyse(home, contract, 2, "7").path)
+    assert "due at clock 26" in own and "risk (target)" not in own
+    assert "Neither truth nor answers of the model are known" in own
+
+
+def test_a_month_nobody_asked_about_names_those_there_are(home: Settings, contract: Contract) -> None:
+    with pytest.raises(NotFound, match=r"Months that have: 1, 2\."):
+        month_rows(home, contract, 12, oracle=False)
+
+
+def test_with_oracle_rows_and_truth_are_the_generators(home: Settings, contract: Contract) -> None:
+    rows = month_rows(home, contract, 5, oracle=True)
+    assert list(rows.by_month) == [0, 1, 2, 3, 4, 5] and rows.source == "the generator"
+    assert len(labelled_rows_of(home, contract, 5, oracle=True)) == 1500
+
+
+def test_a_use_case_with_categories_and_no_groups_is_analysed_alike(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path, use_case="churn", use_cases=PROJECT / "tests" / "use_cases", model_server_url=NOBODY
+    )
+    contract = load_contract(settings.contract_path)
+    push_facts(contract, settings)
+    delta(settings, "silver/customers", sample_month(contract, settings, 0)[["period", *contract.features]])
+    found = analyse(settings, contract, 4, "7", oracle=True)
+    own = own_markup(found.path)
+    assert "churned (target)" in own and "plan" in own
+    assert found.sentences[-1].startswith("So ")
