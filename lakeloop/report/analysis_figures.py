@@ -52,9 +52,11 @@ def _bins(reference: pd.Series, current: pd.Series, count: int = 40) -> dict[str
     return {"start": low, "end": high, "size": (high - low) / count or 1.0}
 
 
-def drift_by_month(contract: Contract, verdicts: Mapping[int, Verdict], judged: int) -> go.Figure:
-    """Each feature's score over the months as multiples of its own threshold; 1 is drift."""
+def drift_by_month(contract: Contract, verdicts: Mapping[int, Verdict], judged: int) -> go.Figure | None:
+    """Each feature's score over the months as multiples of its own threshold; 1 is drift. None: no month was judged."""
     months = [number for number, verdict in sorted(verdicts.items()) if verdict.features]
+    if not months:
+        return None
     figure = go.Figure()
     for position, name in enumerate(contract.features):
         found = [next(c for c in verdicts[number].features if c.column == name) for number in months]
@@ -132,6 +134,7 @@ def class_shares(comparison: Comparison) -> go.Figure | None:
         )  # fmt: skip
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_layout(legend_traceorder="normal")
     return finish(figure, 120 + 48 * len(rows), top=40, barmode="stack")
 
 

@@ -135,6 +135,8 @@ def _meaning(found: Comparison, inputs_move: bool) -> str:
         )
     if inputs_move:
         return "So the inputs move; whether they still mean the same cannot be known before truth arrives."
+    if not found.verdict.features:
+        return "So nothing moved, as far as so few rows can tell."
     return "So the month looks like the reference: nothing calls for a new model."
 
 
