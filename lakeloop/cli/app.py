@@ -11,12 +11,14 @@ from lakeloop.cli import (
     contract,
     dashboards,
     data,
+    decisions,
     drift,
     events,
     fallback,
     lake,
     performance,
     pipeline,
+    retrain,
     score,
     serve,
     simulate,
@@ -53,8 +55,10 @@ app.add_typer(pipeline.pipeline_app, name="pipeline")
 app.add_typer(serve.app, name="serve")
 app.add_typer(fallback.app, name="fallback")
 app.add_typer(events.app, name="events")
+app.add_typer(decisions.app, name="decisions")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
+app.command("retrain")(retrain.retrain)
 app.command("simulate")(simulate.simulate)
 app.command("score")(score.score)
 app.command("drift")(drift.drift)

@@ -1,0 +1,85 @@
+"""gold/decisions: one row a retrain, with every candidate and every check in it."""
+
+from datetime import UTC
+
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from lakehouse.layout import DECISIONS, table_exists, table_path, work_folder
+from lakehouse.lock import in_turn
+from lakehouse.schema import create_table
+from lakeloop.decision import Decision
+from lakeloop.errors import NotFound
+from lakeloop.settings import Settings
+
+CHECKS = "array<struct<name: string, value: double, bound: string, passed: boolean>>"
+CANDIDATES = (
+    "array<struct<name: string, what: string, run_id: string, passed: boolean, score: double, error: string, "
+    f"checks: {CHECKS}>>"
+)
+COLUMNS = (
+    "decision_id string NOT NULL",
+    "use_case string NOT NULL",
+    "at timestamp NOT NULL",
+    "clock int NOT NULL COMMENT 'month the simulated clock stood at'",
+    "strategy string NOT NULL COMMENT 'what was asked for'",
+    "`trigger` string NOT NULL",
+    "event_ids array<string> NOT NULL COMMENT 'events of the ledger that this run took'",
+    "champion string NOT NULL COMMENT 'version that was champion when it began; empty: none'",
+    "champion_score double COMMENT 'its accuracy on the rows compared on'",
+    "champion_judged_on string NOT NULL COMMENT 'newest labelled rows its checks were made on'",
+    f"champion_checks {CHECKS} NOT NULL",
+    "with_truth boolean NOT NULL COMMENT 'newer ground truth than the champion had was there'",
+    "judged_on string NOT NULL COMMENT 'rows that champion and candidates are compared on'",
+    "judged_rows bigint NOT NULL",
+    "effective_rows double COMMENT 'what the weighted rows tell as much as; null where they all count the same'",
+    "drifted array<string> NOT NULL COMMENT 'drifted features, the furthest first'",
+    f"candidates {CANDIDATES} NOT NULL",
+    "winner string NOT NULL COMMENT 'best candidate that passed; empty: none'",
+    "version string NOT NULL COMMENT 'version it was pushed as'",
+    "outcome string NOT NULL COMMENT 'promoted, kept, recommended or none passed'",
+    "reason string NOT NULL",
+    "decided_by string NOT NULL",
+)
+
+
+def record_decision(spark: SparkSession, settings: Settings, decision: Decision) -> None:
+    """Write a decision; recording it again, perhaps with another outcome, replaces its row."""
+    path = table_path(settings, "gold", DECISIONS)
+    with in_turn(work_folder(settings) / "tables.lock"):
+        create_table(spark, path, ", ".join(COLUMNS), comment="What was tried, how it was judged, and what was done")
+        table = DeltaTable.forPath(spark, path)
+        row = decision.model_dump() | {"at": decision.at.astimezone(UTC)}
+        rows = spark.createDataFrame([row], table.toDF().schema)
+        (
+            table.alias("target")
+            .merge(rows.alias("new"), "target.decision_id = new.decision_id")
+            .whenMatchedUpdateAll()
+            .whenNotMatchedInsertAll()
+            .execute()
+        )
+
+
+def read_decisions(spark: SparkSession, settings: Settings) -> list[Decision]:
+    """Every decision, the oldest first."""
+    path = table_path(settings, "gold", DECISIONS)
+    if not table_exists(spark, path):
+        return []
+    rows = spark.read.format("delta").load(path).orderBy("at", "decision_id").collect()
+    return [Decision.model_validate(row.asDict(recursive=True)) for row in rows]
+
+
+def find_decision(spark: SparkSession, settings: Settings, decision_id: str = "") -> Decision:
+    """One decision, by default the newest.
+
+    Raises:
+        NotFound: there is none of that id; the text names those there are.
+    """
+    known = read_decisions(spark, settings)
+    if not known:
+        raise NotFound(f"nothing was decided yet for {settings.use_case}; `lakeloop retrain` does")
+    found = known[-1] if not decision_id else next((d for d in known if d.decision_id == decision_id), None)
+    if found is None:
+        newest = ", ".join(d.decision_id for d in reversed(known[-5:]))
+        raise NotFound(f"there is no decision {decision_id} of {settings.use_case}; the newest are {newest}")
+    return found

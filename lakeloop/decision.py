@@ -1,0 +1,70 @@
+"""One decision: what was tried after drift or new truth, how each candidate was judged, and what was done."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakeloop.champion import GateCheck
+
+Outcome = Literal["promoted", "kept", "recommended", "none passed"]
+OUTCOMES: dict[Outcome, str] = {
+    "promoted": "the best candidate was pushed and is the champion now",
+    "kept": "the champion stays",
+    "recommended": "the best candidate was not pushed: somebody has to say so",
+    "none passed": "no candidate passed the quality gate: the champion stays, and somebody has to decide",
+}
+
+
+class DecisionPart(BaseModel):
+    """Base of the record's parts: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JudgedCandidate(DecisionPart):
+    """One candidate: its run, every check of the gate, and its score on the rows all are compared on."""
+
+    name: str
+    what: str = Field(description="how it was made, in words")
+    run_id: str = ""
+    passed: bool = Field(False, description="whether the quality gate blessed it")
+    score: float | None = Field(None, description="accuracy on the rows compared on; none where it was not judged")
+    error: str = Field("", description="why it could not be judged")
+    checks: tuple[GateCheck, ...] = ()
+
+    @property
+    def failed(self) -> tuple[GateCheck, ...]:
+        """The checks that do not hold."""
+        return tuple(check for check in self.checks if not check.passed)
+
+
+class Decision(DecisionPart):
+    """The record of one retrain. '' stands for: none."""
+
+    decision_id: str
+    use_case: str
+    at: datetime = Field(description="when, in UTC")
+    clock: int = Field(description="month the simulated clock stood at")
+    strategy: str
+    trigger: str
+    event_ids: tuple[str, ...] = Field((), description="events of the ledger that this run took")
+    champion: str = Field("", description="version that was champion when it began")
+    champion_score: float | None = Field(None, description="its accuracy on the rows compared on")
+    champion_judged_on: str = Field("", description="newest labelled rows the champion's checks were made on")
+    champion_checks: tuple[GateCheck, ...] = ()
+    with_truth: bool = Field(description="whether newer ground truth than the champion's was there")
+    judged_on: str = Field("", description="the rows compared on, in words")
+    judged_rows: int = 0
+    effective_rows: float | None = Field(None, description="what the weighted rows tell as much as (Kish)")
+    drifted: tuple[str, ...] = Field((), description="drifted features, the furthest first")
+    candidates: tuple[JudgedCandidate, ...] = ()
+    winner: str = ""
+    version: str = Field("", description="version the winner was pushed as")
+    outcome: Outcome
+    reason: str
+    decided_by: str
+
+    def candidate(self, name: str) -> JudgedCandidate | None:
+        """The candidate of a name."""
+        return next((c for c in self.candidates if c.name == name), None)

@@ -1,0 +1,153 @@
+"""What is known when a retrain begins: champion, labelled months, drift, and the requests of now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from pyspark.sql import SparkSession
+
+from lakehouse.export import export, labelled_months
+from lakehouse.labelled import labelled_month
+from lakehouse.layout import TRAINING, table_exists, table_path
+from lakehouse.tables import read_table
+from lakehouse.window import newest_requests
+from lakeloop.champion import ChampionFacts, NoFacts, champion_facts
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound, WrongUse
+from lakeloop.evaluation import exported_rows
+from lakeloop.git import git_commit
+from lakeloop.manifest import read_manifest
+from lakeloop.measures.candidates import Candidate, Known, Months
+from lakeloop.settings import Settings
+from monitoring.drift import judge
+from monitoring.reference import Reference
+from monitoring.verdict import ColumnDrift, Window
+from tfx_pipeline.metadata import PushedModel, champion
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All a retrain looks at; nothing in it needs Spark any more.
+
+    `newest` are the labelled rows of the newest labelled month, `window` the newest requests' features.
+    """
+
+    known: Known
+    champion: PushedModel | None
+    drift: Mapping[str, float]
+    newest: pd.DataFrame
+    window: pd.DataFrame
+
+    @property
+    def newest_month(self) -> int:
+        """The newest labelled month."""
+        return self.known.labelled[-1]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A candidate and the export it is trained on."""
+
+    candidate: Candidate
+    manifest: Path
+
+
+def survey(spark: SparkSession, contract: Contract, settings: Settings) -> Situation:
+    """Look at gold, the request log and the champion. Before the first champion everything labelled is new."""
+    labelled = _labelled(spark, contract, settings)
+    window = newest_requests(spark, contract, settings, contract.monitoring.window)
+    pushed = champion(settings)
+    trained = _TrainedOn(contract, settings, _facts(settings, pushed.version)) if pushed is not None else None
+    drift = _drift(contract, trained, window)
+    known = Known(
+        labelled=labelled,
+        champion_months=trained.months if trained is not None else (),
+        old=trained.export if trained is not None else None,
+        drifted=tuple(drift),
+        requests=len(window),
+    )
+    newest = labelled_month(spark, contract, settings, labelled[-1]) if labelled else pd.DataFrame()
+    return Situation(known, pushed, drift, newest, window)
+
+
+def prepare(spark: SparkSession, contract: Contract, settings: Settings, candidates: list[Candidate]) -> list[Prepared]:
+    """Export what each candidate is trained on; candidates of the same rows share one export."""
+    return [Prepared(c, _export(spark, contract, settings, c.months, c.version)) for c in candidates]
+
+
+def judging_export(spark: SparkSession, contract: Contract, settings: Settings, known: Known) -> Path:
+    """The export whose eval rows speak where no newer truth is there: the champion's, or all that is labelled."""
+    months, version = known.old if known.old is not None else (None, None)
+    return _export(spark, contract, settings, months, version)
+
+
+def _export(
+    spark: SparkSession, contract: Contract, settings: Settings, months: Months | None, version: int | None
+) -> Path:
+    return export(spark, contract, settings, version=version, months=months, git_commit=git_commit())
+
+
+@dataclass(frozen=True)
+class _TrainedOn:
+    """What the champion's facts lead to; empty where its export is gone or it carries no facts."""
+
+    contract: Contract
+    settings: Settings
+    facts: ChampionFacts | None
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All rows, train and eval, of the champion's export."""
+        if self.facts is None:
+            return pd.DataFrame()
+        try:
+            return exported_rows(self.contract, self.facts.manifest_path(self.settings))
+        except (WrongUse, OSError):
+            return pd.DataFrame()
+
+    @property
+    def months(self) -> tuple[int, ...]:
+        if self.rows.empty:
+            return ()
+        names = self.rows[self.contract.event_time.column].unique()
+        return tuple(sorted(self.contract.month_number(str(name)) for name in names))
+
+    @property
+    def export(self) -> tuple[Months | None, int] | None:
+        if self.facts is None or self.rows.empty:
+            return None
+        manifest = read_manifest(self.facts.manifest_path(self.settings))
+        return manifest.months, manifest.version
+
+
+def _drift(contract: Contract, trained: _TrainedOn | None, window: pd.DataFrame) -> dict[str, float]:
+    """Drifted features with their scores, the furthest beyond its threshold first; {} where that cannot be judged."""
+    if trained is None or trained.facts is None or trained.rows.empty:
+        return {}
+    facts = trained.facts
+    reference = Reference(facts.version, facts.manifest_sha256, trained.rows[list(contract.features)])
+    verdict = judge(reference, window, contract, Window(kind="rolling", rows=len(window)))
+    drifted = [column for column in verdict.features if column.drifted and column.score is not None]
+    return {c.column: c.score for c in sorted(drifted, key=_how_far, reverse=True) if c.score is not None}
+
+
+def _how_far(column: ColumnDrift) -> float:
+    """How many times its threshold; a p-value lies below its threshold, a distance above."""
+    score = max(column.score or 0.0, 1e-12)
+    return max(score / column.threshold, column.threshold / score)
+
+
+def _facts(settings: Settings, version: str) -> ChampionFacts | None:
+    try:
+        return champion_facts(settings, version)
+    except (NoFacts, NotFound):
+        return None
+
+
+def _labelled(spark: SparkSession, contract: Contract, settings: Settings) -> tuple[int, ...]:
+    if not table_exists(spark, table_path(settings, "gold", TRAINING)):
+        return ()
+    found = labelled_months(read_table(spark, settings, f"gold/{TRAINING}"), contract)
+    return tuple(sorted(contract.month_number(name) for name in found))

@@ -1,0 +1,223 @@
+"""The reference months in event time: drift comes, truth comes later, and each time the right measure is found.
+
+Clock 0: a champion is trained on month 0. Clock 11: dataset drift opens; there is no newer truth. Clock 36: the truth
+of months 1 to 12 is there. Clock 60: that of month 36. What must come out stands in the insurance use case's history.
+"""
+
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from lakehouse.delivery import generate
+from lakehouse.export import export
+from lakehouse.ingest import ingest
+from lakehouse.session import spark_session
+from lakehouse.stream import open_stream
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.drift_job import DriftReport, judge_predictions
+from lakeloop.events import find_event, open_events, record_event
+from lakeloop.measures.candidate_run import Asked
+from lakeloop.measures.candidates import Strategy
+from lakeloop.measures.retrain import decision_page, retrain
+from lakeloop.settings import PROJECT, Settings, load_settings
+from lakeloop.simulation import simulate, without_gateway
+from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.run_record import NodeState, RunRecord, load_run
+from tfx_pipeline.runner import run_pipeline
+from tfx_pipeline.validate import versions
+
+pytestmark = pytest.mark.long
+NOBODY = "http://127.0.0.1:9"  # no model server: the newest pushed version is the one that serves
+COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
+SHARED = {"GoldExport", "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate", "Transform"}
+
+
+@dataclass
+class Story:
+    """A home in which time passes."""
+
+    spark: SparkSession
+    settings: Settings
+    contract: Contract
+
+    def play(self, first: int, last: int) -> None:
+        """Months of requests, answered by the rules; the clock runs along and truth is delivered when it is due."""
+        asker = without_gateway(self.contract, self.settings, "story")
+        simulate(self.contract, self.settings, range(first, last + 1), asker, label="story")
+
+    def take_in(self) -> None:
+        with open_stream(self.spark, self.contract, self.settings, lambda line: None) as take:
+            take()
+        ingest(self.spark, self.contract, self.settings, lambda line: None)
+
+    def decide(self, strategy: Strategy = "auto", promote: bool = True) -> Decision:
+        asked = Asked(strategy, decided_by="the story", promote=promote)
+        return retrain(self.contract, self.settings, asked, lambda settings: nullcontext(self.spark))
+
+    def command(self, *args: str) -> "subprocess.CompletedProcess[str]":
+        environment = {**os.environ, "LAKELOOP_HOME": str(self.settings.home)}
+        return subprocess.run(
+            [*COMMAND, *args], capture_output=True, text=True, timeout=400, env=environment, cwd=PROJECT, check=False
+        )
+
+    def run_of(self, candidate: JudgedCandidate) -> RunRecord:
+        return load_run(self.settings, candidate.run_id)
+
+
+def states(run: RunRecord) -> dict[str, NodeState]:
+    return {node.node: node.state for node in run.nodes}
+
+
+def failed(candidate: JudgedCandidate) -> set[str]:
+    return {check.name for check in candidate.failed}
+
+
+def accuracy(candidate: JudgedCandidate) -> tuple[float, float]:
+    values = {check.name: check.value for check in candidate.checks}
+    return values["accuracy_train"], values["accuracy_eval"]
+
+
+def found(decision: Decision, name: str) -> JudgedCandidate:
+    candidate = decision.candidate(name)
+    assert candidate is not None, [c.name for c in decision.candidates]
+    return candidate
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    settings = load_settings(home=tmp_path_factory.mktemp("story"), use_case="insurance", model_server_url=NOBODY)
+    return Story(spark_session(settings), settings, load_contract(settings.contract_path))
+
+
+@pytest.fixture(scope="module")
+def first_champion(story: Story) -> RunRecord:
+    """Trained on month 0, all that is known at clock 0."""
+    generate(story.contract, story.settings, [0])
+    ingest(story.spark, story.contract, story.settings, lambda line: None)
+    manifest = export(story.spark, story.contract, story.settings, months=(0, 0))
+    run = run_pipeline(story.settings, story.contract, run_parameters(story.contract, manifest, trigger="story"))
+    assert run.blessed
+    return run
+
+
+@pytest.fixture(scope="module")
+def drifted_until_11(story: Story, first_champion: RunRecord) -> DriftReport:
+    story.play(1, 11)
+    story.take_in()
+    return judge_predictions(story.spark, story.contract, story.settings)
+
+
+@pytest.fixture(scope="module")
+def at_11(story: Story, drifted_until_11: DriftReport) -> Decision:
+    """Drift, and no truth newer than the champion's; it is compared, not promoted: a person decides."""
+    record_event(story.settings, "drift", "episode 2023-12", {"month": 11})
+    return story.decide(promote=False)
+
+
+@pytest.fixture(scope="module")
+def at_36(story: Story, at_11: Decision) -> Decision:
+    story.play(12, 36)
+    story.take_in()
+    return story.decide()
+
+
+@pytest.fixture(scope="module")
+def at_60(story: Story, at_36: Decision) -> "subprocess.CompletedProcess[str]":
+    """By the command line, as a person would."""
+    moved = story.command("simulate", "--until", "60")
+    assert moved.returncode == 0, moved.stderr
+    ingest(story.spark, story.contract, story.settings, lambda line: None)
+    return story.command("retrain", "--strategy", "newest", "--by", "the story")
+
+
+def test_dataset_drift_opens_in_month_11(
+    story: Story, first_champion: RunRecord, drifted_until_11: DriftReport, at_11: Decision
+) -> None:
+    report = drifted_until_11
+    judged = [verdict for verdict in report.verdicts if verdict.model_version == first_champion.pushed_version]
+    assert [verdict.window.month for verdict in judged] == [story.contract.month_name(month) for month in range(1, 12)]
+    assert [verdict.window.month for verdict in judged if verdict.dataset_drift] == ["2023-12"]
+    (episode,) = report.episodes
+    assert episode.is_open and episode.opened_by.month == "2023-12"
+    assert at_11.drifted[0] == "miles" and set(at_11.drifted) == {"miles", "emergency_braking", "age"}
+
+
+def test_at_clock_11_old_labels_are_judged_without_truth(story: Story, at_11: Decision) -> None:
+    assert (at_11.clock, at_11.with_truth, at_11.trigger) == (11, False, "drift")
+    assert [c.name for c in at_11.candidates[1:]] == ["drop miles", "reweight", "resample"]
+    everything, miles = at_11.candidates[:2]
+    assert everything.name == f"drop {' '.join(at_11.drifted)}"
+    assert not everything.passed and max(accuracy(everything)) < 0.7
+    assert not miles.passed and {"accuracy_train", "accuracy_eval"} <= failed(miles)
+    assert found(at_11, "reweight").passed and min(accuracy(found(at_11, "reweight"))) > 0.85
+    assert at_11.effective_rows is not None and 150 < at_11.effective_rows < at_11.judged_rows == 293
+    assert "weighted towards the newest 1,500 requests" in at_11.judged_on
+    assert at_11.champion_score is not None
+
+
+def test_at_clock_11_candidates_share_everything_before_the_trainer(story: Story, at_11: Decision) -> None:
+    runs = [story.run_of(candidate) for candidate in at_11.candidates]
+    for run in runs[1:]:
+        assert {states(run)[node] for node in SHARED} == {"cached"}
+        assert states(run)["Trainer"] == "ran"
+    assert len({run.run_id for run in runs}) == 4
+    assert {run.parameters.trigger for run in runs} == {"drift"}
+    assert {run.parameters.event_id for run in runs} == {at_11.event_ids[0]}
+    assert not any("Pusher" in states(run) for run in runs)
+
+
+def test_a_decision_takes_the_open_events(story: Story, at_11: Decision) -> None:
+    assert open_events(story.settings) == ()
+    assert find_event(story.settings, int(at_11.event_ids[0])).handled_by == at_11.decision_id
+
+
+def test_at_clock_36_the_champion_fails_newest_fails_and_all_passes(story: Story, at_36: Decision) -> None:
+    assert (at_36.clock, at_36.with_truth) == (36, True)
+    assert at_36.champion_judged_on == "month 12"
+    assert "accuracy_month 12" in {check.name for check in at_36.champion_checks if not check.passed}
+    newest, whole = found(at_36, "newest"), found(at_36, "all")
+    assert not newest.passed and {"accuracy_train", "accuracy_eval"} & failed(newest)
+    assert whole.passed and min(accuracy(whole)) > 0.87
+    assert (at_36.winner, at_36.outcome) == ("all", "promoted")
+    assert whole.score is not None and at_36.champion_score is not None and whole.score > at_36.champion_score
+    assert story.run_of(whole).pushed_version == at_36.version
+    assert versions(story.settings.folder("models"))[-1] == at_36.version
+
+
+def test_at_clock_60_month_36_alone_is_accurate_and_fails_the_class_shares(
+    story: Story, at_36: Decision, at_60: "subprocess.CompletedProcess[str]"
+) -> None:
+    assert at_60.returncode == 3, at_60.stdout + at_60.stderr
+    assert "the champion stays" in at_60.stderr and "lakeloop fallback add" in at_60.stdout
+    shown = story.command("decisions", "show", "--json")
+    decision = Decision.model_validate_json(shown.stdout)
+    (newest,) = decision.candidates
+    assert (decision.clock, decision.champion, decision.outcome) == (60, at_36.version, "none passed")
+    assert min(accuracy(newest)) > 0.88
+    assert failed(newest) and all(name.startswith("share_") for name in failed(newest)), failed(newest)
+    assert decision.winner == "" and decision.version == "" and decision.decided_by == "the story"
+    assert versions(story.settings.folder("models"))[-1] == at_36.version
+
+
+def test_every_decision_is_listed_and_has_its_page(
+    story: Story, at_11: Decision, at_36: Decision, at_60: "subprocess.CompletedProcess[str]"
+) -> None:
+    rows = DeltaTable(story.settings.home / "lake" / "gold" / "insurance" / "decisions").to_pyarrow_table().to_pylist()
+    by_clock = {row["clock"]: row for row in rows}
+    assert {clock: row["outcome"] for clock, row in by_clock.items()} == {
+        11: at_11.outcome, 36: "promoted", 60: "none passed",
+    }  # fmt: skip
+    for row in rows:
+        page: Path = decision_page(story.settings, row["decision_id"])
+        text = page.read_text(encoding="utf-8")
+        assert row["decision_id"] in text
+        assert all(check["name"] in text for c in row["candidates"] for check in c["checks"])

@@ -1,0 +1,63 @@
+"""gold/decisions keeps every decision whole, once."""
+
+from datetime import UTC, datetime
+
+import pytest
+from deltalake import DeltaTable
+
+from lakehouse.decisions import find_decision, read_decisions, record_decision
+from lakeloop.champion import GateCheck
+from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.errors import NotFound
+from tests.lakehouse.conftest import Lake
+
+
+def decision(number: int, **changes: object) -> Decision:
+    checks = (GateCheck(name="accuracy_eval", value=0.888, bound="> 0.85", passed=True),)
+    failed = (GateCheck(name="share_low", value=0.41, bound="0.267 to 0.400", passed=False),)
+    return Decision(
+        decision_id=f"d{number}",
+        use_case="insurance",
+        at=datetime(2026, 1, number, 12, 30, tzinfo=UTC),
+        clock=36,
+        strategy="auto",
+        trigger="ground_truth",
+        event_ids=("3", "4"),
+        champion="17",
+        champion_score=0.82,
+        champion_judged_on="month 12",
+        champion_checks=failed,
+        with_truth=True,
+        judged_on="302 eval rows of month 12 (2024-01)",
+        judged_rows=302,
+        drifted=("miles", "emergency_braking"),
+        candidates=(
+            JudgedCandidate(name="newest", what="trained on month 12", run_id="r1", score=0.9, checks=checks + failed),
+            JudgedCandidate(name="all", what="trained on 0-12", run_id="r2", passed=True, score=0.88, checks=checks),
+            JudgedCandidate(name="tune", what="tuned", error="the Trainer failed"),
+        ),
+        winner="all",
+        version="18",
+        outcome="promoted",
+        reason="all passed",
+        decided_by="somebody",
+    ).model_copy(update=changes)
+
+
+def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: Lake) -> None:
+    assert read_decisions(lake.spark, lake.settings) == []
+    with pytest.raises(NotFound, match="nothing was decided yet"):
+        find_decision(lake.spark, lake.settings)
+    first, second = decision(1), decision(2, effective_rows=235.6, with_truth=False, champion_score=None)
+    record_decision(lake.spark, lake.settings, second)
+    record_decision(lake.spark, lake.settings, first)
+    assert read_decisions(lake.spark, lake.settings) == [first, second]
+    changed = decision(2, outcome="kept", decided_by="somebody else")
+    record_decision(lake.spark, lake.settings, changed)
+    assert find_decision(lake.spark, lake.settings) == changed
+    assert find_decision(lake.spark, lake.settings, "d1") == first
+    with pytest.raises(NotFound, match=r"no decision d3 .* newest are d2, d1"):
+        find_decision(lake.spark, lake.settings, "d3")
+    rows = DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().to_pylist()
+    assert [row["winner"] for row in rows] == ["all", "all"]
+    assert rows[0]["candidates"][0]["checks"][1]["bound"] == "0.267 to 0.400"

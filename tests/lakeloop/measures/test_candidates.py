@@ -1,0 +1,89 @@
+"""Which candidates are tried, by what is known; no data, no model."""
+
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.errors import WrongUse
+from lakeloop.measures.candidates import Candidate, Known, candidates_for
+from lakeloop.settings import PROJECT
+
+OLD = ((0, 0), 3)
+DRIFTED = ("miles", "emergency_braking", "age")
+NEW_TRUTH = Known(labelled=tuple(range(13)), champion_months=(0,), old=OLD, drifted=DRIFTED, requests=1500)
+NO_TRUTH = Known(labelled=(0,), champion_months=(0,), old=OLD, drifted=DRIFTED, requests=1500)
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+
+
+def names(found: list[Candidate]) -> list[str]:
+    return [candidate.name for candidate in found]
+
+
+def test_with_newer_truth_the_newest_month_and_all_months_are_tried(contract: Contract) -> None:
+    newest, whole = candidates_for("auto", contract, NEW_TRUTH)
+    assert NEW_TRUTH.new_truth
+    assert (newest.name, newest.months, newest.version) == ("newest", (12, 12), None)
+    assert (whole.name, whole.months, whole.version) == ("all", None, None)
+
+
+def test_without_newer_truth_old_labels_are_used_in_four_ways(contract: Contract) -> None:
+    found = candidates_for("auto", contract, NO_TRUTH)
+    assert not NO_TRUTH.new_truth
+    assert names(found) == ["drop miles emergency_braking age", "drop miles", "reweight", "resample"]
+    assert [c.drop for c in found] == [DRIFTED, ("miles",), (), ()]
+    assert [c.weighting for c in found] == ["none", "none", "reweight", "resample"]
+    assert {(c.months, c.version) for c in found} == {OLD}, "on the champion's own rows, which are in the cache"
+
+
+def test_a_single_drifted_feature_gives_a_single_drop(contract: Contract) -> None:
+    known = Known(labelled=(0,), champion_months=(0,), old=OLD, drifted=("age",))
+    assert names(candidates_for("auto", contract, known)) == ["drop age"]
+
+
+def test_where_every_feature_drifted_only_the_worst_is_dropped(contract: Contract) -> None:
+    known = Known(labelled=(0,), champion_months=(0,), old=OLD, drifted=tuple(contract.features))
+    assert names(candidates_for("drop", contract, known)) == ["drop training"]
+
+
+def test_before_the_first_champion_all_truth_is_new(contract: Contract) -> None:
+    assert names(candidates_for("auto", contract, Known(labelled=(0,)))) == ["newest"]
+    assert names(candidates_for("auto", contract, Known(labelled=(0, 1)))) == ["newest", "all"]
+
+
+def test_a_champion_whose_rows_are_gone_is_taken_to_know_nothing(contract: Contract) -> None:
+    known = Known(labelled=(0, 1), champion_months=(), old=None, drifted=(), requests=1500)
+    assert names(candidates_for("auto", contract, known)) == ["newest", "all"]
+
+
+def test_old_measures_use_all_labels_where_there_are_newer_ones(contract: Contract) -> None:
+    (one,) = candidates_for("reweight", contract, NEW_TRUTH)
+    assert (one.months, one.version) == (None, None) and "all labelled months" in one.what
+
+
+def test_months_asked_for_replace_the_strategys_own(contract: Contract) -> None:
+    (one,) = candidates_for("auto", contract, NEW_TRUTH, (3, 7))
+    assert (one.name, one.months) == ("months 3-7", (3, 7))
+    (tuned,) = candidates_for("tune", contract, NEW_TRUTH, (36, 36), trials=4)
+    assert (tuned.months, tuned.trials) == ((36, 36), 4) and "months 36" in tuned.what
+
+
+def test_keep_tries_nothing(contract: Contract) -> None:
+    assert candidates_for("keep", contract, NO_TRUTH) == []
+
+
+@pytest.mark.parametrize(
+    ("strategy", "known", "words"),
+    [
+        ("all", Known(labelled=()), "no labelled row"),
+        ("drop", Known(labelled=(0,), champion_months=(0,), old=OLD), "no feature has drifted"),
+        ("reweight", Known(labelled=(0,), champion_months=(0,), old=OLD), "lakeloop lake stream"),
+        ("auto", Known(labelled=(0,), champion_months=(0,), old=OLD), "nothing can be better"),
+    ],
+)
+def test_what_is_missing_is_said(contract: Contract, strategy: str, known: Known, words: str) -> None:
+    with pytest.raises(WrongUse, match=words):
+        candidates_for(strategy, contract, known)  # type: ignore[arg-type]

@@ -1,0 +1,88 @@
+"""Which rows are compared on, and who wins."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.measures.comparison import best_of, old_truth, outcome_of
+from lakeloop.measures.importance import importance
+from lakeloop.settings import PROJECT, Settings
+from lakeloop.use_case import sample_month, with_label
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+
+
+@pytest.fixture(scope="module")
+def rows(contract: Contract) -> pd.DataFrame:
+    return with_label(contract, sample_month(contract, Settings(use_case="insurance"), 0))
+
+
+def judged(name: str, passed: bool, score: float | None) -> JudgedCandidate:
+    return JudgedCandidate(name=name, what=name, passed=passed, score=score)
+
+
+def test_the_best_that_passed_wins_not_the_best_of_all() -> None:
+    found = best_of([judged("a", False, 0.95), judged("b", True, 0.88), judged("c", True, 0.9)], 0.7)
+    assert found is not None and found.name == "c"
+
+
+@pytest.mark.parametrize("champion", [0.9, 0.91])
+def test_a_candidate_that_is_not_better_than_the_champion_does_not_replace_it(champion: float) -> None:
+    assert best_of([judged("a", True, 0.9)], champion) is None
+
+
+def test_without_a_champion_whoever_passed_wins() -> None:
+    found = best_of([judged("a", True, 0.9)], None)
+    assert found is not None and found.name == "a"
+    assert best_of([judged("a", False, 0.9), judged("b", True, None)], None) is None
+
+
+def test_old_truth_is_the_held_out_rows_weighted_towards_the_requests(contract: Contract, rows: pd.DataFrame) -> None:
+    window = sample_month(contract, Settings(use_case="insurance"), 11)
+    found = old_truth(contract, rows, importance(contract, rows, window), len(window))
+    assert len(found.frame) == 293 and found.frame["policy_id"].map(contract.split.is_eval).all()
+    assert found.weights is not None and found.effective is not None
+    assert 150 < found.effective < 293
+    assert found.what == "293 eval rows of 2023-01, weighted towards the newest 1,500 requests"
+    assert old_truth(contract, rows, None, 0).effective is None
+
+
+def made(candidates: list[JudgedCandidate], champion: float | None, with_truth: bool = True) -> Decision:
+    best = best_of(candidates, champion)
+    return Decision(
+        decision_id="d", use_case="insurance", at=datetime(2026, 1, 1, tzinfo=UTC), clock=36, strategy="auto",
+        trigger="test", champion_score=champion, with_truth=with_truth, judged_on="300 eval rows",
+        candidates=tuple(candidates), winner=best.name if best else "", outcome="kept", reason="", decided_by="me",
+    )  # fmt: skip
+
+
+BETTER, WORSE, REFUSED = judged("all", True, 0.89), judged("reweight", True, 0.8), judged("newest", False, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "promote", "outcome", "words"),
+    [
+        ([BETTER, REFUSED], True, "promoted", "all passed the gate and scored 0.890, better than the champion's 0.850"),
+        ([BETTER, REFUSED], False, "recommended", "all passed the gate"),
+        ([WORSE, REFUSED], True, "kept", "reweight passed with 0.800, which is not better than the champion's 0.850"),
+        ([REFUSED], True, "none passed", "every candidate failed the gate"),
+        ([], True, "kept", "keep was asked for"),
+    ],
+)
+def test_what_is_done_follows_from_who_passed_and_who_is_better(
+    candidates: list[JudgedCandidate], promote: bool, outcome: str, words: str
+) -> None:
+    found, reason = outcome_of(made(candidates, 0.85), promote)
+    assert found == outcome and words in reason
+
+
+def test_a_winner_without_newer_truth_is_called_so() -> None:
+    assert "judged without newer truth" in outcome_of(made([BETTER], 0.85, with_truth=False), True)[1]
+    assert "without newer truth" not in outcome_of(made([BETTER], None), True)[1]

@@ -1,0 +1,74 @@
+"""A decision's page shows the whole record and needs nobody's network."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lakeloop.champion import GateCheck
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.report.decision_page import write_decision
+from lakeloop.settings import PROJECT
+
+CHECKS = (GateCheck(name="accuracy_eval", value=0.8877, bound="> 0.85", passed=True),)
+FAILED = (GateCheck(name="share_low", value=0.4111, bound="0.267 to 0.400", passed=False),)
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+
+
+def decision(**changes: object) -> Decision:
+    return Decision(
+        decision_id="d1",
+        use_case="insurance",
+        at=datetime(2026, 1, 1, 12, 30, tzinfo=UTC),
+        clock=11,
+        strategy="auto",
+        trigger="drift",
+        event_ids=("7",),
+        champion="17",
+        champion_score=0.871,
+        with_truth=False,
+        judged_on="293 eval rows",
+        judged_rows=293,
+        effective_rows=235.6,
+        drifted=("miles",),
+        candidates=(
+            JudgedCandidate(name="drop miles", what="without miles", run_id="r1", score=0.81, checks=FAILED),
+            JudgedCandidate(
+                name="reweight", what="<b>weighed</b>", run_id="r2", passed=True, score=0.89, checks=CHECKS
+            ),
+            JudgedCandidate(name="tune", what="tuned", error="the Trainer failed"),
+        ),
+        winner="reweight",
+        outcome="recommended",
+        reason="reweight passed the gate",
+        decided_by="ann",
+    ).model_copy(update=changes)
+
+
+def test_the_page_shows_the_whole_record(contract: Contract, tmp_path: Path) -> None:
+    text = write_decision(decision(), contract, tmp_path / "d1.html").read_text(encoding="utf-8")
+    for expected in ("0.8877", "0.4111", "share_low", "0.267 to 0.400", "r1", "ann", "(event 7)", "236 rows",
+                     "the Trainer failed", "Judged without truth", "lakeloop fallback add"):  # fmt: skip
+        assert expected in text, expected
+    assert "<b>weighed</b>" not in text and "&lt;b&gt;weighed" in text
+    assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?:', text)
+
+
+def test_a_decision_to_keep_has_a_page_without_candidates(contract: Contract, tmp_path: Path) -> None:
+    kept = decision(strategy="keep", candidates=(), winner="", outcome="kept", champion_score=None, judged_on="")
+    text = write_decision(kept, contract, tmp_path / "d1.html").read_text(encoding="utf-8")
+    assert "the champion stays" in text and "<h2>Candidates</h2>" not in text
+
+
+def test_a_page_with_newer_truth_shows_the_champions_own_checks(contract: Contract, tmp_path: Path) -> None:
+    judged = decision(with_truth=True, champion_checks=FAILED, champion_judged_on="month 12", outcome="promoted")
+    text = write_decision(judged, contract, tmp_path / "d1.html").read_text(encoding="utf-8")
+    assert "The champion on month 12" in text and "Judged without truth" not in text
+    assert "What can be done now" not in text
