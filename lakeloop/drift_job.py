@@ -161,10 +161,10 @@ def _serving(settings: Settings) -> str:
 def _reference(settings: Settings, contract: Contract, version: str) -> Reference | NoReference:
     if not version:
         return NoReference("", "rules answered all requests and no model was pushed yet, so there is none to judge by")
-    return load_reference(settings, contract, version, _ask)
+    return load_reference(settings, contract, version, ask_model)
 
 
-def _ask(settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:
+def ask_model(settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:
     """The model server's answers; of a version it does not serve any more, those of the pushed model itself."""
     try:
         return through_model_server(settings, contract, version, features)

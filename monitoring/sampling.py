@@ -23,12 +23,13 @@ def seeded_sample(rows: pd.DataFrame, most: int = SAMPLE_ROWS) -> pd.DataFrame:
 def standard_error(score: Callable[[pd.Series], float], values: pd.Series, of_rows: int) -> float:
     """How far a sample's score lies from that of all `of_rows` rows: one standard deviation.
 
-    The sample, in random order, is cut into 10 groups; the spread of the groups' scores divided by the square root of
+    The sample is dealt at random into 10 groups; the spread of the groups' scores divided by the square root of
     their number is the error of the whole (batch means), smaller by sqrt(1 - sampled/all) because rows are drawn
     without replacement. 0 where nothing was left out; nan where a group cannot be scored.
     """
     if len(values) >= of_rows or len(values) < GROUPS * GROUPS:
         return 0.0 if len(values) >= of_rows else float("nan")
     size = len(values) // GROUPS
-    scores = [score(values.iloc[size * group : size * (group + 1)]) for group in range(GROUPS)]
+    dealt = values.iloc[np.random.default_rng([SEED, len(values)]).permutation(len(values))]
+    scores = [score(dealt.iloc[size * group : size * (group + 1)]) for group in range(GROUPS)]
     return float(np.std(scores, ddof=1)) / sqrt(GROUPS) * sqrt(1 - len(values) / of_rows)

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.drift import read_drift
 from lakehouse.stream import stream
+from lakeloop import drift_job
 from lakeloop.drift_job import DriftReport, judge_predictions
 from lakeloop.drift_rows import verdicts_of
 from lakeloop.errors import NotFound
@@ -72,6 +73,9 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
     judge("again")
     judge("by requests", kind="tumbling", months=(3, 4))
     judge("what if", model="7")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drift_job, "MOST_ROWS", 1000)
+        judge("sampled", model="7", months=(10, 12))
     log_file(lake, "w-4", [*lines(lake, 13, "7", 700, 1500)])
     stream(spark, lake.contract, lake.settings)
     judge("more")
@@ -153,3 +157,11 @@ def test_what_if_judges_everybody_s_requests_and_writes_nothing(told: Told) -> N
     assert (may.window.rows, may.state) == (1500, "stable")
     assert may.prediction is not None and may.prediction.note == "the model did not answer 700 of 1500"
     assert told.versions["what if"] == told.versions["by requests"]
+
+
+def test_a_month_too_large_to_take_whole_is_sampled_in_the_lake(told: Told) -> None:
+    month = told.month("2023-12", moment="sampled")
+    assert month.window.rows == 1500 and month.sampled_rows is not None and 900 < month.sampled_rows < 1100
+    assert month.state == "drift" and month.standard_error is not None and 0 < month.standard_error < 0.05
+    scores = {column.column: column.score for column in month.features}
+    assert scores["miles"] == pytest.approx(0.28385, abs=4 * month.standard_error)

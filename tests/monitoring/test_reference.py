@@ -147,3 +147,15 @@ def test_the_real_model_server_gives_the_model_s_own_answers(served: Settings, c
     assert isinstance(found, Reference) and found.predictions is not None
     assert found.predictions.nunique() > 1
     assert Path(served.folder("reports") / "reference" / "7.json").is_file()
+
+
+def test_a_version_that_no_server_serves_is_asked_where_it_lies(served: Settings, contract: Contract) -> None:
+    from lakeloop.drift_job import ask_model
+
+    rows = sample_month(contract, served, 0, rows=200)[list(contract.features)]
+    away = served.model_copy(update={"model_server_url": NOBODY})
+    np.testing.assert_allclose(
+        ask_model(away, contract, "7", rows), through_model_server(served, contract, "7", rows), atol=1e-6
+    )
+    with pytest.raises(LakeloopError, match="cannot be loaded"):
+        ask_model(away, contract, "8", rows)
