@@ -8,9 +8,9 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-
-from pydantic import ValidationError
+from types import MappingProxyType
 
 from lakeloop.request_record import FINISHED, OPEN, RequestRecord
 
@@ -20,6 +20,8 @@ STREAMED = "_streamed"
 NAME = re.compile(rf"^(?P<writer>.+)-(?P<number>\d+)({re.escape(OPEN)}|{re.escape(FINISHED)})$")
 MOST_IDS = 100_000
 """Request ids remembered, as many as the gateway remembers answers: a later repetition is counted again."""
+
+EARLIEST, LATEST = 1900, 2200
 
 Position = dict[str, tuple[int, int]]
 """Writer -> (file number, bytes of it that were read); files with smaller numbers were read wholly."""
@@ -80,7 +82,7 @@ class LogTail:
         """Files with something new, by writer and number; those that were moved away in between as well."""
         files = {(file.writer, file.number): file for file in self._put_away}
         self._put_away = []
-        listed = self._list()
+        listed = self._list(read_before=self.position)
         lowest: dict[str, int] = {}
         for file in listed:
             files[file.writer, file.number] = file
@@ -118,8 +120,9 @@ class LogTail:
 
     def _record(self, line: bytes, file: LogFile) -> RequestRecord | None:
         try:
-            return RequestRecord.model_validate_json(line)
-        except ValidationError as error:
+            record = RequestRecord.model_validate_json(line)
+            return record.model_copy(update={"at": _event_time(record.at)})
+        except ValueError as error:
             self.unreadable += 1
             log.warning("event=unreadable_line file=%s problem=%r", file.path, str(error)[:200])
             return None
@@ -152,22 +155,35 @@ class LogTail:
             return []
         return [record for line in lines if (record := self._record(line, file)) is not None]
 
-    def _list(self) -> list[LogFile]:
+    def _list(self, read_before: Mapping[str, tuple[int, int]] | None = None) -> list[LogFile]:
+        """The files in the folder. Those that `read_before` is past are not looked at: there may be a thousand."""
         try:
-            return [file for path in self._folder.iterdir() if (file := _log_file(path)) is not None]
+            paths = list(self._folder.iterdir())
         except FileNotFoundError:  # nobody has asked anything yet
             return []
+        return [file for path in paths if (file := _log_file(path, read_before or {})) is not None]
 
 
-def _log_file(path: Path) -> LogFile | None:
+def _event_time(text: str) -> str:
+    """ISO 8601 in UTC, as tables of times can hold it. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    if not EARLIEST <= at.year <= LATEST:
+        raise ValueError(f"the event time {text} is not between {EARLIEST} and {LATEST}")
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def _log_file(path: Path, read_before: Mapping[str, tuple[int, int]] = MappingProxyType({})) -> LogFile | None:
     match = NAME.match(path.name)
     if match is None or path.name.startswith("."):
         return None
+    writer, number = match["writer"], int(match["number"])
+    if number < read_before.get(writer, (0, 0))[0]:
+        return LogFile(path, writer, number, 0, 0.0)
     try:
         stat = path.stat()
     except FileNotFoundError:
         return None
-    return LogFile(path, match["writer"], int(match["number"]), stat.st_size, stat.st_mtime)
+    return LogFile(path, writer, number, stat.st_size, stat.st_mtime)
 
 
 def _begin(listed: list[LogFile], records: int) -> Position:

@@ -16,6 +16,7 @@ from lakeloop.cli import (
     events,
     fallback,
     lake,
+    monitor,
     performance,
     pipeline,
     retrain,
@@ -60,6 +61,7 @@ app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("retrain")(retrain.retrain)
 app.command("simulate")(simulate.simulate)
+app.command("monitor")(monitor.monitor)
 app.command("score")(score.score)
 app.command("drift")(drift.drift)
 app.command("performance")(performance.performance)

@@ -1,0 +1,35 @@
+"""`lakeloop monitor`: watch production."""
+
+from typing import Annotated
+
+import typer
+
+from lakeloop.cli.options import UseCase, open_use_case
+from lakeloop.cli.render import console
+
+
+def monitor(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; default 8085, 0 takes a free one.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    use_case: UseCase = "",
+) -> None:
+    """Watch the answered requests for drift: metrics, alerts and events, beside the request path.
+
+    It follows the request log and goes on where it stopped. With LAKELOOP_AIRFLOW_URL set, events go to Airflow.
+    """
+    from monitoring.gold_performance import GoldPerformance
+    from monitoring.service import serve
+
+    settings, contract = open_use_case(use_case)
+
+    def ready(host: str, port: int) -> None:
+        url = f"http://{host}:{port}"
+        console.print(
+            f"{contract.use_case}: {url}  (Ctrl-C stops)\n"
+            f"  metrics {url}/metrics   health {url}/health   dashboard {url}/dashboard   webhook {url}/alerts\n"
+            f"  events go to {settings.airflow_url or 'the ledger alone: LAKELOOP_AIRFLOW_URL is not set'}",
+            soft_wrap=True,
+        )
+
+    performance = GoldPerformance(settings, contract)
+    serve(settings, contract, host, settings.monitor_port if port is None else port, ready, performance)

@@ -1,0 +1,123 @@
+"""What the monitor tells Prometheus: every gauge, from a snapshot that is ready to read."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from lakeloop.contract import Contract
+from monitoring.live import Snapshot
+from monitoring.verdict import ColumnDrift
+
+Values = list[tuple[tuple[str, ...], float]]
+"""(values of the labels beside use_case and model_version, value) of each series; none where there is no value."""
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """One metric: its name, what it means, its labels beside use_case and model_version, and where its values are."""
+
+    name: str
+    text: str
+    values: Callable[[Snapshot, Contract], Values]
+    labels: tuple[str, ...] = ()
+
+
+def _one(value: float | None) -> Values:
+    return [] if value is None else [((), float(value))]
+
+
+def _judged(shown: Snapshot) -> bool:
+    return shown.verdict is not None and shown.verdict.state in ("stable", "drift")
+
+
+def _if_judged(value: Callable[[Snapshot], float]) -> Callable[[Snapshot, Contract], Values]:
+    return lambda shown, _: _one(value(shown)) if _judged(shown) else []
+
+
+def _columns(value: Callable[[ColumnDrift], float | None]) -> Callable[[Snapshot, Contract], Values]:
+    def values(shown: Snapshot, _: Contract) -> Values:
+        found = [(column.column, value(column)) for column in (shown.verdict.features if shown.verdict else ())]
+        return [((name,), number) for name, number in found if number is not None]
+
+    return values
+
+
+def _age(moment: float) -> float | None:
+    return max(0.0, time.time() - moment) if moment else None
+
+
+GAUGES = (
+    Gauge("number_of_columns", "Features of the contract.", lambda _, contract: _one(len(contract.features))),
+    Gauge("number_of_drifted_columns", "Features that drifted in the newest window.",
+          _if_judged(lambda s: len(s.verdict.drifted) if s.verdict else 0)),
+    Gauge("share_of_drifted_columns", "Drifted features / features, 0 to 1.",
+          _if_judged(lambda s: s.verdict.share if s.verdict else 0)),
+    Gauge("share_of_drifted_columns_threshold", "From this share on it is dataset drift (contract).",
+          lambda _, contract: _one(contract.monitoring.dataset_drift_share)),
+    Gauge("dataset_drift", "1 if the newest window has dataset drift.",
+          _if_judged(lambda s: s.verdict.dataset_drift if s.verdict else 0)),
+    Gauge("drift_episode_open", "1 while an episode of dataset drift is open; the drift alert looks at this.",
+          lambda s, _: _one(bool(s.episode_id))),
+    Gauge("drift_score_by_columns", "A feature's distance to the model's reference, by the contract's test.",
+          _columns(lambda c: c.score), ("feature",)),
+    Gauge("drift_threshold_by_columns", "The score from which the feature has drifted (contract).",
+          _columns(lambda c: c.threshold), ("feature",)),
+    Gauge("prediction_drift", "Distance of the model's answers to those on its reference.",
+          lambda s, _: _one(s.verdict.prediction.score if s.verdict and s.verdict.prediction else None)),
+    Gauge("prediction_drift_threshold", "The score from which the answers have drifted (contract).",
+          lambda _, contract: _one(contract.monitoring.prediction_drift.threshold)),
+    Gauge("requests_in_windows", "Requests in the newest window.", lambda s, _: _one(s.rows)),
+    Gauge("window_size", "Requests of a full window (contract).",
+          lambda _, contract: _one(contract.monitoring.window)),
+    Gauge("window_age_seconds", "Since the newest window was judged.", lambda s, _: _one(_age(s.judged_at))),
+    Gauge("last_request_age_seconds", "Since the newest request was answered; absent before the first one.",
+          lambda s, _: _one(_age(s.last_request_at))),
+    Gauge("silence_threshold_seconds", "A newest request older than this, or a newest window while requests come, is "
+          "an alert (contract).", lambda _, contract: _one(contract.monitoring.silence_minutes * 60)),
+    Gauge("fallback_rate", "Share of the newest window that the rules answered, 0 to 1.",
+          lambda s, _: _one(s.rules / s.rows if s.rows else None)),
+    Gauge("fallback_rate_threshold", "Above this share it is an alert (contract).",
+          lambda _, contract: _one(contract.monitoring.fallback_rate_above)),
+    Gauge("estimated_accuracy", "Accuracy the model's calibrated confidence promises; concept drift escapes it.",
+          lambda s, _: _one(s.estimated_accuracy)),
+    Gauge("realised_accuracy", "Accuracy on the newest month whose ground truth is there.",
+          lambda s, _: _one(s.realised_accuracy)),
+    Gauge("accuracy_bound", "Accuracy the quality gate wants (contract).",
+          lambda _, contract: _one(contract.gate.accuracy.above)),
+    Gauge("model_available", "1 if the model server serves a version.", lambda s, _: _one(s.model_available)),
+    Gauge("reference_available", "1 if there is something to judge the windows against.",
+          lambda s, _: _one(s.verdict is not None and s.verdict.state != "no reference")),
+    Gauge("windows_judged", "Full windows judged since the use case is watched.", lambda s, _: _one(s.windows)),
+    Gauge("outbox_backlog", "Events of the ledger that Airflow does not have yet.", lambda s, _: _one(s.undelivered)),
+    Gauge("request_log_unreadable_lines", "Lines of the request log that are no record, since the monitor started.",
+          lambda s, _: _one(s.unreadable)),
+    Gauge("monitor_problem", "1 while the monitor cannot work; /health says why.", lambda s, _: _one(bool(s.problem))),
+)  # fmt: skip
+"""Every metric of the monitor. docs/monitoring.md describes each."""
+
+
+class Exporter(Collector):
+    """The metrics of what is watched: use case -> (its contract, a way to its newest snapshot that never waits)."""
+
+    def __init__(self, watched: Mapping[str, tuple[Contract, Callable[[], Snapshot]]]) -> None:
+        self._watched = watched
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        snapshots = [(contract, read()) for contract, read in self._watched.values()]
+        for gauge in GAUGES:
+            family = GaugeMetricFamily(gauge.name, gauge.text, labels=("use_case", "model_version", *gauge.labels))
+            for contract, shown in snapshots:
+                for labels, value in gauge.values(shown, contract):
+                    family.add_metric((contract.use_case, shown.model_version, *labels), value)
+            yield family

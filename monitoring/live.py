@@ -1,0 +1,257 @@
+"""Watches one use case as its requests are answered: on a thread of its own, beside the request path, never on it.
+
+Tumbling windows (each request in one of them) open and close episodes; the rolling window, the newest requests, is
+what the gauges show. A monitor that was off goes on where it stopped.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pandas as pd
+from sqlalchemy.exc import SQLAlchemyError
+
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError
+from lakeloop.request_record import RequestRecord, request_log_folder
+from lakeloop.settings import Settings
+from monitoring.drift import judge
+from monitoring.episodes import step
+from monitoring.model_watch import ModelWatch
+from monitoring.monitor_state import MonitorState, announce, load_state, new_episode_id, save_state
+from monitoring.outbox import undelivered
+from monitoring.reference import NoReference, Reference, likeliest, load_reference
+from monitoring.tail import LogTail
+from monitoring.verdict import Verdict
+from monitoring.verdict_log import VerdictLog
+from monitoring.windows import AT, newest, window_of
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.25
+SHOW_SECONDS = 1.0
+"""The gauges follow new requests this soon."""
+REFERENCE_SECONDS = 60.0
+"""A reference that is missing, or lacks what the model answers on it, is looked for again this often."""
+AGAIN_SECONDS = 2.0
+CONFIDENCE = "confidence"
+
+
+class Performance(Protocol):
+    """Where estimated and realised accuracy come from. None: not known.
+
+    `rows` are a window: features, `prediction`, `confidence` (highest probability; NaN: the model was not asked), `at`.
+    """
+
+    def estimated(self, model_version: str, rows: pd.DataFrame) -> float | None: ...
+
+    def realised(self, model_version: str) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is known of a use case at a moment. Times are Unix seconds, 0 where nothing happened yet."""
+
+    model_version: str = ""
+    verdict: Verdict | None = None
+    rows: int = 0
+    rules: int = 0
+    judged_at: float = 0.0
+    requests: int = 0
+    last_request_at: float = 0.0
+    windows: int = 0
+    episode_id: str = ""
+    model_available: bool = False
+    model_problem: str = ""
+    undelivered: int = 0
+    unreadable: int = 0
+    estimated_accuracy: float | None = None
+    realised_accuracy: float | None = None
+    problem: str = ""
+
+
+class LiveMonitor:
+    """One use case's thread; `snapshot` is always there to read and never waits for a judgement.
+
+    `on_event` is called (on this thread) when an episode was written into the ledger.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        contract: Contract,
+        performance: Performance | None = None,
+        on_event: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._settings, self._contract, self._performance, self._on_event = settings, contract, performance, on_event
+        self._model = ModelWatch(settings)
+        self._reference: Reference | NoReference = NoReference("", self._model.problem)
+        self._reference_at = float("-inf")
+        self._verdicts = VerdictLog(settings)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"monitor-{contract.use_case}", daemon=True)
+        self.snapshot = Snapshot(problem="it has not looked yet")
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """End, after the window that is being judged."""
+        self._stopping.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        """Watch; after a failure go back to the end of the last window that was remembered, so nothing is lost."""
+        while not self._stopping.is_set():
+            try:
+                self._restore()
+                while not self._stopping.wait(LOOK_SECONDS):
+                    self._look()
+            except Exception as error:
+                expected = isinstance(error, LakeloopError | SQLAlchemyError | OSError)
+                log.log(logging.WARNING if expected else logging.ERROR, "event=monitor_failed", exc_info=not expected)
+                self._show(problem=str(error) if expected else f"unexpected {type(error).__name__}: {error}")
+                self._stopping.wait(AGAIN_SECONDS)
+
+    def _restore(self) -> None:
+        known = load_state(self._settings)
+        window = self._contract.monitoring.window
+        folder = request_log_folder(self._settings)
+        self._tail = LogTail(folder, None if known is None else known.position, begin_with=window)
+        self._state = known or MonitorState(position=dict(self._tail.position))
+        if known is None:
+            save_state(self._settings, self._state)
+        self._rolling = deque((self._row(record) for record in self._tail.recent), maxlen=window)
+        self._tumbling: list[dict[str, Any]] = []
+        self._requests, self._shown_at = 0, float("-inf")
+        self._last_request_at = max((_unix(record.answered_at) for record in self._tail.recent), default=0.0)
+        self._new_rows = True
+        if self._state.episode_id:  # it may have died between opening and announcing
+            self._announce()
+
+    def _look(self) -> None:
+        self._follow_the_model()
+        for record in self._tail.read():
+            row = self._row(record)
+            self._rolling.append(row)
+            self._tumbling.append(row)
+            self._requests += 1
+            self._last_request_at = max(self._last_request_at, _unix(record.answered_at))
+            self._new_rows = True
+            if len(self._tumbling) == self._contract.monitoring.window:
+                self._end_window()
+        if self._new_rows and time.monotonic() - self._shown_at >= SHOW_SECONDS:
+            self._judge_newest()
+        self._show(
+            model_available=self._model.available,
+            model_problem=self._model.problem,
+            requests=self._requests,
+            last_request_at=self._last_request_at,
+            undelivered=undelivered(self._settings),
+            unreadable=self._tail.unreadable,
+            problem="",
+        )
+
+    def _follow_the_model(self) -> None:
+        changed = self._model.look()
+        incomplete = isinstance(self._reference, NoReference) or self._reference.predictions is None
+        again = incomplete and time.monotonic() - self._reference_at >= REFERENCE_SECONDS
+        if not (changed or again or self._reference_at == float("-inf")):
+            return
+        version = self._model.version
+        self._reference_at = time.monotonic()
+        if version:
+            self._reference = load_reference(self._settings, self._contract, version)
+        else:
+            self._reference = NoReference("", self._model.problem)
+        self._new_rows = True
+        if changed and self._state.episode and version and self._state.episode.model_version != version:
+            self._end_episode_of_another_model()
+
+    def _end_window(self) -> None:
+        """Judge a full tumbling window and remember what it changed."""
+        rows = pd.DataFrame(self._tumbling)
+        self._tumbling = []
+        verdict = judge(self._reference, rows, self._contract, window_of(rows, "tumbling"))
+        episode, change = step(self._state.episode, verdict, self._contract.monitoring.episode_closes_after)
+        before = self._state.episode_id
+        number = new_episode_id(verdict) if change == "opened" else before if change != "closed" else ""
+        state = MonitorState(
+            position=dict(self._tail.position),
+            windows=self._state.windows + 1,
+            episode=episode if episode is not None and episode.is_open else None,
+            episode_id=number,
+        )
+        save_state(
+            self._settings,
+            state,
+            opened=verdict if change == "opened" else None,
+            closed=before if change == "closed" else "",
+        )
+        self._state = state
+        self._verdicts.add(verdict)
+        if change != "none":
+            log.warning("event=episode_%s use_case=%s episode=%s", change, self._contract.use_case, number or before)
+        if change == "opened":
+            self._announce()
+        self._judge_newest()
+
+    def _end_episode_of_another_model(self) -> None:
+        """Its windows come no more, so nothing else would close it."""
+        closed = self._state.episode_id
+        state = self._state.model_copy(update={"episode": None, "episode_id": ""})
+        save_state(self._settings, state, closed=closed)
+        self._state = state
+        log.warning("event=episode_closed use_case=%s episode=%s why=new_model", self._contract.use_case, closed)
+
+    def _announce(self) -> None:
+        if self._settings.monitor_posts and announce(self._settings) is not None:
+            self._on_event()
+
+    def _judge_newest(self) -> None:
+        """Judge the rolling window and show it."""
+        rows = pd.DataFrame(self._rolling) if self._rolling else pd.DataFrame(columns=[*self._contract.features, AT])
+        window, rows = newest(rows, self._contract.monitoring.window)
+        verdict = judge(self._reference, rows, self._contract, window)
+        version = self._reference.model_version
+        known = self._performance if len(rows) and version else None
+        self._show(
+            model_version=version,
+            verdict=verdict,
+            rows=len(rows),
+            rules=int(rows["by_rules"].sum()) if len(rows) else 0,
+            judged_at=time.time(),
+            estimated_accuracy=known.estimated(version, rows) if known else None,
+            realised_accuracy=known.realised(version) if known else None,
+        )
+        self._new_rows, self._shown_at = False, time.monotonic()
+
+    def _row(self, record: RequestRecord) -> dict[str, Any]:
+        answer = record.probabilities
+        if answer is not None and len(answer) != len(self._contract.label.class_names):
+            answer = None  # from before the contract changed
+        return {
+            **{name: record.features.get(name) for name in self._contract.features},
+            "prediction": likeliest(self._contract, answer)[0] if answer else None,
+            CONFIDENCE: max(answer) if answer else float("nan"),
+            "by_rules": record.predictor_type == "rules",
+            AT: record.at,
+        }
+
+    def _show(self, **changes: Any) -> None:
+        state = getattr(self, "_state", None)
+        known = {"windows": state.windows, "episode_id": state.episode_id} if state is not None else {}
+        self.snapshot = replace(self.snapshot, **known, **changes)
+
+
+def _unix(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).timestamp()
+    except ValueError:
+        return 0.0

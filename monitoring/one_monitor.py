@@ -1,0 +1,32 @@
+"""One monitor a use case: a second one would count every request again and announce every episode twice."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lakeloop.errors import Busy
+from lakeloop.settings import Settings
+from monitoring.verdict_log import verdict_folder
+
+
+@contextmanager
+def only_monitor(settings: Settings) -> Iterator[None]:
+    """Hold the use case's lock, which the system lets go of however the process ends.
+
+    Raises:
+        Busy: another process watches this use case on this home.
+    """
+    path = verdict_folder(settings) / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(
+                f"another monitor watches {settings.use_case} on {settings.home}; stop it first, or use another home"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,182 @@
+"""The monitoring service on port 8085: metrics, the alerts' webhook, health, and the dashboard where there is one."""
+
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi_offline import FastAPIOffline
+from sqlalchemy.exc import SQLAlchemyError
+
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError
+from lakeloop.http_server import HttpServer, http_config, listen
+from lakeloop.settings import Settings
+from monitoring.airflow_client import AirflowClient
+from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, MalformedNotification, handle, read_notification
+from monitoring.exporter import Exporter
+from monitoring.live import LiveMonitor, Performance
+from monitoring.one_monitor import only_monitor
+from monitoring.outbox import Outbox
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+DASHBOARD = "monitoring.dashboard.router"
+GRACE_SECONDS = 5
+
+
+class Parts:
+    """The threads behind the service: the live monitor, and the outbox where there is an Airflow."""
+
+    def __init__(self, settings: Settings, contract: Contract, performance: Performance | None) -> None:
+        self.outbox = Outbox(settings, AirflowClient(settings)) if settings.airflow_url else None
+        self.alerts = CurrentAlerts()
+        self.monitor = LiveMonitor(settings, contract, performance, self.new_event)
+        self.exporter = Exporter({contract.use_case: (contract, lambda: self.monitor.snapshot)})
+
+    def new_event(self) -> None:
+        """The ledger has a new event: deliver it now."""
+        if self.outbox is not None:
+            self.outbox.wake()
+
+    def start(self) -> None:
+        """Begin to watch and to deliver."""
+        self.monitor.start()
+        if self.outbox is not None:
+            self.outbox.start()
+
+    def stop(self) -> None:
+        """End all threads."""
+        self.monitor.stop()
+        if self.outbox is not None:
+            self.outbox.stop()
+
+
+def make_app(settings: Settings, contract: Contract, performance: Performance | None = None) -> FastAPI:
+    """The service of one use case. Raises WrongUse if Airflow's password file cannot be read.
+
+    `/dashboard` comes from `monitoring.dashboard.router`; without that module there is none.
+    """
+    parts = Parts(settings, contract, performance)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        parts.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(parts.stop)
+
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="Lakeloop monitoring",
+        description="Drift, fallbacks and performance of the models that serve.",
+        lifespan=lifespan,
+    )
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(parts.exporter.text(), headers={"content-type": PROMETHEUS})
+
+    @app.post("/alerts")
+    async def alerts(request: Request) -> Response:
+        """Alertmanager's webhook, version 4."""
+        body = await _read(request)
+        if body is None:
+            return _json({"detail": [{"field": "", "msg": f"the body has more than {MOST_BYTES} bytes"}]}, 413)
+        try:
+            notification = read_notification(body)
+        except MalformedNotification as malformed:
+            return _json({"detail": malformed.problems, "example": EXAMPLE}, 422)
+        parts.alerts.update(notification.alerts)
+        try:
+            outcome = await run_in_threadpool(handle, notification, settings)
+        except (LakeloopError, SQLAlchemyError) as error:  # Alertmanager sends it again after a 5xx
+            return _json({"detail": [{"field": "", "msg": f"the ledger cannot be written now: {error}"}]}, 503)
+        if outcome.new:
+            parts.new_event()
+        return _json(asdict(outcome))
+
+    @app.get("/alerts")
+    async def firing() -> Response:
+        """The alerts that fire now, as Alertmanager told."""
+        return _json({"alerts": parts.alerts.firing()})
+
+    @app.get("/health")
+    async def health() -> Response:
+        """How the monitor is doing."""
+        return _json(_health(parts, contract))
+
+    router = _dashboard(settings, contract, parts.exporter.text)
+    if router is not None:
+        app.include_router(router)
+    return app
+
+
+def serve(
+    settings: Settings,
+    contract: Contract,
+    host: str,
+    port: int,
+    on_ready: Callable[[str, int], None] = lambda host, port: None,
+    performance: Performance | None = None,
+) -> None:
+    """Watch until SIGINT or SIGTERM. `on_ready(host, port)` is called when it listens (port 0: with the port chosen).
+
+    Raises:
+        AddressTaken: the port is another's.
+        Busy: another process watches this use case.
+    """
+    app = make_app(settings, contract, performance)
+    listener = listen(host, port, "monitor")
+    with closing(listener), only_monitor(settings):
+        config = http_config(app, lifespan="on", grace_seconds=GRACE_SECONDS)
+        HttpServer(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])
+
+
+def _dashboard(settings: Settings, contract: Contract, metrics: Callable[[], bytes]) -> APIRouter | None:
+    try:
+        module = importlib.import_module(DASHBOARD)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or not DASHBOARD.startswith(missing.name):
+            raise
+        return None
+    router: APIRouter = module.dashboard_router(settings, contract, metrics, settings.prometheus_url)
+    return router
+
+
+def _health(parts: Parts, contract: Contract) -> dict[str, Any]:
+    shown = parts.monitor.snapshot
+    outbox = parts.outbox.problem if parts.outbox else "no Airflow is set (LAKELOOP_AIRFLOW_URL); events stay here"
+    return {
+        "status": "degraded" if shown.problem or (parts.outbox and outbox) else "ok",
+        "use_case": contract.use_case,
+        "problem": shown.problem,
+        "model_version": shown.model_version,
+        "model_available": shown.model_available,
+        "model_problem": shown.model_problem,
+        "state": shown.verdict.state if shown.verdict else "not judged yet",
+        "reason": shown.verdict.reason if shown.verdict else "",
+        "requests_in_window": shown.rows,
+        "windows_judged": shown.windows,
+        "episode": shown.episode_id,
+        "events_not_delivered": shown.undelivered,
+        "outbox_problem": outbox,
+    }
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body; None if it is too long."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            return None
+    return body
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, media_type="application/json")

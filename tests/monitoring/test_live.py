@@ -1,0 +1,170 @@
+"""The live monitor on a real request log: windows, episodes, events and what a restart must not change."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.events import all_events
+from lakeloop.settings import Settings
+from monitoring.live import LiveMonitor, Snapshot
+from monitoring.monitor_state import announce
+from monitoring.verdict import Verdict
+from monitoring.verdict_log import verdict_folder
+from tests.monitoring.request_log import Log
+
+Month = Callable[..., pd.DataFrame]
+SHIFTED, STABLE = 24, 0
+
+
+@contextmanager
+def watching(settings: Settings, contract: Contract, **options: Any) -> Iterator[LiveMonitor]:
+    monitor = LiveMonitor(settings, contract, **options)
+    monitor.start()
+    try:
+        shows(monitor, lambda snapshot: not snapshot.problem)  # a first look passes over what is history by then
+        yield monitor
+    finally:
+        monitor.stop()
+
+
+def shows(monitor: LiveMonitor, condition: Callable[[Snapshot], Any], seconds: float = 60.0) -> Snapshot:
+    """Wait until a snapshot meets the condition, and give it."""
+    deadline = time.monotonic() + seconds
+    while not condition(monitor.snapshot):
+        assert time.monotonic() < deadline, monitor.snapshot
+        time.sleep(0.05)
+    return monitor.snapshot
+
+
+@pytest.fixture
+def small(contract: Contract) -> Contract:
+    """Windows of 300, so that a test needs few requests."""
+    return contract.model_copy(update={"monitoring": contract.monitoring.model_copy(update={"window": 300})})
+
+
+@pytest.fixture
+def rows(month: Month) -> Callable[[int], pd.DataFrame]:
+    """`rows(24)`: 300 requests as they are in month 24; another draw each time."""
+    drawn = iter(range(1, 1000))
+
+    def draw(number: int) -> pd.DataFrame:
+        return month(number, 300, next(drawn))
+
+    return draw
+
+
+def test_a_shift_opens_one_episode_and_one_event(home: Settings, small: Contract, rows: Any) -> None:
+    log = Log(home)
+    log.add(rows(STABLE))
+    with watching(home, small) as monitor:
+        shown = shows(monitor, lambda s: s.windows == 1 and s.verdict)
+        assert shown.verdict.state == "stable" and not shown.episode_id and shown.model_version == "7"
+        for _ in range(3):
+            log.add(rows(SHIFTED))
+        shown = shows(monitor, lambda s: s.windows == 4)
+        assert shown.episode_id and shown.verdict.dataset_drift
+    (event,) = all_events(home)
+    assert event.key == shown.episode_id == event.payload["episode_id"]
+    assert {"age", "miles", "emergency_braking"} <= set(event.payload["features"])
+    assert event.payload["window"]["rows"] == 300 and event.payload["model_version"] == "7"
+    assert set(event.payload["scores"]) == set(event.payload["thresholds"]) == set(small.features)
+    assert announce(home) == (event, False)  # the alert comes later and finds it written
+    verdicts = [Verdict.model_validate_json(line) for p in verdict_folder(home).iterdir() for line in p.open()]
+    assert [v.state for v in verdicts] == ["stable", "drift", "drift", "drift"]
+
+
+def test_an_episode_closes_after_three_clean_windows_and_the_next_is_another(
+    home: Settings, small: Contract, rows: Any
+) -> None:
+    log = Log(home)
+    with watching(home, small) as monitor:
+        for number in (SHIFTED, STABLE, STABLE, SHIFTED, STABLE, STABLE, STABLE):
+            log.add(rows(number))
+        shown = shows(monitor, lambda s: s.windows == 7)
+        assert not shown.episode_id and len(all_events(home)) == 1
+        log.add(rows(SHIFTED))
+        shown = shows(monitor, lambda s: s.windows == 8)
+    assert [event.key for event in all_events(home)][1:] == [shown.episode_id]
+
+
+def test_a_restart_in_an_episode_counts_and_sends_nothing_twice(home: Settings, small: Contract, rows: Any) -> None:
+    log = Log(home)
+    with watching(home, small) as monitor:
+        log.add(rows(SHIFTED))
+        log.add(rows(SHIFTED)[:200])  # a window that is not full yet
+        before = shows(monitor, lambda s: s.requests == 500 and s.windows == 1)
+    log.add(rows(SHIFTED)[:100])
+    with watching(home, small) as monitor:
+        after = shows(monitor, lambda s: s.windows == 2)
+        assert after.episode_id == before.episode_id and after.requests == 300
+        assert shows(monitor, lambda s: s.rows == 300)
+    assert len(all_events(home)) == 1
+
+
+def test_an_episode_that_was_opened_but_not_written_down_is_at_the_next_start(
+    home: Settings, small: Contract, rows: Any
+) -> None:
+    log = Log(home)
+    silent = home.model_copy(update={"monitor_posts": False})
+    log.add(rows(SHIFTED))
+    with watching(silent, small) as monitor:
+        shown = shows(monitor, lambda s: s.episode_id)
+    assert all_events(home) == ()
+    told: list[str] = []
+    with watching(home, small, on_event=lambda: told.append("event")) as monitor:
+        shows(monitor, lambda s: s.windows == 1 and told)
+    assert [event.key for event in all_events(home)] == [shown.episode_id]
+
+
+def test_few_requests_are_shown_and_judged_by_nobody(home: Settings, small: Contract, rows: Any) -> None:
+    log = Log(home)
+    with watching(home, small) as monitor:
+        log.add(rows(SHIFTED)[:100], rules_every=4)
+        shown = shows(monitor, lambda s: s.rows == 100)
+    assert shown.verdict.state == "too few rows" and shown.rules == 25 and not shown.episode_id
+
+
+def test_without_a_model_nothing_is_judged_and_it_says_why(tmp_path: Path, small: Contract, rows: Any) -> None:
+    nothing = Settings(home=tmp_path, use_case=small.use_case, model_server_url="http://127.0.0.1:9")
+    Log(nothing).add(rows(SHIFTED))
+    with watching(nothing, small) as monitor:
+        shown = shows(monitor, lambda s: s.windows == 1)
+    assert shown.verdict.state == "no reference" and "no model" in shown.verdict.reason
+    assert not shown.model_available and all_events(nothing) == ()
+
+
+def test_records_that_no_longer_fit_the_contract_stop_nothing(home: Settings, small: Contract, rows: Any) -> None:
+    odd = rows(SHIFTED)[:100].drop(columns="power").assign(colour="red")
+    log = Log(home)
+    with watching(home, small) as monitor:
+        log.add(odd, probabilities=[0.5, 0.5])
+        log.add(odd, at="yesterday")
+        log.add(odd, at="9999-12-31T00:00:00")
+        log.add(rows(SHIFTED)[:200], at="2026-01-01T12:00:00+14:00")
+        shown = shows(monitor, lambda s: s.windows == 1)
+    assert shown.unreadable == 200 and not shown.problem and shown.episode_id
+    power = next(column for column in shown.verdict.features if column.column == "power")
+    assert "100 of 300 values are missing" in power.note
+
+
+def test_a_ledger_that_is_gone_for_a_while_loses_nothing(home: Settings, small: Contract, rows: Any) -> None:
+    log = Log(home)
+    log.add(rows(STABLE))
+    database = home.home / "lakeloop.db"
+    with watching(home, small) as monitor:
+        shows(monitor, lambda s: s.windows == 1)
+        kept = database.with_suffix(".away")
+        database.rename(kept)
+        database.mkdir()  # cannot be opened as a database, not even by root
+        log.add(rows(SHIFTED))
+        assert shows(monitor, lambda s: s.problem).windows == 1
+        database.rmdir()
+        kept.rename(database)
+        shows(monitor, lambda s: s.windows == 2 and not s.problem)
+    assert len(all_events(home)) == 1

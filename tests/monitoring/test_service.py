@@ -1,0 +1,135 @@
+"""The monitoring service as a process asks it: metrics, webhook, health."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.errors import Busy
+from lakeloop.events import all_events
+from lakeloop.http_server import AddressTaken, HttpServer, http_config, listen
+from lakeloop.settings import Settings
+from monitoring.one_monitor import only_monitor
+from monitoring.service import make_app, serve
+from tests.monitoring.request_log import Log
+
+DRIFT = {"alertname": "LakeloopDrift", "event": "drift", "use_case": "insurance"}
+
+
+def notification(status: str = "firing", **labels: str) -> dict[str, Any]:
+    """What Alertmanager posts, with one alert."""
+    alert = {
+        "status": status, "labels": {**DRIFT, **labels}, "annotations": {}, "startsAt": "2026-01-01T00:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://prometheus", "fingerprint": "f1",
+    }  # fmt: skip
+    return {
+        "version": "4", "groupKey": "{}", "status": status, "receiver": "lakeloop-monitor", "groupLabels": {},
+        "commonLabels": {}, "commonAnnotations": {}, "externalURL": "", "truncatedAlerts": 0, "alerts": [alert],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def silent(home: Settings) -> Settings:
+    """A monitor that leaves the ledger to the alerts, of a home in which a model was trained on month 0."""
+    return home.model_copy(update={"monitor_posts": False})
+
+
+@pytest.fixture
+def service(silent: Settings, contract: Contract) -> Iterator[httpx.Client]:
+    small = contract.model_copy(update={"monitoring": contract.monitoring.model_copy(update={"window": 300})})
+    listener = listen("127.0.0.1", 0, "monitor")
+    ready = threading.Event()
+    server = HttpServer(http_config(make_app(silent, small), lifespan="on", grace_seconds=2), ready.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    assert ready.wait(60)
+    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30, trust_env=False) as client:
+        yield client
+    server.should_exit = True
+    thread.join(30)
+    listener.close()
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+    return value
+
+
+def test_the_metrics_show_the_newest_window(
+    service: httpx.Client, silent: Settings, month: Callable[..., pd.DataFrame]
+) -> None:
+    Log(silent).add(month(24, 300, 1), rules_every=10)
+    labels = 'model_version="7",use_case="insurance"'
+    page = eventually(lambda: "windows_judged{" + labels + "} 1.0" in (text := service.get("/metrics").text) and text)
+    for line in (
+        "number_of_columns{%s} 6.0", "dataset_drift{%s} 1.0", "drift_episode_open{%s} 1.0",
+        "requests_in_windows{%s} 300.0", "fallback_rate{%s} 0.1", "model_available{%s} 0.0",
+        'drift_threshold_by_columns{feature="miles",%s} 0.1',
+    ):  # fmt: skip
+        assert line % labels in page or line.replace("{%s}", "{" + labels + "}") in page, line
+    assert 'drift_score_by_columns{feature="miles"' in page and "realised_accuracy{" not in page
+    health = service.get("/health").json()
+    assert health["status"] == "ok" and health["state"] == "drift" and health["episode"]
+
+    # two tellings of the same alert, one of another, and its end: one event
+    first, again = (service.post("/alerts", json=notification()).json() for _ in range(2))
+    assert first["new"] == 1 and again["new"] == 0 and first["events"] == again["events"]
+    other = service.post("/alerts", json=notification(event="", alertname="LakeloopFallbackRate")).json()
+    assert other["events"] == [] and "not labelled event=drift" in other["ignored"][0]
+    assert len(service.get("/alerts").json()["alerts"]) == 1
+    assert service.post("/alerts", json=notification("resolved")).json()["events"] == []
+    assert service.get("/alerts").json() == {"alerts": []}
+    (event,) = all_events(silent)
+    assert event.key == health["episode"]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"no json", "the body is not JSON"),
+        (b"[]", "the body"),
+        (b"{}", "version is missing"),
+        (b'{"version": "3", "alerts": []}', "version"),
+        (b'{"version": "4", "alerts": [{"labels": {}}]}', "alerts[0].status is missing"),
+        (b'{"version": "4", "alerts": [{"status": "on fire", "labels": {}}]}', "'firing' or 'resolved'"),
+        (b'{"version": "4", "alerts": [{"status": "firing", "labels": {"use_case": 7}}]}', "alerts[0].labels.use_case"),
+        (b"\xff\xfe", "the body is not JSON"),
+    ],
+)
+def test_a_malformed_notification_is_explained(service: httpx.Client, body: bytes, problem: str) -> None:
+    answer = service.post("/alerts", content=body)
+    assert answer.status_code == 422
+    assert any(problem in one["msg"] for one in answer.json()["detail"]), answer.text
+    assert answer.json()["example"]["version"] == "4"
+
+
+def test_an_alert_without_an_episode_becomes_no_event(service: httpx.Client, silent: Settings) -> None:
+    answer = service.post("/alerts", json=notification()).json()
+    assert answer["events"] == [] and "no episode" in answer["ignored"][0]
+    assert "no label use_case" in service.post("/alerts", json=notification(use_case="")).json()["ignored"][0]
+    assert service.post("/alerts", content=b"x" * 1_100_000).status_code == 413
+    assert all_events(silent) == ()
+
+
+def test_a_port_that_is_taken_is_said(silent: Settings, contract: Contract) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(AddressTaken, match="taken by another process"):
+            serve(silent, contract, "127.0.0.1", taken.getsockname()[1])
+
+
+def test_a_second_monitor_of_the_same_use_case_is_refused(silent: Settings, contract: Contract) -> None:
+    with only_monitor(silent), pytest.raises(Busy, match="another monitor watches insurance"):
+        serve(silent, contract, "127.0.0.1", 0)
+    with only_monitor(silent):  # and the lock is free again
+        pass
