@@ -66,7 +66,7 @@ def read_decisions(spark: SparkSession, settings: Settings) -> list[Decision]:
     if not table_exists(spark, path):
         return []
     rows = spark.read.format("delta").load(path).orderBy("at", "decision_id").collect()
-    return [Decision.model_validate(row.asDict(recursive=True)) for row in rows]
+    return [Decision.model_validate(row.asDict(recursive=True) | {"at": row["at"].astimezone(UTC)}) for row in rows]
 
 
 def find_decision(spark: SparkSession, settings: Settings, decision_id: str = "") -> Decision:

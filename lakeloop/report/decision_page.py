@@ -22,16 +22,18 @@ def write_decision(decision: Decision, contract: Contract, path: Path) -> Path:
         created=decision.at.strftime("%Y-%m-%d %H:%M UTC"),
         decision=decision,
         outcome=OUTCOMES[decision.outcome],
-        names=check_names(decision),
+        bounds=common_bounds(decision),
         by_name=[{check.name: check for check in candidate.checks} for candidate in decision.candidates],
         picture=picture if picture.data else None,
     )
 
 
-def check_names(decision: Decision) -> list[str]:
-    """Every check any candidate was judged by, in the gate's order."""
-    names = [check.name for candidate in decision.candidates for check in candidate.checks]
-    return list(dict.fromkeys(names))
+def common_bounds(decision: Decision) -> dict[str, str]:
+    """Every check any candidate was judged by, in the gate's order, with its bound; '' where that differs by rows."""
+    bounds: dict[str, str] = {}
+    for check in (check for candidate in decision.candidates for check in candidate.checks):
+        bounds[check.name] = check.bound if bounds.get(check.name, check.bound) == check.bound else ""
+    return bounds
 
 
 def scores(decision: Decision) -> go.Figure:
