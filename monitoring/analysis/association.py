@@ -8,6 +8,7 @@ import pandas as pd
 from lakeloop.contract import Contract
 
 BINS = 10
+RESAMPLES = 30
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,12 @@ class Association:
     """One feature and the target. `correlation` is Pearson's (-1..1), None where either is not a number.
 
     `explained` is the share of the target's variance between the feature's ten quantile bins or its categories, so
-    it sees curves too; `error` is its standard error.
+    it sees curves too. The errors are standard errors, from resampled rows: targets have tails that formulas ignore.
     """
 
     feature: str
     correlation: float | None
+    correlation_error: float
     explained: float
     error: float
 
@@ -88,16 +90,25 @@ def _association(contract: Contract, rows: pd.DataFrame, name: str) -> Associati
         groups = np.digitize(values, edges)
     else:
         groups = values.astype(str).to_numpy()
-    share = explained_share(groups, target)
-    error = 2 * np.sqrt(share) * (1 - share) / np.sqrt(len(rows)) if len(rows) else 0.0
-    return Association(name, _pearson(feature.role, values, target), share, float(max(error, 1 / max(len(rows), 1))))
+    numbers = None if feature.role == "categorical" else values.to_numpy(float)
+    random = np.random.default_rng(0)
+    resampled = [random.integers(0, len(rows), len(rows)) for _ in range(RESAMPLES)]
+    correlations = [_pearson(None if numbers is None else numbers[i], target[i]) for i in resampled]
+    known = [value for value in correlations if value is not None]
+    return Association(
+        name,
+        _pearson(numbers, target),
+        float(np.std(known, ddof=1)) if len(known) > 1 else 0.0,
+        explained_share(groups, target),
+        float(np.std([explained_share(groups[i], target[i]) for i in resampled], ddof=1)),
+    )
 
 
-def _pearson(role: str, values: pd.Series, target: np.ndarray) -> float | None:
+def _pearson(numbers: np.ndarray | None, target: np.ndarray) -> float | None:
     """With a target of one column, or of the last class where there are two."""
-    if role == "categorical" or target.shape[1] > 2:
+    if numbers is None or target.shape[1] > 2:
         return None
-    numbers, last = values.to_numpy(float), target[:, -1]
+    last = target[:, -1]
     if np.std(numbers) == 0 or np.std(last) == 0:
         return None
     return float(np.corrcoef(numbers, last)[0, 1])

@@ -98,20 +98,20 @@ def _trend(months: np.ndarray, shifts: np.ndarray, chance: np.ndarray) -> tuple[
 
 def _as_numbers(feature: Feature, reference: pd.Series, current: pd.Series) -> tuple[str, np.ndarray]:
     """'' and the numbers themselves; of a category the value whose share changed most, and 0/1 for it."""
-    if feature.role == "numeric":
-        return "", reference.dropna().to_numpy(float)
+    value = ""
     if feature.role == "binary":
-        return "1", np.asarray(reference.dropna().astype(float) == 1, dtype=float)
-    before, now = (values.dropna().astype(str).value_counts(normalize=True) for values in (reference, current))
-    value = str(before.subtract(now, fill_value=0).abs().idxmax())
-    return value, np.asarray(reference.dropna().astype(str) == value, dtype=float)
+        value = "1"
+    elif feature.role == "categorical":
+        before, now = (v.dropna().astype(str).value_counts(normalize=True) for v in (reference, current))
+        value = str(before.subtract(now, fill_value=0).abs().idxmax())
+    return value, _numbers(feature, reference, value)
 
 
 def _numbers(feature: Feature, values: pd.Series, value: str) -> np.ndarray:
     there = values.dropna()
     if feature.role == "numeric":
         return there.to_numpy(float)
-    same = there.astype(float) == 1 if feature.role == "binary" else there.astype(str) == value
+    same = there.astype(float).eq(1) if feature.role == "binary" else there.astype(str).eq(value)
     return np.asarray(same, dtype=float)
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from monitoring.analysis.comparison import Comparison, TargetDrift
 from monitoring.analysis.pace import SURE, Pace
 
-CORRELATION_MOVED = 0.1
-
 
 def headline(found: Comparison) -> str:
     """One sentence: does the month still look like what the model was trained on?"""
@@ -100,9 +98,11 @@ def _concept(found: Comparison) -> Iterator[str]:
     for before_one, now_one in zip(found.before, found.after, strict=False):
         if before_one.correlation is None or now_one.correlation is None:
             continue
-        change = now_one.correlation - before_one.correlation
-        moved = _beyond_chance(before_one.explained, before_one.error, now_one.explained, now_one.error)
-        if moved or abs(change) > CORRELATION_MOVED:
+        explains = _beyond_chance(before_one.explained, before_one.error, now_one.explained, now_one.error)
+        correlates = _beyond_chance(
+            before_one.correlation, before_one.correlation_error, now_one.correlation, now_one.correlation_error
+        )
+        if explains or correlates:
             yield (
                 f"{before_one.feature} explains {now_one.explained:.0%} of the variance of {target} after "
                 f"{before_one.explained:.0%}; its correlation went from {before_one.correlation:+.2f} to "

@@ -105,16 +105,17 @@ def test_a_handful_of_labelled_rows_is_too_few_to_judge_by(found: Compare, rows:
     assert "Only 20 rows of this month have their truth" in told
 
 
-def test_another_draw_of_the_reference_calls_for_nothing(
-    contract: Contract, reference: Reference, rows: Callable[[int], pd.DataFrame]
-) -> None:
-    calm = 0
-    for seed in range(10):
-        again = with_label(contract, sample_month(contract, Settings(), 0, 1500, seed))
-        verdict = judge(reference, again[list(contract.features)], contract, Window(kind="month", rows=1500))
-        month = compare(contract, "7", 0, rows(0), {0: again}, {0: verdict}, again)
+def test_two_draws_of_the_same_month_call_for_nothing(contract: Contract) -> None:
+    """Month 0 as the reference drew it is itself three standard errors off in two features; so other draws are used."""
+    features, calm = list(contract.features), 0
+    for seed in range(0, 16, 2):
+        one, two = (with_label(contract, sample_month(contract, Settings(), 0, 1500, seed + i)) for i in (0, 1))
+        verdict = judge(
+            Reference("7", "a" * 64, one[features]), two[features], contract, Window(kind="month", rows=1500)
+        )
+        month = compare(contract, "7", 0, one, {0: two}, {0: verdict}, two)
         calm += sentences(month)[-1].startswith("So the month looks like the reference")
-    assert calm >= 9
+    assert calm >= 7
 
 
 def test_inputs_that_move_under_the_same_concept_are_told_apart(
