@@ -103,7 +103,7 @@ def _as_numbers(feature: Feature, reference: pd.Series, current: pd.Series) -> t
         value = "1"
     elif feature.role == "categorical":
         before, now = (v.dropna().astype(str).value_counts(normalize=True) for v in (reference, current))
-        value = str(before.subtract(now, fill_value=0).abs().idxmax())
+        value = max({*before.index, *now.index}, key=lambda name: (abs(before.get(name, 0) - now.get(name, 0)), name))
     return value, _numbers(feature, reference, value)
 
 

@@ -1,0 +1,61 @@
+"""Homes with a past, written as real Delta tables without Spark."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from deltalake import write_deltalake
+
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings, load_settings
+
+NOBODY = "http://127.0.0.1:9"
+MODEL = "7"
+
+
+def drift_rows(months: int) -> pd.DataFrame:
+    """Months of gold/drift: feature `age` crosses its threshold in month 3 and drags the data as a whole along."""
+    rows = []
+    for month in range(1, months + 1):
+        name = f"2023-{month + 1:02d}"
+        common = {"model_version": MODEL, "kind": "month", "month": name, "first": f"{name}-01", "rows": 1500}
+        common |= {"drifted_columns": int(month > 2)}
+        rows += [
+            {**common, "column_kind": "feature", "column": "age", "score": 0.04 * month, "threshold": 0.1},
+            {**common, "column_kind": "feature", "column": "power", "score": None, "threshold": 0.1},
+            {**common, "column_kind": "prediction", "column": "prediction", "score": 0.02 * month, "threshold": 0.1},
+            {**common, "column_kind": "dataset", "column": "dataset", "score": 0.5 * (month > 2), "threshold": 0.5},
+        ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(drifted=frame["score"] >= frame["threshold"])
+
+
+def performance_rows() -> pd.DataFrame:
+    """Two months of gold/performance: both estimated, the first with truth."""
+    own = {"model_version": MODEL, "rules": 0, "estimate_standard_error": 0.02}
+    by_rules = {"model_version": "", "answered": 10, "rules": 10, "model_correct": 0, "model_with_truth": 0}
+    return pd.DataFrame([
+        {**own, "month": "2023-02", "answered": 90, "with_truth": 90, "correct": 72, "model_with_truth": 90,
+         "model_correct": 72, "estimated_accuracy": 0.85, "model_accuracy": 0.8},
+        {**by_rules, "month": "2023-02", "with_truth": 10, "correct": 3},
+        {**own, "month": "2023-03", "answered": 40, "with_truth": 0, "correct": 0, "model_with_truth": 0,
+         "model_correct": 0, "estimated_accuracy": 0.9},
+        {**own, "month": "2023-03", "model_version": "8", "answered": 60, "with_truth": 0, "correct": 0,
+         "model_with_truth": 0, "model_correct": 0, "estimated_accuracy": 0.8},
+    ])  # fmt: skip
+
+
+@pytest.fixture
+def empty(contract: Contract, tmp_path: Path) -> Settings:
+    """A home in which nothing happened; no gateway runs."""
+    return load_settings(home=tmp_path / "empty", use_case=contract.use_case, gateway_url=NOBODY)
+
+
+@pytest.fixture
+def with_past(contract: Contract, tmp_path: Path) -> Settings:
+    """A home whose gold has drift of four months and performance of two."""
+    settings = load_settings(home=tmp_path / "past", use_case=contract.use_case, gateway_url=NOBODY)
+    gold = tmp_path / "past" / "lake" / "gold" / contract.use_case
+    write_deltalake(str(gold / "drift"), drift_rows(4))
+    write_deltalake(str(gold / "performance"), performance_rows())
+    return settings

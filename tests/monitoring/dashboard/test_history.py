@@ -1,0 +1,66 @@
+"""The past in event time, read from Delta without Spark."""
+
+import pandas as pd
+import pytest
+from deltalake import write_deltalake
+
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+from monitoring.dashboard.history import History, Line, read_history
+from monitoring.gold_performance import GoldPerformance
+from tests.monitoring.dashboard.conftest import MODEL, drift_rows
+
+MONTHS = ("2023-02", "2023-03", "2023-04", "2023-05")
+
+
+def line(history: History, key: str, name: str) -> Line:
+    return next(line for line in history.lines[key] if line.name == name)
+
+
+def test_no_table_is_an_empty_past(empty: Settings, contract: Contract) -> None:
+    history = read_history(empty, contract)
+    assert history.empty and history.drifted_months == ()
+
+
+def test_scores_and_thresholds_stand_month_by_month(with_past: Settings, contract: Contract) -> None:
+    history = read_history(with_past, contract)
+    age = line(history, "scores", "age")
+    assert (age.x, age.y) == (MONTHS, pytest.approx((0.04, 0.08, 0.12, 0.16)))
+    assert line(history, "scores", "power").y == (None,) * 4
+    assert line(history, "scores", "threshold age").bound and line(history, "scores", "threshold age").y == (0.1,) * 4
+    assert line(history, "share", "share").y == (0.0, 0.0, 0.5, 0.5)
+    assert history.drifted_months == ("2023-04", "2023-05") and history.versions["2023-05"] == MODEL
+
+
+def test_accuracy_of_a_month_is_weighted_over_its_model_versions(with_past: Settings, contract: Contract) -> None:
+    history = read_history(with_past, contract)
+    assert line(history, "accuracy", "estimated").y == pytest.approx((0.85, (40 * 0.9 + 60 * 0.8) / 100))
+    assert line(history, "accuracy", "realised").y == (0.8, None)
+    assert line(history, "accuracy", "realised, rules included").y == (0.75, None)
+    assert line(history, "fallback", "rules").y == (0.1, 0.0)
+
+
+def test_a_month_judged_against_two_models_shows_the_newer(with_past: Settings, contract: Contract) -> None:
+    later = drift_rows(1).assign(model_version="10", score=0.9, drifted=True)
+    path = with_past.home / "lake" / "gold" / contract.use_case / "drift"
+    write_deltalake(str(path), later, mode="append")
+    history = read_history(with_past, contract)
+    assert line(history, "scores", "age").x == MONTHS and line(history, "scores", "age").y[0] == 0.9
+    assert history.versions["2023-02"] == "10"
+
+
+def test_the_live_monitor_gets_estimate_and_truth_from_gold(with_past: Settings, contract: Contract) -> None:
+    gold = with_past.home / "lake" / "gold" / contract.use_case
+    calibration = {"model_version": MODEL, "method": "platt", "rows": 300, "accuracy": 0.8, "standard_error": 0.02}
+    write_deltalake(str(gold / "calibration"), pd.DataFrame([{**calibration, "knots": [0.0, 0.4, 1.0]}]))
+    known = GoldPerformance(with_past, contract)
+    window = pd.DataFrame({"confidence": [0.75, 0.5, 0.4, float("nan")], "by_rules": [False, False, True, True]})
+    assert known.estimated(MODEL, window) == pytest.approx((0.7 + 0.4) / 2)
+    assert known.realised(MODEL) == 0.8
+    assert known.estimated("8", window) is None and known.realised("8") is None
+
+
+def test_the_live_monitor_claims_nothing_where_gold_says_nothing(empty: Settings, contract: Contract) -> None:
+    known = GoldPerformance(empty, contract)
+    assert known.estimated(MODEL, pd.DataFrame({"confidence": [0.9], "by_rules": [False]})) is None
+    assert known.realised(MODEL) is None
