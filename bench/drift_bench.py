@@ -87,7 +87,7 @@ def large_window() -> list[Figure]:
     return [
         Figure(what, told["seconds"], "s", 30.0),
         Figure(f"{what}: peak memory of the process", told["gib"], "GiB", 2.0),
-        Figure(f"{what}: largest standard error of a score", told["error"], "", None),
+        Figure(f"{what}: largest standard error of a score", 1000 * told["error"], "thousandths", None),
     ]
 
 

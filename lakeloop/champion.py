@@ -96,20 +96,20 @@ def champion_facts(settings: Settings, version: str = "") -> ChampionFacts:
 
 
 def serving_version(settings: Settings) -> str:
-    """The newest version the model server answers with; the newest pushed one where no server answers.
+    """The newest pushed version the model server answers with; the newest pushed one where no server answers.
+
+    What a server has of another models folder does not count.
 
     Raises:
-        NotFound: no version serves and nothing was pushed.
+        NotFound: nothing was pushed.
     """
-    served = _available_versions(settings)
-    if served:
-        return max(served, key=int)
     known = pushed_versions(settings.folder("models"))
     if not known:
         raise NotFound(
             f"no model of {settings.use_case} was pushed yet; `lakeloop train` pushes one the gate has blessed"
         )
-    return known[-1]
+    served = set(_available_versions(settings))
+    return next((version for version in reversed(known) if version in served), known[-1])
 
 
 def _available_versions(settings: Settings) -> list[str]:

@@ -76,6 +76,8 @@ def judge_predictions(
     """
     asked = _predictions(spark, contract, settings, months)
     shares = _shares(asked, contract, settings, model)
+    if not shares:
+        raise NotFound(_nothing(contract, months))
     references: dict[str, Reference | NoReference] = {}
     for version in dict.fromkeys(share.version for share in shares):
         references[version] = _reference(settings, contract, version)
@@ -105,19 +107,21 @@ def _predictions(
     spark: SparkSession, contract: Contract, settings: Settings, months: tuple[int, int] | None
 ) -> DataFrame:
     path = table_path(settings, "silver", PREDICTIONS)
-    what_to_do = (
-        "ask some through the gateway (`lakeloop simulate --months 1-36`) and bring them in with `lakeloop lake stream`"
-    )
     if not table_exists(spark, path):
-        raise NotFound(f"no request of use case {contract.use_case} was answered yet: {what_to_do}")
+        raise NotFound(_nothing(contract, None))
     asked = spark.read.format("delta").load(path)
     if months is not None:
         first, last = (contract.month_name(month) for month in months)
         asked = asked.where(sf.col(quoted(contract.event_time.column)).between(first, last))
-    if asked.isEmpty():
-        during = f" in months {months[0]}-{months[1]}" if months else ""
-        raise NotFound(f"no request of use case {contract.use_case} was answered{during}: {what_to_do}")
     return asked
+
+
+def _nothing(contract: Contract, months: tuple[int, int] | None) -> str:
+    during = f" in months {months[0]}-{months[1]}" if months else ""
+    return (
+        f"no request of use case {contract.use_case} was answered{during} yet: ask some through the gateway "
+        "(`lakeloop simulate --months 1-36`) and bring them in with `lakeloop lake stream`"
+    )
 
 
 def _shares(asked: DataFrame, contract: Contract, settings: Settings, model: str) -> list[MonthShare]:

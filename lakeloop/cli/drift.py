@@ -41,9 +41,8 @@ def drift(
             on_month=lambda month: status.update(f"judging {month} …"),
         )  # fmt: skip
     console.print(_windows(report.verdicts, contract))
-    for verdict in report.verdicts:
-        if verdict.reason:
-            console.print(f"{_name(verdict)}: {verdict.reason}", style=DIM, soft_wrap=True)
+    for line in _reasons(report.verdicts):
+        console.print(line, style=DIM, soft_wrap=True)
     for episode in report.episodes:
         console.print(_episode(episode, contract), soft_wrap=True)
     if not report.episodes:
@@ -76,6 +75,18 @@ def _score(column: "ColumnDrift | None") -> Text:
     if column is None or column.score is None:
         return Text("-", DIM)
     return Text(f"*{column.score:.4f}", BAD) if column.drifted else Text(f"{column.score:.4f}")
+
+
+def _reasons(verdicts: Sequence["Verdict"]) -> list[str]:
+    """Why windows were not judged, each reason once."""
+    named: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.reason:
+            named.setdefault(verdict.reason, []).append(_name(verdict))
+    return [
+        f"{names[0] if len(names) == 1 else f'{len(names)} windows, {names[0]} to {names[-1]}'}: {reason}"
+        for reason, names in named.items()
+    ]
 
 
 def _name(verdict: "Verdict") -> str:

@@ -74,9 +74,13 @@ def test_facts_come_back_as_they_were_saved_with_the_version_of_their_folder(tmp
     assert "version" not in json.loads((settings.folder("models") / "5" / FACTS_FILE).read_text())
 
 
-def test_the_newest_version_that_answers_serves(tmp_path: Path) -> None:
-    with status_server({"12": "LOADING", "10": "AVAILABLE", "9": "AVAILABLE", "11": "END"}) as url:
+def test_the_newest_pushed_version_that_answers_serves(tmp_path: Path) -> None:
+    for version in ("9", "10", "11", "12"):
+        push(settings_of(tmp_path), version)
+    with status_server({"12": "LOADING", "10": "AVAILABLE", "9": "AVAILABLE", "11": "END", "77": "AVAILABLE"}) as url:
         assert serving_version(settings_of(tmp_path, url)) == "10"
+    with status_server({"77": "AVAILABLE"}) as url:
+        assert serving_version(settings_of(tmp_path, url)) == "12"
 
 
 def test_without_a_server_the_newest_complete_push_counts(tmp_path: Path) -> None:

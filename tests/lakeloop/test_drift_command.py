@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from lakeloop.cli.drift import _episode, _windows
+from lakeloop.cli.drift import _episode, _reasons, _windows
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT
 from monitoring.episodes import Episode
@@ -40,6 +40,13 @@ def test_a_row_a_window_with_drifted_scores_marked() -> None:
 def test_a_window_that_was_not_judged_shows_no_numbers() -> None:
     _, row = shown(verdict(state="no reference", reason="gone", features=(), prediction=None, model_version=""))
     assert row == ["2023-12", "1,500", "none", "no", "reference", *["-"] * 7]
+
+
+def test_each_reason_not_to_judge_is_told_once() -> None:
+    gone = verdict(state="no reference", reason="gone", features=())
+    later = gone.model_copy(update={"window": WINDOW.model_copy(update={"month": "2024-02"})})
+    few = verdict(state="too few rows", reason="3 rows", features=())
+    assert _reasons([gone, verdict(), few, later]) == ["2 windows, 2023-12 to 2024-02: gone", "2023-12: 3 rows"]
 
 
 def test_an_episode_is_one_sentence() -> None:
