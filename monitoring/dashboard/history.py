@@ -9,6 +9,13 @@ from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from monitoring.lake_tables import read_lake_table
 
+DRIFT, INGEST = "lakeloop drift", "lakeloop lake ingest"
+FILLED_BY = {
+    "scores": DRIFT, "share": DRIFT, "drifted": DRIFT, "rows": DRIFT, "prediction": DRIFT,
+    "accuracy": INGEST, "fallback": INGEST,
+}  # fmt: skip
+"""The command that brings each panel's past into gold."""
+
 
 @dataclass(frozen=True)
 class Line:

@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
-from monitoring.dashboard.history import History, read_history
+from monitoring.dashboard.history import FILLED_BY, History, read_history
 from monitoring.dashboard.panels import PANELS
 from monitoring.dashboard.present import SECONDS, Fetch, Present, present
 
@@ -84,7 +84,7 @@ def panels_data(now: Present, history: History, problem: str = "") -> dict[str, 
                 **{k: v for k, v in asdict(panel).items() if k not in ("series", "history")},
                 "values": [asdict(value) for value in now.values.get(panel.key, ())],
                 "lines": [asdict(line) for line in history.lines.get(panel.history, [])],
-                "has_history": bool(panel.history),
+                "filled_by": FILLED_BY.get(panel.history, ""),
                 "series_count": len(panel.series),
             }
             for panel in PANELS

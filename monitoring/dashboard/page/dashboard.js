@@ -139,7 +139,7 @@ function drawChart(panel, data) {
     return;
   }
   if (plot.className === "plot") Plotly.purge(plot);
-  const missing = panel.values.length === 0 ? "no data yet" : panel.has_history ? "no judged month yet" : "";
+  const missing = panel.values.length === 0 ? "no data yet" : panel.filled_by ? `no month yet: ${panel.filled_by}` : "";
   plot.className = missing ? "blank" : "";
   plot.textContent = missing;
 }
