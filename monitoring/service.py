@@ -1,13 +1,12 @@
-"""The monitoring service on port 8085: metrics, the alerts' webhook, health, and the dashboard where there is one."""
+"""The monitoring service on port 8085: metrics, the alerts' webhook, health, and the dashboard."""
 
-import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import asdict
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,13 +17,13 @@ from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.settings import Settings
 from monitoring.airflow_client import AirflowClient
 from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, MalformedNotification, handle, read_notification
+from monitoring.dashboard.router import dashboard_router
 from monitoring.exporter import Exporter
 from monitoring.live import LiveMonitor, Performance
 from monitoring.one_monitor import only_monitor
 from monitoring.outbox import Outbox
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-DASHBOARD = "monitoring.dashboard.router"
 GRACE_SECONDS = 5
 
 
@@ -56,10 +55,7 @@ class Parts:
 
 
 def make_app(settings: Settings, contract: Contract, performance: Performance | None = None) -> FastAPI:
-    """The service of one use case. Raises WrongUse if Airflow's password file cannot be read.
-
-    `/dashboard` comes from `monitoring.dashboard.router`; without that module there is none.
-    """
+    """The service of one use case. Raises WrongUse if Airflow's password file cannot be read."""
     parts = Parts(settings, contract, performance)
 
     @asynccontextmanager
@@ -110,9 +106,7 @@ def make_app(settings: Settings, contract: Contract, performance: Performance | 
         """How the monitor is doing."""
         return _json(_health(parts, contract))
 
-    router = _dashboard(settings, contract, parts.exporter.text)
-    if router is not None:
-        app.include_router(router)
+    app.include_router(dashboard_router(settings, contract, parts.exporter.text, settings.prometheus_url))
     return app
 
 
@@ -135,17 +129,6 @@ def serve(
     with closing(listener), only_monitor(settings):
         config = http_config(app, lifespan="on", grace_seconds=GRACE_SECONDS)
         HttpServer(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])
-
-
-def _dashboard(settings: Settings, contract: Contract, metrics: Callable[[], bytes]) -> APIRouter | None:
-    try:
-        module = importlib.import_module(DASHBOARD)
-    except ModuleNotFoundError as missing:
-        if missing.name is None or not DASHBOARD.startswith(missing.name):
-            raise
-        return None
-    router: APIRouter = module.dashboard_router(settings, contract, metrics, settings.prometheus_url)
-    return router
 
 
 def _health(parts: Parts, contract: Contract) -> dict[str, Any]:

@@ -80,6 +80,8 @@ def test_the_metrics_show_the_newest_window(
     health = service.get("/health").json()
     assert health["status"] == "ok" and health["state"] == "drift" and health["episode"]
 
+    assert "Car insurance" in service.get("/dashboard").text
+
     # two tellings of the same alert, one of another, and its end: one event
     first, again = (service.post("/alerts", json=notification()).json() for _ in range(2))
     assert first["new"] == 1 and again["new"] == 0 and first["events"] == again["events"]
