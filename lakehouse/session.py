@@ -1,5 +1,6 @@
 """The Spark session: Delta switched on, sized for one machine, the same code for a cluster."""
 
+import logging
 import os
 import re
 import shutil
@@ -42,6 +43,8 @@ def spark_session(settings: Settings) -> SparkSession:
         LakeloopError: Spark did not start; its log, in the logs area, says why.
     """
     check_java()
+    # An error in a stream's batch comes back as the stream's own; py4j would print it as well.
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     scratch = Path(tempfile.gettempdir()) / f"lakeloop-spark-{os.getuid()}"
     builder = (
