@@ -36,7 +36,7 @@ test: setup ## All tests that matter every day (under 10 minutes on 2 cores)
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not long"
 
 test-long: setup airflow ## What takes longer: many seeds, whole stories
-	@$(BIN)/pytest -m long
+	@$(BIN)/pytest -n 2 --dist loadfile -m long
 
 lint: setup ## Style, formatting, and the one direction of imports
 	@$(BIN)/ruff check .
