@@ -33,6 +33,8 @@ def load_contract(path: Path) -> Contract:
         problems += _rules_file_problems(path, contract.fallback.rules)
     if contract is not None and contract.generator and not (path.parent / contract.generator).is_file():
         problems.append((("generator",), f"{path.parent / contract.generator} does not exist"))
+    if contract is not None:
+        problems += _translation_problems(contract)
     if problems or contract is None:
         located = sorted({(_line_of(lines, loc), _spell(loc), text) for loc, text in problems})
         raise ContractError(path, [f"line {line}, {key}: {text}" for line, key, text in located])
@@ -203,6 +205,16 @@ def _cross_checks(raw: dict[str, Any]) -> Iterator[tuple[Location, str]]:
     for position, name in enumerate(_names(raw, "slices")):
         if name not in features:
             yield ("slices", position), f"'{name}' is not a feature; features: {', '.join(features)}"
+
+
+def _translation_problems(contract: Contract) -> Iterator[tuple[Location, str]]:
+    """Translations of what the contract does not say (any more)."""
+    for language, translated in contract.translations.items():
+        for text in translated:
+            if text not in contract.words:
+                close = difflib.get_close_matches(text, contract.words, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else "it must be the contract's own wording"
+                yield ("translations", language, text), f"no text of the client page; {hint}"
 
 
 def _rules_file_problems(path: Path, rules: str) -> list[tuple[Location, str]]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -37,6 +37,16 @@ class Contract(Section):
     monitoring: Monitoring = Monitoring()
     generator: Annotated[str, StringConstraints(pattern=r"^[\w-]+\.py$")] | None = None
     slices: tuple[Name, ...] = ()
+    translations: dict[Literal["de"], dict[Text, Text]] = Field(
+        {}, description="words and sentences of this contract in other languages, for the client page"
+    )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the client page shows of the contract and can be translated: texts, units, names."""
+        features = self.features.items()
+        said = [text for name, f in features for text in (f.description, f.unit, f.group, name) if text]
+        return (self.title, self.description, *said, *self.label.class_names)
 
     @property
     def feature_source(self) -> str:

@@ -80,6 +80,7 @@ def test_every_mistake_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ("key:\n  column: policy_id", "key:\n  colum: policy_id", "is missing; add `column"),
         ("values: [0, 1]", "values: [0, 2]", "a binary feature needs"),
         ("epochs: 50", "epochs: many", "is 'many'"),
+        ("    Age of the driver: Alter", "    Age of a driver: Alter", "did you mean 'Age of the driver'?"),
         ("separator: \";\"", "separator: ';;'", "at most 1"),
     ],
 )  # fmt: skip

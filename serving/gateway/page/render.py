@@ -31,6 +31,7 @@ def render_page(contract: Contract) -> str:
     data = {
         "texts": TEXTS,
         "particulars": {"de": list(GERMAN_PARTICULARS.items())},
+        "translations": contract.translations,
         "classes": contract.label.class_names,
         "fields": [field for group in groups.values() for field in group],
     }

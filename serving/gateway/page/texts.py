@@ -1,4 +1,4 @@
-"""What the page says, in both languages; the contract's own descriptions and conditions stay as they are."""
+"""What the page itself says, in both languages; the contract translates its own words."""
 
 TEXTS: dict[str, dict[str, str]] = {
     "en": {

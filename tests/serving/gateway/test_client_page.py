@@ -1,5 +1,6 @@
 """The client page in a real browser: asked with a model, asked with the rules, in both languages, on a phone."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_the_rules_answer_and_say_why_in_german(page: Page) -> None:
     expect(page.locator("#who")).to_have_text("Die Regeln antworten")
     expect(page.locator("#reason")).to_have_text(TEXTS["de"]["out of range"])
     detail = page.locator("#detail")
-    expect(detail).to_have_text("power ist 300, das Modell beantwortet 50 bis unter 250")
+    expect(detail).to_have_text("Motorleistung ist 300, das Modell beantwortet 50 bis unter 250")
     expect(detail).to_have_attribute("lang", "de")
     expect(page.locator("#no-bars")).to_be_visible()
     expect(page.locator("#version")).to_have_text("keine")
@@ -89,6 +90,21 @@ def test_the_rules_answer_and_say_why_in_german(page: Page) -> None:
     page.get_by_role("button", name="Ask").click()
     expect(detail).to_have_text("power is 300, the model answers 50 to below 250")
     expect(detail).to_have_attribute("lang", "en")
+
+
+def test_the_contract_s_own_words_are_translated_and_come_back(page: Page) -> None:
+    shown = "() => [...document.querySelectorAll('h1, legend, label, .unit')].map((e) => e.textContent)"
+    english = page.evaluate(shown)
+    page.locator("#language").click()
+    german = page.evaluate(shown)
+    assert {"Risikogruppe in der Autoversicherung", "Mensch", "Auto", "Motorleistung", "Jahre"} <= set(german)
+    assert {e for e, g in zip(english, german, strict=True) if e == g} == {"m", "PS"}
+    expect(page.get_by_label("Motorleistung", exact=True)).to_have_count(1)
+    page.get_by_role("button", name="Fragen").click()
+    expect(page.locator("#prediction")).to_have_text(re.compile("hoch|mittel|niedrig"))
+    expect(page.locator("#bars li > span:first-child")).to_have_text(["hoch", "mittel", "niedrig"])
+    page.locator("#language").click()
+    assert page.evaluate(shown) == english
 
 
 REASONS = {

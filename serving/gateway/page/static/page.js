@@ -1,7 +1,7 @@
 "use strict";
 // The page's behaviour: reads the form, asks the gateway, shows the answer, in the language chosen.
 
-const { texts, particulars, classes, fields } = JSON.parse(document.getElementById("data").textContent);
+const { texts, particulars, translations, classes, fields } = JSON.parse(document.getElementById("data").textContent);
 const by = (id) => document.getElementById(id);
 const form = by("form");
 let language = chosenLanguage();
@@ -18,20 +18,34 @@ function say(key, values = {}) {
   return texts[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "").trim();
 }
 
+/** One of the contract's own words or sentences in the language chosen; as it is, where the contract has no other. */
+function translated(words) {
+  return translations[language]?.[words] ?? words;
+}
+
 function showTexts() {
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = say(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-words]")) showWords(element);
   by("language").lang = language === "en" ? "de" : "en";
   by("language").setAttribute("aria-label", say("language_label"));
   for (const field of fields) {
     if (field.kind === "number") {
-      by(`${field.id}-slider`).setAttribute("aria-label", say("slider", { label: field.label }));
+      by(`${field.id}-slider`).setAttribute("aria-label", say("slider", { label: translated(field.label) }));
       showHint(field);
     }
     if (field.kind === "switch") showYesNo(field);
   }
   showModel();
   if (last) showAnswer(last);
+}
+
+function showWords(element) {
+  const words = element.dataset.words;
+  element.dataset.asWritten ??= element.textContent;
+  const known = translated(words);
+  element.textContent = known === words ? element.dataset.asWritten : known;
+  element.lang = known === words ? "en" : language;
 }
 
 function showHint(field, wrong = "") {
@@ -96,7 +110,7 @@ function showAnswer(answer) {
   by("result").hidden = false;
   by("who").textContent = say(answer.predictor_type === "model" ? "by_model" : "by_rules");
   by("who").className = answer.predictor_type;
-  by("prediction").textContent = answer.prediction;
+  by("prediction").textContent = translated(answer.prediction);
   by("reason").textContent = kind in texts[language] ? say(kind) : answer.reason;
   showDetail(rest.join(": "));
   by("version").textContent = answer.model_version ?? say("no_version");
@@ -117,7 +131,7 @@ function showDetail(english) {
   for (const [pattern, words] of particulars[language] ?? []) {
     const found = english.match(matcher(pattern));
     if (!found) continue;
-    detail.textContent = words.replace(/\{(\w+)\}/g, (_, name) => inLanguage(found.groups[name]));
+    detail.textContent = words.replace(/\{(\w+)\}/g, (_, name) => inLanguage(translated(found.groups[name])));
     detail.lang = language;
     return;
   }
@@ -139,7 +153,7 @@ function bar(name, share, highest) {
   const track = document.createElement("span");
   const filled = document.createElement("span");
   const number = document.createElement("span");
-  label.textContent = name;
+  label.textContent = translated(name);
   track.className = "track";
   track.setAttribute("aria-hidden", "true");
   filled.className = "bar";
@@ -157,7 +171,7 @@ function showProblems(problems) {
   for (const problem of problems) {
     const field = fields.find((one) => problem.field === pathOf(one));
     if (!field) continue;
-    showHint(field, field.kind === "number" ? say("not_allowed", field) : problem.msg);
+    showHint(field, field.kind === "number" ? say("not_allowed", { ...field, unit: translated(field.unit) }) : problem.msg);
     first ??= by(field.id);
   }
   by("result").hidden = true;
