@@ -20,6 +20,7 @@ from tfx_pipeline.validate import versions
 
 SHARED = {"GoldExport", "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate", "Transform"}
 EPOCHS = 5
+pytestmark = pytest.mark.long
 
 
 @dataclass

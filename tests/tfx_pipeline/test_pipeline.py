@@ -325,7 +325,6 @@ def test_the_graph_is_the_compiled_pipelines(first: Finished) -> None:
 
 def test_the_same_run_again_takes_its_nodes_from_the_cache(first: Finished, second: Finished) -> None:
     assert all(second.nodes[name].cached for name in BEFORE_TRAINER | {"Trainer"})
-    assert second.record.seconds < first.record.seconds / 2
     assert second.record.history == first.record.history
     assert second.record.model_uri == first.record.model_uri
 
