@@ -69,6 +69,9 @@ monitor_states = Table(
 _BUSY_SECONDS = 30
 """How long a writer waits for another one to finish, on SQLite."""
 
+_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(5067)"}
+"""What keeps other processes from creating tables until the transaction ends; the number only has to be ours."""
+
 
 @cache
 def engine(url: str) -> Engine:
@@ -95,8 +98,7 @@ def engine(url: str) -> Engine:
 
 
 def _create_tables(made: Engine) -> None:
-    """Create what is missing; another process may be doing the same right now."""
-    try:
-        metadata.create_all(made)
-    except SQLAlchemyError:
-        metadata.create_all(made)
+    """Create what is missing, one process at a time: looking and creating are two steps, and others start now too."""
+    with made.begin() as connection:
+        connection.exec_driver_sql(_ALONE[made.dialect.name])
+        metadata.create_all(connection)
