@@ -30,6 +30,12 @@ class Rows:
     labels: np.ndarray
     weights: np.ndarray | None = None
 
+    def in_order(self) -> "Rows":
+        """Sorted by their values: Beam hands rows over in any order, and one seed shall give one model."""
+        order = np.lexsort((self.labels, *self.features.T))
+        weights = None if self.weights is None else self.weights[order]
+        return Rows(self.features[order], self.labels[order], weights)
+
     def drawn(self, seed: int) -> "Rows":
         """As many rows, drawn with replacement by their weights, each then counting the same."""
         if self.weights is None:
@@ -89,11 +95,11 @@ def weighted_rows(
         labels.append(raw.pop(columns.label.name).numpy())
         transformed = layer(raw)
         features.append(tf.concat([transformed[transformed_name(name)] for name in used], axis=1).numpy())
-    return Rows(np.concatenate(features), np.concatenate(labels), weights_of(keys, weights))
+    return Rows(np.concatenate(features), np.concatenate(labels), weights_of(keys, weights)).in_order()
 
 
 def in_memory(batches: tf.data.Dataset, width: int) -> Rows | None:
-    """All rows as arrays, or None when they are too many for memory."""
+    """All rows as arrays in an order of their own, or None when they are too many for memory."""
     features, labels, values = [], [], 0
     for x, y in _arrays(batches):
         features.append(x)
@@ -101,7 +107,7 @@ def in_memory(batches: tf.data.Dataset, width: int) -> Rows | None:
         values += len(x) * width
         if values > IN_MEMORY_VALUES:
             return None
-    return Rows(np.concatenate(features), np.concatenate(labels))
+    return Rows(np.concatenate(features), np.concatenate(labels)).in_order()
 
 
 def training_batches(rows: Rows, settings: ModelSettings) -> tuple[tf.data.Dataset, int]:
