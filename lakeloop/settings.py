@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     airflow_password: SecretStr = SecretStr("")
     airflow_password_file: Path | None = None
 
+    # Set by a task for the command it runs: where the result is wanted, and who runs it.
+    result_file: Path | None = None
+    airflow_run_id: str = ""
+    airflow_dag_id: str = ""
+    airflow_task_id: str = ""
+
     landing: str = ""
     lake: str = ""
     export: str = ""
