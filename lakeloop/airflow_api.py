@@ -1,0 +1,96 @@
+"""Airflow's REST API, as one of its users: who asks gets JSON, or an error that says what to look at."""
+
+from typing import Any
+
+import httpx
+
+from lakeloop.errors import LakeloopError
+from lakeloop.settings import Settings
+
+SECONDS = 10.0
+
+
+class AirflowFailure(LakeloopError):
+    """Airflow did not do what it was asked; the text says what to look at. It is asked again later."""
+
+
+class AirflowRefusal(AirflowFailure):
+    """Airflow answered, with an error; `status` is HTTP's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class AirflowApi:
+    """One Airflow with one user (role `op` or more). It need not be there yet: each call says if it is not."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url, self._user, self._password = settings.airflow_url, settings.airflow_user, settings.airflow_secret
+        self._http = httpx.Client(base_url=self._url, timeout=SECONDS, trust_env=False)
+        self._token = ""
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self._url
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def ask(self, method: str, path: str, **how: Any) -> dict[str, Any]:
+        """Send a request with a token and give the JSON answer; a body and query as httpx takes them.
+
+        Raises:
+            AirflowRefusal: Airflow answered with an error.
+            AirflowFailure: it does not answer, refuses the user, or is something else.
+        """
+        for attempt in ("with the known token", "with a new one"):
+            token = self._token or self._new_token()
+            answer = self._send(method, path, headers={"Authorization": f"Bearer {token}"}, **how)
+            if answer.status_code != httpx.codes.UNAUTHORIZED or attempt == "with a new one":
+                break
+            self._token = ""  # it ran out, or Airflow was started anew with another secret
+        if answer.status_code == httpx.codes.FORBIDDEN:
+            raise AirflowFailure(f"Airflow's user {self._user} may not {method} {path}; give it the role op")
+        return self._json(answer, f"{method} {path}")
+
+    def _new_token(self) -> str:
+        answer = self._send("POST", "/auth/token", json={"username": self._user, "password": self._password})
+        if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED):  # 400: no password at all
+            raise AirflowFailure(
+                f"Airflow at {self._url} refuses user {self._user!r}; set LAKELOOP_AIRFLOW_USER and "
+                "LAKELOOP_AIRFLOW_PASSWORD or LAKELOOP_AIRFLOW_PASSWORD_FILE"
+            )
+        self._token = str(self._json(answer, "POST /auth/token").get("access_token", ""))
+        return self._token
+
+    def _send(self, method: str, path: str, **how: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **how)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise AirflowFailure(
+                f"Airflow at {self._url} does not answer ({type(error).__name__}: {error}); is its api-server running?"
+            ) from error
+
+    def _json(self, answer: httpx.Response, what: str) -> dict[str, Any]:
+        if not answer.is_success:
+            raise AirflowRefusal(
+                answer.status_code, f"Airflow answered {what} with {answer.status_code}: {_detail(answer)}"
+            )
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise AirflowFailure(f"what answers {what} at {self._url} is not Airflow's API: {answer.text[:100]!r}")
+        return content
+
+
+def _detail(answer: httpx.Response) -> str:
+    """What Airflow says is wrong: its `detail` where there is one."""
+    try:
+        return str(answer.json()["detail"])[:300]
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:300]
