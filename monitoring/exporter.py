@@ -61,8 +61,9 @@ GAUGES = (
           lambda _, contract: _one(contract.monitoring.dataset_drift_share)),
     Gauge("dataset_drift", "1 if the newest window has dataset drift.",
           _if_judged(lambda s: s.verdict.dataset_drift if s.verdict else 0)),
-    Gauge("drift_episode_open", "1 while an episode of dataset drift is open; the drift alert looks at this.",
-          lambda s, _: _one(bool(s.episode_id) if s.judged_at else None)),
+    Gauge("drift_episode_open", "1 while an episode of dataset drift is open; the drift alert looks at this. Each "
+          "episode is a series, so that one after another, however soon, is another alert.",
+          lambda s, _: [((s.episode_id,), float(bool(s.episode_id)))] if s.judged_at else [], ("episode",)),
     Gauge("drift_score_by_columns", "A feature's distance to the model's reference, by the contract's test.",
           _columns(lambda c: c.score), ("feature",)),
     Gauge("drift_threshold_by_columns", "The score from which the feature has drifted (contract).",

@@ -71,7 +71,7 @@ def test_the_metrics_show_the_newest_window(
     labels = 'model_version="7",use_case="insurance"'
     page = eventually(lambda: "windows_judged{" + labels + "} 1.0" in (text := service.get("/metrics").text) and text)
     for line in (
-        "number_of_columns{%s} 6.0", "dataset_drift{%s} 1.0", "drift_episode_open{%s} 1.0",
+        "number_of_columns{%s} 6.0", "dataset_drift{%s} 1.0",
         "requests_in_windows{%s} 300.0", "fallback_rate{%s} 0.1", "model_available{%s} 0.0",
         'drift_threshold_by_columns{feature="miles",%s} 0.1',
     ):  # fmt: skip
@@ -79,6 +79,7 @@ def test_the_metrics_show_the_newest_window(
     assert 'drift_score_by_columns{feature="miles"' in page and "realised_accuracy{" not in page
     health = service.get("/health").json()
     assert health["status"] == "ok" and health["state"] == "drift" and health["episode"]
+    assert f'drift_episode_open{{episode="{health["episode"]}",{labels}}} 1.0' in page
 
     assert "Car insurance" in service.get("/dashboard").text
 
