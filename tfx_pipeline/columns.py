@@ -20,6 +20,7 @@ CODE = (
     "signatures.py",
     "trainer.py",
     "training_rows.py",
+    "tuner.py",
 )
 
 

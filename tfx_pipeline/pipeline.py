@@ -141,7 +141,6 @@ def create_pipeline(
                 filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(models_folder))
             ),
             use_case=contract.use_case,
-            model_settings=parameter[p.MODEL],
             **{name: parameter[name] for name in (p.MANIFEST, p.MANIFEST_SHA256, p.DROP)},
         ).with_id("Pusher")
         nodes += [infra_validator, pusher]

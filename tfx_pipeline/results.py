@@ -85,13 +85,17 @@ def _distribution(outputs: Outputs) -> Described:
 
 
 def _trainer(outputs: Outputs) -> Described:
+    from tfx_pipeline.components.trainer import read_trained
     from tfx_pipeline.trainer import HISTORY_FILE
 
     model, run = outputs["model"][0], outputs["model_run"][0]
     history = History.model_validate_json((Path(run.uri) / HISTORY_FILE).read_text(encoding="utf-8"))
-    last = f"{len(history.loss)} epochs, last loss {history.loss[-1]:.3f}, validation {history.val_loss[-1]:.3f}"
-    text = f"{last}, validation accuracy {history.val_accuracy[-1]:.3f}"
-    return text, {"model_uri": model.uri, "model_run_uri": run.uri, "history": history}
+    trained = read_trained(Path(run.uri))
+    rows = f"{trained.rows:,} rows" if trained.rows is not None else "rows streamed from disk"
+    balanced = f", classes evened out by {trained.balance}" if trained.balance != "none" else ""
+    last = f"last loss {history.loss[-1]:.3f}, validation {history.val_loss[-1]:.3f}"
+    text = f"{len(history.loss)} epochs of {rows}{balanced}, {last}, validation accuracy {history.val_accuracy[-1]:.3f}"
+    return text, {"model_uri": model.uri, "model_run_uri": run.uri, "history": history, "trained": trained}
 
 
 def _tuner(outputs: Outputs) -> Described:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lakeloop.contract import Balance, ModelSettings
 from lakeloop.errors import LakeloopError, NotFound
 from lakeloop.settings import Settings
 from tfx_pipeline.gate import GateReport
@@ -43,6 +44,21 @@ class History(BaseModel):
     val_accuracy: tuple[float, ...] = ()
 
 
+class Trained(BaseModel):
+    """What the Trainer really trained with: its settings, the Tuner's best among them, and the rows after balancing.
+
+    `class_weights` is what each class counts for: its rows, or the sum of their weights. `rows` is None where they
+    were streamed from disk, for then nobody counted them.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: ModelSettings
+    balance: Balance
+    rows: int | None = None
+    class_weights: tuple[float, ...] = ()
+
+
 class RunRecord(BaseModel):
     """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has judged.
 
@@ -63,6 +79,7 @@ class RunRecord(BaseModel):
     gate: GateReport | None = None
     blessed: bool | None = None
     tuned: dict[str, float] = {}
+    trained: Trained | None = None
     history: History = History()
     model_uri: str = ""
     model_run_uri: str = ""

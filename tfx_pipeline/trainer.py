@@ -13,6 +13,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from lakeloop.contract import ModelSettings
 from tfx_pipeline.columns import Columns, columns_from, transformed_name
 from tfx_pipeline.row_weights import load_row_weights
+from tfx_pipeline.run_record import Trained
 from tfx_pipeline.signatures import save_model
 from tfx_pipeline.training_rows import (
     Rows,
@@ -26,7 +27,7 @@ from tfx_pipeline.training_rows import (
 
 MODEL_KEY, DROP_KEY = "model", "drop"
 WEIGHTS_KEY, WEIGHTING_KEY, RAW_TRAIN_KEY = "weights", "weighting", "raw_train"
-HISTORY_FILE = "history.json"
+HISTORY_FILE, TRAINED_FILE = "history.json", "trained.json"
 MOST_STEPS_PER_CALL = 100
 
 
@@ -34,8 +35,8 @@ def run_fn(fn_args: FnArgs) -> None:
     """Train on the transformed `train` rows, validate on `eval`, export to `serving_model_dir`.
 
     `custom_config` holds the columns, the model settings as JSON, the dropped features and how rows are weighed; the
-    Tuner's hyper-parameters, where it ran, replace the settings'. TensorBoard logs and the history (`history.json`)
-    go to `model_run_dir`.
+    Tuner's hyper-parameters, where it ran, replace the settings'. TensorBoard logs, the history (`history.json`) and
+    what was trained with (`trained.json`) go to `model_run_dir`.
     """
     config = fn_args.custom_config
     columns = columns_from(config)
@@ -50,11 +51,14 @@ def run_fn(fn_args: FnArgs) -> None:
     validation = transformed_rows(fn_args.eval_files, spec, names, columns.label.name)
     rows = _training_rows(config, transform, columns, used, train, sum(widths), settings.seed)
     keras.utils.set_random_seed(settings.seed)
-    batches, count = (
-        streamed_batches(train, columns, settings)
-        if rows is None
-        else training_batches(rows.balanced(columns, used, widths, settings.seed), settings)
-    )
+    if rows is None:
+        batches, count = streamed_batches(train, columns, settings)
+        trained = Trained(settings=settings, balance=columns.balance)
+    else:
+        rows = rows.balanced(columns, used, widths, settings.seed)
+        batches, count = training_batches(rows, settings)
+        by_class = tuple(rows.class_weights(columns.classes).tolist())
+        trained = Trained(settings=settings, balance=columns.balance, rows=len(rows.labels), class_weights=by_class)
     model = build_model(settings, sum(widths), columns.classes, steps_per_call=min(count, MOST_STEPS_PER_CALL))
     history = model.fit(
         batches,
@@ -64,6 +68,7 @@ def run_fn(fn_args: FnArgs) -> None:
         verbose=0,
     ).history
     _save_history(Path(fn_args.model_run_dir), history)
+    (Path(fn_args.model_run_dir) / TRAINED_FILE).write_text(trained.model_dump_json(), encoding="utf-8")
     save_model(Path(fn_args.serving_model_dir), model, transform, columns, names)
 
 

@@ -30,6 +30,10 @@ class Rows:
     labels: np.ndarray
     weights: np.ndarray | None = None
 
+    def class_weights(self, classes: int) -> np.ndarray:
+        """What each class counts for (classes,): its rows, or the sum of their weights."""
+        return np.bincount(self.labels, self.weights, minlength=classes).astype(np.float64)
+
     def in_order(self) -> "Rows":
         """Sorted by their values: Beam hands rows over in any order, and one seed shall give one model."""
         order = np.lexsort((self.labels, *self.features.T))

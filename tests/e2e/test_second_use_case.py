@@ -1,9 +1,10 @@
 """A use case with nothing in common with the first goes from files to answers through the command line alone.
 
-Its label is binary and inside the same CSV, one feature is a categorical string, the separator is a comma, and there
-are no rules: whatever the core knew of the first use case would break here.
+Its label is binary and inside the same CSV, one feature is a categorical string, the separator is a comma, there are no
+rules, and its classes are evened out by SMOTE: whatever the core knew of the first use case would break here.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -14,8 +15,11 @@ import httpx
 import pytest
 from deltalake import DeltaTable
 
-from lakeloop.settings import PROJECT
+from lakeloop.manifest import read_manifest
+from lakeloop.settings import PROJECT, load_settings
 from serving.model_server.process import stop, wait_until_available
+from tfx_pipeline.metadata import artifacts_of, open_store
+from tfx_pipeline.run_record import load_runs
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
@@ -91,6 +95,21 @@ def test_a_refused_model_exits_3_and_is_not_pushed(
     assert "nothing was pushed" in refused.stderr
     assert trained.returncode == 0, trained.stdout + trained.stderr
     assert len(list((home / "models" / "churn").iterdir())) == 1
+
+
+def test_the_classes_were_evened_out_by_rows_that_smote_made(trained: object, home: Path) -> None:
+    settings = load_settings(home=home, use_case="churn")
+    record = load_runs(settings)[-1]
+    assert record.trained is not None and record.trained.balance == "smote"
+    manifest = read_manifest(record.parameters.manifest)
+    stays, leaves = record.trained.class_weights
+    assert stays == leaves and record.trained.rows == stays + leaves > manifest.rows_of("train")
+    with open_store(settings) as store:
+        model = artifacts_of(store, "churn", "Model")[-1]
+    assert model.uri == record.model_uri
+    assert model.custom_properties["balance"].string_value == "smote"
+    assert model.custom_properties["trained_rows"].int_value == record.trained.rows
+    assert json.loads(model.custom_properties["class_weights"].string_value) == [stays, leaves]
 
 
 def test_the_model_answers_over_rest(trained: object, environment: dict[str, str], run: Run) -> None:

@@ -1,11 +1,13 @@
-"""A binary label and a categorical string go the same way: nothing in the pipeline knows its use case."""
+"""A binary label, a categorical string and weighted classes go the same way: nothing knows its use case."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
 from tfx_pipeline.parameters import run_parameters
 from tfx_pipeline.runner import run_pipeline
@@ -20,9 +22,14 @@ def test_a_binary_label_and_a_string_feature_train_and_serve(
     from tfx_pipeline.prediction import load_saved_model, predict_columns
 
     settings = settings_in(tmp_path, "churn")
-    manifest = export_month(churn, settings, tmp_path / "export")
-    record = run_pipeline(settings, churn, run_parameters(churn, manifest))
+    weighted = churn.model_copy(update={"training": churn.training.model_copy(update={"balance": "weights"})})
+    manifest = export_month(weighted, settings, tmp_path / "export")
+    record = run_pipeline(settings, weighted, run_parameters(weighted, manifest))
     assert record.blessed, record.gate
+    assert record.trained is not None and record.trained.balance == "weights"
+    stays, leaves = record.trained.class_weights
+    assert stays == pytest.approx(leaves) and stays + leaves == pytest.approx(record.trained.rows)
+    assert record.trained.rows == read_manifest(manifest).rows_of("train")
     model = load_saved_model(model_folder(settings))
     plans = np.array(["basic", "pro, annual", "unheard of"])
     answers = predict_columns(model, {"plan": plans, "usage": np.array([5, 195, 100], np.float32)})

@@ -20,14 +20,14 @@ from tfx.types import (
 from tfx.types.component_spec import ExecutionParameter
 
 from lakeloop.champion import ChampionFacts, GateCheck
-from lakeloop.contract import ModelSettings
 from tfx_pipeline import parameters as p
 from tfx_pipeline.components.quality_gate import read_report
+from tfx_pipeline.components.trainer import trained_settings
 from tfx_pipeline.metadata import MODEL_ID_PROPERTY
 from tfx_pipeline.stamps import read_stamps, stamp
 
-SETTINGS, USE_CASE = "model_settings", "use_case"
-FACTS = (p.MANIFEST, p.MANIFEST_SHA256, SETTINGS, p.DROP, USE_CASE)
+USE_CASE = "use_case"
+FACTS = (p.MANIFEST, p.MANIFEST_SHA256, p.DROP, USE_CASE)
 
 
 class StampedPusherExecutor(executor.Executor):
@@ -63,7 +63,7 @@ class StampedPusherExecutor(executor.Executor):
             run_id=(self._context.pipeline_run_id if self._context else None) or "",
             manifest=Path(exec_properties[p.MANIFEST]),
             manifest_sha256=exec_properties[p.MANIFEST_SHA256],
-            model=ModelSettings.model_validate_json(exec_properties[SETTINGS]),
+            model=trained_settings(model),
             drop=tuple(json.loads(exec_properties[p.DROP])),
             checks=checks,
             stamps=read_stamps(model),
@@ -92,7 +92,6 @@ class StampedPusher(base_component.BaseComponent):
         infra_blessing: BaseChannel,
         push_destination: pusher_pb2.PushDestination,
         use_case: str,
-        model_settings: RuntimeParameter,
         **run_parameters: RuntimeParameter,
     ):
         super().__init__(
@@ -102,7 +101,6 @@ class StampedPusher(base_component.BaseComponent):
                 infra_blessing=infra_blessing,
                 push_destination=push_destination,
                 use_case=use_case,
-                model_settings=model_settings,
                 pushed_model=Channel(type=standard_artifacts.PushedModel),
                 **run_parameters,
             )

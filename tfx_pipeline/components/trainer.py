@@ -1,6 +1,10 @@
-"""TFX's Trainer, with the run's model settings as execution properties and the export's stamps on its model."""
+"""TFX's Trainer, with the run's model settings as execution properties.
+
+Its model carries the export's stamps and what it was trained with.
+"""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from tfx.components.trainer import executor
@@ -17,16 +21,19 @@ from tfx.types import (
 )
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
+from lakeloop.contract import ModelSettings
 from tfx_pipeline import parameters as p
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
 from tfx_pipeline.gate import TRAIN
+from tfx_pipeline.run_record import Trained
 from tfx_pipeline.stamps import read_stamps, stamp
-from tfx_pipeline.trainer import DROP_KEY, MODEL_KEY, RAW_TRAIN_KEY, WEIGHTING_KEY, WEIGHTS_KEY
+from tfx_pipeline.trainer import DROP_KEY, MODEL_KEY, RAW_TRAIN_KEY, TRAINED_FILE, WEIGHTING_KEY, WEIGHTS_KEY
 
 RUN_FN = "tfx_pipeline.trainer.run_fn"
 SETTINGS = "model_settings"  # not `model`: that is the output's key
 RAW_EXAMPLES = "raw_examples"
 CONFIG = standard_component_specs.CUSTOM_CONFIG_KEY
+TRAINED_SETTINGS, BALANCE, TRAINED_ROWS, CLASS_WEIGHTS = "trained_settings", "balance", "trained_rows", "class_weights"
 
 
 class StampedTrainerExecutor(executor.GenericExecutor):
@@ -38,7 +45,7 @@ class StampedTrainerExecutor(executor.GenericExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Train, then stamp the model with where its rows came from."""
+        """Train, then stamp the model with where its rows came from and what it was trained with."""
         export = artifact_utils.get_single_instance(input_dict[EXPORT_KEY])
         config = json.loads(exec_properties[CONFIG])
         config |= {
@@ -51,6 +58,26 @@ class StampedTrainerExecutor(executor.GenericExecutor):
         super().Do(input_dict, output_dict, {**exec_properties, CONFIG: json.dumps(config)})
         model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
         stamp(model, read_stamps(export))
+        run = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_RUN_KEY])
+        _write_trained(model, read_trained(Path(run.uri)))
+
+
+def read_trained(model_run: Path) -> Trained:
+    """What a model was trained with, as `run_fn` left it beside the history."""
+    return Trained.model_validate_json((model_run / TRAINED_FILE).read_text(encoding="utf-8"))
+
+
+def trained_settings(model: Artifact) -> ModelSettings:
+    """The settings a model was really trained with: where the Tuner ran, not those of the run's parameters."""
+    return ModelSettings.model_validate_json(model.get_string_custom_property(TRAINED_SETTINGS))
+
+
+def _write_trained(model: Artifact, trained: Trained) -> None:
+    model.set_string_custom_property(TRAINED_SETTINGS, trained.settings.model_dump_json())
+    model.set_string_custom_property(BALANCE, trained.balance)
+    if trained.rows is not None:
+        model.set_int_custom_property(TRAINED_ROWS, trained.rows)
+        model.set_string_custom_property(CLASS_WEIGHTS, json.dumps(trained.class_weights))
 
 
 class StampedTrainerSpec(standard_component_specs.TrainerSpec):
