@@ -29,12 +29,16 @@ class Settings(BaseSettings):
     spark_memory: str = "2g"
     delta_jar: Path | None = None
     model_server_port: int = 8501
+    model_server_grpc_port: int = 8500
     model_server_url: str = ""
     gateway_port: int = 8000
     gateway_url: str = ""
     monitor_port: int = 8085
     monitor_posts: bool = True
+    prometheus_port: int = 9090
     prometheus_url: str = ""
+    alertmanager_port: int = 9093
+    airflow_port: int = 8080
     airflow_url: str = ""
     airflow_user: str = "admin"
     airflow_password: SecretStr = SecretStr("")

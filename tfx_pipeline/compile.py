@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.proto.orchestration import pipeline_pb2
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
-from tfx_pipeline.graph import Graph, Node, code_sha256, contract_sha256, graph_path, ir_path, read_graph
-from tfx_pipeline.metadata import connection_config
+from tfx_pipeline.graph import Graph, Node, code_sha256, contract_sha256, graph_path, ir_path, is_compiled
 from tfx_pipeline.pipeline import create_pipeline
 from tfx_pipeline.schema import save_schema
 
@@ -24,7 +23,7 @@ def compile_pipeline(contract: Contract, settings: Settings) -> Path:
         pipeline_root=folder / "artifacts",
         schema_path=schema,
         models_folder=settings.folder("models").absolute(),
-        metadata_connection=connection_config(settings),
+        metadata_connection=metadata_store_pb2.ConnectionConfig(),  # who launches a node brings it, password and all
     )
     ir = Compiler().compile(pipeline)
     _replace(ir_path(settings), ir.SerializeToString(deterministic=True))
@@ -40,15 +39,7 @@ def compile_pipeline(contract: Contract, settings: Settings) -> Path:
 
 def compiled(contract: Contract, settings: Settings) -> pipeline_pb2.Pipeline:
     """The compiled pipeline; compiled anew when it is missing or older than contract, paths or code."""
-    try:
-        graph = read_graph(settings)
-        fresh = (graph.contract_sha256, graph.code_sha256) == (
-            contract_sha256(contract, settings),
-            code_sha256(),
-        )
-    except NotFound:
-        fresh = False
-    if not fresh or not ir_path(settings).is_file():
+    if not is_compiled(contract, settings):
         compile_pipeline(contract, settings)
     return pipeline_pb2.Pipeline.FromString(ir_path(settings).read_bytes())
 

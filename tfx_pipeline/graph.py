@@ -65,6 +65,16 @@ def read_graph(settings: Settings) -> Graph:
         raise NotFound(f"there is no compiled pipeline at {path}; run `lakeloop pipeline compile`") from error
 
 
+def is_compiled(contract: Contract, settings: Settings) -> bool:
+    """Whether what was compiled fits today's contract, paths and code."""
+    try:
+        graph = read_graph(settings)
+    except NotFound:
+        return False
+    current = (contract_sha256(contract, settings), code_sha256())
+    return (graph.contract_sha256, graph.code_sha256) == current and ir_path(settings).is_file()
+
+
 def contract_sha256(contract: Contract, settings: Settings) -> str:
     """Hash of all the compiled pipeline depends on besides code: contract and paths."""
     places = [str(settings.folder("tfx").absolute()), str(settings.folder("models").absolute())]

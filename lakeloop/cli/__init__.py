@@ -5,6 +5,7 @@ import sys
 
 # TensorFlow and friends read these when they are first imported, which happens inside the commands.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GLOG_minloglevel", "1")  # ML Metadata: each PostgreSQL connection would be announced
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -19,6 +19,7 @@ from lakeloop.cli import (
     monitor,
     performance,
     pipeline,
+    platform,
     retrain,
     score,
     serve,
@@ -67,5 +68,9 @@ app.command("drift")(drift.drift)
 app.command("performance")(performance.performance)
 app.command("analyse")(analyse.analyse)
 app.command("dashboards")(dashboards.dashboards)
+app.command("up")(platform.up)
+app.command("down")(platform.down)
+app.command("status")(platform.status)
+app.command("logs")(platform.logs)
 app.command("demo")(story.demo)
 app.command("exercise")(story.exercise)

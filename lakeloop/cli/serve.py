@@ -43,7 +43,7 @@ def models(
 ) -> None:
     """Serve the newest pushed model over TensorFlow Serving's REST and gRPC APIs; new versions go live at once."""
     from serving.model_server.model_config import newest_of, read_config
-    from serving.model_server.server import DEFAULT_GRPC_PORT, Ports, serve
+    from serving.model_server.server import Ports, serve
     from tfx_pipeline.validate import model_folder
 
     settings, contract = open_use_case(use_case)
@@ -65,7 +65,7 @@ def models(
 
     rest_port = settings.model_server_port if port is None else port
     if grpc_port is None:
-        grpc_port = DEFAULT_GRPC_PORT if rest_port else 0
+        grpc_port = settings.model_server_grpc_port if rest_port else 0
     serve(served, host=host, port=rest_port, grpc_port=grpc_port, poll_seconds=poll, on_ready=ready)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,9 +20,9 @@ from lakeloop.events import (
     take_open_events,
 )
 from lakeloop.settings import Settings, load_settings
+from tests.postgresql_server import postgresql_server
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
 RECORDS = """
 from lakeloop.events import record_event
@@ -44,36 +43,10 @@ print(sorted(mine))
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of its own on a Unix socket; its URL."""
-    if POSTGRES is None or (os.geteuid() == 0 and shutil.which("runuser") is None):
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    folder = tmp_path_factory.mktemp("pg")
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    home = Path(f"/tmp/lakeloop-pg-{os.getpid()}")  # a short path: a Unix socket's may have 107 characters
-    home.mkdir(mode=0o777)
-    home.chmod(0o777)
-    data = home / "data"
-    log = folder / "initdb.log"
-    with log.open("w") as stream:
-        make = [*as_user, str(POSTGRES / "initdb"), "-D", str(data), "-U", "lakeloop", "-A", "trust", "--no-sync"]
-        subprocess.run(make, check=True, cwd=home, stdout=stream, stderr=stream)
-        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={home}", "-c", "fsync=off"]
-        server = subprocess.Popen(
-            [*as_user, str(POSTGRES / "postgres"), "-D", str(data), *options], cwd=home, stdout=stream, stderr=stream
-        )
-        try:
-            for _ in range(100):
-                ready = subprocess.run([POSTGRES / "pg_isready", "-h", home, "-q"], check=False)
-                if ready.returncode == 0:
-                    break
-                assert server.poll() is None, log.read_text()
-                subprocess.run(["sleep", "0.1"], check=True)
-            yield f"postgresql+psycopg://lakeloop@/postgres?host={home}"
-        finally:
-            server.terminate()
-            server.wait(20)
-            shutil.rmtree(home)
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server of its own."""
+    with postgresql_server() as server:
+        yield server.socket_url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,0 +1,52 @@
+"""`lakeloop down`: stop everything the platform of this home started, and nothing else."""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+from lakeloop.platform.marked_processes import end_strays, marked_processes
+from lakeloop.platform.one_at_a_time import one_at_a_time
+from lakeloop.platform.places import home_of
+from lakeloop.platform.supervisor import STOP_SECONDS, Supervisor
+from lakeloop.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What there was to stop: how many processes, and how many of them had no supervisor or outlived it."""
+
+    processes: int
+    strays: int
+
+
+def down(settings: Settings) -> Stopped:
+    """Stop the supervisor with its services, then whatever else carries this home's mark.
+
+    Raises:
+        Busy: another `up` or `down` is at work.
+    """
+    with one_at_a_time(settings):
+        return stop_all(settings)
+
+
+def stop_all(settings: Settings) -> Stopped:
+    """The same for who holds the lock already."""
+    home = home_of(settings)
+    before = len(marked_processes(home))
+    supervisor = Supervisor(settings)
+    pid = supervisor.pid()
+    if pid is not None:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            supervisor.stop()
+            _wait(process, 2 * STOP_SECONDS)
+    return Stopped(before, end_strays(home))
+
+
+def _wait(process: psutil.Process, seconds: float) -> None:
+    """Wait for a process of another parent to end."""
+    deadline = time.monotonic() + seconds
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.1)

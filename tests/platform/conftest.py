@@ -1,0 +1,66 @@
+"""A home of its own with free ports, and the command line on it as a user runs it."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from lakeloop.settings import Settings, load_settings
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+PORTS = (
+    "model_server_port", "model_server_grpc_port", "gateway_port", "monitor_port", "prometheus_port",
+    "alertmanager_port", "airflow_port",
+)  # fmt: skip
+COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports nobody listens on now."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def make_settings(home: Path, **more: object) -> Settings:
+    """Settings of a home with free ports."""
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    return load_settings(home=home, use_case="insurance", **ports, **more)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """What makes a command work on this home."""
+    ports = {f"LAKELOOP_{name.upper()}": str(getattr(settings, name)) for name in PORTS}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "LAKELOOP"))}
+    told = {"LAKELOOP_HOME": str(settings.home), "LAKELOOP_DATABASE_URL": settings.database_url, "COLUMNS": "200"}
+    return {**clean, **ports, **told}
+
+
+def run_in(settings: Settings) -> Run:
+    """`lakeloop ARGS…` on a home; gives exit code, standard output and standard error."""
+
+    def run(*args: object, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*COMMAND, *map(str, args)],
+            env={**environment_of(settings), **environment},
+            capture_output=True, text=True, timeout=500, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return make_settings(tmp_path / "home")
+
+
+@pytest.fixture
+def lakeloop(settings: Settings) -> Run:
+    return run_in(settings)
