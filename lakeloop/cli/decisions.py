@@ -86,6 +86,8 @@ def print_decision(decision: Decision) -> None:
             console.print(f"{candidate.name} failed: {candidate.error}", style=BAD, soft_wrap=True)
     pushed = f" as version {decision.version}" if decision.version else ""
     style = BAD if decision.outcome == "none passed" else GOOD
+    console.print(f"{decision.outcome}{pushed}: {OUTCOMES[decision.outcome]}", style=style)
+    console.print(decision.reason, soft_wrap=True)
 
 
 def _scores(decision: Decision) -> Table:
