@@ -1,39 +1,27 @@
-"""Declares what the platform tells Airflow: four assets a use case, in a DAG without tasks.
+"""The assets that tie the DAGs together: what one emits, another waits for.
 
-DAGs are scheduled by these assets; their events come from outside, through Airflow's REST API.
+`<use case>/landing`: files are complete in the landing folder. `gold`: gold is up to date with what landed.
+`ground_truth`, `drift`: reasons to retrain, each an event of the ledger. `model`: a version was pushed.
 """
 
-from airflow.sdk import DAG, Asset
+from airflow.sdk import Asset, AssetWatcher
 
-from lakeloop.contract_file import load_contract
-from lakeloop.errors import ContractError
-from lakeloop.settings import load_settings
+from dags.landing import LandingTrigger
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
 
 ASSETS = ("gold", "model", "drift", "ground_truth")
 
 
-def use_case_assets(use_case: str) -> list[Asset]:
-    """A use case's assets, named `<use case>/<what>`."""
-    return [Asset(name=f"{use_case}/{what}", uri=f"lakeloop://{use_case}/{what}") for what in ASSETS]
+def asset(use_case: str, what: str) -> Asset:
+    """One of a use case's assets, named `<use case>/<what>`."""
+    return Asset(name=f"{use_case}/{what}", uri=f"lakeloop://{use_case}/{what}", group="lakeloop")
 
 
-def declared_assets() -> list[Asset]:
-    """The assets of every use case whose contract can be read; a broken one must not take the others' away."""
-    names = []
-    for path in sorted(load_settings().use_cases.glob("*/contract.yaml")):
-        try:
-            names.append(load_contract(path).use_case)
-        except ContractError:
-            continue
-    return [asset for name in names for asset in use_case_assets(name)]
-
-
-with DAG(
-    dag_id="lakeloop_assets",
-    description="Declares the platform's assets; it has no tasks and never runs.",
-    schedule=declared_assets(),
-    is_paused_upon_creation=True,
-    catchup=False,
-    tags=["lakeloop"],
-):
-    pass
+def landing_asset(contract: Contract, settings: Settings) -> Asset:
+    """The landing folder, watched by Airflow's triggerer."""
+    folder = settings.model_copy(update={"use_case": contract.use_case}).folder("landing")
+    patterns = {name: source.file_pattern.pattern for name, source in contract.sources.items()}
+    watcher = AssetWatcher(name="files_landed", trigger=LandingTrigger(str(folder), patterns))
+    name = f"{contract.use_case}/landing"
+    return Asset(name=name, uri=f"lakeloop://{name}", group="lakeloop", watchers=[watcher])

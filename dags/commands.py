@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from lakeloop.settings import PROJECT
@@ -37,7 +37,7 @@ class LakeloopOperator(BaseOperator):
     `arguments` are templates. One that renders to nothing is left out, one that renders to a list becomes several,
     so that an option of a form is one argument: `{{ '--label=' ~ params.label if params.label }}`.
     Exit code 1 fails the try; 2 (wrong use) and 3 (refused) fail the task for good, unless they are in `answers`:
-    then the task succeeds and `exit_code` tells.
+    then the task succeeds and `exit_code` tells. Events of its outlets carry the result as their `extra`.
     """
 
     template_fields: Sequence[str] = ("arguments", "environment")
@@ -72,6 +72,9 @@ class LakeloopOperator(BaseOperator):
             code, said = self._run(arguments, self._environment_of(context["ti"], result_file))
             result = json.loads(result_file.read_text(encoding="utf-8")) if result_file.exists() else {}
         if code == 0 or code in self.answers:
+            for outlet in self.outlets:
+                if isinstance(outlet, Asset):
+                    context["outlet_events"][outlet].extra = result
             return {**result, "exit_code": code}
         text = f"`lakeloop {shlex.join(arguments)}` {_ending(code)}{': ' if said else ''}{said}"
         raise (AirflowFailException if code in (WRONG_USE, REFUSED) else AirflowException)(text)

@@ -1,24 +1,30 @@
-"""Landing to gold in one go; bad files and bad rows are reported, never raised."""
+"""Landing to gold, in one go or step by step; bad files and bad rows are reported, never raised."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from pyspark.sql import SparkSession
 
 from lakehouse.bronze import LandingReport, land, read_deliveries
 from lakehouse.contract_change import follow_contract
 from lakehouse.gold import GoldReport, build_gold
+from lakehouse.landing import DeliveryRecord
 from lakehouse.layout import work_folder
 from lakehouse.lock import in_turn, only_one
+from lakehouse.new_truth import record_new_truth
 from lakehouse.no_space import disk_full_as_no_space
 from lakehouse.predictions import refine_predictions
 from lakehouse.silver import SilverReport, refine
 from lakeloop.contract import Contract
+from lakeloop.events import Event
+from lakeloop.landing_files import State, write_known
 from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,14 @@ class SourceReport:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What an ingest did; `gold.version` is the version of `gold/training` it left (None: no truth was ever there)."""
+    """What an ingest did; `gold.version` is the version of `gold/training` it left (None: no truth was ever there).
+
+    `new_truth` is the event it recorded if ground truth came.
+    """
 
     sources: tuple[SourceReport, ...]
-    gold: GoldReport
+    gold: GoldReport = field(default_factory=GoldReport)
+    new_truth: Event | None = None
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -62,36 +72,108 @@ class IngestReport:
 
 
 def ingest(
-    spark: SparkSession, contract: Contract, settings: Settings, progress: Callable[[str], None] = lambda line: None
+    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress = lambda line: None
 ) -> IngestReport:
-    """Take everything new in the landing folder through bronze and silver to gold.
+    """Take everything new in the landing folder through bronze and silver to gold: the three steps in one go.
 
     Raises:
         Busy: another ingest runs on this home.
         NoSpace: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
+    with _alone(spark, contract, settings, progress):
+        before = read_deliveries(spark, settings)
+        landed: list[DeliveryRecord] = []
+
+        def take(source: str) -> SourceReport:
+            report = land(spark, contract, settings, source, before)
+            landed.extend(report.records)
+            return _source_report(source, report, refine(spark, contract, settings, source))
+
+        reports = _each_source(contract, take, progress)
+        _note_known(settings, [*before, *landed])
+        refine_predictions(spark, contract, settings)  # only new after a change of the contract
+        return IngestReport(reports, *_gold(spark, contract, settings, progress))
+
+
+def bronze_step(
+    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress = lambda line: None
+) -> IngestReport:
+    """The first step alone: new files into bronze, and the verdict on each; raises as `ingest`."""
+    with _alone(spark, contract, settings, progress):
+        before = read_deliveries(spark, settings)
+        landed: list[DeliveryRecord] = []
+
+        def take(source: str) -> SourceReport:
+            report = land(spark, contract, settings, source, before)
+            landed.extend(report.records)
+            return _source_report(source, report, SilverReport())
+
+        reports = _each_source(contract, take, progress)
+        _note_known(settings, [*before, *landed])
+        return IngestReport(reports)
+
+
+def silver_step(
+    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress = lambda line: None
+) -> IngestReport:
+    """The second step alone: what is new in bronze, judged and typed into silver; raises as `ingest`."""
+
+    def take(source: str) -> SourceReport:
+        return _source_report(source, LandingReport(), refine(spark, contract, settings, source))
+
+    with _alone(spark, contract, settings, progress):
+        reports = _each_source(contract, take, progress)
+        refine_predictions(spark, contract, settings)
+        return IngestReport(reports)
+
+
+def gold_step(
+    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress = lambda line: None
+) -> IngestReport:
+    """The third step alone: gold as silver is now, and an event if that brought ground truth; raises as `ingest`."""
+    with _alone(spark, contract, settings, progress):
+        return IngestReport((), *_gold(spark, contract, settings, progress))
+
+
+@contextmanager
+def _alone(spark: SparkSession, contract: Contract, settings: Settings, progress: Progress) -> Iterator[None]:
+    """One ingest at a time on a home, with tables in the contract's shape."""
     work = work_folder(settings)
     with only_one(work / "ingest.lock"), in_turn(work / "tables.lock"), disk_full_as_no_space():
         follow_contract(spark, contract, settings, progress)
-        before = read_deliveries(spark, settings)
+        yield
 
-        def take(source: str) -> SourceReport:
-            landed = land(spark, contract, settings, source, before)
-            return _source_report(source, landed, refine(spark, contract, settings, source))
 
-        reports = []
-        with ThreadPoolExecutor(len(contract.sources), "ingest") as side_by_side:
-            for report in side_by_side.map(take, contract.sources):
-                reports.append(report)
-                progress(_line(report))
-        refine_predictions(spark, contract, settings)  # only new after a change of the contract
-        gold = build_gold(spark, contract, settings)
-        if gold.version is not None:
-            progress(
-                f"gold/training version {gold.version}: {gold.added:,} rows added, {gold.updated:,} updated, "
-                f"{gold.removed:,} removed"
-            )
-        return IngestReport(tuple(reports), gold)
+def _each_source(
+    contract: Contract, take: Callable[[str], SourceReport], progress: Progress
+) -> tuple[SourceReport, ...]:
+    reports = []
+    with ThreadPoolExecutor(len(contract.sources), "ingest") as side_by_side:
+        for report in side_by_side.map(take, contract.sources):
+            reports.append(report)
+            progress(_line(report))
+    return tuple(reports)
+
+
+def _gold(
+    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress
+) -> tuple[GoldReport, Event | None]:
+    gold = build_gold(spark, contract, settings)
+    if gold.version is not None:
+        progress(
+            f"gold/training version {gold.version}: {gold.added:,} rows added, {gold.updated:,} updated, "
+            f"{gold.removed:,} removed"
+        )
+    return gold, record_new_truth(spark, contract, settings)
+
+
+def _note_known(settings: Settings, records: list[DeliveryRecord]) -> None:
+    """Tell those who watch the landing folder without Spark what need not be taken any more."""
+    known: dict[str, set[State]] = {}
+    for record in records:
+        state = record.file_state
+        known.setdefault(f"{record.source}/{record.file}", set()).add((state.bytes, state.modified))
+    write_known(settings.folder("landing"), known)
 
 
 def _source_report(source: str, landed: LandingReport, refined: SilverReport) -> SourceReport:

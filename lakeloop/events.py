@@ -5,7 +5,7 @@ Airflow may join events or drop the wake-up of later ones; so they live here, an
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Row, Select, Update, insert, select, update
@@ -43,9 +43,18 @@ class Event:
         """The Airflow asset whose event this becomes."""
         return f"{self.use_case}/{self.kind}"
 
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What travels with the asset event: the ledger's number, kind and key, and the payload."""
+        return {"event_id": self.id, "kind": self.kind, "key": self.key, "payload": dict(self.payload)}
 
-def record_event(settings: Settings, kind: Kind, key: str, payload: Mapping[str, Any]) -> tuple[Event, bool]:
+
+def record_event(
+    settings: Settings, kind: Kind, key: str, payload: Mapping[str, Any], claim_seconds: float = 0.0
+) -> tuple[Event, bool]:
     """Write an event down, and whether it is new; one with this key that is there already stays as it is.
+
+    For `claim_seconds` the sending is the writer's own affair; after that the outbox looks whether Airflow has it.
 
     Raises:
         WrongUse: there is no such kind, or the key is empty.
@@ -54,7 +63,15 @@ def record_event(settings: Settings, kind: Kind, key: str, payload: Mapping[str,
         raise WrongUse(f"there are no events of kind {kind!r}; kinds: {', '.join(KINDS)}")
     if not key:
         raise WrongUse(f"an event of kind {kind} needs a key that tells it from the others, e.g. its episode")
-    values = {"use_case": settings.use_case, "kind": kind, "key": key, "payload": dict(payload), "created_at": now()}
+    values: dict[str, Any] = {
+        "use_case": settings.use_case,
+        "kind": kind,
+        "key": key,
+        "payload": dict(payload),
+        "created_at": now(),
+    }
+    if claim_seconds:
+        values |= {"attempts": 1, "attempt_after": _in(claim_seconds)}
     found = select(events).where(
         events.c.use_case == settings.use_case, events.c.kind == kind, events.c.key == key
     )  # fmt: skip
@@ -126,6 +143,10 @@ def find_event(settings: Settings, number: int) -> Event:
 def now() -> str:
     """The time as the ledger writes it: ISO 8601 in UTC, which sorts as text."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _in(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
 def event_of(row: Row[Any]) -> Event:

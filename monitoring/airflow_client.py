@@ -13,7 +13,7 @@ class AirflowClient(AirflowApi):
 
     def post(self, event: Event) -> None:
         """Post the event as an asset event, its number and payload as `extra`. Raises AirflowFailure."""
-        body = {"asset_id": self._asset_id(event.asset), "extra": extra_of(event)}
+        body = {"asset_id": self._asset_id(event.asset), "extra": event.extra}
         self.ask("POST", "/api/v2/assets/events", json=body)
 
     def was_posted(self, event: Event) -> bool:
@@ -38,11 +38,6 @@ class AirflowClient(AirflowApi):
             f"Airflow at {self.url} knows no asset {name}; its DAGs folder must hold dags/assets.py, and the "
             "contract must be one Airflow's processes can read"
         )
-
-
-def extra_of(event: Event) -> dict[str, Any]:
-    """What travels with the asset event: the ledger's number, kind and key, and the payload."""
-    return {"event_id": event.id, "kind": event.kind, "key": event.key, "payload": dict(event.payload)}
 
 
 def _is(posted: dict[str, Any], event: Event) -> bool:

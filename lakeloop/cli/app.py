@@ -12,6 +12,7 @@ from lakeloop.cli import (
     dashboards,
     data,
     decisions,
+    deploy,
     drift,
     events,
     fallback,
@@ -61,6 +62,7 @@ app.add_typer(decisions.app, name="decisions")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("retrain")(retrain.retrain)
+app.command("deploy")(deploy.deploy)
 app.command("simulate")(simulate.simulate)
 app.command("monitor")(monitor.monitor)
 app.command("score")(score.score)

@@ -11,6 +11,7 @@ import typer
 
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, DIM, console, table
+from lakeloop.cli.result import write_result
 from lakeloop.contract import Contract
 from lakeloop.errors import DeliveryError
 from lakeloop.settings import Settings
@@ -49,9 +50,7 @@ def ingest(use_case: UseCase = "") -> None:
     settings, contract = open_use_case(use_case)
     with spark_of(settings) as spark:
         report = ingest_with(spark, settings, contract)
-    if report.refused:
-        count = "1 file was" if len(report.refused) == 1 else f"{len(report.refused)} files were"
-        raise DeliveryError("\n  ".join([f"{count} refused, everything else was taken:", *report.refused]))
+    _fail_if_refused(report)
 
 
 def ingest_with(spark: "SparkSession", settings: Settings, contract: Contract) -> "IngestReport":
@@ -59,7 +58,81 @@ def ingest_with(spark: "SparkSession", settings: Settings, contract: Contract) -
     from lakehouse.ingest import ingest as take_in
 
     with console.status("ingesting …"):
-        report = take_in(spark, contract, settings, lambda line: console.print(line, soft_wrap=True))
+        report = take_in(spark, contract, settings, _say)
+    _tell_sources(report)
+    _tell_truth(report)
+    if not report.changed:
+        console.print("nothing new: no table changed")
+    return report
+
+
+@app.command()
+def bronze(
+    go_on: Annotated[
+        bool, typer.Option("--go-on", help="Refused files are told, and do not fail the command.")
+    ] = False,
+    use_case: UseCase = "",
+) -> None:
+    """Step 1 of an ingest alone: new landing files into bronze, as delivered, each once."""
+    from lakehouse.ingest import bronze_step
+
+    settings, contract = open_use_case(use_case)
+    with spark_of(settings) as spark:
+        report = bronze_step(spark, contract, settings, _say)
+    _tell_sources(report)
+    _give(report)
+    if go_on:
+        for sentence in report.refused:
+            console.print(f"refused: {sentence}", style=BAD, soft_wrap=True)
+    else:
+        _fail_if_refused(report)
+
+
+@app.command()
+def silver(use_case: UseCase = "") -> None:
+    """Step 2 of an ingest alone: bronze into silver, typed and judged by the contract, one row a key."""
+    from lakehouse.ingest import silver_step
+
+    settings, contract = open_use_case(use_case)
+    with spark_of(settings) as spark:
+        report = silver_step(spark, contract, settings, _say)
+    _tell_sources(report)
+    _give(report)
+
+
+@app.command()
+def gold(use_case: UseCase = "") -> None:
+    """Step 3 of an ingest alone: gold as silver is now; new ground truth becomes an event in the ledger."""
+    from lakehouse.ingest import gold_step
+    from lakehouse.tables import read_table
+
+    settings, contract = open_use_case(use_case)
+    rows = 0
+    with spark_of(settings) as spark:
+        report = gold_step(spark, contract, settings, _say)
+        if report.gold.version is not None:
+            rows = read_table(spark, settings, "gold/training").count()
+    if report.gold.version is None:
+        console.print("there is no gold/training yet: it needs features and their ground truth")
+    _tell_truth(report)
+    gold = report.gold
+    write_result(
+        {
+            "version": gold.version,
+            "rows": rows,
+            "rows_added": gold.added,
+            "rows_updated": gold.updated,
+            "rows_removed": gold.removed,
+            "new_truth": None if report.new_truth is None else report.new_truth.extra,
+        }
+    )
+
+
+def _say(line: str) -> None:
+    console.print(line, soft_wrap=True)
+
+
+def _tell_sources(report: "IngestReport") -> None:
     for source in report.sources:
         for notice in source.notices:
             console.print(f"  {source.source}: {notice}", style=DIM, soft_wrap=True)
@@ -67,9 +140,29 @@ def ingest_with(spark: "SparkSession", settings: Settings, contract: Contract) -
             console.print(f"  {source.source}: {count:,} rejected: {reason}", style=BAD, soft_wrap=True)
     if any(source.rejected for source in report.sources):
         console.print("  every rejected row, with file and line: `lakeloop lake show silver/rejects`")
-    if not report.changed:
-        console.print("nothing new: no table changed")
-    return report
+
+
+def _tell_truth(report: "IngestReport") -> None:
+    if report.new_truth is not None:
+        console.print(f"new ground truth: event {report.new_truth.id} of the ledger", style=DIM)
+
+
+def _fail_if_refused(report: "IngestReport") -> None:
+    if report.refused:
+        count = "1 file was" if len(report.refused) == 1 else f"{len(report.refused)} files were"
+        raise DeliveryError("\n  ".join([f"{count} refused, everything else was taken:", *report.refused]))
+
+
+def _give(report: "IngestReport") -> None:
+    """The result of a step for whoever runs it."""
+    write_result(
+        {
+            "taken": [f"{source.source}/{file}" for source in report.sources for file in source.taken],
+            "refused": list(report.refused),
+            "rejected_rows": sum(source.rejected for source in report.sources),
+            "changed": report.changed,
+        }
+    )
 
 
 @app.command()
@@ -78,6 +171,9 @@ def stream(
         bool, typer.Option("--continuous", help="Go on until Ctrl-C; default: what is there, then stop.")
     ] = False,
     every: Annotated[float, typer.Option(min=0.5, help="Seconds between looks, with --continuous.")] = 5.0,
+    if_new: Annotated[
+        bool, typer.Option("--if-new", help="Start Spark only if a finished file of the log is not in the lake yet.")
+    ] = False,
     use_case: UseCase = "",
 ) -> None:
     """Take the request log into bronze/requests and silver/predictions, each request exactly once.
@@ -85,9 +181,13 @@ def stream(
     Lines that are no request record, and rows that break the contract, go to silver/rejects with file, line and
     reason. `lakeloop lake ingest` joins the ground truth and brings gold up to date.
     """
+    from lakehouse.request_log import new_files
     from lakehouse.stream import open_stream
 
     settings, contract = open_use_case(use_case)
+    if if_new and not new_files(settings):
+        console.print("nothing new in the request log")
+        return
     with spark_of(settings) as spark, stop_asked() as stop, open_stream(spark, contract, settings, _say) as take:
         while True:
             report = take()
@@ -95,10 +195,6 @@ def stream(
                 _tell_stream(report)
             if not continuous or stop.wait(every):
                 return
-
-
-def _say(line: str) -> None:
-    console.print(line, soft_wrap=True)
 
 
 @contextmanager
@@ -224,7 +320,7 @@ def vacuum(
     hours: Annotated[int, typer.Option(min=0, help="Keep what was current this many hours ago.")] = 168,
     use_case: UseCase = "",
 ) -> None:
-    """Remove files that no kept version needs; versions that an export refers to are never removed."""
+    """Remove files that no kept version needs; versions that an export or a model was made from are never removed."""
     from lakehouse.maintenance import vacuum as remove_old
 
     settings, _ = open_use_case(use_case)

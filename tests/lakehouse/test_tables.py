@@ -1,10 +1,13 @@
+import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lakehouse.export import export
-from lakehouse.maintenance import exported_versions, optimize, vacuum
+from lakehouse.maintenance import exported_versions, optimize, trained_versions, vacuum
 from lakehouse.tables import history, list_tables, read_table
+from lakeloop.champion import FACTS_FILE
 from lakeloop.errors import NotFound
 from tests.lakehouse.conftest import HEADER, Lake, claims, policy
 
@@ -53,7 +56,7 @@ def test_history_tells_each_version_newest_first(reference: Lake) -> None:
     assert [c.version for c in history(reference.spark, reference.settings, "training", limit=1)] == [1]
 
 
-def test_optimize_and_vacuum_change_no_row_and_keep_exported_versions_readable(lake: Lake) -> None:
+def test_optimize_and_vacuum_change_no_row_and_keep_versions_readable_that_a_model_needs(lake: Lake) -> None:
     lake.deliver("policies", "policies-2023-01.csv", HEADER + "".join(policy("2023-01", n) for n in range(30)))
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", *[2.0] * 29))
     lake.ingest()
@@ -73,3 +76,13 @@ def test_optimize_and_vacuum_change_no_row_and_keep_exported_versions_readable(l
     assert read_table(lake.spark, lake.settings, "training", version=1).toPandas()["risk"].eq(2.0).sum() == 29
     assert lake.rows("gold/training").sort_values("policy_id", ignore_index=True).equals(before)
     assert not lake.ingest().changed
+
+    shutil.rmtree(lake.settings.folder("export"))  # what a model was trained on stays even without its export
+    facts = lake.settings.folder("models") / "1700000000.rolled-back" / FACTS_FILE
+    facts.parent.mkdir(parents=True)
+    facts.write_text(json.dumps({"stamps": {"delta_table": "gold/training", "delta_version": "1"}}))
+    assert trained_versions(lake.settings) == {1}
+    assert vacuum(lake.spark, lake.settings, hours=0)["gold/training"] >= 1
+    assert read_table(lake.spark, lake.settings, "training", version=1).toPandas()["risk"].eq(2.0).sum() == 29
+    shutil.rmtree(lake.settings.folder("models"))
+    assert vacuum(lake.spark, lake.settings, hours=0)["gold/training"] == 0

@@ -1,0 +1,31 @@
+"""Keeps the tables of all use cases small, each night."""
+
+from collections.abc import Sequence
+
+from airflow.sdk import DAG, TaskGroup
+
+from dags.commands import lakeloop_task
+from dags.options import FIRST_STEPS, RETRIES
+
+TEXT = """
+### Housekeeping
+Each night, one use case after the other: *optimize* merges small files into larger ones, *vacuum* removes files that no
+kept version needs. A version that an export or a model was made from is never removed, however old it is.
+"""
+OPTIMIZE = "Readers notice nothing; no row changes."
+VACUUM = "Keeps a week of history, and of `gold/training` everything back to the oldest version a model was trained on."
+
+
+def make_maintenance(use_cases: Sequence[str]) -> DAG:
+    """The DAG `lakeloop_maintenance`."""
+    with DAG(
+        "lakeloop_maintenance", schedule="23 2 * * *", max_active_runs=1, max_active_tasks=1, catchup=False,
+        is_paused_upon_creation=False, auto_register=False, default_args=RETRIES, tags=["lakeloop"],
+        doc_md=TEXT + FIRST_STEPS,
+    ) as dag:  # fmt: skip
+        for use_case in use_cases:
+            with TaskGroup(use_case):
+                optimize = lakeloop_task("optimize", "lake", "optimize", use_case=use_case, doc_md=OPTIMIZE)
+                vacuum = lakeloop_task("vacuum", "lake", "vacuum", use_case=use_case, doc_md=VACUUM)
+                optimize >> vacuum
+    return dag

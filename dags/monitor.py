@@ -1,0 +1,31 @@
+"""Drift and performance from the lake: each hour, and when gold changed."""
+
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
+
+from dags.assets import asset
+from dags.commands import lakeloop_task
+from dags.options import dag_options
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+
+TEXT = """
+Judges the answered requests of every month in the lake: have the inputs drifted from the champion's training data, and
+how right were the answers? It runs each hour and after every ingest. The monitor service judges the present while it
+happens and raises the alarm; this is the history, from which the dashboard is drawn.
+"""
+DRIFT = "Writes `gold/drift`: one row a month and feature. Only months that changed are judged again."
+PERFORMANCE = "Writes `gold/performance`: accuracy realised where truth is there, estimated from confidence where not."
+
+
+def make_monitor(contract: Contract, settings: Settings) -> DAG:
+    """The DAG `<use case>_monitor`."""
+    case = contract.use_case
+    hourly = CronTriggerTimetable("7 * * * *", timezone="UTC")
+    schedule = AssetOrTimeSchedule(timetable=hourly, assets=[asset(case, "gold")])
+    with DAG(schedule=schedule, **dag_options(contract, "monitor", TEXT)) as dag:
+        drift = lakeloop_task("drift", "drift", use_case=case, doc_md=DRIFT)
+        performance = lakeloop_task(
+            "performance", "performance", use_case=case, trigger_rule="all_done", doc_md=PERFORMANCE
+        )
+        drift >> performance
+    return dag

@@ -1,0 +1,64 @@
+"""Months of production in minutes, by hand with a form."""
+
+from airflow.sdk import DAG, Param
+
+from dags.commands import lakeloop_task
+from dags.options import dag_options
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+
+TEXT = """
+Plays months of production: asks each month's rows through the gateway, moves the simulated clock, and delivers the
+ground truth that is due. *Trigger* opens a form. A month that was answered before is passed over, so nothing is counted
+twice; another *run* name asks it again. The gateway must run.
+"""
+SIMULATE = "Asks the gateway. `<use case>_stream` brings the answers into the lake, `<use case>_ingest` the truth."
+
+
+def make_simulate(contract: Contract, settings: Settings) -> DAG:
+    """The DAG `<use case>_simulate`."""
+    params = {
+        "months": Param(
+            "1-12",
+            type="string",
+            pattern=r"^\d{1,4}(-\d{1,4})?$",
+            title="Months",
+            description="A month number or a range, e.g. 7 or 1-12. Month 0 is history and delivered as files.",
+        ),
+        "rate": Param(
+            None,
+            type=["null", "number"],
+            minimum=0.01,
+            maximum=100_000,
+            title="Requests a second",
+            description="Empty: as fast as the gateway answers.",
+        ),
+        "until": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            maximum=1200,
+            title="Then run the clock on to month",
+            description="Delivers the ground truth due until then. Empty: the clock stays at the last month.",
+        ),
+        "label": Param(
+            "first",
+            type="string",
+            pattern=r"^[\w-]{1,40}$",
+            title="Run",
+            description="Each run has request ids of its own.",
+        ),
+    }
+    with DAG(schedule=None, params=params, **dag_options(contract, "simulate", TEXT)) as dag:
+        lakeloop_task(
+            "simulate",
+            "simulate",
+            "--months={{ params.months }}",
+            "{{ '--rate=%s' % params.rate if params.rate is not none }}",
+            "{{ '--until=%s' % params.until if params.until is not none }}",
+            "--label={{ params.label }}",
+            use_case=contract.use_case,
+            retries=0,
+            doc_md=SIMULATE,
+        )
+    return dag

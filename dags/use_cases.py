@@ -1,0 +1,54 @@
+"""The one file Airflow reads: the DAGs of every contract, and housekeeping.
+
+A contract that cannot be used takes nobody else's DAGs away; a DAG named after its folder says what is wrong with it.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from airflow.sdk import DAG
+
+from dags.broken import make_broken
+from dags.deploy import make_deploy
+from dags.ingest import make_ingest
+from dags.maintenance import make_maintenance
+from dags.monitor import make_monitor
+from dags.simulate import make_simulate
+from dags.stream import make_stream
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.settings import Settings, load_settings
+
+MAKERS: tuple[Callable[[Contract, Settings], DAG], ...] = (
+    make_ingest,
+    make_stream,
+    make_monitor,
+    make_deploy,
+    make_simulate,
+)
+
+
+def make_all(settings: Settings) -> Iterator[DAG]:
+    """Every DAG of the platform."""
+    readable = []
+    for path in sorted(settings.use_cases.glob("*/contract.yaml")):
+        made, problem = _make(path, settings)
+        yield from made
+        if problem:
+            yield make_broken(path, problem)
+        else:
+            readable.append(path.parent.name)
+    yield make_maintenance(readable)
+
+
+def _make(path: Path, settings: Settings) -> tuple[list[DAG], str]:
+    """A contract's DAGs, all of them or none and why."""
+    try:
+        contract = load_contract(path)
+        return [make(contract, settings) for make in MAKERS], ""
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one contract, the others' DAGs must be there
+        return [], f"{type(error).__name__}: {error}"
+
+
+for _dag in make_all(load_settings()):
+    globals()[_dag.dag_id] = _dag

@@ -1,0 +1,94 @@
+"""The landing folder as seen without Spark: which files are complete and not in the lake yet.
+
+What the lake knows stands in a small file beside the sources' folders, which every ingest brings up to date.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PART = ".part"
+KNOWN_FILE = ".known.json"
+State = tuple[int, int]
+"""Bytes, and the time of the last change in µs."""
+Known = dict[str, set[State]]
+"""`<source>/<file>` to every state of it the lake has looked at."""
+
+
+def read_known(landing: Path) -> Known:
+    """What the lake has looked at; nothing where no ingest ran, or its note cannot be read."""
+    try:
+        noted = json.loads((landing / KNOWN_FILE).read_text(encoding="utf-8"))
+        return {name: {(size, modified) for size, modified in states} for name, states in noted.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def write_known(landing: Path, known: Mapping[str, Iterable[State]]) -> None:
+    """Note what the lake has looked at; the note is only written where it changes."""
+    content = {name: {(size, modified) for size, modified in states} for name, states in known.items()}
+    if content == read_known(landing):
+        return
+    landing.mkdir(parents=True, exist_ok=True)
+    part = landing / (KNOWN_FILE + PART)
+    part.write_text(json.dumps({name: sorted(states) for name, states in sorted(content.items())}), encoding="utf-8")
+    part.replace(landing / KNOWN_FILE)
+
+
+def landed_files(landing: Path, patterns: Mapping[str, str]) -> dict[str, State]:
+    """Every file whose name is one of its source's, with its state; `patterns`: source to regular expression."""
+    found = {}
+    for source, pattern in patterns.items():
+        folder = landing / source
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if path.suffix == PART or not re.match(pattern, path.name):
+                continue
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                continue
+            found[f"{source}/{path.name}"] = (stat.st_size, stat.st_mtime_ns // 1000)
+    return found
+
+
+@dataclass
+class _Seen:
+    state: State
+    since: float
+    told: float | None = None
+
+
+class Arrivals:
+    """Looks again and again, and tells each complete file that the lake does not know.
+
+    A file that was renamed from `.part` is complete at once, another one when it has not changed for
+    `quiet_seconds`. A file that was told and is still unknown after `again_seconds` is told again: an ingest may
+    have failed, or its wake-up may have been lost.
+    """
+
+    def __init__(self, quiet_seconds: float, again_seconds: float) -> None:
+        self._quiet, self._again = quiet_seconds, again_seconds
+        self._seen: dict[str, _Seen] = {}
+
+    def look(self, files: Mapping[str, State], known: Known, renamed: Iterable[str], now: float) -> list[str]:
+        """The files to tell now; `renamed` were renamed from `.part`, `now` is a time in seconds."""
+        complete = set(renamed)
+        tell = []
+        for name, state in files.items():
+            if state in known.get(name, ()):
+                self._seen.pop(name, None)
+                continue
+            seen = self._seen.get(name)
+            if seen is None or seen.state != state:
+                seen = self._seen[name] = _Seen(state, now)
+            if seen.told is not None:
+                due = now - seen.told >= self._again
+            else:
+                due = name in complete or now - seen.since >= self._quiet
+            if due:
+                seen.told = now
+                tell.append(name)
+        self._seen = {name: seen for name, seen in self._seen.items() if name in files}
+        return tell

@@ -1,0 +1,49 @@
+"""Which landing files are complete, looked at without Spark and without Airflow."""
+
+from pathlib import Path
+
+from lakeloop.landing_files import Arrivals, landed_files, read_known, write_known
+
+PATTERNS = {"claims": r"^claims-(?P<month>\d{4}-\d{2})(\.[\w-]+)?\.csv$"}
+ONE = {"claims/a.csv": (10, 1)}
+
+
+def test_a_file_is_told_when_it_has_not_changed_for_a_while() -> None:
+    arrivals = Arrivals(quiet_seconds=5, again_seconds=300)
+    assert arrivals.look(ONE, {}, (), 0) == []
+    grown = {"claims/a.csv": (20, 2)}
+    assert arrivals.look(grown, {}, (), 4) == []
+    assert arrivals.look(grown, {}, (), 8.9) == []
+    assert arrivals.look(grown, {}, (), 9) == ["claims/a.csv"]
+    assert arrivals.look(grown, {}, (), 10) == []
+
+
+def test_a_renamed_file_is_told_at_once() -> None:
+    assert Arrivals(5, 300).look({**ONE, "claims/b.csv": (1, 1)}, {}, ["claims/a.csv"], 0) == ["claims/a.csv"]
+
+
+def test_what_stays_unknown_to_the_lake_is_told_again_and_what_it_knows_is_not() -> None:
+    arrivals = Arrivals(5, 300)
+    assert arrivals.look(ONE, {}, ONE, 0) == ["claims/a.csv"]
+    assert arrivals.look(ONE, {}, (), 299) == []
+    assert arrivals.look(ONE, {}, (), 300) == ["claims/a.csv"]
+    known = {"claims/a.csv": {(10, 1)}}
+    assert arrivals.look(ONE, known, (), 900) == []
+    assert arrivals.look({"claims/a.csv": (11, 2)}, known, ["claims/a.csv"], 901) == ["claims/a.csv"]
+
+
+def test_parts_and_other_names_are_no_landed_files(tmp_path: Path) -> None:
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    for name in ("claims-2023-01.csv", "claims-2023-02.csv.part", "notes.txt", ".claims-2023-03.csv"):
+        (folder / name).write_text("12345")
+    (state,) = landed_files(tmp_path, PATTERNS).items()
+    assert state[0] == "claims/claims-2023-01.csv" and state[1][0] == 5
+
+
+def test_the_note_of_what_is_known_is_kept_and_a_broken_one_is_as_none(tmp_path: Path) -> None:
+    assert read_known(tmp_path) == {}
+    write_known(tmp_path, {"claims/a.csv": [(10, 1), (11, 2)]})
+    assert read_known(tmp_path) == {"claims/a.csv": {(10, 1), (11, 2)}}
+    (tmp_path / ".known.json").write_text("[1, 2")
+    assert read_known(tmp_path) == {}
