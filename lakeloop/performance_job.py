@@ -13,10 +13,10 @@ from lakehouse.layout import PERFORMANCE, table_exists, table_path
 from lakeloop.champion import champion_facts, pushed_versions
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
-from lakeloop.manifest import read_manifest
 from lakeloop.scoring import probabilities_of
 from lakeloop.settings import Settings
 from monitoring.performance import Calibration, calibrate
+from monitoring.reference import checked_export
 from tfx_pipeline.validate import model_folder
 
 
@@ -57,10 +57,10 @@ def calibrate_version(contract: Contract, settings: Settings, version: str) -> C
 
     Raises:
         NotFound: the version is gone or does not say what it was trained on.
-        WrongUse: its export is gone.
+        LakeloopError: its export is gone or is not what it was trained on any more.
     """
-    manifest = champion_facts(settings, version).manifest_path(settings)
-    files = [manifest.parent / file.path for file in read_manifest(manifest).files if file.split == "eval"]
+    _, shards = checked_export(champion_facts(settings, version), settings, contract)
+    files = [path for split, path in shards if split == "eval"]
     rows = pd.concat([pd.read_csv(file, float_precision="round_trip") for file in files], ignore_index=True)
     probabilities = probabilities_of(contract, model_folder(settings, version), rows)
     correct = np.argmax(probabilities, axis=1) == rows[contract.label.name].to_numpy()

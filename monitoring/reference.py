@@ -26,6 +26,7 @@ ASKED_ROWS = 50_000
 """Of a larger export so many rows are asked: a class share then has a standard error of at most .0023."""
 BATCH, ANSWER_SECONDS = 1000, 30.0
 DTYPES = {"float": np.float64, "int": np.int64, "string": np.str_}
+Shard = tuple[str, Path]
 AskModel = Callable[[Settings, Contract, str, pd.DataFrame], np.ndarray]
 """(settings, contract, version, features) -> probabilities (rows, classes). Raises LakeloopError."""
 
@@ -82,6 +83,29 @@ def export_features(facts: ChampionFacts, settings: Settings, contract: Contract
     Raises:
         LakeloopError: the export is gone or is not what the model was trained on any more.
     """
+    manifest, shards = checked_export(facts, settings, contract)
+    missing = [name for name in contract.features if name not in manifest.columns]
+    if missing:
+        raise LakeloopError(
+            f"the export of version {facts.version} has no {', '.join(missing)}: the contract has changed since; "
+            "train anew"
+        )
+    types = {name: DTYPES[feature.type] for name, feature in contract.features.items()}
+    frames = [
+        pd.read_csv(
+            shard, usecols=list(types), dtype=types, float_precision="round_trip", keep_default_na=False, na_values=[""]
+        )[list(types)]
+        for _, shard in shards
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def checked_export(facts: ChampionFacts, settings: Settings, contract: Contract) -> tuple[Manifest, list[Shard]]:
+    """The manifest a version was trained by and its shards as (split, path), each with the sha256 it was written with.
+
+    Raises:
+        LakeloopError: the export is gone or is not what the model was trained on any more.
+    """
     path = facts.manifest_path(settings)
     gone = f"the rows that version {facts.version} of {contract.use_case} was trained on are not there any more"
     if not path.is_file():
@@ -89,26 +113,15 @@ def export_features(facts: ChampionFacts, settings: Settings, contract: Contract
     if file_sha256(path) != facts.manifest_sha256:
         raise LakeloopError(f"{gone}: {path} is another export now (its sha256 differs)")
     manifest = read_manifest(path)
-    missing = [name for name in contract.features if name not in manifest.columns]
-    if missing:
-        raise LakeloopError(f"{path} has no {', '.join(missing)}: the contract has changed since; train anew")
-    return pd.concat(_shards(path.parent, manifest, contract, gone), ignore_index=True)
-
-
-def _shards(folder: Path, manifest: Manifest, contract: Contract, gone: str) -> list[pd.DataFrame]:
-    frames = []
-    types = {name: DTYPES[feature.type] for name, feature in contract.features.items()}
+    shards: list[Shard] = []
     for file in manifest.files:
-        shard = folder / file.path
+        shard = path.parent / file.path
         if not shard.is_file():
             raise LakeloopError(f"{gone}: {shard} was removed. `lakeloop train` makes a model whose rows are kept")
         if file_sha256(shard) != file.sha256:
             raise LakeloopError(f"{gone}: {shard} was changed (its sha256 is not the manifest's)")
-        frame = pd.read_csv(
-            shard, usecols=list(types), dtype=types, float_precision="round_trip", keep_default_na=False, na_values=[""]
-        )
-        frames.append(frame[list(types)])
-    return frames
+        shards.append((file.split, shard))
+    return manifest, shards
 
 
 def through_model_server(settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:

@@ -47,7 +47,7 @@ class LogTail:
     """Reads on from a position. `position` is always that after the last record given.
 
     With no position it begins so that at least the newest `begin_with` records are read: history is not this one's
-    job. `recent` are records before the position, the oldest first.
+    job. `recent` are records before the position, the oldest first; their ids are known, wherever their files lie.
     """
 
     def __init__(self, folder: Path, position: Mapping[str, tuple[int, int]] | None, begin_with: int) -> None:
@@ -56,13 +56,12 @@ class LogTail:
         self._looked_for: set[tuple[str, int]] = set()
         self._put_away: list[LogFile] = []
         self.unreadable = 0
-        listed = self._list()
-        if position is None:
-            self.position = _begin(listed, begin_with)
-        else:
-            self.position = dict(position)
-            self._put_away = [file for path in folder.glob(f"{STREAMED}/*/*{FINISHED}") if (file := _log_file(path))]
-        self.recent = self._before(listed)
+        files = {(file.writer, file.number): file for file in self._list()}
+        # Looked for second: a file that is moved in between is seen twice rather than never.
+        self._put_away = [file for path in folder.glob(f"{STREAMED}/*/*{FINISHED}") if (file := _log_file(path))]
+        files |= {(file.writer, file.number): file for file in self._put_away}
+        self.position = _begin(list(files.values()), begin_with) if position is None else dict(position)
+        self.recent = self._before(list(files.values()))
         for record in self.recent:
             self._is_new(record)
 

@@ -64,3 +64,15 @@ def test_a_version_whose_rows_are_gone_is_named_and_stays_without_estimate(spark
     facts.manifest.unlink()
     report = estimate_performance(spark, lake.contract, lake.settings)
     assert report.calibrated == () and "version 7 cannot be calibrated" in report.notices[0]
+
+
+@pytest.mark.parametrize("changed", ["manifest.json", "eval/part-00000.csv"])
+def test_rows_that_are_not_those_it_was_trained_with_calibrate_nothing(
+    spark: SparkSession, tmp_path: Path, changed: str
+) -> None:
+    lake = open_lake(spark, tmp_path)
+    facts = push_facts(lake.contract, lake.settings)
+    file = facts.manifest.parent / changed
+    file.write_text(file.read_text() + "\n")
+    report = estimate_performance(spark, lake.contract, lake.settings)
+    assert report.calibrated == () and "sha256" in report.notices[0] and str(file) in report.notices[0]

@@ -92,10 +92,22 @@ def test_a_reader_that_comes_back_goes_on_where_it_stopped(tmp_path: Path, tail:
     shutil.move(finish(first), away)  # put away while nobody looked
     write(part(tmp_path, 2, "later"), 3, 1)
     again = LogTail(tmp_path, position, begin_with=10)
-    assert sorted(ids(again)) == [1, 2, 3]  # r1 lies before the position, in a file that was put away: counted again
+    assert sorted(ids(again)) == [2, 3]  # r1 lies before the position, in a file that was put away: it is known
     write(part(tmp_path, 2, "later"), 4)
     third = LogTail(tmp_path, again.position, begin_with=10)
-    assert ids(third) == [4] and [record.request_id for record in third.recent] == ["r3", "r1"]
+    assert ids(third) == [4] and [record.request_id for record in third.recent] == ["r1", "r2", "r3", "r1"]
+
+
+def test_history_that_was_put_away_before_the_first_look_stays_history_after_a_restart(tmp_path: Path) -> None:
+    away = tmp_path / "_streamed" / "2026-01-01"
+    away.mkdir(parents=True)
+    write(away / "gone-00000001.jsonl", 1, 2, 3)
+    write(tmp_path / f"{WRITER}-00000001.jsonl", *range(10, 20))
+    tail = LogTail(tmp_path, None, begin_with=5)
+    assert ids(tail) == list(range(10, 20))
+    write(tmp_path / f"{WRITER}-00000002.jsonl", 20, 2)
+    again = LogTail(tmp_path, tail.position, begin_with=5)
+    assert ids(again) == [20], "neither the old writer's records nor a repetition of one"
 
 
 def test_the_first_look_takes_the_newest_requests_and_leaves_history(tmp_path: Path) -> None:
