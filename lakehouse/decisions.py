@@ -3,7 +3,7 @@
 from datetime import UTC
 
 from delta.tables import DeltaTable
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from lakehouse.layout import DECISIONS, table_exists, table_path, work_folder
 from lakehouse.lock import in_turn
@@ -37,19 +37,30 @@ COLUMNS = (
     f"candidates {CANDIDATES} NOT NULL",
     "winner string NOT NULL COMMENT 'best candidate that passed; empty: none'",
     "version string NOT NULL COMMENT 'version it was pushed as'",
-    "outcome string NOT NULL COMMENT 'promoted, kept, recommended or none passed'",
+    "outcome string NOT NULL COMMENT 'promoted, kept, recommended, none passed or fell back'",
     "reason string NOT NULL",
     "decided_by string NOT NULL",
 )
+LATER_COLUMNS = (
+    "airflow_run_id string COMMENT 'run of Airflow that made it'",
+    "choice string COMMENT 'what a person answered: promote, change, keep or fallback'",
+    "choice_details string COMMENT 'candidate, requirement or segment that was chosen, and why'",
+    "chosen_by string COMMENT 'who answered'",
+    "chosen_at timestamp COMMENT 'when'",
+)
+"""Added to tables that were made before people were asked; null in their old rows."""
 
 
 def record_decision(spark: SparkSession, settings: Settings, decision: Decision) -> None:
     """Write a decision; recording it again, perhaps with another outcome, replaces its row."""
     path = table_path(settings, "gold", DECISIONS)
     with in_turn(work_folder(settings) / "tables.lock"):
-        create_table(spark, path, ", ".join(COLUMNS), comment="What was tried, how it was judged, and what was done")
+        columns = ", ".join(COLUMNS + LATER_COLUMNS)
+        create_table(spark, path, columns, comment="What was tried, how it was judged, and what was done")
+        _add_later_columns(spark, path)
         table = DeltaTable.forPath(spark, path)
-        row = decision.model_dump() | {"at": decision.at.astimezone(UTC)}
+        times = {"at": decision.at, "chosen_at": decision.chosen_at}
+        row = decision.model_dump() | {name: time and time.astimezone(UTC) for name, time in times.items()}
         rows = spark.createDataFrame([row], table.toDF().schema)
         (
             table.alias("target")
@@ -66,7 +77,7 @@ def read_decisions(spark: SparkSession, settings: Settings) -> list[Decision]:
     if not table_exists(spark, path):
         return []
     rows = spark.read.format("delta").load(path).orderBy("at", "decision_id").collect()
-    return [Decision.model_validate(row.asDict(recursive=True) | {"at": row["at"].astimezone(UTC)}) for row in rows]
+    return [_decision(row) for row in rows]
 
 
 def find_decision(spark: SparkSession, settings: Settings, decision_id: str = "") -> Decision:
@@ -83,3 +94,16 @@ def find_decision(spark: SparkSession, settings: Settings, decision_id: str = ""
         newest = ", ".join(d.decision_id for d in reversed(known[-5:]))
         raise NotFound(f"there is no decision {decision_id} of {settings.use_case}; the newest are {newest}")
     return found
+
+
+def _add_later_columns(spark: SparkSession, path: str) -> None:
+    known = DeltaTable.forPath(spark, path).toDF().columns
+    missing = [column for column in LATER_COLUMNS if column.split()[0] not in known]
+    if missing:
+        spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS ({', '.join(missing)})")
+
+
+def _decision(row: Row) -> Decision:
+    values = {name: value for name, value in row.asDict(recursive=True).items() if value is not None}
+    times = {name: values[name].astimezone(UTC) for name in ("at", "chosen_at") if name in values}
+    return Decision.model_validate(values | times)

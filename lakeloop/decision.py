@@ -7,12 +7,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lakeloop.champion import GateCheck
 
-Outcome = Literal["promoted", "kept", "recommended", "none passed"]
+Outcome = Literal["promoted", "kept", "recommended", "none passed", "fell back"]
+Choice = Literal["promote", "change", "keep", "fallback"]
+CHOICES: dict[Choice, str] = {
+    "promote": "promote anyway",
+    "change": "change the requirement",
+    "keep": "keep the champion",
+    "fallback": "fall back for a segment",
+}
 OUTCOMES: dict[Outcome, str] = {
     "promoted": "the best candidate was pushed and is the champion now",
     "kept": "the champion stays",
     "recommended": "the best candidate was not pushed: somebody has to say so",
     "none passed": "no candidate passed the quality gate: the champion stays, and somebody has to decide",
+    "fell back": "the rules answer instead of the model where that was asked for; the champion stays",
 }
 
 
@@ -64,6 +72,16 @@ class Decision(DecisionPart):
     outcome: Outcome
     reason: str
     decided_by: str
+    airflow_run_id: str = Field("", description="Airflow's run that made it")
+    choice: str = Field("", description="what a person answered: promote, change, keep or fallback; empty: not asked")
+    choice_details: str = Field("", description="the candidate, requirement or segment that was chosen, and why")
+    chosen_by: str = ""
+    chosen_at: datetime | None = Field(None, description="when, in UTC")
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody has to say what to do."""
+        return self.outcome in ("none passed", "recommended") and bool(self.candidates)
 
     def candidate(self, name: str) -> JudgedCandidate | None:
         """The candidate of a name."""

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     airflow_dag_id: str = ""
     airflow_task_id: str = ""
 
+    # How long a person may take to decide, and what is tried on drift without newer truth.
+    decision_hours: float = Field(24.0, gt=0)
+    strategy_on_drift: str = "auto"
+
     landing: str = ""
     lake: str = ""
     export: str = ""

@@ -18,6 +18,7 @@ from lakeloop.contract import Gate
 
 TRAIN, EVAL = "train", "eval"
 Z_95 = 1.959963984540054
+SHARE = "share_"
 ROUNDING = 1e-9  # .87 - .01 is not .86 in binary; a margin of exactly the bound must pass
 
 
@@ -128,6 +129,24 @@ def judge(
     )
 
 
+def judge_again(gate: Gate, report: GateReport) -> GateReport:
+    """The same measured values by a changed gate. A check that was not made then was not measured, and is not made."""
+    values = {check.name: check.value for check in report.checks}
+    shares = {name: value for name, value in values.items() if name.startswith(SHARE)}
+    highest = [values.get(f"max_probability_{name}") for name in ("min", "mean", "max")]
+    checks: list[Check] = []
+    for name, value in report.accuracy.items():
+        checks += check_accuracy(gate, name, value)
+    checks += check_gap(gate, report.accuracy)
+    checks += _check_shares(gate, shares)
+    if all(value is not None for value in highest):
+        checks += _check_highest(gate, *(value for value in highest if value is not None))
+    if "not_worse_than_champion" in values:
+        weighted = bool(report.weighted_accuracy)
+        checks += check_champion(gate, values["not_worse_than_champion"], report.champion_accuracy, weighted)
+    return report.model_copy(update={"checks": tuple(checks)})
+
+
 def check_accuracy(gate: Gate, name: str, value: float) -> Iterator[Check]:
     """Good enough, and not too good to be true; both bounds exclusive."""
     yield _above(f"accuracy_{name}", value, gate.accuracy.above)
@@ -145,22 +164,32 @@ def check_class_shares(gate: Gate, probabilities: np.ndarray, names: Sequence[st
     if gate.class_share_tolerance is None:
         return
     classes = probabilities.shape[1]
-    low, high = ((1 + sign * gate.class_share_tolerance) / classes for sign in (-1, 1))
     shares = np.bincount(probabilities.argmax(axis=1), minlength=classes) / len(probabilities)
-    for name, share in zip(names, shares.tolist(), strict=True):
+    yield from _check_shares(gate, {f"{SHARE}{n}": s for n, s in zip(names, shares.tolist(), strict=True)})
+
+
+def _check_shares(gate: Gate, shares: Mapping[str, float]) -> Iterator[Check]:
+    if gate.class_share_tolerance is None or not shares:
+        return
+    low, high = ((1 + sign * gate.class_share_tolerance) / len(shares) for sign in (-1, 1))
+    for name, share in shares.items():
         inside = low - ROUNDING <= share <= high + ROUNDING
-        yield Check(name=f"share_{name}", value=share, bound=f"{low:.3f} to {high:.3f}", passed=inside)
+        yield Check(name=name, value=share, bound=f"{low:.3f} to {high:.3f}", passed=inside)
 
 
 def check_max_probability(gate: Gate, probabilities: np.ndarray) -> Iterator[Check]:
     """The highest class probability of a row: never a guess, sure on average, and at times very sure."""
+    highest = probabilities.max(axis=1)
+    yield from _check_highest(gate, float(highest.min()), float(highest.mean(dtype=np.float64)), float(highest.max()))
+
+
+def _check_highest(gate: Gate, lowest: float, mean: float, highest: float) -> Iterator[Check]:
     bounds = gate.max_probability
     if bounds is None:
         return
-    highest = probabilities.max(axis=1)
-    yield _above("max_probability_min", float(highest.min()), bounds.min_above)
-    yield _above("max_probability_mean", float(highest.mean(dtype=np.float64)), bounds.mean_above)
-    yield _above("max_probability_max", float(highest.max()), bounds.max_above)
+    yield _above("max_probability_min", lowest, bounds.min_above)
+    yield _above("max_probability_mean", mean, bounds.mean_above)
+    yield _above("max_probability_max", highest, bounds.max_above)
 
 
 def check_champion(

@@ -59,15 +59,18 @@ def push_run(
     run_id: str,
     on_node: Listener = lambda result: None,
     on_start: Callable[[str], None] = lambda node: None,
+    overruled: bool = False,
 ) -> RunRecord:
     """Push the blessed model of a run that ended with the gate's verdict: its remaining nodes, in the same run.
+
+    `overruled`: a person wants it though the gate refused it (`notes.overrule_the_gate`).
 
     Raises:
         NotFound: there is no such run.
         WrongUse: the gate did not bless its model.
         LakeloopError: a node failed.
     """
-    if not load_run(settings, run_id).blessed:
+    if not overruled and not load_run(settings, run_id).blessed:
         raise WrongUse(f"the model of run {run_id} was not blessed by the quality gate; only blessed models are pushed")
     return _run_nodes(settings, contract, run_id, PUSHING, on_node, on_start)
 
@@ -149,6 +152,7 @@ def run_node(settings: Settings, contract: Contract, run_id: str, node: str) -> 
         execution_id=ended.execution_id,
     )
     save_run(settings, record.with_node(result).model_copy(update={**facts, "state": "running", "error": ""}))
+    _note(settings, record, ended.execution_id)
     log.info("event=node_done run=%s node=%s state=%s seconds=%s", run_id, node, result.state, result.seconds)
     return result
 
@@ -160,6 +164,18 @@ def finish_run(settings: Settings, run_id: str) -> RunRecord:
     record = record.model_copy(update={"state": "succeeded", "seconds": seconds})
     save_run(settings, record)
     return record
+
+
+def _note(settings: Settings, record: RunRecord, execution_id: int | None) -> None:
+    """Say in ML Metadata which task ran the node and which event the run is for."""
+    from tfx_pipeline.notes import airflow_notes, note_on_execution, note_on_run
+
+    notes = airflow_notes(settings)
+    why = {"trigger": record.parameters.trigger, "event_id": record.parameters.event_id}
+    notes_of_run = {name: text for name, text in notes.items() if name != "airflow_task_id"} | why
+    if execution_id is not None:
+        note_on_execution(settings, execution_id, notes | why)
+    note_on_run(settings, record.run_id, notes_of_run)
 
 
 def _save_not_asked_for(settings: Settings, record: RunRecord, node: str) -> NodeResult:

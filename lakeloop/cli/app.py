@@ -11,6 +11,8 @@ from lakeloop.cli import (
     contract,
     dashboards,
     data,
+    decide,
+    decision_steps,
     decisions,
     deploy,
     drift,
@@ -58,10 +60,12 @@ app.add_typer(pipeline.pipeline_app, name="pipeline")
 app.add_typer(serve.app, name="serve")
 app.add_typer(fallback.app, name="fallback")
 app.add_typer(events.app, name="events")
+decision_steps.add_to(decisions.app)
 app.add_typer(decisions.app, name="decisions")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("retrain")(retrain.retrain)
+app.command("decide")(decide.decide)
 app.command("deploy")(deploy.deploy)
 app.command("simulate")(simulate.simulate)
 app.command("monitor")(monitor.monitor)

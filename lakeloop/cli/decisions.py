@@ -86,6 +86,10 @@ def print_decision(decision: Decision) -> None:
             console.print(f"{candidate.name} failed: {candidate.error}", style=BAD, soft_wrap=True)
     pushed = f" as version {decision.version}" if decision.version else ""
     style = BAD if decision.outcome == "none passed" else GOOD
+    if decision.choice:
+        when = f"{decision.chosen_at:%Y-%m-%d %H:%M} UTC" if decision.chosen_at is not None else ""
+        details = f" ({decision.choice_details})" if decision.choice_details else ""
+        console.print(f"answered: {decision.choice}{details}, by {decision.chosen_by}, {when}")
     console.print(f"{decision.outcome}{pushed}: {OUTCOMES[decision.outcome]}", style=style)
     console.print(decision.reason, soft_wrap=True)
 

@@ -1,5 +1,8 @@
 """`lakeloop pipeline`, `train` and `validate`: from gold to a judged model."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +10,7 @@ import typer
 
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, GOOD, console, node_line, print_gate
+from lakeloop.cli.result import write_result
 from lakeloop.contract import Contract
 from lakeloop.errors import GateRefused, WrongUse
 from lakeloop.settings import Settings
@@ -14,7 +18,7 @@ from lakeloop.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from tfx_pipeline.run_record import RunRecord
+    from tfx_pipeline.run_record import NodeResult, RunRecord
 
 pipeline_app = typer.Typer(no_args_is_help=True, help="The TFX pipeline's definition.")
 
@@ -32,6 +36,84 @@ def compile_(use_case: UseCase = "") -> None:
     settings, contract = open_use_case(use_case)
     path = compile_pipeline(contract, settings)
     console.print(f"{path} and graph.json beside it", soft_wrap=True)
+
+
+@pipeline_app.command("node")
+def run_one_node(
+    run: Annotated[str, typer.Argument(help="The run, which `lakeloop decisions plan` opened.")],
+    node: Annotated[str, typer.Argument(help="The node, as graph.json names it.")],
+    use_case: UseCase = "",
+) -> None:
+    """Run one node of an open run in this process; again after a failure: what ran before is taken as it is."""
+    settings, _ = open_use_case(use_case)
+    from tfx_pipeline.warm import run_warm
+
+    code = run_warm(settings, run, node)
+    if code is None:
+        one_node(run, node, use_case)
+    elif code:
+        raise typer.Exit(code)
+
+
+@pipeline_app.command("serve-nodes", hidden=True)
+def serve_nodes(use_case: UseCase = "") -> None:
+    """Import TFX once and start nodes from there, for `lakeloop pipeline node`; ends when nobody asks any more."""
+    settings, _ = open_use_case(use_case)
+    from tfx_pipeline.warm import serve
+
+    serve(settings, lambda run, node: _explained(run, node, settings.use_case))
+
+
+def start_node_server(settings: Settings) -> None:
+    """Start `serve-nodes`, apart from this process; it ends by itself."""
+    log = Path(settings.area("logs")) / "node-server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as output:
+        subprocess.Popen(
+            [sys.executable, "-c", "from lakeloop.cli import main; main()", "pipeline", "serve-nodes"],
+            env={**os.environ, "LAKELOOP_USE_CASE": settings.use_case}, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=output, start_new_session=True,
+        )  # fmt: skip
+
+
+def one_node(run: str, node: str, use_case: str) -> None:
+    """Run one node in this process; say how it ended and where ML Metadata has it."""
+    from tfx_pipeline.run_record import load_run
+    from tfx_pipeline.runner import run_node
+
+    settings, contract = open_use_case(use_case)
+    result = run_node(settings, contract, run, node)
+    console.print(node_line(result))
+    where = {"run": run, "execution_id": result.execution_id, "metadata": _metadata_link(settings, result)}
+    for name, value in where.items():
+        console.print(f"  {name}: {value}", soft_wrap=True, markup=False)
+    version = load_run(settings, run).pushed_version
+    write_result({**result.model_dump(mode="json"), **where, "version": version})
+
+
+def _explained(run: str, node: str, use_case: str) -> int:
+    """The same, with errors told as the command line tells them; the exit code."""
+    from lakeloop.cli.failures import explain
+
+    try:
+        one_node(run, node, use_case)
+    except Exception as error:  # noqa: BLE001 - the top of a process of its own
+        text, code = explain(error)
+        typer.echo(f"lakeloop: {text}", err=True)
+        return code
+    return 0
+
+
+def _metadata_link(settings: Settings, result: "NodeResult") -> str:
+    """Where ML Metadata knows the node's execution."""
+    if result.execution_id is None:
+        return "none: the node was skipped"
+    from tfx_pipeline.metadata import open_store
+    from tfx_pipeline.notes import outputs_of
+
+    with open_store(settings) as store:
+        made = outputs_of(store, result.execution_id)
+    return f"execution {result.execution_id}; " + ("; ".join(made) or "no artifacts")
 
 
 def train(

@@ -2,36 +2,49 @@
 
 import getpass
 import os
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lakeloop.cli.decisions import print_decision
 from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
+from lakeloop.cli.pipeline import check_training_options, parse_changes
 from lakeloop.cli.render import DIM, console, node_line
-from lakeloop.errors import GateRefused, WrongUse
+from lakeloop.contract import Contract
+from lakeloop.errors import GateRefused
+from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
-    from lakeloop.measures.candidates import Strategy
+    from lakeloop.measures.asked import Asked
 
 STRATEGIES = ("auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep")
 
 
+StrategyOption = Annotated[
+    str, typer.Option("--strategy", "-s", metavar="|".join(STRATEGIES), help="What to try; `auto` decides by truth.")
+]
+MonthsOption = Annotated[
+    str, typer.Option("--months", "--month", "-m", help="Train on these labelled months instead: 36, 0-12.")
+]
+Trials = Annotated[int, typer.Option(min=1, max=100, help="Hyper-parameters that `tune` tries.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A hyper-parameter for every candidate, e.g. units=50; may be repeated."),
+]
+Promote = Annotated[bool, typer.Option("--promote/--no-promote", help="Push the best; or only compare and record.")]
+Trigger = Annotated[str, typer.Option(help="Why; default: the kinds of the open events.")]
+By = Annotated[str, typer.Option(help="Who decides; default: the user running this.")]
+
+
 def retrain(
-    strategy: Annotated[
-        str,
-        typer.Option("--strategy", "-s", metavar="|".join(STRATEGIES), help="What to try; `auto` decides by truth."),
-    ] = "auto",
-    months: Annotated[
-        str, typer.Option("--months", "--month", "-m", help="Train on these labelled months instead: 36, 0-12.")
-    ] = "",
-    trials: Annotated[int, typer.Option(min=1, max=100, help="Hyper-parameters that `tune` tries.")] = 6,
-    promote: Annotated[
-        bool, typer.Option("--promote/--no-promote", help="Push the best; or only compare and record.")
-    ] = True,
-    trigger: Annotated[str, typer.Option(help="Why; default: the kinds of the open events.")] = "",
-    by: Annotated[str, typer.Option(help="Who decides; default: the user running this.")] = "",
+    strategy: StrategyOption = "auto",
+    months: MonthsOption = "",
+    trials: Trials = 6,
+    set_: Changes = None,
+    promote: Promote = True,
+    trigger: Trigger = "",
+    by: By = "",
     airflow_run_id: Annotated[str, typer.Option(help="Airflow's run, for lineage.")] = "",
     use_case: UseCase = "",
 ) -> None:
@@ -45,13 +58,11 @@ def retrain(
     Takes the open events of the ledger. Exit 3: no candidate passed the gate; the champion stays.
     """
     settings, contract = open_use_case(use_case)
-    asked_months = parse_months(months) if months else None
-    checked = check_strategy(strategy)
-    from lakeloop.measures.candidate_run import Asked, Listener
-    from lakeloop.measures.retrain import decision_page
+    asked = asked_for(settings, contract, strategy, months, trials, set_, promote, trigger, by, airflow_run_id)
+    from lakeloop.measures.asked import Listener
+    from lakeloop.measures.judging import decision_page
     from lakeloop.measures.retrain import retrain as decide
 
-    asked = Asked(checked, asked_months, trials, trigger, by or _user(), promote, airflow_run_id)
     listener = Listener(
         say=lambda text: console.print(text, soft_wrap=True),
         on_node=lambda result: console.print(node_line(result)),
@@ -61,28 +72,44 @@ def retrain(
     console.print(f"\nReport   {decision_page(settings, decision.decision_id)}", soft_wrap=True)
     if decision.outcome == "none passed":
         console.print(
-            "keep it (`lakeloop retrain --strategy keep`), let the rules answer (`lakeloop fallback add --all`, or for "
-            "a segment), try `--strategy tune`, or change the contract's gate",
+            f"`lakeloop decide {decision.decision_id} --choice promote|change|keep|fallback` says what is done; "
+            "`lakeloop fallback add` lets the rules answer at any time, `--strategy tune` tries on",
             style=DIM,
         )
         raise GateRefused(f"{decision.reason}; the champion stays")
 
 
-def check_strategy(text: str) -> "Strategy":
-    """The strategy of that name.
+def asked_for(
+    settings: Settings,
+    contract: Contract,
+    strategy: str,
+    months: str,
+    trials: int,
+    changes: list[str] | None,
+    promote: bool,
+    trigger: str,
+    by: str,
+    airflow_run_id: str = "",
+) -> "Asked":
+    """The options as what is asked for, checked before anything slow starts.
 
     Raises:
-        WrongUse: there is none.
+        WrongUse: naming the option, what was given and what is allowed.
     """
-    from lakeloop.measures.candidates import Strategy
+    from lakeloop.measures.candidates import checked_strategy
 
-    found: Strategy | None = next((name for name in get_args(Strategy) if name == text), None)
-    if found is None:
-        raise WrongUse(f"there is no strategy {text!r}; strategies: {', '.join(STRATEGIES)}")
-    return found
+    checked, asked_months = checked_strategy(strategy), parse_months(months) if months else None
+    parsed = parse_changes(changes or [])
+    if parsed:
+        check_training_options(contract, parsed, ())
+    from lakeloop.measures.asked import Asked
+
+    run = airflow_run_id or settings.airflow_run_id
+    return Asked(checked, asked_months, trials, trigger, by or user_name(), promote, run, parsed)
 
 
-def _user() -> str:
+def user_name() -> str:
+    """The user running this."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

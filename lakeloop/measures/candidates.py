@@ -14,6 +14,18 @@ TRIALS = 6
 Months = tuple[int, int]
 
 
+def checked_strategy(text: str) -> Strategy:
+    """The strategy of that name.
+
+    Raises:
+        WrongUse: there is none.
+    """
+    found = next((name for name in STRATEGIES if name == text), None)
+    if found is None:
+        raise WrongUse(f"there is no strategy {text!r}; strategies: {', '.join(STRATEGIES)}")
+    return found
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One way to make a challenger. `months` None: all labelled ones; `version` None: the table as it is now."""

@@ -24,10 +24,11 @@ from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.drift_job import DriftReport, judge_predictions
-from lakeloop.events import find_event, open_events, record_event
-from lakeloop.measures.candidate_run import Asked
+from lakeloop.events import find_event, open_events, record_event, take_open_events
+from lakeloop.measures.asked import Asked
 from lakeloop.measures.candidates import Strategy
-from lakeloop.measures.retrain import decision_page, retrain
+from lakeloop.measures.judging import decision_page
+from lakeloop.measures.retrain import retrain
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.simulation import simulate, without_gateway
 from tfx_pipeline.parameters import run_parameters
@@ -106,6 +107,8 @@ def first_champion(story: Story) -> RunRecord:
     manifest = export(story.spark, story.contract, story.settings, months=(0, 0))
     run = run_pipeline(story.settings, story.contract, run_parameters(story.contract, manifest, trigger="story"))
     assert run.blessed
+    (truth,) = take_open_events(story.settings, run.run_id)  # that of month 0: this model answers it
+    assert truth.kind == "ground_truth" and truth.payload["new_rows"] == 1500
     return run
 
 

@@ -1,0 +1,50 @@
+"""What a retrain is asked to do, and who hears what happens meanwhile."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from pyspark.sql import SparkSession
+
+from lakeloop.contract import Contract
+from lakeloop.measures.candidates import TRIALS, Months, Strategy
+from lakeloop.settings import Settings
+from tfx_pipeline.run_record import NodeResult
+
+OpenSpark = Callable[[Settings], AbstractContextManager[SparkSession]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for, by whom and why; `promote` False: compare and record, push nothing.
+
+    `changes` are hyper-parameters (name: text) that every candidate is trained with instead of the contract's.
+    """
+
+    strategy: Strategy = "auto"
+    months: Months | None = None
+    trials: int = TRIALS
+    trigger: str = ""
+    decided_by: str = ""
+    promote: bool = True
+    airflow_run_id: str = ""
+    changes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Told what happens while it happens."""
+
+    say: Callable[[str], None] = lambda text: None
+    on_start: Callable[[str], None] = lambda node: None
+    on_node: Callable[[NodeResult], None] = lambda result: None
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every step of a retrain needs."""
+
+    contract: Contract
+    settings: Settings
+    open_spark: OpenSpark
+    listener: Listener = field(default_factory=Listener)
