@@ -13,6 +13,7 @@ from dags.deploy import make_deploy
 from dags.ingest import make_ingest
 from dags.maintenance import make_maintenance
 from dags.monitor import make_monitor
+from dags.retrain import make_retrain
 from dags.simulate import make_simulate
 from dags.stream import make_stream
 from lakeloop.contract import Contract
@@ -23,6 +24,7 @@ MAKERS: tuple[Callable[[Contract, Settings], DAG], ...] = (
     make_ingest,
     make_stream,
     make_monitor,
+    make_retrain,
     make_deploy,
     make_simulate,
 )

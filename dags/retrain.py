@@ -1,0 +1,188 @@
+"""After drift or new ground truth, or by hand: challengers are trained and compared; one wins, or a person decides.
+
+The tasks of a candidate are the nodes of the compiled TFX pipeline. Tasks run one at a time where ML Metadata is
+SQLite, which one process writes at a time, and the same node never runs in two candidates at once, so that the second
+finds the first one's result in the cache.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, TaskGroup, TriggerRule, task, task_group
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.assets import asset
+from dags.commands import LakeloopOperator, lakeloop_task
+from dags.options import dag_options
+from dags.pipeline_graph import Node, candidate_nodes, compiled_nodes, pushing_nodes
+from dags.retrain_form import form, form_options
+from dags.retrain_question import MACROS, answer_options, ask
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+
+DECISION = "{{ (ti.xcom_pull(task_ids='why') or {}).get('decision', '') }}"
+WINNER = "{{ (ti.xcom_pull(task_ids='answer') or ti.xcom_pull(task_ids='compare'))['run'] }}"
+DECIDED_BY = "{{ dag_run.triggering_user_name or 'airflow' }}"
+WAIT_FOR_ANOTHER = {"retries": 30, "retry_delay": timedelta(minutes=1)}
+"""Somebody may be retraining on the command line."""
+
+
+TEXT = """
+Wakes when production drifted or new ground truth came (`{case}/drift`, `{case}/ground_truth`), and takes every event of
+the ledger that nobody has handled: task *why* shows them, and so does the run's note. Each candidate then goes through
+the nodes of the TFX pipeline, is judged by the quality gate and scored on the same rows as the champion. The best is
+pushed (`{case}/model`). Where none passes, task *ask* waits {hours:g} h for a person (*Required actions*), then the
+champion is kept. A failed node is tried again and goes on from there. *Trigger* has a form: strategy, months,
+hyper-parameters.
+"""
+NOT_COMPILED = "The pipeline is not compiled yet. Run this, or `lakeloop pipeline compile`: then its tasks appear here."
+
+
+class PlanOperator(LakeloopOperator):
+    """Gives the candidates alone, since a task group is mapped over what a task returns."""
+
+    def execute(self, context: Any) -> Any:
+        """Each candidate's name and run."""
+        return super().execute(context)["candidates"]
+
+
+def make_retrain(contract: Contract, settings: Settings) -> DAG:
+    """The DAG `<use case>_retrain`. Before anything was compiled it has one task, which compiles the pipeline."""
+    nodes = compiled_nodes(settings.model_copy(update={"use_case": contract.use_case}))
+    return _retrain(contract, settings, nodes) if nodes else _not_compiled(contract)
+
+
+def event_numbers(events: Any) -> str:
+    """The ledger's numbers of the asset events that woke a run; '' where one came from elsewhere, or none did."""
+    extras = [event.extra or {} for of_asset in events.values() for event in of_asset]
+    numbers = [str(extra.get("event_id") or ",".join(map(str, extra.get("open", [])))) for extra in extras]
+    return ",".join(numbers) if all(numbers) else ""
+
+
+def _retrain(contract: Contract, settings: Settings, nodes: tuple[Node, ...]) -> DAG:
+    use_case = contract.use_case
+    drift = asset(use_case, "drift")
+    options = dag_options(contract, "retrain", TEXT.format(case=use_case, hours=settings.decision_hours))
+    options["default_args"] = {**options["default_args"], "weight_rule": "upstream"}
+    with DAG(
+        schedule=(drift | asset(use_case, "ground_truth")),
+        params=form(contract),
+        max_active_tasks=1 if settings.operational_db.startswith("sqlite") else 2,
+        user_defined_macros={"event_numbers": event_numbers, **MACROS},
+        **options,
+    ) as dag:
+        command = _Commands(use_case)
+        why = command(
+            "why", "begin", *form_options(contract), f"--by={DECIDED_BY}",
+            "{{ '--woken-by=' ~ event_numbers(triggering_asset_events) if event_numbers(triggering_asset_events) }}",
+            post_execute=_skip_without_reason, **WAIT_FOR_ANOTHER,
+        )  # fmt: skip
+        plan = PlanOperator(task_id="plan", arguments=["decisions", "plan", DECISION], use_case=use_case)
+        candidates = _candidates(use_case, candidate_nodes(nodes), plan)
+        compare = command("compare", "compare", DECISION, trigger_rule=TriggerRule.NONE_FAILED)
+        what_now = _branch("what_now", compare)
+        question = ask(contract, settings.decision_hours)
+        answer = lakeloop_task(
+            "answer", "decide", DECISION, *answer_options(settings.decision_hours), "--no-push", use_case=use_case
+        )
+        after_answer = _branch("after_answer", answer)
+        first, last = _push(use_case, pushing_nodes(nodes), asset(use_case, "model"))
+        record = command("record", "record", DECISION, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+        wake = lakeloop_task(
+            "wake_next", "decisions", "open", use_case=use_case, outlets=[drift],
+            post_execute=_wake(drift),
+        )  # fmt: skip
+        finish = command("finish", "finish", DECISION).as_teardown()
+
+        why >> plan >> candidates >> compare >> what_now
+        what_now >> question >> answer >> after_answer
+        [what_now, after_answer] >> first
+        [what_now, after_answer, last] >> record >> wake >> finish
+    return dag
+
+
+class _Commands:
+    """Makes tasks that run `lakeloop decisions …` for one use case."""
+
+    def __init__(self, use_case: str) -> None:
+        self._use_case = use_case
+
+    def __call__(self, task_id: str, step: str, *arguments: Any, **options: Any) -> LakeloopOperator:
+        return lakeloop_task(task_id, "decisions", step, *arguments, use_case=self._use_case, **options)
+
+
+def _candidates(use_case: str, nodes: tuple[Node, ...], plan: PlanOperator) -> Any:
+    """The candidates, each the pipeline's nodes up to the gate and its score; a failed one is judged as failed."""
+
+    @task_group(group_id="candidate")
+    def candidate(run: str, name: str) -> None:
+        shown: dict[str, Any] = {
+            "environment": {"LAKELOOP_CANDIDATE": name},
+            "map_index_template": "{{ task.environment['LAKELOOP_CANDIDATE'] }}",
+            "max_active_tis_per_dagrun": 1,
+        }
+        tasks = _node_tasks(use_case, nodes, run, **shown)
+        score = lakeloop_task(
+            "score", "decisions", "score", DECISION, run, use_case=use_case, trigger_rule=TriggerRule.ALL_DONE, **shown
+        )
+        leaves = set(tasks) - {before for node in nodes for before in node.upstream}
+        [tasks[node] for node in sorted(leaves)] >> score
+
+    return candidate.expand_kwargs(plan.output)
+
+
+def _push(use_case: str, nodes: tuple[Node, ...], model: Asset) -> tuple[LakeloopOperator, LakeloopOperator]:
+    """What the winner goes through; the last one tells the asset `model` the version."""
+    with TaskGroup("push"):
+        tasks = _node_tasks(use_case, nodes[:1], WINNER, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+        tasks |= _node_tasks(use_case, nodes[1:], WINNER, outlets=[model], post_execute=_pushed(model))
+        first, last = tasks[nodes[0].id], tasks[nodes[-1].id]
+        first >> last
+    return first, last
+
+
+def _node_tasks(use_case: str, nodes: tuple[Node, ...], run: str, **options: Any) -> dict[str, LakeloopOperator]:
+    tasks: dict[str, LakeloopOperator] = {}
+    for node in nodes:
+        tasks[node.id] = lakeloop_task(node.id, "pipeline", "node", run, node.id, use_case=use_case, **options)
+        [tasks[before] for before in node.upstream if before in tasks] >> tasks[node.id]
+    return tasks
+
+
+def _branch(task_id: str, decided: LakeloopOperator) -> Any:
+    @task.branch(task_id=task_id)
+    def branch(outcome: dict[str, Any]) -> str:
+        if outcome["outcome"] == "promoted":
+            return "push.InfraValidator"
+        return "ask" if outcome["outcome"] == "none passed" and not outcome["choice"] else "record"
+
+    return branch(decided.output)
+
+
+def _skip_without_reason(context: Any, result: Any) -> None:
+    if not result["decision"]:
+        raise AirflowSkipException(result["why"])
+
+
+def _pushed(model: Asset) -> Any:
+    def tell(context: Any, result: Any) -> None:
+        if not result.get("version"):
+            raise AirflowSkipException("nothing was pushed")
+        context["outlet_events"][model].extra = {"version": result["version"], "run": result["run"]}
+
+    return tell
+
+
+def _wake(about: Asset) -> Any:
+    def wake(context: Any, result: Any) -> None:
+        if not result["open"]:
+            raise AirflowSkipException("no event of the ledger is open: nobody has to be woken")
+        context["outlet_events"][about].extra = {"open": result["open"], "woken_by": context["ti"].run_id}
+
+    return wake
+
+
+def _not_compiled(contract: Contract) -> DAG:
+    with DAG(schedule=None, **dag_options(contract, "retrain", NOT_COMPILED)) as dag:
+        lakeloop_task("compile_the_pipeline", "pipeline", "compile", use_case=contract.use_case)
+    return dag

@@ -1,0 +1,72 @@
+"""The form of a retrain by hand: what may be asked for, checked by Airflow before a run is made (else 400)."""
+
+from typing import Any
+
+from airflow.sdk import Param
+
+from lakeloop.contract import Contract, ModelSettings
+
+STRATEGIES = {
+    "auto": "what applies: with newer truth newest and all, without it drop, reweight and resample",
+    "newest": "train on the newest labelled month",
+    "all": "train on all labelled months",
+    "drop": "leave drifted features out",
+    "reweight": "old rows, weighted towards the requests of now",
+    "resample": "old rows, drawn by those weights",
+    "tune": "search hyper-parameters",
+    "keep": "try nothing, and put that on record",
+}
+MONTHS = r"^([0-9]{1,4}(-[0-9]{1,4})?)?$"
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
+def form(contract: Contract) -> dict[str, Param]:
+    """The form's fields, each with what is allowed; an empty hyper-parameter is the contract's."""
+    return {
+        "strategy": Param(
+            "auto", type="string", enum=list(STRATEGIES), values_display=STRATEGIES, title="Strategy",
+            description="What to try; `auto` is what happens after drift or new ground truth.",
+        ),
+        "months": Param(
+            "", type="string", pattern=MONTHS, title="Months",
+            description="Train on these labelled months instead: 36, or 0-12. Empty: the strategy's own.",
+        ),
+        "trials": Param(
+            6, type="integer", minimum=1, maximum=100, title="Trials",
+            description="How many hyper-parameters `tune` tries.",
+        ),
+        "promote": Param(
+            True, type="boolean", title="Promote the best", description="Or only compare and record.",
+        ),
+        "why": Param("", type="string", maxLength=200, title="Why", description="For those who ask later."),
+        **{name: _hyper_parameter(contract, name, schema) for name, schema in _schemas().items()},
+    }  # fmt: skip
+
+
+def form_options(contract: Contract) -> list[str]:
+    """The form as options of `lakeloop decisions begin`: templates, each rendering to nothing where it is empty."""
+    changes = [
+        f"{{{{ '--set={name}=' ~ params['{name}'] if params['{name}'] is not none }}}}"
+        for name in type(contract.model).model_fields
+    ]
+    return [
+        "--strategy={{ params.strategy }}",
+        "{{ '--months=' ~ params.months if params.months }}",
+        "--trials={{ params.trials }}",
+        "{{ '--no-promote' if not params.promote }}",
+        "{{ '--trigger=' ~ params.why if params.why }}",
+        *changes,
+    ]
+
+
+def _schemas() -> dict[str, dict[str, Any]]:
+    properties: dict[str, dict[str, Any]] = ModelSettings.model_json_schema()["properties"]
+    return properties
+
+
+def _hyper_parameter(contract: Contract, name: str, schema: dict[str, Any]) -> Param:
+    bounds = {key: schema[key] for key in _BOUNDS if key in schema}
+    return Param(
+        None, type=["null", schema["type"]], section="Hyper-parameters", title=name,
+        description=f"Empty: {getattr(contract.model, name):g}, as in the contract.", **bounds,
+    )  # fmt: skip

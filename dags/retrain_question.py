@@ -1,0 +1,102 @@
+"""The question to a person when no candidate passes, and the answer as options of `lakeloop decide`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
+
+from lakeloop.contract import Contract
+from lakeloop.decision import CHOICES
+
+CHOICE_OF = {label: choice for choice, label in CHOICES.items()}
+NOBODY = "nobody"
+_GATE = "require "
+
+
+def ask(contract: Contract, hours: float, **operator_options: Any) -> HITLOperator:
+    """A task that waits for a person's answer; without one for so many hours the champion is kept."""
+    labels = [label for choice, label in CHOICES.items() if choice != "fallback" or contract.fallback is not None]
+    return HITLOperator(
+        task_id="ask",
+        subject=f"{contract.title}: no candidate passed the quality gate. What is to be done?",
+        body="{{ ti.xcom_pull(task_ids='compare')['question'] }}",
+        options=labels,
+        defaults=[CHOICES["keep"]],
+        params=_form(contract),
+        response_timeout=timedelta(hours=hours),
+        **operator_options,
+    )
+
+
+def answer_options(hours: float) -> list[str]:
+    """The answer as options of `lakeloop decide`: templates with the macros below."""
+    answer = "ti.xcom_pull(task_ids='ask')"
+    return [
+        f"--choice={{{{ chosen({answer}) }}}}",
+        f"--by={{{{ answered_by({answer}, {hours}) }}}}",
+        f"--at={{{{ answered_at({answer}) }}}}",
+        *(
+            f"{{{{ '--{name}=' ~ answered({answer}, '{name}') if answered({answer}, '{name}') }}}}"
+            for name in ("candidate", "segment", "why")
+        ),
+        f"{{{{ '--gate=' ~ requirements({answer}) if requirements({answer}) }}}}",
+    ]
+
+
+def chosen(answer: Mapping[str, Any]) -> str:
+    """What was chosen, as `lakeloop decide` calls it."""
+    return CHOICE_OF[answer["chosen_options"][0]]
+
+
+def answered_by(answer: Mapping[str, Any], hours: float) -> str:
+    """Who answered; nobody, where the time ran out."""
+    user = answer.get("responded_by_user") or {}
+    return str(user.get("name") or user.get("id") or f"{NOBODY} within {hours:g} h")
+
+
+def answered_at(answer: Mapping[str, Any]) -> str:
+    """When, ISO 8601."""
+    when = answer["responded_at"]
+    return str(when.isoformat() if hasattr(when, "isoformat") else when)
+
+
+def answered(answer: Mapping[str, Any], name: str) -> str:
+    """One field of the form; '' where it is empty."""
+    return str((answer.get("params_input") or {}).get(name) or "").strip()
+
+
+def requirements(answer: Mapping[str, Any]) -> str:
+    """The changed bounds as `name=value,…`."""
+    given = (answer.get("params_input") or {}).items()
+    return ",".join(f"{n.removeprefix(_GATE)}={v}" for n, v in given if n.startswith(_GATE) and v is not None)
+
+
+MACROS = {f.__name__: f for f in (chosen, answered_by, answered_at, answered, requirements)}
+
+
+def _form(contract: Contract) -> dict[str, Param]:
+    fields = {
+        "why": Param("", type="string", maxLength=500, title="Why", description="For those who ask later."),
+        "candidate": Param(
+            "", type="string", title="Promote", description="The candidate to promote anyway; empty: the best scored."
+        ),
+        "segment": Param(
+            "", type="string", title="Segment",
+            description="For whom the rules answer, e.g. `age < 25 and training == 0`; empty: for all rows.",
+        ),
+    }  # fmt: skip
+    for name, bound in _bounds(contract).items():
+        fields[_GATE + name] = Param(
+            None, type=["null", "number"], minimum=0, maximum=1, section="Change the requirement", title=name,
+            description=f"The contract requires {bound:g}; what is required here instead, for this decision.",
+        )  # fmt: skip
+    return fields
+
+
+def _bounds(contract: Contract) -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for name, value in contract.gate.model_dump(exclude_none=True).items():
+        flat |= {f"{name}.{key}": bound for key, bound in value.items()} if isinstance(value, dict) else {name: value}
+    return flat

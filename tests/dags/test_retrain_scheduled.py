@@ -1,0 +1,164 @@
+"""Retrains by Airflow's real scheduler and the real commands: what wakes them, how many there are, what they take.
+
+The strategy is `keep`, so that a run looks, decides and records, but trains nothing: what is tested is who runs when.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+
+from lakeloop.airflow_api import AirflowFailure, AirflowRefusal
+from lakeloop.events import find_event, open_events, record_event
+from lakeloop.platform.airflow_environment import PREFERENCES, airflow_environment, with_airflow
+from lakeloop.platform.generated_secrets import ensure_secrets
+from lakeloop.settings import PROJECT, Settings, load_settings
+from monitoring.airflow_client import AirflowClient
+
+pytestmark = pytest.mark.long
+DAG = "/api/v2/dags/insurance_retrain"
+AIRFLOW = PROJECT / ".venv-airflow" / "bin" / "airflow"
+ORDER = ("GoldExport", "QualityGate", "InfraValidator", "Pusher")
+
+
+class Scheduled:
+    """A running Airflow with one DAG."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = with_airflow(settings)
+        self.events = AirflowClient(self.settings)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The DAG's runs, the oldest first."""
+        found = self.events.ask("GET", f"{DAG}/dagRuns", params={"order_by": "run_after", "limit": 50})["dag_runs"]
+        return list(found)
+
+    def states(self, run: str) -> dict[str, str]:
+        """The state of each task of a run."""
+        found = self.events.ask("GET", f"{DAG}/dagRuns/{run}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+    def happens(self, key: str, post: bool = True) -> int:
+        """Drift is found: it goes to the ledger and, unless Airflow is away just then, to Airflow."""
+        event, _ = record_event(self.settings, "drift", key, {"episode": key})
+        if post:
+            self.events.post(event)
+        return event.id
+
+    def quiet(self, known: int, seconds: float = 15) -> list[dict[str, Any]]:
+        """The runs after all of more than `known` have ended and nothing has begun for a while."""
+        wait(lambda: len(self.runs()) > known and all(run["end_date"] for run in self.runs()), 240)
+        time.sleep(seconds)
+        wait(lambda: all(run["end_date"] for run in self.runs()), 240)
+        return self.runs()[known:]
+
+
+def wait(until: Callable[[], Any], seconds: float) -> Any:
+    """What `until` gives as soon as it gives something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(AirflowFailure):
+            found = until()
+            if found:
+                return found
+        time.sleep(1)
+    raise AssertionError(f"waited {seconds:.0f} s in vain")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
+    home = tmp_path_factory.mktemp("home")
+    settings = load_settings(home=home, use_case="insurance", airflow_port=free_port())
+    graph = home / "tfx" / "insurance" / "graph.json"
+    graph.parent.mkdir(parents=True)
+    graph.write_text(
+        json.dumps({"nodes": [{"id": node, "upstream": ORDER[:number]} for number, node in enumerate(ORDER)]})
+    )
+    ensure_secrets(settings)
+    told = with_airflow(settings)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "LAKELOOP"))}
+    environment = {
+        **inherited, **PREFERENCES, **airflow_environment(settings),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "tests" / "dags" / "retrain_alone"),
+        "LAKELOOP_AIRFLOW_URL": told.airflow_url, "LAKELOOP_AIRFLOW_USER": told.airflow_user,
+        "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(told.airflow_password_file),
+        "LAKELOOP_STRATEGY_ON_DRIFT": "keep", "LAKELOOP_SPARK_MEMORY": "1g",
+    }  # fmt: skip
+    migrated = subprocess.run(
+        [AIRFLOW, "db", "migrate"], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert migrated.returncode == 0, migrated.stderr[-2000:]
+    log = (home / "airflow.log").open("a")
+    parts = [
+        subprocess.Popen([AIRFLOW, part], env=environment, stdout=log, stderr=log, start_new_session=True)
+        for part in ("api-server", "scheduler", "dag-processor")
+    ]
+    try:
+        running = Scheduled(settings)
+        wait(lambda: running.events.ask("GET", DAG)["dag_id"], 240)
+        yield running
+    finally:
+        for number in (15, 9):
+            for part in parts:
+                with suppress(ProcessLookupError):
+                    os.killpg(part.pid, number)
+            deadline = time.monotonic() + 15
+            while number == 15 and time.monotonic() < deadline and any(part.poll() is None for part in parts):
+                time.sleep(0.5)
+        for part in parts:
+            part.wait(20)
+        log.close()
+
+
+def test_events_during_a_run_lead_to_exactly_one_more_that_takes_them_all(airflow: Scheduled) -> None:
+    first = airflow.happens("e1")
+    run = wait(lambda: airflow.runs(), 60)[0]["dag_run_id"]
+    wait(lambda: airflow.states(run).get("why") == "success", 120)
+    assert not airflow.runs()[0]["end_date"], "the first run is still at work"
+    later = [airflow.happens("e2"), airflow.happens("e3"), airflow.happens("e4")]
+    runs = airflow.quiet(0)
+    assert [run["state"] for run in runs] == ["success", "success"]
+    one, two = (find_event(airflow.settings, number).handled_by for number in (first, later[0]))
+    assert one != two
+    assert {find_event(airflow.settings, number).handled_by for number in later} == {two}
+    assert open_events(airflow.settings) == ()
+    # Why it ran stands on the run's page.
+    assert f"decision {one}" in runs[0]["note"] and 'drift e1: {"episode": "e1"}' in runs[0]["note"]
+    assert all(f"drift {key}" in runs[1]["note"] for key in ("e2", "e3", "e4"))
+    states = airflow.states(runs[1]["dag_run_id"])
+    assert (states["record"], states["wake_next"], states["finish"]) == ("success", "skipped", "success")
+
+
+def test_an_event_airflow_was_never_told_of_wakes_the_next_run_too(airflow: Scheduled) -> None:
+    before = len(airflow.runs())
+    airflow.happens("f1")
+    run = wait(lambda: airflow.runs()[before:], 60)[0]["dag_run_id"]
+    wait(lambda: airflow.states(run).get("why") == "success", 120)
+    missed = airflow.happens("f2", post=False)
+    runs = airflow.quiet(before)
+    assert [run["state"] for run in runs] == ["success", "success"]
+    assert airflow.states(runs[0]["dag_run_id"])["wake_next"] == "success"
+    assert open_events(airflow.settings) == ()
+    assert f"decision {find_event(airflow.settings, missed).handled_by}" in runs[1]["note"]
+
+
+def test_a_wrong_form_is_refused_with_the_reason(airflow: Scheduled) -> None:
+    before = len(airflow.runs())
+    for conf, reason in (({"strategy": "hope"}, "is not one of"), ({"units": 0}, "minimum of 1")):
+        with pytest.raises(AirflowRefusal, match=reason) as refused:
+            airflow.events.ask("POST", f"{DAG}/dagRuns", json={"logical_date": None, "conf": conf})
+        assert refused.value.status == httpx.codes.BAD_REQUEST
+    assert len(airflow.runs()) == before
