@@ -8,37 +8,41 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 
 class AnnounceOperator(BaseOperator):
-    """Emits an event of `about` whose `extra` is `found`; is skipped, with `otherwise` in its log, where that is empty.
+    """Emits an event of `about` whose `extra` is the part `part` of another task's result.
 
-    `found` is a template or another task's output.
+    Where that is empty it is skipped, with `otherwise` in its log. `result` is that task's `output`.
     """
 
-    template_fields: Sequence[str] = ("found",)
+    template_fields: Sequence[str] = ("result",)
     ui_color = "#eef4e7"
 
-    def __init__(self, *, about: Asset, found: Any, otherwise: str, **operator_options: Any) -> None:
+    def __init__(self, *, about: Asset, result: Any, part: str, otherwise: str, **operator_options: Any) -> None:
         super().__init__(outlets=[about], **operator_options)
-        self.about, self.found, self.otherwise = about, found, otherwise
+        self.about, self.result, self.part, self.otherwise = about, result, part, otherwise
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Give the extra on to Airflow, which emits the event when the task has succeeded."""
-        if not self.found:
+        found = self.result.get(self.part)
+        if not found:
             raise AirflowSkipException(self.otherwise)
-        context["outlet_events"][self.about].extra = dict(self.found)
-        return dict(self.found)
+        context["outlet_events"][self.about].extra = dict(found)
+        return dict(found)
 
 
 class FailIfAnyOperator(BaseOperator):
-    """Fails, each of `sentences` in its log, where there are any; trying again would change nothing."""
+    """Fails where the part `part` of another task's result lists anything; trying again would change nothing.
 
-    template_fields: Sequence[str] = ("sentences",)
+    Each of the sentences listed is in its log. `result` is that task's `output`.
+    """
+
+    template_fields: Sequence[str] = ("result",)
     ui_color = "#f8ece6"
 
-    def __init__(self, *, sentences: Any, what: str, **operator_options: Any) -> None:
+    def __init__(self, *, result: Any, part: str, what: str, **operator_options: Any) -> None:
         super().__init__(**operator_options)
-        self.sentences, self.what = sentences, what
+        self.result, self.part, self.what = result, part, what
 
     def execute(self, context: Any) -> None:
         """Succeed where there is nothing to tell."""
-        if self.sentences:
-            raise AirflowFailException("\n  ".join([f"{len(self.sentences)} {self.what}:", *self.sentences]))
+        if sentences := self.result.get(self.part):
+            raise AirflowFailException("\n  ".join([f"{len(sentences)} {self.what}:", *sentences]))

@@ -39,13 +39,15 @@ def make_ingest(contract: Contract, settings: Settings) -> DAG:
         truth = AnnounceOperator(
             task_id="ground_truth",
             about=asset(case, "ground_truth"),
-            found=gold.output["new_truth"],
+            result=gold.output,
+            part="new_truth",
             otherwise="no new ground truth came",
             doc_md=TRUTH.format(use_case=case),
         )
         refused = FailIfAnyOperator(
             task_id="refused_files",
-            sentences=bronze.output["refused"],
+            result=bronze.output,
+            part="refused",
             what="refused; everything else was taken",
             doc_md=REFUSED,
         )

@@ -184,5 +184,11 @@ def _wake(about: Asset) -> Any:
 
 def _not_compiled(contract: Contract) -> DAG:
     with DAG(schedule=None, **dag_options(contract, "retrain", NOT_COMPILED)) as dag:
-        lakeloop_task("compile_the_pipeline", "pipeline", "compile", use_case=contract.use_case)
+        lakeloop_task(
+            "compile_the_pipeline",
+            "pipeline",
+            "compile",
+            use_case=contract.use_case,
+            doc_md="Writes the pipeline's graph. When Airflow reads its DAGs again, the nodes are the tasks here.",
+        )
     return dag

@@ -116,7 +116,8 @@ def ask(settings: Settings, contract: Contract, version: str) -> None:
     except (httpx.HTTPError, ValueError) as error:
         raise ModelFails(f"it gave no answer ({type(error).__name__}: {error})") from error
     if answer.status_code != httpx.codes.OK:
-        raise ModelFails(f"it answered {answer.status_code}: {str(content.get('error', content))[:300]}")
+        told = " ".join(str(content.get("error", content)).split())
+        raise ModelFails(f"it answered {answer.status_code}: {told[:300]}")
     probabilities = (content.get("outputs") or {}).get("probabilities")
     if not _are_probabilities(probabilities, len(rows), len(contract.label.class_names)):
         raise ModelFails(f"its answer is not `probabilities` of each class for each row: {str(content)[:300]}")

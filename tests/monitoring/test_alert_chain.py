@@ -216,7 +216,7 @@ def test_an_event_whose_first_sending_was_cut_off_is_in_airflow_once(settings: S
 
 def test_airflow_knows_the_assets_of_every_contract(airflow: Airflow) -> None:
     names = {asset["name"] for asset in airflow.get("/api/v2/assets", limit=100)["assets"]}
-    assert names >= {f"insurance/{what}" for what in ("gold", "model", "drift", "ground_truth")}
+    assert names >= {f"insurance/{what}" for what in ("landing", "gold", "model", "drift", "ground_truth")}
     assert airflow.get("/api/v2/importErrors")["total_entries"] == 0
 
 

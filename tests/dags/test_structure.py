@@ -1,0 +1,71 @@
+"""The DAGs as Airflow reads them: which there are, how they hang together, and what they must not drag in."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeloop.settings import PROJECT
+from tests.dags.conftest import InAirflow
+
+WHAT = ("ingest", "stream", "monitor", "deploy", "simulate")
+
+
+@pytest.fixture(scope="module")
+def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two use cases that have nothing in common, and one whose contract is broken."""
+    folder = tmp_path_factory.mktemp("use_cases")
+    shutil.copytree(PROJECT / "data" / "insurance", folder / "insurance")
+    shutil.copytree(PROJECT / "tests" / "use_cases" / "churn", folder / "churn")
+    (folder / "half done").mkdir()
+    (folder / "half done" / "contract.yaml").write_text("use_case: half done\nfeetures: {}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(in_airflow_once: InAirflow, use_cases: Path) -> dict[str, Any]:
+    return in_airflow_once("read_dags", LAKELOOP_USE_CASES=str(use_cases))
+
+
+def test_each_contract_has_its_dags_and_a_broken_one_takes_none_away(found: dict[str, Any]) -> None:
+    assert found["errors"] == {}
+    expected = {f"{case}_{what}" for case in ("insurance", "churn") for what in WHAT}
+    assert expected | {"lakeloop_maintenance", "half_done_contract_is_broken"} <= set(found["dags"])
+    assert not any(name.startswith("half_done") for name in set(found["dags"]) - {"half_done_contract_is_broken"})
+    page = found["dags"]["half_done_contract_is_broken"]["doc"]
+    assert "feetures" in page and "did you mean `features`?" in page and "half done/contract.yaml" in page
+
+
+def test_reading_them_imports_no_machine_learning_and_one_file(found: dict[str, Any]) -> None:
+    assert found["heavy"] == []
+    assert [Path(file).name for file in found["files"]] == ["use_cases.py"]
+    print(f"\n{len(found['dags'])} DAGs read in {found['seconds']:.2f} s")
+
+
+def test_the_layers_of_an_ingest_follow_each_other(found: dict[str, Any]) -> None:
+    after = {name: task["after"] for name, task in found["dags"]["insurance_ingest"]["tasks"].items()}
+    assert after == {
+        "bronze": [], "silver": ["bronze"], "gold": ["silver"], "ground_truth": ["gold"], "refused_files": ["bronze"],
+    }  # fmt: skip
+
+
+def test_a_model_is_watched_when_it_is_available_and_tables_are_vacuumed_when_optimized(found: dict[str, Any]) -> None:
+    deploy = found["dags"]["insurance_deploy"]["tasks"]
+    assert deploy["watch"]["after"] == ["available"]
+    tasks = found["dags"]["lakeloop_maintenance"]["tasks"]
+    assert tasks["insurance.vacuum"]["after"] == ["insurance.optimize"] and "churn.vacuum" in tasks
+
+
+def test_runs_do_not_overlap_and_past_time_is_not_made_up_for(found: dict[str, Any]) -> None:
+    for name, dag in found["dags"].items():
+        assert not dag["catchup"], name
+        assert dag["most_runs"] == 1 or name.endswith("_is_broken"), name
+    assert found["dags"]["insurance_stream"]["schedule"] == "* * * * *"
+
+
+def test_every_dag_and_every_task_says_what_it_is_for(found: dict[str, Any]) -> None:
+    for name, dag in found["dags"].items():
+        assert len(dag["doc"]) > 200, name
+        for task, content in dag["tasks"].items():
+            assert len(content["doc"]) > 40 or name.endswith("_is_broken"), f"{name}.{task}"

@@ -1,0 +1,145 @@
+"""A pushed version is looked after with a real model server and a real gateway, and taken back if it fails."""
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lakeloop.champion import pushed_versions
+from lakeloop.contract import Contract
+from lakeloop.deployment import RolledBack, deploy, probe_rows, version_to_deploy, wait_until_available
+from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.gateway_client import GatewayClient, Question
+from lakeloop.settings import PROJECT, Settings, load_settings
+from serving.gateway.process import running_gateway
+from serving.model_server.process import running_server
+
+pytestmark = pytest.mark.long
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    script = Path(__file__).with_name("make_failing_models.py")
+    subprocess.run([sys.executable, script, folder], check=True, timeout=300)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A patient budget: a busy machine must not turn a good model's answers into the rules'."""
+    folder = tmp_path_factory.mktemp("use_cases")
+    shutil.copytree(PROJECT / "data" / "insurance", folder / "insurance")
+    contract = folder / "insurance" / "contract.yaml"
+    contract.write_text(contract.read_text().replace("budget_ms: 250", "budget_ms: 20000"))
+    return folder
+
+
+@pytest.fixture
+def platform(tmp_path: Path, saved: Path, use_cases: Path) -> Iterator[Settings]:
+    """A model server and a gateway; version 1 serves, 2 and 3 wait to be pushed."""
+    settings = load_settings(home=tmp_path / "home", use_case="insurance", use_cases=use_cases)
+    models = settings.folder("models")
+    shutil.copytree(saved, models)
+    with running_server({"insurance": models}, poll_seconds=0.1) as server:
+        settings = settings.model_copy(update={"model_server_url": server.url})
+        with running_gateway(settings) as gateway:
+            yield settings.model_copy(update={"gateway_url": gateway.url})
+
+
+@pytest.fixture
+def patient(platform: Settings) -> Contract:
+    from lakeloop.contract_file import load_contract
+
+    return load_contract(platform.contract_path)
+
+
+def push(settings: Settings, version: str) -> None:
+    folder = settings.folder("models")
+    (folder / f"{version}.part").rename(folder / version)
+    wait_until_available(settings, version, 60)
+
+
+@contextmanager
+def asked(settings: Settings, contract: Contract, age: float) -> Iterator[None]:
+    """Somebody of that age asks the gateway all the time."""
+    stop = threading.Event()
+    row = {**probe_rows(contract)[0], "age": age}
+
+    def go_on() -> None:
+        client, number = GatewayClient(settings.gateway, contract, connections=2), 0
+        while not stop.is_set():
+            number += 20
+            client.ask([Question(f"{age}-{number + i}", f"k{i}", "2024-01-01T00:00:00+00:00", row) for i in range(20)])
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def version_in_use(settings: Settings) -> Any:
+    return httpx.get(f"{settings.gateway}/health", trust_env=False).json()["model_version"]
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform: Settings, patient: Contract) -> None:
+    with asked(platform, patient, age=45):
+        seen = deploy(platform, patient, "1", seconds=60)
+    assert seen is not None and seen.answers >= 200 and seen.model_errors == 0 and seen.p99_ms is not None
+
+    push(platform, "2")
+    with pytest.raises(RolledBack, match=r"version 2 was taken back: it answered 400: .*version 1 serves again"):
+        deploy(platform, patient, "2")
+    folder = platform.folder("models")
+    assert pushed_versions(folder) == ["1"] and (folder / "2.rolled-back" / "rolled-back.json").is_file()
+    eventually(lambda: version_in_use(platform) == "1")
+
+    push(platform, "3")
+    eventually(lambda: version_in_use(platform) == "3")
+    with asked(platform, patient, age=20), pytest.raises(RolledBack, match="came from the rules because it failed"):
+        deploy(platform, patient, "3", seconds=60)
+    eventually(lambda: version_in_use(platform) == "1")
+    with asked(platform, patient, age=20):
+        again = deploy(platform, patient, "1", seconds=60)
+    assert again is not None and again.model_errors == 0
+
+
+def test_a_version_that_is_slower_than_the_contract_allows_is_taken_back(platform: Settings, patient: Contract) -> None:
+    assert patient.requests is not None
+    strict = patient.model_copy(update={"requests": patient.requests.model_copy(update={"budget_ms": 0.1})})
+    with asked(platform, patient, age=45), pytest.raises(RolledBack, match="no model is left: the rules answer") as why:
+        deploy(platform, strict, "1", seconds=60)
+    assert "99th percentile" in str(why.value) and "allows 0.1 ms" in str(why.value)
+
+
+def test_what_says_nothing_of_the_model_takes_nothing_back(platform: Settings, patient: Contract) -> None:
+    away = platform.model_copy(update={"model_server_url": NOWHERE})
+    with pytest.raises(LakeloopError, match="is not available after 0 s"):
+        wait_until_available(away, "1", 0)
+    with pytest.raises(LakeloopError, match="nothing was taken back") as failure:
+        deploy(away, patient, "1")
+    assert not isinstance(failure.value, RolledBack)
+    assert deploy(platform.model_copy(update={"gateway_url": NOWHERE}), patient, "1") is None
+    assert pushed_versions(platform.folder("models")) == ["1"]
+    with pytest.raises(NotFound, match="pushed: 1"):
+        version_to_deploy(platform, "9")
