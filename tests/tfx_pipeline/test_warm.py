@@ -1,0 +1,124 @@
+"""Nodes that are forked from a process with everything imported: whose they are, and what becomes of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lakeloop.settings import PROJECT, load_settings
+from tfx_pipeline.warm import run_warm, serve
+
+# TFX itself is left out: what is tested is who runs where and ends when, which has nothing to do with it.
+SERVE = """
+import os, sys, time
+from lakeloop.settings import load_settings
+from tfx_pipeline import warm
+
+def run_node(run, node):
+    print("node", node, "of", run, "by", os.environ.get("ASKER", ""), os.getpid(), flush=True)
+    if node == "slow":
+        time.sleep(60)
+    return int(node) if node.isdigit() else 0
+
+warm.import_all = lambda: None
+print("serving", warm.serve(load_settings(use_case="insurance"), run_node, idle_seconds=float(sys.argv[1])), flush=True)
+"""
+ASK = """
+import sys
+from lakeloop.settings import load_settings
+from tfx_pipeline.warm import run_warm
+sys.exit(run_warm(load_settings(use_case="insurance"), "r1", sys.argv[1]))
+"""
+
+
+def start(home: Path, code: str, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=PROJECT, env={**os.environ, "LAKELOOP_HOME": str(home), **environment},
+    )  # fmt: skip
+
+
+def wait(until: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / ("a long name, as homes may have " * 3)  # longer than the path of a socket may be
+
+
+@pytest.fixture
+def server(home: Path) -> Iterator["subprocess.Popen[str]"]:
+    process = start(home, SERVE, "60")
+    wait((home / "tfx" / "insurance" / "nodes.sock").exists)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_node_is_a_process_of_its_own_with_the_askers_output_and_environment(
+    home: Path, server: "subprocess.Popen[str]"
+) -> None:
+    told, _ = start(home, ASK, "Trainer", ASKER="me").communicate(timeout=30)
+    assert told.startswith("node Trainer of r1 by me ")
+    assert int(told.split()[-1]) != server.pid
+    failed = start(home, ASK, "3")
+    failed.communicate(timeout=30)
+    assert failed.returncode == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_node_ends_with_its_asker(home: Path, server: "subprocess.Popen[str]", number: int) -> None:
+    asker = start(home, ASK, "slow")
+    assert asker.stdout is not None
+    node = int(asker.stdout.readline().split()[-1])
+    assert alive(node)
+    asker.send_signal(number)
+    asker.wait(10)
+    wait(lambda: not alive(node))
+    assert server.poll() is None, "the server goes on"
+
+
+def test_a_killed_node_is_a_failure_and_not_the_end_of_the_server(home: Path, server: "subprocess.Popen[str]") -> None:
+    asker = start(home, ASK, "slow")
+    assert asker.stdout is not None
+    os.kill(int(asker.stdout.readline().split()[-1]), signal.SIGKILL)
+    assert asker.wait(10) == 128 + signal.SIGKILL
+    start(home, ASK, "0").communicate(timeout=30)
+    assert server.poll() is None
+
+
+def test_without_a_server_or_with_one_of_older_code_nodes_run_where_they_are_asked_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(home=home, use_case="insurance")
+    assert run_warm(settings, "r1", "Trainer") is None
+    server = start(home, SERVE, "60")
+    wait((home / "tfx" / "insurance" / "nodes.sock").exists)
+    monkeypatch.setattr("tfx_pipeline.warm.code_sha256", lambda: "of newer code")
+    assert run_warm(settings, "r1", "Trainer") is None
+    assert server.wait(10) == 0, "who has old code ends, so that the next one has the new"
+
+
+def test_there_is_one_server_and_it_ends_when_nobody_asks(home: Path) -> None:
+    server = start(home, SERVE, "1.5")
+    wait((home / "tfx" / "insurance" / "nodes.sock").exists)
+    assert serve(load_settings(home=home, use_case="insurance"), lambda run, node: 0) is False
+    assert server.communicate(timeout=30)[0] == "serving True\n"
+    assert not (home / "tfx" / "insurance" / "nodes.sock").exists()
