@@ -16,7 +16,7 @@ from lakeloop.measures.candidates import Candidate, candidates_for, checked_stra
 from lakeloop.measures.comparison import JudgingRows, newest_truth, old_truth
 from lakeloop.measures.decision_files import Begun, Plan, PlannedCandidate, TakenEvent
 from lakeloop.measures.export_weights import ExportWeights
-from lakeloop.measures.situation import Prepared, Situation, judging_export, prepare, survey
+from lakeloop.measures.situation import Prepared, Situation, judging_export, prepare, survey, take_in_requests
 from lakeloop.settings import Settings
 from tfx_pipeline.gate import GateReport
 from tfx_pipeline.parameters import run_parameters
@@ -58,6 +58,8 @@ def plan(work: Workplace, begun: Begun) -> Plan:
     if known is not None:
         return known
     with work.open_spark(settings) as spark:
+        if contract.requests is not None:
+            take_in_requests(spark, contract, settings)
         situation = survey(spark, contract, settings)
         candidates = candidates_for(asked.strategy, contract, situation.known, asked.months, asked.trials)
         prepared = prepare(spark, contract, settings, candidates)

@@ -1,5 +1,6 @@
 """What is known when a retrain begins: champion, labelled months, drift, and the requests of now."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +12,13 @@ from pyspark.sql import SparkSession
 from lakehouse.export import export, labelled_months
 from lakehouse.labelled import labelled_month
 from lakehouse.layout import TRAINING, table_exists, table_path
+from lakehouse.request_log import new_files
+from lakehouse.stream import stream
 from lakehouse.tables import read_table
 from lakehouse.window import newest_requests
 from lakeloop.champion import ChampionFacts, NoFacts, champion_facts
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import Busy, NotFound, WrongUse
 from lakeloop.evaluation import exported_rows
 from lakeloop.git import git_commit
 from lakeloop.manifest import read_manifest
@@ -25,6 +28,8 @@ from monitoring.drift import judge
 from monitoring.reference import Reference
 from monitoring.verdict import ColumnDrift, Window
 from tfx_pipeline.metadata import PushedModel, champion
+
+STREAM_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,22 @@ def survey(spark: SparkSession, contract: Contract, settings: Settings) -> Situa
     )
     newest = labelled_month(spark, contract, settings, labelled[-1]) if labelled else pd.DataFrame()
     return Situation(known, pushed, drift, newest, window)
+
+
+def take_in_requests(spark: SparkSession, contract: Contract, settings: Settings) -> None:
+    """Bring what the request log has finished into the lake, for what is new counts; a stream at work may do it.
+
+    Raises:
+        Busy: a stream is at work and does not get on.
+    """
+    deadline = time.monotonic() + STREAM_SECONDS
+    while new_files(settings):
+        try:
+            stream(spark, contract, settings)
+        except Busy:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def prepare(spark: SparkSession, contract: Contract, settings: Settings, candidates: list[Candidate]) -> list[Prepared]:
