@@ -10,9 +10,9 @@ export DO_NOT_TRACK := 1
 BIN := .venv/bin
 CODE := lakeloop lakehouse tfx_pipeline serving monitoring dags
 
-SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager
+SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager postgresql
 
-.PHONY: help setup system airflow demo exercise test test-long lint types format bench clean distclean
+.PHONY: help setup system airflow up down demo exercise test test-long lint types format bench clean distclean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,14 @@ system: ## Install the Debian packages the platform, its alerts and its browser 
 airflow: setup ## Make .venv-airflow, the orchestrator's own environment
 	@deploy/setup.sh airflow
 
-demo: setup ## From landing files to a validated, served model, with a report; what happened is printed
-	@$(BIN)/lakeloop demo
+up: airflow ## Start the whole platform and wait until it works
+	@$(BIN)/lakeloop up
+
+down: ## Stop everything that `make up` started
+	@$(BIN)/lakeloop down
+
+demo: setup airflow ## The whole loop through Airflow, told while it happens; ASK=1 asks you, FULL=1 plays 36 months, KEEP=0 stops at the end
+	@$(BIN)/lakeloop demo $(if $(ASK),--ask) $(if $(FULL),--full) $(if $(filter 0,$(KEEP)),--no-keep)
 
 exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 	@$(BIN)/lakeloop exercise

@@ -14,20 +14,22 @@ from lakeloop.cli import (
     decide,
     decision_steps,
     decisions,
+    demo,
     deploy,
     drift,
     events,
+    exercise,
     fallback,
     lake,
     monitor,
     performance,
     pipeline,
     platform,
+    report,
     retrain,
     score,
     serve,
     simulate,
-    story,
 )
 
 app = typer.Typer(
@@ -78,5 +80,6 @@ app.command("up")(platform.up)
 app.command("down")(platform.down)
 app.command("status")(platform.status)
 app.command("logs")(platform.logs)
-app.command("demo")(story.demo)
-app.command("exercise")(story.exercise)
+app.command("demo")(demo.demo)
+app.command("exercise")(exercise.exercise)
+app.command("report")(report.report)

@@ -75,3 +75,9 @@ def node_line(result: "NodeResult") -> Text:
     style = {"failed": BAD, "skipped": DIM, "cached": DIM}.get(result.state, "")
     state = "" if result.state == "ran" else f"[{result.state}] "
     return Text(f"  {result.node:<22}{result.seconds:6.1f} s  {state}{result.result}", style)
+
+
+def chapter(title: str) -> None:
+    """A headline in a story that is told while it happens."""
+    console.print()
+    console.rule(title, align="left", style="dim")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lakeloop.airflow_api import AirflowApi, AirflowFailure
+from lakeloop.dag_ids import DAGS
 from lakeloop.errors import LakeloopError
 from lakeloop.platform.airflow_environment import with_airflow
 from lakeloop.platform.alerting_files import write_alerting_files
@@ -127,21 +128,20 @@ def _not_up(settings: Settings, names: list[str], states: tuple[ServiceStatus, .
 
 
 def _wait_for_dags(settings: Settings) -> tuple[int, tuple[str, ...]]:
-    """How many DAGs Airflow knows, and the files it could not import, once it has read the folder."""
+    """How many DAGs Airflow knows, once the use case's are there, and the files it could not import."""
     api = AirflowApi(with_airflow(settings))
     deadline = time.monotonic() + LONGEST_SECONDS
-    before = 0
+    wanted = {f"{settings.use_case}_{what}" for what in DAGS}
     try:
         while True:
-            count = _ask(api, "/api/v2/dags").get("total_entries", 0)
-            if (count and count == before) or time.monotonic() > deadline:
+            known = {dag["dag_id"] for dag in _ask(api, "/api/v2/dags").get("dags", [])}
+            errors = _ask(api, "/api/v2/importErrors").get("import_errors", [])
+            if wanted <= known or errors or time.monotonic() > deadline:
                 break
-            before = count
-            time.sleep(2 * _LOOK_SECONDS)
-        errors = _ask(api, "/api/v2/importErrors").get("import_errors", [])
+            time.sleep(_LOOK_SECONDS)
     finally:
         api.close()
-    return count, tuple(f"{error.get('filename')}: {_last_line(error.get('stack_trace', ''))}" for error in errors)
+    return len(known), tuple(f"{error.get('filename')}: {_last_line(error.get('stack_trace', ''))}" for error in errors)
 
 
 def _ask(api: AirflowApi, path: str) -> dict[str, Any]:

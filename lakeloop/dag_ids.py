@@ -1,0 +1,3 @@
+"""The DAGs of a use case, by name: `<use case>_<what>`."""
+
+DAGS = ("ingest", "stream", "monitor", "retrain", "deploy", "simulate")
