@@ -1,4 +1,4 @@
-"""`python -m bench [tfx] [serving] [gateway] [lakehouse] [stream] [drift]`: measure, print a table of what was met."""
+"""`python -m bench [PART…] [FOLDER]`: measure, print a table of what was met. Parts are the keys of `PARTS`."""
 
 import platform
 import shutil
@@ -12,7 +12,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import drift_bench, gateway_bench, lakehouse_bench, model_server_bench, stream_bench, tfx_bench
+from bench import (
+    drift_bench,
+    gateway_bench,
+    lakehouse_bench,
+    model_server_bench,
+    platform_bench,
+    stream_bench,
+    tfx_bench,
+)
 from bench.figure import Figure
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
@@ -57,6 +65,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "lakehouse": lakehouse_bench.measure,
     "stream": stream_bench.measure,
     "drift": drift_bench.measure,
+    "platform": platform_bench.measure,
 }
 
 

@@ -11,7 +11,7 @@ if [ ! -e "$policy" ]; then # Debian asks this file whether a package may start 
   trap 'rm -f "$policy"' EXIT
 fi
 brings_services=()
-for service in prometheus prometheus-alertmanager; do
+for service in prometheus prometheus-alertmanager postgresql; do
   dpkg -s "$service" >/dev/null 2>&1 || brings_services+=("$service")
 done
 apt-get update -q

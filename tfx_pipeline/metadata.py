@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import URL
 
-from lakeloop.databases import database_exists, making_database, metadata_database
+from lakeloop.databases import database_exists, metadata_database
 from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
+from tfx_pipeline.metadata_on_postgresql import postgresql_connection
 
 STAMPS = (
     "delta_table",
@@ -49,9 +48,7 @@ def connection_config(settings: Settings) -> metadata_store_pb2.ConnectionConfig
     """How TFX reaches ML Metadata: SQLite in the `tfx` area, or PostgreSQL, whose tables are there afterwards."""
     url = metadata_database(settings)
     if url is not None:
-        config = _postgresql(url)
-        _make_tables(settings.database_url, str(url.database), config.SerializeToString())
-        return config
+        return postgresql_connection(settings.database_url, url)
     database = settings.metadata_db.absolute()
     database.parent.mkdir(parents=True, exist_ok=True)
     config = metadata_store_pb2.ConnectionConfig()
@@ -80,33 +77,6 @@ def open_store(settings: Settings) -> Iterator[metadata_store.MetadataStore]:
         place = settings.metadata_db.absolute() if url is None else url.render_as_string(hide_password=True)
         raise NotFound(f"there is no ML Metadata at {place} yet; `lakeloop train` makes it")
     yield metadata_store.MetadataStore(connection_config(settings))
-
-
-def _postgresql(url: URL) -> metadata_store_pb2.ConnectionConfig:
-    """ML Metadata takes host and port, or the folder of a Unix socket; it writes them into libpq's `key=value` text."""
-    config = metadata_store_pb2.ConnectionConfig()
-    given = {"host": url.host or "", "port": str(url.port or 5432), **url.query}
-    config.postgresql.host, config.postgresql.port = _quoted(str(given["host"])), _quoted(str(given["port"]))
-    config.postgresql.user, config.postgresql.dbname = _quoted(url.username or ""), str(url.database)
-    if url.password:
-        config.postgresql.password = _quoted(str(url.password))
-    if "sslmode" in given:
-        config.postgresql.ssloption.sslmode = str(given["sslmode"])
-    config.postgresql.skip_db_creation = True
-    return config
-
-
-def _quoted(value: str) -> str:
-    """A value of libpq's connection text, which ML Metadata does not quote by itself."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-@cache
-def _make_tables(url: str, database: str, config: bytes) -> None:
-    """Create ML Metadata's database and tables: once a process, and one process at a time."""
-    with making_database(url, database):
-        metadata_store.MetadataStore(metadata_store_pb2.ConnectionConfig.FromString(config))
 
 
 def artifacts_of(

@@ -1,0 +1,115 @@
+"""ML Metadata on a real PostgreSQL server."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.settings import Settings
+from tests.postgresql_server import PostgresqlServer, postgresql_server
+from tfx_pipeline.metadata import champion, connection_config, has_metadata, model_of_version, open_store, pushed_models
+from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.runner import run_pipeline
+
+ODD_PASSWORD = r"it's \ odd"
+OPENS = """
+import sys
+from pathlib import Path
+from lakeloop.settings import Settings
+from tfx_pipeline.metadata import connection_config
+from ml_metadata.metadata_store import MetadataStore
+settings = Settings(home=Path(sys.argv[1]), use_case="insurance", database_url=sys.argv[2])
+print(len(MetadataStore(connection_config(settings)).get_artifact_types()))
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresqlServer]:
+    with postgresql_server() as running:
+        yield running
+
+
+@pytest.fixture
+def on_server(server: PostgresqlServer, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """Settings with databases of this test's own on the server."""
+    name = f"t{abs(hash(request.node.name))}"
+    admin = create_engine(server.socket_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    admin.dispose()
+    url = make_url(server.tcp_url).set(database=name).render_as_string(hide_password=False)
+    return Settings(home=tmp_path / "home", use_case="insurance", database_url=url)
+
+
+def test_processes_that_open_it_first_at_the_same_time_all_succeed(on_server: Settings, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPENS, str(tmp_path), on_server.database_url]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    outputs = [process.communicate(timeout=120) for process in running]
+    assert [process.returncode for process in running] == [0] * 4, outputs[0][1] + outputs[1][1]
+
+
+def test_before_the_first_run_there_is_nothing_and_asking_makes_nothing(on_server: Settings) -> None:
+    assert not has_metadata(on_server) and pushed_models(on_server) == [] and champion(on_server) is None
+    with pytest.raises(NotFound, match=r"_metadata yet; `lakeloop train` makes it"), open_store(on_server):
+        pass
+    assert not has_metadata(on_server)
+
+
+def test_a_socket_and_a_password_with_quotes_and_spaces_work(server: PostgresqlServer, tmp_path: Path) -> None:
+    admin = create_engine(server.socket_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql("CREATE USER ann CREATEDB PASSWORD 'it''s \\ odd'")
+        connection.exec_driver_sql("CREATE DATABASE odd OWNER ann")
+    admin.dispose()
+    with_password = make_url(server.tcp_url).set(username="ann", password=ODD_PASSWORD, database="odd")
+    by_socket = make_url(server.socket_url).set(database="odd")
+    for url in (with_password, by_socket):
+        settings = Settings(home=tmp_path, use_case="x", database_url=url.render_as_string(hide_password=False))
+        subprocess.run([sys.executable, "-c", OPENS, str(tmp_path), settings.database_url], check=True, timeout=120)
+        assert has_metadata(settings)
+
+
+def test_who_may_not_create_databases_is_told_what_to_ask_for(server: PostgresqlServer, tmp_path: Path) -> None:
+    admin = create_engine(server.socket_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql("CREATE USER bob PASSWORD 'bob'")
+        connection.exec_driver_sql("CREATE DATABASE poor OWNER bob")
+    admin.dispose()
+    url = make_url(server.tcp_url).set(username="bob", password="bob", database="poor")
+    settings = Settings(home=tmp_path, use_case="x", database_url=url.render_as_string(hide_password=False))
+    with pytest.raises(LakeloopError, match='CREATE DATABASE "poor_metadata" OWNER "bob"'):
+        connection_config(settings)
+
+
+@pytest.mark.long
+def test_a_real_run_is_recorded_on_the_server(
+    on_server: Settings, insurance: Contract, export_month: Callable[..., Path], tmp_path: Path
+) -> None:
+    manifest = export_month(insurance, on_server, tmp_path / "export")
+    record = run_pipeline(on_server, insurance, run_parameters(insurance, manifest, {}, (), trigger="test"))
+    assert record.blessed and record.pushed_version
+    pushed = champion(on_server)
+    assert pushed is not None and pushed.version == record.pushed_version
+    assert model_of_version(on_server, pushed.version).stamps["trigger"] == "test"
+    with open_store(on_server) as store:
+        options = metadata_store_pb2.LineageSubgraphQueryOptions(
+            starting_artifacts=metadata_store_pb2.LineageSubgraphQueryOptions.StartingNodes(
+                filter_query=f"id = {pushed.pushed_id}"
+            ),
+            direction=metadata_store_pb2.LineageSubgraphQueryOptions.UPSTREAM,
+            max_num_hops=20,
+        )
+        graph = store.get_lineage_subgraph(options, ["artifacts", "artifact_types"])
+    types = {t.id: t.name for t in graph.artifact_types}
+    assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= {types[a.type_id] for a in graph.artifacts}
+    assert not on_server.metadata_db.exists()
+    password = str(make_url(on_server.database_url).password)
+    for path in on_server.home.rglob("ir.pb"):
+        assert password.encode() not in path.read_bytes()
