@@ -22,7 +22,7 @@ from lakeloop.platform.generated_secrets import ensure_secrets
 from lakeloop.settings import PROJECT, Settings, load_settings
 from monitoring.airflow_client import AirflowClient
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 DAG = "/api/v2/dags/insurance_retrain"
 AIRFLOW = PROJECT / ".venv-airflow" / "bin" / "airflow"
 ORDER = ("GoldExport", "QualityGate", "InfraValidator", "Pusher")
@@ -54,9 +54,9 @@ class Scheduled:
 
     def quiet(self, known: int, seconds: float = 15) -> list[dict[str, Any]]:
         """The runs after all of more than `known` have ended and nothing has begun for a while."""
-        wait(lambda: len(self.runs()) > known and all(run["end_date"] for run in self.runs()), 240)
+        wait(lambda: len(self.runs()) > known and all(run["end_date"] for run in self.runs()), 420)
         time.sleep(seconds)
-        wait(lambda: all(run["end_date"] for run in self.runs()), 240)
+        wait(lambda: all(run["end_date"] for run in self.runs()), 420)
         return self.runs()[known:]
 
 
