@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from rich.markdown import Markdown
+from rich.markup import escape
 
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question, TaskState
 from lakeloop.cli.render import BAD, DIM, GOOD, console
@@ -74,7 +75,7 @@ class Watch:
                         status.start()
                 if now.ended:
                     break
-                status.update(f"  {_at_work(tasks)} …")
+                status.update(f"  {escape(_at_work(tasks))} …")
                 time.sleep(LOOK_SECONDS)
         if now.state == "failed":
             failed = [task.label for task in tasks if task.state == "failed"]
@@ -93,7 +94,7 @@ class Watch:
             return
         style = GOOD if task.state == "success" else BAD
         again = f"  (try {task.tries})" if task.tries > 1 else ""
-        self.say(f"  {task.label:44} {task.seconds:6.1f} s  [{style}]{task.state}[/{style}]{again}")
+        self.say(f"  {escape(f'{task.label:44}')} {task.seconds:6.1f} s  [{style}]{task.state}[/{style}]{again}")
 
     def _show(self, question: Question) -> None:
         self.say(f"[bold]a person is asked:[/bold] {question.subject}")
