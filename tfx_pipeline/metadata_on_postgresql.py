@@ -7,6 +7,7 @@ from ml_metadata.proto import metadata_store_pb2
 from sqlalchemy import URL, NullPool, create_engine, text
 
 from lakeloop.databases import making_database
+from tfx_pipeline.metadata_backslashes import carry_backslashes
 
 _LONG_INDEXES = text(
     r"SELECT tablename, indexname FROM pg_indexes "
@@ -19,6 +20,7 @@ def postgresql_connection(server: str, url: URL) -> metadata_store_pb2.Connectio
 
     `server` is the URL of a database on the same server that exists. Raises LakeloopError with what to do.
     """
+    carry_backslashes()
     config = _config(url)
     _make_tables(server, url.render_as_string(hide_password=False), config.SerializeToString())
     return config

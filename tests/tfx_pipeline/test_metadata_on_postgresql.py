@@ -76,6 +76,22 @@ def test_a_socket_and_a_password_with_quotes_and_spaces_work(server: PostgresqlS
         assert has_metadata(settings)
 
 
+def test_long_properties_with_backslashes_and_quotes_come_back_as_they_were(on_server: Settings) -> None:
+    connection_config(on_server)
+    odd = {"code": r'{"a": "b\\n\"c\" \\"}', "long": "it's \\ " * 2000}
+    with open_store(on_server) as store:
+        kind = metadata_store_pb2.ArtifactType(name="Odd", properties={"code": metadata_store_pb2.STRING})
+        artifact = metadata_store_pb2.Artifact(type_id=store.put_artifact_type(kind), uri="C:\\odd")
+        artifact.properties["code"].string_value = odd["code"]
+        artifact.custom_properties["long"].string_value = odd["long"]
+        (number,) = store.put_artifacts([artifact])
+        (found,) = store.get_artifacts_by_id([number])
+        assert found.uri == artifact.uri == "C:\\odd" and artifact.properties["code"].string_value == odd["code"]
+        assert found.properties["code"].string_value == odd["code"]
+        assert found.custom_properties["long"].string_value == odd["long"]
+        assert [a.id for a in store.get_artifacts_by_uri("C:\\odd")] == [number]
+
+
 def test_who_may_not_create_databases_is_told_what_to_ask_for(server: PostgresqlServer, tmp_path: Path) -> None:
     admin = create_engine(server.socket_url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
