@@ -1,8 +1,8 @@
 """Lets ML Metadata keep backslashes on PostgreSQL, which it cannot by itself.
 
-It takes the quotes off what libpq's PQescapeLiteral gives and puts its own around; for a text with a backslash, which is
-given as ` E'…'`, the statement breaks. TFX's properties are JSON within JSON, so every run has backslashes. They travel to
-the database as another character and back.
+It takes the quotes off what libpq's PQescapeLiteral gives and puts its own around. For a text with a backslash that
+is ` E'…'`, and the statement breaks; TFX's properties are JSON within JSON, so every run has backslashes. They travel
+to the database as another character and back.
 """
 
 from collections.abc import Callable
