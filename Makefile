@@ -38,7 +38,7 @@ demo: setup airflow ## The whole loop through Airflow, told while it happens; AS
 exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 	@$(BIN)/lakeloop exercise
 
-test: setup ## All tests that matter every day (under 10 minutes on 2 cores)
+test: setup airflow ## All tests that matter every day (under 15 minutes on 2 cores)
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not long"
 
 test-long: setup airflow ## What takes longer: many seeds, whole stories

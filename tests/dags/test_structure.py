@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
+from lakeloop.dag_ids import DAGS
 from lakeloop.settings import PROJECT
 from tests.dags.conftest import InAirflow
-
-WHAT = ("ingest", "stream", "monitor", "deploy", "simulate")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def found(in_airflow_once: InAirflow, use_cases: Path) -> dict[str, Any]:
 
 def test_each_contract_has_its_dags_and_a_broken_one_takes_none_away(found: dict[str, Any]) -> None:
     assert found["errors"] == {}
-    expected = {f"{case}_{what}" for case in ("insurance", "churn") for what in WHAT}
+    expected = {f"{case}_{what}" for case in ("insurance", "churn") for what in DAGS}
     assert expected | {"lakeloop_maintenance", "half_done_contract_is_broken"} <= set(found["dags"])
     assert not any(name.startswith("half_done") for name in set(found["dags"]) - {"half_done_contract_is_broken"})
     page = found["dags"]["half_done_contract_is_broken"]["doc"]
