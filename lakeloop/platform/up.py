@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lakeloop.airflow_api import AirflowApi, AirflowFailure
+from lakeloop.airflow_api import AirflowApi, AirflowFailure, AirflowRefusal
 from lakeloop.dag_ids import DAGS
 from lakeloop.errors import LakeloopError
 from lakeloop.platform.airflow_environment import with_airflow
@@ -134,10 +134,17 @@ def _wait_for_dags(settings: Settings) -> tuple[int, tuple[str, ...]]:
     wanted = {f"{settings.use_case}_{what}" for what in DAGS}
     try:
         while True:
-            known = {dag["dag_id"] for dag in _ask(api, "/api/v2/dags").get("dags", [])}
-            errors = _ask(api, "/api/v2/importErrors").get("import_errors", [])
-            if wanted <= known or errors or time.monotonic() > deadline:
-                break
+            late = time.monotonic() > deadline
+            try:
+                known = {dag["dag_id"] for dag in _ask(api, "/api/v2/dags").get("dags", [])}
+                errors = _ask(api, "/api/v2/importErrors").get("import_errors", [])
+                if wanted <= known or errors or late:
+                    break
+            except AirflowRefusal as refusal:
+                raise LakeloopError(f"Airflow runs, but {refusal}") from refusal
+            except AirflowFailure as failure:  # its first answers may take long: it reads its modules for them
+                if late:
+                    raise LakeloopError(f"Airflow runs, but {failure}") from failure
             time.sleep(_LOOK_SECONDS)
     finally:
         api.close()
@@ -145,10 +152,7 @@ def _wait_for_dags(settings: Settings) -> tuple[int, tuple[str, ...]]:
 
 
 def _ask(api: AirflowApi, path: str) -> dict[str, Any]:
-    try:
-        return api.ask("GET", path, params={"limit": 100})
-    except AirflowFailure as failure:
-        raise LakeloopError(f"Airflow runs, but {failure}") from failure
+    return api.ask("GET", path, params={"limit": 100})
 
 
 def _last_line(text: str) -> str:
