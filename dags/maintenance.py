@@ -12,7 +12,7 @@ TEXT = """
 Each night, one use case after the other: *optimize* merges small files into larger ones, *vacuum* removes files that no
 kept version needs. A version that an export or a model was made from is never removed, however old it is.
 """
-OPTIMIZE = "Readers notice nothing; no row changes."
+OPTIMIZE = "Merges small files of every table into larger ones. Readers notice nothing; no row changes."
 VACUUM = "Keeps a week of history, and of `gold/training` everything back to the oldest version a model was trained on."
 
 
