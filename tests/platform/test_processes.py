@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +45,13 @@ def python(code: str, home: Path | None) -> Iterator[tuple["subprocess.Popen[str
         process.communicate()
 
 
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def service(port: int) -> Service:
     return Service("gateway", ("true",), ports={"LAKELOOP_GATEWAY_PORT": port})
 
@@ -76,9 +83,10 @@ def test_a_bound_command_ends_with_the_process_that_started_it() -> None:
     )
     with python(code, None) as (parent, pid):
         child = psutil.Process(int(pid))
+        eventually(lambda: child.name() == "sleep")  # bound before this, at setpriv's own start
         parent.kill()
         parent.wait()
-        assert child.pid not in {p.pid for p in psutil.wait_procs([child], timeout=10)[1]}
+        eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_port_of_another_home_is_named_with_the_command_that_frees_it(tmp_path: Path) -> None:
