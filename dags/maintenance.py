@@ -13,7 +13,7 @@ Each night, one use case after the other: *optimize* merges small files into lar
 kept version needs. A version that an export or a model was made from is never removed, however old it is.
 """
 OPTIMIZE = "Merges small files of every table into larger ones. Readers notice nothing; no row changes."
-VACUUM = "Keeps a week of history, and of `gold/training` everything back to the oldest version a model was trained on."
+VACUUM = "Keeps a week of history, and of `gold/training` every version that an export or a model was made from."
 
 
 def make_maintenance(use_cases: Sequence[str]) -> DAG:

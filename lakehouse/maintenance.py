@@ -2,11 +2,11 @@
 
 import json
 import logging
-import math
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from delta.tables import DeltaTable
+from deltalake import DeltaTable as DeltaLog
 from pyspark.sql import SparkSession
 
 from lakehouse.layout import TRAINING, table_path
@@ -17,7 +17,6 @@ from lakeloop.manifest import FILE_NAME, read_manifest
 from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
-RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 
 def optimize(spark: SparkSession, settings: Settings) -> dict[str, tuple[int, int]]:
@@ -31,25 +30,31 @@ def optimize(spark: SparkSession, settings: Settings) -> dict[str, tuple[int, in
     return result
 
 
-def vacuum(spark: SparkSession, settings: Settings, hours: int = 168) -> dict[str, int]:
-    """Delete files that left their table more than `hours` ago; table -> hours kept.
+@dataclass(frozen=True)
+class Vacuumed:
+    """What became of one table's old files; `kept_versions` are those that an export or a model was made from."""
 
-    A version that an export's manifest names, or that a pushed model was trained on, stays readable: gold/training
-    keeps everything back to the oldest such version, however long ago that was. Remove export and model to let it go.
+    removed: int
+    kept_versions: tuple[int, ...] = ()
+
+
+def vacuum(spark: SparkSession, settings: Settings, hours: int = 168) -> dict[str, Vacuumed]:
+    """Delete files that left their table more than `hours` ago, by table.
+
+    A version of gold/training that an export's manifest names, or that a pushed model was trained on, stays readable,
+    however long ago that was. Remove export and model to let it go.
     """
-    kept = {}
-    before = spark.conf.get(RETENTION_CHECK, "true")
-    spark.conf.set(RETENTION_CHECK, "false")
-    try:
-        for layer, name in table_names(spark, settings):
-            table = DeltaTable.forPath(spark, table_path(settings, layer, name))
-            keep = max(hours, _hours_to_oldest_needed(table, settings)) if name == TRAINING else hours
-            table.vacuum(float(keep))
-            kept[f"{layer}/{name}"] = keep
-    finally:
-        spark.conf.set(RETENTION_CHECK, str(before))
-    log.info("event=vacuumed use_case=%s tables=%d", settings.use_case, len(kept))
-    return kept
+    done = {}
+    for layer, name in table_names(spark, settings):
+        table = DeltaLog(table_path(settings, layer, name))
+        needed = exported_versions(settings) | trained_versions(settings) if name == TRAINING else set()
+        keep = sorted(needed & {commit["version"] for commit in table.history()})
+        removed = table.vacuum(
+            hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=keep or None
+        )
+        done[f"{layer}/{name}"] = Vacuumed(len(removed), tuple(keep))
+    log.info("event=vacuumed use_case=%s tables=%d", settings.use_case, len(done))
+    return done
 
 
 def exported_versions(settings: Settings) -> set[int]:
@@ -73,14 +78,3 @@ def trained_versions(settings: Settings) -> set[int]:
         except (OSError, ValueError, KeyError, TypeError):
             log.warning("event=unreadable_facts path=%s", path)
     return versions
-
-
-def _hours_to_oldest_needed(table: DeltaTable, settings: Settings) -> int:
-    """Hours of history that hold every version an export or a model needs; 0 where nothing needs any."""
-    versions = exported_versions(settings) | trained_versions(settings)
-    if not versions:
-        return 0
-    commits = table.history().select("version", "timestamp").collect()
-    found = {row[0]: row[1].astimezone(UTC) for row in commits}
-    since = found.get(min(versions), min(found.values()))  # not in the log any more: then all that is there
-    return math.ceil((datetime.now(UTC) - since).total_seconds() / 3600) + 1

@@ -326,4 +326,5 @@ def vacuum(
     settings, _ = open_use_case(use_case)
     with spark_of(settings) as spark, console.status("vacuuming …"):
         done = remove_old(spark, settings, hours)
-    console.print(table(("table", "hours of history kept"), list(done.items()), ("hours of history kept",)))
+    rows = [(name, t.removed, ", ".join(map(str, t.kept_versions))) for name, t in done.items()]
+    console.print(table(("table", "files removed", "versions kept for an export or a model"), rows, ("files removed",)))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lakehouse.export import export
-from lakehouse.maintenance import exported_versions, optimize, trained_versions, vacuum
+from lakehouse.maintenance import Vacuumed, exported_versions, optimize, trained_versions, vacuum
 from lakehouse.tables import history, list_tables, read_table
 from lakeloop.champion import FACTS_FILE
 from lakeloop.errors import NotFound
@@ -56,33 +56,33 @@ def test_history_tells_each_version_newest_first(reference: Lake) -> None:
     assert [c.version for c in history(reference.spark, reference.settings, "training", limit=1)] == [1]
 
 
-def test_optimize_and_vacuum_change_no_row_and_keep_versions_readable_that_a_model_needs(lake: Lake) -> None:
-    lake.deliver("policies", "policies-2023-01.csv", HEADER + "".join(policy("2023-01", n) for n in range(30)))
-    lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", *[2.0] * 29))
-    lake.ingest()
-    export(lake.spark, lake.contract, lake.settings, version=1)
-    assert exported_versions(lake.settings) == {1}
-    lake.deliver("policies", "policies-2023-02.csv", HEADER + policy("2023-02", 0))
-    lake.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", *[4.0] * 30))
-    lake.ingest()
-    before = lake.rows("gold/training").sort_values("policy_id", ignore_index=True)
-    files = len(list(lake.folder("silver/policies").glob("*.parquet")))
+def test_optimize_and_vacuum_change_no_row_and_keep_versions_readable_that_a_model_needs(small: Lake) -> None:
+    export(small.spark, small.contract, small.settings, version=1)
+    assert exported_versions(small.settings) == {1}
+    small.deliver("policies", "policies-2023-02.csv", HEADER + policy("2023-02", 0))
+    small.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", *[4.0] * 31))
+    small.ingest()
+    before = small.rows("gold/training").sort_values("policy_id", ignore_index=True)
+    files = len(list(small.folder("silver/policies").glob("*.parquet")))
 
-    assert optimize(lake.spark, lake.settings)["silver/policies"] == (2, 1)
-    kept = vacuum(lake.spark, lake.settings, hours=0)
+    assert optimize(small.spark, small.settings)["silver/policies"] == (2, 1)
+    (small.folder("gold/training") / "part-being-written.parquet").touch()
+    assert {t.removed for t in vacuum(small.spark, small.settings).values()} == {0}  # all of it is younger than a week
+    done = vacuum(small.spark, small.settings, hours=0)["gold/training"]
+    assert done.kept_versions == (1,) and done.removed >= 2  # version 2's file, and the one that nobody wrote on
 
-    assert kept["gold/training"] >= 1 and kept["silver/policies"] == 0
-    assert len(list(lake.folder("silver/policies").glob("*.parquet"))) < files
-    assert read_table(lake.spark, lake.settings, "training", version=1).toPandas()["risk"].eq(2.0).sum() == 29
-    assert lake.rows("gold/training").sort_values("policy_id", ignore_index=True).equals(before)
-    assert not lake.ingest().changed
+    assert len(list(small.folder("silver/policies").glob("*.parquet"))) < files
+    assert read_table(small.spark, small.settings, "training", version=1).toPandas()["risk"].eq(2.0).sum() == 30
+    assert small.rows("gold/training").sort_values("policy_id", ignore_index=True).equals(before)
+    assert not small.ingest().changed
 
-    shutil.rmtree(lake.settings.folder("export"))  # what a model was trained on stays even without its export
-    facts = lake.settings.folder("models") / "1700000000.rolled-back" / FACTS_FILE
+    shutil.rmtree(small.settings.folder("export"))  # what a model was trained on stays even without its export
+    facts = small.settings.folder("models") / "1700000000.rolled-back" / FACTS_FILE
     facts.parent.mkdir(parents=True)
     facts.write_text(json.dumps({"stamps": {"delta_table": "gold/training", "delta_version": "1"}}))
-    assert trained_versions(lake.settings) == {1}
-    assert vacuum(lake.spark, lake.settings, hours=0)["gold/training"] >= 1
-    assert read_table(lake.spark, lake.settings, "training", version=1).toPandas()["risk"].eq(2.0).sum() == 29
-    shutil.rmtree(lake.settings.folder("models"))
-    assert vacuum(lake.spark, lake.settings, hours=0)["gold/training"] == 0
+    assert trained_versions(small.settings) == {1}
+    assert vacuum(small.spark, small.settings, hours=0)["gold/training"] == Vacuumed(removed=0, kept_versions=(1,))
+    assert read_table(small.spark, small.settings, "training", version=1).toPandas()["risk"].eq(2.0).sum() == 30
+    shutil.rmtree(small.settings.folder("models"))
+    gone = vacuum(small.spark, small.settings, hours=0)["gold/training"]
+    assert gone.removed >= 1 and gone.kept_versions == ()
