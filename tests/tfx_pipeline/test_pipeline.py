@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tfx.utils.dependency_utils import make_beam_dependency_flags
 
 from lakeloop.champion import champion_facts
 from lakeloop.contract import Contract
@@ -18,6 +19,7 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
 from tfx_pipeline.graph import read_graph
 from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.pipeline import BEAM_FLAGS
 from tfx_pipeline.run_record import NodeResult, RunRecord, load_run, load_runs
 from tfx_pipeline.runner import finish_run, run_node, run_pipeline, start_run
 from tfx_pipeline.validate import model_folder, newest_version, validate_model, versions
@@ -508,6 +510,10 @@ def test_what_cannot_be_validated_is_said_plainly(first: Finished, rows: pd.Data
     (broken / "saved_model.pb").write_bytes(b"not a model")
     with pytest.raises(LakeloopError, match="cannot be loaded"):
         validate_model(broken, first.contract, rows)
+
+
+def test_tfx_does_not_pack_its_sources_for_remote_workers() -> None:
+    assert make_beam_dependency_flags(list(BEAM_FLAGS)) == list(BEAM_FLAGS)
 
 
 def test_the_manifest_is_kept_with_the_run(first: Finished) -> None:
