@@ -21,6 +21,7 @@ from serving.model_server.process import stop, wait_until_available
 from tfx_pipeline.metadata import artifacts_of, open_store
 from tfx_pipeline.run_record import load_runs
 
+pytestmark = pytest.mark.long
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
 
