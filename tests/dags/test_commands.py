@@ -4,14 +4,13 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.dags.conftest import PYTHON, SCRIPTS, InAirflow
+from tests.waiting import eventually
 
 RUN = SCRIPTS / "run_tasks.py"
 SAYS_WHY = "echo working; echo 'lakeloop: the disk is full' >&2; echo '  free some' >&2; exit 1"
@@ -101,11 +100,3 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return value

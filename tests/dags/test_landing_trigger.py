@@ -13,7 +13,7 @@ from lakeloop.contract_file import load_contract
 from lakeloop.landing_files import landed_files, write_known
 from lakeloop.settings import PROJECT
 from tests.dags.conftest import PYTHON, SCRIPTS
-from tests.dags.test_commands import eventually
+from tests.waiting import eventually
 
 CONTRACT = load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
 PATTERNS = {name: source.file_pattern.pattern for name, source in CONTRACT.sources.items()}

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.settings import PROJECT, Settings, load_settings
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 NOWHERE = "http://127.0.0.1:9"
@@ -93,13 +94,6 @@ def asked(settings: Settings, contract: Contract, age: float) -> Iterator[None]:
 
 def version_in_use(settings: Settings) -> Any:
     return httpx.get(f"{settings.gateway}/health", trust_env=False).json()["model_version"]
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform: Settings, patient: Contract) -> None:

@@ -24,18 +24,11 @@ from monitoring.outbox import Outbox
 from tests.monitoring.airflow_server import AIRFLOW, USER, Airflow, free_port
 from tests.monitoring.conftest import push_facts
 from tests.monitoring.request_log import Log
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 PROGRAMS = ("prometheus", "prometheus-alertmanager")
 WINDOW = 300
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-    return value
 
 
 @contextmanager

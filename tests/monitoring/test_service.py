@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from lakeloop.settings import Settings
 from monitoring.one_monitor import only_monitor
 from monitoring.service import make_app, serve
 from tests.monitoring.request_log import Log
+from tests.waiting import eventually
 
 DRIFT = {"alertname": "LakeloopDrift", "event": "drift", "use_case": "insurance"}
 
@@ -54,14 +54,6 @@ def service(silent: Settings, contract: Contract) -> Iterator[httpx.Client]:
     server.should_exit = True
     thread.join(30)
     listener.close()
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-    return value
 
 
 def test_the_metrics_show_the_newest_window(

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from lakeloop.platform.ports import PortTaken, check_ports
 from lakeloop.platform.services import Service
 from lakeloop.platform.supervisor import bound_command
 from lakeloop.settings import Settings
+from tests.waiting import eventually
 
 LISTENS = """
 import socket, sys, time
@@ -43,13 +44,6 @@ def python(code: str, home: Path | None) -> Iterator[tuple["subprocess.Popen[str
     finally:
         process.kill()
         process.communicate()
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def service(port: int) -> Service:

@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,12 @@ from lakeloop.platform.places import home_of, platform_folder
 from lakeloop.platform.ports import is_free
 from lakeloop.settings import Settings
 from tests.platform.conftest import COMMAND, PORTS, environment_of, make_settings, run_in
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(not AIRFLOW.exists(), reason="Airflow's environment is not there (`make airflow`)"),
 ]
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
-    return value
 
 
 @pytest.fixture(scope="module")

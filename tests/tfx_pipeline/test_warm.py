@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lakeloop.settings import PROJECT, load_settings
+from tests.waiting import eventually
 from tfx_pipeline.warm import run_warm, serve
 
 # TFX itself is left out: what is tested is who runs where and ends when, which has nothing to do with it.
@@ -43,13 +43,6 @@ def start(home: Path, code: str, *arguments: str, **environment: str) -> "subpro
     )  # fmt: skip
 
 
-def wait(until: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -66,7 +59,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(home: Path) -> Iterator["subprocess.Popen[str]"]:
     process = start(home, SERVE, "60")
-    wait((home / "tfx" / "insurance" / "nodes.sock").exists)
+    eventually((home / "tfx" / "insurance" / "nodes.sock").exists)
     yield process
     process.kill()
     process.wait()
@@ -91,7 +84,7 @@ def test_a_node_ends_with_its_asker(home: Path, server: "subprocess.Popen[str]",
     assert alive(node)
     asker.send_signal(number)
     asker.wait(10)
-    wait(lambda: not alive(node))
+    eventually(lambda: not alive(node))
     assert server.poll() is None, "the server goes on"
 
 
@@ -110,7 +103,7 @@ def test_without_a_server_or_with_one_of_older_code_nodes_run_where_they_are_ask
     settings = load_settings(home=home, use_case="insurance")
     assert run_warm(settings, "r1", "Trainer") is None
     server = start(home, SERVE, "60")
-    wait((home / "tfx" / "insurance" / "nodes.sock").exists)
+    eventually((home / "tfx" / "insurance" / "nodes.sock").exists)
     monkeypatch.setattr("tfx_pipeline.warm.code_sha256", lambda: "of newer code")
     assert run_warm(settings, "r1", "Trainer") is None
     assert server.wait(10) == 0, "who has old code ends, so that the next one has the new"
@@ -118,7 +111,7 @@ def test_without_a_server_or_with_one_of_older_code_nodes_run_where_they_are_ask
 
 def test_there_is_one_server_and_it_ends_when_nobody_asks(home: Path) -> None:
     server = start(home, SERVE, "1.5")
-    wait((home / "tfx" / "insurance" / "nodes.sock").exists)
+    eventually((home / "tfx" / "insurance" / "nodes.sock").exists)
     assert serve(load_settings(home=home, use_case="insurance"), lambda run, node: 0) is False
     assert server.communicate(timeout=30)[0] == "serving True\n"
     assert not (home / "tfx" / "insurance" / "nodes.sock").exists()

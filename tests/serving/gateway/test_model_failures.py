@@ -22,7 +22,8 @@ from serving.gateway.model_client import Known, ModelClient, Unavailable
 from serving.gateway.page.texts import GERMAN_PARTICULARS
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server, stop
-from tests.serving.gateway.conftest import body, eventually, logged
+from tests.serving.gateway.conftest import body, logged
+from tests.waiting import eventually
 
 FEATURES, CLASSES = ("a", "b"), 2
 BUDGET = 0.25

@@ -19,7 +19,8 @@ from serving.gateway import request_log
 from serving.gateway.log_files import finish_dead_writers, new_writer, newest_records, open_file
 from serving.gateway.process import running_gateway
 from serving.gateway.request_log import RequestLog
-from tests.serving.gateway.conftest import body, eventually, logged
+from tests.serving.gateway.conftest import body, logged
+from tests.waiting import eventually
 
 
 def line(number: int, padding: str = "") -> bytes:

@@ -15,7 +15,8 @@ from lakeloop.errors import WrongUse
 from lakeloop.settings import PROJECT, Settings
 from serving.gateway.body import MOST_BYTES
 from serving.gateway.request_model import MOST_ROWS, RequestModel
-from tests.serving.gateway.conftest import body, eventually, logged
+from tests.serving.gateway.conftest import body, logged
+from tests.waiting import eventually
 
 
 def ask(client: httpx.Client, request: Any, path: str = "/predict/") -> httpx.Response:

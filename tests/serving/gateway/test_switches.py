@@ -11,7 +11,8 @@ from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from lakeloop.switches import add_switch, remove_switch
 from serving.gateway.process import running_gateway
-from tests.serving.gateway.conftest import body, eventually
+from tests.serving.gateway.conftest import body
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
