@@ -10,6 +10,7 @@ from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, DIM, console, table
 from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
 
 if TYPE_CHECKING:
     from monitoring.episodes import Episode
@@ -35,11 +36,17 @@ def drift(
 
     settings, contract = open_use_case(use_case)
     asked = parse_months(months) if months else None
-    with spark_of(settings) as spark, console.status("judging …") as status:
-        report = judge_predictions(
-            spark, contract, settings, asked, "tumbling" if by_requests else "month", model,
-            on_month=lambda month: status.update(f"judging {month} …"),
-        )  # fmt: skip
+    try:
+        with spark_of(settings) as spark, console.status("judging …") as status:
+            report = judge_predictions(
+                spark, contract, settings, asked, "tumbling" if by_requests else "month", model,
+                on_month=lambda month: status.update(f"judging {month} …"),
+            )  # fmt: skip
+    except NotFound as nothing:
+        if asked is not None or model:
+            raise
+        console.print(str(nothing), soft_wrap=True)  # a platform that was just started has nothing to judge
+        return
     console.print(_windows(report.verdicts, contract))
     for line in _reasons(report.verdicts):
         console.print(line, style=DIM, soft_wrap=True)

@@ -1,9 +1,13 @@
 """How `lakeloop drift` shows what was found."""
 
+from contextlib import nullcontext
+
+import pytest
 from rich.console import Console
 
-from lakeloop.cli.drift import _episode, _reasons, _windows
+from lakeloop.cli.drift import _episode, _reasons, _windows, drift
 from lakeloop.contract_file import load_contract
+from lakeloop.errors import NotFound
 from lakeloop.settings import PROJECT
 from monitoring.episodes import Episode
 from monitoring.verdict import ColumnDrift, Verdict, Window
@@ -55,3 +59,18 @@ def test_an_episode_is_one_sentence() -> None:
     assert _episode(episode, CONTRACT) == start + "still open"
     closed = episode.model_copy(update={"closed_by": WINDOW.model_copy(update={"month": "2024-03"})})
     assert _episode(closed, CONTRACT) == start + "closed by 2024-03"
+
+
+def test_nothing_to_judge_is_no_failure_unless_something_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing(*_: object, **__: object) -> None:
+        raise NotFound("no request was answered yet")
+
+    monkeypatch.setattr("lakeloop.drift_job.judge_predictions", nothing)
+    monkeypatch.setattr("lakeloop.cli.drift.spark_of", lambda settings: nullcontext())
+    drift(months="", by_requests=False, model="", use_case="insurance")
+    assert "no request was answered yet" in capsys.readouterr().out
+    for asked in ({"months": "3"}, {"model": "7"}):
+        with pytest.raises(NotFound):
+            drift(**{"months": "", "by_requests": False, "model": "", "use_case": "insurance"} | asked)
