@@ -10,7 +10,8 @@ import httpx
 
 from lakeloop.platform.services import API_SERVER, DAG_PROCESSOR, SCHEDULER, TRIGGERER, Service
 
-SECONDS = 3.0
+SECONDS = 10.0
+"""For an answer; a busy machine is not an ill one."""
 _COMPONENTS = {SCHEDULER: "scheduler", DAG_PROCESSOR: "dag_processor", TRIGGERER: "triggerer"}
 
 

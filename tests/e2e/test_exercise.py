@@ -60,12 +60,12 @@ def test_the_report_tells_what_the_model_is_worth(first: object, home: Path) -> 
     assert nobody.returncode == 1 and "no run of insurance pushed version 7" in nobody.stderr
 
 
-def test_ingesting_again_changes_no_table(first: object, home: Path) -> None:
-    before = lakeloop(home, "lake", "tables").stdout
-    again = lakeloop(home, "lake", "ingest")
-    assert again.returncode == 0 and "nothing new: no table changed" in again.stdout
-    after = lakeloop(home, "lake", "tables").stdout
-    assert [line.split()[:3] for line in before.splitlines()] == [line.split()[:3] for line in after.splitlines()]
+def test_a_refused_model_exits_3_and_is_not_pushed(first: object, home: Path) -> None:
+    refused = lakeloop(home, "train", "--set", "units=1", "--set", "epochs=1")
+    assert refused.returncode == 3, refused.stdout + refused.stderr
+    assert "accuracy_eval" in refused.stdout and "FAIL" in refused.stdout
+    assert "nothing was pushed" in refused.stderr
+    assert len(list((home / "models" / "insurance").iterdir())) == 1
 
 
 def test_the_lake_commands_look_and_keep_house(first: object, home: Path) -> None:

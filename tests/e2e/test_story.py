@@ -129,8 +129,10 @@ def at_11(story: Story, drifted_until_11: DriftReport) -> Decision:
 
 @pytest.fixture(scope="module")
 def at_36(story: Story, at_11: Decision) -> Decision:
-    """The requests are not streamed before: a retrain takes in what the log has."""
-    story.play(12, 36)
+    """The last month's requests are not streamed before: a retrain takes in what the log has."""
+    story.play(12, 35)
+    story.take_in()
+    story.play(36, 36)
     ingest(story.spark, story.contract, story.settings, lambda line: None)
     assert new_files(story.settings)
     return story.decide()

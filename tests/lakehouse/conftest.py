@@ -12,12 +12,17 @@ from pyspark.sql import SparkSession
 
 from lakehouse.delivery import generate
 from lakehouse.ingest import IngestReport, ingest
-from lakehouse.session import spark_session
+from lakehouse.session import SMALL_DATA, spark_session
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT, Settings, load_settings
 
 HEADER = "policy_id;month;training;age;emergency_braking;braking_distance;power;miles\n"
+FEW_TASKS = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
 
 
 @dataclass
@@ -64,6 +69,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", options)
+        patch.setattr("lakehouse.session.SMALL_DATA", SMALL_DATA | FEW_TASKS)
         session = spark_session(load_settings(home=tmp_path_factory.mktemp("spark")))
     yield session
     session.stop()

@@ -39,7 +39,10 @@ def environment_of(settings: Settings) -> dict[str, str]:
     """What makes a command work on this home."""
     ports = {f"LAKELOOP_{name.upper()}": str(getattr(settings, name)) for name in PORTS}
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "LAKELOOP"))}
-    told = {"LAKELOOP_HOME": str(settings.home), "LAKELOOP_DATABASE_URL": settings.database_url, "COLUMNS": "200"}
+    told = {
+        "LAKELOOP_HOME": str(settings.home), "LAKELOOP_DATABASE_URL": settings.database_url,
+        "LAKELOOP_USE_CASES": str(settings.use_cases), "COLUMNS": "200",
+    }  # fmt: skip
     return {**clean, **ports, **told}
 
 

@@ -130,7 +130,7 @@ def test_without_its_supervisor_nothing_holds_a_port_and_up_starts_anew(home: Se
     eventually(lambda: all(is_free(getattr(home, name)) for name in PORTS))
     again = run_in(home)("up")
     assert again.returncode == 0 and "they ran already" not in again.stdout, again.stdout + again.stderr
-    assert {row["state"] for row in states(home).values()} == {"healthy"}
+    eventually(lambda: {row["state"] for row in states(home).values()} == {"healthy"})
 
 
 def test_down_stops_all_of_it_and_nothing_else(home: Settings, bystander: "subprocess.Popen[bytes]") -> None:
