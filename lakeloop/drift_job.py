@@ -77,7 +77,7 @@ def judge_predictions(
     asked = _predictions(spark, contract, settings, months)
     shares = _shares(asked, contract, settings, model)
     if not shares:
-        raise NotFound(_nothing(contract, months))
+        raise NotFound(nothing_answered(contract, months))
     references: dict[str, Reference | NoReference] = {}
     for version in dict.fromkeys(share.version for share in shares):
         references[version] = _reference(settings, contract, version)
@@ -108,7 +108,7 @@ def _predictions(
 ) -> DataFrame:
     path = table_path(settings, "silver", PREDICTIONS)
     if not table_exists(spark, path):
-        raise NotFound(_nothing(contract, None))
+        raise NotFound(nothing_answered(contract))
     asked = spark.read.format("delta").load(path)
     if months is not None:
         first, last = (contract.month_name(month) for month in months)
@@ -116,7 +116,8 @@ def _predictions(
     return asked
 
 
-def _nothing(contract: Contract, months: tuple[int, int] | None) -> str:
+def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) -> str:
+    """What is told where there is no request to judge, with what to do."""
     during = f" in months {months[0]}-{months[1]}" if months else ""
     return (
         f"no request of use case {contract.use_case} was answered{during} yet: ask some through the gateway "

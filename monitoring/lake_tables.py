@@ -15,6 +15,13 @@ def lake_table_path(settings: Settings, table: str) -> str:
     return f"{settings.area('lake').rstrip('/')}/{layer}/{settings.use_case}/{name}"
 
 
+def has_lake_table(settings: Settings, table: str) -> bool:
+    """Whether there is such a table, e.g. `silver/predictions`, known without starting Spark."""
+    from deltalake import DeltaTable
+
+    return bool(DeltaTable.is_deltatable(lake_table_path(settings, table)))
+
+
 def read_lake_table(
     settings: Settings, table: str, columns: Sequence[str] | None = None, filters: Sequence[Filter] = ()
 ) -> pd.DataFrame | None:

@@ -10,7 +10,6 @@ from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, DIM, console, table
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
 
 if TYPE_CHECKING:
     from monitoring.episodes import Episode
@@ -32,21 +31,19 @@ def drift(
     Only months that changed are judged again. A drifted score is marked *; dataset drift is when enough of the
     features drifted. The prediction is judged by itself and never one of them.
     """
-    from lakeloop.drift_job import judge_predictions
+    from lakeloop.drift_job import judge_predictions, nothing_answered
+    from monitoring.lake_tables import has_lake_table
 
     settings, contract = open_use_case(use_case)
     asked = parse_months(months) if months else None
-    try:
-        with spark_of(settings) as spark, console.status("judging …") as status:
-            report = judge_predictions(
-                spark, contract, settings, asked, "tumbling" if by_requests else "month", model,
-                on_month=lambda month: status.update(f"judging {month} …"),
-            )  # fmt: skip
-    except NotFound as nothing:
-        if asked is not None or model:
-            raise
-        console.print(str(nothing), soft_wrap=True)  # a platform that was just started has nothing to judge
+    if not (asked or model or has_lake_table(settings, "silver/predictions")):
+        console.print(nothing_answered(contract), soft_wrap=True)  # so it is on a platform that was just started
         return
+    with spark_of(settings) as spark, console.status("judging …") as status:
+        report = judge_predictions(
+            spark, contract, settings, asked, "tumbling" if by_requests else "month", model,
+            on_month=lambda month: status.update(f"judging {month} …"),
+        )  # fmt: skip
     console.print(_windows(report.verdicts, contract))
     for line in _reasons(report.verdicts):
         console.print(line, style=DIM, soft_wrap=True)

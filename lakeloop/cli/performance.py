@@ -6,6 +6,7 @@ from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import BAD, DIM, console, table
 
+NO_ROWS = "gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some"
 HEADER = ("month", "version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
 
 
@@ -16,8 +17,12 @@ def performance(use_case: UseCase = "") -> None:
     answers; it follows inputs that drift and cannot see a concept that does.
     """
     from lakeloop.performance_job import estimate_performance, performance_table
+    from monitoring.lake_tables import has_lake_table
 
     settings, contract = open_use_case(use_case)
+    if not has_lake_table(settings, "silver/predictions"):
+        console.print(NO_ROWS)
+        return
     with spark_of(settings) as spark, console.status("estimating …"):
         report = estimate_performance(spark, contract, settings)
         rows = performance_table(spark, contract, settings)
@@ -30,7 +35,7 @@ def performance(use_case: UseCase = "") -> None:
             f"{calibration.standard_error:.3f}"
         )
     if rows.empty:
-        console.print("gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some")
+        console.print(NO_ROWS)
         return
     month = contract.event_time.column
     console.print(table(HEADER, [_cells(row, month) for row in rows.to_dict("records")], numbers=HEADER[2:]))

@@ -1,13 +1,15 @@
 """How `lakeloop drift` shows what was found."""
 
-from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
-from lakeloop.cli.drift import _episode, _reasons, _windows, drift
+from lakeloop.cli.app import app
+from lakeloop.cli.drift import _episode, _reasons, _windows
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import MissingTool
 from lakeloop.settings import PROJECT
 from monitoring.episodes import Episode
 from monitoring.verdict import ColumnDrift, Verdict, Window
@@ -61,16 +63,12 @@ def test_an_episode_is_one_sentence() -> None:
     assert _episode(closed, CONTRACT) == start + "closed by 2024-03"
 
 
-def test_nothing_to_judge_is_no_failure_unless_something_was_asked_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("command", "told"), [("drift", "was answered yet"), ("performance", "has no rows yet")])
+def test_where_nothing_was_ever_asked_there_is_nothing_to_judge_and_spark_is_not_started(
+    command: str, told: str, tmp_path: Path
 ) -> None:
-    def nothing(*_: object, **__: object) -> None:
-        raise NotFound("no request was answered yet")
-
-    monkeypatch.setattr("lakeloop.drift_job.judge_predictions", nothing)
-    monkeypatch.setattr("lakeloop.cli.drift.spark_of", lambda settings: nullcontext())
-    drift(months="", by_requests=False, model="", use_case="insurance")
-    assert "no request was answered yet" in capsys.readouterr().out
-    for asked in ({"months": "3"}, {"model": "7"}):
-        with pytest.raises(NotFound):
-            drift(**{"months": "", "by_requests": False, "model": "", "use_case": "insurance"} | asked)
+    environment = {"LAKELOOP_HOME": str(tmp_path), "JAVA_HOME": "/nowhere"}
+    done = CliRunner().invoke(app, [command], env=environment)
+    assert done.exit_code == 0 and told in done.output
+    asked = CliRunner().invoke(app, ["drift", "--months", "3"], env=environment)
+    assert isinstance(asked.exception, MissingTool)
