@@ -15,10 +15,25 @@ NOBODY = "nobody"
 _GATE = "require "
 
 
-def ask(contract: Contract, hours: float, **operator_options: Any) -> HITLOperator:
+class QuestionOperator(HITLOperator):
+    """Asks a person; fields of the form that an answer leaves out stay as they are, where Airflow refuses the answer.
+
+    An answer that names a field there is not fails the task, which then asks again.
+    """
+
+    def validate_params_input(self, params_input: Mapping[str, Any]) -> None:
+        """Take the answer's fields over into the form."""
+        unknown = sorted(set(params_input) - set(self.params))
+        if unknown:
+            raise ValueError(f"the answer has no field {', '.join(unknown)}; there are {', '.join(self.params)}")
+        for name, value in params_input.items():
+            self.params[name] = value
+
+
+def ask(contract: Contract, hours: float, **operator_options: Any) -> QuestionOperator:
     """A task that waits for a person's answer; without one for so many hours the champion is kept."""
     labels = [label for choice, label in CHOICES.items() if choice != "fallback" or contract.fallback is not None]
-    return HITLOperator(
+    return QuestionOperator(
         task_id="ask",
         subject=f"{contract.title}: no candidate passed the quality gate. What is to be done?",
         body="{{ ti.xcom_pull(task_ids='compare')['question'] }}",

@@ -67,6 +67,8 @@ def test_a_person_is_asked_for_as_long_as_the_setting_says_and_then_the_champion
     ]  # fmt: skip
     assert ask["defaults"] == ["keep the champion"] and ask["hours"] == 0.5
     assert {"why", "candidate", "segment", "require accuracy.above"} <= set(ask["params"])
+    assert ask["a field alone"] == ""
+    assert ask["another field"].startswith("the answer has no field whim; there are why, candidate, segment, ")
     answer = found["answer"]
     assert answer == {
         "choice": "change", "by": "demo", "nobody": "nobody within 24 h", "why": "fair",

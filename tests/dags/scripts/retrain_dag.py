@@ -44,6 +44,15 @@ def _as_param(param: Any) -> dict[str, Any]:
     return {"default": param.value, "description": param.description, **param.schema}
 
 
+def told_of(ask: Any, answer: dict[str, Any]) -> str:
+    """What a person's answer to the form is refused for."""
+    try:
+        ask.validate_params_input(answer)
+    except (ValueError, ParamValidationError) as error:
+        return str(error)
+    return ""
+
+
 class Event:
     def __init__(self, extra: dict[str, Any]) -> None:
         self.extra = extra
@@ -83,6 +92,8 @@ def main() -> None:
             "defaults": ask.defaults,
             "hours": ask.response_timeout.total_seconds() / 3600,
             "params": list(ask.params),
+            "a field alone": told_of(ask, {"why": "the best there is"}),
+            "another field": told_of(ask, {"whim": "yes"}),
         },
         "answer": {
             "choice": q.chosen(answered),
