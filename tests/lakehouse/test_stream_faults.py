@@ -24,7 +24,8 @@ from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.simulation import simulate, without_gateway
 from serving.gateway.process import RunningGateway, running_gateway
 from tests.lakehouse.conftest import open_lake
-from tests.serving.gateway.conftest import NOWHERE, body, eventually
+from tests.serving.gateway.conftest import NOWHERE, body
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 
