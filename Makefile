@@ -12,7 +12,7 @@ CODE := lakeloop lakehouse tfx_pipeline serving monitoring dags
 
 SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager postgresql
 
-.PHONY: help setup system airflow up down demo exercise test test-long lint types format bench clean distclean
+.PHONY: help setup system airflow up down demo exercise test test-long test-loop lint types format bench clean distclean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,10 +39,13 @@ exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 	@$(BIN)/lakeloop exercise
 
 test: setup airflow ## All tests that matter every day (under 15 minutes on 2 cores)
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not long and not loop"
 
 test-long: setup airflow ## What takes longer: many seeds, whole stories
 	@$(BIN)/pytest -n 2 --dist loadfile -m long
+
+test-loop: setup airflow ## The whole loop on a running platform, with two kills and a person's answer (10 minutes, by hand)
+	@$(BIN)/pytest -m loop
 
 lint: setup ## Style, formatting, and the one direction of imports
 	@$(BIN)/ruff check .

@@ -34,7 +34,7 @@ from tests.waiting import eventually
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.loop,
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not AIRFLOW.exists(), reason="Airflow's environment is not there (`make airflow`)"),
 ]
@@ -108,12 +108,12 @@ def ingested(platform: Platform) -> DagRun:
 def asked(platform: Platform, ingested: DagRun) -> Question:
     """The truth that came wakes a retrain; its scheduler dies, later a node of it; a person is asked all the same."""
     run = platform.first_run("retrain")
-    eventually(lambda: platform.is_running(run, "candidate.StatisticsGen"), 300)
+    eventually(lambda: platform.is_running(run, "candidate.StatisticsGen"), 600)
     before = platform.service("scheduler")["pid"]
     os.kill(before, signal.SIGKILL)
     eventually(lambda: platform.service("scheduler")["pid"] not in (None, before))
-    os.kill(eventually(lambda: platform.command_of("Trainer"), 400), signal.SIGKILL)
-    (question,) = eventually(lambda: platform.airflow.questions(run), 400)
+    os.kill(eventually(lambda: platform.command_of("Trainer"), 600), signal.SIGKILL)
+    (question,) = eventually(lambda: platform.airflow.questions(run), 600)
     return question
 
 
@@ -125,15 +125,16 @@ def deployed(platform: Platform, asked: Question) -> DagRun:
     return platform.ended(platform.first_run("deploy"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
+    """Closed after each test: an open one has an event loop in this thread, where the gateway's client wants one."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started
         started.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page(browser: Browser, platform: Platform) -> Page:
     """Airflow's pages, for a person who has logged in."""
     opened = browser.new_page(viewport={"width": 1440, "height": 1000})

@@ -61,8 +61,9 @@ def nothing_is_left(settings: Settings) -> bool:
 def started(settings: Settings) -> "subprocess.Popen[str]":
     """`lakeloop up` in the background, seen when its supervisor runs."""
     process = subprocess.Popen(
-        [*COMMAND, "up"], env=environment_of(settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [*COMMAND, "up"], env=environment_of(settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # tests may run with it ignored
+    )  # fmt: skip
     eventually(lambda: len(marked_processes(home_of(settings))) > 3)
     return process
 
