@@ -68,6 +68,14 @@ def test_a_refused_model_exits_3_and_is_not_pushed(first: object, home: Path) ->
     assert len(list((home / "models" / "insurance").iterdir())) == 1
 
 
+def test_ingesting_again_changes_no_table(first: object, home: Path) -> None:
+    before = lakeloop(home, "lake", "tables").stdout
+    again = lakeloop(home, "lake", "ingest")
+    assert again.returncode == 0 and "nothing new: no table changed" in again.stdout
+    after = lakeloop(home, "lake", "tables").stdout
+    assert [line.split()[:3] for line in before.splitlines()] == [line.split()[:3] for line in after.splitlines()]
+
+
 def test_the_lake_commands_look_and_keep_house(first: object, home: Path) -> None:
     assert re.search(r"1\s+.*WRITE\s+numOutputRows 1,500", lakeloop(home, "lake", "history", "gold/training").stdout)
     assert "3 of 1,500 rows" in lakeloop(home, "lake", "show", "training", "-n", "3").stdout
