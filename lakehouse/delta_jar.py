@@ -39,6 +39,11 @@ def delta_jar(settings: Settings, cache: Path = PROJECT / ".tools") -> Path | No
     return target if target.is_file() else cut_jar(source, target)
 
 
+def maven_package() -> str:
+    """Delta's name at Maven, for Spark's own download."""
+    return f"io.delta:delta-spark_2.13:{version('delta-spark')}"
+
+
 def cut_jar(source: Path, target: Path) -> Path:
     """Copy Delta's entries of the jar `source` into a jar of their own; `target` appears whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from lakehouse.delta_jar import delta_jar
+from lakehouse.delta_jar import delta_jar, maven_package
 from lakeloop.errors import LakeloopError, MissingTool
 from lakeloop.settings import Settings
 
@@ -46,39 +46,44 @@ def spark_session(settings: Settings) -> SparkSession:
     # An error in a stream's batch comes back as the stream's own; py4j would print it as well.
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    scratch = Path(tempfile.gettempdir()) / f"lakeloop-spark-{os.getuid()}"
-    builder = (
-        SparkSession.builder.master(settings.spark_master)
-        .appName("lakeloop")
-        .config("spark.driver.memory", settings.spark_memory)
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
-        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.catalogImplementation", "in-memory")
-        .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
-        .config("spark.jars.ivy", str(scratch / "ivy"))
-        .config("spark.driver.extraJavaOptions", _java_options(scratch))
-    )
-    for key, value in SMALL_DATA.items():
+    builder = SparkSession.builder
+    for key, value in spark_options(settings).items():
         builder = builder.config(key, value)
-    if not settings.spark_master.startswith("local"):
-        builder = builder.config("spark.driver.host", "").config("spark.driver.bindAddress", "0.0.0.0")
-    jar = delta_jar(settings)
-    if jar is not None:
-        builder = builder.config("spark.jars", str(jar))
-    else:
-        from delta import configure_spark_with_delta_pip
-
-        builder = configure_spark_with_delta_pip(builder)
-    with _java_writes_to(Path(settings.area("logs")) / "spark.log"):
+    with java_writes_to_log(settings):
         return builder.getOrCreate()
 
 
+def spark_options(settings: Settings) -> dict[str, str]:
+    """Everything a session of the platform is started with."""
+    scratch = Path(tempfile.gettempdir()) / f"lakeloop-spark-{os.getuid()}"
+    local = settings.spark_master.startswith("local")
+    jar = delta_jar(settings)
+    return {
+        "spark.app.name": "lakeloop",
+        "spark.master": settings.spark_master,
+        "spark.driver.memory": settings.spark_memory,
+        "spark.driver.host": "127.0.0.1" if local else "",
+        "spark.driver.bindAddress": "127.0.0.1" if local else "0.0.0.0",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.jars.ivy": str(scratch / "ivy"),
+        "spark.driver.extraJavaOptions": _java_options(scratch),
+        **SMALL_DATA,
+        **({"spark.jars.packages": maven_package()} if jar is None else {"spark.jars": str(jar)}),
+    }
+
+
 @contextmanager
-def _java_writes_to(log: Path) -> Iterator[None]:
-    """A Java process started in here inherits the log file as its standard error, so the terminal stays readable."""
+def java_writes_to_log(settings: Settings) -> Iterator[None]:
+    """A Java process started in here inherits the log file as its standard error, so the terminal stays readable.
+
+    Raises:
+        LakeloopError: what was started in here failed; the text names the log.
+    """
+    log = Path(settings.area("logs")) / "spark.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
     terminal = os.dup(2)

@@ -5,7 +5,6 @@ writes to the asker's output, and it ends when the asker does. Nothing of Tensor
 imported, so there is nothing in the parent that a fork could break. The server ends by itself when nobody asks.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -14,19 +13,19 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from lakeloop.local_server import server_connection, sole_server
 from lakeloop.settings import Settings
 from tfx_pipeline.graph import code_sha256
 
 log = logging.getLogger(__name__)
-IDLE_SECONDS = 60.0
+IDLE_SECONDS = 120.0
 _LOOK_SECONDS = 0.05
 _LONGEST = 1_000_000
-_SOCKET, _LOCK = "nodes.sock", "nodes.lock"
+_NAME = "nodes"
 RunNode = Callable[[str, str], int]
 
 
@@ -40,9 +39,10 @@ class _Child:
 
 def run_warm(settings: Settings, run_id: str, node: str) -> int | None:
     """Let the server run a node, its output being ours; the exit code, or None where no fitting server is there."""
-    with _socket_path(settings) as path, socket.socket(socket.AF_UNIX) as server:
+    with server_connection(settings.folder("tfx").absolute(), _NAME) as server:
+        if server is None:
+            return None
         try:
-            server.connect(path)
             request = {"run": run_id, "node": node, "code": code_sha256(), "environment": dict(os.environ)}
             socket.send_fds(server, [json.dumps(request).encode() + b"\n"], [1, 2])
             answers = server.makefile("r", encoding="ascii")
@@ -59,24 +59,12 @@ def serve(settings: Settings, run_node: RunNode, idle_seconds: float = IDLE_SECO
 
     `run_node(run_id, node)` runs in the child, in the asker's environment, and gives the exit code.
     """
-    folder = settings.folder("tfx").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with sole_server(settings.folder("tfx").absolute(), _NAME) as server:
+        if server is None:
             return False
-        with _socket_path(settings) as path, socket.socket(socket.AF_UNIX) as server:
-            Path(path).unlink(missing_ok=True)
-            server.bind(path)
-            os.chmod(path, 0o600)  # noqa: PTH101 the path goes through a file descriptor
-            server.listen()
-            code = code_sha256()
-            import_all()
-            try:
-                _answer(server, run_node, code, idle_seconds)
-            finally:
-                Path(path).unlink(missing_ok=True)
+        code = code_sha256()
+        import_all()
+        _answer(server, run_node, code, idle_seconds)
     return True
 
 
@@ -176,18 +164,3 @@ def _kill(pid: int) -> None:
     """End a node and what it started; its group is its own."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-
-
-@contextmanager
-def _socket_path(settings: Settings) -> Iterator[str]:
-    """The socket's path through its folder's descriptor: a path of a socket must be short."""
-    folder = settings.folder("tfx").absolute()
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        yield str(folder / _SOCKET)
-        return
-    try:
-        yield f"/proc/self/fd/{descriptor}/{_SOCKET}"
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import typer
 
-from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.pipeline import start_node_server
 from lakeloop.cli.render import DIM, console, node_line, verdict
@@ -22,6 +21,7 @@ from lakeloop.cli.retrain import (
     Trigger,
     asked_for,
 )
+from lakeloop.cli.spark import spark_of
 from lakeloop.errors import LakeloopError
 from lakeloop.settings import Settings
 

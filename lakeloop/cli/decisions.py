@@ -7,9 +7,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import BAD, GOOD, console, table, verdict
+from lakeloop.cli.spark import spark_of
 from lakeloop.decision import OUTCOMES, Decision, JudgedCandidate
 
 app = typer.Typer(no_args_is_help=True, help="The record of every retrain: candidates, checks, winner, who decided.")

@@ -100,7 +100,7 @@ class Story:
         """What was decided, the report, and where to look."""
         from lakehouse.decisions import read_decisions
         from lakeloop.cli.decisions import decisions_table
-        from lakeloop.cli.lake import spark_of
+        from lakeloop.cli.spark import spark_of
 
         chapter("What was decided")
         with spark_of(self._settings) as spark:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, DIM, console, table
+from lakeloop.cli.spark import spark_of
 from lakeloop.contract import Contract
 
 if TYPE_CHECKING:

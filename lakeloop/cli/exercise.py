@@ -45,8 +45,9 @@ def exercise(use_case: UseCase = "") -> None:
 def _from_files_to_export(settings: Settings, contract: Contract) -> Path:
     """Month 0 from files through bronze, silver and gold to CSV; the manifest's path."""
     from lakehouse.delivery import generate
-    from lakeloop.cli.lake import ingest_with, spark_of
+    from lakeloop.cli.lake import ingest_with
     from lakeloop.cli.pipeline import export_with
+    from lakeloop.cli.spark import spark_of
 
     chapter("Month 0 is delivered")
     for delivery in generate(contract, settings, [0]):

@@ -12,6 +12,7 @@ import typer
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, DIM, console, table
 from lakeloop.cli.result import write_result
+from lakeloop.cli.spark import keep_java, spark_of
 from lakeloop.contract import Contract
 from lakeloop.errors import DeliveryError
 from lakeloop.settings import Settings
@@ -27,17 +28,7 @@ Table = Annotated[str, typer.Argument(metavar="TABLE", help="e.g. gold/training,
 Version = Annotated[int | None, typer.Option("--version", min=0, help="A Delta version; default: the newest.")]
 
 
-@contextmanager
-def spark_of(settings: Settings) -> Iterator["SparkSession"]:
-    """A Spark session for the length of a command."""
-    from lakehouse.session import spark_session
-
-    with console.status("starting Spark …"):
-        spark = spark_session(settings)
-    try:
-        yield spark
-    finally:
-        spark.stop()
+app.command("keep-java", hidden=True)(keep_java)
 
 
 @app.command()

@@ -2,9 +2,9 @@
 
 from collections.abc import Hashable, Mapping
 
-from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import BAD, DIM, console, table
+from lakeloop.cli.spark import spark_of
 
 NO_ROWS = "gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some"
 HEADER = ("month", "version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")

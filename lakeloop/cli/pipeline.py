@@ -1,13 +1,11 @@
 """`lakeloop pipeline`, `train` and `validate`: from gold to a judged model."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lakeloop.cli.helper_process import start_helper
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, GOOD, console, node_line, print_gate
 from lakeloop.cli.result import write_result
@@ -50,6 +48,8 @@ def run_one_node(
 
     code = run_warm(settings, run, node)
     if code is None:
+        if settings.airflow_run_id:
+            start_node_server(settings)  # it ended since the retrain began: for the nodes after this one
         one_node(run, node, use_case)
     elif code:
         raise typer.Exit(code)
@@ -66,14 +66,7 @@ def serve_nodes(use_case: UseCase = "") -> None:
 
 def start_node_server(settings: Settings) -> None:
     """Start `serve-nodes`, apart from this process; it ends by itself."""
-    log = Path(settings.area("logs")) / "node-server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as output:
-        subprocess.Popen(
-            [sys.executable, "-c", "from lakeloop.cli import main; main()", "pipeline", "serve-nodes"],
-            env={**os.environ, "LAKELOOP_USE_CASE": settings.use_case}, stdin=subprocess.DEVNULL, stdout=output,
-            stderr=output, start_new_session=True,
-        )  # fmt: skip
+    start_helper(settings, "node-server", "pipeline", "serve-nodes")
 
 
 def one_node(run: str, node: str, use_case: str) -> None:
@@ -159,7 +152,7 @@ def check_training_options(contract: Contract, changes: dict[str, str], drop: tu
 
 def export_months(settings: Settings, contract: Contract, months: tuple[int, int] | None) -> Path:
     """Export gold's labelled rows in a Spark session of its own; the manifest's path."""
-    from lakeloop.cli.lake import spark_of
+    from lakeloop.cli.spark import spark_of
 
     with spark_of(settings) as spark:
         return export_with(spark, settings, contract, months)

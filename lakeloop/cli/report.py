@@ -32,7 +32,7 @@ def report(
     Asks the model three questions over REST, and judges it on later months where the use case's generator knows them.
     """
     from lakehouse.tables import rejects_by_reason
-    from lakeloop.cli.lake import spark_of
+    from lakeloop.cli.spark import spark_of
     from lakeloop.evaluation import baselines, exported_rows
     from lakeloop.report.page import Report, write_report
     from tfx_pipeline.statistics import read_statistics

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeloop.cli.decisions import print_decision
-from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.pipeline import check_training_options, parse_changes
 from lakeloop.cli.render import DIM, console, node_line
+from lakeloop.cli.spark import spark_of
 from lakeloop.contract import Contract
 from lakeloop.errors import GateRefused
 from lakeloop.settings import Settings

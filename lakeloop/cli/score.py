@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from lakeloop.cli.lake import spark_of
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import console
+from lakeloop.cli.spark import spark_of
 from lakeloop.errors import WrongUse
 
 

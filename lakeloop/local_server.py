@@ -1,0 +1,55 @@
+"""One server a folder on a Unix socket, for this user alone: how commands of one home find a helper that is warm."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def sole_server(folder: Path, name: str) -> Iterator[socket.socket | None]:
+    """A listening socket `<folder>/<name>.sock`; None where another process has it. It is gone afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        with _short_path(folder, name) as path, socket.socket(socket.AF_UNIX) as server:
+            Path(path).unlink(missing_ok=True)
+            server.bind(path)
+            os.chmod(path, 0o600)  # noqa: PTH101 the path goes through a file descriptor
+            server.listen()
+            try:
+                yield server
+            finally:
+                Path(path).unlink(missing_ok=True)
+
+
+@contextmanager
+def server_connection(folder: Path, name: str) -> Iterator[socket.socket | None]:
+    """A connection to the folder's server; None where there is none."""
+    with _short_path(folder, name) as path, socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.connect(path)
+        except OSError:
+            yield None
+            return
+        yield server
+
+
+@contextmanager
+def _short_path(folder: Path, name: str) -> Iterator[str]:
+    """The socket's path through its folder's descriptor: a path of a socket must be short."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        yield str(folder / f"{name}.sock")
+        return
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}.sock"
+    finally:
+        os.close(descriptor)
