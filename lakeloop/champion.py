@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeloop.contract import ModelSettings
 from lakeloop.errors import NotFound
+from lakeloop.gate_check import GateCheck
 from lakeloop.manifest import FILE_NAME as MANIFEST_FILE
 from lakeloop.settings import Settings
 
@@ -27,15 +28,6 @@ class FactsPart(BaseModel):
     """Base of the facts: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class GateCheck(FactsPart):
-    """One check of the quality gate as it was when the model was blessed."""
-
-    name: str
-    value: float
-    bound: str
-    passed: bool
 
 
 class ChampionFacts(FactsPart):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lakeloop.champion import GateCheck
+from lakeloop.gate_check import GateCheck
 
 Outcome = Literal["promoted", "kept", "recommended", "none passed", "fell back"]
 Choice = Literal["promote", "change", "keep", "fallback"]

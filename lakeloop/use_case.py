@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
 from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Rules = Callable[[Mapping[str, Any]], str]
 
@@ -37,7 +38,7 @@ def load_rules(contract: Contract, settings: Settings) -> Rules | None:
 
 def sample_month(
     contract: Contract, settings: Settings, month: int, rows: int | None = None, seed: int | None = None
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """A month drawn by the use case's generator: key, event time, features and truth, one row an event.
 
     Raises:
@@ -48,7 +49,7 @@ def sample_month(
     return load_module(settings.contract_path.parent / contract.generator).sample(month, rows, seed)
 
 
-def with_label(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
+def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
     """The frame with class id and class name derived from its truth column."""
     ids = frame[contract.label.column].map(contract.label.class_id)
     names = ids.map(dict(enumerate(contract.label.class_names)))

@@ -6,7 +6,6 @@ import typer
 
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import console
-from lakeloop.clock import read_clock, set_clock
 
 app = typer.Typer(no_args_is_help=True, help="The simulated clock, in months: what is known depends on it.")
 
@@ -14,6 +13,8 @@ app = typer.Typer(no_args_is_help=True, help="The simulated clock, in months: wh
 @app.command()
 def show(use_case: UseCase = "") -> None:
     """Say which month it is and which ground truth is known."""
+    from lakeloop.clock import read_clock
+
     settings, contract = open_use_case(use_case)
     now = read_clock(settings)
     known = max(0, now - contract.truth_delay)
@@ -24,6 +25,7 @@ def show(use_case: UseCase = "") -> None:
 def set_month(month: Annotated[int, typer.Argument(min=0, help="Month number.")], use_case: UseCase = "") -> None:
     """Move the clock forward and deliver the files that were held back until then."""
     from lakehouse.delivery import release
+    from lakeloop.clock import set_clock
 
     settings, contract = open_use_case(use_case)
     set_clock(settings, month)

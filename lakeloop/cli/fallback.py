@@ -10,7 +10,6 @@ from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import DIM, console, table
 from lakeloop.errors import WrongUse
 from lakeloop.fallback import WHOLE_MODEL
-from lakeloop.switches import active_switches, add_switch, all_switches, remove_switch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +27,8 @@ def add(
     use_case: UseCase = "",
 ) -> None:
     """Switch the model off; it stays on record who did and why."""
+    from lakeloop.switches import add_switch
+
     settings, contract = open_use_case(use_case)
     if whole == bool(segment):
         raise WrongUse("name a segment, such as 'age < 25', or --all for the whole model")
@@ -43,6 +44,8 @@ def show(
     history: Annotated[bool, typer.Option("--history", help="Removed ones too.")] = False, use_case: UseCase = ""
 ) -> None:
     """Say what is switched off."""
+    from lakeloop.switches import active_switches, all_switches
+
     settings, contract = open_use_case(use_case)
     always = contract.fallback.segments if contract.fallback else ()
     for text in always:
@@ -60,6 +63,8 @@ def remove(
     number: Annotated[int, typer.Argument(help="As `list` shows it.")], who: Who = "", use_case: UseCase = ""
 ) -> None:
     """Switch the model on again."""
+    from lakeloop.switches import remove_switch
+
     settings, _ = open_use_case(use_case)
     switch = remove_switch(settings, number, who or _user())
     console.print(f"{switch.id}: the model answers for {_named(switch.segment)} again")

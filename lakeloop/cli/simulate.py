@@ -8,7 +8,6 @@ import typer
 
 from lakeloop.cli.options import Months, UseCase, open_use_case, parse_months
 from lakeloop.cli.render import console, progress
-from lakeloop.clock import read_clock
 from lakeloop.errors import WrongUse
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ def simulate(
     Interrupted, it goes on where it was: request ids depend on use case, key and label, so nothing is counted twice.
     `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth.
     """
+    from lakeloop.clock import read_clock
     from lakeloop.gateway_client import GatewayClient, check_gateway
     from lakeloop.simulation import advance, through_gateway, without_gateway
     from lakeloop.simulation import simulate as play

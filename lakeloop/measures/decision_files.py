@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lakeloop.champion import GateCheck
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.gate_check import GateCheck
 from lakeloop.measures.asked import Asked
 from lakeloop.measures.comparison import JudgingRows
 from lakeloop.settings import Settings

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lakeloop.champion import GateCheck
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
 from lakeloop.events import take_open_events
+from lakeloop.gate_check import GateCheck
 from lakeloop.git import git_commit
 from lakeloop.measures import decision_files as files
 from lakeloop.measures.asked import Asked, Listener, Workplace

@@ -6,9 +6,9 @@ import pytest
 from deltalake import DeltaTable
 
 from lakehouse.decisions import find_decision, read_decisions, record_decision
-from lakeloop.champion import GateCheck
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.errors import NotFound
+from lakeloop.gate_check import GateCheck
 from tests.lakehouse.conftest import Lake
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.champion import FACTS_FILE, ChampionFacts, GateCheck, NoFacts, champion_facts, serving_version
+from lakeloop.champion import FACTS_FILE, ChampionFacts, NoFacts, champion_facts, serving_version
 from lakeloop.contract import ModelSettings
 from lakeloop.errors import NotFound
+from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
 
 NOBODY = "http://127.0.0.1:9"

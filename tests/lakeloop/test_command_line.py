@@ -1,6 +1,7 @@
 """Commands end with a sentence and an exit code that means something, never with a traceback."""
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +93,11 @@ def test_an_unexpected_failure_is_kept_in_a_file(lakeloop: Run, settings: Settin
 def test_help_teaches(lakeloop: Run) -> None:
     text = lakeloop("--help").stdout
     assert "Exit codes" in text and all(name in text for name in ("contract", "data", "lake", "train", "validate"))
+
+
+def test_the_command_line_itself_imports_nothing_heavy() -> None:
+    """Every task of a run and every node pays for it once more."""
+    heavy = {"pandas", "numpy", "pyarrow", "sqlalchemy", "httpx", "pyspark", "tensorflow", "fastapi"}
+    code = f"import sys, lakeloop.cli.app; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -19,7 +19,8 @@ from tfx.types import (
 )
 from tfx.types.component_spec import ExecutionParameter
 
-from lakeloop.champion import ChampionFacts, GateCheck
+from lakeloop.champion import ChampionFacts
+from lakeloop.gate_check import GateCheck
 from tfx_pipeline import parameters as p
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.components.trainer import trained_settings

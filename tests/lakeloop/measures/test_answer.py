@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.champion import GateCheck
 from lakeloop.contract import Contract
 from lakeloop.decision import Choice, Decision, JudgedCandidate
 from lakeloop.errors import NotFound, WrongUse
+from lakeloop.gate_check import GateCheck
 from lakeloop.measures import decision_files as files
 from lakeloop.measures.answer import Answer, answer_decision, changed_gate, gate_numbers, parse_requirements
 from lakeloop.measures.asked import Workplace

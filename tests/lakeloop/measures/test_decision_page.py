@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.champion import GateCheck
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.gate_check import GateCheck
 from lakeloop.report.decision_page import write_decision
 from lakeloop.settings import PROJECT
 

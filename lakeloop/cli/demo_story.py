@@ -1,0 +1,103 @@
+"""The chapters of `lakeloop demo`."""
+
+import time
+
+from lakeloop.airflow_runs import AirflowRuns, Question
+from lakeloop.cli.render import chapter, console
+from lakeloop.cli.report import report
+from lakeloop.cli.watch import Watch
+from lakeloop.contract import Contract
+from lakeloop.decision import CHOICES
+from lakeloop.gateway_client import GatewayClient
+from lakeloop.platform.airflow_environment import with_airflow
+from lakeloop.settings import Settings
+
+DEMO_USER = "demo"
+SECONDS_TO_READ = 10
+LAST_MONTH = 36
+
+
+class Story:
+    """What happens, chapter by chapter; each waits for the runs that Airflow starts by itself."""
+
+    def __init__(self, settings: Settings, contract: Contract, ask: bool) -> None:
+        self._settings, self._contract = settings, contract
+        self._airflow = AirflowRuns(with_airflow(settings).model_copy(update={"airflow_user": DEMO_USER}))
+        self._watch = Watch(self._airflow, self._wait_for_you if ask else self._answer)
+
+    def history(self) -> None:
+        """Month 0 lands: from files to a model that answers."""
+        from lakehouse.delivery import generate
+
+        chapter("Month 0 lands; Airflow sees the files")
+        self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
+        for delivery in generate(self._contract, self._settings, [0]):
+            console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
+        self._next("ingest", "the files that landed")
+        chapter("Ground truth is there: retrain by itself")
+        self._next("retrain", "the truth of month 0")
+        self._next("deploy", "the pushed model")
+        self._ask_gateway()
+
+    def production(self, months: int) -> None:
+        """Months of requests; the drift they bring starts a retrain without newer truth."""
+        chapter(f"Months 1 to {months} in production, through the gateway")
+        self._watch.remember(self._dag("retrain"), self._dag("deploy"))
+        self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"months": f"1-{months}"}))
+        chapter("The monitor's alarm: retrain by itself, without newer truth")
+        self._next("retrain", "drift")
+
+    def new_truth(self) -> None:
+        """Two years later: the truth of a year arrives at once."""
+        from lakeloop.simulation import advance
+
+        chapter(f"The clock jumps to month {LAST_MONTH}: the truth of months 1 to 12 lands as one delivery")
+        self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
+        for path in advance(self._contract, self._settings, LAST_MONTH):
+            console.print(f"{path}", soft_wrap=True)
+        self._next("ingest", "the claims that landed")
+        self._next("retrain", "new ground truth")
+        self._next("deploy", "the pushed model")
+        self._ask_gateway()
+
+    def end(self, seconds: float) -> None:
+        """What was decided, the report, and where to look."""
+        from lakehouse.decisions import read_decisions
+        from lakeloop.cli.decisions import decisions_table
+        from lakeloop.cli.spark import spark_of
+
+        chapter("What was decided")
+        with spark_of(self._settings) as spark:
+            console.print(decisions_table(read_decisions(spark, self._settings)))
+        chapter("The model that serves now")
+        report(use_case=self._contract.use_case)
+        console.print(f"\nAirflow    {self._airflow.url}", soft_wrap=True)
+        console.print(f"Dashboard  http://127.0.0.1:{self._settings.monitor_port}/dashboard", soft_wrap=True)
+        console.print(f"Try it     {self._settings.gateway}", soft_wrap=True)
+        console.print(f"\nDone in {seconds:.0f} s.")
+
+    def _dag(self, what: str) -> str:
+        return f"{self._contract.use_case}_{what}"
+
+    def _next(self, what: str, why: str) -> None:
+        self._watch.follow(self._watch.next_run(self._dag(what), why=why))
+
+    def _ask_gateway(self) -> None:
+        """One question to the gateway; who answered it."""
+        from lakeloop.simulation import questions_of
+
+        question = questions_of(self._contract, self._settings, 0, f"demo{time.time_ns()}")[0]
+        (answer,) = GatewayClient(self._settings.gateway, self._contract).ask([question])
+        model = f"model version {answer['model_version']}" if answer["model_version"] else f"rules: {answer['reason']}"
+        self._watch.say(f"the gateway answers [bold]{answer['prediction']}[/bold] ({model})")
+
+    def _answer(self, question: Question) -> None:
+        """Keep the champion, after time to read: as a user of Airflow would, by its API."""
+        with console.status(f"answering in {SECONDS_TO_READ} s …"):
+            time.sleep(SECONDS_TO_READ)
+        choice = CHOICES["keep"]
+        self._airflow.answer(question, choice)
+        self._watch.say(f"user {DEMO_USER} answers: {choice}")
+
+    def _wait_for_you(self, question: Question) -> None:
+        console.print(f"Answer it there: {self._airflow.link(question.run)}; the story goes on then", soft_wrap=True)
