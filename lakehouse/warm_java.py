@@ -2,7 +2,8 @@
 
 `keep` holds the process and lends it to one command at a time. A command makes its own Spark context in it and stops
 it again, so nothing but Java's warmth is shared. A borrower that dies takes the Java process with it, as it would its
-own; who finds it lent starts a process of its own. It ends by itself when nobody asks, and with its keeper.
+own. Who finds it lent waits a while, since two Sparks at once are slower than one after the other, and then starts a
+process of its own. It ends by itself when nobody asks, and with its keeper.
 """
 
 import json
@@ -13,8 +14,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark import SparkConf, SparkContext
@@ -28,14 +29,16 @@ from lakeloop.settings import Settings
 log = logging.getLogger(__name__)
 MOST_LOANS = 50
 """What a borrower leaves behind in Java is little, and goes with the process after so many."""
+WAIT_SECONDS = 60.0
 _NAME, _DONE = "java", b"done\n"
 _PORT, _SECRET = "PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"
 _START_SECONDS, _LOOK_SECONDS = 10.0, 0.1
-_LONGEST = 1_000_000
 
 
 @contextmanager
-def borrowed_java(settings: Settings, start_keeper: Callable[[], None]) -> Iterator[bool]:
+def borrowed_java(
+    settings: Settings, start_keeper: Callable[[], None], wait_seconds: float = WAIT_SECONDS
+) -> Iterator[bool]:
     """Within, a Spark session of this process uses the kept Java process; False where it starts its own.
 
     Where none is kept yet, `start_keeper()` is called, which starts a process that calls `keep`. Nothing is kept or
@@ -46,9 +49,11 @@ def borrowed_java(settings: Settings, start_keeper: Callable[[], None]) -> Itera
     if not wanted or SparkContext._gateway is not None:
         yield False
         return
-    with _connection(settings, start_keeper) as keeper:
-        gateway = None if keeper is None else _ask(keeper, _key(settings))
+    with ExitStack() as connected:
+        keeper = connected.enter_context(_connection(settings, start_keeper))
+        gateway = None if keeper is None else _ask(keeper, _key(settings), wait_seconds)
         if keeper is None or gateway is None:
+            connected.close()  # or it would be lent to somebody who does not wait any more
             yield False
             return
         os.environ.update({_PORT: str(gateway["port"]), _SECRET: gateway["secret"]})
@@ -82,9 +87,10 @@ def keep(settings: Settings) -> bool:
 
 @dataclass
 class _Loan:
-    """Who has the Java process now, if anybody, and how often it was lent."""
+    """Who has the Java process now, if anybody, who waits for it, and how often it was lent."""
 
     borrower: socket.socket | None = None
+    waiting: list[socket.socket] = field(default_factory=list)
     count: int = 0
     ended: float = 0.0
 
@@ -92,32 +98,42 @@ class _Loan:
 def _lend(server: socket.socket, gateway: Any, key: str, idle_seconds: float) -> None:
     loan = _Loan(ended=time.monotonic())
     java: subprocess.Popen[bytes] = gateway.proc
-    where = {
-        "port": gateway.gateway_parameters.port,
-        "secret": gateway.gateway_parameters.auth_token,
-    }
-    while loan.borrower is not None or (loan.count < MOST_LOANS and time.monotonic() - loan.ended < idle_seconds):
-        waiting = [server] if loan.borrower is None else [server, loan.borrower]
-        ready, _, _ = select.select(waiting, [], [], 1.0)
+    at = gateway.gateway_parameters
+    where = json.dumps({"port": at.port, "secret": at.auth_token}).encode() + b"\n"
+    while loan.borrower or (loan.count < MOST_LOANS and time.monotonic() - loan.ended < idle_seconds):
+        ready, _, _ = select.select([server, *loan.waiting, *([loan.borrower] if loan.borrower else [])], [], [], 1.0)
         if java.poll() is not None:
             return
-        if loan.borrower is not None and loan.borrower in ready:
-            if loan.borrower.recv(len(_DONE)) != _DONE:
+        if loan.borrower in ready:
+            if not _brought_back(loan.borrower):
                 log.info("event=borrower_died loans=%d", loan.count)
                 return  # and Java with it: what it was doing ends now
-            loan.borrower.close()
             loan.borrower, loan.ended = None, time.monotonic()
+        for gone in [asker for asker in loan.waiting if asker in ready]:  # an asker says nothing while it waits
+            loan.waiting.remove(gone)
+            gone.close()
         if server in ready:
             asker, _ = server.accept()
-            request = _request(asker)
-            fits = loan.borrower is None and request.get("key") == key
-            with suppress(OSError):
-                asker.sendall(json.dumps(where if fits else {}).encode() + b"\n")
-            if fits:
-                loan.borrower, loan.count = asker, loan.count + 1
-                log.info("event=java_lent loans=%d", loan.count)
+            if _request(asker).get("key") == key:
+                loan.waiting.append(asker)
             else:
                 asker.close()
+        if loan.borrower is None and loan.waiting:
+            loan.borrower, loan.count = loan.waiting.pop(0), loan.count + 1
+            with suppress(OSError):
+                loan.borrower.sendall(where)
+            log.info("event=java_lent loans=%d", loan.count)
+
+
+def _brought_back(borrower: socket.socket | None) -> bool:
+    """Whether a borrower that says something says that it is done."""
+    if borrower is None:
+        return False
+    with borrower:
+        try:
+            return borrower.recv(len(_DONE)) == _DONE
+        except OSError:
+            return False
 
 
 def _request(asker: socket.socket) -> Mapping[str, str]:
@@ -145,9 +161,10 @@ def _connection(settings: Settings, start_keeper: Callable[[], None]) -> Iterato
         time.sleep(_LOOK_SECONDS)
 
 
-def _ask(keeper: socket.socket, key: str) -> Mapping[str, Any] | None:
-    """Where the Java process listens; None if it is lent to another, or was started with other options."""
+def _ask(keeper: socket.socket, key: str, wait_seconds: float) -> Mapping[str, Any] | None:
+    """Where the Java process listens; None if another has it for long, or it was started with other options."""
     try:
+        keeper.settimeout(wait_seconds)
         keeper.sendall(json.dumps({"key": key}).encode() + b"\n")
         return json.loads(keeper.makefile("r", encoding="utf-8").readline() or "{}") or None
     except (OSError, ValueError):

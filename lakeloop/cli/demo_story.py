@@ -2,7 +2,7 @@
 
 import time
 
-from lakeloop.airflow_runs import AirflowRuns, Question
+from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
 from lakeloop.cli.render import chapter, console
 from lakeloop.cli.report import report
 from lakeloop.cli.watch import Watch
@@ -24,6 +24,7 @@ class Story:
         self._settings, self._contract = settings, contract
         self._airflow = AirflowRuns(with_airflow(settings).model_copy(update={"airflow_user": DEMO_USER}))
         self._watch = Watch(self._airflow, self._wait_for_you if ask else self._answer)
+        self._deploying: DagRun | None = None
 
     def history(self) -> None:
         """Month 0 lands: from files to a model that answers."""
@@ -36,14 +37,14 @@ class Story:
         self._next("ingest", "the files that landed")
         chapter("Ground truth is there: retrain by itself")
         self._next("retrain", "the truth of month 0")
-        self._next("deploy", "the pushed model")
-        self._ask_gateway()
+        self._deploy()
 
     def production(self, months: int) -> None:
         """Months of requests; the drift they bring starts a retrain without newer truth."""
         chapter(f"Months 1 to {months} in production, through the gateway")
-        self._watch.remember(self._dag("retrain"), self._dag("deploy"))
+        self._watch.remember(self._dag("retrain"))
         self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"months": f"1-{months}"}))
+        self._deployed()
         chapter("The monitor's alarm: retrain by itself, without newer truth")
         self._next("retrain", "drift")
 
@@ -57,8 +58,8 @@ class Story:
             console.print(f"{path}", soft_wrap=True)
         self._next("ingest", "the claims that landed")
         self._next("retrain", "new ground truth")
-        self._next("deploy", "the pushed model")
-        self._ask_gateway()
+        self._deploy()
+        self._deployed()
 
     def end(self, seconds: float) -> None:
         """What was decided, the report, and where to look."""
@@ -81,6 +82,17 @@ class Story:
 
     def _next(self, what: str, why: str) -> None:
         self._watch.follow(self._watch.next_run(self._dag(what), why=why))
+
+    def _deploy(self) -> None:
+        """The pushed model answers; Airflow goes on watching its first answers."""
+        self._deploying = self._watch.next_run(self._dag("deploy"), why="the pushed model")
+        self._watch.follow(self._deploying, until="available")
+        self._ask_gateway()
+
+    def _deployed(self) -> None:
+        """What Airflow saw of its first answers."""
+        if self._deploying is not None:
+            self._watch.follow(self._deploying)
 
     def _ask_gateway(self) -> None:
         """One question to the gateway; who answered it."""

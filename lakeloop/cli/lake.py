@@ -179,6 +179,8 @@ def stream(
     if if_new and not new_files(settings):
         console.print("nothing new in the request log")
         return
+    if continuous:  # Java of its own: others would wait for the end of what has none
+        settings = settings.model_copy(update={"spark_keep_seconds": 0.0})
     with spark_of(settings) as spark, stop_asked() as stop, open_stream(spark, contract, settings, _say) as take:
         while True:
             report = take()

@@ -23,6 +23,7 @@ class Watch:
         self._airflow, self._decide = airflow, decide
         self._began = time.monotonic()
         self._known: dict[str, set[str]] = {}
+        self._told: dict[tuple[str, str], set[tuple[str, int, int]]] = {}
 
     def remember(self, *dag_ids: str) -> None:
         """Take the runs there are as known, so that `next_run` waits for one that comes after now."""
@@ -49,14 +50,17 @@ class Watch:
             f"{self._airflow.url}/dags/{dag_id}, and at `lakeloop logs scheduler`"
         )
 
-    def follow(self, run: DagRun) -> DagRun:
-        """Tell how each task of the run ends, show what a person is asked, until the run has ended.
+    def follow(self, run: DagRun, until: str = "") -> DagRun:
+        """Tell how each task of the run ends, show what a person is asked, until the run, or task `until`, has ended.
+
+        Following it again goes on from there.
 
         Raises:
             LakeloopError: the run failed.
         """
-        self.say(f"[bold]{run.dag_id}[/bold]  {self._airflow.link(run)}")
-        told: set[tuple[str, int, int]] = set()
+        if (run.dag_id, run.run_id) not in self._told:
+            self.say(f"[bold]{run.dag_id}[/bold]  {self._airflow.link(run)}")
+        told = self._told.setdefault((run.dag_id, run.run_id), set())
         asked: set[tuple[str, int]] = set()
         with console.status("") as status:
             while True:
@@ -73,7 +77,7 @@ class Watch:
                         self._show(question)
                         self._decide(question)
                         status.start()
-                if now.ended:
+                if now.ended or any(task.task_id == until and task.state == "success" for task in tasks):
                     break
                 status.update(f"  {escape(_at_work(tasks))} …")
                 time.sleep(LOOK_SECONDS)

@@ -8,11 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
@@ -56,6 +51,13 @@ def importance(contract: Contract, rows: pd.DataFrame, window: pd.DataFrame) -> 
                 f"{len(frame)} {name} are too few to weigh by, {LEAST_ROWS} are needed; "
                 "`lakeloop lake stream` takes answered requests in"
             )
+    # Here, because it takes a second to import, and the other steps of a retrain need none of it.
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
     features = list(contract.features)
     numeric = [name for name in features if contract.features[name].role == "numeric"]
     others = [name for name in features if name not in numeric]

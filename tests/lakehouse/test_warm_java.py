@@ -38,7 +38,7 @@ print("done", sum(seen), rows, flush=True)
 ASK = """
 from lakehouse.warm_java import borrowed_java
 from lakeloop.settings import load_settings
-with borrowed_java(load_settings(use_case="insurance"), lambda: None) as borrowed:
+with borrowed_java(load_settings(use_case="insurance"), lambda: None, wait_seconds=1) as borrowed:
     print(borrowed)
 """
 KEEP = """
@@ -67,9 +67,8 @@ class Home:
             },
         )  # fmt: skip
 
-    def borrow(self) -> "Borrowed":
-        told, _ = self.start(BORROW, str(self.folder / "table")).communicate(timeout=120)
-        return Borrowed(told)
+    def borrow(self, table: str) -> "subprocess.Popen[str]":
+        return self.start(BORROW, str(self.folder / table))
 
     def is_lent(self, **environment: str) -> bool:
         return self.start(ASK, **environment).communicate(timeout=60)[0] == "True\n"
@@ -78,7 +77,8 @@ class Home:
 class Borrowed:
     """What a command said: whether Java was lent to it, which process that was, and what it counted."""
 
-    def __init__(self, told: str) -> None:
+    def __init__(self, command: "subprocess.Popen[str]") -> None:
+        told, _ = command.communicate(timeout=120)
         words = told.split()
         assert words[:1] == ["started"], told
         self.lent, self.java = words[1] == "True", int(words[2])
@@ -99,12 +99,15 @@ def keeper(home: Home) -> Iterator["subprocess.Popen[str]"]:
     process.wait()
 
 
-def test_commands_one_after_the_other_share_java_and_nothing_else(home: Home, keeper: "subprocess.Popen[str]") -> None:
+def test_commands_share_java_one_after_the_other_and_nothing_else(home: Home, keeper: "subprocess.Popen[str]") -> None:
     second_keeper = home.start(KEEP)
-    first, second = home.borrow(), home.borrow()
-    assert first.lent and second.lent
-    assert first.java == second.java
-    assert (first.counts, second.counts) == ([3, 3], [6, 6])  # the stream of each reads the table from its beginning
+    at_once = [home.borrow("one"), home.borrow("other")]
+    first, second = Borrowed(at_once[0]), Borrowed(at_once[1])
+    third = Borrowed(home.borrow("one"))
+    assert first.lent and second.lent and third.lent
+    assert first.java == second.java == third.java
+    assert first.counts == second.counts == [3, 3]
+    assert third.counts == [6, 6]  # its stream reads the table from the beginning
     assert home.is_lent()
     assert not home.is_lent(LAKELOOP_SPARK_MEMORY="600m"), "Java cannot change its memory"
     assert not home.is_lent(LAKELOOP_SPARK_KEEP_SECONDS="0"), "nobody asked for it"
