@@ -16,6 +16,7 @@ from bench import (
     drift_bench,
     gateway_bench,
     lakehouse_bench,
+    loop_bench,
     model_server_bench,
     platform_bench,
     stream_bench,
@@ -66,6 +67,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "stream": stream_bench.measure,
     "drift": drift_bench.measure,
     "platform": platform_bench.measure,
+    "loop": loop_bench.measure,
 }
 
 

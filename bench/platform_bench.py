@@ -1,42 +1,30 @@
 """How soon the whole platform is up, and what it costs while nobody asks anything of it."""
 
-import os
-import socket
-import subprocess
-import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 
 from bench.figure import Figure
+from bench.own_platform import own_environment, timed
 from lakeloop.platform.marked_processes import marked_processes
 
 IDLE_SECONDS = 180.0
 """Several turns of what Airflow does by the minute."""
-PORTS = ("AIRFLOW", "MODEL_SERVER", "MODEL_SERVER_GRPC", "GATEWAY", "MONITOR", "PROMETHEUS", "ALERTMANAGER")
 
 
 def measure(home: Path) -> list[Figure]:
     """Start a platform on free ports twice, leave it alone in between, stop it."""
     place = (home / "platform").resolve()
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in PORTS]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        ports = {
-            f"LAKELOOP_{name}_PORT": str(probe.getsockname()[1]) for name, probe in zip(PORTS, probes, strict=True)
-        }
-    environment = {**os.environ, **ports, "LAKELOOP_HOME": str(place)}
+    environment = own_environment(place)
     try:
-        first = _timed(environment, "up")
+        first = timed(environment, "up")
         time.sleep(60)  # what starts has settled
         memory, share = _idle(place)
-        stop = _timed(environment, "down")
-        again = _timed(environment, "up")
+        stop = timed(environment, "down")
+        again = timed(environment, "up")
     finally:
-        _timed(environment, "down")
+        timed(environment, "down")
     return [
         Figure("up, the first time: database made, pipeline compiled", first, "s", None),
         Figure("up again", again, "s", 60),
@@ -44,13 +32,6 @@ def measure(home: Path) -> list[Figure]:
         Figure("idle: memory of all processes (PSS)", memory, "GiB", 2.5),
         Figure("idle: share of one core, tasks that run by the minute included", share, "%", 15),
     ]
-
-
-def _timed(environment: dict[str, str], command: str) -> float:
-    begun = time.monotonic()
-    lakeloop = Path(sys.executable).parent / "lakeloop"
-    subprocess.run([lakeloop, command], env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - begun
 
 
 def _idle(home: Path) -> tuple[float, float]:

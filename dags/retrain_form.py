@@ -21,14 +21,17 @@ _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 def form(contract: Contract) -> dict[str, Param]:
-    """The form's fields, each with what is allowed; an empty hyper-parameter is the contract's."""
+    """The form's fields, each with what is allowed; an empty hyper-parameter is the contract's.
+
+    What may stay empty may be null: the UI takes an empty text for a missing one, and would not let the form go.
+    """
     return {
         "strategy": Param(
             "auto", type="string", enum=list(STRATEGIES), values_display=STRATEGIES, title="Strategy",
             description="What to try; `auto` is what happens after drift or new ground truth.",
         ),
         "months": Param(
-            "", type="string", pattern=MONTHS, title="Months",
+            None, type=["null", "string"], pattern=MONTHS, title="Months",
             description="Train on these labelled months instead: 36, or 0-12. Empty: the strategy's own.",
         ),
         "trials": Param(
@@ -38,7 +41,9 @@ def form(contract: Contract) -> dict[str, Param]:
         "promote": Param(
             True, type="boolean", title="Promote the best", description="Or only compare and record.",
         ),
-        "why": Param("", type="string", maxLength=200, title="Why", description="For those who ask later."),
+        "why": Param(
+            None, type=["null", "string"], maxLength=200, title="Why", description="For those who ask later."
+        ),
         **{name: _hyper_parameter(contract, name, schema) for name, schema in _schemas().items()},
     }  # fmt: skip
 

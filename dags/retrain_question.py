@@ -92,13 +92,14 @@ MACROS = {f.__name__: f for f in (chosen, answered_by, answered_at, answered, re
 
 
 def _form(contract: Contract) -> dict[str, Param]:
+    text = ["null", "string"]
     fields = {
-        "why": Param("", type="string", maxLength=500, title="Why", description="For those who ask later."),
+        "why": Param(None, type=text, maxLength=500, title="Why", description="For those who ask later."),
         "candidate": Param(
-            "", type="string", title="Promote", description="The candidate to promote anyway; empty: the best scored."
+            None, type=text, title="Promote", description="The candidate to promote anyway; empty: the best scored."
         ),
         "segment": Param(
-            "", type="string", title="Segment",
+            None, type=text, title="Segment",
             description="For whom the rules answer, e.g. `age < 25 and training == 0`; empty: for all rows.",
         ),
     }  # fmt: skip

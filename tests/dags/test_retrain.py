@@ -60,6 +60,11 @@ def test_the_form_says_what_is_wrong(found: dict[str, Any]) -> None:
     assert not forms
 
 
+def test_what_may_stay_empty_is_null_for_the_ui_takes_an_empty_text_for_a_missing_one(found: dict[str, Any]) -> None:
+    assert found["empty"] == []
+    assert found["ask"]["empty"] == []
+
+
 def test_a_person_is_asked_for_as_long_as_the_setting_says_and_then_the_champion_stays(found: dict[str, Any]) -> None:
     ask = found["ask"]
     assert ask["options"] == [

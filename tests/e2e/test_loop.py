@@ -191,6 +191,26 @@ def test_the_pages_show_it(
     page.screenshot(path=tmp_path / f"{name}.png")
 
 
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium; `make system` installs it")
+def test_the_graphs_and_the_form_for_a_run_by_hand(page: Page, platform: Platform, tmp_path: Path) -> None:
+    page.goto(f"{platform.airflow.url}/dags/insurance_retrain")
+    page.get_by_role("button", name="Show Graph").click()
+    for task in ("why", "candidate", "after_answer"):
+        expect(page.locator(".react-flow").get_by_text(task).first).to_be_visible(timeout=60_000)
+    page.screenshot(path=tmp_path / "graph.png")
+    page.get_by_role("button", name="Trigger").first.click()
+    form = page.get_by_role("dialog")
+    expect(form.get_by_text("Strategy").first).to_be_visible(timeout=60_000)
+    page.wait_for_timeout(1000)
+    page.screenshot(path=tmp_path / "trigger_form.png")
+    expect(form.get_by_role("button", name="Trigger").last).to_be_enabled()  # as it opens, with nothing filled in
+    page.goto(f"{platform.airflow.url}/assets")
+    page.get_by_role("link", name="insurance/ground_truth").first.click()
+    for name in ("insurance_ingest", "insurance_retrain", "insurance/model"):
+        expect(page.locator(".react-flow").get_by_text(name).first).to_be_visible(timeout=60_000)
+    page.screenshot(path=tmp_path / "asset_graph.png")
+
+
 def test_the_answer_is_pushed_deployed_and_served(platform: Platform, deployed: DagRun) -> None:
     assert deployed.state == "success"
     question = questions_of(platform.contract, platform.settings, 0, "loop")[0]

@@ -79,6 +79,7 @@ def main() -> None:
         "max_active_tasks": dag.max_active_tasks,
         "schedule": str(getattr(dag.timetable, "asset_condition", "")),
         "forms": {name: refusal(dag, form) for name, form in FORMS.items()},
+        "empty": [name for name, param in _params(dag).items() if param.value == ""],
         "modules": sorted(set(sys.modules) & {"tensorflow", "tfx", "pyspark", "pandas"}),
         "numbers": [
             event_numbers({}),
@@ -92,6 +93,7 @@ def main() -> None:
             "defaults": ask.defaults,
             "hours": ask.response_timeout.total_seconds() / 3600,
             "params": list(ask.params),
+            "empty": [name for name in ask.params if ask.params[name] == ""],
             "a field alone": told_of(ask, {"why": "the best there is"}),
             "another field": told_of(ask, {"whim": "yes"}),
         },
