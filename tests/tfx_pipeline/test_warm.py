@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from lakeloop.platform.marked_processes import end_processes
 from lakeloop.settings import PROJECT, load_settings
 from tests.waiting import eventually
 from tfx_pipeline.warm import run_warm, serve
@@ -115,3 +117,21 @@ def test_there_is_one_server_and_it_ends_when_nobody_asks(home: Path) -> None:
     assert serve(load_settings(home=home, use_case="insurance"), lambda run, node: 0) is False
     assert server.communicate(timeout=30)[0] == "serving True\n"
     assert not (home / "tfx" / "insurance" / "nodes.sock").exists()
+
+
+def test_a_node_that_finds_no_server_starts_one_for_those_after_it_if_airflow_runs_it(home: Path) -> None:
+    node = "from lakeloop.cli import main; main()", "pipeline", "node", "there is no such run", "Trainer"
+    try:
+        assert start(home, *node).wait(60) == 1
+        assert not (home / "logs" / "node-server.log").exists()
+        assert start(home, *node, LAKELOOP_AIRFLOW_RUN_ID="manual").wait(60) == 1
+        eventually((home / "tfx" / "insurance" / "nodes.sock").exists)
+    finally:
+        end_processes([p for p in psutil.process_iter() if p.pid != os.getpid() and _home_of(p) == str(home)])
+
+
+def _home_of(process: psutil.Process) -> str:
+    try:
+        return process.environ().get("LAKELOOP_HOME", "")
+    except psutil.Error:
+        return ""
