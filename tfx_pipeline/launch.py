@@ -1,6 +1,8 @@
 """Launches one node of the compiled pipeline with TFX's own launcher and reads from ML Metadata how it ended."""
 
+import errno
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +23,10 @@ from tfx_pipeline.parameters import bindings
 from tfx_pipeline.run_record import NodeState, RunRecord
 
 log = logging.getLogger(__name__)
+_REMEDIES = {
+    os.strerror(errno.ENOSPC): "the disk is full; free some space and run it again: nodes that ran need not run again",
+    "Concurrent writes aborted": "another process keeps ML Metadata locked, for minutes now; run it again later",
+}
 RESOLVER_TYPE = "tfx.dsl.components.common.resolver.Resolver"
 
 
@@ -128,8 +134,11 @@ def _outputs(connection: tfx_metadata.Metadata, execution_id: int) -> dict[str, 
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the innermost cause that says something."""
+    """The first line of the innermost cause that says something; for what is known to happen, what to do."""
     while error.__cause__ is not None:
         error = error.__cause__
+    for sign, remedy in _REMEDIES.items():
+        if sign in str(error):
+            return remedy
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

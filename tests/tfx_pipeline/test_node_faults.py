@@ -1,0 +1,90 @@
+"""A node waits while ML Metadata is locked; on a full disk it ends with a sentence and goes on when there is room."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.settings import PROJECT, Settings
+from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.run_record import load_run
+from tfx_pipeline.runner import run_node, start_run
+
+Export = Callable[..., Path]
+RUN = "faults"
+LOCKED_SECONDS = 4.0
+LOCK = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+FULL_AND_FREED = """
+set -e
+mount -t tmpfs -o size=200K artifacts "$ARTIFACTS"
+node() {
+    code=0
+    "$PYTHON" -c "from lakeloop.cli import main; main()" pipeline node faults $1 > "$ROOT/$2" 2>&1 || code=$?
+    echo $code >> "$ROOT/$2"
+}
+node GoldExport export
+node ExampleGen full
+mount -o remount,size=20M "$ARTIFACTS"
+node ExampleGen freed
+cp -r "$ARTIFACTS/ExampleGen" "$ROOT/made"
+"""
+
+
+@pytest.fixture
+def settings(
+    tmp_path: Path, insurance: Contract, settings_in: Callable[[Path, str], Settings], export_month: Export
+) -> Settings:
+    """A home with an opened run, none of whose nodes ran."""
+    made = settings_in(tmp_path / "home", "insurance")
+    manifest = export_month(insurance, made, made.folder("export") / "0")
+    start_run(made, insurance, run_parameters(insurance, manifest), RUN)
+    return made
+
+
+def test_a_node_waits_for_a_locked_ml_metadata(settings: Settings, insurance: Contract) -> None:
+    run_node(settings, insurance, RUN, "GoldExport")
+    lock = [sys.executable, "-c", LOCK, str(settings.metadata_db), str(LOCKED_SECONDS)]
+    locker = subprocess.Popen(lock, stdout=subprocess.PIPE, text=True)
+    assert locker.stdout is not None and locker.stdout.readline() == "locked\n"
+    began = time.monotonic()
+    assert run_node(settings, insurance, RUN, "ImportSchemaGen").state == "ran"
+    assert time.monotonic() - began >= LOCKED_SECONDS - 0.5
+    locker.wait()
+
+
+@pytest.mark.long
+def test_a_full_disk_fails_the_node_with_a_sentence_and_it_goes_on_when_there_is_room(
+    settings: Settings, tmp_path: Path
+) -> None:
+    if not may_mount():
+        pytest.skip("no disk may be mounted here; it needs user namespaces or root")
+    artifacts = settings.folder("tfx") / "artifacts"
+    artifacts.mkdir(parents=True)
+    environment = {
+        "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "PYTHON": sys.executable, "PYTHONPATH": str(PROJECT),
+        "ROOT": str(tmp_path), "ARTIFACTS": str(artifacts),
+        "LAKELOOP_HOME": str(settings.home), "LAKELOOP_USE_CASE": settings.use_case,
+    }  # fmt: skip
+    subprocess.run(["unshare", "-rm", "sh", "-c", FULL_AND_FREED], env=environment, check=True, timeout=300)
+    told = {name: (tmp_path / name).read_text() for name in ("export", "full", "freed")}
+    assert {name: text.split()[-1] for name, text in told.items()} == {"export": "0", "full": "1", "freed": "0"}, told
+    assert "the disk is full; free some space and run it again" in told["full"] and "Traceback" not in told["full"]
+    assert load_run(settings, RUN).node("ExampleGen") is not None
+    assert list((tmp_path / "made").rglob("*.gz"))
+
+
+def may_mount() -> bool:
+    """Whether this user may mount a small disk in a namespace of its own."""
+    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
+    return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True).returncode == 0
