@@ -33,6 +33,7 @@ def airflow_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
         "PYTHONPATH": str(PROJECT),
+        "LAKELOOP_SPARK_KEEP_SECONDS": "60",
     }
     command = [str(PYTHON), "-m", "airflow", "db", "migrate"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)

@@ -95,7 +95,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduled]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "tests" / "dags" / "retrain_alone"),
         "LAKELOOP_AIRFLOW_URL": told.airflow_url, "LAKELOOP_AIRFLOW_USER": told.airflow_user,
         "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(told.airflow_password_file),
-        "LAKELOOP_STRATEGY_ON_DRIFT": "keep", "LAKELOOP_SPARK_MEMORY": "1g",
+        "LAKELOOP_STRATEGY_ON_DRIFT": "keep", "LAKELOOP_SPARK_MEMORY": "1g", "LAKELOOP_SPARK_KEEP_SECONDS": "60",
     }  # fmt: skip
     migrated = subprocess.run(
         [AIRFLOW, "db", "migrate"], env=environment, capture_output=True, text=True, timeout=300, check=False

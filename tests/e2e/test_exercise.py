@@ -25,7 +25,7 @@ def lakeloop(home: Path, *args: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         timeout=590,
-        env={**os.environ, "LAKELOOP_HOME": str(home)},
+        env={**os.environ, "LAKELOOP_HOME": str(home), "LAKELOOP_SPARK_KEEP_SECONDS": "60"},
         cwd=PROJECT,
         check=False,
     )

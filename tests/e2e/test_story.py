@@ -66,7 +66,7 @@ class Story:
         return retrain(self.contract, self.settings, asked, lambda settings: nullcontext(self.spark))
 
     def command(self, *args: str) -> "subprocess.CompletedProcess[str]":
-        environment = {**os.environ, "LAKELOOP_HOME": str(self.settings.home)}
+        environment = {**os.environ, "LAKELOOP_HOME": str(self.settings.home), "LAKELOOP_SPARK_KEEP_SECONDS": "60"}
         return subprocess.run(
             [*COMMAND, *args], capture_output=True, text=True, timeout=400, env=environment, cwd=PROJECT, check=False
         )
