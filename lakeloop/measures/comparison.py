@@ -81,9 +81,9 @@ def outcome_of(decision: Decision, promote: bool) -> tuple[Outcome, str]:
     best = decision.candidate(decision.winner)
     if best is None:
         top = max(passed, key=lambda candidate: candidate.score or 0.0)
-        return "kept", f"{top.name} passed with {top.score or 0:.3f}, which is not better than {champion}"
+        return "kept", f"candidate {top.name} passed with {top.score or 0:.3f}, which is not better than {champion}"
     against = f", better than {champion}" if champion else ""
-    reason = f"{best.name} passed the gate and scored {best.score or 0:.3f}{against}, on {decision.judged_on}"
+    reason = f"candidate {best.name} passed the gate and scored {best.score or 0:.3f}{against}, on {decision.judged_on}"
     if not decision.with_truth:
         reason += "; judged without newer truth"
     return ("promoted" if promote else "recommended"), reason

@@ -63,15 +63,16 @@ def made(candidates: list[JudgedCandidate], champion: float | None, with_truth: 
     )  # fmt: skip
 
 
+THAN = "better than the champion's 0.850"
 BETTER, WORSE, REFUSED = judged("all", True, 0.89), judged("reweight", True, 0.8), judged("newest", False, 0.95)
 
 
 @pytest.mark.parametrize(
     ("candidates", "promote", "outcome", "words"),
     [
-        ([BETTER, REFUSED], True, "promoted", "all passed the gate and scored 0.890, better than the champion's 0.850"),
-        ([BETTER, REFUSED], False, "recommended", "all passed the gate"),
-        ([WORSE, REFUSED], True, "kept", "reweight passed with 0.800, which is not better than the champion's 0.850"),
+        ([BETTER, REFUSED], True, "promoted", f"candidate all passed the gate and scored 0.890, {THAN}"),
+        ([BETTER, REFUSED], False, "recommended", "candidate all passed the gate"),
+        ([WORSE, REFUSED], True, "kept", f"candidate reweight passed with 0.800, which is not {THAN}"),
         ([REFUSED], True, "none passed", "every candidate failed the gate"),
         ([], True, "kept", "keep was asked for"),
     ],
