@@ -32,7 +32,7 @@ MOST_LOANS = 50
 WAIT_SECONDS = 60.0
 _NAME, _DONE = "java", b"done\n"
 _PORT, _SECRET = "PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"
-_START_SECONDS, _LOOK_SECONDS = 10.0, 0.1
+_START_SECONDS, _LOOK_SECONDS = 20.0, 0.1
 
 
 @contextmanager
@@ -44,11 +44,15 @@ def borrowed_java(
     Where none is kept yet, `start_keeper()` is called, which starts a process that calls `keep`. Nothing is kept or
     borrowed unless `settings.spark_keep_seconds` says so, Spark runs in this machine's Java (`local`), and this
     process has no Java of its own yet.
+
+    Raises:
+        MissingTool: Java is missing or of a version Spark does not run on.
     """
     wanted = settings.spark_keep_seconds and settings.spark_master.startswith("local")
     if not wanted or SparkContext._gateway is not None:
         yield False
         return
+    check_java()  # here, where it is told: what a keeper says is in its log
     with ExitStack() as connected:
         keeper = connected.enter_context(_connection(settings, start_keeper))
         gateway = None if keeper is None else _ask(keeper, _key(settings), wait_seconds)
@@ -73,7 +77,6 @@ def keep(settings: Settings) -> bool:
     with sole_server(work_folder(settings), _NAME) as server:
         if server is None:
             return False
-        check_java()
         conf = SparkConf(loadDefaults=False).setAll(list(spark_options(settings).items()))
         with java_writes_to_log(settings):
             gateway = launch_gateway(conf)
