@@ -68,7 +68,8 @@ class IngestReport:
     def changed(self) -> bool:
         """Whether any row in any table was added, changed or removed."""
         rows = any(s.bronze_rows or s.silver_inserted or s.silver_updated or s.rejected for s in self.sources)
-        return rows or bool(self.gold.added or self.gold.updated or self.gold.removed)
+        gold = self.gold
+        return rows or bool(gold.added or gold.updated or gold.removed or gold.performance)
 
 
 def ingest(

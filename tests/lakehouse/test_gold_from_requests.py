@@ -48,6 +48,9 @@ def moments(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> di
     lake.ingest()
     found["more truth"] = Gold(lake)
     assert not lake.ingest().changed
+    log_file(lake, "w-3", [record("g", "K1", at="2023-02-21T12:00:00+00:00")])
+    stream(spark, lake.contract, lake.settings)
+    assert lake.ingest().changed  # no row of training, but one more answer in gold/performance
     return found
 
 
