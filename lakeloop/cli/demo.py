@@ -11,8 +11,6 @@ from lakeloop.cli.platform import down, up
 from lakeloop.cli.render import chapter, console
 from lakeloop.errors import WrongUse
 
-FIRST_YEAR, LAST_MONTH = 12, 36
-
 
 def demo(
     full: Annotated[bool, typer.Option("--full", help="Play all 36 months instead of the first twelve.")] = False,
@@ -24,7 +22,7 @@ def demo(
 
     Starts the platform, and works on top of what is there.
     """
-    from lakeloop.cli.demo_story import Story
+    from lakeloop.cli.demo_story import FIRST_YEAR, LAST_MONTH, Story
 
     settings, contract = open_use_case(use_case)
     if contract.generator is None:

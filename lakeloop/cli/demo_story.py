@@ -14,7 +14,7 @@ from lakeloop.settings import Settings
 
 DEMO_USER = "demo"
 SECONDS_TO_READ = 10
-LAST_MONTH = 36
+FIRST_YEAR, LAST_MONTH = 12, 36
 
 
 class Story:

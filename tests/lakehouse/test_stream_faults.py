@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from lakeloop.simulation import simulate, without_gateway
 from serving.gateway.process import RunningGateway, running_gateway
 from tests.lakehouse.conftest import open_lake
 from tests.serving.gateway.conftest import NOWHERE, body
+from tests.small_disk import may_mount
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -123,12 +123,6 @@ def test_requests_through_killed_and_doubled_gateways_are_in_silver_once(spark: 
 
 def is_above(count: Callable[[], int], bound: int) -> bool:
     return count() > bound
-
-
-def may_mount() -> bool:
-    """Whether this user may mount a small disk in a namespace of its own."""
-    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
-    return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True).returncode == 0
 
 
 def test_a_full_disk_is_one_sentence_and_loses_and_doubles_nothing(tmp_path: Path) -> None:

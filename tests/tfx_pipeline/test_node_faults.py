@@ -1,6 +1,5 @@
 """A node waits while ML Metadata is locked; on a full disk it ends with a sentence and goes on when there is room."""
 
-import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.settings import PROJECT, Settings
+from tests.small_disk import may_mount
 from tfx_pipeline.parameters import run_parameters
 from tfx_pipeline.run_record import load_run
 from tfx_pipeline.runner import run_node, start_run
@@ -82,9 +82,3 @@ def test_a_full_disk_fails_the_node_with_a_sentence_and_it_goes_on_when_there_is
     assert "the disk is full; free some space and run it again" in told["full"] and "Traceback" not in told["full"]
     assert load_run(settings, RUN).node("ExampleGen") is not None
     assert list((tmp_path / "made").rglob("*.gz"))
-
-
-def may_mount() -> bool:
-    """Whether this user may mount a small disk in a namespace of its own."""
-    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
-    return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True).returncode == 0
