@@ -1,5 +1,6 @@
 """Airflow's REST API, as one of its users: who asks gets JSON, or an error that says what to look at."""
 
+import time
 from typing import Any
 
 import httpx
@@ -8,6 +9,8 @@ from lakeloop.errors import LakeloopError
 from lakeloop.settings import Settings
 
 SECONDS = 10.0
+BUSY = (0.2, 0.6, 1.8)
+"""Seconds before asking once more: SQLite refuses at once who read, and would write what another has written since."""
 
 
 class AirflowFailure(LakeloopError):
@@ -68,7 +71,13 @@ class AirflowApi:
 
     def _send(self, method: str, path: str, **how: Any) -> httpx.Response:
         try:
-            return self._http.request(method, path, **how)
+            answer = self._http.request(method, path, **how)
+            for seconds in BUSY:
+                if not _database_was_busy(answer):  # nothing was written, so that asking once more is safe
+                    break
+                time.sleep(seconds)
+                answer = self._http.request(method, path, **how)
+            return answer
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise AirflowFailure(
                 f"Airflow at {self._url} does not answer ({type(error).__name__}: {error}); is its api-server running?"
@@ -86,6 +95,10 @@ class AirflowApi:
         if not isinstance(content, dict):
             raise AirflowFailure(f"what answers {what} at {self._url} is not Airflow's API: {answer.text[:100]!r}")
         return content
+
+
+def _database_was_busy(answer: httpx.Response) -> bool:
+    return answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR and "Database error" in answer.text
 
 
 def _detail(answer: httpx.Response) -> str:

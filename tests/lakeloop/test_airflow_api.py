@@ -1,0 +1,79 @@
+"""Airflow's API where its database is busy. A whole Airflow is asked in tests/dags and tests/platform."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from lakeloop import airflow_api
+from lakeloop.airflow_api import AirflowApi, AirflowRefusal
+from lakeloop.settings import Settings
+
+BUSY = {"detail": {"reason": "Database error", "message": "Serious error when handling your request."}}
+BROKEN = {"detail": "An error occurred while trying to deserialize Dag"}
+
+
+class Airflow(ThreadingHTTPServer):
+    """Answers a token, and then what it was told to, one after the other; the last one for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: list[tuple[int, object]] = []
+        self.asked = 0
+
+    def next(self) -> tuple[int, object]:
+        """The next answer, counted."""
+        self.asked += 1
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Airflow
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, content = (201, {"access_token": "t"}) if self.path == "/auth/token" else self.server.next()
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
+    monkeypatch.setattr(airflow_api, "BUSY", (0.01, 0.01, 0.01))
+    with Airflow() as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def ask(airflow: Airflow) -> dict[str, object]:
+    api = AirflowApi(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
+    return api.ask("POST", "/api/v2/assets/events", json={})
+
+
+def test_a_busy_database_is_asked_again(airflow: Airflow) -> None:
+    airflow.answers = [(500, BUSY), (500, BUSY), (200, {"id": 7})]
+    assert ask(airflow) == {"id": 7}
+    assert airflow.asked == 3
+
+
+def test_a_database_that_stays_busy_is_an_error_at_last(airflow: Airflow) -> None:
+    airflow.answers = [(500, BUSY)]
+    with pytest.raises(AirflowRefusal, match="Database error"):
+        ask(airflow)
+    assert airflow.asked == 4
+
+
+def test_another_error_is_not_asked_again(airflow: Airflow) -> None:
+    airflow.answers = [(500, BROKEN)]
+    with pytest.raises(AirflowRefusal, match="deserialize"):
+        ask(airflow)
+    assert airflow.asked == 1
