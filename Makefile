@@ -44,7 +44,7 @@ test: setup airflow ## All tests that matter every day (under 15 minutes on 2 co
 test-long: setup airflow ## What takes longer: many seeds, whole stories
 	@$(BIN)/pytest -n 2 --dist loadfile -m long
 
-test-loop: setup airflow ## The whole loop on a running platform, with two kills and a person's answer (14 minutes, by hand)
+test-loop: setup airflow ## The whole loop on a running platform, with two kills and a person's answer (8 minutes)
 	@$(BIN)/pytest -m loop
 
 lint: setup ## Style, formatting, and the one direction of imports

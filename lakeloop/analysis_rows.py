@@ -7,8 +7,9 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.errors import NotFound
+from lakeloop.evaluation import generated_rows
 from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import sample_month
 from monitoring.lake_tables import read_lake_table
 from monitoring.sampling import seeded_sample
 
@@ -50,7 +51,7 @@ def month_rows(settings: Settings, contract: Contract, month: int, oracle: bool)
 def labelled_rows_of(settings: Settings, contract: Contract, month: int, oracle: bool) -> pd.DataFrame:
     """The month's rows whose truth is known: features, truth, class id; empty where none is."""
     if oracle:
-        return with_label(contract, sample_month(contract, settings, month))
+        return generated_rows(settings, contract, month)
     month_is = (contract.event_time.column, "=", contract.month_name(month))
     names = [*contract.features, contract.label.column, contract.label.name]
     rows = read_lake_table(settings, "gold/training", names, [month_is])

@@ -1,4 +1,4 @@
-"""Labelled rows to judge models on: from gold, from an export, or from the generator before the truth is known."""
+"""Labelled rows to judge models on: from an export, or from the generator before the truth is known."""
 
 from pathlib import Path
 
@@ -11,23 +11,9 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import load_rules, sample_month, with_label
 
 
-def labelled_rows(settings: Settings, contract: Contract, month: int, oracle: bool) -> pd.DataFrame:
-    """Features and class id of a month, one row an event.
-
-    Raises:
-        NotFound: gold has no labelled rows of the month; the text says when its truth is known.
-        WrongUse: `oracle` without a generator.
-    """
-    if oracle:
-        return with_label(contract, sample_month(contract, settings, month))
-    from lakehouse.labelled import labelled_month
-    from lakehouse.session import spark_session
-
-    spark = spark_session(settings)
-    try:
-        return labelled_month(spark, contract, settings, month)
-    finally:
-        spark.stop()
+def generated_rows(settings: Settings, contract: Contract, month: int) -> pd.DataFrame:
+    """Features, truth and class id of a month as the generator knows them. Raises WrongUse where there is none."""
+    return with_label(contract, sample_month(contract, settings, month))
 
 
 def exported_rows(contract: Contract, manifest: Path) -> pd.DataFrame:

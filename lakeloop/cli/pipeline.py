@@ -14,6 +14,7 @@ from lakeloop.errors import GateRefused, WrongUse
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pyspark.sql import SparkSession
 
     from tfx_pipeline.run_record import NodeResult, RunRecord
@@ -223,12 +224,12 @@ def validate(
     use_case: UseCase = "",
 ) -> None:
     """Judge a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails)."""
-    from lakeloop.evaluation import labelled_rows, when_known
+    from lakeloop.evaluation import generated_rows, when_known
     from tfx_pipeline.validate import model_folder, validate_model
 
     settings, contract = open_use_case(use_case)
     folder = model_folder(settings, model)
-    frame = labelled_rows(settings, contract, month, oracle)
+    frame = generated_rows(settings, contract, month) if oracle else _labelled_rows(settings, contract, month)
     report = validate_model(folder, contract, frame)
     print_gate(report, f"{contract.use_case} version {folder.name} on month {month} ({contract.month_name(month)})")
     console.print(when_known(settings, contract, month, oracle))
@@ -237,3 +238,11 @@ def validate(
             f"version {folder.name} does not meet the gate on month {month}: "
             + ", ".join(check.name for check in report.failed)
         )
+
+
+def _labelled_rows(settings: Settings, contract: Contract, month: int) -> "pd.DataFrame":
+    from lakehouse.labelled import labelled_month
+    from lakeloop.cli.spark import spark_of
+
+    with spark_of(settings) as spark:
+        return labelled_month(spark, contract, settings, month)

@@ -142,14 +142,14 @@ def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list["Se
 
 def _judge_later_months(settings: Settings, contract: Contract, record: "RunRecord") -> dict[str, list[float]]:
     """Judge the pushed model on later months with the generator's labels; accuracy curves for the report."""
-    from lakeloop.evaluation import baselines, labelled_rows, when_known
+    from lakeloop.evaluation import baselines, generated_rows, when_known
     from tfx_pipeline.validate import model_folder, validate_model
 
     folder = model_folder(settings, record.pushed_version)
     curves: dict[str, list[float]] = {"model": [], "rules": [], "majority": []}
     with console.status("judging every month …"):
         for month in REPORTED_MONTHS:
-            frame = labelled_rows(settings, contract, month, oracle=True)
+            frame = generated_rows(settings, contract, month)
             report = validate_model(folder, contract, frame)
             found = baselines(settings, contract, frame)
             curves["model"].append(next(iter(report.accuracy.values())))

@@ -16,6 +16,8 @@ import httpx
 import pytest
 
 from lakeloop.airflow_api import AirflowFailure, AirflowRefusal
+from lakeloop.airflow_runs import AirflowRuns
+from lakeloop.cli.watch import Watch
 from lakeloop.events import find_event, open_events, record_event
 from lakeloop.platform.airflow_environment import PREFERENCES, airflow_environment, with_airflow
 from lakeloop.platform.generated_secrets import ensure_secrets
@@ -142,17 +144,26 @@ def test_events_during_a_run_lead_to_exactly_one_more_that_takes_them_all(airflo
     assert (states["record"], states["wake_next"], states["finish"]) == ("success", "skipped", "success")
 
 
-def test_an_event_airflow_was_never_told_of_wakes_the_next_run_too(airflow: Scheduled) -> None:
+def test_an_event_airflow_was_never_told_of_wakes_the_next_run_too(
+    airflow: Scheduled, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = len(airflow.runs())
+    watch = Watch(AirflowRuns(airflow.settings), decide=lambda question: pytest.fail(f"asked: {question}"))
+    watch.remember("insurance_retrain")
     airflow.happens("f1")
-    run = wait(lambda: airflow.runs()[before:], 60)[0]["dag_run_id"]
-    wait(lambda: airflow.states(run).get("why") == "success", 120)
+    run = watch.next_run("insurance_retrain", 60)
+    assert not watch.follow(run, until="why").ended
+    told = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["insurance_retrain", "why"]
     missed = airflow.happens("f2", post=False)
     runs = airflow.quiet(before)
     assert [run["state"] for run in runs] == ["success", "success"]
     assert airflow.states(runs[0]["dag_run_id"])["wake_next"] == "success"
     assert open_events(airflow.settings) == ()
     assert f"decision {find_event(airflow.settings, missed).handled_by}" in runs[1]["note"]
+    assert watch.follow(run).state == "success"
+    told = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert "why" not in told and told[-3:] == ["record", "wake_next", "finish"]  # it goes on where it was left
 
 
 def test_a_wrong_form_is_refused_with_the_reason(airflow: Scheduled) -> None:
