@@ -4,6 +4,7 @@ Features of one `group` are nested under its name, features without a group stan
 `key`, `at` and `request_id`, all three optional.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from serving.gateway.request_id import ID_CHARACTERS, LONGEST_ID, new_request_id
 MOST_ROWS = 1000
 """Rows of one batch."""
 LONGEST_KEY = 256
+DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 EARLIEST, LATEST = 1970, 2199
 """Years an event may lie in."""
 
@@ -136,7 +138,7 @@ def _field(name: str, feature: Feature) -> tuple[Any, Any]:
 def _optional_fields(contract: Contract) -> dict[str, Any]:
     key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]
     request_id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=ID_CHARACTERS)]
-    moment = Annotated[datetime, AfterValidator(_in_utc)]
+    moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}), AfterValidator(_moment)]
     return {
         "key": (key | None, Field(None, description=contract.key.description)),
         "at": (moment | None, Field(None, description="Event time, ISO 8601; without a zone UTC; default: now")),
@@ -154,7 +156,14 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _moment(text: str) -> datetime:
+    """A date and a time, in UTC. Pydantic's own reading would take "0" for seconds since 1970."""
+    try:
+        moment = datetime.fromisoformat(text.upper()) if DATE_AND_TIME.match(text) else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise PydanticCustomError("iso_8601", "must be a date and a time in ISO 8601, e.g. 2023-03-05T10:00:00Z")
     if not EARLIEST <= moment.year <= LATEST:
         raise PydanticCustomError(
             "year", "the year must lie between {low} and {high}", {"low": EARLIEST, "high": LATEST}
