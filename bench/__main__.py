@@ -16,6 +16,7 @@ from bench import (
     drift_bench,
     gateway_bench,
     lakehouse_bench,
+    lineage_bench,
     loop_bench,
     model_server_bench,
     platform_bench,
@@ -66,6 +67,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "lakehouse": lakehouse_bench.measure,
     "stream": stream_bench.measure,
     "drift": drift_bench.measure,
+    "lineage": lineage_bench.measure,
     "platform": platform_bench.measure,
     "loop": loop_bench.measure,
 }

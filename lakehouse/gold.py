@@ -4,16 +4,14 @@ Incremental: silver's change feed names the keys that changed since the last run
 The progress file is written after all tables, and every write is idempotent, so a crash costs work, not rows.
 """
 
-import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from lakehouse.calibration import months_without_estimate
+from lakehouse.commit_note import commit_note
 from lakehouse.feature_rows import SilverTables
 from lakehouse.gold_changes import read_changes
 from lakehouse.layout import PREDICTIONS, TRAINING, read_json, table_exists, table_path, work_folder, write_json
@@ -27,7 +25,6 @@ from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
-USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def build_gold(spark: SparkSession, contract: Contract, settings: Settings) -> G
     if done == now:
         return GoldReport(table_version(spark, training_path))
     silver = _silver_at(spark, contract, paths, now)
-    with _commit_note(spark, now):
+    with commit_note(spark, {"silver": now}):
         if done:
             changes = read_changes(spark, contract, paths, silver.asked, done, now)
             try:
@@ -85,7 +82,7 @@ def update_estimates(spark: SparkSession, contract: Contract, settings: Settings
         if not months or not done:
             return ()
         paths = {table: table_path(settings, "silver", table) for table in done}
-        with _commit_note(spark, done):
+        with commit_note(spark, {"silver": done}):
             silver = _silver_at(spark, contract, paths, done)
             return update_performance(spark, contract, settings, silver, months)
 
@@ -120,13 +117,3 @@ def _silver_paths(spark: SparkSession, contract: Contract, settings: Settings) -
 def progress_path(settings: Settings) -> Path:
     """The silver versions gold was last made from."""
     return work_folder(settings) / "gold.json"
-
-
-@contextmanager
-def _commit_note(spark: SparkSession, versions: dict[str, int]) -> Iterator[None]:
-    """Gold's commits carry the silver versions they were made from."""
-    spark.conf.set(USER_METADATA, json.dumps({"silver": versions}, sort_keys=True))
-    try:
-        yield
-    finally:
-        spark.conf.unset(USER_METADATA)

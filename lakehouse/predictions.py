@@ -11,6 +11,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
+from lakehouse.commit_note import commit_note
 from lakehouse.layout import PREDICTIONS, REQUESTS, read_json, table_exists, table_path, work_folder, write_json
 from lakehouse.metrics import merge_counts, table_version
 from lakehouse.request_lines import check_names, judged_records, prediction_columns, reject_rows
@@ -42,7 +43,8 @@ def refine_predictions(spark: SparkSession, contract: Contract, settings: Settin
     )
     judged = judged_records(rows, contract).persist()
     try:
-        last = _write(judged, contract, settings, path, report)
+        with commit_note(spark, {"bronze": {REQUESTS: version}}):
+            last = _write(judged, contract, settings, path, report)
     finally:
         judged.unpersist()
     write_json(progress, {"batch": max(last, done["batch"]), "version": version})

@@ -13,6 +13,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
+from lakehouse.commit_note import commit_note
 from lakehouse.judge import bad_rows, good_rows, is_good, rejects
 from lakehouse.layout import (
     REJECTS,
@@ -77,7 +78,7 @@ def refine(spark: SparkSession, contract: Contract, settings: Settings, source: 
     # foreachBatch frame cannot: it is a plain RDD, read whole each time it is used.
     stream = spark.readStream.format("delta").option("maxFilesPerTrigger", 1_000_000).load(bronze).select("_batch")
     query = (
-        stream.writeStream.foreachBatch(lambda rows, _: _write_batch(rows, contract, settings, source, report))
+        stream.writeStream.foreachBatch(lambda rows, _: _write_batch(rows, version, contract, settings, source, report))
         .option("checkpointLocation", checkpoint)
         .queryName(f"silver {settings.use_case} {source}")
         .trigger(availableNow=True)
@@ -117,7 +118,10 @@ def _looked_up_by(contract: Contract, source: str) -> tuple[str, ...]:
     return (*(name for name in names if name in contract.sources[source].columns), "_batch")
 
 
-def _write_batch(new: DataFrame, contract: Contract, settings: Settings, source: str, report: SilverReport) -> None:
+def _write_batch(
+    new: DataFrame, version: int, contract: Contract, settings: Settings, source: str, report: SilverReport
+) -> None:
+    """Write the batches named in `new` into silver; `version` is bronze's, for the commit's note."""
     key = contract.key.column
     batches = [row[0] for row in new.distinct().collect()]
     if not batches:
@@ -132,11 +136,12 @@ def _write_batch(new: DataFrame, contract: Contract, settings: Settings, source:
         clean = newest_by_key(ranked_by_key(clean, key))
     path = table_path(settings, "silver", source)
     columns = [*contract.sources[source].columns, "_source_file", "_batch"]
-    written = upsert(rows.sparkSession, path, clean.select(*map(quoted, columns)), key)
-    report.inserted += written.inserted
-    report.updated += written.updated
-    if written.seen < count:
-        write_rejects(refused, settings, source, report)
+    with commit_note(rows.sparkSession, {"bronze": {source: version}, "batches": [min(batches), max(batches)]}):
+        written = upsert(rows.sparkSession, path, clean.select(*map(quoted, columns)), key)
+        report.inserted += written.inserted
+        report.updated += written.updated
+        if written.seen < count:
+            write_rejects(refused, settings, source, report)
 
 
 def count_keys(bronze: DataFrame, key: str) -> tuple[int, bool]:

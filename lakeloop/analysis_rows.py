@@ -8,9 +8,9 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.errors import NotFound
 from lakeloop.evaluation import generated_rows
+from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
-from monitoring.lake_tables import read_lake_table
 from monitoring.sampling import seeded_sample
 
 

@@ -6,8 +6,8 @@ import time
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
-from monitoring.lake_tables import read_lake_table
 from monitoring.performance import Calibration, expected_accuracy
 
 log = logging.getLogger(__name__)

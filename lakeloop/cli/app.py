@@ -21,11 +21,13 @@ from lakeloop.cli import (
     exercise,
     fallback,
     lake,
+    lineage,
     monitor,
     performance,
     pipeline,
     platform,
     report,
+    reproduce,
     retrain,
     score,
     serve,
@@ -64,8 +66,10 @@ app.add_typer(fallback.app, name="fallback")
 app.add_typer(events.app, name="events")
 decision_steps.add_to(decisions.app)
 app.add_typer(decisions.app, name="decisions")
+app.add_typer(lineage.app, name="lineage")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
+app.command("reproduce")(reproduce.reproduce)
 app.command("retrain")(retrain.retrain)
 app.command("decide")(decide.decide)
 app.command("deploy")(deploy.deploy)

@@ -32,7 +32,7 @@ def drift(
     features drifted. The prediction is judged by itself and never one of them.
     """
     from lakeloop.drift_job import judge_predictions, nothing_answered
-    from monitoring.lake_tables import has_lake_table
+    from lakeloop.lake_tables import has_lake_table
 
     settings, contract = open_use_case(use_case)
     asked = parse_months(months) if months else None

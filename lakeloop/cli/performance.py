@@ -16,8 +16,8 @@ def performance(use_case: UseCase = "") -> None:
     Each model version is calibrated once, on held-out rows of its own export. The estimate stands for the model's own
     answers; it follows inputs that drift and cannot see a concept that does.
     """
+    from lakeloop.lake_tables import has_lake_table
     from lakeloop.performance_job import estimate_performance, performance_table
-    from monitoring.lake_tables import has_lake_table
 
     settings, contract = open_use_case(use_case)
     if not has_lake_table(settings, "silver/predictions"):

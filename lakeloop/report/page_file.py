@@ -15,6 +15,7 @@ def write_page(template: str, path: Path, *, contract: Contract, created: str, *
         loader=jinja2.PackageLoader("lakeloop.report", ""), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["figure"] = embedded
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     page = environment.get_template(template).render(
         contract=contract, created=created, plotly=get_plotlyjs(), **values
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
-from monitoring.lake_tables import read_lake_table
 
 DRIFT, INGEST = "lakeloop drift", "lakeloop lake ingest"
 FILLED_BY = {

@@ -23,6 +23,7 @@ from lakeloop.contract_file import load_contract
 from lakeloop.decision import CHOICES
 from lakeloop.events import all_events, find_event
 from lakeloop.gateway_client import GatewayClient
+from lakeloop.lineage.graph import Lineage
 from lakeloop.platform.airflow_environment import AIRFLOW, with_airflow
 from lakeloop.platform.generated_secrets import secret_files
 from lakeloop.platform.marked_processes import marked_processes
@@ -223,3 +224,10 @@ def test_the_answer_is_pushed_deployed_and_served(platform: Platform, deployed: 
     assert row["choice_details"] == "the best there is"
     (truth,) = row["event_ids"]
     assert find_event(platform.settings, truth).handled_by == row["decision_id"]
+    shown = run_in(platform.settings)("lineage", "prediction", answer["request_id"], "--json")
+    lineage = Lineage.model_validate_json(shown.stdout)
+    (version,) = [item for item in lineage.items if item.kind == "version"]
+    assert version.title == f"model version {row['version']}"
+    titles = {item.title for item in lineage.items}
+    assert {f"event {truth}: ground_truth", "Airflow run of insurance_retrain", f"decision {row['decision_id']}",
+            f"gate: blessed, {PERSON} overruled it", "claims/claims-2023-01.csv"} <= titles  # fmt: skip

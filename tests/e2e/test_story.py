@@ -4,12 +4,15 @@ Clock 0: a champion is trained on month 0. Clock 11: dataset drift opens; there 
 of months 1 to 12 is there. Clock 60: that of month 36. What must come out stands in the insurance use case's history.
 """
 
+import ast
 import os
+import re
 import subprocess
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -26,6 +29,9 @@ from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.drift_job import DriftReport, judge_predictions
 from lakeloop.events import find_event, open_events, record_event, take_open_events
+from lakeloop.lineage.affected import affected_by
+from lakeloop.lineage.graph import KINDS, Lineage
+from lakeloop.lineage.reproduce import Reproduction
 from lakeloop.measures.asked import Asked
 from lakeloop.measures.candidates import Strategy
 from lakeloop.measures.judging import decision_page
@@ -233,3 +239,58 @@ def test_every_decision_is_listed_and_has_its_page(
         text = page.read_text(encoding="utf-8")
         assert row["decision_id"] in text
         assert all(check["name"] in text for c in row["candidates"] for check in c["checks"])
+
+
+def test_lineage_leads_from_the_model_to_files_and_from_a_file_to_models(
+    story: Story, first_champion: RunRecord, at_36: Decision, at_60: "subprocess.CompletedProcess[str]", tmp_path: Path
+) -> None:
+    traced = story.command("lineage", "model", at_36.version, "--json", "--html", str(tmp_path / "lineage.html"))
+    assert traced.returncode == 0, traced.stderr
+    lineage = Lineage.model_validate_json(traced.stdout)
+    kinds = {kind: [item.title for item in lineage.items if item.kind == kind] for kind in KINDS}
+    assert [title for title in kinds["file"] if title.startswith("policies")] == ["policies/policies-2023-01.csv"]
+    months = [story.contract.month_name(month) for month in range(13)]
+    assert [title for title in kinds["file"] if title.startswith("claims")] == [
+        f"claims/claims-{m}.csv" for m in months
+    ]
+    assert kinds["decision"] == [f"decision {at_36.decision_id}"] and kinds["verdict"] == ["gate: blessed"]
+    assert {title.split(":")[0] for title in kinds["event"]} == {f"event {number}" for number in at_36.event_ids}
+    assert (tmp_path / "lineage.html").stat().st_size > 10_000
+    middle = affected_by(story.settings, story.contract, f"claims-{months[5]}.csv")
+    assert [(m.version, m.rows) for one in middle for m in one.models] == [(at_36.version, 1500)]
+    (first,) = affected_by(story.settings, story.contract, "landing/claims/claims-2023-01.csv")
+    assert {first_champion.pushed_version, at_36.version} <= set(first.versions)
+    told = story.command("lineage", "affected-by", f"claims-{months[5]}.csv")
+    assert told.returncode == 0 and at_36.version in told.stdout and "1,500" in told.stdout
+
+
+def test_the_documented_queries_to_ml_metadata_find_something(story: Story, at_36: Decision) -> None:
+    text = (PROJECT / "docs" / "lineage.md").read_text(encoding="utf-8").replace("'1795309015'", f"'{at_36.version}'")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = ast.parse(block)
+    found: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKELOOP_HOME", str(story.settings.home))
+        exec(compile(_collected(code), "docs/lineage.md", "exec"), {"found": found})
+    *lists, graph = found
+    of_version, behind_served, overruled, by_drift, _ = lists
+    assert len(behind_served) == 1 and by_drift and not overruled
+    assert {artifact.type for artifact in of_version} <= {"Model"} and graph.executions
+
+
+def _collected(code: ast.Module) -> ast.Module:
+    """The code with every bare expression's value appended to `found`."""
+    for node in ast.walk(code):
+        if isinstance(node, ast.Expr):
+            node.value = ast.Call(ast.parse("found.append", mode="eval").body, [node.value], [])
+    return ast.fix_missing_locations(code)
+
+
+def test_the_first_champion_can_be_made_again(story: Story, first_champion: RunRecord, at_36: Decision) -> None:
+    """The lake has thirty versions more, and another champion serves."""
+    again = story.command("reproduce", first_champion.pushed_version, "--json")
+    assert again.returncode == 0, again.stdout + again.stderr
+    found = Reproduction.model_validate_json(again.stdout[again.stdout.index("{") :])
+    assert found.same_files and found.succeeded
+    assert len(found.statistics) > 80 and {"accuracy_train", "accuracy_eval"} <= {one.what for one in found.gate}
+    assert versions(story.settings.folder("models"))[-1] == at_36.version, "nothing is pushed"

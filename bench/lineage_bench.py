@@ -1,0 +1,131 @@
+"""How long it takes to ask where one prediction came from, among 200 models and a million logged predictions."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from ml_metadata import metadata_store
+from pyspark.sql import functions as sf
+
+from bench.figure import Figure
+from bench.own_platform import own_environment, timed
+from lakehouse.session import spark_session
+from lakeloop.contract_file import load_contract
+from lakeloop.lake_tables import dataset_of, lake_table_path, open_lake_table
+from lakeloop.settings import Settings, load_settings
+from lakeloop.simulation import simulate, without_gateway
+from tfx_pipeline.lineage.models import model_of
+from tfx_pipeline.lineage.runs import run_graph, run_of_artifact
+from tfx_pipeline.metadata import MODEL_ID_PROPERTY, VERSION_PROPERTY, open_store
+
+MODELS, PREDICTIONS, FILES, TIMES = 200, 1_000_000, 100, 5
+T = TypeVar("T")
+
+
+def measure(home: Path) -> list[Figure]:
+    """A real model of month 0 and a real month of requests; then copies of both, until there are many."""
+    environment = own_environment(home / "lineage")
+    settings = load_settings(home=home / "lineage")
+    for command in (("data", "generate", "--months", "0"), ("lake", "ingest"), ("train", "--months", "0")):
+        timed(environment, *command)
+    contract = load_contract(settings.contract_path)
+    asker = without_gateway(contract, settings, "bench")
+    simulate(contract, settings, range(1, 2), asker, label="bench")
+    timed(environment, "lake", "stream")
+    (version,) = [path.name for path in settings.folder("models").iterdir() if path.name.isdigit()]
+    _copy_predictions(settings, [version], 1, 1500)  # the simulated ones had no model
+    few = _asked(environment, settings, version)
+    versions = [version, *_copy_model(settings, version, MODELS - 1)]
+    _copy_predictions(settings, versions, FILES, PREDICTIONS)
+    many = _asked(environment, settings, versions[-2])
+    touched = _timed(environment, "affected-by", "claims-2023-01.csv")
+    return [
+        Figure("lineage of one request, one model, 1,500 predictions", few, "s", None),
+        Figure("lineage of one request, 200 models, a million predictions", many, "s", 3),
+        Figure("affected-by the file all 200 models were trained on", touched, "s", None),
+    ]
+
+
+def _asked(environment: Mapping[str, str], settings: Settings, version: str) -> float:
+    """Median seconds of the command for a request that a version answered."""
+    import pyarrow.dataset as ds
+
+    found = open_lake_table(settings, "silver/predictions")
+    assert found is not None
+    one = dataset_of(found).scanner(columns=["request_id"], filter=ds.field("model_version") == version).head(1)
+    return _timed(environment, "prediction", one["request_id"][0].as_py())
+
+
+def _timed(environment: Mapping[str, str], *command: str) -> float:
+    return float(np.median([timed(environment, "lineage", *command) for _ in range(TIMES)]))
+
+
+def _copy_model(settings: Settings, version: str, times: int) -> list[str]:
+    """The run that pushed a version, so many times again under other names; the new versions."""
+    with open_store(settings) as store:
+        known = model_of(store, settings.use_case, version)
+        assert known is not None and known.model is not None
+        run = run_of_artifact(store, known.model.id)
+        return [_copy_run(store, run, str(int(version) + number)) for number in range(1, times + 1)]
+
+
+def _copy_run(store: metadata_store.MetadataStore, run: str, version: str) -> str:
+    graph = run_graph(store, run)
+    context = store.get_context_by_type_and_name("pipeline_run", run)
+    pipeline = next(c for c in store.get_parent_contexts_by_context(context.id) if c.type == "pipeline")
+    assert graph is not None
+    artifacts = store.get_artifacts_by_id([artifact.id for artifact in graph.artifacts])
+    executions = store.get_executions_by_id([execution.id for execution in graph.executions])
+    place = {artifact.id: number for number, artifact in enumerate(artifacts)}
+    order = {execution.id: number for number, execution in enumerate(executions)}
+    events = store.get_events_by_execution_ids(list(order))
+    edges = [
+        (order[event.execution_id], place[event.artifact_id], _without(event, "artifact_id", "execution_id"))
+        for event in events
+    ]
+    copied = [_anew(thing) for thing in (*artifacts, *executions, context)]
+    copied[-1].name = f"{run}-{version}"
+    made = copied[: len(artifacts)]
+    _, ids, _ = store.put_lineage_subgraph(copied[len(artifacts) : -1], made, [copied[-1], pipeline], edges)
+    for artifact, artifact_id in zip(made, ids, strict=True):
+        artifact.id = artifact_id
+    (push,) = [artifact for artifact in made if VERSION_PROPERTY in artifact.custom_properties]
+    model = next(a for a, old in zip(made, artifacts, strict=True) if old.type == "Model")
+    push.custom_properties[VERSION_PROPERTY].string_value = version
+    push.custom_properties[MODEL_ID_PROPERTY].int_value = model.id
+    store.put_artifacts([push])
+    return version
+
+
+def _anew(thing: T) -> T:
+    """A copy without what the store gives: id, times and the name, which is unique."""
+    return _without(thing, "id", "name", "create_time_since_epoch", "last_update_time_since_epoch")
+
+
+def _without(thing: T, *names: str) -> T:
+    copy = deepcopy(thing)
+    for name in names:
+        copy.ClearField(name)  # type: ignore[attr-defined]
+    return copy
+
+
+def _copy_predictions(settings: Settings, versions: list[str], files: int, rows: int) -> None:
+    """The month's requests again and again under other ids, answered by the versions in turn, in so many files."""
+    path = lake_table_path(settings, "silver/predictions")
+    spark = spark_session(settings)
+    try:
+        month = spark.read.format("delta").load(path).where("model_version IS NULL")
+        times = -(-rows // month.count())
+        answered = sf.array(*map(sf.lit, versions))[sf.col("id") % len(versions)]
+        copied = month.crossJoin(spark.range(times)).withColumns(
+            {
+                "request_id": sf.concat_ws("-", "request_id", sf.lit(str(rows)), "id"),
+                "model_version": answered,
+                "predictor_type": sf.lit("model"),
+            }
+        )
+        copied.drop("id").limit(rows).repartition(files).write.format("delta").mode("append").save(path)
+    finally:
+        spark.stop()

@@ -1,0 +1,20 @@
+"""What a commit says of where its rows came from, in its own words: JSON in Delta's user metadata."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+@contextmanager
+def commit_note(spark: SparkSession, note: Mapping[str, Any]) -> Iterator[None]:
+    """Every commit made meanwhile by this session carries the note; lineage reads it."""
+    spark.conf.set(USER_METADATA, json.dumps(note, sort_keys=True))
+    try:
+        yield
+    finally:
+        spark.conf.unset(USER_METADATA)

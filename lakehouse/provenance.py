@@ -1,0 +1,200 @@
+"""Which delivered files a version of a table was made from, read from the tables themselves, without Spark."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lakeloop.errors import NotFound
+from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+    from deltalake import DeltaTable
+
+TRAINING = "gold/training"
+
+
+class VersionGone(NotFound):
+    """A version whose files were vacuumed: its commit is still in the log, its rows are not."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One file that was ever looked at, and what became of it: taken, refused or repeated. Times are UTC."""
+
+    source: str
+    file: str
+    sha256: str
+    bytes: int
+    rows: int
+    modified_at: datetime
+    ingested_at: datetime
+    batch: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """One commit of a table; `note` is what it says of where its rows came from, {} where it says nothing."""
+
+    table: str
+    version: int
+    at: datetime
+    operation: str
+    note: Mapping[str, Any]
+
+
+def deliveries(settings: Settings) -> tuple[Delivery, ...]:
+    """The ledger of deliveries, oldest first."""
+    rows = (Delivery(**row) for row in read_lake_records(settings, "bronze/deliveries"))
+    return tuple(sorted(rows, key=lambda d: (d.batch, d.source, d.file)))
+
+
+def table_versions(settings: Settings, table: str) -> tuple[TableVersion, ...]:
+    """Every commit of a table that its log still knows, the oldest first.
+
+    Raises:
+        NotFound: there is no such table.
+    """
+    commits = sorted(_open(settings, table).history(), key=lambda commit: int(commit["version"]))
+    return tuple(
+        TableVersion(
+            table, int(c["version"]), datetime.fromtimestamp(c["timestamp"] / 1000, UTC), c["operation"],
+            _note(c.get("userMetadata")),
+        )
+        for c in commits
+    )  # fmt: skip
+
+
+def find_version(versions: tuple[TableVersion, ...], table: str, version: int) -> TableVersion:
+    """One of a table's commits.
+
+    Raises:
+        NotFound: it has no such version; the text names those it has.
+    """
+    found = next((known for known in versions if known.version == version), None)
+    if found is None:
+        raise NotFound(f"{table} has no version {version}; it has {versions[0].version} to {versions[-1].version}")
+    return found
+
+
+def silver_of(versions: tuple[TableVersion, ...], version: int) -> Mapping[str, int]:
+    """The version of each silver table that a version of a gold table was made from; {} where no commit said so."""
+    return _noted(versions, version, "silver")
+
+
+def bronze_of(versions: tuple[TableVersion, ...], version: int) -> Mapping[str, int]:
+    """The version of the bronze table that a version of a silver table was made from; {} where no commit said so."""
+    return _noted(versions, version, "bronze")
+
+
+def made_from_silver(versions: tuple[TableVersion, ...], table: str, version: int) -> list[int]:
+    """Versions of a gold table made from a silver table as it was at `version`, or at the first one after it."""
+    told = {v.version: v.note["silver"][table] for v in versions if table in v.note.get("silver", {})}
+    first = min((used for used in told.values() if used >= version), default=None)
+    return [made for made, used in told.items() if used == first]
+
+
+def file_rows(settings: Settings, table: str, version: int) -> Mapping[tuple[str, int], int]:
+    """(file, batch) -> how many rows of a bronze or silver table at that version have their values from it.
+
+    Raises:
+        NotFound: no such table or version.
+        VersionGone: the version was vacuumed.
+    """
+    columns = ["_source_file", "_batch"]
+    counted = _read(settings, table, version, columns).group_by(columns).aggregate([([], "count_all")])
+    rows = sorted(counted.to_pylist(), key=lambda row: (row["_batch"], row["_source_file"]))
+    return {(row["_source_file"], row["_batch"]): row["count_all"] for row in rows}
+
+
+def rows_of_file(
+    settings: Settings, table: str, version: int, file: str, batch: int, columns: Sequence[str] = ("_batch",)
+) -> "pa.Table":
+    """The rows of a bronze or silver table at a version that have their values from a file of a batch.
+
+    Raises:
+        NotFound: no such table or version.
+        VersionGone: the version was vacuumed.
+    """
+    import pyarrow.dataset as ds
+
+    wanted = (ds.field("_batch") == batch) & (ds.field("_source_file") == file)
+    return _read(settings, table, version, columns, wanted)
+
+
+def rows_with_keys(
+    settings: Settings, table: str, version: int, key: str, keys: "pa.Array", columns: Sequence[str]
+) -> "pa.Table":
+    """The rows of a table at a version whose key is among `keys`; raises as `rows_of_file`."""
+    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
+
+    if not len(keys):
+        return _read(settings, table, version, columns, ds.scalar(False))
+    bounds = pc.min_max(keys)  # by these, files are skipped
+    wanted = (ds.field(key) >= bounds["min"]) & (ds.field(key) <= bounds["max"]) & ds.field(key).isin(keys)
+    return _read(settings, table, version, columns, wanted)
+
+
+def last_batch(settings: Settings, table: str, version: int) -> int | None:
+    """The newest batch in a bronze or silver table at a version, from its log alone; None where the log has no word.
+
+    Raises:
+        NotFound: no such table or version.
+    """
+    import pyarrow as pa
+
+    files = pa.table(_open(settings, table, version).get_add_actions(flatten=True))
+    if "max._batch" not in files.column_names:
+        return None
+    known = [batch for batch in files["max._batch"].to_pylist() if batch is not None]
+    return max(known, default=None)
+
+
+def row_count(settings: Settings, table: str, version: int) -> int | None:
+    """Rows of a table at a version, from its log alone; None where the log does not count them."""
+    import pyarrow as pa
+
+    counts = pa.table(_open(settings, table, version).get_add_actions(flatten=True))["num_records"].to_pylist()
+    return None if None in counts else sum(counts)
+
+
+def _read(
+    settings: Settings, table: str, version: int, columns: Sequence[str], wanted: "ds.Expression | None" = None
+) -> "pa.Table":
+    import pyarrow as pa
+
+    dataset = dataset_of(_open(settings, table, version))
+    try:
+        return dataset.to_table(columns=list(columns), filter=wanted)
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise VersionGone(
+            f"version {version} of {table} was vacuumed: which rows it held is not known any more"
+        ) from error
+
+
+def _open(settings: Settings, table: str, version: int | None = None) -> "DeltaTable":
+    found = open_lake_table(settings, table, version)
+    if found is None:
+        raise NotFound(f"there is no table {table} in use case {settings.use_case}")
+    return found
+
+
+def _noted(versions: tuple[TableVersion, ...], version: int, layer: str) -> Mapping[str, int]:
+    """A commit that only moved rows into other files says nothing: then the one before it that did."""
+    told = [v.note[layer] for v in versions if v.version <= version and layer in v.note]
+    return dict(told[-1]) if told else {}
+
+
+def _note(text: str | None) -> Mapping[str, Any]:
+    try:
+        note = json.loads(text or "{}")
+    except ValueError:  # somebody else's
+        return {}
+    return note if isinstance(note, dict) else {}

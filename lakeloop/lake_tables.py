@@ -1,0 +1,92 @@
+"""Reads the lake's tables without Spark (delta-rs), for pages that must be there at once."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import pandas as pd
+
+from lakeloop.errors import NotFound
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset
+    from pyarrow.fs import FileSystem
+
+Filter = tuple[str, str, object]
+
+
+def lake_table_path(settings: Settings, table: str) -> str:
+    """Folder or URL of a table, e.g. `gold/drift`."""
+    layer, name = table.split("/")
+    return f"{settings.area('lake').rstrip('/')}/{layer}/{settings.use_case}/{name}"
+
+
+def has_lake_table(settings: Settings, table: str) -> bool:
+    """Whether there is such a table, e.g. `silver/predictions`, known without starting Spark."""
+    from deltalake import DeltaTable
+
+    return bool(DeltaTable.is_deltatable(lake_table_path(settings, table)))
+
+
+def read_lake_table(
+    settings: Settings, table: str, columns: Sequence[str] | None = None, filters: Sequence[Filter] = ()
+) -> pd.DataFrame | None:
+    """The newest version of a table, e.g. `gold/performance`; None while it does not exist.
+
+    `filters` are (column, operator, value); files that cannot hold such rows are not opened.
+    """
+    found = open_lake_table(settings, table)
+    if found is None:
+        return None
+    read: pd.DataFrame = found.to_pandas(
+        columns=list(columns) if columns else None, filters=list(filters) or None, filesystem=_files(found)
+    )
+    return read
+
+
+def read_lake_records(settings: Settings, table: str, filters: Sequence[Filter] = ()) -> list[dict[str, Any]]:
+    """The rows of a table's newest version as plain values, null as None, times in UTC; [] while it does not exist."""
+    found = open_lake_table(settings, table)
+    if found is None:
+        return []
+    read: list[dict[str, Any]] = found.to_pyarrow_table(
+        filters=list(filters) or None, filesystem=_files(found)
+    ).to_pylist()
+    return read
+
+
+def open_lake_table(settings: Settings, table: str, version: int | None = None) -> "DeltaTable | None":
+    """A table at a version, by default the newest; None while there is no such table.
+
+    Raises:
+        NotFound: it has no such version.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    try:
+        return DeltaTable(lake_table_path(settings, table), version=version)
+    except TableNotFoundError:
+        return None
+    except DeltaError as error:
+        raise NotFound(f"{table} has no version {version}; `lakeloop lake history {table}` lists them") from error
+
+
+def dataset_of(table: "DeltaTable") -> "Dataset":
+    """A table's rows, to be filtered before they are read."""
+    return table.to_pyarrow_dataset(filesystem=_files(table))
+
+
+def _files(table: "DeltaTable") -> "FileSystem | None":
+    """pyarrow's own file system where the table is a local folder; None: delta-rs's.
+
+    That one calls back into Python from pyarrow's threads, which read ahead: a process that ends meanwhile aborts.
+    """
+    from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
+    address = urlsplit(table.table_uri)
+    if address.scheme not in ("", "file"):
+        return None
+    return SubTreeFileSystem(unquote(address.path), LocalFileSystem())

@@ -1,0 +1,150 @@
+"""The lake's part of an answer: delivered files, and the versions of tables that were made of them."""
+
+from collections.abc import Iterable, Mapping
+
+from lakehouse.provenance import (
+    TRAINING,
+    Delivery,
+    TableVersion,
+    VersionGone,
+    bronze_of,
+    deliveries,
+    file_rows,
+    find_version,
+    last_batch,
+    made_from_silver,
+    row_count,
+    silver_of,
+    table_versions,
+)
+from lakeloop.lineage.graph import Kind, LineageDraft
+from lakeloop.settings import Settings
+
+TAKEN = "taken"
+
+
+def add_gold(draft: LineageDraft, settings: Settings, table: str, version: int) -> str:
+    """A version of a gold table with all it was made from; gives its id.
+
+    Raises:
+        NotFound: there is no such table or version.
+    """
+    versions = table_versions(settings, table)
+    made = add_version(draft, settings, find_version(versions, table, version))
+    silver = silver_of(versions, version)
+    if not silver:
+        draft.gap(f"{made} does not say which versions of silver it was made from: an older release wrote it")
+    for source, silver_version in silver.items():
+        draft.link(add_silver(draft, settings, f"silver/{source}", silver_version), made)
+    return made
+
+
+def add_silver(draft: LineageDraft, settings: Settings, table: str, version: int) -> str:
+    """A version of a silver table with the files its rows have their values from; gives its id.
+
+    Raises:
+        NotFound: there is no such table or version.
+    """
+    versions = table_versions(settings, table)
+    made = add_version(draft, settings, find_version(versions, table, version))
+    source = table.partition("/")[2]
+    bronze = _add_bronze_of(draft, settings, bronze_of(versions, version) or {source: None})
+    for item in bronze:
+        draft.link(item, made)
+    known = {(d.file, d.batch): d for d in deliveries(settings) if d.source == source and d.state == TAKEN}
+    if not known:  # requests come as a stream: their log's files are no deliveries
+        return made
+    for (file, batch), count in _rows_by_file(draft, settings, table, version, known).items():
+        delivery = known.get((file, batch))
+        if delivery is None:
+            draft.gap(f"the ledger of deliveries has no {file} in batch {batch}, of which {made} has {count:,} rows")
+        else:
+            draft.link(add_file(draft, delivery, {"rows in " + made: count or None}), bronze[0])
+    return made
+
+
+def add_bronze(draft: LineageDraft, settings: Settings, table: str, version: int) -> str:
+    """A version of a bronze table with the files in it; gives its id.
+
+    Raises:
+        NotFound: there is no such table or version.
+    """
+    made = add_version(draft, settings, find_version(table_versions(settings, table), table, version))
+    source = table.partition("/")[2]
+    newest = last_batch(settings, table, version) or 0
+    for delivery in deliveries(settings):
+        if delivery.source == source and delivery.state == TAKEN and delivery.batch <= newest:
+            draft.link(add_file(draft, delivery), made)
+    return made
+
+
+def add_file(draft: LineageDraft, delivery: Delivery, facts: dict[str, object] | None = None) -> str:
+    """A delivered file with its checksum and times; gives its id."""
+    told = {
+        "source": delivery.source,
+        "sha256": delivery.sha256,
+        "bytes": delivery.bytes,
+        "rows": delivery.rows,
+        "written": _time(delivery.modified_at),
+        "taken in": _time(delivery.ingested_at),
+        "batch": str(delivery.batch),
+        "state": delivery.state,
+        "reason": delivery.reason,
+    }
+    item_id = f"{delivery.source}/{delivery.file} batch {delivery.batch}"
+    return draft.add("file", item_id, f"{delivery.source}/{delivery.file}", {**told, **(facts or {})})
+
+
+def add_what_came_of_silver(draft: LineageDraft, settings: Settings, table: str, version: int) -> list[int]:
+    """The versions of gold/training made from a silver table at a version; gives them."""
+    source = table.partition("/")[2]
+    versions = table_versions(settings, TRAINING)
+    made = made_from_silver(versions, source, version)
+    for number in made:
+        used = silver_of(versions, number)[source]
+        gold = add_version(draft, settings, find_version(versions, TRAINING, number))
+        draft.link(add_version(draft, settings, find_version(table_versions(settings, table), table, used)), gold)
+        if used != version:
+            draft.link(f"{table}@{version}", f"{table}@{used}")
+    if not made:
+        draft.gap(f"nothing in gold was made from {table}@{version} or a later version yet")
+    return made
+
+
+def _rows_by_file(
+    draft: LineageDraft, settings: Settings, table: str, version: int, known: Iterable[tuple[str, int]]
+) -> dict[tuple[str, int], int]:
+    try:
+        return dict(file_rows(settings, table, version))
+    except VersionGone as gone:
+        newest = last_batch(settings, table, version) or 0
+        draft.gap(f"{gone}; what is shown are all files delivered until then, by the ledger")
+        return {(file, batch): 0 for file, batch in known if batch <= newest}
+
+
+def _add_bronze_of(draft: LineageDraft, settings: Settings, made_from: Mapping[str, int | None]) -> list[str]:
+    """The bronze tables silver was made from; without a version where an older release did not note it."""
+    items = []
+    for source, version in made_from.items():
+        table = f"bronze/{source}"
+        if version is None:
+            items.append(draft.add("bronze", table, facts={"version": "not noted by the release that wrote it"}))
+        else:
+            items.append(add_version(draft, settings, find_version(table_versions(settings, table), table, version)))
+    return items
+
+
+def add_version(draft: LineageDraft, settings: Settings, found: TableVersion) -> str:
+    """One version of a table by itself; gives its id."""
+    layer = found.table.partition("/")[0]
+    facts = {
+        "rows": row_count(settings, found.table, found.version),
+        "written": _time(found.at),
+        "operation": found.operation,
+    }
+    kind: Kind = "bronze" if layer == "bronze" else "silver" if layer == "silver" else "gold"
+    return draft.add(kind, f"{found.table}@{found.version}", facts=facts)
+
+
+def _time(at: object) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
