@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.landing import DeliveryRecord
 from lakeloop.errors import NotFound
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
 from lakeloop.settings import Settings
@@ -23,22 +24,6 @@ class VersionGone(NotFound):
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """One file that was ever looked at, and what became of it: taken, refused or repeated. Times are UTC."""
-
-    source: str
-    file: str
-    sha256: str
-    bytes: int
-    rows: int
-    modified_at: datetime
-    ingested_at: datetime
-    batch: int
-    state: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class TableVersion:
     """One commit of a table; `note` is what it says of where its rows came from, {} where it says nothing."""
 
@@ -49,9 +34,9 @@ class TableVersion:
     note: Mapping[str, Any]
 
 
-def deliveries(settings: Settings) -> tuple[Delivery, ...]:
+def deliveries(settings: Settings) -> tuple[DeliveryRecord, ...]:
     """The ledger of deliveries, oldest first."""
-    rows = (Delivery(**row) for row in read_lake_records(settings, "bronze/deliveries"))
+    rows = (DeliveryRecord(**row) for row in read_lake_records(settings, "bronze/deliveries"))
     return tuple(sorted(rows, key=lambda d: (d.batch, d.source, d.file)))
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from ml_metadata import metadata_store
 from pydantic import Field
 
-from lakehouse.provenance import TRAINING, Delivery, VersionGone, deliveries, rows_of_file, rows_with_keys
+from lakehouse.landing import DeliveryRecord
+from lakehouse.provenance import TRAINING, VersionGone, deliveries, rows_of_file, rows_with_keys
 from lakeloop.contract import Contract
 from lakeloop.lineage import request_side
 from lakeloop.lineage.deliveries import GoldWith, find_deliveries, gold_with
@@ -62,7 +63,7 @@ def affected_by(settings: Settings, contract: Contract, path: str) -> tuple[Affe
 
 
 def _affected(
-    settings: Settings, contract: Contract, store: metadata_store.MetadataStore | None, delivery: Delivery
+    settings: Settings, contract: Contract, store: metadata_store.MetadataStore | None, delivery: DeliveryRecord
 ) -> Affected:
     made = gold_with(settings, delivery) if delivery.state == TAKEN else ()
     models, gaps = [], []
@@ -110,7 +111,7 @@ def _months_of(store: metadata_store.MetadataStore, model: ArtifactInfo) -> tupl
 
 
 def _rows_in_export(
-    settings: Settings, contract: Contract, delivery: Delivery, one: GoldWith, months: tuple[int, int] | None
+    settings: Settings, contract: Contract, delivery: DeliveryRecord, one: GoldWith, months: tuple[int, int] | None
 ) -> int | None:
     """Rows of gold's version, in the months a model was given, whose values came from the delivery; None: unknown."""
     key, month = contract.key.column, contract.event_time.column

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from lakehouse.landing import DeliveryRecord
 from lakehouse.provenance import (
     TRAINING,
-    Delivery,
     TableVersion,
     VersionGone,
     find_version,
@@ -33,7 +33,7 @@ class GoldWith:
     rows: int | None
 
 
-def find_deliveries(known: Sequence[Delivery], path: str) -> tuple[Delivery, ...]:
+def find_deliveries(known: Sequence[DeliveryRecord], path: str) -> tuple[DeliveryRecord, ...]:
     """The deliveries of a file by its name, `<source>/<name>`, any longer path, or the start of its checksum.
 
     A file that was corrected and delivered again under its name is there more than once.
@@ -53,7 +53,7 @@ def find_deliveries(known: Sequence[Delivery], path: str) -> tuple[Delivery, ...
     return found
 
 
-def gold_with(settings: Settings, delivery: Delivery) -> tuple[GoldWith, ...]:
+def gold_with(settings: Settings, delivery: DeliveryRecord) -> tuple[GoldWith, ...]:
     """The versions of gold/training that were made from rows of this delivery, the oldest first.
 
     Where a version of silver was vacuumed, a batch that was there before it counts as in it.
@@ -76,7 +76,7 @@ def gold_with(settings: Settings, delivery: Delivery) -> tuple[GoldWith, ...]:
     return tuple(found)
 
 
-def _rows(settings: Settings, silver: str, version: int, delivery: Delivery) -> int | None:
+def _rows(settings: Settings, silver: str, version: int, delivery: DeliveryRecord) -> int | None:
     try:
         return rows_of_file(settings, silver, version, delivery.file, delivery.batch).num_rows
     except VersionGone:

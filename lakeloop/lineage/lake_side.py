@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from lakehouse.landing import DeliveryRecord
 from lakehouse.provenance import (
     TRAINING,
-    Delivery,
     TableVersion,
     VersionGone,
     bronze_of,
@@ -33,7 +33,10 @@ def add_gold(draft: LineageDraft, settings: Settings, table: str, version: int) 
     made = add_version(draft, settings, find_version(versions, table, version))
     silver = silver_of(versions, version)
     if not silver:
-        draft.gap(f"{made} does not say which versions of silver it was made from: an older release wrote it")
+        draft.gap(
+            f"{made} does not say which versions of silver it was made from: it is no join of them, or an older release "
+            "wrote it"
+        )
     for source, silver_version in silver.items():
         draft.link(add_silver(draft, settings, f"silver/{source}", silver_version), made)
     return made
@@ -48,10 +51,11 @@ def add_silver(draft: LineageDraft, settings: Settings, table: str, version: int
     versions = table_versions(settings, table)
     made = add_version(draft, settings, find_version(versions, table, version))
     source = table.partition("/")[2]
-    bronze = _add_bronze_of(draft, settings, bronze_of(versions, version) or {source: None})
+    known = {(d.file, d.batch): d for d in deliveries(settings) if d.source == source and d.state == TAKEN}
+    noted: Mapping[str, int | None] = bronze_of(versions, version)
+    bronze = _add_bronze_of(draft, settings, noted or ({source: None} if known else {}))
     for item in bronze:
         draft.link(item, made)
-    known = {(d.file, d.batch): d for d in deliveries(settings) if d.source == source and d.state == TAKEN}
     if not known:  # requests come as a stream: their log's files are no deliveries
         return made
     for (file, batch), count in _rows_by_file(draft, settings, table, version, known).items():
@@ -78,7 +82,7 @@ def add_bronze(draft: LineageDraft, settings: Settings, table: str, version: int
     return made
 
 
-def add_file(draft: LineageDraft, delivery: Delivery, facts: dict[str, object] | None = None) -> str:
+def add_file(draft: LineageDraft, delivery: DeliveryRecord, facts: dict[str, object] | None = None) -> str:
     """A delivered file with its checksum and times; gives its id."""
     told = {
         "source": delivery.source,

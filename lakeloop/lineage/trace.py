@@ -88,23 +88,24 @@ def trace_file(settings: Settings, path: str) -> Lineage:
     Raises:
         NotFound: nothing of that name was delivered; the text names what was.
     """
-    found = find_deliveries(deliveries(settings), path)
+    *earlier, delivery = find_deliveries(deliveries(settings), path)
     draft = LineageDraft()
-    subject = ""
-    for delivery in found:
-        subject = lake_side.add_file(draft, delivery)
-        if delivery.state != lake_side.TAKEN:
-            draft.gap(f"{delivery.file} was {delivery.state}: {delivery.reason or 'its content was there already'}")
-            continue
-        made = gold_with(settings, delivery)
-        for one in made:
-            gold = lake_side.add_version(draft, settings, one.gold)
-            used = lake_side.add_version(draft, settings, one.silver)
-            draft.link(subject, used)
-            draft.link(used, gold)
-        if not made:
-            draft.gap(f"no version of {TRAINING} has a row with values from {delivery.file} of batch {delivery.batch}")
-        _add_models_of(draft, settings, [one.gold.version for one in made])
+    subject = lake_side.add_file(draft, delivery)
+    if earlier:
+        others = ", ".join(one.sha256[:12] for one in earlier)
+        draft.gap(f"{delivery.file} was delivered {len(earlier) + 1} times; this is the last, the others are {others}")
+    if delivery.state != lake_side.TAKEN:
+        draft.gap(f"{delivery.file} was {delivery.state}: {delivery.reason or 'its content was there already'}")
+        return draft.finish(subject)
+    made = gold_with(settings, delivery)
+    for one in made:
+        gold = lake_side.add_version(draft, settings, one.gold)
+        used = lake_side.add_version(draft, settings, one.silver)
+        draft.link(subject, used)
+        draft.link(used, gold)
+    if not made:
+        draft.gap(f"no version of {TRAINING} has a row with values from {delivery.file} of batch {delivery.batch}")
+    _add_models_of(draft, settings, [one.gold.version for one in made])
     return draft.finish(subject)
 
 
