@@ -78,9 +78,9 @@ def bronze_of(versions: tuple[TableVersion, ...], version: int) -> Mapping[str, 
     return _noted(versions, version, "bronze")
 
 
-def made_from_silver(versions: tuple[TableVersion, ...], table: str, version: int) -> list[int]:
-    """Versions of a gold table made from a silver table as it was at `version`, or at the first one after it."""
-    told = {v.version: v.note["silver"][table] for v in versions if table in v.note.get("silver", {})}
+def made_from(versions: tuple[TableVersion, ...], layer: str, name: str, version: int) -> list[int]:
+    """Which of a table's versions were made from another table at `version`, or at the first one used after it."""
+    told = {v.version: v.note[layer][name] for v in versions if name in v.note.get(layer, {})}
     first = min((used for used in told.values() if used >= version), default=None)
     return [made for made, used in told.items() if used == first]
 

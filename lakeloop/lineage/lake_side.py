@@ -12,15 +12,17 @@ from lakehouse.provenance import (
     file_rows,
     find_version,
     last_batch,
-    made_from_silver,
+    made_from,
     row_count,
     silver_of,
     table_versions,
 )
+from lakeloop.errors import NotFound
 from lakeloop.lineage.graph import Kind, LineageDraft
 from lakeloop.settings import Settings
 
 TAKEN = "taken"
+SILVER_OF_STREAM = {"requests": "predictions"}
 
 
 def add_gold(draft: LineageDraft, settings: Settings, table: str, version: int) -> str:
@@ -33,10 +35,8 @@ def add_gold(draft: LineageDraft, settings: Settings, table: str, version: int) 
     made = add_version(draft, settings, find_version(versions, table, version))
     silver = silver_of(versions, version)
     if not silver:
-        draft.gap(
-            f"{made} does not say which versions of silver it was made from: it is no join of them, or an older release "
-            "wrote it"
-        )
+        why = "it is no join of them, or an older release wrote it"
+        draft.gap(f"{made} does not say which versions of silver it was made from: {why}")
     for source, silver_version in silver.items():
         draft.link(add_silver(draft, settings, f"silver/{source}", silver_version), made)
     return made
@@ -99,19 +99,31 @@ def add_file(draft: LineageDraft, delivery: DeliveryRecord, facts: dict[str, obj
     return draft.add("file", item_id, f"{delivery.source}/{delivery.file}", {**told, **(facts or {})})
 
 
-def add_what_came_of_silver(draft: LineageDraft, settings: Settings, table: str, version: int) -> list[int]:
-    """The versions of gold/training made from a silver table at a version; gives them."""
-    source = table.partition("/")[2]
-    versions = table_versions(settings, TRAINING)
-    made = made_from_silver(versions, source, version)
+def add_what_came_of(draft: LineageDraft, settings: Settings, table: str, version: int) -> list[int]:
+    """What was made from a bronze or silver table at a version, or first after it; gives gold/training's versions."""
+    layer, _, name = table.partition("/")
+    if layer == "silver":
+        return _add_made(draft, settings, table, version, TRAINING)
+    later = f"silver/{SILVER_OF_STREAM.get(name, name)}"
+    silver = _add_made(draft, settings, table, version, later)
+    made = {number: None for one in silver for number in add_what_came_of(draft, settings, later, one)}
+    return list(made)
+
+
+def _add_made(draft: LineageDraft, settings: Settings, table: str, version: int, later: str) -> list[int]:
+    """The versions of a later table that were made from this one at `version` or at the first one used after it."""
+    try:
+        versions = table_versions(settings, later)
+    except NotFound:
+        draft.gap(f"there is no {later} yet")
+        return []
+    layer, _, name = table.partition("/")
+    made = made_from(versions, layer, name, version)
     for number in made:
-        used = silver_of(versions, number)[source]
-        gold = add_version(draft, settings, find_version(versions, TRAINING, number))
-        draft.link(add_version(draft, settings, find_version(table_versions(settings, table), table, used)), gold)
-        if used != version:
-            draft.link(f"{table}@{version}", f"{table}@{used}")
+        used = find_version(versions, later, number)
+        draft.link(f"{table}@{version}", add_version(draft, settings, used))
     if not made:
-        draft.gap(f"nothing in gold was made from {table}@{version} or a later version yet")
+        draft.gap(f"no version of {later} was made from {table}@{version} or a later version, as far as commits say")
     return made
 
 

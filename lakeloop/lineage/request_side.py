@@ -64,7 +64,8 @@ def add_requests_of(draft: LineageDraft, settings: Settings, version: str) -> No
     first, last = pc.min(answered["at"]).as_py(), pc.max(answered["at"]).as_py()
     facts = {"requests": answered.num_rows, "of them answered by rules in the end": by_rules or None,
              "first": f"{first:%Y-%m-%d %H:%M} UTC", "last": f"{last:%Y-%m-%d %H:%M} UTC"}  # fmt: skip
-    item = draft.add("request", f"requests of {version}", f"{answered.num_rows:,} requests", facts)
+    title = "1 answered request" if answered.num_rows == 1 else f"{answered.num_rows:,} answered requests"
+    item = draft.add("request", f"requests of {version}", title, facts)
     draft.link(version_item(version), item)
 
 

@@ -76,8 +76,8 @@ def trace_table(settings: Settings, table: str, version: int | None) -> Lineage:
     add = {"bronze": lake_side.add_bronze, "silver": lake_side.add_silver, "gold": lake_side.add_gold}[layer]
     subject = add(draft, settings, table, number)
     made = [number] if table == TRAINING else []
-    if layer == "silver":
-        made = lake_side.add_what_came_of_silver(draft, settings, table, number)
+    if layer != "gold":
+        made = lake_side.add_what_came_of(draft, settings, table, number)
     _add_models_of(draft, settings, made)
     return draft.finish(subject)
 

@@ -14,7 +14,7 @@ from lakehouse.provenance import (
     deliveries,
     file_rows,
     last_batch,
-    made_from_silver,
+    made_from,
     row_count,
     rows_of_file,
     rows_with_keys,
@@ -62,12 +62,19 @@ def test_a_version_of_gold_names_the_versions_of_silver_also_after_its_files_wer
     policies_version = DeltaTable.forPath(corrected.spark, str(corrected.folder("silver/policies"))).history(1)
     now = policies_version.collect()[0]["version"]
     assert silver_of(before, before[-1].version)["policies"] == now
-    assert made_from_silver(before, "policies", now) == [before[-1].version]
-    assert made_from_silver(before, "policies", now + 1) == []
+    assert made_from(before, "silver", "policies", now) == [before[-1].version]
+    assert made_from(before, "silver", "policies", now + 1) == []
     optimize(corrected.spark, corrected.settings)
     after = table_versions(corrected.settings, TRAINING)
     assert silver_of(after, after[-1].version) == silver_of(before, before[-1].version)
     assert silver_of(after, 0) == {}, "the empty table was made from nothing"
+
+
+def test_a_version_of_bronze_is_followed_up_to_gold(corrected: Lake) -> None:
+    found = trace_table(corrected.settings, "bronze/policies", None)
+    newest = table_versions(corrected.settings, TRAINING)[-1].version
+    assert [item.id for item in found.items if item.kind == "gold"] == [f"{TRAINING}@{newest}"]
+    assert len([item for item in found.items if item.kind == "file"]) == 2
 
 
 def test_rows_are_found_by_file_and_by_key(corrected: Lake) -> None:
