@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,16 +39,19 @@ class Vacuumed:
     kept_versions: tuple[int, ...] = ()
 
 
-def vacuum(spark: SparkSession, settings: Settings, hours: int = 168) -> dict[str, Vacuumed]:
+def vacuum(
+    spark: SparkSession, settings: Settings, hours: int = 168, referred: Collection[int] = ()
+) -> dict[str, Vacuumed]:
     """Delete files that left their table more than `hours` ago, by table.
 
-    A version of gold/training that an export's manifest names, or that a pushed model was trained on, stays readable,
-    however long ago that was. Remove export and model to let it go.
+    A version of gold/training that an export's manifest names, that a pushed model was trained on, or that stands in
+    `referred`, stays readable, however long ago that was.
     """
+    referred = {*referred, *exported_versions(settings), *trained_versions(settings)}
     done = {}
     for layer, name in table_names(spark, settings):
         table = DeltaLog(table_path(settings, layer, name))
-        needed = exported_versions(settings) | trained_versions(settings) if name == TRAINING else set()
+        needed = referred if name == TRAINING else set()
         keep = sorted(needed & {commit["version"] for commit in table.history()})
         removed = table.vacuum(
             hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=keep or None

@@ -313,11 +313,30 @@ def vacuum(
     hours: Annotated[int, typer.Option(min=0, help="Keep what was current this many hours ago.")] = 168,
     use_case: UseCase = "",
 ) -> None:
-    """Remove files that no kept version needs; versions that an export or a model was made from are never removed."""
+    """Remove files that no kept version needs.
+
+    Versions that an export, a model or a decision's candidate was made from are never removed. What is removed stays
+    named in `lakeloop lineage`.
+    """
     from lakehouse.maintenance import vacuum as remove_old
 
     settings, _ = open_use_case(use_case)
     with spark_of(settings) as spark, console.status("vacuuming …"):
-        done = remove_old(spark, settings, hours)
+        done = remove_old(spark, settings, hours, _referred_versions(settings))
     rows = [(name, t.removed, ", ".join(map(str, t.kept_versions))) for name, t in done.items()]
-    console.print(table(("table", "files removed", "versions kept for an export or a model"), rows, ("files removed",)))
+    console.print(
+        table(
+            ("table", "files removed", "versions kept for an export, a model or a decision"), rows, ("files removed",)
+        )
+    )
+
+
+def _referred_versions(settings: Settings) -> set[int]:
+    """Versions of gold/training that ML Metadata's models were trained on."""
+    from tfx_pipeline.lineage.models import referred_versions
+    from tfx_pipeline.metadata import has_metadata, open_store
+
+    if not has_metadata(settings):
+        return set()
+    with open_store(settings) as store:
+        return referred_versions(store, settings.use_case)

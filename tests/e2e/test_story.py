@@ -38,6 +38,8 @@ from lakeloop.measures.judging import decision_page
 from lakeloop.measures.retrain import retrain
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.simulation import simulate, without_gateway
+from tfx_pipeline.lineage.models import referred_versions
+from tfx_pipeline.metadata import open_store
 from tfx_pipeline.parameters import run_parameters
 from tfx_pipeline.run_record import NodeState, RunRecord, load_run
 from tfx_pipeline.runner import run_pipeline
@@ -260,6 +262,8 @@ def test_lineage_leads_from_the_model_to_files_and_from_a_file_to_models(
     assert [(m.version, m.rows) for one in middle for m in one.models] == [(at_36.version, 1500)]
     (first,) = affected_by(story.settings, story.contract, "landing/claims/claims-2023-01.csv")
     assert {first_champion.pushed_version, at_36.version} <= set(first.versions)
+    with open_store(story.settings) as store:
+        assert {model.delta_version for model in first.models} <= referred_versions(store, story.settings.use_case)
     told = story.command("lineage", "affected-by", f"claims-{months[5]}.csv")
     assert told.returncode == 0 and at_36.version in told.stdout and "1,500" in told.stdout
 

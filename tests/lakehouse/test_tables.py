@@ -84,5 +84,7 @@ def test_optimize_and_vacuum_change_no_row_and_keep_versions_readable_that_a_mod
     assert vacuum(small.spark, small.settings, hours=0)["gold/training"] == Vacuumed(removed=0, kept_versions=(1,))
     assert read_table(small.spark, small.settings, "training", version=1).toPandas()["risk"].eq(2.0).sum() == 30
     shutil.rmtree(small.settings.folder("models"))
+    kept = vacuum(small.spark, small.settings, hours=0, referred={1, 99})["gold/training"]  # a decision's candidate
+    assert kept == Vacuumed(removed=0, kept_versions=(1,))
     gone = vacuum(small.spark, small.settings, hours=0)["gold/training"]
     assert gone.removed >= 1 and gone.kept_versions == ()

@@ -61,3 +61,10 @@ def export_of(store: metadata_store.MetadataStore, model: ArtifactInfo) -> Artif
     query = f"type = 'GoldExport' AND custom_properties.manifest_sha256.string_value = {quoted(sha256)}"
     found = store.get_artifacts(pb_options(query)) if sha256 else []
     return artifact_info(max(found, key=lambda artifact: artifact.id)) if found else None
+
+
+def referred_versions(store: metadata_store.MetadataStore, use_case: str) -> set[int]:
+    """The versions of gold/training that any model was trained on: pushed ones, and candidates of decisions."""
+    models = store.get_artifacts(pb_options(f"type = 'Model' AND {PIPELINE}{quoted(use_case)}"))
+    stamped = [artifact_info(model).properties.get("delta_version", "") for model in models]
+    return {int(version) for version in stamped if version.isdigit()}
