@@ -24,9 +24,14 @@ def trace_request(settings: Settings, contract: Contract, request_id: str) -> Li
     draft = LineageDraft()
     request, version = request_side.add_request(draft, settings, contract, request_id)
     if version:
-        with open_store(settings) as store:
-            _add_model(draft, settings, store, version)
-        draft.link(pipeline_side.version_item(version), request)
+        item = pipeline_side.version_item(version)
+        try:
+            with open_store(settings) as store:
+                _add_model(draft, settings, store, version)
+        except NotFound as missing:
+            draft.add("version", item, f"model version {version}")
+            draft.gap(f"the model that answered is not known any more: {missing}")
+        draft.link(item, request)
     return draft.finish(request)
 
 

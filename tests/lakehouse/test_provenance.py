@@ -167,5 +167,8 @@ def test_a_request_the_rules_answered_has_no_model_and_one_not_streamed_is_in_th
     assert [item.kind for item in found.items] == ["request"]
     assert found.item("request r2").facts["policy_id"] == "2023-01-0002"
     assert "no model was asked" in " ".join(found.gaps) and "not in the lake yet" in " ".join(found.gaps)
+    lost = trace_request(lake.settings, lake.contract, "r1")
+    assert [item.title for item in lost.nearest_sources()["request r1"]] == ["model version 7"]
+    assert "the model that answered is not known any more: there is no ML Metadata" in " ".join(lost.gaps)
     with pytest.raises(NotFound, match="neither in silver/predictions nor in the request log"):
         trace_request(lake.settings, lake.contract, "r3")
