@@ -37,6 +37,7 @@ def reproduce(
     from lakeloop.lineage.reproduce import NotReproduced
 
     settings, contract = open_use_case(use_case)
+    console.quiet = as_json  # nothing but JSON on standard output
     found = _reproduce(settings, contract, model or serving_version(settings), tolerance)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))

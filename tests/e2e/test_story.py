@@ -294,7 +294,7 @@ def test_the_first_champion_can_be_made_again(story: Story, first_champion: RunR
     """The lake has thirty versions more, and another champion serves."""
     again = story.command("reproduce", first_champion.pushed_version, "--json")
     assert again.returncode == 0, again.stdout + again.stderr
-    found = Reproduction.model_validate_json(again.stdout[again.stdout.index("{") :])
+    found = Reproduction.model_validate_json(again.stdout)
     assert found.same_files and found.succeeded
     assert len(found.statistics) > 80 and {"accuracy_train", "accuracy_eval"} <= {one.what for one in found.gate}
     assert versions(story.settings.folder("models"))[-1] == at_36.version, "nothing is pushed"
