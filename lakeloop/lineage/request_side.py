@@ -103,8 +103,12 @@ def _from_log(settings: Settings, contract: Contract, request_id: str) -> dict[s
 def _records_with(settings: Settings, text: str) -> Iterator[tuple[Path, RequestRecord]]:
     """Records of the request log's files whose line holds the text; lines that are no record are passed over."""
     folder, needle = request_log_folder(settings), json.dumps(text)
-    for path in (p for ending in (FINISHED, OPEN) for p in sorted(folder.glob(f"*{ending}"), reverse=True)):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for path in (p for ending in (OPEN, FINISHED) for p in sorted(folder.glob(f"*{ending}"), reverse=True)):
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:  # an open one that was finished just now: it comes again under its new name
+            continue
+        for line in lines:
             if needle in line:
                 try:
                     yield path, RequestRecord.model_validate_json(line)
