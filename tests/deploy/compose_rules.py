@@ -11,6 +11,8 @@ from tests.deploy.compose_file import Service, is_one_shot, words
 PUBLISHED = {8080, 8000, 8085, 8500, 8501, 9090, 9093, 3000, 6006, 8888}
 IMAGE = re.compile(r"[a-z0-9][a-z0-9._/-]*:v?\d+\.\d+[A-Za-z0-9._-]*")
 CONFIDENTIAL = re.compile(r"PASSWORD|PASSFILE|TOKEN|SECRET|KEY", re.IGNORECASE)
+MOUNTED = re.compile(r"/(?:run/secrets|etc|srv|var/lib)/[\w./-]+")
+"""Paths at which an image has nothing of its own that a command or a variable would name."""
 SECRETS_FOLDER = PROJECT / "deploy" / "secrets"
 
 Rule = Callable[[dict[str, Any]], Iterator[str]]
@@ -115,12 +117,11 @@ def secrets_come_from_the_ignored_folder(compose: dict[str, Any]) -> Iterator[st
 
 
 @of_each_service
-def secrets_that_are_named_are_mounted(_: str, service: Service) -> Iterator[str]:
-    mounted = {secret["target"] for secret in service.get("secrets", [])}
-    mounted |= {volume["target"] for volume in service.get("volumes", [])}
-    named = {found for text in words(service) for found in re.findall(r"/run/secrets/[\w.-]+", text)}
-    for path in sorted(named - mounted):
-        yield f"{path} is named and not mounted"
+def named_paths_are_mounted(_: str, service: Service) -> Iterator[str]:
+    mounted = [*service.get("secrets", []), *service.get("volumes", [])]
+    for path in sorted({found for text in words(service) for found in re.findall(MOUNTED, text)}):
+        if not any(Path(path).is_relative_to(mount["target"]) for mount in mounted):
+            yield f"{path} is named and not mounted"
 
 
 @of_each_service
@@ -150,6 +151,6 @@ def named_hosts_are_services(compose: dict[str, Any]) -> Iterator[str]:
 
 RULES: tuple[Rule, ...] = (
     image_is_pinned, user_is_not_root, can_do_little, is_limited, health_is_asked, starts_again, waits_for_what_works,
-    ports_are_as_listed, holds_no_secret, secrets_come_from_the_ignored_folder, secrets_that_are_named_are_mounted,
+    ports_are_as_listed, holds_no_secret, secrets_come_from_the_ignored_folder, named_paths_are_mounted,
     mounted_paths_exist, named_project_paths_exist, named_hosts_are_services,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lakeloop import git
 from lakeloop.settings import PROJECT
 from tests.deploy.compose_file import TOOLS
 
@@ -112,3 +113,12 @@ def test_hadolint_finds_nothing_and_would(tmp_path: Path) -> None:
     worse = tmp_path / "Dockerfile"
     worse.write_text(DOCKERFILE.read_text().replace("# hadolint ignore=DL3008\n", "", 1))
     assert hadolint(worse).returncode != 0 and "DL3008" in hadolint(worse).stdout
+
+
+def test_an_image_knows_the_commit_it_was_built_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: dict[str, dict[str, Any]]
+) -> None:
+    assert any(rest.endswith(f">{git._IN_IMAGE.name}") for _, rest in made["build"]["does"])
+    monkeypatch.setattr(git, "_IN_IMAGE", tmp_path / "commit")
+    (tmp_path / "commit").write_text("0123abc\n")
+    assert git.git_commit.__wrapped__() == "0123abc"
