@@ -32,6 +32,7 @@ from lakeloop.cli import (
     score,
     serve,
     simulate,
+    tensorboard,
 )
 
 app = typer.Typer(
@@ -80,6 +81,7 @@ app.command("drift")(drift.drift)
 app.command("performance")(performance.performance)
 app.command("analyse")(analyse.analyse)
 app.command("dashboards")(dashboards.dashboards)
+app.command("tensorboard")(tensorboard.tensorboard)
 app.command("up")(platform.up)
 app.command("down")(platform.down)
 app.command("status")(platform.status)
