@@ -1,6 +1,5 @@
 """TensorBoard over all runs: a folder of links, one a run, under the name people know it by."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ def link_runs(folder: Path, records: Sequence[RunRecord]) -> int:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for link in folder.iterdir():
-        if link.is_symlink() and wanted.get(link.name) != Path(os.readlink(link)):
+        if link.is_symlink() and wanted.get(link.name) != link.readlink():
             link.unlink()
     for name, target in wanted.items():
         if not (folder / name).is_symlink():
