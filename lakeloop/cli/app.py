@@ -33,6 +33,7 @@ from lakeloop.cli import (
     serve,
     simulate,
     tensorboard,
+    window,
 )
 
 app = typer.Typer(
@@ -68,6 +69,7 @@ app.add_typer(events.app, name="events")
 decision_steps.add_to(decisions.app)
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(lineage.app, name="lineage")
+app.add_typer(window.app, name="window")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("reproduce")(reproduce.reproduce)

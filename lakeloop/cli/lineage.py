@@ -10,7 +10,6 @@ from rich.tree import Tree
 
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import BAD, DIM, console, table
-from lakeloop.errors import WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,13 +80,11 @@ def table_(
     use_case: UseCase = "",
 ) -> None:
     """From a table's version back to the files in it, and on to the models trained on it."""
+    from lakeloop.lineage.ask import table_and_version
     from lakeloop.lineage.trace import trace_table
 
     settings, _ = open_use_case(use_case)
-    wanted, _, version = name.partition("@")
-    if version and not version.isdigit():
-        raise WrongUse(f"{name!r}: what stands behind @ is a version's number, e.g. {wanted}@3")
-    _show(trace_table(settings, wanted, int(version) if version else None), as_json, html, use_case)
+    _show(trace_table(settings, *table_and_version(name)), as_json, html, use_case)
 
 
 @app.command()
