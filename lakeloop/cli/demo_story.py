@@ -71,7 +71,7 @@ class Story:
         chapter("The model that serves now")
         report(use_case=self._contract.use_case)
         console.print(f"\nAirflow    {self._airflow.url}", soft_wrap=True)
-        console.print(f"Dashboard  http://127.0.0.1:{self._settings.monitor_port}/dashboard", soft_wrap=True)
+        console.print(f"Pages      http://127.0.0.1:{self._settings.monitor_port}", soft_wrap=True)
         console.print(f"Try it     {self._settings.gateway}", soft_wrap=True)
         console.print(f"\nDone in {seconds:.0f} s.")
 

@@ -20,7 +20,7 @@ def tensorboard(
     settings, _ = open_use_case(use_case)
 
     def runs(count: int, url: str) -> None:
-        known = f"{count} runs" if count else "no run has trained yet, the first will appear"
+        known = f"{count} run{'s' * (count > 1)}" if count else "no run has trained yet, the first will appear"
         console.print(f"{settings.use_case}: {url}  (Ctrl-C stops), {known}", soft_wrap=True)
 
     with suppress(KeyboardInterrupt):

@@ -1,7 +1,8 @@
 """The pages as routes: /, /models/…, /runs/…, /decisions/…, /windows/…, /lineage/… and what they load."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -44,9 +45,16 @@ class Present:
 
 def pages_router(settings: Settings, contract: Contract, present: Present) -> APIRouter:
     """All pages of a use case. Unknown models, runs, months and ids answer 404 with what there is."""
-    router = APIRouter(include_in_schema=False)
     site, runs, counting = Site(contract), KnownRuns(settings), Counting(settings)
-    router.add_event_handler("shutdown", counting.stop)
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        first = asyncio.create_task(asyncio.to_thread(start_page, settings, contract, runs, ""))  # what it imports
+        yield
+        await asyncio.gather(first, return_exceptions=True)
+        await asyncio.to_thread(counting.stop)
+
+    router = APIRouter(include_in_schema=False, lifespan=lifespan)
 
     def html(template: str, **values: object) -> HTMLResponse:
         return HTMLResponse(site.page(template, **values), headers=HEADERS)
@@ -164,7 +172,9 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         try:
             found = trace(settings, contract, kind, subject)
         except LakeloopError as problem:
-            return missing("Lineage", problem)
+            page = missing("Lineage", problem)
+            page.status_code = 200 if embedded else page.status_code  # part of a page that is there
+            return page
         return html("lineage.html", frame="site.html", served=True, embedded=embedded, **lineage_values(found))
 
     @router.get("/static/{name}")

@@ -52,7 +52,12 @@ async function showServices() {
   const links = document.querySelectorAll("[data-service]");
   if (!links.length) return;
   const answers = await (await fetch("/services")).json();
-  for (const link of links) link.classList.add(answers[link.dataset.service] ? "answers" : "silent");
+  for (const link of links) {
+    const runs = answers[link.dataset.service];
+    link.classList.add(runs ? "answers" : "silent");
+    link.querySelector("i").setAttribute("aria-label", runs ? "it answers" : "it does not answer");
+    link.title = runs ? "it answers" : "it does not answer now";
+  }
 }
 
 drawFigures(document);
