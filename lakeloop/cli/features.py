@@ -1,0 +1,166 @@
+"""`lakeloop features`: the catalogue of the use case's features."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from lakeloop.cli.options import UseCase, open_use_case
+from lakeloop.cli.render import BAD, DIM, console, table
+
+if TYPE_CHECKING:
+    from lakeloop.features.described import FeatureDescription
+    from lakeloop.features.freshness import Freshness
+    from lakeloop.features.origins import Arrival, Origin
+    from lakeloop.features.usage import ModelUse
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The features: what each means, where it comes from, how fresh it is, and which models use it.",
+)
+AsJson = Annotated[bool, typer.Option("--json", help="The whole answer as JSON, for other programs.")]
+NOT_KNOWN = "-"
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, use_case: UseCase = "") -> None:
+    """List every feature of the contract with its source, freshness and models."""
+    from lakeloop.features.described import describe_features
+
+    settings, contract = open_use_case(use_case)
+    found = describe_features(settings, contract)
+    if as_json:
+        typer.echo(json.dumps([as_plain(one) for one in found], indent=2, default=str))
+        return
+    header = ("feature", "type", "unit", "allowed", "from", "rows", "missing", "months", "behind", "newest", "models",
+              "serving")  # fmt: skip
+    console.print(
+        table(header, map(_line, found), ("rows", "missing", "behind", "models"), ("months", "newest", "serving"))
+    )
+    for gap in dict.fromkeys(gap for one in found for gap in one.gaps):
+        console.print(f"[{BAD}]note:[/{BAD}] {escape(gap)}", soft_wrap=True)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A feature, the key, the event time, the ground truth or the label.")],
+    as_json: AsJson = False,
+    use_case: UseCase = "",
+) -> None:
+    """Tell all there is to know of one column."""
+    from lakeloop.features.described import describe_column
+
+    settings, contract = open_use_case(use_case)
+    found = describe_column(settings, contract, name)
+    if as_json:
+        typer.echo(json.dumps(as_plain(found), indent=2, default=str))
+    else:
+        _print(found)
+
+
+def as_plain(found: "FeatureDescription") -> dict[str, Any]:
+    """The description with what follows from it, for JSON."""
+    return asdict(found) | {
+        "rows": found.rows,
+        "share_missing": found.share_missing,
+        "first": asdict(found.first) if found.first else None,
+        "last": asdict(found.last) if found.last else None,
+        "used_by": [model.version for model in found.used_by if model.version],
+        "serves": found.serves,
+    }
+
+
+def _line(found: "FeatureDescription") -> tuple[str, ...]:
+    first, last, fresh = found.first, found.last, found.freshness
+    behind = None if fresh is None else fresh.months_behind
+    return (
+        found.name,
+        found.type,
+        found.unit or NOT_KNOWN,
+        found.allowed,
+        ", ".join(origin.table for origin in found.origins) or found.source,
+        _count(found.rows if found.origins else None),
+        _share(found.share_missing),
+        f"{first.month} to {last.month}" if first and last else NOT_KNOWN,
+        NOT_KNOWN if behind is None else str(behind),
+        _age(fresh.seconds if fresh else None),
+        f"{len(found.used_by)} of {len(found.models)}" if found.models else "0",
+        found.serves or NOT_KNOWN,
+    )
+
+
+def _print(found: "FeatureDescription") -> None:
+    console.print(f"{found.name}: {found.meaning}", style="bold", soft_wrap=True)
+    facts = {
+        "what it is": found.kind,
+        "type": f"{found.type} {f'in {found.unit}' if found.unit else ''}".strip(),
+        "allowed": found.allowed,
+        "role": found.role,
+        "drift test": found.drift_test,
+        "field of a request": f"{found.group}.{found.name}" if found.group else "",
+        "source": found.derived_from or f"{found.source}.{found.column}",
+        "for training": found.gold,
+    }
+    for fact, value in facts.items():
+        _fact(fact, value)
+    if found.freshness is not None:
+        _fact("freshness", _freshness(found.freshness))
+    for model in found.models:
+        _fact("model", _model(model))
+    for origin in found.origins:
+        _print_origin(origin)
+    for gap in found.gaps:
+        console.print(f"[{BAD}]note:[/{BAD}] {escape(gap)}", soft_wrap=True)
+
+
+def _freshness(fresh: "Freshness") -> str:
+    due = f"the clock stands at {fresh.clock}, so {fresh.due_month} is due"
+    if fresh.newest_month is None:
+        return f"{due}, and nothing came yet"
+    months = "1 month" if fresh.months_behind == 1 else f"{fresh.months_behind} months"
+    return f"{months} behind: {due}, the newest is {fresh.newest_month}; something came {_age(fresh.seconds)}"
+
+
+def _print_origin(origin: "Origin") -> None:
+    console.print(f"\n{origin.table}.{origin.column}", style="bold")
+    _fact("rows", _count(origin.rows))
+    _fact("without a value", f"{origin.missing:,} rejected, {_share(origin.share_missing)} of what came")
+    _fact("value not allowed", f"{origin.refused - origin.missing:,} rejected")
+    word = "delivered" if origin.way == "files" else "answered"
+    _fact("first " + word, _arrival(origin.first))
+    _fact("last " + word, _arrival(origin.last))
+
+
+def _model(model: "ModelUse") -> str:
+    said = ["dropped the feature" if model.dropped else "uses it", "serves" if model.serves else ""]
+    made = f", made {model.made}" if model.made else ""
+    return f"{model.version or 'candidate, not pushed'}{made}: {', '.join(filter(None, said))}"
+
+
+def _arrival(arrival: "Arrival | None") -> str:
+    return NOT_KNOWN if arrival is None else f"{arrival.month}, at {arrival.at:%Y-%m-%d %H:%M:%S} UTC, {arrival.file}"
+
+
+def _fact(name: str, value: str) -> None:
+    if value:
+        console.print(f"  [{DIM}]{name:20}[/{DIM}] {escape(value)}", soft_wrap=True)
+
+
+def _count(count: int | None) -> str:
+    return NOT_KNOWN if count is None else f"{count:,}"
+
+
+def _share(share: float | None) -> str:
+    return NOT_KNOWN if share is None else f"{share:.2%}"
+
+
+def _age(seconds: float | None) -> str:
+    """Seconds as people say them, in one unit."""
+    if seconds is None:
+        return NOT_KNOWN
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
