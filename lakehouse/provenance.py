@@ -67,6 +67,12 @@ def table_versions(settings: Settings, table: str) -> tuple[TableVersion, ...]:
     )  # fmt: skip
 
 
+def clock_of_batches(settings: Settings, source: str) -> Mapping[int, int]:
+    """Batch -> the clock at which bronze took it in; without the batches an older release wrote."""
+    versions = table_versions(settings, f"bronze/{source}")
+    return {v.note["batch"]: v.note["clock"] for v in versions if {"batch", "clock"} <= set(v.note)}
+
+
 def find_version(versions: tuple[TableVersion, ...], table: str, version: int) -> TableVersion:
     """One of a table's commits.
 
@@ -136,6 +142,11 @@ def rows_with_keys(
     bounds = pc.min_max(keys)  # by these, files are skipped
     wanted = (ds.field(key) >= bounds["min"]) & (ds.field(key) <= bounds["max"]) & ds.field(key).isin(keys)
     return _read(settings, table, version, columns, wanted)
+
+
+def rows_at(settings: Settings, table: str, version: int, columns: Sequence[str]) -> "pa.Table":
+    """All rows of a table at a version; raises as `rows_of_file`."""
+    return _read(settings, table, version, columns)
 
 
 def last_batch(settings: Settings, table: str, version: int) -> int | None:
