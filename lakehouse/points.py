@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 AS_OF = "as_of"
 SEPARATORS = (",", ";", "\t")
 ALLOWED = "write a month (7 or 2023-08), a day (2026-11-22) or a moment (2026-11-22T10:30:00Z)"
+LATEST_MONTH = 1_200
 Point = str | datetime
 """The name of a clock's month, `YYYY-MM`, or a moment in UTC."""
 
@@ -59,13 +60,20 @@ def parse_point(text: str, contract: Contract, clock: int, now: datetime) -> Poi
     return moment if moment <= now else _refuse_future(text, now)
 
 
+def parse_since(text: str, contract: Contract) -> Point:
+    """A month by number or name, a day (its beginning), or a moment, however late; raises as `parse_point`."""
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip()):
+        text = f"{text.strip()}T00:00:00"
+    return parse_point(text, contract, LATEST_MONTH, datetime.max.replace(tzinfo=UTC))
+
+
 def _month(text: str, contract: Contract, clock: int) -> str:
     number = int(text) if text.isdigit() else contract.month_number(text)
     if number < 0:
         raise WrongUse(f"{text} lies before month 0 of {contract.use_case}, {contract.event_time.start}")
     if number > clock:
         raise WrongUse(
-            f"month {number} ({contract.month_name(min(number, 1200))}) is in the future: the clock of "
+            f"month {number} ({contract.month_name(min(number, LATEST_MONTH))}) is in the future: the clock of "
             f"{contract.use_case} stands at month {clock} ({contract.month_name(clock)}), and nobody knows yet what "
             "will be delivered after that"
         )

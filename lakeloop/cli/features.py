@@ -1,4 +1,4 @@
-"""`lakeloop features`: the catalogue of the use case's features."""
+"""`lakeloop features`: the catalogue, values as they were known, and whether serving and training see the same."""
 
 import json
 from dataclasses import asdict
@@ -10,13 +10,14 @@ import typer
 from rich.markup import escape
 
 from lakeloop.cli.options import UseCase, open_use_case
-from lakeloop.cli.render import BAD, DIM, console, table
+from lakeloop.cli.render import BAD, DIM, console, table, verdict
 from lakeloop.errors import WrongUse
 
 if TYPE_CHECKING:
     from lakeloop.features.described import FeatureDescription
     from lakeloop.features.freshness import Freshness
     from lakeloop.features.origins import Arrival, Origin
+    from lakeloop.features.skew import SkewReport
     from lakeloop.features.usage import ModelUse
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     help="The features: what each means, where it comes from, how fresh it is, and which models use it.",
 )
 AsJson = Annotated[bool, typer.Option("--json", help="The whole answer as JSON, for other programs.")]
-NOT_KNOWN = "-"
+NOT_KNOWN, SILVER = "-", "silver/"
 
 
 @app.command("list")
@@ -37,7 +38,7 @@ def list_(as_json: AsJson = False, use_case: UseCase = "") -> None:
     if as_json:
         typer.echo(json.dumps([as_plain(one) for one in found], indent=2, default=str))
         return
-    header = ("feature", "type", "unit", "allowed", "from", "rows", "missing", "months", "behind", "newest", "models",
+    header = ("feature", "type", "unit", "allowed", "from silver", "rows", "missing", "months", "behind", "newest", "models",
               "serving")  # fmt: skip
     console.print(
         table(header, map(_line, found), ("rows", "missing", "behind", "models"), ("months", "newest", "serving"))
@@ -110,6 +111,33 @@ def read(
         )
 
 
+@app.command()
+def skew(
+    since: Annotated[
+        str,
+        typer.Option(help="Only requests of this month and later, or answered since this day or moment; default: all."),
+    ] = "",
+    as_json: AsJson = False,
+    use_case: UseCase = "",
+) -> None:
+    """Compare what the gateway served with what training saw of the same rows (exit 1 where they differ)."""
+    from lakehouse.points import parse_since
+    from lakeloop.errors import NotFound
+    from lakeloop.features.skew import SkewFound, measure_skew
+
+    settings, contract = open_use_case(use_case)
+    with console.status("comparing …"):
+        found = measure_skew(settings, contract, parse_since(since, contract) if since else None)
+    if as_json:
+        typer.echo(json.dumps(found.model_dump() | {"verdict": found.verdict, "skewed": found.skewed}, indent=2))
+    else:
+        _print_skew(found)
+    if found.verdict == "skew":
+        raise SkewFound("served values are not what training saw:\n  " + "\n  ".join(found.skewed))
+    if found.verdict == "not known":
+        raise NotFound("nothing could be compared, so whether there is skew is not known: " + "; ".join(found.gaps))
+
+
 def as_plain(found: "FeatureDescription") -> dict[str, Any]:
     """The description with what follows from it, for JSON."""
     return asdict(found) | {
@@ -130,7 +158,7 @@ def _line(found: "FeatureDescription") -> tuple[str, ...]:
         found.type,
         found.unit or NOT_KNOWN,
         found.allowed,
-        ", ".join(origin.table for origin in found.origins) or found.source,
+        ", ".join(origin.table.removeprefix(SILVER) for origin in found.origins) or found.source.removeprefix(SILVER),
         _count(found.rows if found.origins else None),
         _share(found.share_missing),
         f"{first.month} to {last.month}" if first and last else NOT_KNOWN,
@@ -161,6 +189,33 @@ def _print(found: "FeatureDescription") -> None:
         _fact("model", _model(model))
     for origin in found.origins:
         _print_origin(origin)
+    for gap in found.gaps:
+        console.print(f"[{BAD}]note:[/{BAD}] {escape(gap)}", soft_wrap=True)
+
+
+def _print_skew(found: "SkewReport") -> None:
+    since = f" since {found.since}" if found.since else ""
+    console.print(f"{found.served:,} answered requests{since}", style="bold")
+    for join in found.joins:
+        kind = "another way than through the gateway" if join.independent else "through the gateway"
+        console.print(f"\n{join.rows:,} rows against {join.source}, which came {kind}", style="bold", soft_wrap=True)
+        header = ("feature", "type", "logged as", "in training", "rows", "differing", "largest", "")
+        rows = [
+            (one.feature, one.type, one.served_type or NOT_KNOWN, one.trained_type or NOT_KNOWN, f"{one.rows:,}",
+             f"{one.differing:,}", one.largest, verdict(not one.has_skew))
+            for one in join.features
+        ]  # fmt: skip
+        console.print(table(header, rows, ("rows", "differing", "largest")))
+        if join.corrected:
+            console.print(f"{join.corrected:,} rows were served as they were before a later delivery corrected them")
+    if found.models:
+        heads = ("model", "compared", "rows", "differing", "largest", "")
+        checks = [
+            (c.version, c.compared, f"{c.rows:,}", f"{c.differing:,}", c.largest, verdict(not c.problem))
+            for c in found.models
+        ]
+        console.print("\nprobabilities, within a millionth", style="bold")
+        console.print(table(heads, checks, ("rows", "differing", "largest"), ("model",)))
     for gap in found.gaps:
         console.print(f"[{BAD}]note:[/{BAD}] {escape(gap)}", soft_wrap=True)
 
