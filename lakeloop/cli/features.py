@@ -38,8 +38,8 @@ def list_(as_json: AsJson = False, use_case: UseCase = "") -> None:
     if as_json:
         typer.echo(json.dumps([as_plain(one) for one in found], indent=2, default=str))
         return
-    header = ("feature", "type", "unit", "allowed", "from silver", "rows", "missing", "months", "behind", "newest", "models",
-              "serving")  # fmt: skip
+    header = ("feature", "type", "unit", "allowed", "from silver", "rows", "missing", "months", "behind", "newest",
+              "models", "serving")  # fmt: skip
     console.print(
         table(header, map(_line, found), ("rows", "missing", "behind", "models"), ("months", "newest", "serving"))
     )
