@@ -20,6 +20,7 @@ from lakeloop.cli import (
     events,
     exercise,
     fallback,
+    features,
     lake,
     lineage,
     monitor,
@@ -70,6 +71,7 @@ decision_steps.add_to(decisions.app)
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(window.app, name="window")
+app.add_typer(features.app, name="features")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("reproduce")(reproduce.reproduce)

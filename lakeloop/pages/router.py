@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Red
 from lakeloop.contract import Contract
 from lakeloop.decision_table import find_decision
 from lakeloop.errors import LakeloopError, NotFound, WrongUse
+from lakeloop.features.described import describe_features
 from lakeloop.lineage.ask import kind_of, trace
 from lakeloop.pages.counting import Counting
 from lakeloop.pages.known_runs import KnownRuns
@@ -73,6 +74,10 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         }
         shown = len(page.versions) + len(page.decisions) if all else SHOWN
         return html("start.html", page=page, pictures=pictures, services=services(settings), shown=shown)
+
+    @router.get("/features")
+    def features() -> HTMLResponse:
+        return html("features.html", features=describe_features(settings, contract, present.version()))
 
     @router.get("/services")
     async def answering() -> dict[str, bool]:
