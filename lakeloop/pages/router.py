@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 import pandas as pd
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from lakeloop.contract import Contract
@@ -20,7 +20,7 @@ from lakeloop.pages.counting import Counting
 from lakeloop.pages.known_runs import KnownRuns
 from lakeloop.pages.model import model_page, window_statistics
 from lakeloop.pages.site import EVIDENTLY_POLICY, HEADERS, STATIC, Site
-from lakeloop.pages.start import pushed_at, services, start_page
+from lakeloop.pages.start import for_browser, pushed_at, services, start_page
 from lakeloop.report import figures
 from lakeloop.report.decision_page import decision_values
 from lakeloop.report.lineage_page import lineage_values
@@ -65,7 +65,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         return HTMLResponse(page, 400 if isinstance(problem, WrongUse) else 404, headers=HEADERS)
 
     @router.get("/")
-    def start(all: bool = False) -> HTMLResponse:
+    def start(request: Request, all: bool = False) -> HTMLResponse:
         page = start_page(settings, contract, runs, present.version())
         pushed = [line.run for line in reversed(page.versions) if line.run is not None]
         pictures = {
@@ -73,7 +73,9 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
             "drift": figures.drift_by_window(page.windows),
         }
         shown = len(page.versions) + len(page.decisions) if all else SHOWN
-        return html("start.html", page=page, pictures=pictures, services=services(settings), shown=shown)
+        host = request.url.hostname or "127.0.0.1"
+        links = {name: (for_browser(url, host), what) for name, (url, what) in services(settings).items()}
+        return html("start.html", page=page, pictures=pictures, services=links, shown=shown)
 
     @router.get("/features")
     def features() -> HTMLResponse:

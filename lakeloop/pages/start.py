@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from lakeloop.champion import pushed_versions
 from lakeloop.clock import read_clock
@@ -104,6 +105,16 @@ def services(settings: Settings) -> Mapping[str, tuple[str, str]]:
         "Prometheus": (settings.prometheus_url or f"{here}{settings.prometheus_port}", "metrics of the present"),
         "Alertmanager": (f"{here}{settings.alertmanager_port}", "alerts and silences"),
     }
+
+
+def for_browser(url: str, host: str) -> str:
+    """An address as the browser finds it that asked `host` for this page.
+
+    What listens on loopback here, or has a container's name, is published beside this service.
+    """
+    parts = urlsplit(url)
+    own = parts.hostname in ("127.0.0.1", "localhost") or "." not in (parts.hostname or "")
+    return urlunsplit(parts._replace(netloc=f"{host}:{parts.port}")) if own and parts.port else url
 
 
 def _tried(read: Callable[[], Sequence[Row]], what: str, problems: list[str]) -> Sequence[Row]:

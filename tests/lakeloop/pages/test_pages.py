@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
 from lakeloop.pages.known_runs import KnownRuns
+from lakeloop.pages.start import for_browser
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from monitoring.answered_rows import read_window
@@ -31,6 +32,7 @@ def browser() -> Iterator[Browser]:
 
 def test_before_anything_happened_the_start_page_says_what_to_do(client: TestClient) -> None:
     page = client.get("/").text
+    assert 'href="http://testserver:8080"' in page
     for command in ("lakeloop lake ingest", "lakeloop train", "lakeloop drift", "lakeloop retrain"):
         assert command in page
     missing = client.get("/models/17")
@@ -46,6 +48,18 @@ def test_the_start_page_tells_versions_runs_and_drift(told: Settings, client: Te
     assert "2023-11-14 22:13 UTC" in rows[OLD]
     assert "1 run that was not pushed" in page and "accuracy_eval 0.610" in page
     assert ">drift</b><span>requests of 2023-03" in page
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        ("http://127.0.0.1:8080", "http://lake.example.org:8080"),
+        ("http://models:8501/v1/models/x", "http://lake.example.org:8501/v1/models/x"),
+        ("https://airflow.example.org", "https://airflow.example.org"),
+    ],
+)
+def test_links_lead_where_the_browser_finds_them(url: str, link: str) -> None:
+    assert for_browser(url, "lake.example.org") == link
 
 
 def test_a_new_run_and_a_broken_record_are_seen_at_the_next_look(
@@ -133,6 +147,13 @@ def test_what_a_text_names_is_found_out(told: Settings, client: TestClient, of: 
 def test_what_is_not_there_is_a_sentence(told: Settings, client: TestClient, path: str, code: int, said: str) -> None:
     answer = client.get(path)
     assert answer.status_code == code and said in answer.text, answer.text[:800]
+
+
+def test_features_are_told_with_where_they_come_from(told: Settings, contract: Contract, client: TestClient) -> None:
+    page = client.get("/features").text
+    for name, feature in contract.features.items():
+        assert f'<section id="{name}">' in page and feature.description in page
+    assert "silver/policies, column age" in page and "Not known: " in page  # nothing was delivered to this home
 
 
 @pytest.mark.parametrize("width", [1280, 390])
