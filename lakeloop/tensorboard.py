@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lakeloop.errors import LakeloopError
+from lakeloop.http_server import listen
 from lakeloop.settings import Settings
 from tfx_pipeline.run_record import RunRecord, load_runs
 
@@ -41,6 +42,7 @@ def run_tensorboard(settings: Settings, host: str, port: int, on_runs: Callable[
     Raises:
         LakeloopError: it cannot listen there.
     """
+    listen(host, port, "TensorBoard").close()  # says at once, and better than TensorBoard, that a port is taken
     from tensorboard import default, program
 
     folder = Path(settings.area("reports")) / settings.use_case / "tensorboard"
