@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import httpx
 import pandas as pd
-from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from lakeloop.contract import Contract
 from lakeloop.decision_table import find_decision
@@ -25,6 +25,7 @@ from lakeloop.report import figures
 from lakeloop.report.decision_page import decision_values
 from lakeloop.report.lineage_page import lineage_values
 from lakeloop.settings import Settings
+from lakeloop.static_files import add_static_files
 from lakeloop.windows import find_window
 from monitoring.answered_rows import read_window
 from monitoring.evidently_page import evidently_page
@@ -184,13 +185,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
             return page
         return html("lineage.html", frame="site.html", served=True, embedded=embedded, **lineage_values(found))
 
-    @router.get("/static/{name}")
-    def static(name: str) -> FileResponse:
-        if name not in STATIC:
-            raise HTTPException(404, f"there is no {name} here; there are {', '.join(STATIC)}")
-        path, kind = STATIC[name]
-        return FileResponse(path, media_type=kind, headers={"cache-control": "max-age=3600"})
-
+    add_static_files(router, "/static", STATIC)
     return router
 
 
