@@ -196,15 +196,19 @@ def _print(found: "FeatureDescription") -> None:
 def _print_skew(found: "SkewReport") -> None:
     since = f" since {found.since}" if found.since else ""
     console.print(f"{found.served:,} answered requests{since}", style="bold")
+    kinds = [
+        (one.feature, one.contract, one.logged or NOT_KNOWN, one.trained or NOT_KNOWN, verdict(not one.problem))
+        for one in found.types
+    ]
+    console.print(table(("type of", "contract", "logged as", "in training", ""), kinds))
     for join in found.joins:
         kind = "another way than through the gateway" if join.independent else "through the gateway"
         console.print(f"\n{join.rows:,} rows against {join.source}, which came {kind}", style="bold", soft_wrap=True)
-        header = ("feature", "type", "logged as", "in training", "rows", "differing", "largest", "")
+        header = ("feature", "rows", "differing", "largest", "")
         rows = [
-            (one.feature, one.type, one.served_type or NOT_KNOWN, one.trained_type or NOT_KNOWN, f"{one.rows:,}",
-             f"{one.differing:,}", one.largest, verdict(not one.has_skew))
+            (one.feature, f"{one.rows:,}", f"{one.differing:,}", one.largest, verdict(not one.differing))
             for one in join.features
-        ]  # fmt: skip
+        ]
         console.print(table(header, rows, ("rows", "differing", "largest")))
         if join.corrected:
             console.print(f"{join.corrected:,} rows were served as they were before a later delivery corrected them")
