@@ -62,7 +62,7 @@ def check_models(
     versions = pushed_versions(folder)
     checks = []
     answered = served[served["model_version"].notna()]
-    by_version = dict(list(answered.groupby("model_version")))
+    by_version = {str(version): rows for version, rows in answered.groupby("model_version")}
     newest = sorted(by_version, key=lambda version: (len(version), version))[-MOST_MODELS:]
     if len(newest) < len(by_version):
         gaps.append(f"of {len(by_version)} models that answered, the newest {MOST_MODELS} are asked again")
