@@ -36,7 +36,7 @@ def list_(as_json: AsJson = False, use_case: UseCase = "") -> None:
     settings, contract = open_use_case(use_case)
     found = describe_features(settings, contract)
     if as_json:
-        typer.echo(json.dumps([as_plain(one) for one in found], indent=2, default=str))
+        typer.echo(json.dumps([as_plain(one) for one in found], indent=2, default=_text))
         return
     header = ("feature", "type", "unit", "allowed", "from silver", "rows", "missing", "months", "behind", "newest",
               "models", "serving")  # fmt: skip
@@ -59,7 +59,7 @@ def show(
     settings, contract = open_use_case(use_case)
     found = describe_column(settings, contract, name)
     if as_json:
-        typer.echo(json.dumps(as_plain(found), indent=2, default=str))
+        typer.echo(json.dumps(as_plain(found), indent=2, default=_text))
     else:
         _print(found)
 
@@ -148,6 +148,11 @@ def as_plain(found: "FeatureDescription") -> dict[str, Any]:
         "used_by": [model.version for model in found.used_by if model.version],
         "serves": found.serves,
     }
+
+
+def _text(value: object) -> str:
+    """What JSON does not know: times."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _line(found: "FeatureDescription") -> tuple[str, ...]:

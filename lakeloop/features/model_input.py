@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lakehouse.provenance import TRAINING, rows_at
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
-from lakeloop.features.earlier import served_from_earlier_delivery
+from lakeloop.features.corrected import corrected_since_served
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _corrected(settings: Settings, contract: Contract, rows: pd.DataFrame, apart
     wrong = ~(apart <= TOLERANCE)
     found = np.zeros(len(rows), dtype=bool)
     if wrong.any():
-        found[wrong] = served_from_earlier_delivery(settings, contract, rows[wrong])
+        found[wrong] = corrected_since_served(settings, contract, rows[wrong])
     return found
 
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
+from lakeloop.features.corrected import corrected_since_served
 from lakeloop.features.counterparts import TRAINED, Joined, find_counterparts, trained_types
-from lakeloop.features.earlier import served_from_earlier_delivery
 from lakeloop.features.model_input import ModelCheck, check_models
 from lakeloop.features.served import logged_types, served_rows
 from lakeloop.settings import Settings
@@ -141,7 +141,7 @@ def _compare_join(settings: Settings, contract: Contract, joined: Joined) -> Joi
     any_apart = np.logical_or.reduce(list(apart.values()))
     corrected = np.zeros(len(rows), dtype=bool)
     if joined.independent and any_apart.any():
-        corrected[any_apart] = served_from_earlier_delivery(settings, contract, rows[any_apart])
+        corrected[any_apart] = corrected_since_served(settings, contract, rows[any_apart])
     return JoinSkew(
         source=joined.source,
         independent=joined.independent,

@@ -10,6 +10,8 @@ import pytest
 from lakehouse.stream import open_stream
 from lakeloop.cli.features import skew as skew_command
 from lakeloop.errors import NotFound
+from lakeloop.features.corrected import corrected_since_served
+from lakeloop.features.served import served_rows
 from lakeloop.features.skew import SkewFound, SkewReport, differs, measure_skew
 from lakeloop.simulation import Answered, AnsweredMonths, questions_of
 from tests.lakehouse.conftest import HEADER, Lake, policy
@@ -90,6 +92,8 @@ def test_values_cut_to_integers_are_found_by_value_and_by_type_but_corrected_one
     assert of_types == (
         "age is float in the contract, float, int in the request log's newest lines and float in training"
     )
+    delivered_once = served_rows(small.settings, small.contract).assign(policy_id="2023-01-0020", age=41.5)
+    assert not corrected_since_served(small.settings, small.contract, delivered_once).any(), "nothing was corrected"
     monkeypatch.setenv("LAKELOOP_HOME", str(small.settings.home))
     with pytest.raises(SkewFound, match=r"served values are not what training saw:\n  age differs") as caught:
         skew_command()
