@@ -143,7 +143,7 @@ def _asked(settings: Settings, contract: Contract) -> _Came | None:
         statistics.rows,
         None if first is None else Arrival(low, *first),
         None if last is None else Arrival(high, *last),
-        None if newest is None else newest[0],
+        max((at for at, _ in filter(None, (first, last, newest))), default=None),
     )
 
 
