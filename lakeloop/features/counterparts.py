@@ -110,7 +110,7 @@ def _requests_in_gold(settings: Settings, contract: Contract, gaps: list[str]) -
             return pd.Series(dtype=str)
         rows = rows_at(settings, PREDICTIONS, version, ["request_id", key, "at", "answered_at"]).to_pandas()
     except VersionGone as gone:
-        gaps.append(f"{gone}; so which requests gold's rows are made of")
+        gaps.append(f"which requests gold's rows are made of is not known: {gone}")
         return pd.Series(dtype=str)
     except NotFound:  # no gold yet
         return pd.Series(dtype=str)
