@@ -36,7 +36,7 @@ def list_(as_json: AsJson = False, use_case: UseCase = "") -> None:
     settings, contract = open_use_case(use_case)
     found = describe_features(settings, contract)
     if as_json:
-        typer.echo(json.dumps([as_plain(one) for one in found], indent=2, default=str))
+        typer.echo(json.dumps([as_plain(one) for one in found], indent=2, default=_text))
         return
     header = ("feature", "type", "unit", "allowed", "from silver", "rows", "missing", "months", "behind", "newest",
               "models", "serving")  # fmt: skip
@@ -59,7 +59,7 @@ def show(
     settings, contract = open_use_case(use_case)
     found = describe_column(settings, contract, name)
     if as_json:
-        typer.echo(json.dumps(as_plain(found), indent=2, default=str))
+        typer.echo(json.dumps(as_plain(found), indent=2, default=_text))
     else:
         _print(found)
 
@@ -150,6 +150,11 @@ def as_plain(found: "FeatureDescription") -> dict[str, Any]:
     }
 
 
+def _text(value: object) -> str:
+    """What JSON does not know: times."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 def _line(found: "FeatureDescription") -> tuple[str, ...]:
     first, last, fresh = found.first, found.last, found.freshness
     behind = None if fresh is None else fresh.months_behind
@@ -196,15 +201,19 @@ def _print(found: "FeatureDescription") -> None:
 def _print_skew(found: "SkewReport") -> None:
     since = f" since {found.since}" if found.since else ""
     console.print(f"{found.served:,} answered requests{since}", style="bold")
+    kinds = [
+        (one.feature, one.contract, one.logged or NOT_KNOWN, one.trained or NOT_KNOWN, verdict(not one.problem))
+        for one in found.types
+    ]
+    console.print(table(("type of", "contract", "logged as", "in training", ""), kinds))
     for join in found.joins:
         kind = "another way than through the gateway" if join.independent else "through the gateway"
         console.print(f"\n{join.rows:,} rows against {join.source}, which came {kind}", style="bold", soft_wrap=True)
-        header = ("feature", "type", "logged as", "in training", "rows", "differing", "largest", "")
+        header = ("feature", "rows", "differing", "largest", "")
         rows = [
-            (one.feature, one.type, one.served_type or NOT_KNOWN, one.trained_type or NOT_KNOWN, f"{one.rows:,}",
-             f"{one.differing:,}", one.largest, verdict(not one.has_skew))
+            (one.feature, f"{one.rows:,}", f"{one.differing:,}", one.largest, verdict(not one.differing))
             for one in join.features
-        ]  # fmt: skip
+        ]
         console.print(table(header, rows, ("rows", "differing", "largest")))
         if join.corrected:
             console.print(f"{join.corrected:,} rows were served as they were before a later delivery corrected them")

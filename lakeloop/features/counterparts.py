@@ -34,7 +34,6 @@ class Joined:
     source: str
     independent: bool
     rows: pd.DataFrame
-    types: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,14 @@ def find_counterparts(settings: Settings, contract: Contract, served: pd.DataFra
     by_file = _beside(contract, named, delivered)
     # What is in gold is what training saw; silver has besides what it will see once its truth comes.
     in_gold = by_file[key].isin(gold[key])
-    joined.append(_joined(settings, contract, TRAINING, True, _beside(contract, by_file[in_gold], gold, again=True)))
-    joined.append(_joined(settings, contract, f"silver/{contract.feature_source}", True, by_file[~in_gold]))
+    joined.append(Joined(TRAINING, True, _beside(contract, by_file[in_gold], gold, again=True)))
+    joined.append(Joined(f"silver/{contract.feature_source}", True, by_file[~in_gold]))
     rest = named[~named["request_id"].isin(by_file["request_id"])]
     made_of = rest[rest["request_id"].isin(_requests_in_gold(settings, contract, gaps))]
     through = _beside(contract, made_of, gold)
     simulated = _simulated(settings, contract, rest)
-    joined.append(_joined(settings, contract, "the simulation's own rows", True, simulated))
-    joined.append(_joined(settings, contract, f"{TRAINING}, made of the requests", False, through))
+    joined.append(Joined("the simulation's own rows", True, simulated))
+    joined.append(Joined(f"{TRAINING}, made of the requests", False, through))
     alone = rest[~rest["request_id"].isin(simulated["request_id"]) & ~rest["request_id"].isin(through["request_id"])]
     if len(alone):
         elsewhere = int(alone[key].isin(_keys(settings, contract)).sum())
@@ -111,7 +110,7 @@ def _requests_in_gold(settings: Settings, contract: Contract, gaps: list[str]) -
             return pd.Series(dtype=str)
         rows = rows_at(settings, PREDICTIONS, version, ["request_id", key, "at", "answered_at"]).to_pandas()
     except VersionGone as gone:
-        gaps.append(f"{gone}; so which requests gold's rows are made of")
+        gaps.append(f"which requests gold's rows are made of is not known: {gone}")
         return pd.Series(dtype=str)
     except NotFound:  # no gold yet
         return pd.Series(dtype=str)
@@ -128,14 +127,9 @@ def _beside(contract: Contract, served: pd.DataFrame, trained: pd.DataFrame, aga
     return served.merge(renamed, on=by, how="inner")
 
 
-def _joined(settings: Settings, contract: Contract, source: str, independent: bool, rows: pd.DataFrame) -> Joined:
-    table = source.partition(",")[0]
-    return Joined(source, independent, rows, _types(settings, contract, table) if "/" in table else {})
-
-
-def _types(settings: Settings, contract: Contract, table: str) -> dict[str, str]:
-    """Feature -> its type in a table, in the contract's words."""
-    found = open_lake_table(settings, table)
+def trained_types(settings: Settings, contract: Contract) -> dict[str, str]:
+    """Feature -> its type in gold/training, else in silver, in the contract's words; {} while there is neither."""
+    found = open_lake_table(settings, TRAINING) or open_lake_table(settings, f"silver/{contract.feature_source}")
     if found is None:
         return {}
     stored = {field.name: str(getattr(field.type, "type", field.type)) for field in found.schema().fields}

@@ -15,13 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from lakehouse.provenance import TRAINING, rows_at
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
-from lakeloop.features.earlier import served_from_earlier_delivery
+from lakeloop.features.corrected import corrected_since_served
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
     from tfx_pipeline.training_examples import TrainingExamples
 
 TOLERANCE = 1e-6
+MOST_MODELS = 5
 MOST_ROWS = 20_000
 """Rows asked of one model; of more the newest requests are taken."""
 SHOWN = 5
@@ -61,11 +62,16 @@ def check_models(
     versions = pushed_versions(folder)
     checks = []
     answered = served[served["model_version"].notna()]
-    for version, rows in answered.groupby("model_version"):
+    by_version = {str(version): rows for version, rows in answered.groupby("model_version")}
+    newest = sorted(by_version, key=lambda version: (len(version), version))[-MOST_MODELS:]
+    if len(newest) < len(by_version):
+        gaps.append(f"of {len(by_version)} models that answered, the newest {MOST_MODELS} are asked again")
+    for version in newest:
+        rows = by_version[version]
         if version not in versions:
             gaps.append(f"model {version} gave {len(rows):,} answers and is not in {folder} any more")
             continue
-        checks.append(_answers_again(contract, folder, str(version), rows))
+        checks.append(_answers_again(contract, folder, version, rows))
     if not versions:
         return tuple(checks), (*gaps, "no model was pushed yet, so none can be asked")
     try:
@@ -120,7 +126,7 @@ def _corrected(settings: Settings, contract: Contract, rows: pd.DataFrame, apart
     wrong = ~(apart <= TOLERANCE)
     found = np.zeros(len(rows), dtype=bool)
     if wrong.any():
-        found[wrong] = served_from_earlier_delivery(settings, contract, rows[wrong])
+        found[wrong] = corrected_since_served(settings, contract, rows[wrong])
     return found
 
 

@@ -130,32 +130,38 @@ def _delivered(settings: Settings, contract: Contract, source: str, taken: list[
 
 def _asked(settings: Settings, contract: Contract) -> _Came | None:
     month = contract.event_time.column
-    statistics = table_statistics(settings, PREDICTIONS, (month,))
+    statistics = table_statistics(settings, PREDICTIONS, (month, "_batch"))
     if statistics is None:
         return None
     low, high = statistics.bounds[month]
     if low is None or high is None:
         return _Came(statistics.rows, None, None, None)
-    first, last = _asked_in(settings, contract, low, newest=False), _asked_in(settings, contract, high, newest=True)
-    return _Came(statistics.rows, first, last, last.at if last else None)
+    first, last = _asked_where(settings, month, low, newest=False), _asked_where(settings, month, high, newest=True)
+    # A late month need not have been asked about last: the newest batch has the newest answers.
+    newest = _asked_where(settings, "_batch", statistics.bounds["_batch"][1], newest=True)
+    return _Came(
+        statistics.rows,
+        None if first is None else Arrival(low, *first),
+        None if last is None else Arrival(high, *last),
+        max((at for at, _ in filter(None, (first, last, newest))), default=None),
+    )
 
 
-def _asked_in(settings: Settings, contract: Contract, month: str, newest: bool) -> Arrival | None:
-    """The first or the newest request of a month; only files that may hold the month are opened."""
+def _asked_where(settings: Settings, column: str, value: object, newest: bool) -> tuple[datetime, str] | None:
+    """When the first or the newest request with a value was answered, and its log file; only files that may hold the
+    value are opened."""
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
     table = open_lake_table(settings, PREDICTIONS)
     if table is None:
         return None
-    wanted = ds.field(contract.event_time.column) == month
-    rows = dataset_of(table).to_table(columns=["answered_at", "_source_file"], filter=wanted)
+    rows = dataset_of(table).to_table(columns=["answered_at", "_source_file"], filter=ds.field(column) == value)
     if not rows.num_rows:
         return None
-    bounds = pc.min_max(rows["answered_at"]).as_py()
-    at = bounds["max" if newest else "min"]
+    at = pc.min_max(rows["answered_at"]).as_py()["max" if newest else "min"]
     place = pc.index(rows["answered_at"], at).as_py()
-    return Arrival(month, _utc(at), rows["_source_file"][place].as_py())
+    return _utc(at), rows["_source_file"][place].as_py()
 
 
 def _reject_reasons(settings: Settings) -> Mapping[str, Mapping[str, int]]:

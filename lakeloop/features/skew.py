@@ -1,6 +1,5 @@
 """Training-serving skew: do served values differ from what training saw of the same rows, by value or by type?"""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -10,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
-from lakeloop.features.counterparts import TRAINED, Joined, find_counterparts
-from lakeloop.features.earlier import served_from_earlier_delivery
+from lakeloop.features.corrected import corrected_since_served
+from lakeloop.features.counterparts import TRAINED, Joined, find_counterparts, trained_types
 from lakeloop.features.model_input import ModelCheck, check_models
 from lakeloop.features.served import logged_types, served_rows
 from lakeloop.settings import Settings
@@ -46,23 +45,29 @@ class FeatureSkew(SkewPart):
     """One feature over the rows of one join. `largest` is the largest difference, 0 for texts."""
 
     feature: str
-    type: str = Field(description="in the contract")
-    served_type: str = Field(description="as the gateway logged it; '' if not known")
-    trained_type: str = Field(description="in the table training's rows come from; '' if they come from no table")
     rows: int
     differing: int
     largest: float
     examples: tuple[Example, ...] = ()
 
-    @property
-    def has_skew(self) -> bool:
-        """Whether a value or a type differs."""
-        return bool(self.differing or self.other_types)
+
+class FeatureTypes(SkewPart):
+    """One feature's type on both sides, '' where it is not known."""
+
+    feature: str
+    contract: str
+    logged: str = Field(description="in the JSON of the request log's newest lines")
+    trained: str = Field(description="in the table training's rows come from")
 
     @property
-    def other_types(self) -> tuple[str, ...]:
-        """Types on the two sides that are not the contract's."""
-        return tuple(found for found in (self.served_type, self.trained_type) if found and found != self.type)
+    def problem(self) -> str:
+        """What is wrong, in a sentence; '' if nothing is."""
+        if all(found in ("", self.contract) for found in (self.logged, self.trained)):
+            return ""
+        return (
+            f"{self.feature} is {self.contract} in the contract, {self.logged or 'not known'} in the request log's "
+            f"newest lines and {self.trained or 'not known'} in training"
+        )
 
 
 class JoinSkew(SkewPart):
@@ -80,6 +85,7 @@ class SkewReport(SkewPart):
 
     since: str
     served: int = Field(description="answered requests looked at")
+    types: tuple[FeatureTypes, ...]
     joins: tuple[JoinSkew, ...]
     models: tuple[ModelCheck, ...]
     gaps: tuple[str, ...]
@@ -87,8 +93,9 @@ class SkewReport(SkewPart):
     @property
     def skewed(self) -> tuple[str, ...]:
         """What differs, each in a sentence with rows to look at."""
-        values = (sentence(join, one) for join in self.joins for one in join.features if one.has_skew)
-        return (*values, *(check.problem for check in self.models if check.problem))
+        values = [sentence(join, one) for join in self.joins for one in join.features if one.differing]
+        others = [*(types.problem for types in self.types), *(check.problem for check in self.models)]
+        return (*values, *filter(None, others))
 
     @property
     def verdict(self) -> Verdict:
@@ -101,16 +108,24 @@ class SkewReport(SkewPart):
 def measure_skew(settings: Settings, contract: Contract, since: "str | datetime | None" = None) -> SkewReport:
     """Compare every request in the lake with training's row of the same key and month, and ask the models."""
     served = served_rows(settings, contract, since)
-    types = logged_types(settings, contract)
     found = find_counterparts(settings, contract, served)
-    joins = tuple(_compare_join(settings, contract, joined, types) for joined in found.joined)
+    joins = tuple(_compare_join(settings, contract, joined) for joined in found.joined)
     models, gaps = check_models(settings, contract, served)
     return SkewReport(
         since="" if since is None else since if isinstance(since, str) else since.isoformat(),
         served=len(served),
+        types=_types(settings, contract),
         joins=joins,
         models=models,
         gaps=(*_nothing_served(served), *found.gaps, *_cut(contract, served, found.joined), *gaps),
+    )
+
+
+def _types(settings: Settings, contract: Contract) -> tuple[FeatureTypes, ...]:
+    logged, trained = logged_types(settings, contract), trained_types(settings, contract)
+    return tuple(
+        FeatureTypes(feature=name, contract=feature.type, logged=logged.get(name, ""), trained=trained.get(name, ""))
+        for name, feature in contract.features.items()
     )
 
 
@@ -118,40 +133,30 @@ def _nothing_served(served: pd.DataFrame) -> tuple[str, ...]:
     return () if len(served) else ("the lake has no answered request; `lakeloop lake stream` brings them in",)
 
 
-def _compare_join(settings: Settings, contract: Contract, joined: Joined, logged: Mapping[str, str]) -> JoinSkew:
+def _compare_join(settings: Settings, contract: Contract, joined: Joined) -> JoinSkew:
     rows = joined.rows
     apart = {
         name: differs(rows[name], rows[f"{name}{TRAINED}"], feature.type) for name, feature in contract.features.items()
     }
     any_apart = np.logical_or.reduce(list(apart.values()))
     corrected = np.zeros(len(rows), dtype=bool)
-    if joined.independent and joined.types and any_apart.any():
-        corrected[any_apart] = served_from_earlier_delivery(settings, contract, rows[any_apart])
+    if joined.independent and any_apart.any():
+        corrected[any_apart] = corrected_since_served(settings, contract, rows[any_apart])
     return JoinSkew(
         source=joined.source,
         independent=joined.independent,
         rows=len(rows),
         corrected=int(corrected.sum()),
-        features=tuple(
-            _compare_feature(
-                contract, name, rows, apart[name] & ~corrected, logged.get(name, ""), joined.types.get(name, "")
-            )
-            for name in contract.features
-        ),
+        features=tuple(_compare_feature(contract, name, rows, apart[name] & ~corrected) for name in contract.features),
     )
 
 
-def _compare_feature(
-    contract: Contract, name: str, rows: pd.DataFrame, apart: np.ndarray, served_type: str, trained_type: str
-) -> FeatureSkew:
+def _compare_feature(contract: Contract, name: str, rows: pd.DataFrame, apart: np.ndarray) -> FeatureSkew:
     served, trained = rows[name][apart], rows[f"{name}{TRAINED}"][apart]
     numeric = contract.features[name].type != "string"
     shown = rows[apart].head(EXAMPLES)
     return FeatureSkew(
         feature=name,
-        type=contract.features[name].type,
-        served_type=served_type,
-        trained_type=trained_type,
         rows=len(rows),
         differing=int(apart.sum()),
         largest=float((served - trained).abs().max()) if numeric and len(served) else 0.0,
@@ -176,17 +181,12 @@ def differs(served: pd.Series, trained: pd.Series, type_: str) -> np.ndarray:
 
 
 def sentence(join: JoinSkew, one: FeatureSkew) -> str:
-    """What is wrong with one feature, with rows to look at."""
-    said = []
-    if one.differing:
-        rows = ", ".join(f"{e.key} ({e.served!r}, training {e.trained!r})" for e in one.examples)
-        said.append(
-            f"differs from {join.source} in {one.differing:,} of {one.rows:,} rows, by up to {one.largest:.6g}: {rows}"
-        )
-    if one.other_types:
-        said.append(f"is {one.type} in the contract, {one.served_type or 'not known'} in the request log and "
-                    f"{one.trained_type or 'not known'} in training")  # fmt: skip
-    return f"{one.feature} {'; it '.join(said)}"
+    """What is wrong with one feature's values, with rows to look at."""
+    rows = ", ".join(f"{e.key} ({e.served!r}, training {e.trained!r})" for e in one.examples)
+    return (
+        f"{one.feature} differs from {join.source} in {one.differing:,} of {one.rows:,} rows, "
+        f"by up to {one.largest:.6g}: {rows}"
+    )
 
 
 def _cut(contract: Contract, served: pd.DataFrame, joined: tuple[Joined, ...]) -> tuple[str, ...]:

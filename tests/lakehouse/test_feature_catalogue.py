@@ -69,7 +69,10 @@ def test_an_unknown_name_is_refused_with_the_nearest_ones(small: Lake) -> None:
 
 
 def test_requests_make_features_fresh_too(small: Lake) -> None:
-    lines = [record("r1", key="k1", at="2023-02-05T10:00:00+00:00"), record("r2", at="2023-05-05T10:00:00+00:00")]
+    lines = [
+        record("r1", key="k1", at="2023-02-05T10:00:00+00:00", answered_at="2026-01-03T10:00:00+00:00"),
+        record("r2", at="2023-05-05T10:00:00+00:00", answered_at="2026-01-02T10:00:00+00:00"),
+    ]
     log_file(small, "a", lines)
     with open_stream(small.spark, small.contract, small.settings, lambda line: None) as take:
         take()
@@ -78,6 +81,7 @@ def test_requests_make_features_fresh_too(small: Lake) -> None:
     assert [origin.table for origin in age.origins] == ["silver/policies", "silver/predictions"]
     asked = age.origins[1]
     assert asked.rows == 2 and asked.first is not None and asked.first.month == "2023-02"
+    assert asked.newest_at is not None and f"{asked.newest_at:%Y-%m-%d}" == "2026-01-03"
     assert age.last is not None and (age.last.month, age.last.file) == ("2023-05", "a.jsonl")
     assert age.freshness is not None and age.freshness.months_behind == 0
 

@@ -10,6 +10,8 @@ import pytest
 from lakehouse.stream import open_stream
 from lakeloop.cli.features import skew as skew_command
 from lakeloop.errors import NotFound
+from lakeloop.features.corrected import corrected_since_served
+from lakeloop.features.served import served_rows
 from lakeloop.features.skew import SkewFound, SkewReport, differs, measure_skew
 from lakeloop.simulation import Answered, AnsweredMonths, questions_of
 from tests.lakehouse.conftest import HEADER, Lake, policy
@@ -47,8 +49,10 @@ def test_honest_requests_have_no_skew_and_what_cannot_be_joined_is_said(
     assert report.verdict == "no skew" and report.served == 13
     assert sources(report) == {"gold/training": 5, "silver/policies": 5}, "silver where the truth has not come"
     for join in report.joins:
-        assert join.independent and not any(one.differing or one.other_types for one in join.features)
-        assert {one.feature: one.served_type for one in join.features}["age"] == "float"
+        assert join.independent and not any(one.differing for one in join.features)
+    assert [(one.feature, one.logged, one.trained) for one in report.types][:2] == [
+        ("training", "int", "int"), ("age", "float", "float"),
+    ]  # fmt: skip
     gaps = "\n".join(report.gaps)
     assert "1 of 13 requests have no policy_id" in gaps and "no model was pushed yet" in gaps
     assert "1 requests are about a key that was delivered for another month" in gaps
@@ -80,13 +84,16 @@ def test_values_cut_to_integers_are_found_by_value_and_by_type_but_corrected_one
     age = features["age"]
     assert (join.rows, join.corrected, age.differing, age.largest) == (10, 3, 7, 0.5)
     assert {(example.served, example.trained) for example in age.examples} == {(41.0, 41.5)}
-    assert age.type == age.trained_type == "float" and age.served_type == "float, int"
-    assert not any(one.has_skew for name, one in features.items() if name != "age")
-    (said,) = report.skewed
+    assert not any(one.differing for name, one in features.items() if name != "age")
+    said, of_types = report.skewed
     assert said.startswith(
         "age differs from gold/training in 7 of 10 rows, by up to 0.5: 2023-01-0005 (41.0, training 41.5)"
     )
-    assert "is float in the contract, float, int in the request log" in said
+    assert of_types == (
+        "age is float in the contract, float, int in the request log's newest lines and float in training"
+    )
+    delivered_once = served_rows(small.settings, small.contract).assign(policy_id="2023-01-0020", age=41.5)
+    assert not corrected_since_served(small.settings, small.contract, delivered_once).any(), "nothing was corrected"
     monkeypatch.setenv("LAKELOOP_HOME", str(small.settings.home))
     with pytest.raises(SkewFound, match=r"served values are not what training saw:\n  age differs") as caught:
         skew_command()

@@ -20,6 +20,7 @@ from lakehouse.stream import open_stream
 from lakehouse.training import training_column_names
 from lakeloop.clock import set_clock
 from lakeloop.errors import NotFound, WrongUse
+from lakeloop.features.described import describe_column
 from lakeloop.features.read import counted, read_features, read_version, write_features
 from tests.lakehouse.conftest import HEADER, Lake, claims, open_lake, policy
 from tests.lakehouse.request_log import log_file, record
@@ -151,3 +152,26 @@ def test_before_anything_came_nothing_is_read_and_other_endings_are_refused(lake
         features_as_of(lake.spark, lake.contract, lake.settings, Points("2023-01"))
     with pytest.raises(WrongUse, match=r"\.csv and \.parquet can be written"):
         write_features(pa.table({"a": [1]}), tmp_path / "out.json")
+
+
+def test_where_the_truth_comes_with_the_features_every_row_has_a_label(spark: SparkSession, tmp_path: Path) -> None:
+    lake = open_lake(spark, tmp_path, "churn")
+    header = "customer,period,plan,usage,left\n"
+    lake.deliver(
+        "customers", "customers-2024-01.csv", header + 'a,2024-01,"pro, annual",1.5,no\nb,2024-01,basic,2,no\n'
+    )
+    lake.ingest()
+    set_clock(lake.settings, 2)
+    lake.deliver("customers", "customers-2024-01.v2.csv", header + "b,2024-01,plus,2,yes\n")
+    lake.ingest()
+    read = {
+        month: features_as_of(lake.spark, lake.contract, lake.settings, Points(month)).toArrow().to_pylist()
+        for month in ("2024-02", "2024-03")
+    }
+    assert [(row["known"], row["plan"], row["churned_name"]) for row in read["2024-02"]] == [
+        (BOTH, "pro, annual", "stays"), (BOTH, "basic", "stays"),
+    ]  # fmt: skip
+    assert read["2024-03"][1]["plan"] == "plus" and read["2024-03"][1]["churned_name"] == "leaves"
+    usage, label = (describe_column(lake.settings, lake.contract, name) for name in ("usage", "churned"))
+    assert usage.origins[0].rows == 2 and label.allowed == "one of 0 stays, 1 leaves"
+    assert label.last is not None and label.last.file == "customers-2024-01.v2.csv"

@@ -1,4 +1,4 @@
-"""Whether a served row has the values of an earlier delivery, which a later one corrected: then nothing is skewed."""
+"""Whether a served row has the values of one of several deliveries of its key: corrected since, and no skew."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,8 +12,11 @@ from lakeloop.settings import Settings
 READ: Mapping[str, Callable[[str], object]] = {"float": float, "int": int, "string": str}
 
 
-def served_from_earlier_delivery(settings: Settings, contract: Contract, served: pd.DataFrame) -> np.ndarray:
-    """For each served row (n,): whether bronze has a delivery of its key with just these values."""
+def corrected_since_served(settings: Settings, contract: Contract, served: pd.DataFrame) -> np.ndarray:
+    """For each served row (n,): whether its key was delivered with several values, and once with just these.
+
+    A key that was delivered with one set of values has no correction, so a difference has another cause.
+    """
     import pyarrow.dataset as ds
 
     key, source = contract.key.column, contract.feature_source
@@ -21,10 +24,13 @@ def served_from_earlier_delivery(settings: Settings, contract: Contract, served:
     if table is None:
         return np.zeros(len(served), dtype=bool)
     wanted = ds.field(key).isin(served[key].unique().tolist())
-    rows = dataset_of(table).to_table(columns=[key, *contract.features], filter=wanted).to_pylist()
-    known = {(row[key], values) for row in rows if (values := _values(contract, row)) is not None}
+    known: dict[str, set[tuple[object, ...]]] = {}
+    for row in dataset_of(table).to_table(columns=[key, *contract.features], filter=wanted).to_pylist():
+        values = _values(contract, row)
+        if values is not None:
+            known.setdefault(row[key], set()).add(values)
     asked = zip(served[key], served[list(contract.features)].itertuples(index=False, name=None), strict=True)
-    return np.array([(one, values) in known for one, values in asked], dtype=bool)
+    return np.array([len(known.get(one, ())) > 1 and values in known[one] for one, values in asked], dtype=bool)
 
 
 def _values(contract: Contract, row: Mapping[str, str]) -> tuple[object, ...] | None:
