@@ -12,10 +12,10 @@ CODE := lakeloop lakehouse tfx_pipeline serving monitoring dags
 
 SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager postgresql
 
-.PHONY: help setup system airflow up down demo exercise test test-long test-loop lint types format bench clean distclean
+.PHONY: help setup system airflow up down demo exercise test test-long test-loop lint types format bench compose-check compose-secrets compose-up compose-down clean distclean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv, the Delta jar and the compiled pipeline; says what is missing
 	@deploy/setup.sh
@@ -38,19 +38,34 @@ demo: setup airflow ## The whole loop through Airflow, told while it happens; AS
 exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 	@$(BIN)/lakeloop exercise
 
-test: setup airflow ## All tests that matter every day (under 15 minutes on 2 cores)
+test: setup airflow compose-tools ## All tests that matter every day (under 15 minutes on 2 cores)
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not long and not loop"
 
-test-long: setup airflow ## What takes longer: many seeds, whole stories
+test-long: setup airflow compose-tools ## What takes longer: many seeds, whole stories
 	@$(BIN)/pytest -n 2 --dist loadfile -m long
 
 test-loop: setup airflow ## The whole loop on a running platform, with two kills and a person's answer (8 minutes)
 	@$(BIN)/pytest -m loop
 
-lint: setup ## Style, formatting, and the one direction of imports
+lint: setup compose-check ## Style, formatting, the one direction of imports, and the container files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+
+compose-tools: setup
+	@deploy/setup.sh deploy
+
+compose-check: compose-tools ## Check docker-compose.yml and the Dockerfiles (no Docker needed)
+	@deploy/check.sh
+
+compose-secrets: ## Make the keys and passwords of the containers (mode 600) and .env; what is there stays
+	@deploy/secrets.sh
+
+compose-up: compose-secrets ## Build the images and start everything in containers (needs Docker)
+	@GIT_COMMIT=$$(git describe --always --dirty --abbrev=40 --exclude='*') docker compose up --build --detach --wait
+
+compose-down: ## Stop the containers; the volumes stay
+	@docker compose down
 
 types: setup ## Types
 	@$(BIN)/mypy $(CODE) bench
@@ -67,4 +82,4 @@ clean: ## Remove what running made (tables, models, reports, caches); environmen
 	find . -name __pycache__ -not -path './.venv*' -not -path './.tools/*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments as well
-	rm -rf .venv .venv-airflow .tools
+	rm -rf .venv .venv-airflow .venv-deploy .tools

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets everything up; safe to interrupt and to repeat: each step leaves its mark only when it is done.
-# Usage: deploy/setup.sh [airflow]     (airflow: the orchestrator's environment instead of the platform's)
+# Usage: deploy/setup.sh [airflow|deploy]     (instead of the platform's environment: the orchestrator's, or the one
+#                                              of the tools that check the container files)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
@@ -83,10 +84,12 @@ compile_pipeline() {
 
 check_machine
 find_uv
-if [ "${1:-}" = airflow ]; then
-  sync .venv-airflow --no-default-groups --group airflow
-else
-  sync .venv
-  build_delta_jar
-  compile_pipeline
-fi
+case "${1:-}" in
+  airflow) sync .venv-airflow --no-default-groups --group airflow ;;
+  deploy) sync .venv-deploy --only-group deploy ;;
+  *)
+    sync .venv
+    build_delta_jar
+    compile_pipeline
+    ;;
+esac

@@ -62,8 +62,8 @@ def spark_options(settings: Settings) -> dict[str, str]:
         "spark.app.name": "lakeloop",
         "spark.master": settings.spark_master,
         "spark.driver.memory": settings.spark_memory,
-        "spark.driver.host": "127.0.0.1" if local else "",
-        "spark.driver.bindAddress": "127.0.0.1" if local else "0.0.0.0",
+        # a cluster's workers call the driver back: at its host's address, which Spark finds, or its own files say
+        **({"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"} if local else {}),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": "UTC",

@@ -27,15 +27,18 @@ class PostgresqlServer:
 
 
 @contextmanager
-def postgresql_server() -> Iterator[PostgresqlServer]:
-    """Start a server with an empty data folder; it is stopped and removed at the end. Skips where there is none."""
+def postgresql_server(password: str = "", port: int = 0) -> Iterator[PostgresqlServer]:
+    """Start a server with an empty data folder; it is stopped and removed at the end. Skips where there is none.
+
+    Without a password and a port it takes a random one and a free one.
+    """
     if PROGRAMS is None or (os.geteuid() == 0 and shutil.which("runuser") is None):
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     home = Path(tempfile.mkdtemp(prefix="lakeloop-pg-"))  # a short path: a Unix socket's may have 107 characters
     home.chmod(0o777)
-    log, data, password = home / "log", home / "data", secrets.token_hex(8)
-    port = _free_port()
+    log, data, password = home / "log", home / "data", password or secrets.token_hex(8)
+    port = port or _free_port()
     with log.open("w") as stream:
         password_file = home / "password"
         password_file.write_text(password)

@@ -54,6 +54,27 @@ def up(use_case: UseCase = "") -> None:
     console.print("`lakeloop status` shows them, `lakeloop logs SERVICE -f` follows one, `lakeloop down` stops all")
 
 
+def prepare(use_case: UseCase = "") -> None:
+    """Migrate Airflow's database and compile the pipelines, where that is due; then the services may start.
+
+    `lakeloop up` does it by itself. Containers run it once before the others; there Airflow's own variables count.
+    """
+    from lakeloop.platform.environment import service_environment
+    from lakeloop.platform.places import log_folder
+    from lakeloop.platform.preparation import prepare as run_due_steps
+
+    settings, _ = open_use_case(use_case)
+    log_folder(settings).mkdir(parents=True, exist_ok=True)
+    airflow = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
+    seen: set[str] = set()
+    begun = time.monotonic()
+    for steps in run_due_steps(settings, {**service_environment(settings), **airflow}):
+        for name in sorted({step.name for step in steps} - seen):
+            seen.add(name)
+            console.print(f"  {name} …", style=DIM)
+    console.print(f"prepared: {', '.join(sorted(seen)) or 'nothing was due'} ({time.monotonic() - begun:.0f} s)")
+
+
 def down(use_case: UseCase = "") -> None:
     """Stop everything that `lakeloop up` started on this home, running tasks included, and nothing else."""
     from lakeloop.platform.down import down as stop

@@ -45,10 +45,10 @@ def ensure_secrets(settings: Settings) -> SecretFiles:
     """
     files = secret_files(settings)
     private_folder(secrets_folder(settings))
-    _ensure(files.jwt_secret, secrets.token_urlsafe(64))  # 86 characters: HS512 wants at least 64 bytes
-    _ensure(files.fernet_key, base64.urlsafe_b64encode(os.urandom(32)).decode())
-    _ensure(files.session_key, secrets.token_urlsafe(32))
-    _ensure(files.passwords, "{}")
+    ensure_secret(files.jwt_secret, secrets.token_urlsafe(64))  # 86 characters: HS512 wants at least 64 bytes
+    ensure_secret(files.fernet_key, base64.urlsafe_b64encode(os.urandom(32)).decode())
+    ensure_secret(files.session_key, secrets.token_urlsafe(32))
+    ensure_secret(files.passwords, "{}")
     _add_users(files.passwords)
     return files
 
@@ -65,17 +65,18 @@ def _add_users(path: Path) -> None:
         _write(path, json.dumps({**passwords, **{user: secrets.token_urlsafe(24) for user in sorted(missing)}}))
 
 
-def _ensure(path: Path, content: str) -> None:
+def ensure_secret(path: Path, content: str, end: str = "\n") -> None:
+    """Write a secret unless it is there; what is there stays, with its mode set to 600."""
     if path.exists():
         path.chmod(0o600)
     else:
-        _write(path, content)
+        _write(path, content, end)
 
 
-def _write(path: Path, content: str) -> None:
+def _write(path: Path, content: str, end: str = "\n") -> None:
     """Replace the file at once; nobody but its owner could read it at any moment."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(content + "\n")
+        stream.write(content + end)
     part.rename(path)

@@ -76,6 +76,24 @@ def test_a_socket_and_a_password_with_quotes_and_spaces_work(server: PostgresqlS
         assert has_metadata(settings)
 
 
+def test_the_password_may_stand_in_libpqs_passfile_alone(
+    server: PostgresqlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_url(server.tcp_url)
+    passfile = tmp_path / "passfile"
+    passfile.write_text(f"*:*:*:{url.username}:{url.password}\n")
+    passfile.chmod(0o600)
+    without = f"postgresql+psycopg://{url.username}@{url.host}:{url.port}/postgres"
+    settings = Settings(home=tmp_path, use_case="passfile", database_url=without)
+    with pytest.raises(LakeloopError, match="cannot be reached"):
+        connection_config(settings)
+    monkeypatch.setenv("PGPASSFILE", str(passfile))
+    connection_config(settings)
+    with open_store(settings) as store:
+        store.put_artifact_type(metadata_store_pb2.ArtifactType(name="Told"))
+        assert [found.name for found in store.get_artifact_types()] == ["Told"]
+
+
 def test_long_properties_with_backslashes_and_quotes_come_back_as_they_were(on_server: Settings) -> None:
     connection_config(on_server)
     odd = {"code": r'{"a": "b\\n\"c\" \\"}', "long": "it's \\ " * 2000}

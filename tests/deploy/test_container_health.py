@@ -1,0 +1,83 @@
+"""The health checks themselves: what they say of a service that works, one that does not, and one that is not there."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from lakeloop.platform.container_health import main, problem
+from lakeloop.settings import PROJECT
+from tests.platform.conftest import free_ports
+
+HEALTHY_SH = PROJECT / "deploy" / "serving" / "healthy.sh"
+AIRFLOW = {"metadatabase": {"status": "healthy"}, "scheduler": {"status": "healthy"}, "triggerer": {"status": None}}
+AVAILABLE = {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}
+
+
+@contextmanager
+def answering(answers: dict[str, tuple[int, object]]) -> Iterator[str]:
+    """A real HTTP server on loopback; path -> status and JSON content."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, content = answers.get(self.path, (404, {}))
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_service_is_well_if_it_answers_and_ill_if_not(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering({"/health": (200, {}), "/ill": (503, {})}) as url:
+        assert main([f"{url}/health"]) == 0
+        assert main([f"{url}/ill"]) == 1
+        assert capsys.readouterr().err == f"{url}/ill answers 503\n"
+    assert main([f"{url}/health"]) == 1 and "does not answer" in capsys.readouterr().err
+    assert main([]) == 2
+
+
+def test_a_component_of_airflow_is_as_the_api_server_says() -> None:
+    with answering({"/api": (200, AIRFLOW), "/list": (200, [])}) as url:
+        assert problem(f"{url}/api", "scheduler") == ""
+        assert problem(f"{url}/api", "triggerer") == "triggerer is not running"
+        assert "says nothing about dag_processor" in problem(f"{url}/api", "dag_processor")
+        assert "says nothing" in problem(f"{url}/list", "scheduler")
+
+
+def ask_models(url: str, models: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["bash", HEALTHY_SH, url, models], capture_output=True, text=True, check=False, timeout=30)
+
+
+def test_the_model_server_is_well_if_it_serves_what_is_pushed(tmp_path: Path) -> None:
+    dead = f"http://127.0.0.1:{free_ports(1)[0]}"
+    (tmp_path / "risk").mkdir()
+    assert ask_models(dead, tmp_path).returncode == 0  # nothing is pushed yet: it waits
+    version = tmp_path / "risk" / "1"
+    version.mkdir()
+    (version / "saved_model.pb").touch()
+    assert ask_models(dead, tmp_path).returncode == 1
+    with answering({"/v1/models/risk": (200, AVAILABLE)}) as url:
+        served = ask_models(url, tmp_path)
+        assert served.returncode == 0, served.stderr
+    with answering({}) as url:
+        refused = ask_models(url, tmp_path)
+        assert refused.returncode == 1 and "risk is not served" in refused.stderr
