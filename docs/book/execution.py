@@ -46,6 +46,7 @@ def run_chapters(
             began = time.monotonic()
             notebook = jupytext.read(docs / f"{chapter}.md")
             _run(notebook, chapter, (docs / chapter).parent, environment)
+            _shorten_paths(notebook, home)
             target = made / f"{chapter}.ipynb"
             target.parent.mkdir(parents=True, exist_ok=True)
             nbformat.write(notebook, target)
@@ -69,7 +70,9 @@ def _run_on(
     folder: Path,
     environment: Mapping[str, str],
 ) -> None:
-    client = NotebookClient(notebook, km=kernel, timeout=CELL_SECONDS, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook, km=kernel, timeout=CELL_SECONDS, coalesce_streams=True, resources={"metadata": {"path": str(folder)}}
+    )
     try:
         client.execute(env=dict(environment), cleanup_kc=True)
     except CellExecutionError:
@@ -78,6 +81,14 @@ def _run_on(
         raise ChapterFailed(_told(notebook, chapter, f"took more than {CELL_SECONDS} s")) from None
     except DeadKernelError:
         raise ChapterFailed(f"chapter {chapter}: the notebook's kernel died") from None
+
+
+def _shorten_paths(notebook: nbformat.NotebookNode, home: Path) -> None:
+    """Where this book happened to be built says nothing to its reader: what was printed names the home `var`."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if output.output_type == "stream":
+                output.text = output.text.replace(str(home), "var")
 
 
 def _told(notebook: nbformat.NotebookNode, chapter: str, what: str) -> str:
