@@ -8,8 +8,10 @@ from pathlib import Path
 PACKAGES = {
     "lakeloop": "Settings, clock, events, champion; simulation, scoring, the drift and performance jobs",
     "lakeloop/contract": "The data contract's typed models",
+    "lakeloop/features": "The catalogue, reads at a point in time, skew",
     "lakeloop/lineage": "Lineage both ways, and reproduction",
     "lakeloop/measures": "A retrain: candidates, comparison, decision",
+    "lakeloop/pages": "The pages on the monitor's port",
     "lakeloop/platform": "The running platform: services, ports, supervisor",
     "lakeloop/report": "Figures and pages",
     "lakehouse": "Spark and Delta: landing, bronze, silver, gold, export",

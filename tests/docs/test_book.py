@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.book.api_reference import PACKAGES
 from docs.book.commands import MAKE, mentions, what_is_wrong
 from docs.book.contents import DOCS, notebooks, pages, written_pages
 from docs.book.reference_pages import reference_names
@@ -18,6 +19,13 @@ def test_every_page_is_in_the_table_of_contents_once() -> None:
     named = pages()
     assert len(named) == len(set(named))
     assert set(named) == {*written_pages(), *reference_names()}
+
+
+def test_every_package_has_a_page_in_the_api_reference() -> None:
+    roots = ("lakeloop", "lakehouse", "tfx_pipeline", "serving", "monitoring", "dags")
+    found = {str(path.parent.relative_to(PROJECT)) for root in roots for path in (PROJECT / root).rglob("__init__.py")}
+    without = {"lakeloop/cli", "serving", "serving/gateway/page"}  # a reference of its own; nothing public in them
+    assert set(PACKAGES) == found - without
 
 
 def test_the_chapters_of_the_workshop_are_run_in_their_numbers_order() -> None:
