@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from pyspark.sql import SparkSession
 
 from lakehouse.delivery import generate
@@ -31,6 +34,7 @@ from lakeloop.champion import champion_facts
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.decision_table import read_decisions
 from lakeloop.drift_job import DriftReport, judge_predictions
 from lakeloop.events import find_event, open_events, record_event, take_open_events
 from lakeloop.features.described import describe_column
@@ -45,12 +49,15 @@ from lakeloop.measures.asked import Asked
 from lakeloop.measures.candidates import Strategy
 from lakeloop.measures.judging import decision_page
 from lakeloop.measures.retrain import retrain
+from lakeloop.pages.router import Present, pages_router
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.simulation import simulate, without_gateway
+from lakeloop.windows import judged_windows
+from monitoring.reference import NoReference
 from tfx_pipeline.lineage.models import referred_versions
 from tfx_pipeline.metadata import open_store
 from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.run_record import NodeState, RunRecord, load_run
+from tfx_pipeline.run_record import NodeState, RunRecord, load_run, load_runs
 from tfx_pipeline.runner import run_pipeline
 from tfx_pipeline.validate import versions
 
@@ -314,6 +321,27 @@ def test_what_was_served_is_what_training_saw_and_a_cut_age_is_found(
     ((check,), _) = check_models(story.settings, story.contract, as_integers)
     assert check.problem and check.version == at_36.version
     assert check.rows == 1500 and check.differing > 1400 and check.largest > 0.01
+
+
+def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: DriftReport, at_60: object) -> None:
+    app = FastAPI()
+    present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))
+    app.include_router(pages_router(story.settings, story.contract, present))
+    pushed = [run for run in load_runs(story.settings) if run.pushed_version]
+    judged = next(window for window in judged_windows(story.settings) if window.month == "2023-12")
+    with TestClient(app) as client:
+        start = client.get("/").text
+        for run in pushed:
+            assert f'href="/models/{run.pushed_version}"' in start
+            page = client.get(f"/models/{run.pushed_version}").text
+            assert "Not known" not in page and "Accuracy by slice" in page
+        for decision in read_decisions(story.settings):
+            assert f'href="/decisions/{decision.decision_id}"' in start
+            assert client.get(f"/decisions/{decision.decision_id}").status_code == 200
+        evidently = client.get(f"/models/{judged.version}/windows/2023-12/evidently")
+        assert evidently.status_code == 200 and "miles" in evidently.text
+        lineage = client.get(f"/lineage/model/{pushed[0].pushed_version}").text
+        assert "claims-2023-01.csv" in lineage and len(pushed) >= 2
 
 
 def test_the_documented_queries_to_ml_metadata_find_something(story: Story, at_36: Decision) -> None:
