@@ -12,7 +12,7 @@ CODE := lakeloop lakehouse tfx_pipeline serving monitoring dags
 
 SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager postgresql
 
-.PHONY: help setup system airflow up down demo exercise test test-long test-loop lint types format bench compose-check compose-secrets compose-up compose-down clean distclean
+.PHONY: help setup system airflow up down demo exercise book test test-long test-loop lint types format bench compose-tools compose-check compose-secrets compose-up compose-down clean distclean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ demo: setup airflow ## The whole loop through Airflow, told while it happens; AS
 
 exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 	@$(BIN)/lakeloop exercise
+
+book: setup ## Build docs/ as a book: runs its notebooks (some minutes), needs no network to be read
+	@deploy/setup.sh book
+	@$(BIN)/python -m docs.book $(if $(KEEP_RUN),--keep)
 
 test: setup airflow compose-tools ## All tests that matter every day (under 15 minutes on 2 cores)
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not long and not loop"
@@ -68,7 +72,7 @@ compose-down: ## Stop the containers; the volumes stay
 	@docker compose down
 
 types: setup ## Types
-	@$(BIN)/mypy $(CODE) bench
+	@$(BIN)/mypy $(CODE) bench docs/book
 
 format: setup ## Rewrite the code in the house's format
 	@$(BIN)/ruff check --fix .
@@ -78,7 +82,7 @@ bench: setup ## Measure the speeds promised in docs/benchmarks.md
 	@$(BIN)/python -m bench
 
 clean: ## Remove what running made (tables, models, reports, caches); environments stay
-	rm -rf $${LAKELOOP_HOME:-var} .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $${LAKELOOP_HOME:-var} docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -not -path './.tools/*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments as well

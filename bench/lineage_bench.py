@@ -1,10 +1,14 @@
-"""How long it takes to ask where one prediction came from, among 200 models and a million logged predictions."""
+"""How long questions of lineage and the pages take, among 200 models and a million logged predictions."""
 
-from collections.abc import Mapping
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 import numpy as np
 from ml_metadata import metadata_store
 from pyspark.sql import functions as sf
@@ -19,6 +23,7 @@ from lakeloop.simulation import simulate, without_gateway
 from tfx_pipeline.lineage.models import model_of
 from tfx_pipeline.lineage.runs import run_graph, run_of_artifact
 from tfx_pipeline.metadata import MODEL_ID_PROPERTY, VERSION_PROPERTY, open_store
+from tfx_pipeline.run_record import load_runs, save_run
 
 MODELS, PREDICTIONS, FILES, TIMES = 200, 1_000_000, 100, 5
 T = TypeVar("T")
@@ -41,10 +46,14 @@ def measure(home: Path) -> list[Figure]:
     _copy_predictions(settings, versions, FILES, PREDICTIONS)
     many = _asked(environment, settings, versions[-2])
     touched = _timed(environment, "affected-by", "claims-2023-01.csv")
+    _copy_record(settings, version, versions[1:])
+    start, page = _pages(environment, settings, version)
     return [
         Figure("lineage of one request, one model, 1,500 predictions", few, "s", None),
         Figure("lineage of one request, 200 models, a million predictions", many, "s", 3),
         Figure("affected-by the file all 200 models were trained on", touched, "s", None),
+        Figure("start page, 200 models", start, "s", 1),
+        Figure("page of one model among 200", page, "s", None),
     ]
 
 
@@ -60,6 +69,48 @@ def _asked(environment: Mapping[str, str], settings: Settings, version: str) -> 
 
 def _timed(environment: Mapping[str, str], *command: str) -> float:
     return float(np.median([timed(environment, "lineage", *command) for _ in range(TIMES)]))
+
+
+def _pages(environment: Mapping[str, str], settings: Settings, version: str) -> tuple[float, float]:
+    """Median seconds of the start page and of a model's page, asked of a monitor of its own."""
+    command = [str(Path(sys.executable).parent / "lakeloop"), "monitor"]
+    monitor = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{environment['LAKELOOP_MONITOR_PORT']}"
+    try:
+        with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
+            _until_it_answers(client)
+            return _seconds(client, "/"), _seconds(client, f"/models/{version}")
+    finally:
+        monitor.terminate()
+        monitor.wait()
+
+
+def _until_it_answers(client: httpx.Client) -> None:
+    for _ in range(120):
+        try:
+            client.get("/health")
+        except httpx.ConnectError:
+            time.sleep(0.5)
+        else:
+            return
+    raise TimeoutError("the monitor did not start within a minute")
+
+
+def _seconds(client: httpx.Client, path: str) -> float:
+    found = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        client.get(path).raise_for_status()
+        found.append(time.perf_counter() - began)
+    return float(np.median(found))
+
+
+def _copy_record(settings: Settings, version: str, versions: Sequence[str]) -> None:
+    """The record of the run that pushed a version, once for each of the others."""
+    (record,) = [run for run in load_runs(settings) if run.pushed_version == version]
+    for other in versions:
+        named = {"run_id": f"{record.run_id}-{other}", "pushed_version": other}
+        save_run(settings, record.model_copy(update=named))
 
 
 def _copy_model(settings: Settings, version: str, times: int) -> list[str]:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets everything up; safe to interrupt and to repeat: each step leaves its mark only when it is done.
-# Usage: deploy/setup.sh [airflow|deploy]     (instead of the platform's environment: the orchestrator's, or the one
-#                                              of the tools that check the container files)
+# Usage: deploy/setup.sh [airflow|deploy|book]
+#   airflow: the orchestrator's environment instead of the platform's; deploy: the one of the tools that check the
+#   container files; book: what builds docs/ as well, in the platform's environment
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
@@ -57,14 +58,14 @@ check_python() {
   [ -f "$include/Python.h" ] || { missing "Python headers for $python" "sudo apt-get install -y python3.11-dev"; exit 1; }
 }
 
-sync() { # environment folder, uv options
-  local environment=$1; shift
-  mark_is_current "$environment/.synced" uv.lock pyproject.toml && return
+sync() { # environment folder, mark, uv options
+  local environment=$1 mark=$1/$2; shift 2
+  mark_is_current "$mark" uv.lock pyproject.toml && return
   say "making $environment from uv.lock (a minute or two the first time)"
   check_python
   UV_PROJECT_ENVIRONMENT=$environment "$UV" sync --locked --compile-bytecode "$@" ||
     { printf '[setup] uv could not make %s; the lines above say why. Repeat the command once that is mended.\n' "$environment" >&2; exit 1; }
-  touch "$environment/.synced"
+  touch "$environment/.synced" "$mark"
 }
 
 build_delta_jar() {
@@ -85,10 +86,11 @@ compile_pipeline() {
 check_machine
 find_uv
 case "${1:-}" in
-  airflow) sync .venv-airflow --no-default-groups --group airflow ;;
-  deploy) sync .venv-deploy --only-group deploy ;;
+  airflow) sync .venv-airflow .synced --no-default-groups --group airflow ;;
+  deploy) sync .venv-deploy .synced --only-group deploy ;;
+  book) sync .venv .synced-book --group docs ;;
   *)
-    sync .venv
+    sync .venv .synced
     build_delta_jar
     compile_pipeline
     ;;

@@ -5,6 +5,7 @@ batch number as Delta transaction version, and the file goes when both are done.
 anywhere is finished first at the next start; what was already appended is skipped by Delta.
 """
 
+import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from lakehouse.landing import Admission, DeliveryRecord, admit
 from lakehouse.layout import DELIVERIES, read_json, table_exists, table_path, work_folder, write_json
 from lakehouse.lock import SHARED_TABLES
 from lakehouse.schema import bronze_columns, create_table
+from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 
@@ -162,8 +164,9 @@ def _append_rows(
         rows = rows.unionByName(frame)
     at = sf.lit(record.ingested_at).cast("timestamp")
     rows = rows.withColumns({"_ingested_at": at, "_batch": sf.lit(record.batch).cast("bigint")})
+    note = json.dumps({"batch": record.batch, "clock": read_clock(settings)})
     rows.coalesce(max(1, min(parts, size // OUTPUT_BYTES + 1))).write.format("delta").mode("append").options(
-        txnAppId=application, txnVersion=record.batch, mergeSchema="true"
+        txnAppId=application, txnVersion=record.batch, mergeSchema="true", userMetadata=note
     ).save(path)
 
 

@@ -3,13 +3,12 @@
 from datetime import UTC
 
 from delta.tables import DeltaTable
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import SparkSession
 
-from lakehouse.layout import DECISIONS, table_exists, table_path, work_folder
+from lakehouse.layout import DECISIONS, table_path, work_folder
 from lakehouse.lock import in_turn
 from lakehouse.schema import create_table
 from lakeloop.decision import Decision
-from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
 
 CHECKS = "array<struct<name: string, value: double, bound: string, passed: boolean>>"
@@ -71,39 +70,8 @@ def record_decision(spark: SparkSession, settings: Settings, decision: Decision)
         )
 
 
-def read_decisions(spark: SparkSession, settings: Settings) -> list[Decision]:
-    """Every decision, the oldest first."""
-    path = table_path(settings, "gold", DECISIONS)
-    if not table_exists(spark, path):
-        return []
-    rows = spark.read.format("delta").load(path).orderBy("at", "decision_id").collect()
-    return [_decision(row) for row in rows]
-
-
-def find_decision(spark: SparkSession, settings: Settings, decision_id: str = "") -> Decision:
-    """One decision, by default the newest.
-
-    Raises:
-        NotFound: there is none of that id; the text names those there are.
-    """
-    known = read_decisions(spark, settings)
-    if not known:
-        raise NotFound(f"nothing was decided yet for {settings.use_case}; `lakeloop retrain` does")
-    found = known[-1] if not decision_id else next((d for d in known if d.decision_id == decision_id), None)
-    if found is None:
-        newest = ", ".join(d.decision_id for d in reversed(known[-5:]))
-        raise NotFound(f"there is no decision {decision_id} of {settings.use_case}; the newest are {newest}")
-    return found
-
-
 def _add_later_columns(spark: SparkSession, path: str) -> None:
     known = DeltaTable.forPath(spark, path).toDF().columns
     missing = [column for column in LATER_COLUMNS if column.split()[0] not in known]
     if missing:
         spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS ({', '.join(missing)})")
-
-
-def _decision(row: Row) -> Decision:
-    values = {name: value for name, value in row.asDict(recursive=True).items() if value is not None}
-    times = {name: values[name].astimezone(UTC) for name in ("at", "chosen_at") if name in values}
-    return Decision.model_validate(values | times)

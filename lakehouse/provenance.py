@@ -24,6 +24,17 @@ class VersionGone(NotFound):
 
 
 @dataclass(frozen=True)
+class TableStatistics:
+    """What the log of a table's newest version says: its rows (None: not counted), and columns' lowest and highest.
+
+    Bounds are (None, None) for a column the log keeps no bounds of, and where there are no rows.
+    """
+
+    rows: int | None
+    bounds: Mapping[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
 class TableVersion:
     """One commit of a table; `note` is what it says of where its rows came from, {} where it says nothing."""
 
@@ -54,6 +65,12 @@ def table_versions(settings: Settings, table: str) -> tuple[TableVersion, ...]:
         )
         for c in commits
     )  # fmt: skip
+
+
+def clock_of_batches(settings: Settings, source: str) -> Mapping[int, int]:
+    """Batch -> the clock at which bronze took it in; without the batches an older release wrote."""
+    versions = table_versions(settings, f"bronze/{source}")
+    return {v.note["batch"]: v.note["clock"] for v in versions if {"batch", "clock"} <= set(v.note)}
 
 
 def find_version(versions: tuple[TableVersion, ...], table: str, version: int) -> TableVersion:
@@ -127,6 +144,11 @@ def rows_with_keys(
     return _read(settings, table, version, columns, wanted)
 
 
+def rows_at(settings: Settings, table: str, version: int, columns: Sequence[str]) -> "pa.Table":
+    """All rows of a table at a version; raises as `rows_of_file`."""
+    return _read(settings, table, version, columns)
+
+
 def last_batch(settings: Settings, table: str, version: int) -> int | None:
     """The newest batch in a bronze or silver table at a version, from its log alone; None where the log has no word.
 
@@ -142,12 +164,37 @@ def last_batch(settings: Settings, table: str, version: int) -> int | None:
     return max(known, default=None)
 
 
+def table_statistics(settings: Settings, table: str, columns: Sequence[str]) -> TableStatistics | None:
+    """Rows and bounds of a table, from its log alone; a partition's name is a bound, too. None: no such table."""
+    import pyarrow as pa
+
+    found = open_lake_table(settings, table)
+    if found is None:
+        return None
+    files = pa.table(found.get_add_actions(flatten=True))
+    counts = files["num_records"].to_pylist() if "num_records" in files.column_names else [None] * files.num_rows
+    rows = None if None in counts else sum(counts)
+    return TableStatistics(rows, {name: _bounds(files, name) for name in columns})
+
+
 def row_count(settings: Settings, table: str, version: int) -> int | None:
     """Rows of a table at a version, from its log alone; None where the log does not count them."""
     import pyarrow as pa
 
     counts = pa.table(_open(settings, table, version).get_add_actions(flatten=True))["num_records"].to_pylist()
     return None if None in counts else sum(counts)
+
+
+def _bounds(files: "pa.Table", column: str) -> tuple[Any, Any]:
+    """The lowest and highest value over a table's files; a partition's column has one value a file."""
+    there = set(files.column_names)
+    partition = f"partition.{column}"
+    low, high = (partition if partition in there else f"{side}.{column}" for side in ("min", "max"))
+    lowest: list[Any] = files[low].to_pylist() if low in there else []
+    highest: list[Any] = files[high].to_pylist() if high in there else []
+    if not lowest or None in lowest or None in highest:
+        return None, None
+    return min(lowest), max(highest)
 
 
 def _read(

@@ -35,14 +35,21 @@ def _holds(label_class: LabelClass, truth: Column) -> Column:
     return truth > sf.lit(when.above) if when.above is not None else truth < sf.lit(when.below)
 
 
-def training_rows(features: DataFrame, truth: DataFrame | None, contract: Contract) -> DataFrame:
-    """Features joined with the ground truth by key (`truth` None: it is in the same table) and labelled."""
+def training_rows(
+    features: DataFrame, truth: DataFrame | None, contract: Contract, unlabelled: bool = False
+) -> DataFrame:
+    """Features joined with the ground truth by key (`truth` None: it is in the same table) and labelled.
+
+    `unlabelled`: rows without truth stay, their truth and label are null.
+    """
     key, label = contract.key.column, contract.label
-    joined = features if truth is None else features.join(truth.select(quoted(key), quoted(label.column)), key)
-    names = sf.array(*(sf.lit(name) for name in label.class_names))
-    labelled = joined.withColumn(label.name, class_id(contract)).withColumn(
-        label.name_column, names[sf.col(quoted(label.name))]
-    )
+    how = "left" if unlabelled else "inner"
+    joined = features if truth is None else features.join(truth.select(quoted(key), quoted(label.column)), key, how)
+    class_of = class_id(contract)
+    if unlabelled:
+        class_of = sf.when(sf.col(quoted(label.column)).isNotNull(), class_of)
+    name_of = sf.get(sf.array(*(sf.lit(name) for name in label.class_names)), sf.col(quoted(label.name)))
+    labelled = joined.withColumn(label.name, class_of).withColumn(label.name_column, name_of)
     return labelled.select(*map(quoted, training_column_names(contract)))
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
-from lakehouse.drift import DATASET, PREDICTION, DriftRow, read_drift, write_drift
+from lakehouse.drift import DATASET, DriftRow, read_drift, write_drift
 from lakehouse.layout import PREDICTIONS, table_exists, table_path
 from lakehouse.schema import quoted
 from lakeloop.champion import serving_version
@@ -25,11 +25,12 @@ from lakeloop.contract import Contract
 from lakeloop.drift_rows import rows_of, verdicts_of
 from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
+from monitoring.answered_rows import columns_of, rows_of_version
 from monitoring.drift import judge
 from monitoring.episodes import Episode, episodes
-from monitoring.reference import NoReference, NotAnswered, Reference, likeliest, load_reference, through_model_server
+from monitoring.reference import NoReference, NotAnswered, Reference, load_reference, through_model_server
 from monitoring.verdict import Verdict
-from monitoring.windows import AT, Cut, tumbling, window_of
+from monitoring.windows import Cut, tumbling, window_of
 
 log = logging.getLogger(__name__)
 Kind = Literal["month", "tumbling"]
@@ -227,10 +228,7 @@ def _read(asked: DataFrame, contract: Contract, group: Sequence[MonthShare]) -> 
     wanted = asked.where(sf.col(month).isin(sorted({share.month for share in group})))
     if rows > MOST_ROWS:
         wanted = wanted.where(sf.pmod(sf.xxhash64("request_id"), sf.lit(1000)) < 1000 * MOST_ROWS // rows)
-    probabilities = [quoted(f"probability_{name}") for name in contract.label.class_names]
-    return wanted.select(
-        month, AT, "model_version", *map(quoted, contract.features), *probabilities
-    ).toArrow().to_pandas()  # fmt: skip
+    return wanted.select(*map(quoted, columns_of(contract))).toArrow().to_pandas()
 
 
 def _rows_of(frame: pd.DataFrame, contract: Contract, share: MonthShare, model: str) -> pd.DataFrame:
@@ -239,11 +237,7 @@ def _rows_of(frame: pd.DataFrame, contract: Contract, share: MonthShare, model: 
     if not model:
         mine = frame["model_version"] == share.version
         taken &= mine | frame["model_version"].isna() if share.unasked else mine
-    rows = frame[taken]
-    probabilities = rows[[f"probability_{name}" for name in contract.label.class_names]].to_numpy(float)
-    predicted = likeliest(contract, probabilities)
-    predicted[(rows["model_version"] != share.version).to_numpy()] = None
-    return rows[[AT, *contract.features]].assign(**{PREDICTION: predicted})
+    return rows_of_version(frame[taken], contract, share.version)
 
 
 def _cut(rows: pd.DataFrame, contract: Contract, kind: Kind, share: MonthShare) -> Iterator[Cut]:

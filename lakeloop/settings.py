@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     prometheus_port: int = 9090
     prometheus_url: str = ""
     alertmanager_port: int = 9093
+    tensorboard_port: int = 6006
     airflow_port: int = 8080
     airflow_url: str = ""
     airflow_user: str = "admin"

@@ -116,20 +116,24 @@ def _deliver(contract: Contract, settings: Settings, month: int) -> None:
 def questions_of(contract: Contract, settings: Settings, month: int, label: str) -> list[Question]:
     """A month's rows as requests, spread evenly over the month; ids depend on use case, key and label alone."""
     frame = sample_month(contract, settings, month)
-    space = uuid.uuid5(uuid.NAMESPACE_OID, contract.use_case)
     first = _month_start(contract, month)
     step = (_month_start(contract, month + 1) - first) / len(frame)
     keys = frame[contract.key.column].astype(str)
     rows = frame[list(contract.features)].to_dict("records")
     return [
         Question(
-            request_id=str(uuid.uuid5(space, f"{key}/{label}")),
+            request_id=request_id_of(contract, key, label),
             key=key,
             at=(first + (number + 0.5) * step).isoformat(),
             features={str(name): value for name, value in row.items()},
         )
         for number, (key, row) in enumerate(zip(keys, rows, strict=True))
     ]
+
+
+def request_id_of(contract: Contract, key: str, label: str) -> str:
+    """The id under which the simulation `label` asks about a key: the same each time."""
+    return str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_OID, contract.use_case), f"{key}/{label}"))
 
 
 def _month_start(contract: Contract, month: int) -> datetime:

@@ -76,7 +76,8 @@ class Snapshot:
 
 
 class LiveMonitor:
-    """One use case's thread; `snapshot` is always there to read and never waits for a judgement.
+    """One use case's thread; `snapshot` is always there to read and never waits for a judgement, and so are `newest`,
+    the rolling window's rows, with what they are judged against.
 
     `on_event` is called (on this thread) when an episode was written into the ledger.
     """
@@ -96,6 +97,7 @@ class LiveMonitor:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"monitor-{contract.use_case}", daemon=True)
         self.snapshot = Snapshot(problem="it has not looked yet")
+        self.newest: tuple[Reference | NoReference, pd.DataFrame] = (self._reference, pd.DataFrame())
 
     def start(self) -> None:
         """Begin to watch."""
@@ -219,6 +221,7 @@ class LiveMonitor:
         rows = pd.DataFrame(self._rolling) if self._rolling else pd.DataFrame(columns=[*self._contract.features, AT])
         window, rows = newest(rows, self._contract.monitoring.window)
         verdict = judge(self._reference, rows, self._contract, window)
+        self.newest = (self._reference, rows)
         version = self._reference.model_version
         known = self._performance if len(rows) and version else None
         self._show(

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +23,8 @@ from monitoring.live import LiveMonitor, Performance
 from monitoring.one_monitor import only_monitor
 from monitoring.outbox import Outbox
 
+Pages = Callable[[LiveMonitor], APIRouter]
+"""Further pages of the service, made of what the live monitor knows."""
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 GRACE_SECONDS = 5
 
@@ -54,7 +56,9 @@ class Parts:
             self.outbox.stop()
 
 
-def make_app(settings: Settings, contract: Contract, performance: Performance | None = None) -> FastAPI:
+def make_app(
+    settings: Settings, contract: Contract, performance: Performance | None = None, pages: Pages | None = None
+) -> FastAPI:
     """The service of one use case. Raises WrongUse if Airflow's password file cannot be read."""
     parts = Parts(settings, contract, performance)
 
@@ -107,6 +111,8 @@ def make_app(settings: Settings, contract: Contract, performance: Performance | 
         return _json(_health(parts, contract))
 
     app.include_router(dashboard_router(settings, contract, parts.exporter.text, settings.prometheus_url))
+    if pages is not None:
+        app.include_router(pages(parts.monitor))
     return app
 
 
@@ -117,6 +123,7 @@ def serve(
     port: int,
     on_ready: Callable[[str, int], None] = lambda host, port: None,
     performance: Performance | None = None,
+    pages: Pages | None = None,
 ) -> None:
     """Watch until SIGINT or SIGTERM. `on_ready(host, port)` is called when it listens (port 0: with the port chosen).
 
@@ -124,7 +131,7 @@ def serve(
         AddressTaken: the port is another's.
         Busy: another process watches this use case.
     """
-    app = make_app(settings, contract, performance)
+    app = make_app(settings, contract, performance, pages)
     listener = listen(host, port, "monitor")
     with closing(listener), only_monitor(settings):
         config = http_config(app, lifespan="on", grace_seconds=GRACE_SECONDS)

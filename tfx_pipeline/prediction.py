@@ -43,6 +43,14 @@ def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray
     return np.concatenate(parts)
 
 
+def predict_examples(model: Any, serialised: Sequence[bytes]) -> np.ndarray:
+    """Probabilities (n, classes) for serialised tf.Examples."""
+    serve = model.signatures[EXAMPLES]
+    starts = range(0, len(serialised), BATCH)
+    batches = (tf.constant(serialised[start : start + BATCH]) for start in starts)
+    return np.concatenate([serve(examples=batch)[PROBABILITIES].numpy() for batch in batches])
+
+
 def judge_examples(
     models: Sequence[Any], files: Sequence[str], label: str, key: str = "", weights: Mapping[str, float] | None = None
 ) -> list[Judged]:

@@ -7,11 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
-import tensorflow_model_analysis as tfma
 from tfx.types import Artifact, artifact_utils
 
 from lakeloop.errors import LakeloopError
-from tfx_pipeline.components.data_gate import load_anomalies, problems_in
+from tfx_pipeline.anomalies import read_anomalies
 from tfx_pipeline.components.infra_validator import BLESSED_PROPERTY, LOG_FILE, REASON_PROPERTY, ROWS_PROPERTY
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.graph import TUNER
@@ -69,17 +68,14 @@ def _statistics(outputs: Outputs) -> Described:
 
 def _validator(outputs: Outputs) -> Described:
     artifact = outputs["anomalies"][0]
-    problems = list(problems_in(artifact))
-    text = "no anomalies" if not problems else f"{len(problems)} anomalies"
+    found = read_anomalies(Path(artifact.uri))
+    text = "no anomalies" if not found else f"{len(found)} anomalies"
     return text, {"anomalies_uri": artifact.uri}
 
 
 def _distribution(outputs: Outputs) -> Described:
     artifact = outputs["anomalies"][0]
-    differ: set[str] = set()
-    for folder in sorted(Path(artifact.uri).glob("SplitPair-*")):
-        found = load_anomalies(folder)
-        differ |= {".".join(info.path.step) for info in found.anomaly_info.values()}
+    differ = {anomaly.feature for anomaly in read_anomalies(Path(artifact.uri))}
     text = "as the champion's" if not differ else f"differs from the champion's in {', '.join(sorted(differ))}"
     return text, {"distribution_anomalies_uri": artifact.uri}
 
@@ -119,20 +115,13 @@ def _champion(outputs: Outputs) -> Described:
 
 
 def _evaluator(outputs: Outputs) -> Described:
-    evaluation = outputs["evaluation"][0]
-    slices = tfma.load_eval_result(evaluation.uri).slicing_metrics
-    whole: Mapping[str, Any] = next((metrics for key, metrics in slices if key == ()), {})
-    accuracy = _find(whole, "sparse_categorical_accuracy")
-    return f"eval accuracy {accuracy:.3f}, {len(slices)} slices", {"evaluation_uri": evaluation.uri}
+    from tfx_pipeline.slices import read_evaluation
 
-
-def _find(nested: Any, name: str) -> float:
-    """A metric's value in TFMA's nested outputs."""
-    if isinstance(nested, Mapping):
-        if name in nested:
-            return float(nested[name]["doubleValue"])
-        return next((value for inner in nested.values() if (value := _find(inner, name)) == value), float("nan"))
-    return float("nan")
+    uri = outputs["evaluation"][0].uri
+    found = read_evaluation(uri)
+    failed = [one for one in found.slices if one.failed]
+    text = f"eval accuracy {found.slices[0].accuracy:.3f}, {len(found.slices)} slices, {len(failed)} out of bounds"
+    return text, {"evaluation_uri": uri, "evaluation": found}
 
 
 def _quality_gate(outputs: Outputs) -> Described:

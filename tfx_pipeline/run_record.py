@@ -59,6 +59,36 @@ class Trained(BaseModel):
     class_weights: tuple[float, ...] = ()
 
 
+class SliceAccuracy(BaseModel):
+    """Accuracy on the eval rows with one value of a feature; `feature` and `value` are '' for all rows.
+
+    `champion_accuracy` is on the same rows, None without a champion. `failed`: "bounds", "champion" or both.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    feature: str
+    value: str
+    rows: int
+    accuracy: float
+    champion_accuracy: float | None = None
+    failed: tuple[Literal["bounds", "champion"], ...] = ()
+
+
+class Evaluation(BaseModel):
+    """TFMA's view of a model: its accuracy by slice, and what was wanted of every slice.
+
+    `champion_margin` is how far it may be behind the champion; None: it was not compared.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    above: float
+    below: float
+    champion_margin: float | None = None
+    slices: tuple[SliceAccuracy, ...] = ()
+
+
 class RunRecord(BaseModel):
     """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has judged.
 
@@ -88,6 +118,7 @@ class RunRecord(BaseModel):
     anomalies_uri: str = ""
     distribution_anomalies_uri: str = ""
     evaluation_uri: str = ""
+    evaluation: Evaluation | None = None
     champion_model_uri: str = ""
 
     def node(self, name: str) -> NodeResult | None:
@@ -131,8 +162,12 @@ def load_run(settings: Settings, run_id: str) -> RunRecord:
 
 def load_runs(settings: Settings) -> list[RunRecord]:
     """All runs of the use case, oldest first."""
-    paths = (settings.folder("tfx").absolute() / "runs").glob(f"*/{FILE_NAME}")
-    return sorted(map(_read, paths), key=lambda record: record.started)
+    return sorted(map(_read, run_files(settings)), key=lambda record: record.started)
+
+
+def run_files(settings: Settings) -> list[Path]:
+    """The records' files, in no order."""
+    return list((settings.folder("tfx").absolute() / "runs").glob(f"*/{FILE_NAME}"))
 
 
 def _read(path: Path) -> RunRecord:

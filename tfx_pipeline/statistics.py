@@ -26,6 +26,11 @@ class FeatureStatistics:
     counts: tuple[float, ...] = ()
     top: tuple[tuple[str, float], ...] = ()
 
+    @property
+    def moments(self) -> tuple[float | None, ...]:
+        """Mean, standard deviation, minimum, median and maximum; None for a column that is not numeric."""
+        return self.mean, self.std, self.minimum, self.median, self.maximum
+
 
 def read_statistics(uri: str) -> dict[str, dict[str, FeatureStatistics]]:
     """Split name (train before eval) -> column name -> statistics.

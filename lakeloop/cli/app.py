@@ -20,6 +20,7 @@ from lakeloop.cli import (
     events,
     exercise,
     fallback,
+    features,
     lake,
     lineage,
     monitor,
@@ -32,6 +33,8 @@ from lakeloop.cli import (
     score,
     serve,
     simulate,
+    tensorboard,
+    window,
 )
 
 app = typer.Typer(
@@ -67,6 +70,8 @@ app.add_typer(events.app, name="events")
 decision_steps.add_to(decisions.app)
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(lineage.app, name="lineage")
+app.add_typer(window.app, name="window")
+app.add_typer(features.app, name="features")
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("reproduce")(reproduce.reproduce)
@@ -80,6 +85,7 @@ app.command("drift")(drift.drift)
 app.command("performance")(performance.performance)
 app.command("analyse")(analyse.analyse)
 app.command("dashboards")(dashboards.dashboards)
+app.command("tensorboard")(tensorboard.tensorboard)
 app.command("up")(platform.up)
 app.command("prepare")(platform.prepare)
 app.command("down")(platform.down)

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import BAD, GOOD, console, table, verdict
-from lakeloop.cli.spark import spark_of
 from lakeloop.decision import OUTCOMES, Decision, JudgedCandidate
 
 app = typer.Typer(no_args_is_help=True, help="The record of every retrain: candidates, checks, winner, who decided.")
@@ -18,11 +17,10 @@ app = typer.Typer(no_args_is_help=True, help="The record of every retrain: candi
 @app.command("list")
 def list_(use_case: UseCase = "") -> None:
     """List the decisions, the oldest first."""
-    from lakehouse.decisions import read_decisions
+    from lakeloop.decision_table import read_decisions
 
     settings, _ = open_use_case(use_case)
-    with spark_of(settings) as spark:
-        found = read_decisions(spark, settings)
+    found = read_decisions(settings)
     if not found:
         console.print("nothing was decided yet; `lakeloop retrain` does")
         return
@@ -36,11 +34,10 @@ def show(
     use_case: UseCase = "",
 ) -> None:
     """Show one decision with every check of every candidate."""
-    from lakehouse.decisions import find_decision
+    from lakeloop.decision_table import find_decision
 
     settings, _ = open_use_case(use_case)
-    with spark_of(settings) as spark:
-        found = find_decision(spark, settings, decision)
+    found = find_decision(settings, decision)
     if json:
         typer.echo(found.model_dump_json(indent=2))
     else:

@@ -63,17 +63,15 @@ class Story:
 
     def end(self, seconds: float) -> None:
         """What was decided, the report, and where to look."""
-        from lakehouse.decisions import read_decisions
         from lakeloop.cli.decisions import decisions_table
-        from lakeloop.cli.spark import spark_of
+        from lakeloop.decision_table import read_decisions
 
         chapter("What was decided")
-        with spark_of(self._settings) as spark:
-            console.print(decisions_table(read_decisions(spark, self._settings)))
+        console.print(decisions_table(read_decisions(self._settings)))
         chapter("The model that serves now")
         report(use_case=self._contract.use_case)
         console.print(f"\nAirflow    {self._airflow.url}", soft_wrap=True)
-        console.print(f"Dashboard  http://127.0.0.1:{self._settings.monitor_port}/dashboard", soft_wrap=True)
+        console.print(f"Pages      http://127.0.0.1:{self._settings.monitor_port}", soft_wrap=True)
         console.print(f"Try it     {self._settings.gateway}", soft_wrap=True)
         console.print(f"\nDone in {seconds:.0f} s.")
 

@@ -10,7 +10,6 @@ from rich.tree import Tree
 
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import BAD, DIM, console, table
-from lakeloop.errors import WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,13 +80,11 @@ def table_(
     use_case: UseCase = "",
 ) -> None:
     """From a table's version back to the files in it, and on to the models trained on it."""
+    from lakeloop.lineage.ask import table_and_version
     from lakeloop.lineage.trace import trace_table
 
     settings, _ = open_use_case(use_case)
-    wanted, _, version = name.partition("@")
-    if version and not version.isdigit():
-        raise WrongUse(f"{name!r}: what stands behind @ is a version's number, e.g. {wanted}@3")
-    _show(trace_table(settings, wanted, int(version) if version else None), as_json, html, use_case)
+    _show(trace_table(settings, *table_and_version(name)), as_json, html, use_case)
 
 
 @app.command()
@@ -211,10 +208,10 @@ def _show_affected(found: "Affected") -> None:
     if not found.models:
         console.print("no model was trained on them")
         return
-    header = ("model", "run", "trained on", "rows from it", "of", "predictions")
+    header = ("model", "run", "trained on", "rows from it", "of", "decision", "predictions")
     rows = [
         (m.version or "not pushed", m.run_id, f"gold/training@{m.delta_version}",
-         "not known" if m.rows is None else f"{m.rows:,}", f"{m.of_rows:,}", f"{m.requests:,}")
+         "not known" if m.rows is None else f"{m.rows:,}", f"{m.of_rows:,}", m.decision or "by hand", f"{m.requests:,}")
         for m in found.models
     ]  # fmt: skip
-    console.print(table(header, rows, ("rows from it", "of", "predictions"), whole=("run",)))
+    console.print(table(header, rows, ("rows from it", "of", "predictions"), whole=("run", "decision")))

@@ -1,11 +1,16 @@
 """`lakeloop monitor`: watch production."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import console
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from monitoring.live import LiveMonitor
 
 
 def monitor(
@@ -17,6 +22,7 @@ def monitor(
 
     It follows the request log and goes on where it stopped. With LAKELOOP_AIRFLOW_URL set, events go to Airflow.
     """
+    from lakeloop.pages.router import Present, pages_router
     from monitoring.gold_performance import GoldPerformance
     from monitoring.service import serve
 
@@ -26,10 +32,14 @@ def monitor(
         url = f"http://{host}:{port}"
         console.print(
             f"{contract.use_case}: {url}  (Ctrl-C stops)\n"
-            f"  metrics {url}/metrics   health {url}/health   dashboard {url}/dashboard   webhook {url}/alerts\n"
+            f"  start page {url}   dashboard {url}/dashboard   metrics {url}/metrics   health {url}/health   "
+            f"webhook {url}/alerts\n"
             f"  events go to {settings.airflow_url or 'the ledger alone: LAKELOOP_AIRFLOW_URL is not set'}",
             soft_wrap=True,
         )
 
+    def pages(live: "LiveMonitor") -> "APIRouter":
+        return pages_router(settings, contract, Present(lambda: live.snapshot.model_version, lambda: live.newest))
+
     performance = GoldPerformance(settings, contract)
-    serve(settings, contract, host, settings.monitor_port if port is None else port, ready, performance)
+    serve(settings, contract, host, settings.monitor_port if port is None else port, ready, performance, pages)

@@ -108,7 +108,7 @@ def _run_that_pushed(settings: Settings, version: str) -> "RunRecord":
 
 
 def _manifest_then(settings: Settings, then: "RunRecord") -> "Manifest":
-    """The manifest a run was given: where it was exported, or in the run's own copy."""
+    """The manifest a run was given, from the run's own copy of the export."""
     from lakeloop.lineage.pipeline_side import exported_version, manifest_of
     from tfx_pipeline.lineage.runs import run_graph
     from tfx_pipeline.metadata import open_store

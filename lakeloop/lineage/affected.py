@@ -15,7 +15,7 @@ from lakeloop.lineage.lake_side import TAKEN
 from lakeloop.lineage.pipeline_side import manifest_of
 from lakeloop.settings import Settings
 from tfx_pipeline.lineage.models import KnownModel, export_of, models_trained_on
-from tfx_pipeline.lineage.runs import ArtifactInfo, run_of_artifact
+from tfx_pipeline.lineage.runs import ArtifactInfo, notes_of_run, run_of_artifact
 from tfx_pipeline.metadata import has_metadata, open_store
 
 
@@ -27,6 +27,7 @@ class AffectedModel(GraphPart):
     delta_version: int = Field(description="version of gold/training its rows came from")
     rows: int | None = Field(description="rows from the delivery; none: not known any more, all of the file's at most")
     of_rows: int = Field(description="all rows it was given")
+    decision: str = Field("", description="decision it was a candidate of; empty: none, it was made by hand")
     requests: int = Field(description="answered requests in the lake for which it gave the probabilities")
 
 
@@ -93,9 +94,11 @@ def _affected(
 def _model(
     store: metadata_store.MetadataStore, known: KnownModel, model: ArtifactInfo, rows: int | None
 ) -> AffectedModel:
+    run_id = run_of_artifact(store, model.id)
     return AffectedModel(
         version=known.version,
-        run_id=run_of_artifact(store, model.id),
+        run_id=run_id,
+        decision=notes_of_run(store, run_id).get("decision_id", ""),
         delta_version=int(model.properties["delta_version"]),
         rows=rows,
         of_rows=int(model.properties.get("rows", "0")),

@@ -6,7 +6,6 @@ from pathlib import Path
 from lakeloop.errors import LakeloopError
 from lakeloop.lineage.graph import Kind, LineageDraft
 from lakeloop.manifest import FILE_NAME, Manifest, file_sha256, read_manifest
-from lakeloop.settings import Settings
 from tfx_pipeline.lineage.runs import ArtifactInfo, ExecutionInfo, RunGraph
 from tfx_pipeline.metadata import JUDGE_PROPERTY, STAMPS, VERSION_PROPERTY
 
@@ -14,12 +13,12 @@ KIND_OF_TYPE: Mapping[str, Kind] = {"Model": "model", "PushedModel": "version", 
 NOT_TOLD = {"name", "tfx_version", "is_external", "payload_format", "span", "version", "split_names", "state"}
 
 
-def add_run(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
+def add_run(draft: LineageDraft, graph: RunGraph) -> None:
     """Every execution and artifact of a run, each linked with what it used and made."""
     for artifact in graph.artifacts:
-        add_artifact(draft, settings, artifact)
+        add_artifact(draft, artifact)
     for execution in graph.executions:
-        _add_execution(draft, settings, execution, graph.run_id)
+        _add_execution(draft, execution, graph.run_id)
     by_id = {artifact.id: artifact for artifact in graph.artifacts}
     for execution_id, artifact_id in graph.used:
         draft.link(artifact_item(by_id[artifact_id]), execution_item(execution_id))
@@ -27,7 +26,7 @@ def add_run(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
         draft.link(execution_item(execution_id), artifact_item(by_id[artifact_id]))
 
 
-def add_artifact(draft: LineageDraft, settings: Settings, artifact: ArtifactInfo) -> str:
+def add_artifact(draft: LineageDraft, artifact: ArtifactInfo) -> str:
     """One artifact with its properties; gives its id."""
     properties = {name: text for name, text in artifact.properties.items() if name not in NOT_TOLD}
     facts: dict[str, object] = {**properties, "made": artifact.created, "where": artifact.uri}
@@ -84,7 +83,7 @@ def _manifest_facts(export: ArtifactInfo) -> dict[str, object]:
     return facts
 
 
-def _add_execution(draft: LineageDraft, settings: Settings, execution: ExecutionInfo, run_id: str) -> str:
+def _add_execution(draft: LineageDraft, execution: ExecutionInfo, run_id: str) -> str:
     notes = execution.properties
     facts: dict[str, object] = {
         "run": run_id,

@@ -15,7 +15,6 @@ from tfx_pipeline.run_record import RunRecord
 from tfx_pipeline.statistics import FeatureStatistics
 
 STATISTICS_TOLERANCE = 1e-6
-GATE_TOLERANCE = 0.02
 MOMENTS = ("mean", "std", "minimum", "median", "maximum")
 AGAINST_CHAMPION = "not_worse_than_champion"
 """Left out: the champion it was compared with then is not the one of now."""
@@ -84,7 +83,7 @@ def compared_statistics(
     return tuple(_statistics(then, now))
 
 
-def compared_gate(then: GateReport, now: GateReport, tolerance: float = GATE_TOLERANCE) -> tuple[Difference, ...]:
+def compared_gate(then: GateReport, now: GateReport, tolerance: float) -> tuple[Difference, ...]:
     """Every check of both but the one against the champion: within the tolerance, and with the same verdict."""
     later = {check.name: check for check in now.checks}
     found = []

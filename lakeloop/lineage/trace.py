@@ -145,14 +145,14 @@ def _add_unknown_model(draft: LineageDraft, settings: Settings, version: str) ->
 def _add_push_alone(draft: LineageDraft, settings: Settings, known: KnownModel) -> None:
     if known.pushed is None:
         return
-    item = pipeline_side.add_artifact(draft, settings, known.pushed)
+    item = pipeline_side.add_artifact(draft, known.pushed)
     stamps = pipeline_side.stamps(known.pushed)
     if stamps.get("delta_version", "").isdigit():
         draft.link(_add_gold(draft, settings, stamps["delta_table"], int(stamps["delta_version"])), item)
 
 
 def _add_run(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
-    pipeline_side.add_run(draft, settings, graph)
+    pipeline_side.add_run(draft, graph)
     export = pipeline_side.exported_version(graph)
     if export is None:
         draft.gap(f"no export of run {graph.run_id} says which version of the lake it was made from")
@@ -180,10 +180,10 @@ def _add_models_of(draft: LineageDraft, settings: Settings, versions: list[int])
     for known in found:
         if known.model is None:
             continue
-        model = pipeline_side.add_artifact(draft, settings, known.model)
+        model = pipeline_side.add_artifact(draft, known.model)
         draft.link(f"{TRAINING}@{known.model.properties['delta_version']}", model)
         if known.pushed is not None:
-            draft.link(model, pipeline_side.add_artifact(draft, settings, known.pushed))
+            draft.link(model, pipeline_side.add_artifact(draft, known.pushed))
             request_side.add_requests_of(draft, settings, known.version)
     if not found:
         names = ", ".join(f"{TRAINING}@{version}" for version in versions)

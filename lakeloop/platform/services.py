@@ -73,7 +73,7 @@ def _answering(settings: Settings) -> tuple[Service, ...]:
             {"LAKELOOP_GATEWAY_PORT": settings.gateway_port},
         ),
         Service(
-            "monitor", (lakeloop, "-v", "monitor"), f"{monitor}/dashboard", f"{monitor}/health",
+            "monitor", (lakeloop, "-v", "monitor"), monitor, f"{monitor}/health",
             {"LAKELOOP_MONITOR_PORT": settings.monitor_port},
         ),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """One decision as a page that opens without a network."""
 
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -14,18 +15,20 @@ CHAMPION = "champion"
 
 def write_decision(decision: Decision, contract: Contract, path: Path) -> Path:
     """Write the page; readers see the old or the new one, never half of it."""
+    created = decision.at.strftime("%Y-%m-%d %H:%M UTC")
+    return write_page("decision.html", path, contract=contract, created=created, **decision_values(decision))
+
+
+def decision_values(decision: Decision) -> dict[str, Any]:
+    """What the page's template needs."""
     picture = scores(decision)
-    return write_page(
-        "decision.html",
-        path,
-        contract=contract,
-        created=decision.at.strftime("%Y-%m-%d %H:%M UTC"),
-        decision=decision,
-        outcome=OUTCOMES[decision.outcome],
-        bounds=common_bounds(decision),
-        by_name=[{check.name: check for check in candidate.checks} for candidate in decision.candidates],
-        picture=picture if picture.data else None,
-    )
+    return {
+        "decision": decision,
+        "outcome": OUTCOMES[decision.outcome],
+        "bounds": common_bounds(decision),
+        "by_name": [{check.name: check for check in candidate.checks} for candidate in decision.candidates],
+        "picture": picture if picture.data else None,
+    }
 
 
 def common_bounds(decision: Decision) -> dict[str, str]:

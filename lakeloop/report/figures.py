@@ -7,8 +7,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lakeloop.contract import Contract
-from lakeloop.report.figure_style import BLUE, CLASS_COLOURS, GREEN, GREY, ORANGE, finish, titled
-from tfx_pipeline.run_record import History
+from lakeloop.report.figure_style import BLUE, CLASS_COLOURS, GREEN, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
+from lakeloop.windows import JudgedWindow
+from tfx_pipeline.run_record import Evaluation, History, RunRecord
 from tfx_pipeline.statistics import FeatureStatistics
 
 
@@ -59,30 +60,33 @@ def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
 
 
 def statistics_by_split(contract: Contract, statistics: Mapping[str, Mapping[str, FeatureStatistics]]) -> go.Figure:
-    """Every numeric feature's histogram as TFDV counted it: train against eval, as shares."""
-    names = [n for n in contract.features if any(s[n].counts for s in statistics.values() if n in s)]
+    """Every feature as TFDV counted it, one colour a split: density of numbers, shares of the commonest values."""
+    names = [n for n in contract.features if any(s[n].counts or s[n].top for s in statistics.values() if n in s)]
     columns = min(3, max(1, len(names)))
     rows = max(1, -(-len(names) // columns))
     figure = make_subplots(rows, columns, subplot_titles=[titled(contract, n) for n in names])
     for position, name in enumerate(names):
-        for split, colour in zip(statistics, (BLUE, ORANGE), strict=False):
-            found = statistics[split][name]
-            middles = [(low + high) / 2 for low, high in zip(found.edges, found.edges[1:], strict=False)]
-            total = sum(found.counts) or 1
-            figure.add_trace(
-                go.Scatter(
-                    x=middles,
-                    y=[count / total for count in found.counts],
-                    name=split,
-                    mode="lines",
-                    legendgroup=split,
-                    showlegend=position == 0,
-                    line={"color": colour, "shape": "hvh"},
-                ),
-                row=position // columns + 1,
-                col=position % columns + 1,
-            )
+        for split, colour in zip(statistics, (BLUE, ORANGE, GREEN), strict=False):
+            if name in statistics[split]:
+                trace = _distribution(statistics[split][name])
+                trace.update(name=split, legendgroup=split, showlegend=position == 0)
+                trace.update({"line_color": colour} if trace.type == "scatter" else {"marker_color": colour})
+                figure.add_trace(trace, row=position // columns + 1, col=position % columns + 1)
     return finish(figure, 250 * rows)
+
+
+def _distribution(found: FeatureStatistics) -> go.Scatter | go.Bar:
+    """Splits have buckets of different widths: as densities they can be compared."""
+    if not found.counts:
+        return go.Bar(x=[value for value, _ in found.top[:10]], y=[n / (found.rows or 1) for _, n in found.top[:10]])
+    total = sum(found.counts) or 1
+    buckets = list(zip(found.edges, found.edges[1:], found.counts, strict=False))
+    return go.Scatter(
+        x=[(low + high) / 2 for low, high, _ in buckets],
+        y=[count / total / ((high - low) or 1) for low, high, count in buckets],
+        mode="lines",
+        line={"shape": "hvh"},
+    )
 
 
 def training_curve(history: History) -> go.Figure:
@@ -136,3 +140,60 @@ def accuracy_by_month(
     )
     figure.update_yaxes(title="accuracy", range=[0, 1], tickformat=".0%")
     return finish(figure, 380)
+
+
+def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
+    """Accuracy of every slice, the champion's beside it, and the bounds it has to lie between."""
+    names = [f"{one.feature} = {one.value}" if one.feature else "all rows" for one in evaluation.slices]
+    figure = go.Figure()
+    curves: list[tuple[str, list[float | None], str]] = [("this model", [s.accuracy for s in evaluation.slices], BLUE)]
+    if any(one.champion_accuracy is not None for one in evaluation.slices):
+        curves.append(("champion", [one.champion_accuracy for one in evaluation.slices], GREY))
+    for name, values, colour in curves:
+        figure.add_trace(go.Bar(y=names, x=values, name=name, marker_color=colour, orientation="h"))
+    for bound in (evaluation.above, evaluation.below):
+        figure.add_vline(x=bound, line_dash="dash", line_color=GREEN)
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_xaxes(range=[0, 1], tickformat=".0%", title="accuracy on eval rows; dashed: bounds")
+    return finish(figure, 110 + 34 * len(curves) * len(names), barmode="group")
+
+
+def drift_by_window(windows: Sequence[JudgedWindow]) -> go.Figure:
+    """Each column's score over the months as multiples of its own threshold; from 1 on it is drift."""
+    figure = go.Figure()
+    columns = list(dict.fromkeys(name for window in windows for name in window.scores))
+    for name, colour in zip(columns, LINE_COLOURS * (1 + len(columns) // len(LINE_COLOURS)), strict=False):
+        known = [(w.month, *w.scores[name]) for w in windows if name in w.scores]
+        figure.add_trace(
+            go.Scatter(
+                x=[month for month, *_ in known],
+                y=[None if score is None or not limit else score / limit for _, score, limit, _ in known],
+                name=name,
+                mode="lines+markers",
+                line_color=colour,
+            )
+        )
+    figure.add_hline(y=1, line_dash="dash", line_color=RED)
+    figure.update_yaxes(title="score / threshold", rangemode="tozero")
+    figure.update_xaxes(type="category")
+    return finish(figure, 360)
+
+
+def accuracy_by_version(runs: Sequence[RunRecord], required: float) -> go.Figure:
+    """Accuracy of every pushed version on its own train and eval rows, in the order they were pushed."""
+    judged = [(run.pushed_version, run.gate.accuracy) for run in runs if run.gate is not None]
+    figure = go.Figure()
+    for split, colour in (("train", BLUE), ("eval", ORANGE)):
+        figure.add_trace(
+            go.Scatter(
+                x=[version for version, _ in judged],
+                y=[accuracy.get(split) for _, accuracy in judged],
+                name=split,
+                mode="lines+markers",
+                line_color=colour,
+            )
+        )
+    figure.add_hline(y=required, line_dash="dash", line_color=GREEN, annotation_text=f"gate: {required:g}")
+    figure.update_yaxes(title="accuracy", tickformat=".0%")
+    figure.update_xaxes(type="category", title="version")
+    return finish(figure, 320)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lakeloop.contract import Contract
 from lakeloop.lineage.graph import Lineage
@@ -38,18 +39,19 @@ class Picture:
 
 def write_lineage(found: Lineage, contract: Contract, path: Path) -> Path:
     """Write the page; readers see the old or the new one, never half of it."""
-    subject = found.item(found.subject)
-    return write_page(
-        "lineage.html",
-        path,
-        contract=contract,
-        created=f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}",
-        subject=subject,
-        found=found,
-        picture=draw(found),
-        items={item.id: {"kind": item.kind, "title": item.title, "facts": item.facts} for item in found.items},
-        links=[[link.source, link.target] for link in found.links],
-    )
+    created = f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}"
+    return write_page("lineage.html", path, contract=contract, created=created, **lineage_values(found))
+
+
+def lineage_values(found: Lineage) -> dict[str, Any]:
+    """What the page's template needs."""
+    return {
+        "subject": found.item(found.subject),
+        "found": found,
+        "picture": draw(found),
+        "items": {item.id: {"kind": item.kind, "title": item.title, "facts": item.facts} for item in found.items},
+        "links": [[link.source, link.target] for link in found.links],
+    }
 
 
 def draw(found: Lineage) -> Picture:

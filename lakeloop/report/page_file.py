@@ -17,7 +17,7 @@ def write_page(template: str, path: Path, *, contract: Contract, created: str, *
     environment.filters["figure"] = embedded
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     page = environment.get_template(template).render(
-        contract=contract, created=created, plotly=get_plotlyjs(), **values
+        frame="frame.html", served=False, contract=contract, created=created, plotly=get_plotlyjs(), **values
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

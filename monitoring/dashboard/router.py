@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import jinja2
 import plotly
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
 
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
+from lakeloop.static_files import add_static_files
 from monitoring.dashboard.history import FILLED_BY, History, read_history
 from monitoring.dashboard.panels import PANELS
 from monitoring.dashboard.present import SECONDS, Fetch, Present, present
@@ -62,13 +63,7 @@ def dashboard_router(
         )
         return panels_data(now, history, past.problem)
 
-    @router.get("/dashboard/static/{name}")
-    def static(name: str) -> FileResponse:
-        if name not in STATIC:
-            raise HTTPException(404, f"there is no {name} here; there are {', '.join(STATIC)}")
-        path, kind = STATIC[name]
-        return FileResponse(path, media_type=kind, headers={"cache-control": "max-age=3600"})
-
+    add_static_files(router, "/dashboard/static", STATIC)
     return router
 
 

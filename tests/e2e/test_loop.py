@@ -231,3 +231,22 @@ def test_the_answer_is_pushed_deployed_and_served(platform: Platform, deployed: 
     titles = {item.title for item in lineage.items}
     assert {f"event {truth}: ground_truth", "Airflow run of insurance_retrain", f"decision {row['decision_id']}",
             f"gate: blessed, {PERSON} overruled it", "claims/claims-2023-01.csv"} <= titles  # fmt: skip
+
+
+def test_what_was_served_is_what_training_saw(platform: Platform, deployed: DagRun) -> None:
+    """Real requests about delivered rows, through gateway, model server, request log and stream."""
+    questions = questions_of(platform.contract, platform.settings, 0, "loop")[:200]
+    assert len(GatewayClient(platform.settings.gateway, platform.contract).ask(questions)) == 200
+    run = run_in(platform.settings)
+
+    def in_the_lake() -> dict[str, Any] | None:
+        run("lake", "stream")
+        report: dict[str, Any] = json.loads(run("features", "skew", "--json").stdout)
+        return report if report["served"] == 200 else None
+
+    report = eventually(in_the_lake, 120)
+    (join,) = report["joins"]
+    assert (report["verdict"], report["skewed"]) == ("no skew", [])
+    assert (join["source"], join["rows"]) == ("gold/training", 200)
+    checks = {check["compared"]: check["rows"] for check in report["models"]}
+    assert checks["served values and training's examples"] == 200 and checks["logged answers"] > 150

@@ -14,21 +14,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from pyspark.sql import SparkSession
 
 from lakehouse.delivery import generate
 from lakehouse.export import export
 from lakehouse.ingest import ingest
+from lakehouse.point_in_time import BOTH, features_as_of
+from lakehouse.points import Points
 from lakehouse.request_log import new_files
 from lakehouse.session import spark_session
 from lakehouse.stream import open_stream
+from lakeloop.champion import champion_facts
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.decision_table import read_decisions
 from lakeloop.drift_job import DriftReport, judge_predictions
 from lakeloop.events import find_event, open_events, record_event, take_open_events
+from lakeloop.features.described import describe_column
+from lakeloop.features.model_input import check_models
+from lakeloop.features.read import read_version
+from lakeloop.features.served import served_rows
+from lakeloop.features.skew import measure_skew
 from lakeloop.lineage.affected import affected_by
 from lakeloop.lineage.graph import KINDS, Lineage
 from lakeloop.lineage.reproduce import Reproduction
@@ -36,12 +49,15 @@ from lakeloop.measures.asked import Asked
 from lakeloop.measures.candidates import Strategy
 from lakeloop.measures.judging import decision_page
 from lakeloop.measures.retrain import retrain
+from lakeloop.pages.router import Present, pages_router
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.simulation import simulate, without_gateway
+from lakeloop.windows import judged_windows
+from monitoring.reference import NoReference
 from tfx_pipeline.lineage.models import referred_versions
 from tfx_pipeline.metadata import open_store
 from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.run_record import NodeState, RunRecord, load_run
+from tfx_pipeline.run_record import NodeState, RunRecord, load_run, load_runs
 from tfx_pipeline.runner import run_pipeline
 from tfx_pipeline.validate import versions
 
@@ -266,6 +282,66 @@ def test_lineage_leads_from_the_model_to_files_and_from_a_file_to_models(
         assert {model.delta_version for model in first.models} <= referred_versions(store, story.settings.use_case)
     told = story.command("lineage", "affected-by", f"claims-{months[5]}.csv")
     assert told.returncode == 0 and at_36.version in told.stdout and "1,500" in told.stdout
+
+
+def test_features_know_their_months_and_models(story: Story, at_36: Decision, at_60: object) -> None:
+    age, power = (describe_column(story.settings, story.contract, name) for name in ("age", "power"))
+    assert age.first is not None and age.last is not None
+    assert (age.first.month, age.last.month) == ("2023-01", story.contract.month_name(36))
+    assert age.freshness is not None and age.freshness.months_behind == 24
+    assert age.serves == power.serves == at_36.version
+    assert sum(model.dropped for model in age.models) == 1, "the candidate at clock 11 without the drifted features"
+    assert len(age.used_by) + 1 == len(power.used_by) == len(power.models)
+
+
+def test_what_was_known_at_clock_36_is_what_training_saw_then(story: Story, at_36: Decision, at_60: object) -> None:
+    """The truth of months 13 to 36 has come since."""
+    version = int(champion_facts(story.settings, at_36.version).stamps["delta_version"])
+    points = Points(story.contract.month_name(36))
+    rows = features_as_of(story.spark, story.contract, story.settings, points).toArrow()
+    known = rows.filter(pc.equal(rows["known"], BOTH)).drop_columns(["as_of", "known"])
+    then = read_version(story.settings, story.contract, version, points).drop_columns(["as_of", "known"])
+    assert known.num_rows == 13 * 1500 and known.to_pylist() == then.to_pylist()
+    assert rows.num_rows == 37 * 1500
+
+
+def test_what_was_served_is_what_training_saw_and_a_cut_age_is_found(
+    story: Story, at_36: Decision, at_60: object
+) -> None:
+    report = measure_skew(story.settings, story.contract)
+    assert report.verdict == "no skew", report.skewed
+    simulated, through = report.joins
+    assert simulated.independent and not through.independent
+    assert simulated.rows == through.rows == report.served == 36 * 1500
+    assert [(check.compared, check.rows) for check in report.models] == [
+        ("served values and training's examples", 12 * 1500)
+    ]
+    served = served_rows(story.settings, story.contract, story.contract.month_name(12))
+    as_integers = served.assign(age=served["age"] // 1)
+    ((check,), _) = check_models(story.settings, story.contract, as_integers)
+    assert check.problem and check.version == at_36.version
+    assert check.rows == 1500 and check.differing > 1400 and check.largest > 0.01
+
+
+def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: DriftReport, at_60: object) -> None:
+    app = FastAPI()
+    present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))
+    app.include_router(pages_router(story.settings, story.contract, present))
+    pushed = [run for run in load_runs(story.settings) if run.pushed_version]
+    judged = next(window for window in judged_windows(story.settings) if window.month == "2023-12")
+    with TestClient(app) as client:
+        start = client.get("/").text
+        for run in pushed:
+            assert f'href="/models/{run.pushed_version}"' in start
+            page = client.get(f"/models/{run.pushed_version}").text
+            assert "Not known" not in page and "Accuracy by slice" in page
+        for decision in read_decisions(story.settings):
+            assert f'href="/decisions/{decision.decision_id}"' in start
+            assert client.get(f"/decisions/{decision.decision_id}").status_code == 200
+        evidently = client.get(f"/models/{judged.version}/windows/2023-12/evidently")
+        assert evidently.status_code == 200 and "miles" in evidently.text
+        lineage = client.get(f"/lineage/model/{pushed[0].pushed_version}").text
+        assert "claims-2023-01.csv" in lineage and len(pushed) >= 2
 
 
 def test_the_documented_queries_to_ml_metadata_find_something(story: Story, at_36: Decision) -> None:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.decisions import find_decision, read_decisions, record_decision
+from lakehouse.decisions import record_decision
 from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.decision_table import find_decision, read_decisions
 from lakeloop.errors import NotFound
 from lakeloop.gate_check import GateCheck
 from tests.lakehouse.conftest import Lake
@@ -45,19 +46,19 @@ def decision(number: int, **changes: object) -> Decision:
 
 
 def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: Lake) -> None:
-    assert read_decisions(lake.spark, lake.settings) == []
+    assert read_decisions(lake.settings) == []
     with pytest.raises(NotFound, match="nothing was decided yet"):
-        find_decision(lake.spark, lake.settings)
+        find_decision(lake.settings)
     first, second = decision(1), decision(2, effective_rows=235.6, with_truth=False, champion_score=None)
     record_decision(lake.spark, lake.settings, second)
     record_decision(lake.spark, lake.settings, first)
-    assert read_decisions(lake.spark, lake.settings) == [first, second]
+    assert read_decisions(lake.settings) == [first, second]
     changed = decision(2, outcome="kept", decided_by="somebody else")
     record_decision(lake.spark, lake.settings, changed)
-    assert find_decision(lake.spark, lake.settings) == changed
-    assert find_decision(lake.spark, lake.settings, "d1") == first
+    assert find_decision(lake.settings) == changed
+    assert find_decision(lake.settings, "d1") == first
     with pytest.raises(NotFound, match=r"no decision d3 .* newest are d2, d1"):
-        find_decision(lake.spark, lake.settings, "d3")
+        find_decision(lake.settings, "d3")
     rows = DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().to_pylist()
     assert [row["winner"] for row in rows] == ["all", "all"]
     assert rows[0]["candidates"][0]["checks"][1]["bound"] == "0.267 to 0.400"

@@ -303,10 +303,60 @@ def test_statistics_are_of_features_and_label_alone(first: Finished) -> None:
 
 
 def test_evaluation_has_the_contracts_slices(first: Finished) -> None:
-    import tensorflow_model_analysis as tfma
+    found = first.record.evaluation
+    assert found is not None and found.champion_margin is None and (found.above, found.below) == (0.85, 0.95)
+    names = [("", ""), *sorted((name, value) for name in first.contract.slices for value in "01")]
+    assert [(one.feature, one.value) for one in found.slices] == names
+    whole, gate = found.slices[0], first.record.gate
+    assert gate is not None and whole.rows == 293
+    assert whole.accuracy == pytest.approx(gate.accuracy["eval"], abs=1e-6) and whole.failed == ()
+    assert sum(one.rows for one in found.slices if one.feature == "training") == 293
 
-    keys = {key for key, _ in tfma.load_eval_result(first.record.evaluation_uri).slicing_metrics}
-    assert keys == {(), *(((name, value),) for name in first.contract.slices for value in (0, 1))}
+
+def test_slices_are_compared_with_the_champions(refused: Finished) -> None:
+    found = refused.record.evaluation
+    assert found is not None and found.champion_margin == pytest.approx(0.01)
+    behind = [s for s in found.slices if s.champion_accuracy is not None and s.accuracy < s.champion_accuracy - 0.01]
+    assert behind and all("champion" in one.failed for one in behind)
+
+
+def test_a_window_is_counted_as_the_training_rows_are(first: Finished, tmp_path: Path) -> None:
+    from tfx_pipeline.anomalies import read_anomalies
+    from tfx_pipeline.schema import schema_of
+    from tfx_pipeline.statistics import read_statistics
+    from tfx_pipeline.window_statistics import SPLIT, write_window_statistics
+
+    features = list(first.contract.features)
+    frame = pd.read_csv(next(first.manifest.parent.glob("train/*.csv")))[features]
+    folder = write_window_statistics(frame, schema_of(first.contract), tmp_path / "same")
+    same, trained = read_statistics(str(folder))[SPLIT], read_statistics(first.record.statistics_uri)["train"]
+    assert set(same) == set(features) and read_anomalies(folder) == ()
+    for name in features:
+        assert same[name].rows == trained[name].rows
+        assert same[name].moments == pytest.approx(trained[name].moments, rel=1e-5)
+    odd = frame.assign(age=frame["age"] + 200).drop(columns="power")
+    folder = write_window_statistics(odd, schema_of(first.contract), tmp_path / "odd")
+    assert ["age", SPLIT] in [[one.feature, one.split] for one in read_anomalies(folder)]
+
+
+def test_a_models_page_shows_what_its_run_left(first: Finished, refused: Finished) -> None:
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    from lakeloop.pages.router import Present, pages_router
+    from monitoring.reference import NoReference
+
+    app = FastAPI()
+    present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))
+    app.include_router(pages_router(first.settings, first.contract, present))
+    with TestClient(app) as client:
+        page = client.get(f"/models/{first.record.pushed_version}").text
+        assert "Not known" not in page and "emergency_braking = 1" in page and "float, 0 to 150" in page
+        assert "Distributed as the champion" in page and "1,207" in page
+        page = client.get(f"/runs/{refused.record.run_id}").text
+        assert "Refused by the quality gate." in page and "behind the champion" in page
+        lineage = client.get(f"/lineage/run/{first.record.run_id}")
+        assert lineage.status_code == 200 and "Trainer" in lineage.text
 
 
 def test_the_graph_is_the_compiled_pipelines(first: Finished) -> None:

@@ -87,6 +87,12 @@ def run_graph(store: metadata_store.MetadataStore, run_id: str) -> RunGraph | No
     )
 
 
+def notes_of_run(store: metadata_store.MetadataStore, run_id: str) -> Mapping[str, str]:
+    """What was written down about a run: who started it and why; empty for a run that is not known."""
+    context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
+    return {} if context is None else texts(context.custom_properties)
+
+
 def run_ids(store: metadata_store.MetadataStore, use_case: str) -> list[str]:
     """The runs of a use case, the oldest first."""
     query = f"parent_contexts_p.type = 'pipeline' AND parent_contexts_p.name = {quoted(use_case)}"

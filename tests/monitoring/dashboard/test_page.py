@@ -1,14 +1,11 @@
 """The page in a real browser: it draws offline, on a desktop and on a phone, and says what is not there."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
@@ -16,58 +13,38 @@ from monitoring.dashboard.panels import PANELS
 from monitoring.dashboard.router import dashboard_router
 from monitoring.exporter import Exporter
 from monitoring.live import Snapshot
+from tests.browser import Open, chromium, served, watched
 from tests.monitoring.dashboard.test_present import snapshot
 
-Open = Callable[..., Page]
 
-
-@contextmanager
-def served(settings: Settings, contract: Contract, shown: Snapshot) -> Iterator[str]:
+def dashboard(settings: Settings, contract: Contract, shown: Snapshot) -> FastAPI:
     app = FastAPI()
     exporter = Exporter({contract.use_case: (contract, lambda: shown)})
     app.include_router(dashboard_router(settings, contract, exporter.text))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/dashboard"
-    server.should_exit = True
-    thread.join(10)
+    return app
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+    with chromium() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    pages, wrong = [], []
+    with watched(browser) as opened:
 
-    def opened(url: str, width: int) -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        host = url.split("/")[2]
-        page.on("request", lambda asked: wrong.append(asked.url) if f"//{host}/" not in asked.url + "/" else None)
-        page.goto(url)
-        page.wait_for_selector("#chart-latency")
-        pages.append(page)
-        return page
+        def with_charts(url: str, width: int) -> Page:
+            page = opened(f"{url}/dashboard", width)
+            page.wait_for_selector("#chart-latency")
+            return page
 
-    yield opened
-    for page in pages:
-        page.close()
-    assert wrong == []
+        yield with_charts
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_draws_every_panel_offline(with_past: Settings, contract: Contract, open_page: Open, width: int) -> None:
-    with served(with_past, contract, snapshot(contract)) as url:
+    with served(dashboard(with_past, contract, snapshot(contract))) as url:
         page = open_page(url, width)
         page.wait_for_selector("#chart-scores .legend")
         assert page.locator("#tile-dataset_drift b").inner_text() == "stable"
@@ -81,7 +58,7 @@ def test_it_draws_every_panel_offline(with_past: Settings, contract: Contract, o
 
 
 def test_before_anything_happened_it_says_so(empty: Settings, contract: Contract, open_page: Open) -> None:
-    with served(empty, contract, Snapshot()) as url:
+    with served(dashboard(empty, contract, Snapshot())) as url:
         page = open_page(url, 390)
         assert page.locator("#empty").is_visible()
         assert page.locator("#tile-dataset_drift b").inner_text() == "no data"
@@ -96,10 +73,7 @@ def test_a_history_that_cannot_be_read_is_named_and_the_rest_is_shown(with_past:
     log = with_past.home / "lake" / "gold" / contract.use_case / "drift" / "_delta_log"
     for file in log.iterdir():
         file.write_text("broken\n")
-    app = FastAPI()
-    exporter = Exporter({contract.use_case: (contract, lambda: snapshot(contract))})
-    app.include_router(dashboard_router(with_past, contract, exporter.text))
-    data = TestClient(app).get("/dashboard/data").json()
+    data = TestClient(dashboard(with_past, contract, snapshot(contract))).get("/dashboard/data").json()
     assert any("history in gold cannot be read" in problem for problem in data["problems"])
     assert next(panel for panel in data["panels"] if panel["key"] == "requests")["values"]
 

@@ -1,0 +1,91 @@
+"""`lakeloop window`: a closer look at one month of answered requests."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakeloop.cli.options import UseCase, open_use_case
+from lakeloop.cli.render import BAD, console, table
+
+app = typer.Typer(no_args_is_help=True, help="A closer look at one judged month of answered requests.")
+Month = Annotated[str, typer.Argument(help="A month of event time, as `window list` shows it.", metavar="YYYY-MM")]
+Version = Annotated[str, typer.Option(help="The model version that answered; default: the one with most answers.")]
+
+
+@app.command("list")
+def list_(use_case: UseCase = "") -> None:
+    """List the months that `lakeloop drift` has judged."""
+    from lakeloop.windows import judged_windows
+
+    settings, _ = open_use_case(use_case)
+    found = judged_windows(settings)
+    if not found:
+        console.print("no month was judged yet; `lakeloop drift` does")
+        return
+    rows = [
+        (w.month, w.version or "none", f"{w.rows:,}", w.state, "" if w.share is None else f"{w.share:.3f}", w.reason)
+        for w in found
+    ]
+    console.print(table(("month", "model", "requests", "state", "drifted share", "why"), rows, ("requests",)))
+
+
+@app.command()
+def statistics(month: Month, version: Version = "", use_case: UseCase = "") -> None:
+    """Count a month's requests with TFDV, beside the training rows, and check them against the model's schema."""
+    from lakeloop.windows import count_window, find_window
+    from tfx_pipeline.anomalies import read_anomalies
+    from tfx_pipeline.statistics import read_statistics
+
+    settings, contract = open_use_case(use_case)
+    window = find_window(settings, month, version)
+    with console.status("TFDV counts …"):
+        folder = count_window(settings, contract, window)
+    counted = read_statistics(str(folder))["serving"]
+    rows = [
+        (
+            one.name,
+            f"{one.rows:,}",
+            f"{one.missing:,}",
+            *map(_number, one.moments),
+            ", ".join(v for v, _ in one.top[:3]),
+        )
+        for one in counted.values()
+    ]
+    header = ("feature", "rows", "missing", "mean", "std", "min", "median", "max", "commonest")
+    console.print(table(header, rows, header[1:8]))
+    anomalies = read_anomalies(folder)
+    for anomaly in anomalies:
+        console.print(str(anomaly), style=BAD, soft_wrap=True)
+    if not anomalies:
+        console.print("no anomalies")
+
+
+@app.command()
+def report(
+    month: Month,
+    version: Version = "",
+    out: Annotated[Path | None, typer.Option(help="The file to write.", dir_okay=False)] = None,
+    use_case: UseCase = "",
+) -> None:
+    """Write Evidently's own report of a month against the rows its model was trained on."""
+    from lakeloop.windows import find_window
+    from monitoring.answered_rows import read_window
+    from monitoring.evidently_page import evidently_page
+    from monitoring.reference import load_reference
+
+    settings, contract = open_use_case(use_case)
+    window = find_window(settings, month, version)
+    path = out or Path(settings.area("reports")) / settings.use_case / "evidently" / f"{month}-{window.version}.html"
+    with console.status("Evidently compares …"):
+        rows = read_window(settings, contract, window.version, month)
+        page = evidently_page(load_reference(settings, contract, window.version), rows, contract)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(page, encoding="utf-8")
+    part.rename(path)
+    console.print(f"{path}", soft_wrap=True)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

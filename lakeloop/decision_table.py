@@ -1,0 +1,40 @@
+"""Reads gold/decisions without Spark."""
+
+from collections.abc import Mapping
+from datetime import UTC
+
+from lakeloop.decision import Decision
+from lakeloop.errors import NotFound
+from lakeloop.lake_tables import read_lake_records
+from lakeloop.settings import Settings
+
+DECISIONS = "gold/decisions"
+
+
+def read_decisions(settings: Settings) -> list[Decision]:
+    """Every decision, the oldest first."""
+    found = [_decision(row) for row in read_lake_records(settings, DECISIONS)]
+    return sorted(found, key=lambda decision: (decision.at, decision.decision_id))
+
+
+def find_decision(settings: Settings, decision_id: str = "") -> Decision:
+    """One decision, by default the newest.
+
+    Raises:
+        NotFound: there is none of that id; the text names those there are.
+    """
+    known = read_decisions(settings)
+    if not known:
+        raise NotFound(f"nothing was decided yet for {settings.use_case}; `lakeloop retrain` does")
+    found = known[-1] if not decision_id else next((d for d in known if d.decision_id == decision_id), None)
+    if found is None:
+        newest = ", ".join(d.decision_id for d in reversed(known[-5:]))
+        raise NotFound(f"there is no decision {decision_id} of {settings.use_case}; the newest are {newest}")
+    return found
+
+
+def _decision(row: Mapping[str, object]) -> Decision:
+    """Columns that are null in old rows take the record's defaults."""
+    decision = Decision.model_validate({name: value for name, value in row.items() if value is not None})
+    chosen_at = decision.chosen_at and decision.chosen_at.astimezone(UTC)
+    return decision.model_copy(update={"at": decision.at.astimezone(UTC), "chosen_at": chosen_at})

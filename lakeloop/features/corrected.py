@@ -1,0 +1,41 @@
+"""Whether a served row has the values of one of several deliveries of its key: corrected since, and no skew."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.lake_tables import dataset_of, open_lake_table
+from lakeloop.settings import Settings
+
+READ: Mapping[str, Callable[[str], object]] = {"float": float, "int": int, "string": str}
+
+
+def corrected_since_served(settings: Settings, contract: Contract, served: pd.DataFrame) -> np.ndarray:
+    """For each served row (n,): whether its key was delivered with several values, and once with just these.
+
+    A key that was delivered with one set of values has no correction, so a difference has another cause.
+    """
+    import pyarrow.dataset as ds
+
+    key, source = contract.key.column, contract.feature_source
+    table = open_lake_table(settings, f"bronze/{source}")
+    if table is None:
+        return np.zeros(len(served), dtype=bool)
+    wanted = ds.field(key).isin(served[key].unique().tolist())
+    known: dict[str, set[tuple[object, ...]]] = {}
+    for row in dataset_of(table).to_table(columns=[key, *contract.features], filter=wanted).to_pylist():
+        values = _values(contract, row)
+        if values is not None:
+            known.setdefault(row[key], set()).add(values)
+    asked = zip(served[key], served[list(contract.features)].itertuples(index=False, name=None), strict=True)
+    return np.array([len(known.get(one, ())) > 1 and values in known[one] for one, values in asked], dtype=bool)
+
+
+def _values(contract: Contract, row: Mapping[str, str]) -> tuple[object, ...] | None:
+    """A row of bronze in the contract's types; None where it is not in them, so silver never had it."""
+    try:
+        return tuple(READ[feature.type](row[name]) for name, feature in contract.features.items())
+    except (TypeError, ValueError):
+        return None

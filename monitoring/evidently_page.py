@@ -1,0 +1,74 @@
+"""Evidently's own report of one window against its model's reference, as one HTML page that loads nothing."""
+
+import os
+
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from monitoring.reference import PREDICTION, NoReference, Reference
+from monitoring.sampling import seeded_sample
+
+
+def evidently_page(reference: Reference | NoReference, rows: pd.DataFrame, contract: Contract) -> str:
+    """The report as HTML, with the contract's own tests and thresholds. `rows` as in `drift.judge`.
+
+    Raises:
+        NotFound: there is no reference, or no row to compare with it.
+    """
+    if isinstance(reference, NoReference):
+        raise NotFound(reference.reason)
+    if rows.empty:
+        raise NotFound("the window has no request yet; `lakeloop simulate` sends some")
+    os.environ.setdefault("DO_NOT_TRACK", "1")  # read when Evidently is imported
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import DriftedColumnsCount, ValueDrift
+
+    tests = {name: feature.drift for name, feature in contract.features.items()}
+    numeric = [name for name, feature in contract.features.items() if feature.role == "numeric"]
+    known, asked = reference.features, seeded_sample(rows)
+    if reference.predictions is not None and asked[PREDICTION].notna().any():
+        tests[PREDICTION] = contract.monitoring.prediction_drift
+        known = known.assign(**{PREDICTION: _as_long(reference.predictions, len(known))})
+    columns = list(tests)
+    definition = DataDefinition(
+        numerical_columns=numeric, categorical_columns=[name for name in columns if name not in numeric]
+    )
+    report = Report(
+        [
+            DriftedColumnsCount(
+                columns=list(contract.features),
+                drift_share=contract.monitoring.dataset_drift_share,
+                per_column_method={name: test.test for name, test in tests.items()},
+                per_column_threshold={name: test.threshold for name, test in tests.items()},
+            ),
+            *(ValueDrift(column=name, method=test.test, threshold=test.threshold) for name, test in tests.items()),
+        ]
+    )
+    current, before = (
+        Dataset.from_pandas(_typed(frame[columns], numeric), data_definition=definition) for frame in (asked, known)
+    )
+    page: str = report.run(current, before).get_html_str(as_iframe=False)
+    return page
+
+
+def _typed(frame: pd.DataFrame, numeric: list[str]) -> pd.DataFrame:
+    """Categories as text, like the drift tests take them, so that 1 and 1.0 are the same."""
+    columns = {str(name): frame[name] for name in frame}
+    return pd.DataFrame(
+        {
+            name: values.astype(float) if name in numeric else values.map(_text).astype(object)
+            for name, values in columns.items()
+        }
+    )
+
+
+def _text(value: object) -> str | None:
+    if value is None or value != value:
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _as_long(values: pd.Series, rows: int) -> pd.Series:
+    """The reference's answers beside its rows; what was not asked about is empty."""
+    return values.reset_index(drop=True).reindex(range(rows))

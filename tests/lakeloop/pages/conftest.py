@@ -1,0 +1,117 @@
+"""A home in which three runs were made and two months judged, written as the platform writes them, without Spark."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from deltalake import write_deltalake
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from lakeloop.contract import Contract
+from lakeloop.pages.router import Present, pages_router
+from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month
+from monitoring.reference import NoReference, Reference
+from tests.tfx_pipeline.conftest import month_export
+from tfx_pipeline.gate import Check, GateReport
+from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.run_record import Evaluation, History, RunRecord, SliceAccuracy, save_run
+
+OLD, SERVES = "1700000000", "1700000060"
+NOTHING = NoReference("", "no model serves")
+
+
+def gate(passed: bool) -> GateReport:
+    check = Check(name="accuracy_eval", value=0.88 if passed else 0.61, bound="> 0.85", passed=passed)
+    return GateReport(
+        checks=(check,), accuracy={"train": 0.87, "eval": check.value}, rows={"train": 1207, "eval": 293},
+        interval_set="eval", interval=(0.84, 0.92),
+    )  # fmt: skip
+
+
+def record(contract: Contract, manifest: Path, run_id: str, version: str = "", **changes: object) -> RunRecord:
+    values: dict[str, object] = {
+        "run_id": run_id, "use_case": contract.use_case, "started": f"2026-01-01T00:00:0{len(run_id)}",
+        "state": "succeeded", "parameters": run_parameters(contract, manifest, trigger="test"),
+        "gate": gate(bool(version)), "blessed": bool(version), "pushed_version": version,
+        "history": History(loss=(1.0, 0.5), accuracy=(0.4, 0.8), val_loss=(0.9, 0.6), val_accuracy=(0.5, 0.7)),
+    }  # fmt: skip
+    return RunRecord.model_validate(values | changes)
+
+
+@pytest.fixture
+def manifest(settings: Settings, contract: Contract) -> Path:
+    return month_export(contract, settings, settings.folder("export").absolute() / "0")
+
+
+@pytest.fixture
+def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
+    """The home with its past: an old version whose folder is gone, the one that serves, and a refused run."""
+    whole = SliceAccuracy(feature="", value="", rows=293, accuracy=0.88, champion_accuracy=0.87)
+    failed = {"accuracy": 0.8, "champion_accuracy": 0.9, "failed": ("bounds", "champion")}
+    part = SliceAccuracy.model_validate({"feature": "training", "value": "1", "rows": 51, **failed})
+    evaluation = Evaluation(above=0.85, below=0.95, champion_margin=0.01, slices=(whole, part))
+    save_run(settings, record(contract, manifest, "old", OLD))
+    save_run(settings, record(contract, manifest, "newer", SERVES, evaluation=evaluation))
+    save_run(settings, record(contract, manifest, "refused"))
+    folder = settings.folder("models") / SERVES
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").touch()
+    lake = Path(settings.area("lake"))
+    write_deltalake(str(lake / "gold" / contract.use_case / "drift"), drift_rows())
+    write_deltalake(str(lake / "silver" / contract.use_case / "predictions"), predictions(contract, settings))
+    return settings
+
+
+def drift_rows() -> pd.DataFrame:
+    """Two months of the version that serves; the second drifted."""
+    rows = []
+    for month, score, state in (("2023-02", 0.05, "stable"), ("2023-03", 0.6, "drift")):
+        common = {
+            "model_version": SERVES, "kind": "month", "month": month, "first": f"{month}-01", "last": f"{month}-28",
+            "rows": 60, "state": state, "reason": "", "drifted": state == "drift",
+        }  # fmt: skip
+        rows += [
+            {**common, "column_kind": "feature", "column": "age", "score": score / 3, "threshold": 0.1},
+            {**common, "column_kind": "dataset", "column": "dataset", "score": score, "threshold": 0.5},
+        ]
+    return pd.DataFrame(rows)
+
+
+def predictions(contract: Contract, settings: Settings) -> pd.DataFrame:
+    """60 requests of 2023-03: 40 answered by the version that serves, 10 by the old one, 10 by rules alone."""
+    rows = sample_month(contract, settings, 2).head(60)[list(contract.features)].copy()
+    rows["month"] = "2023-03"
+    rows["at"] = [f"2023-03-{1 + number % 28:02d}T00:00:00+00:00" for number in range(60)]
+    rows["answered_at"] = pd.Timestamp("2026-01-01T00:00:00Z")
+    rows["_source_file"] = "requests.jsonl"
+    rows["model_version"] = [SERVES] * 40 + [OLD] * 10 + [None] * 10
+    answers = np.random.default_rng(1).dirichlet([1, 1, 1], 60)
+    answers[50:] = np.nan
+    for number, name in enumerate(contract.label.class_names):
+        rows[f"probability_{name}"] = answers[:, number]
+    return rows
+
+
+@pytest.fixture
+def site(settings: Settings, contract: Contract) -> FastAPI:
+    return pages(settings, contract)
+
+
+def pages(
+    settings: Settings,
+    contract: Contract,
+    window: Callable[[], tuple[Reference | NoReference, pd.DataFrame]] = lambda: (NOTHING, pd.DataFrame()),
+) -> FastAPI:
+    app = FastAPI()
+    app.include_router(pages_router(settings, contract, Present(lambda: SERVES, window)))
+    return app
+
+
+@pytest.fixture
+def client(site: FastAPI) -> Iterator[TestClient]:
+    with TestClient(site) as started:
+        yield started
