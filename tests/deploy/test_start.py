@@ -19,9 +19,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from deltalake import DeltaTable
 from sqlalchemy import create_engine, text
 
-from lakeloop.cli.app import app
 from lakeloop.platform.airflow_environment import AIRFLOW
 from lakeloop.platform.marked_processes import end_strays, marked_processes
 from tests.deploy.compose_file import TOOLS, is_one_shot
@@ -34,14 +34,15 @@ pytestmark = [
     pytest.mark.skipif(not TOOLS.exists(), reason="the compose program is not there (`make compose-tools`)"),
 ]
 NOT_HERE = {"grafana"}
-LONGEST_SECONDS = 240.0
-WRITES_AND_READS = """
+LONGEST_SECONDS = 300.0
+PATIENCE = 60.0
+"""Seconds for one answer: the services of a whole platform share two processors with the test."""
+WRITES = """
 import sys
 from lakehouse.session import spark_session
 from lakeloop.settings import load_settings
 spark = spark_session(load_settings())
-spark.range(1000).write.format("delta").save(sys.argv[1])
-print(*spark.read.format("delta").load(sys.argv[1]).selectExpr("count(id)", "sum(id)").first())
+spark.range(0, 1000, 1, 2).write.format("delta").save(sys.argv[1])
 spark.stop()
 """
 DONE, HEALTHY = "service_completed_successfully", "service_healthy"
@@ -127,10 +128,6 @@ def stand_in(name: str, started: Started) -> Started:
         command = [sys.executable, "-m", "serving.model_server", "--port", flags["rest_api_port"]]
         command += ["--grpc-port", flags["port"], "--model", f"{flags['model_name']}={flags['model_base_path']}"]
         return replace(started, command=command)
-    if name == "tensorboard" and "tensorboard" not in {command.name for command in app.registered_commands}:
-        options = started.command[2:]
-        command = [sys.executable, "-m", "tensorboard.main", "--logdir", started.environment["LAKELOOP_HOME"], *options]
-        return replace(started, command=command)
     if name == "notebooks" and os.geteuid() == 0:  # in its container nobody is root
         return replace(started, command=[*started.command, "--allow-root"])
     return started
@@ -177,32 +174,35 @@ def test_airflow_reads_its_dags_on_postgresql_and_lets_the_secrets_users_in(
     passwords = json.loads((machine.secrets / "airflow-passwords.json").read_text())
     url = f"http://127.0.0.1:{machine.port('api-server', 8080)}"
     for user, password in passwords.items():
-        answer = httpx.post(f"{url}/auth/token", json={"username": user, "password": password}, trust_env=False)
+        answer = httpx.post(
+            f"{url}/auth/token", json={"username": user, "password": password}, trust_env=False, timeout=PATIENCE
+        )
         assert answer.is_success, (user, answer.text)
 
 
-def test_a_delta_table_is_written_and_read_on_the_spark_cluster(platform: tuple[ThisMachine, Running]) -> None:
+def test_a_delta_table_is_written_by_the_spark_cluster(platform: tuple[ThisMachine, Running]) -> None:
     machine, _ = platform
     task = machine.started("scheduler")
-    done = _run(task, [sys.executable, "-c", WRITES_AND_READS, str(machine.folder / "table")])
+    table = str(machine.folder / "table")
+    done = _run(task, [sys.executable, "-c", WRITES, table])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.split() == ["1000", "499500"]
+    assert sorted(DeltaTable(table).to_pandas()["id"]) == list(range(1000))
     master = f"http://127.0.0.1:{machine.port('spark-master', 8090)}/json/"
-    (application,) = httpx.get(master, trust_env=False).json()["completedapps"]
+    (application,) = httpx.get(master, trust_env=False, timeout=PATIENCE).json()["completedapps"]
     assert (application["name"], application["cores"]) == ("lakeloop", 1)  # spark-defaults.conf is heard
 
 
 def test_prometheus_finds_its_targets_and_notebooks_want_their_token(platform: tuple[ThisMachine, Running]) -> None:
     machine, _ = platform
     url = f"http://127.0.0.1:{machine.port('prometheus', 9090)}/api/v1/targets"
-    targets = httpx.get(url, trust_env=False).json()["data"]["activeTargets"]
+    targets = httpx.get(url, trust_env=False, timeout=PATIENCE).json()["data"]["activeTargets"]
     assert {t["labels"]["job"]: t["health"] for t in targets} == {
         "lakeloop-monitor": "up", "lakeloop-gateway": "up", "lakeloop-models": "up",
     }  # fmt: skip
     notebooks = f"http://127.0.0.1:{machine.port('notebooks', 8888)}/api/contents"
     token = (machine.secrets / "notebooks-token").read_text()
-    assert httpx.get(notebooks, trust_env=False).status_code == 403
-    with_token = httpx.get(notebooks, headers={"Authorization": f"token {token}"}, trust_env=False)
+    assert httpx.get(notebooks, trust_env=False, timeout=PATIENCE).status_code == 403
+    with_token = httpx.get(notebooks, headers={"Authorization": f"token {token}"}, trust_env=False, timeout=PATIENCE)
     assert with_token.status_code == 200
 
 
