@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes what the containers keep secret: with the platform's environment where it is there, else with uv and the
-# five packages of the base, so that a machine with nothing but Docker and uv can bring the containers up.
+# Makes what the containers keep secret: with the platform's environment where it is there, else with uv and
+# the few packages of the base, so that a machine with nothing but Docker and uv can bring the containers up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

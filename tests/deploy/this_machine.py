@@ -60,7 +60,7 @@ class ThisMachine:
         for folder in (temporary, workplace):
             folder.mkdir(parents=True, exist_ok=True)
         return Started(
-            [self._text(name, word, mounts) for word in words],
+            self._words(name, words, mounts),
             {
                 "PATH": f"{Path(sys.executable).parent}:{PROGRAMS}:{os.environ['PATH']}",
                 "HOME": str(temporary), "TMPDIR": str(temporary), "LANG": "C.UTF-8",
@@ -68,7 +68,7 @@ class ThisMachine:
                 MARK: str(self.folder),  # by which all processes are found again, and ended
                 **told,
             },
-            [self._text(name, word, mounts) for word in service.get("healthcheck", {}).get("test", [])[1:]],
+            self._words(name, service.get("healthcheck", {}).get("test", [])[1:], mounts),
             workplace,
         )  # fmt: skip
 
@@ -98,6 +98,12 @@ class ThisMachine:
             place = target / path.relative_to(source) if path != source else target
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(self._addresses(name, path.read_text(encoding="utf-8")), encoding="utf-8")
+
+    def _words(self, name: str, words: list[str], mounts: dict[str, str]) -> list[str]:
+        """A command line; a service's name is an address only after `--host`, and may be a subcommand elsewhere."""
+        told = [self._text(name, word, mounts) for word in words]
+        follows_host = [False, *(word == "--host" for word in words)]
+        return ["127.0.0.1" if asked else word for asked, word in zip(follows_host, told, strict=False)]
 
     def _text(self, name: str, text: str, mounts: dict[str, str]) -> str:
         paths = "|".join(re.escape(path) for path in mounts)
