@@ -40,6 +40,7 @@ exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 
 book: setup ## Build docs/ as a book: runs its notebooks (some minutes), needs no network to be read
 	@deploy/setup.sh book
+	@$(BIN)/pytest tests/docs
 	@$(BIN)/python -m docs.book $(if $(KEEP_RUN),--keep)
 
 test: setup airflow ## All tests that matter every day (under 15 minutes on 2 cores)
