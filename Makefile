@@ -58,7 +58,7 @@ lint: setup ## Style, formatting, and the one direction of imports
 	@$(BIN)/lint-imports
 
 types: setup ## Types
-	@$(BIN)/mypy $(CODE) bench docs/book
+	@$(BIN)/mypy $(CODE) bench docs/book docs/workshop
 
 format: setup ## Rewrite the code in the house's format
 	@$(BIN)/ruff check --fix .
