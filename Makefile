@@ -40,6 +40,7 @@ exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 
 book: setup ## Build docs/ as a book: runs its notebooks (some minutes), needs no network to be read
 	@deploy/setup.sh book
+	@$(BIN)/pytest tests/docs
 	@$(BIN)/python -m docs.book $(if $(KEEP_RUN),--keep)
 
 test: setup airflow compose-tools ## All tests that matter every day (under 15 minutes on 2 cores)
@@ -72,7 +73,7 @@ compose-down: ## Stop the containers; the volumes stay
 	@docker compose down
 
 types: setup ## Types
-	@$(BIN)/mypy $(CODE) bench docs/book
+	@$(BIN)/mypy $(CODE) bench docs/book docs/workshop
 
 format: setup ## Rewrite the code in the house's format
 	@$(BIN)/ruff check --fix .

@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from lakeloop.platform.marked_processes import MARK, end_strays
 
-CELL_SECONDS = 600
+CELL_SECONDS = 1200
 LONGEST = 60
 """Lines of a failed cell's output that are told, the last ones."""
 PORTS = ("MODEL_SERVER", "MODEL_SERVER_GRPC", "GATEWAY", "MONITOR")
@@ -113,7 +113,7 @@ def _environment(home: Path, pages: Path) -> dict[str, str]:
         **kept,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "LAKELOOP_HOME": str(home),
-        "LAKELOOP_SPARK_KEEP_SECONDS": "120",
+        "LAKELOOP_SPARK_KEEP_SECONDS": "600",
         "LAKELOOP_BOOK_PAGES": str(pages),
         **{f"LAKELOOP_{name}_PORT": str(port) for name, port in zip(PORTS, _free_ports(len(PORTS)), strict=True)},
         MARK: str(home),

@@ -91,6 +91,9 @@ def _answers_again(contract: Contract, folder: Path, version: str, rows: pd.Data
 def _examples(
     settings: Settings, contract: Contract, folder: Path, version: str, served: pd.DataFrame, gaps: list[str]
 ) -> ModelCheck:
+    from tfx_pipeline.quiet import quiet_libraries
+
+    quiet_libraries()
     from tfx_pipeline.training_examples import training_examples
 
     key, month = contract.key.column, contract.event_time.column

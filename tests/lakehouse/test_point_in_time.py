@@ -154,6 +154,7 @@ def test_before_anything_came_nothing_is_read_and_other_endings_are_refused(lake
         write_features(pa.table({"a": [1]}), tmp_path / "out.json")
 
 
+@pytest.mark.long
 def test_where_the_truth_comes_with_the_features_every_row_has_a_label(spark: SparkSession, tmp_path: Path) -> None:
     lake = open_lake(spark, tmp_path, "churn")
     header = "customer,period,plan,usage,left\n"
