@@ -1,5 +1,6 @@
 """Who answers a row, model or rules, and why: one function for the gateway and for scoring whole tables."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,9 +42,10 @@ def why_not_ask(
             return f"segment switched off: {segment.text}"
     for name, usual in fallback.ranges.items():
         if not usual.at_least <= row[name] < usual.below:
-            return (
-                f"out of range: {name} is {row[name]:g}, the model answers {usual.at_least:g} to below {usual.below:g}"
-            )
+            told = f"{row[name]:g}"
+            if usual.at_least <= float(told) < usual.below:  # 9.9999999 is not 10
+                told = str(row[name])
+            return f"out of range: {name} is {told}, the model answers {usual.at_least:g} to below {usual.below:g}"
     return ""
 
 
@@ -66,6 +68,11 @@ def model_answer(
     """The model's answer, unless it is less sure than the contract wants: then the rules'."""
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     if contract.fallback is not None and rules is not None and probabilities[best] < contract.fallback.confidence_below:
-        wanted = f"{probabilities[best]:.2f} is below {contract.fallback.confidence_below:g}"
+        wanted = f"{_cut(probabilities[best])} is below {contract.fallback.confidence_below:g}"
         return rules_answer(contract, rules, row, f"low confidence: {wanted}", probabilities)
     return Answer(contract.label.class_names[best], best, tuple(probabilities), "model", OK)
+
+
+def _cut(probability: float) -> str:
+    """Two digits, never rounded up: 0.499 is not shown as the 0.5 it falls short of."""
+    return f"{math.floor(probability * 100 + 1e-6) / 100:.2f}"

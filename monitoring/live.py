@@ -37,7 +37,8 @@ LOOK_SECONDS = 0.25
 SHOW_SECONDS = 1.0
 """The gauges follow new requests this soon."""
 REFERENCE_SECONDS = 60.0
-"""A reference that is missing, or lacks what the model answers on it, is looked for again this often."""
+"""A reference that is missing, or lacks what the model answers on it, is looked for again this often, and as soon as
+the model server answers."""
 AGAIN_SECONDS = 2.0
 CONFIDENCE = "confidence"
 
@@ -161,9 +162,11 @@ class LiveMonitor:
         )
 
     def _follow_the_model(self) -> None:
+        answered = self._model.available
         changed = self._model.look()
         incomplete = isinstance(self._reference, NoReference) or self._reference.predictions is None
-        again = incomplete and time.monotonic() - self._reference_at >= REFERENCE_SECONDS
+        answers_now = self._model.available and not answered
+        again = incomplete and (answers_now or time.monotonic() - self._reference_at >= REFERENCE_SECONDS)
         if not (changed or again or self._reference_at == float("-inf")):
             return
         version = self._model.version

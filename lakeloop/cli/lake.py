@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
-from lakeloop.cli.render import BAD, DIM, console, table
+from lakeloop.cli.render import BAD, DIM, console, rows_of, table
 from lakeloop.cli.result import write_result
 from lakeloop.cli.spark import keep_java, spark_of
 from lakeloop.contract import Contract
@@ -257,7 +257,8 @@ def show(
         return
     columns = [str(column) for column in rows.columns]
     numbers = [column for column in columns if rows[column].dtype.kind in "if"]
-    console.print(table(columns, rows.itertuples(index=False), numbers))
+    for part in rows_of(columns, list(rows.itertuples(index=False, name=None)), numbers):
+        console.print(part)
     console.print(f"{len(rows):,} of {total:,} rows", style=DIM)
 
 

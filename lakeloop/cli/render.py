@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 160
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 GOOD, BAD, DIM = "green", "bold red", "dim"
+BROKEN = 1.5
+"""So many times as wide as the terminal a table may be before folding its columns makes it unreadable."""
+FAR_TOO_WIDE = 100_000
 
 
 def progress() -> Progress:
@@ -41,6 +44,14 @@ def table(
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else _text(cell) for cell in row))
     return made
+
+
+def rows_of(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Sequence[str] = ()) -> Iterable[Table]:
+    """The rows as one table, or, where its columns would be broken into splinters, each row as a list of its own."""
+    made = table(header, rows, numbers)
+    if console.measure(made, options=console.options.update(max_width=FAR_TOO_WIDE)).maximum <= BROKEN * console.width:
+        return [made]
+    return [table((f"row {number}", ""), zip(header, row, strict=True)) for number, row in enumerate(rows, start=1)]
 
 
 def _text(cell: object) -> str:

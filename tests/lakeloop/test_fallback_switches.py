@@ -48,6 +48,7 @@ def test_a_segment_that_cannot_be_used_is_explained(contract: Contract, text: st
         ({"age": 149.999}, (), False, ""),
         ({"age": 150.0}, (), False, "out of range: age is 150, the model answers 10 to below 150"),
         ({"power": 49.5}, (), False, "out of range: power is 49.5, the model answers 50 to below 250"),
+        ({"age": 9.9999999}, (), False, "out of range: age is 9.9999999, the model answers 10 to below 150"),
         ({}, ("age == 40",), False, "segment switched off: age == 40"),
         ({}, ("age == 40",), True, "model switched off"),
         ({"age": 1.0}, ("age < 2",), False, "segment switched off: age < 2"),
@@ -64,7 +65,9 @@ def test_the_model_is_believed_from_the_contracts_confidence_on(contract: Contra
     assert (sure.prediction, sure.class_id, sure.predictor_type, sure.reason) == ("medium", 1, "model", "ok")
     unsure = model_answer(contract, lambda _: "high", ROW, [0.3, 0.4999, 0.2001])
     assert (unsure.prediction, unsure.class_id, unsure.predictor_type) == ("high", 0, "rules")
-    assert unsure.reason.startswith("low confidence") and unsure.probabilities == (0.3, 0.4999, 0.2001)
+    assert unsure.reason == "low confidence: 0.49 is below 0.5" and unsure.probabilities == (0.3, 0.4999, 0.2001)
+    plain = model_answer(contract, lambda _: "high", ROW, [0.29, 0.29, 0.29])
+    assert plain.reason == "low confidence: 0.29 is below 0.5"
     assert rules_answer(contract, lambda _: "low", ROW, "why").probabilities is None
 
 

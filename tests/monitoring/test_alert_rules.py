@@ -14,7 +14,7 @@ from monitoring.service import PROMETHEUS
 
 DEPLOY = PROJECT / "deploy"
 NAMES = {gauge.name for gauge in GAUGES}
-ELSEWHERE = {"up", "lakeloop_gateway_answers_total"}
+ELSEWHERE = {"up", "lakeloop_gateway_answers_total", "lakeloop_gateway_request_log_failures_total"}
 WORDS = {"on", "and", "or", "by", "sum", "increase", "label_replace", "use_case", "model_version", "job", "accuracy"}
 
 

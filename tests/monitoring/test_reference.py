@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
+from monitoring.live import REFERENCE_SECONDS, LiveMonitor
 from monitoring.reference import NoReference, Reference, likeliest, load_reference, through_model_server
 from serving.model_server.process import running_server
 from tests.lakehouse.test_scoring import push_model
 from tests.monitoring.conftest import NOBODY, push_facts
+from tests.monitoring.request_log import Log
+from tests.monitoring.test_live import shows
 
 
 class Model:
@@ -159,3 +163,25 @@ def test_a_version_that_no_server_serves_is_asked_where_it_lies(served: Settings
     )
     with pytest.raises(LakeloopError, match="cannot be loaded"):
         ask_model(away, contract, "8", rows)
+
+
+def test_the_live_monitor_asks_as_soon_as_the_model_server_answers(
+    served: Settings, contract: Contract, month: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both start together, or a first model was just pushed: months of a simulation pass before the next try."""
+    monkeypatch.setattr("monitoring.model_watch.LOOK_SECONDS", 0.2)
+    (served.folder("reports") / "reference" / "7.json").unlink(missing_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    Log(served).add(month(0))
+    monitor = LiveMonitor(served.model_copy(update={"model_server_url": f"http://127.0.0.1:{port}"}), contract)
+    monitor.start()
+    try:
+        before = shows(monitor, lambda s: s.verdict and s.verdict.prediction).verdict
+        assert before.prediction.score is None and "is not known" in before.prediction.note
+        with running_server({contract.use_case: served.folder("models")}, port=port):
+            after = shows(monitor, lambda s: s.verdict.prediction.score is not None, REFERENCE_SECONDS / 2)
+    finally:
+        monitor.stop()
+    assert after.model_available
