@@ -39,7 +39,9 @@ class Settings(BaseSettings):
     prometheus_port: int = 9090
     prometheus_url: str = ""
     alertmanager_port: int = 9093
+    alertmanager_url: str = ""
     tensorboard_port: int = 6006
+    tensorboard_url: str = ""
     airflow_port: int = 8080
     airflow_url: str = ""
     airflow_user: str = "admin"

@@ -101,9 +101,12 @@ def services(settings: Settings) -> Mapping[str, tuple[str, str]]:
         "Airflow": (settings.airflow_url or f"{here}{settings.airflow_port}", "runs, assets, questions to people"),
         "Gateway": (settings.gateway, "try the model in a form"),
         "Model server": (f"{settings.model_server}/v1/models/{settings.use_case}", "TensorFlow Serving's REST API"),
-        "TensorBoard": (f"{here}{settings.tensorboard_port}", "training curves of all runs: lakeloop tensorboard"),
+        "TensorBoard": (
+            settings.tensorboard_url or f"{here}{settings.tensorboard_port}",
+            "training curves of all runs: lakeloop tensorboard",
+        ),
         "Prometheus": (settings.prometheus_url or f"{here}{settings.prometheus_port}", "metrics of the present"),
-        "Alertmanager": (f"{here}{settings.alertmanager_port}", "alerts and silences"),
+        "Alertmanager": (settings.alertmanager_url or f"{here}{settings.alertmanager_port}", "alerts and silences"),
     }
 
 
