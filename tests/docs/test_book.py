@@ -28,6 +28,13 @@ def test_every_package_has_a_page_in_the_api_reference() -> None:
     assert set(PACKAGES) == found - without
 
 
+def test_operations_says_who_acts_on_every_alert() -> None:
+    rules = (PROJECT / "deploy" / "prometheus" / "rules.yml").read_text(encoding="utf-8")
+    told = (DOCS / "operations.md").read_text(encoding="utf-8")
+    alerts = re.findall(r"alert: (\w+)", rules)
+    assert alerts and [name for name in alerts if f"`{name}`" not in told] == []
+
+
 def test_the_chapters_of_the_workshop_are_run_in_their_numbers_order() -> None:
     numbers = [int(Path(chapter).name.partition("-")[0]) for chapter in notebooks()]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= 9
