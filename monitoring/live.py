@@ -56,7 +56,10 @@ class Performance(Protocol):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is known of a use case at a moment. Times are Unix seconds, 0 where nothing happened yet."""
+    """What is known of a use case at a moment. Times are Unix seconds, 0 where nothing happened yet.
+
+    `model_available` is None until the model server was asked: a monitor that starts must not call it away.
+    """
 
     model_version: str = ""
     verdict: Verdict | None = None
@@ -67,7 +70,7 @@ class Snapshot:
     last_request_at: float = 0.0
     windows: int = 0
     episode_id: str = ""
-    model_available: bool = False
+    model_available: bool | None = None
     model_problem: str = ""
     undelivered: int = 0
     unreadable: int = 0
@@ -152,8 +155,6 @@ class LiveMonitor:
         if self._new_rows and time.monotonic() - self._shown_at >= SHOW_SECONDS:
             self._judge_newest()
         self._show(
-            model_available=self._model.available,
-            model_problem=self._model.problem,
             requests=self._requests,
             last_request_at=self._last_request_at,
             undelivered=undelivered(self._settings),
@@ -164,6 +165,7 @@ class LiveMonitor:
     def _follow_the_model(self) -> None:
         answered = self._model.available
         changed = self._model.look()
+        self._show(model_available=self._model.available, model_problem=self._model.problem)
         incomplete = isinstance(self._reference, NoReference) or self._reference.predictions is None
         answers_now = self._model.available and not answered
         again = incomplete and (answers_now or time.monotonic() - self._reference_at >= REFERENCE_SECONDS)
