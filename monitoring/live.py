@@ -157,7 +157,7 @@ class LiveMonitor:
         self._show(
             requests=self._requests,
             last_request_at=self._last_request_at,
-            undelivered=undelivered(self._settings),
+            undelivered=undelivered(self._settings) if self._settings.airflow_url else 0,
             unreadable=self._tail.unreadable,
             problem="",
         )

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.events import all_events
+from lakeloop.events import all_events, record_event
 from lakeloop.settings import Settings
 from monitoring.live import LiveMonitor, Snapshot
 from monitoring.monitor_state import announce
@@ -120,6 +120,15 @@ def test_an_episode_that_was_opened_but_not_written_down_is_at_the_next_start(
     with watching(home, small, on_event=lambda: told.append("event")) as monitor:
         shows(monitor, lambda s: s.windows == 1 and told)
     assert [event.key for event in all_events(home)] == [shown.episode_id]
+
+
+def test_events_wait_only_where_an_airflow_is_set(home: Settings, small: Contract) -> None:
+    record_event(home, "ground_truth", "truth-1", {})
+    with watching(home, small) as monitor:
+        assert shows(monitor, lambda s: s.model_available is not None or s.model_problem).undelivered == 0
+    waiting = home.model_copy(update={"airflow_url": "http://127.0.0.1:9"})
+    with watching(waiting, small) as monitor:
+        shows(monitor, lambda s: s.undelivered == 1)
 
 
 def test_few_requests_are_shown_and_judged_by_nobody(home: Settings, small: Contract, rows: Any) -> None:

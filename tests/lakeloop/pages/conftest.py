@@ -87,7 +87,7 @@ def predictions(contract: Contract, settings: Settings) -> pd.DataFrame:
     rows["month"] = "2023-03"
     rows["at"] = [f"2023-03-{1 + number % 28:02d}T00:00:00+00:00" for number in range(60)]
     rows["answered_at"] = pd.Timestamp("2026-01-01T00:00:00Z")
-    rows["_source_file"] = "requests.jsonl"
+    rows["_source_file"], rows["_batch"] = "requests.jsonl", 1
     rows["model_version"] = [SERVES] * 40 + [OLD] * 10 + [None] * 10
     answers = np.random.default_rng(1).dirichlet([1, 1, 1], 60)
     answers[50:] = np.nan
