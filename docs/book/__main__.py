@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from docs.book.contents import BUILD, DOCS, notebooks
 from docs.book.execution import ChapterFailed, run_chapters
-from docs.book.offline import problems
+from docs.book.offline import problems, without_font_preloads
 from docs.book.reference_pages import reference_pages
 
 CHAPTER = re.compile(r"(\]\([^)\s]*\b\d\d-[a-z-]+)\.md\b")
@@ -38,6 +38,7 @@ def main() -> int:
     _tell("writing the pages …")
     if not _build():
         return 1
+    without_font_preloads(HTML)
     shutil.copytree(PAGES, HTML / "pages", dirs_exist_ok=True)
     found = problems(HTML)
     for problem in found:

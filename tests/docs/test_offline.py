@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from docs.book.offline import problems
+from docs.book.offline import problems, without_font_preloads
 
 
 def book(folder: Path, page: str, css: str = "") -> list[str]:
@@ -33,6 +33,15 @@ def test_what_is_loaded_from_elsewhere_is_named(tmp_path: Path) -> None:
         "https://cdn.example/require.js", "//fonts.example/a.css", "https://x.example/a.png", "https://x.example/b.css",
         "https://fonts.example/f.woff2",
     ]  # fmt: skip
+
+
+def test_the_hint_that_browsers_refuse_on_a_disk_is_taken_out(tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text(
+        '<link rel="preload" as="font" crossorigin href="a.woff2" />\n<link rel="preload" as="script" href="b">'
+    )
+    without_font_preloads(tmp_path)
+    assert page.read_text() == '<link rel="preload" as="script" href="b">'
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
