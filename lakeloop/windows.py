@@ -21,8 +21,6 @@ class JudgedWindow:
 
     month: str
     version: str
-    first: str
-    last: str
     rows: int
     state: str
     reason: str
@@ -103,7 +101,11 @@ def _window(rows: list[dict[str, Any]]) -> JudgedWindow:
     order = {FEATURE: 0, PREDICTION: 1}
     columns = sorted((row for row in rows if row is not whole), key=lambda row: order.get(row["column_kind"], 2))
     return JudgedWindow(
-        month=whole["month"], version=whole["model_version"], first=whole["first"], last=whole["last"],
-        rows=whole["rows"], state=whole["state"], reason=whole["reason"], share=whole["score"],
+        month=whole["month"],
+        version=whole["model_version"],
+        rows=whole["rows"],
+        state=whole["state"],
+        reason=whole["reason"],
+        share=whole["score"],
         scores={row["column"]: (row["score"], row["threshold"], row["drifted"]) for row in columns},
-    )  # fmt: skip
+    )

@@ -1,11 +1,9 @@
 """The rows of silver/predictions that a window is judged by, and one window of them read without Spark."""
 
-from datetime import datetime
-
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFound, WrongUse
 from lakeloop.lake_tables import Filter, read_lake_table
 from lakeloop.settings import Settings
 from monitoring.reference import PREDICTION, likeliest
@@ -42,12 +40,14 @@ def read_window(
 
     Raises:
         NotFound: there are none; the text says what to do.
+        WrongUse: `first` or `last` is no moment, or stands alone.
     """
+    bounds = _bounds(first, last)
     filters: list[Filter] = [(contract.event_time.column, "=", month)]
     frame = read_lake_table(settings, PREDICTIONS, columns_of(contract), filters)
-    if frame is not None and first and last:
+    if frame is not None and bounds is not None:
         times = pd.to_datetime(frame[AT], utc=True, format="ISO8601")
-        frame = frame[times.between(datetime.fromisoformat(first), datetime.fromisoformat(last))]
+        frame = frame[times.between(*bounds)]
     if frame is not None:
         answered = frame[VERSION].value_counts()
         alone = answered.empty or version == max(answered.index, key=lambda known: (answered[known], known))
@@ -58,3 +58,17 @@ def read_window(
             "`lakeloop lake stream` brings the requests into the lake"
         )
     return rows_of_version(frame, contract, version)
+
+
+def _bounds(first: str, last: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """Both ends of a window in UTC; None: the whole month."""
+    if not first and not last:
+        return None
+    wrong = f"a window goes from `first` to `last`, both as 2024-01-01T00:00:00Z; given: {first!r}, {last!r}"
+    if not first or not last:
+        raise WrongUse(wrong)
+    try:
+        begin, end = (pd.to_datetime(text, utc=True, format="ISO8601") for text in (first, last))
+    except ValueError:
+        raise WrongUse(wrong) from None
+    return begin, end

@@ -53,11 +53,6 @@ class ModelPage:
         run = self.run
         return f"Model version {run.pushed_version}" if run.pushed_version else f"Run {run.run_id}"
 
-    @property
-    def own_decision(self) -> Decision | None:
-        """The decision that this run was a candidate of."""
-        return next((d for d in self.decisions if any(c.run_id == self.run.run_id for c in d.candidates)), None)
-
 
 def model_page(settings: Settings, contract: Contract, run: RunRecord) -> ModelPage:
     """Everything the page shows at once; windows' statistics come when they are asked for."""
@@ -88,7 +83,6 @@ def model_page(settings: Settings, contract: Contract, run: RunRecord) -> ModelP
 class WindowStatistics:
     """A window's requests beside the rows its model was trained on."""
 
-    window: JudgedWindow
     statistics: Statistics
     anomalies: Sequence[Anomaly]
 
@@ -99,7 +93,7 @@ def window_statistics(settings: Settings, run: RunRecord, window: JudgedWindow) 
     if not folder.is_dir():
         return None
     both = {**read_statistics(run.statistics_uri), **read_statistics(str(folder))}
-    return WindowStatistics(window, both, read_anomalies(folder))
+    return WindowStatistics(both, read_anomalies(folder))
 
 
 def _schema(settings: Settings, run: RunRecord) -> Schema | None:

@@ -147,9 +147,10 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         )  # fmt: skip
 
     @router.get("/models/{version}/windows/{month}/evidently")
-    def evidently(version: str, month: str) -> HTMLResponse:
+    def evidently(version: str, month: str, first: str = "", last: str = "") -> HTMLResponse:
+        """Evidently's own report of a month, or of a window in it: by its first and last moment."""
         try:
-            rows = read_window(settings, contract, version, month)
+            rows = read_window(settings, contract, version, month, first, last)
             page = evidently_page(load_reference(settings, contract, version), rows, contract)
         except LakeloopError as problem:
             return missing(f"Requests of {month}", problem)

@@ -141,6 +141,8 @@ def test_what_a_text_names_is_found_out(told: Settings, client: TestClient, of: 
         ("/lineage/table/gold/training@x", 400, "version&#39;s number"),
         ("/decisions/d9", 404, "nothing was decided yet"),
         ("/windows/now", 404, "no model serves"),
+        (f"/models/{SERVES}/windows/2023-03/evidently?first=x&last=y", 400, "a window goes from `first` to `last`"),
+        (f"/models/{SERVES}/windows/2023-03/evidently?first=2023-03-01T00:00:00Z", 400, "a window goes from `first`"),
         ("/static/start.html", 404, "there is no start.html here"),
     ],
 )
