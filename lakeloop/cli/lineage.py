@@ -208,10 +208,17 @@ def _show_affected(found: "Affected") -> None:
     if not found.models:
         console.print("no model was trained on them")
         return
-    header = ("model", "run", "trained on", "rows from it", "of", "decision", "predictions")
+    header = ("model", "run", "trained on", "rows from it", "of", "made for", "predictions")
     rows = [
-        (m.version or "not pushed", m.run_id, f"gold/training@{m.delta_version}",
-         "not known" if m.rows is None else f"{m.rows:,}", f"{m.of_rows:,}", m.decision or "by hand", f"{m.requests:,}")
+        (
+            m.version or "not pushed",
+            m.run_id,
+            f"gold/training@{m.delta_version}",
+            "not known" if m.rows is None else f"{m.rows:,}",
+            f"{m.of_rows:,}",
+            m.decision or m.trigger or "by hand",
+            f"{m.requests:,}",
+        )
         for m in found.models
-    ]  # fmt: skip
-    console.print(table(header, rows, ("rows from it", "of", "predictions"), whole=("run", "decision")))
+    ]
+    console.print(table(header, rows, ("rows from it", "of", "predictions"), whole=("run", "made for")))

@@ -27,7 +27,8 @@ class AffectedModel(GraphPart):
     delta_version: int = Field(description="version of gold/training its rows came from")
     rows: int | None = Field(description="rows from the delivery; none: not known any more, all of the file's at most")
     of_rows: int = Field(description="all rows it was given")
-    decision: str = Field("", description="decision it was a candidate of; empty: none, it was made by hand")
+    decision: str = Field("", description="decision it was a candidate of; empty: none")
+    trigger: str = Field("", description="why its run was made; empty: by hand")
     requests: int = Field(description="answered requests in the lake for which it gave the probabilities")
 
 
@@ -95,10 +96,12 @@ def _model(
     store: metadata_store.MetadataStore, known: KnownModel, model: ArtifactInfo, rows: int | None
 ) -> AffectedModel:
     run_id = run_of_artifact(store, model.id)
+    notes = notes_of_run(store, run_id)
     return AffectedModel(
         version=known.version,
         run_id=run_id,
-        decision=notes_of_run(store, run_id).get("decision_id", ""),
+        decision=notes.get("decision_id", ""),
+        trigger=notes.get("trigger", ""),
         delta_version=int(model.properties["delta_version"]),
         rows=rows,
         of_rows=int(model.properties.get("rows", "0")),

@@ -247,6 +247,9 @@ for (const field of fields) {
 form.addEventListener("input", showCurl);
 form.addEventListener("submit", ask);
 form.addEventListener("reset", () => setTimeout(() => {
+  last = null;
+  by("result").hidden = true;
+  by("empty").hidden = false;
   showMessage("");
   for (const field of fields) { showHint(field); if (field.kind === "switch") showYesNo(field); }
   showCurl();
