@@ -46,8 +46,9 @@ LATER_COLUMNS = (
     "choice_details string COMMENT 'candidate, requirement or segment that was chosen, and why'",
     "chosen_by string COMMENT 'who answered'",
     "chosen_at timestamp COMMENT 'when'",
+    "judged_version bigint COMMENT 'version of gold/training that the rows compared on are from'",
 )
-"""Added to tables that were made before people were asked; null in their old rows."""
+"""Added to tables that an older release made; null in their old rows."""
 
 
 def record_decision(spark: SparkSession, settings: Settings, decision: Decision) -> None:

@@ -1,29 +1,45 @@
-"""One month of labelled rows for judging a model."""
+"""Labelled rows of some months: for judging a model, and for seeing what has changed since it was trained."""
+
+from collections.abc import Collection
 
 import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
-from lakehouse.export import labelled_months, no_truth
+from lakehouse.export import export_columns, labelled_months, no_truth
 from lakehouse.layout import TRAINING, table_exists, table_path
 from lakehouse.schema import quoted
+from lakehouse.tables import read_table
 from lakeloop.contract import Contract
 from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
 
 
-def labelled_month(spark: SparkSession, contract: Contract, settings: Settings, month: int) -> pd.DataFrame:
+def labelled_month(
+    spark: SparkSession, contract: Contract, settings: Settings, month: int, version: int | None = None
+) -> pd.DataFrame:
     """The month's rows of gold/training, sorted by key: key, event time, features, truth, class id, class name.
+
+    `version` is the table's; default: the newest.
 
     Raises:
         NotFound: the month has no labelled rows; the text says when its truth is delivered and which months have.
     """
-    path = table_path(settings, "gold", TRAINING)
-    if not table_exists(spark, path):
+    if not table_exists(spark, table_path(settings, "gold", TRAINING)):
         raise NotFound(no_truth(contract, month, {}))
-    table = spark.read.format("delta").load(path)
+    table = read_table(spark, settings, f"gold/{TRAINING}", version)
     rows = table.where(sf.col(quoted(contract.event_time.column)) == contract.month_name(month))
     frame = rows.toArrow().to_pandas()
     if frame.empty:
         raise NotFound(no_truth(contract, month, labelled_months(table, contract)))
     return frame.sort_values(contract.key.column, ignore_index=True)
+
+
+def exported_columns_of(
+    spark: SparkSession, contract: Contract, settings: Settings, months: Collection[int], version: int
+) -> pd.DataFrame:
+    """The columns of an export for these months of gold/training at a version, in no order."""
+    names = [contract.month_name(month) for month in months]
+    rows = read_table(spark, settings, f"gold/{TRAINING}", version)
+    wanted = rows.where(sf.col(quoted(contract.event_time.column)).isin(names))
+    return wanted.select(*map(quoted, export_columns(contract))).toArrow().to_pandas()

@@ -63,6 +63,7 @@ class Decision(DecisionPart):
     champion_checks: tuple[GateCheck, ...] = ()
     with_truth: bool = Field(description="whether newer ground truth than the champion's was there")
     judged_on: str = Field("", description="the rows compared on, in words")
+    judged_version: int | None = Field(None, description="version of gold/training those rows are from")
     judged_rows: int = 0
     effective_rows: float | None = Field(None, description="what the weighted rows tell as much as (Kish)")
     drifted: tuple[str, ...] = Field((), description="drifted features, the furthest first")

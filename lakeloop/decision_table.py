@@ -33,6 +33,11 @@ def find_decision(settings: Settings, decision_id: str = "") -> Decision:
     return found
 
 
+def judged_versions(settings: Settings) -> set[int]:
+    """The versions of gold/training that champions and candidates were compared on."""
+    return {d.judged_version for d in read_decisions(settings) if d.judged_version is not None}
+
+
 def _decision(row: Mapping[str, object]) -> Decision:
     """Columns that are null in old rows take the record's defaults."""
     decision = Decision.model_validate({name: value for name, value in row.items() if value is not None})

@@ -76,8 +76,9 @@ def print_decision(decision: Decision) -> None:
     if decision.candidates:
         console.print("", _scores(decision), "", _checks(decision.candidates), "", sep="\n")
     if decision.judged_on:
+        gold = f" of gold/training@{decision.judged_version}" if decision.judged_version is not None else ""
         weighted = f"; they tell as much as {decision.effective_rows:.0f}" if decision.effective_rows else ""
-        console.print(f"compared on {decision.judged_on}{weighted}")
+        console.print(f"compared on {decision.judged_on}{gold}{weighted}")
     for candidate in decision.candidates:
         if candidate.error:
             console.print(f"{candidate.name} failed: {candidate.error}", style=BAD, soft_wrap=True)

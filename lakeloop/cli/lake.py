@@ -316,8 +316,8 @@ def vacuum(
 ) -> None:
     """Remove files that no kept version needs.
 
-    Versions that an export, a model or a decision's candidate was made from are never removed. What is removed stays
-    named in `lakeloop lineage`.
+    Versions that an export or a model was made from, or that a decision was judged on, are never removed. What is
+    removed stays named in `lakeloop lineage`.
     """
     from lakehouse.maintenance import vacuum as remove_old
 
@@ -333,11 +333,13 @@ def vacuum(
 
 
 def _referred_versions(settings: Settings) -> set[int]:
-    """Versions of gold/training that ML Metadata's models were trained on."""
+    """Versions of gold/training that decisions were judged on or ML Metadata's models were trained on."""
+    from lakeloop.decision_table import judged_versions
     from tfx_pipeline.lineage.models import referred_versions
     from tfx_pipeline.metadata import has_metadata, open_store
 
+    judged = judged_versions(settings)
     if not has_metadata(settings):
-        return set()
+        return judged
     with open_store(settings) as store:
-        return referred_versions(store, settings.use_case)
+        return judged | referred_versions(store, settings.use_case)

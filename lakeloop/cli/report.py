@@ -82,7 +82,11 @@ def _runs_of(settings: Settings, version: str) -> "list[RunRecord]":
         which = f"version {version}" if version else "a model"
         raise NotFound(f"no run of {settings.use_case} pushed {which}; `lakeloop train` makes one")
     shown = pushed[-1]
-    refused = [r for r in runs if r.blessed is False and r.manifest_sha256 == shown.manifest_sha256]
+    refused = [
+        run
+        for run in runs
+        if run.blessed is False and not run.pushed_version and run.manifest_sha256 == shown.manifest_sha256
+    ]
     return [shown, *refused[-1:]]
 
 
@@ -175,13 +179,23 @@ def _story(
     text = (
         f"{len(frame):,} rows became a model that is right on {record.gate.accuracy['train']:.3f} of the train and "
         f"{record.gate.accuracy['eval']:.3f} of the eval rows; beside it: {beside}.\n"
-        f"It passed {len(record.gate.checks)} checks and was pushed as version {record.pushed_version}."
+        f"{_pushed(record)} as version {record.pushed_version}."
     )
     if curves:
         later = ", ".join(f"{curves['model'][m]:.2f} in month {m}" for m in SHOWN_MONTHS)
         text += f" Its accuracy is {later}; the truth of a month takes {contract.truth_delay} months to arrive."
     for refused in records[1:]:
-        checks = refused.gate.failed if refused.gate is not None else ()
-        failed = ", ".join(f"{check.name} {check.value:.3f}, wanted {check.bound}" for check in checks)
-        text += f"\nOn the same rows the gate refused run {refused.run_id} ({failed})."
+        text += f"\nOn the same rows the gate refused run {refused.run_id} ({_failed(refused)})."
     return text
+
+
+def _pushed(record: "RunRecord") -> str:
+    checks = len(record.gate.checks) if record.gate is not None else 0
+    if record.blessed is False:
+        return f"The gate refused it ({_failed(record)}); a person had it pushed all the same,"
+    return f"It passed {checks} checks and was pushed"
+
+
+def _failed(record: "RunRecord") -> str:
+    checks = record.gate.failed if record.gate is not None else ()
+    return ", ".join(f"{check.name} {check.value:.3f}, wanted {check.bound}" for check in checks)

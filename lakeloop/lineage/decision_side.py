@@ -1,11 +1,14 @@
 """Who wanted it: the decision, the events it took and Airflow's run, as part of an answer."""
 
+from collections.abc import Collection
 from typing import Any
 
+from lakehouse.provenance import TRAINING
 from lakeloop.errors import NotFound
 from lakeloop.events import find_event
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.lineage.graph import LineageDraft
+from lakeloop.lineage.lake_side import add_gold_if_known
 from lakeloop.lineage.pipeline_side import execution_item, version_item
 from lakeloop.settings import Settings
 from tfx_pipeline.lineage.runs import RunGraph
@@ -39,8 +42,19 @@ def add_why(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
     for artifact in graph.artifacts:
         if f"artifact {artifact.id}" in draft and artifact.properties.get("judge"):
             draft.link(f"artifact {artifact.id}", item)
+    judged_version = decision.get("judged_version")
+    if judged_version is not None:
+        gold = f"{TRAINING}@{judged_version}"
+        draft.link(gold if gold in draft else add_gold_if_known(draft, settings, TRAINING, judged_version), item)
     if decision["version"] and version_item(decision["version"]) in draft:
         draft.link(item, version_item(decision["version"]))
+
+
+def add_judged_on(draft: LineageDraft, settings: Settings, versions: Collection[int]) -> None:
+    """The decisions whose champion and candidates were compared on rows of these versions of gold/training."""
+    for row in read_lake_records(settings, "gold/decisions"):
+        if row.get("judged_version") in versions:
+            draft.link(f"{TRAINING}@{row['judged_version']}", _add_decision(draft, row))
 
 
 def _decision_of(settings: Settings, graph: RunGraph) -> dict[str, Any] | None:

@@ -42,6 +42,15 @@ def add_gold(draft: LineageDraft, settings: Settings, table: str, version: int) 
     return made
 
 
+def add_gold_if_known(draft: LineageDraft, settings: Settings, table: str, version: int) -> str:
+    """`add_gold`, or the version by its name alone with a gap where the lake does not know it any more."""
+    try:
+        return add_gold(draft, settings, table, version)
+    except NotFound as missing:
+        draft.gap(f"where the rows came from is not known any more: {missing}")
+        return draft.add("gold", f"{table}@{version}")
+
+
 def add_silver(draft: LineageDraft, settings: Settings, table: str, version: int) -> str:
     """A version of a silver table with the files its rows have their values from; gives its id.
 

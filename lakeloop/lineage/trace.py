@@ -84,6 +84,7 @@ def trace_table(settings: Settings, table: str, version: int | None) -> Lineage:
     if layer != "gold":
         made = lake_side.add_what_came_of(draft, settings, table, number)
     _add_models_of(draft, settings, made)
+    decision_side.add_judged_on(draft, settings, made)
     return draft.finish(subject)
 
 
@@ -110,7 +111,9 @@ def trace_file(settings: Settings, path: str) -> Lineage:
         draft.link(used, gold)
     if not made:
         draft.gap(f"no version of {TRAINING} has a row with values from {delivery.file} of batch {delivery.batch}")
-    _add_models_of(draft, settings, [one.gold.version for one in made])
+    versions = [one.gold.version for one in made]
+    _add_models_of(draft, settings, versions)
+    decision_side.add_judged_on(draft, settings, versions)
     return draft.finish(subject)
 
 
@@ -148,7 +151,8 @@ def _add_push_alone(draft: LineageDraft, settings: Settings, known: KnownModel) 
     item = pipeline_side.add_artifact(draft, known.pushed)
     stamps = pipeline_side.stamps(known.pushed)
     if stamps.get("delta_version", "").isdigit():
-        draft.link(_add_gold(draft, settings, stamps["delta_table"], int(stamps["delta_version"])), item)
+        gold = lake_side.add_gold_if_known(draft, settings, stamps["delta_table"], int(stamps["delta_version"]))
+        draft.link(gold, item)
 
 
 def _add_run(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
@@ -158,17 +162,8 @@ def _add_run(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
         draft.gap(f"no export of run {graph.run_id} says which version of the lake it was made from")
     else:
         artifact, table, version = export
-        draft.link(_add_gold(draft, settings, table, version), pipeline_side.artifact_item(artifact))
+        draft.link(lake_side.add_gold_if_known(draft, settings, table, version), pipeline_side.artifact_item(artifact))
     decision_side.add_why(draft, settings, graph)
-
-
-def _add_gold(draft: LineageDraft, settings: Settings, table: str, version: int) -> str:
-    """The gold version a model names; told as a gap where the lake does not know it any more."""
-    try:
-        return lake_side.add_gold(draft, settings, table, version)
-    except NotFound as missing:
-        draft.gap(f"where the rows came from is not known any more: {missing}")
-        return draft.add("gold", f"{table}@{version}")
 
 
 def _add_models_of(draft: LineageDraft, settings: Settings, versions: list[int]) -> None:

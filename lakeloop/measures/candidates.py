@@ -44,17 +44,24 @@ class Known:
     """What candidates are chosen by.
 
     `old` is the export the champion was trained on as (months, version), None where there is no champion or nobody
-    knows; `drifted` are features, the furthest first; `requests` is how many are in the current window.
+    knows; `changed` is how many rows of those months were corrected, added or withdrawn since; `drifted` are features,
+    the furthest first; `requests` is how many are in the current window.
     """
 
     labelled: tuple[int, ...]
     champion_months: tuple[int, ...] = ()
     old: tuple[Months | None, int] | None = None
+    changed: int = 0
     drifted: tuple[str, ...] = ()
     requests: int = 0
 
     @property
     def new_truth(self) -> bool:
+        """Whether there is truth the champion does not know: a newer month, or its own rows have changed."""
+        return self.newer_month or self.changed > 0
+
+    @property
+    def newer_month(self) -> bool:
         """Whether a month is labelled now that is newer than all the champion knows; true without a champion."""
         return bool(self.labelled) and self.labelled[-1] > max(self.champion_months, default=-1)
 

@@ -76,6 +76,7 @@ class Plan(Part):
     champion_checks: tuple[GateCheck, ...] = ()
     with_truth: bool
     judged_on: str = ""
+    judged_version: int | None = None
     judged_rows: int = 0
     effective_rows: float | None = None
     drifted: tuple[str, ...] = ()
@@ -180,7 +181,7 @@ def load_verdicts(settings: Settings, plan: Plan) -> tuple[JudgedCandidate | Non
 
 def _missing(settings: Settings, decision_id: str, name: str) -> str:
     if not decision_folder(settings, decision_id).is_dir():
-        known = sorted(path.name for path in decisions_folder(settings).glob("*/"))[-5:]
+        known = sorted(path.parent.name for path in decisions_folder(settings).glob(f"*/{name}"))[-5:]
         return f"there is no decision {decision_id} of {settings.use_case}; the newest are {', '.join(known) or 'none'}"
     step = {PLAN: "lakeloop decisions plan", DECISION: "lakeloop decisions compare"}.get(name, "lakeloop retrain")
     return f"decision {decision_id} did not get that far: `{step} {decision_id}` comes first"

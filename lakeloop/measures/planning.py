@@ -10,10 +10,11 @@ from lakeloop.errors import LakeloopError
 from lakeloop.events import take_open_events
 from lakeloop.gate_check import GateCheck
 from lakeloop.git import git_commit
+from lakeloop.manifest import read_manifest
 from lakeloop.measures import decision_files as files
 from lakeloop.measures.asked import Asked, Listener, Workplace
 from lakeloop.measures.candidates import Candidate, candidates_for, checked_strategy
-from lakeloop.measures.comparison import JudgingRows, newest_truth, old_truth
+from lakeloop.measures.comparison import JudgingRows, held_out, newest_truth, old_truth
 from lakeloop.measures.decision_files import Begun, Plan, PlannedCandidate, TakenEvent
 from lakeloop.measures.export_weights import ExportWeights
 from lakeloop.measures.situation import Prepared, Situation, judging_export, prepare, survey, take_in_requests
@@ -62,8 +63,8 @@ def plan(work: Workplace, begun: Begun) -> Plan:
             take_in_requests(spark, contract, settings)
         situation = survey(spark, contract, settings)
         candidates = candidates_for(asked.strategy, contract, situation.known, asked.months, asked.trials)
-        prepared = prepare(spark, contract, settings, candidates)
-        old = judging_export(spark, contract, settings, situation.known) if situation.known.labelled else None
+        prepared = prepare(spark, contract, settings, situation, candidates)
+        old = judging_export(spark, contract, settings, situation) if situation.known.labelled else None
     _tell(work.listener, contract, situation, candidates)
     weights = ExportWeights(contract, settings, situation.window)
     report = _judge_champion(work, situation)
@@ -79,6 +80,7 @@ def plan(work: Workplace, begun: Begun) -> Plan:
         champion_checks=checks_of(report),
         with_truth=situation.known.new_truth,
         judged_on=rows.what if rows is not None else "",
+        judged_version=_judged_version(situation, old),
         judged_rows=len(rows.frame) if rows is not None else 0,
         effective_rows=rows.effective if rows is not None else None,
         drifted=situation.known.drifted,
@@ -127,12 +129,12 @@ def _open_run(
 
 
 def _judge_champion(work: Workplace, situation: Situation) -> GateReport | None:
-    """The champion on the newest truth it has not seen, all rows of that month."""
+    """The champion on the newest truth: a whole month it has not seen, or the eval rows of one it has."""
     if situation.champion is None or not situation.known.new_truth:
         return None
     folder = model_folder(work.settings, situation.champion.version)
-    name = f"month {situation.newest_month}"
-    return validate_model(folder, work.contract, situation.newest, name=name)
+    rows = situation.newest if situation.known.newer_month else held_out(work.contract, situation.newest)
+    return validate_model(folder, work.contract, rows, name=f"month {situation.newest_month}")
 
 
 def _judging_rows(
@@ -143,6 +145,13 @@ def _judging_rows(
     if situation.known.new_truth:
         return newest_truth(work.contract, situation)
     return old_truth(work.contract, weights.rows(old), weights.of(old), len(situation.window))
+
+
+def _judged_version(situation: Situation, old: Path | None) -> int | None:
+    """The version of gold/training that `_judging_rows` are from."""
+    if old is None:
+        return None
+    return situation.gold_version if situation.known.new_truth else read_manifest(old).version
 
 
 def _champion_score(work: Workplace, situation: Situation, rows: JudgingRows | None) -> float | None:
@@ -156,7 +165,9 @@ def _tell(listener: Listener, contract: Contract, situation: Situation, candidat
     listener.say(f"champion: {f'version {champion.version}' if champion is not None else 'none yet'}")
     if known.labelled:
         newest = f"{known.labelled[-1]} ({contract.month_name(known.labelled[-1])})"
-        listener.say(f"newest labelled month: {newest}, {'new' if known.new_truth else 'known to the champion'}")
+        listener.say(f"newest labelled month: {newest}, {'new' if known.newer_month else 'known to the champion'}")
+    if known.changed:
+        listener.say(f"{known.changed:,} rows of the champion's months were corrected, added or withdrawn since")
     drift = ", ".join(f"{name} {score:.3f}" for name, score in situation.drift.items())
     listener.say(f"drifted in the newest {known.requests:,} requests: {drift or 'nothing'}")
     listener.say(f"candidates: {', '.join(c.name for c in candidates) or 'none'}")

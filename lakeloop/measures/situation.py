@@ -10,8 +10,9 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from lakehouse.export import export, labelled_months
-from lakehouse.labelled import labelled_month
+from lakehouse.labelled import exported_columns_of, labelled_month
 from lakehouse.layout import TRAINING, table_exists, table_path
+from lakehouse.metrics import table_version
 from lakehouse.request_log import new_files
 from lakehouse.stream import stream
 from lakehouse.tables import read_table
@@ -23,6 +24,7 @@ from lakeloop.evaluation import exported_rows
 from lakeloop.git import git_commit
 from lakeloop.manifest import read_manifest
 from lakeloop.measures.candidates import Candidate, Known, Months
+from lakeloop.measures.changed_rows import changed_rows
 from lakeloop.settings import Settings
 from monitoring.drift import judge
 from monitoring.reference import Reference
@@ -36,12 +38,14 @@ STREAM_SECONDS = 300.0
 class Situation:
     """All a retrain looks at; nothing in it needs Spark any more.
 
-    `newest` are the labelled rows of the newest labelled month, `window` the newest requests' features.
+    `gold_version` is the version of gold/training looked at (None: there is no table yet), `newest` its rows of the
+    newest labelled month, `window` the newest requests' features.
     """
 
     known: Known
     champion: PushedModel | None
     drift: Mapping[str, float]
+    gold_version: int | None
     newest: pd.DataFrame
     window: pd.DataFrame
 
@@ -61,7 +65,8 @@ class Prepared:
 
 def survey(spark: SparkSession, contract: Contract, settings: Settings) -> Situation:
     """Look at gold, the request log and the champion. Before the first champion everything labelled is new."""
-    labelled = _labelled(spark, contract, settings)
+    version = _gold_version(spark, settings)
+    labelled = _labelled(spark, contract, settings, version)
     window = newest_requests(spark, contract, settings, contract.monitoring.window)
     pushed = champion(settings)
     trained = _TrainedOn(contract, settings, _facts(settings, pushed.version)) if pushed is not None else None
@@ -70,11 +75,12 @@ def survey(spark: SparkSession, contract: Contract, settings: Settings) -> Situa
         labelled=labelled,
         champion_months=trained.months if trained is not None else (),
         old=trained.export if trained is not None else None,
+        changed=_changed(spark, contract, settings, trained, version),
         drifted=tuple(drift),
         requests=len(window),
     )
-    newest = labelled_month(spark, contract, settings, labelled[-1]) if labelled else pd.DataFrame()
-    return Situation(known, pushed, drift, newest, window)
+    newest = labelled_month(spark, contract, settings, labelled[-1], version) if labelled else pd.DataFrame()
+    return Situation(known, pushed, drift, version, newest, window)
 
 
 def take_in_requests(spark: SparkSession, contract: Contract, settings: Settings) -> None:
@@ -93,14 +99,21 @@ def take_in_requests(spark: SparkSession, contract: Contract, settings: Settings
             time.sleep(1)
 
 
-def prepare(spark: SparkSession, contract: Contract, settings: Settings, candidates: list[Candidate]) -> list[Prepared]:
+def prepare(
+    spark: SparkSession, contract: Contract, settings: Settings, situation: Situation, candidates: list[Candidate]
+) -> list[Prepared]:
     """Export what each candidate is trained on; candidates of the same rows share one export."""
-    return [Prepared(c, _export(spark, contract, settings, c.months, c.version)) for c in candidates]
+    newest = situation.gold_version
+    return [
+        Prepared(c, _export(spark, contract, settings, c.months, newest if c.version is None else c.version))
+        for c in candidates
+    ]
 
 
-def judging_export(spark: SparkSession, contract: Contract, settings: Settings, known: Known) -> Path:
+def judging_export(spark: SparkSession, contract: Contract, settings: Settings, situation: Situation) -> Path:
     """The export whose eval rows speak where no newer truth is there: the champion's, or all that is labelled."""
-    months, version = known.old if known.old is not None else (None, None)
+    old = situation.known.old
+    months, version = old if old is not None else (None, situation.gold_version)
     return _export(spark, contract, settings, months, version)
 
 
@@ -143,6 +156,16 @@ class _TrainedOn:
         return manifest.months, manifest.version
 
 
+def _changed(
+    spark: SparkSession, contract: Contract, settings: Settings, trained: _TrainedOn | None, version: int | None
+) -> int:
+    """Rows of the champion's months that are others at `version` than in its export."""
+    if trained is None or trained.export is None or version in (None, trained.export[1]):
+        return 0
+    now = exported_columns_of(spark, contract, settings, trained.months, version)
+    return changed_rows(trained.rows, now, contract.key.column)
+
+
 def _drift(contract: Contract, trained: _TrainedOn | None, window: pd.DataFrame) -> dict[str, float]:
     """Drifted features with their scores, the furthest beyond its threshold first; {} where that cannot be judged."""
     if trained is None or trained.facts is None or trained.rows.empty:
@@ -167,8 +190,13 @@ def _facts(settings: Settings, version: str) -> ChampionFacts | None:
         return None
 
 
-def _labelled(spark: SparkSession, contract: Contract, settings: Settings) -> tuple[int, ...]:
-    if not table_exists(spark, table_path(settings, "gold", TRAINING)):
+def _gold_version(spark: SparkSession, settings: Settings) -> int | None:
+    path = table_path(settings, "gold", TRAINING)
+    return table_version(spark, path) if table_exists(spark, path) else None
+
+
+def _labelled(spark: SparkSession, contract: Contract, settings: Settings, version: int | None) -> tuple[int, ...]:
+    if version is None:
         return ()
-    found = labelled_months(read_table(spark, settings, f"gold/{TRAINING}"), contract)
+    found = labelled_months(read_table(spark, settings, f"gold/{TRAINING}", version), contract)
     return tuple(sorted(contract.month_number(name) for name in found))

@@ -107,6 +107,7 @@ def test_tuning_is_judged_like_any_candidate_and_pushes_nothing_unless_told(
     assert tuned.returncode == (3 if found["outcome"] == "none passed" else 0), tuned.stdout + tuned.stderr
     assert found["outcome"] in ("recommended", "kept", "none passed") and found["version"] == ""
     assert (found["with_truth"], found["decided_by"], found["judged_rows"]) == (False, "the exercise", 293)
+    assert found["judged_version"] == 1 and found["judged_on"].startswith("293 eval rows")
     (candidate,) = found["candidates"]
     assert candidate["what"].startswith("the best of 2 trials of the Tuner, on the champion's own rows: units ")
     assert candidate["error"] == "" and candidate["score"] > 0.8
@@ -143,3 +144,25 @@ def test_keeping_the_champion_is_a_decision_on_record(kept: "subprocess.Complete
     assert (home / "reports" / "decisions" / f"{found['decision_id']}.html").is_file()
     listed = lakeloop(home, "decisions", "list").stdout.splitlines()
     assert [line.split()[0] for line in listed[1:]] == [decision(home, s)["decision_id"] for s in ("tune", "keep")]
+
+
+def test_corrected_truth_is_new_truth(kept: object, home: Path) -> None:
+    """No month is newer, but rows the champion was trained on have another class now."""
+    claims = home / "landing" / "insurance" / "claims"
+    head, *rows = (claims / "claims-2023-01.csv").read_text().splitlines()
+    keys, risks = zip(*(row.split(";") for row in rows), strict=True)
+    corrected = [f"{key};{risk}" for key, risk in zip(keys, risks[:900] + risks[:899:-1], strict=True)]
+    (claims / "claims-2023-01.corrected.csv").write_text("\n".join([head, *corrected]) + "\n")
+    taken = lakeloop(home, "lake", "ingest")
+    assert taken.returncode == 0 and "600 updated" in taken.stdout, taken.stdout + taken.stderr
+    told = lakeloop(home, "retrain", "--no-promote", "--by", "the exercise")
+    found = decision(home, "auto")
+    assert told.returncode == (3 if found["outcome"] == "none passed" else 0), told.stdout + told.stderr
+    changed = re.search(r"(\d+) rows of the champion's months were corrected, added or withdrawn since", told.stdout)
+    assert changed is not None and 300 < int(changed[1]) < 600, "those whose class is another"
+    assert (found["with_truth"], found["trigger"]) == (True, "ground_truth")
+    assert found["judged_version"] > decision(home, "tune")["judged_version"] == 1
+    assert [candidate["name"] for candidate in found["candidates"]] == ["newest"]
+    assert found["champion_checks"], "on the eval rows of the month, with the truth of now"
+    shown = json.loads(lakeloop(home, "lineage", "table", f"gold/training@{found['judged_version']}", "--json").stdout)
+    assert f"decision {found['decision_id']}" in [item["id"] for item in shown["items"]]

@@ -7,7 +7,7 @@ from deltalake import DeltaTable
 
 from lakehouse.decisions import record_decision
 from lakeloop.decision import Decision, JudgedCandidate
-from lakeloop.decision_table import find_decision, read_decisions
+from lakeloop.decision_table import find_decision, judged_versions, read_decisions
 from lakeloop.errors import NotFound
 from lakeloop.gate_check import GateCheck
 from tests.lakehouse.conftest import Lake
@@ -30,6 +30,7 @@ def decision(number: int, **changes: object) -> Decision:
         champion_checks=failed,
         with_truth=True,
         judged_on="302 eval rows of month 12 (2024-01)",
+        judged_version=5,
         judged_rows=302,
         drifted=("miles", "emergency_braking"),
         candidates=(
@@ -49,7 +50,10 @@ def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: La
     assert read_decisions(lake.settings) == []
     with pytest.raises(NotFound, match="nothing was decided yet"):
         find_decision(lake.settings)
-    first, second = decision(1), decision(2, effective_rows=235.6, with_truth=False, champion_score=None)
+    first, second = (
+        decision(1),
+        decision(2, effective_rows=235.6, judged_version=None, with_truth=False, champion_score=None),
+    )
     record_decision(lake.spark, lake.settings, second)
     record_decision(lake.spark, lake.settings, first)
     assert read_decisions(lake.settings) == [first, second]
@@ -57,6 +61,7 @@ def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: La
     record_decision(lake.spark, lake.settings, changed)
     assert find_decision(lake.settings) == changed
     assert find_decision(lake.settings, "d1") == first
+    assert judged_versions(lake.settings) == {5}
     with pytest.raises(NotFound, match=r"no decision d3 .* newest are d2, d1"):
         find_decision(lake.settings, "d3")
     rows = DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().to_pylist()

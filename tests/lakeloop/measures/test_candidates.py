@@ -30,6 +30,17 @@ def test_with_newer_truth_the_newest_month_and_all_months_are_tried(contract: Co
     assert (whole.name, whole.months, whole.version) == ("all", None, None)
 
 
+def test_truth_that_was_corrected_is_new_truth_though_no_month_is_newer(contract: Contract) -> None:
+    known = Known(
+        labelled=tuple(range(13)), champion_months=tuple(range(13)), old=(None, 3), changed=715, requests=1500
+    )
+    assert known.new_truth and not known.newer_month
+    newest, whole = candidates_for("auto", contract, known)
+    assert (newest.months, whole.months, whole.version) == ((12, 12), None, None), "as the table is now"
+    (tuned,) = candidates_for("tune", contract, known)
+    assert tuned.version is None, "not on the rows of then"
+
+
 def test_without_newer_truth_old_labels_are_used_in_four_ways(contract: Contract) -> None:
     found = candidates_for("auto", contract, NO_TRUTH)
     assert not NO_TRUTH.new_truth
