@@ -116,9 +116,9 @@ def file_rows(settings: Settings, table: str, version: int) -> Mapping[tuple[str
 
 
 def rows_of_file(
-    settings: Settings, table: str, version: int, file: str, batch: int, columns: Sequence[str] = ("_batch",)
+    settings: Settings, table: str, version: int | None, file: str, batch: int, columns: Sequence[str] = ("_batch",)
 ) -> "pa.Table":
-    """The rows of a bronze or silver table at a version that have their values from a file of a batch.
+    """The rows of a bronze or silver table at a version (None: now) that have their values from a file of a batch.
 
     Raises:
         NotFound: no such table or version.
@@ -198,7 +198,7 @@ def _bounds(files: "pa.Table", column: str) -> tuple[Any, Any]:
 
 
 def _read(
-    settings: Settings, table: str, version: int, columns: Sequence[str], wanted: "ds.Expression | None" = None
+    settings: Settings, table: str, version: int | None, columns: Sequence[str], wanted: "ds.Expression | None" = None
 ) -> "pa.Table":
     import pyarrow as pa
 

@@ -208,17 +208,20 @@ def _show_affected(found: "Affected") -> None:
     if not found.models:
         console.print("no model was trained on them")
         return
-    header = ("model", "run", "trained on", "rows from it", "of", "made for", "predictions")
+    header = ("model", "run", "trained on", "rows from it", "corrected since", "of", "made for", "predictions")
     rows = [
         (
             m.version or "not pushed",
             m.run_id,
             f"gold/training@{m.delta_version}",
             "not known" if m.rows is None else f"{m.rows:,}",
+            "not known" if m.corrected is None else f"{m.corrected:,}",
             f"{m.of_rows:,}",
             m.decision or m.trigger or "by hand",
             f"{m.requests:,}",
         )
         for m in found.models
     ]
-    console.print(table(header, rows, ("rows from it", "of", "predictions"), whole=("run", "made for")))
+    console.print(
+        table(header, rows, ("rows from it", "corrected since", "of", "predictions"), whole=("run", "made for"))
+    )

@@ -1,6 +1,7 @@
 """What a bad delivery has touched: versions of gold, models, decisions and predictions."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from ml_metadata import metadata_store
 from pydantic import Field
@@ -18,6 +19,16 @@ from tfx_pipeline.lineage.models import KnownModel, export_of, models_trained_on
 from tfx_pipeline.lineage.runs import ArtifactInfo, notes_of_run, run_of_artifact
 from tfx_pipeline.metadata import has_metadata, open_store
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Touched(NamedTuple):
+    """Rows of an export with values from a delivery, and how many of them a later delivery has corrected since."""
+
+    rows: int
+    corrected: int
+
 
 class AffectedModel(GraphPart):
     """A model with rows of the delivery among those it was trained and judged on."""
@@ -26,6 +37,7 @@ class AffectedModel(GraphPart):
     run_id: str
     delta_version: int = Field(description="version of gold/training its rows came from")
     rows: int | None = Field(description="rows from the delivery; none: not known any more, all of the file's at most")
+    corrected: int | None = Field(description="of these, rows that a later delivery has corrected; none: not known")
     of_rows: int = Field(description="all rows it was given")
     decision: str = Field("", description="decision it was a candidate of; empty: none")
     trigger: str = Field("", description="why its run was made; empty: by hand")
@@ -75,16 +87,19 @@ def _affected(
         gaps.append("some versions of silver were vacuumed: there, every row of the file counts as used")
     if store is not None:
         by_version = {str(one.gold.version): one for one in made}
-        counted: dict[str, int | None] = {}  # by export: candidates of one run were given the same rows
+        counted: dict[str, Touched | None] = {}  # by export: candidates of one run were given the same rows
+        valid = _keys_of_file(settings, contract, delivery, None) if made else None
         for known in models_trained_on(store, settings.use_case, [one.gold.version for one in made]):
             if known.model is None:
                 continue
             stamps = known.model.properties
             one, export = by_version[stamps["delta_version"]], stamps.get("manifest_sha256", "")
             if export not in counted:
-                counted[export] = _rows_in_export(settings, contract, delivery, one, _months_of(store, known.model))
-            if counted[export] != 0:
-                models.append(_model(store, known, known.model, counted[export]))
+                months = _months_of(store, known.model)
+                counted[export] = _touched(settings, contract, delivery, one, months, valid)
+            found = counted[export]
+            if found is None or found.rows:
+                models.append(_model(store, known, known.model, found))
     return Affected(
         source=delivery.source, file=delivery.file, batch=delivery.batch, sha256=delivery.sha256, state=delivery.state,
         rows=delivery.rows, gold_versions=tuple(one.gold.version for one in made),
@@ -93,7 +108,7 @@ def _affected(
 
 
 def _model(
-    store: metadata_store.MetadataStore, known: KnownModel, model: ArtifactInfo, rows: int | None
+    store: metadata_store.MetadataStore, known: KnownModel, model: ArtifactInfo, touched: Touched | None
 ) -> AffectedModel:
     run_id = run_of_artifact(store, model.id)
     notes = notes_of_run(store, run_id)
@@ -103,7 +118,8 @@ def _model(
         decision=notes.get("decision_id", ""),
         trigger=notes.get("trigger", ""),
         delta_version=int(model.properties["delta_version"]),
-        rows=rows,
+        rows=None if touched is None else touched.rows,
+        corrected=None if touched is None else touched.corrected,
         of_rows=int(model.properties.get("rows", "0")),
         requests=0,
     )
@@ -116,22 +132,33 @@ def _months_of(store: metadata_store.MetadataStore, model: ArtifactInfo) -> tupl
     return None if manifest is None else manifest.months
 
 
-def _rows_in_export(
-    settings: Settings, contract: Contract, delivery: DeliveryRecord, one: GoldWith, months: tuple[int, int] | None
-) -> int | None:
-    """Rows of gold's version, in the months a model was given, whose values came from the delivery; None: unknown."""
+def _touched(
+    settings: Settings, contract: Contract, delivery: DeliveryRecord, one: GoldWith, months: tuple[int, int] | None,
+    valid: "pa.Array",
+) -> Touched | None:  # fmt: skip
+    """Rows of gold's version, in the months a model was given, whose values came from the delivery; None: unknown.
+
+    `valid`: keys of the rows that have their values from it now.
+    """
+    import pyarrow.compute as pc
+
     key, month = contract.key.column, contract.event_time.column
-    silver = f"silver/{delivery.source}"
     try:
-        rows = rows_of_file(settings, silver, one.silver.version, delivery.file, delivery.batch, [key])
-        keys = rows[key].combine_chunks()
-        found = rows_with_keys(settings, TRAINING, one.gold.version, key, keys, [month])[month].to_pylist()
+        keys = _keys_of_file(settings, contract, delivery, one.silver.version)
+        rows = rows_with_keys(settings, TRAINING, one.gold.version, key, keys, [key, month])
     except VersionGone:
         return None
-    if months is None:
-        return len(found)
-    first, last = contract.month_name(months[0]), contract.month_name(months[1])
-    return sum(first <= name <= last for name in found)
+    if months is not None:
+        first, last = contract.month_name(months[0]), contract.month_name(months[1])
+        rows = rows.filter(pc.and_(pc.greater_equal(rows[month], first), pc.less_equal(rows[month], last)))
+    return Touched(rows.num_rows, rows.num_rows - (pc.sum(pc.is_in(rows[key], value_set=valid)).as_py() or 0))
+
+
+def _keys_of_file(settings: Settings, contract: Contract, delivery: DeliveryRecord, version: int | None) -> "pa.Array":
+    """Keys of silver's rows at a version (None: now) that have their values from the delivery. Raises VersionGone."""
+    key = contract.key.column
+    rows = rows_of_file(settings, f"silver/{delivery.source}", version, delivery.file, delivery.batch, [key])
+    return rows[key].combine_chunks()
 
 
 def _with_requests(settings: Settings, models: Sequence[AffectedModel]) -> tuple[AffectedModel, ...]:

@@ -166,3 +166,8 @@ def test_corrected_truth_is_new_truth(kept: object, home: Path) -> None:
     assert found["champion_checks"], "on the eval rows of the month, with the truth of now"
     shown = json.loads(lakeloop(home, "lineage", "table", f"gold/training@{found['judged_version']}", "--json").stdout)
     assert f"decision {found['decision_id']}" in [item["id"] for item in shown["items"]]
+    (touched,) = json.loads(lakeloop(home, "lineage", "affected-by", "claims-2023-01.csv", "--json").stdout)
+    by_version: dict[int, set[tuple[int, int]]] = {}
+    for model in touched["models"]:
+        by_version.setdefault(model["delta_version"], set()).add((model["rows"], model["corrected"]))
+    assert by_version == {1: {(1500, 600)}, found["judged_version"]: {(900, 0)}}, "what was wrong in it is gone"

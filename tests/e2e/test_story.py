@@ -275,7 +275,7 @@ def test_lineage_leads_from_the_model_to_files_and_from_a_file_to_models(
     assert {title.split(":")[0] for title in kinds["event"]} == {f"event {number}" for number in at_36.event_ids}
     assert (tmp_path / "lineage.html").stat().st_size > 10_000
     middle = affected_by(story.settings, story.contract, f"claims-{months[5]}.csv")
-    assert [(m.version, m.rows) for one in middle for m in one.models] == [(at_36.version, 1500)]
+    assert [(m.version, m.rows, m.corrected) for one in middle for m in one.models] == [(at_36.version, 1500, 0)]
     (first,) = affected_by(story.settings, story.contract, "landing/claims/claims-2023-01.csv")
     assert {first_champion.pushed_version, at_36.version} <= set(first.versions)
     with open_store(story.settings) as store:
