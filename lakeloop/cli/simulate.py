@@ -82,7 +82,8 @@ def _tell(report: "SimulationReport", use_case: str) -> None:
             f"{answered.rules / answered.requests:.1%} answered by the rules"
         )
     if report.skipped:
-        console.print(f"{len(report.skipped)} months were answered before and not asked again")
+        months = "1 month was" if len(report.skipped) == 1 else f"{len(report.skipped)} months were"
+        console.print(f"{months} answered before and not asked again")
     if answered.requests:
         console.print("`lakeloop lake stream` brings the requests into the lake")
     _tell_clock(report.clock, report.delivered)

@@ -71,7 +71,7 @@ def test_a_month_goes_through_the_gateway_once_and_a_resumed_run_asks_nothing_ag
     assert "3,000 requests in" in first.stdout and "100.0% answered by the rules" in first.stdout
     (settings.home / "logs/simulations/insurance/a.json").write_text('{"1": {"requests": 1500, "rules": 1500}}')
     again = lakeloop("simulate", "--months", "1-2", "--batch", "100", "--url", gateway, "--label", "a")
-    assert "1,500 requests in" in again.stdout and "1 months were answered before" in again.stdout
+    assert "1,500 requests in" in again.stdout and "1 month was answered before" in again.stdout
     metrics = httpx.get(f"{gateway}/metrics").text
     deadline = time.monotonic() + 20
     while len(logged(settings)) < 3000 and time.monotonic() < deadline:
