@@ -21,6 +21,7 @@ from lakehouse.layout import (
     REJECTS,
     REQUESTS,
     checkpoint_path,
+    delete_folder,
     folder_exists,
     read_json,
     table_path,
@@ -154,13 +155,22 @@ def _not_in_bronze(lines: DataFrame, path: str) -> DataFrame:
 
 
 def _stream_id(spark: SparkSession, settings: Settings) -> str:
-    """The name under which Delta counts this stream's batches; a stream without a checkpoint starts with a new one."""
-    path = work_folder(settings) / REQUESTS / "stream.json"
+    """The name under which Delta counts this stream's batches; a stream without a checkpoint starts with a new one.
+
+    So does a home that was moved: its checkpoint names the log's files where they were.
+    """
+    path, folder = work_folder(settings) / REQUESTS / "stream.json", str(request_log_folder(settings).absolute())
+    checkpoint = checkpoint_path(settings, REQUESTS)
     known = read_json(path)
-    if known is None or not folder_exists(spark, f"{checkpoint_path(settings, REQUESTS)}/offsets"):
-        known = uuid.uuid4().hex
-        write_json(path, known)
-    return str(known)
+    if isinstance(known, dict) and known["log"] != folder:
+        log.info("event=moved_request_log before=%s now=%s", known["log"], folder)
+        delete_folder(spark, checkpoint)
+    there = known is not None and folder_exists(spark, f"{checkpoint}/offsets")
+    number = known["id"] if isinstance(known, dict) else known  # an older release kept the id alone
+    made = {"id": number if there else uuid.uuid4().hex, "log": folder}
+    if made != known:
+        write_json(path, made)
+    return str(made["id"])
 
 
 def _check_sources(contract: Contract) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from lakehouse import stream as streaming
@@ -140,6 +142,28 @@ def test_a_lost_checkpoint_doubles_neither_bronze_nor_silver(story: Story) -> No
     }  # fmt: skip
     assert sorted(lake.rows("silver/predictions")["request_id"]) == ["late", "r1", "r2", "r3", "r9"]
     assert len(lake.rows("silver/rejects")) == 4
+
+
+def test_a_home_that_was_moved_goes_on_where_it_was(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake(spark, tmp_path / "before")
+    log_file(lake, "a", [record("r1")])
+    stream(lake.spark, lake.contract, lake.settings)
+    log_file(lake, "b", [record("r2")])
+
+    def dies(*_: object) -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(streaming, "_appender", lambda *_: dies)
+        with pytest.raises(StreamingQueryException):
+            stream(lake.spark, lake.contract, lake.settings)
+    moved = open_lake(lake.spark, lake.settings.home.rename(tmp_path / "moved"))
+    log_file(moved, "c", [record("r3")])
+    stream(moved.spark, moved.contract, moved.settings)
+    assert moved.rows("bronze/requests")["_source_file"].sort_values().tolist() == ["a.jsonl", "b.jsonl", "c.jsonl"]
+    assert sorted(moved.rows("silver/predictions")["request_id"]) == ["r1", "r2", "r3"]
 
 
 def test_a_second_stream_on_the_same_home_is_refused(lake: Lake) -> None:
