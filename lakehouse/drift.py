@@ -4,8 +4,7 @@ Written by what judges the windows; this module knows the table, not how drift i
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from dataclasses import asdict, fields
 
 import pandas as pd
 from delta.tables import DeltaTable
@@ -16,37 +15,11 @@ from lakehouse.lock import in_turn
 from lakehouse.schema import create_table, literal, quoted
 from lakehouse.silver import differs
 from lakeloop.contract import Contract
+from lakeloop.drift_row import DriftRow
 from lakeloop.settings import Settings
 
 DRIFT = "drift"
-FEATURE, PREDICTION, DATASET = "feature", "prediction", "dataset"
 KEY = ("model_version", "kind", "month", "first", "column_kind", "column")
-
-
-@dataclass(frozen=True)
-class DriftRow:
-    """One row of gold/drift; the fields are its columns, in order. The dataset's row has the share as its score."""
-
-    model_version: str
-    kind: str
-    month: str
-    first: str
-    last: str
-    rows: int
-    column_kind: Literal["feature", "prediction", "dataset"]
-    column: str
-    test: str
-    score: float | None
-    threshold: float | None
-    drifted: bool
-    note: str
-    state: str
-    reason: str
-    drifted_columns: int
-    columns: int
-    sampled_rows: int | None
-    standard_error: float | None
-    judged_from: str
 
 
 COLUMNS = {

@@ -10,18 +10,19 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
-from lakehouse.drift import DATASET, DriftRow, read_drift, write_drift
+from lakehouse.drift import read_drift, write_drift
 from lakehouse.layout import PREDICTIONS, table_exists, table_path
 from lakehouse.schema import quoted
 from lakeloop.champion import serving_version
 from lakeloop.contract import Contract
+from lakeloop.drift_row import DATASET, DriftRow, WindowKind
 from lakeloop.drift_rows import rows_of, verdicts_of
 from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
@@ -33,7 +34,6 @@ from monitoring.verdict import Verdict
 from monitoring.windows import Cut, tumbling, window_of
 
 log = logging.getLogger(__name__)
-Kind = Literal["month", "tumbling"]
 MOST_ROWS = 1_000_000
 """Rows taken out of the lake at once; a month with more is sampled there."""
 
@@ -63,7 +63,7 @@ def judge_predictions(
     contract: Contract,
     settings: Settings,
     months: tuple[int, int] | None = None,
-    kind: Kind = "month",
+    kind: WindowKind = "month",
     model: str = "",
     on_month: Callable[[str], None] = lambda month: None,
 ) -> DriftReport:
@@ -185,7 +185,7 @@ def ask_model(settings: Settings, contract: Contract, version: str, features: pd
     return predict_columns(served, columns)
 
 
-def _basis(share: MonthShare, reference: Reference | NoReference, contract: Contract, kind: Kind) -> str:
+def _basis(share: MonthShare, reference: Reference | NoReference, contract: Contract, kind: WindowKind) -> str:
     """A hash of all a month's verdicts depend on."""
     if isinstance(reference, NoReference):
         against: list[Any] = [reference.reason]
@@ -240,7 +240,7 @@ def _rows_of(frame: pd.DataFrame, contract: Contract, share: MonthShare, model: 
     return rows_of_version(frame[taken], contract, share.version)
 
 
-def _cut(rows: pd.DataFrame, contract: Contract, kind: Kind, share: MonthShare) -> Iterator[Cut]:
+def _cut(rows: pd.DataFrame, contract: Contract, kind: WindowKind, share: MonthShare) -> Iterator[Cut]:
     """The month as one window, or in windows of the contract's size; a rest too small for one joins the one before."""
     if kind == "month":
         yield window_of(rows, "month", share.month, share.rows), rows

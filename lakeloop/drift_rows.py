@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from lakehouse.drift import DATASET, FEATURE, PREDICTION, DriftRow
 from lakeloop.contract import Contract
+from lakeloop.drift_row import DATASET, FEATURE, PREDICTION, DriftRow
 from monitoring.verdict import ColumnDrift, Verdict, Window
 
 SHARE = "share of drifted features"

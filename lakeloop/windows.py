@@ -1,66 +1,51 @@
 """The windows of requests that were judged, and TFDV's statistics of one, counted when somebody asks for them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lakeloop.contract import Contract
+from lakeloop.drift_row import DriftRow, WindowKind
+from lakeloop.drift_rows import verdicts_of
 from lakeloop.errors import NotFound
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.settings import Settings
 from monitoring.answered_rows import read_window
-from monitoring.reference import PREDICTION
-
-DATASET, FEATURE = "dataset", "feature"
+from monitoring.verdict import Verdict
 
 
-@dataclass(frozen=True)
-class JudgedWindow:
-    """One window of gold/drift. `scores`: column -> (score or None, threshold, whether it drifted)."""
-
-    month: str
-    version: str
-    rows: int
-    state: str
-    reason: str
-    share: float | None
-    scores: Mapping[str, tuple[float | None, float, bool]]
-
-
-def judged_windows(settings: Settings, version: str = "") -> tuple[JudgedWindow, ...]:
-    """The months that were judged, in event order; of one version or of all."""
-    filters: list[tuple[str, str, object]] = [("kind", "=", "month")]
+def judged_windows(
+    settings: Settings, contract: Contract, version: str = "", kind: WindowKind = "month"
+) -> tuple[Verdict, ...]:
+    """The windows that were judged, in event order; of one version or of all."""
+    filters: list[tuple[str, str, object]] = [("kind", "=", kind)]
     if version:
         filters.append(("model_version", "=", version))
-    grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in read_lake_records(settings, "gold/drift", filters):
-        grouped.setdefault((row["month"], row["model_version"]), []).append(row)
-    return tuple(_window(rows) for _, rows in sorted(grouped.items()))
+    rows = (DriftRow(**row) for row in read_lake_records(settings, "gold/drift", filters))
+    return tuple(verdicts_of(rows, contract))
 
 
-def find_window(settings: Settings, month: str, version: str = "") -> JudgedWindow:
+def find_window(settings: Settings, contract: Contract, month: str, version: str = "") -> Verdict:
     """One judged month; of several versions that answered in it, the one with most of its requests.
 
     Raises:
         NotFound: it was not judged; the text names the months that were.
     """
-    judged = judged_windows(settings, version)
-    found = [window for window in judged if window.month == month]
+    judged = judged_windows(settings, contract, version)
+    found = [verdict for verdict in judged if verdict.window.month == month]
     if not found:
         of = f" for version {version}" if version else ""
-        known = ", ".join(dict.fromkeys(window.month for window in judged)) or "none; `lakeloop drift` judges them"
+        known = ", ".join(dict.fromkeys(one.window.month for one in judged)) or "none; `lakeloop drift` judges them"
         raise NotFound(f"month {month} was not judged{of}; judged: {known}")
-    return max(found, key=lambda window: (window.rows, window.version))
+    return max(found, key=lambda verdict: (verdict.window.rows, verdict.model_version))
 
 
-def statistics_folder(settings: Settings, window: JudgedWindow) -> Path:
+def statistics_folder(settings: Settings, judged: Verdict) -> Path:
     """Where a window's statistics are kept; another number of rows is another folder."""
-    name = f"{window.month}-{window.rows}"
-    return Path(settings.area("reports")) / settings.use_case / "windows" / window.version / name
+    name = f"{judged.window.month}-{judged.window.rows}"
+    return Path(settings.area("reports")) / settings.use_case / "windows" / judged.model_version / name
 
 
-def count_window(settings: Settings, contract: Contract, window: JudgedWindow) -> Path:
+def count_window(settings: Settings, contract: Contract, judged: Verdict) -> Path:
     """TFDV's statistics and anomalies of a window, against the schema of the model that answered it.
 
     What was counted before is not counted again. Imports TensorFlow: seconds.
@@ -68,13 +53,13 @@ def count_window(settings: Settings, contract: Contract, window: JudgedWindow) -
     Raises:
         NotFound: the window's requests or its model's run are not known any more.
     """
-    folder = statistics_folder(settings, window)
+    folder = statistics_folder(settings, judged)
     if folder.is_dir():
         return folder
     from tfx_pipeline.window_statistics import write_window_statistics
 
-    rows = read_window(settings, contract, window.version, window.month)
-    return write_window_statistics(rows[list(contract.features)], _schema(settings, window.version), folder)
+    rows = read_window(settings, contract, judged.model_version, judged.window.month)
+    return write_window_statistics(rows[list(contract.features)], _schema(settings, judged.model_version), folder)
 
 
 def _schema(settings: Settings, version: str) -> Any:
@@ -94,18 +79,3 @@ def _schema(settings: Settings, version: str) -> Any:
         return read_schema(schema_uri(graph))
     except FileNotFoundError as error:
         raise NotFound(f"the schema that version {version} was held to was removed: {error.filename}") from None
-
-
-def _window(rows: list[dict[str, Any]]) -> JudgedWindow:
-    whole = next(row for row in rows if row["column_kind"] == DATASET)
-    order = {FEATURE: 0, PREDICTION: 1}
-    columns = sorted((row for row in rows if row is not whole), key=lambda row: order.get(row["column_kind"], 2))
-    return JudgedWindow(
-        month=whole["month"],
-        version=whole["model_version"],
-        rows=whole["rows"],
-        state=whole["state"],
-        reason=whole["reason"],
-        share=whole["score"],
-        scores={row["column"]: (row["score"], row["threshold"], row["drifted"]) for row in columns},
-    )

@@ -52,6 +52,11 @@ class Verdict(Part):
     standard_error: float | None = Field(None, description="largest error of a score that sampling brings")
 
     @property
+    def columns(self) -> tuple[ColumnDrift, ...]:
+        """The features, and the prediction where it was judged."""
+        return (*self.features, *([self.prediction] if self.prediction is not None else []))
+
+    @property
     def drifted(self) -> tuple[str, ...]:
         """Names of the drifted features."""
         return tuple(column.column for column in self.features if column.drifted)

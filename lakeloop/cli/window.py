@@ -18,14 +18,21 @@ def list_(use_case: UseCase = "") -> None:
     """List the months that `lakeloop drift` has judged."""
     from lakeloop.windows import judged_windows
 
-    settings, _ = open_use_case(use_case)
-    found = judged_windows(settings)
+    settings, contract = open_use_case(use_case)
+    found = judged_windows(settings, contract)
     if not found:
         console.print("no month was judged yet; `lakeloop drift` does")
         return
     rows = [
-        (w.month, w.version or "none", f"{w.rows:,}", w.state, "" if w.share is None else f"{w.share:.3f}", w.reason)
-        for w in found
+        (
+            one.window.month,
+            one.model_version or "none",
+            f"{one.window.rows:,}",
+            one.state,
+            f"{one.share:.3f}" if one.features else "",
+            one.reason,
+        )
+        for one in found
     ]
     console.print(table(("month", "model", "requests", "state", "drifted share", "why"), rows, ("requests",)))
 
@@ -38,9 +45,9 @@ def statistics(month: Month, version: Version = "", use_case: UseCase = "") -> N
     from tfx_pipeline.statistics import read_statistics
 
     settings, contract = open_use_case(use_case)
-    window = find_window(settings, month, version)
+    judged = find_window(settings, contract, month, version)
     with console.status("TFDV counts …"):
-        folder = count_window(settings, contract, window)
+        folder = count_window(settings, contract, judged)
     counted = read_statistics(str(folder))["serving"]
     rows = [
         (
@@ -75,11 +82,11 @@ def report(
     from monitoring.reference import load_reference
 
     settings, contract = open_use_case(use_case)
-    window = find_window(settings, month, version)
-    path = out or Path(settings.area("reports")) / settings.use_case / "evidently" / f"{month}-{window.version}.html"
+    answered_by = find_window(settings, contract, month, version).model_version
+    path = out or Path(settings.area("reports")) / settings.use_case / "evidently" / f"{month}-{answered_by}.html"
     with console.status("Evidently compares …"):
-        rows = read_window(settings, contract, window.version, month)
-        page = evidently_page(load_reference(settings, contract, window.version), rows, contract)
+        rows = read_window(settings, contract, answered_by, month)
+        page = evidently_page(load_reference(settings, contract, answered_by), rows, contract)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_text(page, encoding="utf-8")

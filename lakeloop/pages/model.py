@@ -7,10 +7,12 @@ from pathlib import Path
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
+from lakeloop.drift_row import WindowKind
 from lakeloop.errors import LakeloopError
 from lakeloop.manifest import Manifest, read_manifest
 from lakeloop.settings import Settings
-from lakeloop.windows import JudgedWindow, judged_windows, statistics_folder
+from lakeloop.windows import judged_windows, statistics_folder
+from monitoring.verdict import Verdict
 from tfx_pipeline.anomalies import Anomaly, read_anomalies
 from tfx_pipeline.lineage.runs import run_graph
 from tfx_pipeline.metadata import open_store
@@ -33,12 +35,14 @@ class Schema:
 class ModelPage:
     """One run and what became of it. What cannot be read is None or empty, and `gaps` says why.
 
-    `anomalies`: of the training rows against the schema; `differences`: against the champion's rows; () is none found.
+    `windows` are the judged months of requests, `smaller` the judged windows within them. `anomalies`: of the training
+    rows against the schema; `differences`: against the champion's rows; () is none found.
     """
 
     contract: Contract
     run: RunRecord
-    windows: Sequence[JudgedWindow] = ()
+    windows: Sequence[Verdict] = ()
+    smaller: Sequence[Verdict] = ()
     decisions: Sequence[Decision] = ()
     manifest: Manifest | None = None
     statistics: Statistics = field(default_factory=dict)
@@ -58,6 +62,10 @@ def model_page(settings: Settings, contract: Contract, run: RunRecord) -> ModelP
     """Everything the page shows at once; windows' statistics come when they are asked for."""
     gaps: dict[str, str] = {}
     found: dict[str, object] = {}
+
+    def judged(kind: WindowKind) -> tuple[Verdict, ...]:
+        return judged_windows(settings, contract, run.pushed_version, kind) if run.pushed_version else ()
+
     readers = {
         "manifest": lambda: read_manifest(run.parameters.manifest),
         "statistics": lambda: read_statistics(run.statistics_uri),
@@ -66,7 +74,8 @@ def model_page(settings: Settings, contract: Contract, run: RunRecord) -> ModelP
             read_anomalies(Path(run.distribution_anomalies_uri)) if run.distribution_anomalies_uri else None
         ),
         "schema": lambda: _schema(settings, run),
-        "windows": lambda: judged_windows(settings, run.pushed_version) if run.pushed_version else (),
+        "windows": lambda: judged("month"),
+        "smaller": lambda: judged("tumbling"),
         "decisions": lambda: _decisions_about(settings, run),
     }
     for name, read in readers.items():
@@ -87,9 +96,9 @@ class WindowStatistics:
     anomalies: Sequence[Anomaly]
 
 
-def window_statistics(settings: Settings, run: RunRecord, window: JudgedWindow) -> WindowStatistics | None:
+def window_statistics(settings: Settings, run: RunRecord, judged: Verdict) -> WindowStatistics | None:
     """What was counted of a window; None while nobody has counted it."""
-    folder = statistics_folder(settings, window)
+    folder = statistics_folder(settings, judged)
     if not folder.is_dir():
         return None
     both = {**read_statistics(run.statistics_uri), **read_statistics(str(folder))}

@@ -71,7 +71,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         pushed = [line.run for line in reversed(page.versions) if line.run is not None]
         pictures = {
             "versions": figures.accuracy_by_version(pushed, contract.gate.accuracy.above),
-            "drift": figures.drift_by_window(page.windows),
+            "drift": figures.drift_by_month(page.windows),
         }
         shown = len(page.versions) + len(page.decisions) if all else SHOWN
         host = request.url.hostname or "127.0.0.1"
@@ -92,7 +92,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
 
     def model_html(run: RunRecord, lineage: str) -> HTMLResponse:
         page = model_page(settings, contract, run)
-        pictures = {"training": figures.training_curve(run.history), "drift": figures.drift_by_window(page.windows)}
+        pictures = {"training": figures.training_curve(run.history), "drift": figures.drift_by_month(page.windows)}
         if page.statistics:
             pictures["statistics"] = figures.statistics_by_split(contract, page.statistics)
         if run.evaluation is not None:
@@ -133,7 +133,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         """A window's statistics as a fragment of the model's page; 202 while they are counted."""
         run = runs.of_version(version)
         try:
-            judged = find_window(settings, month, version)
+            judged = find_window(settings, contract, month, version)
             found = None if run is None else window_statistics(settings, run, judged)
         except NotFound as problem:
             return PlainTextResponse(str(problem), 404)
@@ -142,7 +142,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
             return PlainTextResponse(problem_text or "they are counted", 503 if problem_text else 202)
         pictures = {"statistics": figures.statistics_by_split(contract, found.statistics)}
         return html(
-            "statistics.html", window=judged, window_anomalies=found.anomalies, statistics=found.statistics,
+            "statistics.html", judged=judged, window_anomalies=found.anomalies, statistics=found.statistics,
             pictures=pictures,
         )  # fmt: skip
 

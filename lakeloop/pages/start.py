@@ -14,7 +14,8 @@ from lakeloop.decision_table import read_decisions
 from lakeloop.pages.known_runs import KnownRuns
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches
-from lakeloop.windows import JudgedWindow, judged_windows
+from lakeloop.windows import judged_windows
+from monitoring.verdict import Verdict
 from tfx_pipeline.run_record import RunRecord
 
 Row = TypeVar("Row")
@@ -41,7 +42,7 @@ class Start:
     versions: Sequence[VersionLine]
     refused: Sequence[RunRecord]
     decisions: Sequence[Decision]
-    windows: Sequence[JudgedWindow]
+    windows: Sequence[Verdict]
     switches: int
     clock: int
     problems: Sequence[str]
@@ -51,7 +52,7 @@ def start_page(settings: Settings, contract: Contract, runs: KnownRuns, serving:
     """Everything the page shows; `serving` is the version that answers, '' for none."""
     problems: list[str] = []
     decisions = _tried(lambda: read_decisions(settings), "gold/decisions", problems)
-    windows = _tried(lambda: judged_windows(settings), "gold/drift", problems)
+    windows = _tried(lambda: judged_windows(settings, contract), "gold/drift", problems)
     records = runs.all()
     problems += runs.unreadable
     versions = version_lines(settings, records, decisions, serving)

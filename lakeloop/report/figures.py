@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from lakeloop.contract import Contract
 from lakeloop.report.figure_style import BLUE, CLASS_COLOURS, GREEN, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
-from lakeloop.windows import JudgedWindow
+from monitoring.verdict import Verdict
 from tfx_pipeline.run_record import Evaluation, History, RunRecord
 from tfx_pipeline.statistics import FeatureStatistics
 
@@ -158,16 +158,17 @@ def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
     return finish(figure, 110 + 34 * len(curves) * len(names), barmode="group")
 
 
-def drift_by_window(windows: Sequence[JudgedWindow]) -> go.Figure:
+def drift_by_month(verdicts: Sequence[Verdict]) -> go.Figure:
     """Each column's score over the months as multiples of its own threshold; from 1 on it is drift."""
     figure = go.Figure()
-    columns = list(dict.fromkeys(name for window in windows for name in window.scores))
+    judged = [(one.window.month, column) for one in verdicts for column in one.columns]
+    columns = list(dict.fromkeys(column.column for _, column in judged))
     for name, colour in zip(columns, LINE_COLOURS * (1 + len(columns) // len(LINE_COLOURS)), strict=False):
-        known = [(w.month, *w.scores[name]) for w in windows if name in w.scores]
+        known = [(month, column) for month, column in judged if column.column == name]
         figure.add_trace(
             go.Scatter(
-                x=[month for month, *_ in known],
-                y=[None if score is None or not limit else score / limit for _, score, limit, _ in known],
+                x=[month for month, _ in known],
+                y=[None if one.score is None or not one.threshold else one.score / one.threshold for _, one in known],
                 name=name,
                 mode="lines+markers",
                 line_color=colour,

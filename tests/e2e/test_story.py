@@ -328,7 +328,7 @@ def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: Drift
     present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))
     app.include_router(pages_router(story.settings, story.contract, present))
     pushed = [run for run in load_runs(story.settings) if run.pushed_version]
-    judged = next(window for window in judged_windows(story.settings) if window.month == "2023-12")
+    judged = next(one for one in judged_windows(story.settings, story.contract) if one.window.month == "2023-12")
     with TestClient(app) as client:
         start = client.get("/").text
         for run in pushed:
@@ -338,7 +338,7 @@ def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: Drift
         for decision in read_decisions(story.settings):
             assert f'href="/decisions/{decision.decision_id}"' in start
             assert client.get(f"/decisions/{decision.decision_id}").status_code == 200
-        evidently = client.get(f"/models/{judged.version}/windows/2023-12/evidently")
+        evidently = client.get(f"/models/{judged.model_version}/windows/2023-12/evidently")
         assert evidently.status_code == 200 and "miles" in evidently.text
         lineage = client.get(f"/lineage/model/{pushed[0].pushed_version}").text
         assert "claims-2023-01.csv" in lineage and len(pushed) >= 2

@@ -1,6 +1,7 @@
 """A home in which three runs were made and two months judged, written as the platform writes them, without Spark."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from lakeloop.contract import Contract
+from lakeloop.drift_rows import rows_of
 from lakeloop.pages.router import Present, pages_router
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from monitoring.reference import NoReference, Reference
+from monitoring.verdict import ColumnDrift, Verdict, Window
 from tests.tfx_pipeline.conftest import month_export
 from tfx_pipeline.gate import Check, GateReport
 from tfx_pipeline.parameters import run_parameters
@@ -61,24 +64,26 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
     folder.mkdir(parents=True)
     (folder / "saved_model.pb").touch()
     lake = Path(settings.area("lake"))
-    write_deltalake(str(lake / "gold" / contract.use_case / "drift"), drift_rows())
+    write_deltalake(str(lake / "gold" / contract.use_case / "drift"), drift_rows(contract))
     write_deltalake(str(lake / "silver" / contract.use_case / "predictions"), predictions(contract, settings))
     return settings
 
 
-def drift_rows() -> pd.DataFrame:
-    """Two months of the version that serves; the second drifted."""
+def drift_rows(contract: Contract) -> pd.DataFrame:
+    """Two months of the version that serves, the second drifted, and one smaller window within it."""
     rows = []
-    for month, score, state in (("2023-02", 0.05, "stable"), ("2023-03", 0.6, "drift")):
-        common = {
-            "model_version": SERVES, "kind": "month", "month": month, "first": f"{month}-01", "last": f"{month}-28",
-            "rows": 60, "state": state, "reason": "", "drifted": state == "drift",
-        }  # fmt: skip
-        rows += [
-            {**common, "column_kind": "feature", "column": "age", "score": score / 3, "threshold": 0.1},
-            {**common, "column_kind": "dataset", "column": "dataset", "score": score, "threshold": 0.5},
-        ]
-    return pd.DataFrame(rows)
+    for kind, month, score in (("month", "2023-02", 0.02), ("month", "2023-03", 0.2), ("tumbling", "2023-03", 0.3)):
+        age = ColumnDrift(column="age", test="wasserstein", score=score, threshold=0.1, drifted=score > 0.1)
+        first, last = f"{month}-01T00:00:00+00:00", f"{month}-{28 if kind == 'month' else 14}T00:00:00+00:00"
+        verdict = Verdict(
+            use_case=contract.use_case,
+            model_version=SERVES,
+            window=Window.model_validate({"kind": kind, "first": first, "last": last, "rows": 60, "month": month}),
+            state="drift" if age.drifted else "stable",
+            features=(age,),
+        )
+        rows += rows_of(verdict, contract, "test")
+    return pd.DataFrame([asdict(row) for row in rows]).astype({"sampled_rows": float, "standard_error": float})
 
 
 def predictions(contract: Contract, settings: Settings) -> pd.DataFrame:
