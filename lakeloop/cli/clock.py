@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lakeloop.cli.options import UseCase, open_use_case
-from lakeloop.cli.render import console
+from lakeloop.cli.render import console, counted_files
 
 app = typer.Typer(no_args_is_help=True, help="The simulated clock, in months: what is known depends on it.")
 
@@ -31,7 +31,7 @@ def set_month(month: Annotated[int, typer.Argument(min=0, help="Month number.")]
     set_clock(settings, month)
     delivered = release(contract, settings)
     console.print(
-        f"{contract.use_case}: month {month} ({contract.month_name(month)}); {len(delivered)} files delivered"
+        f"{contract.use_case}: month {month} ({contract.month_name(month)}); {counted_files(len(delivered))} delivered"
     )
     for path in delivered:
         console.print(f"  {path}", soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lakeloop.cli.options import Months, UseCase, open_use_case, parse_months
-from lakeloop.cli.render import console, progress
+from lakeloop.cli.render import console, counted_files, progress
 from lakeloop.errors import WrongUse
 
 app = typer.Typer(no_args_is_help=True, help="Generate a use case's data with the generator beside its contract.")
@@ -41,12 +41,13 @@ def generate(
         held = [d for d in deliveries if d.source == source and d.due is not None]
         if written:
             console.print(
-                f"{source}: {len(written)} files, {sum(d.rows for d in written):,} rows in {written[0].path.parent}"
+                f"{source}: {counted_files(len(written))}, {sum(d.rows for d in written):,} rows in "
+                f"{written[0].path.parent}"
             )
         if held:
             due = [d.due for d in held if d.due is not None]
             span = f"clock {min(due)}" if min(due) == max(due) else f"clocks {min(due)} to {max(due)}"
-            console.print(f"{source}: {len(held)} files held back, delivered at {span} (`lakeloop clock set`)")
+            console.print(f"{source}: {counted_files(len(held))} held back, delivered at {span} (`lakeloop clock set`)")
 
 
 @app.command()

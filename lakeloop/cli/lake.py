@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
-from lakeloop.cli.render import BAD, DIM, console, rows_of, table
+from lakeloop.cli.render import BAD, DIM, console, counted_files, rows_of, table
 from lakeloop.cli.result import write_result
 from lakeloop.cli.spark import keep_java, spark_of
 from lakeloop.contract import Contract
@@ -211,9 +211,10 @@ def _tell_stream(report: "StreamReport") -> None:
     if not report.changed:
         console.print("nothing new in the request log")
         return
-    files = "1 file" if report.files == 1 else f"{report.files:,} files"
     parts = [f"{report.inserted:,} new requests", f"{report.repeated:,} repeated", f"{report.rejected:,} rejected"]
-    console.print(f"{datetime.now():%H:%M:%S} {files}, {', '.join(parts)}, {report.seconds:.1f} s")
+    console.print(
+        f"{datetime.now():%H:%M:%S} {counted_files(report.files)}, {', '.join(parts)}, {report.seconds:.1f} s"
+    )
     for reason, count in report.reasons:
         console.print(f"  {count:,} rejected: {reason}", style=BAD, soft_wrap=True)
 

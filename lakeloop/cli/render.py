@@ -54,6 +54,11 @@ def rows_of(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Se
     return [table((f"row {number}", ""), zip(header, row, strict=True)) for number, row in enumerate(rows, start=1)]
 
 
+def counted_files(count: int) -> str:
+    """'1 file' or '12 files'."""
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
 def _text(cell: object) -> str:
     return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakeloop.cli.options import Months, UseCase, open_use_case, parse_months
-from lakeloop.cli.render import console, progress
+from lakeloop.cli.render import console, counted_files, progress
 from lakeloop.errors import WrongUse
 
 if TYPE_CHECKING:
@@ -90,7 +90,6 @@ def _tell(report: "SimulationReport", use_case: str) -> None:
 
 
 def _tell_clock(clock: int, delivered: Sequence[Path]) -> None:
-    files = "1 file" if len(delivered) == 1 else f"{len(delivered)} files"
-    console.print(f"the clock stands at month {clock}; {files} of ground truth delivered")
+    console.print(f"the clock stands at month {clock}; {counted_files(len(delivered))} of ground truth delivered")
     if delivered:
         console.print("`lakeloop lake ingest` takes them in")

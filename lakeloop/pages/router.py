@@ -101,7 +101,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         serving = run.pushed_version != "" and run.pushed_version == present.version()
         return html(
             "model.html", page=page, pictures=pictures, pushed=pushed, lineage=lineage, statistics=page.statistics,
-            window=None, window_anomalies=(), serving=serving,
+            judged=None, window_anomalies=(), serving=serving,
         )  # fmt: skip
 
     @router.get("/models/{version}")

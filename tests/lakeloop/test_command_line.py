@@ -45,7 +45,7 @@ def test_data_generate_says_what_is_held_back(lakeloop: Run) -> None:
     assert "policies: 3 files, 4,500 rows" in done.stdout
     assert "claims: 2 files held back, delivered at clocks 25 to 26" in done.stdout
     moved = lakeloop("clock", "set", 25)
-    assert moved.returncode == 0 and "1 files delivered" in moved.stdout
+    assert moved.returncode == 0 and "1 file delivered" in moved.stdout
     assert "month 25" in lakeloop("clock", "show").stdout
 
 
