@@ -50,10 +50,10 @@ def retrain(
 ) -> None:
     """Train challengers, judge each by the gate, compare them with the champion, push the best and record it all.
 
-    With newer truth than the champion's: `newest` (the latest labelled month) and `all` (every labelled month).
-    Without: `drop` (drifted features left out), `reweight` and `resample` (old rows weighed towards the current
-    requests). `tune` searches hyper-parameters; `keep` does nothing and says so. Labels come from gold alone, never
-    from a generator.
+    With truth that is newer than the champion's, or was corrected since: `newest` (the latest labelled month) and
+    `all` (every labelled month). Without: `drop` (drifted features left out), `reweight` and `resample` (old rows
+    weighed towards the current requests). `tune` searches hyper-parameters; `keep` does nothing and says so. Labels
+    come from gold alone, never from a generator.
 
     Takes the open events of the ledger. Exit 3: no candidate passed the gate; the champion stays.
     """
