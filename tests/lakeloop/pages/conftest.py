@@ -10,6 +10,7 @@ import pytest
 from deltalake import write_deltalake
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList, Histogram
 
 from lakeloop.contract import Contract
 from lakeloop.drift_rows import rows_of
@@ -58,7 +59,8 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
     part = SliceAccuracy.model_validate({"feature": "training", "value": "1", "rows": 51, **failed})
     evaluation = Evaluation(above=0.85, below=0.95, champion_margin=0.01, slices=(whole, part))
     save_run(settings, record(contract, manifest, "old", OLD))
-    save_run(settings, record(contract, manifest, "newer", SERVES, evaluation=evaluation))
+    counted = str(statistics(contract, settings, settings.folder("tfx").absolute() / "statistics"))
+    save_run(settings, record(contract, manifest, "newer", SERVES, evaluation=evaluation, statistics_uri=counted))
     save_run(settings, record(contract, manifest, "refused"))
     folder = settings.folder("models") / SERVES
     folder.mkdir(parents=True)
@@ -67,6 +69,27 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
     write_deltalake(str(lake / "gold" / contract.use_case / "drift"), drift_rows(contract))
     write_deltalake(str(lake / "silver" / contract.use_case / "predictions"), predictions(contract, settings))
     return settings
+
+
+def statistics(contract: Contract, settings: Settings, folder: Path) -> Path:
+    """Moments and a histogram of every feature, as StatisticsGen lays them down; TFDV itself would bring TensorFlow."""
+    rows = sample_month(contract, settings, 0).head(200)
+    for split, part in (("train", rows[:160]), ("eval", rows[160:])):
+        listed = DatasetFeatureStatisticsList()
+        dataset = listed.datasets.add(name=split, num_examples=len(part))
+        for name in contract.features:
+            values = part[name].astype(float)
+            stats = dataset.features.add(path={"step": [name]}).num_stats
+            stats.common_stats.num_non_missing = len(values)
+            stats.mean, stats.std_dev, stats.min, stats.max = values.mean(), values.std(), values.min(), values.max()
+            stats.median = values.median()
+            counts, edges = np.histogram(values, 10)
+            histogram = stats.histograms.add(type=Histogram.STANDARD)
+            for count, low, high in zip(counts, edges, edges[1:], strict=False):
+                histogram.buckets.add(low_value=low, high_value=high, sample_count=count)
+        (folder / f"Split-{split}").mkdir(parents=True)
+        (folder / f"Split-{split}" / "FeatureStats.pb").write_bytes(listed.SerializeToString())
+    return folder
 
 
 def drift_rows(contract: Contract) -> pd.DataFrame:
