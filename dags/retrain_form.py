@@ -7,7 +7,7 @@ from airflow.sdk import Param
 from lakeloop.contract import Contract, ModelSettings
 
 STRATEGIES = {
-    "auto": "what applies: with newer or corrected truth newest and all, without drop, reweight and resample",
+    "auto": "what applies: newest and all where truth is new or corrected, else drop, reweight and resample",
     "newest": "train on the newest labelled month",
     "all": "train on all labelled months",
     "drop": "leave drifted features out",

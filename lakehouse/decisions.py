@@ -28,7 +28,7 @@ COLUMNS = (
     "champion_score double COMMENT 'its accuracy on the rows compared on'",
     "champion_judged_on string NOT NULL COMMENT 'newest labelled rows its checks were made on'",
     f"champion_checks {CHECKS} NOT NULL",
-    "with_truth boolean NOT NULL COMMENT 'newer ground truth than the champion had was there'",
+    "with_truth boolean NOT NULL COMMENT 'ground truth was there that the champion did not know'",
     "judged_on string NOT NULL COMMENT 'rows that champion and candidates are compared on'",
     "judged_rows bigint NOT NULL",
     "effective_rows double COMMENT 'what the weighted rows tell as much as; null where they all count the same'",
@@ -47,6 +47,7 @@ LATER_COLUMNS = (
     "chosen_by string COMMENT 'who answered'",
     "chosen_at timestamp COMMENT 'when'",
     "judged_version bigint COMMENT 'version of gold/training that the rows compared on are from'",
+    "changed_rows bigint COMMENT 'rows of months the champion knew that were corrected, added or withdrawn since'",
 )
 """Added to tables that an older release made; null in their old rows."""
 

@@ -1,7 +1,5 @@
 """Labelled rows of some months: for judging a model, and for seeing what has changed since it was trained."""
 
-from collections.abc import Collection
-
 import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
@@ -35,11 +33,15 @@ def labelled_month(
     return frame.sort_values(contract.key.column, ignore_index=True)
 
 
-def exported_columns_of(
-    spark: SparkSession, contract: Contract, settings: Settings, months: Collection[int], version: int
+def exported_rows_of(
+    spark: SparkSession, contract: Contract, settings: Settings, months: tuple[int, int], version: int
 ) -> pd.DataFrame:
-    """The columns of an export for these months of gold/training at a version, in no order."""
-    names = [contract.month_name(month) for month in months]
+    """The columns of an export for the months from `first` to `last` of gold/training at a version, in no order.
+
+    Raises:
+        NotFound: there is no such version.
+    """
+    first, last = (contract.month_name(month) for month in months)
     rows = read_table(spark, settings, f"gold/{TRAINING}", version)
-    wanted = rows.where(sf.col(quoted(contract.event_time.column)).isin(names))
+    wanted = rows.where(sf.col(quoted(contract.event_time.column)).between(first, last))
     return wanted.select(*map(quoted, export_columns(contract))).toArrow().to_pandas()

@@ -33,7 +33,7 @@ def optimize(spark: SparkSession, settings: Settings) -> dict[str, tuple[int, in
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """What became of one table's old files; `kept_versions` are those that an export or a model was made from."""
+    """What became of one table's old files; `kept_versions` are those something refers to."""
 
     removed: int
     kept_versions: tuple[int, ...] = ()

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
@@ -43,6 +44,7 @@ from lakeloop.settings import Settings
 log = logging.getLogger(__name__)
 BYTES_A_BATCH, BYTES_A_FILE = 256 << 20, 16 << 20
 FOREVER = "3650d"
+IDENTITY = "stream.json"
 
 
 @dataclass(frozen=True)
@@ -104,15 +106,18 @@ def _take_in(spark: SparkSession, contract: Contract, settings: Settings) -> tup
     files = new_files(settings)
     if files:
         size = sum(path.stat().st_size for path in files)
+        identity = _identity(spark, settings)
         query = (
             lines_of_files(_files(spark, settings))
-            .writeStream.foreachBatch(_appender(spark, settings, _stream_id(spark, settings), size))
+            .writeStream.foreachBatch(_appender(spark, settings, identity["id"], identity["again"], size))
             .option("checkpointLocation", checkpoint_path(settings, REQUESTS))
             .queryName(f"requests {settings.use_case}")
             .trigger(availableNow=True)
             .start()
         )
         query.awaitTermination()
+        if identity["again"]:  # all that was there has been read
+            write_json(work_folder(settings) / REQUESTS / IDENTITY, identity | {"again": False})
     report = refine_predictions(spark, contract, settings)
     if files:
         put_away(settings, files)
@@ -131,14 +136,16 @@ def _files(spark: SparkSession, settings: Settings) -> DataFrame:
     )
 
 
-def _appender(spark: SparkSession, settings: Settings, stream_id: str, size: int) -> Callable[[DataFrame, int], None]:
+def _appender(
+    spark: SparkSession, settings: Settings, stream_id: str, again: bool, size: int
+) -> Callable[[DataFrame, int], None]:
     path = table_path(settings, "bronze", REQUESTS)
     create_table(spark, path, BRONZE, comment="The request log, as the gateway wrote it", statistics=("_batch",))
 
     def append(lines: DataFrame, batch: int) -> None:
         """One batch, once: the same batch of the same stream is skipped by Delta."""
         last = lines.sparkSession.read.format("delta").load(path).agg(sf.max("_batch")).collect()[0][0] or 0
-        if batch == 0 and last:
+        if again and last:
             lines = _not_in_bronze(lines, path)
         added = {"_ingested_at": sf.current_timestamp(), "_batch": sf.lit(last + 1).cast("bigint")}
         lines.withColumns(added).coalesce(size // BYTES_A_FILE + 1).write.format("delta").mode("append").options(
@@ -149,28 +156,27 @@ def _appender(spark: SparkSession, settings: Settings, stream_id: str, size: int
 
 
 def _not_in_bronze(lines: DataFrame, path: str) -> DataFrame:
-    """A stream that lost its checkpoint reads all files again; those that bronze has are left out."""
+    """Of files that are read once more, those that bronze has are left out."""
     there = lines.sparkSession.read.format("delta").load(path).select("_source_file").distinct()
     return lines.join(there, "_source_file", "left_anti").select(lines.columns)
 
 
-def _stream_id(spark: SparkSession, settings: Settings) -> str:
-    """The name under which Delta counts this stream's batches; a stream without a checkpoint starts with a new one.
+def _identity(spark: SparkSession, settings: Settings) -> dict[str, Any]:
+    """`id`: the name under which Delta counts this stream's batches; `again`: whether it reads files bronze may have.
 
-    So does a home that was moved: its checkpoint names the log's files where they were.
+    A stream without a checkpoint begins anew. So does one whose log was moved with its home, for the checkpoint names
+    files where they were; an older release did not note where.
     """
-    path, folder = work_folder(settings) / REQUESTS / "stream.json", str(request_log_folder(settings).absolute())
+    path, folder = work_folder(settings) / REQUESTS / IDENTITY, str(request_log_folder(settings).absolute())
     checkpoint = checkpoint_path(settings, REQUESTS)
     known = read_json(path)
-    if isinstance(known, dict) and known["log"] != folder:
-        log.info("event=moved_request_log before=%s now=%s", known["log"], folder)
-        delete_folder(spark, checkpoint)
-    there = known is not None and folder_exists(spark, f"{checkpoint}/offsets")
-    number = known["id"] if isinstance(known, dict) else known  # an older release kept the id alone
-    made = {"id": number if there else uuid.uuid4().hex, "log": folder}
-    if made != known:
-        write_json(path, made)
-    return str(made["id"])
+    if isinstance(known, dict) and known["log"] == folder and folder_exists(spark, f"{checkpoint}/offsets"):
+        return known
+    delete_folder(spark, checkpoint)
+    made = {"id": uuid.uuid4().hex, "log": folder, "again": True}
+    write_json(path, made)
+    log.info("event=stream_begins log=%s", folder)
+    return made
 
 
 def _check_sources(contract: Contract) -> None:

@@ -61,7 +61,8 @@ class Decision(DecisionPart):
     champion_score: float | None = Field(None, description="its accuracy on the rows compared on")
     champion_judged_on: str = Field("", description="newest labelled rows the champion's checks were made on")
     champion_checks: tuple[GateCheck, ...] = ()
-    with_truth: bool = Field(description="whether newer ground truth than the champion's was there")
+    with_truth: bool = Field(description="whether ground truth was there that the champion did not know")
+    changed_rows: int = Field(0, description="rows of the champion's months corrected, added or withdrawn since")
     judged_on: str = Field("", description="the rows compared on, in words")
     judged_version: int | None = Field(None, description="version of gold/training those rows are from")
     judged_rows: int = 0

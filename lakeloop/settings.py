@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     airflow_dag_id: str = ""
     airflow_task_id: str = ""
 
-    # How long a person may take to decide, and what is tried on drift without newer truth.
+    # How long a person may take to decide, and what is tried on drift without new truth.
     decision_hours: float = Field(24.0, gt=0)
     strategy_on_drift: str = "auto"
 

@@ -42,11 +42,15 @@ def sample_month(
     """A month drawn by the use case's generator: key, event time, features and truth, one row an event.
 
     Raises:
-        WrongUse: the use case has no generator.
+        WrongUse: the use case has no generator, or it cannot draw this month (its ValueError says why).
     """
     if contract.generator is None:
         raise WrongUse(f"use case {contract.use_case} has no `generator` in its contract; deliver real files instead")
-    return load_module(settings.contract_path.parent / contract.generator).sample(month, rows, seed)
+    generator = load_module(settings.contract_path.parent / contract.generator)
+    try:
+        return generator.sample(month, rows, seed)
+    except ValueError as error:
+        raise WrongUse(f"the generator of {contract.use_case} cannot draw month {month}: {error}") from error
 
 
 def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":

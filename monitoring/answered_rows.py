@@ -45,13 +45,12 @@ def read_window(
     bounds = _bounds(first, last)
     filters: list[Filter] = [(contract.event_time.column, "=", month)]
     frame = read_lake_table(settings, PREDICTIONS, columns_of(contract), filters)
-    if frame is not None and bounds is not None:
-        times = pd.to_datetime(frame[AT], utc=True, format="ISO8601")
-        frame = frame[times.between(*bounds)]
     if frame is not None:
         answered = frame[VERSION].value_counts()
         alone = answered.empty or version == max(answered.index, key=lambda known: (answered[known], known))
         frame = frame[(frame[VERSION] == version) | (frame[VERSION].isna() & alone)]
+    if frame is not None and bounds is not None:
+        frame = frame[pd.to_datetime(frame[AT], utc=True, format="ISO8601").between(*bounds)]
     if frame is None or frame.empty:
         raise NotFound(
             f"silver/predictions has no request of {month} that version {version} answered; "

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import skewnorm
 
 REFERENCE_ROWS = 1500
+MONTHS = 37
 FIRST_YEAR = 2023
 
 
@@ -16,8 +17,11 @@ def sample(month: int, rows: int | None = None, seed: int | None = None) -> pd.D
     """One month of policies with their risk score: key, month, six features, risk.
 
     Without `rows` and `seed` it is the reference data: 1,500 rows, seeded with the month's number, the same to
-    1e-12 everywhere. With either, the fast mode draws `rows` rows (default 1,500) from the same model.
+    1e-12 everywhere. With either, the fast mode draws `rows` rows (default 1,500) from the same model. Raises
+    ValueError for a month the model does not tell of.
     """
+    if not 0 <= month < MONTHS:
+        raise ValueError(f"the model tells of months 0 to {MONTHS - 1}")
     if rows is None and seed is None:
         return reference_frame(month, month)
     return _frame(month, _fast(month, rows or REFERENCE_ROWS, 0 if seed is None else seed))

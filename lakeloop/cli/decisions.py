@@ -62,7 +62,7 @@ def decisions_table(found: Sequence[Decision]) -> Table:
 def print_decision(decision: Decision) -> None:
     """The record in a terminal."""
     console.print(f"\nDecision {decision.decision_id} at clock {decision.clock}", style="bold")
-    truth = "with newer truth" if decision.with_truth else "without newer truth"
+    truth = "with new truth" if decision.with_truth else "without new truth"
     console.print(
         f"{decision.at:%Y-%m-%d %H:%M} UTC, by {decision.decided_by}; why: {decision.trigger}; "
         f"strategy {decision.strategy}, judged {truth}"
@@ -71,6 +71,10 @@ def print_decision(decision: Decision) -> None:
         failed = ", ".join(f"{c.name} ({c.value:.3f})" for c in decision.champion_checks if not c.passed)
         said = f"fails {failed}" if failed else "passes"
         console.print(f"champion {decision.champion} on {decision.champion_judged_on}: {said}")
+    if decision.changed_rows:
+        console.print(
+            f"{decision.changed_rows:,} rows of the champion's months were corrected, added or withdrawn since"
+        )
     if decision.drifted:
         console.print(f"drifted, the furthest first: {', '.join(decision.drifted)}")
     if decision.candidates:

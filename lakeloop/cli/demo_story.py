@@ -42,12 +42,12 @@ class Story:
         self._deploy()
 
     def production(self, months: int) -> None:
-        """Months of requests; the drift they bring starts a retrain without newer truth."""
+        """Months of requests; the drift they bring starts a retrain without new truth."""
         chapter(f"Months 1 to {months} in production, through the gateway")
         self._watch.remember(self._dag("retrain"))
         self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"months": f"1-{months}"}))
         self._deployed()
-        chapter("The monitor's alarm: retrain by itself, without newer truth")
+        chapter("The monitor's alarm: retrain by itself, without new truth")
         self._next("retrain", "drift")
 
     def new_truth(self) -> None:

@@ -321,26 +321,14 @@ def vacuum(
     removed stays named in `lakeloop lineage`.
     """
     from lakehouse.maintenance import vacuum as remove_old
+    from lakeloop.retention import versions_in_use
 
     settings, _ = open_use_case(use_case)
     with spark_of(settings) as spark, console.status("vacuuming …"):
-        done = remove_old(spark, settings, hours, _referred_versions(settings))
+        done = remove_old(spark, settings, hours, versions_in_use(settings))
     rows = [(name, t.removed, ", ".join(map(str, t.kept_versions))) for name, t in done.items()]
     console.print(
         table(
             ("table", "files removed", "versions kept for an export, a model or a decision"), rows, ("files removed",)
         )
     )
-
-
-def _referred_versions(settings: Settings) -> set[int]:
-    """Versions of gold/training that decisions were judged on or ML Metadata's models were trained on."""
-    from lakeloop.decision_table import judged_versions
-    from tfx_pipeline.lineage.models import referred_versions
-    from tfx_pipeline.metadata import has_metadata, open_store
-
-    judged = judged_versions(settings)
-    if not has_metadata(settings):
-        return judged
-    with open_store(settings) as store:
-        return judged | referred_versions(store, settings.use_case)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class Touched(NamedTuple):
-    """Rows of an export with values from a delivery, and how many of them a later delivery has corrected since."""
+    """Rows of an export with values from a delivery; `corrected`: those a later one has changed (None: not known)."""
 
     rows: int
-    corrected: int
+    corrected: int | None
 
 
 class AffectedModel(GraphPart):
@@ -40,7 +40,7 @@ class AffectedModel(GraphPart):
     corrected: int | None = Field(description="of these, rows that a later delivery has corrected; none: not known")
     of_rows: int = Field(description="all rows it was given")
     decision: str = Field("", description="decision it was a candidate of; empty: none")
-    trigger: str = Field("", description="why its run was made; empty: by hand")
+    trigger: str = Field("", description="why its run was made; empty: an older release did not say")
     requests: int = Field(description="answered requests in the lake for which it gave the probabilities")
 
 
@@ -88,7 +88,7 @@ def _affected(
     if store is not None:
         by_version = {str(one.gold.version): one for one in made}
         counted: dict[str, Touched | None] = {}  # by export: candidates of one run were given the same rows
-        valid = _keys_of_file(settings, contract, delivery, None) if made else None
+        valid = _valid_keys(settings, contract, delivery) if made else None
         for known in models_trained_on(store, settings.use_case, [one.gold.version for one in made]):
             if known.model is None:
                 continue
@@ -134,11 +134,11 @@ def _months_of(store: metadata_store.MetadataStore, model: ArtifactInfo) -> tupl
 
 def _touched(
     settings: Settings, contract: Contract, delivery: DeliveryRecord, one: GoldWith, months: tuple[int, int] | None,
-    valid: "pa.Array",
+    valid: "pa.Array | None",
 ) -> Touched | None:  # fmt: skip
     """Rows of gold's version, in the months a model was given, whose values came from the delivery; None: unknown.
 
-    `valid`: keys of the rows that have their values from it now.
+    `valid`: keys of the rows that have their values from it now; None: not known.
     """
     import pyarrow.compute as pc
 
@@ -151,7 +151,17 @@ def _touched(
     if months is not None:
         first, last = contract.month_name(months[0]), contract.month_name(months[1])
         rows = rows.filter(pc.and_(pc.greater_equal(rows[month], first), pc.less_equal(rows[month], last)))
+    if valid is None:
+        return Touched(rows.num_rows, None)
     return Touched(rows.num_rows, rows.num_rows - (pc.sum(pc.is_in(rows[key], value_set=valid)).as_py() or 0))
+
+
+def _valid_keys(settings: Settings, contract: Contract, delivery: DeliveryRecord) -> "pa.Array | None":
+    """None where an ingest and a vacuum at the same moment left nothing to read."""
+    try:
+        return _keys_of_file(settings, contract, delivery, None)
+    except VersionGone:
+        return None
 
 
 def _keys_of_file(settings: Settings, contract: Contract, delivery: DeliveryRecord, version: int | None) -> "pa.Array":

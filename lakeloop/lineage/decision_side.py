@@ -33,7 +33,7 @@ def add_why(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
         why = graph.notes.get("trigger", "")
         draft.gap(
             f"run {graph.run_id} belongs to no recorded decision"
-            + (f"; it was started because of: {why}" if why else ": it was started by hand")
+            + (": it was started by hand" if why in ("", "command line") else f"; it was started because of: {why}")
         )
         return
     item = _add_decision(draft, decision)

@@ -15,7 +15,8 @@ from tfx_pipeline.run_record import RunRecord
 from tfx_pipeline.statistics import FeatureStatistics
 
 STATISTICS_TOLERANCE = 1e-6
-MOMENTS = ("mean", "std", "minimum", "median", "maximum")
+MOMENTS = ("mean", "std", "minimum", "maximum")
+"""Without the median: TFDV estimates it from a sketch, and the same rows in other bundles give another one."""
 AGAINST_CHAMPION = "not_worse_than_champion"
 """Left out: the champion it was compared with then is not the one of now."""
 

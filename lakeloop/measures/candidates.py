@@ -44,8 +44,8 @@ class Known:
     """What candidates are chosen by.
 
     `old` is the export the champion was trained on as (months, version), None where there is no champion or nobody
-    knows; `changed` is how many rows of those months were corrected, added or withdrawn since; `drifted` are features,
-    the furthest first; `requests` is how many are in the current window.
+    knows; `changed` is how many rows of those months were corrected, added or withdrawn since, as far as no decision
+    about it looked at them; `drifted` are features, the furthest first; `requests` is how many are in the window.
     """
 
     labelled: tuple[int, ...]
@@ -57,8 +57,8 @@ class Known:
 
     @property
     def new_truth(self) -> bool:
-        """Whether there is truth the champion does not know: a newer month, or its own rows have changed."""
-        return self.newer_month or self.changed > 0
+        """Whether there is truth the champion was not judged by yet: a newer month, or its own rows have changed."""
+        return bool(self.labelled) and (self.newer_month or self.changed > 0)
 
     @property
     def newer_month(self) -> bool:
@@ -98,7 +98,7 @@ def _auto(contract: Contract, known: Known, months: Months | None) -> list[Candi
         found += [_weighted(known, None, "reweight"), _weighted(known, None, "resample")]
     if not found:
         raise WrongUse(
-            "no newer truth, no drifted feature and no request is there, so nothing can be better than the champion; "
+            "no new truth, no drifted feature and no request is there, so nothing can be better than the champion; "
             "--strategy newest, all or tune trains anyway"
         )
     return found

@@ -85,5 +85,5 @@ def outcome_of(decision: Decision, promote: bool) -> tuple[Outcome, str]:
     against = f", better than {champion}" if champion else ""
     reason = f"candidate {best.name} passed the gate and scored {best.score or 0:.3f}{against}, on {decision.judged_on}"
     if not decision.with_truth:
-        reason += "; judged without newer truth"
+        reason += "; judged without new truth"
     return ("promoted" if promote else "recommended"), reason

@@ -75,6 +75,7 @@ class Plan(Part):
     champion_judged_on: str = ""
     champion_checks: tuple[GateCheck, ...] = ()
     with_truth: bool
+    changed_rows: int = 0
     judged_on: str = ""
     judged_version: int | None = None
     judged_rows: int = 0

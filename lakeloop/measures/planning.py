@@ -79,6 +79,7 @@ def plan(work: Workplace, begun: Begun) -> Plan:
         champion_judged_on=f"month {situation.newest_month}" if report is not None else "",
         champion_checks=checks_of(report),
         with_truth=situation.known.new_truth,
+        changed_rows=situation.known.changed,
         judged_on=rows.what if rows is not None else "",
         judged_version=_judged_version(situation, old),
         judged_rows=len(rows.frame) if rows is not None else 0,

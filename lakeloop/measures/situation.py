@@ -1,16 +1,19 @@
 """What is known when a retrain begins: champion, labelled months, drift, and the requests of now."""
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from lakehouse.export import export, labelled_months
-from lakehouse.labelled import exported_columns_of, labelled_month
+from lakehouse.labelled import exported_rows_of, labelled_month
 from lakehouse.layout import TRAINING, table_exists, table_path
 from lakehouse.metrics import table_version
 from lakehouse.request_log import new_files
@@ -19,6 +22,8 @@ from lakehouse.tables import read_table
 from lakehouse.window import newest_requests
 from lakeloop.champion import ChampionFacts, NoFacts, champion_facts
 from lakeloop.contract import Contract
+from lakeloop.decision import Decision
+from lakeloop.decision_table import read_decisions
 from lakeloop.errors import Busy, NotFound, WrongUse
 from lakeloop.evaluation import exported_rows
 from lakeloop.git import git_commit
@@ -31,6 +36,7 @@ from monitoring.reference import Reference
 from monitoring.verdict import ColumnDrift, Window
 from tfx_pipeline.metadata import PushedModel, champion
 
+log = logging.getLogger(__name__)
 STREAM_SECONDS = 300.0
 
 
@@ -111,7 +117,7 @@ def prepare(
 
 
 def judging_export(spark: SparkSession, contract: Contract, settings: Settings, situation: Situation) -> Path:
-    """The export whose eval rows speak where no newer truth is there: the champion's, or all that is labelled."""
+    """The export whose eval rows speak where no new truth is there: the champion's, or all that is labelled."""
     old = situation.known.old
     months, version = old if old is not None else (None, situation.gold_version)
     return _export(spark, contract, settings, months, version)
@@ -156,14 +162,38 @@ class _TrainedOn:
         return manifest.months, manifest.version
 
 
+def rows_changed(
+    spark: SparkSession, contract: Contract, settings: Settings, months: Months, before: int, now: int
+) -> int:
+    """Rows of these months of gold/training that two of its versions do not share; 0 where the earlier one is gone."""
+    try:
+        earlier, later = (exported_rows_of(spark, contract, settings, months, each) for each in (before, now))
+    except (NotFound, PySparkException, Py4JJavaError) as gone:
+        log.warning("event=version_gone table=gold/training version=%d reason=%r", before, str(gone)[:200])
+        return 0
+    return changed_rows(earlier, later, contract.key.column)
+
+
 def _changed(
     spark: SparkSession, contract: Contract, settings: Settings, trained: _TrainedOn | None, version: int | None
 ) -> int:
-    """Rows of the champion's months that are others at `version` than in its export."""
-    if trained is None or trained.export is None or version in (None, trained.export[1]):
+    """Rows of the champion's months that are others at `version` than when it was trained, or judged anew since."""
+    if trained is None or trained.export is None or trained.facts is None or version is None:
         return 0
-    now = exported_columns_of(spark, contract, settings, trained.months, version)
-    return changed_rows(trained.rows, now, contract.key.column)
+    months, exported = trained.export
+    before = last_judged(read_decisions(settings), trained.facts.version, exported)
+    if before >= version:
+        return 0
+    return rows_changed(spark, contract, settings, months or (0, trained.months[-1]), before, version)
+
+
+def last_judged(decisions: Sequence[Decision], champion: str, exported: int) -> int:
+    """The newest version of gold/training by which a champion was judged; `exported`, its own, where it never was.
+
+    A decision that still waits for somebody has settled nothing.
+    """
+    settled = [d for d in decisions if d.champion == champion and d.with_truth and not d.waits]
+    return max([exported, *(d.judged_version for d in settled if d.judged_version is not None)])
 
 
 def _drift(contract: Contract, trained: _TrainedOn | None, window: pd.DataFrame) -> dict[str, float]:

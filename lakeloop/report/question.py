@@ -17,7 +17,7 @@ def question(decision: Decision, page: Path) -> str:
     """The decision's candidates with every check, and what each answer means."""
     champion = f"champion {decision.champion}" if decision.champion else "no champion yet"
     score = f", {decision.champion_score:.3f}" if decision.champion_score is not None else ""
-    truth = "with newer truth" if decision.with_truth else "without newer truth"
+    truth = "with new truth" if decision.with_truth else "without new truth"
     lines = [
         f"**Decision {decision.decision_id}** at clock {decision.clock}, because of {decision.trigger}; {truth}.",
         f"{decision.reason[:1].upper()}{decision.reason[1:]}.",

@@ -1,6 +1,6 @@
 """The reference months in event time: drift comes, truth comes later, and each time the right measure is found.
 
-Clock 0: a champion is trained on month 0. Clock 11: dataset drift opens; there is no newer truth. Clock 36: the truth
+Clock 0: a champion is trained on month 0. Clock 11: dataset drift opens; there is no new truth. Clock 36: the truth
 of months 1 to 12 is there. Clock 60: that of month 36. What must come out stands in the insurance use case's history.
 """
 

@@ -67,3 +67,16 @@ def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: La
     rows = DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().to_pylist()
     assert [row["winner"] for row in rows] == ["all", "all"]
     assert rows[0]["candidates"][0]["checks"][1]["bound"] == "0.267 to 0.400"
+
+
+def test_a_table_of_an_older_release_is_read_and_gets_the_columns_it_lacks(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("lakehouse.decisions.LATER_COLUMNS", ())
+        record_decision(lake.spark, lake.settings, decision(1))
+    assert "judged_version" not in DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().column_names
+    assert read_decisions(lake.settings) == [decision(1, judged_version=None)]
+    assert judged_versions(lake.settings) == set()
+    record_decision(lake.spark, lake.settings, decision(2, changed_rows=7))
+    assert read_decisions(lake.settings) == [decision(1, judged_version=None), decision(2, changed_rows=7)]

@@ -10,7 +10,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from lakehouse import stream as streaming
-from lakehouse.layout import work_folder
+from lakehouse.layout import read_json, work_folder, write_json
 from lakehouse.lock import only_one
 from lakehouse.request_lines import check_names
 from lakehouse.request_log import new_files, put_away
@@ -161,9 +161,17 @@ def test_a_home_that_was_moved_goes_on_where_it_was(
             stream(lake.spark, lake.contract, lake.settings)
     moved = open_lake(lake.spark, lake.settings.home.rename(tmp_path / "moved"))
     log_file(moved, "c", [record("r3")])
+    monkeypatch.setattr(streaming, "BYTES_A_BATCH", 1)  # a file a batch
     stream(moved.spark, moved.contract, moved.settings)
     assert moved.rows("bronze/requests")["_source_file"].sort_values().tolist() == ["a.jsonl", "b.jsonl", "c.jsonl"]
     assert sorted(moved.rows("silver/predictions")["request_id"]) == ["r1", "r2", "r3"]
+    identity = work_folder(moved.settings) / "requests" / "stream.json"
+    known = read_json(identity)
+    assert known["log"].startswith(str(tmp_path / "moved")) and not known["again"]
+    write_json(identity, known["id"])  # as an older release kept it: nobody knows where the log was
+    log_file(moved, "d", [record("r4")])
+    stream(moved.spark, moved.contract, moved.settings)
+    assert moved.rows("bronze/requests")["_source_file"].sort_values().tolist() == [f"{n}.jsonl" for n in "abcd"]
 
 
 def test_a_second_stream_on_the_same_home_is_refused(lake: Lake) -> None:

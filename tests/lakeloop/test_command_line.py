@@ -56,6 +56,8 @@ def test_data_generate_says_what_is_held_back(lakeloop: Run) -> None:
         (("data", "generate", "--months", "x"), "write a month number or a range"),
         (("data", "generate", "--months", "0", "--use-case", "nothing"), "use cases there: insurance"),
         (("data", "reference", "--month", "-1"), "--month"),
+        (("data", "generate", "--months", "36-37"), "cannot draw month 37: the model tells of months 0 to 36"),
+        (("simulate", "--months", "99", "--mock-predictions"), "cannot draw month 99"),
         (("train", "--set", "units"), "write NAME=VALUE"),
         (("train", "--set", "unit=50"), "is not a hyper-parameter; allowed: layers, units"),
         (("train", "--set", "units=many"), "hyper-parameter `units` is 'many'"),

@@ -39,6 +39,7 @@ def test_truth_that_was_corrected_is_new_truth_though_no_month_is_newer(contract
     assert (newest.months, whole.months, whole.version) == ((12, 12), None, None), "as the table is now"
     (tuned,) = candidates_for("tune", contract, known)
     assert tuned.version is None, "not on the rows of then"
+    assert not Known(labelled=(), champion_months=(0,), old=(None, 3), changed=1500).new_truth, "all was withdrawn"
 
 
 def test_without_newer_truth_old_labels_are_used_in_four_ways(contract: Contract) -> None:

@@ -85,5 +85,5 @@ def test_what_is_done_follows_from_who_passed_and_who_is_better(
 
 
 def test_a_winner_without_newer_truth_is_called_so() -> None:
-    assert "judged without newer truth" in outcome_of(made([BETTER], 0.85, with_truth=False), True)[1]
-    assert "without newer truth" not in outcome_of(made([BETTER], None), True)[1]
+    assert "judged without new truth" in outcome_of(made([BETTER], 0.85, with_truth=False), True)[1]
+    assert "without new truth" not in outcome_of(made([BETTER], None), True)[1]

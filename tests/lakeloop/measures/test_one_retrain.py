@@ -81,7 +81,7 @@ def test_drift_alone_may_have_its_own_strategy(settings: Settings) -> None:
     assert begin(chosen, Asked()).asked.strategy == "reweight"
     record_event(chosen, "drift", "e2", {})
     record_event(chosen, "ground_truth", "g1", {})
-    assert begin(chosen, Asked()).asked.strategy == "auto", "there is newer truth"
+    assert begin(chosen, Asked()).asked.strategy == "auto", "there is new truth"
 
 
 def in_airflow_run(run: str, result: Path) -> dict[str, str]:
