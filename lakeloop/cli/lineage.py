@@ -208,7 +208,7 @@ def _show_affected(found: "Affected") -> None:
     if not found.models:
         console.print("no model was trained on them")
         return
-    header = ("model", "run", "trained on", "rows from it", "corrected since", "of", "made for", "predictions")
+    header = ("model", "run", "trained on", "its rows", "corrected", "of", "answers", "made for")
     rows = [
         (
             m.version or "not pushed",
@@ -217,11 +217,9 @@ def _show_affected(found: "Affected") -> None:
             "not known" if m.rows is None else f"{m.rows:,}",
             "not known" if m.corrected is None else f"{m.corrected:,}",
             f"{m.of_rows:,}",
-            m.decision or m.trigger or "by hand",
             f"{m.requests:,}",
+            m.decision or m.trigger or "by hand",
         )
         for m in found.models
     ]
-    console.print(
-        table(header, rows, ("rows from it", "corrected since", "of", "predictions"), whole=("run", "made for"))
-    )
+    console.print(table(header, rows, ("its rows", "corrected", "of", "answers"), whole=("run", "made for")))
