@@ -1,7 +1,10 @@
 """Labelled rows of some months: for judging a model, and for seeing what has changed since it was trained."""
 
+from functools import reduce
+from operator import or_
+
 import pandas as pd
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
 from lakehouse.export import export_columns, labelled_months, no_truth
@@ -33,15 +36,27 @@ def labelled_month(
     return frame.sort_values(contract.key.column, ignore_index=True)
 
 
-def exported_rows_of(
-    spark: SparkSession, contract: Contract, settings: Settings, months: tuple[int, int], version: int
-) -> pd.DataFrame:
-    """The columns of an export for the months from `first` to `last` of gold/training at a version, in no order.
+def changed_rows(
+    spark: SparkSession, contract: Contract, settings: Settings, months: tuple[int, int], before: int, now: int
+) -> int:
+    """Rows of the months from `first` to `last` of gold/training that two of its versions do not share.
+
+    Told apart by key; one that only one of them has counts, and so does one with another value in an exported column.
 
     Raises:
         NotFound: there is no such version.
     """
     first, last = (contract.month_name(month) for month in months)
-    rows = read_table(spark, settings, f"gold/{TRAINING}", version)
-    wanted = rows.where(sf.col(quoted(contract.event_time.column)).between(first, last))
-    return wanted.select(*map(quoted, export_columns(contract))).toArrow().to_pandas()
+    columns = [column for column in export_columns(contract) if column != contract.key.column]
+
+    def rows_of(version: int, prefix: str) -> DataFrame:
+        rows = read_table(spark, settings, f"gold/{TRAINING}", version)
+        wanted = rows.where(sf.col(quoted(contract.event_time.column)).between(first, last))
+        return wanted.select(
+            sf.col(quoted(contract.key.column)).alias("_key"),
+            *(sf.col(quoted(column)).alias(f"{prefix}{number}") for number, column in enumerate(columns)),
+        )
+
+    both = rows_of(before, "then").join(rows_of(now, "now"), "_key", "full")
+    differ = [~sf.col(f"then{number}").eqNullSafe(sf.col(f"now{number}")) for number in range(len(columns))]
+    return both.where(reduce(or_, differ)).count()

@@ -179,7 +179,7 @@ def _story(
     text = (
         f"{len(frame):,} rows became a model that is right on {record.gate.accuracy['train']:.3f} of the train and "
         f"{record.gate.accuracy['eval']:.3f} of the eval rows; beside it: {beside}.\n"
-        f"{_pushed(record)} as version {record.pushed_version}."
+        f"{how_pushed(record)} as version {record.pushed_version}."
     )
     if curves:
         later = ", ".join(f"{curves['model'][m]:.2f} in month {m}" for m in SHOWN_MONTHS)
@@ -189,7 +189,8 @@ def _story(
     return text
 
 
-def _pushed(record: "RunRecord") -> str:
+def how_pushed(record: "RunRecord") -> str:
+    """Why a model was pushed: it passed the gate, or a person wanted it though the gate refused it."""
     checks = len(record.gate.checks) if record.gate is not None else 0
     if record.blessed is False:
         return f"The gate refused it ({_failed(record)}); a person had it pushed all the same,"

@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from lakehouse.export import export, labelled_months
-from lakehouse.labelled import exported_rows_of, labelled_month
+from lakehouse.labelled import changed_rows, labelled_month
 from lakehouse.layout import TRAINING, table_exists, table_path
 from lakehouse.metrics import table_version
 from lakehouse.request_log import new_files
@@ -29,7 +29,6 @@ from lakeloop.evaluation import exported_rows
 from lakeloop.git import git_commit
 from lakeloop.manifest import read_manifest
 from lakeloop.measures.candidates import Candidate, Known, Months
-from lakeloop.measures.changed_rows import changed_rows
 from lakeloop.settings import Settings
 from monitoring.drift import judge
 from monitoring.reference import Reference
@@ -167,11 +166,10 @@ def rows_changed(
 ) -> int:
     """Rows of these months of gold/training that two of its versions do not share; 0 where the earlier one is gone."""
     try:
-        earlier, later = (exported_rows_of(spark, contract, settings, months, each) for each in (before, now))
+        return changed_rows(spark, contract, settings, months, before, now)
     except (NotFound, PySparkException, Py4JJavaError) as gone:
         log.warning("event=version_gone table=gold/training version=%d reason=%r", before, str(gone)[:200])
         return 0
-    return changed_rows(earlier, later, contract.key.column)
 
 
 def _changed(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lakeloop.cli.report import how_pushed
 from lakeloop.contract import Contract
 from lakeloop.evaluation import baselines
 from lakeloop.report.page import Report, Served, write_report
@@ -65,6 +66,15 @@ def page(contract: Contract, settings: Settings, tmp_path: Path) -> str:
     path = write_report(report, tmp_path / "reports" / "index.html")
     assert [p.name for p in path.parent.iterdir()] == ["index.html"]
     return path.read_text(encoding="utf-8")
+
+
+def test_a_model_that_a_person_promoted_is_not_said_to_have_passed(contract: Contract) -> None:
+    passed = record(contract, 100, "17")
+    assert passed.gate is not None
+    assert how_pushed(passed) == f"It passed {len(passed.gate.checks)} checks and was pushed"
+    checks = tuple(check.model_copy(update={"passed": check.name != "accuracy_eval"}) for check in passed.gate.checks)
+    refused = passed.model_copy(update={"blessed": False, "gate": passed.gate.model_copy(update={"checks": checks})})
+    assert how_pushed(refused).startswith("The gate refused it (accuracy_eval 0.900, wanted > 0.85); a person had it")
 
 
 def test_the_page_loads_nothing_from_elsewhere(page: str) -> None:

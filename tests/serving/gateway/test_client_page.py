@@ -63,6 +63,9 @@ def test_the_model_answers_with_probabilities_as_bars(page: Page, gateway: Runni
         expect(rows.nth(index).locator(".share")).to_have_text(f"{share * 100:.1f}%")
         wide = rows.nth(index).locator(".bar").evaluate("bar => parseFloat(bar.style.width)")
         assert wide == pytest.approx(share * 100, abs=0.01)
+    page.get_by_role("button", name="Reset").click()
+    expect(page.locator("#result")).to_be_hidden()
+    expect(page.locator("#empty")).to_be_visible()
 
 
 def test_the_curl_line_is_the_same_request(page: Page) -> None:
