@@ -4,27 +4,38 @@ The lakehouse does not learn it; it keeps and applies it. A calibration is a row
 confidences 0, 1/n, …, 1, with straight lines between.
 """
 
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as sf
+from deltalake.schema import ArrayType, PrimitiveType
 
 from lakehouse.layout import CALIBRATION, PERFORMANCE, table_exists, table_path, work_folder
 from lakehouse.lock import in_turn
-from lakehouse.schema import create_table, quoted
+from lakehouse.small_tables import SmallTable, column, merge_rows
 from lakeloop.contract import Contract
+from lakeloop.lake_tables import read_lake_records
 from lakeloop.settings import Settings
 
-COLUMNS = (
-    "model_version string NOT NULL, "
-    "method string NOT NULL COMMENT 'curve that was fitted: platt, isotonic or constant', "
-    "rows bigint NOT NULL COMMENT 'held-out rows it was learnt on', "
-    "accuracy double NOT NULL COMMENT 'realised on those rows', "
-    "standard_error double NOT NULL COMMENT 'of the mean estimate', "
-    "knots array<double> NOT NULL COMMENT 'probability of being right at equidistant confidences from 0 to 1'"
-)
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+TABLE = SmallTable(
+    f"gold/{CALIBRATION}",
+    (
+        column("model_version", "string"),
+        column("method", "string", "curve that was fitted: platt, isotonic or constant"),
+        column("rows", "long", "held-out rows it was learnt on"),
+        column("accuracy", "double", "realised on those rows"),
+        column("standard_error", "double", "of the mean estimate"),
+        column(
+            "knots", ArrayType(PrimitiveType("double")),
+            "probability of being right at equidistant confidences from 0 to 1",
+        ),
+    ),
+    key=("model_version",),
+    comment="How often a model version is right, by its confidence",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,58 +50,56 @@ class CalibrationRow:
     knots: tuple[float, ...]
 
 
-def calibrations(spark: SparkSession, settings: Settings) -> DataFrame | None:
-    """The table; None while nothing was calibrated."""
+def calibrations(spark: "SparkSession", settings: Settings) -> "DataFrame | None":
+    """The table, for Spark to join with; None while nothing was calibrated."""
     path = table_path(settings, "gold", CALIBRATION)
     return spark.read.format("delta").load(path) if table_exists(spark, path) else None
 
 
-def calibrated_versions(spark: SparkSession, settings: Settings) -> set[str]:
+def calibrated_versions(settings: Settings) -> set[str]:
     """Model versions that have a calibration."""
-    known = calibrations(spark, settings)
-    return set() if known is None else {row[0] for row in known.select("model_version").collect()}
+    return {row["model_version"] for row in read_lake_records(settings, TABLE.name)}
 
 
-def answering_versions(spark: SparkSession, settings: Settings) -> set[str]:
+def answering_versions(settings: Settings) -> set[str]:
     """Model versions that were asked, as far as gold/performance knows."""
-    path = table_path(settings, "gold", PERFORMANCE)
-    if not table_exists(spark, path):
-        return set()
-    rows = spark.read.format("delta").load(path).where("model_version != ''").select("model_version").distinct()
-    return {row[0] for row in rows.collect()}
+    return {row["model_version"] for row in read_lake_records(settings, f"gold/{PERFORMANCE}")} - {""}
 
 
-def write_calibrations(spark: SparkSession, settings: Settings, rows: Sequence[CalibrationRow]) -> None:
+def write_calibrations(settings: Settings, rows: Sequence[CalibrationRow]) -> None:
     """Add calibrations; a version that has one keeps it."""
-    if not rows:
-        return
-    path = table_path(settings, "gold", CALIBRATION)
-    with in_turn(work_folder(settings) / "tables.lock"):
-        create_table(spark, path, COLUMNS, comment="How often a model version is right, by its confidence")
-        table = DeltaTable.forPath(spark, path)
-        schema = spark.read.format("delta").load(path).schema
-        new = spark.createDataFrame([(*astuple(row)[:-1], list(row.knots)) for row in rows], schema)
-        same = "target.model_version = new.model_version"
-        table.alias("target").merge(new.alias("new"), same).whenNotMatchedInsertAll().execute()
+    if rows:
+        with in_turn(work_folder(settings) / "tables.lock"):
+            merge_rows(settings, TABLE, [asdict(row) for row in rows], keep_old=True)
 
 
-def months_without_estimate(spark: SparkSession, contract: Contract, settings: Settings) -> set[str]:
+def months_to_estimate(contract: Contract, settings: Settings) -> set[str]:
     """Months whose model is calibrated and whose answers still have no estimate."""
-    path, known = table_path(settings, "gold", PERFORMANCE), calibrations(spark, settings)
-    if known is None or not table_exists(spark, path):
-        return set()
-    rows = spark.read.format("delta").load(path)
-    if "estimated_accuracy" not in rows.columns:
-        lacking = rows
-    else:
-        lacking = rows.where("estimated_accuracy IS NULL AND answered > rules")
-    found = lacking.join(known, "model_version", "left_semi").select(quoted(contract.event_time.column)).distinct()
-    return {row[0] for row in found.collect()}
+    calibrated = calibrated_versions(settings)
+    return {
+        row[contract.event_time.column]
+        for row in read_lake_records(settings, f"gold/{PERFORMANCE}")
+        if row["model_version"] in calibrated and _lacks_estimate(row)
+    }
 
 
-def with_expectation(asked: DataFrame, calibration: DataFrame | None) -> DataFrame:
+def _lacks_estimate(row: Mapping[str, Any]) -> bool:
+    """An older release's table has no such column: then every month lacks it."""
+    if "estimated_accuracy" not in row:
+        return True
+    return row["estimated_accuracy"] is None and row["answered"] > row["rules"]
+
+
+def months_without_estimate(spark: "SparkSession", contract: Contract, settings: Settings) -> set[str]:
+    """`months_to_estimate`, for who has a Spark at hand."""
+    return months_to_estimate(contract, settings)
+
+
+def with_expectation(asked: "DataFrame", calibration: "DataFrame | None") -> "DataFrame":
     """Requests with `_expected`, the probability that the answer is right (null without confidence or calibration),
     and `_calibration_error`, the calibration's standard error."""
+    from pyspark.sql import functions as sf
+
     if calibration is None:
         nothing = sf.lit(None).cast("double")
         return asked.withColumn("_expected", nothing).withColumn("_calibration_error", nothing)

@@ -3,15 +3,16 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import SparkSession
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @contextmanager
-def commit_note(spark: SparkSession, note: Mapping[str, Any]) -> Iterator[None]:
+def commit_note(spark: "SparkSession", note: Mapping[str, Any]) -> Iterator[None]:
     """Every commit made meanwhile by this session carries the note; lineage reads it."""
     spark.conf.set(USER_METADATA, json.dumps(note, sort_keys=True))
     try:

@@ -3,11 +3,12 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
-
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING, Any
 
 from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 LAYERS = ("bronze", "silver", "gold")
 DELIVERIES, REJECTS, TRAINING, MONTHLY = "deliveries", "rejects", "training", "monthly"
@@ -33,12 +34,12 @@ def checkpoint_path(settings: Settings, source: str) -> str:
     return f"{settings.area('lake').rstrip('/')}/_checkpoints/{settings.use_case}/{source}"
 
 
-def table_exists(spark: SparkSession, path: str) -> bool:
+def table_exists(spark: "SparkSession", path: str) -> bool:
     """Whether there is a Delta table at `path`, wherever that is."""
     return folder_exists(spark, f"{path}/_delta_log")
 
 
-def list_folder(spark: SparkSession, path: str) -> list[Any]:
+def list_folder(spark: "SparkSession", path: str) -> list[Any]:
     """Hadoop's file status of everything in the folder at `path`; [] where there is no folder."""
     if not folder_exists(spark, path):
         return []
@@ -46,19 +47,19 @@ def list_folder(spark: SparkSession, path: str) -> list[Any]:
     return list(folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).listStatus(folder))  # type: ignore[attr-defined]
 
 
-def folder_exists(spark: SparkSession, path: str) -> bool:
+def folder_exists(spark: "SparkSession", path: str) -> bool:
     """Whether there is a folder at `path`, wherever that is."""
     folder = hadoop_path(spark, path)
     return bool(folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).exists(folder))  # type: ignore[attr-defined]
 
 
-def delete_folder(spark: SparkSession, path: str) -> None:
+def delete_folder(spark: "SparkSession", path: str) -> None:
     """Delete the folder at `path` with all that is in it; nothing where there is none."""
     folder = hadoop_path(spark, path)
     folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).delete(folder, True)  # type: ignore[attr-defined]
 
 
-def hadoop_path(spark: SparkSession, path: str) -> Any:
+def hadoop_path(spark: "SparkSession", path: str) -> Any:
     """A Hadoop path object: the same calls for local folders and object stores."""
     return spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
 

@@ -1,11 +1,13 @@
 """Tables' columns, comments and constraints, all from the contract; creating a table is one commit."""
 
 from collections.abc import Mapping, Sequence
-
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from lakehouse.layout import table_exists
 from lakeloop.contract import Column, Contract
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 SPARK_TYPES = {"float": "double", "int": "bigint", "string": "string"}
 MONTH_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])$"
@@ -109,7 +111,7 @@ def allowed_sql(name: str, column: Column) -> str:
 
 
 def create_table(
-    spark: SparkSession,
+    spark: "SparkSession",
     path: str,
     columns: str,
     *,
@@ -143,7 +145,7 @@ def create_table(
         spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{path}` {body}")
 
 
-def _replace(spark: SparkSession, path: str, body: str) -> None:
+def _replace(spark: "SparkSession", path: str, body: str) -> None:
     """Delta replaces a table only under a name, so it gets one in the session's own catalog for the moment."""
     spark.sql(f"CREATE TABLE {REPLACED} USING DELTA LOCATION {literal(path)}")
     try:

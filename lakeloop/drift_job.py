@@ -83,7 +83,7 @@ def judge_predictions(
     for version in dict.fromkeys(share.version for share in shares):
         references[version] = _reference(settings, contract, version)
     basis = {share: _basis(share, references[share.version], contract, kind) for share in shares}
-    known = [] if model else read_drift(spark, settings, kind)
+    known = [] if model else read_drift(settings, kind)
     stale = _stale_months(basis, known)
     fresh: list[DriftRow] = []
     for group in _groups([share for share in shares if share.month in stale]):
@@ -94,7 +94,7 @@ def judge_predictions(
                 verdict = judge(references[share.version], rows, contract, window)
                 fresh += rows_of(verdict, contract, basis[share])
     if not model:
-        write_drift(spark, contract, settings, fresh, kind, stale)
+        write_drift(contract, settings, fresh, kind, stale)
     wanted = {share.month for share in shares}
     kept = [row for row in known if row.month in wanted - stale]
     verdicts = verdicts_of([*kept, *fresh], contract)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-import pandas as pd
-
 from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
     from deltalake import DeltaTable
     from pyarrow.dataset import Dataset
     from pyarrow.fs import FileSystem
@@ -32,7 +32,7 @@ def has_lake_table(settings: Settings, table: str) -> bool:
 
 def read_lake_table(
     settings: Settings, table: str, columns: Sequence[str] | None = None, filters: Sequence[Filter] = ()
-) -> pd.DataFrame | None:
+) -> "pd.DataFrame | None":
     """The newest version of a table, e.g. `gold/performance`; None while it does not exist.
 
     `filters` are (column, operator, value); files that cannot hold such rows are not opened.
@@ -40,9 +40,7 @@ def read_lake_table(
     found = open_lake_table(settings, table)
     if found is None:
         return None
-    read: pd.DataFrame = found.to_pandas(
-        columns=list(columns) if columns else None, filters=list(filters) or None, filesystem=_files(found)
-    )
+    read: pd.DataFrame = _read(found, columns, filters).to_pandas()
     return read
 
 
@@ -51,9 +49,7 @@ def read_lake_records(settings: Settings, table: str, filters: Sequence[Filter] 
     found = open_lake_table(settings, table)
     if found is None:
         return []
-    read: list[dict[str, Any]] = found.to_pyarrow_table(
-        filters=list(filters) or None, filesystem=_files(found)
-    ).to_pylist()
+    read: list[dict[str, Any]] = _read(found, None, filters).to_pylist()
     return read
 
 
@@ -75,8 +71,26 @@ def open_lake_table(settings: Settings, table: str, version: int | None = None) 
 
 
 def dataset_of(table: "DeltaTable") -> "Dataset":
-    """A table's rows, to be filtered before they are read."""
-    return table.to_pyarrow_dataset(filesystem=_files(table))
+    """A table's rows, to be filtered before they are read; one with deletion vectors is read whole, by delta-rs."""
+    if not has_deletion_vectors(table):
+        return table.to_pyarrow_dataset(filesystem=_files(table))
+    import pyarrow as pa
+    from pyarrow.dataset import dataset
+
+    schema = pa.schema(table.schema())
+    return dataset(pa.table(table.scan()).select(schema.names).cast(schema))
+
+
+def has_deletion_vectors(table: "DeltaTable") -> bool:
+    """Whether rows of a table's files may be marked as removed; only somebody outside of Lakeloop switches that on."""
+    return "deletionVectors" in (table.protocol().reader_features or ())
+
+
+def _read(table: "DeltaTable", columns: Sequence[str] | None, filters: Sequence[Filter]) -> "pa.Table":
+    from pyarrow.parquet import filters_to_expression
+
+    wanted = filters_to_expression(list(filters)) if filters else None
+    return dataset_of(table).to_table(columns=list(columns) if columns else None, filter=wanted)
 
 
 def _files(table: "DeltaTable") -> "FileSystem | None":

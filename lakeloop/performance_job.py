@@ -40,7 +40,7 @@ def estimate_performance(
     Repeating it changes nothing. A version whose model or held-out rows are gone stays without an estimate.
     """
     newest = pushed_versions(settings.folder("models"))[-1:]
-    wanted = sorted({*answering_versions(spark, settings), *newest} - calibrated_versions(spark, settings))
+    wanted = sorted({*answering_versions(settings), *newest} - calibrated_versions(settings))
     found, notices = [], []
     for version in wanted:
         try:
@@ -48,7 +48,7 @@ def estimate_performance(
             found.append(calibrate_version(contract, settings, version))
         except (LakeloopError, OSError) as error:
             notices.append(f"version {version} cannot be calibrated: {error}")
-    write_calibrations(spark, settings, [_row(calibration) for calibration in found])
+    write_calibrations(settings, [_row(calibration) for calibration in found])
     return PerformanceReport(tuple(found), update_estimates(spark, contract, settings), tuple(notices))
 
 

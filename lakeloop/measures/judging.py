@@ -89,8 +89,7 @@ def record(work: Workplace, decision: Decision) -> Decision:
     decision = found
     write_decision(decision, work.contract, decision_page(work.settings, decision.decision_id))
     _note_in_metadata(work.settings, decision)
-    with work.open_spark(work.settings) as spark:
-        record_decision(spark, work.settings, decision)
+    record_decision(work.settings, decision)
     return decision
 
 

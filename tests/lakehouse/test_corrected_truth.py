@@ -31,7 +31,7 @@ def test_rows_of_a_champions_months_that_are_others_now(lake: Lake) -> None:
     lake.deliver("claims", "claims-2023-02.csv", claims("2023-02", 4, 4, 4))
     late = lake.ingest().gold.version
     assert changed((0, 2), first, late) == 4 and changed((0, 0), first, late) == 1, "a month that was skipped came late"
-    record_decision(lake.spark, lake.settings, decision(1, judged_version=second))
+    record_decision(lake.settings, decision(1, judged_version=second))
     assert versions_in_use(lake.settings) == {second}
     kept = vacuum(lake.spark, lake.settings, hours=0, referred=versions_in_use(lake.settings))["gold/training"]
     assert kept.kept_versions == (second,) and changed((0, 2), second, late) == 3

@@ -54,11 +54,11 @@ def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: La
         decision(1),
         decision(2, effective_rows=235.6, judged_version=None, with_truth=False, champion_score=None),
     )
-    record_decision(lake.spark, lake.settings, second)
-    record_decision(lake.spark, lake.settings, first)
+    record_decision(lake.settings, second)
+    record_decision(lake.settings, first)
     assert read_decisions(lake.settings) == [first, second]
     changed = decision(2, outcome="kept", decided_by="somebody else")
-    record_decision(lake.spark, lake.settings, changed)
+    record_decision(lake.settings, changed)
     assert find_decision(lake.settings) == changed
     assert find_decision(lake.settings, "d1") == first
     assert judged_versions(lake.settings) == {5}
@@ -74,9 +74,9 @@ def test_a_table_of_an_older_release_is_read_and_gets_the_columns_it_lacks(
 ) -> None:
     with monkeypatch.context() as older:
         older.setattr("lakehouse.decisions.LATER_COLUMNS", ())
-        record_decision(lake.spark, lake.settings, decision(1))
+        record_decision(lake.settings, decision(1))
     assert "judged_version" not in DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().column_names
     assert read_decisions(lake.settings) == [decision(1, judged_version=None)]
     assert judged_versions(lake.settings) == set()
-    record_decision(lake.spark, lake.settings, decision(2, changed_rows=7))
+    record_decision(lake.settings, decision(2, changed_rows=7))
     assert read_decisions(lake.settings) == [decision(1, judged_version=None), decision(2, changed_rows=7)]

@@ -130,7 +130,7 @@ def test_only_what_changed_is_judged_again(told: Told) -> None:
 
 def test_the_table_holds_the_verdicts_with_comments(told: Told) -> None:
     lake = told.lake
-    assert verdicts_of(read_drift(lake.spark, lake.settings), lake.contract) == list(told.reports["more"].verdicts)
+    assert verdicts_of(read_drift(lake.settings), lake.contract) == list(told.reports["more"].verdicts)
     table = DeltaTable(lake.folder("gold/drift"))
     rows = table.to_pandas()
     month = rows[(rows["month"] == "2023-12") & (rows["kind"] == "month")].set_index(["column_kind", "column"])

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.calibration import CalibrationRow, calibrated_versions, months_without_estimate, write_calibrations
+from lakehouse.calibration import CalibrationRow, calibrated_versions, months_to_estimate, write_calibrations
 from lakehouse.gold import update_estimates
 from lakehouse.stream import stream
 from tests.lakehouse.conftest import Lake, open_lake
@@ -30,12 +30,12 @@ def moments(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tu
     stream(spark, lake.contract, lake.settings)
     lake.ingest()
     found = {"before": lake.rows("gold/performance")}
-    write_calibrations(spark, lake.settings, [SEVEN])
-    assert months_without_estimate(spark, lake.contract, lake.settings) == {"2023-02", "2023-03"}
+    write_calibrations(lake.settings, [SEVEN])
+    assert months_to_estimate(lake.contract, lake.settings) == {"2023-02", "2023-03"}
     assert update_estimates(spark, lake.contract, lake.settings) == ("2023-02", "2023-03")
     found["calibrated"] = lake.rows("gold/performance")
     versions = lake.versions()
-    write_calibrations(spark, lake.settings, [CalibrationRow("7", "isotonic", 1, 0.0, 0.0, (0.0, 0.0))])
+    write_calibrations(lake.settings, [CalibrationRow("7", "isotonic", 1, 0.0, 0.0, (0.0, 0.0))])
     assert update_estimates(spark, lake.contract, lake.settings) == ()
     assert lake.versions()["gold/performance"] == versions["gold/performance"]
     lake.deliver("claims", "claims-2023-02.csv", "policy_id;risk\nK1;0.5\nK3;0.5\n")
@@ -80,7 +80,7 @@ def test_the_error_compares_the_same_answers_once_truth_arrives(
 
 def test_a_version_keeps_its_first_calibration(moments: tuple[Lake, dict[str, pd.DataFrame]]) -> None:
     lake, _ = moments
-    assert calibrated_versions(lake.spark, lake.settings) == {"7"}
+    assert calibrated_versions(lake.settings) == {"7"}
     assert lake.rows("gold/calibration")["method"].tolist() == ["platt"]
 
 
