@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -135,7 +135,7 @@ class Answering:
             }
         )
 
-    def refill(self, records: Sequence[dict[str, Any]]) -> None:
+    def refill(self, records: Iterable[dict[str, Any]]) -> None:
         """Remember what earlier gateways answered, from their request log; what does not fit is passed over."""
         for record in records:
             try:

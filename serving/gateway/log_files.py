@@ -9,7 +9,9 @@ import logging
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -80,20 +82,28 @@ def finish_dead_writers(folder: Path) -> list[Path]:
     return made
 
 
-def newest_records(folder: Path, most: int, most_files: int) -> list[dict[str, object]]:
-    """The newest finished records, the oldest first; unreadable files and lines are passed over."""
-    blocks: list[list[dict[str, object]]] = []
+def newest_records(folder: Path, most: int, most_files: int) -> Iterator[dict[str, object]]:
+    """The newest finished records, the oldest first and one at a time; unreadable files and lines are passed over.
+
+    Files are read twice, first to count: all their records at once would take some hundred MB.
+    """
+    files: list[Path] = []
     count = 0
     for path in sorted(folder.glob(f"*{FINISHED}"), reverse=True)[:most_files]:
-        try:
-            lines = path.read_bytes().splitlines()
-        except OSError:
-            continue
-        blocks.append([record for record in map(_record, lines) if record is not None])
-        count += len(blocks[-1])
+        files.append(path)
+        count += sum(1 for _ in _records(path))
         if count >= most:
             break
-    return [record for block in reversed(blocks) for record in block][-most:]
+    records = (record for path in reversed(files) for record in _records(path))
+    return islice(records, max(0, count - most), None)
+
+
+def _records(path: Path) -> Iterator[dict[str, object]]:
+    try:
+        with path.open("rb") as stream:
+            yield from filter(None, map(_record, stream))
+    except OSError:
+        return
 
 
 def _lock_of(part: Path) -> Path:

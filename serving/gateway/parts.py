@@ -52,8 +52,7 @@ class Parts:
         if self.log is not None:
             try:
                 await asyncio.to_thread(finish_dead_writers, self._folder)
-                records = await asyncio.to_thread(newest_records, self._folder, MOST_ANSWERS, MOST_FILES)
-                self.answering.refill(records)
+                await asyncio.to_thread(self._remember)
             except OSError as error:
                 log.error("event=request_log_unreadable folder=%s error=%r", self._folder, str(error))
             self.log.start()
@@ -66,6 +65,9 @@ class Parts:
         await self.switches.stop()
         if self.log is not None:
             await asyncio.to_thread(self.log.stop)
+
+    def _remember(self) -> None:
+        self.answering.refill(newest_records(self._folder, MOST_ANSWERS, MOST_FILES))
 
     def _gauges(self) -> None:
         self.metrics.watch("model_up", "1 while the model answers.", lambda: float(not self.model.problem))

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from serving.gateway.compact import compact
 from serving.gateway.log_files import finished, lock_file, new_writer, open_file, sync_folder, take_lock
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,10 @@ WRITE_SECONDS = 0.05
 ROTATE_SECONDS = 1.0
 ROTATE_BYTES = 16 * 1024 * 1024
 MOST_WAITING = 100_000
-"""Lines that may wait for a disk that refuses: some 60 MB; later ones are counted as lost."""
-_AT_A_TIME = 20_000
+"""Lines that may wait for a disk that refuses; later ones are counted as lost."""
+MOST_WAITING_BYTES = 64 * 1024 * 1024
+"""What they may hold altogether; 100,000 lines of the first use case are some 50 MB."""
+_AT_A_TIME = 5_000
 
 
 class RequestLog:
@@ -30,6 +33,7 @@ class RequestLog:
     def __init__(self, folder: Path, on_failure: Callable[[], None] = lambda: None) -> None:
         self._folder, self._on_failure = folder, on_failure
         self._waiting: deque[tuple[float, bytes]] = deque()
+        self._added_bytes = self._taken_bytes = 0  # each is changed by one thread only
         self._unwritten: list[bytes] = []
         self._file: _OpenFile | None = None
         self._writer, self._number = "", 0
@@ -51,10 +55,12 @@ class RequestLog:
 
     def add(self, line: bytes) -> None:
         """Take a line that ends with a newline; never blocks. With too many waiting it is lost, and counted."""
-        if len(self._waiting) >= MOST_WAITING:
+        waiting = self._added_bytes - self._taken_bytes
+        if len(self._waiting) >= MOST_WAITING or waiting + len(line) > MOST_WAITING_BYTES:
             self.lost += 1
             return
-        self._waiting.append((time.monotonic(), line))
+        self._added_bytes += len(line)
+        self._waiting.append((time.monotonic(), compact(line)))
 
     @property
     def pending(self) -> int:
@@ -102,6 +108,7 @@ class RequestLog:
             self._behind_since = self._waiting[0][0]
             for _ in range(min(len(self._waiting), _AT_A_TIME)):
                 self._unwritten.append(self._waiting.popleft()[1])
+            self._taken_bytes += sum(map(len, self._unwritten))
         file = self._file or self._open()
         file.write(b"".join(self._unwritten))
         self._unwritten = []

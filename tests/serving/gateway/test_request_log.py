@@ -17,8 +17,10 @@ from lakeloop.request_record import RequestRecord, request_log_folder
 from lakeloop.settings import Settings
 from serving.gateway import request_log
 from serving.gateway.log_files import finish_dead_writers, new_writer, newest_records, open_file
-from serving.gateway.process import running_gateway
+from serving.gateway.process import RunningGateway, running_gateway
+from serving.gateway.recent_answers import RecentAnswers
 from serving.gateway.request_log import RequestLog
+from serving.model_server.process import RunningServer
 from tests.serving.gateway.conftest import body, logged
 from tests.waiting import eventually
 
@@ -113,6 +115,20 @@ def test_what_a_refusing_disk_keeps_waiting_is_bounded(tmp_path: Path, monkeypat
     assert log.pending == 10 and log.lost == 3
 
 
+def test_long_lines_that_wait_are_bounded_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "MOST_WAITING_BYTES", 10_000)
+    log = RequestLog(tmp_path)
+    for number in range(13):
+        log.add(line(number, "x" * 1_960)[:2_000])
+    assert log.pending == 5 and log.lost == 8
+    log.start()
+    eventually(lambda: log.pending == 0)
+    for number in range(13, 16):
+        log.add(line(number))
+    log.stop()
+    assert numbers(tmp_path)[-3:] == [13, 14, 15], "what was written makes room again"
+
+
 def test_dead_writers_are_finished_without_their_torn_line_and_living_ones_left_alone(
     log: RequestLog, tmp_path: Path
 ) -> None:
@@ -138,6 +154,50 @@ def test_the_newest_records_are_read_back(tmp_path: Path) -> None:
     (tmp_path / "zz.jsonl").write_bytes(b"not json\n[1]\n")
     assert [record["request_id"] for record in newest_records(tmp_path, 3, 100)] == ["7", "8", "9"]
     assert [record["request_id"] for record in newest_records(tmp_path, 100, 2)] == ["8", "9"]
+
+
+def test_long_answers_are_forgotten_earlier() -> None:
+    kept = RecentAnswers(most=10, most_bytes=1_000)
+    for number in range(20):
+        kept.keep(str(number), b"short")
+    assert len(kept) == 10
+    for number in range(20, 24):
+        kept.keep(str(number), b"x" * 300)
+    assert len(kept) == 3
+    kept.keep("23", b"short")  # the same id once more takes the place of its first answer
+    kept.keep("24", b"x" * 300)
+    assert len(kept) == 4
+
+
+def test_a_hundred_thousand_answers_take_eighty_megabytes_kept_waiting_for_a_disk_and_read_back(
+    settings: Settings, model_server: RunningServer
+) -> None:
+    settings = settings.model_copy(update={"model_server_url": model_server.url})
+
+    def megabytes(gateway: RunningGateway) -> float:
+        status = Path(f"/proc/{gateway.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def ask(client: httpx.Client, rows: int) -> None:
+        asked = {"requests": [body(key=f"2023-01-{number:04}") for number in range(rows)]}
+        assert client.post("/predict/batch", json=asked).status_code == 200
+
+    folder = request_log_folder(settings)
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where the folder should be")
+    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
+        ask(client, 1_000)
+        fresh = megabytes(gateway)
+        for _ in range(99):
+            ask(client, 1_000)
+        health = client.get("/health").json()
+        assert health["answers_kept"] == health["request_log"]["pending"] == 100_000
+        assert megabytes(gateway) - fresh < 2 * 80, "the answers, and the lines that wait"
+        folder.unlink()
+        eventually(lambda: client.get("/health").json()["request_log"]["pending"] == 0)
+    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
+        assert client.get("/health").json()["answers_kept"] == 100_000
+        assert megabytes(gateway) - fresh < 80
 
 
 def test_the_same_request_again_gets_the_same_answer_and_is_logged_once(
