@@ -48,4 +48,4 @@ def _rest() -> str:
 
     settings = load_settings()
     contract = load_contract(settings.contract_path)
-    return rest_page(make_app(settings, contract).openapi(), contract.use_case)
+    return rest_page(make_app(settings, contract).app.openapi(), contract.use_case)

@@ -1,34 +1,58 @@
-"""The gateway as a FastAPI application: its routes, and the parts behind them, started and stopped together."""
+"""The gateway as an ASGI application: its answers, FastAPI for all else, and the parts behind both."""
 
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
-from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from serving.gateway.answer_model import Health, LogHealth, Ping, answer_models
-from serving.gateway.body import read_json
-from serving.gateway.openapi import REFUSALS, add_schemas, body_of
+from serving.gateway.answer_routes import AnswerRoutes
+from serving.gateway.openapi import Operation, add_operations
 from serving.gateway.page.render import HEADERS, STATIC, render_page
 from serving.gateway.parts import Parts
-from serving.gateway.refusal import Refused
 from serving.gateway.request_model import RequestModel
 
 JSON = "application/json"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+ONE, BATCH = "/predict", "/predict/batch"
+"""Both are answered with and without a slash at their end."""
+ABOUT_ONE = "Answer one row. `key`, `at` and `request_id` may be left out."
+ABOUT_BATCH = "Answer many rows at once; one bad row refuses them all and is named by its position."
 
 
-def make_app(settings: Settings, contract: Contract) -> FastAPI:
+def make_app(settings: Settings, contract: Contract) -> AnswerRoutes:
     """The application of one use case. Raises WrongUse if its contract cannot be asked over HTTP."""
     requests = RequestModel(contract)
     parts = Parts(settings, contract)
-    one, many = answer_models(contract)
+    use_case = contract.use_case
+    seconds = {route: parts.metrics.seconds.labels(use_case, route) for route in ("predict", "batch")}
+
+    async def predict(body: bytes, began: float) -> bytes:
+        content = (await parts.answering.answer([requests.read_one(body)], began))[0]
+        seconds["predict"].observe(time.perf_counter() - began)
+        return content
+
+    async def predict_batch(body: bytes, began: float) -> bytes:
+        answers = await parts.answering.answer(requests.read_batch(body), began)
+        seconds["batch"].observe(time.perf_counter() - began)
+        return b'{"answers":[' + b",".join(answers) + b"]}"
+
+    routes = {path + slash: answer for path, answer in ((ONE, predict), (BATCH, predict_batch)) for slash in ("", "/")}
+    return AnswerRoutes(
+        _framework(contract, parts, requests),
+        routes,
+        lambda status: parts.metrics.refused.labels(use_case, str(status)).inc(),
+    )
+
+
+def _framework(contract: Contract, parts: Parts, requests: RequestModel) -> FastAPI:
+    """All but the answers: documentation, health, metrics and the client page."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -45,32 +69,15 @@ def make_app(settings: Settings, contract: Contract) -> FastAPI:
         version=contract.schema_sha256[:12],
         lifespan=lifespan,
     )
+    one, many = answer_models(contract)
     example = requests.example()
-    single, batch = body_of(requests.one, example), body_of(requests.batch, {"requests": [example]})
-    seconds = {route: parts.metrics.seconds.labels(contract.use_case, route) for route in ("predict", "batch")}
-
-    async def predict(request: Request) -> Response:
-        """Answer one row. `key`, `at` and `request_id` may be left out."""
-        began = time.perf_counter()
-        asked = requests.read_one(await read_json(request))
-        content = (await parts.answering.answer([asked], began))[0]
-        seconds["predict"].observe(time.perf_counter() - began)
-        return Response(content, media_type=JSON)
-
-    async def predict_batch(request: Request) -> Response:
-        """Answer many rows at once; one bad row refuses them all and is named by its position."""
-        began = time.perf_counter()
-        asked = requests.read_batch(await read_json(request))
-        answers = await parts.answering.answer(asked, began)
-        seconds["batch"].observe(time.perf_counter() - began)
-        return Response(b'{"answers":[' + b",".join(answers) + b"]}", media_type=JSON)
-
-    for path, shown in (("/predict/", True), ("/predict", False)):
-        app.post(path, response_model=one, responses=REFUSALS, openapi_extra=single, include_in_schema=shown)(predict)
-    for path, shown in (("/predict/batch", True), ("/predict/batch/", False)):
-        app.post(path, response_model=many, responses=REFUSALS, openapi_extra=batch, include_in_schema=shown)(
-            predict_batch
-        )
+    add_operations(
+        app,
+        [
+            Operation(f"{ONE}/", "Predict", ABOUT_ONE, requests.one, example, one),
+            Operation(BATCH, "Predict Batch", ABOUT_BATCH, requests.batch, {"requests": [example]}, many),
+        ],
+    )
 
     @app.get("/ping", response_model=Ping)
     async def ping() -> Response:
@@ -93,21 +100,6 @@ def make_app(settings: Settings, contract: Contract) -> FastAPI:
         return Response(page, headers=HEADERS, media_type="text/html")
 
     app.mount("/page", StaticFiles(directory=STATIC), name="page")
-
-    async def refuse(_: Request, refused: Exception) -> Response:
-        assert isinstance(refused, Refused)
-        parts.metrics.refused.labels(contract.use_case, str(refused.status)).inc()
-        # a body that was not read to its end must not be taken for the next request
-        headers = {"connection": "close"} if refused.status in (408, 413) else None
-        content = orjson.dumps({"detail": refused.problems}, default=str, option=orjson.OPT_NON_STR_KEYS)
-        return Response(content, refused.status, headers, JSON)
-
-    async def gone(_: Request, __: Exception) -> Response:
-        return Response(status_code=400)  # nobody reads it
-
-    app.add_exception_handler(Refused, refuse)
-    app.add_exception_handler(ClientDisconnect, gone)
-    add_schemas(app, [requests.one, requests.batch])
     return app
 
 

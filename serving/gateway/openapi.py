@@ -1,5 +1,7 @@
-"""The OpenAPI document: FastAPI's, plus the request bodies, which the gateway reads itself."""
+"""The OpenAPI document: FastAPI's, plus the answer path, which is no route of FastAPI's."""
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,30 +11,62 @@ from pydantic.json_schema import models_json_schema
 from serving.gateway.answer_model import Refusal
 
 REFERENCE = "#/components/schemas/{model}"
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    408: {"model": Refusal, "description": "The body came too slowly"},
-    413: {"model": Refusal, "description": "The body is too large"},
-    415: {"model": Refusal, "description": "The body is not JSON"},
-    422: {"model": Refusal, "description": "Wrong input: names the field and what is allowed"},
-    503: {"model": Refusal, "description": "The model is unavailable and the use case has no rules"},
+REFUSALS = {
+    "408": "The body came too slowly",
+    "413": "The body is too large",
+    "415": "The body is not JSON, or is compressed by other means than gzip",
+    "422": "Wrong input: names the field and what is allowed",
+    "503": "The model is unavailable and the use case has no rules",
 }
 
 
-def body_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
-    """What `openapi_extra` says about a route's body."""
-    schema = {"$ref": REFERENCE.format(model=model.__name__)}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}
+@dataclass(frozen=True)
+class Operation:
+    """One way to ask: its path, its title and text, a request's model with an example, and an answer's model."""
+
+    path: str
+    title: str
+    text: str
+    request: type[BaseModel]
+    example: dict[str, Any]
+    answer: type[BaseModel]
+
+    def described(self) -> dict[str, Any]:
+        """The operation as OpenAPI says it."""
+        body = {"schema": _reference(self.request), "example": self.example}
+        refused = {"application/json": {"schema": _reference(Refusal)}}
+        return {
+            "summary": self.title,
+            "description": self.text,
+            "operationId": re.sub(r"\W", "_", f"{self.title.lower()}{self.path}_post"),  # as FastAPI names its own
+            "requestBody": {"required": True, "content": {"application/json": body}},
+            "responses": {
+                "200": {
+                    "description": "Successful Response",
+                    "content": {"application/json": {"schema": _reference(self.answer)}},
+                },
+                **{status: {"description": text, "content": refused} for status, text in REFUSALS.items()},
+            },
+        }
 
 
-def add_schemas(app: FastAPI, models: list[type[BaseModel]]) -> None:
-    """Make the app's document hold the schemas of the request bodies."""
+def add_operations(app: FastAPI, operations: list[Operation]) -> None:
+    """Make the app's document say how to ask, first of all, with the schemas of what is sent and answered."""
     plain = app.openapi
+    models = [model for operation in operations for model in (operation.request, operation.answer)]
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = plain()
-            _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=REFERENCE)
+            paths = {operation.path: {"post": operation.described()} for operation in operations}
+            document["paths"] = {**paths, **document["paths"]}
+            wanted = [(model, "validation") for model in (*models, Refusal)]
+            _, schemas = models_json_schema(wanted, ref_template=REFERENCE)  # type: ignore[arg-type]
             document.setdefault("components", {}).setdefault("schemas", {}).update(schemas.get("$defs", {}))
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": REFERENCE.format(model=model.__name__)}

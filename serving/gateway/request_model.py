@@ -22,8 +22,10 @@ MOST_ROWS = 1000
 """Rows of one batch."""
 LONGEST_KEY = 256
 DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
-EARLIEST, LATEST = 1970, 2199
-"""Years an event may lie in."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999999, UTC)
+"""When an event may have been."""
+YEARS = "^(19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-"
+"""The same as a pattern of the text, for OpenAPI, which knows no bounds for times."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -138,10 +140,15 @@ def _field(name: str, feature: Feature) -> tuple[Any, Any]:
 def _optional_fields(contract: Contract) -> dict[str, Any]:
     key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]
     request_id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=ID_CHARACTERS)]
-    moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}), AfterValidator(_moment)]
+    about_at = f"Event time, ISO 8601, from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}; without a zone UTC; default: now"
+    form = {"format": "date-time", "pattern": YEARS}
+    moment = Annotated[str, Field(json_schema_extra=form), AfterValidator(_moment)]  # type: ignore[arg-type]
     return {
         "key": (key | None, Field(None, description=contract.key.description)),
-        "at": (moment | None, Field(None, description="Event time, ISO 8601; without a zone UTC; default: now")),
+        "at": (
+            moment | None,
+            Field(None, description=about_at),
+        ),
         "request_id": (
             request_id | None,
             Field(None, description="The same id again gets the same answer and is counted once; default: a UUIDv7"),
@@ -164,11 +171,14 @@ def _moment(text: str) -> datetime:
         moment = None
     if moment is None:
         raise PydanticCustomError("iso_8601", "must be a date and a time in ISO 8601, e.g. 2023-03-05T10:00:00Z")
-    if not EARLIEST <= moment.year <= LATEST:
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    if not (EARLIEST.year <= moment.year <= LATEST.year and EARLIEST <= moment <= LATEST):  # as written, and in UTC
         raise PydanticCustomError(
-            "year", "the year must lie between {low} and {high}", {"low": EARLIEST, "high": LATEST}
+            "year",
+            "{given} lies outside of the years allowed, {low} to {high} in UTC",
+            {"given": text, "low": EARLIEST.year, "high": LATEST.year},
         )
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.astimezone(UTC)
 
 
 def _refuse_equal_names(names: Iterable[str]) -> None:

@@ -34,7 +34,9 @@ def body(**changes: Any) -> dict[str, Any]:
 def logged(settings: Settings) -> list[dict[str, Any]]:
     """Every record in the request log; a torn line fails the test."""
     folder = request_log_folder(settings)
-    return [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    return [
+        json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().split("\n") if line
+    ]
 
 
 @pytest.fixture(scope="session")

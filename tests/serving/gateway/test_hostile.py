@@ -6,6 +6,7 @@ import resource
 import socket
 import time
 from collections import Counter
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import datetimes
 from schemathesis.specs.openapi import checks
 
 from serving.gateway.process import RunningGateway
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.long
 CASES = 700
 """For each of two ways to predict, with valid and with invalid requests."""
 SLOW_CONNECTIONS = 2_000
+EARLIEST, LATEST = datetime(1970, 1, 1), datetime(2199, 12, 31)
 CHECKS = [
     checks.status_code_conformance,
     checks.content_type_conformance,
@@ -52,14 +55,14 @@ def send_many(
         statuses[operation.path, response.status_code] += 1
         case.validate_response(response, checks=CHECKS)
         if mode == schemathesis.GenerationMode.POSITIVE and operation.method == "post":
-            wrong = [problem for problem in response.json().get("detail", []) if not problem["field"].endswith("at")]
-            assert not wrong, "valid by the document, and refused (JSON Schema cannot bound the year of `at`)"
+            assert "detail" not in response.json(), "valid by the document, and refused"
 
     send()
 
 
 def test_generated_requests_are_answered_or_refused_as_documented(gateway: RunningGateway) -> None:
     statuses: Counter[tuple[str, int]] = Counter()
+    schemathesis.openapi.format("date-time", datetimes(EARLIEST, LATEST).map(lambda time: f"{time.isoformat()}Z"))
     schema = schemathesis.openapi.from_url(f"{gateway.url}/openapi.json")
     with requests.Session() as session:
         for result in schema.get_all_operations():

@@ -1,5 +1,6 @@
 """What a client may send, what it gets, and how wrong input is refused."""
 
+import gzip
 import json
 import math
 import re
@@ -14,6 +15,7 @@ from lakeloop.contract_file import load_contract
 from lakeloop.errors import WrongUse
 from lakeloop.settings import PROJECT, Settings
 from serving.gateway.body import MOST_BYTES
+from serving.gateway.refusal import Refused
 from serving.gateway.request_model import MOST_ROWS, RequestModel
 from tests.serving.gateway.conftest import body, logged
 from tests.waiting import eventually
@@ -92,6 +94,7 @@ def test_an_unsure_model_gives_way_to_rules_and_its_probabilities_are_shown(clie
         ({"at": 1677974400}, "at", ""),
         ({"at": "2023-03-05"}, "at", ""),
         ({"at": "0001-01-01T00:00:00+14:00"}, "at", ""),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "at", ""),
         ({"colour": "red"}, "colour", ""),
     ],
 )
@@ -105,8 +108,46 @@ def test_wrong_input_is_refused_by_name(
     assert first["allowed"] == allowed and allowed in first["msg"]
 
 
-def test_a_whole_number_written_as_float_counts_as_whole(client: httpx.Client) -> None:
-    assert ask(client, body(training=1.0)).status_code == 200
+@pytest.mark.parametrize("written", ["3", "3.0", "3.00", "0.3e1", "30e-1"])
+def test_a_whole_number_is_one_however_it_is_written(contract: Contract, written: str) -> None:
+    whole = contract.features["power"].model_copy(update={"type": "int"})
+    requests = RequestModel(contract.model_copy(update={"features": {**contract.features, "power": whole}}))
+    asked = requests.read_one(json.dumps(body(power=100)).replace("100", written).encode())
+    assert asked.features["power"] == 3 and type(asked.features["power"]) is int
+    assert requests.read_one(json.dumps(body(training=1.0)).encode()).features["training"] == 1
+
+
+@pytest.mark.parametrize("written", ["3.5", "1e-400", "1e400", '"3"', "true", "null"])
+def test_what_is_no_whole_number_is_refused_for_a_whole_feature(contract: Contract, written: str) -> None:
+    whole = contract.features["power"].model_copy(update={"type": "int"})
+    requests = RequestModel(contract.model_copy(update={"features": {**contract.features, "power": whole}}))
+    with pytest.raises(Refused) as refused:
+        requests.read_one(json.dumps(body(power=100)).replace("100", written).encode())
+    assert "allowed is a whole number from 1 to 2000" in refused.value.problems[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["1969-12-31T23:59:59Z", "1969-12-31T23:30:00-01:00", "1970-01-01T00:30:00+01:00", "2200-01-01T00:00:00Z",
+     "2199-12-31T23:30:00-01:00"],
+)  # fmt: skip
+def test_a_time_outside_of_the_years_allowed_is_refused_with_the_bounds(client: httpx.Client, time: str) -> None:
+    refused = ask(client, body(at=time))
+    assert refused.status_code == 422
+    assert refused.json()["detail"][0]["msg"] == f"at: {time} lies outside of the years allowed, 1970 to 2199 in UTC"
+
+
+@pytest.mark.parametrize("time", ["1970-01-01T00:00:00Z", "2199-12-31T23:59:59.999999Z", "2199-12-31t12:00+14:00"])
+def test_the_first_and_the_last_moment_are_allowed(client: httpx.Client, time: str) -> None:
+    assert ask(client, body(at=time)).status_code == 200
+
+
+def test_the_document_says_which_years_are_allowed(client: httpx.Client) -> None:
+    at = client.get("/openapi.json").json()["components"]["schemas"]["PredictRequest"]["properties"]["at"]
+    text = next(kind for kind in at["anyOf"] if kind["type"] == "string")
+    assert text["format"] == "date-time" and "from 1970-01-01 to 2199-12-31" in at["description"]
+    allowed = [year for year in range(10_000) if re.search(text["pattern"], f"{year:04}-06-30T12:00:00Z")]
+    assert allowed == list(range(1970, 2200))
 
 
 def test_key_time_and_request_id_are_optional_and_logged(client: httpx.Client, shared_settings: Settings) -> None:
@@ -163,6 +204,68 @@ def test_hostile_bodies_are_refused(client: httpx.Client, content: bytes, status
 def test_of_a_repeated_field_the_last_counts(client: httpx.Client) -> None:
     text = json.dumps(body()).replace('"power": 100', '"power": 100, "power": 249')
     assert ask(client, text).json()["probabilities"] == ask(client, body(power=249)).json()["probabilities"]
+
+
+@pytest.mark.parametrize(
+    ("place", "odd", "status"),
+    [
+        ('"age": 45.5', '"age": 1e400', 422), ('"age": 45.5', '"age": Infinity', 422),
+        ('"age": 45.5', '"age": NaN', 422), ('"age": 45.5', '"age": 045', 422), ('"age": 45.5', '"age": 4e', 422),
+        ('"age": 45.5', '"age": 1, "age": 45.5', 200), ("{", '{"key": "\\ud800", ', 422),
+        ("{", '{"key": "\\ud83d\\ude00", ', 200), ("{", '{"key": "a\nb", ', 422), ("{", '{"key": "\u00e4", ', 200),
+        ("{", '{"key": ' + "[" * 2_000, 422),
+    ],
+)  # fmt: skip
+def test_one_parser_answers_whatever_the_size_of_the_body(
+    client: httpx.Client, place: str, odd: str, status: int
+) -> None:
+    text = json.dumps(body(request_id=str(uuid.uuid4()))).replace(place, odd, 1).encode()
+    small, large = (ask(client, text + b" " * padding) for padding in (0, MOST_BYTES - len(text)))
+    assert small.status_code == large.status_code == status and small.text == large.text
+
+
+def test_a_byte_order_mark_is_passed_over(client: httpx.Client) -> None:
+    assert ask(client, b"\xef\xbb\xbf" + json.dumps(body()).encode()).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+def test_a_compressed_body_is_inflated(client: httpx.Client, encoding: str) -> None:
+    content = gzip.compress(json.dumps({"requests": [body()] * MOST_ROWS}).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    answers = client.post("/predict/batch", content=content, headers=headers).json()["answers"]
+    assert len(answers) == MOST_ROWS
+    bad = client.post("/predict/", content=gzip.compress(json.dumps(body(age=151)).encode()), headers=headers)
+    assert bad.status_code == 422 and bad.json()["detail"][0]["field"] == "driver.age"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "status", "said"),
+    [
+        ("gzip", gzip.compress(b" " * (MOST_BYTES + 1)), 413, "inflated body is larger than the 1048576 bytes"),
+        ("gzip", gzip.compress(b" " * (500 * MOST_BYTES), 9), 413, "inflated body is larger than the 1048576 bytes"),
+        ("gzip", b"{}", 422, "is not gzip"),
+        ("gzip", b"", 422, "ends too early"),
+        ("gzip", gzip.compress(b"{}")[:-4], 422, "ends too early"),
+        ("gzip", gzip.compress(b"{}") * 2, 422, "one gzip member"),
+        ("br", b"{}", 415, "content encoding is br; send it plain or as gzip"),
+        ("gzip, gzip", b"{}", 415, "content encoding is gzip, gzip; send it plain or as gzip"),
+    ],
+)
+def test_a_compressed_body_that_cannot_be_read_is_refused_with_the_reason(
+    client: httpx.Client, encoding: str, content: bytes, status: int, said: str
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    refused = client.post("/predict/", content=content, headers=headers)
+    assert refused.status_code == status and said in refused.json()["detail"][0]["msg"]
+    assert (refused.headers.get("accept-encoding") == "gzip") == (status == 415)
+    assert ask(client, body()).status_code == 200
+
+
+def test_only_post_asks(client: httpx.Client) -> None:
+    for path in ("/predict", "/predict/", "/predict/batch", "/predict/batch/"):
+        told = client.get(path)
+        assert told.status_code == 405 and told.headers["allow"] == "POST"
+    assert client.post("/predict/other", json={}).status_code == 404
 
 
 def test_another_content_type_is_refused_with_the_remedy(client: httpx.Client) -> None:
