@@ -16,8 +16,8 @@ LARGE_SETTINGS = {"epochs": "3", "batch": "256"}
 
 def measure(home: Path) -> list[Figure]:
     """Seconds of a run on the reference month, of the same run again, and of a run on 200,000 rows."""
-    reference = _exported(home / "reference")
-    large = _exported(home / "large", "--rows", str(LARGE_ROWS), "--seed", "1")
+    reference = exported(home / "reference")
+    large = exported(home / "large", "--rows", str(LARGE_ROWS), "--seed", "1")
     figures = []
     for name, manifest, changes, bound in (
         ("pipeline run, 1,500 rows", reference, {}, 45.0),
@@ -35,7 +35,7 @@ def home_of(manifest: Path) -> Path:
     return manifest.parents[3]
 
 
-def _exported(home: Path, *options: str) -> Path:
+def exported(home: Path, *options: str) -> Path:
     """Generate, ingest and export month 0; the manifest's path."""
     environment = {**os.environ, "LAKELOOP_HOME": str(home)}
     for step in (["data", "generate", *options], ["lake", "ingest"], ["lake", "export"]):

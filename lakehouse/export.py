@@ -10,6 +10,8 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+from pyarrow import csv
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
@@ -193,7 +195,7 @@ def _write_shards(rows: DataFrame, contract: Contract, counts: dict[str, int], f
                 ExportedFile(
                     path=f"{split}/{target.name}",
                     split="eval" if split == "eval" else "train",
-                    rows=_lines(target) - 1,
+                    rows=_rows(target, contract.key.column),
                     bytes=target.stat().st_size,
                     sha256=file_sha256(target),
                 )
@@ -202,9 +204,11 @@ def _write_shards(rows: DataFrame, contract: Contract, counts: dict[str, int], f
     return files
 
 
-def _lines(path: Path) -> int:
-    with path.open("rb") as stream:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
+def _rows(path: Path, key: str) -> int:
+    """Rows of a shard; a text may hold line breaks, so lines are not counted."""
+    convert = csv.ConvertOptions(include_columns=[key], column_types={key: pa.string()})
+    with csv.open_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=convert) as reader:
+        return sum(batch.num_rows for batch in reader)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
+from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
 from lakeloop.use_case import load_rules, sample_month, with_label
@@ -18,8 +19,7 @@ def generated_rows(settings: Settings, contract: Contract, month: int) -> pd.Dat
 
 def exported_rows(contract: Contract, manifest: Path) -> pd.DataFrame:
     """All rows of an export, train and eval: key, event time, features, class id and class name."""
-    files = [manifest.parent / file.path for file in read_manifest(manifest).files]
-    frame = pd.concat([pd.read_csv(file, float_precision="round_trip") for file in files], ignore_index=True)
+    frame = read_shards(contract, [manifest.parent / file.path for file in read_manifest(manifest).files])
     names = frame[contract.label.name].map(dict(enumerate(contract.label.class_names)))
     return frame.assign(**{contract.label.name_column: names})
 

@@ -13,6 +13,7 @@ from lakehouse.layout import PERFORMANCE, table_exists, table_path
 from lakeloop.champion import champion_facts, pushed_versions
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
+from lakeloop.exported import read_shards
 from lakeloop.scoring import probabilities_of
 from lakeloop.settings import Settings
 from monitoring.performance import Calibration, calibrate
@@ -60,8 +61,7 @@ def calibrate_version(contract: Contract, settings: Settings, version: str) -> C
         LakeloopError: its export is gone or is not what it was trained on any more.
     """
     _, shards = checked_export(champion_facts(settings, version), settings, contract)
-    files = [path for split, path in shards if split == "eval"]
-    rows = pd.concat([pd.read_csv(file, float_precision="round_trip") for file in files], ignore_index=True)
+    rows = read_shards(contract, [path for split, path in shards if split == "eval"])
     probabilities = probabilities_of(contract, model_folder(settings, version), rows)
     correct = np.argmax(probabilities, axis=1) == rows[contract.label.name].to_numpy()
     return calibrate(version, probabilities.max(axis=1), correct)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from lakeloop.champion import ChampionFacts, champion_facts
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
+from lakeloop.exported import read_shards
 from lakeloop.fallback import why_not_ask
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
 from lakeloop.settings import Settings
@@ -25,7 +26,6 @@ PREDICTION = "prediction"
 ASKED_ROWS = 50_000
 """Of a larger export so many rows are asked: a class share then has a standard error of at most .0023."""
 BATCH, ANSWER_SECONDS = 1000, 30.0
-DTYPES = {"float": np.float64, "int": np.int64, "string": np.str_}
 Shard = tuple[str, Path]
 AskModel = Callable[[Settings, Contract, str, pd.DataFrame], np.ndarray]
 """(settings, contract, version, features) -> probabilities (rows, classes). Raises LakeloopError."""
@@ -90,14 +90,7 @@ def export_features(facts: ChampionFacts, settings: Settings, contract: Contract
             f"the export of version {facts.version} has no {', '.join(missing)}: the contract has changed since; "
             "train anew"
         )
-    types = {name: DTYPES[feature.type] for name, feature in contract.features.items()}
-    frames = [
-        pd.read_csv(
-            shard, usecols=list(types), dtype=types, float_precision="round_trip", keep_default_na=False, na_values=[""]
-        )[list(types)]
-        for _, shard in shards
-    ]
-    return pd.concat(frames, ignore_index=True)
+    return read_shards(contract, [shard for _, shard in shards], contract.features)
 
 
 def checked_export(facts: ChampionFacts, settings: Settings, contract: Contract) -> tuple[Manifest, list[Shard]]:

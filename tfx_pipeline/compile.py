@@ -14,10 +14,10 @@ from tfx_pipeline.schema import save_schema
 
 
 def compile_pipeline(contract: Contract, settings: Settings) -> Path:
-    """Write `schema.pbtxt`, `ir.pb` and `graph.json` into the `tfx` area; returns the path of `ir.pb`."""
+    """Write the schema, `ir.pb` and `graph.json` into the `tfx` area; returns the path of `ir.pb`."""
     folder = settings.folder("tfx").absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    schema = save_schema(contract, folder / "schema" / "schema.pbtxt")
+    schema = save_schema(contract, folder / "schema")
     pipeline = create_pipeline(
         contract=contract,
         pipeline_root=folder / "artifacts",

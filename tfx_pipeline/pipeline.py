@@ -11,7 +11,6 @@ from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import path_pb2
 from tfx.components.distribution_validator.component import DistributionValidator
 from tfx.components.evaluator.component import Evaluator
-from tfx.components.example_gen.csv_example_gen.component import CsvExampleGen
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
@@ -21,7 +20,7 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import distribution_validator_pb2, example_gen_pb2, pusher_pb2
+from tfx.proto import distribution_validator_pb2, pusher_pb2
 from tfx.types import Channel, standard_artifacts
 
 from lakeloop.contract import Contract
@@ -29,6 +28,7 @@ from tfx_pipeline import parameters as p
 from tfx_pipeline.columns import custom_config
 from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
 from tfx_pipeline.components.data_gate import DataGate
+from tfx_pipeline.components.example_gen import ExampleGen
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExport
 from tfx_pipeline.components.infra_validator import InfraValidator
 from tfx_pipeline.components.pusher import StampedPusher
@@ -61,7 +61,7 @@ def create_pipeline(
     config = custom_config(contract)
 
     export = GoldExport(**{name: parameter[name] for name in p.STAMPED})
-    examples = _example_gen(export).with_id("ExampleGen")
+    examples = ExampleGen(contract, export.outputs[EXPORT_KEY])
     statistics = StatisticsGen(
         examples=examples.outputs["examples"], stats_options=tfdv.StatsOptions(feature_allowlist=columns)
     )
@@ -154,16 +154,6 @@ def create_pipeline(
         enable_cache=True,
         metadata_connection_config=metadata_connection,
         beam_pipeline_args=list(BEAM_FLAGS),
-    )
-
-
-def _example_gen(export: GoldExport) -> CsvExampleGen:
-    """Reads the export's own split; taking its folder from the artifact keeps the lineage whole."""
-    splits = [example_gen_pb2.Input.Split(name=name, pattern=f"{name}/*.csv") for name in ("train", "eval")]
-    folder: Any = export.outputs[EXPORT_KEY].future()[0].uri  # resolved when the node is launched
-    return CsvExampleGen(
-        input_base=folder,
-        input_config=example_gen_pb2.Input(splits=splits),
     )
 
 

@@ -1,5 +1,6 @@
 """The contract as a TensorFlow Metadata schema: what TFDV checks data against and Transform reads."""
 
+import hashlib
 from math import ceil, floor
 from pathlib import Path
 
@@ -23,15 +24,17 @@ def schema_of(contract: Contract) -> schema_pb2.Schema:
     return schema
 
 
-def save_schema(contract: Contract, path: Path) -> Path:
-    """Write the schema as `schema.pbtxt`; an unchanged file is left alone, for its content is a cache key."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def save_schema(contract: Contract, folder: Path) -> Path:
+    """Write the schema into `folder` as `<hash of its content>.pbtxt`; the same schema is the same file.
+
+    TFX's cache takes the path for what is in the file, so another schema must be at another path.
+    """
     text = text_format.MessageToString(schema_of(contract))
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        part = path.with_suffix(".part")
-        part.write_text(text, encoding="utf-8")
-        part.rename(path)
-    return path
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()}.pbtxt"
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    return part.rename(path)
 
 
 def _one_value(schema: schema_pb2.Schema, name: str, kind: "schema_pb2.FeatureType") -> schema_pb2.Feature:

@@ -10,6 +10,7 @@ from lakehouse.delivery import generate
 from lakehouse.export import export
 from lakehouse.labelled import labelled_month
 from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.exported import read_shards
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
 from tests.lakehouse.conftest import Lake, claims, open_lake
 
@@ -135,3 +136,18 @@ def test_a_labelled_month_is_gold_s_rows_sorted_by_key(reference: Lake) -> None:
     month = labelled_month(reference.spark, reference.contract, reference.settings, 0)
     gold = reference.rows("gold/training").sort_values("policy_id", ignore_index=True)
     pd.testing.assert_frame_equal(month, gold, check_dtype=False)
+
+
+def test_texts_cross_the_cut_as_they_are_and_one_with_a_line_break_is_one_row(reference: Lake, tmp_path: Path) -> None:
+    texts = ["000123", "2023_00", "1e5", "NA", " 7 ", 'a,"b"', "two\nlines", "back\\slash", "ä€", "0123"]
+    some = reference.spark.table(f"delta.`{reference.settings.area('lake')}/gold/insurance/training`").limit(1)
+    rows = reference.spark.createDataFrame([(text,) for text in texts], "policy_id string").crossJoin(
+        some.drop("policy_id")
+    )
+    split = {text: "eval" if reference.contract.split.is_eval(text) else "train" for text in texts}
+    counts = {name: list(split.values()).count(name) for name in ("train", "eval")}
+    files = module._write_shards(module.with_split(rows, reference.contract), reference.contract, counts, tmp_path)
+    assert {name: sum(f.rows for f in files if f.split == name) for name in counts} == counts
+    found = read_shards(reference.contract, [tmp_path / file.path for file in files])
+    assert sorted(found["policy_id"]) == sorted(texts)
+    assert set(found["month"]) == {"2023-01"}

@@ -2,17 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month, with_label
+from tfx_pipeline.metadata import artifacts_of, open_store
 from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.runner import run_pipeline
+from tfx_pipeline.row_weights import save_row_weights
+from tfx_pipeline.runner import run_node, run_pipeline, start_run
+from tfx_pipeline.schema_history import read_schema
 from tfx_pipeline.validate import model_folder
 
+UP_TO_THE_DATA_GATE = ("GoldExport", "ImportSchemaGen", "ExampleGen", "StatisticsGen", "ExampleValidator", "DataGate")
 PACKAGE = Path(__file__).resolve().parents[2] / "tfx_pipeline"
 
 
@@ -35,6 +42,49 @@ def test_a_binary_label_and_a_string_feature_train_and_serve(
     answers = predict_columns(model, {"plan": plans, "usage": np.array([5, 195, 100], np.float32)})
     assert answers.shape == (3, 2)
     assert answers[0, 1] > 0.8 and answers[1, 0] > 0.8, "low use of the basic plan leaves, high use of pro stays"
+
+
+def test_codes_and_keys_of_digits_stay_texts_and_a_new_value_trains_by_the_new_schema(
+    churn: Contract, tmp_path: Path, settings_in: Callable[[Path, str], Settings], export: Callable[..., Path]
+) -> None:
+    settings = settings_in(tmp_path, "churn")
+    before, after = with_plans(churn, "01", "02", "10"), with_plans(churn, "01", "02", "10", "09")
+    opened(settings, before, export(before, coded_rows(before, settings), tmp_path / "export" / "0"), "before")
+    for node in UP_TO_THE_DATA_GATE:
+        assert run_node(settings, before, "before", node).state == "ran"
+
+    rows = coded_rows(after, settings)
+    keys = rows["customer"].tolist()
+    weights = save_row_weights(settings, {key: 1.0 + number % 3 for number, key in enumerate(keys)})
+    manifest = export(after, rows, tmp_path / "export" / "1", 1)
+    opened(settings, after, manifest, "after", weighting="reweight", weights=weights)
+    for node in (*UP_TO_THE_DATA_GATE, "Transform"):
+        assert run_node(settings, after, "after", node).state == "ran", f"{node} took another schema's result"
+    assert run_node(settings, after, "after", "Trainer").state == "ran", "the weights were found by the keys' texts"
+    with open_store(settings) as store:
+        schemas = [read_schema(schema.uri) for schema in artifacts_of(store, "churn", "Schema")]
+    values = [set(feature.string_domain.value) for s in schemas for feature in s.feature if feature.name == "plan"]
+    assert values == [{"01", "02", "10"}, {"01", "02", "10", "09"}]
+
+
+def with_plans(contract: Contract, *values: str) -> Contract:
+    plan = contract.features["plan"].model_copy(update={"values": values})
+    model = contract.model.model_copy(update={"epochs": 1})
+    return contract.model_copy(update={"features": {**contract.features, "plan": plan}, "model": model})
+
+
+def coded_rows(contract: Contract, settings: Settings) -> pd.DataFrame:
+    """Generated rows whose keys and plans are digits, some with a zero in front."""
+    codes = contract.features["plan"].values or ()
+    rows = with_label(contract, sample_month(contract, settings, 0, rows=200))
+    return rows.assign(
+        customer=[f"{number:06d}" for number in range(len(rows))],
+        plan=[codes[number % len(codes)] for number in range(len(rows))],
+    )
+
+
+def opened(settings: Settings, contract: Contract, manifest: Path, run: str, **options: Any) -> None:
+    start_run(settings, contract, run_parameters(contract, manifest, **options), run)
 
 
 def test_the_pipeline_names_no_use_case() -> None:

@@ -31,10 +31,13 @@ def test_types_and_domains_are_the_contracts(insurance: Contract, churn: Contrac
     assert plan.type == schema_pb2.BYTES and list(plan.string_domain.value) == ["basic", "plus", "pro, annual"]
 
 
-def test_an_unchanged_schema_file_is_left_alone(insurance: Contract, churn: Contract, tmp_path: Path) -> None:
-    path = save_schema(insurance, tmp_path / "schema.pbtxt")
-    before = path.stat().st_mtime_ns
-    save_schema(insurance, path)
-    assert path.stat().st_mtime_ns == before
-    save_schema(churn, path)
-    assert "plan" in path.read_text(encoding="utf-8")
+def test_the_same_schema_is_the_same_file_and_another_one_another(
+    insurance: Contract, churn: Contract, tmp_path: Path
+) -> None:
+    path = save_schema(insurance, tmp_path)
+    assert save_schema(insurance, tmp_path) == path
+    plan = churn.features["plan"].model_copy(update={"values": ("basic", "plus", "pro, annual", "gold")})
+    wider = churn.model_copy(update={"features": {**churn.features, "plan": plan}})
+    paths = {path, save_schema(churn, tmp_path), save_schema(wider, tmp_path)}
+    assert paths == set(tmp_path.iterdir()) and len(paths) == 3
+    assert "gold" in save_schema(wider, tmp_path).read_text(encoding="utf-8")
