@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from sqlalchemy import insert, select, update
 
 from lakeloop.contract import Contract, Segment
+from lakeloop.contract.production import condition_problem
 from lakeloop.errors import NotFound, WrongUse
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.operational_db import engine, fallback_switches
@@ -36,15 +37,12 @@ def parse_segment(contract: Contract, text: str) -> Segment:
         segment = Segment(text=text)
     except ValidationError as error:
         raise WrongUse(f"the segment {text!r}: {error.errors()[0]['msg']}") from None
-    for name, comparison, value in segment.conditions:
+    for name, comparison, value in segment.written:
         feature = contract.features.get(name)
         if feature is None:
             raise WrongUse(f"the segment {text!r}: `{name}` is no feature; features: {', '.join(contract.features)}")
-        wanted = "a text" if feature.type == "string" else "a number"
-        if isinstance(value, str) != (feature.type == "string"):
-            raise WrongUse(f"the segment {text!r}: `{name}` is {wanted}, and {value!r} is not")
-        if feature.type == "string" and comparison not in ("==", "!="):
-            raise WrongUse(f"the segment {text!r}: `{name}` is a text; compare it with == or !=")
+        if problem := condition_problem(name, feature.type, comparison, value):
+            raise WrongUse(f"the segment {text!r}: {problem}")
     return segment
 
 

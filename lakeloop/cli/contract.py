@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from lakeloop.catalogue import catalogue_markdown
-from lakeloop.cli.options import UseCase, open_use_case
+from lakeloop.cli.options import UseCase, check_folder, open_use_case
 from lakeloop.cli.render import console
+from lakeloop.contract.columns import notes_on
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
 
@@ -22,11 +23,15 @@ def check(
     """Name every mistake in a contract at once, each with its line (exit 2), or say that it is good."""
     path = file or load_settings(use_case=use_case).contract_path
     contract = load_contract(path)
+    if file is None:
+        check_folder(path, contract)
     console.print(
         f"{path}: good. {len(contract.sources)} sources, {len(contract.features)} features, "
         f"{len(contract.label.classes)} classes of `{contract.label.name}`.",
         highlight=False,
     )
+    for note in notes_on(contract.features):
+        console.print(f"  to know: {note}", soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Options that many commands share, and how their texts become values."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,13 +22,24 @@ def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:
     """The settings and the checked contract of a use case.
 
     Raises:
-        WrongUse: no use case is named anywhere.
+        WrongUse: no use case is named anywhere, or its folder has another name than its contract says.
         ContractError: its contract has mistakes.
     """
     settings = load_settings(use_case=use_case)
     if not settings.use_case:
         raise WrongUse("no use case: name one with --use-case or LAKELOOP_USE_CASE")
-    return settings, load_contract(settings.contract_path)
+    contract = load_contract(settings.contract_path)
+    check_folder(settings.contract_path, contract)
+    return settings, contract
+
+
+def check_folder(path: Path, contract: Contract) -> None:
+    """A use case is known by its folder's name; raises WrongUse where its contract says another one."""
+    if contract.use_case != path.absolute().parent.name:
+        raise WrongUse(
+            f"{path} says `use_case: {contract.use_case}`, and its folder is called {path.absolute().parent.name}; "
+            "call both the same"
+        )
 
 
 def parse_months(text: str) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from lakeloop.contract.section import Name, Section, Text
 from lakeloop.contract.sources import EventTime, Key, Source
 from lakeloop.contract.training import Gate, ModelSettings, Split, Training
 
+GENERATOR = r"^[\w-]+\.py$"
 ROW_SHAPE = {"type", "unit", "valid", "values"}
 
 
@@ -35,7 +36,7 @@ class Contract(Section):
     fallback: Fallback | None = None
     requests: Requests | None = None
     monitoring: Monitoring = Monitoring()
-    generator: Annotated[str, StringConstraints(pattern=r"^[\w-]+\.py$")] | None = None
+    generator: Annotated[str, StringConstraints(pattern=GENERATOR)] | None = None
     slices: tuple[Name, ...] = ()
     translations: dict[Literal["de"], dict[Text, Text]] = Field(
         {}, description="words and sentences of this contract in other languages, for the client page"

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from lakeloop.contract.columns import Column
-from lakeloop.contract.section import Name, Scalar, Section, Text, mistake
+from lakeloop.contract.section import Name, Scalar, Section, Text, mistake, some
 
 
 class When(Section):
@@ -61,7 +61,24 @@ class Label(Section):
                     raise mistake(f"no class takes the value {value!r}; give it a class or leave one `when` out")
         if len(open_ends) > 1:
             raise mistake(f"only one class may have no `when`; {', '.join(open_ends)} have none")
+        if empty := [c.name for i, c in enumerate(self.classes) if not self._can_be(i)]:
+            raise mistake(
+                f"no allowed ground truth ({self.column}: {self.truth.allowed}) gives the class {some(empty)}; mend "
+                "its `when`, or leave the class out"
+            )
         return self
+
+    def _can_be(self, class_id: int) -> bool:
+        """Whether any allowed ground truth has this class; for a range only its `when` is looked at."""
+        when = self.classes[class_id].when
+        if self.truth.values is not None:
+            return class_id in {self.class_id(value) for value in self.truth.values}
+        if when is None or self.truth.valid is None:
+            return True
+        low, high = self.truth.valid
+        if when.equals is not None:
+            return not isinstance(when.equals, str) and low <= when.equals <= high
+        return when.above < high if when.above is not None else (when.below or 0.0) > low
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from lakeloop.contract.section import Name, Scalar, Section, Share, Text, mistak
 COMPARISONS = {
     "<=": operator.le, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt
 }  # fmt: skip
+RULES = r"^[\w-]+\.py:\w+$"
 CONDITION = re.compile(r"^\s*([a-z][a-z0-9_]*)\s*(<=|>=|==|!=|<|>)\s*(\S.*?)\s*$")
 
 
@@ -39,11 +40,16 @@ class Segment(Section):
                 )
         return self
 
+    @property
+    def written(self) -> tuple[tuple[str, str, str], ...]:
+        """(feature, comparison, value) of each condition, the value as it is written."""
+        found = [CONDITION.match(part) for part in self.text.split(" and ")]
+        return tuple((m[1], m[2], m[3]) for m in found if m is not None)
+
     @cached_property
     def conditions(self) -> tuple[tuple[str, str, Scalar], ...]:
         """(feature, comparison, value) of each condition."""
-        found = [CONDITION.match(part) for part in self.text.split(" and ")]
-        return tuple((m[1], m[2], _value(m[3])) for m in found if m is not None)
+        return tuple((name, comparison, _value(text)) for name, comparison, text in self.written)
 
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Whether a row of features lies in the segment."""
@@ -57,13 +63,24 @@ def _value(text: str) -> Scalar:
         return text.strip("'\"")
 
 
+def condition_problem(name: str, kind: str, comparison: str, value: str) -> str:
+    """What is wrong with comparing a feature of a type with a value; '' if nothing."""
+    read = _value(value)
+    if isinstance(read, str) != (kind == "string"):
+        wanted = f"a text; write '{value}' in quotes" if kind == "string" else f"a number, and {read!r} is not"
+        return f"`{name}` is {wanted}"
+    if kind == "string" and comparison not in ("==", "!="):
+        return f"`{name}` is a text; compare it with == or !="
+    return ""
+
+
 class Fallback(Section):
     """When and how rules answer instead of the model. `rules` is FILE.py:FUNCTION beside the contract.
 
     `segments` are switched off from the start; more can be switched off while the gateway runs.
     """
 
-    rules: Annotated[str, StringConstraints(pattern=r"^[\w-]+\.py:\w+$")]
+    rules: Annotated[str, StringConstraints(pattern=RULES)]
     confidence_below: Share = 0.0
     ranges: dict[Name, UsualRange] = {}
     segments: tuple[Text, ...] = ()

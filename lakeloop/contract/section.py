@@ -1,14 +1,25 @@
 """What all parts of a contract share: frozen models that refuse unknown keys, and the plain types of their fields."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+NAME = r"^[a-z][a-z0-9_]*$"
+UNQUOTED = "unquoted"
+"""Kind of mistake: YAML read something else where a text was meant."""
+
+
+def _text_or_number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise PydanticCustomError(UNQUOTED, "a text or a number is needed")
+    return value
+
+
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=100)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Scalar = int | float | str
+Scalar = Annotated[int | float | str, BeforeValidator(_text_or_number)]
 
 
 def mistake(text: str) -> PydanticCustomError:
@@ -16,7 +27,14 @@ def mistake(text: str) -> PydanticCustomError:
     return PydanticCustomError("contract", "{text}", {"text": text})
 
 
-class Section(BaseModel):
-    """Base of all parts of a contract: frozen, and an unknown key is a mistake."""
+def some(values: Any, most: int = 5) -> str:
+    """The first few values in words: `1, 2, 3 and 59 more`."""
+    listed = list(values)
+    more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
+    return ", ".join(map(str, listed[:most])) + more
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+class Section(BaseModel):
+    """Base of all parts of a contract: frozen; an unknown key is a mistake, and so is a number without end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

@@ -8,6 +8,10 @@ from pydantic import Field, StringConstraints, model_validator
 
 from lakeloop.contract.section import Name, Section, Text, mistake
 
+MONTH = r"^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])$"
+"""The gateway takes events of 1970 to 2199."""
+NO_SEPARATORS = "\"'._+-\n\r\0"
+
 
 class Key(Section):
     """What identifies a row across sources; always a string."""
@@ -21,7 +25,7 @@ class EventTime(Section):
 
     column: Name
     description: Text
-    start: Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+    start: Annotated[str, StringConstraints(pattern=MONTH)]
 
 
 class Source(Section):
@@ -38,6 +42,16 @@ class Source(Section):
         if self.files.count("{month}") != 1 or "/" in self.files:
             raise mistake(
                 f"`files` is {self.files!r}; write a file name with {{month}} once, e.g. 'rows-{{month}}.csv'"
+            )
+        if self.files.startswith(".") or self.files.endswith(".part") or len(self.files) > 200:
+            raise mistake(
+                f"`files` is {self.files!r}; files that begin with a dot or end in .part are not looked at, and a "
+                "name may have 200 characters"
+            )
+        if self.separator.isalnum() or self.separator in NO_SEPARATORS:
+            raise mistake(
+                f"`separator` is {self.separator!r}, which numbers, months, names or quoted texts are made of; take "
+                "one such as ',', ';', '|' or a tab (\"\\t\")"
             )
         if len(set(self.columns)) != len(self.columns):
             raise mistake(f"`columns` names a column twice: {', '.join(self.columns)}; name each once")

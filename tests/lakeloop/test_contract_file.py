@@ -1,6 +1,7 @@
 """Wrong contracts are everyday: every mistake is named at once, with its line and what is allowed."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
+from lakeloop.contract.columns import notes_on
+from lakeloop.contract_file import MEANT, load_contract
 from lakeloop.errors import ContractError
 from lakeloop.settings import PROJECT
 
@@ -74,7 +76,7 @@ def test_every_mistake_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ("accuracy: {above: 0.85, below: 0.95}", "accuracy: {above: 0.95, below: 0.85}", "must be smaller"),
         ("rules: rules.py:risk_group", "rules: rules.py:risky", "has no function `risky`"),
         ("generator: generator.py", "generator: generate.py", "does not exist"),
-        ("start: 2023-01", "start: 2023-13", "must match"),
+        ("start: 2023-01", "start: 2023-13", "such as 2024-01"),
         ("    unit: m\n", "    unit: m\n    unit: km\n", "stands twice"),
         ("    age: {at_least: 10", "    agee: {at_least: 10", "is not a feature"),
         ("key:\n  column: policy_id", "key:\n  colum: policy_id", "is missing; add `column"),
@@ -146,3 +148,144 @@ def test_every_ground_truth_has_exactly_one_class(value: float) -> None:
     label = load_contract(GOOD).label
     expected = "high" if value > 3 else "low" if value < 1 else "medium"
     assert label.class_names[label.class_id(value)] == expected
+
+
+CATEGORY = """
+  zone:
+    description: Where the car is
+    type: string
+    role: categorical
+    values: {values}
+    drift: {{test: jensenshannon, threshold: 0.1}}
+  miles:"""
+
+
+def with_zone(values: str) -> str:
+    """The contract with one more feature, whose `values` are written so."""
+    text = TEXT.replace("\n  miles:", CATEGORY.format(values=values), 1)
+    return text.replace("power, miles]", "power, zone, miles]")
+
+
+def test_texts_without_quotes_are_one_mistake_that_says_how_to_write_them(tmp_path: Path) -> None:
+    (found,) = problems_of(tmp_path, with_zone("[Yes, No, maybe, on]"))
+    assert "features.zone.values: is Yes, No, on without quotes, which YAML reads as a truth value; write " in found
+    assert found.endswith('write "Yes", "No", "on"')
+    many = ", ".join(f"{number:02d}" for number in range(10, 72))
+    (found,) = problems_of(tmp_path, with_zone(f"[{many}]"))
+    assert "is 10, 11, 12, 13, 14 and 57 more without quotes, which YAML reads as a number" in found
+    assert len(found) < 200
+
+
+def test_a_number_that_yaml_reads_in_another_base_is_named(tmp_path: Path) -> None:
+    found = problems_of(tmp_path, with_zone("[010, 1:30, 09]"))
+    assert any("is 010 without quotes, which YAML reads as 8" in problem for problem in found)
+    assert any("is 1:30 without quotes, which YAML reads as 90" in problem for problem in found)
+    assert any('write "010", "1:30"' in problem for problem in found)
+
+
+def test_long_lists_are_not_repeated_in_a_mistake(tmp_path: Path) -> None:
+    companies = [f"company {number}" for number in range(62)]
+    (found,) = problems_of(tmp_path, with_zone(str([*companies, "company 7"])))
+    assert "names a value twice: 'company 7'" in found and "company 8" not in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("valid: [0, 150]", "valid: [0, .inf]", "a number with an end is needed"),
+        ("valid: [0, 150]", "valid: [.nan, 150]", "a number with an end is needed"),
+        ("valid: [0, 150]", "valid: [0, 1.0e+300]", "a model's float is one of 32 bits and ends at 3.403e+38"),
+        ("when: {above: 3}", "when: {above: .inf}", "a number with an end is needed"),
+        ("when: {above: 3}", "when: {above: 100}", "gives the class high"),
+        ("when: {above: 3}", "when: {equals: yes}", 'is yes without quotes'),
+        ('salt: "2"', "salt: 2", 'is 2 without quotes, which YAML reads as a number; write "2"'),
+        ("name: medium", "name: no", 'is no without quotes, which YAML reads as a truth value; write "no"'),
+        ("use_case: insurance", "use_case: Car insurance", "a name is of lower-case letters"),
+        ("start: 2023-01", "start: 0000-01", "the year is 1970 or later"),
+        ("generator: generator.py", "generator: generator", "a Python file beside the contract"),
+        ("rules: rules.py:risk_group", "rules: rules.py", "write FILE.py:FUNCTION"),
+        ('separator: ";"', 'separator: "."', "take one such as ','"),
+        ("files: claims-{month}.csv", "files: claims-{month}.part", "are not looked at"),
+        ("    age: {at_least: 10, below: 150}", "    age: {at_least: 150, below: 10}", "must be smaller than `below`"),
+        ("  confidence_below: 0.5", "  segments: [age < old]\n  confidence_below: 0.5", "`age` is a number"),
+        ("event_time:\n  column: month", "event_time:\n  column: policy_id", "is also the key"),
+    ],
+)  # fmt: skip
+def test_what_would_fail_later_is_refused(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in TEXT
+    found = problems_of(tmp_path, TEXT.replace(old, new, 1))
+    assert any(expected in problem for problem in found), found
+    assert not any("^" in problem for problem in found), "a regular expression explains nothing"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ('["a", ""]', "the empty text"),
+        ('["a\\0b", "c"]', "NUL"),
+        ("[]", "got none"),
+    ],
+)
+def test_values_that_no_file_can_deliver_are_refused(tmp_path: Path, values: str, expected: str) -> None:
+    assert any(expected in problem for problem in problems_of(tmp_path, with_zone(values)))
+
+
+@pytest.mark.parametrize(
+    ("valid", "expected"),
+    [
+        ("[0, 9223372036854775807]", "whole numbers are exact up to"),
+        ("[0.2, 0.8]", "no whole number lies there"),
+    ],
+)
+def test_a_range_without_a_whole_number_or_beyond_them_is_refused(tmp_path: Path, valid: str, expected: str) -> None:
+    text = TEXT.replace("type: float\n    role: numeric\n    unit: years\n    valid: [0, 150]",
+                        f"type: int\n    role: numeric\n    unit: years\n    valid: {valid}")  # fmt: skip
+    assert text != TEXT
+    (found,) = problems_of(tmp_path, text)
+    assert expected in found
+
+
+def test_digits_that_a_float_cannot_keep_are_said_and_not_refused(tmp_path: Path) -> None:
+    wide = load_contract(GOOD).features
+    assert list(notes_on(wide)) == []
+    miles = wide["miles"].model_copy(update={"valid": (0.0, 1e9)})
+    (note,) = notes_on({**wide, "miles": miles})
+    assert note.startswith("features.miles: its `valid` reaches to 1,000,000,000") and "123456792" in note
+
+
+@pytest.mark.parametrize("name", ["at", "key", "request_id", "class", "self", "line", "confidence", "probability_high",
+                                  "policy_id", "month", "as_of"])  # fmt: skip
+def test_a_feature_cannot_have_a_name_that_is_taken(tmp_path: Path, name: str) -> None:
+    document = yaml.safe_load(TEXT)
+    document["features"][name] = document["features"].pop("power")
+    columns = document["sources"]["policies"]["columns"]
+    columns[columns.index("power")] = name
+    columns[:] = list(dict.fromkeys(columns))
+    del document["fallback"]["ranges"]["power"], document["translations"]
+    found = problems_of(tmp_path, yaml.safe_dump(document, sort_keys=False))
+    assert any(f"features.{name}" in problem for problem in found), found
+
+
+@pytest.mark.parametrize("name", ["deliveries", "rejects", "requests", "predictions"])
+def test_a_source_cannot_have_the_name_of_a_table_of_the_lake(tmp_path: Path, name: str) -> None:
+    text = TEXT.replace("  claims:\n", f"  {name}:\n").replace("  source: claims", f"  source: {name}")
+    (found,) = problems_of(tmp_path, text)
+    assert f"`{name}` is a table of the lake itself" in found
+
+
+def test_what_the_tables_keep_for_themselves_is_known_to_the_contract() -> None:
+    from lakehouse import performance, points, request_lines
+    from lakeloop.contract import reserved_names
+    from lakeloop.scoring import _columns
+
+    assert set(request_lines.OWN) == set(reserved_names.PREDICTIONS)
+    assert {*performance.COUNTS, *performance.RATES, "model_version"} == set(reserved_names.PERFORMANCE)
+    assert points.AS_OF in reserved_names.POINTS
+    scored = _columns(load_contract(GOOD))
+    assert all(f"{name} " in scored or f"`{name}` " in scored for name in reserved_names.SCORES)
+
+
+def test_every_pattern_of_a_contract_is_explained_in_words() -> None:
+    schema = str(Contract.model_json_schema())
+    patterns = set(re.findall(r"'pattern': '([^']*)'", schema))
+    assert {pattern.replace("\\\\", "\\") for pattern in patterns} == set(MEANT)

@@ -1,0 +1,145 @@
+"""Mistakes that span sections of a contract. They read the raw document, so they are found beside all others."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lakeloop.contract import reserved_names as reserved
+from lakeloop.contract.production import CONDITION, condition_problem
+from lakeloop.contract.yaml_document import Location
+
+Found = Iterator[tuple[Location, str]]
+
+
+def cross_checks(raw: dict[str, Any]) -> Found:
+    """Each mistake and where it is."""
+    yield from _columns(raw)
+    yield from _label(raw)
+    yield from _names_taken(raw)
+    yield from _fallback(raw)
+    features = _names(raw, "features")
+    for position, name in enumerate(_names(raw, "slices")):
+        if name not in features:
+            yield ("slices", position), f"'{name}' is not a feature; features: {', '.join(features)}"
+
+
+def _columns(raw: dict[str, Any]) -> Found:
+    key, event, truth = _text(raw, "key", "column"), _text(raw, "event_time", "column"), _text(raw, "label", "column")
+    features, sources = _names(raw, "features"), _names(raw, "sources")
+    known = {*features, key, event, truth}
+    columns = {source: _names(raw, "sources", source, "columns") for source in sources}
+    for source, names in columns.items():
+        at: Location = ("sources", source, "columns")
+        if key and key not in names:
+            yield at, f"the key `{key}` is missing; every source must deliver it"
+        for position, name in enumerate(names):
+            if name not in known:
+                yield (*at, position), f"`{name}` is neither key, event time, feature nor ground truth; describe it"
+    holders = [source for source, names in columns.items() if event in names]
+    if sources and event and len(holders) != 1:
+        yield (
+            ("event_time", "column"),
+            f"`{event}` must be a column of exactly one source; it is in {', '.join(holders) or 'none'}",
+        )
+    for feature in features:
+        if len(holders) == 1 and feature not in columns[holders[0]]:
+            yield ("features", feature), f"is not a column of source `{holders[0]}`, which has the event time; add it"
+    if key and key == event:
+        yield ("event_time", "column"), f"`{event}` is also the key; a row needs a key of its own"
+    for name, what in ((key, "key"), (event, "event time")):
+        if name and name in features:
+            yield ("features", name), f"is also the {what}, which is no model input; leave it out of the features"
+
+
+def _label(raw: dict[str, Any]) -> Found:
+    key, event = _text(raw, "key", "column"), _text(raw, "event_time", "column")
+    features, sources = _names(raw, "features"), _names(raw, "sources")
+    label, truth, source = (_text(raw, "label", k) for k in ("name", "column", "source"))
+    if source and source not in sources:
+        yield ("label", "source"), f"is '{source}'; allowed: {', '.join(sources)}"
+    elif truth and source and truth not in _names(raw, "sources", source, "columns"):
+        yield ("label", "column"), f"`{truth}` is not a column of source `{source}`; add it there"
+    if label and label in {*features, key, event, truth, f"{truth}_name"}:
+        yield ("label", "name"), f"'{label}' is the name of another column; choose another"
+    if label and f"{label}_name" in {*features, key, event, truth}:
+        yield ("label", "name"), f"gold has the class's name in `{label}_name`, which is another column; choose another"
+    if label and label.removesuffix("_x") in features and label.endswith("_x"):
+        yield ("label", "name"), f"'{label}' is what Transform calls the feature `{label[:-2]}`; choose another"
+    if truth and truth in features:
+        yield ("label", "column"), f"`{truth}` is also a feature: the model would be told the answer"
+    if truth and truth in (key, event):
+        yield ("label", "column"), f"`{truth}` is also the key or the event time; the truth needs a column of its own"
+
+
+def _names_taken(raw: dict[str, Any]) -> Found:
+    key, event, truth = _text(raw, "key", "column"), _text(raw, "event_time", "column"), _text(raw, "label", "column")
+    features, logged = _names(raw, "features"), "requests" in raw
+    classes = [str(c["name"]) for c in _items(raw, "label", "classes") if isinstance(c, dict) and "name" in c]
+    for name in features:
+        if why := reserved.of_feature(name, classes, logged):
+            yield ("features", name), f"`{name}` {why}; give the feature another name"
+    if why := reserved.of_key(key, classes, logged):
+        yield ("key", "column"), f"`{key}` {why}; give the key another name"
+    if why := reserved.of_event_time(event, features, classes, truth, logged):
+        yield ("event_time", "column"), f"`{event}` {why}; give the event time another name"
+    for source in _names(raw, "sources"):
+        if source in reserved.SOURCES:
+            yield ("sources", source), f"`{source}` is a table of the lake itself; give the source another name"
+    groups = {name: _text(raw, "features", name, "group") for name in features}
+    places = [*dict.fromkeys(group for group in groups.values() if group), *(n for n in features if not groups[n])]
+    for name in reserved.twice_in_a_request(places):
+        where: Location = ("features", name) if name in features and not groups[name] else ()
+        where = where or ("features", next(n for n in features if groups[n] == name), "group")
+        yield (
+            where,
+            f"a request would have two fields `{name}`: {', '.join(reserved.REQUEST)} are its own, and each group is "
+            "one; give it another name",
+        )
+
+
+def _fallback(raw: dict[str, Any]) -> Found:
+    features = _names(raw, "features")
+    listed = ", ".join(features)
+    for name, usual in _mapping(raw, "fallback", "ranges").items():
+        if name not in features:
+            yield ("fallback", "ranges", name), f"is not a feature; features: {listed}"
+        elif _text(raw, "features", name, "type") == "string":
+            yield ("fallback", "ranges", name), "is a feature of texts, which have no range; take `segments`"
+        elif isinstance(usual, dict):
+            low, high = usual.get("at_least"), usual.get("below")
+            if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
+                yield ("fallback", "ranges", name), f"`at_least` ({low:g}) must be smaller than `below` ({high:g})"
+    for position, text in enumerate(_items(raw, "fallback", "segments")):
+        at: Location = ("fallback", "segments", position)
+        for name, comparison, value in (m.groups() for m in map(CONDITION.match, str(text).split(" and ")) if m):
+            if name not in features:
+                yield at, f"`{name}` is not a feature; features: {listed}"
+            elif problem := condition_problem(name, _text(raw, "features", name, "type"), comparison, value):
+                yield at, problem
+
+
+def _names(raw: dict[str, Any], *path: str) -> list[str]:
+    """Keys of a mapping or items of a list deep in the raw document; [] where it is not as expected."""
+    value = _at(raw, *path)
+    return [str(v) for v in value] if isinstance(value, dict | list) else []
+
+
+def _items(raw: dict[str, Any], *path: str) -> list[Any]:
+    value = _at(raw, *path)
+    return value if isinstance(value, list) else []
+
+
+def _mapping(raw: dict[str, Any], *path: str) -> dict[str, Any]:
+    value = _at(raw, *path)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(raw: dict[str, Any], *path: str) -> str:
+    value = _at(raw, *path)
+    return value if isinstance(value, str) else ""
+
+
+def _at(raw: dict[str, Any], *path: str) -> Any:
+    value: Any = raw
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

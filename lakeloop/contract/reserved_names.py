@@ -1,0 +1,66 @@
+"""Names that something behind the contract keeps for itself: a column called so would fail later, in its middle."""
+
+import keyword
+from collections.abc import Iterable, Iterator
+
+REQUEST = ("key", "at", "request_id")
+"""Fields that stand beside the features in a request to the gateway."""
+PREDICTIONS = (
+    "request_id", "at", "answered_at", "features", "prediction", "class_id", "predictor_type", "reason", "latency_ms",
+    "line", "key", "probabilities", "confidence", "reason_kind", "model_version",
+)  # fmt: skip
+"""Columns of silver/predictions, where the features of answered requests stand."""
+PERFORMANCE = (
+    "model_version", "answered", "rules", "with_truth", "correct", "model_with_truth", "model_correct", "accuracy",
+    "rules_share", "mean_confidence", "model_accuracy", "estimated_accuracy", "estimate_standard_error",
+    "estimate_error",
+)  # fmt: skip
+"""Columns of gold/performance, which has a row a month."""
+MONTHLY = ("rows", "labelled")
+"""Columns of gold/monthly, which has a row a month."""
+SCORES = (
+    "table", "version", "model", "prediction", "class_id", "probabilities", "predictor_type", "reason",
+    "model_version", "scored_at",
+)  # fmt: skip
+"""Columns of gold/scores, which has a row a key."""
+POINTS = ("as_of", "known")
+"""Columns of `features read`, which adds when a row was known."""
+SOURCES = ("deliveries", "rejects", "requests", "predictions")
+"""Tables of bronze and silver that stand beside those of the sources."""
+
+
+def of_feature(name: str, class_names: Iterable[str], logged: bool) -> str:
+    """Why a feature cannot have this name; '' if it can. `logged`: answered requests come back into the lake."""
+    if keyword.iskeyword(name) or name == "self":
+        return "is a word of Python's own, and TensorFlow cannot give a model's input that name"
+    if logged and name in PREDICTIONS:
+        return "is a column of silver/predictions itself"
+    if name in {f"probability_{class_name}" for class_name in class_names}:
+        return "is the column of silver/predictions that holds a class's probability"
+    return "is a column of `lakeloop features read` itself" if name in POINTS else ""
+
+
+def of_key(name: str, class_names: Iterable[str], logged: bool) -> str:
+    """Why the key's column cannot have this name; '' if it can."""
+    if name in SCORES:
+        return "is a column of gold/scores itself"
+    return of_feature(name, class_names, logged) if not keyword.iskeyword(name) else ""
+
+
+def of_event_time(name: str, features: Iterable[str], class_names: Iterable[str], truth: str, logged: bool) -> str:
+    """Why the event time's column cannot have this name; '' if it can."""
+    counted = {*MONTHLY, *(f"{column}_mean" for column in (*features, truth)), *(f"{c}_share" for c in class_names)}
+    if name in counted:
+        return "is a column of gold/monthly itself"
+    if logged and name in PERFORMANCE:
+        return "is a column of gold/performance itself"
+    return of_feature(name, class_names, logged) if not keyword.iskeyword(name) else ""
+
+
+def twice_in_a_request(places: Iterable[str]) -> Iterator[str]:
+    """The names that a request would have twice at its top: groups, features without one, and its own fields."""
+    seen = set(REQUEST)
+    for name in places:
+        if name in seen:
+            yield name
+        seen.add(name)
