@@ -5,60 +5,100 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from delta.tables import DeltaTable
-from deltalake import DeltaTable as DeltaLog
-from pyspark.sql import SparkSession
+from deltalake import DeltaTable
 
-from lakehouse.layout import TRAINING, table_path
+from lakehouse.layout import DELIVERIES, REJECTS, REQUESTS, TRAINING, read_json, table_path, work_folder
+from lakehouse.lock import in_turn
 from lakehouse.tables import table_names
 from lakeloop.champion import FACTS_FILE
 from lakeloop.errors import LakeloopError
 from lakeloop.manifest import FILE_NAME, read_manifest
 from lakeloop.settings import Settings
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 log = logging.getLogger(__name__)
+MOVES_NO_ROW = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
+"""Operations after which a table has the same rows as before."""
 
 
-def optimize(spark: SparkSession, settings: Settings) -> dict[str, tuple[int, int]]:
-    """Compact every table's small files; table -> (files removed, files added). Rows and values stay as they are."""
+def optimize(spark: "SparkSession", settings: Settings) -> dict[str, tuple[int, int]]:
+    """Compact every table's small files; table -> (files removed, files added). Rows and values stay as they are.
+
+    Waits for whoever writes tables.
+    """
+    from delta.tables import DeltaTable as SparkTable
+
     result = {}
-    for layer, name in table_names(spark, settings):
-        metrics = DeltaTable.forPath(spark, table_path(settings, layer, name)).optimize().executeCompaction()
-        row = metrics.select("metrics.numFilesRemoved", "metrics.numFilesAdded").collect()[0]
-        result[f"{layer}/{name}"] = (row[0], row[1])
+    with in_turn(work_folder(settings) / "tables.lock"):
+        for layer, name in table_names(settings):
+            metrics = SparkTable.forPath(spark, table_path(settings, layer, name)).optimize().executeCompaction()
+            row = metrics.select("metrics.numFilesRemoved", "metrics.numFilesAdded").collect()[0]
+            result[f"{layer}/{name}"] = (row[0], row[1])
     log.info("event=optimized use_case=%s tables=%d", settings.use_case, len(result))
     return result
 
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """What became of one table's old files; `kept_versions` are those something refers to."""
+    """What became of one table's old files; `kept_versions` are those something refers to, `waits` why none went."""
 
     removed: int
     kept_versions: tuple[int, ...] = ()
+    waits: str = ""
 
 
-def vacuum(
-    spark: SparkSession, settings: Settings, hours: int = 168, referred: Collection[int] = ()
-) -> dict[str, Vacuumed]:
-    """Delete files that left their table more than `hours` ago, by table.
+def vacuum(settings: Settings, hours: int = 168, referred: Collection[int] = ()) -> dict[str, Vacuumed]:
+    """Delete files that left their table more than `hours` ago, by table. Waits for whoever writes tables.
 
     A version of gold/training that an export's manifest names, that a pushed model was trained on, or that stands in
-    `referred`, stays readable, however long ago that was.
+    `referred`, stays readable, however long ago that was; so does what silver and gold have still to read.
     """
     referred = {*referred, *exported_versions(settings), *trained_versions(settings)}
     done = {}
-    for layer, name in table_names(spark, settings):
-        table = DeltaLog(table_path(settings, layer, name))
-        needed = referred if name == TRAINING else set()
-        keep = sorted(needed & {commit["version"] for commit in table.history()})
-        removed = table.vacuum(
-            hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=keep or None
-        )
-        done[f"{layer}/{name}"] = Vacuumed(len(removed), tuple(keep))
+    with in_turn(work_folder(settings) / "tables.lock"):
+        for layer, name in table_names(settings):
+            done[f"{layer}/{name}"] = _vacuum(settings, layer, name, hours, referred)
     log.info("event=vacuumed use_case=%s tables=%d", settings.use_case, len(done))
     return done
+
+
+def _vacuum(settings: Settings, layer: str, name: str, hours: int, referred: Collection[int]) -> Vacuumed:
+    table = DeltaTable(table_path(settings, layer, name))
+    commits = {commit["version"]: commit["operation"] for commit in table.history()}
+    read = _read_to(settings, layer, name)
+    unread = [v for v, operation in commits.items() if read is not None and v > read and operation not in MOVES_NO_ROW]
+    if layer == "silver" and unread:
+        # delta-rs would keep these versions' rows, but not what their change feed says, by which gold follows
+        which = f"versions {min(unread)} to {max(unread)}" if len(unread) > 1 else f"version {unread[0]}"
+        return Vacuumed(0, waits=f"gold has still to read {which}; `lakeloop lake gold` does")
+    needed = set(referred) if name == TRAINING else set()
+    if read is not None and read < table.version():
+        needed |= {read, *unread}
+    keep = sorted(needed & set(commits))
+    removed = table.vacuum(
+        hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=keep or None
+    )
+    return Vacuumed(len(removed), tuple(keep))
+
+
+def _read_to(settings: Settings, layer: str, name: str) -> int | None:
+    """The version that the next layer was last made from; None where nothing follows a table, or from its beginning."""
+    from lakehouse import gold, predictions, silver
+
+    if layer == "silver" and name != REJECTS:
+        done = read_json(gold.progress_path(settings))
+        return int(done.get(name, -1)) if done else None
+    if layer == "bronze" and name == REQUESTS:
+        done = read_json(predictions.progress_path(settings))
+        return None if done is None else done["version"]
+    if layer == "bronze" and name != DELIVERIES:
+        done = read_json(silver.progress_path(settings, name))
+        return None if done is None else int(done)
+    return None
 
 
 def exported_versions(settings: Settings) -> set[int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.landing import DeliveryRecord
 from lakeloop.errors import NotFound
-from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
+from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records, rows_of_log
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -172,17 +172,12 @@ def table_statistics(settings: Settings, table: str, columns: Sequence[str]) -> 
     if found is None:
         return None
     files = pa.table(found.get_add_actions(flatten=True))
-    counts = files["num_records"].to_pylist() if "num_records" in files.column_names else [None] * files.num_rows
-    rows = None if None in counts else sum(counts)
-    return TableStatistics(rows, {name: _bounds(files, name) for name in columns})
+    return TableStatistics(rows_of_log(found), {name: _bounds(files, name) for name in columns})
 
 
 def row_count(settings: Settings, table: str, version: int) -> int | None:
     """Rows of a table at a version, from its log alone; None where the log does not count them."""
-    import pyarrow as pa
-
-    counts = pa.table(_open(settings, table, version).get_add_actions(flatten=True))["num_records"].to_pylist()
-    return None if None in counts else sum(counts)
+    return rows_of_log(_open(settings, table, version))
 
 
 def _bounds(files: "pa.Table", column: str) -> tuple[Any, Any]:

@@ -1,14 +1,23 @@
-"""Lists, reads and dates the lake's tables for people: names like `gold/training`, or `training` where it is clear."""
+"""Lists, reads and dates the lake's tables for people: names like `gold/training`, or `training` where it is clear.
 
+All of it is in Delta's log or in a few rows, so it is read by delta-rs; only `read_table` gives Spark's frame.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
-
-from lakehouse.layout import LAYERS, REJECTS, list_folder, table_exists, table_path
+from lakehouse.layout import LAYERS, REJECTS, table_path
 from lakeloop.errors import NotFound
+from lakeloop.lake_tables import dataset_of, folder_names, has_lake_table, open_lake_table, rows_of_log
 from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from pyspark.sql import DataFrame, SparkSession
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class TableInfo:
 
 @dataclass(frozen=True)
 class Commit:
-    """One version of a table; `rows` is what the operation wrote, changed or removed, by name."""
+    """One version of a table; `rows` is what the operation wrote, changed or removed, by Spark's name for it."""
 
     version: int
     at: datetime
@@ -39,37 +48,42 @@ class Commit:
     note: str
 
 
-def table_names(spark: SparkSession, settings: Settings) -> list[tuple[str, str]]:
+def table_names(settings: Settings) -> list[tuple[str, str]]:
     """(layer, table) of every table of the use case, bronze first."""
-    names = []
-    for layer in LAYERS:
-        for status in list_folder(spark, table_path(settings, layer, "")):
-            name = str(status.getPath().getName())
-            if status.isDirectory() and table_exists(spark, table_path(settings, layer, name)):
-                names.append((layer, name))
-    return sorted(names, key=lambda n: (LAYERS.index(n[0]), n[1]))
+    return [
+        (layer, name)
+        for layer in LAYERS
+        for name in folder_names(table_path(settings, layer, ""))
+        if has_lake_table(settings, f"{layer}/{name}")
+    ]
 
 
-def list_tables(spark: SparkSession, settings: Settings) -> list[TableInfo]:
+def list_tables(settings: Settings) -> list[TableInfo]:
     """Every table of the use case; rows come from Delta's statistics, not from reading the data."""
-    infos = []
-    for layer, name in table_names(spark, settings):
-        path = table_path(settings, layer, name)
-        table = DeltaTable.forPath(spark, path)
-        newest = table.history(1).select("version", "timestamp").collect()[0]
-        size = table.detail().select("sizeInBytes").collect()[0][0]
-        rows = spark.read.format("delta").load(path).count()
-        infos.append(TableInfo(layer, name, rows, newest[0], size, newest[1].astimezone(UTC)))
-    return infos
+    return [_info(layer, name, _opened(settings, layer, name)) for layer, name in table_names(settings)]
 
 
-def find_table(spark: SparkSession, settings: Settings, name: str) -> tuple[str, str]:
+def _info(layer: str, name: str, table: "DeltaTable") -> TableInfo:
+    import pyarrow as pa
+
+    newest = table.history(1)[0]
+    size = sum(pa.table(table.get_add_actions(flatten=True))["size_bytes"].to_pylist())
+    return TableInfo(layer, name, count_rows(table), table.version(), size, _time(newest))
+
+
+def count_rows(table: "DeltaTable") -> int:
+    """A table's rows: by its log, or, where that does not count those of every file, by the files."""
+    counted = rows_of_log(table)
+    return dataset_of(table).count_rows() if counted is None else counted
+
+
+def find_table(settings: Settings, name: str) -> tuple[str, str]:
     """(layer, table) for `gold/training`, or `training` if only one layer has it.
 
     Raises:
         NotFound: there is no such table, or several; the text names what there is.
     """
-    known = table_names(spark, settings)
+    known = table_names(settings)
     layer, _, table = name.rpartition("/")
     matches = [n for n in known if n[1] == table and layer in ("", n[0])]
     if len(matches) == 1:
@@ -88,46 +102,96 @@ def find_table(spark: SparkSession, settings: Settings, name: str) -> tuple[str,
     )
 
 
-def read_table(spark: SparkSession, settings: Settings, name: str, version: int | None = None) -> DataFrame:
+def open_table(settings: Settings, name: str, version: int | None = None) -> "DeltaTable":
     """A table as it is now, or as it was at `version`.
 
     Raises:
         NotFound: no such table or version; the text names what there is.
     """
-    layer, table = find_table(spark, settings, name)
-    path = table_path(settings, layer, table)
-    if version is None:
-        return spark.read.format("delta").load(path)
-    versions = [row[0] for row in DeltaTable.forPath(spark, path).history().select("version").collect()]
+    layer, table = find_table(settings, name)
+    newest = _opened(settings, layer, table)
+    if version is None or version == newest.version():
+        return newest
+    versions = [commit["version"] for commit in newest.history()]
     if version not in versions:
         raise NotFound(f"{layer}/{table} has no version {version}; it has {min(versions)} to {max(versions)}")
+    newest.load_as_version(version)
+    return newest
+
+
+def first_rows(table: "DeltaTable", limit: int) -> "pa.Table":
+    """At most `limit` rows of a table.
+
+    Raises:
+        NotFound: this version's files were vacuumed.
+    """
+    try:
+        return dataset_of(table).head(limit)
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"the rows of version {table.version()} are gone: `lakeloop lake vacuum` removed its files; "
+            "versions that an export, a model or a decision refers to are kept"
+        ) from error
+
+
+def read_table(spark: "SparkSession", settings: Settings, name: str, version: int | None = None) -> "DataFrame":
+    """A table for Spark, as it is now, or as it was at `version`.
+
+    Raises:
+        NotFound: no such table or version; the text names what there is.
+    """
+    path = table_path(settings, *find_table(settings, name))
+    if version is None:
+        return spark.read.format("delta").load(path)
+    open_table(settings, name, version)
     return spark.read.format("delta").option("versionAsOf", version).load(path)
 
 
-def rejects_by_reason(spark: SparkSession, settings: Settings) -> dict[str, int]:
+def rejects_by_reason(settings: Settings) -> dict[str, int]:
     """How many rows were rejected so far, by reason, the most frequent first; empty if none ever was."""
-    path = table_path(settings, "silver", REJECTS)
-    if not table_exists(spark, path):
+    found = open_lake_table(settings, f"silver/{REJECTS}")
+    if found is None:
         return {}
-    counted = spark.read.format("delta").load(path).groupBy("reason").count().orderBy("count", ascending=False)
-    return {row["reason"]: row["count"] for row in counted.collect()}
+    return dict(Counter(dataset_of(found).to_table(columns=["reason"])["reason"].to_pylist()).most_common())
 
 
-def history(spark: SparkSession, settings: Settings, name: str, limit: int | None = None) -> list[Commit]:
+def history(settings: Settings, name: str, limit: int | None = None) -> list[Commit]:
     """The table's versions, newest first.
 
     Raises:
         NotFound: no such table; the text names what there is.
     """
-    layer, table = find_table(spark, settings, name)
-    handle = DeltaTable.forPath(spark, table_path(settings, layer, table))
-    commits = handle.history() if limit is None else handle.history(limit)
+    commits = _opened(settings, *find_table(settings, name)).history(limit)
     return [
-        Commit(row["version"], row["timestamp"].astimezone(UTC), row["operation"], _row_counts(row["operationMetrics"]),
-               row["userMetadata"] or "")
-        for row in commits.collect()
-    ]  # fmt: skip
+        Commit(
+            commit["version"],
+            _time(commit),
+            commit["operation"],
+            _row_counts(commit.get("operationMetrics") or {}),
+            commit.get("userMetadata") or "",
+        )
+        for commit in sorted(commits, key=lambda commit: -int(commit["version"]))
+    ]
 
 
-def _row_counts(metrics: dict[str, str] | None) -> dict[str, int]:
-    return {k: int(v) for k, v in (metrics or {}).items() if "Rows" in k and v.isdigit() and v != "0"}
+def _opened(settings: Settings, layer: str, name: str) -> "DeltaTable":
+    found = open_lake_table(settings, f"{layer}/{name}")
+    if found is None:
+        raise NotFound(f"there is no table {layer}/{name} in use case {settings.use_case} any more")
+    return found
+
+
+def _time(commit: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+
+
+def _row_counts(metrics: Mapping[str, Any]) -> dict[str, int]:
+    """Those that count rows and are not 0; Spark writes texts, delta-rs numbers and names in its own spelling."""
+    counts = {_as_spark_names(name): str(value) for name, value in metrics.items()}
+    return {name: int(value) for name, value in counts.items() if "Rows" in name and value.isdigit() and value != "0"}
+
+
+def _as_spark_names(name: str) -> str:
+    """`num_output_rows` as `numOutputRows`."""
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)

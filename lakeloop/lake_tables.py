@@ -1,6 +1,7 @@
-"""Reads the lake's tables without Spark (delta-rs), for pages that must be there at once."""
+"""Reads the lake's tables without Spark (delta-rs), for what must be there at once."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +29,17 @@ def has_lake_table(settings: Settings, table: str) -> bool:
     from deltalake import DeltaTable
 
     return bool(DeltaTable.is_deltatable(lake_table_path(settings, table)))
+
+
+def folder_names(place: str) -> list[str]:
+    """The folders in the folder or URL `place`, sorted; [] where there is none."""
+    if "://" not in place:
+        return sorted(entry.name for entry in Path(place).iterdir() if entry.is_dir()) if Path(place).is_dir() else []
+    from pyarrow.fs import FileSelector, FileSystem, FileType
+
+    files, folder = FileSystem.from_uri(place)
+    found = files.get_file_info(FileSelector(folder, allow_not_found=True))
+    return sorted(entry.base_name for entry in found if entry.type == FileType.Directory)
 
 
 def read_lake_table(
@@ -84,6 +96,24 @@ def dataset_of(table: "DeltaTable") -> "Dataset":
 def has_deletion_vectors(table: "DeltaTable") -> bool:
     """Whether rows of a table's files may be marked as removed; only somebody outside of Lakeloop switches that on."""
     return "deletionVectors" in (table.protocol().reader_features or ())
+
+
+def rows_of_log(table: "DeltaTable") -> int | None:
+    """A table's rows as its log counts them, without those that deletion vectors remove; None where it does not."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    files = pa.table(table.get_add_actions(flatten=True))
+    if "num_records" not in files.column_names:
+        return None if files.num_rows else 0
+    counts = files["num_records"].to_pylist()
+    if None in counts:
+        return None
+    if not has_deletion_vectors(table):
+        return sum(counts)
+    kept = pa.table(table.deletion_vectors())["selection_vector"]
+    removed = sum(len(mask) - (pc.sum(mask.values).as_py() or 0) for mask in kept)
+    return sum(counts) - removed
 
 
 def _read(table: "DeltaTable", columns: Sequence[str] | None, filters: Sequence[Filter]) -> "pa.Table":

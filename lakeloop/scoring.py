@@ -1,29 +1,33 @@
 """Batch scoring: a pushed model over a table of the lake, on Spark's executors, with the gateway's own fallback."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as sf
 
 from lakehouse.layout import SCORES, table_path, work_folder
 from lakehouse.lock import in_turn
-from lakehouse.metrics import table_version
 from lakehouse.schema import SPARK_TYPES, create_table, quoted
-from lakehouse.tables import find_table, read_table
+from lakehouse.tables import find_table, open_table, read_table
 from lakeloop.contract import Contract, Segment
 from lakeloop.errors import WrongUse
 from lakeloop.fallback import WHOLE_MODEL, Answer, model_answer, rules_answer, why_not_ask
+from lakeloop.lake_tables import Filter, dataset_of, read_lake_table
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, parse_segment
 from lakeloop.use_case import Rules, load_rules
 from tfx_pipeline.validate import DTYPES, model_folder
 
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from pyspark.sql import DataFrame, SparkSession
+
+SPARK_NAMES = {"long": "bigint", "integer": "int"}
 ANSWER = (
     "prediction string, class_id int, probabilities array<double>, predictor_type string, reason string, "
     "model_version string"
@@ -99,36 +103,58 @@ def loaded_model(folder: str) -> Any:
     return load_saved_model(folder)
 
 
-def score(
-    spark: SparkSession, contract: Contract, settings: Settings, table: str, version: int | None = None, model: str = ""
-) -> ScoreReport:
-    """Score a version of a table, by default its newest, with a pushed model, by default the newest, into gold/scores.
+@dataclass(frozen=True)
+class ScoreWanted:
+    """What is to be scored with which model; `done`: gold/scores has it, or there is no row to score."""
+
+    table: str
+    version: int
+    folder: Path
+    done: bool
+
+
+def score_wanted(contract: Contract, settings: Settings, table: str, version: int | None, model: str) -> ScoreWanted:
+    """A version of a table, by default its newest, and a pushed model, by default the newest. Needs no Spark.
 
     Raises:
         NotFound: no such table, version or model; the text names what there is.
         WrongUse: the table lacks the key or a feature, has one in another type, or rows without a value.
     """
     folder = model_folder(settings, model)
-    name = "/".join(find_table(spark, settings, table))
-    number = table_version(spark, table_path(settings, *name.split("/"))) if version is None else version
-    rows = read_table(spark, settings, name, number)
-    _check(contract, rows, name)
+    name = "/".join(find_table(settings, table))
+    opened = open_table(settings, name, version)
+    _check(contract, opened, name)
+    number = opened.version()
+    done = not dataset_of(opened).head(1, columns=[contract.key.column]).num_rows
+    return ScoreWanted(name, number, folder, done or not _given(settings, name, number, folder).empty)
+
+
+def score(spark: "SparkSession", contract: Contract, settings: Settings, wanted: ScoreWanted) -> ScoreReport:
+    """Score what is wanted into gold/scores, unless it is there already."""
     path = table_path(settings, "gold", SCORES)
     with in_turn(work_folder(settings) / "tables.lock"):
         create_table(spark, path, _columns(contract), comment="Rows of tables, scored in batches")
-        scores = spark.read.format("delta").load(path)
-        mine = scores.where(
-            (sf.col("table") == name) & (sf.col("version") == number) & (sf.col("model") == folder.name)
-        )
-        if not mine.isEmpty():
-            return ScoreReport(name, number, folder.name, 0, 0)
-        scorer = _scorer(contract, settings, folder)
-        _scored(rows, scorer, contract, name, number).write.format("delta").mode("append").save(path)
-        kinds = {row[0]: row[1] for row in mine.groupBy("predictor_type").count().collect()}
-    return ScoreReport(name, number, folder.name, sum(kinds.values()), kinds.get("rules", 0))
+        if not _given(settings, wanted.table, wanted.version, wanted.folder).empty:
+            return ScoreReport(wanted.table, wanted.version, wanted.folder.name, 0, 0)
+        rows = read_table(spark, settings, wanted.table, wanted.version)
+        scored = _scored(rows, _scorer(contract, settings, wanted.folder), contract, wanted.table, wanted.version)
+        scored.write.format("delta").mode("append").save(path)
+    kinds = _given(settings, wanted.table, wanted.version, wanted.folder)
+    return ScoreReport(
+        wanted.table, wanted.version, wanted.folder.name, len(kinds), int((kinds["predictor_type"] == "rules").sum())
+    )
 
 
-def _scored(rows: DataFrame, scorer: Scorer, contract: Contract, table: str, version: int) -> DataFrame:
+def _given(settings: Settings, table: str, version: int, folder: Path) -> pd.DataFrame:
+    """Who answered each row of this version of a table that was scored with this model."""
+    mine: list[Filter] = [("table", "=", table), ("version", "=", version), ("model", "=", folder.name)]
+    found = read_lake_table(settings, f"gold/{SCORES}", ["predictor_type"], mine)
+    return pd.DataFrame(columns=["predictor_type"]) if found is None else found
+
+
+def _scored(rows: "DataFrame", scorer: Scorer, contract: Contract, table: str, version: int) -> "DataFrame":
+    from pyspark.sql import functions as sf
+
     key, classes = quoted(contract.key.column), sf.array(*map(sf.lit, contract.label.class_names))
     given = rows.select(key, *map(quoted, contract.features)).mapInPandas(scorer.answers, f"{key} string, {ANSWER}")
     return given.select(
@@ -168,8 +194,9 @@ def _scorer(contract: Contract, settings: Settings, folder: Path) -> Scorer:
     return Scorer(contract, settings, folder, segments, any(s.segment == WHOLE_MODEL for s in switches))
 
 
-def _check(contract: Contract, rows: DataFrame, table: str) -> None:
-    there = {field.name: field.dataType.simpleString() for field in rows.schema.fields}
+def _check(contract: Contract, rows: "DeltaTable", table: str) -> None:
+    there = {field.name: getattr(field.type, "type", "nested") for field in rows.schema().fields}
+    there = {name: SPARK_NAMES.get(type_, type_) for name, type_ in there.items()}
     wanted = {name: SPARK_TYPES[feature.type] for name, feature in contract.features.items()}
     missing = [name for name in (contract.key.column, *wanted) if name not in there]
     if missing:
@@ -177,14 +204,12 @@ def _check(contract: Contract, rows: DataFrame, table: str) -> None:
     other = [f"{name} is {there[name]}, not {type_}" for name, type_ in wanted.items() if there[name] != type_]
     if other:
         raise WrongUse(f"{table} is not typed by the contract ({'; '.join(other)}); score a table of silver or gold")
-    empty = [name for name, count in _nulls(rows, wanted).items() if count]
+    nulls: Counter[str] = Counter()
+    for batch in dataset_of(rows).to_batches(columns=list(wanted)):
+        nulls.update({name: batch[name].null_count for name in wanted})
+    empty = [name for name, count in nulls.items() if count]
     if empty:
         raise WrongUse(f"{table} has rows without {', '.join(empty)}; every feature is needed")
-
-
-def _nulls(rows: DataFrame, names: Iterable[str]) -> dict[str, int]:
-    counted: Sequence[Any] = rows.agg(*(sf.count_if(sf.col(quoted(n)).isNull()).alias(n) for n in names)).collect()
-    return dict(counted[0].asDict())
 
 
 def _needed(rules: Rules | None) -> Rules:

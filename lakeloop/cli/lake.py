@@ -95,14 +95,12 @@ def silver(use_case: UseCase = "") -> None:
 def gold(use_case: UseCase = "") -> None:
     """Step 3 of an ingest alone: gold as silver is now; new ground truth becomes an event in the ledger."""
     from lakehouse.ingest import gold_step
-    from lakehouse.tables import read_table
+    from lakehouse.tables import count_rows, open_table
 
     settings, contract = open_use_case(use_case)
-    rows = 0
     with spark_of(settings) as spark:
         report = gold_step(spark, contract, settings, _say)
-        if report.gold.version is not None:
-            rows = read_table(spark, settings, "gold/training").count()
+    rows = 0 if report.gold.version is None else count_rows(open_table(settings, "gold/training"))
     if report.gold.version is None:
         console.print("there is no gold/training yet: it needs features and their ground truth")
     _tell_truth(report)
@@ -225,8 +223,7 @@ def tables(use_case: UseCase = "") -> None:
     from lakehouse.tables import list_tables
 
     settings, _ = open_use_case(use_case)
-    with spark_of(settings) as spark:
-        found = list_tables(spark, settings)
+    found = list_tables(settings)
     if not found:
         console.print("there are no tables yet; `lakeloop lake ingest` makes them")
         return
@@ -246,21 +243,18 @@ def show(
     use_case: UseCase = "",
 ) -> None:
     """Print a table's first rows, as it is or as it was at a version."""
-    from lakehouse.tables import read_table
+    from lakehouse.tables import count_rows, first_rows, open_table
+    from lakeloop.cli.table_cells import number_columns, rows_as_csv, shown_rows
 
     settings, _ = open_use_case(use_case)
-    with spark_of(settings) as spark:
-        frame = read_table(spark, settings, name, version)
-        total = frame.count()
-        rows = frame.limit(limit).toPandas()
+    opened = open_table(settings, name, version)
+    rows = first_rows(opened, limit)
     if csv:
-        typer.echo(rows.to_csv(index=False), nl=False)
+        typer.echo(rows_as_csv(rows), nl=False)
         return
-    columns = [str(column) for column in rows.columns]
-    numbers = [column for column in columns if rows[column].dtype.kind in "if"]
-    for part in rows_of(columns, list(rows.itertuples(index=False, name=None)), numbers):
+    for part in rows_of(rows.column_names, shown_rows(rows), number_columns(rows)):
         console.print(part)
-    console.print(f"{len(rows):,} of {total:,} rows", style=DIM)
+    console.print(f"{rows.num_rows:,} of {count_rows(opened):,} rows", style=DIM)
 
 
 @app.command()
@@ -269,8 +263,6 @@ def history(name: Table, use_case: UseCase = "") -> None:
     from lakehouse.tables import history as commits_of
 
     settings, _ = open_use_case(use_case)
-    with spark_of(settings) as spark:
-        commits = commits_of(spark, settings, name)
     rows = [
         (
             c.version,
@@ -278,7 +270,7 @@ def history(name: Table, use_case: UseCase = "") -> None:
             c.operation,
             ", ".join(f"{k} {v:,}" for k, v in c.rows.items()),
         )
-        for c in commits
+        for c in commits_of(settings, name)
     ]
     console.print(table(("version", "at (UTC)", "operation", "rows"), rows, ("version",)))
 
@@ -300,11 +292,11 @@ def export(
 
 @app.command()
 def optimize(use_case: UseCase = "") -> None:
-    """Compact small files into larger ones; readers notice nothing."""
+    """Compact small files into larger ones; readers notice nothing. It waits for whoever writes tables."""
     from lakehouse.maintenance import optimize as compact
 
     settings, _ = open_use_case(use_case)
-    with spark_of(settings) as spark, console.status("optimizing …"):
+    with spark_of(settings) as spark, console.status("optimizing, as soon as nobody writes …"):
         done = compact(spark, settings)
     rows = [(name, removed, added) for name, (removed, added) in done.items()]
     console.print(table(("table", "files merged", "into files"), rows, ("files merged", "into files")))
@@ -318,17 +310,18 @@ def vacuum(
     """Remove files that no kept version needs.
 
     Versions that an export or a model was made from, or that a decision was judged on, are never removed. What is
-    removed stays named in `lakeloop lineage`.
+    removed stays named in `lakeloop lineage`. It waits for whoever writes tables, and keeps what silver and gold have
+    still to read.
     """
     from lakehouse.maintenance import vacuum as remove_old
     from lakeloop.retention import versions_in_use
 
     settings, _ = open_use_case(use_case)
-    with spark_of(settings) as spark, console.status("vacuuming …"):
-        done = remove_old(spark, settings, hours, versions_in_use(settings))
+    with console.status("vacuuming, as soon as nobody writes …"):
+        done = remove_old(settings, hours, versions_in_use(settings))
     rows = [(name, t.removed, ", ".join(map(str, t.kept_versions))) for name, t in done.items()]
-    console.print(
-        table(
-            ("table", "files removed", "versions kept for an export, a model or a decision"), rows, ("files removed",)
-        )
-    )
+    header = ("table", "files removed", "versions kept for an export, a model, a decision or a later step")
+    console.print(table(header, rows, ("files removed",)))
+    for name, t in done.items():
+        if t.waits:
+            console.print(f"{name}: nothing removed, {t.waits}", style=DIM, soft_wrap=True)

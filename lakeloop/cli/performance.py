@@ -23,9 +23,9 @@ def performance(use_case: UseCase = "") -> None:
     if not has_lake_table(settings, "silver/predictions"):
         console.print(NO_ROWS)
         return
-    with spark_of(settings) as spark, console.status("estimating …"):
-        report = estimate_performance(spark, contract, settings)
-        rows = performance_table(spark, contract, settings)
+    with console.status("estimating …"):
+        report = estimate_performance(contract, settings, spark_of)
+    rows = performance_table(contract, settings)
     for notice in report.notices:
         console.print(notice, style=BAD, soft_wrap=True)
     for calibration in report.calibrated:

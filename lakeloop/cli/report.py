@@ -32,7 +32,6 @@ def report(
     Asks the model three questions over REST, and judges it on later months where the use case's generator knows them.
     """
     from lakehouse.tables import rejects_by_reason
-    from lakeloop.cli.spark import spark_of
     from lakeloop.evaluation import baselines, exported_rows
     from lakeloop.report.page import Report, write_report
     from tfx_pipeline.statistics import read_statistics
@@ -41,8 +40,7 @@ def report(
     records = _runs_of(settings, version)
     record = records[0]
     manifest = Path(record.parameters.manifest)
-    with spark_of(settings) as spark:
-        rejects = rejects_by_reason(spark, settings)
+    rejects = rejects_by_reason(settings)
     served, url = _ask(settings, contract, record.pushed_version) if contract.generator else ([], "")
     curves = _judge_later_months(settings, contract, record) if contract.generator else {}
     frame = exported_rows(contract, manifest)

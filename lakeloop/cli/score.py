@@ -20,17 +20,19 @@ def score(
     The same version of a table is scored with the same model only once.
     """
     from lakeloop.scoring import score as score_table
+    from lakeloop.scoring import score_wanted
 
     settings, contract = open_use_case(use_case)
     name, at, number = table.partition("@")
     if at and not number.isdigit():
         raise WrongUse(f"{table!r}: the version after @ is a number, e.g. {name or 'gold/training'}@3")
-    with spark_of(settings) as spark, console.status("scoring …"):
-        report = score_table(spark, contract, settings, name, int(number) if at else None, model)
-    what = f"{report.table} version {report.version} with model {report.model}"
-    if not report.rows:
+    wanted = score_wanted(contract, settings, name, int(number) if at else None, model)
+    what = f"{wanted.table} version {wanted.version} with model {wanted.folder.name}"
+    if wanted.done:
         console.print(f"{what}: nothing to do, gold/scores has it already or the table is empty")
         return
+    with spark_of(settings) as spark, console.status("scoring …"):
+        report = score_table(spark, contract, settings, wanted)
     console.print(
         f"{what}: {report.rows:,} rows in gold/scores, {report.rules / report.rows:.1%} answered by the rules"
     )

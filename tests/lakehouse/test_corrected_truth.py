@@ -33,7 +33,7 @@ def test_rows_of_a_champions_months_that_are_others_now(lake: Lake) -> None:
     assert changed((0, 2), first, late) == 4 and changed((0, 0), first, late) == 1, "a month that was skipped came late"
     record_decision(lake.settings, decision(1, judged_version=second))
     assert versions_in_use(lake.settings) == {second}
-    kept = vacuum(lake.spark, lake.settings, hours=0, referred=versions_in_use(lake.settings))["gold/training"]
+    kept = vacuum(lake.settings, hours=0, referred=versions_in_use(lake.settings))["gold/training"]
     assert kept.kept_versions == (second,) and changed((0, 2), second, late) == 3
     assert changed((0, 2), first, late) == 0, "nobody knows any more"
     assert changed((0, 2), 99, late) == 0

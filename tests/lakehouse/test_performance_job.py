@@ -1,5 +1,6 @@
 """A pushed model is calibrated on its own held-out rows, and months it answered get their estimate, once."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -45,16 +46,16 @@ def test_months_get_their_estimate_from_the_models_own_held_out_rows(spark: Spar
     log_file(lake, "w-1", [record(str(n), f"K{n}", **sure) for n in range(20)])
     stream(spark, lake.contract, lake.settings)
     lake.ingest()
-    report = estimate_performance(spark, lake.contract, lake.settings)
+    report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
     (calibration,) = report.calibrated
     held_out = np.loadtxt(facts.manifest.parent / "eval" / "part-00000.csv", str, delimiter=",", skiprows=1)
     share = (held_out[:, -1] == "1").mean()
     assert (calibration.model_version, calibration.rows) == ("7", len(held_out))
     assert report.months == ("2023-03",) and report.notices == ()
-    month = performance_table(spark, lake.contract, lake.settings).iloc[0]
+    month = performance_table(lake.contract, lake.settings).iloc[0]
     assert month["estimated_accuracy"] == pytest.approx(share, abs=1e-4)
     versions = lake.versions()
-    again = estimate_performance(spark, lake.contract, lake.settings)
+    again = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
     assert again.calibrated == () and again.months == () and lake.versions() == versions
 
 
@@ -62,7 +63,7 @@ def test_a_version_whose_rows_are_gone_is_named_and_stays_without_estimate(spark
     lake = open_lake(spark, tmp_path)
     facts = push_facts(lake.contract, lake.settings)
     facts.manifest.unlink()
-    report = estimate_performance(spark, lake.contract, lake.settings)
+    report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
     assert report.calibrated == () and "version 7 cannot be calibrated" in report.notices[0]
 
 
@@ -74,5 +75,5 @@ def test_rows_that_are_not_those_it_was_trained_with_calibrate_nothing(
     facts = push_facts(lake.contract, lake.settings)
     file = facts.manifest.parent / changed
     file.write_text(file.read_text() + "\n")
-    report = estimate_performance(spark, lake.contract, lake.settings)
+    report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
     assert report.calibrated == () and "sha256" in report.notices[0] and str(file) in report.notices[0]

@@ -12,7 +12,7 @@ from lakehouse.tables import read_table
 from lakeloop.contract import Contract
 from lakeloop.errors import NotFound, WrongUse
 from lakeloop.fallback import Answer, model_answer, rules_answer, why_not_ask
-from lakeloop.scoring import score
+from lakeloop.scoring import ScoreReport, score, score_wanted
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import load_rules
 from tests.lakehouse.conftest import Lake, open_lake
@@ -57,6 +57,11 @@ def delivered(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
     return lake
 
 
+def scored(lake: Lake, table: str, version: int | None = None, model: str = "") -> ScoreReport:
+    wanted = score_wanted(lake.contract, lake.settings, table, version, model)
+    return score(lake.spark, lake.contract, lake.settings, wanted)
+
+
 def expected(lake: Lake, rows: pd.DataFrame, folder: Path, switched_off: bool) -> dict[str, Answer]:
     """Each row answered by itself, as the gateway does."""
     from tfx_pipeline.prediction import load_saved_model, predict_columns
@@ -85,11 +90,11 @@ def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: Lake)
     lake = delivered
     spark, contract, settings = lake.spark, lake.contract, lake.settings
     with pytest.raises(NotFound, match="no model was pushed"):
-        score(spark, contract, settings, "gold/training")
+        scored(lake, "gold/training")
     for version in ("1", "2"):
         push_model(contract, settings.folder("models") / version)
     switch = add_switch(settings, contract, SEGMENT, "a test", "to see the reason")
-    report = score(spark, contract, settings, "silver/policies", 1, "1")
+    report = scored(lake, "silver/policies", 1, "1")
     remove_switch(settings, switch.id, "a test")
     assert (report.table, report.version, report.model, report.rows) == ("silver/policies", 1, "1", 3000)
 
@@ -113,9 +118,10 @@ def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: Lake)
             assert [given[name] for name in contract.label.class_names] == pytest.approx(answer.probabilities, abs=1e-6)
 
     version = lake.versions()["gold/scores"]
-    again = score(spark, contract, settings, "silver/policies", None, "1")
+    assert score_wanted(contract, settings, "silver/policies", None, "1").done
+    again = scored(lake, "silver/policies", None, "1")
     assert again.rows == 0 and lake.versions()["gold/scores"] == version
-    other = score(spark, contract, settings, "gold/training")
+    other = scored(lake, "gold/training")
     assert (other.model, other.rows) == ("2", 1500)
     assert len(lake.rows("gold/scores")) == 4500
 
@@ -128,4 +134,4 @@ def test_a_table_without_the_features_typed_is_refused_with_what_is_missing(deli
         ("bronze/policies", "training is string, not bigint"),
     ]:
         with pytest.raises(WrongUse, match=text):
-            score(delivered.spark, delivered.contract, delivered.settings, table)
+            score_wanted(delivered.contract, delivered.settings, table, None, "")

@@ -45,7 +45,7 @@ def test_only_rows_that_differ_are_written_and_spark_reads_them(lake: Lake) -> N
     changed = [note("a", score=None), note("b"), note("it's")]
     assert merge_rows(settings, NOTES, changed, note={"silver": {"x": 3}}) == RowCounts(inserted=1, updated=1)
     assert spark_rows(lake) == changed
-    newest = history(lake.spark, settings, "gold/notes")[0]
+    newest = history(settings, "gold/notes")[0]
     assert json.loads(newest.note) == {"silver": {"x": 3}}
 
 

@@ -142,14 +142,14 @@ def test_java_ends_when_nobody_asks_and_when_its_keeper_is_killed(home: Home) ->
 
 
 def test_a_command_that_finds_no_keeper_starts_one_that_ends_by_itself(home: Home) -> None:
-    told, _ = home.start(LAKELOOP, "lake", "tables", keep="8").communicate(timeout=120)
-    assert told == "there are no tables yet; `lakeloop lake ingest` makes them\n"
+    told, _ = home.start(LAKELOOP, "lake", "optimize", keep="8").communicate(timeout=120)
+    assert told.split() == ["table", "files", "merged", "into", "files"]
     assert home.socket.exists()
     assert (home.folder / "logs" / "java-keeper.log").exists()
     eventually(lambda: not home.socket.exists())
 
 
 def test_a_missing_java_is_told_by_the_command_itself(home: Home, tmp_path: Path) -> None:
-    told, _ = home.start(LAKELOOP, "lake", "tables", JAVA_HOME=str(tmp_path)).communicate(timeout=60)
+    told, _ = home.start(LAKELOOP, "lake", "optimize", JAVA_HOME=str(tmp_path)).communicate(timeout=60)
     assert "apt-get install openjdk-17-jre-headless" in told and "Traceback" not in told
     assert not home.socket.exists()
