@@ -14,19 +14,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as sf
+import pyarrow as pa
+import pyarrow.dataset as ds
 
 from lakehouse.drift import read_drift, write_drift
-from lakehouse.layout import PREDICTIONS, table_exists, table_path
-from lakehouse.schema import quoted
 from lakeloop.champion import serving_version
 from lakeloop.contract import Contract
 from lakeloop.drift_row import DATASET, DriftRow, WindowKind
 from lakeloop.drift_rows import rows_of, verdicts_of
 from lakeloop.errors import NotFound
+from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.settings import Settings
-from monitoring.answered_rows import columns_of, rows_of_version
+from monitoring.answered_rows import PREDICTIONS, VERSION, columns_of, rows_of_version
 from monitoring.drift import judge
 from monitoring.episodes import Episode, episodes
 from monitoring.reference import NoReference, NotAnswered, Reference, load_reference, through_model_server
@@ -59,7 +58,6 @@ class MonthShare:
 
 
 def judge_predictions(
-    spark: SparkSession,
     contract: Contract,
     settings: Settings,
     months: tuple[int, int] | None = None,
@@ -75,7 +73,7 @@ def judge_predictions(
     Raises:
         NotFound: no request was answered (in these months) yet; the text says what to do.
     """
-    asked = _predictions(spark, contract, settings, months)
+    asked = _predictions(contract, settings, months)
     shares = _shares(asked, contract, settings, model)
     if not shares:
         raise NotFound(nothing_answered(contract, months))
@@ -104,16 +102,15 @@ def judge_predictions(
     return DriftReport(tuple(verdicts), tuple(episodes(verdicts, closing)), judged)
 
 
-def _predictions(
-    spark: SparkSession, contract: Contract, settings: Settings, months: tuple[int, int] | None
-) -> DataFrame:
-    path = table_path(settings, "silver", PREDICTIONS)
-    if not table_exists(spark, path):
-        raise NotFound(nothing_answered(contract))
-    asked = spark.read.format("delta").load(path)
+def _predictions(contract: Contract, settings: Settings, months: tuple[int, int] | None) -> ds.Dataset:
+    found = open_lake_table(settings, PREDICTIONS)
+    if found is None:
+        raise NotFound(nothing_answered(contract, months))
+    asked = dataset_of(found)
     if months is not None:
-        first, last = (contract.month_name(month) for month in months)
-        asked = asked.where(sf.col(quoted(contract.event_time.column)).between(first, last))
+        month = ds.field(contract.event_time.column)
+        first, last = (contract.month_name(number) for number in months)
+        asked = asked.filter((month >= first) & (month <= last))
     return asked
 
 
@@ -126,14 +123,22 @@ def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) 
     )
 
 
-def _shares(asked: DataFrame, contract: Contract, settings: Settings, model: str) -> list[MonthShare]:
-    """Who is judged against whom, month by month, from three columns of the table."""
-    counted = asked.groupBy(quoted(contract.event_time.column), "model_version").agg(sf.count("*"), sf.max("_batch"))
-    rows = sorted(counted.collect(), key=lambda row: row[0])
+def _shares(asked: ds.Dataset, contract: Contract, settings: Settings, model: str) -> list[MonthShare]:
+    """Who is judged against whom, month by month, from three columns of the table, a piece at a time."""
+    by = [contract.event_time.column, VERSION]
+    parts = [
+        pa.Table.from_batches([batch]).group_by(by).aggregate([([], "count_all"), ("_batch", "max")])
+        for batch in asked.to_batches(columns=[*by, "_batch"])
+    ]
+    if not parts:
+        return []
+    counted = pa.concat_tables(parts).group_by(by).aggregate([("count_all", "sum"), ("_batch_max", "max")])
+    columns = [counted[name].to_pylist() for name in (*by, "count_all_sum", "_batch_max_max")]
+    rows = sorted(zip(*columns, strict=True), key=lambda row: str(row[0]))
     return [
         share
         for month, group in groupby(rows, key=lambda row: str(row[0]))
-        for share in _month_shares(month, [tuple(row)[1:] for row in group], settings, model)
+        for share in _month_shares(month, [row[1:] for row in group], settings, model)
     ]
 
 
@@ -221,14 +226,25 @@ def _groups(shares: Sequence[MonthShare]) -> Iterator[list[MonthShare]]:
         yield group
 
 
-def _read(asked: DataFrame, contract: Contract, group: Sequence[MonthShare]) -> pd.DataFrame:
+def _read(asked: ds.Dataset, contract: Contract, group: Sequence[MonthShare]) -> pd.DataFrame:
     """The columns that windows are judged by: event time, features, probabilities, version."""
-    month = quoted(contract.event_time.column)
-    rows = sum(share.rows for share in group)
-    wanted = asked.where(sf.col(month).isin(sorted({share.month for share in group})))
-    if rows > MOST_ROWS:
-        wanted = wanted.where(sf.pmod(sf.xxhash64("request_id"), sf.lit(1000)) < 1000 * MOST_ROWS // rows)
-    return wanted.select(*map(quoted, columns_of(contract))).toArrow().to_pandas()
+    columns, rows = columns_of(contract), sum(share.rows for share in group)
+    wanted = ds.field(contract.event_time.column).isin(sorted({share.month for share in group}))
+    if rows <= MOST_ROWS:
+        frame: pd.DataFrame = asked.to_table(columns=columns, filter=wanted).to_pandas()
+        return frame
+    parts = [
+        batch.filter(_taken(batch["request_id"], 1000 * MOST_ROWS // rows))
+        for batch in asked.to_batches(columns=[*columns, "request_id"], filter=wanted)
+    ]
+    sampled: pd.DataFrame = pa.Table.from_batches(parts).select(columns).to_pandas()
+    return sampled
+
+
+def _taken(request_ids: pa.Array, in_a_thousand: int) -> pa.Array:
+    """The same requests each time, whatever else is there: by a hash of their ids."""
+    hashes = pd.util.hash_array(request_ids.to_numpy(zero_copy_only=False), categorize=False)
+    return pa.array(hashes % 1000 < in_a_thousand)
 
 
 def _rows_of(frame: pd.DataFrame, contract: Contract, share: MonthShare, model: str) -> pd.DataFrame:

@@ -33,6 +33,12 @@ class ColumnDrift(Part):
     drifted: bool
     note: str = ""
 
+    @property
+    def times_threshold(self) -> float:
+        """How far beyond its threshold: a p-value lies below it, a distance above."""
+        score = max(self.score or 0.0, 1e-12)
+        return max(score / self.threshold, self.threshold / score)
+
 
 class Verdict(Part):
     """One window against all rows of the champion's own export.

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
-from lakeloop.cli.render import BAD, DIM, console, table
-from lakeloop.cli.spark import spark_of
+from lakeloop.cli.render import BAD, DIM, console, fits, table
 from lakeloop.contract import Contract
 
 if TYPE_CHECKING:
@@ -39,12 +39,17 @@ def drift(
     if not (asked or model or has_lake_table(settings, "silver/predictions")):
         console.print(nothing_answered(contract), soft_wrap=True)  # so it is on a platform that was just started
         return
-    with spark_of(settings) as spark, console.status("judging …") as status:
+    with console.status("judging …") as status:
         report = judge_predictions(
-            spark, contract, settings, asked, "tumbling" if by_requests else "month", model,
+            contract, settings, asked, "tumbling" if by_requests else "month", model,
             on_month=lambda month: status.update(f"judging {month} …"),
         )  # fmt: skip
-    console.print(_windows(report.verdicts, contract))
+    windows = _windows(report.verdicts, contract)
+    if fits(windows):
+        console.print(windows)
+    else:
+        console.print(_drifted_alone(report.verdicts))
+        console.print("named are the features that drifted; gold/drift has the scores of all", style=DIM)
     for line in _reasons(report.verdicts):
         console.print(line, style=DIM, soft_wrap=True)
     for episode in report.episodes:
@@ -55,13 +60,34 @@ def drift(
     console.print(f"{report.judged} of {len(report.verdicts)} windows judged now; {where}", style=DIM)
 
 
-def _windows(verdicts: Sequence["Verdict"], contract: Contract) -> object:
+def _windows(verdicts: Sequence["Verdict"], contract: Contract) -> Table:
     header = ("window", "rows", "model", "state", "share", *contract.features, "prediction")
     return table(header, (_row(verdict, contract) for verdict in verdicts), numbers=header[4:])
 
 
+def _drifted_alone(verdicts: Sequence["Verdict"]) -> Table:
+    """A row a window that fits a narrow terminal, however many features there are: only those that drifted."""
+    header = ("window", "rows", "model", "state", "share", "prediction", "drifted")
+    rows = ([*_whole(verdict), _score(verdict.prediction), _names_of_drifted(verdict)] for verdict in verdicts)
+    return table(header, rows, numbers=header[4:6], whole=header[:6])
+
+
+def _names_of_drifted(verdict: "Verdict") -> Text:
+    """The furthest beyond its threshold first."""
+    drifted = sorted((c for c in verdict.features if c.drifted), key=lambda column: -column.times_threshold)
+    return Text(", ".join(f"{column.column} {column.score:.4f}" for column in drifted), BAD)
+
+
 def _row(verdict: "Verdict", contract: Contract) -> list[object]:
     scores = {column.column: column for column in verdict.features}
+    return [
+        *_whole(verdict),
+        *(_score(scores.get(name)) for name in contract.features),
+        _score(verdict.prediction),
+    ]
+
+
+def _whole(verdict: "Verdict") -> list[object]:
     judged = bool(verdict.features)
     return [
         _name(verdict),
@@ -69,8 +95,6 @@ def _row(verdict: "Verdict", contract: Contract) -> list[object]:
         verdict.model_version or "none",
         Text("DRIFT", BAD) if verdict.dataset_drift else Text(verdict.state, "" if judged else DIM),
         f"{len(verdict.drifted)}/{len(verdict.features)}" if judged else "",
-        *(_score(scores.get(name)) for name in contract.features),
-        _score(verdict.prediction),
     ]
 
 

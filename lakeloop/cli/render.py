@@ -49,9 +49,15 @@ def table(
 def rows_of(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Sequence[str] = ()) -> Iterable[Table]:
     """The rows as one table, or, where its columns would be broken into splinters, each row as a list of its own."""
     made = table(header, rows, numbers)
-    if console.measure(made, options=console.options.update(max_width=FAR_TOO_WIDE)).maximum <= BROKEN * console.width:
+    if fits(made, BROKEN):
         return [made]
     return [table((f"row {number}", ""), zip(header, row, strict=True)) for number, row in enumerate(rows, start=1)]
+
+
+def fits(made: Table, times: float = 1.0) -> bool:
+    """Whether a table, unbroken, is at most so many times as wide as the terminal."""
+    wanted = console.measure(made, options=console.options.update(max_width=FAR_TOO_WIDE)).maximum
+    return wanted <= times * console.width
 
 
 def counted_files(count: int) -> str:

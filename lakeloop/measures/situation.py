@@ -32,7 +32,7 @@ from lakeloop.measures.candidates import Candidate, Known, Months
 from lakeloop.settings import Settings
 from monitoring.drift import judge
 from monitoring.reference import Reference
-from monitoring.verdict import ColumnDrift, Window
+from monitoring.verdict import Window
 from tfx_pipeline.metadata import PushedModel, champion
 
 log = logging.getLogger(__name__)
@@ -202,13 +202,11 @@ def _drift(contract: Contract, trained: _TrainedOn | None, window: pd.DataFrame)
     reference = Reference(facts.version, facts.manifest_sha256, trained.rows[list(contract.features)])
     verdict = judge(reference, window, contract, Window(kind="rolling", rows=len(window)))
     drifted = [column for column in verdict.features if column.drifted and column.score is not None]
-    return {c.column: c.score for c in sorted(drifted, key=_how_far, reverse=True) if c.score is not None}
-
-
-def _how_far(column: ColumnDrift) -> float:
-    """How many times its threshold; a p-value lies below its threshold, a distance above."""
-    score = max(column.score or 0.0, 1e-12)
-    return max(score / column.threshold, column.threshold / score)
+    return {
+        c.column: c.score
+        for c in sorted(drifted, key=lambda column: column.times_threshold, reverse=True)
+        if c.score is not None
+    }
 
 
 def _facts(settings: Settings, version: str) -> ChampionFacts | None:

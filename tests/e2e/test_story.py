@@ -141,7 +141,7 @@ def first_champion(story: Story) -> RunRecord:
 def drifted_until_11(story: Story, first_champion: RunRecord) -> DriftReport:
     story.play(1, 11)
     story.take_in()
-    return judge_predictions(story.spark, story.contract, story.settings)
+    return judge_predictions(story.contract, story.settings)
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
     lake = open_lake(spark, tmp_path_factory.mktemp("drift"))
     lake.settings = Settings(home=lake.settings.home, use_case="insurance", model_server_url=NOBODY)
     with pytest.raises(NotFound, match=r"no request .* answered yet: ask some through the gateway \(`lakeloop simul"):
-        judge_predictions(spark, lake.contract, lake.settings)
+        judge_predictions(lake.contract, lake.settings)
     push_facts(lake.contract, lake.settings, "7")
     load_reference(lake.settings, lake.contract, "7", lambda *given: np.array([LOW] * len(given[-1])))
     log_file(lake, "w-1", [*lines(lake, 1), *lines(lake, 2, None), *lines(lake, 3, "7", 0, 1400)])
@@ -66,7 +66,7 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
     told = Told(lake, {}, {})
 
     def judge(moment: str, **options: Any) -> None:
-        told.reports[moment] = judge_predictions(spark, lake.contract, lake.settings, **options)
+        told.reports[moment] = judge_predictions(lake.contract, lake.settings, **options)
         told.versions[moment] = lake.versions()["gold/drift"]
 
     judge("first")

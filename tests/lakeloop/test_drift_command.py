@@ -7,9 +7,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from lakeloop.cli.app import app
-from lakeloop.cli.drift import _episode, _reasons, _windows
+from lakeloop.cli.drift import _drifted_alone, _episode, _reasons, _windows
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import MissingTool
+from lakeloop.errors import NotFound
 from lakeloop.settings import PROJECT
 from monitoring.episodes import Episode
 from monitoring.verdict import ColumnDrift, Verdict, Window
@@ -43,6 +43,23 @@ def test_a_row_a_window_with_drifted_scores_marked() -> None:
     assert row == ["2023-12", "1,500", "7", "DRIFT", "2/3", "-", "*0.1500", "-", "-", "-", "*0.2839", "0.0200"]
 
 
+def test_in_a_narrow_terminal_a_window_names_what_drifted_the_furthest_first() -> None:
+    scores = {f"a_feature_{number:02d}": 0.1 + number / 100 for number in range(1, 31)}
+    features = tuple(
+        ColumnDrift(column=name, test="wasserstein", score=score, threshold=0.1, drifted=score > 0.35)
+        for name, score in scores.items()
+    )
+    console = Console(width=80, no_color=True, force_terminal=False)
+    with console.capture() as captured:
+        console.print(_drifted_alone([verdict(features=features), verdict(features=(), prediction=None)]))
+    lines = captured.get().splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[1].split()[:8] == ["2023-12", "1,500", "7", "DRIFT", "5/30", "0.0200", "a_feature_30", "0.4000,"]
+    told = " ".join(" ".join(line.split()) for line in lines[1:-1])
+    assert told.endswith("a_feature_29 0.3900, a_feature_28 0.3800, a_feature_27 0.3700, a_feature_26 0.3600")
+    assert lines[-1].split() == ["2023-12", "1,500", "7", "DRIFT", "-"]
+
+
 def test_a_window_that_was_not_judged_shows_no_numbers() -> None:
     _, row = shown(verdict(state="no reference", reason="gone", features=(), prediction=None, model_version=""))
     assert row == ["2023-12", "1,500", "none", "no", "reference", *["-"] * 7]
@@ -71,4 +88,4 @@ def test_where_nothing_was_ever_asked_there_is_nothing_to_judge_and_spark_is_not
     done = CliRunner().invoke(app, [command], env=environment)
     assert done.exit_code == 0 and told in done.output
     asked = CliRunner().invoke(app, ["drift", "--months", "3"], env=environment)
-    assert isinstance(asked.exception, MissingTool)
+    assert isinstance(asked.exception, NotFound) and "in months 3-3 yet" in str(asked.exception)
