@@ -4,7 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakeloop.errors import WrongUse
@@ -129,6 +129,16 @@ def project_default(key: str) -> str:
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment with the given fields replaced; empty overrides are ignored."""
+    """Settings from the environment with the given fields replaced; empty overrides are ignored.
+
+    Raises:
+        WrongUse: the environment holds a value of the wrong kind; the text names each.
+    """
     given = {key: value for key, value in overrides.items() if value not in (None, "")}
-    return Settings(**given)  # type: ignore[arg-type]
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = [
+            f"LAKELOOP_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}" for e in error.errors()
+        ]
+        raise WrongUse("\n  ".join(["settings that cannot be used:", *wrong])) from None

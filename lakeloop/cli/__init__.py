@@ -13,12 +13,20 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 def main() -> None:
     """Run a command; expected errors end as one text on standard error and their exit code, never as a traceback."""
-    from lakeloop.cli.app import app
-    from lakeloop.cli.failures import explain
-
     try:
-        app(prog_name="lakeloop")
-    except Exception as error:  # noqa: BLE001 - the one place where anything may arrive
-        text, code = explain(error)
-        print(f"lakeloop: {text}", file=sys.stderr)
-        sys.exit(code)
+        from lakeloop.cli.app import app
+        from lakeloop.cli.failures import explain, reader_is_gone, tell_other_threads_failures
+
+        tell_other_threads_failures()
+        try:
+            app(prog_name="lakeloop")
+        except BrokenPipeError:
+            reader_is_gone()
+            sys.exit(1)
+        except Exception as error:  # noqa: BLE001 - the one place where anything may arrive
+            text, code = explain(error)
+            print(f"lakeloop: {text}", file=sys.stderr)
+            sys.exit(code)
+    except KeyboardInterrupt:  # before the command began, or while its failure was told
+        print("lakeloop: interrupted", file=sys.stderr)
+        sys.exit(1)

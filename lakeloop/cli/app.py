@@ -36,6 +36,8 @@ from lakeloop.cli import (
     tensorboard,
     window,
 )
+from lakeloop.cli.failures import OneLine
+from lakeloop.cli.options import UseCase, hold_for_the_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,27 +53,33 @@ def settings(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what the platform logs while it works.")
     ] = False,
+    use_case: UseCase = "",
 ) -> None:
     """Options before the command hold for every command."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s",
-    )
+    hold_for_the_command(use_case)
+    written = logging.StreamHandler()
+    written.setFormatter(OneLine("%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[written])
 
 
-app.add_typer(contract.app, name="contract")
-app.add_typer(data.app, name="data")
-app.add_typer(clock.app, name="clock")
-app.add_typer(lake.app, name="lake")
-app.add_typer(pipeline.pipeline_app, name="pipeline")
-app.add_typer(serve.app, name="serve")
-app.add_typer(fallback.app, name="fallback")
-app.add_typer(events.app, name="events")
+GROUPS = {
+    "contract": contract.app,
+    "data": data.app,
+    "clock": clock.app,
+    "lake": lake.app,
+    "pipeline": pipeline.pipeline_app,
+    "serve": serve.app,
+    "fallback": fallback.app,
+    "events": events.app,
+    "decisions": decisions.app,
+    "lineage": lineage.app,
+    "window": window.app,
+    "features": features.app,
+}
 decision_steps.add_to(decisions.app)
-app.add_typer(decisions.app, name="decisions")
-app.add_typer(lineage.app, name="lineage")
-app.add_typer(window.app, name="window")
-app.add_typer(features.app, name="features")
+for name, group in GROUPS.items():
+    group.callback()(hold_for_the_command)
+    app.add_typer(group, name=name)
 app.command("train")(pipeline.train)
 app.command("validate")(pipeline.validate)
 app.command("reproduce")(reproduce.reproduce)

@@ -1,5 +1,6 @@
 """Options that many commands share, and how their texts become values."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,12 @@ UseCase = Annotated[
     typer.Option("--use-case", "-u", help="Which use case; default: LAKELOOP_USE_CASE or pyproject.toml."),
 ]
 Months = Annotated[str, typer.Option("--months", "-m", help="A month number or a range: 0, 0-12.")]
+
+
+def hold_for_the_command(use_case: UseCase = "") -> None:
+    """`--use-case` before a command, or before its group, is the default of the command."""
+    if use_case:
+        os.environ["LAKELOOP_USE_CASE"] = use_case
 
 
 def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:

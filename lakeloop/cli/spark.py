@@ -1,10 +1,12 @@
 """Spark for a command, with a Java process that other commands have warmed where the settings ask for it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lakeloop.cli.failures import in_words
 from lakeloop.cli.helper_process import start_helper
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import console
@@ -12,6 +14,8 @@ from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -24,8 +28,22 @@ def spark_of(settings: Settings) -> Iterator["SparkSession"]:
         with console.status("starting Spark …"):
             stack.enter_context(borrowed_java(settings, partial(_start_keeper, settings)))
             spark = spark_session(settings)
-            stack.callback(spark.stop)
-        yield spark
+            stack.callback(_stop, spark)
+        try:
+            yield spark
+        except Exception as error:
+            told = in_words(error)
+            if told is error:
+                raise
+            raise told from None
+
+
+def _stop(spark: "SparkSession") -> None:
+    """The end of a session that has lost its Java already says nothing: why it was lost is told."""
+    try:
+        spark.stop()
+    except Exception as error:  # noqa: BLE001 - py4j raises what it likes
+        log.info("event=spark_not_stopped why=%r", type(error).__name__)
 
 
 def keep_java(use_case: UseCase = "") -> None:

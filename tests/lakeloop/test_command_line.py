@@ -92,6 +92,21 @@ def test_an_unexpected_failure_is_kept_in_a_file(lakeloop: Run, settings: Settin
     assert "lakeloop.db" in answer.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("--use-case", "nothing", "lake", "tables"), ("lake", "-u", "nothing", "tables"), ("-u", "nothing", "drift")],
+)
+def test_the_use_case_may_stand_before_the_command(lakeloop: Run, arguments: tuple[str, ...]) -> None:
+    answer = lakeloop(*arguments)
+    assert answer.returncode == 2 and "data/nothing/contract.yaml" in answer.stderr
+    assert "use cases there: insurance" in answer.stderr
+
+
+def test_the_command_s_own_use_case_counts(lakeloop: Run) -> None:
+    answer = lakeloop("--use-case", "nothing", "lake", "tables", "--use-case", "insurance")
+    assert answer.returncode == 0 and "there are no tables yet" in answer.stdout
+
+
 def test_help_teaches(lakeloop: Run) -> None:
     text = lakeloop("--help").stdout
     assert "Exit codes" in text and all(name in text for name in ("contract", "data", "lake", "train", "validate"))
