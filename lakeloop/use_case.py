@@ -39,7 +39,7 @@ def load_rules(contract: Contract, settings: Settings) -> Rules | None:
 def sample_month(
     contract: Contract, settings: Settings, month: int, rows: int | None = None, seed: int | None = None
 ) -> "pd.DataFrame":
-    """A month drawn by the use case's generator: key, event time, features and truth, one row an event.
+    """A month drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
 
     Raises:
         WrongUse: the use case has no generator, or it cannot draw this month (its ValueError says why).
@@ -48,9 +48,11 @@ def sample_month(
         raise WrongUse(f"use case {contract.use_case} has no `generator` in its contract; deliver real files instead")
     generator = load_module(settings.contract_path.parent / contract.generator)
     try:
-        return generator.sample(month, rows, seed)
+        drawn = generator.sample(month, rows, seed)
     except ValueError as error:
         raise WrongUse(f"the generator of {contract.use_case} cannot draw month {month}: {error}") from error
+    key = contract.key.column
+    return drawn.assign(**{key: drawn[key].astype(str)})
 
 
 def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -12,8 +12,7 @@ from lakeloop.errors import WrongUse
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.measures import decision_files as files
 from lakeloop.measures.asked import Workplace
-from lakeloop.measures.comparison import best_of
-from lakeloop.measures.planning import checks_of
+from lakeloop.measures.comparison import best_of, checks_of
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, parse_segment
 from tfx_pipeline.gate import judge_again

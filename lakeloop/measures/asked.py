@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from lakeloop.contract import Contract
 from lakeloop.measures.candidates import TRIALS, Months, Strategy
 from lakeloop.settings import Settings
 from tfx_pipeline.run_record import NodeResult
 
-OpenSpark = Callable[[Settings], AbstractContextManager[SparkSession]]
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+OpenSpark = Callable[[Settings], AbstractContextManager["SparkSession"]]
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision, JudgedCandidate, Outcome
+from lakeloop.gate_check import GateCheck
 from lakeloop.measures.importance import Importance
-from lakeloop.measures.situation import Situation
+from tfx_pipeline.gate import GateReport
 from tfx_pipeline.row_weights import effective_rows
+
+if TYPE_CHECKING:
+    from lakeloop.measures.situation import Situation
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class JudgingRows:
         return answers_of(model, contract, self.frame, self.weights).weighted_accuracy
 
 
-def newest_truth(contract: Contract, situation: Situation) -> JudgingRows:
+def newest_truth(contract: Contract, situation: "Situation") -> JudgingRows:
     """The eval rows of the newest labelled month: no candidate was trained on them, nor was the champion."""
     rows = held_out(contract, situation.newest)
     month = situation.newest_month
@@ -56,6 +61,11 @@ def held_out(contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that the contract's split keeps from training."""
     keys = rows[contract.key.column].astype(str)
     return rows[keys.map(contract.split.is_eval)].reset_index(drop=True)
+
+
+def checks_of(report: GateReport | None) -> tuple[GateCheck, ...]:
+    """The gate's checks as a decision keeps them; none where it gave no verdict."""
+    return tuple(GateCheck(**check.model_dump()) for check in report.checks) if report is not None else ()
 
 
 def best_of(candidates: Sequence[JudgedCandidate], champion_score: float | None) -> JudgedCandidate | None:

@@ -8,9 +8,8 @@ from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.errors import LakeloopError
 from lakeloop.measures import decision_files as files
 from lakeloop.measures.asked import Workplace
-from lakeloop.measures.comparison import best_of, outcome_of
+from lakeloop.measures.comparison import best_of, checks_of, outcome_of
 from lakeloop.measures.decision_files import Begun, Plan
-from lakeloop.measures.planning import checks_of
 from lakeloop.report.decision_page import write_decision
 from lakeloop.settings import Settings
 from tfx_pipeline.notes import note_on_run

@@ -8,13 +8,12 @@ from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
 from lakeloop.events import take_open_events
-from lakeloop.gate_check import GateCheck
 from lakeloop.git import git_commit
 from lakeloop.manifest import read_manifest
 from lakeloop.measures import decision_files as files
 from lakeloop.measures.asked import Asked, Listener, Workplace
 from lakeloop.measures.candidates import Candidate, candidates_for, checked_strategy
-from lakeloop.measures.comparison import JudgingRows, held_out, newest_truth, old_truth
+from lakeloop.measures.comparison import JudgingRows, checks_of, held_out, newest_truth, old_truth
 from lakeloop.measures.decision_files import Begun, Plan, PlannedCandidate, TakenEvent
 from lakeloop.measures.export_weights import ExportWeights
 from lakeloop.measures.situation import Prepared, Situation, judging_export, prepare, survey, take_in_requests
@@ -89,11 +88,6 @@ def plan(work: Workplace, begun: Begun) -> Plan:
     )
     files.save(settings, begun.decision_id, files.PLAN, made)
     return made
-
-
-def checks_of(report: GateReport | None) -> tuple[GateCheck, ...]:
-    """The gate's checks as a decision keeps them; none where it gave no verdict."""
-    return tuple(GateCheck(**check.model_dump()) for check in report.checks) if report is not None else ()
 
 
 def begun_by(settings: Settings, airflow_run_id: str) -> Begun | None:

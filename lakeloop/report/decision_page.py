@@ -1,14 +1,15 @@
 """One decision as a page that opens without a network."""
 
 from pathlib import Path
-from typing import Any
-
-import plotly.graph_objects as go
+from typing import TYPE_CHECKING, Any
 
 from lakeloop.contract import Contract
 from lakeloop.decision import OUTCOMES, Decision
 from lakeloop.report.figure_style import BLUE, GREEN, GREY, ORANGE, finish
 from lakeloop.report.page_file import write_page
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 CHAMPION = "champion"
 
@@ -39,8 +40,10 @@ def common_bounds(decision: Decision) -> dict[str, str]:
     return bounds
 
 
-def scores(decision: Decision) -> go.Figure:
+def scores(decision: Decision) -> "go.Figure":
     """Champion and candidates on the same rows; who failed the gate is grey and hatched."""
+    import plotly.graph_objects as go
+
     bars = [
         (c.name, c.score, (BLUE if c.name == decision.winner else ORANGE) if c.passed else GREY, c.passed)
         for c in decision.candidates

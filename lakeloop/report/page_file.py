@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import jinja2
-from plotly.offline import get_plotlyjs
 
 from lakeloop.contract import Contract
 from lakeloop.report.figure_style import embedded
@@ -11,6 +10,8 @@ from lakeloop.report.figure_style import embedded
 
 def write_page(template: str, path: Path, *, contract: Contract, created: str, **values: object) -> Path:
     """Render a template that extends frame.html; readers never see half of the file."""
+    from plotly.offline import get_plotlyjs
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lakeloop.report", ""), autoescape=True, undefined=jinja2.StrictUndefined
     )
