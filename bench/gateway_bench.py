@@ -1,5 +1,5 @@
-"""The gateway's whole path, client on the same cores: latency at one connection, throughput at sixteen, and how many
-times more that is than a small gateway that calls Keras' `model.predict` for each request."""
+"""The gateway's whole path, client on the same cores: latency at one connection, throughput and CPU time at sixteen,
+beside a bare FastAPI route and beside a small gateway that calls Keras' `model.predict` for each request."""
 
 import json
 import socket
@@ -9,9 +9,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import psutil
 
 from bench.figure import Figure
 from bench.model_server_bench import ask
@@ -28,17 +31,33 @@ def measure(settings: Settings, request: Mapping[str, object]) -> list[Figure]:
     """Figures for the newest pushed model of the settings' use case, asked with this body."""
     body = json.dumps(request).encode()
     models = settings.folder("models")
-    with running_server({settings.use_case: models}) as server, tempfile.TemporaryDirectory() as home:
+    with (
+        running_server({settings.use_case: models}) as server,
+        tempfile.TemporaryDirectory() as home,
+        _started("bench.bare_route") as bare_url,
+    ):
         own = settings.model_copy(update={"home": Path(home), "model_server_url": server.url})
         with running_gateway(own) as gateway:
             _refuse_rules(gateway.url, body)
             milliseconds = _one_connection(gateway.url, body)
+            bare_milliseconds = _one_connection(bare_url, body)
+            processes = [psutil.Process(running.process.pid) for running in (gateway, server)]
+            before = [_cpu_seconds(process) for process in processes]
             rate = _many_connections(gateway.url, body, SECONDS)
-    plain = _plain_gateway(len(_row(request)), body)
+            used = [_cpu_seconds(process) - began for process, began in zip(processes, before, strict=True)]
+            bare_rate = _many_connections(bare_url, body, SECONDS)
+    with _started("bench.plain_gateway", str(len(_row(request)))) as plain_url:
+        plain = _many_connections(plain_url, body, PLAIN_SECONDS)
+    median, bare = statistics.median(milliseconds), statistics.median(bare_milliseconds)
+    thousands = rate * SECONDS / 1000
     return [
-        Figure("gateway, one connection, median", statistics.median(milliseconds), "ms", 3.0),
+        Figure("gateway, one connection, median", median, "ms", 1.0),
         Figure("gateway, one connection, 99th percentile", milliseconds[int(0.99 * COUNTED)], "ms", None),
-        Figure("gateway, 16 connections", rate, "requests/s", 800.0, at_least=True),
+        Figure("a bare FastAPI route against it, one connection", bare / median, "times", None),
+        Figure("gateway, 16 connections", rate, "requests/s", 3500.0, at_least=True),
+        Figure("… CPU of the gateway for 1,000 requests", used[0] / thousands, "s", None),
+        Figure("… CPU of the model server for 1,000 requests", used[1] / thousands, "s", None),
+        Figure("gateway against a bare FastAPI route, 16 connections", rate / bare_rate, "times", None),
         Figure("a gateway with model.predict per request", plain, "requests/s", None),
         Figure("gateway against model.predict per request", rate / plain, "times", 25.0, at_least=True),
     ]
@@ -109,12 +128,18 @@ def _refuse_rules(url: str, body: bytes) -> None:
         time.sleep(0.2)
 
 
-def _plain_gateway(features: int, body: bytes) -> float:
-    """Answers a second of the small gateway, with the same clients."""
-    command = [sys.executable, "-m", "bench.plain_gateway", str(features)]
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+@contextmanager
+def _started(module: str, *arguments: str) -> Iterator[str]:
+    """A server of the benchmark's own, which prints its URL."""
+    command = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
-        return _many_connections(process.stdout.readline().strip(), body, PLAIN_SECONDS)
+        yield process.stdout.readline().strip()
     finally:
         stop(process)

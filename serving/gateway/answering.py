@@ -149,21 +149,22 @@ class Answering:
 
 
 def _line(row: Asked, answer: Answer, version: str | None, now: str, latency: float) -> bytes:
-    record = RequestRecord.model_construct(
-        request_id=row.request_id,
-        key=row.key,
-        at=row.at,
-        answered_at=now,
-        features=row.features,
-        prediction=answer.prediction,
-        class_id=answer.class_id,
-        probabilities=answer.probabilities,  # type: ignore[arg-type]
-        predictor_type=answer.predictor_type,
-        reason=answer.reason,
-        model_version=version,
-        latency_ms=latency,
-    )
-    return orjson.dumps(record.__dict__, option=orjson.OPT_APPEND_NEWLINE)
+    """A RequestRecord as JSON; made without the model, whose construction takes longer than all of the writing."""
+    record = {
+        "request_id": row.request_id,
+        "key": row.key,
+        "at": row.at,
+        "answered_at": now,
+        "features": row.features,
+        "prediction": answer.prediction,
+        "class_id": answer.class_id,
+        "probabilities": answer.probabilities,
+        "predictor_type": answer.predictor_type,
+        "reason": answer.reason,
+        "model_version": version,
+        "latency_ms": latency,
+    }
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
 async def _settled(answer: bytes | Pending) -> bytes:

@@ -2,7 +2,6 @@
 
 import os
 import time
-import uuid
 
 LONGEST_ID = 128
 ID_CHARACTERS = "^[!-~]+$"
@@ -14,4 +13,5 @@ def new_request_id() -> str:
     random = int.from_bytes(os.urandom(10), "big")
     value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80
     value |= 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
-    return str(uuid.UUID(int=value))
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
