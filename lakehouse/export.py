@@ -19,6 +19,7 @@ from lakehouse.layout import TRAINING, table_exists, table_path
 from lakehouse.metrics import table_version
 from lakehouse.schema import literal, quoted
 from lakehouse.tables import read_table
+from lakeloop.clock import month_spans
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError, NotFound
 from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
@@ -116,21 +117,13 @@ def labelled_months(rows: DataFrame, contract: Contract) -> dict[str, int]:
 def no_truth(contract: Contract, month: int, known: dict[str, int]) -> str:
     """Why a month has no labelled rows, when it will, and which months have some."""
     source = contract.label.source
-    text = f"month {month} ({contract.month_name(month)}) has no labelled rows"
-    text += f"; its ground truth ({source}) is delivered at clock {contract.arrives(source, month)}"
+    text = f"month {month} ({contract.month_name(month)}) has no labelled rows in gold"
+    text += f"; its ground truth ({source}) was not taken in yet"
+    if month and contract.truth_delay:
+        text += f", by the contract it comes {contract.truth_delay} months after the month"
+        text += f" (simulated: at clock {contract.arrives(source, month)})"
     numbers = [contract.month_number(name) for name in known]
-    return f"{text}. Labelled months: {_ranges(numbers) or 'none yet'}"
-
-
-def _ranges(numbers: list[int]) -> str:
-    """[0, 1, 2, 5] -> '0-2, 5'."""
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+    return f"{text}. Labelled months: {month_spans(numbers) or 'none yet'}"
 
 
 def _training(spark: SparkSession, contract: Contract, settings: Settings, version: int | None) -> DataFrame:

@@ -12,7 +12,7 @@ from lakeloop.analysis_rows import MonthRows, labelled_rows_of, month_rows, with
 from lakeloop.champion import champion_facts
 from lakeloop.contract import Contract
 from lakeloop.errors import NotFound
-from lakeloop.evaluation import exported_rows, when_known
+from lakeloop.evaluation import exported_rows, whose_truth
 from lakeloop.fallback import why_not_ask
 from lakeloop.report import analysis_figures as figures
 from lakeloop.report.page_file import write_page
@@ -60,6 +60,19 @@ def analyse(settings: Settings, contract: Contract, month: int, version: str = "
     name = f"analysis-{month:03d}-{facts.version}{'-oracle' if oracle else ''}.html"
     path = _write(settings, found, known, rows, labelled, oracle, settings.folder("reports") / name)
     return Analysed(path, headline(found), tuple(sentences(found)))
+
+
+def _truth_note(settings: Settings, found: Comparison, reference: pd.DataFrame, oracle: bool) -> str:
+    contract = found.contract
+    told = []
+    if contract.month_name(found.month) in set(reference[contract.event_time.column]):
+        told.append(
+            f"Model {found.model_version} was made from rows of month {found.month} too: in part they are compared "
+            "with themselves."
+        )
+    if found.labelled_rows:
+        told.append(whose_truth(settings, contract, found.month, oracle, found.labelled_rows))
+    return " ".join(told)
 
 
 def _verdicts(contract: Contract, reference: Reference, by_month: Mapping[int, pd.DataFrame]) -> dict[int, Verdict]:
@@ -118,7 +131,7 @@ def _write(
         sentences=sentences(found),
         source=rows.source,
         oracle=oracle,
-        truth_note=when_known(settings, contract, found.month, oracle) if found.labelled_rows else "",
+        truth_note=_truth_note(settings, found, reference, oracle),
         months_note=f"{len(months)} months, {months[0]} to {months[-1]}, from {rows.source}.",
         methods=METHODS,
         table=table,

@@ -1,5 +1,7 @@
 """The simulated clock of a use case: a month number, 0 at the start, that only ever moves forward."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import delete, insert, select
 
 from lakeloop.errors import WrongUse
@@ -29,3 +31,14 @@ def set_clock(settings: Settings, month: int) -> None:
     with engine(settings.operational_db).begin() as connection:
         connection.execute(delete(clocks).where(clocks.c.use_case == settings.use_case))
         connection.execute(insert(clocks).values(use_case=settings.use_case, month=month))
+
+
+def month_spans(numbers: Iterable[int]) -> str:
+    """Month numbers in words: [0, 1, 2, 5] -> '0-2, 5'."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found)

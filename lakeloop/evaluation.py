@@ -1,11 +1,14 @@
 """Labelled rows to judge models on: from an export, or from the generator before the truth is known."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 
+from lakeloop.champion import champion_facts
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
@@ -24,11 +27,40 @@ def exported_rows(contract: Contract, manifest: Path) -> pd.DataFrame:
     return frame.assign(**{contract.label.name_column: names})
 
 
-def when_known(settings: Settings, contract: Contract, month: int, oracle: bool) -> str:
-    """One sentence on the truth of a month: delivered, or known at which clock."""
-    due, now = contract.arrives(contract.label.source, month), read_clock(settings)
+def seen_in_training(settings: Settings, contract: Contract, version: str, keys: Collection[str]) -> str:
+    """How many of the rows with these keys a pushed version was made from, as a sentence; '' if none.
+
+    What a model shows on rows it was trained on, or chosen by, says little about others.
+    """
+    try:
+        manifest = champion_facts(settings, version).manifest_path(settings)
+        seen = {split: len(known.intersection(keys)) for split, known in _exported_keys(contract, manifest).items()}
+    except (LakeloopError, OSError) as error:
+        return f"Whether version {version} was trained on these rows cannot be told: {error}"
+    if not any(seen.values()):
+        return ""
+    return (
+        f"Version {version} was made from {sum(seen.values()):,} of these {len(keys):,} rows "
+        f"({seen['train']:,} trained it, {seen['eval']:,} judged it): "
+        "the figures show what it remembers, not how good it is on rows it never saw."
+    )
+
+
+def _exported_keys(contract: Contract, manifest: Path) -> dict[str, set[str]]:
+    keys: dict[str, set[str]] = {"train": set(), "eval": set()}
+    for file in read_manifest(manifest).files:
+        column = pd.read_csv(
+            manifest.parent / file.path, usecols=[contract.key.column], dtype=str, keep_default_na=False
+        )
+        keys[file.split].update(column[contract.key.column])
+    return keys
+
+
+def whose_truth(settings: Settings, contract: Contract, month: int, oracle: bool, rows: int) -> str:
+    """One sentence on the truth that a month's rows are judged by: gold's, or the generator's and when it is known."""
     if not oracle:
-        return f"The truth of month {month} was delivered at clock {due}; the clock stands at {now}."
+        return f"Judged by the truth in gold: {rows:,} labelled rows of month {month}."
+    due, now = contract.arrives(contract.label.source, month), read_clock(settings)
     if due <= now:
         return f"Judged with the generator's own labels; this truth was due at clock {due} (now {now})."
     return f"Judged with the generator's own labels: in production this truth is known at clock {due} (now {now})."

@@ -12,13 +12,19 @@ app = typer.Typer(no_args_is_help=True, help="The simulated clock, in months: wh
 
 @app.command()
 def show(use_case: UseCase = "") -> None:
-    """Say which month it is and which ground truth is known."""
-    from lakeloop.clock import read_clock
+    """Say which month it is, to which month a simulation's ground truth is due, and which months have some in gold."""
+    from lakeloop.clock import month_spans, read_clock
+    from lakeloop.lake_tables import read_lake_table
 
     settings, contract = open_use_case(use_case)
     now = read_clock(settings)
-    known = max(0, now - contract.truth_delay)
-    console.print(f"{contract.use_case}: month {now} ({contract.month_name(now)}); ground truth known to month {known}")
+    due = max(0, now - contract.truth_delay)
+    rows = read_lake_table(settings, "gold/training", [contract.event_time.column])
+    months = [] if rows is None else map(contract.month_number, rows[contract.event_time.column].unique())
+    console.print(
+        f"{contract.use_case}: month {now} ({contract.month_name(now)}) of the simulated clock; simulated ground truth "
+        f"is due to month {due}; labelled months in gold: {month_spans(months) or 'none yet'}"
+    )
 
 
 @app.command("set")

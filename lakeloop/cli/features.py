@@ -230,11 +230,14 @@ def _print_skew(found: "SkewReport") -> None:
 
 
 def _freshness(fresh: "Freshness") -> str:
-    due = f"the clock stands at {fresh.clock}, so {fresh.due_month} is due"
+    clock = f"the simulated clock ({fresh.clock})"
     if fresh.newest_month is None:
-        return f"{due}, and nothing came yet"
+        return f"nothing came yet; by {clock} {fresh.due_month} is due"
+    came = f"the newest is {fresh.newest_month}; something came {_age(fresh.seconds)}"
+    if fresh.newest_month > fresh.due_month:
+        return f"ahead of {clock}, by which {fresh.due_month} is due: {came}"
     months = "1 month" if fresh.months_behind == 1 else f"{fresh.months_behind} months"
-    return f"{months} behind: {due}, the newest is {fresh.newest_month}; something came {_age(fresh.seconds)}"
+    return f"{months} behind: by {clock} {fresh.due_month} is due, {came}"
 
 
 def _print_origin(origin: "Origin") -> None:

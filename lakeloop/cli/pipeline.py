@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from lakeloop.cli.helper_process import start_helper
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
@@ -223,8 +224,11 @@ def validate(
     ] = False,
     use_case: UseCase = "",
 ) -> None:
-    """Judge a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails)."""
-    from lakeloop.evaluation import generated_rows, when_known
+    """Judge a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails).
+
+    Says so where the model was made from rows of that month.
+    """
+    from lakeloop.evaluation import generated_rows, seen_in_training, whose_truth
     from tfx_pipeline.validate import model_folder, validate_model
 
     settings, contract = open_use_case(use_case)
@@ -232,7 +236,10 @@ def validate(
     frame = generated_rows(settings, contract, month) if oracle else _labelled_rows(settings, contract, month)
     report = validate_model(folder, contract, frame)
     print_gate(report, f"{contract.use_case} version {folder.name} on month {month} ({contract.month_name(month)})")
-    console.print(when_known(settings, contract, month, oracle))
+    console.print(whose_truth(settings, contract, month, oracle, len(frame)))
+    seen = seen_in_training(settings, contract, folder.name, set(frame[contract.key.column]))
+    if seen:
+        console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}")
     if not report.passed:
         raise GateRefused(
             f"version {folder.name} does not meet the gate on month {month}: "

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from lakeloop.cli.options import UseCase, open_use_case
-from lakeloop.cli.render import console, print_gate, table
+from lakeloop.cli.render import BAD, console, print_gate, table
 from lakeloop.contract import Contract
 from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
@@ -144,7 +145,7 @@ def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list["Se
 
 def _judge_later_months(settings: Settings, contract: Contract, record: "RunRecord") -> dict[str, list[float]]:
     """Judge the pushed model on later months with the generator's labels; accuracy curves for the report."""
-    from lakeloop.evaluation import baselines, generated_rows, when_known
+    from lakeloop.evaluation import baselines, generated_rows, seen_in_training, whose_truth
     from tfx_pipeline.validate import model_folder, validate_model
 
     folder = model_folder(settings, record.pushed_version)
@@ -160,7 +161,10 @@ def _judge_later_months(settings: Settings, contract: Contract, record: "RunReco
                     curves[name].append(found[name])
             if month in SHOWN_MONTHS:
                 print_gate(report, f"Version {folder.name} on month {month} ({contract.month_name(month)})")
-                console.print(when_known(settings, contract, month, oracle=True))
+                console.print(whose_truth(settings, contract, month, oracle=True, rows=len(frame)))
+                seen = seen_in_training(settings, contract, folder.name, set(frame[contract.key.column]))
+                if seen:
+                    console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}")
     return {name: values for name, values in curves.items() if values}
 
 
@@ -180,7 +184,11 @@ def _story(
         f"{how_pushed(record)} as version {record.pushed_version}."
     )
     if curves:
-        later = ", ".join(f"{curves['model'][m]:.2f} in month {m}" for m in SHOWN_MONTHS)
+        own = set(frame[contract.event_time.column])
+        later = ", ".join(
+            f"{curves['model'][m]:.2f} in month {m}{' (of whose rows it was made)' * (contract.month_name(m) in own)}"
+            for m in SHOWN_MONTHS
+        )
         text += f" Its accuracy is {later}; the truth of a month takes {contract.truth_delay} months to arrive."
     for refused in records[1:]:
         text += f"\nOn the same rows the gate refused run {refused.run_id} ({_failed(refused)})."

@@ -67,10 +67,10 @@ def _target(found: Comparison) -> list[str]:
     if found.target is not None:
         told.append(f"The target {_classes(found.target)}.")
     elif found.labelled_rows == 0:
-        due = found.contract.arrives(found.contract.label.source, found.month)
+        delay = found.contract.truth_delay if found.month else 0
+        due = f" (by the contract it comes {delay} months after the month)" if delay else ""
         told.append(
-            f"The truth of this month is not known yet (due at clock {due}): whether the target or the concept moved "
-            "cannot be said."
+            f"No truth of this month is in gold yet{due}: whether the target or the concept moved cannot be said."
         )
     else:
         told.append(f"Only {found.labelled_rows} rows of this month have their truth: too few to judge the target by.")

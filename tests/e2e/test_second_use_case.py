@@ -130,5 +130,8 @@ def test_the_model_is_judged_on_later_months(trained: object, run: Run) -> None:
     judged = run("validate", "--month", "3", "--oracle")
     assert judged.returncode == 0, judged.stderr
     assert "on month 3 (2024-04)" in judged.stdout and "generator's own labels" in judged.stdout
+    assert "was made from" not in judged.stdout
+    known = run("validate", "--month", "0")
+    assert "Judged by the truth in gold" in known.stdout and "the figures show what it remembers" in known.stdout
     missing = run("validate", "--month", "3", "--oracle", "--model", "7")
     assert missing.returncode == 1 and "7" in missing.stderr

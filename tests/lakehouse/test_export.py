@@ -90,9 +90,10 @@ def test_months_without_truth_name_when_it_arrives_and_which_months_have_some(re
     with pytest.raises(NotFound) as error:
         export(reference.spark, reference.contract, reference.settings, months=(0, 1))
     assert str(error.value) == (
-        "month 1 (2023-02) has no labelled rows; its ground truth (claims) is delivered at clock 25. Labelled months: 0"
+        "month 1 (2023-02) has no labelled rows in gold; its ground truth (claims) was not taken in yet, by the "
+        "contract it comes 24 months after the month (simulated: at clock 25). Labelled months: 0"
     )
-    with pytest.raises(NotFound, match=r"month 12 \(2024-01\).* delivered at clock 36. Labelled months: 0"):
+    with pytest.raises(NotFound, match=r"month 12 \(2024-01\).* at clock 36\). Labelled months: 0"):
         labelled_month(reference.spark, reference.contract, reference.settings, 12)
 
 

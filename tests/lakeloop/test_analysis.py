@@ -57,7 +57,7 @@ def test_a_month_with_truth_is_shown_whole_and_offline(home: Settings, contract:
 
 def test_a_month_without_truth_says_when_it_comes(home: Settings, contract: Contract) -> None:
     own = own_markup(analyse(home, contract, 2, "7").path)
-    assert "due at clock 26" in own and "risk (target)" not in own
+    assert "(by the contract it comes 24 months after the month)" in own and "risk (target)" not in own
     assert "Neither truth nor answers of the model are known" in own
 
 

@@ -96,7 +96,7 @@ def test_without_truth_nothing_is_said_about_the_concept(found: Compare, rows: C
     month = found(12, labelled=rows(12).head(0))
     told = " ".join(sentences(month))
     assert month.after == () and month.target is None and month.target_distances == ()
-    assert "due at clock 36" in told and "weight" not in told
+    assert "(by the contract it comes 24 months after the month)" in told and "weight" not in told
     assert "whether they still mean the same cannot be known before truth arrives" in told
 
 
