@@ -4,7 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakeloop.errors import WrongUse
@@ -16,7 +16,7 @@ class Settings(BaseSettings):
     """One process's settings. Every field can be set as `LAKELOOP_<FIELD>`; paths may be relative.
 
     An area (landing, lake, export, models, tfx, logs, reports) is a folder under `home` unless it is set by
-    itself; `area()` gives it for one use case.
+    itself; `area()` gives it for one use case. Only the lake's tables may have a URL that Spark can open.
     """
 
     model_config = SettingsConfigDict(env_prefix="LAKELOOP_", frozen=True, extra="ignore")
@@ -66,8 +66,15 @@ class Settings(BaseSettings):
     logs: str = ""
     reports: str = ""
 
+    @field_validator("landing", "export", "models", "tfx", "logs", "reports")
+    @classmethod
+    def _is_a_folder(cls, area: str) -> str:
+        if "://" in area:
+            raise ValueError("this area has to be a folder, it cannot be in an object store; give a path")
+        return area
+
     def area(self, name: str) -> str:
-        """The folder or URL of one area, e.g. `area("lake")` -> `/…/var/lake`."""
+        """The folder of one area, the lake's perhaps a URL, e.g. `area("lake")` -> `/…/var/lake`."""
         return getattr(self, name) or str(self.home.absolute() / name)
 
     def folder(self, name: str) -> Path:
@@ -139,6 +146,7 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = [
-            f"LAKELOOP_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}" for e in error.errors()
+            f"LAKELOOP_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
         ]
         raise WrongUse("\n  ".join(["settings that cannot be used:", *wrong])) from None

@@ -17,9 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=None, help="default: LAKELOOP_GATEWAY_PORT or 8000; 0: a free one")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
-    settings = load_settings()
-    port = settings.gateway_port if options.port is None else options.port
     try:
+        settings = load_settings()
+        port = settings.gateway_port if options.port is None else options.port
         serve(settings, load_contract(settings.contract_path), options.host, port, _announce)
     except LakeloopError as error:
         sys.stderr.write(f"{error}\n")
