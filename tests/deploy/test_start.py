@@ -202,8 +202,11 @@ def test_prometheus_finds_its_targets_and_notebooks_want_their_token(platform: t
     notebooks = f"http://127.0.0.1:{machine.port('notebooks', 8888)}/api/contents"
     token = (machine.secrets / "notebooks-token").read_text()
     assert httpx.get(notebooks, trust_env=False, timeout=PATIENCE).status_code == 403
-    with_token = httpx.get(notebooks, headers={"Authorization": f"token {token}"}, trust_env=False, timeout=PATIENCE)
+    known = {"Authorization": f"token {token}"}
+    with_token = httpx.get(f"{notebooks}/workshop", headers=known, trust_env=False, timeout=PATIENCE)
     assert with_token.status_code == 200
+    kinds = {entry["name"]: entry["type"] for entry in with_token.json()["content"]}
+    assert kinds["01-exploration.ipynb"] == kinds["09-lineage.ipynb"] == "notebook"
 
 
 def test_nothing_writes_where_its_container_could_not(platform: tuple[ThisMachine, Running]) -> None:
