@@ -6,6 +6,7 @@ import time
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.interval import says_little
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
 from monitoring.performance import Calibration, expected_accuracy
@@ -34,7 +35,7 @@ class GoldPerformance:
         return estimate.accuracy if estimate.rows else None
 
     def realised(self, model_version: str) -> float | None:
-        """By the model's own answers in the newest month whose truth is there; None before any is."""
+        """By the model's own answers in the newest month of which truth enough is there; None before any is."""
         self._look()
         return self._realised.get(model_version)
 
@@ -61,10 +62,15 @@ def read_calibrations(settings: Settings) -> dict[str, Calibration]:
 
 
 def newest_realised(settings: Settings, contract: Contract) -> dict[str, float]:
-    """Model version -> realised accuracy of its own answers in the newest month with truth."""
+    """Model version -> realised accuracy of its own answers in the newest month with truth of enough of them.
+
+    An alarm stands on it: the truth of a handful of rows must not raise one.
+    """
     rows = read_lake_table(settings, "gold/performance")
-    if rows is None or "model_accuracy" not in rows:
+    if rows is None or not {"model_accuracy", "model_with_truth"} <= set(rows.columns):
         return {}
-    known = rows[rows["model_accuracy"].notna()].sort_values(contract.event_time.column)
+    known = rows[rows["model_accuracy"].notna() & (rows["model_with_truth"] > 0)]
+    few = [says_little(a, int(n)) for a, n in zip(known["model_accuracy"], known["model_with_truth"], strict=True)]
+    known = known[[not little for little in few]].sort_values(contract.event_time.column)
     newest = known.groupby("model_version")["model_accuracy"].last()
     return {str(version): float(accuracy) for version, accuracy in newest.items()}

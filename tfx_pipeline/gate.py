@@ -9,15 +9,14 @@ own data does not.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from lakeloop.contract import Gate
+from lakeloop.interval import wilson_interval
 
 TRAIN, EVAL = "train", "eval"
-Z_95 = 1.959963984540054
 SHARE = "share_"
 ROUNDING = 1e-9  # .87 - .01 is not .86 in binary; a margin of exactly the bound must pass
 
@@ -201,14 +200,6 @@ def check_champion(
     bound = champion_accuracy - gate.champion_margin
     text = f">= {bound:.3f} (champion {champion_accuracy:.3f}{', weighted' if weighted else ''})"
     yield Check(name="not_worse_than_champion", value=accuracy, bound=text, passed=accuracy >= bound - ROUNDING)
-
-
-def wilson_interval(share: float, rows: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a share observed over `rows` rows (Wilson 1927)."""
-    denominator = 1 + Z_95**2 / rows
-    centre = (share + Z_95**2 / (2 * rows)) / denominator
-    half = Z_95 / denominator * sqrt(share * (1 - share) / rows + Z_95**2 / (4 * rows**2))
-    return (0.0 if share == 0 else centre - half), (1.0 if share == 1 else centre + half)
 
 
 def _above(name: str, value: float, bound: float) -> Check:

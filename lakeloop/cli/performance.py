@@ -5,6 +5,7 @@ from collections.abc import Hashable, Mapping
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import BAD, DIM, console, table
 from lakeloop.cli.spark import spark_of
+from lakeloop.interval import says_little, wilson_interval
 
 NO_ROWS = "gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some"
 HEADER = ("month", "version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
@@ -40,7 +41,8 @@ def performance(use_case: UseCase = "") -> None:
     month = contract.event_time.column
     console.print(table(HEADER, [_cells(row, month) for row in rows.to_dict("records")], numbers=HEADER[2:]))
     console.print(
-        "estimated: by confidence, over the model's own answers; error: estimated minus realised by the model",
+        "estimated: by confidence, over the model's own answers; error: estimated minus realised by the model; "
+        "in brackets: 95 % interval of a share of few rows",
         style=DIM,
     )
 
@@ -51,9 +53,18 @@ def _cells(row: Mapping[Hashable, object], month: str) -> tuple[str, ...]:
         estimated += f" ± {_share(row['estimate_standard_error'])}"
     return (
         str(row[month]), str(row["model_version"]) or "none", f"{row['answered']:,}", _share(row["rules_share"]),
-        f"{row['with_truth']:,}", _share(row["accuracy"]), _share(row["model_accuracy"]), estimated,
+        f"{row['with_truth']:,}", _counted(row["accuracy"], row["with_truth"]),
+        _counted(row["model_accuracy"], row.get("model_with_truth")), estimated,
         _share(row["estimate_error"], sign=True),
     )  # fmt: skip
+
+
+def _counted(value: object, rows: object) -> str:
+    """A share; of so few rows that it says little, with the ends of its 95 % interval."""
+    if not (isinstance(value, float) and isinstance(rows, int) and rows and says_little(value, rows)):
+        return _share(value)
+    low, high = wilson_interval(value, rows)
+    return f"{value:.3f} ({low:.2f} to {high:.2f})"
 
 
 def _share(value: object, sign: bool = False) -> str:

@@ -10,6 +10,7 @@ import plotly
 import plotly.graph_objects as go
 
 from lakeloop.contract import Contract
+from lakeloop.interval import wilson_interval
 
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "report"
@@ -46,6 +47,7 @@ class Site:
             undefined=jinja2.StrictUndefined,
         )
         self._environment.filters["figure"] = figure_element
+        self._environment.globals["interval"] = wilson_interval
         self._environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
 
     def page(self, template: str, **values: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.interval import wilson_interval
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
 
@@ -15,16 +16,27 @@ FILLED_BY = {
     "accuracy": INGEST, "fallback": INGEST,
 }  # fmt: skip
 """The command that brings each panel's past into gold."""
+NO_PAST = {
+    "latency": "no past: gold keeps no latencies. Prometheus does, and Grafana draws them",
+}
+"""Why a panel shows the present only."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line: y None where nothing is known. `error`: standard errors; `bound`: a limit, not a measurement."""
+    """One line: y None where nothing is known. `bound`: a limit, not a measurement.
+
+    How sure y is: `error` has standard errors; for shares of rows `low` and `high` are the ends of their 95 %
+    intervals and `rows` says of how many they are.
+    """
 
     name: str
     x: tuple[str, ...]
     y: tuple[float | None, ...]
     error: tuple[float | None, ...] = ()
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+    rows: tuple[int, ...] = ()
     bound: bool = False
 
 
@@ -108,12 +120,20 @@ def performance_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[
     return {
         "accuracy": [
             Line("estimated", months, share("_expected", "_own"), error=share("_error", "_own")),
-            Line("realised", months, share("model_correct", "model_with_truth")),
-            Line("realised, rules included", months, share("correct", "with_truth")),
+            _counted("realised", months, total["model_correct"], total["model_with_truth"]),
+            _counted("realised, rules included", months, total["correct"], total["with_truth"]),
             Line("gate", months, (contract.gate.accuracy.above,) * len(months), bound=True),
         ],
-        "fallback": [Line("rules", months, share("rules", "answered"))],
+        "fallback": [_counted("rules", months, total["rules"], total["answered"])],
     }
+
+
+def _counted(name: str, months: tuple[str, ...], part: "pd.Series[int]", whole: "pd.Series[int]") -> Line:
+    """A line of shares with their intervals: of one row nothing follows, and the picture must say so."""
+    shares = tuple(int(a) / int(b) if b else None for a, b in zip(part, whole, strict=True))
+    rows = tuple(map(int, whole))
+    ends = [(None, None) if s is None else wilson_interval(s, n) for s, n in zip(shares, rows, strict=True)]
+    return Line(name, months, shares, low=tuple(e[0] for e in ends), high=tuple(e[1] for e in ends), rows=rows)
 
 
 def _newest_version(rows: pd.DataFrame) -> pd.DataFrame:

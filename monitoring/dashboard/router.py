@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from lakeloop.static_files import add_static_files
-from monitoring.dashboard.history import FILLED_BY, History, read_history
+from monitoring.dashboard.history import FILLED_BY, NO_PAST, History, read_history
 from monitoring.dashboard.panels import PANELS
 from monitoring.dashboard.present import SECONDS, Fetch, Present, present
 
@@ -61,13 +61,13 @@ def dashboard_router(
         now, history = await asyncio.gather(
             present(contract.use_case, prometheus_url, pages), asyncio.to_thread(past.read)
         )
-        return panels_data(now, history, past.problem)
+        return panels_data(now, history, past.problem, bool(prometheus_url))
 
     add_static_files(router, "/dashboard/static", STATIC)
     return router
 
 
-def panels_data(now: Present, history: History, problem: str = "") -> dict[str, Any]:
+def panels_data(now: Present, history: History, problem: str = "", prometheus: bool = False) -> dict[str, Any]:
     """What the page draws: every panel with its newest values and its lines of the past."""
     return {
         "source": now.source,
@@ -80,11 +80,19 @@ def panels_data(now: Present, history: History, problem: str = "") -> dict[str, 
                 "values": [asdict(value) for value in now.values.get(panel.key, ())],
                 "lines": [asdict(line) for line in history.lines.get(panel.history, [])],
                 "filled_by": FILLED_BY.get(panel.history, ""),
+                "no_past": _no_past(panel.key, prometheus),
                 "series_count": len(panel.series),
             }
             for panel in PANELS
         ],
     }
+
+
+def _no_past(panel: str, prometheus: bool) -> str:
+    why = NO_PAST.get(panel, "")
+    if not why or prometheus:
+        return why
+    return f"{why}; here none is set (LAKELOOP_PROMETHEUS_URL): there is what the gateway counted since its start"
 
 
 class _Past:

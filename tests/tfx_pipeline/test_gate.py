@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lakeloop.contract import Between, Gate, MaxProbability
-from tfx_pipeline.gate import EVAL, TRAIN, Check, GateReport, Judged, judge, wilson_interval
+from lakeloop.interval import wilson_interval
+from tfx_pipeline.gate import EVAL, TRAIN, Check, GateReport, Judged, judge
 
 
 def answers(correct: int, rows: int, highest: float = 0.8, classes: int = 3) -> Judged:

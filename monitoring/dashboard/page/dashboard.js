@@ -77,8 +77,20 @@ function traces(panel) {
         : { color: BOUND, width: 1.5, dash: "dash" },
     };
     if (line.error.length) trace.error_y = { type: "data", array: line.error, thickness: 1, width: 0 };
+    if (line.rows.length) addIntervals(trace, line, panel.unit);
     return trace;
   });
+}
+
+// Of how many rows a share is, and where it lies with 95 % confidence.
+function addIntervals(trace, line, unit) {
+  const beyond = (ends, sign) => line.y.map((y, i) => (y === null ? null : sign * (ends[i] - y)));
+  trace.error_y = {
+    type: "data", symmetric: false, array: beyond(line.high, 1), arrayminus: beyond(line.low, -1), thickness: 1, width: 3,
+  };
+  trace.text = line.y.map((y, i) => (y === null ? "" :
+    `${worded(y, unit)} of ${worded(line.rows[i], "rows")}; 95 %: ${worded(line.low[i], unit)} to ${worded(line.high[i], unit)}`));
+  trace.hovertemplate = "%{text}";
 }
 
 function shading(months) {
@@ -139,7 +151,7 @@ function drawChart(panel, data) {
     return;
   }
   if (plot.className === "plot") Plotly.purge(plot);
-  const missing = panel.values.length === 0 ? "no data yet" : panel.filled_by ? `no month yet: ${panel.filled_by}` : "";
+  const missing = panel.no_past || (panel.filled_by && panel.values.length ? `no month yet: ${panel.filled_by}` : "no data yet");
   plot.className = missing ? "blank" : "";
   plot.textContent = missing;
 }

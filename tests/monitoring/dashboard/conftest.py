@@ -39,7 +39,7 @@ def performance_rows() -> pd.DataFrame:
          "model_correct": 72, "estimated_accuracy": 0.85, "model_accuracy": 0.8},
         {**by_rules, "month": "2023-02", "with_truth": 10, "correct": 3},
         {**own, "month": "2023-03", "answered": 40, "with_truth": 0, "correct": 0, "model_with_truth": 0,
-         "model_correct": 0, "estimated_accuracy": 0.9},
+         "model_correct": 0, "model_accuracy": None, "estimated_accuracy": 0.9},
         {**own, "month": "2023-03", "model_version": "8", "answered": 60, "with_truth": 0, "correct": 0,
          "model_with_truth": 0, "model_correct": 0, "estimated_accuracy": 0.8},
     ])  # fmt: skip

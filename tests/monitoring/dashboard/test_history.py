@@ -40,6 +40,23 @@ def test_accuracy_of_a_month_is_weighted_over_its_model_versions(with_past: Sett
     assert line(history, "fallback", "rules").y == (0.1, 0.0)
 
 
+def test_a_share_of_few_rows_comes_with_its_interval(with_past: Settings, contract: Contract) -> None:
+    one = {
+        "model_version": MODEL, "month": "2023-04", "answered": 1, "rules": 1, "with_truth": 1, "correct": 0,
+        "model_with_truth": 1, "model_correct": 0, "model_accuracy": 0.0,
+    }  # fmt: skip
+    gold = with_past.home / "lake" / "gold" / contract.use_case
+    write_deltalake(str(gold / "performance"), pd.DataFrame([one]), mode="append", schema_mode="merge")
+    history = read_history(with_past, contract)
+    expected = [("accuracy", "realised", 0.0, (0.0, 0.793)), ("fallback", "rules", 1.0, (0.207, 1.0))]
+    for key, name, share, ends in expected:
+        told = line(history, key, name)
+        assert (told.y[-1], told.rows[-1]) == (share, 1)
+        assert (told.low[-1], told.high[-1]) == pytest.approx(ends, abs=1e-3)
+    assert line(history, "accuracy", "realised").low[1] is None, "nothing is known of a month without truth"
+    assert GoldPerformance(with_past, contract).realised(MODEL) == 0.8, "one row raises no alarm"
+
+
 def test_a_month_judged_against_two_models_shows_the_newer(with_past: Settings, contract: Contract) -> None:
     later = drift_rows(1).assign(model_version="10", score=0.9, drifted=True)
     path = with_past.home / "lake" / "gold" / contract.use_case / "drift"

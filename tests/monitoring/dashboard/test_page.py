@@ -55,6 +55,11 @@ def test_it_draws_every_panel_offline(with_past: Settings, contract: Contract, o
         assert (page.locator("#chart-scores .legend").text_content() or "").count("threshold") == 1
         assert "the gateway at http://127.0.0.1:9 does not answer" in page.locator("#problems").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        why = page.locator("#chart-latency .blank").inner_text()
+        assert "gold keeps no latencies" in why and "LAKELOOP_PROMETHEUS_URL" in why
+        lines = "document.querySelector('#chart-accuracy .plot').data"
+        told = page.evaluate(f"{lines}.find((line) => line.name === 'realised').text")
+        assert told == ["80.0 % of 90; 95 %: 70.6 % to 87.0 %", ""]
 
 
 def test_before_anything_happened_it_says_so(empty: Settings, contract: Contract, open_page: Open) -> None:
