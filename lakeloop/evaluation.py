@@ -49,10 +49,8 @@ def seen_in_training(settings: Settings, contract: Contract, version: str, keys:
 def _exported_keys(contract: Contract, manifest: Path) -> dict[str, set[str]]:
     keys: dict[str, set[str]] = {"train": set(), "eval": set()}
     for file in read_manifest(manifest).files:
-        column = pd.read_csv(
-            manifest.parent / file.path, usecols=[contract.key.column], dtype=str, keep_default_na=False
-        )
-        keys[file.split].update(column[contract.key.column])
+        rows = read_shards(contract, [manifest.parent / file.path], [contract.key.column])
+        keys[file.split].update(rows[contract.key.column])
     return keys
 
 

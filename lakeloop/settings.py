@@ -146,7 +146,8 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = [
-            f"LAKELOOP_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg'].removeprefix('Value error, ')}"
+            f"LAKELOOP_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: "
+            f"{e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         ]
         raise WrongUse("\n  ".join(["settings that cannot be used:", *wrong])) from None
