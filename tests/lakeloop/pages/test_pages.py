@@ -48,6 +48,7 @@ def test_the_start_page_tells_versions_runs_and_drift(told: Settings, client: Te
     assert "2023-11-14 22:13 UTC" in rows[OLD]
     assert "1 run that was not pushed" in page and "accuracy_eval 0.610" in page
     assert ">drift</b><span>requests of 2023-03" in page
+    assert "its accuracy on 293 eval rows, 0.840 to 0.920 with 95 % confidence" in page
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def test_records_are_read_once(told: Settings, monkeypatch: pytest.MonkeyPatch) 
 def test_a_models_page_shows_gate_slices_drift_and_what_is_not_known(told: Settings, client: TestClient) -> None:
     page = client.get(f"/models/{SERVES}").text
     assert "training = 1" in page and "out of bounds, behind the champion" in page and "-0.1000" in page
+    assert "0.67 to 0.89" in page, "51 rows of the slice leave much open"
     assert f"/models/{SERVES}/windows/2023-03/evidently" in page
     within = "2023-03/evidently?first=2023-03-01T00%3A00%3A00%2B00%3A00&amp;last=2023-03-14T00%3A00%3A00%2B00%3A00"
     assert "1 smaller window<" in page and within in page and "2023-03-01 00:00 to 2023-03-14 00:00" in page
