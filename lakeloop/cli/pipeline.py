@@ -239,7 +239,7 @@ def validate(
     console.print(whose_truth(settings, contract, month, oracle, len(frame)))
     seen = seen_in_training(settings, contract, folder.name, set(frame[contract.key.column]))
     if seen:
-        console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}")
+        console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}", soft_wrap=True)
     if not report.passed:
         raise GateRefused(
             f"version {folder.name} does not meet the gate on month {month}: "

@@ -164,7 +164,7 @@ def _judge_later_months(settings: Settings, contract: Contract, record: "RunReco
                 console.print(whose_truth(settings, contract, month, oracle=True, rows=len(frame)))
                 seen = seen_in_training(settings, contract, folder.name, set(frame[contract.key.column]))
                 if seen:
-                    console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}")
+                    console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}", soft_wrap=True)
     return {name: values for name, values in curves.items() if values}
 
 
