@@ -15,6 +15,7 @@ from rich.table import Table
 from bench import (
     drift_bench,
     gateway_bench,
+    ingest_bench,
     lakehouse_bench,
     lineage_bench,
     loop_bench,
@@ -64,6 +65,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "tfx": tfx_bench.measure,
     "serving": serving,
     "gateway": gateway,
+    "ingest": ingest_bench.measure,
     "lakehouse": lakehouse_bench.measure,
     "stream": stream_bench.measure,
     "drift": drift_bench.measure,
