@@ -15,6 +15,7 @@ CODE_KEY = "code"
 CODE = (
     "balance.py",
     "columns.py",
+    "local_transform.py",
     "preprocessing.py",
     "row_weights.py",
     "signatures.py",

@@ -13,8 +13,6 @@ from tfx.components.distribution_validator.component import DistributionValidato
 from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.components.statistics_gen.component import StatisticsGen
-from tfx.components.transform.component import Transform
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
@@ -33,7 +31,9 @@ from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExport
 from tfx_pipeline.components.infra_validator import InfraValidator
 from tfx_pipeline.components.pusher import StampedPusher
 from tfx_pipeline.components.quality_gate import QualityGate
+from tfx_pipeline.components.statistics_gen import StatisticsGen
 from tfx_pipeline.components.trainer import StampedTrainer
+from tfx_pipeline.components.transform import Transform
 from tfx_pipeline.components.tuner import SettingsTuner
 from tfx_pipeline.graph import TUNER
 from tfx_pipeline.signatures import EXAMPLES, PROBABILITIES
