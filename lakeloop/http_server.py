@@ -31,24 +31,44 @@ def listen(host: str, port: int, name: str) -> socket.socket:
 
     Raises AddressTaken with what to do.
     """
+    listener = reserve(host, port, name)
+    open_port(listener, name)  # a second server on the port fails here, not later
+    return listener
+
+
+def reserve(host: str, port: int, name: str) -> socket.socket:
+    """As `listen`, but nobody can connect before `open_port`; a port that somebody listens on is not to be had."""
     if not 0 <= port <= 65535:
         raise AddressTaken(f"the {name} cannot listen on port {port}: ports go from 1 to 65535; 0 takes any free one")
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)  # bound and listening: a second server on the port fails here, not later
+        reserved.bind((host, port))
     except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            problem = f"port {port} on {host} is taken by another process; stop it or give the {name} another port"
-            raise AddressTaken(f"{problem} (0 takes any free one)") from None
-        raise AddressTaken(
-            f"the {name} cannot listen on {host}:{port} ({error.strerror}); "
-            "give it an address of this machine and a port that you may use"
-        ) from None
-    listener.setblocking(False)
-    return listener
+        reserved.close()
+        raise _taken(error, host, port, name) from None
+    reserved.setblocking(False)
+    return reserved
+
+
+def open_port(reserved: socket.socket, name: str) -> None:
+    """Lets clients connect. Raises AddressTaken if another server was quicker."""
+    host, port = reserved.getsockname()[:2]
+    try:
+        reserved.listen(BACKLOG)
+    except OSError as error:
+        reserved.close()
+        raise _taken(error, host, port, name) from None
+
+
+def _taken(error: OSError, host: str, port: int, name: str) -> AddressTaken:
+    if error.errno == errno.EADDRINUSE:
+        problem = f"port {port} on {host} is taken by another process; stop it or give the {name} another port"
+        return AddressTaken(f"{problem} (0 takes any free one)")
+    return AddressTaken(
+        f"the {name} cannot listen on {host}:{port} ({error.strerror}); "
+        "give it an address of this machine and a port that you may use"
+    )
 
 
 def http_config(app: Any, *, lifespan: Literal["on", "off"], grace_seconds: int) -> uvicorn.Config:

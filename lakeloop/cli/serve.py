@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -17,8 +18,13 @@ def group() -> None:
     """Start what answers clients."""
 
 
-@app.command()
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog="TensorFlow Serving's flags are understood too, by their own names (--rest_api_timeout_in_ms=5000); "
+    "`python -m serving.model_server --help` lists them.",
+)
 def models(
+    context: typer.Context,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="REST port; default 8501, 0 takes a free one.")
     ] = None,
@@ -42,12 +48,17 @@ def models(
     use_case: UseCase = "",
 ) -> None:
     """Serve the newest pushed model over TensorFlow Serving's REST and gRPC APIs; new versions go live at once."""
+    from serving.model_server import flags
     from serving.model_server.model_config import newest_of, read_config
     from serving.model_server.server import Ports, serve
     from tfx_pipeline.validate import model_folder
 
     settings, contract = open_use_case(use_case)
-    if model_config is not None:
+    told = flags.parse(context.args, "lakeloop serve models")
+    model_config = model_config or told.model_config_file
+    if told.model_base_path is not None:
+        served = newest_of({told.model_name: told.model_base_path})
+    elif model_config is not None:
         served = read_config(model_config)
     else:
         served = newest_of({contract.use_case: settings.folder("models")})
@@ -59,14 +70,16 @@ def models(
 
     def ready(ports: Ports) -> None:
         for name in served:
-            url = f"http://{ports.host}:{ports.rest}/v1/models/{name}"
+            url = f"http://{ports.host}:{ports.rest}/v1/models/{quote(name, safe='')}"
             console.print(f"{name}: {url}\n  curl {url}\n  curl {url}/metadata", soft_wrap=True)
         console.print(f"gRPC: {ports.host}:{ports.grpc}  (Ctrl-C stops)", soft_wrap=True)
 
-    rest_port = settings.model_server_port if port is None else port
+    rest_port = told.rest_api_port if port is None else port
+    if rest_port is None:
+        rest_port = settings.model_server_port
     if grpc_port is None:
         grpc_port = settings.model_server_grpc_port if rest_port else 0
-    serve(served, host=host, port=rest_port, grpc_port=grpc_port, poll_seconds=poll, on_ready=ready)
+    serve(served, flags.options_of(told, host, rest_port, grpc_port, poll), ready)
 
 
 @app.command()

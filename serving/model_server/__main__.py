@@ -10,44 +10,51 @@ from pathlib import Path
 
 from lakeloop.errors import LakeloopError, WrongUse
 from serving.model_server import server
+from serving.model_server.flags import add_flags, options_of
 from serving.model_server.model_config import ModelConfig, newest_of, read_config
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the server; returns the exit code (0 stopped, 1 failed, 2 wrong use)."""
     parser = argparse.ArgumentParser(
-        prog="model_server", description="Serves models over TensorFlow Serving's REST and gRPC APIs."
+        prog="model_server",
+        description="Serves models over TensorFlow Serving's REST and gRPC APIs.",
+        allow_abbrev=False,
     )
-    which = parser.add_mutually_exclusive_group(required=True)
+    which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", action="append", metavar="NAME=BASE_PATH", help="may be repeated")
-    which.add_argument("--model-config", type=Path, metavar="FILE", help="a ModelServerConfig as text proto")
-    parser.add_argument("--host", default=server.DEFAULT_HOST)
-    parser.add_argument("--port", type=int, default=server.DEFAULT_PORT, help="REST port; 0 takes any free one")
-    parser.add_argument(
-        "--grpc-port", type=int, default=server.DEFAULT_GRPC_PORT, help="gRPC port; 0 takes any free one"
-    )
+    which.add_argument("--model-config", type=Path, metavar="FILE", help="as --model_config_file")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8501, help="REST port; 0 takes any free one")
+    parser.add_argument("--grpc-port", type=int, default=8500, help="gRPC port; 0 takes any free one")
     parser.add_argument("--poll-seconds", type=float, default=1.0, help="how often to look for new versions")
-    options = parser.parse_args(arguments)
+    add_flags(parser)
+    flags = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow loads Keras if it finds it; a server runs graphs, and starts a third sooner without
     sys.modules.setdefault("keras", None)  # type: ignore[arg-type]
     try:
-        models = read_config(options.model_config) if options.model_config else _models(options.model)
-        server.serve(models, options.host, options.port, options.grpc_port, options.poll_seconds, _announce)
+        options = options_of(flags, flags.host, flags.port, flags.grpc_port, flags.poll_seconds)
+        server.serve(_models(flags), options, _announce)
     except LakeloopError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
     return 0
 
 
-def _models(pairs: list[str]) -> dict[str, ModelConfig]:
-    models: dict[str, Path] = {}
-    for pair in pairs:
+def _models(flags: argparse.Namespace) -> dict[str, ModelConfig]:
+    file = flags.model_config or flags.model_config_file
+    if file is not None:
+        return read_config(file)
+    models: dict[str, Path] = {} if flags.model_base_path is None else {flags.model_name: flags.model_base_path}
+    for pair in flags.model or ():
         name, equals, path = pair.partition("=")
         if not (name and equals and path):
             raise WrongUse(f"--model {pair}: expected NAME=BASE_PATH, such as --model demo=var/models/demo.")
         models[name] = Path(path)
+    if not models:
+        raise WrongUse("Say what to serve: --model NAME=BASE_PATH or --model_config_file FILE.")
     return newest_of(models)
 
 

@@ -1,4 +1,4 @@
-"""The gRPC port: bound before anything is loaded, then both services of TensorFlow Serving on it.
+"""The gRPC port: both services of TensorFlow Serving, each call with the deadline its client gave it.
 
 Source: tensorflow/serving tensorflow_serving/model_servers/prediction_service_impl.cc and grpc_status_util.cc.
 """
@@ -6,7 +6,6 @@ Source: tensorflow/serving tensorflow_serving/model_servers/prediction_service_i
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,71 +14,76 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import grpc
 
 from lakeloop.http_server import AddressTaken
-from serving.model_server.status import Code, RequestError
+from serving.model_server.status import Code, RequestError, too_late
 
 if TYPE_CHECKING:  # it imports TensorFlow, which takes seconds: a taken port should be known before
     from serving.model_server.lifecycle import Lifecycle
+    from serving.model_server.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-MAX_MESSAGE = 64 * 1024 * 1024
 MESSAGE_LIMIT = 1024
 """Error texts are cut there, as in TensorFlow Serving."""
+
+STATUS_THREADS = 2
+"""For what is answered without a model: it must not wait for inferences, however many there are."""
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class GrpcServer:
-    """Listens from the start; answers when `start` was called."""
+    """Listens from `start` on; `threads` bounds how many inferences run at a time."""
 
-    def __init__(self, address: str) -> None:
-        threads = max(8, 4 * (os.cpu_count() or 1))
+    def __init__(self, threads: int, most_bytes: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="grpc")
+        self._status_pool = ThreadPoolExecutor(STATUS_THREADS, thread_name_prefix="grpc-status")
         self._server = grpc.server(
-            ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
+            self._pool,
             options=[
                 ("grpc.so_reuseport", 0),  # else a second server shares the port without a word
-                ("grpc.max_receive_message_length", MAX_MESSAGE),
+                ("grpc.max_receive_message_length", most_bytes),
                 ("grpc.max_send_message_length", -1),
             ],
         )
-        try:
-            self.port: int = self._server.add_insecure_port(address)
-        except RuntimeError:
-            raise AddressTaken(
-                f"the model server cannot listen on {address} for gRPC; give another gRPC port (0 takes any free one)"
-            ) from None
 
-    def start(self, lifecycle: Lifecycle) -> None:
-        """Answers requests from these models."""
+    def start(self, address: str, lifecycle: Lifecycle) -> None:
+        """Listens and answers requests from these models. Raises AddressTaken."""
         from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
         from serving.model_server.model_service import ModelService
         from serving.model_server.prediction_service import PredictionService
 
-        models, service = ModelService(lifecycle), PredictionService(lifecycle)
-        counted = _Counted(lifecycle)
+        models, service, metrics = ModelService(lifecycle), PredictionService(lifecycle), lifecycle.metrics
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             _Methods(
-                Predict=counted.method("Predict", service.predict),
-                Classify=counted.method("Classify", service.classify),
-                Regress=counted.method("Regress", service.regress),
-                MultiInference=_method("MultiInference", service.multi_inference),
-                GetModelMetadata=_method("GetModelMetadata", service.get_model_metadata),
+                Predict=_Method("Predict", service.predict, metrics),
+                Classify=_Method("Classify", service.classify, metrics),
+                Regress=_Method("Regress", service.regress, metrics),
+                MultiInference=_Method("MultiInference", service.multi_inference),
+                GetModelMetadata=_Method("GetModelMetadata", service.get_model_metadata, pool=self._status_pool),
             ),
             self._server,
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             _Methods(
-                GetModelStatus=_method("GetModelStatus", models.get_model_status),
-                HandleReloadConfigRequest=_method("HandleReloadConfigRequest", models.handle_reload_config),
+                GetModelStatus=_Method("GetModelStatus", models.get_model_status, pool=self._status_pool),
+                HandleReloadConfigRequest=_Method("HandleReloadConfigRequest", models.handle_reload_config),
             ),
             self._server,
         )
+        try:
+            self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise AddressTaken(
+                f"the model server cannot listen on {address} for gRPC; give another gRPC port (0 takes any free one)"
+            ) from None
         self._server.start()
 
     def stop(self, grace: float) -> None:
         """Takes no new request and gives running ones so many seconds; returns when they are answered."""
         self._server.stop(grace).wait()
+        self._pool.shutdown(wait=False)
+        self._status_pool.shutdown(wait=False)
 
 
 class _Methods:
@@ -89,44 +93,49 @@ class _Methods:
         vars(self).update(methods)
 
 
-class _Counted:
-    """Counts the requests TensorFlow Serving counts: Predict, Classify and Regress."""
+class _Method:
+    """A method as gRPC calls it; with `metrics` it is one that TensorFlow Serving counts."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
-        self._metrics = lifecycle.metrics
+    def __init__(
+        self,
+        name: str,
+        answer: Callable[[Any, float | None], Any],
+        metrics: Metrics | None = None,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        self._name = name
+        self._answer = answer
+        self._metrics = metrics
+        self.experimental_thread_pool = pool  # gRPC's name for it: calls of this method run there
 
-    def method(self, api: str, answer: Callable[[Any], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
-        """The method as gRPC calls it."""
-
-        def call(request: Any, context: grpc.ServicerContext) -> Any:
-            start = time.perf_counter()
-            code, result = _outcome(api, answer, request)
-            model = request.model_spec.name
-            self._metrics.answered(model, api, "GRPC", code.name, time.perf_counter() - start)
-            return result if code is Code.OK else _abort(context, code, result)
-
-        return call
-
-
-def _method(name: str, answer: Callable[[Any], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
-    def call(request: Any, context: grpc.ServicerContext) -> Any:
-        code, result = _outcome(name, answer, request)
+    def __call__(self, request: Any, context: grpc.ServicerContext) -> Any:
+        start = time.perf_counter()
+        code, result = self._outcome(request, context)
+        if self._metrics is not None:
+            self._metrics.answered(request.model_spec.name, self._name, "GRPC", code.name, time.perf_counter() - start)
         return result if code is Code.OK else _abort(context, code, result)
 
-    return call
+    def _outcome(self, request: Any, context: grpc.ServicerContext) -> tuple[Code, Any]:
+        """OK and the answer, or the code of the failure and its text."""
+        try:
+            return Code.OK, self._answer(request, _deadline(context))
+        except RequestError as exc:
+            return exc.code, exc.message
+        except MemoryError:
+            return Code.RESOURCE_EXHAUSTED, "The request needs more memory than there is."
+        except Exception:
+            log.exception("event=request_failed method=%s", self._name)
+            return Code.INTERNAL, "Internal error: the server's log has the details."
 
 
-def _outcome(name: str, answer: Callable[[Any], Any], request: Any) -> tuple[Code, Any]:
-    """OK and the answer, or the code of the failure and its text."""
-    try:
-        return Code.OK, answer(request)
-    except RequestError as exc:
-        return exc.code, exc.message
-    except MemoryError:
-        return Code.RESOURCE_EXHAUSTED, "The request needs more memory than there is."
-    except Exception:
-        log.exception("event=request_failed method=%s", name)
-        return Code.INTERNAL, "Internal error: the server's log has the details."
+def _deadline(context: grpc.ServicerContext) -> float | None:
+    """Of time.monotonic. Raises RequestError for a call that waited for a thread until nobody wanted its answer."""
+    remaining = context.time_remaining()
+    if remaining is not None and remaining <= 0:
+        raise too_late()
+    if not context.is_active():
+        raise RequestError(Code.CANCELLED, "The client has cancelled the call.")
+    return None if remaining is None else time.monotonic() + remaining
 
 
 def _abort(context: grpc.ServicerContext, code: Code, message: str) -> NoReturn:

@@ -16,8 +16,8 @@ from google.protobuf import text_format
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from serving.model_server.loaded_version import LoadedVersion
 from serving.model_server.saved_model import SavedModel
-from serving.model_server.served_model import LoadedVersion
 from serving.model_server.signatures import DEFAULT_SIGNATURE, Signature
 from serving.model_server.status import invalid
 
@@ -44,27 +44,34 @@ class Classes:
         return [list(zip(*row, strict=True)) for row in zip(labels, scores, strict=True)]
 
 
-def classify(loaded: LoadedVersion, signature_name: str, examples: Sequence[bytes]) -> Classes:
+def classify(
+    loaded: LoadedVersion, signature_name: str, examples: Sequence[bytes], deadline: float | None = None
+) -> Classes:
     """Classes and scores by the signature of that name ('' is the default). Raises RequestError."""
     signature = _found(loaded.model, signature_name)
     check_classification(signature, loaded.model.signature_defs[signature.name])
-    return classes_of(signature, run(loaded, "Classify", signature, examples), len(examples))
+    return classes_of(signature, run(loaded, "Classify", signature, examples, deadline), len(examples))
 
 
-def regress(loaded: LoadedVersion, signature_name: str, examples: Sequence[bytes]) -> np.ndarray:
+def regress(
+    loaded: LoadedVersion, signature_name: str, examples: Sequence[bytes], deadline: float | None = None
+) -> np.ndarray:
     """One float32 an example by the signature of that name ('' is the default). Raises RequestError."""
     signature = _found(loaded.model, signature_name)
     check_regression(signature, loaded.model.signature_defs[signature.name])
-    return values_of(run(loaded, "Regress", signature, examples), len(examples))
+    return values_of(run(loaded, "Regress", signature, examples, deadline), len(examples))
 
 
-def run(loaded: LoadedVersion, api: str, signature: Signature, examples: Sequence[bytes]) -> dict[str, np.ndarray]:
-    """All outputs of a signature whose one input takes serialised tf.Examples."""
+def run(
+    loaded: LoadedVersion, api: str, signature: Signature, examples: Sequence[bytes], deadline: float | None = None
+) -> dict[str, np.ndarray]:
+    """The outputs these APIs know, of a signature whose one input takes serialised tf.Examples."""
     if not examples:
         raise invalid("Input is empty.")
     serialised = np.empty(len(examples), dtype=object)
     serialised[:] = examples
-    return loaded.run(api, signature, {INPUTS: serialised})
+    known = [output.name for output in signature.outputs if output.name in (CLASSES, SCORES, OUTPUTS)]
+    return loaded.run(api, signature, {INPUTS: serialised}, known, deadline)
 
 
 def check_classification(signature: Signature, definition: meta_graph_pb2.SignatureDef) -> None:

@@ -1,246 +1,111 @@
 """JSON text to Python values, with the dialect and the error texts of TensorFlow Serving's REST API.
 
 The dialect is RapidJSON 1.1.0's with the flags used there: `NaN`, `Infinity`, `Inf` are numbers, nesting
-is unlimited, what follows the first complete value is ignored, bytes of strings need not be UTF-8.
-orjson reads nearly every real request; only what it refuses goes through the exact, slower reader below.
-One difference is known: of duplicate keys TensorFlow Serving takes the first, orjson the last.
+is unlimited, what follows the first complete value is ignored, bytes of strings need not be UTF-8, and of
+members with one name the first counts. orjson reads nearly every real request, with stand-ins for the numbers
+it does not know; what it refuses goes through the exact, slower reader in `json_reader`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import Any
 
 import orjson
 
-from serving.model_server.status import RequestError, invalid
+from serving.model_server.json_reader import BOM, Reader
+from serving.model_server.status import invalid
 
-EXACT_LIMIT = 1_280 * 1024
-"""Bytes up to which the exact reader is used; at 1 MB/s or less it would take many seconds beyond."""
-
-_SPACE = re.compile(rb"[ \n\r\t]*")
-_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
-_FRACTION = re.compile(rb"\.[0-9]*")
-_EXPONENT = re.compile(rb"[eE][+-]?[0-9]*")
-_PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
-_HEX4 = re.compile(rb"[0-9A-Fa-f]{4}")
-_ESCAPES = {0x22: '"', 0x2F: "/", 0x5C: "\\", 0x62: "\b", 0x66: "\f", 0x6E: "\n", 0x72: "\r", 0x74: "\t"}
-
-EMPTY = "The document is empty."
-BAD_VALUE = "Invalid value."
-NO_NAME = "Missing a name for object member."
-NO_COLON = "Missing a colon after a name of object member."
-NO_COMMA_OR_CURLY = "Missing a comma or } after an object member."
-NO_COMMA_OR_SQUARE = "Missing a comma or ] after an array element."
-BAD_HEX = "Incorrect hex digit after \\u escape in string."
-BAD_SURROGATE = "The surrogate pair in string is invalid."
-BAD_ESCAPE = "Invalid escape character in string."
-NO_QUOTE = "Missing a closing quotation mark in string."
-TOO_BIG = "Number too big to be stored in double."
-NO_FRACTION = "Miss fraction part in number."
-NO_EXPONENT = "Miss exponent in number."
+_NOT_FINITE = re.compile(rb"NaN|Inf(?:inity)?")
+_BEFORE = b"[,: \n\r\t-"
+_AFTERS = frozenset((b",", b"]", b"}", b" ", b"\n", b"\r", b"\t"))
+_NAN, _INFINITY = b"8.13272650416397e-301", b"8.13272650416397e-302"
+_STANDS_FOR = {
+    float(_NAN): math.nan, -float(_NAN): math.nan, float(_INFINITY): math.inf, -float(_INFINITY): -math.inf,
+}  # fmt: skip
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
-def parse(body: bytes) -> Any:
-    """The value the body holds. Raises RequestError with TensorFlow Serving's `JSON Parse error: …`."""
+def parse(body: bytes, deadline: float | None = None) -> Any:
+    """The value the body holds, the same for bodies of any size.
+
+    Raises RequestError with TensorFlow Serving's `JSON Parse error: …`, or at the deadline (of time.monotonic).
+    """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
+    text = body[len(BOM) :] if body.startswith(BOM) else body
     try:
-        return orjson.loads(body)
+        document = orjson.loads(text)
     except orjson.JSONDecodeError:
-        pass
-    if len(body) <= EXACT_LIMIT:
-        return _Reader(body).document()
-    try:  # big bodies with NaN in them are legitimate: the C reader of the standard library knows NaN
-        return _C_READER.raw_decode(body.decode("utf-8", "surrogateescape").lstrip(" \n\r\t"))[0]
-    except json.JSONDecodeError as exc:
-        raise _error(BAD_VALUE, exc.pos) from None
-    except (ValueError, RecursionError):
-        raise _error(BAD_VALUE, 0) from None
+        document = _with_stand_ins(text)
+    if document is not None and _names_each_member_once(text, document):
+        return document
+    return Reader(body, deadline).document()
 
 
-def _whole(text: str) -> int | float:
-    """Whole numbers that fit no 64-bit integer are floating point numbers, as in RapidJSON."""
-    number = int(text) if len(text) <= 20 else float(text)
-    return number if isinstance(number, float) or -(2**63) <= number < 2**64 else float(number)
+def _names_each_member_once(text: bytes, document: Any) -> bool:
+    """Whether no object of a document, which orjson read from the text, names a member twice.
+
+    Each member has one colon: as many colons as members are the proof, and all that most requests need.
+    """
+    colons = text.count(b":")
+    if not isinstance(document, dict):
+        return colons == 0 or _STRING.sub(b"", text).count(b":") == _count_members(document)
+    members = len(document)
+    for value in document.values():
+        if type(value) is list and set(map(type, value)) == {dict}:
+            members += sum(map(len, value))
+    return colons == members or _STRING.sub(b"", text).count(b":") == _count_members(document)
 
 
-_C_READER = json.JSONDecoder(parse_int=_whole)
+def _count_members(document: Any) -> int:
+    count, containers = 0, [document]
+    while containers:
+        container = containers.pop()
+        if type(container) is dict:
+            count += len(container)
+            container = list(container.values())
+        if type(container) is list and not {dict, list}.isdisjoint(map(type, container)):
+            containers.extend(item for item in container if type(item) in (dict, list))
+    return count
 
 
-def _error(text: str, offset: int) -> RequestError:
-    return invalid(f"JSON Parse error: {text} at offset: {offset}")
+def _with_stand_ins(text: bytes) -> Any:
+    """The document, read with other numbers for those that are not finite; None if it is not that alone."""
+    count = 0
+
+    def stand_in(match: re.Match[bytes]) -> bytes:
+        nonlocal count
+        start, end = match.span()
+        if text[max(start - 1, 0)] not in _BEFORE or text[end : end + 1] not in _AFTERS:
+            return match[0]  # part of a string
+        count += 1
+        return _NAN if match[0] == b"NaN" else _INFINITY
+
+    replaced = _NOT_FINITE.sub(stand_in, text)
+    if not count:
+        return None
+    try:
+        document = orjson.loads(replaced)
+    except orjson.JSONDecodeError:
+        return None
+    # a string that looks like them was changed, or they were there before: then the numbers do not agree
+    return document if _put_back(document) == count else None
 
 
-class _Reader:
-    """One pass over one body; a stack instead of recursion, so that depth costs memory only."""
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-        self.at = 3 if body.startswith(b"\xef\xbb\xbf") else 0
-
-    def _peek(self) -> int:
-        return self.body[self.at] if self.at < len(self.body) else 0
-
-    def _skip_space(self) -> None:
-        match = _SPACE.match(self.body, self.at)
-        self.at = match.end() if match else self.at
-
-    def document(self) -> Any:
-        self._skip_space()
-        if self._peek() in b"\x00]},:":
-            raise _error(EMPTY, self.at)
-        stack: list[tuple[Any, str]] = []  # open containers, with the key they will be stored under
-        key = ""
-        while True:
-            char = self._peek()
-            value: Any
-            if char == 0x5B:  # [
-                self.at += 1
-                self._skip_space()
-                if self._peek() != 0x5D:
-                    stack.append(([], key))
-                    if self._peek() in b"\x00},:":
-                        raise _error(BAD_VALUE, self.at)
-                    continue
-                self.at += 1
-                value = []
-            elif char == 0x7B:  # {
-                self.at += 1
-                self._skip_space()
-                if self._peek() != 0x7D:
-                    stack.append(({}, key))
-                    key = self._key()
-                    continue
-                self.at += 1
-                value = {}
-            else:
-                value = self._scalar(char)
-            while True:  # the value is complete: store it, and close what it closes
-                if not stack:
-                    return value
-                container, outer_key = stack[-1]
-                self._skip_space()
-                char = self._peek()
-                is_object = type(container) is dict
-                if is_object:
-                    container.setdefault(key, value)
-                else:
-                    container.append(value)
-                if char == 0x2C:  # ,
-                    self.at += 1
-                    self._skip_space()
-                    if is_object:
-                        key = self._key()
-                    elif self._peek() in b"\x00]},:":
-                        raise _error(BAD_VALUE, self.at)
-                    break
-                if char != (0x7D if is_object else 0x5D):
-                    raise _error(NO_COMMA_OR_CURLY if is_object else NO_COMMA_OR_SQUARE, self.at)
-                self.at += 1
-                stack.pop()
-                value, key = container, outer_key
-
-    def _key(self) -> str:
-        if self._peek() != 0x22:
-            raise _error(NO_NAME, self.at)
-        key = self._string()
-        self._skip_space()
-        if self._peek() != 0x3A:
-            raise _error(NO_COLON, self.at)
-        self.at += 1
-        self._skip_space()
-        if self._peek() in b"\x00]},:":
-            raise _error(BAD_VALUE, self.at)
-        return key
-
-    def _scalar(self, char: int) -> Any:
-        if char == 0x22:
-            return self._string()
-        for first, word, value in ((0x74, b"true", True), (0x66, b"false", False), (0x6E, b"null", None)):
-            if char == first:
-                self._word(word)
-                return value
-        return self._number()
-
-    def _word(self, word: bytes) -> None:
-        for expected in word:
-            if self._peek() != expected:
-                raise _error(BAD_VALUE, self.at)
-            self.at += 1
-
-    def _number(self) -> int | float:
-        start = self.at
-        match = _NUMBER.match(self.body, start)
-        if match is None:
-            return self._not_finite()
-        self.at = match.end()
-        is_float = False
-        for pattern, missing in ((_FRACTION, NO_FRACTION), (_EXPONENT, NO_EXPONENT)):
-            part = pattern.match(self.body, self.at)
-            if part is not None:
-                is_float = True
-                self.at = part.end()
-                if not part.group()[-1:].isdigit():
-                    raise _error(missing, self.at)
-        text = self.body[start : self.at]
-        number = float(text) if is_float else _whole(text.decode("ascii"))
-        if math.isinf(number):
-            raise _error(TOO_BIG, start)
-        return number
-
-    def _not_finite(self) -> float:
-        negative = self._peek() == 0x2D
-        if negative:
-            self.at += 1
-        for word, value in ((b"NaN", math.nan), (b"Infinity", math.inf), (b"Inf", math.inf)):
-            if self.body.startswith(word, self.at):
-                self.at += len(word)
-                return -value if negative else value
-        raise _error(BAD_VALUE, self.at)
-
-    def _string(self) -> str:
-        self.at += 1
-        parts: list[str] = []
-        while True:
-            match = _PLAIN.match(self.body, self.at)
-            if match is not None and match.end() > self.at:
-                parts.append(match.group().decode("utf-8", "surrogateescape"))
-                self.at = match.end()
-            char = self._peek()
-            if char == 0x22:
-                self.at += 1
-                return "".join(parts)
-            if char != 0x5C:
-                raise _error(NO_QUOTE if char == 0 else BAD_ESCAPE, self.at)
-            parts.append(self._escape())
-
-    def _escape(self) -> str:
-        start = self.at
-        self.at += 2
-        char = self.body[start + 1] if start + 1 < len(self.body) else 0
-        if char in _ESCAPES:
-            return _ESCAPES[char]
-        if char != 0x75:  # u
-            raise _error(BAD_ESCAPE, start)
-        unit = self._hex4(start)
-        if 0xD800 <= unit <= 0xDBFF:
-            if not self.body.startswith(b"\\u", self.at):
-                raise _error(BAD_SURROGATE, start)
-            self.at += 2
-            low = self._hex4(start)
-            if not 0xDC00 <= low <= 0xDFFF:
-                raise _error(BAD_SURROGATE, start)
-            unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)
-        elif 0xDC00 <= unit <= 0xDFFF:  # three bytes, as RapidJSON writes a lone low surrogate
-            return chr(unit).encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
-        return chr(unit)
-
-    def _hex4(self, start: int) -> int:
-        match = _HEX4.match(self.body, self.at)
-        if match is None:
-            raise _error(BAD_HEX, start)
-        self.at = match.end()
-        return int(match.group(), 16)
+def _put_back(document: Any) -> int:
+    """Puts the numbers that are not finite in the place of what stands for them; how many there were."""
+    count, containers = 0, [document]
+    while containers:
+        container = containers.pop()
+        items: Any = container.items() if type(container) is dict else enumerate(container)
+        for key, value in items:
+            kind = type(value)
+            if kind is float:
+                if value in _STANDS_FOR:
+                    container[key] = _STANDS_FOR[value]
+                    count += 1
+            elif kind is list or kind is dict:
+                containers.append(value)
+    return count

@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from serving.model_server.loaded_version import LoadedVersion
 from serving.model_server.metrics import Metrics
 from serving.model_server.model_config import ModelConfig
-from serving.model_server.served_model import LoadedVersion, ServedModel, VersionStatus
+from serving.model_server.options import LoadOptions
+from serving.model_server.served_model import ServedModel, VersionStatus
 from serving.model_server.status import Code, RequestError, invalid
 
 log = logging.getLogger(__name__)
@@ -23,14 +25,16 @@ class Lifecycle:
     """`start` loads what is there and then watches; labels need no version that is available yet."""
 
     def __init__(
-        self, models: Mapping[str, ModelConfig], poll_seconds: float = 1.0, metrics: Metrics | None = None
+        self, models: Mapping[str, ModelConfig], poll_seconds: float = 1.0, options: LoadOptions | None = None
     ) -> None:
-        self.metrics = metrics or Metrics()
+        self.metrics = Metrics()
         self._lock = threading.Lock()
-        self._models = {name: ServedModel(config, self._lock, self.metrics) for name, config in models.items()}
+        self._options = options or LoadOptions()
+        self._models = {name: self._model(config) for name, config in models.items()}
         self._poll_seconds = poll_seconds
         self._reloading = threading.Lock()
         self._polled = threading.Condition()
+        self._first_poll = threading.Event()
         self._wake = threading.Event()
         self._poll_now = False
         self._stopping = False
@@ -40,13 +44,17 @@ class Lifecycle:
         """Begins watching; returns at once."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stops watching and unloads everything; call it when no request is running any more."""
+    def wait(self, seconds: float) -> bool:
+        """Waits so long at most until everything that is there has been loaded, or has failed; True if it has."""
+        return self._first_poll.wait(seconds)
+
+    def stop(self, unload: bool = True) -> None:
+        """Stops watching and unloads everything; without `unload` where a request may still be running."""
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        for model in self._models.values():
+        for model in self._models.values() if unload else ():
             model.close()
 
     @contextmanager
@@ -58,11 +66,9 @@ class Lifecycle:
         finally:
             self._release(loaded)
 
-    def row_seconds(self, name: str) -> float:
-        """What one row takes on the newest loaded version; 0 where none is loaded."""
-        with self._lock:
-            model = self._models.get(name)
-            return model.loaded[max(model.loaded)].model.seconds if model and model.loaded else 0.0
+    def knows(self, name: str) -> bool:
+        """Whether a model of that name is configured, or was."""
+        return name in self._models
 
     def statuses(self, name: str, version: int | None = None) -> list[VersionStatus]:
         """All known versions, newest first, or that one. Raises RequestError where nothing is known."""
@@ -90,9 +96,9 @@ class Lifecycle:
                 for name, model in self._models.items():
                     model.config = configs.get(name)
                 for name in configs.keys() - self._models.keys():
-                    self._models[name] = ServedModel(configs[name], self._lock, self.metrics)
+                    self._models[name] = self._model(configs[name])
                 polls = {name: model.polls for name, model in self._models.items()}
-            log.info("event=config_reloaded models=%s", ",".join(configs))
+            log.info("event=config_reloaded models=%r", list(configs))
             self._poll_now = True
             self._wake.set()
             # one poll may have been under way with the old config: the second one has seen the new
@@ -103,6 +109,9 @@ class Lifecycle:
                     RELOAD_SECONDS,
                 )
             self._check_available(fresh)
+
+    def _model(self, config: ModelConfig) -> ServedModel:
+        return ServedModel(config, self._lock, self.metrics, self._options)
 
     def _has_settled(self, name: str, polls: int) -> bool:
         model = self._models[name]
@@ -175,9 +184,10 @@ class Lifecycle:
                         model.poll(lambda: self._stopping)
                     model.unload_drained()
                 except Exception:  # watching must go on; what went wrong is in the log
-                    log.exception("event=poll_failed model=%s", model.name)
+                    log.exception("event=poll_failed model=%r", model.name)
             if polling:
                 next_poll = time.monotonic() + self._poll_seconds
+                self._first_poll.set()
                 with self._polled:
                     self._polled.notify_all()
             self._wake.wait(0 if self._poll_now else max(0.0, next_poll - time.monotonic()))

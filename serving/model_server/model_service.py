@@ -19,7 +19,7 @@ class ModelService:
         self._lifecycle = lifecycle
 
     def get_model_status(
-        self, request: get_model_status_pb2.GetModelStatusRequest
+        self, request: get_model_status_pb2.GetModelStatusRequest, deadline: float | None = None
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """The state of all versions or of one; a label does not narrow it, as in TensorFlow Serving."""
         if not request.HasField("model_spec"):
@@ -34,7 +34,7 @@ class ModelService:
         return answer
 
     def handle_reload_config(
-        self, request: model_management_pb2.ReloadConfigRequest
+        self, request: model_management_pb2.ReloadConfigRequest, deadline: float | None = None
     ) -> model_management_pb2.ReloadConfigResponse:
         """Serves the models of the config from now on; returns when those that are new have loaded."""
         if request.config.WhichOneof("config") != "model_config_list":

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,16 +44,19 @@ def running_server(
     wait_for: bool = True,
     timeout: float = 60.0,
     log_to: IO[str] | None = None,
+    flags: Sequence[str] = (),
 ) -> Iterator[RunningServer]:
     """Starts a server, waits until a version of every model is AVAILABLE (`wait_for`), stops it at the end.
 
     What it serves are `models`, from name to base path, or those of a `model_config` file (not waited for).
-    Port 0 takes any free port. Logs go to `log_to`, by default to this process' stderr. Raises NotStarted.
+    Port 0 takes any free port; `flags` are TensorFlow Serving's, such as --enable_batching. Logs go to `log_to`, by
+    default to this process' stderr. Raises NotStarted.
     """
     command = [sys.executable, "-m", "serving.model_server", "--host", host, "--port", str(port)]
     command += ["--grpc-port", str(grpc_port), "--poll-seconds", str(poll_seconds)]
     for name, path in (models or {}).items():
         command += ["--model", f"{name}={path}"]
+    command += flags
     if model_config is not None:
         command += ["--model-config", str(model_config)]
     root = Path(__file__).resolve().parents[2]

@@ -9,28 +9,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from serving.model_server import answers, inference, json_parser, routes
 from serving.model_server.examples_input import read_examples
 from serving.model_server.lifecycle import Lifecycle
-from serving.model_server.status import HTTP_STATUS, Code, RequestError
+from serving.model_server.request_body import Receive, Scope, Unread, encoding, inflated, read_body
+from serving.model_server.status import HTTP_STATUS, Code, RequestError, too_late
 from serving.model_server.tensor_input import read_predict_request, signature_name
 from serving.model_server.tensor_output import classes_to_json, to_json, values_to_json
+from serving.model_server.workers import Workers
 
 log = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-MAX_BODY = 64 * 1024 * 1024
-BODY_SECONDS = 60.0
-INLINE_BODY = 16 * 1024
-"""Bodies up to this many bytes (some hundred rows) are answered on the event loop, larger on a thread."""
-INLINE_SECONDS = 0.002
-"""Models whose single row takes longer than this always run on a thread."""
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
@@ -39,12 +31,20 @@ _NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<
 
 
 class RestApi:
-    """The application; one per server. `threads` bounds how many large requests run at a time."""
+    """The application; one per server.
 
-    def __init__(self, lifecycle: Lifecycle, threads: int = 2) -> None:
+    The event loop reads, answers what needs no model (status, metadata, metrics) and writes; every inference runs on a
+    thread. A model has at most `threads` of them, so that a slow model's requests do not wait in another's way, and
+    an inference has `seconds` (0: no end).
+    """
+
+    def __init__(self, lifecycle: Lifecycle, threads: int, seconds: float, most_bytes: int) -> None:
         self._lifecycle = lifecycle
         self._metrics = lifecycle.metrics
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        self._threads = threads
+        self._seconds = seconds
+        self._most_bytes = most_bytes
+        self._workers: dict[str, Workers] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,8 +53,8 @@ class RestApi:
         path = scope["raw_path"].decode("latin-1")
         close = False
         try:
-            body = await _read_body(scope, receive)
-        except _Unread as exc:
+            body = await read_body(scope, receive, self._most_bytes)
+        except Unread as exc:
             body, close = b"", True
             code, content = exc.status, answers.error(exc.text)
         else:
@@ -69,14 +69,16 @@ class RestApi:
             if method == "OPTIONS":
                 code, content = _preflight(scope)
             else:
-                code, content = await self._answer(method, path, body)
+                code, content = await self._answer(method, path, body, encoding(scope))
         await _respond(send, code, _JSON, content, close)
 
-    def close(self) -> None:
-        """Lets running requests finish and ends the threads."""
-        self._pool.shutdown(wait=True)
+    def close(self, seconds: float) -> bool:
+        """Lets running inferences finish and ends the threads; False if some have not finished after so long."""
+        deadline = time.monotonic() + seconds
+        ended = [workers.close(max(0.0, deadline - time.monotonic())) for workers in self._workers.values()]
+        return all(ended)
 
-    async def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    async def _answer(self, method: str, path: str, body: bytes, encoding: bytes) -> tuple[int, bytes]:
         start = time.perf_counter()
         route: routes.Route | None = None
         code = Code.OK
@@ -86,13 +88,13 @@ class RestApi:
                 return 200, self._status(route)
             if route.action == "metadata":
                 return 200, self._metadata(route)
-            if len(body) > INLINE_BODY or self._is_slow(route):
-                loop = asyncio.get_running_loop()
-                return 200, await loop.run_in_executor(self._pool, self._infer, route, body)
-            return 200, self._infer(route, body)
+            return 200, await self._on_thread(route, body, encoding)
         except RequestError as exc:
             code = exc.code
             return HTTP_STATUS[code], answers.error(exc.message)
+        except Unread as exc:
+            code = Code.INVALID_ARGUMENT
+            return exc.status, answers.error(exc.text)
         except MemoryError:
             code = Code.RESOURCE_EXHAUSTED
             return HTTP_STATUS[code], answers.error("The request needs more memory than there is.")
@@ -106,19 +108,38 @@ class RestApi:
             api = api if method == "POST" else ""
             self._metrics.answered(model, api, "REST", code.name, time.perf_counter() - start)
 
-    def _is_slow(self, route: routes.Route) -> bool:
-        return self._lifecycle.row_seconds(route.model) > INLINE_SECONDS
+    async def _on_thread(self, route: routes.Route, body: bytes, encoding: bytes) -> bytes:
+        """The answer of an inference. Raises RequestError, after the time it has even if the model goes on."""
+        name = route.model if self._lifecycle.knows(route.model) else ""  # clients choose names: no threads for each
+        workers = self._workers.get(name)
+        if workers is None:
+            workers = self._workers[name] = Workers(self._threads, f"rest-{len(self._workers)}")
+        if not self._seconds:
+            return await workers.run(lambda: self._infer(route, body, encoding, None))
+        deadline = time.monotonic() + self._seconds
+        answer = workers.run(lambda: self._infer(route, body, encoding, deadline))
+        timer = asyncio.get_running_loop().call_later(self._seconds, _give_up, answer)
+        try:
+            return await answer
+        finally:
+            timer.cancel()
 
-    def _infer(self, route: routes.Route, body: bytes) -> bytes:
-        document = json_parser.parse(body)
+    def _infer(self, route: routes.Route, body: bytes, encoding: bytes, deadline: float | None) -> bytes:
+        document = json_parser.parse(inflated(body, encoding) if encoding else body, deadline)
         asked = signature_name(document)
         if route.action != "predict":
-            return self._infer_examples(route, asked, read_examples(document))
+            return self._infer_examples(route, asked, read_examples(document), deadline)
         with self._lifecycle.use(route.model, route.version, route.label) as loaded:
             signature = loaded.model.signature(asked)
             request = read_predict_request(document, signature)
-            outputs = loaded.run("Predict", signature, request.inputs)
+            outputs = loaded.run("Predict", signature, request.inputs, deadline=deadline)
         return to_json(outputs, request.format)
+
+    def _infer_examples(self, route: routes.Route, asked: str, examples: list[bytes], deadline: float | None) -> bytes:
+        with self._lifecycle.use(route.model, route.version, route.label) as loaded:
+            if route.action == "classify":
+                return classes_to_json(inference.classify(loaded, asked, examples, deadline).rows())
+            return values_to_json(inference.regress(loaded, asked, examples, deadline))
 
     def _status(self, route: routes.Route) -> bytes:
         # As in TensorFlow Serving, a label does not narrow the status: all versions are listed.
@@ -128,52 +149,15 @@ class RestApi:
         with self._lifecycle.use(route.model, route.version, route.label) as loaded:
             return answers.metadata(loaded.name, loaded.version, loaded.model.signature_defs)
 
-    def _infer_examples(self, route: routes.Route, asked: str, examples: list[bytes]) -> bytes:
-        with self._lifecycle.use(route.model, route.version, route.label) as loaded:
-            if route.action == "classify":
-                return classes_to_json(inference.classify(loaded, asked, examples).rows())
-            return values_to_json(inference.regress(loaded, asked, examples))
 
-
-class _Unread(Exception):
-    """A body that is not read to its end; the connection is closed after the answer."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
+def _give_up(answer: asyncio.Future[bytes]) -> None:
+    if not answer.done():
+        answer.set_exception(too_late())
 
 
 def _preflight(scope: Scope) -> tuple[int, bytes]:
     origin = next((value for name, value in scope["headers"] if name == b"origin"), b"")
     return (200 if b"http://" in origin or b"https://" in origin else 400), b""
-
-
-async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body; None if the client disconnects before its end. Raises _Unread."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY:
-            raise _Unread(413, f"The request body has {int(value)} bytes; at most {MAX_BODY} are allowed.")
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        return None
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body
-    parts, size = [body], len(body)
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while message.get("more_body", False):
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return None
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > MAX_BODY:
-                    raise _Unread(413, f"The request body is larger than the {MAX_BODY} bytes allowed.")
-    except TimeoutError:
-        raise _Unread(408, f"The request body did not arrive within {BODY_SECONDS:.0f} seconds.") from None
-    return b"".join(parts)
 
 
 async def _respond(send: Send, status: int, content_type: bytes, body: bytes, close: bool) -> None:

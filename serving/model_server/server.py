@@ -1,21 +1,23 @@
-"""The server process: both ports, lifecycle thread, HTTP and gRPC server, started and stopped together."""
+"""The server process: lifecycle thread, HTTP and gRPC server, started and stopped together."""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lakeloop.http_server import HttpServer, http_config, listen
+from lakeloop.http_server import HttpServer, http_config, open_port, reserve
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.model_config import ModelConfig
+from serving.model_server.options import Options
 
 log = logging.getLogger(__name__)
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8501
-DEFAULT_GRPC_PORT = 8500
+NAME = "model server"
+MEGABYTE = 1024 * 1024
 GRACE_SECONDS = 30
 """How long running requests may take to finish after a signal to stop."""
 
@@ -30,45 +32,58 @@ class Ports:
 
 
 def serve(
-    models: Mapping[str, ModelConfig],
-    host: str = DEFAULT_HOST,
-    port: int = DEFAULT_PORT,
-    grpc_port: int = DEFAULT_GRPC_PORT,
-    poll_seconds: float = 1.0,
-    on_ready: Callable[[Ports], None] | None = None,
+    models: Mapping[str, ModelConfig], options: Options, on_ready: Callable[[Ports], None] = lambda ports: None
 ) -> None:
     """Serves models until SIGINT or SIGTERM; running requests are finished.
 
-    `on_ready` is called when both ports listen (for port 0: with the port chosen), before the first version is
-    loaded; `GET /v1/models/NAME` tells when that is done. Starts with no version at all.
-    Raises AddressTaken if an address cannot be had, before anything is loaded.
+    The ports are taken at once and opened when every version that is there was loaded or has failed: a probe that can
+    connect gets answers. Starts with no version at all. `on_ready` is called when both ports listen (for port 0: with
+    the port chosen). Raises AddressTaken if an address cannot be had, before anything is loaded.
     """
-    with listen(host, port, "model server") as listener:
-        grpc_server = _grpc_server(host, grpc_port)
-        ports = Ports(host, listener.getsockname()[1], grpc_server.port)
+    with (
+        reserve(options.host, options.port, NAME) as rest_socket,
+        reserve(options.host, options.grpc_port, NAME) as grpc_socket,
+        _stop_asked() as stop_asked,
+    ):
+        ports = Ports(options.host, rest_socket.getsockname()[1], grpc_socket.getsockname()[1])
         # TensorFlow takes seconds to import: a taken port should be known before
         from serving.model_server.lifecycle import Lifecycle
         from serving.model_server.rest import RestApi
 
-        lifecycle = Lifecycle(models, poll_seconds)
-        api = RestApi(lifecycle, threads=max(2, os.cpu_count() or 1))
-        log.info(
-            "event=listening host=%s port=%d grpc_port=%d models=%s", host, ports.rest, ports.grpc, ",".join(models)
-        )
+        lifecycle = Lifecycle(models, options.poll_seconds, options.load)
+        grpc_server = GrpcServer(options.grpc_threads, options.most_megabytes * MEGABYTE)
+        api = RestApi(lifecycle, options.rest_threads, options.rest_seconds, options.most_megabytes * MEGABYTE)
+        is_quiet = True
         lifecycle.start()
-        grpc_server.start(lifecycle)
         try:
+            while not lifecycle.wait(seconds=0.1) and not stop_asked.is_set():
+                pass
+            if stop_asked.is_set():
+                return
+            grpc_server.start(_address(ports.host, ports.grpc), lifecycle)
+            grpc_socket.close()
+            open_port(rest_socket, NAME)
+            log.info("event=listening host=%s port=%d grpc_port=%d models=%r", *vars(ports).values(), list(models))
             config = http_config(api, lifespan="off", grace_seconds=GRACE_SECONDS)
-            HttpServer(config, lambda: on_ready(ports) if on_ready else None).run(sockets=[listener])
-        finally:
+            HttpServer(config, lambda: on_ready(ports)).run(sockets=[rest_socket])
             grpc_server.stop(GRACE_SECONDS)
-            api.close()
-            lifecycle.stop()
-        log.info("event=stopped port=%d grpc_port=%d", ports.rest, ports.grpc)
+            is_quiet = api.close(GRACE_SECONDS)
+        finally:
+            lifecycle.stop(unload=is_quiet)
+            log.info("event=stopped port=%d grpc_port=%d", ports.rest, ports.grpc)
 
 
-def _grpc_server(host: str, port: int) -> GrpcServer:
-    # gRPC itself says of an address it cannot have only that it failed; the probe says why
-    with listen(host, port, "model server") as probe:
-        chosen = probe.getsockname()[1]
-    return GrpcServer(f"[{host}]:{chosen}" if ":" in host else f"{host}:{chosen}")
+@contextmanager
+def _stop_asked() -> Iterator[threading.Event]:
+    """Set by SIGINT and SIGTERM until the server that listens takes both over."""
+    asked = threading.Event()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -74,6 +74,11 @@ def invalid(message: str) -> RequestError:
     return RequestError(Code.INVALID_ARGUMENT, message)
 
 
+def too_late() -> RequestError:
+    """What a request is answered that was not done at its deadline, in TensorFlow's words."""
+    return RequestError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
+
+
 def code_of(number: int) -> Code:
     """The canonical code with this number; UNKNOWN for numbers that TensorFlow does not define."""
     try:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+import math
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -34,26 +35,53 @@ def to_json(outputs: dict[str, np.ndarray], layout: Literal["row", "columnar"]) 
         if array.dtype.name not in _WRITABLE:
             name = _TENSORFLOW_NAME.get(array.dtype.name, array.dtype.name)
             raise invalid(f"Failed to write JSON value for tensor type: {name}")
-    body = _dump(outputs, layout, _plain)
-    # orjson writes what is not finite as null; only then is the slower, token by token way needed
-    return body if b"null" not in body else _dump(outputs, layout, _with_tokens)
-
-
-def _dump(outputs: dict[str, np.ndarray], layout: str, convert: Callable[[np.ndarray], Any]) -> bytes:
-    values = {
-        name: _strings(array, name.endswith("_bytes")) if array.dtype == object else convert(array)
-        for name, array in outputs.items()
-    }
-    key = "predictions" if layout == "row" else "outputs"
-    if len(values) == 1:
-        return orjson.dumps({key: next(iter(values.values()))}, option=_OPTIONS)
+    key = b'{"predictions":' if layout == "row" else b'{"outputs":'
+    if len(outputs) == 1:
+        ((name, array),) = outputs.items()
+        return key + _text(array, name) + b"}"
+    names = [orjson.dumps(name) + b":" for name in outputs]
     if layout == "columnar":
-        return orjson.dumps({key: values}, option=_OPTIONS)
-    names = list(values)
-    return orjson.dumps(
-        {key: [dict(zip(names, row, strict=True)) for row in zip(*values.values(), strict=True)]},
-        option=_OPTIONS,
-    )
+        texts = [_text(array, name) for name, array in outputs.items()]
+        return key + b"{" + b",".join(map(bytes.__add__, names, texts)) + b"}}"
+    columns = [_rows(array, name) for name, array in outputs.items()]
+    return key + b"[" + b",".join(_objects(names, columns)) + b"]}"
+
+
+def _objects(names: list[bytes], columns: list[list[bytes]]) -> list[bytes]:
+    """One object a row. Text is put together as text: a dict a row takes four times as long."""
+    template = b"{" + b",".join(name.replace(b"%", b"%%") + b"%b" for name in names) + b"}"
+    return [template % row for row in zip(*columns, strict=True)]
+
+
+def _text(array: np.ndarray, name: str) -> bytes:
+    """A whole array as JSON."""
+    if array.dtype == object:
+        return orjson.dumps(_strings(array, name.endswith("_bytes")))
+    text = orjson.dumps(array[()] if array.ndim == 0 else np.ascontiguousarray(array), option=_OPTIONS)
+    if array.dtype.kind != "f" or b"null" not in text:
+        return text
+    # orjson writes what is not finite as null: the words in the place of the nulls, in the same order
+    flat = array.ravel()
+    odd = flat[~np.isfinite(flat)].tolist()
+    words = map(_word, odd)
+    pieces = text.split(b"null")
+    return b"".join(chain(*zip(pieces, words, strict=False), pieces[-1:]))
+
+
+def _rows(array: np.ndarray, name: str) -> list[bytes]:
+    """Each row of an array as JSON."""
+    if array.dtype == object:
+        return [orjson.dumps(_strings(item, name.endswith("_bytes"))) for item in array]
+    if array.size == 0:
+        return [orjson.dumps(item.tolist()) for item in array]
+    text, depth = _text(array, name), array.ndim - 1
+    if depth == 0:
+        return text[1:-1].split(b",")
+    # the rows alone stand between so many brackets; the first and the last keep theirs without the outermost
+    between = b"]" * depth + b"," + b"[" * depth
+    inner = text[1 + depth : -1 - depth].split(between)
+    opening, closing = b"[" * depth, b"]" * depth
+    return [opening + row + closing for row in inner]
 
 
 def _check_batch(outputs: dict[str, np.ndarray]) -> None:
@@ -64,26 +92,6 @@ def _check_batch(outputs: dict[str, np.ndarray]) -> None:
         if batch not in (-1, len(array)):
             raise invalid(f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {batch}")
         batch = len(array)
-
-
-def _plain(array: np.ndarray) -> Any:
-    return array[()] if array.ndim == 0 else np.ascontiguousarray(array)
-
-
-def _with_tokens(array: np.ndarray) -> Any:
-    if array.dtype.kind != "f" or np.isfinite(array).all():
-        return _plain(array)
-    if array.ndim == 0:
-        return _number(array[()])
-    return [_number(item) if array.ndim == 1 else _with_tokens(item) for item in array]
-
-
-def _number(value: Any) -> Any:
-    if np.isfinite(value):
-        return value
-    if np.isnan(value):
-        return orjson.Fragment(b"NaN")
-    return orjson.Fragment(b"Infinity" if value > 0 else b"-Infinity")
 
 
 def _strings(value: Any, as_bytes: bool) -> Any:
@@ -102,13 +110,20 @@ def _strings(value: Any, as_bytes: bool) -> Any:
 
 def classes_to_json(rows: list[list[tuple[bytes, float]]]) -> bytes:
     """The body of a classify answer: for each example its `[label, score]` pairs."""
-    return _results([[[_strings(label, False), _number(score)] for label, score in row] for row in rows])
+    results = [[[_strings(label, False), _number(score)] for label, score in row] for row in rows]
+    return orjson.dumps({"results": results}, option=_OPTIONS)
 
 
 def values_to_json(values: np.ndarray) -> bytes:
     """The body of a regress answer: one number an example."""
-    return _results(_with_tokens(values))
+    return b'{"results":' + _text(values, "") + b"}"
 
 
-def _results(results: Any) -> bytes:
-    return orjson.dumps({"results": results}, option=_OPTIONS)
+def _number(value: Any) -> Any:
+    return value if np.isfinite(value) else orjson.Fragment(_word(value))
+
+
+def _word(value: float) -> bytes:
+    if math.isnan(value):
+        return b"NaN"
+    return b"Infinity" if value > 0 else b"-Infinity"

@@ -153,7 +153,72 @@ def drivers(folder: Path) -> None:
     tf2.saved_model.save(model, str(folder), signatures=function)
 
 
+class Loop(tf2.Module):
+    """As many turns of a loop as the input says: what a run takes depends on a value, not on the size of a request."""
+
+    @tf2.function(input_signature=[tf2.TensorSpec([None], tf2.int32, name="turns")])
+    def call(self, turns: tf2.Tensor) -> dict[str, tf2.Tensor]:
+        count = tf2.reduce_max(turns)
+        _, value = tf2.while_loop(
+            lambda turn, _: turn < count,
+            lambda turn, value: (turn + 1, tf2.tanh(value @ value)),
+            [0, tf2.ones([150, 150])],
+        )
+        return {"value": tf2.fill(tf2.shape(turns), tf2.reduce_sum(value))}
+
+
+def loop(folder: Path) -> None:
+    model = Loop()
+    tf2.saved_model.save(model, str(folder), signatures=model.call)
+
+
+def costly(folder: Path, steps: int = 400) -> None:
+    """Many steps without a loop, on matrices as large as the input says: a run that nothing can cancel."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        size = tf.placeholder(tf.int32, [None], name="size")
+        start = value = tf.random.uniform([size[0], size[0]])
+        for _ in range(steps):
+            value = tf.tanh(value @ start)
+        write(folder, session, {"serving_default": ({"size": size}, {"value": tf.reduce_sum(value)[None]}, PREDICT)})
+
+
+def with_side_effects(folder: Path) -> None:
+    """Signatures that write a file, count, and read the file that the input names."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        path, text = tf.placeholder(tf.string, [], name="path"), tf.placeholder(tf.string, [], name="text")
+        counter = tf.Variable(0, name="counter", use_resource=True)
+        with tf.control_dependencies([tf.io.write_file(path, text)]):
+            written = tf.identity(text)
+        session.run(tf.global_variables_initializer())
+        step = tf.placeholder(tf.int32, [], name="step")
+        with tf.control_dependencies([counter.assign_add(step)]):
+            moved = tf.identity(counter.read_value())
+        write(
+            folder,
+            session,
+            {
+                "serving_default": ({"path": path}, {"content": tf.io.read_file(path)}, PREDICT),
+                "write": ({"path": path, "text": text}, {"written": written}, PREDICT),
+                "count": ({"step": step}, {"count": moved}, PREDICT),
+                "counted": ({"step": step}, {"count": counter.read_value() + 0 * step}, PREDICT),
+            },
+        )
+
+
+def cheap_or_refused(folder: Path) -> None:
+    """One output that is always there, and one that asserts that x is positive."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None], name="x")
+        with tf.control_dependencies([tf.debugging.assert_positive(x)]):
+            refused = tf.sqrt(x)
+        write(folder, session, {"serving_default": ({"x": x}, {"cheap": x + 1, "refused": refused}, PREDICT)})
+
+
 def main(root: Path) -> None:
+    loop(root / "loop" / "1")
+    costly(root / "costly" / "1")
+    with_side_effects(root / "with_side_effects" / "1")
+    cheap_or_refused(root / "cheap_or_refused" / "1")
     half_plus(root / "half_plus_two" / "00000123")
     half_plus(root / "half_plus_three" / "123", plus=3.0, documented=True)
     for plus in (1, 2, 3):

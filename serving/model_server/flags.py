@@ -1,0 +1,98 @@
+"""TensorFlow Serving's flags, under its own names and with its meanings, for every command that starts a server.
+
+`--port` alone is not taken from there: it is the REST port, where TensorFlow Serving's is gRPC's.
+Source: tensorflow/serving tensorflow_serving/model_servers/main.cc.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lakeloop.errors import WrongUse
+from serving.model_server.options import MOST_MEGABYTES, LoadOptions, Options
+
+_DEFAULTS = Options()
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags to a parser; what none of them names has its default."""
+    group = parser.add_argument_group("flags of TensorFlow Serving")
+    group.add_argument("--rest_api_port", type=int, help="REST port, as --port")
+    group.add_argument("--model_name", default="default", help="name of the one model of --model_base_path")
+    group.add_argument("--model_base_path", type=Path, help="folder of its versions")
+    group.add_argument("--model_config_file", type=Path, help="a ModelServerConfig as text")
+    group.add_argument("--file_system_poll_wait_seconds", type=float, help="how often to look for new versions")
+    group.add_argument(
+        "--rest_api_num_threads", type=int, default=_DEFAULTS.rest_threads,
+        help="inferences over REST of each model that run at a time",
+    )  # fmt: skip
+    group.add_argument(
+        "--rest_api_timeout_in_ms", type=int, default=round(_DEFAULTS.rest_seconds * 1000),
+        help="how long an inference over REST may take; 0: as long as it takes",
+    )  # fmt: skip
+    group.add_argument(
+        "--grpc_max_threads", type=int, default=_DEFAULTS.grpc_threads,
+        help="inferences over gRPC that run at a time",
+    )  # fmt: skip
+    group.add_argument("--saved_model_tags", default="serve", help="tags of the graph to serve, separated by commas")
+    group.add_argument("--max_num_load_retries", type=int, default=5, help="tries after a load that failed")
+    group.add_argument("--load_retry_interval_micros", type=int, default=60_000_000, help="time between two tries")
+    group.add_argument("--enable_model_warmup", **_BOOLEAN, default=True, help="ask a version's warm-up requests")
+    group.add_argument("--num_request_iterations_for_warmup", type=int, default=0, help="how often each; 0: once")
+    group.add_argument("--tensorflow_intra_op_parallelism", type=int, default=0, help="threads of an operation")
+    group.add_argument("--tensorflow_session_parallelism", type=int, default=0, help="the same")
+    own = parser.add_argument_group("flags that TensorFlow Serving has not")
+    own.add_argument(
+        "--max_request_megabytes", type=int, default=MOST_MEGABYTES,
+        help="size of a request over REST and gRPC; values of JSON take ten times as much memory while they are read",
+    )  # fmt: skip
+
+
+def options_of(flags: argparse.Namespace, host: str, port: int, grpc_port: int, poll_seconds: float) -> Options:
+    """What the flags say, beside what every command has options of its own for. Raises WrongUse."""
+    poll = flags.file_system_poll_wait_seconds
+    return Options(
+        host=host,
+        port=port if flags.rest_api_port is None else flags.rest_api_port,
+        grpc_port=grpc_port,
+        poll_seconds=poll_seconds if poll is None else poll,
+        rest_threads=flags.rest_api_num_threads,
+        rest_seconds=flags.rest_api_timeout_in_ms / 1000,
+        grpc_threads=flags.grpc_max_threads,
+        most_megabytes=flags.max_request_megabytes,
+        load=LoadOptions(
+            tags=tuple(tag for tag in flags.saved_model_tags.split(",") if tag),
+            warm_up_times=max(1, flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0,
+            retries=flags.max_num_load_retries,
+            retry_seconds=flags.load_retry_interval_micros / 1e6,
+            intra_op_threads=flags.tensorflow_intra_op_parallelism or flags.tensorflow_session_parallelism,
+        ),
+    )
+
+
+def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
+    """The flags among the arguments of a command that has options of its own. Raises WrongUse for anything else."""
+    parser = _Parser(prog=command, add_help=False, allow_abbrev=False)
+    add_flags(parser)
+    return parser.parse_args(list(arguments))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong by an error of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WrongUse(f"{self.prog}: {message}.")
+
+
+def _is_true(text: str) -> bool:
+    if text.lower() in ("true", "1"):
+        return True
+    if text.lower() in ("false", "0"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text} is neither true nor false")
+
+
+_BOOLEAN: dict[str, Any] = {"nargs": "?", "const": True, "type": _is_true, "metavar": "true|false"}

@@ -1,0 +1,63 @@
+"""What a model server can be told, with defaults that are right for most.
+
+Where TensorFlow Serving has a flag for it, the default is that flag's.
+Source: tensorflow/serving tensorflow_serving/model_servers/server.h.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from lakeloop.errors import WrongUse
+
+THREADS = 4 * (os.cpu_count() or 1)
+MOST_MEGABYTES = 256
+"""A request may have so many; its values take ten times as much memory while they are read from JSON."""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How versions are loaded.
+
+    `tags` name the graph of a SavedModel; a warm-up file's requests are each asked `warm_up_times` times (0: none is);
+    a load that fails is tried `retries` times more, `retry_seconds` apart.
+    """
+
+    tags: tuple[str, ...] = ("serve",)
+    warm_up_times: int = 1
+    retries: int = 5
+    retry_seconds: float = 60.0
+    intra_op_threads: int = 0
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where and how a server answers. Raises WrongUse for what cannot be.
+
+    `port` and `grpc_port` 0 take a free one. `rest_threads` bounds the inferences over REST of each model that run at a
+    time, `grpc_threads` those over gRPC of all; `rest_seconds` is the time an inference over REST has (0: no end).
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    grpc_port: int = 8500
+    poll_seconds: float = 1.0
+    rest_threads: int = THREADS
+    rest_seconds: float = 30.0
+    grpc_threads: int = max(32, THREADS)
+    most_megabytes: int = MOST_MEGABYTES
+    load: LoadOptions = field(default_factory=LoadOptions)
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("rest_api_num_threads", self.rest_threads, 1),
+            ("grpc_max_threads", self.grpc_threads, 1),
+            ("rest_api_timeout_in_ms", self.rest_seconds, 0),
+            ("max_request_megabytes", self.most_megabytes, 1),
+            ("max_num_load_retries", self.load.retries, 0),
+        ):
+            if value < least:
+                raise WrongUse(f"--{name} must be at least {least}, not {value:g}.")
+        if self.most_megabytes > 2047:
+            raise WrongUse(f"--max_request_megabytes can be 2047 at most, as gRPC counts, not {self.most_megabytes}.")
