@@ -17,6 +17,9 @@ from serving.model_server.status import RequestError, invalid, too_late
 
 BOM = b"\xef\xbb\xbf"
 
+MOST_LEVELS = 1_000_000
+"""Of nesting; each takes a hundred times the memory of its bracket."""
+
 _SPACE = re.compile(rb"[ \n\r\t]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
 _FRACTION = re.compile(rb"\.[0-9]*")
@@ -82,6 +85,8 @@ class Reader:
             steps += 1
             if steps % 4096 == 0 and time.monotonic() > self._deadline:
                 raise too_late()
+            if len(stack) > MOST_LEVELS:
+                raise _error(f"Nested more than {MOST_LEVELS} levels deep.", self.at)
             if stack and type(stack[-1][0]) is list and self._read_many(stack[-1][0]):
                 if self._peek() in b"\x00]},:":
                     raise _error(BAD_VALUE, self.at)

@@ -8,6 +8,7 @@ the next older version that can be loaded serves.
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import threading
@@ -101,12 +102,16 @@ class ServedModel:
 
     def unload_drained(self) -> None:
         """Frees the versions given up whose last request is answered."""
-        for loaded in [item for item in self.retired if item.running == 0]:
+        drained = [item for item in self.retired if item.running == 0]
+        for loaded in drained:
             with self._lock:
                 self.retired.remove(loaded)
             loaded.model.close()
             if loaded.version not in self.loaded:
                 self._set_state(loaded.version, State.END)
+        if drained:
+            del drained, loaded
+            gc.collect()  # a graph's Python objects hold each other, and the graph itself with them
 
     def close(self) -> None:
         """Unloads everything; no request may be running."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -50,6 +51,8 @@ def serve(
         from serving.model_server.lifecycle import Lifecycle
         from serving.model_server.rest import RestApi
 
+        gc.collect()
+        gc.freeze()  # what TensorFlow made of its own lives as long as the server: no need to look at it again
         lifecycle = Lifecycle(models, options.poll_seconds, options.load)
         grpc_server = GrpcServer(options.grpc_threads, options.most_megabytes * MEGABYTE)
         api = RestApi(lifecycle, options.rest_threads, options.rest_seconds, options.most_megabytes * MEGABYTE)

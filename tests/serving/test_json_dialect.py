@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serving.model_server import json_reader
 from serving.model_server.json_parser import parse
 from serving.model_server.signatures import NamedTensor, Signature
 from serving.model_server.status import Code, RequestError
@@ -81,6 +82,13 @@ def test_the_place_of_an_error_is_right_in_a_large_body() -> None:
     with pytest.raises(RequestError) as caught:
         parse(body)
     assert caught.value.message.endswith(f"at offset: {body.index(b'1e400')}")
+
+
+def test_brackets_alone_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_reader, "MOST_LEVELS", 3000)
+    with pytest.raises(RequestError) as caught:
+        parse(b"[" * 20_000_000)
+    assert caught.value.message == "JSON Parse error: Nested more than 3000 levels deep. at offset: 3001"
 
 
 @pytest.mark.parametrize("first", [b"[" * 1_000_000, b'{"a":' * 200_000])

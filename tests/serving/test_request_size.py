@@ -110,9 +110,9 @@ def test_compressed_body_that_cannot_be_inflated_is_refused(
     assert text in answer.json()["error"]
 
 
-def test_a_small_body_that_inflates_to_a_gigabyte_is_refused(client: httpx.Client) -> None:
-    packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
-    bomb = b"".join(packer.compress(b" " * MEGABYTE) for _ in range(1024)) + packer.flush()
+def test_a_small_body_that_inflates_to_much_is_refused(client: httpx.Client) -> None:
+    packer = zlib.compressobj(1, wbits=zlib.MAX_WBITS | 16)
+    bomb = b"".join(packer.compress(b" " * MEGABYTE) for _ in range(101)) + packer.flush()
     assert len(bomb) < 2 * MEGABYTE
     answer = client.post(FLOATS, content=bomb, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 413
