@@ -20,6 +20,7 @@ KEEP_ALIVE_SECONDS = 75
 PATIENCE_SECONDS = 75.0
 """How long a client may take to send a request's line and headers, from connecting or from their first byte."""
 MOST_HEADER_BYTES = 256 * 1024
+_HEAD = b"HTTP/1.1 "
 
 
 class AddressTaken(LakeloopError):
@@ -129,7 +130,7 @@ class _PatientProtocol(HttpToolsProtocol):
     _header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type]
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
@@ -176,6 +177,42 @@ class _PatientProtocol(HttpToolsProtocol):
         else:
             self._timer = None
             self.transport.close()
+
+
+class _OneWrite:
+    """A connection's transport that sends the head of an answer together with what follows it.
+
+    uvicorn writes a head and its body one after the other: two system calls, and two packets that wake the client
+    twice. A head that nothing follows goes in the loop's next turn.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send the data, unless it is a head: then with the next."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        elif data.startswith(_HEAD):
+            self._head = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is left, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
 
 def _allow_many_connections() -> None:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from lakeloop import http_server
 from lakeloop.http_server import AddressTaken, HttpServer, http_config, listen
 
 PATIENCE = 1.5
+SERVER_THREAD = "server under test"
 
 
 async def application(scope: dict[str, Any], receive: Callable[[], Any], send: Callable[..., Awaitable[None]]) -> None:
@@ -23,6 +25,11 @@ async def application(scope: dict[str, Any], receive: Callable[[], Any], send: C
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
+    if scope["path"] == "/head-first":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+        await asyncio.sleep(3 * PATIENCE)
+        await send({"type": "http.response.body", "body": b"1"})
+        return
     if scope["path"] == "/late":
         await asyncio.sleep(3 * PATIENCE)
     text = str(len(body)).encode()
@@ -38,7 +45,7 @@ def address() -> Iterator[tuple[str, int]]:
         ready = threading.Event()
         server = HttpServer(http_config(application, lifespan="off", grace_seconds=1), ready.set)
         where = listener.getsockname()
-        thread = threading.Thread(target=server.run, args=([listener],))
+        thread = threading.Thread(target=server.run, args=([listener],), name=SERVER_THREAD)
         thread.start()
         assert ready.wait(20)
         yield where
@@ -133,3 +140,28 @@ def test_an_address_that_cannot_be_had_is_one_sentence_with_the_remedy() -> None
         listen("192.0.2.1", 0, "gateway")
     with pytest.raises(AddressTaken, match=r"cannot listen on nowhere\.invalid:0 .*an address of this machine"):
         listen("nowhere.invalid", 0, "gateway")
+
+
+def writes() -> int:
+    """System calls that write, made by the server's thread so far."""
+    thread = next(thread for thread in threading.enumerate() if thread.name == SERVER_THREAD)
+    counts = Path(f"/proc/self/task/{thread.native_id}/io").read_text()
+    return int(counts.partition("syscw:")[2].split()[0])
+
+
+def test_a_head_and_its_body_are_sent_with_one_call(connection: socket.socket) -> None:
+    before = writes()
+    for _ in range(200):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        said = b""
+        while not said.endswith(b"\r\n\r\n0"):
+            said += connection.recv(65536)
+    assert writes() - before < 250, "200 answers"
+
+
+def test_a_head_that_nothing_follows_yet_is_sent_at_once(connection: socket.socket) -> None:
+    connection.sendall(b"GET /head-first HTTP/1.1\r\nHost: x\r\n\r\n")
+    began = time.monotonic()
+    assert connection.recv(65536).endswith(b"\r\n\r\n")
+    assert time.monotonic() - began < 2 * PATIENCE
+    assert connection.recv(65536) == b"1"
