@@ -65,4 +65,4 @@ def _forget(spark: SparkSession, contract: Contract, settings: Settings, source:
         there = spark.read.format("delta").load(bronze).columns
         new = [f"{quoted(name)} string" for name in contract.sources[source].columns if name not in there]
         if new:
-            spark.sql(f"ALTER TABLE delta.`{bronze}` ADD COLUMNS ({', '.join(new)})")
+            spark.sql(f"ALTER TABLE delta.{quoted(bronze)} ADD COLUMNS ({', '.join(new)})")

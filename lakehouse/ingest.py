@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import SparkSession
 
-from lakehouse.bronze import LandingReport, land, read_deliveries
+from lakehouse.bronze import LandingReport, land
 from lakehouse.contract_change import follow_contract
 from lakehouse.gold import GoldReport, build_gold
-from lakehouse.landing import DeliveryRecord
+from lakehouse.landing import DeliveryRecord, collated
 from lakehouse.layout import work_folder
 from lakehouse.lock import in_turn, only_one
 from lakehouse.new_truth import record_new_truth
 from lakehouse.no_space import disk_full_as_no_space
 from lakehouse.predictions import refine_predictions
+from lakehouse.provenance import deliveries
 from lakehouse.silver import SilverReport, refine
 from lakeloop.contract import Contract
 from lakeloop.events import Event
@@ -73,20 +74,26 @@ class IngestReport:
 
 
 def ingest(
-    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress = lambda line: None
+    spark: SparkSession,
+    contract: Contract,
+    settings: Settings,
+    progress: Progress = lambda line: None,
+    verify: bool = False,
 ) -> IngestReport:
     """Take everything new in the landing folder through bronze and silver to gold: the three steps in one go.
+
+    `verify`: files that seem to be known are hashed, so that other content of the same size and time is noticed.
 
     Raises:
         Busy: another ingest runs on this home.
         NoSpace: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
     with _alone(spark, contract, settings, progress):
-        before = read_deliveries(spark, settings)
+        before = deliveries(settings)
         landed: list[DeliveryRecord] = []
 
         def take(source: str) -> SourceReport:
-            report = land(spark, contract, settings, source, before)
+            report = land(spark, contract, settings, source, before, verify=verify)
             landed.extend(report.records)
             return _source_report(source, report, refine(spark, contract, settings, source))
 
@@ -97,15 +104,19 @@ def ingest(
 
 
 def bronze_step(
-    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress = lambda line: None
+    spark: SparkSession,
+    contract: Contract,
+    settings: Settings,
+    progress: Progress = lambda line: None,
+    verify: bool = False,
 ) -> IngestReport:
-    """The first step alone: new files into bronze, and the verdict on each; raises as `ingest`."""
+    """The first step alone: new files into bronze, and the verdict on each; arguments and errors as `ingest`."""
     with _alone(spark, contract, settings, progress):
-        before = read_deliveries(spark, settings)
+        before = deliveries(settings)
         landed: list[DeliveryRecord] = []
 
         def take(source: str) -> SourceReport:
-            report = land(spark, contract, settings, source, before)
+            report = land(spark, contract, settings, source, before, verify=verify)
             landed.extend(report.records)
             return _source_report(source, report, SilverReport())
 
@@ -184,7 +195,7 @@ def _source_report(source: str, landed: LandingReport, refined: SilverReport) ->
         taken=tuple(r.file for r in by_state["taken"]),
         repeated=tuple(r.file for r in by_state["repeated"]),
         refused=tuple(f"{source}/{r.file}: {r.reason}" for r in by_state["refused"]),
-        notices=(*landed.notices, *(f"{r.file}: {r.reason}; skipped" for r in by_state["repeated"])),
+        notices=(*landed.notices, *collated((r.file, f"{r.reason}; skipped") for r in by_state["repeated"])),
         known=landed.known,
         bronze_rows=landed.rows,
         silver_inserted=refined.inserted,

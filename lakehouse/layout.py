@@ -1,7 +1,9 @@
 """Where the lake's tables and the work files of their making live, and how small state files are written."""
 
 import json
+import logging
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ from lakeloop.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+log = logging.getLogger(__name__)
 LAYERS = ("bronze", "silver", "gold")
 DELIVERIES, REJECTS, TRAINING, MONTHLY = "deliveries", "rejects", "training", "monthly"
 REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "performance", "scores"
@@ -64,6 +67,11 @@ def hadoop_path(spark: "SparkSession", path: str) -> Any:
     return spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
 
 
+def glob_quoted(path: str) -> str:
+    """A path for Spark's readers of text files, which take `[`, `{`, `*` and the like for patterns."""
+    return re.sub(r"([\[\]{}*?,\\])", r"\\\1", path)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a small state file so that after a crash the old or the new content is there, never a mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,5 +84,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The state file's content; None where there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    """The state file's content; None where there is none, or where it is empty or cut: then its work is done again."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        log.warning("event=unreadable_state path=%s", path)
+        return None

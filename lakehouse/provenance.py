@@ -130,6 +130,36 @@ def rows_of_file(
     return _read(settings, table, version, columns, wanted)
 
 
+def corrected_since(settings: Settings, source: str, key: str, file: str, batch: int) -> bool:
+    """Whether bronze has rows of a later delivery for a key that a file of a batch brought.
+
+    Raises:
+        NotFound: there is no such table.
+    """
+    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
+
+    columns = [key, "_delivery", "_source_file", "_batch"]
+    rows = _read(settings, f"bronze/{source}", None, columns, ds.field("_batch") >= batch)
+    own = rows.filter((pc.field("_batch") == batch) & (pc.field("_source_file") == file))
+    if not own.num_rows:
+        return False
+    later = rows.filter(pc.field("_delivery") > pc.max(own["_delivery"]))
+    return bool(pc.any(pc.is_in(later[key], own[key].combine_chunks())).as_py())
+
+
+def months_of_batch(settings: Settings, source: str, batch: int, column: str) -> Mapping[str, Mapping[str, int]]:
+    """File -> month -> rows, of what a batch brought into bronze; raises as `rows_of_file`."""
+    import pyarrow.dataset as ds
+
+    columns = ["_source_file", column]
+    rows = _read(settings, f"bronze/{source}", None, columns, ds.field("_batch") == batch)
+    found: dict[str, dict[str, int]] = {}
+    for row in rows.group_by(columns).aggregate([([], "count_all")]).to_pylist():
+        found.setdefault(row["_source_file"], {})[row[column]] = row["count_all"]
+    return found
+
+
 def rows_with_keys(
     settings: Settings, table: str, version: int, key: str, keys: "pa.Array", columns: Sequence[str]
 ) -> "pa.Table":

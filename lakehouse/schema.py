@@ -17,8 +17,8 @@ REPLACED = "lakeloop_being_replaced"
 
 
 def quoted(name: str) -> str:
-    """A column name as SQL spells it."""
-    return f"`{name}`"
+    """A column name, or a table's path after `delta.`, as SQL spells it."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def literal(value: object) -> str:
@@ -142,7 +142,7 @@ def create_table(
     if exists:
         _replace(spark, path, body)
     else:
-        spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{path}` {body}")
+        spark.sql(f"CREATE TABLE IF NOT EXISTS delta.{quoted(path)} {body}")
 
 
 def _replace(spark: "SparkSession", path: str, body: str) -> None:

@@ -24,6 +24,7 @@ from lakehouse.layout import (
     checkpoint_path,
     delete_folder,
     folder_exists,
+    glob_quoted,
     read_json,
     table_path,
     work_folder,
@@ -132,7 +133,7 @@ def _files(spark: SparkSession, settings: Settings) -> DataFrame:
         .option("pathGlobFilter", f"*{FINISHED}")
         .option("maxFileAge", FOREVER)
         .option("maxBytesPerTrigger", BYTES_A_BATCH)
-        .load(str(request_log_folder(settings)))
+        .load(glob_quoted(str(request_log_folder(settings))))
     )
 
 

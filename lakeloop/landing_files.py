@@ -5,6 +5,7 @@ What the lake knows stands in a small file beside the sources' folders, which ev
 
 import json
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,19 +39,29 @@ def write_known(landing: Path, known: Mapping[str, Iterable[State]]) -> None:
 
 
 def landed_files(landing: Path, patterns: Mapping[str, str]) -> dict[str, State]:
-    """Every file whose name is one of its source's, with its state; `patterns`: source to regular expression."""
+    """Every file whose name is one of its source's, with its state; `patterns`: source to regular expression.
+
+    What only looks like a file (a folder, a named pipe, a link to nothing) never can be taken, so it is none.
+    """
     found = {}
     for source, pattern in patterns.items():
-        folder = landing / source
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        for path in _entries(landing / source):
             if path.suffix == PART or not re.match(pattern, path.name):
                 continue
             try:
-                stat = path.stat()
-            except FileNotFoundError:
+                status = path.stat()
+            except OSError:
                 continue
-            found[f"{source}/{path.name}"] = (stat.st_size, stat.st_mtime_ns // 1000)
+            if stat.S_ISREG(status.st_mode):
+                found[f"{source}/{path.name}"] = (status.st_size, status.st_mtime_ns // 1000)
     return found
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 @dataclass

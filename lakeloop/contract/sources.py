@@ -11,6 +11,8 @@ from lakeloop.contract.section import Name, Section, Text, mistake
 MONTH = r"^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])$"
 """The gateway takes events of 1970 to 2199."""
 NO_SEPARATORS = "\"'._+-\n\r\0"
+ANY_MONTH = "[0-9]{4}-(?:0[1-9]|1[0-2])"
+LAST_MONTH = "2199-12"
 
 
 class Key(Section):
@@ -26,6 +28,12 @@ class EventTime(Section):
     column: Name
     description: Text
     start: Annotated[str, StringConstraints(pattern=MONTH)]
+
+    def why_impossible(self, month: str) -> str:
+        """Why nothing of this use case can belong to `month` (`YYYY-MM`); '' where it can."""
+        if month < self.start:
+            return f"is before the use case's start, {self.start}"
+        return f"is after {LAST_MONTH}, the last month that events are taken of" if month > LAST_MONTH else ""
 
 
 class Source(Section):
@@ -64,8 +72,16 @@ class Source(Section):
     @cached_property
     def file_pattern(self) -> re.Pattern[str]:
         """Matches this source's file names, corrections (`policies-2023-01.v2.csv`) included."""
+        return self._names(ANY_MONTH)
+
+    def impossible_month(self, file: str) -> str:
+        """The month in a file name that is one of this source's but for it, e.g. `2023-13`; '' in any other name."""
+        match = self._names(r"\d{4}-\d{2}").match(file)
+        return match["month"] if match and not self.file_pattern.match(file) else ""
+
+    def _names(self, month: str) -> re.Pattern[str]:
         before, after = self.files.split("{month}")
         stem, dot, ending = after.rpartition(".")
         return re.compile(
-            rf"^{re.escape(before)}(?P<month>\d{{4}}-\d{{2}}){re.escape(stem)}(\.[\w-]+)?{re.escape(dot + ending)}$"
+            rf"\A{re.escape(before)}(?P<month>{month}){re.escape(stem)}(\.[\w-]+)?{re.escape(dot + ending)}\Z"
         )

@@ -1,5 +1,6 @@
 """Which landing files are complete, looked at without Spark and without Airflow."""
 
+import os
 from pathlib import Path
 
 from lakeloop.landing_files import Arrivals, landed_files, read_known, write_known
@@ -30,6 +31,18 @@ def test_what_stays_unknown_to_the_lake_is_told_again_and_what_it_knows_is_not()
     known = {"claims/a.csv": {(10, 1)}}
     assert arrivals.look(ONE, known, (), 900) == []
     assert arrivals.look({"claims/a.csv": (11, 2)}, known, ["claims/a.csv"], 901) == ["claims/a.csv"]
+
+
+def test_what_only_looks_like_a_file_has_not_landed(tmp_path: Path) -> None:
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    (folder / "claims-2023-01.csv").mkdir()
+    os.mkfifo(folder / "claims-2023-02.csv")
+    (folder / "claims-2023-03.csv").symlink_to("nowhere")
+    (folder / "claims-2023-04.csv").write_text("x")
+    assert list(landed_files(tmp_path, PATTERNS)) == ["claims/claims-2023-04.csv"]
+    (tmp_path / "policies").write_text("no folder")
+    assert landed_files(tmp_path, {"policies": ".*"}) == {}
 
 
 def test_parts_and_other_names_are_no_landed_files(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from lakehouse import gold, silver
-from lakehouse.bronze import land, read_deliveries
+from lakehouse.bronze import land
 from lakehouse.lock import only_one
+from lakehouse.provenance import deliveries
 from lakeloop.errors import Busy, NoSpace
 from tests.lakehouse.conftest import HEADER, Lake, claims, policy
 
-STEPS = ["staged", "pending written", "bronze appended", "deliveries appended", "pending removed"]
+STEPS = ["staged", "bronze appended", "deliveries appended"]
 
 
 class Crash(BaseException):
@@ -34,7 +35,7 @@ def test_a_crash_after_any_step_of_landing_loses_and_doubles_nothing(lake: Lake,
 
     with pytest.raises(Crash):
         land(lake.spark, lake.contract, lake.settings, "policies", [], crash)
-    before = read_deliveries(lake.spark, lake.settings)
+    before = deliveries(lake.settings)
     report = land(lake.spark, lake.contract, lake.settings, "policies", before)
     told = {r.file: r.state for r in [*before, *report.records]}
     assert told == {"policies-2023-01.csv": "taken", "policies-2023-02.csv": "refused"}

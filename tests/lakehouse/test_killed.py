@@ -27,7 +27,7 @@ def test_an_ingest_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_p
         return (lake / layer / "insurance" / name / "_delta_log" / f"{version:020d}.json").is_file
 
     stages = {
-        "files staged": (lake / "_work/insurance/policies/pending.json").is_file,
+        "files staged": (lake / "_work/insurance/policies/staging").is_dir,
         "rows in bronze, not yet in the ledger": committed("bronze/policies", 1),
         "rows in silver, the stream's progress not yet noted": committed("silver/policies", 1),
         "the second source in bronze": committed("bronze/claims", 1),
@@ -52,4 +52,4 @@ def test_an_ingest_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_p
         "claims-2023-01.csv", "policies-2023-01.csv", "policies-2023-02.csv"
     ]  # fmt: skip
     assert rows["gold/training"]["group_name"].value_counts().to_dict() == {"high": 580, "medium": 488, "low": 432}
-    assert not (lake / "_work/insurance/policies/pending.json").exists()
+    assert not (lake / "_work/insurance/policies/staging").exists()

@@ -1,0 +1,196 @@
+"""The ledger `bronze/deliveries`: what became of every delivered file; kept in step with bronze, without Spark.
+
+Bronze is written first, and its commit names the files whose rows it brings. So whatever was interrupted, moved or
+restored from a backup, the ledger can be made to say what is in bronze: rows that are not there are not taken.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+
+from lakehouse.landing import DeliveryRecord, collated
+from lakehouse.layout import DELIVERIES, read_json
+from lakehouse.lock import SHARED_TABLES
+from lakehouse.provenance import deliveries, file_rows, row_count
+from lakehouse.schema import KEEP_HISTORY
+from lakeloop.lake_tables import lake_table_path, open_lake_table
+from lakeloop.settings import Settings
+
+log = logging.getLogger(__name__)
+LEDGER = f"bronze/{DELIVERIES}"
+COLUMNS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("source", "file", "sha256")),
+        *((name, pa.int64()) for name in ("bytes", "rows")),
+        *((name, pa.timestamp("us", "UTC")) for name in ("modified_at", "ingested_at")),
+        ("batch", pa.int64()),
+        *((name, pa.string()) for name in ("state", "reason")),
+    ]
+)
+FILES, TIMES = "files", ("modified_at", "ingested_at")
+NEWEST_COMMITS = 10
+
+
+def transaction(settings: Settings, source: str) -> str:
+    """The name under which a source's batches are numbered in the log of its bronze table."""
+    return f"{settings.use_case}/{source}"
+
+
+def next_batch(settings: Settings, source: str, known: Iterable[DeliveryRecord]) -> int:
+    """A number that neither the ledger nor bronze ever had, whichever of them was restored from a backup."""
+    name = transaction(settings, source)
+    bronze = _last_batch(open_lake_table(settings, f"bronze/{source}"), name)
+    ledger = _last_batch(open_lake_table(settings, LEDGER), f"{name}/{DELIVERIES}")
+    return max(bronze, ledger, *(record.batch for record in known)) + 1
+
+
+def append_records(settings: Settings, source: str, records: Sequence[DeliveryRecord]) -> None:
+    """Add a batch's records; the table is made where there is none."""
+    with SHARED_TABLES:
+        name = f"{transaction(settings, source)}/{DELIVERIES}"
+        done = CommitProperties(app_transactions=[Transaction(name, records[0].batch)])
+        write_deltalake(_ledger(settings), _table(records), mode="append", commit_properties=done)
+
+
+def commit_note(records: Sequence[DeliveryRecord], clock: int) -> str:
+    """What the commit of a batch says in bronze: its number, the clock, and the files it brings."""
+    files = [asdict(r) | {name: getattr(r, name).isoformat() for name in TIMES} for r in records if r.state == "taken"]
+    return json.dumps({"batch": records[0].batch, "clock": clock, FILES: files})
+
+
+def written_rows(settings: Settings, source: str, batch: int) -> int:
+    """How many rows bronze's log says that batch has just brought; 0 where it did not."""
+    table = open_lake_table(settings, f"bronze/{source}")
+    return 0 if table is None else _written(table.history(NEWEST_COMMITS)).get(batch, 0)
+
+
+def in_step(
+    settings: Settings, source: str, known: Sequence[DeliveryRecord], pending: Path
+) -> tuple[list[DeliveryRecord], list[DeliveryRecord], list[str]]:
+    """The ledger of a source made to say what is in bronze: all its records, those that were new to it, and notices.
+
+    `pending`: where older releases noted a batch they were about to write.
+    """
+    table = open_lake_table(settings, f"bronze/{source}")
+    last = _last_batch(table, transaction(settings, source))
+    in_ledger = {record.batch for record in known}
+    adopted = [r for r in _left_behind(pending, source) if r.batch not in in_ledger and r.batch <= last]
+    if table is not None and last > max((r.batch for r in known if r.state == "taken" and r.rows), default=0):
+        in_ledger |= {record.batch for record in adopted}
+        adopted += [r for r in _noted(table.history(), source) if r.batch not in in_ledger]
+    if adopted:
+        _rewrite(settings, source, adopted)
+        log.info("event=ledger_completed source=%s files=%d", source, len(adopted))
+    pending.unlink(missing_ok=True)
+    records = [*known, *adopted]
+    there = 0 if table is None else row_count(settings, f"bronze/{source}", table.version())
+    if there is None or there == sum(r.rows for r in records if r.state == "taken"):
+        return records, adopted, []
+    amended, told = _amended(settings, source, records, table)
+    _rewrite(settings, source, amended)
+    log.warning("event=ledger_amended source=%s files=%d", source, len(amended))
+    changed = {(r.file, r.batch) for r in amended}
+    kept = [r for r in records if r.state != "taken" or (r.file, r.batch) not in changed]
+    return [*kept, *amended], adopted, collated(told)
+
+
+def _amended(
+    settings: Settings, source: str, records: Sequence[DeliveryRecord], table: DeltaTable | None
+) -> tuple[list[DeliveryRecord], list[tuple[str, str]]]:
+    """The records that say otherwise than bronze, as they should be, and what to tell of each file."""
+    there: Mapping[tuple[str, int], int] = {}
+    written: Mapping[int, int] = {}
+    if table is not None:
+        there = file_rows(settings, f"bronze/{source}", table.version())
+        written = _written(table.history())
+    taken = {(r.file, r.batch): r for r in records if r.state == "taken"}
+    of_batch: dict[int, int] = {}
+    for record in taken.values():
+        of_batch[record.batch] = of_batch.get(record.batch, 0) + record.rows
+    amended, told = [], []
+    for place, record in taken.items():
+        found = there.get(place, 0)
+        if found == record.rows:
+            continue
+        what = f"{record.rows:,} rows were taken in batch {record.batch}, {found:,} are in bronze"
+        if found < record.rows and written.get(record.batch, 0) == of_batch[record.batch]:
+            amended.append(replace(record, rows=found, reason=f"{what}: the others were removed there later"))
+            told.append((record.file, f"{what}: the others were removed there; the file is not taken again"))
+        else:
+            amended.append(replace(record, rows=found, sha256="", reason=f"{what}: it is not whole"))
+            told.append((record.file, f"{what}; it is taken again, or deliver it again if it is not there any more"))
+    for (file, batch), rows in there.items():
+        if (file, batch) not in taken:
+            what = f"{rows:,} rows of batch {batch} are in bronze, of which the ledger knew nothing"
+            epoch = datetime.fromtimestamp(0, UTC)
+            amended.append(DeliveryRecord(source, file, "", 0, rows, epoch, epoch, batch, "taken", what))
+            told.append((file, f"{what}; it is taken again if it is still there"))
+    return amended, told
+
+
+def _noted(history: Iterable[Mapping[str, Any]], source: str) -> list[DeliveryRecord]:
+    """The files that bronze's commits say they brought, oldest first; those of older releases do not say it."""
+    commits = reversed(list(history))
+    return [_record(file) for commit in commits for file in _note(commit).get(FILES, ()) if file["source"] == source]
+
+
+def _left_behind(pending: Path, source: str) -> list[DeliveryRecord]:
+    """The batch an older release was about to write when it was interrupted; [] where its note cannot be read."""
+    try:
+        return [_record(item) for item in read_json(pending)["records"] if item["source"] == source]
+    except (TypeError, KeyError, ValueError):
+        return []
+
+
+def _record(item: Mapping[str, Any]) -> DeliveryRecord:
+    return DeliveryRecord(**{**item, **{name: datetime.fromisoformat(item[name]) for name in TIMES}})
+
+
+def _written(history: Iterable[Mapping[str, Any]]) -> dict[int, int]:
+    """Batch -> rows its commits wrote."""
+    rows: dict[int, int] = {}
+    for commit in history:
+        batch = _note(commit).get("batch")
+        if batch is not None:
+            rows[batch] = rows.get(batch, 0) + int(commit.get("operationMetrics", {}).get("numOutputRows", 0))
+    return rows
+
+
+def _note(commit: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        note = json.loads(commit.get("userMetadata") or "{}")
+    except ValueError:
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _last_batch(table: DeltaTable | None, name: str) -> int:
+    return 0 if table is None else table.transaction_version(name) or 0
+
+
+def _rewrite(settings: Settings, source: str, records: Sequence[DeliveryRecord]) -> None:
+    """Put records in the place of those of the same file and batch, which earlier versions keep."""
+    with SHARED_TABLES:
+        new = {(r.source, r.file, r.batch): r for r in records}
+        old = [r for r in deliveries(settings) if (r.source, r.file, r.batch) not in new]
+        write_deltalake(_ledger(settings), _table([*old, *records]), mode="overwrite")
+
+
+def _ledger(settings: Settings) -> DeltaTable:
+    found = open_lake_table(settings, LEDGER)
+    if found is not None:
+        return found
+    path = lake_table_path(settings, LEDGER)
+    comment = "Every delivered file and what became of it"
+    return DeltaTable.create(path, COLUMNS, mode="ignore", description=comment, configuration=dict(KEEP_HISTORY))
+
+
+def _table(records: Sequence[DeliveryRecord]) -> pa.Table:
+    return pa.Table.from_pylist([asdict(r) for r in records], COLUMNS)
