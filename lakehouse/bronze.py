@@ -20,7 +20,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.landing import Admission, DeliveryRecord, Layout, admit, collated
 from lakehouse.layout import glob_quoted, table_path, work_folder
-from lakehouse.ledger import append_records, commit_note, in_step, next_batch, transaction, written_rows
+from lakehouse.ledger import commit_note, in_step, next_batch, transaction, write_records, written_rows
 from lakehouse.provenance import corrected_since, months_of_batch
 from lakehouse.quoted_lines import LINE_BREAK
 from lakehouse.schema import bronze_columns, create_table
@@ -97,7 +97,7 @@ def land(
     if admission.verdicts:
         admission = _append(spark, contract, settings, source, admission, look)
         step("bronze appended")
-        append_records(settings, source, admission.verdicts)
+        write_records(settings, admission.verdicts)
         step("deliveries appended")
         log.info("event=landed source=%s batch=%d files=%d", source, batch, len(admission.verdicts))
         if any(r.rows for r in admission.taken):

@@ -12,27 +12,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import DeltaTable
 
 from lakehouse.landing import DeliveryRecord, collated
 from lakehouse.layout import DELIVERIES, read_json
 from lakehouse.lock import SHARED_TABLES
-from lakehouse.provenance import deliveries, file_rows, row_count
-from lakehouse.schema import KEEP_HISTORY
-from lakeloop.lake_tables import lake_table_path, open_lake_table
+from lakehouse.provenance import file_rows, row_count
+from lakehouse.small_tables import SmallTable, column, merge_rows
+from lakeloop.lake_tables import open_lake_table
 from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
 LEDGER = f"bronze/{DELIVERIES}"
-COLUMNS = pa.schema(
-    [
-        *((name, pa.string()) for name in ("source", "file", "sha256")),
-        *((name, pa.int64()) for name in ("bytes", "rows")),
-        *((name, pa.timestamp("us", "UTC")) for name in ("modified_at", "ingested_at")),
-        ("batch", pa.int64()),
-        *((name, pa.string()) for name in ("state", "reason")),
-    ]
+TABLE = SmallTable(
+    LEDGER,
+    (
+        *(column(name, "string") for name in ("source", "file", "sha256")),
+        *(column(name, "long") for name in ("bytes", "rows")),
+        *(column(name, "timestamp") for name in ("modified_at", "ingested_at")),
+        column("batch", "long"),
+        *(column(name, "string") for name in ("state", "reason")),
+    ),
+    key=("source", "file", "batch"),
+    comment="Every delivered file and what became of it",
 )
 FILES, TIMES = "files", ("modified_at", "ingested_at")
 NEWEST_COMMITS = 10
@@ -47,16 +49,14 @@ def next_batch(settings: Settings, source: str, known: Iterable[DeliveryRecord])
     """A number that neither the ledger nor bronze ever had, whichever of them was restored from a backup."""
     name = transaction(settings, source)
     bronze = _last_batch(open_lake_table(settings, f"bronze/{source}"), name)
-    ledger = _last_batch(open_lake_table(settings, LEDGER), f"{name}/{DELIVERIES}")
+    ledger = _last_batch(open_lake_table(settings, LEDGER), f"{name}/{DELIVERIES}")  # of older releases
     return max(bronze, ledger, *(record.batch for record in known)) + 1
 
 
-def append_records(settings: Settings, source: str, records: Sequence[DeliveryRecord]) -> None:
-    """Add a batch's records; the table is made where there is none."""
+def write_records(settings: Settings, records: Sequence[DeliveryRecord]) -> None:
+    """Add records, or put them in the place of those of the same file and batch; earlier versions stay readable."""
     with SHARED_TABLES:
-        name = f"{transaction(settings, source)}/{DELIVERIES}"
-        done = CommitProperties(app_transactions=[Transaction(name, records[0].batch)])
-        write_deltalake(_ledger(settings), _table(records), mode="append", commit_properties=done)
+        merge_rows(settings, TABLE, [asdict(record) for record in records])
 
 
 def commit_note(records: Sequence[DeliveryRecord], clock: int) -> str:
@@ -86,7 +86,7 @@ def in_step(
         in_ledger |= {record.batch for record in adopted}
         adopted += [r for r in _noted(table.history(), source) if r.batch not in in_ledger]
     if adopted:
-        _rewrite(settings, source, adopted)
+        write_records(settings, adopted)
         log.info("event=ledger_completed source=%s files=%d", source, len(adopted))
     pending.unlink(missing_ok=True)
     records = [*known, *adopted]
@@ -94,7 +94,7 @@ def in_step(
     if there is None or there == sum(r.rows for r in records if r.state == "taken"):
         return records, adopted, []
     amended, told = _amended(settings, source, records, table)
-    _rewrite(settings, source, amended)
+    write_records(settings, amended)
     log.warning("event=ledger_amended source=%s files=%d", source, len(amended))
     changed = {(r.file, r.batch) for r in amended}
     kept = [r for r in records if r.state != "taken" or (r.file, r.batch) not in changed]
@@ -173,24 +173,3 @@ def _note(commit: Mapping[str, Any]) -> dict[str, Any]:
 
 def _last_batch(table: DeltaTable | None, name: str) -> int:
     return 0 if table is None else table.transaction_version(name) or 0
-
-
-def _rewrite(settings: Settings, source: str, records: Sequence[DeliveryRecord]) -> None:
-    """Put records in the place of those of the same file and batch, which earlier versions keep."""
-    with SHARED_TABLES:
-        new = {(r.source, r.file, r.batch): r for r in records}
-        old = [r for r in deliveries(settings) if (r.source, r.file, r.batch) not in new]
-        write_deltalake(_ledger(settings), _table([*old, *records]), mode="overwrite")
-
-
-def _ledger(settings: Settings) -> DeltaTable:
-    found = open_lake_table(settings, LEDGER)
-    if found is not None:
-        return found
-    path = lake_table_path(settings, LEDGER)
-    comment = "Every delivered file and what became of it"
-    return DeltaTable.create(path, COLUMNS, mode="ignore", description=comment, configuration=dict(KEEP_HISTORY))
-
-
-def _table(records: Sequence[DeliveryRecord]) -> pa.Table:
-    return pa.Table.from_pylist([asdict(r) for r in records], COLUMNS)

@@ -16,7 +16,7 @@ from lakehouse import bronze
 from lakehouse.bronze import LandingReport, land
 from lakehouse.landing import DeliveryRecord
 from lakehouse.layout import work_folder
-from lakehouse.ledger import COLUMNS, LEDGER, append_records
+from lakehouse.ledger import LEDGER, TABLE, write_records
 from lakehouse.provenance import deliveries
 from lakehouse.schema import bronze_columns, create_table
 from lakeloop.errors import LakeloopError
@@ -123,7 +123,7 @@ def test_a_ledger_that_was_restored_from_a_backup_is_completed_and_new_files_are
     whole = claimed.rows(LEDGER).sort_values("batch")
     shutil.rmtree(claimed.folder(LEDGER))
     before = DeliveryRecord(**whole.to_dict("records")[0])
-    append_records(claimed.settings, "claims", [before])
+    write_records(claimed.settings, [before])
     claimed.deliver("claims", "claims-2023-03.csv", claims("2023-03", 5))
     report = take(claimed)
     assert [(r.file, r.batch) for r in report.records] == [("claims-2023-02.csv", 2), ("claims-2023-03.csv", 3)]
@@ -148,7 +148,7 @@ def test_what_the_ledger_calls_taken_and_bronze_does_not_have_is_taken_again(cla
         "sha256": "ab",
         "rows": 2,
     }
-    append_records(claimed.settings, "claims", [DeliveryRecord(**lost)])
+    write_records(claimed.settings, [DeliveryRecord(**lost)])
     report = take(claimed)
     assert report.notices == (
         "claims-2023-03.csv: 2 rows were taken in batch 3, 0 are in bronze; it is taken again, or deliver it again if "
@@ -269,7 +269,7 @@ def test_a_file_that_spark_cannot_read_is_refused_and_the_others_are_taken(
 
 
 def test_the_ledger_s_columns_are_those_of_a_record() -> None:
-    assert COLUMNS.names == list(DeliveryRecord.__dataclass_fields__)
+    assert [column.name for column in TABLE.columns] == list(DeliveryRecord.__dataclass_fields__)
 
 
 def test_a_home_with_brackets_and_quotes_in_its_path_works(spark: SparkSession, tmp_path: Path) -> None:
