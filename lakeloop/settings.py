@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakeloop.errors import WrongUse
 
+NOT_IN_PATHS = "%[]\\^|"
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -151,3 +152,14 @@ def load_settings(**overrides: object) -> Settings:
             for e in error.errors()
         ]
         raise WrongUse("\n  ".join(["settings that cannot be used:", *wrong])) from None
+
+
+def check_lake_path(settings: Settings) -> None:
+    """Raises WrongUse if the lake would lie below a folder whose name Delta's library cannot write to."""
+    path = settings.area("lake")
+    found = sorted({character for character in path if character in NOT_IN_PATHS})
+    if found and "://" not in path:
+        raise WrongUse(
+            f"the lake would be at {path}, and Delta tables cannot be written below a folder with {' or '.join(found)} "
+            "in its name; set LAKELOOP_HOME (or LAKELOOP_LAKE) to another one"
+        )

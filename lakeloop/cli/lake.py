@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The lakehouse: bronze, silver, gold in Delta Lake on Spark.")
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="e.g. gold/training, or training where that is clear.")]
+Verify = Annotated[
+    bool,
+    typer.Option("--verify", help="Hash files that seem known: finds other content of the same size and time."),
+]
 Version = Annotated[int | None, typer.Option("--version", min=0, help="A Delta version; default: the newest.")]
 
 
@@ -32,7 +36,7 @@ app.command("keep-java", hidden=True)(keep_java)
 
 
 @app.command()
-def ingest(use_case: UseCase = "") -> None:
+def ingest(verify: Verify = False, use_case: UseCase = "") -> None:
     """Take everything new in the landing folder through bronze and silver to gold.
 
     Rows that break the contract go to silver/rejects with file, line and reason; a file that cannot be taken is
@@ -40,16 +44,16 @@ def ingest(use_case: UseCase = "") -> None:
     """
     settings, contract = open_use_case(use_case)
     with spark_of(settings) as spark:
-        report = ingest_with(spark, settings, contract)
+        report = ingest_with(spark, settings, contract, verify)
     _fail_if_refused(report)
 
 
-def ingest_with(spark: "SparkSession", settings: Settings, contract: Contract) -> "IngestReport":
+def ingest_with(spark: "SparkSession", settings: Settings, contract: Contract, verify: bool = False) -> "IngestReport":
     """Ingest, saying what was taken, what was rejected and why."""
     from lakehouse.ingest import ingest as take_in
 
     with console.status("ingesting …"):
-        report = take_in(spark, contract, settings, _say)
+        report = take_in(spark, contract, settings, _say, verify)
     _tell_sources(report)
     _tell_truth(report)
     if not report.changed:
@@ -62,6 +66,7 @@ def bronze(
     go_on: Annotated[
         bool, typer.Option("--go-on", help="Refused files are told, and do not fail the command.")
     ] = False,
+    verify: Verify = False,
     use_case: UseCase = "",
 ) -> None:
     """Step 1 of an ingest alone: new landing files into bronze, as delivered, each once."""
@@ -69,7 +74,7 @@ def bronze(
 
     settings, contract = open_use_case(use_case)
     with spark_of(settings) as spark:
-        report = bronze_step(spark, contract, settings, _say)
+        report = bronze_step(spark, contract, settings, _say, verify)
     _tell_sources(report)
     _give(report)
     if go_on:

@@ -10,7 +10,7 @@ import typer
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import WrongUse
-from lakeloop.settings import Settings, load_settings
+from lakeloop.settings import Settings, check_lake_path, load_settings
 
 UseCase = Annotated[
     str,
@@ -29,12 +29,14 @@ def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:
     """The settings and the checked contract of a use case.
 
     Raises:
-        WrongUse: no use case is named anywhere, or its folder has another name than its contract says.
+        WrongUse: no use case is named anywhere, its folder has another name than its contract says, or the lake's
+            folder has a name that Delta cannot write to.
         ContractError: its contract has mistakes.
     """
     settings = load_settings(use_case=use_case)
     if not settings.use_case:
         raise WrongUse("no use case: name one with --use-case or LAKELOOP_USE_CASE")
+    check_lake_path(settings)
     contract = load_contract(settings.contract_path)
     check_folder(settings.contract_path, contract)
     return settings, contract

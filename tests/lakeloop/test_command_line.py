@@ -78,6 +78,14 @@ def test_without_a_pushed_model_a_sentence_names_the_remedy(lakeloop: Run, argum
     assert "lakeloop train" in answer.stderr and "Traceback" not in answer.stderr
 
 
+def test_a_home_that_delta_cannot_write_to_is_refused_before_anything_starts(lakeloop: Run, tmp_path: Path) -> None:
+    answer = lakeloop("lake", "ingest", LAKELOOP_HOME=str(tmp_path / "my [home] 100%"))
+    assert answer.returncode == 2
+    text = " ".join(answer.stderr.split())
+    assert "cannot be written below a folder with % or [ or ] in its name; set LAKELOOP_HOME" in text
+    assert not (tmp_path / "my [home] 100%").exists()
+
+
 def test_a_missing_java_is_named_with_its_remedy(lakeloop: Run, tmp_path: Path) -> None:
     answer = lakeloop("lake", "ingest", JAVA_HOME=str(tmp_path))
     assert answer.returncode == 1
