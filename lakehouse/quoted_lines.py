@@ -22,24 +22,25 @@ def joined_records(chunks: Iterator[bytes], separator: str, fields: int) -> Iter
     RECORD_BYTES are not joined.
     """
     record: re.Pattern[bytes] | None = None
-    held = b""
+    line, given = b"", 0  # the line that is not complete yet, and how much of it was given out already
     for chunk in chunks:
-        chunk = held + chunk
-        if b'"' in chunk:
-            record = record or _record_pattern(separator.encode(), fields)
-            done, held = _join(chunk, record, at_end=False)
-            yield done
-        else:
+        if b'"' not in chunk and given == len(line):
             end = chunk.rfind(b"\n") + 1
-            held = chunk[end:]
-            yield chunk[:end]
-        if len(held) > HELD_BYTES:  # one line: longer than any that is taken
-            yield held
-            held = b""
-    if held and record:
-        held, rest = _join(held, record, at_end=True)
-        held += rest
-    yield held
+            line = chunk[end:] if end else line + chunk
+            given = len(line)
+            yield chunk
+            continue
+        record = record or _record_pattern(separator.encode(), fields)
+        done, line = _join(line + chunk, record, at_end=False)
+        yield done[given:]
+        given = max(0, given - len(done))
+        if len(line) > HELD_BYTES:  # longer than any line that is taken
+            yield line[given:]
+            given = len(line)
+    if record and given < len(line):
+        done, line = _join(line, record, at_end=True)
+        line = done + line
+    yield line[given:]
 
 
 def _join(data: bytes, record: re.Pattern[bytes], at_end: bool) -> tuple[bytes, bytes]:
