@@ -9,21 +9,23 @@ import shutil
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyarrow import csv
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as sf
 
-from lakehouse.layout import TRAINING, table_exists, table_path
-from lakehouse.metrics import table_version
+from lakehouse.layout import TRAINING
 from lakehouse.schema import literal, quoted
-from lakehouse.tables import read_table
+from lakehouse.tables import open_table, read_table
 from lakeloop.clock import month_spans
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
 from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
 ROWS_A_SHARD = 250_000
@@ -31,7 +33,7 @@ TABLE = f"gold/{TRAINING}"
 
 
 def export(
-    spark: SparkSession,
+    spark: "SparkSession",
     contract: Contract,
     settings: Settings,
     version: int | None = None,
@@ -46,18 +48,16 @@ def export(
         NotFound: no such version, or months without labelled rows; the text says when their truth arrives.
         LakeloopError: one of the two splits would be empty.
     """
-    rows = _training(spark, contract, settings, version)
-    path = table_path(settings, "gold", TRAINING)
-    version = table_version(spark, path) if version is None else version
-    name = str(version) if months is None else f"{version}-m{months[0]}-{months[1]}"
-    folder = settings.folder("export") / name
+    version = _version_of(contract, settings, version)
+    folder = _folder(settings, version, months)
     if _is_whole(folder):
         return folder / FILE_NAME
+    rows = read_table(spark, settings, TABLE, version)
     counts = _check_months(rows, contract, months)
     if months is not None:
-        first, last = contract.month_name(months[0]), contract.month_name(months[1])
-        rows = rows.where(sf.col(quoted(contract.event_time.column)).between(first, last))
-    part = folder.with_name(f".{name}-{uuid.uuid4().hex[:8]}.part")
+        first, last = (literal(contract.month_name(month)) for month in months)
+        rows = rows.where(f"{quoted(contract.event_time.column)} BETWEEN {first} AND {last}")
+    part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
     try:
         files = _write_shards(with_split(rows, contract), contract, counts, part)
         manifest = Manifest(
@@ -84,6 +84,14 @@ def export(
     return folder / FILE_NAME
 
 
+def finished_export(
+    contract: Contract, settings: Settings, version: int | None = None, months: tuple[int, int] | None = None
+) -> Path | None:
+    """The manifest of what `export` would give, where that is there already; needs no Spark. Raises as that does."""
+    folder = _folder(settings, _version_of(contract, settings, version), months)
+    return folder / FILE_NAME if _is_whole(folder) else None
+
+
 def export_columns(contract: Contract) -> tuple[str, ...]:
     """The CSV's header: key, event time, features in the contract's order, class id."""
     return (contract.key.column, contract.event_time.column, *contract.features, contract.label.name)
@@ -99,19 +107,15 @@ def export_query(contract: Contract, version: int, months: tuple[int, int] | Non
     return f"{query} ORDER BY {quoted(contract.key.column)}"
 
 
-def with_split(rows: DataFrame, contract: Contract) -> DataFrame:
+def with_split(rows: "DataFrame", contract: Contract) -> "DataFrame":
     """Rows with `_hash`: the first 8 hex digits of sha256('salt:key') as a number. Divisible by `every`: eval."""
+    from pyspark.sql import functions as sf
+
     salted = sf.concat(sf.lit(f"{contract.split.salt}:"), sf.col(quoted(contract.key.column)))
     number = sf.conv(sf.substring(sf.sha2(salted, 256), 1, 8), 16, 10).cast("bigint")
     return rows.withColumn("_hash", number).withColumn(
         "_split", sf.when(sf.col("_hash") % contract.split.every == 0, "eval").otherwise("train")
     )
-
-
-def labelled_months(rows: DataFrame, contract: Contract) -> dict[str, int]:
-    """Rows of each month in `rows`, oldest first."""
-    counts = rows.groupBy(quoted(contract.event_time.column)).count().collect()
-    return dict(sorted((row[0], row[1]) for row in counts))
 
 
 def no_truth(contract: Contract, month: int, known: dict[str, int]) -> str:
@@ -126,15 +130,21 @@ def no_truth(contract: Contract, month: int, known: dict[str, int]) -> str:
     return f"{text}. Labelled months: {month_spans(numbers) or 'none yet'}"
 
 
-def _training(spark: SparkSession, contract: Contract, settings: Settings, version: int | None) -> DataFrame:
-    if not table_exists(spark, table_path(settings, "gold", TRAINING)):
+def _version_of(contract: Contract, settings: Settings, version: int | None) -> int:
+    """The version asked for, by default the newest."""
+    if not has_lake_table(settings, TABLE):
         raise NotFound(
             f"{TABLE} of use case {contract.use_case} does not exist yet: deliver files and run `lakeloop lake ingest`"
         )
-    return read_table(spark, settings, TABLE, version)
+    return open_table(settings, TABLE, version).version()
 
 
-def _check_months(rows: DataFrame, contract: Contract, months: tuple[int, int] | None) -> dict[str, int]:
+def _folder(settings: Settings, version: int, months: tuple[int, int] | None) -> Path:
+    name = str(version) if months is None else f"{version}-m{months[0]}-{months[1]}"
+    return settings.folder("export") / name
+
+
+def _check_months(rows: "DataFrame", contract: Contract, months: tuple[int, int] | None) -> dict[str, int]:
     """Rows of train and eval in `months`; raises where a month asked for or one of the splits has none."""
     month = quoted(contract.event_time.column)
     counted = with_split(rows, contract).groupBy(month, "_split").count().collect()
@@ -159,7 +169,9 @@ def _check_months(rows: DataFrame, contract: Contract, months: tuple[int, int] |
     return by_split
 
 
-def _write_shards(rows: DataFrame, contract: Contract, counts: dict[str, int], folder: Path) -> list[ExportedFile]:
+def _write_shards(rows: "DataFrame", contract: Contract, counts: dict[str, int], folder: Path) -> list[ExportedFile]:
+    from pyspark.sql import functions as sf
+
     shards = {split: max(1, round(count / ROWS_A_SHARD)) for split, count in counts.items()}
     many = sf.when(sf.col("_split") == "eval", shards["eval"]).otherwise(shards["train"])
     shard = ((sf.col("_hash") / contract.split.every).cast("bigint") % many).cast("int")

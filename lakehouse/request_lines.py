@@ -9,6 +9,7 @@ from lakehouse.judge import SHOWN, fits, problem, typed_value
 from lakehouse.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
+from lakeloop.request_record import EARLIEST, LATEST
 
 RECORD = (
     "request_id string, key string, at string, answered_at string, features string, prediction string, class_id int, "
@@ -20,6 +21,7 @@ REQUIRED = (
 ANSWER = ("prediction", "class_id", "probabilities", "predictor_type", "reason", "model_version", "latency_ms")
 OWN = (*REQUIRED, "line", "key", "probabilities", "confidence", "reason_kind", "model_version")
 PREDICTORS = ("model", "rules")
+TIMES = ("at", "answered_at")
 TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d"
 BRONZE = (
     "line string COMMENT 'one answered request, JSON as the gateway wrote it', "
@@ -158,7 +160,7 @@ def _typed(contract: Contract) -> list[Column]:
 def _conditions(contract: Contract) -> list[Column]:
     classes = contract.label.class_names
     return [
-        *(_is_time(name) for name in ("at", "answered_at")),
+        *(_is_time(name) & _in_years(name) for name in TIMES),
         *(fits(contract, name, feature) for name, feature in contract.features.items()),
         sf.col("r_prediction").isin(*classes),
         _class_of_prediction(contract) == sf.col("r_class_id"),
@@ -174,7 +176,11 @@ def _problems(contract: Contract) -> list[Column]:
     return [
         *(
             sf.when(~sf.coalesce(_is_time(name), sf.lit(False)), _found(name, ", not an ISO 8601 time"))
-            for name in ("at", "answered_at")
+            for name in TIMES
+        ),
+        *(
+            sf.when(_is_time(name) & ~_in_years(name), _found(name, f"; allowed: {EARLIEST:%Y} to {LATEST:%Y} in UTC"))
+            for name in TIMES
         ),
         *(problem(contract, name, feature) for name, feature in contract.features.items()),
         sf.when(~sf.col("r_prediction").isin(*classes), _found("prediction", f"; allowed: {', '.join(classes)}")),
@@ -187,6 +193,10 @@ def _problems(contract: Contract) -> list[Column]:
 def _is_time(name: str) -> Column:
     text = sf.col(f"r_{name}")
     return text.rlike(TIME) & sf.try_to_timestamp(text).isNotNull()
+
+
+def _in_years(name: str) -> Column:
+    return sf.try_to_timestamp(sf.col(f"r_{name}")).between(sf.lit(EARLIEST), sf.lit(LATEST))
 
 
 def _class_of_prediction(contract: Contract) -> Column:

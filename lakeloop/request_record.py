@@ -1,5 +1,6 @@
 """One answered request as a line of the request log: what the gateway writes and the lakehouse reads."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -7,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lakeloop.settings import Settings
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999999, UTC)
+"""Times of a request lie between these: what reads them later cannot tell any time there is."""
 FINISHED, OPEN = ".jsonl", ".jsonl.part"
 
 

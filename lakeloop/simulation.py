@@ -118,7 +118,7 @@ def questions_of(contract: Contract, settings: Settings, month: int, label: str)
     frame = sample_month(contract, settings, month)
     first = _month_start(contract, month)
     step = (_month_start(contract, month + 1) - first) / len(frame)
-    keys = frame[contract.key.column].astype(str)
+    keys = frame[contract.key.column]
     rows = frame[list(contract.features)].to_dict("records")
     return [
         Question(

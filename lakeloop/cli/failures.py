@@ -98,9 +98,11 @@ def _of_java(error: BaseException) -> bool:
 
 
 def _text(error: BaseException) -> str:
-    """What an error says; of Java's the exception's own words, and nothing where even that cannot be asked for."""
+    """What an error says; of Java's what it came from, and nothing where even that cannot be asked for."""
     try:
         java = getattr(error, "java_exception", None)
+        while java is not None and java.getCause() is not None:
+            java = java.getCause()
         return str(error if java is None else java.toString()).strip()
     except Exception:  # noqa: BLE001 - telling of an error must not be another one
         return ""

@@ -249,7 +249,5 @@ def validate(
 
 def _labelled_rows(settings: Settings, contract: Contract, month: int) -> "pd.DataFrame":
     from lakehouse.labelled import labelled_month
-    from lakeloop.cli.spark import spark_of
 
-    with spark_of(settings) as spark:
-        return labelled_month(spark, contract, settings, month)
+    return labelled_month(contract, settings, month)

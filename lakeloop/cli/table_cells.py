@@ -43,10 +43,20 @@ def number_columns(rows: "pa.Table") -> list[str]:
 
 def _plain_rows(rows: "pa.Table") -> Iterable[tuple[object, ...]]:
     columns = [
-        [_plain(value, field.type) for value in column.to_pylist()]
+        [_plain(value, field.type) for value in _values(column)]
         for field, column in zip(rows.schema, rows.columns, strict=True)
     ]
     return zip(*columns, strict=True)
+
+
+def _values(column: "pa.ChunkedArray") -> list[Any]:
+    """The column as Python's values; times beyond its last year as texts."""
+    import pyarrow as pa
+
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError):
+        return list(column.cast(pa.string()).to_pylist())
 
 
 def _plain(value: Any, of_type: "pa.DataType") -> object:

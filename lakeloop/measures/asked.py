@@ -1,7 +1,7 @@
 """What a retrain is asked to do, and who hears what happens meanwhile."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 OpenSpark = Callable[[Settings], AbstractContextManager["SparkSession"]]
+SparkWhenNeeded = Callable[[], "SparkSession"]
+"""The same session at each call; it is opened by the first."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,16 @@ class Workplace:
     settings: Settings
     open_spark: OpenSpark
     listener: Listener = field(default_factory=Listener)
+
+    @contextmanager
+    def spark_when_needed(self) -> Iterator[SparkWhenNeeded]:
+        """A Spark session that is opened by whoever asks for it first, and closed at the end."""
+        with ExitStack() as stack:
+            opened: list[SparkSession] = []
+
+            def session() -> "SparkSession":
+                if not opened:
+                    opened.append(stack.enter_context(self.open_spark(self.settings)))
+                return opened[0]
+
+            yield session

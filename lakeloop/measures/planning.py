@@ -57,10 +57,10 @@ def plan(work: Workplace, begun: Begun) -> Plan:
     known = files.find(settings, begun.decision_id, files.PLAN, Plan)
     if known is not None:
         return known
-    with work.open_spark(settings) as spark:
+    with work.spark_when_needed() as spark:
         if contract.requests is not None:
             take_in_requests(spark, contract, settings)
-        situation = survey(spark, contract, settings)
+        situation = survey(contract, settings)
         candidates = candidates_for(asked.strategy, contract, situation.known, asked.months, asked.trials)
         prepared = prepare(spark, contract, settings, situation, candidates)
         old = judging_export(spark, contract, settings, situation) if situation.known.labelled else None

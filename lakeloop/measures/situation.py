@@ -8,17 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
 
-from lakehouse.export import export, labelled_months
-from lakehouse.labelled import changed_rows, labelled_month
-from lakehouse.layout import TRAINING, table_exists, table_path
-from lakehouse.metrics import table_version
+from lakehouse.export import export, finished_export
+from lakehouse.labelled import TABLE, changed_rows, labelled_month, labelled_months
 from lakehouse.request_log import new_files
-from lakehouse.stream import stream
-from lakehouse.tables import read_table
+from lakehouse.tables import open_table
 from lakehouse.window import newest_requests
 from lakeloop.champion import ChampionFacts, NoFacts, champion_facts
 from lakeloop.contract import Contract
@@ -27,7 +21,9 @@ from lakeloop.decision_table import read_decisions
 from lakeloop.errors import Busy, NotFound, WrongUse
 from lakeloop.evaluation import exported_rows
 from lakeloop.git import git_commit
+from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import read_manifest
+from lakeloop.measures.asked import SparkWhenNeeded
 from lakeloop.measures.candidates import Candidate, Known, Months
 from lakeloop.settings import Settings
 from monitoring.drift import judge
@@ -68,11 +64,11 @@ class Prepared:
     manifest: Path
 
 
-def survey(spark: SparkSession, contract: Contract, settings: Settings) -> Situation:
+def survey(contract: Contract, settings: Settings) -> Situation:
     """Look at gold, the request log and the champion. Before the first champion everything labelled is new."""
-    version = _gold_version(spark, settings)
-    labelled = _labelled(spark, contract, settings, version)
-    window = newest_requests(spark, contract, settings, contract.monitoring.window)
+    version = open_table(settings, TABLE).version() if has_lake_table(settings, TABLE) else None
+    labelled = _labelled(contract, settings, version)
+    window = newest_requests(contract, settings, contract.monitoring.window)
     pushed = champion(settings)
     trained = _TrainedOn(contract, settings, _facts(settings, pushed.version)) if pushed is not None else None
     drift = _drift(contract, trained, window)
@@ -80,15 +76,15 @@ def survey(spark: SparkSession, contract: Contract, settings: Settings) -> Situa
         labelled=labelled,
         champion_months=trained.months if trained is not None else (),
         old=trained.export if trained is not None else None,
-        changed=_changed(spark, contract, settings, trained, version),
+        changed=_changed(contract, settings, trained, version),
         drifted=tuple(drift),
         requests=len(window),
     )
-    newest = labelled_month(spark, contract, settings, labelled[-1], version) if labelled else pd.DataFrame()
+    newest = labelled_month(contract, settings, labelled[-1], version) if labelled else pd.DataFrame()
     return Situation(known, pushed, drift, version, newest, window)
 
 
-def take_in_requests(spark: SparkSession, contract: Contract, settings: Settings) -> None:
+def take_in_requests(spark: SparkWhenNeeded, contract: Contract, settings: Settings) -> None:
     """Bring what the request log has finished into the lake, for what is new counts; a stream at work may do it.
 
     Raises:
@@ -96,8 +92,10 @@ def take_in_requests(spark: SparkSession, contract: Contract, settings: Settings
     """
     deadline = time.monotonic() + STREAM_SECONDS
     while new_files(settings):
+        from lakehouse.stream import stream
+
         try:
-            stream(spark, contract, settings)
+            stream(spark(), contract, settings)
         except Busy:
             if time.monotonic() > deadline:
                 raise
@@ -105,7 +103,7 @@ def take_in_requests(spark: SparkSession, contract: Contract, settings: Settings
 
 
 def prepare(
-    spark: SparkSession, contract: Contract, settings: Settings, situation: Situation, candidates: list[Candidate]
+    spark: SparkWhenNeeded, contract: Contract, settings: Settings, situation: Situation, candidates: list[Candidate]
 ) -> list[Prepared]:
     """Export what each candidate is trained on; candidates of the same rows share one export."""
     newest = situation.gold_version
@@ -115,7 +113,7 @@ def prepare(
     ]
 
 
-def judging_export(spark: SparkSession, contract: Contract, settings: Settings, situation: Situation) -> Path:
+def judging_export(spark: SparkWhenNeeded, contract: Contract, settings: Settings, situation: Situation) -> Path:
     """The export whose eval rows speak where no new truth is there: the champion's, or all that is labelled."""
     old = situation.known.old
     months, version = old if old is not None else (None, situation.gold_version)
@@ -123,9 +121,12 @@ def judging_export(spark: SparkSession, contract: Contract, settings: Settings, 
 
 
 def _export(
-    spark: SparkSession, contract: Contract, settings: Settings, months: Months | None, version: int | None
+    spark: SparkWhenNeeded, contract: Contract, settings: Settings, months: Months | None, version: int | None
 ) -> Path:
-    return export(spark, contract, settings, version=version, months=months, git_commit=git_commit())
+    found = finished_export(contract, settings, version, months)
+    if found is not None:
+        return found
+    return export(spark(), contract, settings, version=version, months=months, git_commit=git_commit())
 
 
 @dataclass(frozen=True)
@@ -161,20 +162,16 @@ class _TrainedOn:
         return manifest.months, manifest.version
 
 
-def rows_changed(
-    spark: SparkSession, contract: Contract, settings: Settings, months: Months, before: int, now: int
-) -> int:
+def rows_changed(contract: Contract, settings: Settings, months: Months, before: int, now: int) -> int:
     """Rows of these months of gold/training that two of its versions do not share; 0 where the earlier one is gone."""
     try:
-        return changed_rows(spark, contract, settings, months, before, now)
-    except (NotFound, PySparkException, Py4JJavaError) as gone:
+        return changed_rows(contract, settings, months, before, now)
+    except NotFound as gone:
         log.warning("event=version_gone table=gold/training version=%d reason=%r", before, str(gone)[:200])
         return 0
 
 
-def _changed(
-    spark: SparkSession, contract: Contract, settings: Settings, trained: _TrainedOn | None, version: int | None
-) -> int:
+def _changed(contract: Contract, settings: Settings, trained: _TrainedOn | None, version: int | None) -> int:
     """Rows of the champion's months that are others at `version` than when it was trained, or judged anew since."""
     if trained is None or trained.export is None or trained.facts is None or version is None:
         return 0
@@ -182,7 +179,7 @@ def _changed(
     before = last_judged(read_decisions(settings), trained.facts.version, exported)
     if before >= version:
         return 0
-    return rows_changed(spark, contract, settings, months or (0, trained.months[-1]), before, version)
+    return rows_changed(contract, settings, months or (0, trained.months[-1]), before, version)
 
 
 def last_judged(decisions: Sequence[Decision], champion: str, exported: int) -> int:
@@ -216,13 +213,8 @@ def _facts(settings: Settings, version: str) -> ChampionFacts | None:
         return None
 
 
-def _gold_version(spark: SparkSession, settings: Settings) -> int | None:
-    path = table_path(settings, "gold", TRAINING)
-    return table_version(spark, path) if table_exists(spark, path) else None
-
-
-def _labelled(spark: SparkSession, contract: Contract, settings: Settings, version: int | None) -> tuple[int, ...]:
+def _labelled(contract: Contract, settings: Settings, version: int | None) -> tuple[int, ...]:
     if version is None:
         return ()
-    found = labelled_months(read_table(spark, settings, f"gold/{TRAINING}", version), contract)
+    found = labelled_months(open_table(settings, TABLE, version), contract)
     return tuple(sorted(contract.month_number(name) for name in found))

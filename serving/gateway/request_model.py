@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from lakeloop.contract import Contract, Feature
 from lakeloop.errors import WrongUse
+from lakeloop.request_record import EARLIEST, LATEST
 from serving.gateway.refusal import Refused, problems_of
 from serving.gateway.request_id import ID_CHARACTERS, LONGEST_ID, new_request_id
 
@@ -22,10 +23,8 @@ MOST_ROWS = 1000
 """Rows of one batch."""
 LONGEST_KEY = 256
 DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
-EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999999, UTC)
-"""When an event may have been."""
 YEARS = "^(19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-"
-"""The same as a pattern of the text, for OpenAPI, which knows no bounds for times."""
+"""The years from EARLIEST to LATEST as a pattern of the text, for OpenAPI, which knows no bounds for times."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 

@@ -13,7 +13,7 @@ from tests.lakehouse.test_decisions import decision
 
 def test_rows_of_a_champions_months_that_are_others_now(lake: Lake) -> None:
     def changed(months: tuple[int, int], before: int, now: int) -> int:
-        return rows_changed(lake.spark, lake.contract, lake.settings, months, before, now)
+        return rows_changed(lake.contract, lake.settings, months, before, now)
 
     for month in ("2023-01", "2023-02", "2023-03"):
         rows = "".join(policy(month, number) for number in range(4))

@@ -94,7 +94,7 @@ def test_months_without_truth_name_when_it_arrives_and_which_months_have_some(re
         "contract it comes 24 months after the month (simulated: at clock 25). Labelled months: 0"
     )
     with pytest.raises(NotFound, match=r"month 12 \(2024-01\).* at clock 36\). Labelled months: 0"):
-        labelled_month(reference.spark, reference.contract, reference.settings, 12)
+        labelled_month(reference.contract, reference.settings, 12)
 
 
 def test_an_unknown_version_names_those_there_are(reference: Lake) -> None:
@@ -113,7 +113,7 @@ def test_before_any_truth_there_is_one_clear_error(lake: Lake) -> None:
     with pytest.raises(NotFound, match="does not exist yet: deliver files and run `lakeloop lake ingest`"):
         export(lake.spark, lake.contract, lake.settings)
     with pytest.raises(NotFound, match=r"month 0 .*Labelled months: none yet"):
-        labelled_month(lake.spark, lake.contract, lake.settings, 0)
+        labelled_month(lake.contract, lake.settings, 0)
 
 
 def test_an_empty_split_is_an_error(small: Lake) -> None:
@@ -134,7 +134,7 @@ def test_text_with_commas_survives_the_csv(spark: SparkSession, tmp_path: Path) 
 
 
 def test_a_labelled_month_is_gold_s_rows_sorted_by_key(reference: Lake) -> None:
-    month = labelled_month(reference.spark, reference.contract, reference.settings, 0)
+    month = labelled_month(reference.contract, reference.settings, 0)
     gold = reference.rows("gold/training").sort_values("policy_id", ignore_index=True)
     pd.testing.assert_frame_equal(month, gold, check_dtype=False)
 

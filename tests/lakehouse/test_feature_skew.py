@@ -1,5 +1,6 @@
 """Served values against training's: none on the honest path, and the predecessor's half-year shift is found."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pytest
 
 from lakehouse.stream import open_stream
 from lakeloop.cli.features import skew as skew_command
+from lakeloop.contract_file import load_contract
 from lakeloop.errors import NotFound
 from lakeloop.features.corrected import corrected_since_served
+from lakeloop.features.counterparts import find_counterparts
 from lakeloop.features.served import served_rows
 from lakeloop.features.skew import SkewFound, SkewReport, differs, measure_skew
+from lakeloop.settings import PROJECT, load_settings
 from lakeloop.simulation import Answered, AnsweredMonths, questions_of
 from tests.lakehouse.conftest import HEADER, Lake, policy
 from tests.lakehouse.request_log import log_file, record
@@ -112,6 +116,27 @@ def test_a_simulations_rows_are_compared_with_what_its_generator_drew(lake: Lake
     assert (join.source, join.independent, join.rows) == ("the simulation's own rows", True, 60)
     differing = {one.feature: one.differing for one in join.features}
     assert differing == {name: 30 if name in FLOATS else 0 for name in lake.contract.features}
+
+
+def test_keys_that_a_generator_draws_as_numbers_are_joined(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(PROJECT / "data" / "insurance", tmp_path / "data" / "insurance"))
+    generator = folder / "generator.py"
+    generator.write_text(
+        generator.read_text().replace(
+            '{"policy_id": name + "-" + keys,', '{"policy_id": np.arange(len(keys)) + month * 10_000,'
+        )
+    )
+    settings = load_settings(home=tmp_path / "home", use_case="insurance", use_cases=tmp_path / "data")
+    contract = load_contract(settings.contract_path)
+    questions = questions_of(contract, settings, 1, "played")[:30]
+    AnsweredMonths(settings, "played").add(1, Answered(30, 0))
+    served = pd.DataFrame(
+        [{"request_id": q.request_id, "policy_id": q.key, "month": q.at[:7], **q.features} for q in questions]
+    )
+    assert served["policy_id"].tolist()[:2] == ["10000", "10001"]
+    (join,) = find_counterparts(settings, contract, served).joined
+    assert (join.source, len(join.rows)) == ("the simulation's own rows", 30)
+    assert (join.rows["age"] == join.rows["age_trained"]).all()
 
 
 def test_an_empty_lake_has_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

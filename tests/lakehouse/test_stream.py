@@ -15,6 +15,7 @@ from lakehouse.lock import only_one
 from lakehouse.request_lines import check_names
 from lakehouse.request_log import new_files, put_away
 from lakehouse.stream import StreamReport, stream
+from lakehouse.window import newest_requests
 from lakeloop.errors import Busy, WrongUse
 from tests.lakehouse.conftest import Lake, open_lake
 from tests.lakehouse.request_log import by_rules, log_file, record
@@ -125,6 +126,20 @@ def test_rejects_name_file_line_and_every_reason(story: Story) -> None:
         "`at` is 'soon', not an ISO 8601 time; `prediction` is 'none'; allowed: high, medium, low; "
         "`predictor_type` is 'oracle'; allowed: model, rules",
     ]
+
+
+def test_a_time_that_no_reader_can_tell_is_rejected_and_everything_else_is_read(lake: Lake) -> None:
+    log_file(lake, "w-1", [
+        record("good"),
+        record("far", at="9999-12-31T23:59:59-12:00"),  # in UTC the year 10000
+        record("old", at="0001-01-01T00:00:00+00:00"),
+        record("late", answered_at="9999-01-01T00:00:00Z"),
+    ])  # fmt: skip
+    stream(lake.spark, lake.contract, lake.settings)
+    assert lake.rows("silver/predictions")["request_id"].tolist() == ["good"]
+    told = "\n".join(lake.rejects("w-1.jsonl")["reason"])
+    assert told.count("1970 to 2199") == 3 and told.count("`at` ") == 2 and told.count("`answered_at` ") == 1
+    assert newest_requests(lake.contract, lake.settings, 10)["month"].tolist() == ["2023-03"]
 
 
 def test_a_stream_with_nothing_new_touches_no_table(story: Story) -> None:

@@ -44,6 +44,13 @@ def test_csv_keeps_every_digit_and_the_types_of_whole_numbers() -> None:
     assert (second["n"], second["at"], second["name"], second["yes"]) == ("", "", "", "False")
 
 
+def test_a_time_after_python_s_last_year_is_shown() -> None:
+    far = pa.array([253_402_300_800_000_000, 0], pa.int64()).cast(pa.timestamp("us", "UTC"))
+    assert [row[0] for row in shown_rows(pa.table({"at": far}))] == [
+        "10000-01-01 00:00:00.000000Z", "1970-01-01 00:00:00.000000Z"
+    ]  # fmt: skip
+
+
 def test_a_table_without_rows_is_its_header() -> None:
     assert rows_as_csv(ROWS.slice(0, 0)) == ",".join(ROWS.column_names) + "\n"
     assert shown_rows(ROWS.slice(0, 0)) == []
