@@ -35,10 +35,15 @@ def folder_names(place: str) -> list[str]:
     """The folders in the folder or URL `place`, sorted; [] where there is none."""
     if "://" not in place:
         return sorted(entry.name for entry in Path(place).iterdir() if entry.is_dir()) if Path(place).is_dir() else []
-    from pyarrow.fs import FileSelector, FileSystem, FileType
+    from deltalake.exceptions import TableNotFoundError
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.fs import FileSelector, FileType, PyFileSystem
 
-    files, folder = FileSystem.from_uri(place)
-    found = files.get_file_info(FileSelector(folder, allow_not_found=True))
+    try:
+        files = PyFileSystem(DeltaStorageHandler(place))  # the addresses and keys by which its tables are read
+    except TableNotFoundError:
+        return []
+    found = files.get_file_info(FileSelector("", allow_not_found=True))
     return sorted(entry.base_name for entry in found if entry.type == FileType.Directory)
 
 

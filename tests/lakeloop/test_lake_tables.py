@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from lakehouse.tables import list_tables, open_table
 from lakeloop.errors import NotFound
 from lakeloop.lake_tables import open_lake_table, read_lake_records, read_lake_table
 from lakeloop.settings import PROJECT, Settings, load_settings
@@ -39,6 +40,15 @@ def test_rows_are_read_by_filter_and_column(settings: Settings) -> None:
     assert frame is not None and frame.to_dict("records") == [{"n": 7}]
     assert read_lake_records(settings, "gold/some", [("n", ">", 6)])[0] == {"name": "a 7", "n": 7}
     assert read_lake_table(settings, "gold/none") is None and read_lake_records(settings, "gold/none") == []
+
+
+def test_tables_are_found_by_a_url_as_by_a_folder(settings: Settings) -> None:
+    by_url = settings.model_copy(update={"lake": (settings.home / "lake").as_uri()})
+    for one in (settings, by_url):
+        assert [(info.full_name, info.rows, info.version) for info in list_tables(one)] == [("gold/some", 24, 7)]
+        assert open_table(one, "some", 2).version() == 2
+    nowhere = settings.model_copy(update={"lake": (settings.home / "nowhere").as_uri()})
+    assert list_tables(nowhere) == []
 
 
 def test_a_version_that_is_not_there_is_named(settings: Settings) -> None:
