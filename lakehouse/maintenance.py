@@ -92,12 +92,10 @@ def _read_to(settings: Settings, layer: str, name: str) -> int | None:
     if layer == "silver" and name != REJECTS:
         done = read_json(gold.progress_path(settings))
         return int(done.get(name, -1)) if done else None
-    if layer == "bronze" and name == REQUESTS:
-        done = read_json(predictions.progress_path(settings))
-        return None if done is None else done["version"]
     if layer == "bronze" and name != DELIVERIES:
-        done = read_json(silver.progress_path(settings, name))
-        return None if done is None else int(done)
+        of_requests = name == REQUESTS
+        done = read_json(predictions.progress_path(settings) if of_requests else silver.progress_path(settings, name))
+        return done["version"] if isinstance(done, dict) else done  # an older release kept nothing but the version
     return None
 
 
