@@ -20,7 +20,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.landing import Admission, DeliveryRecord, Layout, admit, collated
 from lakehouse.layout import glob_quoted, table_path, work_folder
-from lakehouse.ledger import commit_note, in_step, next_batch, transaction, write_records, written_rows
+from lakehouse.ledger import commit_note, in_step, write_records, written_rows
 from lakehouse.provenance import corrected_since, months_of_batch
 from lakehouse.quoted_lines import LINE_BREAK
 from lakehouse.schema import bronze_columns, create_table
@@ -73,8 +73,7 @@ def land(
     work = work_folder(settings) / source
     staging = work / "staging"
     own = [r for r in before if r.source == source]
-    known, completed, notices = in_step(settings, source, own, work / "pending.json")
-    batch = next_batch(settings, source, known)
+    ledger = in_step(settings, source, own, work / "pending.json")
 
     def look(unreadable: Mapping[str, str]) -> Admission:
         shutil.rmtree(staging, ignore_errors=True)
@@ -83,9 +82,9 @@ def land(
             contract.sources[source],
             contract.event_time,
             settings.folder("landing") / source,
-            known,
+            ledger.records,
             staging,
-            batch,
+            ledger.next_batch,
             datetime.now(UTC),
             verify=verify,
             corrected=lambda d: corrected_since(settings, source, contract.key.column, d.file, d.batch),
@@ -99,11 +98,14 @@ def land(
         step("bronze appended")
         write_records(settings, admission.verdicts)
         step("deliveries appended")
-        log.info("event=landed source=%s batch=%d files=%d", source, batch, len(admission.verdicts))
-        if any(r.rows for r in admission.taken):
-            notices += _other_months(contract, settings, source, batch)
+        log.info("event=landed source=%s batch=%d files=%d", source, ledger.next_batch, len(admission.verdicts))
     shutil.rmtree(staging, ignore_errors=True)
-    return LandingReport((*completed, *admission.verdicts), (*notices, *admission.notices), admission.known)
+    months = _other_months(contract, settings, source, admission)
+    return LandingReport(
+        (*ledger.completed, *admission.verdicts),
+        (*ledger.notices, *months, *admission.notices),
+        admission.known,
+    )
 
 
 def _append(
@@ -148,8 +150,6 @@ def _write(spark: SparkSession, contract: Contract, settings: Settings, source: 
     parts = [part for found in files.values() for part in found]
     tasks = max(1, min(len(parts), sum(p.stat().st_size for p in parts) // OUTPUT_BYTES + 1))
     rows.coalesce(tasks).write.format("delta").mode("append").options(
-        txnAppId=transaction(settings, source),
-        txnVersion=record.batch,
         mergeSchema="true",
         userMetadata=commit_note(admission.verdicts, read_clock(settings)),
     ).save(table_path(settings, "bronze", source))
@@ -218,13 +218,13 @@ def _union(frames: list[DataFrame]) -> DataFrame:
     return rows
 
 
-def _other_months(contract: Contract, settings: Settings, source: str, batch: int) -> list[str]:
+def _other_months(contract: Contract, settings: Settings, source: str, admission: Admission) -> list[str]:
     """A notice for each file whose rows belong to another month than its name says."""
     spec, column = contract.sources[source], contract.event_time.column
-    if column not in spec.columns:
+    if column not in spec.columns or not any(r.rows for r in admission.taken):
         return []
     told = []
-    for file, months in months_of_batch(settings, source, batch, column).items():
+    for file, months in months_of_batch(settings, source, admission.taken[0].batch, column).items():
         match = spec.file_pattern.match(file)
         others = {m: n for m, n in months.items() if m and re.fullmatch(ANY_MONTH, m) and match and m != match["month"]}
         if others:

@@ -7,17 +7,18 @@ restored from a backup, the ledger can be made to say what is in bronze: rows th
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from deltalake import DeltaTable
 
 from lakehouse.landing import DeliveryRecord, collated
 from lakehouse.layout import DELIVERIES, read_json
 from lakehouse.lock import SHARED_TABLES
-from lakehouse.provenance import file_rows, row_count
+from lakehouse.provenance import file_rows
 from lakehouse.small_tables import SmallTable, column, merge_rows
 from lakeloop.lake_tables import open_lake_table
 from lakeloop.settings import Settings
@@ -40,17 +41,17 @@ FILES, TIMES = "files", ("modified_at", "ingested_at")
 NEWEST_COMMITS = 10
 
 
-def transaction(settings: Settings, source: str) -> str:
-    """The name under which a source's batches are numbered in the log of its bronze table."""
-    return f"{settings.use_case}/{source}"
+@dataclass(frozen=True)
+class InStep:
+    """The ledger of a source as it says what is in bronze: `completed` are records that were new to it.
 
+    `next_batch` is a number that neither the ledger nor bronze ever had, whichever was restored from a backup.
+    """
 
-def next_batch(settings: Settings, source: str, known: Iterable[DeliveryRecord]) -> int:
-    """A number that neither the ledger nor bronze ever had, whichever of them was restored from a backup."""
-    name = transaction(settings, source)
-    bronze = _last_batch(open_lake_table(settings, f"bronze/{source}"), name)
-    ledger = _last_batch(open_lake_table(settings, LEDGER), f"{name}/{DELIVERIES}")  # of older releases
-    return max(bronze, ledger, *(record.batch for record in known)) + 1
+    records: Sequence[DeliveryRecord]
+    completed: Sequence[DeliveryRecord]
+    notices: Sequence[str]
+    next_batch: int
 
 
 def write_records(settings: Settings, records: Sequence[DeliveryRecord]) -> None:
@@ -71,15 +72,13 @@ def written_rows(settings: Settings, source: str, batch: int) -> int:
     return 0 if table is None else _written(table.history(NEWEST_COMMITS)).get(batch, 0)
 
 
-def in_step(
-    settings: Settings, source: str, known: Sequence[DeliveryRecord], pending: Path
-) -> tuple[list[DeliveryRecord], list[DeliveryRecord], list[str]]:
-    """The ledger of a source made to say what is in bronze: all its records, those that were new to it, and notices.
+def in_step(settings: Settings, source: str, known: Sequence[DeliveryRecord], pending: Path) -> InStep:
+    """Make the ledger of a source say what is in bronze; `known` is what it says.
 
     `pending`: where older releases noted a batch they were about to write.
     """
     table = open_lake_table(settings, f"bronze/{source}")
-    last = _last_batch(table, transaction(settings, source))
+    there, last = (0, 0) if table is None else _rows_and_last_batch(table, f"{settings.use_case}/{source}")
     in_ledger = {record.batch for record in known}
     adopted = [r for r in _left_behind(pending, source) if r.batch not in in_ledger and r.batch <= last]
     if table is not None and last > max((r.batch for r in known if r.state == "taken" and r.rows), default=0):
@@ -90,15 +89,30 @@ def in_step(
         log.info("event=ledger_completed source=%s files=%d", source, len(adopted))
     pending.unlink(missing_ok=True)
     records = [*known, *adopted]
-    there = 0 if table is None else row_count(settings, f"bronze/{source}", table.version())
+    next_batch = max(last, *(record.batch for record in records)) + 1 if records else last + 1
     if there is None or there == sum(r.rows for r in records if r.state == "taken"):
-        return records, adopted, []
+        return InStep(records, adopted, (), next_batch)
     amended, told = _amended(settings, source, records, table)
     write_records(settings, amended)
     log.warning("event=ledger_amended source=%s files=%d", source, len(amended))
     changed = {(r.file, r.batch) for r in amended}
     kept = [r for r in records if r.state != "taken" or (r.file, r.batch) not in changed]
-    return [*kept, *amended], adopted, collated(told)
+    return InStep([*kept, *amended], adopted, collated(told), next_batch)
+
+
+def _rows_and_last_batch(table: DeltaTable, transaction: str) -> tuple[int | None, int]:
+    """Rows of a bronze table (None: not counted) and the newest batch in it, by its log alone.
+
+    `transaction`: under this name older releases numbered their batches there. A number of its own costs Spark three
+    jobs an append, so there is none any more: the log keeps the bounds of the column.
+    """
+    files = pa.table(table.get_add_actions(flatten=True))
+    counts, batches = (
+        files[name].to_pylist() if name in files.column_names else [None] * files.num_rows
+        for name in ("num_records", "max._batch")
+    )
+    last = max((batch for batch in batches if batch is not None), default=0)
+    return None if None in counts else sum(counts), max(last, table.transaction_version(transaction) or 0)
 
 
 def _amended(
@@ -169,7 +183,3 @@ def _note(commit: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         return {}
     return note if isinstance(note, dict) else {}
-
-
-def _last_batch(table: DeltaTable | None, name: str) -> int:
-    return 0 if table is None else table.transaction_version(name) or 0
