@@ -79,7 +79,7 @@ def models(
         rest_port = settings.model_server_port
     if grpc_port is None:
         grpc_port = settings.model_server_grpc_port if rest_port else 0
-    serve(served, flags.options_of(told, host, rest_port, grpc_port, poll), ready)
+    serve(served, flags.options_of(told, host, rest_port, grpc_port, poll), ready, model_config)
 
 
 @app.command()

@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     sys.modules.setdefault("keras", None)  # type: ignore[arg-type]
     try:
         options = options_of(flags, flags.host, flags.port, flags.grpc_port, flags.poll_seconds)
-        server.serve(_models(flags), options, _announce)
+        server.serve(_models(flags), options, _announce, flags.model_config or flags.model_config_file)
     except LakeloopError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lakeloop.errors import WrongUse
+from serving.model_server.batching_parameters import BatchingParameters, read_batching_parameters
 from serving.model_server.options import MOST_MEGABYTES, LoadOptions, Options
 
 _DEFAULTS = Options()
@@ -44,6 +45,27 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--num_request_iterations_for_warmup", type=int, default=0, help="how often each; 0: once")
     group.add_argument("--tensorflow_intra_op_parallelism", type=int, default=0, help="threads of an operation")
     group.add_argument("--tensorflow_session_parallelism", type=int, default=0, help="the same")
+    group.add_argument("--enable_batching", **_BOOLEAN, default=False, help="answer several requests by one run")
+    group.add_argument("--batching_parameters_file", type=Path, help="how: BatchingParameters as text")
+    group.add_argument("--rest_api_enable_cors_support", **_BOOLEAN, default=False, help="let pages of others ask")
+    group.add_argument("--grpc_socket_path", type=Path, help="gRPC listens on this file too")
+    group.add_argument(
+        "--grpc_channel_arguments", type=_channel_arguments, default={}, metavar="NAME=VALUE,…",
+        help="arguments of the gRPC server, such as grpc.max_connection_age_ms=2000",
+    )  # fmt: skip
+    group.add_argument("--enable_grpc_healthcheck_service", **_BOOLEAN, default=False, help="gRPC's health service")
+    group.add_argument(
+        "--enable_serialization_as_tensor_content", **_BOOLEAN, default=False,
+        help="answer tensors over gRPC as packed bytes",
+    )  # fmt: skip
+    group.add_argument(
+        "--allow_version_labels_for_unavailable_models", **_BOOLEAN, default=False,
+        help="a reload may give a new label to a version that is not loaded",
+    )  # fmt: skip
+    group.add_argument(
+        "--model_config_file_poll_wait_seconds", type=float, default=0.0,
+        help="how often to look whether the model config file has changed; 0: never",
+    )  # fmt: skip
     own = parser.add_argument_group("flags that TensorFlow Serving has not")
     own.add_argument(
         "--max_request_megabytes", type=int, default=MOST_MEGABYTES,
@@ -59,18 +81,35 @@ def options_of(flags: argparse.Namespace, host: str, port: int, grpc_port: int, 
         port=port if flags.rest_api_port is None else flags.rest_api_port,
         grpc_port=grpc_port,
         poll_seconds=poll_seconds if poll is None else poll,
+        config_seconds=flags.model_config_file_poll_wait_seconds,
         rest_threads=flags.rest_api_num_threads,
         rest_seconds=flags.rest_api_timeout_in_ms / 1000,
         grpc_threads=flags.grpc_max_threads,
         most_megabytes=flags.max_request_megabytes,
+        cors=flags.rest_api_enable_cors_support,
+        grpc_socket=flags.grpc_socket_path,
+        grpc_arguments=flags.grpc_channel_arguments,
+        grpc_health=flags.enable_grpc_healthcheck_service,
+        tensor_content=flags.enable_serialization_as_tensor_content,
+        any_labels=flags.allow_version_labels_for_unavailable_models,
         load=LoadOptions(
             tags=tuple(tag for tag in flags.saved_model_tags.split(",") if tag),
             warm_up_times=max(1, flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0,
             retries=flags.max_num_load_retries,
             retry_seconds=flags.load_retry_interval_micros / 1e6,
             intra_op_threads=flags.tensorflow_intra_op_parallelism or flags.tensorflow_session_parallelism,
+            batching=_batching(flags),
         ),
     )
+
+
+def _batching(flags: argparse.Namespace) -> BatchingParameters | None:
+    if not flags.enable_batching:
+        if flags.batching_parameters_file is not None:
+            raise WrongUse("--batching_parameters_file is given without --enable_batching.")
+        return None
+    file = flags.batching_parameters_file
+    return BatchingParameters() if file is None else read_batching_parameters(file)
 
 
 def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
@@ -93,6 +132,16 @@ def _is_true(text: str) -> bool:
     if text.lower() in ("false", "0"):
         return False
     raise argparse.ArgumentTypeError(f"{text} is neither true nor false")
+
+
+def _channel_arguments(text: str) -> dict[str, str | int]:
+    found: dict[str, str | int] = {}
+    for pair in filter(None, text.split(",")):
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise argparse.ArgumentTypeError(f"{pair} is not NAME=VALUE")
+        found[name] = int(value) if value.lstrip("-").isdigit() else value
+    return found
 
 
 _BOOLEAN: dict[str, Any] = {"nargs": "?", "const": True, "type": _is_true, "metavar": "true|false"}

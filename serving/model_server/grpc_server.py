@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import grpc
 
 from lakeloop.http_server import AddressTaken
+from serving.model_server.health import health_handler
+from serving.model_server.options import Options
 from serving.model_server.status import Code, RequestError, too_late
 
 if TYPE_CHECKING:  # it imports TensorFlow, which takes seconds: a taken port should be known before
@@ -32,19 +34,19 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class GrpcServer:
-    """Listens from `start` on; `threads` bounds how many inferences run at a time."""
+    """Listens from `start` on."""
 
-    def __init__(self, threads: int, most_bytes: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="grpc")
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._pool = ThreadPoolExecutor(options.grpc_threads, thread_name_prefix="grpc")
         self._status_pool = ThreadPoolExecutor(STATUS_THREADS, thread_name_prefix="grpc-status")
-        self._server = grpc.server(
-            self._pool,
-            options=[
-                ("grpc.so_reuseport", 0),  # else a second server shares the port without a word
-                ("grpc.max_receive_message_length", most_bytes),
-                ("grpc.max_send_message_length", -1),
-            ],
-        )
+        arguments: dict[str, str | int] = {
+            "grpc.so_reuseport": 0,  # else a second server shares the port without a word
+            "grpc.max_receive_message_length": options.most_bytes,
+            "grpc.max_send_message_length": -1,
+            **options.grpc_arguments,
+        }
+        self._server = grpc.server(self._pool, options=list(arguments.items()))
 
     def start(self, address: str, lifecycle: Lifecycle) -> None:
         """Listens and answers requests from these models. Raises AddressTaken."""
@@ -53,7 +55,8 @@ class GrpcServer:
         from serving.model_server.model_service import ModelService
         from serving.model_server.prediction_service import PredictionService
 
-        models, service, metrics = ModelService(lifecycle), PredictionService(lifecycle), lifecycle.metrics
+        models, metrics = ModelService(lifecycle), lifecycle.metrics
+        service = PredictionService(lifecycle, self._options.tensor_content)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             _Methods(
                 Predict=_Method("Predict", service.predict, metrics),
@@ -71,13 +74,21 @@ class GrpcServer:
             ),
             self._server,
         )
+        if self._options.grpc_health:
+            self._server.add_generic_rpc_handlers((health_handler(self._status_pool),))
+        self._listen(address)
+        if self._options.grpc_socket is not None:
+            self._listen(f"unix:{self._options.grpc_socket}")
+        self._server.start()
+
+    def _listen(self, address: str) -> None:
         try:
             self._server.add_insecure_port(address)
         except RuntimeError:
             raise AddressTaken(
-                f"the model server cannot listen on {address} for gRPC; give another gRPC port (0 takes any free one)"
+                f"the model server cannot listen on {address} for gRPC; give another gRPC port (0 takes any free one) "
+                "or another file"
             ) from None
-        self._server.start()
 
     def stop(self, grace: float) -> None:
         """Takes no new request and gives running ones so many seconds; returns when they are answered."""

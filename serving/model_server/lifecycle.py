@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from serving.model_server.loaded_version import LoadedVersion
 from serving.model_server.metrics import Metrics
 from serving.model_server.model_config import ModelConfig
-from serving.model_server.options import LoadOptions
+from serving.model_server.options import Options
 from serving.model_server.served_model import ServedModel, VersionStatus
 from serving.model_server.status import Code, RequestError, invalid
 
@@ -24,14 +24,12 @@ RELOAD_SECONDS = 600.0
 class Lifecycle:
     """`start` loads what is there and then watches; labels need no version that is available yet."""
 
-    def __init__(
-        self, models: Mapping[str, ModelConfig], poll_seconds: float = 1.0, options: LoadOptions | None = None
-    ) -> None:
+    def __init__(self, models: Mapping[str, ModelConfig], options: Options) -> None:
         self.metrics = Metrics()
         self._lock = threading.Lock()
-        self._options = options or LoadOptions()
+        self._options = options
         self._models = {name: self._model(config) for name, config in models.items()}
-        self._poll_seconds = poll_seconds
+        self._poll_seconds = options.poll_seconds
         self._reloading = threading.Lock()
         self._polled = threading.Condition()
         self._first_poll = threading.Event()
@@ -111,7 +109,7 @@ class Lifecycle:
             self._check_available(fresh)
 
     def _model(self, config: ModelConfig) -> ServedModel:
-        return ServedModel(config, self._lock, self.metrics, self._options)
+        return ServedModel(config, self._lock, self.metrics, self._options.load)
 
     def _has_settled(self, name: str, polls: int) -> bool:
         model = self._models[name]
@@ -124,7 +122,10 @@ class Lifecycle:
     def _check_labels(self, configs: Mapping[str, ModelConfig]) -> None:
         for config in configs.values():
             model = self._models.get(config.name)
-            for version in config.labels.values():
+            known = model.config.labels if model and model.config else {}
+            for label, version in config.labels.items():
+                if self._options.any_labels and label not in known:
+                    continue
                 if model is None or version not in model.loaded:
                     raise RequestError(
                         Code.FAILED_PRECONDITION,

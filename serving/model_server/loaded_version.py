@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from serving.model_server.batching import Batcher
+from serving.model_server.batching_parameters import BatchingParameters
 from serving.model_server.metrics import Metrics
 from serving.model_server.saved_model import SavedModel
 from serving.model_server.signatures import Signature
@@ -15,12 +17,15 @@ from serving.model_server.signatures import Signature
 class LoadedVersion:
     """A loaded version in use; counts the requests it is answering."""
 
-    def __init__(self, name: str, version: int, model: SavedModel, metrics: Metrics) -> None:
+    def __init__(
+        self, name: str, version: int, model: SavedModel, metrics: Metrics, batching: BatchingParameters | None = None
+    ) -> None:
         self.name = name
         self.version = version
         self.model = model
         self.running = 0
         self._metrics = metrics
+        self._run = model.run if batching is None else Batcher(model.run, batching).run
 
     def run(
         self,
@@ -32,6 +37,6 @@ class LoadedVersion:
     ) -> dict[str, np.ndarray]:
         """As `SavedModel.run`, and measured as a run for that API."""
         start = time.perf_counter()
-        answer = self.model.run(signature, inputs, outputs, deadline)
+        answer = self._run(signature, inputs, outputs, deadline)
         self._metrics.ran(self.name, api, time.perf_counter() - start)
         return answer

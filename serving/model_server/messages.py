@@ -28,9 +28,11 @@ from serving.model_server.tensor_proto import fill_proto, to_array
 
 
 def predict(
-    loaded: LoadedVersion, request: predict_pb2.PredictRequest, deadline: float | None
+    loaded: LoadedVersion, request: predict_pb2.PredictRequest, deadline: float | None, tensor_content: bool = False
 ) -> predict_pb2.PredictResponse:
-    """The answer of a version in use, whatever the request says of model and version. Raises RequestError."""
+    """The answer of a version in use, whatever the request says of model and version; tensors in the fields of their
+    types or as packed bytes. Raises RequestError.
+    """
     asked = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = loaded.model.signatures.get(asked)
     if signature is None:
@@ -40,7 +42,7 @@ def predict(
     outputs = loaded.run("Predict", signature, inputs, wanted, deadline)
     answer = predict_pb2.PredictResponse(model_spec=answered_by(loaded, asked))
     for name in wanted:
-        fill_proto(answer.outputs[name], outputs[name])
+        fill_proto(answer.outputs[name], outputs[name], tensor_content)
     return answer
 
 

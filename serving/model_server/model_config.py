@@ -92,6 +92,8 @@ def from_proto(config: model_server_config_pb2.ModelServerConfig) -> dict[str, M
         )
     for model in config.model_config_list.config:
         _check_platform(model)
+        if model.HasField("logging_config"):
+            raise invalid(f"Model {model.name} has a logging_config; this server keeps no log of requests")
     return models
 
 

@@ -30,14 +30,15 @@ class PredictionService:
     All raise RequestError.
     """
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
+    def __init__(self, lifecycle: Lifecycle, tensor_content: bool) -> None:
         self._lifecycle = lifecycle
+        self._tensor_content = tensor_content
 
     def predict(self, request: predict_pb2.PredictRequest, deadline: float | None) -> predict_pb2.PredictResponse:
         """Named tensors in, named tensors out."""
         _check_spec(request)
         with model_spec.use(self._lifecycle, request.model_spec) as loaded:
-            return messages.predict(loaded, request, deadline)
+            return messages.predict(loaded, request, deadline, self._tensor_content)
 
     def classify(
         self, request: classification_pb2.ClassificationRequest, deadline: float | None

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from serving.model_server import answers, inference, json_parser, routes
 from serving.model_server.examples_input import read_examples
 from serving.model_server.lifecycle import Lifecycle
+from serving.model_server.options import Options
 from serving.model_server.request_body import Receive, Scope, Unread, encoding, inflated, read_body
 from serving.model_server.status import HTTP_STATUS, Code, RequestError, too_late
 from serving.model_server.tensor_input import read_predict_request, signature_name
@@ -24,6 +25,13 @@ log = logging.getLogger(__name__)
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+Headers = Sequence[tuple[bytes, bytes]]
+
+_CORS: Headers = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+)
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
 _JSON = b"application/json"
@@ -34,16 +42,16 @@ class RestApi:
     """The application; one per server.
 
     The event loop reads, answers what needs no model (status, metadata, metrics) and writes; every inference runs on a
-    thread. A model has at most `threads` of them, so that a slow model's requests do not wait in another's way, and
-    an inference has `seconds` (0: no end).
+    thread. A model has threads of its own, so that a slow model's requests do not wait in another's way.
     """
 
-    def __init__(self, lifecycle: Lifecycle, threads: int, seconds: float, most_bytes: int) -> None:
+    def __init__(self, lifecycle: Lifecycle, options: Options) -> None:
         self._lifecycle = lifecycle
         self._metrics = lifecycle.metrics
-        self._threads = threads
-        self._seconds = seconds
-        self._most_bytes = most_bytes
+        self._threads = options.rest_threads
+        self._seconds = options.rest_seconds
+        self._most_bytes = options.most_bytes
+        self._headers = _CORS if options.cors else ()
         self._workers: dict[str, Workers] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +78,7 @@ class RestApi:
                 code, content = _preflight(scope)
             else:
                 code, content = await self._answer(method, path, body, encoding(scope))
-        await _respond(send, code, _JSON, content, close)
+        await _respond(send, code, _JSON, content, close, self._headers)
 
     def close(self, seconds: float) -> bool:
         """Lets running inferences finish and ends the threads; False if some have not finished after so long."""
@@ -160,8 +168,8 @@ def _preflight(scope: Scope) -> tuple[int, bytes]:
     return (200 if b"http://" in origin or b"https://" in origin else 400), b""
 
 
-async def _respond(send: Send, status: int, content_type: bytes, body: bytes, close: bool) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode("ascii"))]
+async def _respond(send: Send, status: int, content_type: bytes, body: bytes, close: bool, more: Headers = ()) -> None:
+    headers = [*more, (b"content-type", content_type), (b"content-length", str(len(body)).encode("ascii"))]
     if close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -161,7 +161,7 @@ class ServedModel:
     def _ready(self, version: int, folder: Path, before: Fingerprint) -> LoadedVersion:
         """A version loaded and warmed up. Raises LoadError; nothing is left in memory then."""
         model = saved_model.load(folder, self._options)
-        loaded = LoadedVersion(self.name, version, model, self._metrics)
+        loaded = LoadedVersion(self.name, version, model, self._metrics, self._options.batching)
         try:
             model.prepare()
             asked = warm_up(loaded, self._options.warm_up_times)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from lakeloop.http_server import HttpServer, http_config, open_port, reserve
 from serving.model_server.grpc_server import GrpcServer
@@ -18,7 +19,6 @@ from serving.model_server.options import Options
 log = logging.getLogger(__name__)
 
 NAME = "model server"
-MEGABYTE = 1024 * 1024
 GRACE_SECONDS = 30
 """How long running requests may take to finish after a signal to stop."""
 
@@ -33,13 +33,17 @@ class Ports:
 
 
 def serve(
-    models: Mapping[str, ModelConfig], options: Options, on_ready: Callable[[Ports], None] = lambda ports: None
+    models: Mapping[str, ModelConfig],
+    options: Options,
+    on_ready: Callable[[Ports], None] = lambda ports: None,
+    watched_config: Path | None = None,
 ) -> None:
     """Serves models until SIGINT or SIGTERM; running requests are finished.
 
     The ports are taken at once and opened when every version that is there was loaded or has failed: a probe that can
     connect gets answers. Starts with no version at all. `on_ready` is called when both ports listen (for port 0: with
-    the port chosen). Raises AddressTaken if an address cannot be had, before anything is loaded.
+    the port chosen). `watched_config` is the file the models come from, if `options` say that it is watched.
+    Raises AddressTaken if an address cannot be had, before anything is loaded.
     """
     with (
         reserve(options.host, options.port, NAME) as rest_socket,
@@ -48,14 +52,15 @@ def serve(
     ):
         ports = Ports(options.host, rest_socket.getsockname()[1], grpc_socket.getsockname()[1])
         # TensorFlow takes seconds to import: a taken port should be known before
+        from serving.model_server.config_watch import watched
         from serving.model_server.lifecycle import Lifecycle
         from serving.model_server.rest import RestApi
 
         gc.collect()
         gc.freeze()  # what TensorFlow made of its own lives as long as the server: no need to look at it again
-        lifecycle = Lifecycle(models, options.poll_seconds, options.load)
-        grpc_server = GrpcServer(options.grpc_threads, options.most_megabytes * MEGABYTE)
-        api = RestApi(lifecycle, options.rest_threads, options.rest_seconds, options.most_megabytes * MEGABYTE)
+        lifecycle = Lifecycle(models, options)
+        grpc_server = GrpcServer(options)
+        api = RestApi(lifecycle, options)
         is_quiet = True
         lifecycle.start()
         try:
@@ -68,7 +73,12 @@ def serve(
             open_port(rest_socket, NAME)
             log.info("event=listening host=%s port=%d grpc_port=%d models=%r", *vars(ports).values(), list(models))
             config = http_config(api, lifespan="off", grace_seconds=GRACE_SECONDS)
-            HttpServer(config, lambda: on_ready(ports)).run(sockets=[rest_socket])
+            http_server = HttpServer(config, lambda: on_ready(ports))
+            if watched_config is None or not options.config_seconds:
+                http_server.run(sockets=[rest_socket])
+            else:
+                with watched(watched_config, options.config_seconds, models, lifecycle):
+                    http_server.run(sockets=[rest_socket])
             grpc_server.stop(GRACE_SECONDS)
             is_quiet = api.close(GRACE_SECONDS)
         finally:

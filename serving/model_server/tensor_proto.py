@@ -82,8 +82,8 @@ def to_array(proto: tensor_pb2.TensorProto, alias: str) -> np.ndarray:
     return filled.reshape(shape)
 
 
-def fill_proto(proto: tensor_pb2.TensorProto, array: np.ndarray) -> None:
-    """Makes an empty proto one output, with its values in the field of its type."""
+def fill_proto(proto: tensor_pb2.TensorProto, array: np.ndarray, as_content: bool = False) -> None:
+    """Makes an empty proto one output: values in the field of their type or (but for strings) as packed bytes."""
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     proto.tensor_shape.SetInParent()  # a scalar has a shape too: the empty one
@@ -92,6 +92,9 @@ def fill_proto(proto: tensor_pb2.TensorProto, array: np.ndarray) -> None:
         proto.string_val.extend(array.ravel().tolist())
         return
     proto.dtype, field = _BY_DTYPE[array.dtype]
+    if as_content:
+        proto.tensor_content = array.tobytes()
+        return
     flat = array.ravel()
     if field == "half_val":
         flat = flat.view(np.uint16)

@@ -258,6 +258,11 @@ def main(root: Path) -> None:
         {"x": tf.float32},
         lambda fed: {"a": fed["x"] + 1, "b": tf.concat([fed["x"], fed["x"]], 0)},
     )
+    echo(
+        root / "batch_size" / "1",
+        {"x": tf.float32},
+        lambda fed: {"x": tf.identity(fed["x"]), "rows": tf.fill(tf.shape(fed["x"])[:1], tf.shape(fed["x"])[0])},
+    )
     echo(root / "scalar_out" / "1", {"x": tf.float32}, lambda fed: {"total": tf.reduce_sum(fed["x"])})
     echo(root / "complex_out" / "1", {"x": tf.float32}, lambda fed: {"z": tf.complex(fed["x"], fed["x"])})
     echo(

@@ -301,3 +301,21 @@ def test_metrics_count_grpc_and_do_not_grow_without_end(running: RunningServer, 
     assert len(counts) <= 1_010
     assert sum(value for name, value in counts.items() if 'model_name=""' in name) >= 90
     assert json.loads(client.get("/v1/models/all").content)
+
+
+def test_a_log_of_requests_is_refused_not_forgotten(running: RunningServer, folder: Path) -> None:
+    logged = "logging_config { sampling_config { sampling_rate: 0.1 } }"
+    refusal = reload(running, config(f'name: "all" base_path: "{folder}/models/all" {logged}'))
+    assert refusal == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "Model all has a logging_config; this server keeps no log of requests",
+    )
+
+
+def test_a_name_from_a_client_is_one_line_of_the_log(folder: Path, tmp_path: Path) -> None:
+    forged = "x\\nlevel=INFO event=forged"
+    log = tmp_path / "log"
+    with log.open("w") as stream, running_server(model_config=folder / "models.config", log_to=stream) as server:
+        reload(server, config(f'name: "{forged}" base_path: "{folder}/models/all\\nlevel=INFO event=forged"'))
+    assert "event=forged" in log.read_text()
+    assert not [line for line in log.read_text().splitlines() if line.startswith("level=INFO event=forged")]

@@ -1,0 +1,47 @@
+"""A model config file that is looked at again and again; what it says holds from then on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from lakeloop.errors import LakeloopError
+from serving.model_server.lifecycle import Lifecycle
+from serving.model_server.model_config import ModelConfig, read_config
+from serving.model_server.status import RequestError
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def watched(file: Path, seconds: float, applied: Mapping[str, ModelConfig], lifecycle: Lifecycle) -> Iterator[None]:
+    """Reads the file so often while the block runs, and reloads when its models are others than those applied.
+
+    A file that cannot be read or applied is reported and tried again; what held before goes on.
+    """
+    ended = threading.Event()
+
+    def watch() -> None:
+        last, told = dict(applied), ""
+        while not ended.wait(seconds):
+            try:
+                models = read_config(file)
+                if models != last:
+                    lifecycle.reload(models)
+                    last = models
+                told = ""
+            except (LakeloopError, RequestError) as exc:
+                if str(exc) != told:
+                    told = str(exc)
+                    log.error("event=config_not_reloaded file=%r error=%r", str(file), told)
+
+    thread = threading.Thread(target=watch, name="config-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(1.0)  # a reload may be waiting for a load

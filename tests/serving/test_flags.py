@@ -1,0 +1,162 @@
+"""TensorFlow Serving's flags, each by what it changes."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import grpc
+import httpx
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from serving.model_server.process import RunningServer, running_server
+from tests.waiting import eventually
+
+PROJECT = Path(__file__).resolve().parents[2]
+PREDICT = "/v1/models/half_plus:predict"
+
+
+def config_of(*models: tuple[str, Path], more: str = "") -> str:
+    listed = "".join(
+        f'config {{ name: "{name}" base_path: "{path}" model_platform: "tensorflow" {more} }}\n'
+        for name, path in models
+    )
+    return f"model_config_list {{ {listed} }}"
+
+
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory: pytest.TempPathFactory, saved_models: Path) -> Path:
+    file = tmp_path_factory.mktemp("config") / "models.config"
+    file.write_text(config_of(("half_plus", saved_models / "half_plus")))
+    return file
+
+
+@pytest.fixture(scope="module")
+def flagged(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningServer, Path]]:
+    """A server with one flag of each kind, and the socket it listens on."""
+    gate = tmp_path_factory.mktemp("s") / "grpc"
+    flags = (
+        f"--model_config_file={config_file}", "--model_config_file_poll_wait_seconds=0.2",
+        "--file_system_poll_wait_seconds=0.1", "--rest_api_enable_cors_support=true", f"--grpc_socket_path={gate}",
+        "--grpc_channel_arguments=grpc.max_receive_message_length=20000", "--enable_grpc_healthcheck_service",
+        "--enable_serialization_as_tensor_content", "--saved_model_tags=serve",
+    )  # fmt: skip
+    with running_server(flags=flags) as running:
+        yield running, gate
+
+
+def request(values: list[float]) -> predict_pb2.PredictRequest:
+    asked = predict_pb2.PredictRequest()
+    asked.model_spec.name = "half_plus"
+    asked.inputs["x"].CopyFrom(tf.make_tensor_proto(values, tf.float32))
+    return asked
+
+
+def test_pages_of_other_origins_may_ask(flagged: tuple[RunningServer, Path], client: httpx.Client) -> None:
+    running, _ = flagged
+    expected = {
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": "POST, GET",
+        "access-control-allow-headers": "Content-Type",
+    }
+    with httpx.Client(base_url=running.url) as own:
+        for answer in (
+            own.options(PREDICT, headers={"Origin": "http://here"}), own.post(PREDICT, json={"instances": [1.0]}),
+            own.post(PREDICT, content=b"{"),
+        ):  # fmt: skip
+            assert expected.items() <= dict(answer.headers).items()
+    assert "access-control-allow-origin" not in client.get("/v1/models/drivers").headers, "only if it is asked for"
+
+
+def test_grpc_listens_on_a_file_too_and_answers_packed_bytes(flagged: tuple[RunningServer, Path]) -> None:
+    with grpc.insecure_channel(f"unix:{flagged[1]}") as channel:
+        answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request([2.0, 4.0]))
+    assert not answer.outputs["y"].float_val
+    assert tf.make_ndarray(answer.outputs["y"]).tolist() == [4.0, 5.0]
+
+
+def test_arguments_reach_the_grpc_server(flagged: tuple[RunningServer, Path]) -> None:
+    with grpc.insecure_channel(flagged[0].grpc) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Predict(request([1.0] * 10_000))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_probe_gets_grpc_s_health_answers(flagged: tuple[RunningServer, Path]) -> None:
+    """The bytes of HealthCheckRequest and HealthCheckResponse: field 1 is the service, and the status."""
+    with grpc.insecure_channel(flagged[0].grpc) as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        serving = b"\x08\x01"
+        assert check(b"") == check(b"\x0a\x0cModelService") == check(b"\x0a\x11PredictionService") == serving
+        with pytest.raises(grpc.RpcError) as caught:
+            check(b"\x0a\x07Nothing")
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"")
+        assert next(watch) == serving
+        watch.cancel()
+
+
+def test_a_changed_config_file_holds(
+    flagged: tuple[RunningServer, Path], config_file: Path, saved_models: Path
+) -> None:
+    before = config_file.read_text()
+    with httpx.Client(base_url=flagged[0].url) as client:
+        config_file.write_text("no config")
+        config_file.write_text(config_of(("half_plus", saved_models / "half_plus"), ("new", saved_models / "drivers")))
+        eventually(lambda: client.get("/v1/models/new").status_code == 200)
+        assert client.post(PREDICT, json={"instances": [2.0]}).json() == {"predictions": [4.0]}
+        config_file.write_text(before)
+        eventually(lambda: client.post("/v1/models/new:predict", json={"instances": [1]}).status_code == 404)
+
+
+def test_http_1_0_connection_is_kept_where_the_client_wants_it(server: RunningServer) -> None:
+    parts = urlsplit(server.url)
+    asked = b"GET /v1/models/drivers HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as connection:
+        for _ in range(3):
+            connection.sendall(asked)
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            assert b"connection: keep-alive" in head.lower()
+            assert body.startswith(b"{"), "the head and what comes first of the body in one piece"
+        connection.sendall(asked.replace(b"keep-alive", b"close"))
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+        assert b"connection: close" in received.lower()
+
+
+def test_an_answer_without_a_body_arrives(server: RunningServer) -> None:
+    assert httpx.head(f"{server.url}/monitoring/prometheus/metrics").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        (["--rest_api_num_threads=0"], "--rest_api_num_threads must be at least 1, not 0."),
+        (["--enable_model_warmup=perhaps"], "perhaps is neither true nor false"),
+        (["--grpc_channel_arguments=many"], "many is not NAME=VALUE"),
+        (["--no_such_flag=1"], "unrecognized arguments: --no_such_flag=1"),
+        (["--max_request_megabytes=4096"], "--max_request_megabytes can be 2047 at most"),
+    ],
+)
+def test_a_flag_that_cannot_be_is_wrong_use(flags: list[str], text: str) -> None:
+    refused([sys.executable, "-m", "serving.model_server", "--model", "a=/nowhere", *flags], text)
+
+
+def test_lakeloop_serve_models_takes_the_same_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKELOOP_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    command = [sys.executable, "-c", "from lakeloop.cli import main; main()", "serve", "models", "--wait"]
+    refused([*command, "--rest_api_timeout_in_ms=5", "--no_such_flag=1"], "unrecognized arguments: --no_such_flag=1")
+
+
+def refused(command: list[str], text: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, timeout=120)
+    assert done.returncode == 2
+    assert text in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
