@@ -122,7 +122,9 @@ class SavedModel:
             try:
                 self._call(signature, tuple(spec.name for spec in signature.outputs))
             except (RequestError, tf.errors.OpError, ValueError) as exc:
-                log.info("event=not_prepared folder=%s signature=%s error=%r", self.folder, signature.name, str(exc))
+                log.info(
+                    "event=not_prepared folder=%r signature=%r error=%r", str(self.folder), signature.name, str(exc)
+                )
 
     def close(self) -> None:
         """Frees the graph and its variables; no call may be running."""
