@@ -1,104 +1,65 @@
-"""All commands in one Typer application."""
+"""All commands in one Typer application; who asks for one of them gets that one alone, which starts at once."""
 
 import logging
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from lakeloop.cli import (
-    analyse,
-    clock,
-    contract,
-    dashboards,
-    data,
-    decide,
-    decision_steps,
-    decisions,
-    demo,
-    deploy,
-    drift,
-    events,
-    exercise,
-    fallback,
-    features,
-    lake,
-    lineage,
-    monitor,
-    performance,
-    pipeline,
-    platform,
-    report,
-    reproduce,
-    retrain,
-    score,
-    serve,
-    simulate,
-    tensorboard,
-    window,
-)
-from lakeloop.cli.failures import OneLine
-from lakeloop.cli.options import UseCase, hold_for_the_command
-
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    help="Lakeloop closes the loop: landing files → Delta lakehouse → TFX pipeline → served model.\n\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by the quality gate.",
-)
+GROUPS = {
+    "contract": "contract:app", "data": "data:app", "clock": "clock:app", "lake": "lake:app",
+    "pipeline": "pipeline:pipeline_app", "serve": "serve:app", "fallback": "fallback:app", "events": "events:app",
+    "decisions": "decision_steps:app", "lineage": "lineage:app", "window": "window:app", "features": "features:app",
+}  # fmt: skip
+COMMANDS = {
+    "train": "pipeline", "validate": "pipeline", "reproduce": "reproduce", "retrain": "retrain", "decide": "decide",
+    "deploy": "deploy", "simulate": "simulate", "monitor": "monitor", "score": "score", "drift": "drift",
+    "performance": "performance", "analyse": "analyse", "dashboards": "dashboards", "tensorboard": "tensorboard",
+    "up": "platform", "prepare": "platform", "down": "platform", "status": "platform", "logs": "platform",
+    "demo": "demo", "exercise": "exercise", "report": "report",
+}  # fmt: skip
+"""The module of each command; its function has the command's name."""
 
 
-@app.callback()
+def application(only: str = "") -> typer.Typer:
+    """The application with every command, or with the group or command `only`, if there is one of that name."""
+    made = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        help="Lakeloop closes the loop: landing files → Delta lakehouse → TFX pipeline → served model.\n\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by the quality gate.",
+    )
+    made.callback()(settings)
+    everything = only not in GROUPS and only not in COMMANDS
+    for name, place in GROUPS.items():
+        if everything or name == only:
+            module, attribute = place.split(":")
+            made.add_typer(getattr(_module(module), attribute), name=name)
+    for name, module in COMMANDS.items():
+        if everything or name == only:
+            made.command(name)(getattr(_module(module), name))
+    return made
+
+
 def settings(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what the platform logs while it works.")
     ] = False,
-    use_case: UseCase = "",
 ) -> None:
     """Options before the command hold for every command."""
-    hold_for_the_command(use_case)
-    written = logging.StreamHandler()
-    written.setFormatter(OneLine("%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"))
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[written])
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s",
+    )
 
 
-GROUPS = {
-    "contract": contract.app,
-    "data": data.app,
-    "clock": clock.app,
-    "lake": lake.app,
-    "pipeline": pipeline.pipeline_app,
-    "serve": serve.app,
-    "fallback": fallback.app,
-    "events": events.app,
-    "decisions": decisions.app,
-    "lineage": lineage.app,
-    "window": window.app,
-    "features": features.app,
-}
-decision_steps.add_to(decisions.app)
-for name, group in GROUPS.items():
-    group.callback()(hold_for_the_command)
-    app.add_typer(group, name=name)
-app.command("train")(pipeline.train)
-app.command("validate")(pipeline.validate)
-app.command("reproduce")(reproduce.reproduce)
-app.command("retrain")(retrain.retrain)
-app.command("decide")(decide.decide)
-app.command("deploy")(deploy.deploy)
-app.command("simulate")(simulate.simulate)
-app.command("monitor")(monitor.monitor)
-app.command("score")(score.score)
-app.command("drift")(drift.drift)
-app.command("performance")(performance.performance)
-app.command("analyse")(analyse.analyse)
-app.command("dashboards")(dashboards.dashboards)
-app.command("tensorboard")(tensorboard.tensorboard)
-app.command("up")(platform.up)
-app.command("prepare")(platform.prepare)
-app.command("down")(platform.down)
-app.command("status")(platform.status)
-app.command("logs")(platform.logs)
-app.command("demo")(demo.demo)
-app.command("exercise")(exercise.exercise)
-app.command("report")(report.report)
+def _module(name: str) -> object:
+    return import_module(f"lakeloop.cli.{name}")
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """`app`: the whole application, made when somebody wants it."""
+    if name == "app":
+        return application()
+    raise AttributeError(name)

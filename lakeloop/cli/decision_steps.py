@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import typer
 
+from lakeloop.cli.decisions import app
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.pipeline import start_node_server
 from lakeloop.cli.render import DIM, console, node_line, verdict
@@ -33,20 +34,6 @@ LONGEST_NOTE = 1000
 """What Airflow allows."""
 Decision = Annotated[str, typer.Argument(help="The decision's id.")]
 Run = Annotated[str, typer.Argument(help="The candidate's run.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the steps to the group `decisions`."""
-    steps: dict[str, Callable[..., None]] = {
-        "begin": begin,
-        "plan": plan,
-        "score": score,
-        "compare": compare,
-        "record": record_,
-    }
-    steps |= {"open": open_, "finish": finish}
-    for name, step in steps.items():
-        app.command(name)(step)
 
 
 def begin(
@@ -238,3 +225,11 @@ def _note(settings: Settings, text: str) -> None:
             api.close()
     except LakeloopError as error:
         console.print(f"the run's note could not be set: {error}", style=DIM, soft_wrap=True)
+
+
+_STEPS: dict[str, Callable[..., None]] = {
+    "begin": begin, "plan": plan, "score": score, "compare": compare, "record": record_, "open": open_,
+    "finish": finish,
+}  # fmt: skip
+for _name, _step in _STEPS.items():
+    app.command(_name)(_step)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lakeloop.cli.app import COMMANDS, GROUPS, application
 from lakeloop.settings import Settings
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -126,3 +127,22 @@ def test_the_command_line_itself_imports_nothing_heavy() -> None:
     code = f"import sys, lakeloop.cli.app; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_each_command_alone_is_the_one_among_all() -> None:
+    from typer.main import get_command
+
+    whole = get_command(application()).commands  # type: ignore[attr-defined]
+    assert list(whole) and set(whole) == {*GROUPS, *COMMANDS}
+    for name in whole:
+        alone = get_command(application(only=name)).commands  # type: ignore[attr-defined]
+        assert list(alone) == [name]
+        assert [option.opts for option in alone[name].params] == [option.opts for option in whole[name].params]
+        assert set(getattr(alone[name], "commands", ())) == set(getattr(whole[name], "commands", ()))
+
+
+def test_a_command_imports_no_other_s_modules() -> None:
+    code = "import sys; from lakeloop.cli.app import application; application(only='pipeline'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "lakeloop.cli.pipeline" in loaded
+    assert not {"lakeloop.cli.lake", "lakeloop.cli.features", "pandas", "pyspark", "tensorflow"} & set(loaded)
