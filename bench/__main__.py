@@ -20,6 +20,7 @@ from bench import (
     lineage_bench,
     loop_bench,
     model_server_bench,
+    nodes_bench,
     platform_bench,
     stream_bench,
     tfx_bench,
@@ -63,6 +64,7 @@ def gateway(home: Path) -> list[Figure]:
 
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "tfx": tfx_bench.measure,
+    "nodes": nodes_bench.measure,
     "serving": serving,
     "gateway": gateway,
     "ingest": ingest_bench.measure,

@@ -5,6 +5,7 @@ writes to the asker's output, and it ends when the asker does. Nothing of Tensor
 imported, so there is nothing in the parent that a fork could break. The server ends by itself when nobody asks.
 """
 
+import gc
 import json
 import logging
 import os
@@ -22,7 +23,8 @@ from lakeloop.settings import Settings
 from tfx_pipeline.graph import code_sha256
 
 log = logging.getLogger(__name__)
-IDLE_SECONDS = 120.0
+IDLE_SECONDS = 900.0
+"""Long enough for the next retrain of a lively day to find it; it holds half a gigabyte."""
 _LOOK_SECONDS = 0.05
 _LONGEST = 1_000_000
 _NAME = "nodes"
@@ -37,8 +39,14 @@ class _Child:
     asker: socket.socket
 
 
-def run_warm(settings: Settings, run_id: str, node: str) -> int | None:
-    """Let the server run a node, its output being ours; the exit code, or None where no fitting server is there."""
+def run_warm(settings: Settings, run_id: str, node: str, patience: float = 0.0) -> int | None:
+    """Let the server run a node, its output being ours; the exit code, or None where no fitting server is there.
+
+    `patience`: seconds to wait for one that was started a moment ago; while it imports it is there already.
+    """
+    deadline = time.monotonic() + patience
+    while not _is_there(settings) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
     with server_connection(settings.folder("tfx").absolute(), _NAME) as server:
         if server is None:
             return None
@@ -54,6 +62,11 @@ def run_warm(settings: Settings, run_id: str, node: str) -> int | None:
     return int(code) if code else 1
 
 
+def _is_there(settings: Settings) -> bool:
+    with server_connection(settings.folder("tfx").absolute(), _NAME) as server:
+        return server is not None
+
+
 def serve(settings: Settings, run_node: RunNode, idle_seconds: float = IDLE_SECONDS) -> bool:
     """Answer until nobody has asked for a while; False at once where another server is there already.
 
@@ -64,6 +77,8 @@ def serve(settings: Settings, run_node: RunNode, idle_seconds: float = IDLE_SECO
             return False
         code = code_sha256()
         import_all()
+        gc.collect()
+        gc.freeze()  # a child's collector would touch, and so copy, every object it was given
         _answer(server, run_node, code, idle_seconds)
     return True
 
@@ -98,11 +113,20 @@ def _answer(server: socket.socket, run_node: RunNode, code: str, idle_seconds: f
         if server in ready:
             used = time.monotonic()
             asker, _ = server.accept()
+            if _has_gone(asker):
+                asker.close()
+                continue
             started = _start(asker, server, run_node, code)
             if started is None:
                 asker.close()
                 return  # the code has changed since: the next server imports it anew
             children.append(started)
+
+
+def _has_gone(asker: socket.socket) -> bool:
+    """Whether somebody only looked whether a server is there."""
+    ready, _, _ = select.select([asker], [], [], 1.0)
+    return not ready or not asker.recv(1, socket.MSG_PEEK)
 
 
 def _start(asker: socket.socket, server: socket.socket, run_node: RunNode, code: str) -> _Child | None:

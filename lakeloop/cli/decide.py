@@ -8,6 +8,7 @@ import typer
 from lakeloop.cli.decision_steps import workplace
 from lakeloop.cli.decisions import print_decision
 from lakeloop.cli.options import UseCase
+from lakeloop.cli.pipeline import start_node_server
 from lakeloop.cli.result import write_result
 from lakeloop.cli.retrain import user_name
 from lakeloop.decision import CHOICES
@@ -48,6 +49,8 @@ def decide(
     from lakeloop.measures.retrain import push_and_record
 
     load_plan(work.settings, decision)
+    if work.settings.airflow_run_id and checked in ("promote", "change"):
+        start_node_server(work.settings)  # while the person thought, it may have ended
     bounds = [text for texts in gate or [] for text in texts.split(",") if text.strip()]
     answer = Answer(
         checked, by or user_name(), _time(at), why, candidate,

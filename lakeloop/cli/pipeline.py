@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tfx_pipeline.run_record import NodeResult, RunRecord
 
+SERVER_STARTS_SECONDS = 20.0
+"""How long a node waits for the server it started; then it imports TFX itself."""
 pipeline_app = typer.Typer(no_args_is_help=True, help="The TFX pipeline's definition.")
 
 
@@ -49,9 +51,10 @@ def run_one_node(
     from tfx_pipeline.warm import run_warm
 
     code = run_warm(settings, run, node)
+    if code is None and settings.airflow_run_id:
+        start_node_server(settings)  # it ended since the retrain began, or has older code
+        code = run_warm(settings, run, node, patience=SERVER_STARTS_SECONDS)
     if code is None:
-        if settings.airflow_run_id:
-            start_node_server(settings)  # it ended since the retrain began: for the nodes after this one
         one_node(run, node, use_case)
     elif code:
         raise typer.Exit(code)

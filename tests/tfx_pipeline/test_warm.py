@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from lakeloop.local_server import server_connection
 from lakeloop.platform.marked_processes import end_processes
 from lakeloop.settings import PROJECT, load_settings
 from tests.waiting import eventually
@@ -119,12 +121,34 @@ def test_there_is_one_server_and_it_ends_when_nobody_asks(home: Path) -> None:
     assert not (home / "tfx" / "insurance" / "nodes.sock").exists()
 
 
-def test_a_node_that_finds_no_server_starts_one_for_those_after_it_if_airflow_runs_it(home: Path) -> None:
+def test_a_node_waits_for_a_server_that_was_started_a_moment_ago(home: Path) -> None:
+    settings = load_settings(home=home, use_case="insurance")
+    began = time.monotonic()
+    assert run_warm(settings, "r1", "Trainer", patience=0.3) is None
+    assert time.monotonic() - began >= 0.3
+    server = start(home, SERVE, "60")
+    try:
+        assert run_warm(settings, "r1", "4", patience=60) == 4
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_who_only_looks_whether_a_server_is_there_does_not_end_it(home: Path, server: "subprocess.Popen[str]") -> None:
+    for _ in range(3):
+        with server_connection(home / "tfx" / "insurance", "nodes") as found:
+            assert found is not None
+    failed = start(home, ASK, "3")
+    failed.communicate(timeout=30)
+    assert failed.returncode == 3 and server.poll() is None
+
+
+def test_a_node_that_finds_no_server_starts_one_and_runs_there_if_airflow_runs_it(home: Path) -> None:
     node = "from lakeloop.cli import main; main()", "pipeline", "node", "there is no such run", "Trainer"
     try:
         assert start(home, *node).wait(60) == 1
         assert not (home / "logs" / "node-server.log").exists()
-        assert start(home, *node, LAKELOOP_AIRFLOW_RUN_ID="manual").wait(60) == 1
+        assert start(home, *node, LAKELOOP_AIRFLOW_RUN_ID="manual").wait(240) == 1
         eventually((home / "tfx" / "insurance" / "nodes.sock").exists)
     finally:
         end_processes([p for p in psutil.process_iter() if p.pid != os.getpid() and _home_of(p) == str(home)])
