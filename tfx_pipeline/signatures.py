@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from lakeloop.contract import Feature
 from tfx_pipeline.columns import Columns
@@ -26,7 +27,10 @@ class ServedModel(tf.Module):
         # variable twice, and a session restore, which is what TensorFlow Serving does, fills only the unused copies.
         self.weights = [variable.value for variable in model.weights]
         self._predict = partial(model, training=False)
-        self.transform = transform.transform_features_layer()
+        # What TensorFlow Transform's Keras layer is around; saving that layer traces it again and again, for seconds.
+        loader = SavedModelLoader(transform.transform_savedmodel_dir)
+        self.transform = loader._imported
+        self._transformed = loader.apply_transform_model
         self._used = tuple(used)
         self._examples = {
             name: tf.io.FixedLenFeature([], DTYPES[feature.type]) for name, feature in columns.features.items()
@@ -37,7 +41,7 @@ class ServedModel(tf.Module):
 
     def probabilities(self, raw: dict[str, tf.Tensor]) -> tf.Tensor:
         """Raw features, each (batch,) -> probabilities (batch, classes) float32."""
-        transformed = self.transform(dict(raw))
+        transformed = self._transformed(dict(raw))
         return self._predict(tf.concat([transformed[name] for name in self._used], axis=1))
 
     @tf.function(autograph=False)
