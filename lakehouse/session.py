@@ -43,14 +43,19 @@ def spark_session(settings: Settings) -> SparkSession:
         LakeloopError: Spark did not start; its log, in the logs area, says why.
     """
     check_java()
-    # An error in a stream's batch comes back as the stream's own; py4j would print it as well.
-    logging.getLogger("py4j").setLevel(logging.CRITICAL)
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    prepare_python()
     builder = SparkSession.builder
     for key, value in spark_options(settings).items():
         builder = builder.config(key, value)
     with java_writes_to_log(settings):
         return builder.getOrCreate()
+
+
+def prepare_python() -> None:
+    """What a session asks of its Python process, wherever Spark was started: quiet, and workers of the same kind."""
+    # An error in a stream's batch comes back as the stream's own; py4j would print it as well.
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 
 
 def spark_options(settings: Settings) -> dict[str, str]:

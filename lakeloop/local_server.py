@@ -1,11 +1,15 @@
 """One server a folder on a Unix socket, for this user alone: how commands of one home find a helper that is warm."""
 
 import fcntl
+import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+END = {"end": True}
+"""What a server is told, as a line of JSON, that is to end as soon as nobody uses it."""
 
 
 @contextmanager
@@ -39,6 +43,15 @@ def server_connection(folder: Path, name: str) -> Iterator[socket.socket | None]
             yield None
             return
         yield server
+
+
+def ask_to_end(folder: Path, name: str) -> bool:
+    """Tell the folder's server to end as soon as nobody uses it; whether there is one."""
+    with server_connection(folder, name) as server:
+        if server is not None:
+            with suppress(OSError):
+                server.sendall(json.dumps(END).encode() + b"\n")
+        return server is not None
 
 
 @contextmanager

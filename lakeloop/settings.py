@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     spark_master: str = "local[*]"
     spark_memory: str = "2g"
-    spark_keep_seconds: float = Field(0.0, ge=0)
+    spark_keep_seconds: float = Field(180.0, ge=0)  # a retrain trains for two minutes between its Spark tasks
     delta_jar: Path | None = None
     model_server_port: int = 8501
     model_server_grpc_port: int = 8500

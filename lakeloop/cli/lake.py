@@ -12,7 +12,7 @@ import typer
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, DIM, console, counted_files, rows_of, table
 from lakeloop.cli.result import write_result
-from lakeloop.cli.spark import keep_java, spark_of
+from lakeloop.cli.spark import keep_spark, spark_of
 from lakeloop.contract import Contract
 from lakeloop.errors import DeliveryError
 from lakeloop.settings import Settings
@@ -32,7 +32,7 @@ Verify = Annotated[
 Version = Annotated[int | None, typer.Option("--version", min=0, help="A Delta version; default: the newest.")]
 
 
-app.command("keep-java", hidden=True)(keep_java)
+app.command("keep-spark", hidden=True)(keep_spark)
 
 
 @app.command()
@@ -182,7 +182,7 @@ def stream(
     if if_new and not new_files(settings):
         console.print("nothing new in the request log")
         return
-    if continuous:  # Java of its own: others would wait for the end of what has none
+    if continuous:  # Spark of its own: the shared one could never be renewed
         settings = settings.model_copy(update={"spark_keep_seconds": 0.0})
     with spark_of(settings) as spark, stop_asked() as stop, open_stream(spark, contract, settings, _say) as take:
         while True:

@@ -1,6 +1,7 @@
-"""Spark for a command, with a Java process that other commands have warmed where the settings ask for it."""
+"""Spark for a command: the home's warm one, shared with other commands, where the settings ask for it."""
 
 import logging
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -22,13 +23,14 @@ log = logging.getLogger(__name__)
 def spark_of(settings: Settings) -> Iterator["SparkSession"]:
     """A Spark session for the length of a command."""
     from lakehouse.session import spark_session
-    from lakehouse.warm_java import borrowed_java
+    from lakehouse.shared_spark import shared_spark
 
     with ExitStack() as stack:
         with console.status("starting Spark …"):
-            stack.enter_context(borrowed_java(settings, partial(_start_keeper, settings)))
-            spark = spark_session(settings)
-            stack.callback(_stop, spark)
+            spark = stack.enter_context(shared_spark(settings, partial(_start_keeper, settings)))
+            if spark is None:
+                spark = spark_session(settings)
+                stack.callback(_stop, spark)
         try:
             yield spark
         except Exception as error:
@@ -46,13 +48,13 @@ def _stop(spark: "SparkSession") -> None:
         log.info("event=spark_not_stopped why=%r", type(error).__name__)
 
 
-def keep_java(use_case: UseCase = "") -> None:
-    """Keep a Java process for the next commands that need Spark; ends when nobody asks any more."""
-    from lakehouse.warm_java import keep
+def keep_spark(use_case: UseCase = "") -> None:
+    """Keep a warm Spark for the next commands that need it; ends when nobody asks any more."""
+    from lakehouse.shared_spark import keep
 
     settings, _ = open_use_case(use_case)
     keep(settings)
 
 
-def _start_keeper(settings: Settings) -> None:
-    start_helper(settings, "java-keeper", "lake", "keep-java")
+def _start_keeper(settings: Settings) -> "subprocess.Popen[bytes]":
+    return start_helper(settings, "spark-keeper", "lake", "keep-spark")

@@ -3,9 +3,11 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
+from lakeloop.local_server import ask_to_end
 from lakeloop.platform.marked_processes import end_strays, marked_processes
 from lakeloop.platform.one_at_a_time import one_at_a_time
 from lakeloop.platform.places import home_of
@@ -34,6 +36,7 @@ def down(settings: Settings) -> Stopped:
 def stop_all(settings: Settings) -> Stopped:
     """The same for who holds the lock already."""
     home = home_of(settings)
+    _let_spark_end(settings)
     before = len(marked_processes(home))
     supervisor = Supervisor(settings)
     pid = supervisor.pid()
@@ -43,6 +46,13 @@ def stop_all(settings: Settings) -> Stopped:
             supervisor.stop()
             _wait(process, 2 * STOP_SECONDS)
     return Stopped(before, end_strays(home))
+
+
+def _let_spark_end(settings: Settings) -> None:
+    """A warm Spark that a command at a terminal started carries no mark; it ends when its last command is done."""
+    for lake in (settings.home / "lake", Path(settings.area("lake"))):
+        for socket in lake.glob("_work/*/java.sock"):
+            ask_to_end(socket.parent, socket.stem)
 
 
 def _wait(process: psutil.Process, seconds: float) -> None:

@@ -17,7 +17,6 @@ def service_environment(settings: Settings) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     return {
         **PREFERENCES,
-        "LAKELOOP_SPARK_KEEP_SECONDS": "180",  # a retrain trains for two minutes between its Spark tasks
         **inherited,
         **airflow_environment(settings),
         "LAKELOOP_USE_CASE": settings.use_case,
