@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -319,3 +320,20 @@ def test_a_name_from_a_client_is_one_line_of_the_log(folder: Path, tmp_path: Pat
         reload(server, config(f'name: "{forged}" base_path: "{folder}/models/all\\nlevel=INFO event=forged"'))
     assert "event=forged" in log.read_text()
     assert not [line for line in log.read_text().splitlines() if line.startswith("level=INFO event=forged")]
+
+
+def test_models_that_come_and_go_leave_no_memory_behind(saved_models: Path, folder: Path) -> None:
+    """Two megabytes each time, until Python happened to look for objects that hold each other."""
+    kept = f'name: "all" base_path: "{folder}/models/all"'
+    guest = f'name: "guest" base_path: "{saved_models}/costly"'
+
+    def resident(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+    with running_server(model_config=folder / "models.config") as server:
+        seen = []
+        for _ in range(10):
+            reload(server, config(kept, guest))
+            reload(server, config(kept))
+            seen.append(resident(server.process.pid))
+    assert seen[-1] - seen[3] < 8 * 1024 * 1024, [size >> 20 for size in seen]

@@ -18,7 +18,7 @@ def test_config_file_names_what_is_served_and_both_ports_are_told(saved_models: 
     file = tmp_path / "models.config"
     listed = "".join(
         f'config {{ name: "{name}" base_path: "{saved_models}/half_plus" model_platform: "tensorflow" {more} }}\n'
-        for name, more in (("one", ""), ("two", "model_version_policy { specific { versions: 1 } }"))
+        for name, more in (("one", ""), ("two words", "model_version_policy { specific { versions: 1 } }"))
     )
     file.write_text(f"model_config_list {{ {listed} }}")
     environment = {**os.environ, "LAKELOOP_HOME": str(tmp_path), "COLUMNS": "200"}
@@ -31,9 +31,10 @@ def test_config_file_names_what_is_served_and_both_ports_are_told(saved_models: 
             lines.append(server.stdout.readline())
             assert lines[-1], "ended before it told where it listens"
         told = "".join(lines)
+        assert "/v1/models/two%20words" in told and "/v1/models/two words" not in told
         (url,) = set(re.findall(r": (http://127\.0\.0\.1:\d+)/v1/models/", told))
         assert re.search(r"^gRPC: 127\.0\.0\.1:[1-9]\d+ ", told, re.MULTILINE)
-        for name, version, answer in (("one", 3, 4.0), ("two", 1, 2.0)):
+        for name, version, answer in (("one", 3, 4.0), ("two words", 1, 2.0)):
             wait_until_available(url, name, 30, server, version)
             body = {"instances": [2.0]}
             assert httpx.post(f"{url}/v1/models/{name}:predict", json=body).json() == {"predictions": [answer]}
