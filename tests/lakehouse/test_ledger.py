@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
@@ -266,6 +267,40 @@ def test_a_file_that_spark_cannot_read_is_refused_and_the_others_are_taken(
     assert [r.state for r in take(lake).records] == ["taken"]
     assert sorted(lake.rows("bronze/claims")["_delivery"].unique()) == [1, 2, 3]
     assert_in_step(lake)
+
+
+def test_whatever_files_hold_each_is_taken_or_refused_and_no_row_is_lost(lake: Lake) -> None:
+    choice = random.Random(14)
+    alphabet = [
+        b";",
+        b'"',
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"#",
+        b"x",
+        b" ",
+        b"\t",
+        b"\xe9",
+        b"\xc3\xa9",
+        b"\\",
+        b",",
+        b"\x1a",
+        b"\xff",
+    ]
+    for month in range(1, 13):
+        for version in ("", ".v2", ".v3"):
+            junk = b"".join(choice.choices(alphabet, k=choice.randrange(400)))
+            head = choice.choice([HEADER.encode(), HEADER.encode(), b""])
+            lake.deliver("claims", f"claims-2023-{month:02d}{version}.csv", head + junk)
+    lake.deliver("claims", "claims-2024-01.csv", claims("2024-01", 1, 2, 3))
+    report = take(lake)
+    assert sorted({r.state for r in report.records}) == ["refused", "taken"]
+    assert len(report.records) == 37 and sum(r.state == "taken" for r in report.records) > 12
+    assert_in_step(lake)
+    rows = lake.rows("bronze/claims")
+    assert rows.groupby("_source_file")["_line"].nunique().equals(rows.groupby("_source_file").size())
+    assert rows[rows["_source_file"] == "claims-2024-01.csv"]["risk"].tolist() == ["1", "2", "3"]
 
 
 def test_the_ledger_s_columns_are_those_of_a_record() -> None:
