@@ -6,7 +6,6 @@ what travels with a model; a server does not read it.
 
 from pathlib import Path
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeloop.contract import ModelSettings
@@ -106,6 +105,8 @@ def serving_version(settings: Settings) -> str:
 
 def _available_versions(settings: Settings) -> list[str]:
     """What TensorFlow Serving's status API says; [] where nobody answers or nothing is loaded."""
+    import httpx  # here, since most who read a champion's facts ask no server
+
     try:
         address = f"{settings.model_server}/v1/models/{settings.use_case}"
         states = httpx.get(address, timeout=STATUS_SECONDS, trust_env=False).json()["model_version_status"]

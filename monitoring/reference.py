@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -123,6 +122,8 @@ def through_model_server(settings: Settings, contract: Contract, version: str, f
     Raises:
         NotAnswered: nobody answers for that version, or not as a model of this contract does.
     """
+    import httpx  # here, since answers that were given before are kept
+
     address = f"{settings.model_server}/v1/models/{settings.use_case}/versions/{version}:predict"
     answers = []
     try:
