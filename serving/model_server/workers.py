@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -64,7 +65,8 @@ class Workers:
                 except BaseException as exc:  # noqa: BLE001 - it is raised where the result is awaited
                     error = exc
                 self._idle.release()
-                loop.call_soon_threadsafe(_settle, future, error, result)
+                with suppress(RuntimeError):  # the loop has ended: the server stops, and gave up waiting for this
+                    loop.call_soon_threadsafe(_settle, future, error, result)
                 del function, result, error
             else:
                 self._idle.release()
