@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sf
 
 from bench.figure import Figure
 from lakehouse.delivery import generate
 from lakehouse.ingest import ingest
-from lakehouse.judge import typed_value
 from lakehouse.monthly import monthly_rows
-from lakehouse.schema import allowed_sql, has_limits
+from lakehouse.schema import SPARK_TYPES, allowed_sql, has_limits
 from lakehouse.session import spark_session
 from lakehouse.training import training_rows
 from lakeloop.clock import set_clock
@@ -67,7 +67,7 @@ def parquet_job(spark: SparkSession, contract: Contract, settings: Settings) -> 
         raw.write.mode("overwrite").parquet(f"{base}/bronze/{source}")
         columns = contract.columns_of(source)
         typed = spark.read.parquet(f"{base}/bronze/{source}").select(
-            *(typed_value(name, column).alias(name) for name, column in columns.items())
+            *(sf.col(name).try_cast(SPARK_TYPES[column.type]).alias(name) for name, column in columns.items())
         )
         valid = " AND ".join(allowed_sql(name, column) for name, column in columns.items() if has_limits(column))
         typed.where(valid).write.mode("overwrite").parquet(f"{base}/silver/{source}")

@@ -1,16 +1,28 @@
-"""Judges bronze rows by the contract: typed values for the good ones, a sentence for what is wrong with the others."""
+"""Judges bronze rows by the contract: typed values for the good ones, a sentence for what is wrong with the others.
 
+A sentence names the kind of the mistake, and the value stands beside it: so a hundred thousand rows with a hundred
+thousand different values are one line in a report.
+"""
+
+from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lakehouse.schema import MONTH_PATTERN, SPARK_TYPES
+from lakehouse.schema import MONTH_PATTERN, SPARK_TYPES, quoted
 from lakeloop.contract import Column, Contract
 
 SHOWN = 80
+LISTED = 8
+"""Allowed values that a sentence names; of more it says how many."""
+LAST_MONTH = 1200
+"""Months after the contract's start that an event time may lie; later ones are taken for mistakes."""
+WHOLE_DOUBLES = float(1 << 53)
+"""Below this every whole number is exact as a double."""
 DECIMAL = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf(inity)?))$"
+BLANKS = r"^[\s\p{Z}\p{Cf}]+|[\s\p{Z}\p{Cf}]+$"
 ORIGIN = ("_source_file", "_delivery", "_line", "_batch")
 
 
@@ -25,10 +37,33 @@ def good_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
 
 
 def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
-    """The other rows as delivered, with `_reason`: a sentence for each thing that is wrong."""
+    """The other rows as delivered, with `_reason`, a sentence for each thing that is wrong, and `_value`, what it is
+    wrong with (`name = 'text'`)."""
     problems = [problem(contract, name, column) for name, column in contract.columns_of(source).items()]
-    reason = sf.coalesce("_flaw", sf.concat_ws("; ", *problems))
-    return bronze.where(~is_good(contract, source)).withColumn("_reason", reason)
+    reason, value = told(problems)
+    flawed = sf.col("_flaw").isNotNull()
+    return bronze.where(~is_good(contract, source)).withColumns(
+        {"_reason": sf.coalesce("_flaw", reason), "_value": sf.when(~flawed, value)}
+    )
+
+
+def told(problems: Sequence[Expression]) -> tuple[Expression, Expression]:
+    """The sentences and the values of those problems that there are, each joined by `; `."""
+    found = sf.filter(sf.array(*problems), lambda each: each.isNotNull())
+    sentences = sf.array_join(sf.transform(found, lambda each: each["kind"]), "; ")
+    return sentences, sf.array_join(sf.transform(found, lambda each: each["value"]), "; ")
+
+
+def wrong(kind: str | Expression, value: Expression | None = None) -> Expression:
+    """One problem: the kind of mistake, and where it helps the value that made it."""
+    told_kind = sf.lit(kind) if isinstance(kind, str) else kind
+    told_value = sf.lit(None) if value is None else value
+    return sf.struct(told_kind.alias("kind"), told_value.cast("string").alias("value"))
+
+
+def shown(name: str, text: Expression) -> Expression:
+    """A value beside a problem: `name = 'text'`, long texts cut."""
+    return sf.concat(sf.lit(f"{name} = '"), sf.left(text, sf.lit(SHOWN)), sf.lit("'"))
 
 
 def is_good(contract: Contract, source: str) -> Expression:
@@ -39,9 +74,9 @@ def is_good(contract: Contract, source: str) -> Expression:
 
 def fits(contract: Contract, name: str, column: Column) -> Expression:
     """Whether one delivered text keeps the contract; null counts as no."""
-    text, value = sf.col(f"`{name}`"), typed_value(name, column)
+    text, value = sf.col(quoted(name)), typed_value(name, column)
     if name == contract.event_time.column:
-        return text.rlike(MONTH_PATTERN)
+        return is_month(text) & text.between(*known_months(contract))
     if column.valid is not None:
         low, high = column.valid
         fits = (value >= low) & (value <= high)
@@ -49,38 +84,63 @@ def fits(contract: Contract, name: str, column: Column) -> Expression:
         fits = value.isin(*column.values)
     else:
         fits = text != ""
-    return fits & _is_decimal(text) if column.type == "float" else fits
+    return fits & _is_decimal(_number(text)) if column.type == "float" else fits
 
 
-def _is_decimal(text: Expression) -> Expression:
+def is_month(text: Expression) -> Expression:
+    """Whether a text is `YYYY-MM` and nothing more; Java's `$` would let a line end follow."""
+    return text.rlike(MONTH_PATTERN) & (sf.length(text) == 7)
+
+
+def known_months(contract: Contract) -> tuple[str, str]:
+    """The first and the last month that an event may be of."""
+    return contract.month_name(0), contract.month_name(LAST_MONTH)
+
+
+def _number(text: Expression) -> Expression:
+    """The text without white space of any kind around it. Most texts have none and are not searched for it."""
+    bare = sf.left(text, sf.lit(1)).between("+", "9") & sf.right(text, sf.lit(1)).between("+", "9")
+    return sf.when(bare, text).otherwise(sf.regexp_replace(text, BLANKS, ""))
+
+
+def _is_decimal(number: Expression) -> Expression:
     """Not one of Java's own spellings (`1f`, `1d`, `0x1p3`). Nearly all end in a digit and need no pattern."""
-    last = sf.right(text, sf.lit(1))
-    plain = last.between(".", "9") & ~text.contains("x") & ~text.contains("X")
-    return plain | sf.trim(text).rlike(DECIMAL)
+    last = sf.right(number, sf.lit(1))
+    plain = last.between(".", "9") & ~number.contains("x") & ~number.contains("X")
+    return plain | number.rlike(DECIMAL)
 
 
 def typed_value(name: str, column: Column) -> Expression:
-    """The delivered text as the contract's type; null where it is not one."""
-    text = sf.col(f"`{name}`")
-    return text if column.type == "string" else text.try_cast(SPARK_TYPES[column.type])
+    """The delivered text as the contract's type; null where it is not one. 3.0 is the whole number 3."""
+    text = sf.col(quoted(name))
+    if column.type == "string":
+        return text
+    number = _number(text)
+    if column.type == "float":
+        return number.try_cast("double")
+    whole = number.try_cast("double")
+    is_whole = (whole == sf.floor(whole)) & (sf.abs(whole) < WHOLE_DOUBLES) & _is_decimal(number)
+    return sf.coalesce(number.try_cast(SPARK_TYPES[column.type]), sf.when(is_whole, whole.cast("bigint")))
 
 
 def problem(contract: Contract, name: str, column: Column) -> Expression:
-    """A sentence if the delivered text breaks the contract, else null."""
-    text, value = sf.col(f"`{name}`"), typed_value(name, column)
-    shown = sf.left(text, sf.lit(SHOWN))
-    case = sf.when(text.isNull() | (text == ""), f"`{name}` is missing")
+    """What is wrong with the delivered text, as `wrong` gives it; null if nothing is."""
+    text, value = sf.col(quoted(name)), typed_value(name, column)
+    beside = shown(name, text)
+    case = sf.when(text.isNull() | (text == ""), wrong(f"`{name}` is missing"))
     if name == contract.event_time.column:
-        return case.when(
-            ~text.rlike(MONTH_PATTERN), sf.concat(sf.lit(f"`{name}` is '"), shown, sf.lit("', not YYYY-MM"))
+        first, last = known_months(contract)
+        return (
+            case.when(~is_month(text), wrong(f"`{name}` is not YYYY-MM", beside))
+            .when(text < first, wrong(f"`{name}` is before {first}, where this use case starts", beside))
+            .when(text > last, wrong(f"`{name}` is after {last}, a century ahead", beside))
         )
     if column.type != "string":
-        readable = _is_decimal(text) | sf.isnan(value) if column.type == "float" else sf.lit(True)
-        wrong = sf.concat(sf.lit(f"`{name}` is '"), shown, sf.lit(f"', not {_article(column.type)}"))
-        case = case.when(value.isNull() | ~readable, wrong)
+        readable = _is_decimal(_number(text)) | sf.isnan(value) if column.type == "float" else sf.lit(True)
+        case = case.when(value.isNull() | ~readable, wrong(f"`{name}` is not {_article(column.type)}", beside))
     if column.type == "float":
-        case = case.when(sf.isnan(value), f"`{name}` is NaN")
-    outside = sf.concat(sf.lit(f"`{name}` is "), shown, sf.lit(f"; allowed: {_allowed(column)}"))
+        case = case.when(sf.isnan(value), wrong(f"`{name}` is NaN"))
+    outside = wrong(f"`{name}` is {_not_allowed(column)}", beside)
     if column.valid is not None:
         low, high = column.valid
         case = case.when((value < low) | (value > high), outside)
@@ -93,20 +153,31 @@ def _article(type_name: str) -> str:
     return "an int" if type_name == "int" else f"a {type_name}"
 
 
-def _allowed(column: Column) -> str:
-    return f"{column.allowed} {column.unit}".strip()
+def _not_allowed(column: Column) -> str:
+    """E.g. `outside 0 to 150 years`, `not one of basic, plus`."""
+    if column.valid is not None:
+        return f"outside {column.allowed} {column.unit}".strip()
+    values = [str(value) for value in column.values or ()]
+    more = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
+    return f"not one of {', '.join(values[:LISTED])}{more}"
 
 
 def rejects(bad: DataFrame, contract: Contract, source: str) -> DataFrame:
     """Bad rows as the table `rejects` keeps them; `raw` is the line or, as JSON, the delivered columns."""
-    delivered = sf.to_json(sf.struct(*(sf.col(f"`{name}`") for name in contract.sources[source].columns)))
+    delivered = sf.to_json(sf.struct(*(sf.col(quoted(name)) for name in contract.sources[source].columns)))
+    return reject_columns(bad, contract, source, sf.coalesce("_rescued", delivered))
+
+
+def reject_columns(bad: DataFrame, contract: Contract, source: str, raw: Expression) -> DataFrame:
+    """The columns of the table `rejects`, of rows with `_reason` and `_value` and their origin."""
     return bad.select(
         sf.lit(source).alias("source"),
-        sf.col(f"`{contract.key.column}`").alias("key"),
+        sf.col(quoted(contract.key.column)).alias("key"),
         sf.col("_source_file").alias("file"),
         sf.col("_line").alias("line"),
         sf.col("_reason").alias("reason"),
-        sf.coalesce("_rescued", delivered).alias("raw"),
+        sf.nullif("_value", sf.lit("")).alias("value"),
+        raw.alias("raw"),
         sf.col("_batch").alias("batch"),
         sf.current_timestamp().alias("rejected_at"),
     )

@@ -5,7 +5,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
-from lakehouse.judge import SHOWN, fits, problem, typed_value
+from lakehouse.judge import fits, problem, reject_columns, shown, told, typed_value, wrong
 from lakehouse.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
@@ -119,11 +119,12 @@ def judged_records(bronze: DataFrame, contract: Contract) -> DataFrame:
         "line", "_rescued", "_flaw", *_origin(),
     )  # fmt: skip
     good = reduce(lambda a, b: a & b, _conditions(contract), sf.col("_flaw").isNull())
-    reason = sf.coalesce("_flaw", sf.concat_ws("; ", *_problems(contract)))
+    reason, value = told(_problems(contract))
     judged = texts.withColumn("_good", sf.coalesce(good, sf.lit(False)))
     return judged.select(
         *_typed(contract), *_origin(), "_good",
-        sf.when(~sf.col("_good"), reason).alias("_reason"),
+        sf.when(~sf.col("_good"), sf.coalesce("_flaw", reason)).alias("_reason"),
+        sf.when(~sf.col("_good") & sf.col("_flaw").isNull(), value).alias("_value"),
         sf.when(~sf.col("_good"), sf.coalesce("_rescued", "line")).alias("_raw"),
     )  # fmt: skip
 
@@ -175,18 +176,23 @@ def _problems(contract: Contract) -> list[Column]:
     other = (of >= 0) & (of != sf.col("r_class_id"))
     return [
         *(
-            sf.when(~sf.coalesce(_is_time(name), sf.lit(False)), _found(name, ", not an ISO 8601 time"))
+            sf.when(~sf.coalesce(_is_time(name), sf.lit(False)), _wrong(name, "is not an ISO 8601 time"))
             for name in TIMES
         ),
         *(
-            sf.when(_is_time(name) & ~_in_years(name), _found(name, f"; allowed: {EARLIEST:%Y} to {LATEST:%Y} in UTC"))
+            sf.when(
+                _is_time(name) & ~_in_years(name),
+                _wrong(name, f"is outside {EARLIEST:%Y} to {LATEST:%Y} in UTC"),
+            )
             for name in TIMES
         ),
         *(problem(contract, name, feature) for name, feature in contract.features.items()),
-        sf.when(~sf.col("r_prediction").isin(*classes), _found("prediction", f"; allowed: {', '.join(classes)}")),
-        sf.when(other, sf.concat(_found("class_id", ", but the prediction's is "), of)),
-        sf.when(~_probabilities_fit(len(classes)), f"`probabilities` are not {len(classes)} numbers from 0 to 1"),
-        sf.when(~sf.col("r_predictor_type").isin(*PREDICTORS), _found("predictor_type", "; allowed: model, rules")),
+        sf.when(~sf.col("r_prediction").isin(*classes), _wrong("prediction", f"is not one of {', '.join(classes)}")),
+        sf.when(other, _wrong("class_id", "is not the prediction's")),
+        sf.when(
+            ~_probabilities_fit(len(classes)), wrong(f"`probabilities` are not {len(classes)} numbers from 0 to 1")
+        ),
+        sf.when(~sf.col("r_predictor_type").isin(*PREDICTORS), _wrong("predictor_type", "is not one of model, rules")),
     ]
 
 
@@ -211,20 +217,10 @@ def _probabilities_fit(classes: int) -> Column:
     return given.isNull() | ((sf.size(given) == classes) & within)
 
 
-def _found(name: str, remark: str) -> Column:
-    return sf.concat(sf.lit(f"`{name}` is '"), sf.left(sf.col(f"r_{name}").cast("string"), sf.lit(SHOWN)),
-                     sf.lit("'" + remark))  # fmt: skip
+def _wrong(name: str, what: str) -> Column:
+    return wrong(f"`{name}` {what}", shown(name, sf.col(f"r_{name}").cast("string")))
 
 
 def reject_rows(judged: DataFrame, contract: Contract, source: str) -> DataFrame:
     """The bad ones of `judged_records`, as the table `rejects` keeps them."""
-    return judged.where("NOT _good").select(
-        sf.lit(source).alias("source"),
-        sf.col(quoted(contract.key.column)).alias("key"),
-        sf.col("_source_file").alias("file"),
-        sf.col("_line").alias("line"),
-        sf.col("_reason").alias("reason"),
-        sf.col("_raw").alias("raw"),
-        sf.col("_batch").alias("batch"),
-        sf.current_timestamp().alias("rejected_at"),
-    )
+    return reject_columns(judged.where("NOT _good"), contract, source, sf.col("_raw"))

@@ -120,11 +120,17 @@ def test_bronze_keeps_every_line_as_delivered_also_what_is_no_record(story: Stor
 def test_rejects_name_file_line_and_every_reason(story: Story) -> None:
     rejects = story.lake.rejects("first.jsonl")
     assert rejects[["source", "line"]].values.tolist() == [["requests", n] for n in (5, 6, 7, 8)]
-    assert rejects["reason"].tolist()[2:] == [
-        "`age` is 151.0; allowed: 0 to 150 years; `class_id` is '1', but the prediction's is 2; "
-        "`probabilities` are not 3 numbers from 0 to 1",
-        "`at` is 'soon', not an ISO 8601 time; `prediction` is 'none'; allowed: high, medium, low; "
-        "`predictor_type` is 'oracle'; allowed: model, rules",
+    assert rejects[["reason", "value"]].values.tolist()[2:] == [
+        [
+            "`age` is outside 0 to 150 years; `class_id` is not the prediction's; "
+            "`probabilities` are not 3 numbers from 0 to 1",
+            "age = '151.0'; class_id = '1'",
+        ],
+        [
+            "`at` is not an ISO 8601 time; `prediction` is not one of high, medium, low; "
+            "`predictor_type` is not one of model, rules",
+            "at = 'soon'; prediction = 'none'; predictor_type = 'oracle'",
+        ],
     ]
 
 
