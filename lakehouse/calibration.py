@@ -90,11 +90,6 @@ def _lacks_estimate(row: Mapping[str, Any]) -> bool:
     return row["estimated_accuracy"] is None and row["answered"] > row["rules"]
 
 
-def months_without_estimate(spark: "SparkSession", contract: Contract, settings: Settings) -> set[str]:
-    """`months_to_estimate`, for who has a Spark at hand."""
-    return months_to_estimate(contract, settings)
-
-
 def with_expectation(asked: "DataFrame", calibration: "DataFrame | None") -> "DataFrame":
     """Requests with `_expected`, the probability that the answer is right (null without confidence or calibration),
     and `_calibration_error`, the calibration's standard error."""

@@ -18,7 +18,6 @@ from lakehouse.layout import (
     work_folder,
     write_json,
 )
-from lakehouse.schema import quoted
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 
@@ -60,9 +59,3 @@ def _forget(spark: SparkSession, contract: Contract, settings: Settings, source:
     delete_folder(spark, checkpoint_path(settings, source))
     if table_exists(spark, table_path(settings, "silver", source)):
         silver.create_silver(spark, contract, settings, source, replace=True)
-    bronze = table_path(settings, "bronze", source)
-    if table_exists(spark, bronze):
-        there = spark.read.format("delta").load(bronze).columns
-        new = [f"{quoted(name)} string" for name in contract.sources[source].columns if name not in there]
-        if new:
-            spark.sql(f"ALTER TABLE delta.{quoted(bronze)} ADD COLUMNS ({', '.join(new)})")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as sf
 
 from lakehouse.schema import quoted
@@ -18,8 +18,8 @@ class SilverTables:
     truth: DataFrame
     asked: DataFrame | None = None
 
-    def where(self, condition: str) -> "SilverTables":
-        """The rows of all tables that meet an SQL condition."""
+    def where(self, condition: Column) -> "SilverTables":
+        """The rows of all tables that meet a condition."""
         asked = None if self.asked is None else self.asked.where(condition)
         return SilverTables(self.delivered.where(condition), self.truth.where(condition), asked)
 

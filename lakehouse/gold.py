@@ -1,25 +1,29 @@
 """Silver -> gold: `training`, `monthly` and `performance`, each in a module of its own.
 
-Incremental: silver's change feed names the keys that changed since the last run, and only those are joined again.
+Incremental: silver's logs tell where the rows lie that changed since the last run, and only those are joined again.
 The progress file is written after all tables, and every write is idempotent, so a crash costs work, not rows.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as sf
 
-from lakehouse.calibration import months_without_estimate
+from lakehouse.calibration import months_to_estimate
 from lakehouse.commit_note import commit_note
 from lakehouse.feature_rows import SilverTables
-from lakehouse.gold_changes import read_changes
-from lakehouse.layout import PREDICTIONS, TRAINING, read_json, table_exists, table_path, work_folder, write_json
+from lakehouse.gold_changes import Changes, read_changes
+from lakehouse.layout import PREDICTIONS, TRAINING, read_json, table_path, work_folder, write_json
 from lakehouse.lock import in_turn
-from lakehouse.metrics import MergeCounts, table_version
+from lakehouse.merge import MergeCounts, within
 from lakehouse.monthly import update_monthly
 from lakehouse.performance import update_performance
+from lakehouse.schema import quoted
 from lakehouse.silver import create_silver
+from lakehouse.table_log import DataFile, files_at, version_of
 from lakehouse.training import create_training, load_training, update_training
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
@@ -44,47 +48,71 @@ def build_gold(spark: SparkSession, contract: Contract, settings: Settings) -> G
     training_path = table_path(settings, "gold", TRAINING)
     paths = _silver_paths(spark, contract, settings)
     if not paths:
-        return GoldReport(table_version(spark, training_path) if table_exists(spark, training_path) else None)
+        return GoldReport(version_of(training_path))
     create_training(spark, contract, settings)
     progress = progress_path(settings)
     done: dict[str, int] = read_json(progress) or {}
-    now = {source: table_version(spark, path) for source, path in paths.items()}
+    now = _versions(paths)
     if done == now:
-        return GoldReport(table_version(spark, training_path))
+        return GoldReport(version_of(training_path))
     silver = _silver_at(spark, contract, paths, now)
+    changes = read_changes(contract, paths, done, now) if done else None
+    before = files_at(training_path) or []
     with commit_note(spark, {"silver": now}):
-        if done:
-            changes = read_changes(spark, contract, paths, silver.asked, done, now)
-            try:
-                counts, months = update_training(spark, contract, silver, changes, training_path)
-                asked_months: set[str] | None = changes.asked_months
-            finally:
-                changes.keys.unpersist()
+        if changes is None:
+            counts = load_training(spark, contract, silver, training_path)
+            months = asked_months = None
         else:
-            counts, months, asked_months = load_training(spark, contract, silver, training_path), None, None
+            counts = update_training(spark, contract, silver, changes, training_path)
+            months = changes.months_of(contract.feature_source, PREDICTIONS)
+            months |= _months_between(contract, before, files_at(training_path) or [])
+            asked_months = _months_asked(contract, silver, changes)
         touched = update_monthly(spark, contract, settings, silver, months)
         judged = update_performance(spark, contract, settings, silver, asked_months)
     write_json(progress, now)
-    version = table_version(spark, training_path)
+    version = version_of(training_path) or 0
     log.info("event=gold version=%d added=%d updated=%d removed=%d", version, counts.inserted, counts.updated,
              counts.deleted)  # fmt: skip
     return _report(version, counts, touched, judged)
 
 
+def _months_between(contract: Contract, before: Sequence[DataFile], after: Sequence[DataFile]) -> set[str]:
+    """The months of a table's files that came or went; months are its partitions."""
+    month = contract.event_time.column
+    old, new = ({file.path: str(file.lowest[month]) for file in files} for files in (before, after))
+    return {found[path] for found in (old, new) for path in old.keys() ^ new.keys() if path in found}
+
+
+def _months_asked(contract: Contract, silver: SilverTables, changes: Changes) -> set[str]:
+    """Months in which requests came, or truth of requests that came earlier."""
+    months = changes.months_of(PREDICTIONS)
+    key, truth = contract.key.column, contract.label.source
+    batch, ranges = changes.batch_of(truth), changes.keys_of(truth)
+    if silver.asked is None or batch is None or ranges == []:
+        return months
+    known = silver.truth.where(within(key, ranges) & (sf.col("_batch") > batch)).select(quoted(key))
+    asked = silver.asked.where(within(key, ranges)).join(known, key, "left_semi")
+    return months | {row[0] for row in asked.select(quoted(contract.event_time.column)).distinct().collect()}
+
+
 def update_estimates(spark: SparkSession, contract: Contract, settings: Settings) -> tuple[str, ...]:
     """Estimate the accuracy of months whose model was calibrated after they were written; those months.
 
-    Made from the versions of silver that the rest of gold was made from; nothing where no estimate is missing.
+    Made from silver as it is now; nothing where no estimate is missing.
     """
     with in_turn(work_folder(settings) / "tables.lock"):
-        done: dict[str, int] | None = read_json(progress_path(settings))
-        months = months_without_estimate(spark, contract, settings)
-        if not months or not done:
+        months = months_to_estimate(contract, settings)
+        if not months or read_json(progress_path(settings)) is None:
             return ()
-        paths = {table: table_path(settings, "silver", table) for table in done}
-        with commit_note(spark, {"silver": done}):
-            silver = _silver_at(spark, contract, paths, done)
+        paths = _silver_paths(spark, contract, settings)
+        now = _versions(paths)
+        with commit_note(spark, {"silver": now}):
+            silver = _silver_at(spark, contract, paths, now)
             return update_performance(spark, contract, settings, silver, months)
+
+
+def _versions(paths: dict[str, str]) -> dict[str, int]:
+    return {source: version_of(path) or 0 for source, path in paths.items()}
 
 
 def _silver_at(
@@ -105,9 +133,9 @@ def _silver_paths(spark: SparkSession, contract: Contract, settings: Settings) -
     """
     sources = list(dict.fromkeys([contract.feature_source, contract.label.source]))
     paths = {source: table_path(settings, "silver", source) for source in sources}
-    missing = [source for source, path in paths.items() if not table_exists(spark, path)]
+    missing = [source for source, path in paths.items() if version_of(path) is None]
     asked = table_path(settings, "silver", PREDICTIONS)
-    if table_exists(spark, asked):
+    if version_of(asked) is not None:
         for source in missing:
             create_silver(spark, contract, settings, source)
         return {**paths, PREDICTIONS: asked}

@@ -1,102 +1,116 @@
-"""Which keys and months changed in silver since gold was last made, from the tables' change data feeds."""
+"""What changed in silver since gold was last made, from the logs of silver's tables alone.
 
-from collections.abc import Iterable
+Silver's rows carry the batch that brought their newest values, so the changed rows of a table are those of a later
+batch. Where they lie, in keys and months, follows from the files that came and went: more than what changed at times,
+never less.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as sf
 
 from lakehouse.layout import PREDICTIONS
-from lakehouse.schema import literal, quoted
+from lakehouse.table_log import Commit, DataFile, Range, commits_after, files_at, joined_ranges, key_ranges, overlap
 from lakeloop.contract import Contract
 
-MAX_RANGES = 16
-Range = tuple[str, str]
+FOLLOWED = ("WRITE", "MERGE", "OPTIMIZE", "VACUUM START", "VACUUM END", "CREATE TABLE", "ADD COLUMNS",
+            "SET TBLPROPERTIES", "UNSET TBLPROPERTIES")  # fmt: skip
+"""Operations that as the platform makes them delete no key. After any other, gold is made from all of silver."""
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """How a table of silver differs from an earlier version: rows of a batch above `batch` are new or have new values.
+
+    `keys`: where their keys lie, None: anywhere. `months`: those of the files that came and went.
+    """
+
+    batch: int
+    keys: list[Range] | None
+    months: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Keys that changed in silver (column `key`), and what to read to see them all.
+    """The tables that changed, by name, and the files of every table as it is now."""
 
-    `months`: old and new months of the changed rows and of every request with a changed key; `asked_months`: those
-    of the requests alone. `only_new`: nothing was changed or removed.
-    """
+    tables: Mapping[str, TableChange]
+    files: Mapping[str, Sequence[DataFile]]
 
-    keys: DataFrame
-    ranges: dict[str, list[Range]]
-    months: set[str]
-    asked_months: set[str]
-    only_new: bool
+    def keys_of(self, *tables: str) -> list[Range] | None:
+        """Where the changed keys of these tables lie; None: anywhere."""
+        found = [self.tables[table].keys for table in tables if table in self.tables]
+        if any(ranges is None for ranges in found):
+            return None
+        return joined_ranges(each for ranges in found for each in ranges or ())
+
+    def months_of(self, *tables: str) -> set[str]:
+        """The months of these tables that may have changed."""
+        return {month for table in tables if table in self.tables for month in self.tables[table].months}
+
+    def can_join(self, contract: Contract) -> bool:
+        """Whether a changed key may have both features and truth; else training stays as it is."""
+        key, truth = contract.key.column, contract.label.source
+        features = (contract.feature_source, PREDICTIONS)
+        if truth in features:
+            return bool(self.tables)
+        having = [file for table in features for file in self.files.get(table, ())]
+        return overlap(self.files[truth], key, self.keys_of(*features)) or overlap(having, key, self.keys_of(truth))
+
+    def batch_of(self, table: str) -> int | None:
+        """The last batch gold knows of a table that changed; None if that did not change."""
+        change = self.tables.get(table)
+        return None if change is None else change.batch
 
 
 def read_changes(
-    spark: SparkSession,
-    contract: Contract,
-    paths: dict[str, str],
-    asked: DataFrame | None,
-    done: dict[str, int],
-    now: dict[str, int],
-) -> Changes:
-    """What changed from the versions `done` to `now`; `paths` and both by table. `keys` is persisted."""
-    keys = reduce(
-        DataFrame.unionAll,
-        (
-            _feed(spark, contract, source, path, done.get(source, -1) + 1, now[source])
-            for source, path in paths.items()
-            if done.get(source, -1) < now[source]
-        ),
-    ).persist()
-    found = keys.groupBy("source", "version", "month").agg(sf.min("key"), sf.max("key"), sf.max("old")).collect()
-    ranges: dict[str, list[Range]] = {}
-    for source, _, _, low, high, _ in found:
-        if low is not None:
-            ranges.setdefault(source, []).append((low, high))
-    ranges = {source: joined_ranges(r) for source, r in ranges.items()}
-    asked_months = {month for source, _, month, *_ in found if source == PREDICTIONS}
-    if asked is not None and ranges:
-        asked_months |= _months_asked(contract, asked, keys, joined_ranges(r for rs in ranges.values() for r in rs))
-    months = {row[2] for row in found if row[2]} | asked_months
-    return Changes(keys, ranges, months, asked_months, not any(row[5] for row in found))
+    contract: Contract, paths: Mapping[str, str], done: Mapping[str, int], now: Mapping[str, int]
+) -> Changes | None:
+    """What changed from the versions `done` to `now`, each by table; None where the logs cannot tell."""
+    found = {}
+    files = {table: files_at(path, now[table]) or [] for table, path in paths.items()}
+    for table, path in paths.items():
+        if done.get(table) == now[table]:
+            continue
+        change = _change(contract, table, path, done.get(table), files[table])
+        if change is None:
+            return None
+        found[table] = change
+    return Changes(found, files)
 
 
-def _feed(spark: SparkSession, contract: Contract, source: str, path: str, first: int, last: int) -> DataFrame:
-    key, month = quoted(contract.key.column), quoted(contract.event_time.column)
-    feed = (
-        spark.read.format("delta")
-        .option("readChangeFeed", "true")
-        .option("startingVersion", first)
-        .option("endingVersion", last)
-        .load(path)
-    )
-    return feed.select(
-        sf.col(key).alias("key"),
-        (sf.col(month) if source in (contract.feature_source, PREDICTIONS) else sf.lit("")).alias("month"),
-        sf.lit(source).alias("source"),
-        sf.col("_commit_version").alias("version"),
-        (sf.col("_change_type") != "insert").alias("old"),
-    )
+def _change(
+    contract: Contract, table: str, path: str, done: int | None, after: Sequence[DataFile]
+) -> TableChange | None:
+    before = [] if done is None else files_at(path, done)
+    if before is None:
+        return None
+    if done is not None and not all(map(_keeps_keys, commits_after(path, done))):
+        return None
+    known, there = {file.path for file in before}, {file.path for file in after}
+    came = [file for file in after if file.path not in known]
+    gone = [file for file in before if file.path not in there]
+    batches = [file.highest.get("_batch") for file in before if file.rows]
+    if any(batch is None for batch in batches):
+        return None
+    months = _months(contract, [*came, *gone]) if table in (contract.feature_source, PREDICTIONS) else frozenset()
+    if months is None:
+        return None
+    last = max((batch for batch in batches if batch is not None), default=0)
+    return TableChange(last, key_ranges(came, contract.key.column), months)
 
 
-def _months_asked(contract: Contract, asked: DataFrame, keys: DataFrame, ranges: list[Range]) -> set[str]:
-    """Months of every request about a changed key: a row of training may have come from any of them."""
-    key = contract.key.column
-    changed = keys.where("key IS NOT NULL").select(sf.col("key").alias(key))
-    rows = asked.where(within(key, ranges)).join(changed, key, "left_semi")
-    return {row[0] for row in rows.select(quoted(contract.event_time.column)).distinct().collect()}
+def _keeps_keys(commit: Commit) -> bool:
+    return commit.operation in FOLLOWED and not commit.overwrote and not commit.rows("numTargetRowsDeleted")
 
 
-def joined_ranges(ranges: Iterable[Range]) -> list[Range]:
-    """Overlapping ranges as one; more than MAX_RANGES become one that spans them all."""
-    result: list[Range] = []
-    for low, high in sorted(ranges):
-        if result and low <= result[-1][1]:
-            result[-1] = (result[-1][0], max(high, result[-1][1]))
-        else:
-            result.append((low, high))
-    return result if len(result) <= MAX_RANGES else [(result[0][0], result[-1][1])]
-
-
-def within(key: str, ranges: list[Range]) -> str:
-    """The ranges as a condition with literals, by which Delta skips files."""
-    return " OR ".join(f"({quoted(key)} >= {literal(a)} AND {quoted(key)} <= {literal(b)})" for a, b in ranges)
+def _months(contract: Contract, files: Sequence[DataFile]) -> frozenset[str] | None:
+    """Every month between the lowest and the highest of each file."""
+    found: set[str] = set()
+    for file in files:
+        between = file.range_of(contract.event_time.column)
+        if between is None and file.rows:
+            return None
+        if between is not None:
+            first, last = map(contract.month_number, between)
+            found.update(contract.month_name(number) for number in range(first, last + 1))
+    return frozenset(found)

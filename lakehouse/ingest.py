@@ -176,7 +176,7 @@ def _gold(
             f"gold/training version {gold.version}: {gold.added:,} rows added, {gold.updated:,} updated, "
             f"{gold.removed:,} removed"
         )
-    return gold, record_new_truth(spark, contract, settings)
+    return gold, record_new_truth(contract, settings)
 
 
 def _note_known(settings: Settings, records: list[DeliveryRecord]) -> None:

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deltalake import DeltaTable
+
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def checkpoint_path(settings: Settings, source: str) -> str:
 
 def table_exists(spark: "SparkSession", path: str) -> bool:
     """Whether there is a Delta table at `path`, wherever that is."""
-    return folder_exists(spark, f"{path}/_delta_log")
+    return bool(DeltaTable.is_deltatable(path))
 
 
 def list_folder(spark: "SparkSession", path: str) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deltalake import DeltaTable
 
-from lakehouse.layout import DELIVERIES, REJECTS, REQUESTS, TRAINING, read_json, table_path, work_folder
+from lakehouse.layout import TRAINING, table_path, work_folder
 from lakehouse.lock import in_turn
 from lakehouse.tables import table_names
 from lakeloop.champion import FACTS_FILE
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 log = logging.getLogger(__name__)
-MOVES_NO_ROW = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
-"""Operations after which a table has the same rows as before."""
 
 
 def optimize(spark: "SparkSession", settings: Settings) -> dict[str, tuple[int, int]]:
@@ -44,18 +42,18 @@ def optimize(spark: "SparkSession", settings: Settings) -> dict[str, tuple[int, 
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """What became of one table's old files; `kept_versions` are those something refers to, `waits` why none went."""
+    """What became of one table's old files; `kept_versions` are those something refers to."""
 
     removed: int
     kept_versions: tuple[int, ...] = ()
-    waits: str = ""
 
 
 def vacuum(settings: Settings, hours: int = 168, referred: Collection[int] = ()) -> dict[str, Vacuumed]:
     """Delete files that left their table more than `hours` ago, by table. Waits for whoever writes tables.
 
     A version of gold/training that an export's manifest names, that a pushed model was trained on, or that stands in
-    `referred`, stays readable, however long ago that was; so does what silver and gold have still to read.
+    `referred`, stays readable, however long ago that was. Silver and gold read nothing but the newest version of what
+    they are made from, and its log, which stays.
     """
     referred = {*referred, *exported_versions(settings), *trained_versions(settings)}
     done = {}
@@ -68,35 +66,12 @@ def vacuum(settings: Settings, hours: int = 168, referred: Collection[int] = ())
 
 def _vacuum(settings: Settings, layer: str, name: str, hours: int, referred: Collection[int]) -> Vacuumed:
     table = DeltaTable(table_path(settings, layer, name))
-    commits = {commit["version"]: commit["operation"] for commit in table.history()}
-    read = _read_to(settings, layer, name)
-    unread = [v for v, operation in commits.items() if read is not None and v > read and operation not in MOVES_NO_ROW]
-    if layer == "silver" and unread:
-        # delta-rs would keep these versions' rows, but not what their change feed says, by which gold follows
-        which = f"versions {min(unread)} to {max(unread)}" if len(unread) > 1 else f"version {unread[0]}"
-        return Vacuumed(0, waits=f"gold has still to read {which}; `lakeloop lake gold` does")
     needed = set(referred) if name == TRAINING else set()
-    if read is not None and read < table.version():
-        needed |= {read, *unread}
-    keep = sorted(needed & set(commits))
+    keep = sorted(needed & {commit["version"] for commit in table.history()})
     removed = table.vacuum(
         hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=keep or None
     )
     return Vacuumed(len(removed), tuple(keep))
-
-
-def _read_to(settings: Settings, layer: str, name: str) -> int | None:
-    """The version that the next layer was last made from; None where nothing follows a table, or from its beginning."""
-    from lakehouse import gold, predictions, silver
-
-    if layer == "silver" and name != REJECTS:
-        done = read_json(gold.progress_path(settings))
-        return int(done.get(name, -1)) if done else None
-    if layer == "bronze" and name != DELIVERIES:
-        of_requests = name == REQUESTS
-        done = read_json(predictions.progress_path(settings) if of_requests else silver.progress_path(settings, name))
-        return done["version"] if isinstance(done, dict) else done  # an older release kept nothing but the version
-    return None
 
 
 def exported_versions(settings: Settings) -> set[int]:

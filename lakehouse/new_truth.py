@@ -4,17 +4,11 @@ What was told before stands in the event ledger alone, so an ingest that died be
 """
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 
-from delta.tables import DeltaTable
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as sf
-
-from lakehouse.layout import TRAINING, table_exists, table_path
-from lakehouse.metrics import table_version
-from lakehouse.schema import quoted
+from lakehouse.layout import TRAINING, table_path
+from lakehouse.table_log import commits_after, files_at, version_of
 from lakeloop.contract import Contract
 from lakeloop.events import Event, all_events, record_event
 from lakeloop.settings import Settings
@@ -25,22 +19,20 @@ SENDING_SECONDS = 60.0
 """For how long an ingest that Airflow runs has the sending to itself: its next task emits the asset event."""
 
 
-def record_new_truth(spark: SparkSession, contract: Contract, settings: Settings) -> Event | None:
+def record_new_truth(contract: Contract, settings: Settings) -> Event | None:
     """Record what came since the last such event; None if nothing did.
 
     The payload: `table`, `version` and its `rows`, `since` (version told before, None at first), `new_rows`,
     `corrected_rows` and `months` (`YYYY-MM` of the new rows).
     """
     path = table_path(settings, "gold", TRAINING)
-    if not table_exists(spark, path):
+    version, told = version_of(path), _told(settings)
+    if version is None or told == version:
         return None
-    version, told = table_version(spark, path), _told(settings)
-    if told == version:
-        return None
-    before = {} if told is None else _rows_a_month(spark, contract, path, told)
-    now = _rows_a_month(spark, contract, path, version)
+    before = {} if told is None else _rows_a_month(contract, path, told)
+    now = _rows_a_month(contract, path, version)
     new = {month: rows - before.get(month, 0) for month, rows in now.items() if rows > before.get(month, 0)}
-    corrected = 0 if told is None else _corrected(spark, path, told)
+    corrected = 0 if told is None else _corrected(path, told)
     if not new and not corrected:
         return None
     payload = {
@@ -64,18 +56,14 @@ def _told(settings: Settings) -> int | None:
     return max((int(payload["version"]) for payload in ours), default=None)
 
 
-def _rows_a_month(spark: SparkSession, contract: Contract, path: str, version: int) -> Mapping[str, int]:
-    """Rows of each month; {} for a version whose files were vacuumed away, so that all rows count as new."""
-    month = quoted(contract.event_time.column)
-    try:
-        frame = spark.read.format("delta").option("versionAsOf", version).load(path)
-        return {row[0]: row[1] for row in frame.groupBy(month).agg(sf.count("*")).collect()}
-    except (PySparkException, Py4JJavaError):
-        return {}
+def _rows_a_month(contract: Contract, path: str, version: int) -> Mapping[str, int]:
+    """Rows of each month; {} for a version the log does not reach back to, so that all rows count as new."""
+    counted: Counter[str] = Counter()
+    for file in files_at(path, version) or []:
+        counted[file.lowest[contract.event_time.column]] += file.rows
+    return counted
 
 
-def _corrected(spark: SparkSession, path: str, since: int) -> int:
+def _corrected(path: str, since: int) -> int:
     """Rows that commits after `since` changed in place."""
-    commits = DeltaTable.forPath(spark, path).history().where(f"version > {since} AND operation = 'MERGE'")
-    metrics = [row[0] or {} for row in commits.select("operationMetrics").collect()]
-    return sum(int(each.get("numTargetRowsUpdated", 0)) for each in metrics)
+    return sum(commit.rows("numTargetRowsUpdated") for commit in commits_after(path, since))

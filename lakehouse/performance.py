@@ -5,19 +5,19 @@ Beside what was realised stands what was to be expected of the model's own answe
 `accuracy` with all others.
 """
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
 from lakehouse.calibration import calibrations, with_expectation
+from lakehouse.commit_note import read_note
 from lakehouse.feature_rows import SilverTables
-from lakehouse.gold_changes import within
-from lakehouse.layout import PERFORMANCE, table_exists, table_path
+from lakehouse.layout import PERFORMANCE
 from lakehouse.monthly import month_in
-from lakehouse.schema import create_table, literal, quoted
-from lakehouse.silver import differs
+from lakehouse.schema import quoted
+from lakehouse.small_tables import SmallTable, among, column, merge_rows, replace_rows
 from lakehouse.training import class_id
 from lakeloop.contract import Contract
+from lakeloop.lake_tables import open_lake_table
 from lakeloop.settings import Settings
 
 COUNTS = {
@@ -83,49 +83,41 @@ def update_performance(
     """Compute these months again, all of them for None; the months that were. Nothing where nothing was asked."""
     if silver.asked is None or (months is not None and not months):
         return ()
-    asked, key = silver.asked, contract.key.column
-    if months is not None and _has_other_columns(spark, contract, settings):
+    asked, key, month = silver.asked, contract.key.column, contract.event_time.column
+    if months is not None and _has_other_columns(contract, settings):
         months = None
+    truth = silver.truth
     if months is not None:
         asked = asked.where(month_in(contract, months))
-    low, high = asked.agg(sf.min(quoted(key)), sf.max(quoted(key))).collect()[0]
-    truth = silver.truth.where(within(key, [(low, high)]) if low is not None else "false")
-    known = calibrations(spark, settings)
-    rows = performance_rows(asked, truth, contract, known).coalesce(1).persist()
-    try:
-        _write(spark, contract, settings, rows, months)
-        month = quoted(contract.event_time.column)
-        return tuple(sorted(row[0] for row in rows.select(month).distinct().collect()))
-    finally:
-        rows.unpersist()
+        truth = truth.join(asked.select(quoted(key)), key, "left_semi")
+    rows = performance_rows(asked, truth, contract, calibrations(spark, settings)).toArrow().to_pylist()
+    table, note = _table(contract), read_note(spark)
+    if months is None:
+        replace_rows(settings, table, rows, note=note)
+    else:
+        merge_rows(settings, table, rows, replacing=among(month, months), note=note)
+    return tuple(sorted({row[month] for row in rows}))
 
 
-def _has_other_columns(spark: SparkSession, contract: Contract, settings: Settings) -> bool:
+def _has_other_columns(contract: Contract, settings: Settings) -> bool:
     """Whether the table was made when it had other columns; then it is made anew, whole."""
-    path = table_path(settings, "gold", PERFORMANCE)
-    if not table_exists(spark, path):
+    table = open_lake_table(settings, f"gold/{PERFORMANCE}")
+    if table is None:
         return False
-    there = spark.read.format("delta").load(path).columns
-    return there != [contract.event_time.column, "model_version", *COUNTS, *RATES]
+    there = [field.name for field in table.schema().fields]
+    return there != [field.name for field in _table(contract).columns]
 
 
-def _write(
-    spark: SparkSession, contract: Contract, settings: Settings, rows: DataFrame, months: set[str] | None
-) -> None:
-    path, month = table_path(settings, "gold", PERFORMANCE), contract.event_time.column
-    counts = [f"{name} bigint NOT NULL COMMENT {literal(text)}" for name, text in COUNTS.items()]
-    rates = [f"{name} double COMMENT {literal(text)}" for name, text in RATES.items()]
-    names = [f"{quoted(month)} string NOT NULL", "model_version string NOT NULL COMMENT '\\'\\': no model was asked'"]
-    comment = f"{contract.title}: how right the answers of each month were"
-    create_table(spark, path, ", ".join([*names, *counts, *rates]), comment=comment, replace=months is None)
-    target = month_in(contract, months, "target.") if months else "true"
-    same = f"target.{quoted(month)} = new.{quoted(month)} AND target.model_version = new.model_version"
-    (
-        DeltaTable.forPath(spark, path)
-        .alias("target")
-        .merge(rows.alias("new"), f"{same} AND {target}")
-        .whenMatchedUpdateAll(differs([*COUNTS, *RATES]))
-        .whenNotMatchedInsertAll()
-        .whenNotMatchedBySourceDelete(target)
-        .execute()
+def _table(contract: Contract) -> SmallTable:
+    month = contract.event_time.column
+    return SmallTable(
+        f"gold/{PERFORMANCE}",
+        (
+            column(month, "string"),
+            column("model_version", "string", "'': no model was asked"),
+            *(column(name, "long", text) for name, text in COUNTS.items()),
+            *(column(name, "double", text, nullable=True) for name, text in RATES.items()),
+        ),
+        key=(month, "model_version"),
+        comment=f"{contract.title}: how right the answers of each month were",
     )

@@ -17,7 +17,7 @@ from lakehouse.layout import PREDICTIONS, REQUESTS, table_exists, table_path
 from lakehouse.points import AS_OF, Point, Points
 from lakehouse.provenance import clock_of_batches, deliveries
 from lakehouse.schema import SPARK_TYPES, quoted
-from lakehouse.silver import newest_by_key, ranked_by_key
+from lakehouse.silver import bronze_frame, newest_by_key, ranked_by_key
 from lakehouse.training import training_column_names, training_rows
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
@@ -109,7 +109,7 @@ def _source_at(
             _WHEN: pa.array([when for *_, when in known], pa.string() if in_months else pa.timestamp("us", "UTC")),
         }
     )
-    good = good_rows(spark.read.format("delta").load(bronze), contract, source)
+    good = good_rows(bronze_frame(spark, contract, settings, source), contract, source)
     dated = good.join(sf.broadcast(spark.createDataFrame(files)), ["_source_file", "_batch"])
     return newest_by_key(ranked_by_key(_at_points(dated, asked, key), key)).select(*map(quoted, columns))
 

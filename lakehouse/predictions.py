@@ -7,17 +7,17 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
 from lakehouse.commit_note import commit_note
 from lakehouse.layout import PREDICTIONS, REQUESTS, read_json, table_exists, table_path, work_folder, write_json
-from lakehouse.metrics import merge_counts, table_version
+from lakehouse.merge import append, merge
 from lakehouse.request_lines import check_names, judged_records, prediction_columns, reject_rows
 from lakehouse.schema import constraints, create_table
 from lakehouse.seen_ids import SeenIds
 from lakehouse.silver import SilverReport, write_rejects
+from lakehouse.table_log import version_of
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 
@@ -33,7 +33,7 @@ def refine_predictions(spark: SparkSession, contract: Contract, settings: Settin
         return report
     progress = progress_path(settings)
     done = read_json(progress) or {"batch": 0, "version": None}
-    version = table_version(spark, bronze)
+    version = version_of(bronze)
     path = table_path(settings, "silver", PREDICTIONS)
     if done["version"] == version and table_exists(spark, path):
         return report
@@ -69,7 +69,6 @@ def create_predictions(spark: SparkSession, contract: Contract, settings: Settin
         prediction_columns(contract),
         comment=contract.requests.description if contract.requests else "Answered requests, each with its answer",
         checks=constraints(contract, checked),
-        change_feed=True,
         statistics=(key, month, "at", "_batch"),
         replace=replace,
     )
@@ -100,23 +99,28 @@ def _write(judged: DataFrame, contract: Contract, settings: Settings, path: str,
     index = _index_of(spark, settings, path)
     repeats = bool(index.known(distinct).any())
     index.add(distinct)
-    rows = judged.where("_good").select(*DeltaTable.forPath(spark, path).toDF().columns)
+    rows = judged.where("_good").select(*spark.read.format("delta").load(path).columns)
     if len(distinct) < len(hashes):
         rows = first_by_request_id(rows)
     if len(hashes):
-        inserted = _merge(spark, path, rows) if repeats else _append(path, rows, len(distinct))
+        if repeats:
+            inserted = merge(spark, path, rows, ["request_id"]).inserted
+        else:  # request ids that are new for certain: no look into the table is needed
+            inserted = append(path, rows.coalesce(len(distinct) // ROWS_A_FILE + 1)).inserted
         report.inserted += inserted
         report.repeated += len(hashes) - inserted
-    index.set_stamp(table_version(spark, path))
+    index.set_stamp(version_of(path) or 0)
+    batches = found["_batch"].to_numpy()
     if not good.all():
-        write_rejects(reject_rows(judged, contract, REQUESTS), settings, REQUESTS, report)
-    return int(found["_batch"].to_numpy().max())
+        rows = reject_rows(judged, contract, REQUESTS)
+        write_rejects(rows, settings, REQUESTS, report, (int(batches.min()), int(batches.max())))
+    return int(batches.max())
 
 
 def _index_of(spark: SparkSession, settings: Settings, path: str) -> SeenIds:
     """The index, made anew from the table if anybody else wrote that."""
     index = seen_ids(settings)
-    if index.stamp != table_version(spark, path):
+    if index.stamp != version_of(path):
         index.clear()
         ids = spark.read.format("delta").load(path).select(sf.xxhash64("request_id").alias("hash")).toArrow()
         index.add(ids["hash"].to_numpy())
@@ -127,16 +131,3 @@ def first_by_request_id(rows: DataFrame) -> DataFrame:
     """One row a request id: the one answered first."""
     first = Window.partitionBy("request_id").orderBy("answered_at", "_batch", "_source_file", "_line")
     return rows.withColumn("_first", sf.row_number().over(first)).where("_first = 1").drop("_first")
-
-
-def _append(path: str, rows: DataFrame, count: int) -> int:
-    """Rows whose request ids are new for certain; no look into the table is needed."""
-    rows.coalesce(count // ROWS_A_FILE + 1).write.format("delta").mode("append").save(path)
-    return count
-
-
-def _merge(spark: SparkSession, path: str, rows: DataFrame) -> int:
-    """Rows of which some may be there already: only the others are inserted; how many."""
-    same = "target.request_id = new.request_id"
-    merge = DeltaTable.forPath(spark, path).alias("target").merge(rows.alias("new"), same)
-    return merge_counts(merge.whenNotMatchedInsertAll().execute()).inserted

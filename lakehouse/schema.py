@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from deltalake import DeltaTable
+
 from lakehouse.layout import table_exists
 from lakeloop.contract import Column, Contract
 
@@ -118,7 +120,6 @@ def create_table(
     comment: str = "",
     checks: Mapping[str, str] | None = None,
     partition: str = "",
-    change_feed: bool = False,
     statistics: Sequence[str] = (),
     replace: bool = False,
 ) -> None:
@@ -134,8 +135,6 @@ def create_table(
     properties |= {f"delta.constraints.{name}": check for name, check in (checks or {}).items()}
     if statistics:
         properties["delta.dataSkippingStatsColumns"] = ",".join(map(quoted, statistics))
-    if change_feed:
-        properties["delta.enableChangeDataFeed"] = "true"
     listed = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in properties.items())
     partitioned = f"PARTITIONED BY ({quoted(partition)})" if partition else ""
     body = f"({columns}) USING DELTA {partitioned} COMMENT {literal(comment)} TBLPROPERTIES ({listed})"
@@ -143,6 +142,14 @@ def create_table(
         _replace(spark, path, body)
     else:
         spark.sql(f"CREATE TABLE IF NOT EXISTS delta.{quoted(path)} {body}")
+
+
+def add_columns(spark: "SparkSession", path: str, columns: Sequence[str]) -> None:
+    """Add columns, each as `create_table` takes them, that the table at `path` does not have yet."""
+    known = {field.name for field in DeltaTable(path).schema().fields}
+    missing = [column for column in columns if column.split()[0].strip("`") not in known]
+    if missing:
+        spark.sql(f"ALTER TABLE delta.{quoted(path)} ADD COLUMNS ({', '.join(missing)})")
 
 
 def _replace(spark: "SparkSession", path: str, body: str) -> None:

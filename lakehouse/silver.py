@@ -1,34 +1,28 @@
-"""Bronze -> silver: a stream that stops when it has read everything; typed, judged, one row a key, or a reject.
+"""Bronze -> silver: what is new in bronze, typed, judged, one row a key, or a reject.
 
 Within a file the first row of a key is kept and the others are rejected; between files the newer delivery wins.
-Everything written is idempotent by key, so a batch that is replayed after a crash changes nothing.
+Everything written is idempotent by key, so what is read again after a crash changes nothing.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from pathlib import Path
+from typing import Any
 
-from delta.tables import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
 from lakehouse.commit_note import commit_note
-from lakehouse.judge import bad_rows, good_rows, is_good, rejects
-from lakehouse.layout import (
-    REJECTS,
-    checkpoint_path,
-    folder_exists,
-    read_json,
-    table_exists,
-    table_path,
-    work_folder,
-    write_json,
-)
+from lakehouse.judge import bad_rows, good_rows, is_good, rejects, shown
+from lakehouse.layout import REJECTS, checkpoint_path, delete_folder, read_json, table_path, work_folder, write_json
 from lakehouse.lock import SHARED_TABLES
-from lakehouse.metrics import last_operation, merge_counts, table_version
-from lakehouse.schema import constraints, create_table, literal, quoted, silver_columns
+from lakehouse.merge import append, merge, upsert
+from lakehouse.schema import add_columns, constraints, create_table, quoted, silver_columns
+from lakehouse.table_log import DataFile, files_at, key_ranges, overlap, version_of
 from lakeloop.contract import Contract
+from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -36,14 +30,18 @@ REJECTS_SCHEMA = (
     "source string, key string, file string COMMENT 'file it was delivered in', line bigint, reason string, "
     "raw string COMMENT 'delivered columns as JSON, or the line', batch bigint, rejected_at timestamp"
 )
+LATER_REJECTS_COLUMNS = ("value string COMMENT 'what the reason is about, as delivered'",)
+"""Added to tables that an older release made; null in their old rows."""
 TOP_REASONS = 5
+SORTED_AT_ONCE = 200_000
+"""Rows whose doubles are found by sorting them; in more, a look at their keys' hashes first is cheaper."""
 
 
 @dataclass
 class SilverReport:
     """What one run changed in a source's silver table, and what it rejected (most frequent reasons first).
 
-    `repeated`: records left out because their request id was there already.
+    `repeated`: records left out because their request id was there already. A reason has an example beside it.
     """
 
     inserted: int = 0
@@ -54,46 +52,64 @@ class SilverReport:
 
 
 @dataclass(frozen=True)
-class Written:
-    """Rows given to a table: new keys, keys whose values changed, and all of them."""
+class Progress:
+    """How far silver has read bronze: the version, and the last batch in it."""
 
-    inserted: int = 0
-    updated: int = 0
-    seen: int = 0
+    version: int | None = None
+    batch: int = 0
 
 
 def refine(spark: SparkSession, contract: Contract, settings: Settings, source: str) -> SilverReport:
     """Bring everything new in bronze into silver; returns when nothing is left."""
     report = SilverReport()
     bronze = table_path(settings, "bronze", source)
-    if not table_exists(spark, bronze):
+    version = version_of(bronze)
+    if version is None:
         return report
-    checkpoint = checkpoint_path(settings, source)
-    read_to = progress_path(settings, source)
-    version = table_version(spark, bronze)
-    if read_json(read_to) == version and folder_exists(spark, checkpoint):
+    done = _read_progress(spark, settings, source)
+    if done.version == version and version_of(table_path(settings, "silver", source)) is not None:
         return report
-    create_silver(spark, contract, settings, source)
-    # The stream tells which batches are new; their rows are then read column by column as needed, which a
-    # foreachBatch frame cannot: it is a plain RDD, read whole each time it is used.
-    stream = spark.readStream.format("delta").option("maxFilesPerTrigger", 1_000_000).load(bronze).select("_batch")
-    query = (
-        stream.writeStream.foreachBatch(lambda rows, _: _write_batch(rows, version, contract, settings, source, report))
-        .option("checkpointLocation", checkpoint)
-        .queryName(f"silver {settings.use_case} {source}")
-        .trigger(availableNow=True)
-        .start()
-    )
-    query.awaitTermination()
-    write_json(read_to, version)
+    # Of its own, since the sources of an ingest are refined side by side and a commit's note is the session's.
+    session = spark.newSession()
+    create_silver(session, contract, settings, source)
+    new = [file for file in files_at(bronze, version) or [] if file.rows and file.highest["_batch"] > done.batch]
+    last = max((file.highest["_batch"] for file in new), default=done.batch)
+    if new:
+        first = max(done.batch + 1, min(file.lowest["_batch"] for file in new))
+        with commit_note(session, {"bronze": {source: version}, "batches": [first, last]}):
+            rows = bronze_frame(session, contract, settings, source, version).where(sf.col("_batch") > done.batch)
+            _write(rows, new, contract, settings, source, report, (first, last))
+    write_json(progress_path(settings, source), {"version": version, "batch": last})
     log.info("event=refined source=%s inserted=%d updated=%d rejected=%d", source, report.inserted, report.updated,
              report.rejected)  # fmt: skip
     return report
 
 
 def progress_path(settings: Settings, source: str) -> Path:
-    """The bronze version this source's silver was last made from, so that nothing starts where nothing is new."""
+    """How far this source's silver has read bronze, so that nothing starts where nothing is new."""
     return work_folder(settings) / source / "silver.json"
+
+
+def _read_progress(spark: SparkSession, settings: Settings, source: str) -> Progress:
+    """How far silver came. An older release noted the version alone, and had a stream's checkpoint beside it."""
+    found = read_json(progress_path(settings, source))
+    if isinstance(found, dict):
+        return Progress(**found)
+    delete_folder(spark, checkpoint_path(settings, source))
+    files = None if found is None else files_at(table_path(settings, "bronze", source), found)
+    return Progress(found, max((f.highest["_batch"] for f in files if f.rows), default=0)) if files else Progress()
+
+
+def bronze_frame(
+    spark: SparkSession, contract: Contract, settings: Settings, source: str, version: int | None = None
+) -> DataFrame:
+    """A bronze table; columns that the contract has had only since are null in it."""
+    reader = spark.read.format("delta")
+    if version is not None:
+        reader = reader.option("versionAsOf", version)
+    rows = reader.load(table_path(settings, "bronze", source))
+    missing = [name for name in contract.sources[source].columns if name not in rows.columns]
+    return rows.withColumns({name: sf.lit(None).cast("string") for name in missing}) if missing else rows
 
 
 def create_silver(
@@ -106,7 +122,6 @@ def create_silver(
         silver_columns(contract, source),
         comment=contract.sources[source].description,
         checks=constraints(contract, contract.columns_of(source)),
-        change_feed=True,
         statistics=_looked_up_by(contract, source),
         replace=replace,
     )
@@ -118,41 +133,40 @@ def _looked_up_by(contract: Contract, source: str) -> tuple[str, ...]:
     return (*(name for name in names if name in contract.sources[source].columns), "_batch")
 
 
-def _write_batch(
-    new: DataFrame, version: int, contract: Contract, settings: Settings, source: str, report: SilverReport
+def _write(
+    rows: DataFrame,
+    files: Sequence[DataFile],
+    contract: Contract,
+    settings: Settings,
+    source: str,
+    report: SilverReport,
+    batches: tuple[int, int],
 ) -> None:
-    """Write the batches named in `new` into silver; `version` is bronze's, for the commit's note."""
-    key = contract.key.column
-    batches = [row[0] for row in new.distinct().collect()]
-    if not batches:
-        return
-    bronze = new.sparkSession.read.format("delta").load(table_path(settings, "bronze", source))
-    rows = bronze.where(sf.col("_batch").isin(batches))
-    count, doubles = count_keys(rows, key)
+    """Write new rows of bronze, which stand in `files`, into silver and rejects."""
+    key, delivered = contract.key.column, sum(file.rows for file in files)
     clean, refused = good_rows(rows, contract, source), rejects(bad_rows(rows, contract, source), contract, source)
-    if doubles:
+    if delivered <= SORTED_AT_ONCE or _has_doubles(rows, key):
         suspects = ranked_by_key(rows.where(is_good(contract, source)), key)
         refused = refused.unionByName(rejects(repeated_in_file(suspects, key), contract, source))
         clean = newest_by_key(ranked_by_key(clean, key))
+    values = list(contract.sources[source].columns)
+    clean = clean.select(*map(quoted, [*values, "_source_file", "_batch"]))
     path = table_path(settings, "silver", source)
-    columns = [*contract.sources[source].columns, "_source_file", "_batch"]
-    with commit_note(rows.sparkSession, {"bronze": {source: version}, "batches": [min(batches), max(batches)]}):
-        written = upsert(rows.sparkSession, path, clean.select(*map(quoted, columns)), key)
-        report.inserted += written.inserted
-        report.updated += written.updated
-        if written.seen < count:
-            write_rejects(refused, settings, source, report)
+    written = upsert(rows.sparkSession, path, clean, key, key_ranges(files, key), values)
+    report.inserted += written.inserted
+    report.updated += written.updated
+    if written.seen != delivered:
+        write_rejects(refused, settings, source, report, batches)
 
 
-def count_keys(bronze: DataFrame, key: str) -> tuple[int, bool]:
-    """Rows, and whether a key seems to stand in them twice.
+def _has_doubles(rows: DataFrame, key: str) -> bool:
+    """Whether a key seems to stand in the rows twice.
 
     Reads one column and compares hashes: a collision, or a double that is bad anyway, only costs the longer way.
     """
-    hashed = bronze.select(sf.xxhash64(quoted(key)).alias("hash"), quoted(key))
-    counts = hashed.groupBy("hash").agg(sf.count("*").alias("rows"), sf.count(quoted(key)).alias("keys"))
-    rows, most = counts.agg(sf.sum("rows"), sf.max("keys")).collect()[0]
-    return rows or 0, (most or 0) > 1
+    hashed = rows.select(sf.xxhash64(quoted(key)).alias("hash"), quoted(key))
+    counts = hashed.groupBy("hash").agg(sf.count(quoted(key)).alias("keys"))
+    return (counts.agg(sf.max("keys")).collect()[0][0] or 0) > 1
 
 
 def ranked_by_key(rows: DataFrame, key: str) -> DataFrame:
@@ -175,59 +189,48 @@ def newest_by_key(ranked: DataFrame) -> DataFrame:
 
 def repeated_in_file(ranked: DataFrame, key: str) -> DataFrame:
     """The rows whose key stands earlier in the same file, with the reason."""
-    reason = sf.concat(
-        sf.lit("key "),
-        sf.col(quoted(key)),
-        sf.lit(" stands in line "),
-        "_first",
-        sf.lit(" and again here; the first is kept"),
+    earlier = sf.concat(shown(key, sf.col(quoted(key))), sf.lit(", first in line "), "_first")
+    reason = sf.lit(f"`{key}` stands earlier in the same file; the first row is kept")
+    return (
+        ranked.where("_rank > 1").withColumns({"_reason": reason, "_value": earlier}).drop("_rank", "_first", "_newer")
     )
-    return ranked.where("_rank > 1").withColumn("_reason", reason).drop("_rank", "_first", "_newer")
 
 
-def upsert(spark: SparkSession, path: str, rows: DataFrame, key: str) -> Written:
-    """Insert new keys, update rows whose values differ, leave the others untouched.
+def write_rejects(
+    rows: DataFrame, settings: Settings, source: str, report: SilverReport, batches: tuple[int, int]
+) -> None:
+    """Add rows of `rejects`' columns that are not there yet, and their count and reasons to the report.
 
-    The batch's lowest and highest key stand in the condition as literals: files outside are not even opened.
+    `batches`: the first and the last that they are from.
     """
-    table = DeltaTable.forPath(spark, path)
-    if table.toDF().isEmpty():
-        rows.write.format("delta").mode("append").save(path)
-        count = int(last_operation(table)["numOutputRows"])
-        return Written(inserted=count, seen=count)
-    seen, low, high = rows.agg(sf.count("*"), sf.min(quoted(key)), sf.max(quoted(key))).collect()[0]
-    if not seen:
-        return Written()
-    target = f"target.{quoted(key)}"
-    condition = f"{target} = new.{quoted(key)} AND {target} >= {literal(low)} AND {target} <= {literal(high)}"
-    values = [name for name in rows.columns if not name.startswith("_")]
-    merge = table.alias("target").merge(rows.alias("new"), condition)
-    counts = merge_counts(merge.whenMatchedUpdateAll(differs(values)).whenNotMatchedInsertAll().execute())
-    return Written(counts.inserted, counts.updated, seen)
+    path, first = table_path(settings, "silver", REJECTS), batches[0]
+    with SHARED_TABLES:
+        columns = ", ".join([REJECTS_SCHEMA, *LATER_REJECTS_COLUMNS])
+        create_table(rows.sparkSession, path, columns, comment="Rows that break the contract, each with the reason")
+        add_columns(rows.sparkSession, path, LATER_REJECTS_COLUMNS)
+        there = [file for file in files_at(path) or [] if overlap([file], "source", [(source, source)])]
+        if overlap(there, "batch", [(first, batches[1])]):
+            keys = ["file", "line", "batch", "source"]
+            written = merge(rows.sparkSession, path, rows, keys, where={"source": source})
+        else:
+            written = append(path, rows)
+    report.rejected += written.inserted
+    if written.inserted:
+        report.reasons += _reasons(settings, source, batches)
 
 
-def differs(columns: list[str]) -> Column:
-    """Whether any of the columns differs between `target` and `new` in a MERGE."""
-    same = [sf.col(f"target.{quoted(c)}").eqNullSafe(sf.col(f"new.{quoted(c)}")) for c in columns]
-    return ~reduce(lambda a, b: a & b, same)
-
-
-def write_rejects(rows: DataFrame, settings: Settings, source: str, report: SilverReport) -> None:
-    """Add rows of `rejects`' columns that are not there yet, and their count and reasons to the report."""
-    spark = rows.sparkSession
-    path = table_path(settings, "silver", REJECTS)
-    rows = rows.persist()
-    try:
-        counted = rows.groupBy("reason").count().orderBy(sf.desc("count"), "reason")
-        found = rows.agg(sf.count("*"), sf.min("batch")).collect()[0]
-        if not found[0]:
-            return
-        same = "old.source = new.source AND old.file = new.file AND old.line = new.line AND old.batch = new.batch"
-        old = f"old.source = {literal(source)} AND old.batch >= {found[1]}"
-        with SHARED_TABLES:
-            create_table(spark, path, REJECTS_SCHEMA, comment="Rows that break the contract, each with the reason")
-            merge = DeltaTable.forPath(spark, path).alias("old").merge(rows.alias("new"), f"{same} AND {old}")
-            report.rejected += merge_counts(merge.whenNotMatchedInsertAll().execute()).inserted
-        report.reasons += [(row["reason"], row["count"]) for row in counted.limit(TOP_REASONS).collect()]
-    finally:
-        rows.unpersist()
+def _reasons(settings: Settings, source: str, batches: tuple[int, int]) -> list[tuple[str, int]]:
+    """The most frequent reasons of what was rejected in these batches, each with an example and how often."""
+    table = open_lake_table(settings, f"silver/{REJECTS}")
+    if table is None:
+        return []
+    these = (pc.field("source") == source) & (pc.field("batch") >= batches[0]) & (pc.field("batch") <= batches[1])
+    found = dataset_of(table).to_table(columns=["reason", "value"], filter=these)
+    counted: list[dict[str, Any]] = (
+        found.group_by("reason").aggregate([("reason", "count"), ("value", "min")]).to_pylist()
+    )
+    counted.sort(key=lambda row: (-row["reason_count"], row["reason"]))
+    return [
+        (f"{row['reason']} ({row['value_min']})" if row["value_min"] else row["reason"], row["reason_count"])
+        for row in counted[:TOP_REASONS]
+    ]

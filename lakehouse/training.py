@@ -1,15 +1,16 @@
 """gold/training: features joined with ground truth and label, one row a key."""
 
-from delta.tables import DeltaTable
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
 from lakehouse.feature_rows import SilverTables
-from lakehouse.gold_changes import Changes, joined_ranges, within
-from lakehouse.layout import TRAINING, table_path
-from lakehouse.metrics import MergeCounts, last_operation, merge_counts
-from lakehouse.schema import constraints, create_table, literal, quoted, training_columns
-from lakehouse.silver import differs
+from lakehouse.gold_changes import Changes
+from lakehouse.layout import PREDICTIONS, TRAINING, table_path
+from lakehouse.merge import MergeCounts, append, merge, within
+from lakehouse.schema import constraints, create_table, quoted, training_columns
+from lakehouse.table_log import files_at, overlap
 from lakeloop.contract import Contract, LabelClass
 from lakeloop.settings import Settings
 
@@ -78,60 +79,36 @@ def create_training(spark: SparkSession, contract: Contract, settings: Settings,
 
 
 def load_training(spark: SparkSession, contract: Contract, silver: SilverTables, path: str) -> MergeCounts:
-    """The first run: everything. Where the progress file was lost, the same rows are merged instead of appended."""
-    features, truth = silver.features_and_truth(contract)
-    rows = training_rows(features, truth, contract)
-    table = DeltaTable.forPath(spark, path)
-    if table.toDF().isEmpty():
-        if features.isEmpty() or silver.truth.isEmpty():
-            return MergeCounts()
-        rows.write.format("delta").mode("append").save(path)
-        return MergeCounts(inserted=int(last_operation(table)["numOutputRows"]))
-    return _merge(table, rows.withColumn("_gone", sf.lit(False)), contract, None)
+    """Everything, where it is not known what changed; rows that silver does not hold any more go."""
+    rows, key = training_rows(*silver.features_and_truth(contract), contract), contract.key.column
+    if not any(file.rows for file in files_at(path) or []):
+        return append(path, rows)
+    return merge(spark, path, rows, [key], compared=training_column_names(contract), delete_others=True)
 
 
 def update_training(
     spark: SparkSession, contract: Contract, silver: SilverTables, changes: Changes, path: str
-) -> tuple[MergeCounts, set[str]]:
-    """Join the changed keys again; what that changed, and every month that may have changed with it."""
-    if not changes.ranges:
-        return MergeCounts(), changes.months
-    rows = affected_rows(changes, silver, contract).persist()
-    try:
-        found = rows.groupBy(quoted(contract.event_time.column)).agg(sf.sum((~sf.col("_gone")).cast("int"))).collect()
-        months = changes.months | {row[0] for row in found if row[0] is not None}
-        if not any(row[1] for row in found) and changes.only_new:
-            return MergeCounts(), months
-        return _merge(DeltaTable.forPath(spark, path), rows, contract, months), months
-    finally:
-        rows.unpersist()
+) -> MergeCounts:
+    """Join the keys again whose features or truth changed."""
+    key, sources = contract.key.column, (contract.feature_source, contract.label.source, PREDICTIONS)
+    if not changes.can_join(contract):
+        return MergeCounts()
+    ranges = changes.keys_of(*sources)
+    near = silver.where(within(key, ranges))
+    rows = training_rows(*near.features_and_truth(contract), contract)
+    if not overlap(files_at(path) or [], key, ranges):
+        return append(path, rows)
+    rows = rows.join(_changed_keys(near, changes, contract), key, "left_semi")
+    return merge(spark, path, rows, [key], compared=training_column_names(contract), ranges=ranges)
 
 
-def affected_rows(changes: Changes, silver: SilverTables, contract: Contract) -> DataFrame:
-    """What training should hold for every changed key; `_gone`: nothing, since features or truth are missing."""
-    key = contract.key.column
-    ranges = joined_ranges([r for ranges in changes.ranges.values() for r in ranges])
-    features, truth = silver.where(within(key, ranges)).features_and_truth(contract)
-    keys = changes.keys.where("key IS NOT NULL").select(sf.col("key").alias(key)).distinct()
-    month = features.select(quoted(key), sf.col(quoted(contract.event_time.column)).alias("_month"))
-    rows = keys.join(training_rows(features, truth, contract), key, "left").join(month, key, "left")
-    event_time = quoted(contract.event_time.column)
-    rows = rows.withColumn("_gone", sf.col(quoted(contract.label.name)).isNull())
-    return rows.withColumn(contract.event_time.column, sf.coalesce(event_time, "_month")).drop("_month")
-
-
-def _merge(table: DeltaTable, rows: DataFrame, contract: Contract, months: set[str] | None) -> MergeCounts:
-    key, month = quoted(contract.key.column), quoted(contract.event_time.column)
-    condition = f"target.{key} = new.{key}"
-    if months:
-        condition += f" AND target.{month} IN ({', '.join(literal(m) for m in sorted(months))})"
-    columns = list(training_column_names(contract))
-    values: dict[str, str | Column] = {quoted(c): f"new.{quoted(c)}" for c in columns}
-    return merge_counts(
-        table.alias("target")
-        .merge(rows.alias("new"), condition)
-        .whenMatchedDelete("new._gone")
-        .whenMatchedUpdate(differs(columns), values)
-        .whenNotMatchedInsert("NOT new._gone", values)
-        .execute()
-    )
+def _changed_keys(silver: SilverTables, changes: Changes, contract: Contract) -> DataFrame:
+    """Keys with features, truth or a request of a batch that gold does not know."""
+    sources = {contract.feature_source: silver.delivered, contract.label.source: silver.truth}
+    frames = sources if silver.asked is None else {**sources, PREDICTIONS: silver.asked}
+    found = [
+        frame.where(sf.col("_batch") > batch).select(quoted(contract.key.column))
+        for table, frame in frames.items()
+        if (batch := changes.batch_of(table)) is not None
+    ]
+    return reduce(DataFrame.unionAll, found)

@@ -315,8 +315,7 @@ def vacuum(
     """Remove files that no kept version needs.
 
     Versions that an export or a model was made from, or that a decision was judged on, are never removed. What is
-    removed stays named in `lakeloop lineage`. It waits for whoever writes tables, and keeps what silver and gold have
-    still to read.
+    removed stays named in `lakeloop lineage`. It waits for whoever writes tables.
     """
     from lakehouse.maintenance import vacuum as remove_old
     from lakeloop.retention import versions_in_use
@@ -325,8 +324,5 @@ def vacuum(
     with console.status("vacuuming, as soon as nobody writes …"):
         done = remove_old(settings, hours, versions_in_use(settings))
     rows = [(name, t.removed, ", ".join(map(str, t.kept_versions))) for name, t in done.items()]
-    header = ("table", "files removed", "versions kept for an export, a model, a decision or a later step")
+    header = ("table", "files removed", "versions kept for an export, a model or a decision")
     console.print(table(header, rows, ("files removed",)))
-    for name, t in done.items():
-        if t.waits:
-            console.print(f"{name}: nothing removed, {t.waits}", style=DIM, soft_wrap=True)

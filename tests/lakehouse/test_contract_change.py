@@ -57,7 +57,7 @@ def test_a_new_column_is_asked_of_every_row_interrupted_or_not(
     delivered.ingest()
     assert delivered.rows("gold/training")[["policy_id", "doors"]].values.tolist() == [["2023-02-0000", 4.0]]
     assert set(delivered.rows("silver/rejects")["reason"]) == {
-        "`doors` is missing", "`age` is 160; allowed: 0 to 150 years; `doors` is missing"
+        "`doors` is missing", "`age` is outside 0 to 150 years; `doors` is missing"
     }  # fmt: skip
 
 

@@ -58,19 +58,19 @@ def test_files_that_come_after_a_crash_make_a_batch_of_their_own(lake: Lake) -> 
     assert sorted(bronze["_delivery"].unique()) == [1, 2]
 
 
-def test_a_crash_between_silver_and_its_checkpoint_or_before_gold_s_progress_doubles_nothing(
+def test_a_crash_between_silver_and_its_progress_or_before_gold_s_progress_doubles_nothing(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.deliver("policies", "policies-2023-01.csv", file("2023-01", 3) + policy("2023-01", 3, {"age": "999"}))
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 4, 2, 0))
-    write = silver._write_batch
+    write = silver._write
 
     def crash_after(*arguments: object) -> None:
         write(*arguments)  # type: ignore[arg-type]
         raise RuntimeError("crash")
 
     with monkeypatch.context() as patch:
-        patch.setattr(silver, "_write_batch", crash_after)
+        patch.setattr(silver, "_write", crash_after)
         with pytest.raises(Exception, match="crash"):
             lake.ingest()
     with monkeypatch.context() as patch:
@@ -91,13 +91,12 @@ def crash_after_write(*_: object) -> None:
     raise Crash
 
 
-def test_a_lost_checkpoint_only_costs_work(lake: Lake) -> None:
+def test_silver_s_lost_progress_only_costs_work(lake: Lake) -> None:
     lake.deliver("policies", "policies-2023-01.csv", file("2023-01", 2) + "broken\n")
     lake.deliver("policies", "policies-2023-01.v2.csv", HEADER + policy("2023-01", 1, {"age": "50"}))
     lake.ingest()
     rows, rejected = lake.rows("silver/policies"), lake.rows("silver/rejects")
-    checkpoint = lake.settings.home / "lake" / "_checkpoints"
-    checkpoint.rename(checkpoint.with_name("_lost"))
+    (lake.settings.home / "lake" / "_work" / "insurance" / "policies" / "silver.json").unlink()
     report = lake.ingest()
     pd.testing.assert_frame_equal(lake.rows("silver/policies").sort_values("policy_id"), rows.sort_values("policy_id"))
     assert len(lake.rows("silver/rejects")) == len(rejected) == 1

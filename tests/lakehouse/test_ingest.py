@@ -110,7 +110,7 @@ def test_a_use_case_with_its_label_in_the_same_file_works(spark: SparkSession, t
     generate(lake.contract, lake.settings, [0, 1])
     lake.deliver("customers", "customers-2024-03.csv", "customer,period,plan,usage,left\nx,2024-03,gold,1,yes\n")
     report = lake.ingest()
-    assert report.sources[0].reasons == (("`plan` is gold; allowed: one of basic, plus, pro, annual", 1),)
+    assert report.sources[0].reasons == (("`plan` is not one of basic, plus, pro, annual (plan = 'gold')", 1),)
     wanted = with_label(lake.contract, sample_month(lake.contract, lake.settings, 0)).set_index("customer")
     training = lake.rows("gold/training").set_index("customer")
     assert len(training) == 1200
