@@ -13,10 +13,9 @@ from pyspark.sql import functions as sf
 
 from lakehouse.schema import MONTH_PATTERN, SPARK_TYPES, quoted
 from lakeloop.contract import Column, Contract
+from lakeloop.contract.section import some
 
 SHOWN = 80
-LISTED = 8
-"""Allowed values that a sentence names; of more it says how many."""
 LAST_MONTH = 1200
 """Months after the contract's start that an event time may lie; later ones are taken for mistakes."""
 WHOLE_DOUBLES = float(1 << 53)
@@ -157,9 +156,7 @@ def _not_allowed(column: Column) -> str:
     """E.g. `outside 0 to 150 years`, `not one of basic, plus`."""
     if column.valid is not None:
         return f"outside {column.allowed} {column.unit}".strip()
-    values = [str(value) for value in column.values or ()]
-    more = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
-    return f"not one of {', '.join(values[:LISTED])}{more}"
+    return f"not one of {some(column.values or ())}"
 
 
 def rejects(bad: DataFrame, contract: Contract, source: str) -> DataFrame:

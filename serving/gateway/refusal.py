@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lakeloop.contract import Contract
+from lakeloop.contract.section import some
 
 MOST_PROBLEMS = 20
 LONGEST_VALUE = 60
@@ -37,16 +38,16 @@ def problems_of(error: ValidationError, contract: Contract, batch: bool = False)
 def _problem(mistake: dict[str, Any], contract: Contract, batch: bool) -> dict[str, Any]:
     where = list(mistake["loc"])
     field = _path(where)
-    allowed = _allowed(where, contract)
+    allowed, in_short = _allowed(where, contract)
     kind = mistake["type"]
     if kind == "json_invalid":
         text = f"the body is not JSON: {mistake.get('ctx', {}).get('error', mistake['msg'])}"
     elif kind == "missing":
-        text = f"{field} is missing; allowed is {allowed}" if allowed else f"{field} is missing"
+        text = f"{field} is missing; allowed is {in_short}" if allowed else f"{field} is missing"
     elif kind == "extra_forbidden":
         text = f"{field} is not known; fields there are {', '.join(_fields_beside(where, contract, batch))}"
     elif allowed:
-        text = f"{field} is {_shown(mistake['input'])}; allowed is {allowed}"
+        text = f"{field} is {_shown(mistake['input'])}; allowed is {in_short}"
     else:
         text = f"{field or 'the body'}: {mistake['msg']}"
     return {"loc": ["body", *where], "field": field, "msg": text, "type": kind, "allowed": allowed}
@@ -60,16 +61,17 @@ def _path(where: list[Any]) -> str:
     return text
 
 
-def _allowed(where: list[Any], contract: Contract) -> str:
-    """What a feature may be, in words; '' where the place is no feature's."""
+def _allowed(where: list[Any], contract: Contract) -> tuple[str, str]:
+    """What a feature may be, in words, and the same with the first of many values; '' where it is no feature."""
     feature = contract.features.get(str(where[-1])) if where else None
     if feature is None or (feature.group or "") not in (where[-2:-1] or [""]) + [""]:
-        return ""
+        return "", ""
     if feature.values is not None:
-        return feature.allowed
+        return feature.allowed, f"one of {some(feature.values)}"
     kind = "a whole number" if feature.type == "int" else "a number"
     low, high = feature.valid or (0.0, 0.0)
-    return f"{kind} from {low:g} to {high:g}" + (f" ({feature.unit})" if feature.unit else "")
+    text = f"{kind} from {low:g} to {high:g}" + (f" ({feature.unit})" if feature.unit else "")
+    return text, text
 
 
 def _fields_beside(where: list[Any], contract: Contract, batch: bool) -> list[str]:
