@@ -14,12 +14,12 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 def main() -> None:
     """Run a command; expected errors end as one text on standard error and their exit code, never as a traceback."""
     try:
-        from lakeloop.cli.app import app
+        from lakeloop.cli.app import application, asked_for
         from lakeloop.cli.failures import explain, reader_is_gone, tell_other_threads_failures
 
         tell_other_threads_failures()
         try:
-            app(prog_name="lakeloop")
+            application(asked_for(sys.argv[1:]))(prog_name="lakeloop")
         except BrokenPipeError:
             reader_is_gone()
             sys.exit(1)

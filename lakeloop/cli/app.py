@@ -1,10 +1,14 @@
 """All commands in one Typer application; who asks for one of them gets that one alone, which starts at once."""
 
 import logging
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
 
 import typer
+
+from lakeloop.cli.failures import OneLine
+from lakeloop.cli.options import UseCase, hold_for_the_command
 
 GROUPS = {
     "contract": "contract:app", "data": "data:app", "clock": "clock:app", "lake": "lake:app",
@@ -35,7 +39,9 @@ def application(only: str = "") -> typer.Typer:
     for name, place in GROUPS.items():
         if everything or name == only:
             module, attribute = place.split(":")
-            made.add_typer(getattr(_module(module), attribute), name=name)
+            group = getattr(_module(module), attribute)
+            group.callback()(hold_for_the_command)
+            made.add_typer(group, name=name)
     for name, module in COMMANDS.items():
         if everything or name == only:
             made.command(name)(getattr(_module(module), name))
@@ -46,12 +52,23 @@ def settings(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what the platform logs while it works.")
     ] = False,
+    use_case: UseCase = "",
 ) -> None:
     """Options before the command hold for every command."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s",
-    )
+    hold_for_the_command(use_case)
+    written = logging.StreamHandler()
+    written.setFormatter(OneLine("%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[written])
+
+
+def asked_for(arguments: Sequence[str]) -> str:
+    """The group or command that these arguments begin with, options before it left out; '' where they name none."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option in ("--use-case", "-u") and rest:
+            rest.pop(0)
+    return rest[0] if rest else ""
 
 
 def _module(name: str) -> object:

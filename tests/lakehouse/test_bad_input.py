@@ -243,7 +243,7 @@ def test_a_line_break_inside_quotes_is_part_of_the_value(
     rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame, lake: Lake
 ) -> None:
     assert kept(silver, "2024-09") == ["2024-09-0003", "A\nB", 'A "quoted"']
-    assert rejects["2024-09"] == [(5, "`miles` is '6\n0', not a float")]
+    assert rejects["2024-09"] == [(5, "`miles` is not a float: miles = '6\n0'")]
     theirs = pd.read_csv(lake.settings.folder("landing") / "policies" / "policies-2024-09.csv", sep=";", dtype=str)
     bronze = lake.rows("bronze/policies")
     bronze = bronze[bronze["_source_file"] == "policies-2024-09.csv"].sort_values("_line")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lakeloop.cli.app import COMMANDS, GROUPS, application
+from lakeloop.cli.app import COMMANDS, GROUPS, application, asked_for
 from lakeloop.settings import Settings
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -139,6 +139,14 @@ def test_each_command_alone_is_the_one_among_all() -> None:
         assert list(alone) == [name]
         assert [option.opts for option in alone[name].params] == [option.opts for option in whole[name].params]
         assert set(getattr(alone[name], "commands", ())) == set(getattr(whole[name], "commands", ()))
+
+
+@pytest.mark.parametrize(
+    "before", [(), ("-v",), ("--use-case", "lake"), ("-u", "lake", "--verbose"), ("--use-case=lake",)]
+)
+def test_options_before_a_command_do_not_hide_which_one_it_is(before: tuple[str, ...]) -> None:
+    assert asked_for([*before, "train", "--use-case", "x"]) == "train"
+    assert asked_for(before) == asked_for([*before, "--help"]) == ""
 
 
 def test_a_command_imports_no_other_s_modules() -> None:
