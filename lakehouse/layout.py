@@ -44,14 +44,6 @@ def table_exists(spark: "SparkSession", path: str) -> bool:
     return bool(DeltaTable.is_deltatable(path))
 
 
-def list_folder(spark: "SparkSession", path: str) -> list[Any]:
-    """Hadoop's file status of everything in the folder at `path`; [] where there is no folder."""
-    if not folder_exists(spark, path):
-        return []
-    folder = hadoop_path(spark, path)
-    return list(folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).listStatus(folder))  # type: ignore[attr-defined]
-
-
 def folder_exists(spark: "SparkSession", path: str) -> bool:
     """Whether there is a folder at `path`, wherever that is."""
     folder = hadoop_path(spark, path)
