@@ -22,7 +22,7 @@ def read_compose(file: Path = FILE, **variables: str) -> dict[str, Any]:
         env={"PATH": os.environ["PATH"], **variables}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.replace("$$", "$"))  # it prints a compose file, where `$$` stands for a dollar
 
 
 def words(service: Service) -> list[str]:
