@@ -22,11 +22,14 @@ def analyse(
     it means in words.
     """
     from lakeloop.analysis import analyse as compare
+    from lakeloop.report.analysis_page import write_analysis
+    from monitoring.analysis.words import headline, sentences
 
     settings, contract = open_use_case(use_case)
     with console.status("comparing …"):
-        analysed = compare(settings, contract, month, model, oracle)
-    console.print(analysed.headline)
-    for sentence in analysed.sentences:
+        analysis = compare(settings, contract, month, model, oracle)
+        path = write_analysis(settings, analysis)
+    console.print(headline(analysis.comparison))
+    for sentence in sentences(analysis.comparison):
         console.print(f"  - {sentence}")
-    console.print(f"report: {analysed.path}", soft_wrap=True)
+    console.print(f"report: {path}", soft_wrap=True)

@@ -12,8 +12,10 @@ from lakeloop.analysis_rows import labelled_rows_of, month_rows
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import NotFound
+from lakeloop.report.analysis_page import write_analysis
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import sample_month, with_label
+from monitoring.analysis.words import sentences
 from tests.monitoring.conftest import NOBODY, push_facts
 
 
@@ -44,19 +46,19 @@ def own_markup(path: Path) -> str:
 
 
 def test_a_month_with_truth_is_shown_whole_and_offline(home: Settings, contract: Contract) -> None:
-    found = analyse(home, contract, 1, "7")
-    assert found.path == home.folder("reports") / "analysis-001-7.html"
-    own = own_markup(found.path)
+    path = write_analysis(home, analyse(home, contract, 1, "7"))
+    assert path == home.folder("reports") / "analysis-001-7.html"
+    own = own_markup(path)
     assert not re.findall(r"""(?:src|href)=["'](?!data:)[^"']+""", own)
     assert len(re.findall(r'class="plotly-graph-div"', own)) == 6
-    assert found.path.read_text(encoding="utf-8").count("plotly.js v") == 1
+    assert path.read_text(encoding="utf-8").count("plotly.js v") == 1
     assert "the answered requests" in own and "risk (target)" in own and "Wasserstein / std" in own
     assert "In month 1 (2023-02) 0 of 6 features have drifted" in own
     assert all(name in own for name in contract.features)
 
 
 def test_a_month_without_truth_says_when_it_comes(home: Settings, contract: Contract) -> None:
-    own = own_markup(analyse(home, contract, 2, "7").path)
+    own = own_markup(write_analysis(home, analyse(home, contract, 2, "7")))
     assert "(by the contract it comes 24 months after the month)" in own and "risk (target)" not in own
     assert "Neither truth nor answers of the model are known" in own
 
@@ -80,7 +82,7 @@ def test_a_use_case_with_categories_and_no_groups_is_analysed_alike(tmp_path: Pa
     push_facts(contract, settings)
     delta(settings, "silver/customers", sample_month(contract, settings, 0)[["period", *contract.features]])
     found = analyse(settings, contract, 4, "7", oracle=True)
-    own = own_markup(found.path)
+    own = own_markup(write_analysis(settings, found))
     assert "churned (target)" in own and "plan" in own
     assert "cannot be judged: 600 rows" in own and "No month could be judged" in own
-    assert found.sentences[-1] == "So nothing moved, as far as so few rows can tell."
+    assert sentences(found.comparison)[-1] == "So nothing moved, as far as so few rows can tell."
