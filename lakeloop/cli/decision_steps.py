@@ -10,7 +10,7 @@ import typer
 from lakeloop.cli.decisions import app
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.pipeline import start_node_server
-from lakeloop.cli.render import DIM, console, node_line, verdict
+from lakeloop.cli.render import DIM, console, verdict
 from lakeloop.cli.result import write_result
 from lakeloop.cli.retrain import (
     By,
@@ -21,6 +21,7 @@ from lakeloop.cli.retrain import (
     Trials,
     Trigger,
     asked_for,
+    listener,
 )
 from lakeloop.cli.spark import spark_of
 from lakeloop.errors import LakeloopError
@@ -120,8 +121,9 @@ def compare(decision: Decision, use_case: UseCase = "") -> None:
     from lakeloop.cli.decisions import print_decision
     from lakeloop.measures.decision_files import load_begun, load_plan
     from lakeloop.measures.judging import compare as compare_all
-    from lakeloop.measures.judging import decision_page, record
+    from lakeloop.measures.judging import record
     from lakeloop.measures.one_retrain import let_go, the_only_retrain
+    from lakeloop.report.decision_page import decision_page
     from lakeloop.report.question import question
 
     work = workplace(use_case)
@@ -139,8 +141,9 @@ def record_(decision: Decision, use_case: UseCase = "") -> None:
     """Put a decision in gold/decisions, on its page and in ML Metadata, with the version that was pushed."""
     from lakeloop.cli.decisions import print_decision
     from lakeloop.measures.decision_files import load_decision
-    from lakeloop.measures.judging import decision_page, record
+    from lakeloop.measures.judging import record
     from lakeloop.measures.one_retrain import let_go
+    from lakeloop.report.decision_page import decision_page
 
     work = workplace(use_case)
     made = record(work, load_decision(work.settings, decision))
@@ -185,13 +188,9 @@ def finish(
 def workplace(use_case: str) -> "Workplace":
     """What the steps need, talking to the terminal."""
     settings, contract = open_use_case(use_case)
-    from lakeloop.measures.asked import Listener, Workplace
+    from lakeloop.measures.asked import Workplace
 
-    listener = Listener(
-        say=lambda text: console.print(text, soft_wrap=True),
-        on_node=lambda result: console.print(node_line(result)),
-    )
-    return Workplace(contract, settings, spark_of, listener)
+    return Workplace(contract, settings, spark_of, listener(settings, contract))
 
 
 def _outcome(made: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from lakeloop.errors import GateRefused
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
-    from lakeloop.measures.asked import Asked
+    from lakeloop.measures.asked import Asked, Listener
 
 STRATEGIES = ("auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep")
 
@@ -59,15 +59,10 @@ def retrain(
     """
     settings, contract = open_use_case(use_case)
     asked = asked_for(settings, contract, strategy, months, trials, set_, promote, trigger, by, airflow_run_id)
-    from lakeloop.measures.asked import Listener
-    from lakeloop.measures.judging import decision_page
     from lakeloop.measures.retrain import retrain as decide
+    from lakeloop.report.decision_page import decision_page
 
-    listener = Listener(
-        say=lambda text: console.print(text, soft_wrap=True),
-        on_node=lambda result: console.print(node_line(result)),
-    )
-    decision = decide(contract, settings, asked, spark_of, listener)
+    decision = decide(contract, settings, asked, spark_of, listener(settings, contract))
     print_decision(decision)
     console.print(f"\nReport   {decision_page(settings, decision.decision_id)}", soft_wrap=True)
     if decision.outcome == "none passed":
@@ -77,6 +72,18 @@ def retrain(
             style=DIM,
         )
         raise GateRefused(f"{decision.reason}; the champion stays")
+
+
+def listener(settings: Settings, contract: Contract) -> "Listener":
+    """Tells the terminal what happens, and writes a decision's page."""
+    from lakeloop.measures.asked import Listener
+    from lakeloop.report.decision_page import decision_page, write_decision
+
+    return Listener(
+        say=lambda text: console.print(text, soft_wrap=True),
+        on_node=lambda result: console.print(node_line(result)),
+        on_decision=lambda made: write_decision(made, contract, decision_page(settings, made.decision_id)),
+    )
 
 
 def asked_for(

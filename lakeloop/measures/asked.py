@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakeloop.contract import Contract
+from lakeloop.decision import Decision
 from lakeloop.measures.candidates import TRIALS, Months, Strategy
 from lakeloop.settings import Settings
 from tfx_pipeline.run_record import NodeResult
@@ -37,11 +38,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Listener:
-    """Told what happens while it happens."""
+    """Told what happens while it happens; `on_decision` before the decision is on record, where people look for it."""
 
     say: Callable[[str], None] = lambda text: None
     on_start: Callable[[str], None] = lambda node: None
     on_node: Callable[[NodeResult], None] = lambda result: None
+    on_decision: Callable[[Decision], object] = lambda decision: None
 
 
 @dataclass(frozen=True)

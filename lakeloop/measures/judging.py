@@ -1,7 +1,6 @@
 """The last steps of a retrain: score each candidate on the same rows, compare, and put the outcome on record."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from lakehouse.decisions import record_decision
 from lakeloop.decision import Decision, JudgedCandidate
@@ -10,7 +9,6 @@ from lakeloop.measures import decision_files as files
 from lakeloop.measures.asked import Workplace
 from lakeloop.measures.comparison import best_of, checks_of, outcome_of
 from lakeloop.measures.decision_files import Begun, Plan
-from lakeloop.report.decision_page import write_decision
 from lakeloop.settings import Settings
 from tfx_pipeline.notes import note_on_run
 from tfx_pipeline.run_record import RunRecord, load_run
@@ -81,12 +79,12 @@ def with_version(work: Workplace, decision: Decision) -> Decision:
 
 
 def record(work: Workplace, decision: Decision) -> Decision:
-    """Put a decision in gold/decisions and on its page; done again it replaces what is there."""
+    """Put a decision on record, in gold/decisions and ML Metadata; done again it replaces what is there."""
     found = with_version(work, decision)
     if found.outcome == decision.outcome:  # a push that failed may be tried again: the plan to promote stays
         files.save(work.settings, decision.decision_id, files.DECISION, found)
     decision = found
-    write_decision(decision, work.contract, decision_page(work.settings, decision.decision_id))
+    work.listener.on_decision(decision)
     _note_in_metadata(work.settings, decision)
     record_decision(work.settings, decision)
     return decision
@@ -103,11 +101,6 @@ def _note_in_metadata(settings: Settings, decision: Decision) -> None:
     for candidate in decision.candidates:
         if candidate.checks:
             note_on_run(settings, candidate.run_id, notes)
-
-
-def decision_page(settings: Settings, decision_id: str) -> Path:
-    """Where a decision's page lies."""
-    return Path(settings.area("reports")) / "decisions" / f"{decision_id}.html"
 
 
 def _verdict(work: Workplace, plan: Plan, run: RunRecord) -> dict[str, object]:

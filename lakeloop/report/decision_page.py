@@ -7,11 +7,17 @@ from lakeloop.contract import Contract
 from lakeloop.decision import OUTCOMES, Decision
 from lakeloop.report.figure_style import BLUE, GREEN, GREY, ORANGE, finish
 from lakeloop.report.page_file import write_page
+from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 CHAMPION = "champion"
+
+
+def decision_page(settings: Settings, decision_id: str) -> Path:
+    """Where a decision's page lies."""
+    return Path(settings.area("reports")) / "decisions" / f"{decision_id}.html"
 
 
 def write_decision(decision: Decision, contract: Contract, path: Path) -> Path:

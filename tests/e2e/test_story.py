@@ -31,6 +31,7 @@ from lakehouse.request_log import new_files
 from lakehouse.session import spark_session
 from lakehouse.stream import open_stream
 from lakeloop.champion import champion_facts
+from lakeloop.cli.retrain import listener
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
@@ -47,9 +48,9 @@ from lakeloop.lineage.graph import KINDS, Lineage
 from lakeloop.lineage.reproduce import Reproduction
 from lakeloop.measures.asked import Asked
 from lakeloop.measures.candidates import Strategy
-from lakeloop.measures.judging import decision_page
 from lakeloop.measures.retrain import retrain
 from lakeloop.pages.router import Present, pages_router
+from lakeloop.report.decision_page import decision_page
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.simulation import simulate, without_gateway
 from lakeloop.windows import judged_windows
@@ -87,7 +88,8 @@ class Story:
 
     def decide(self, strategy: Strategy = "auto", promote: bool = True) -> Decision:
         asked = Asked(strategy, decided_by="the story", promote=promote)
-        return retrain(self.contract, self.settings, asked, lambda settings: nullcontext(self.spark))
+        told = listener(self.settings, self.contract)
+        return retrain(self.contract, self.settings, asked, lambda settings: nullcontext(self.spark), told)
 
     def command(self, *args: str) -> "subprocess.CompletedProcess[str]":
         environment = {**os.environ, "LAKELOOP_HOME": str(self.settings.home), "LAKELOOP_SPARK_KEEP_SECONDS": "60"}
