@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
+from lakeloop.atomic_file import replacing
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
@@ -92,11 +93,8 @@ def release(contract: Contract, settings: Settings) -> list[Path]:
 
 
 def _write_csv(frame: pd.DataFrame, path: Path, separator: str) -> None:
-    """Write to `.part` and rename, so that no reader ever sees half a file. Floats keep every digit."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as stream:
+    """Floats keep every digit."""
+    with replacing(path) as part, part.open("wb") as stream:
         stream.write((separator.join(frame.columns) + "\n").encode())
         options = csv.WriteOptions(include_header=False, delimiter=separator, quoting_style="needed")
         csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), stream, options)
-    part.rename(path)

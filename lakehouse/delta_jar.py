@@ -5,12 +5,11 @@ own large jar; a jar of them alone needs no Maven. Without that wheel Spark fetc
 `python -m lakehouse.delta_jar` builds the jar and prints its path.
 """
 
-import os
-import tempfile
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
+from lakeloop.atomic_file import replacing
 from lakeloop.errors import WrongUse
 from lakeloop.settings import PROJECT, Settings, load_settings
 
@@ -46,20 +45,16 @@ def maven_package() -> str:
 
 def cut_jar(source: Path, target: Path) -> Path:
     """Copy Delta's entries of the jar `source` into a jar of their own; `target` appears whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    os.close(handle)
-    try:
-        with zipfile.ZipFile(source) as whole, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as jar:
-            spark_has = _spark_entries()
-            for name in whole.namelist():
-                if _belongs_to_delta(name, spark_has):
-                    jar.writestr(name, whole.read(name))
-            jar.writestr(REGISTER, DELTA_SOURCE)
-        Path(part).chmod(0o644)
-        Path(part).replace(target)
-    finally:
-        Path(part).unlink(missing_ok=True)
+    with (
+        replacing(target) as part,
+        zipfile.ZipFile(source) as whole,
+        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as jar,
+    ):
+        spark_has = _spark_entries()
+        for name in whole.namelist():
+            if _belongs_to_delta(name, spark_has):
+                jar.writestr(name, whole.read(name))
+        jar.writestr(REGISTER, DELTA_SOURCE)
     return target
 
 

@@ -2,13 +2,13 @@
 
 import json
 import logging
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltalake import DeltaTable
 
+from lakeloop.atomic_file import write_text
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,14 +67,8 @@ def glob_quoted(path: str) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a small state file so that after a crash the old or the new content is there, never a mix."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    """Write a small state file."""
+    write_text(path, json.dumps(value, indent=1))
 
 
 def read_json(path: Path) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lakehouse.layout import read_json, write_json
+from lakeloop.atomic_file import replacing
 
 STAMP = "stamp.json"
 
@@ -57,10 +58,8 @@ class SeenIds:
             run = np.union1d(run, other)
             absorbed.append(path)
         number = 1 + max((int(p.stem) for p in self._runs()), default=0)
-        part = self.folder / f"{number:08d}.part"
-        with part.open("wb") as stream:
+        with replacing(self.folder / f"{number:08d}.npy") as part, part.open("wb") as stream:
             np.save(stream, run)
-        part.rename(part.with_suffix(".npy"))
         for path in absorbed:
             path.unlink()
 

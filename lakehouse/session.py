@@ -14,6 +14,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from lakehouse.delta_jar import delta_jar, maven_package
+from lakeloop.atomic_file import write_text
 from lakeloop.errors import LakeloopError, MissingTool
 from lakeloop.settings import Settings
 
@@ -127,9 +128,7 @@ def check_java() -> int:
 def _java_options(scratch: Path) -> str:
     scratch.mkdir(parents=True, exist_ok=True)
     quiet = scratch / "log4j2.properties"
-    part = scratch / f"log4j2.{os.getpid()}.part"
-    part.write_text(QUIET_LOGS, encoding="utf-8")
-    part.replace(quiet)
+    write_text(quiet, QUIET_LOGS)
     return (
         f"-Dlog4j2.configurationFile=file:{quiet} -Dderby.system.home={scratch} "
         "-XX:+UseParallelGC -XX:MaxMetaspaceSize=512m -Dio.netty.tryReflectionSetAccessible=true"

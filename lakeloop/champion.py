@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lakeloop.atomic_file import write_text
 from lakeloop.contract import ModelSettings
 from lakeloop.errors import NotFound
 from lakeloop.gate_check import GateCheck
@@ -44,10 +45,7 @@ class ChampionFacts(FactsPart):
 
     def save(self, model_folder: Path) -> Path:
         """Write the facts into a folder that is about to become a pushed version."""
-        path = model_folder / FACTS_FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        return path
+        return write_text(model_folder / FACTS_FILE, self.model_dump_json(indent=2) + "\n")
 
     def manifest_path(self, settings: Settings) -> Path:
         """The manifest where it is now: where it was, or in the export area, should that have moved since."""

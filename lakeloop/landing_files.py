@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakeloop.atomic_file import write_text
+
 PART = ".part"
 KNOWN_FILE = ".known.json"
 State = tuple[int, int]
@@ -32,10 +34,8 @@ def write_known(landing: Path, known: Mapping[str, Iterable[State]]) -> None:
     content = {name: {(size, modified) for size, modified in states} for name, states in known.items()}
     if content == read_known(landing):
         return
-    landing.mkdir(parents=True, exist_ok=True)
-    part = landing / (KNOWN_FILE + PART)
-    part.write_text(json.dumps({name: sorted(states) for name, states in sorted(content.items())}), encoding="utf-8")
-    part.replace(landing / KNOWN_FILE)
+    text = json.dumps({name: sorted(states) for name, states in sorted(content.items())})
+    write_text(landing / KNOWN_FILE, text)
 
 
 def landed_files(landing: Path, patterns: Mapping[str, str]) -> dict[str, State]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lakeloop.atomic_file import write_text
 from lakeloop.errors import WrongUse
 
 FILE_NAME = "manifest.json"
@@ -49,10 +50,7 @@ class Manifest(ManifestPart):
 
     def save(self, folder: Path) -> Path:
         """Write `manifest.json` into the export's folder; it is written last, so its presence means complete."""
-        path = folder / FILE_NAME
-        part = path.with_suffix(".part")
-        part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        return part.rename(path)
+        return write_text(folder / FILE_NAME, self.model_dump_json(indent=2) + "\n")
 
     def rows_of(self, split: str) -> int:
         """Rows of one split over all its shards."""

@@ -13,6 +13,7 @@ from typing import Protocol
 import orjson
 
 from lakehouse.delivery import generate, missing_sources, release
+from lakeloop.atomic_file import write_text
 from lakeloop.clock import read_clock, set_clock
 from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
@@ -151,10 +152,7 @@ class AnsweredMonths:
     def add(self, month: int, answered: Answered) -> None:
         """Note a month durably."""
         self.months[month] = answered
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_name(self._path.name + ".part")
-        part.write_text(json.dumps({m: asdict(a) for m, a in self.months.items()}, indent=1), encoding="utf-8")
-        part.replace(self._path)
+        write_text(self._path, json.dumps({m: asdict(a) for m, a in self.months.items()}, indent=1))
 
 
 def through_gateway(client: GatewayClient) -> Asker:

@@ -6,6 +6,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.proto.orchestration import pipeline_pb2
 
+from lakeloop.atomic_file import write_bytes
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from tfx_pipeline.graph import Graph, Node, code_sha256, contract_sha256, graph_path, ir_path, is_compiled
@@ -26,14 +27,14 @@ def compile_pipeline(contract: Contract, settings: Settings) -> Path:
         metadata_connection=metadata_store_pb2.ConnectionConfig(),  # who launches a node brings it, password and all
     )
     ir = Compiler().compile(pipeline)
-    _replace(ir_path(settings), ir.SerializeToString(deterministic=True))
+    write_bytes(ir_path(settings), ir.SerializeToString(deterministic=True))
     graph = Graph(
         pipeline=contract.use_case,
         contract_sha256=contract_sha256(contract, settings),
         code_sha256=code_sha256(),
         nodes=tuple(_node(node.pipeline_node) for node in ir.nodes),
     )
-    _replace(graph_path(settings), graph.model_dump_json(indent=2).encode() + b"\n")
+    write_bytes(graph_path(settings), graph.model_dump_json(indent=2).encode() + b"\n")
     return ir_path(settings)
 
 
@@ -46,9 +47,3 @@ def compiled(contract: Contract, settings: Settings) -> pipeline_pb2.Pipeline:
 
 def _node(node: pipeline_pb2.PipelineNode) -> Node:
     return Node(id=node.node_info.id, upstream=tuple(node.upstream_nodes))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_bytes(content)
-    part.rename(path)

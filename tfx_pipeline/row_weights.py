@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lakeloop.atomic_file import write_bytes
 from lakeloop.errors import LakeloopError, WrongUse
 from lakeloop.settings import Settings
 
@@ -26,10 +27,7 @@ def save_row_weights(settings: Settings, weights: Mapping[str, float]) -> Path:
     writer.writerows((key, repr(float(weights[key]))) for key in sorted(weights))
     content = text.getvalue().encode()
     path = settings.folder("tfx").absolute() / "weights" / f"{hashlib.sha256(content).hexdigest()}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(content)
-    return part.rename(path)
+    return write_bytes(path, content)
 
 
 def load_row_weights(path: Path) -> dict[str, float]:

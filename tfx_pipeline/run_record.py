@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lakeloop.atomic_file import write_text
 from lakeloop.contract import Balance, ModelSettings
 from lakeloop.errors import LakeloopError, NotFound
 from lakeloop.settings import Settings
@@ -139,10 +140,7 @@ def run_folder(settings: Settings, run_id: str) -> Path:
 def save_run(settings: Settings, record: RunRecord) -> Path:
     """Write the record; readers see the old or the new one, never half of it."""
     path = run_folder(settings, record.run_id) / FILE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return part.rename(path)
+    return write_text(path, record.model_dump_json(indent=2) + "\n")
 
 
 def load_run(settings: Settings, run_id: str) -> RunRecord:

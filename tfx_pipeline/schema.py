@@ -7,6 +7,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from lakeloop.atomic_file import write_text
 from lakeloop.contract import Contract, Feature
 
 TYPES = {"float": schema_pb2.FLOAT, "int": schema_pb2.INT, "string": schema_pb2.BYTES}
@@ -31,10 +32,7 @@ def save_schema(contract: Contract, folder: Path) -> Path:
     """
     text = text_format.MessageToString(schema_of(contract))
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()}.pbtxt"
-    folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    return part.rename(path)
+    return write_text(path, text)
 
 
 def _one_value(schema: schema_pb2.Schema, name: str, kind: "schema_pb2.FeatureType") -> schema_pb2.Feature:

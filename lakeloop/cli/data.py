@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lakeloop.atomic_file import write_text
 from lakeloop.cli.options import Months, UseCase, open_use_case, parse_months
 from lakeloop.cli.render import console, counted_files, progress
 from lakeloop.errors import WrongUse
@@ -67,8 +68,7 @@ def reference(
         typer.echo(text, nl=False)
         return
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
     except (IsADirectoryError, FileExistsError, NotADirectoryError):
         raise WrongUse(f"--out {out} is not a file that can be written; name a file") from None
     console.print(f"{out}: {len(frame):,} rows of month {month} ({contract.month_name(month)})")

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
+from lakeloop.atomic_file import replacing
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import BAD, DIM, console, table
 
@@ -148,12 +149,11 @@ def _write_requests(path: Path, columns: list[str], use_case: str, versions: lis
 
     settings, _ = open_use_case(use_case)
     found = requests_of(settings, versions, columns)
-    part = path.with_name(path.name + ".part")
-    if found is None:
-        part.write_text(",".join(columns) + "\n", encoding="utf-8")
-    else:
-        csv.write_csv(found, part, csv.WriteOptions(quoting_style="needed"))
-    part.rename(path)
+    with replacing(path) as part:
+        if found is None:
+            part.write_text(",".join(columns) + "\n", encoding="utf-8")
+        else:
+            csv.write_csv(found, part, csv.WriteOptions(quoting_style="needed"))
     return 0 if found is None else int(found.num_rows)
 
 

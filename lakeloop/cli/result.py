@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lakeloop.atomic_file import write_text
 from lakeloop.settings import load_settings
 
 
@@ -16,6 +17,4 @@ def write_result(result: Mapping[str, Any]) -> None:
     if path is None:
         return
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps({**known, **result}, default=str), encoding="utf-8")
-    part.replace(path)
+    write_text(path, json.dumps({**known, **result}, default=str))

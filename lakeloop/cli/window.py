@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lakeloop.atomic_file import write_text
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import BAD, console, table
 
@@ -87,10 +88,7 @@ def report(
     with console.status("Evidently compares …"):
         rows = read_window(settings, contract, answered_by, month)
         page = evidently_page(load_reference(settings, contract, answered_by), rows, contract)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.rename(path)
+    write_text(path, page)
     console.print(f"{path}", soft_wrap=True)
 
 

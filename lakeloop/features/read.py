@@ -11,6 +11,7 @@ from pyarrow import csv, parquet
 
 from lakehouse.points import AS_OF, Points
 from lakehouse.provenance import TRAINING, rows_at, rows_with_keys
+from lakeloop.atomic_file import replacing
 from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
 from lakeloop.settings import Settings
@@ -78,14 +79,12 @@ def write_features(rows: pa.Table, path: Path) -> None:
         WrongUse: another ending, or a place that cannot be written.
     """
     check_ending(path)
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".csv":
-            _write_csv(rows, part)
-        else:
-            parquet.write_table(rows, part)
-        part.replace(path)
+        with replacing(path) as part:
+            if path.suffix == ".csv":
+                _write_csv(rows, part)
+            else:
+                parquet.write_table(rows, part)
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise WrongUse(f"--out {path} is not a file that can be written; name a file") from None
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lakeloop.atomic_file import replacing, write_text
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.errors import LakeloopError, NotFound
 from lakeloop.gate_check import GateCheck
@@ -105,10 +106,7 @@ def decision_folder(settings: Settings, decision_id: str) -> Path:
 def save(settings: Settings, decision_id: str, name: str, value: BaseModel) -> None:
     """Keep one part; readers see the old or the new one, never half of it."""
     path = decision_folder(settings, decision_id) / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(value.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_text(path, value.model_dump_json(indent=2) + "\n")
 
 
 def load(settings: Settings, decision_id: str, name: str, kind: type[Kept]) -> Kept:
@@ -151,10 +149,8 @@ def save_rows(settings: Settings, decision_id: str, rows: JudgingRows) -> None:
     """Keep the rows that are compared on, with their weights."""
     frame = rows.frame if rows.weights is None else rows.frame.assign(**{WEIGHT: rows.weights})
     path = decision_folder(settings, decision_id) / ROWS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    frame.to_parquet(part, index=False)
-    part.replace(path)
+    with replacing(path) as part:
+        frame.to_parquet(part, index=False)
 
 
 def load_rows(settings: Settings, plan: Plan) -> JudgingRows | None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lakehouse.lock import only_one
+from lakeloop.atomic_file import write_text
 from lakeloop.errors import Busy
 from lakeloop.measures.decision_files import decisions_folder
 from lakeloop.settings import Settings
@@ -37,7 +38,7 @@ def hold(settings: Settings, decision_id: str, airflow_run_id: str) -> None:
     """
     path = _path(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"decision": decision_id, "dag_run": airflow_run_id}), encoding="utf-8")
+    write_text(path, json.dumps({"decision": decision_id, "dag_run": airflow_run_id}))
 
 
 def let_go(settings: Settings, decision_id: str) -> bool:

@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+from lakeloop.atomic_file import write_text
 from lakeloop.platform.places import platform_folder
 from lakeloop.settings import PROJECT, Settings
 
@@ -15,7 +16,7 @@ def write_alerting_files(settings: Settings) -> None:
     folder = platform_folder(settings)
     ports = _ports(settings)
     for path in (_SHIPPED / "prometheus" / "prometheus.yml", _SHIPPED / "alertmanager" / "alertmanager.yml"):
-        (folder / path.name).write_text(with_ports(path.read_text(encoding="utf-8"), ports), encoding="utf-8")
+        write_text(folder / path.name, with_ports(path.read_text(encoding="utf-8"), ports))
     shutil.copyfile(_SHIPPED / "prometheus" / "rules.yml", Path(folder) / "rules.yml")
 
 

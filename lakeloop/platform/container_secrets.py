@@ -11,6 +11,7 @@ import secrets
 import sys
 from pathlib import Path
 
+from lakeloop.atomic_file import write_text
 from lakeloop.errors import LakeloopError
 from lakeloop.platform.generated_secrets import SERVICE_USER, ensure_secret, ensure_secrets
 from lakeloop.platform.places import secrets_folder
@@ -49,7 +50,7 @@ def ensure_owner(folder: Path, env_file: Path) -> tuple[int, int]:
         for path in (folder, *folder.iterdir()):
             os.chown(path, *owner)
     if not env_file.exists():
-        env_file.write_text(f"LAKELOOP_UID={owner[0]}\nLAKELOOP_GID={owner[1]}\n", encoding="utf-8")
+        write_text(env_file, f"LAKELOOP_UID={owner[0]}\nLAKELOOP_GID={owner[1]}\n")
     return owner
 
 

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakeloop.atomic_file import write_text
 from lakeloop.errors import WrongUse
 from lakeloop.platform.places import private_folder, secrets_folder
 from lakeloop.settings import Settings
@@ -75,8 +76,4 @@ def ensure_secret(path: Path, content: str, end: str = "\n") -> None:
 
 def _write(path: Path, content: str, end: str = "\n") -> None:
     """Replace the file at once; nobody but its owner could read it at any moment."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(content + end)
-    part.rename(path)
+    write_text(path, content + end, mode=0o600)

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy.engine import make_url
 
+from lakeloop.atomic_file import write_text
 from lakeloop.contract_file import load_contract
 from lakeloop.databases import airflow_database, making_database, on_postgresql
 from lakeloop.errors import ContractError, LakeloopError
@@ -77,7 +78,7 @@ def prepare(settings: Settings, environment: Mapping[str, str]) -> Generator[tup
                 if running.pop(step).returncode:
                     raise LakeloopError(_failure(step.name, settings))
                 if step.kind == "migrate":
-                    _migrated_mark(settings).write_text(_migrated_to(settings), encoding="utf-8")
+                    write_text(_migrated_mark(settings), _migrated_to(settings))
     yield ()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from lakeloop.atomic_file import write_text
 from lakeloop.errors import LakeloopError, MissingTool
 from lakeloop.platform.places import control_socket, log_folder, platform_folder, private_folder
 from lakeloop.platform.services import Service
@@ -53,7 +54,7 @@ class Supervisor:
         private_folder(platform_folder(self._settings))
         private_folder(control_socket(self._settings).parent)
         log_folder(self._settings).mkdir(parents=True, exist_ok=True)
-        self._config.write_text(config_text(self._settings, services), encoding="utf-8")
+        write_text(self._config, config_text(self._settings, services))
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Start it as a daemon in its own session; returns when it can be asked.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lakeloop.airflow_api import AirflowApi, AirflowFailure, AirflowRefusal
+from lakeloop.atomic_file import write_text
 from lakeloop.dag_ids import DAGS
 from lakeloop.errors import LakeloopError
 from lakeloop.platform.airflow_environment import with_airflow
@@ -88,7 +89,7 @@ def _start(
     if new:
         supervisor.write_config(services)
         write_alerting_files(settings)
-        _fingerprint_file(settings).write_text(_fingerprint(settings, services), encoding="utf-8")
+        write_text(_fingerprint_file(settings), _fingerprint(settings, services))
         supervisor.start(environment)
     waiting = list(services)
     with closing(prepare(settings, environment)) as preparing:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import jinja2
 
+from lakeloop.atomic_file import write_text
 from lakeloop.contract import Contract
 from lakeloop.report.figure_style import embedded
 
@@ -20,7 +21,4 @@ def write_page(template: str, path: Path, *, contract: Contract, created: str, *
     page = environment.get_template(template).render(
         frame="frame.html", served=False, contract=contract, created=created, plotly=get_plotlyjs(), **values
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(page, encoding="utf-8")
-    return part.rename(path)
+    return write_text(path, page)

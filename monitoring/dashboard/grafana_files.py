@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lakeloop.atomic_file import write_text
 from monitoring.dashboard.alert_rules import grafana_rules
 from monitoring.dashboard.grafana import dashboard_json
 
@@ -20,10 +21,4 @@ def grafana_files(deploy: Path) -> dict[Path, str]:
 
 def write_grafana_files(deploy: Path) -> list[Path]:
     """Write them all; the paths written."""
-    written = []
-    for path, text in grafana_files(deploy).items():
-        target = deploy / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        written.append(target)
-    return written
+    return [write_text(deploy / path, text) for path, text in grafana_files(deploy).items()]
