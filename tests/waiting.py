@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 240.0) -> Any:
     """What the condition gives as soon as that is something; fails the test if it takes too long."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -42,7 +42,7 @@ def running_server(
     grpc_port: int = 0,
     poll_seconds: float = 1.0,
     wait_for: bool = True,
-    timeout: float = 60.0,
+    timeout: float = 240.0,
     log_to: IO[str] | None = None,
     flags: Sequence[str] = (),
 ) -> Iterator[RunningServer]:

@@ -36,7 +36,7 @@ def airflow_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         "LAKELOOP_SPARK_KEEP_SECONDS": "60",
     }
     command = [str(PYTHON), "-m", "airflow", "db", "migrate"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1400, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return environment
 
@@ -59,7 +59,7 @@ def _runner(airflow: dict[str, str], folder: Path) -> InAirflow:
         done = subprocess.run(
             [PYTHON, SCRIPTS / f"{script}.py", answer, *map(str, arguments)],
             env={**airflow, "LAKELOOP_HOME": str(folder / "var"), **environment},
-            capture_output=True, text=True, timeout=500, cwd=folder, check=False,
+            capture_output=True, text=True, timeout=1400, cwd=folder, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return json.loads(answer.read_text())

@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,23 @@ def watch(airflow_environment: dict[str, str], tmp_path: Path, landing: Path) ->
     def start(quiet: float) -> Events:
         command = [PYTHON, SCRIPTS / "watch_landing.py", log, landing, json.dumps(PATTERNS), str(quiet)]
         started.append(subprocess.Popen(command, env=airflow_environment))
-        eventually(lambda: log.exists() and (landing / "claims").exists() and (landing / "policies").exists())
-        time.sleep(1)  # it begins to watch
+        eventually(lambda: log.exists() and is_watched(landing, started[-1].pid))
         return lambda: [json.loads(line) for line in log.read_text().splitlines()]
 
     yield start
     for watcher in started:
         watcher.terminate()
-        watcher.wait(20)
+        watcher.wait(240)
+
+
+def is_watched(landing: Path, pid: int) -> bool:
+    """Whether the operating system tells the process of every folder of the landing folder."""
+    watches = 0
+    with suppress(FileNotFoundError):  # what was open a moment ago
+        for opened in Path(f"/proc/{pid}/fdinfo").iterdir():
+            watches += opened.read_text().count("inotify wd:")
+    folders = [landing, *(path for path in landing.rglob("*") if path.is_dir())]
+    return landing.exists() and watches >= len(folders) > len(PATTERNS)
 
 
 def test_a_file_renamed_from_part_is_told_without_waiting(landing: Path, watch: Callable[[float], Events]) -> None:

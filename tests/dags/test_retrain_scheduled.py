@@ -24,7 +24,7 @@ from lakeloop.platform.generated_secrets import ensure_secrets
 from lakeloop.settings import PROJECT, Settings, load_settings
 from monitoring.airflow_client import AirflowClient
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
+pytestmark = pytest.mark.long
 DAG = "/api/v2/dags/insurance_retrain"
 AIRFLOW = PROJECT / ".venv-airflow" / "bin" / "airflow"
 ORDER = ("GoldExport", "QualityGate", "InfraValidator", "Pusher")

@@ -64,7 +64,7 @@ def test_a_component_of_airflow_is_as_the_api_server_says() -> None:
 
 
 def ask_models(url: str, models: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["bash", HEALTHY_SH, url, models], capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(["bash", HEALTHY_SH, url, models], capture_output=True, text=True, check=False, timeout=240)
 
 
 def test_the_model_server_is_well_if_it_serves_what_is_pushed(tmp_path: Path) -> None:

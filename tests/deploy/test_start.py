@@ -34,8 +34,8 @@ pytestmark = [
     pytest.mark.skipif(not TOOLS.exists(), reason="the compose program is not there (`make compose-tools`)"),
 ]
 NOT_HERE = {"grafana"}
-LONGEST_SECONDS = 300.0
-PATIENCE = 60.0
+LONGEST_SECONDS = 1200.0
+PATIENCE = 240.0
 """Seconds for one answer: the services of a whole platform share two processors with the test."""
 WRITES = """
 import sys

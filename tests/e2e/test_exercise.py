@@ -24,7 +24,7 @@ def lakeloop(home: Path, *args: str) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-c", "from lakeloop.cli import main; main()", *args],
         capture_output=True,
         text=True,
-        timeout=590,
+        timeout=1400,
         env={**os.environ, "LAKELOOP_HOME": str(home), "LAKELOOP_SPARK_KEEP_SECONDS": "60"},
         cwd=PROJECT,
         check=False,

@@ -46,7 +46,7 @@ def environment(home: Path) -> dict[str, str]:
 def run(environment: dict[str, str]) -> Run:
     def run_command(*args: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [*COMMAND, *args], capture_output=True, text=True, timeout=300, env=environment, cwd=PROJECT, check=False
+            [*COMMAND, *args], capture_output=True, text=True, timeout=1400, env=environment, cwd=PROJECT, check=False
         )
 
     return run_command

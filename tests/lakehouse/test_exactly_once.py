@@ -106,7 +106,7 @@ def test_silver_s_lost_progress_only_costs_work(lake: Lake) -> None:
 def hold(path: Path, held: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event") -> None:
     with only_one(path):
         held.set()
-        done.wait(30)
+        done.wait(400)
 
 
 def test_a_second_ingest_on_the_same_home_is_refused_with_the_first_one_s_process(lake: Lake) -> None:
@@ -116,12 +116,12 @@ def test_a_second_ingest_on_the_same_home_is_refused_with_the_first_one_s_proces
     other = context.Process(target=hold, args=(path, held, done))
     other.start()
     try:
-        assert held.wait(30)
+        assert held.wait(240)
         with pytest.raises(Busy, match=f"another ingest is running on this home .process {other.pid}."):
             lake.ingest()
     finally:
         done.set()
-        other.join(30)
+        other.join(240)
     lake.ingest()
 
 

@@ -81,7 +81,7 @@ class Home:
         )  # fmt: skip
 
     def is_shared(self, **environment: str) -> bool:
-        return self.start(ASK, **environment).communicate(timeout=500)[0] == "True\n"
+        return self.start(ASK, **environment).communicate(timeout=1400)[0] == "True\n"
 
 
 class Command:
@@ -95,7 +95,7 @@ class Command:
         self.java = int(words[1])
 
     def go_on(self) -> str:
-        return self.process.communicate("\n", timeout=500)[0]
+        return self.process.communicate("\n", timeout=1400)[0]
 
     def die(self) -> None:
         self.process.kill()
@@ -110,7 +110,7 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def keeper(home: Home) -> Iterator["subprocess.Popen[str]"]:
     process = home.start(KEEP)
-    eventually(home.socket.exists, 300)
+    eventually(home.socket.exists, 1400)
     yield process
     process.kill()
     process.wait()
@@ -125,11 +125,11 @@ def test_commands_share_spark_at_the_same_time_and_nothing_else(home: Home, keep
     assert first.process.poll() is None
     assert not home.is_shared(LAKELOOP_SPARK_MEMORY="600m"), "Java cannot change its memory"
     assert not home.is_shared(LAKELOOP_SPARK_KEEP_SECONDS="0"), "nobody asked for it"
-    assert second_keeper.communicate(timeout=500)[0] == "kept False\n"
+    assert second_keeper.communicate(timeout=1400)[0] == "kept False\n"
     assert ask_to_end(home.work, SERVER)
     assert not home.is_shared(), "it is ending"
     assert first.go_on() == "done 6\n"  # it is left to end its work
-    assert keeper.wait(300) == 0
+    assert keeper.wait(1400) == 0
     assert not psutil.pid_exists(first.java)
     assert not ask_to_end(home.work, SERVER)
 
@@ -143,33 +143,33 @@ def test_who_dies_at_work_takes_java_along_unless_others_are_at_work(
     alone = Command(home, "one", "wait")
     assert alone.java == working.java
     alone.die()
-    eventually(lambda: not psutil.pid_exists(alone.java), 300)
-    assert keeper.wait(300) == 0
+    eventually(lambda: not psutil.pid_exists(alone.java), 1400)
+    assert keeper.wait(1400) == 0
     assert not home.socket.exists()
 
 
 def test_spark_ends_when_nobody_asks_when_its_keeper_is_killed_and_when_its_home_is_deleted(home: Home) -> None:
     brief = home.start(KEEP, keep="1")
-    assert brief.communicate(timeout=500)[0] == "kept True\n"
+    assert brief.communicate(timeout=1400)[0] == "kept True\n"
     for end in (lambda process: process.kill(), lambda process: shutil.rmtree(home.work)):
         keeper = home.start(KEEP)
-        eventually(home.socket.exists, 300)
+        eventually(home.socket.exists, 1400)
         java = Command(home, "one")
         assert java.go_on().startswith("done")
         end(keeper)
-        eventually(lambda pid=java.java: not psutil.pid_exists(pid), 300)  # type: ignore[misc]
-        keeper.wait(300)
+        eventually(lambda pid=java.java: not psutil.pid_exists(pid), 1400)  # type: ignore[misc]
+        keeper.wait(1400)
 
 
 def test_a_command_that_finds_no_spark_starts_one_that_ends_by_itself(home: Home) -> None:
-    told, _ = home.start(COMMAND, keep="8").communicate(timeout=500)
+    told, _ = home.start(COMMAND, keep="8").communicate(timeout=1400)
     assert told.splitlines()[-1] == "True"  # its workers are of its own Python
     assert home.socket.exists()
     assert (home.folder / "logs" / "spark-keeper.log").exists()
-    eventually(lambda: not home.socket.exists(), 300)
+    eventually(lambda: not home.socket.exists(), 1400)
 
 
 def test_a_missing_java_is_told_by_the_command_itself(home: Home, tmp_path: Path) -> None:
-    told, _ = home.start(COMMAND, JAVA_HOME=str(tmp_path)).communicate(timeout=500)
+    told, _ = home.start(COMMAND, JAVA_HOME=str(tmp_path)).communicate(timeout=1400)
     assert "apt-get install openjdk-17-jre-headless" in told and "Traceback" not in told
     assert not home.socket.exists()

@@ -34,7 +34,7 @@ def lakeloop(settings: Settings) -> Run:
             [sys.executable, "-c", "from lakeloop.cli import main; main()", *map(str, args)],
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1400,
             cwd=settings.home.parent,
             env={**os.environ, "LAKELOOP_HOME": str(settings.home), "COLUMNS": "200", **environment},
             check=False,

@@ -69,7 +69,7 @@ def in_processes(settings: Settings, code: str, names: list[str]) -> list[str]:
         subprocess.Popen([sys.executable, "-c", code, name], env=environment, stdout=subprocess.PIPE, text=True)
         for name in names
     ]
-    outputs = [process.communicate(timeout=120)[0] for process in running]
+    outputs = [process.communicate(timeout=400)[0] for process in running]
     assert [process.returncode for process in running] == [0] * len(names)
     return outputs
 

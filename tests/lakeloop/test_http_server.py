@@ -47,7 +47,7 @@ def address() -> Iterator[tuple[str, int]]:
         where = listener.getsockname()
         thread = threading.Thread(target=server.run, args=([listener],), name=SERVER_THREAD)
         thread.start()
-        assert ready.wait(20)
+        assert ready.wait(240)
         yield where
         server.should_exit = True
         thread.join()

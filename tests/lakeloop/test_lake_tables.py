@@ -63,6 +63,6 @@ def test_a_process_that_has_read_a_table_ends_well(settings: Settings) -> None:
     for _ in range(TIMES):
         done = subprocess.run(
             [sys.executable, "-c", READ_AND_END, str(settings.home)], cwd=PROJECT, capture_output=True, text=True,
-            timeout=120, check=False,
+            timeout=400, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

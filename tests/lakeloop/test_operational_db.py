@@ -18,4 +18,4 @@ def test_processes_that_start_on_a_new_database_wait_for_the_one_that_makes_it(t
     """Each takes long to create a table, so that all are at it at once."""
     command = [sys.executable, "-c", OPENS_WHILE_OTHERS_CREATE, f"sqlite:///{tmp_path}/lakeloop.db"]
     started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    assert [process.communicate(timeout=120)[1] for process in started] == [""] * len(started)
+    assert [process.communicate(timeout=400)[1] for process in started] == [""] * len(started)

@@ -57,7 +57,7 @@ class Airflow:
             [AIRFLOW, "api-server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"],
             env=self._environment, stdout=self._log, stderr=self._log, start_new_session=True,
         )  # fmt: skip
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 400
         while True:
             with suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5, trust_env=False).is_success:

@@ -21,7 +21,7 @@ WORDS = {"on", "and", "or", "by", "sum", "increase", "label_replace", "use_case"
 def check(*command: object) -> str:
     if shutil.which(str(command[0])) is None:
         pytest.skip(f"{command[0]} is not installed (`make system`)")
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

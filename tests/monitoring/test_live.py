@@ -33,7 +33,7 @@ def watching(settings: Settings, contract: Contract, **options: Any) -> Iterator
         monitor.stop()
 
 
-def shows(monitor: LiveMonitor, condition: Callable[[Snapshot], Any], seconds: float = 60.0) -> Snapshot:
+def shows(monitor: LiveMonitor, condition: Callable[[Snapshot], Any], seconds: float = 240.0) -> Snapshot:
     """Wait until a snapshot meets the condition, and give it."""
     deadline = time.monotonic() + seconds
     while not condition(monitor.snapshot):

@@ -48,7 +48,7 @@ def service(silent: Settings, contract: Contract) -> Iterator[httpx.Client]:
     server = HttpServer(http_config(make_app(silent, small), lifespan="on", grace_seconds=2), ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    assert ready.wait(60)
+    assert ready.wait(240)
     with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30, trust_env=False) as client:
         yield client
     server.should_exit = True

@@ -53,7 +53,7 @@ def run_in(settings: Settings) -> Run:
         return subprocess.run(
             [*COMMAND, *map(str, args)],
             env={**environment_of(settings), **environment},
-            capture_output=True, text=True, timeout=500, check=False,
+            capture_output=True, text=True, timeout=1400, check=False,
         )  # fmt: skip
 
     return run

@@ -144,7 +144,7 @@ def test_down_stops_all_of_it_and_nothing_else(home: Settings, bystander: "subpr
 def test_ctrl_c_during_up_leaves_nothing(home: Settings) -> None:
     process = started(home)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=400)
     assert process.returncode == 1 and "interrupted" in output and "Traceback" not in output
     assert nothing_is_left(home)
 

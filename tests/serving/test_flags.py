@@ -156,7 +156,7 @@ def test_lakeloop_serve_models_takes_the_same_flags(tmp_path: Path, monkeypatch:
 
 
 def refused(command: list[str], text: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, timeout=400)
     assert done.returncode == 2
     assert text in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

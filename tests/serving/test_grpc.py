@@ -447,7 +447,7 @@ def test_taken_grpc_port_is_one_sentence_and_code_1(server: RunningServer, tmp_p
     port = server.grpc.rpartition(":")[2]
     done = subprocess.run(
         [sys.executable, "-m", "serving.model_server", "--model", f"m={tmp_path}", "--port", "0", "--grpc-port", port],
-        capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2], timeout=30,
+        capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2], timeout=240,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == (

@@ -45,7 +45,7 @@ def test_config_file_names_what_is_served_and_both_ports_are_told(saved_models: 
 def test_missing_config_file_is_one_sentence(tmp_path: Path) -> None:
     environment = {**os.environ, "LAKELOOP_HOME": str(tmp_path), "COLUMNS": "200"}
     command = [*COMMAND, "--model-config", str(tmp_path / "nowhere")]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=PROJECT, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=PROJECT, timeout=240)
     assert done.returncode == 1
     assert "cannot be read: No such file or directory" in done.stderr
     assert "Traceback" not in done.stderr

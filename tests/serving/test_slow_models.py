@@ -35,14 +35,24 @@ def slow_server(saved_models: Path) -> Iterator[RunningServer]:
         yield running
 
 
+def seconds_of(server: RunningServer, model: str, instance: int) -> float:
+    """What an inference takes: the quickest of three, since what else is done on this machine only adds to it."""
+
+    def ask() -> float:
+        began = time.perf_counter()
+        body = {"instances": [instance]}
+        httpx.post(f"{server.url}/v1/models/{model}:predict", json=body, timeout=60).raise_for_status()
+        return time.perf_counter() - began
+
+    return min(ask() for _ in range(3))
+
+
 @pytest.fixture(scope="module")
 def turns(server: RunningServer) -> int:
-    """So many turns of the loop take about SECONDS on this machine, as busy as it is."""
+    """So many turns of the loop take about SECONDS on this machine, and more while it is busy."""
     turns = 500
     while True:
-        began = time.perf_counter()
-        httpx.post(f"{server.url}/v1/models/loop:predict", json={"instances": [turns]}, timeout=60).raise_for_status()
-        took = time.perf_counter() - began
+        took = seconds_of(server, "loop", turns)
         if took > SECONDS / 4:
             return int(turns * SECONDS / took)
         turns *= 2
@@ -53,9 +63,7 @@ def size(server: RunningServer) -> int:
     """Matrices of this size keep the model without a loop busy for about SECONDS."""
     size = 200
     while True:
-        began = time.perf_counter()
-        httpx.post(f"{server.url}/v1/models/costly:predict", json={"instances": [size]}, timeout=60).raise_for_status()
-        took = time.perf_counter() - began
+        took = seconds_of(server, "costly", size)
         if took > SECONDS / 4:
             return int(size * (SECONDS / took) ** 0.4)
         size = int(size * 1.5)

@@ -76,7 +76,7 @@ def test_a_full_disk_fails_the_node_with_a_sentence_and_it_goes_on_when_there_is
         "ROOT": str(tmp_path), "ARTIFACTS": str(artifacts),
         "LAKELOOP_HOME": str(settings.home), "LAKELOOP_USE_CASE": settings.use_case,
     }  # fmt: skip
-    subprocess.run(["unshare", "-rm", "sh", "-c", FULL_AND_FREED], env=environment, check=True, timeout=300)
+    subprocess.run(["unshare", "-rm", "sh", "-c", FULL_AND_FREED], env=environment, check=True, timeout=1400)
     told = {name: (tmp_path / name).read_text() for name in ("export", "full", "freed")}
     assert {name: text.split()[-1] for name, text in told.items()} == {"export": "0", "full": "1", "freed": "0"}, told
     assert "the disk is full; free some space and run it again" in told["full"] and "Traceback" not in told["full"]

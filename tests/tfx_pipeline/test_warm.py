@@ -72,11 +72,11 @@ def server(home: Path) -> Iterator["subprocess.Popen[str]"]:
 def test_a_node_is_a_process_of_its_own_with_the_askers_output_and_environment(
     home: Path, server: "subprocess.Popen[str]"
 ) -> None:
-    told, _ = start(home, ASK, "Trainer", ASKER="me").communicate(timeout=30)
+    told, _ = start(home, ASK, "Trainer", ASKER="me").communicate(timeout=240)
     assert told.startswith("node Trainer of r1 by me ")
     assert int(told.split()[-1]) != server.pid
     failed = start(home, ASK, "3")
-    failed.communicate(timeout=30)
+    failed.communicate(timeout=240)
     assert failed.returncode == 3
 
 
@@ -87,7 +87,7 @@ def test_a_node_ends_with_its_asker(home: Path, server: "subprocess.Popen[str]",
     node = int(asker.stdout.readline().split()[-1])
     assert alive(node)
     asker.send_signal(number)
-    asker.wait(10)
+    asker.wait(240)
     eventually(lambda: not alive(node))
     assert server.poll() is None, "the server goes on"
 
@@ -96,8 +96,8 @@ def test_a_killed_node_is_a_failure_and_not_the_end_of_the_server(home: Path, se
     asker = start(home, ASK, "slow")
     assert asker.stdout is not None
     os.kill(int(asker.stdout.readline().split()[-1]), signal.SIGKILL)
-    assert asker.wait(10) == 128 + signal.SIGKILL
-    start(home, ASK, "0").communicate(timeout=30)
+    assert asker.wait(240) == 128 + signal.SIGKILL
+    start(home, ASK, "0").communicate(timeout=240)
     assert server.poll() is None
 
 
@@ -110,14 +110,14 @@ def test_without_a_server_or_with_one_of_older_code_nodes_run_where_they_are_ask
     eventually((home / "tfx" / "insurance" / "nodes.sock").exists)
     monkeypatch.setattr("tfx_pipeline.warm.code_sha256", lambda: "of newer code")
     assert run_warm(settings, "r1", "Trainer") is None
-    assert server.wait(10) == 0, "who has old code ends, so that the next one has the new"
+    assert server.wait(240) == 0, "who has old code ends, so that the next one has the new"
 
 
 def test_there_is_one_server_and_it_ends_when_nobody_asks(home: Path) -> None:
     server = start(home, SERVE, "1.5")
     eventually((home / "tfx" / "insurance" / "nodes.sock").exists)
     assert serve(load_settings(home=home, use_case="insurance"), lambda run, node: 0) is False
-    assert server.communicate(timeout=30)[0] == "serving True\n"
+    assert server.communicate(timeout=240)[0] == "serving True\n"
     assert not (home / "tfx" / "insurance" / "nodes.sock").exists()
 
 
@@ -139,14 +139,14 @@ def test_who_only_looks_whether_a_server_is_there_does_not_end_it(home: Path, se
         with server_connection(home / "tfx" / "insurance", "nodes") as found:
             assert found is not None
     failed = start(home, ASK, "3")
-    failed.communicate(timeout=30)
+    failed.communicate(timeout=240)
     assert failed.returncode == 3 and server.poll() is None
 
 
 def test_a_node_that_finds_no_server_starts_one_and_runs_there_if_airflow_runs_it(home: Path) -> None:
     node = "from lakeloop.cli import main; main()", "pipeline", "node", "there is no such run", "Trainer"
     try:
-        assert start(home, *node).wait(60) == 1
+        assert start(home, *node).wait(240) == 1
         assert not (home / "logs" / "node-server.log").exists()
         assert start(home, *node, LAKELOOP_AIRFLOW_RUN_ID="manual").wait(240) == 1
         eventually((home / "tfx" / "insurance" / "nodes.sock").exists)

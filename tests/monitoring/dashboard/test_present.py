@@ -24,7 +24,7 @@ from monitoring.verdict import ColumnDrift, Verdict, Window
 from serving.gateway.metrics import Metrics
 from tests.waiting import eventually
 
-STARTED = 30.0
+STARTED = 240.0
 
 
 def snapshot(contract: Contract) -> Snapshot:
