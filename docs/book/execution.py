@@ -114,6 +114,7 @@ def _environment(home: Path, pages: Path) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "LAKELOOP_HOME": str(home),
         "LAKELOOP_SPARK_KEEP_SECONDS": "600",
+        "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",  # what is run once is not worth Java's second compiler
         "LAKELOOP_BOOK_PAGES": str(pages),
         **{f"LAKELOOP_{name}_PORT": str(port) for name, port in zip(PORTS, _free_ports(len(PORTS)), strict=True)},
         MARK: str(home),

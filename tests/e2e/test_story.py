@@ -55,6 +55,7 @@ from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.simulation import simulate, without_gateway
 from lakeloop.windows import judged_windows
 from monitoring.reference import NoReference
+from tests.quick_java import QUICK_JAVA
 from tfx_pipeline.lineage.models import referred_versions
 from tfx_pipeline.metadata import open_store
 from tfx_pipeline.parameters import run_parameters
@@ -94,7 +95,7 @@ class Story:
     def command(self, *args: str) -> "subprocess.CompletedProcess[str]":
         environment = {**os.environ, "LAKELOOP_HOME": str(self.settings.home), "LAKELOOP_SPARK_KEEP_SECONDS": "60"}
         return subprocess.run(
-            [*COMMAND, *args], capture_output=True, text=True, timeout=400, env=environment, cwd=PROJECT, check=False
+            [*COMMAND, *args], capture_output=True, text=True, timeout=1400, env=environment, cwd=PROJECT, check=False
         )
 
     def run_of(self, candidate: JudgedCandidate) -> RunRecord:
@@ -123,7 +124,10 @@ def found(decision: Decision, name: str) -> JudgedCandidate:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     settings = load_settings(home=tmp_path_factory.mktemp("story"), use_case="insurance", model_server_url=NOBODY)
-    return Story(spark_session(settings), settings, load_contract(settings.contract_path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", QUICK_JAVA)
+        spark = spark_session(settings)
+    return Story(spark, settings, load_contract(settings.contract_path))
 
 
 @pytest.fixture(scope="module")

@@ -61,14 +61,7 @@ class Lake:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    # Tests run hundreds of tiny jobs once each: compiling them, by Spark or by the JVM, costs more than it brings.
-    # The whole commands in tests/e2e run as users run them.
-    options = (
-        "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m "
-        "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
-    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JDK_JAVA_OPTIONS", options)
         patch.setattr("lakehouse.session.SMALL_DATA", SMALL_DATA | FEW_TASKS)
         session = spark_session(load_settings(home=tmp_path_factory.mktemp("spark")))
     yield session

@@ -20,16 +20,16 @@ def train(
     settings_in: Callable[[Path, str], Settings],
     tmp_path_factory: pytest.TempPathFactory,
     export_month: Callable[..., Path],
-) -> Iterator[Callable[[int, int], RunRecord]]:
+) -> Iterator[Callable[[int, int, bool], RunRecord]]:
     home = tmp_path_factory.mktemp("home")
     settings = settings_in(home, "insurance")
     # Each model is judged by itself: the best of the four as champion would refuse the others (.87 against .89).
     alone = insurance.model_copy(update={"gate": insurance.gate.model_copy(update={"champion_margin": None})})
     manifest = export_month(alone, settings, home / "export")
 
-    def run(units: int, seed: int) -> RunRecord:
+    def run(units: int, seed: int, push: bool) -> RunRecord:
         parameters = run_parameters(alone, manifest, {"units": units, "seed": seed})
-        record = run_pipeline(settings, alone, parameters)
+        record = run_pipeline(settings, alone, parameters, push=push)
         assert record.gate is not None
         print(units, seed, {c.name: round(c.value, 4) for c in record.gate.checks})
         return record
@@ -39,16 +39,16 @@ def train(
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_hundred_units_pass_with_every_seed(train: Callable[[int, int], RunRecord], seed: int) -> None:
-    record = train(100, seed)
+def test_a_hundred_units_pass_with_every_seed(train: Callable[[int, int, bool], RunRecord], seed: int) -> None:
+    record = train(100, seed, False)
     assert record.blessed, record.gate.failed if record.gate else record
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fifty_units_are_refused_with_every_seed_for_being_unsure(
-    train: Callable[[int, int], RunRecord], seed: int
+    train: Callable[[int, int, bool], RunRecord], seed: int
 ) -> None:
-    record = train(50, seed)
+    record = train(50, seed, True)
     assert not record.blessed and record.pushed_version == ""
     assert record.gate is not None and "max_probability_mean" in {check.name for check in record.gate.failed}
