@@ -12,7 +12,7 @@ CODE := lakeloop lakehouse tfx_pipeline serving monitoring dags
 
 SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager postgresql
 
-.PHONY: help setup system airflow up down demo exercise book test test-long test-loop lint types format bench compose-tools compose-check compose-secrets compose-up compose-down clean distclean
+.PHONY: help setup system airflow up down demo exercise book test test-long test-loop lint types format bench book-tools compose-tools compose-check compose-secrets compose-up compose-down clean distclean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,9 +38,7 @@ demo: setup airflow ## The whole loop through Airflow, told while it happens; AS
 exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 	@$(BIN)/lakeloop exercise
 
-book: setup ## Build docs/ as a book: runs its notebooks (some minutes), needs no network to be read
-	@deploy/setup.sh book
-	@$(BIN)/pytest tests/docs
+book: book-tools ## Build docs/ as a book: runs its notebooks (some minutes), needs no network to be read
 	@$(BIN)/python -m docs.book $(if $(KEEP_RUN),--keep)
 
 test: setup airflow compose-tools ## All tests that matter every day (under 15 minutes on 2 cores)
@@ -50,7 +48,7 @@ test-long: setup airflow compose-tools ## What takes longer: many seeds, whole s
 	@$(BIN)/pytest -n 2 --dist loadfile -m long
 
 test-loop: setup airflow ## The whole loop on a running platform, with two kills and a person's answer (6 minutes)
-	@$(BIN)/pytest -m loop
+	@$(BIN)/pytest -m loop tests/e2e
 
 lint: setup compose-check ## Style, formatting, the one direction of imports, and the container files
 	@$(BIN)/ruff check .
@@ -59,6 +57,9 @@ lint: setup compose-check ## Style, formatting, the one direction of imports, an
 
 compose-tools: setup
 	@deploy/setup.sh deploy
+
+book-tools: setup
+	@deploy/setup.sh book
 
 compose-check: compose-tools ## Check docker-compose.yml and the Dockerfiles (no Docker needed)
 	@deploy/check.sh

@@ -1,18 +1,16 @@
-"""The workshop's chapters are run in order on one home, and a cell that fails is told. `make book` runs these tests."""
+"""The workshop's chapters are run in order on one home, and a cell that fails is told."""
 
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 
-jupytext = pytest.importorskip("jupytext", reason="`make book` installs what runs the notebooks")
-import nbformat  # noqa: E402 - only there where jupytext is
-
-from docs.book.contents import DOCS  # noqa: E402
-from docs.book.execution import ChapterFailed, run_chapters  # noqa: E402
-from lakeloop.platform.marked_processes import marked_processes  # noqa: E402
+from docs.book.contents import DOCS
+from docs.book.execution import ChapterFailed, run_chapters
+from lakeloop.platform.marked_processes import marked_processes
 
 HEADER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
