@@ -127,6 +127,8 @@ class _PatientProtocol(HttpToolsProtocol):
 
     _timer: asyncio.TimerHandle | None = None
     _in_body = False
+    _is_whole = False
+    """Whether the last byte that came was the last one of a request."""
     _header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -134,13 +136,19 @@ class _PatientProtocol(HttpToolsProtocol):
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        if self._timer is None and not self._in_body:
-            self._start_timer()
+        self._is_whole = False
         super().data_received(data)
-        if self._timer is not None and not self._in_body:
-            self._header_bytes += len(data)
-            if self._header_bytes > MOST_HEADER_BYTES and not self.transport.is_closing():
-                self.send_400_response(f"A request's headers may have {MOST_HEADER_BYTES} bytes.")
+        if self._in_body or self._is_whole:  # most requests come whole: they need no timer
+            return
+        if self._timer is None:
+            self._start_timer()
+        self._header_bytes += len(data)
+        if self._header_bytes > MOST_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response(f"A request's headers may have {MOST_HEADER_BYTES} bytes.")
+
+    def on_message_begin(self) -> None:
+        self._is_whole = False
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._end_timer()
@@ -154,6 +162,7 @@ class _PatientProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._end_timer()
         self._in_body = False
+        self._is_whole = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

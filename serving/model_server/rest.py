@@ -5,7 +5,6 @@ Source: tensorflow/serving tensorflow_serving/model_servers/http_rest_api_handle
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -121,16 +120,12 @@ class RestApi:
         name = route.model if self._lifecycle.knows(route.model) else ""  # clients choose names: no threads for each
         workers = self._workers.get(name)
         if workers is None:
-            workers = self._workers[name] = Workers(self._threads, f"rest-{len(self._workers)}")
-        if not self._seconds:
-            return await workers.run(lambda: self._infer(route, body, encoding, None))
-        deadline = time.monotonic() + self._seconds
-        answer = workers.run(lambda: self._infer(route, body, encoding, deadline))
-        timer = asyncio.get_running_loop().call_later(self._seconds, _give_up, answer)
+            workers = self._workers[name] = Workers(self._threads, self._seconds, f"rest-{len(self._workers)}")
+        deadline = time.monotonic() + self._seconds if self._seconds else None
         try:
-            return await answer
-        finally:
-            timer.cancel()
+            return await workers.run(lambda: self._infer(route, body, encoding, deadline))
+        except TimeoutError:
+            raise too_late() from None
 
     def _infer(self, route: routes.Route, body: bytes, encoding: bytes, deadline: float | None) -> bytes:
         document = json_parser.parse(inflated(body, encoding) if encoding else body, deadline)
@@ -156,11 +151,6 @@ class RestApi:
     def _metadata(self, route: routes.Route) -> bytes:
         with self._lifecycle.use(route.model, route.version, route.label) as loaded:
             return answers.metadata(loaded.name, loaded.version, loaded.model.signature_defs)
-
-
-def _give_up(answer: asyncio.Future[bytes]) -> None:
-    if not answer.done():
-        answer.set_exception(too_late())
 
 
 def _preflight(scope: Scope) -> tuple[int, bytes]:

@@ -66,6 +66,11 @@ def signature_name(document: Any) -> str:
 
 def read_predict_request(document: dict[str, Any], signature: Signature) -> PredictRequest:
     """Converts `instances` or `inputs`, cast to the signature's types. Raises RequestError."""
+    with np.errstate(over="ignore"):  # too large for float is infinity, as in TensorFlow Serving
+        return _read(document, signature)
+
+
+def _read(document: dict[str, Any], signature: Signature) -> PredictRequest:
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {document.get('signature_name') or 'DEFAULT'}")
     if "instances" in document:
@@ -146,8 +151,7 @@ def _dense(values: list[Any], dtype: str) -> np.ndarray:
     if read is None or not kinds <= read[0]:
         raise _Irregular
     try:
-        with np.errstate(over="ignore"):  # too large for float is infinity, as in TensorFlow Serving
-            array = np.array(values, read[1])
+        array = np.array(values, read[1])
     except OverflowError:
         raise _Irregular from None
     if read[1] is not read[2]:
