@@ -75,6 +75,8 @@ GAUGES = (
     Gauge("requests_in_windows", "Requests in the newest window.", lambda s, _: _one(s.rows)),
     Gauge("window_size", "Requests of a full window (contract).",
           lambda _, contract: _one(contract.monitoring.window)),
+    Gauge("minimum_window_size", "Requests a window must have to be judged, and to raise an alert (contract).",
+          lambda _, contract: _one(contract.monitoring.fewest)),
     Gauge("window_age_seconds", "Since the newest window was judged.", lambda s, _: _one(_age(s.judged_at))),
     Gauge("last_request_age_seconds", "Since the newest request was answered; absent before the first one.",
           lambda s, _: _one(_age(s.last_request_at))),
