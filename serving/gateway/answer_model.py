@@ -58,7 +58,9 @@ def answer_models(contract: Contract) -> tuple[type[BaseModel], type[BaseModel]]
     """The answer to one row and to a batch."""
     classes: Any = Literal[contract.label.class_names]
     predictor: Any = Literal["model", "rules"]
-    probabilities = create_model("Probabilities", **dict.fromkeys(contract.label.class_names, (float, ...)))  # type: ignore[call-overload]
+    # the attributes are named apart: contracts may use names that pydantic keeps for itself, such as model_dump
+    by_class: Any = {f"of_{name}": (float, Field(alias=name)) for name in contract.label.class_names}
+    probabilities = create_model("Probabilities", **by_class)
     one = create_model(
         "PredictAnswer",
         __config__=ConfigDict(protected_namespaces=()),

@@ -9,11 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import TypeAdapter
 
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import WrongUse
 from lakeloop.settings import PROJECT, Settings
+from serving.gateway.answer_model import answer_models
 from serving.gateway.body import MOST_BYTES
 from serving.gateway.refusal import Refused
 from serving.gateway.request_model import MOST_ROWS, RequestModel
@@ -315,6 +317,24 @@ def test_features_without_a_group_stand_at_the_top() -> None:
     churn = load_contract(PROJECT / "tests" / "use_cases" / "churn" / "contract.yaml")
     asked = RequestModel(churn).read_one(b'{"plan": "pro, annual", "usage": 3}')
     assert asked.features == {"plan": "pro, annual", "usage": 3.0}
+
+
+@pytest.mark.parametrize("name", ["model_dump", "schema", "copy", "_hidden", "model_config", "__class__"])
+def test_names_that_pydantic_keeps_for_itself_may_be_features_groups_and_classes(
+    contract: Contract, name: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    power = contract.features["power"]
+    first, *others = contract.label.classes
+    label = contract.label.model_copy(update={"classes": (first.model_copy(update={"name": name}), *others)})
+    for group in (None, name):
+        feature = power.model_copy(update={"group": group})
+        named = contract.model_copy(update={"features": {name: feature}, "label": label})
+        sent = {group: {name: 100}} if group else {name: 100}
+        assert RequestModel(named).read_one(json.dumps(sent).encode()).features == {name: 100}
+        one, _ = answer_models(named)
+        schema = TypeAdapter(one).json_schema()
+        assert list(schema["$defs"]["Probabilities"]["properties"]) == [name, *(other.name for other in others)]
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("name", ["key", "at", "request_id", "driver"])
