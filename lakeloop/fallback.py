@@ -10,6 +10,7 @@ from lakeloop.use_case import Rules
 
 WHOLE_MODEL = ""
 OK = "ok"
+NO_NUMBERS = "model unavailable: the model's probabilities of this row are not all numbers"
 Predictor = Literal["model", "rules"]
 
 
@@ -47,6 +48,11 @@ def why_not_ask(
                 told = str(row[name])
             return f"out of range: {name} is {told}, the model answers {usual.at_least:g} to below {usual.below:g}"
     return ""
+
+
+def why_not_take(probabilities: Sequence[float]) -> str:
+    """Why the model's answer to a row must not be taken; '' if it may. Other rows of the same call may be good."""
+    return "" if all(map(math.isfinite, probabilities)) else NO_NUMBERS
 
 
 def rules_answer(

@@ -16,7 +16,7 @@ from lakehouse.schema import SPARK_TYPES, create_table, quoted
 from lakehouse.tables import find_table, open_table, read_table
 from lakeloop.contract import Contract, Segment
 from lakeloop.errors import WrongUse
-from lakeloop.fallback import WHOLE_MODEL, Answer, model_answer, rules_answer, why_not_ask
+from lakeloop.fallback import WHOLE_MODEL, Answer, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.lake_tables import Filter, dataset_of, read_lake_table
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, parse_segment
@@ -76,12 +76,14 @@ class Scorer:
         reasons = [why_not_ask(contract, row, self.segments_off, self.model_off) for row in rows]
         asked = np.array([not reason for reason in reasons], dtype=bool)
         known = iter(probabilities_of(contract, self.folder, frame[asked]) if asked.any() else ())
-        return [
-            rules_answer(contract, _needed(rules), row, reason)
-            if reason
-            else model_answer(contract, rules, row, [float(p) for p in next(known)])
-            for row, reason in zip(rows, reasons, strict=True)
-        ]
+        answers: list[Answer] = []
+        for row, reason in zip(rows, reasons, strict=True):
+            probabilities = [] if reason else [float(p) for p in next(known)]
+            if reason := reason or why_not_take(probabilities):
+                answers.append(rules_answer(contract, _needed(rules), row, reason))
+            else:
+                answers.append(model_answer(contract, rules, row, probabilities))
+        return answers
 
 
 def probabilities_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarray:

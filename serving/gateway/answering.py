@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from lakeloop.contract import Contract
-from lakeloop.fallback import Answer, model_answer, rules_answer, why_not_ask
+from lakeloop.fallback import Answer, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.request_record import RequestRecord
 from lakeloop.use_case import Rules
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
@@ -82,7 +82,11 @@ class Answering:
             if reason:
                 given.append((self._by_rules(row, reason), None))
             elif isinstance(outcome, Known):
-                given.append((self._by_model(row, next(probabilities)), outcome.version))
+                known = next(probabilities)
+                if why := why_not_take(known):
+                    given.append((self._by_rules(row, why), None))
+                else:
+                    given.append((self._by_model(row, known), outcome.version))
             else:
                 given.append((self._by_rules(row, f"{MODEL_UNAVAILABLE}: {outcome.why}"), None))
         return given

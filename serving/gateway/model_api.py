@@ -1,6 +1,6 @@
 """TensorFlow Serving's REST API as the gateway uses it: which version is newest, and one predict call."""
 
-import math
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -64,7 +64,7 @@ class ModelApi:
         return str(max(available))
 
     async def predict(self, version: str, rows: Sequence[Row], seconds: float) -> Probabilities:
-        """The probabilities of each row, in the order of the classes. Raises ModelFailure."""
+        """The probabilities of each row, in the order of the classes; they may be NaN. Raises ModelFailure."""
         inputs = {name: [row[name] for row in rows] for name in self._features}
         address = f"{self._base}/versions/{version}:predict"
         try:
@@ -88,7 +88,7 @@ class ModelApi:
             and all(
                 isinstance(row, list)
                 and len(row) == self._classes
-                and all(type(value) in (float, int) and math.isfinite(value) for value in row)
+                and all(type(value) in (float, int) for value in row)
                 for row in found
             )
         )
@@ -113,11 +113,18 @@ class ModelApi:
 
 def _field(status: int, content: bytes, name: str) -> Any:
     """A field of a 200 answer. Raises ModelFailure with the server's own error text for any other."""
-    try:
-        document = orjson.loads(content)
-    except ValueError:
-        document = None
+    document = _document(content)
     if status == 200 and isinstance(document, dict) and name in document:
         return document[name]
     said = document.get("error") if isinstance(document, dict) else None
     raise ModelFailure(f"the model server answered {status}: {str(said or 'something that cannot be read')[:200]}")
+
+
+def _document(content: bytes) -> Any:
+    """What JSON text says; None if it is none. TensorFlow Serving writes NaN and Infinity, which orjson refuses."""
+    for loads in (orjson.loads, json.loads):
+        try:
+            return loads(content)
+        except (ValueError, RecursionError):
+            continue
+    return None

@@ -1,5 +1,6 @@
 """Segments in words, the rules they are part of, and the switches a user sets."""
 
+import math
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from lakeloop.contract import Contract, Segment
 from lakeloop.errors import NotFound, WrongUse
-from lakeloop.fallback import model_answer, rules_answer, why_not_ask
+from lakeloop.fallback import model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, all_switches, parse_segment, remove_switch
 
@@ -69,6 +70,12 @@ def test_the_model_is_believed_from_the_contracts_confidence_on(contract: Contra
     plain = model_answer(contract, lambda _: "high", ROW, [0.29, 0.29, 0.29])
     assert plain.reason == "low confidence: 0.29 is below 0.5"
     assert rules_answer(contract, lambda _: "low", ROW, "why").probabilities is None
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_probabilities_that_are_no_numbers_are_not_taken(odd: float) -> None:
+    assert why_not_take([0.2, odd, 0.1]).startswith("model unavailable: ")
+    assert why_not_take([0.25, 0.75]) == ""
 
 
 def test_switches_stay_on_record(settings: Settings, contract: Contract) -> None:

@@ -137,17 +137,20 @@ class Drivers(tf2.Module):
 
     features = ("training", "age", "emergency_braking", "braking_distance", "power", "miles")
 
-    def __init__(self) -> None:
+    def __init__(self, odd_age: float) -> None:
         super().__init__()
         self.weights = tf2.Variable(tf2.reshape(tf2.linspace(-0.02, 0.02, 18), [6, 3]))
+        self.odd_age = odd_age
 
     def call(self, *columns: tf2.Tensor) -> dict[str, tf2.Tensor]:
         probabilities = tf2.nn.softmax(tf2.stack(columns, 1) @ self.weights)
+        probabilities += tf2.where(columns[1] == self.odd_age, float("nan"), 0.0)[:, None]
         return {"probabilities": probabilities, "class_id": tf2.argmax(probabilities, 1)}
 
 
-def drivers(folder: Path) -> None:
-    model = Drivers()
+def drivers(folder: Path, odd_age: float = -1.0) -> None:
+    """At the odd age the probabilities are NaN."""
+    model = Drivers(odd_age)
     specs = [tf2.TensorSpec([None], tf2.float32, name=name) for name in Drivers.features]
     function = tf2.function(model.call).get_concrete_function(*specs)
     tf2.saved_model.save(model, str(folder), signatures=function)
@@ -224,6 +227,7 @@ def main(root: Path) -> None:
     for plus in (1, 2, 3):
         half_plus(root / "half_plus" / str(plus), plus=float(plus))
     drivers(root / "drivers" / "1")
+    drivers(root / "odd_drivers" / "1", 66.0)
     for name, make in {
         "echo_classes": echo_classes, "echo_features": echo_features, "echo_value": echo_value,
         "wrong_outputs": wrong_outputs,

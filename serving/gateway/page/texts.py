@@ -94,6 +94,9 @@ GERMAN_PARTICULARS: dict[str, str] = {
     "the model server's answer is not `probabilities` of {count} classes for each row": (
         "die Antwort des Modellservers besteht nicht aus `probabilities` von {count} Klassen je Zeile"
     ),
+    "the model's probabilities of this row are not all numbers": (
+        "die Wahrscheinlichkeiten des Modells für diese Zeile sind nicht alle Zahlen"
+    ),
     "the model server answered {status}: something that cannot be read": (
         "der Modellserver antwortete {status} und etwas Unlesbares"
     ),

@@ -145,7 +145,8 @@ def test_what_arrives_meanwhile_goes_into_one_call(server: Server) -> None:
         ((200, {"outputs": [1]}, 0.0), "not `probabilities` of 2 classes"),
         ((200, {"outputs": {"probabilities": [[0.5]]}}, 0.0), "not `probabilities` of 2 classes"),
         ((200, {"outputs": {"probabilities": []}}, 0.0), "not `probabilities` of 2 classes"),
-        ((200, b'{"outputs":{"probabilities":[[NaN,1.0]]}}', 0.0), "cannot be read"),
+        ((200, b'{"outputs":{"probabilities":[[NaN]]}}', 0.0), "not `probabilities` of 2 classes"),
+        ((200, b"[" * 100_000, 0.0), "cannot be read"),
         ((200, {"outputs": {"probabilities": [[None, 1.0]]}}, 0.0), "not `probabilities` of 2 classes"),
         ((404, {"error": "gone"}, 0.0), "version 3 is not served any more"),
     ],
@@ -210,6 +211,26 @@ def test_a_budget_counts_the_waiting_too(server: Server) -> None:
 
     first, second = with_client(server.url, story, budget)
     assert isinstance(first, Known) and second == Unavailable("no answer within 3000 ms")
+
+
+def test_a_row_without_numbers_gives_way_to_rules_and_its_neighbours_do_not(
+    settings: Settings, saved_models: Path
+) -> None:
+    """The model's answer to age 66 is NaN; however often, the others of the same call are the model's."""
+    with running_server({"insurance": saved_models / "odd_drivers"}) as server:
+        settings = settings.model_copy(update={"model_server_url": server.url})
+        with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=30) as client:
+            for _ in range(5):
+                asked = {"requests": [body(age=age) for age in (30, 66, 45)]}
+                first, odd, last = client.post("/predict/batch", json=asked).json()["answers"]
+                assert [told["predictor_type"] for told in (first, odd, last)] == ["model", "rules", "model"]
+                kind, _, why = odd["reason"].partition(": ")
+                assert kind == "model unavailable" and "not all numbers" in why and has_german_words(why)
+                assert odd["probabilities"] is None and odd["model_version"] is None
+                assert client.post("/predict/", json=body(age=66)).json()["reason"] == odd["reason"]
+            assert client.post("/predict/", json=body(age=30)).json()["reason"] == "ok"
+            assert client.get("/health").json()["model_answers"]
+            assert 'model_unavailable_total{use_case="insurance"} 10.0' in client.get("/metrics").text
 
 
 def test_a_gateway_without_a_model_starts_answers_by_rules_and_says_so(settings: Settings) -> None:
