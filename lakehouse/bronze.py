@@ -20,7 +20,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.landing import Admission, DeliveryRecord, Layout, admit, collated
 from lakehouse.layout import glob_quoted, table_path, work_folder
-from lakehouse.ledger import commit_note, in_step, write_records, written_rows
+from lakehouse.ledger import batch_note, in_step, write_records, written_rows
 from lakehouse.provenance import corrected_since, months_of_batch
 from lakehouse.quoted_lines import LINE_BREAK
 from lakehouse.schema import bronze_columns, create_table
@@ -151,7 +151,7 @@ def _write(spark: SparkSession, contract: Contract, settings: Settings, source: 
     tasks = max(1, min(len(parts), sum(p.stat().st_size for p in parts) // OUTPUT_BYTES + 1))
     rows.coalesce(tasks).write.format("delta").mode("append").options(
         mergeSchema="true",
-        userMetadata=commit_note(admission.verdicts, read_clock(settings)),
+        userMetadata=batch_note(admission.verdicts, read_clock(settings)),
     ).save(table_path(settings, "bronze", source))
 
 

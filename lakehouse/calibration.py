@@ -53,7 +53,7 @@ class CalibrationRow:
 def calibrations(spark: "SparkSession", settings: Settings) -> "DataFrame | None":
     """The table, for Spark to join with; None while nothing was calibrated."""
     path = table_path(settings, "gold", CALIBRATION)
-    return spark.read.format("delta").load(path) if table_exists(spark, path) else None
+    return spark.read.format("delta").load(path) if table_exists(path) else None
 
 
 def calibrated_versions(settings: Settings) -> set[str]:

@@ -21,6 +21,15 @@ def commit_note(spark: "SparkSession", note: Mapping[str, Any]) -> Iterator[None
         spark.conf.unset(USER_METADATA)
 
 
+def note_of(commit: Mapping[str, Any]) -> dict[str, Any]:
+    """The note of a commit as delta-rs lists it; {} where there is none, or one of somebody else's."""
+    try:
+        note = json.loads(commit.get("userMetadata") or "{}")
+    except ValueError:
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
 def read_note(spark: "SparkSession") -> Mapping[str, Any] | None:
     """The note that commits of this session carry at the moment, for who commits without Spark."""
     note = spark.conf.get(USER_METADATA, None)

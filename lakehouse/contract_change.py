@@ -45,10 +45,10 @@ def follow_contract(
         for source in contract.sources:
             _forget(spark, contract, settings, source)
         predictions.forget(spark, contract, settings)
-        if table_exists(spark, table_path(settings, "gold", TRAINING)):
+        if table_exists(table_path(settings, "gold", TRAINING)):
             training.create_training(spark, contract, settings, replace=True)
         rejects = table_path(settings, "silver", REJECTS)
-        if table_exists(spark, rejects):
+        if table_exists(rejects):
             DeltaTable.forPath(spark, rejects).delete()
         log.info("event=contract_changed use_case=%s from=%s to=%s", settings.use_case, known, now)
     write_json(made_by, now)
@@ -57,5 +57,5 @@ def follow_contract(
 def _forget(spark: SparkSession, contract: Contract, settings: Settings, source: str) -> None:
     silver.progress_path(settings, source).unlink(missing_ok=True)
     delete_folder(spark, checkpoint_path(settings, source))
-    if table_exists(spark, table_path(settings, "silver", source)):
+    if table_exists(table_path(settings, "silver", source)):
         silver.create_silver(spark, contract, settings, source, replace=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deltalake import DeltaTable
 
 from lakeloop.atomic_file import write_text
+from lakeloop.lake_tables import lake_table_path
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,13 +19,12 @@ log = logging.getLogger(__name__)
 LAYERS = ("bronze", "silver", "gold")
 DELIVERIES, REJECTS, TRAINING, MONTHLY = "deliveries", "rejects", "training", "monthly"
 REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "performance", "scores"
-DECISIONS = "decisions"
 CALIBRATION = "calibration"
 
 
 def table_path(settings: Settings, layer: str, table: str) -> str:
     """Folder or URL of one table, e.g. `/…/lake/gold/<use case>/training`."""
-    return f"{settings.area('lake').rstrip('/')}/{layer}/{settings.use_case}/{table}"
+    return lake_table_path(settings, f"{layer}/{table}")
 
 
 def work_folder(settings: Settings) -> Path:
@@ -35,11 +35,11 @@ def work_folder(settings: Settings) -> Path:
 
 
 def checkpoint_path(settings: Settings, source: str) -> str:
-    """Where the stream from bronze to silver remembers how far it read."""
+    """Where a stream remembers how far it read; of the sources only those of older releases have such a folder."""
     return f"{settings.area('lake').rstrip('/')}/_checkpoints/{settings.use_case}/{source}"
 
 
-def table_exists(spark: "SparkSession", path: str) -> bool:
+def table_exists(path: str) -> bool:
     """Whether there is a Delta table at `path`, wherever that is."""
     return bool(DeltaTable.is_deltatable(path))
 

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from lakehouse.commit_note import note_of
 from lakehouse.landing import DeliveryRecord, collated
 from lakehouse.layout import DELIVERIES, read_json
 from lakehouse.lock import SHARED_TABLES
@@ -60,7 +61,7 @@ def write_records(settings: Settings, records: Sequence[DeliveryRecord]) -> None
         merge_rows(settings, TABLE, [asdict(record) for record in records])
 
 
-def commit_note(records: Sequence[DeliveryRecord], clock: int) -> str:
+def batch_note(records: Sequence[DeliveryRecord], clock: int) -> str:
     """What the commit of a batch says in bronze: its number, the clock, and the files it brings."""
     files = [asdict(r) | {name: getattr(r, name).isoformat() for name in TIMES} for r in records if r.state == "taken"]
     return json.dumps({"batch": records[0].batch, "clock": clock, FILES: files})
@@ -152,7 +153,7 @@ def _amended(
 def _noted(history: Iterable[Mapping[str, Any]], source: str) -> list[DeliveryRecord]:
     """The files that bronze's commits say they brought, oldest first; those of older releases do not say it."""
     commits = reversed(list(history))
-    return [_record(file) for commit in commits for file in _note(commit).get(FILES, ()) if file["source"] == source]
+    return [_record(file) for commit in commits for file in note_of(commit).get(FILES, ()) if file["source"] == source]
 
 
 def _left_behind(pending: Path, source: str) -> list[DeliveryRecord]:
@@ -171,15 +172,7 @@ def _written(history: Iterable[Mapping[str, Any]]) -> dict[int, int]:
     """Batch -> rows its commits wrote."""
     rows: dict[int, int] = {}
     for commit in history:
-        batch = _note(commit).get("batch")
+        batch = note_of(commit).get("batch")
         if batch is not None:
             rows[batch] = rows.get(batch, 0) + int(commit.get("operationMetrics", {}).get("numOutputRows", 0))
     return rows
-
-
-def _note(commit: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        note = json.loads(commit.get("userMetadata") or "{}")
-    except ValueError:
-        return {}
-    return note if isinstance(note, dict) else {}

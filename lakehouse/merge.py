@@ -67,23 +67,23 @@ def merge(
     """
     values: dict[str, Any] = {}
     same = [f"target.{quoted(key)} = new.{quoted(key)}" for key in keys]
-    within = []
+    bounds = []
     if ranges:
         values |= {"low": min(low for low, _ in ranges), "high": max(high for _, high in ranges)}
-        within += [f"target.{quoted(keys[0])} >= :low", f"target.{quoted(keys[0])} <= :high"]
+        bounds += [f"target.{quoted(keys[0])} >= :low", f"target.{quoted(keys[0])} <= :high"]
     for number, (name, value) in enumerate((where or {}).items()):
         values[f"value{number}"] = value
-        within.append(f"target.{quoted(name)} = :value{number}")
+        bounds.append(f"target.{quoted(name)} = :value{number}")
     clauses = ["WHEN NOT MATCHED THEN INSERT *"]
     if compared:
         equal = " AND ".join(f"target.{quoted(name)} <=> new.{quoted(name)}" for name in compared)
         clauses.insert(0, f"WHEN MATCHED AND NOT ({equal}) THEN UPDATE SET *")
     if delete_others:
-        only = f" AND {' AND '.join(within)}" if within else ""
+        only = f" AND {' AND '.join(bounds)}" if bounds else ""
         clauses.append(f"WHEN NOT MATCHED BY SOURCE{only} THEN DELETE")
     view = f"lakeloop_{uuid4().hex}"
     rows.createOrReplaceTempView(view)
-    on = " AND ".join([*same, *within])
+    on = " AND ".join([*same, *bounds])
     before = version_of(path) or 0
     try:
         text = f"MERGE INTO delta.{quoted(path)} AS target USING {view} AS new ON {on} {' '.join(clauses)}"

@@ -29,13 +29,13 @@ def refine_predictions(spark: SparkSession, contract: Contract, settings: Settin
     """Bring everything new in bronze/requests into silver; `repeated`: records whose request id was there already."""
     report = SilverReport()
     bronze = table_path(settings, "bronze", REQUESTS)
-    if not table_exists(spark, bronze):
+    if not table_exists(bronze):
         return report
     progress = progress_path(settings)
     done = read_json(progress) or {"batch": 0, "version": None}
     version = version_of(bronze)
     path = table_path(settings, "silver", PREDICTIONS)
-    if done["version"] == version and table_exists(spark, path):
+    if done["version"] == version and table_exists(path):
         return report
     create_predictions(spark, contract, settings)
     rows = (
@@ -78,7 +78,7 @@ def forget(spark: SparkSession, contract: Contract, settings: Settings) -> None:
     """Empty silver/predictions, to be made anew from bronze by another contract."""
     progress_path(settings).unlink(missing_ok=True)
     seen_ids(settings).clear()
-    if table_exists(spark, table_path(settings, "silver", PREDICTIONS)):
+    if table_exists(table_path(settings, "silver", PREDICTIONS)):
         create_predictions(spark, contract, settings, replace=True)
 
 

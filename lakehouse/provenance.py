@@ -1,11 +1,11 @@
 """Which delivered files a version of a table was made from, read from the tables themselves, without Spark."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.commit_note import note_of
 from lakehouse.landing import DeliveryRecord
 from lakeloop.errors import NotFound
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records, rows_of_log
@@ -60,8 +60,7 @@ def table_versions(settings: Settings, table: str) -> tuple[TableVersion, ...]:
     commits = sorted(_open(settings, table).history(), key=lambda commit: int(commit["version"]))
     return tuple(
         TableVersion(
-            table, int(c["version"]), datetime.fromtimestamp(c["timestamp"] / 1000, UTC), c["operation"],
-            _note(c.get("userMetadata")),
+            table, int(c["version"]), datetime.fromtimestamp(c["timestamp"] / 1000, UTC), c["operation"], note_of(c)
         )
         for c in commits
     )  # fmt: skip
@@ -247,11 +246,3 @@ def _noted(versions: tuple[TableVersion, ...], version: int, layer: str) -> Mapp
     """A commit that only moved rows into other files says nothing: then the one before it that did."""
     told = [v.note[layer] for v in versions if v.version <= version and layer in v.note]
     return dict(told[-1]) if told else {}
-
-
-def _note(text: str | None) -> Mapping[str, Any]:
-    try:
-        note = json.loads(text or "{}")
-    except ValueError:  # somebody else's
-        return {}
-    return note if isinstance(note, dict) else {}

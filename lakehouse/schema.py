@@ -128,7 +128,7 @@ def create_table(
     `statistics` names the columns whose lowest and highest value Delta keeps for each file; none: of all.
     `replace`: an existing table becomes this one, empty; its earlier versions stay readable.
     """
-    exists = table_exists(spark, path)
+    exists = table_exists(path)
     if exists and not replace:
         return
     properties = dict(KEEP_HISTORY)
