@@ -17,11 +17,17 @@ class WrongUse(LakeloopError):
 
 
 class ContractError(WrongUse):
-    """A contract that cannot be used; `problems` holds every mistake found, in order of line."""
+    """A contract that cannot be used; `problems` holds every mistake found, in order of line.
+
+    One that is about the file itself, not about a line of it, stands alone.
+    """
 
     def __init__(self, path: object, problems: list[str]) -> None:
         self.path = path
         self.problems = problems
+        if len(problems) == 1 and not problems[0].startswith("line "):
+            super().__init__(f"{path}: {problems[0]}")
+            return
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         super().__init__("\n".join([f"{path}: {count} in the contract", *(f"  {p}" for p in problems)]))
 

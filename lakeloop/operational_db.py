@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import JSON, Column, Engine, Integer, MetaData, String, Table, Text, UniqueConstraint, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from lakeloop.errors import LakeloopError
 
@@ -91,10 +91,17 @@ def engine(url: str) -> Engine:
     except (OSError, SQLAlchemyError) as error:
         place = parsed.render_as_string(hide_password=True)
         raise LakeloopError(
-            f"the operational database {place} cannot be opened ({error.__class__.__name__}); "
+            f"the operational database {place} cannot be opened ({_reason(error)}); "
             "check LAKELOOP_HOME or LAKELOOP_DATABASE_URL"
         ) from error
     return made
+
+
+def _reason(error: OSError | SQLAlchemyError) -> str:
+    """What the file system or the database says, without the statement that SQLAlchemy adds."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    said = cause.strerror if isinstance(cause, OSError) else str(cause).strip()
+    return said.splitlines()[0] if said else type(error).__name__
 
 
 def _create_tables(made: Engine) -> None:

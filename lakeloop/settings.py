@@ -154,8 +154,10 @@ def load_settings(**overrides: object) -> Settings:
         raise WrongUse("\n  ".join(["settings that cannot be used:", *wrong])) from None
 
 
-def check_lake_path(settings: Settings) -> None:
-    """Raises WrongUse if the lake would lie below a folder whose name Delta's library cannot write to."""
+def check_home(settings: Settings) -> None:
+    """Raises WrongUse if the home is no folder, or the lake would lie where Delta's library cannot write."""
+    if settings.home.exists() and not settings.home.is_dir():
+        raise WrongUse(f"LAKELOOP_HOME is {settings.home}, which is not a folder; set it to one, existing or new")
     path = settings.area("lake")
     found = sorted({character for character in path if character in NOT_IN_PATHS})
     if found and "://" not in path:

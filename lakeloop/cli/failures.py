@@ -16,6 +16,10 @@ LONGEST_SUMMARY = 300
 JAVA_LIBRARIES = ("py4j", "pyspark")
 PYTHON_TRACEBACK = "Traceback (most recent call last):"
 NO_WORDS = "it does not say why"
+NOT_USABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""What a file system says of a place that is not the user's to write, or cannot be."""
+OTHER_PLACE = "check its owner and mode, or set LAKELOOP_HOME to a folder of yours"
+READ_ONLY = ("Read-only file system", "readonly database")
 log = logging.getLogger(__name__)
 
 
@@ -47,11 +51,10 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"the disk is full ({error.filename or 'while writing'}); free some space and run it again", 1
     if "No space left on device" in text:
         return "the disk is full; free some space and run it again, nothing half-written is visible", 1
-    if isinstance(error, PermissionError):
-        return (
-            f"no permission: {error.filename}; check its owner, or set LAKELOOP_HOME to a folder of yours",
-            1,
-        )
+    if isinstance(error, OSError) and error.errno in NOT_USABLE and error.filename:
+        return f"{error.filename} cannot be used ({error.strerror}); {OTHER_PLACE}", 1
+    if any(words in text for words in READ_ONLY):
+        return f"the home cannot be written ({_summary(text)}); {OTHER_PLACE}", 1
     kind = error.kind if isinstance(error, SparkFailure) else type(error).__name__
     return f"unexpected {kind}: {_summary(text)}\n  the details are in {_keep(error)}", 1
 

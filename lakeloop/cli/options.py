@@ -10,7 +10,7 @@ import typer
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import WrongUse
-from lakeloop.settings import Settings, check_lake_path, load_settings
+from lakeloop.settings import Settings, check_home, load_settings
 
 UseCase = Annotated[
     str,
@@ -36,7 +36,7 @@ def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:
     settings = load_settings(use_case=use_case)
     if not settings.use_case:
         raise WrongUse("no use case: name one with --use-case or LAKELOOP_USE_CASE")
-    check_lake_path(settings)
+    check_home(settings)
     contract = load_contract(settings.contract_path)
     check_folder(settings.contract_path, contract)
     return settings, contract

@@ -53,9 +53,9 @@ def read_document(path: Path) -> YamlDocument:
     except FileNotFoundError:
         known = sorted(p.parent.name for p in path.parent.parent.glob("*/contract.yaml"))
         there = f"; use cases there: {', '.join(known)}" if known else ""
-        raise ContractError(path, [f"line 0: the file does not exist{there}"]) from None
+        raise ContractError(path, [f"the file does not exist{there}"]) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(path, [f"line 0: cannot be read as UTF-8 text ({error})"]) from None
+        raise ContractError(path, [f"cannot be read as UTF-8 text ({error})"]) from None
     document, doubles = YamlDocument({}), list[str]()
     try:
         loader = LOADER(text)
@@ -64,7 +64,7 @@ def read_document(path: Path) -> YamlDocument:
             _index(root, (), document, doubles)
         values = loader.construct_document(root) if root is not None else None
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ContractError(path, [f"line {line}: not valid YAML: {error.problem or error}"]) from None
     except (yaml.YAMLError, ValueError) as error:
         raise ContractError(path, [f"line 1: not valid YAML: {error}"]) from None

@@ -107,7 +107,7 @@ def test_a_file_that_is_no_contract_is_one_clear_error(tmp_path: Path, text: str
 
 
 def test_a_missing_file_names_the_use_cases_there_are() -> None:
-    with pytest.raises(ContractError, match="use cases there: insurance"):
+    with pytest.raises(ContractError, match=r"contract\.yaml: the file does not exist; use cases there: insurance$"):
         load_contract(PROJECT / "data" / "nothing" / "contract.yaml")
 
 

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 from lakeloop.cli.failures import OneLine, SparkFailure, explain, in_words, tell_other_threads_failures
 from lakeloop.errors import NotFound
@@ -99,6 +102,23 @@ def test_a_full_disk_is_one_sentence(home: Path) -> None:
     assert explain(OSError(errno.ENOSPC, "no", "/x/y"))[0].startswith("the disk is full (/x/y)")
     of_java = SparkFailure("Py4JJavaError", "java.io.IOException: No space left on device", "")
     assert explain(of_java)[0].startswith("the disk is full; ")
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(home: Path) -> None:
+    for code in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
+        text, _ = explain(OSError(code, os.strerror(code), "/x/y"))
+        assert text.startswith(f"/x/y cannot be used ({os.strerror(code)}); ") and "set LAKELOOP_HOME" in text
+    of_java = SparkFailure("Py4JJavaError", "java.io.IOException: Read-only file system\n\tat", "")
+    assert explain(of_java)[0].startswith("the home cannot be written (java.io.IOException: Read-only file system); ")
+
+
+def test_a_database_that_may_not_be_written_is_one_sentence(home: Path) -> None:
+    home.mkdir()
+    sqlite3.connect(home / "some.db").execute("create table t (n)")
+    read_only = create_engine(f"sqlite:///file:{home}/some.db?mode=ro&uri=true")
+    with pytest.raises(OperationalError) as caught, read_only.begin() as connection:
+        connection.exec_driver_sql("insert into t values (1)")
+    assert explain(caught.value)[0].startswith("the home cannot be written (")
 
 
 def test_a_reader_that_goes_away_hears_no_complaint(settings: Settings) -> None:
