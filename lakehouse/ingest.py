@@ -13,7 +13,7 @@ from lakehouse.contract_change import follow_contract
 from lakehouse.gold import GoldReport, build_gold
 from lakehouse.landing import DeliveryRecord, collated
 from lakehouse.layout import work_folder
-from lakehouse.lock import in_turn, only_one
+from lakehouse.lock import INGEST_LOCK, in_turn, only_one
 from lakehouse.new_truth import record_new_truth
 from lakehouse.no_space import disk_full_as_no_space
 from lakehouse.predictions import refine_predictions
@@ -151,7 +151,7 @@ def gold_step(
 def _alone(spark: SparkSession, contract: Contract, settings: Settings, progress: Progress) -> Iterator[None]:
     """One ingest at a time on a home, with tables in the contract's shape."""
     work = work_folder(settings)
-    with only_one(work / "ingest.lock"), in_turn(work / "tables.lock"), disk_full_as_no_space():
+    with only_one(work / INGEST_LOCK), in_turn(work / "tables.lock"), disk_full_as_no_space():
         follow_contract(spark, contract, settings, progress)
         yield
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from lakeloop.errors import Busy
 
+INGEST_LOCK, STREAM_LOCK = "ingest.lock", "stream.lock"
+"""Files in a home's work folder."""
 # Held to write a table that all sources of an ingest write to.
 SHARED_TABLES = threading.Lock()
 
@@ -34,6 +36,12 @@ def only_one(path: Path, what: str = "ingest") -> Iterator[None]:
         stream.write(str(os.getpid()))
         stream.flush()
         yield
+
+
+def check_free(path: Path, what: str = "ingest") -> None:
+    """Raises Busy as `only_one` would now, for who wants to know it before a Spark starts."""
+    with only_one(path, what):
+        pass
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def features_as_of(spark: SparkSession, contract: Contract, settings: Settings, 
     key = contract.key.column
     if taken := {AS_OF, KNOWN} & {key, *training_column_names(contract)}:
         raise WrongUse(f"`{taken.pop()}` is a column of the answer itself, so no column of the contract can be read so")
+    check_delivered(contract, settings)
     asked = _asked_points(spark, points)
     silver = _silver_at(spark, contract, settings, asked, points.in_months)
     features, truth = silver.features_and_truth(contract)
@@ -60,6 +61,16 @@ def features_as_of(spark: SparkSession, contract: Contract, settings: Settings, 
     return found.select(quoted(key), AS_OF, KNOWN, *map(quoted, others)).orderBy(quoted(key), AS_OF)
 
 
+def check_delivered(contract: Contract, settings: Settings) -> None:
+    """Raises NotFound where no row was ever delivered and no request answered; needs no Spark."""
+    sources = {contract.feature_source, contract.label.source}
+    delivered = any(d.source in sources and d.state == "taken" and d.rows for d in deliveries(settings))
+    if not delivered and not table_exists(table_path(settings, "silver", PREDICTIONS)):
+        raise NotFound(
+            f"nothing of {contract.use_case} was delivered yet: `lakeloop lake ingest` takes what has landed"
+        )
+
+
 def _asked_points(spark: SparkSession, points: Points) -> DataFrame:
     table = points.table
     if table is None:
@@ -75,14 +86,10 @@ def _silver_at(
     features, truth = contract.feature_source, contract.label.source
     known = {source: _known_deliveries(contract, settings, source, in_months) for source in {features, truth}}
     requests = table_path(settings, "silver", PREDICTIONS)
-    if not any(known.values()) and not table_exists(spark, requests):
-        raise NotFound(
-            f"nothing of {contract.use_case} was delivered yet: `lakeloop lake ingest` takes what has landed"
-        )
     tables = {
         source: _source_at(spark, contract, settings, source, asked, known[source], in_months) for source in known
     }
-    answered = _requests_at(spark, contract, settings, asked, in_months) if table_exists(spark, requests) else None
+    answered = _requests_at(spark, contract, settings, asked, in_months) if table_exists(requests) else None
     return SilverTables(tables[features], tables[truth], answered)
 
 
@@ -98,7 +105,7 @@ def _source_at(
     """A source's silver at each point: of each key the row of the newest file delivered by then."""
     key, bronze = contract.key.column, table_path(settings, "bronze", source)
     columns = contract.sources[source].columns
-    if not known or not table_exists(spark, bronze):
+    if not known or not table_exists(bronze):
         types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in contract.columns_of(source).items()]
         when = f"{_WHEN} {'string' if in_months else 'timestamp'}"
         return _at_points(spark.createDataFrame([], ", ".join([*types, when])), asked, key)

@@ -30,7 +30,7 @@ from lakehouse.layout import (
     work_folder,
     write_json,
 )
-from lakehouse.lock import in_turn, only_one
+from lakehouse.lock import STREAM_LOCK, in_turn, only_one
 from lakehouse.no_space import disk_full_as_no_space
 from lakehouse.predictions import refine_predictions
 from lakehouse.request_lines import BRONZE, check_names, lines_of_files
@@ -92,7 +92,7 @@ def open_stream(
             time.perf_counter() - began,
         )  # fmt: skip
 
-    with only_one(work_folder(settings) / "stream.lock", "stream"):
+    with only_one(work_folder(settings) / STREAM_LOCK, "stream"):
         yield take
 
 

@@ -43,9 +43,20 @@ def ingest(verify: Verify = False, use_case: UseCase = "") -> None:
     refused with a sentence (exit 1), everything else is taken. Repeating it changes nothing.
     """
     settings, contract = open_use_case(use_case)
-    with spark_of(settings) as spark:
+    with _spark_to_ingest(settings) as spark:
         report = ingest_with(spark, settings, contract, verify)
     _fail_if_refused(report)
+
+
+@contextmanager
+def _spark_to_ingest(settings: Settings) -> Iterator["SparkSession"]:
+    """Spark, unless another ingest is at work: that is told at once."""
+    from lakehouse.layout import work_folder
+    from lakehouse.lock import INGEST_LOCK, check_free
+
+    check_free(work_folder(settings) / INGEST_LOCK)
+    with spark_of(settings) as spark:
+        yield spark
 
 
 def ingest_with(spark: "SparkSession", settings: Settings, contract: Contract, verify: bool = False) -> "IngestReport":
@@ -73,7 +84,7 @@ def bronze(
     from lakehouse.ingest import bronze_step
 
     settings, contract = open_use_case(use_case)
-    with spark_of(settings) as spark:
+    with _spark_to_ingest(settings) as spark:
         report = bronze_step(spark, contract, settings, _say, verify)
     _tell_sources(report)
     _give(report)
@@ -90,7 +101,7 @@ def silver(use_case: UseCase = "") -> None:
     from lakehouse.ingest import silver_step
 
     settings, contract = open_use_case(use_case)
-    with spark_of(settings) as spark:
+    with _spark_to_ingest(settings) as spark:
         report = silver_step(spark, contract, settings, _say)
     _tell_sources(report)
     _give(report)
@@ -103,7 +114,7 @@ def gold(use_case: UseCase = "") -> None:
     from lakehouse.tables import count_rows, open_table
 
     settings, contract = open_use_case(use_case)
-    with spark_of(settings) as spark:
+    with _spark_to_ingest(settings) as spark:
         report = gold_step(spark, contract, settings, _say)
     rows = 0 if report.gold.version is None else count_rows(open_table(settings, "gold/training"))
     if report.gold.version is None:
@@ -175,6 +186,8 @@ def stream(
     Lines that are no request record, and rows that break the contract, go to silver/rejects with file, line and
     reason. `lakeloop lake ingest` joins the ground truth and brings gold up to date.
     """
+    from lakehouse.layout import work_folder
+    from lakehouse.lock import STREAM_LOCK, check_free
     from lakehouse.request_log import new_files
     from lakehouse.stream import open_stream
 
@@ -182,6 +195,7 @@ def stream(
     if if_new and not new_files(settings):
         console.print("nothing new in the request log")
         return
+    check_free(work_folder(settings) / STREAM_LOCK, "stream")
     if continuous:  # Spark of its own: the shared one could never be renewed
         settings = settings.model_copy(update={"spark_keep_seconds": 0.0})
     with spark_of(settings) as spark, stop_asked() as stop, open_stream(spark, contract, settings, _say) as take:
@@ -287,12 +301,10 @@ def export(
     use_case: UseCase = "",
 ) -> None:
     """Write one version of gold/training as CSV shards (train, eval) with a manifest."""
-    from lakeloop.cli.pipeline import export_with
+    from lakeloop.cli.pipeline import export_months
 
     settings, contract = open_use_case(use_case)
-    asked = parse_months(months) if months else None
-    with spark_of(settings) as spark:
-        export_with(spark, settings, contract, asked, version)
+    export_months(settings, contract, parse_months(months) if months else None, version)
 
 
 @app.command()

@@ -155,12 +155,18 @@ def check_training_options(contract: Contract, changes: dict[str, str], drop: tu
     run_parameters(contract, Path(), changes, drop)
 
 
-def export_months(settings: Settings, contract: Contract, months: tuple[int, int] | None) -> Path:
-    """Export gold's labelled rows in a Spark session of its own; the manifest's path."""
+def export_months(
+    settings: Settings, contract: Contract, months: tuple[int, int] | None, version: int | None = None
+) -> Path:
+    """Export gold's labelled rows, or say that it is there already; the manifest's path. Spark starts if it is not."""
+    from lakehouse.export import finished_export
     from lakeloop.cli.spark import spark_of
 
+    found = finished_export(contract, settings, version, months)
+    if found is not None:
+        return _tell_export(found)
     with spark_of(settings) as spark:
-        return export_with(spark, settings, contract, months)
+        return export_with(spark, settings, contract, months, version)
 
 
 def export_with(
@@ -173,10 +179,14 @@ def export_with(
     """Export gold's labelled rows and say what was exported; the manifest's path."""
     from lakehouse.export import export
     from lakeloop.git import git_commit
-    from lakeloop.manifest import read_manifest
 
     with console.status("exporting …"):
-        path = export(spark, contract, settings, version=version, months=months, git_commit=git_commit())
+        return _tell_export(export(spark, contract, settings, version, months, git_commit()))
+
+
+def _tell_export(path: Path) -> Path:
+    from lakeloop.manifest import read_manifest
+
     manifest = read_manifest(path)
     console.print(
         f"{manifest.table} version {manifest.version}: {manifest.rows_of('train'):,} train and "

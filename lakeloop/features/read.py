@@ -40,8 +40,9 @@ def read_features(
     spark_of: Callable[[Settings], "AbstractContextManager[SparkSession]"],
 ) -> pa.Table:
     """The rows of `lakehouse.point_in_time.features_as_of`; raises as that does."""
-    from lakehouse.point_in_time import features_as_of
+    from lakehouse.point_in_time import check_delivered, features_as_of
 
+    check_delivered(contract, settings)  # features_as_of says so too, after a Spark has started
     with spark_of(settings) as spark:
         return features_as_of(spark, contract, settings, points).toArrow()
 

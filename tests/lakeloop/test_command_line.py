@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lakehouse.layout import work_folder
+from lakehouse.lock import only_one
 from lakeloop.cli.app import COMMANDS, GROUPS, application, asked_for
 from lakeloop.settings import Settings
 
@@ -87,18 +89,50 @@ def test_a_home_that_delta_cannot_write_to_is_refused_before_anything_starts(lak
     assert not (tmp_path / "my [home] 100%").exists()
 
 
+def test_a_home_that_is_a_file_is_refused(lakeloop: Run, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.write_text("a file")
+    answer = lakeloop("lake", "tables", LAKELOOP_HOME=str(home))
+    assert answer.returncode == 2
+    assert f"LAKELOOP_HOME is {home}, which is not a folder" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("lake", "export"), "gold/training of use case insurance does not exist yet"),
+        (("train",), "gold/training of use case insurance does not exist yet"),
+        (("features", "read", "--out", "read.csv"), "nothing of insurance was delivered yet"),
+    ],
+)
+def test_what_an_empty_home_cannot_give_is_told_before_a_spark_starts(
+    lakeloop: Run, tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    answer = lakeloop(*arguments, JAVA_HOME=str(tmp_path))
+    assert answer.returncode == 1 and sentence in answer.stderr
+
+
+@pytest.mark.parametrize(("command", "at_work"), [("ingest", "ingest"), ("gold", "ingest"), ("stream", "stream")])
+def test_who_would_be_refused_in_the_end_does_not_wait_for_a_spark(
+    lakeloop: Run, settings: Settings, tmp_path: Path, command: str, at_work: str
+) -> None:
+    with only_one(work_folder(settings) / f"{at_work}.lock", at_work):
+        answer = lakeloop("lake", command, JAVA_HOME=str(tmp_path))
+    assert answer.returncode == 1 and f"another {at_work} is running on this home" in answer.stderr
+
+
 def test_a_missing_java_is_named_with_its_remedy(lakeloop: Run, tmp_path: Path) -> None:
     answer = lakeloop("lake", "ingest", JAVA_HOME=str(tmp_path))
     assert answer.returncode == 1
     assert "apt-get install openjdk-17-jre-headless" in answer.stderr and "Traceback" not in answer.stderr
 
 
-def test_an_unexpected_failure_is_kept_in_a_file(lakeloop: Run, settings: Settings) -> None:
+def test_a_database_that_is_none_is_named_with_what_is_wrong(lakeloop: Run, settings: Settings) -> None:
     settings.home.mkdir(parents=True)
     (settings.home / "lakeloop.db").write_text("this is no database, it is a text of some length " * 30)
     answer = lakeloop("clock", "show")
     assert answer.returncode == 1 and "Traceback" not in answer.stderr
-    assert "lakeloop.db" in answer.stderr
+    assert "lakeloop.db cannot be opened (file is not a database)" in answer.stderr
 
 
 @pytest.mark.parametrize(
