@@ -102,19 +102,6 @@ def release_events(settings: Settings, run: str) -> int:
     return _change(settings, again)
 
 
-def mark_handled(settings: Settings, number: int, who: str) -> Event:
-    """Note that an open event needs no run any more, and who says so.
-
-    Raises:
-        NotFound: there is no such event, or somebody handled it already.
-    """
-    event = find_event(settings, number)
-    change = update(events).where(events.c.id == number, events.c.handled_by.is_(None))
-    if not _change(settings, change.values(handled_by=who, handled_at=now())):
-        raise NotFound(f"event {number} is not open: {event.handled_by} handled it at {event.handled_at}")
-    return find_event(settings, number)
-
-
 def open_events(settings: Settings) -> tuple[Event, ...]:
     """What no run has taken, the oldest first."""
     query = select(events).where(_of(settings), events.c.handled_by.is_(None))

@@ -34,14 +34,6 @@ def tumbling(rows: pd.DataFrame, size: int) -> Iterator[Cut]:
         yield window_of(part, "tumbling"), part
 
 
-def rolling(rows: pd.DataFrame, size: int, step: int) -> Iterator[Cut]:
-    """The newest `size` rows after every `step` rows; the first windows are smaller."""
-    ordered = in_event_order(rows)
-    for last in range(step, len(ordered) + step, step):
-        part = ordered.iloc[max(0, min(last, len(ordered)) - size) : last]
-        yield window_of(part, "rolling"), part
-
-
 def newest(rows: pd.DataFrame, size: int) -> Cut:
     """The rolling window as it is now."""
     part = in_event_order(rows).iloc[-size:]

@@ -110,20 +110,6 @@ def champion(settings: Settings) -> PushedModel | None:
     return next((push for push in reversed(pushed_models(settings)) if push.blessed), None)
 
 
-def model_of_version(settings: Settings, version: str) -> PushedModel:
-    """What ML Metadata knows of one pushed version.
-
-    Raises:
-        NotFound: no such version; the text names those there are.
-    """
-    pushes = pushed_models(settings)
-    found = next((push for push in pushes if push.version == version), None)
-    if found is None:
-        known = ", ".join(push.version for push in pushes) or "none"
-        raise NotFound(f"there is no pushed version {version} of {settings.use_case}; pushed: {known}")
-    return found
-
-
 def _blessed_by_the_gate(blessings: list[metadata_store_pb2.Artifact]) -> Iterator[int]:
     """Ids of blessed models. TFX's Evaluator blesses too, but its blessings name no judge."""
     for blessing in blessings:

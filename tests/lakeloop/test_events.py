@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import WrongUse
 from lakeloop.events import (
     all_events,
-    find_event,
-    mark_handled,
     open_events,
     record_event,
     release_events,
@@ -109,15 +107,6 @@ def test_runs_that_take_at_the_same_time_share_no_event(ledger: Settings) -> Non
     assert open_events(ledger) == ()
 
 
-def test_an_event_is_marked_by_hand_once(ledger: Settings) -> None:
-    event, _ = record_event(ledger, "drift", "episode-1", {})
-    assert mark_handled(ledger, event.id, "ann").handled_by == "ann"
-    with pytest.raises(NotFound, match="is not open: ann handled it"):
-        mark_handled(ledger, event.id, "bob")
-    with pytest.raises(NotFound, match="there is no event 999999"):
-        find_event(ledger, 999999)
-
-
 def test_an_event_without_kind_or_key_is_refused(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, use_case="insurance")
     with pytest.raises(WrongUse, match="kinds: drift, ground_truth"):
@@ -133,7 +122,7 @@ def test_the_command_line_lists_and_shows(lakeloop: Run, settings: Settings) -> 
     assert "episode-1" in listed and "not told yet" in listed
     shown = json.loads(lakeloop("events", "show", event.id).stdout)
     assert shown["payload"] == {"features": ["miles"]} and shown["asset"] == "insurance/drift"
-    mark_handled(settings, event.id, "ann")
+    take_open_events(settings, "ann")
     assert "no open events" in lakeloop("events", "list").stdout
     assert "ann" in lakeloop("events", "list", "--all").stdout
     missing = lakeloop("events", "show", 7)
