@@ -8,6 +8,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from lakeloop.errors import LakeloopError
+from lakeloop.migrations.schema import migrate
 
 metadata = MetaData()
 
@@ -69,16 +70,13 @@ monitor_states = Table(
 _BUSY_SECONDS = 30
 """How long a writer waits for another one to finish, on SQLite."""
 
-_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(5067)"}
-"""What keeps other processes from creating tables until the transaction ends; the number only has to be ours."""
-
 
 @cache
 def engine(url: str) -> Engine:
-    """A connected engine whose tables exist; one a process and URL.
+    """A connected engine whose tables are as this release expects them; one a process and URL.
 
     Raises:
-        LakeloopError: the database cannot be reached or created.
+        LakeloopError: the database cannot be reached or created, or a newer release has changed its tables.
     """
     parsed = make_url(url)
     try:
@@ -87,7 +85,8 @@ def engine(url: str) -> Engine:
             made = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
         else:
             made = create_engine(parsed)
-        _create_tables(made)
+        with made.begin() as connection:
+            migrate(connection)
     except (OSError, SQLAlchemyError) as error:
         place = parsed.render_as_string(hide_password=True)
         raise LakeloopError(
@@ -102,10 +101,3 @@ def _reason(error: OSError | SQLAlchemyError) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     said = cause.strerror if isinstance(cause, OSError) else str(cause).strip()
     return said.splitlines()[0] if said else type(error).__name__
-
-
-def _create_tables(made: Engine) -> None:
-    """Create what is missing, one process at a time: looking and creating are two steps, and others start now too."""
-    with made.begin() as connection:
-        connection.exec_driver_sql(_ALONE[made.dialect.name])
-        metadata.create_all(connection)
