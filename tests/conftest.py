@@ -40,4 +40,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Workers take whole files in this order: none is to be left alone with a long one at the end."""
     folder = Path(__file__).parent
     places = {folder / name: place for place, name in enumerate(LONGEST_FIRST)}
+    if gone := [str(path) for path in places if not path.exists()]:
+        raise pytest.UsageError(f"LONGEST_FIRST in tests/conftest.py names what is not there: {', '.join(gone)}")
     items.sort(key=lambda item: places.get(item.path, len(places)))
