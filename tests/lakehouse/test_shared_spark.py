@@ -41,7 +41,7 @@ ASK = """
 from lakehouse.shared_spark import shared_spark
 from lakeloop.settings import load_settings
 with shared_spark(load_settings(use_case="insurance"), lambda: None) as spark:
-    print(spark is not None)
+    print(spark and spark._jvm.java.lang.ProcessHandle.current().pid())
 """
 KEEP = """
 from lakehouse.shared_spark import keep
@@ -80,8 +80,10 @@ class Home:
             },
         )  # fmt: skip
 
-    def is_shared(self, **environment: str) -> bool:
-        return self.start(ASK, **environment).communicate(timeout=1400)[0] == "True\n"
+    def java(self, **environment: str) -> int | None:
+        """The Java process that a command would work in; None: one of its own."""
+        told = self.start(ASK, **environment).communicate(timeout=1400)[0]
+        return None if told == "None\n" else int(told)
 
 
 class Command:
@@ -123,13 +125,14 @@ def test_commands_share_spark_at_the_same_time_and_nothing_else(home: Home, keep
     assert first.java == second.java
     assert second.go_on() == "done 6\n"  # while the first is still at work
     assert first.process.poll() is None
-    assert not home.is_shared(LAKELOOP_SPARK_MEMORY="600m"), "Java cannot change its memory"
-    assert not home.is_shared(LAKELOOP_SPARK_KEEP_SECONDS="0"), "nobody asked for it"
+    assert home.java(LAKELOOP_SPARK_MEMORY="600m") is None, "Java cannot change its memory"
+    assert home.java(LAKELOOP_SPARK_KEEP_SECONDS="0") is None, "nobody asked for it"
     assert second_keeper.communicate(timeout=1400)[0] == "kept False\n"
     assert ask_to_end(home.work, SERVER)
-    assert not home.is_shared(), "it is ending"
+    assert home.java() is None, "it is ending"
     assert first.go_on() == "done 6\n"  # it is left to end its work
-    assert keeper.wait(1400) == 0
+    assert keeper.communicate(timeout=1400)[0] == "kept True\n"
+    assert keeper.returncode == 0
     assert not psutil.pid_exists(first.java)
     assert not ask_to_end(home.work, SERVER)
 
@@ -148,16 +151,14 @@ def test_who_dies_at_work_takes_java_along_unless_others_are_at_work(
     assert not home.socket.exists()
 
 
-def test_spark_ends_when_nobody_asks_when_its_keeper_is_killed_and_when_its_home_is_deleted(home: Home) -> None:
-    brief = home.start(KEEP, keep="1")
-    assert brief.communicate(timeout=1400)[0] == "kept True\n"
+def test_spark_ends_when_its_keeper_is_killed_and_when_its_home_is_deleted(home: Home) -> None:
     for end in (lambda process: process.kill(), lambda process: shutil.rmtree(home.work)):
         keeper = home.start(KEEP)
         eventually(home.socket.exists, 1400)
-        java = Command(home, "one")
-        assert java.go_on().startswith("done")
+        java = home.java()
+        assert java is not None and psutil.pid_exists(java)
         end(keeper)
-        eventually(lambda pid=java.java: not psutil.pid_exists(pid), 1400)  # type: ignore[misc]
+        eventually(lambda pid=java: not psutil.pid_exists(pid), 1400)  # type: ignore[misc]
         keeper.wait(1400)
 
 
