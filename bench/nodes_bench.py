@@ -21,12 +21,12 @@ def measure(home: Path) -> list[Figure]:
 
 def nodes_of_a_run(manifest: Path, run: str) -> list[Figure]:
     """CPU seconds (user and system) and wall seconds of every node's process, in the order they run."""
+    from lakeloop.cli.warm_server import import_all
     from lakeloop.contract_file import load_contract
     from lakeloop.settings import load_settings
     from tfx_pipeline.graph import read_graph
     from tfx_pipeline.parameters import run_parameters
     from tfx_pipeline.runner import run_node, start_run
-    from tfx_pipeline.warm import import_all
 
     settings = load_settings()
     contract = load_contract(settings.contract_path)

@@ -1,7 +1,8 @@
 """One way to run the platform in a task: `lakeloop …` as a process of its own, in the platform's environment.
 
-The process ends with its task, its output is the task's log, its exit code the task's fate, and what it wrote with
-`lakeloop.cli.result.write_result` is the task's XCom value.
+The process is forked from the home's warm server where one is ready, and started where none is. It ends with its task,
+its output is the task's log, its exit code the task's fate, and what it wrote with `lakeloop.cli.result.write_result`
+is the task's XCom value.
 """
 
 import ctypes
@@ -15,20 +16,29 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from lakeloop.settings import PROJECT
+from lakeloop.settings import PROJECT, load_settings
+from lakeloop.warm_process import PATIENCE_SECONDS, start_warm
 
-COMMAND = PROJECT / ".venv" / "bin" / "lakeloop"
+COMMAND, MODULE = PROJECT / ".venv" / "bin" / "lakeloop", "lakeloop.cli"
 WRONG_USE, REFUSED = 2, 3
-PATIENCE_SECONDS = 3.5
-"""From TERM to KILL; Airflow itself kills a task 5 s after it asked it to end."""
 _NOT_FOR_COMMANDS = ("AIRFLOW__", "_AIRFLOW", "PYTHONDONTWRITEBYTECODE")
 _PR_SET_PDEATHSIG = 1
 _SAID = "lakeloop: "
+
+
+class Running(Protocol):
+    """A command at work."""
+
+    def wait(self) -> int:
+        """The exit code, or minus the signal that ended it."""
+
+    def end(self) -> None:
+        """End it and everything it started: TERM, and after a while KILL."""
 
 
 class LakeloopOperator(BaseOperator):
@@ -36,6 +46,7 @@ class LakeloopOperator(BaseOperator):
 
     `arguments` are templates. One that renders to nothing is left out, one that renders to a list becomes several,
     so that an option of a form is one argument: `{{ '--label=' ~ params.label if params.label }}`.
+    `patience` is how many seconds it waits for a warm server that is importing, before it starts the command itself.
     Exit code 1 fails the try; 2 (wrong use) and 3 (refused) fail the task for good, unless they are in `answers`:
     then the task succeeds and `exit_code` tells. Events of its outlets carry the result as their `extra`.
     """
@@ -50,6 +61,7 @@ class LakeloopOperator(BaseOperator):
         use_case: str = "",
         answers: Collection[int] = (),
         environment: Mapping[str, Any] | None = None,
+        patience: float = 1.0,
         **operator_options: Any,
     ) -> None:
         super().__init__(**operator_options)
@@ -57,7 +69,8 @@ class LakeloopOperator(BaseOperator):
         self.use_case = use_case
         self.answers = sorted(answers)
         self.environment = dict(environment or {})
-        self._process: subprocess.Popen[str] | None = None
+        self.patience = patience
+        self._process: Running | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run the command to its end.
@@ -81,41 +94,35 @@ class LakeloopOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """End the command and everything it started: TERM, and after a while KILL."""
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE_SECONDS)
-            os.killpg(process.pid, signal.SIGKILL)  # whoever did not listen, the command or what it started
+        if self._process is not None:
+            self._process.end()
 
     def _run(self, arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
         self.log.info("$ lakeloop %s", shlex.join(arguments))
-        try:
-            self._process = subprocess.Popen(
-                [COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env=environment, cwd=PROJECT, text=True, errors="replace", start_new_session=True,
-                preexec_fn=partial(_end_with_parent, ctypes.CDLL(None)),
-            )  # fmt: skip
-        except FileNotFoundError:
-            raise AirflowFailException(f"{COMMAND} is not there; `make setup` makes it") from None
+        reading, writing = os.pipe()
         said: list[str] = []
-        try:
-            assert self._process.stdout is not None
-            for line in self._process.stdout:
-                self.log.info("%s", line.rstrip())
-                if line.startswith(_SAID):
-                    said = [line.removeprefix(_SAID)]
-                elif said:
-                    said.append(line)
-            return self._process.wait(), "".join(said).strip()
-        except BaseException:
-            self.on_kill()
-            raise
-        finally:
-            if self._process.stdout is not None:
-                self._process.stdout.close()
+        with os.fdopen(reading, encoding="utf-8", errors="replace") as output:
+            try:
+                self._process = self._start(arguments, environment, writing)
+            finally:
+                os.close(writing)
+            try:
+                for line in output:
+                    self.log.info("%s", line.rstrip())
+                    if line.startswith(_SAID):
+                        said = [line.removeprefix(_SAID)]
+                    elif said:
+                        said.append(line)
+                return self._process.wait(), "".join(said).strip()
+            except BaseException:
+                self.on_kill()
+                raise
+
+    def _start(self, arguments: list[str], environment: dict[str, str], output: int) -> Running:
+        """The command at work, writing to `output`."""
+        settings, outputs = load_settings(), (output, output)
+        warm = start_warm(settings, MODULE, arguments, environment, outputs, folder=PROJECT, patience=self.patience)
+        return warm if warm is not None else _Started(arguments, environment, output)
 
     def _environment_of(self, task_instance: Any, result_file: Path) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_COMMANDS)}
@@ -132,6 +139,34 @@ class LakeloopOperator(BaseOperator):
             "COLUMNS": "160",
             **given,
         }
+
+
+class _Started:
+    """A command as a process that this one started."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: int) -> None:
+        try:
+            self._process = subprocess.Popen(
+                [COMMAND, *arguments], stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment,
+                cwd=PROJECT, start_new_session=True, preexec_fn=partial(_end_with_parent, ctypes.CDLL(None)),
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise AirflowFailException(f"{COMMAND} is not there; `make setup` makes it") from None
+
+    def wait(self) -> int:
+        """The exit code, or minus the signal that ended it."""
+        return self._process.wait()
+
+    def end(self) -> None:
+        """End it and everything it started: TERM, and after a while KILL."""
+        process = self._process
+        if process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE_SECONDS)
+            os.killpg(process.pid, signal.SIGKILL)  # whoever did not listen, the command or what it started
 
 
 def lakeloop_task(

@@ -25,7 +25,8 @@ WINNER = "{{ (ti.xcom_pull(task_ids='answer') or ti.xcom_pull(task_ids='compare'
 DECIDED_BY = "{{ dag_run.triggering_user_name or 'airflow' }}"
 WAIT_FOR_ANOTHER = {"retries": 30, "retry_delay": timedelta(minutes=1)}
 """Somebody may be retraining on the command line."""
-
+WHILE_IT_IMPORTS = 60.0
+"""Seconds a task waits for the warm server that `why` started: what the task would import itself takes as long."""
 
 TEXT = """
 Wakes when production drifted or new ground truth came (`{case}/drift`, `{case}/ground_truth`), and takes every event of
@@ -63,7 +64,7 @@ def _retrain(contract: Contract, settings: Settings, nodes: tuple[Node, ...]) ->
     use_case = contract.use_case
     drift = asset(use_case, "drift")
     options = dag_options(contract, "retrain", TEXT.format(case=use_case, hours=settings.decision_hours))
-    options["default_args"] = {**options["default_args"], "weight_rule": "upstream"}
+    options["default_args"] = {**options["default_args"], "weight_rule": "upstream", "patience": WHILE_IT_IMPORTS}
     with DAG(
         schedule=(drift | asset(use_case, "ground_truth")),
         params=form(contract),

@@ -10,15 +10,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 
 from lakeloop.errors import LakeloopError
-from lakeloop.settings import PROJECT
+from lakeloop.settings import PROJECT, load_settings
+from lakeloop.warm_process import WarmProcess, start_warm
 
+MODULE = "serving.model_server"
 VERSION = 1
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
@@ -70,45 +72,45 @@ def served_model(name: str, folder: Path, log: Path) -> Iterator[ServedModel]:
         ServerNotStarted: the server process ended or was silent for too long.
         NotServed: it could not load the model.
     """
-    with tempfile.TemporaryDirectory() as base_path, log.open("w", encoding="utf-8") as stream:
+    with tempfile.TemporaryDirectory() as base_path, log.open("w", encoding="utf-8") as stream, ExitStack() as stack:
         (Path(base_path) / str(VERSION)).symlink_to(folder.absolute(), target_is_directory=True)
-        command = [sys.executable, "-m", "serving.model_server", "--model", f"{name}={base_path}"]
-        process = subprocess.Popen(
-            [*command, "--port", "0", "--grpc-port", "0"],
-            stdout=subprocess.PIPE,
-            stderr=stream,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])},
-        )
+        reading, writing = os.pipe()
+        said = stack.enter_context(os.fdopen(reading, encoding="utf-8"))
         try:
-            url = _where(process, log)
+            process = _start(["--model", f"{name}={base_path}", "--port", "0", "--grpc-port", "0"], writing, stream)
+        finally:
+            os.close(writing)
+        stack.callback(process.wait)
+        stack.callback(process.kill)  # nobody else asks it; a graceful end takes a second
+        try:
+            url = _where(process, said, log)
             with httpx.Client(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:
                 model = ServedModel(client, name)
                 model.wait(ANSWER_SECONDS)
                 yield model
         except httpx.HTTPError as error:
             raise NotServed(f"the model server broke off: {error}; its log is {log}") from None
-        finally:
-            _stop(process)
 
 
-def _where(process: subprocess.Popen[str], log: Path) -> str:
+def _start(arguments: list[str], said: int, log: TextIO) -> "subprocess.Popen[bytes] | WarmProcess":
+    """The server as a fork of the home's warm one, where that is ready, which has TensorFlow imported."""
+    path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    warm = start_warm(load_settings(), MODULE, arguments, environment, (said, log.fileno()))
+    if warm is not None:
+        return warm
+    return subprocess.Popen([sys.executable, "-m", MODULE, *arguments], stdout=said, stderr=log, env=environment)
+
+
+def _where(process: "subprocess.Popen[bytes] | WarmProcess", said: TextIO, log: Path) -> str:
     """The address the server prints when it listens."""
-    assert process.stdout is not None
     impatience = threading.Timer(START_SECONDS, process.kill)
     impatience.start()
     try:
-        line = process.stdout.readline()
+        line = said.readline()
     finally:
         impatience.cancel()
     if not line.startswith("listening url="):
         code = process.wait()
         raise ServerNotStarted(f"the model server ended with exit code {code} before it listened; its log is {log}")
     return line.split()[1].removeprefix("url=")
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    process.kill()  # nobody else asks it: there is nothing to finish, and a graceful end takes a second
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()

@@ -3,17 +3,29 @@
 import os
 import sys
 
-# TensorFlow and friends read these when they are first imported, which happens inside the commands.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("GLOG_minloglevel", "1")  # ML Metadata: each PostgreSQL connection would be announced
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-os.environ.setdefault("DO_NOT_TRACK", "1")
+LIBRARIES = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "GLOG_minloglevel": "1",  # ML Metadata: each PostgreSQL connection would be announced
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "DO_NOT_TRACK": "1",
+}
+"""What TensorFlow and friends read in the environment, when they are imported or when they first work."""
+
+
+def tell_libraries() -> None:
+    """Put it into this process's environment, where somebody did not say otherwise."""
+    for name, value in LIBRARIES.items():
+        os.environ.setdefault(name, value)
+
+
+tell_libraries()  # commands import those libraries
 
 
 def main() -> None:
     """Run a command; expected errors end as one text on standard error and their exit code, never as a traceback."""
     try:
+        tell_libraries()  # a fork of the warm server has another environment than was there at the import
         from lakeloop.cli.app import application, asked_for
         from lakeloop.cli.failures import explain, reader_is_gone, tell_other_threads_failures
 

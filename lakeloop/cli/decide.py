@@ -8,9 +8,9 @@ import typer
 from lakeloop.cli.decision_steps import workplace
 from lakeloop.cli.decisions import print_decision
 from lakeloop.cli.options import UseCase
-from lakeloop.cli.pipeline import start_node_server
 from lakeloop.cli.result import write_result
 from lakeloop.cli.retrain import user_name
+from lakeloop.cli.warm_server import start_warm_server
 from lakeloop.decision import CHOICES
 from lakeloop.errors import WrongUse
 
@@ -50,7 +50,7 @@ def decide(
 
     load_plan(work.settings, decision)
     if work.settings.airflow_run_id and checked in ("promote", "change"):
-        start_node_server(work.settings)  # while the person thought, it may have ended
+        start_warm_server(work.settings)  # while the person thought, it may have ended
     bounds = [text for texts in gate or [] for text in texts.split(",") if text.strip()]
     answer = Answer(
         checked, by or user_name(), _time(at), why, candidate,

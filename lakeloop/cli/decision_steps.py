@@ -9,7 +9,6 @@ import typer
 
 from lakeloop.cli.decisions import app
 from lakeloop.cli.options import UseCase, open_use_case
-from lakeloop.cli.pipeline import start_node_server
 from lakeloop.cli.render import DIM, console, verdict
 from lakeloop.cli.result import write_result
 from lakeloop.cli.retrain import (
@@ -24,6 +23,7 @@ from lakeloop.cli.retrain import (
     listener,
 )
 from lakeloop.cli.spark import spark_of
+from lakeloop.cli.warm_server import start_warm_server
 from lakeloop.errors import LakeloopError
 from lakeloop.settings import Settings
 
@@ -68,7 +68,7 @@ def begin(
         begun = open_decision(settings, asked)
         if settings.airflow_run_id:
             hold(settings, begun.decision_id, settings.airflow_run_id)
-            start_node_server(settings)  # it imports TFX while Spark plans
+            start_warm_server(settings)  # it imports TFX while Spark plans
     why = why_it_runs(begun)
     console.print(why, soft_wrap=True, markup=False)
     write_result({"decision": begun.decision_id, "trigger": begun.trigger, "events": begun.event_ids, "why": why})

@@ -8,13 +8,15 @@ from pathlib import Path
 from lakeloop.settings import Settings
 
 
-def start_helper(settings: Settings, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
-    """Start `lakeloop <arguments>` apart from this process; what it says goes to `<name>.log`."""
+def start_helper(
+    settings: Settings, name: str, *arguments: str, module: str = "lakeloop.cli"
+) -> "subprocess.Popen[bytes]":
+    """Start `lakeloop <arguments>`, or another module, apart from this process; what it says goes to `<name>.log`."""
     log = Path(settings.area("logs")) / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as output:
         return subprocess.Popen(
-            [sys.executable, "-c", "from lakeloop.cli import main; main()", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env={**os.environ, "LAKELOOP_USE_CASE": settings.use_case}, stdin=subprocess.DEVNULL, stdout=output,
             stderr=output, start_new_session=True,
         )  # fmt: skip

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from lakeloop.cli.helper_process import start_helper
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, GOOD, console, node_line, print_gate
 from lakeloop.cli.result import write_result
+from lakeloop.cli.warm_server import start_warm_server
 from lakeloop.contract import Contract
 from lakeloop.errors import GateRefused, WrongUse
 from lakeloop.settings import Settings
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from tfx_pipeline.run_record import NodeResult, RunRecord
 
-SERVER_STARTS_SECONDS = 20.0
-"""How long a node waits for the server it started; then it imports TFX itself."""
 pipeline_app = typer.Typer(no_args_is_help=True, help="The TFX pipeline's definition.")
 
 
@@ -47,39 +45,12 @@ def run_one_node(
     use_case: UseCase = "",
 ) -> None:
     """Run one node of an open run in this process; again after a failure: what ran before is taken as it is."""
-    settings, _ = open_use_case(use_case)
-    from tfx_pipeline.warm import run_warm
-
-    code = run_warm(settings, run, node)
-    if code is None and settings.airflow_run_id:
-        start_node_server(settings)  # it ended since the retrain began, or has older code
-        code = run_warm(settings, run, node, patience=SERVER_STARTS_SECONDS)
-    if code is None:
-        one_node(run, node, use_case)
-    elif code:
-        raise typer.Exit(code)
-
-
-@pipeline_app.command("serve-nodes", hidden=True)
-def serve_nodes(use_case: UseCase = "") -> None:
-    """Import TFX once and start nodes from there, for `lakeloop pipeline node`; ends when nobody asks any more."""
-    settings, _ = open_use_case(use_case)
-    from tfx_pipeline.warm import serve
-
-    serve(settings, lambda run, node: _explained(run, node, settings.use_case))
-
-
-def start_node_server(settings: Settings) -> None:
-    """Start `serve-nodes`, apart from this process; it ends by itself."""
-    start_helper(settings, "node-server", "pipeline", "serve-nodes")
-
-
-def one_node(run: str, node: str, use_case: str) -> None:
-    """Run one node in this process; say how it ended and where ML Metadata has it."""
+    settings, contract = open_use_case(use_case)
+    if settings.airflow_run_id:
+        start_warm_server(settings)  # for the nodes after this one, if it ended since the retrain began
     from tfx_pipeline.run_record import load_run
     from tfx_pipeline.runner import run_node
 
-    settings, contract = open_use_case(use_case)
     result = run_node(settings, contract, run, node)
     console.print(node_line(result))
     where = {"run": run, "execution_id": result.execution_id, "metadata": _metadata_link(settings, result)}
@@ -87,19 +58,6 @@ def one_node(run: str, node: str, use_case: str) -> None:
         console.print(f"  {name}: {value}", soft_wrap=True, markup=False)
     version = load_run(settings, run).pushed_version
     write_result({**result.model_dump(mode="json"), **where, "version": version})
-
-
-def _explained(run: str, node: str, use_case: str) -> int:
-    """The same, with errors told as the command line tells them; the exit code."""
-    from lakeloop.cli.failures import explain
-
-    try:
-        one_node(run, node, use_case)
-    except Exception as error:  # noqa: BLE001 - the top of a process of its own
-        text, code = explain(error)
-        typer.echo(f"lakeloop: {text}", err=True)
-        return code
-    return 0
 
 
 def _metadata_link(settings: Settings, result: "NodeResult") -> str:

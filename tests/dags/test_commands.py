@@ -1,19 +1,90 @@
 """A command as a task: its output, its result, its exit code, and its end."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lakeloop.settings import PROJECT, load_settings
+from lakeloop.warm_process import wait_for_server
 from tests.dags.conftest import PYTHON, SCRIPTS, InAirflow
 from tests.waiting import eventually
 
 RUN = SCRIPTS / "run_tasks.py"
 SAYS_WHY = "echo working; echo 'lakeloop: the disk is full' >&2; echo '  free some' >&2; exit 1"
+
+
+SERVE = "from lakeloop.cli.warm_server import serve; from lakeloop.settings import load_settings as of"
+SERVE += "; serve(of(), lambda: None)"
+NOT_HERE = "echo 'this is not the warm one'; exit 9"
+WARM = """
+import os, signal, sys, time
+from lakeloop.cli.result import write_result
+print("warm", *sys.argv[1:], "in", os.getcwd())
+write_result({"parent": os.getppid(), "seen": dict(os.environ)})
+if sys.argv[1:] == ["refuse"]:
+    sys.exit("lakeloop: not this one") if os.environ["LAKELOOP_TASK"] == "1" else sys.exit(3)
+if sys.argv[1:] == ["endless"]:
+    if os.environ["LAKELOOP_TASK"] == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with open(os.environ["LAKELOOP_PID"], "w") as file:
+        print(os.getpid(), file=file)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Warm"]:
+    """A home with a warm server that has imported nothing: what it starts is a module of these tests."""
+    folder = tmp_path_factory.mktemp("warm")
+    (folder / "warm_program.py").write_text(WARM)
+    settings = load_settings(home=folder / "home")
+    environment = {**os.environ, "LAKELOOP_HOME": str(settings.home), "PYTHONPATH": f"{folder}:{PROJECT}", "OF": "all"}
+    server = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, stdin=subprocess.DEVNULL)
+    try:
+        assert wait_for_server(settings, 240)
+        yield Warm(settings.home, server.pid)
+    finally:
+        server.kill()
+        server.wait()
+
+
+@dataclass(frozen=True)
+class Warm:
+    """The home and the process of its warm server."""
+
+    home: Path
+    server: int
+
+
+def test_a_warm_server_runs_a_tasks_command_without_a_start(
+    in_airflow_once: InAirflow, tmp_path: Path, warm: Warm
+) -> None:
+    case = {"module": "warm_program", "program": NOT_HERE}
+    cases = {
+        "first": {**case, "arguments": ["a b", 3], "use_case": "some", "environment": {"LAKELOOP_TASK": "first"}},
+        "second": {**case, "arguments": ["x"]},
+        "wrong": {**case, "arguments": ["refuse"], "environment": {"LAKELOOP_TASK": "1"}},
+        "refused": {**case, "arguments": ["refuse"], "environment": {"LAKELOOP_TASK": "2"}, "answers": [3]},
+    }
+    found = in_airflow_once("run_tasks", json.dumps(cases), tmp_path, LAKELOOP_HOME=str(warm.home))
+    first, second = found["first"]["value"], found["second"]["value"]
+    assert f"warm a b 3 in {PROJECT}" in found["first"]["log"]
+    assert first["parent"] == second["parent"] == warm.server
+    assert (first["seen"]["LAKELOOP_TASK"], first["seen"]["LAKELOOP_USE_CASE"]) == ("first", "some")
+    assert "LAKELOOP_TASK" not in second["seen"] and second["seen"]["LAKELOOP_AIRFLOW_DAG_ID"] == "second"
+    assert "OF" not in first["seen"], "the server's own environment is none of the command's business"
+    assert (
+        found["wrong"]["state"] == "failed" and "`lakeloop refuse` ended with 1: not this one" in found["wrong"]["log"]
+    )
+    assert (found["refused"]["state"], found["refused"]["value"]["exit_code"]) == ("success", 3)
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +151,25 @@ def test_a_failed_command_says_why_in_the_log(ended: dict[str, dict[str, Any]]) 
 def test_a_command_ends_with_its_task(airflow_environment: dict[str, str], tmp_path: Path, kill: int) -> None:
     deaf = "trap '' TERM\n" if kill == signal.SIGTERM else ""
     program = f"{deaf}echo $$ > {tmp_path}/pid\nwhile true; do sleep 0.1; done"
-    cases = json.dumps({"endless": {"arguments": [], "program": program}})
+    ends_with_its_task({"arguments": [], "program": program}, airflow_environment, tmp_path, kill)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
+def test_a_command_of_the_warm_server_ends_with_its_task(
+    airflow_environment: dict[str, str], tmp_path: Path, warm: Warm, kill: int
+) -> None:
+    deaf = "deaf" if kill == signal.SIGTERM else ""
+    told = {"LAKELOOP_TASK": deaf, "LAKELOOP_PID": str(tmp_path / "pid")}
+    case = {"module": "warm_program", "program": NOT_HERE, "arguments": ["endless"], "environment": told}
+    ends_with_its_task(case, {**airflow_environment, "LAKELOOP_HOME": str(warm.home)}, tmp_path, kill)
+
+
+def ends_with_its_task(case: dict[str, Any], environment: dict[str, str], tmp_path: Path, kill: int) -> None:
+    """Fails unless a command that puts its number into the folder's `pid` ends when its task is killed."""
     task = subprocess.Popen(
-        [PYTHON, RUN, tmp_path / "answer", cases, tmp_path],
-        env=airflow_environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        [PYTHON, RUN, tmp_path / "answer", json.dumps({"endless": case}), tmp_path],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
         pid = int(eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip()))

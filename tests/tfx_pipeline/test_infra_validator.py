@@ -1,11 +1,19 @@
 """InfraValidator on small SavedModels, each in a real model server."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+
+from lakeloop.settings import load_settings
+from lakeloop.warm_process import start_warm, wait_for_server
+from tests.waiting import eventually
 
 CLIENT = {"name": "small", "columns": {"x": "float", "n": "int", "s": "string"}, "class_names": ["low", "high"]}
 
@@ -85,6 +93,28 @@ def test_model_that_answers_alike_both_ways_is_blessed(validate: Callable[[Path]
     assert blessing.get_int_custom_property("blessed") == 1
     assert (Path(blessing.uri) / "INFRA_BLESSED").is_file()
     assert describe("InfraValidator", {"blessing": [blessing]}) == ("the model server answered 10 rows", {})
+
+
+def test_the_model_server_is_a_fork_of_the_homes_warm_one_where_that_is_ready(
+    validate: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKELOOP_HOME", str(tmp_path / "home"))
+    log = tmp_path / "warm.log"
+    with log.open("w") as output:
+        warm = subprocess.Popen([sys.executable, "-m", "lakeloop.cli.warm_server"], stdout=output, stderr=output)
+    try:
+        assert wait_for_server(load_settings(), 240)
+        monkeypatch.setattr("tfx_pipeline.model_server.start_warm", partial(start_warm, patience=240))
+        save(tmp_path / "model" / "Format-Serving")
+        assert validate(tmp_path / "model").get_int_custom_property("blessed") == 1
+        (started,) = [line for line in log.read_text().splitlines() if "event=started" in line]
+        assert "what='serving.model_server --model small=" in started
+        pid = int(started.partition("pid=")[2].split()[0])
+        eventually(lambda: not psutil.pid_exists(pid))
+        assert "code=-9" in log.read_text(), "nobody asks it any more"
+    finally:
+        warm.kill()
+        warm.wait()
 
 
 def test_model_that_answers_otherwise_for_examples_is_not_blessed_and_stops_the_run(
