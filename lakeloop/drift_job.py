@@ -116,7 +116,8 @@ def _predictions(contract: Contract, settings: Settings, months: tuple[int, int]
 
 def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) -> str:
     """What is told where there is no request to judge, with what to do."""
-    during = f" in months {months[0]}-{months[1]}" if months else ""
+    first, last = months or (0, 0)
+    during = "" if months is None else f" in month {first}" if first == last else f" in months {first} to {last}"
     return (
         f"no request of use case {contract.use_case} was answered{during} yet: ask some through the gateway "
         "(`lakeloop simulate --months 1-36`) and bring them in with `lakeloop lake stream`"

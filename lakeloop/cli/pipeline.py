@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from lakeloop.cli.options import UseCase, open_use_case, parse_months
-from lakeloop.cli.render import BAD, GOOD, console, node_line, print_gate
+from lakeloop.cli.render import BAD, GOOD, console, node_line, print_gate, print_judged
 from lakeloop.cli.result import write_result
 from lakeloop.cli.warm_server import start_warm_server
 from lakeloop.contract import Contract
@@ -199,18 +198,14 @@ def validate(
 
     Says so where the model was made from rows of that month.
     """
-    from lakeloop.evaluation import generated_rows, seen_in_training, whose_truth
+    from lakeloop.evaluation import generated_rows
     from tfx_pipeline.validate import model_folder, validate_model
 
     settings, contract = open_use_case(use_case)
     folder = model_folder(settings, model)
     frame = generated_rows(settings, contract, month) if oracle else _labelled_rows(settings, contract, month)
     report = validate_model(folder, contract, frame)
-    print_gate(report, f"{contract.use_case} version {folder.name} on month {month} ({contract.month_name(month)})")
-    console.print(whose_truth(settings, contract, month, oracle, len(frame)))
-    seen = seen_in_training(settings, contract, folder.name, set(frame[contract.key.column]))
-    if seen:
-        console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}", soft_wrap=True)
+    print_judged(settings, contract, report, folder.name, month, frame, oracle)
     if not report.passed:
         raise GateRefused(
             f"version {folder.name} does not meet the gate on month {month}: "

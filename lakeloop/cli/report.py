@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from lakeloop.cli.options import UseCase, open_use_case
-from lakeloop.cli.render import BAD, console, print_gate, table
+from lakeloop.cli.render import console, print_judged, table
 from lakeloop.contract import Contract
 from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
@@ -145,7 +144,7 @@ def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list["Se
 
 def _judge_later_months(settings: Settings, contract: Contract, record: "RunRecord") -> dict[str, list[float]]:
     """Judge the pushed model on later months with the generator's labels; accuracy curves for the report."""
-    from lakeloop.evaluation import baselines, generated_rows, seen_in_training, whose_truth
+    from lakeloop.evaluation import baselines, generated_rows
     from tfx_pipeline.validate import model_folder, validate_model
 
     folder = model_folder(settings, record.pushed_version)
@@ -160,11 +159,7 @@ def _judge_later_months(settings: Settings, contract: Contract, record: "RunReco
                 if name in found:
                     curves[name].append(found[name])
             if month in SHOWN_MONTHS:
-                print_gate(report, f"Version {folder.name} on month {month} ({contract.month_name(month)})")
-                console.print(whose_truth(settings, contract, month, oracle=True, rows=len(frame)))
-                seen = seen_in_training(settings, contract, folder.name, set(frame[contract.key.column]))
-                if seen:
-                    console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}", soft_wrap=True)
+                print_judged(settings, contract, report, folder.name, month, frame, oracle=True)
     return {name: values for name, values in curves.items() if values}
 
 

@@ -48,8 +48,9 @@ def find_deliveries(known: Sequence[DeliveryRecord], path: str) -> tuple[Deliver
     if not found and len(path) >= MIN_CHECKSUM:
         found = tuple(d for d in known if d.sha256.startswith(path.lower()))
     if not found:
-        newest = ", ".join(f"{d.source}/{d.file}" for d in known[-5:]) or "none yet"
-        raise NotFound(f"no file {path} was ever delivered; the newest deliveries are {newest}")
+        newest = ", ".join(f"{d.source}/{d.file}" for d in known[-5:])
+        there = f"the newest deliveries are {newest}" if newest else "`lakeloop lake ingest` takes what has landed"
+        raise NotFound(f"no file {path} was ever delivered; {there}")
     return found
 
 

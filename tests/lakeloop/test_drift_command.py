@@ -88,4 +88,4 @@ def test_where_nothing_was_ever_asked_there_is_nothing_to_judge_and_spark_is_not
     done = CliRunner().invoke(app, [command], env=environment)
     assert done.exit_code == 0 and told in done.output
     asked = CliRunner().invoke(app, ["drift", "--months", "3"], env=environment)
-    assert isinstance(asked.exception, NotFound) and "in months 3-3 yet" in str(asked.exception)
+    assert isinstance(asked.exception, NotFound) and "in month 3 yet" in str(asked.exception)
