@@ -20,7 +20,7 @@ _MAX_RANK = 64
 _MOST_ELEMENTS = 2**63 // 16
 """Of the widest type, so that no size in bytes overflows."""
 _WORTH_COPYING = 256
-"""Values from which on a copy of the bytes is quicker than a list."""
+"""Values from which on a copy of the bytes, or TensorFlow's own reader, is quicker than a list."""
 
 # type number -> (numpy type, field of the values, type the field's values have)
 _FIELDS: dict[int, tuple[type[np.generic], str, type[np.generic]]] = {
@@ -47,7 +47,11 @@ _BY_DTYPE = {np.dtype(dtype): (number, field) for number, (dtype, field, _) in _
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIELD_NUMBER = {name: field.number for name, field in tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name.items()}
 _COPIED = {"float_val", "double_val", "scomplex_val", "dcomplex_val"}
-"""Fields whose values stand in a message as in an array: copied whole, where a list takes ten times longer."""
+"""Fields whose values stand in a message as in an array: copied whole, where a list takes ten times longer.
+
+All others hold varints, of which those below _ONE_BYTE stand there as in an array of bytes.
+"""
+_ONE_BYTE = 128
 
 
 def to_array(proto: tensor_pb2.TensorProto, alias: str) -> np.ndarray:
@@ -67,6 +71,9 @@ def to_array(proto: tensor_pb2.TensorProto, alias: str) -> np.ndarray:
         if len(proto.tensor_content) != count * np.dtype(dtype).itemsize:
             raise _broken(alias)
         return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
+    if field not in _COPIED and _WORTH_COPYING <= count == len(getattr(proto, field)):
+        read: np.ndarray = tf.io.parse_tensor(proto.SerializeToString(), tf.as_dtype(proto.dtype)).numpy()
+        return read
     values = _values(proto, field, field_dtype)
     if field == "half_val":
         values = values.astype(np.uint16).view(dtype)
@@ -102,10 +109,12 @@ def fill_proto(proto: tensor_pb2.TensorProto, array: np.ndarray, as_content: boo
         flat = flat.view(np.float32)
     elif field == "dcomplex_val":
         flat = flat.view(np.float64)
-    if field in _COPIED and len(flat) >= _WORTH_COPYING:
-        proto.MergeFromString(_varint(_FIELD_NUMBER[field] << 3 | _BYTES) + _varint(flat.nbytes) + flat.tobytes())
-    else:
+    if len(flat) >= _WORTH_COPYING and field not in _COPIED and flat.min() >= 0 and flat.max() < _ONE_BYTE:
+        flat = flat.astype(np.uint8)
+    elif len(flat) < _WORTH_COPYING or field not in _COPIED:
         getattr(proto, field).extend(flat.tolist())
+        return
+    proto.MergeFromString(_varint(_FIELD_NUMBER[field] << 3 | _BYTES) + _varint(flat.nbytes) + flat.tobytes())
 
 
 def _values(proto: tensor_pb2.TensorProto, field: str, dtype: type[np.generic]) -> np.ndarray:

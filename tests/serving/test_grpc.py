@@ -272,6 +272,32 @@ def test_many_values_come_back_as_they_were_sent(stub: Any, dtype: tf.DType, fie
     np.testing.assert_array_equal(tf.make_ndarray(got), values)
 
 
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("int8", "int_val"), ("uint8", "int_val"), ("int32", "int_val"), ("int64", "int64_val"),
+        ("uint32", "uint32_val"), ("uint64", "uint64_val"), ("bool", "bool_val"), ("half", "half_val"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("most", [1, 127, 128, None])
+def test_many_whole_numbers_come_back_as_they_were_sent(stub: Any, name: str, field: str, most: int | None) -> None:
+    """Up to 127 in one byte each; then with all that the type can be, below zero too."""
+    dtype = tf.half if name == "half" else tf.as_dtype(name)
+    if name == "half":
+        values = np.linspace(0, most or -60_000, 1000).astype(np.float16)
+    else:
+        lowest, highest = (0, 1) if name == "bool" else (int(dtype.min), int(dtype.max))
+        low, top = (lowest, highest) if most is None else (0, min(highest, most))
+        values = np.array([low + (top - low) * step // 999 for step in range(1000)], dtype.as_numpy_dtype)
+    sent = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum)
+    for size in (10, 100):
+        sent.tensor_shape.dim.add(size=size)
+    getattr(sent, field).extend(values.view(np.uint16).tolist() if name == "half" else values.tolist())
+    (got,) = stub.Predict(predict_request(f"echo_{name}", default=sent)).outputs.values()
+    assert len(getattr(got, field)) == 1000, "TensorFlow Serving answers in the field of the type"
+    np.testing.assert_array_equal(tf.make_ndarray(got), values.reshape(10, 100))
+
+
 def test_typed_fields_take_about_as_long_as_packed_bytes(stub: Any) -> None:
     """Ten times longer when each value becomes a Python object."""
     values = np.linspace(-1, 1, 1_000_000).astype(np.float32)
