@@ -53,8 +53,24 @@ class Batcher:
     def run(
         self, signature: Signature, inputs: Arrays, outputs: Sequence[str] | None, deadline: float | None
     ) -> Arrays:
-        """As `SavedModel.run`, in a batch with what others ask. Raises RequestError."""
-        task = _Task(inputs, self._size(inputs), deadline)
+        """As `SavedModel.run`, in a batch with what others ask, or in several batches. Raises RequestError."""
+        size, most = self._size(inputs), self._parameters.max_execution_size
+        if size <= most:
+            return self._run_in_batch(signature, inputs, size, outputs, deadline)
+        pieces: list[Arrays] = []
+        for start in range(0, size, most):
+            rows = {name: array[start : start + most] for name, array in inputs.items()}
+            count = min(most, size - start)
+            pieces.append(_checked(self._run_in_batch(signature, rows, count, outputs, deadline), count))
+        try:
+            return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+        except ValueError as exc:  # rows of another length in each piece
+            raise invalid(f"The outputs of a request that was split cannot be put together: {exc}") from None
+
+    def _run_in_batch(
+        self, signature: Signature, inputs: Arrays, size: int, outputs: Sequence[str] | None, deadline: float | None
+    ) -> Arrays:
+        task = _Task(inputs, size, deadline)
         key = (signature.name, None if outputs is None else tuple(sorted(outputs)), self._row_shapes(inputs))
         batch, is_first = self._join(key, task)
         if is_first:
@@ -86,7 +102,7 @@ class Batcher:
         """The batch the task is in now, and whether it is the first one there."""
         with self._lock:
             batch = self._open.get(key)
-            if batch is not None and batch.size + task.size > self._parameters.max_batch_size:
+            if batch is not None and batch.size + task.size > self._parameters.max_execution_size:
                 batch.is_full.set()
                 batch = None
             is_first = batch is None
@@ -99,7 +115,7 @@ class Batcher:
                 batch = self._open[key] = _Batch()
             batch.tasks.append(task)
             batch.size += task.size
-            if batch.size >= self._parameters.max_batch_size:
+            if batch.size >= self._parameters.max_execution_size:
                 batch.is_full.set()
                 self._open.pop(key)
             return batch, is_first
@@ -128,13 +144,7 @@ class Batcher:
         deadlines = [task.deadline for task in tasks if task.deadline is not None]
         deadline = max(deadlines) if len(deadlines) == len(tasks) else None
         merged = {name: self._merged([task.inputs[name] for task in tasks], missing) for name in tasks[0].inputs}
-        found = self._run(signature, merged, outputs, deadline)
-        if any(array.ndim == 0 or len(array) != batch.size + missing for array in found.values()):
-            raise RequestError(
-                Code.FAILED_PRECONDITION,
-                "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
-                "tensors",
-            )
+        found = _checked(self._run(signature, merged, outputs, deadline), batch.size + missing)
         ends = np.cumsum([task.size for task in tasks]).tolist()
         return [
             {name: array[end - task.size : end] for name, array in found.items()}
@@ -147,6 +157,17 @@ class Batcher:
             shape = [max(array.shape[axis] for array in arrays) for axis in range(1, arrays[0].ndim)]
             arrays = [_padded(array, shape) for array in arrays]
         return np.concatenate([*arrays, *[arrays[-1][:1]] * missing])
+
+
+def _checked(found: Arrays, rows: int) -> Arrays:
+    """The outputs, if each has so many rows."""
+    if any(array.ndim == 0 or len(array) != rows for array in found.values()):
+        raise RequestError(
+            Code.FAILED_PRECONDITION,
+            "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
+            "tensors",
+        )
+    return found
 
 
 def _padded(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:

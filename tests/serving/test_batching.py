@@ -75,6 +75,33 @@ def test_an_output_that_has_no_row_for_each_of_the_batch_is_refused(batching: Ru
     assert "0th dimension does not equal the sum of the 0th dimension sizes" in answer.json()["error"]
 
 
+@pytest.fixture(scope="module")
+def splitting(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Requests have ten rows at most, and four are run at a time."""
+    file = tmp_path_factory.mktemp("splitting") / "parameters"
+    file.write_text(
+        "max_batch_size { value: 10 } enable_large_batch_splitting { value: true } "
+        "max_execution_batch_size { value: 4 }"
+    )
+    flags = ("--enable_batching", f"--batching_parameters_file={file}")
+    models = {name: saved_models / name for name in ("batch_size", "uneven")}
+    with running_server(models, flags=flags) as running:
+        yield running
+
+
+def test_a_large_request_is_split_where_the_parameters_say_so(splitting: RunningServer) -> None:
+    found = ask(splitting, [float(number) for number in range(10)]).json()["predictions"]
+    assert [row["x"] for row in found] == list(range(10)), "in their order"
+    assert [row["rows"] for row in found] == [4] * 8 + [2] * 2
+    assert ask(splitting, [1.0] * 11).json() == {"error": "Task size 11 is larger than maximum input batch size 10"}
+
+
+def test_a_split_request_whose_outputs_have_no_row_each_is_refused(splitting: RunningServer) -> None:
+    answer = ask(splitting, [1.0] * 9, "uneven")
+    assert answer.status_code == 400
+    assert "0th dimension does not equal the sum of the 0th dimension sizes" in answer.json()["error"]
+
+
 def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
     file = tmp_path / "parameters"
     file.write_text("pad_variable_length_inputs: true")
@@ -87,7 +114,10 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
         ("max_batch: 3", 'no field named "max_batch"'),
         ("max_batch_size { value: 0 }", "max_batch_size must be positive, not 0"),
         ("allowed_batch_sizes: 4 allowed_batch_sizes: 2", "allowed_batch_sizes must rise and end with max_batch_size"),
-        ("enable_large_batch_splitting { value: true }", "enable_large_batch_splitting is not supported"),
+        (
+            "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 1001 }",
+            "max_execution_batch_size, 1001, is larger than max_batch_size, 1000",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_is_wrong_use(tmp_path: Path, text: str, error: str) -> None:
