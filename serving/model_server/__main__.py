@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lakeloop.errors import LakeloopError, WrongUse
 from serving.model_server import server
-from serving.model_server.flags import add_flags, options_of
+from serving.model_server.flags import add_flags, options_of, refuse_missing
 from serving.model_server.model_config import ModelConfig, newest_of, read_config
 
 
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--grpc-port", type=int, default=8500, help="gRPC port; 0 takes any free one")
     parser.add_argument("--poll-seconds", type=float, default=1.0, help="how often to look for new versions")
     add_flags(parser)
-    flags = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # a row of a small network takes a third less without, and the sums are those of training, which has it off too
@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     # TensorFlow loads Keras if it finds it; a server runs graphs, and starts a third sooner without
     sys.modules.setdefault("keras", None)  # type: ignore[arg-type]
     try:
+        refuse_missing(given)
+        flags = parser.parse_args(given)
         options = options_of(flags, flags.host, flags.port, flags.grpc_port, flags.poll_seconds)
         server.serve(_models(flags), options, _announce, flags.model_config or flags.model_config_file)
     except LakeloopError as exc:

@@ -13,9 +13,34 @@ from typing import Any, NoReturn
 
 from lakeloop.errors import WrongUse
 from serving.model_server.batching_parameters import BatchingParameters, read_batching_parameters
+from serving.model_server.config_files import METRICS_PATH, read_metrics_path, read_tls
 from serving.model_server.options import MOST_MEGABYTES, LoadOptions, Options
 
 _DEFAULTS = Options()
+_ELSEWHERE = {
+    "platform_config_file": "models are SavedModels, run by TensorFlow",
+    "prefer_tflite_model": "models are SavedModels, run by TensorFlow",
+    "num_tflite_pools": "models are SavedModels, run by TensorFlow",
+    "num_tflite_interpreters_per_pool": "models are SavedModels, run by TensorFlow",
+    "tensorflow_session_config_file": "of a session --tensorflow_intra_op_parallelism alone can be set",
+    "tensorflow_inter_op_parallelism": "of a session --tensorflow_intra_op_parallelism alone can be set",
+    "per_process_gpu_memory_fraction": "it computes on processors",
+    "xla_cpu_compilation_enabled": "graphs are run as they were saved",
+    "xla_gpu_compilation_enabled": "it computes on processors",
+    "mixed_precision": "graphs are run as they were saved",
+    "skip_initialize_tpu": "it computes on processors",
+    "use_alts_credentials": "--ssl_config_file encrypts gRPC",
+    "num_load_threads": "versions are loaded one after the other, beside those that serve",
+    "num_unload_threads": "a version is freed when its last request is answered",
+    "flush_filesystem_caches": "the system keeps the files it has read for as long as there is room",
+    "remove_unused_fields_from_bundle_metagraph": "metadata are shown as they were saved",
+    "enable_signature_method_name_check": "a signature serves an API if its inputs and outputs have that API's names",
+    "enable_per_model_batching_parameters": "--batching_parameters_file holds for all models",
+    "thread_pool_factory_config_file": "--rest_api_num_threads and --grpc_max_threads set the threads",
+    "enable_profiler": "--monitoring_config_file says where the metrics are",
+    "version": "`uv pip show lakeloop` tells it",
+}
+"""TensorFlow Serving's other flags, and what there is here instead."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +91,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--model_config_file_poll_wait_seconds", type=float, default=0.0,
         help="how often to look whether the model config file has changed; 0: never",
     )  # fmt: skip
+    group.add_argument("--monitoring_config_file", type=Path, help="where metrics are: MonitoringConfig as text")
+    group.add_argument("--ssl_config_file", type=Path, help="TLS for gRPC: SSLConfig as text")
     own = parser.add_argument_group("flags that TensorFlow Serving has not")
     own.add_argument(
         "--max_request_megabytes", type=int, default=MOST_MEGABYTES,
@@ -75,7 +102,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def options_of(flags: argparse.Namespace, host: str, port: int, grpc_port: int, poll_seconds: float) -> Options:
     """What the flags say, beside what every command has options of its own for. Raises WrongUse."""
-    poll = flags.file_system_poll_wait_seconds
+    poll, monitoring = flags.file_system_poll_wait_seconds, flags.monitoring_config_file
     return Options(
         host=host,
         port=port if flags.rest_api_port is None else flags.rest_api_port,
@@ -92,6 +119,8 @@ def options_of(flags: argparse.Namespace, host: str, port: int, grpc_port: int, 
         grpc_health=flags.enable_grpc_healthcheck_service,
         tensor_content=flags.enable_serialization_as_tensor_content,
         any_labels=flags.allow_version_labels_for_unavailable_models,
+        metrics_path=METRICS_PATH if monitoring is None else read_metrics_path(monitoring),
+        tls=None if flags.ssl_config_file is None else read_tls(flags.ssl_config_file),
         load=LoadOptions(
             tags=tuple(tag for tag in flags.saved_model_tags.split(",") if tag),
             warm_up_times=max(1, flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0,
@@ -114,9 +143,18 @@ def _batching(flags: argparse.Namespace) -> BatchingParameters | None:
 
 def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
     """The flags among the arguments of a command that has options of its own. Raises WrongUse for anything else."""
+    refuse_missing(arguments)
     parser = _Parser(prog=command, add_help=False, allow_abbrev=False)
     add_flags(parser)
     return parser.parse_args(list(arguments))
+
+
+def refuse_missing(arguments: Sequence[str]) -> None:
+    """Raises WrongUse, with what there is instead, for a flag that TensorFlow Serving has and this server has not."""
+    for argument in arguments:
+        name = argument.removeprefix("--").partition("=")[0]
+        if argument.startswith("--") and name in _ELSEWHERE:
+            raise WrongUse(f"--{name} is a flag of TensorFlow Serving that this server has not: {_ELSEWHERE[name]}.")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import grpc
 
 from lakeloop.http_server import AddressTaken
+from serving.model_server.config_files import Tls
 from serving.model_server.health import health_handler
 from serving.model_server.options import Options
 from serving.model_server.status import Code, RequestError, too_late
@@ -83,7 +84,10 @@ class GrpcServer:
 
     def _listen(self, address: str) -> None:
         try:
-            self._server.add_insecure_port(address)
+            if self._options.tls is None:
+                self._server.add_insecure_port(address)
+            else:
+                self._server.add_secure_port(address, _credentials(self._options.tls))
         except RuntimeError:
             raise AddressTaken(
                 f"the model server cannot listen on {address} for gRPC; give another gRPC port (0 takes any free one) "
@@ -95,6 +99,12 @@ class GrpcServer:
         self._server.stop(grace).wait()
         self._pool.shutdown(wait=False)
         self._status_pool.shutdown(wait=False)
+
+
+def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    return grpc.ssl_server_credentials(
+        [(tls.key, tls.certificate)], root_certificates=tls.clients, require_client_auth=tls.verify_clients
+    )
 
 
 class _Methods:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lakeloop.errors import WrongUse
 from serving.model_server.batching_parameters import BatchingParameters
+from serving.model_server.config_files import METRICS_PATH, Tls
 
 THREADS = 4 * (os.cpu_count() or 1)
 MOST_MEGABYTES = 256
@@ -44,7 +45,8 @@ class Options:
     all; `rest_seconds` is the time an inference over REST has (0: no end).
     `cors` lets pages of other origins ask; gRPC listens on the file `grpc_socket` too and has a health service with
     `grpc_health`; tensors are answered as packed bytes with `tensor_content`; with `any_labels` a reload may give a
-    label that is new to a version that is not loaded.
+    label that is new to a version that is not loaded. Metrics are at `metrics_path` ('': nowhere); gRPC is encrypted
+    with `tls`.
     """
 
     host: str = "127.0.0.1"
@@ -62,6 +64,8 @@ class Options:
     grpc_health: bool = False
     tensor_content: bool = False
     any_labels: bool = False
+    metrics_path: str = METRICS_PATH
+    tls: Tls | None = None
     load: LoadOptions = field(default_factory=LoadOptions)
 
     def __post_init__(self) -> None:

@@ -31,7 +31,6 @@ _CORS: Headers = (
     (b"access-control-allow-methods", b"POST, GET"),
     (b"access-control-allow-headers", b"Content-Type"),
 )
-METRICS_PATH = "/monitoring/prometheus/metrics"
 
 _JSON = b"application/json"
 _NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
@@ -50,6 +49,7 @@ class RestApi:
         self._threads = options.rest_threads
         self._seconds = options.rest_seconds
         self._most_bytes = options.most_bytes
+        self._metrics_path = options.metrics_path
         self._headers = _CORS if options.cors else ()
         self._workers: dict[str, Workers] = {}
 
@@ -67,7 +67,7 @@ class RestApi:
         else:
             if body is None:
                 return  # the client went away in the middle of its request
-            if path == METRICS_PATH:
+            if path == self._metrics_path and path:
                 await _respond(send, 200, b"text/plain", self._metrics.page(), False)
                 return
             if not routes.is_api_path(path):

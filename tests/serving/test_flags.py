@@ -1,5 +1,6 @@
 """TensorFlow Serving's flags, each by what it changes."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from serving.model_server.config_files import METRICS_PATH
 from serving.model_server.process import RunningServer, running_server
 from tests.waiting import eventually
 
@@ -142,10 +144,99 @@ def test_an_answer_without_a_body_arrives(server: RunningServer) -> None:
         (["--grpc_channel_arguments=many"], "many is not NAME=VALUE"),
         (["--no_such_flag=1"], "unrecognized arguments: --no_such_flag=1"),
         (["--max_request_megabytes=4096"], "--max_request_megabytes can be 2047 at most"),
+        (["--prefer_tflite_model"], "--prefer_tflite_model is a flag of TensorFlow Serving that this server has not:"),
     ],
 )
 def test_a_flag_that_cannot_be_is_wrong_use(flags: list[str], text: str) -> None:
     refused([sys.executable, "-m", "serving.model_server", "--model", "a=/nowhere", *flags], text)
+
+
+@pytest.mark.parametrize(
+    ("flag", "content", "text"),
+    [
+        ("monitoring_config_file", "prometheus { }", "holds no monitoring config, line:column 1:1"),
+        (
+            "monitoring_config_file", 'prometheus_config { enable: true path: "/v1/models" }',
+            "path must begin with / and not with /v1/",
+        ),
+        ("ssl_config_file", 'server_key: "/etc/key.pem"', "server_key must be PEM text itself, -----BEGIN …"),
+        ("ssl_config_file", 'server_key: "-----BEGIN" ', "server_cert must be PEM text itself"),
+        (
+            "ssl_config_file", 'server_key: "-----BEGIN" server_cert: "-----BEGIN" client_verify: true',
+            "custom_ca must be PEM text itself, -----BEGIN …, not a path; it is missing.",
+        ),
+        (
+            "ssl_config_file", 'server_key: "-----BEGIN" server_cert: "-----BEGIN"',
+            "there are no key and certificate that fit each other",
+        ),
+    ],
+)  # fmt: skip
+def test_a_config_file_that_cannot_be_is_wrong_use(tmp_path: Path, flag: str, content: str, text: str) -> None:
+    file = tmp_path / "file"
+    file.write_text(content)
+    refused([sys.executable, "-m", "serving.model_server", "--model", "a=/nowhere", f"--{flag}={file}"], text)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('prometheus_config { enable: true path: "/metrics" }', {"/metrics"}),
+        ("prometheus_config { enable: true }", {METRICS_PATH}),
+        ("prometheus_config { enable: false }", set()),
+        ("", set()),
+    ],
+)
+def test_metrics_are_where_the_monitoring_config_wants_them(
+    saved_models: Path, tmp_path: Path, content: str, found: set[str]
+) -> None:
+    file = tmp_path / "monitoring.config"
+    file.write_text(content)
+    models = {"half_plus": saved_models / "half_plus"}
+    with running_server(models, flags=(f"--monitoring_config_file={file}",)) as running:
+        answers = {path: httpx.get(f"{running.url}{path}") for path in ("/metrics", METRICS_PATH)}
+    assert {path for path, answer in answers.items() if answer.status_code == 200} == found
+    assert all(":tensorflow:serving:" in answers[path].text for path in found)
+
+
+def certificate(folder: Path) -> tuple[str, str]:
+    """Key and self-signed certificate of 127.0.0.1, as PEM."""
+    key, made = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return key.read_text(), made.read_text()
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_grpc_is_encrypted_and_asks_for_clients_certificates(saved_models: Path, tmp_path: Path, verify: bool) -> None:
+    """The client's certificate is the server's own here, which is its own authority."""
+    key, made = certificate(tmp_path)
+    file = tmp_path / "ssl.config"
+    quoted = [json.dumps(text) for text in (key, made, made)]
+    file.write_text(
+        "server_key: {} server_cert: {} custom_ca: {} ".format(*quoted) + f"client_verify: {verify}".lower()
+    )
+    own = (key.encode(), made.encode())
+    stranger = grpc.ssl_channel_credentials(made.encode())
+    known = grpc.ssl_channel_credentials(made.encode(), *own)
+    models = {"half_plus": saved_models / "half_plus"}
+    with running_server(models, flags=(f"--ssl_config_file={file}",)) as running:
+        for credentials, answers in ((known, True), (stranger, not verify), (None, False)):
+            channel = (
+                grpc.insecure_channel(running.grpc)
+                if credentials is None
+                else grpc.secure_channel(running.grpc, credentials)
+            )
+            with channel:
+                stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+                if answers:
+                    assert list(stub.Predict(request([2.0])).outputs["y"].float_val) == [4.0]
+                    continue
+                with pytest.raises(grpc.RpcError) as caught:
+                    stub.Predict(request([2.0]), timeout=10)
+                assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def test_lakeloop_serve_models_takes_the_same_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
