@@ -8,22 +8,24 @@ not appended is staged again.
 import logging
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Field, Schema, WriterProperties, write_deltalake
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as sf
+from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse.landing import Admission, DeliveryRecord, Layout, admit, collated
-from lakehouse.layout import glob_quoted, table_path, work_folder
+from lakehouse.landing import Admission, DeliveryRecord, admit, collated
+from lakehouse.layout import table_path, work_folder
 from lakehouse.ledger import batch_note, in_step, write_records, written_rows
 from lakehouse.provenance import corrected_since, months_of_batch
-from lakehouse.quoted_lines import LINE_BREAK
-from lakehouse.schema import bronze_columns, create_table
+from lakehouse.schema import KEEP_HISTORY, quoted
+from lakehouse.small_tables import column
+from lakehouse.split_lines import odd_part_rows, parts_of, split, split_rows
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.contract.sources import ANY_MONTH
@@ -31,12 +33,21 @@ from lakeloop.errors import LakeloopError
 from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
-OUTPUT_BYTES = 64 << 20
-# Spark's CSV parser gives up on a line of more; a line that has them must have as many bytes.
-MOST_FIELDS = 20_000
+ROW_GROUP = 250_000
+"""Rows that Spark's tasks can share a file by."""
 MONTHS_SHOWN = 3
 SPARK_ERRORS = (PySparkException, Py4JError)
 Step = Callable[[str], None]
+ORIGIN: tuple[Field, ...] = (
+    column("_rescued", "string", "the line, where it could not be split into its fields", nullable=True),
+    column("_flaw", "string", "why it could not", nullable=True),
+    column("_extra", "string", "values of columns that are not in the contract, as JSON", nullable=True),
+    column("_source_file", "string", "file the row came from", nullable=True),
+    column("_delivery", "long", "running number of the file within its source", nullable=True),
+    column("_line", "long", "line in the file, the header is line 1", nullable=True),
+    column("_ingested_at", "timestamp", nullable=True),
+    column("_batch", "long", "ingest that brought it; see deliveries", nullable=True),
+)
 Look = Callable[[Mapping[str, str]], Admission]
 
 
@@ -114,45 +125,58 @@ def _append(
     """One append of everything staged. What Spark cannot read is refused: then it is the append of a second look."""
     if not any(r.rows for r in admission.taken):
         return admission
-    columns = contract.sources[source].columns
-    create_table(
-        spark,
-        table_path(settings, "bronze", source),
-        bronze_columns(contract, source),
-        comment=f"As delivered: {contract.sources[source].description}",
-        statistics=["_batch", *(name for name in (contract.key.column,) if name in columns)],
-    )
+    spec = contract.sources[source]
     try:
-        _write(spark, contract, settings, source, admission)
+        folder = split(spark, spec, admission)
     except SPARK_ERRORS:
         unreadable = _unreadable(spark, contract, source, admission)
         if not unreadable:
             raise
         admission = look(unreadable)
-        if any(r.rows for r in admission.taken):
-            _write(spark, contract, settings, source, admission)
+        if not any(r.rows for r in admission.taken):
+            return admission
+        folder = split(spark, spec, admission)
+    _write(contract, settings, source, admission, folder)
     _check(settings, source, admission)
     return admission
 
 
-def _write(spark: SparkSession, contract: Contract, settings: Settings, source: str, admission: Admission) -> None:
-    files = {layout: _parts(folder) for layout, folder in admission.layouts.items()}
-    rows = _union(
-        [
-            _rows(spark, contract, source, admission, layout, str(admission.layouts[layout]))
-            for layout in files
-            if files[layout]
-        ]
+def _write(contract: Contract, settings: Settings, source: str, admission: Admission, folder: Path) -> None:
+    """Append what was split into `folder` as one batch, by a commit that names its files."""
+    spec, record = contract.sources[source], admission.verdicts[0]
+    bounds = ["_batch", *(name for name in (contract.key.column,) if name in spec.columns)]
+    table = DeltaTable.create(
+        table_path(settings, "bronze", source),
+        bronze_schema(spec.columns),
+        mode="ignore",
+        description=f"As delivered: {spec.description}",
+        configuration={**KEEP_HISTORY, "delta.dataSkippingStatsColumns": ",".join(map(quoted, bounds))},
     )
-    record = admission.verdicts[0]
-    at = sf.lit(record.ingested_at).cast("timestamp")
-    rows = rows.withColumns({"_ingested_at": at, "_batch": sf.lit(record.batch).cast("bigint")})
-    parts = [part for found in files.values() for part in found]
-    tasks = max(1, min(len(parts), sum(p.stat().st_size for p in parts) // OUTPUT_BYTES + 1))
-    rows.coalesce(tasks).write.format("delta").mode("append").options(
-        mergeSchema="true",
-        userMetadata=batch_note(admission.verdicts, read_clock(settings)),
-    ).save(table_path(settings, "bronze", source))
+    schema = pa.schema(bronze_schema(spec.columns))
+    at = pa.scalar(record.ingested_at, schema.field("_ingested_at").type)
+    batch = pa.scalar(record.batch, pa.int64())
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for rows in split_rows(spec.columns, admission, folder):
+            given = [rows[name] for name in schema.names[:-2]]
+            ours = [pa.repeat(value, rows.num_rows) for value in (at, batch)]
+            yield pa.RecordBatch.from_arrays(given + ours, schema=schema)
+
+    write_deltalake(
+        table,
+        pa.RecordBatchReader.from_batches(schema, batches()),
+        mode="append",
+        schema_mode="merge",  # the contract may have got columns
+        writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP),
+        commit_properties=CommitProperties(
+            custom_metadata={"userMetadata": batch_note(admission.verdicts, read_clock(settings))}
+        ),
+    )
+
+
+def bronze_schema(columns: Sequence[str]) -> Schema:
+    """Delivered columns as strings and where each row came from."""
+    return Schema([*(column(name, "string", nullable=True) for name in columns), *ORIGIN])
 
 
 def _check(settings: Settings, source: str, admission: Admission) -> None:
@@ -171,10 +195,10 @@ def _unreadable(spark: SparkSession, contract: Contract, source: str, admission:
     failed = {}
     for number, record in enumerate(admission.taken, admission.first):
         for layout, folder in admission.layouts.items():
-            if not (parts := _parts(folder, f"*.{number:08d}.*")):
+            if not (parts := parts_of(folder, f"*.{number:08d}.*")):
                 continue
             try:
-                _without_writing(_rows(spark, contract, source, admission, layout, *map(str, parts)))
+                _without_writing(odd_part_rows(spark, contract.sources[source], admission, layout, *map(str, parts)))
             except SPARK_ERRORS as error:
                 if "No space left on device" in str(error):
                     return {}
@@ -198,26 +222,6 @@ def _cause(error: Exception) -> str:
     return (causes or lines or [type(error).__name__])[-1 if causes else 0][:200]
 
 
-def _parts(folder: Path, pattern: str = "*") -> list[Path]:
-    return sorted(p for p in folder.glob(pattern) if p.stat().st_size)
-
-
-def _rows(
-    spark: SparkSession, contract: Contract, source: str, admission: Admission, layout: Layout, *paths: str
-) -> DataFrame:
-    spec = contract.sources[source]
-    lines = _one_file_a_partition(spark).read.text([glob_quoted(path) for path in paths], lineSep="\n")
-    files = [r.file for r in admission.taken]
-    return bronze_rows(lines, layout, spec.columns, spec.separator, files, admission.first)
-
-
-def _union(frames: list[DataFrame]) -> DataFrame:
-    rows = frames[0]
-    for frame in frames[1:]:
-        rows = rows.unionByName(frame)
-    return rows
-
-
 def _other_months(contract: Contract, settings: Settings, source: str, admission: Admission) -> list[str]:
     """A notice for each file whose rows belong to another month than its name says."""
     spec, column = contract.sources[source], contract.event_time.column
@@ -238,80 +242,3 @@ def _other_months(contract: Contract, settings: Settings, source: str, admission
                 )
             )
     return collated(told)
-
-
-def bronze_rows(
-    lines: DataFrame, layout: Layout, columns: tuple[str, ...], separator: str, files: Sequence[str], first: int
-) -> DataFrame:
-    """Lines of staged parts (column `value`, one partition a part) -> the contract's columns as strings.
-
-    `files` are named by number, from `first` on, in the names of their parts.
-
-    A line that cannot be split into the header's fields gets `_flaw` (why) and `_rescued` (the line) and no values.
-    """
-    header = layout.header
-    name, number = sf.col("_metadata.file_name"), sf.col("_delivery")
-    position = sf.monotonically_increasing_id().bitwiseAND(sf.lit((1 << 33) - 1))
-    value = sf.replace("value", sf.lit(LINE_BREAK.decode()), sf.lit("\n")) if layout.quoted else sf.col("value")
-    numbered = lines.select(
-        value.alias("value"),
-        name.substr(14, 8).cast("bigint").alias("_delivery"),
-        (name.substr(1, 12).cast("bigint") + position).alias("_line"),
-        (name.substr(23, 1) == "1").alias("_cut"),
-    ).where("value != ''")
-    fields = [f"c{i}" for i in range(len(header))]
-    options = {"sep": separator, "quote": '"', "escape": '"', "mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_bad"}
-    schema = ", ".join(f"{f} string" for f in fields) + ", _bad string"
-    too_many = (sf.octet_length("value") >= MOST_FIELDS) & (_separators(sf.col("value"), separator) >= MOST_FIELDS)
-    parsed = numbered.withColumn("_too_many", too_many)
-    parsed = parsed.withColumn("row", sf.from_csv(sf.when(~sf.col("_too_many"), sf.col("value")), schema, options))
-    # One literal, however many files there are; a file name cannot hold a slash.
-    names = sf.split(sf.lit("/".join(files)), "/")
-    flaw = (
-        sf.when(sf.col("_cut"), "the line has no line end, it may be cut off")
-        .when(~sf.is_valid_utf8("value"), "the line is not valid UTF-8")
-        .when(sf.col("_too_many") | sf.col("row._bad").isNotNull(), _wrong_count(separator, len(header)))
-    )
-    judged = parsed.withColumn("_flaw", flaw)
-    position_of = {column: header.index(column) for column in columns}
-    whole = sf.col("_flaw").isNull()
-    values = [sf.when(whole, sf.col(f"row.c{position_of[c]}")).alias(c) for c in columns]
-    return judged.select(
-        *values,
-        sf.when(~whole, sf.make_valid_utf8("value")).alias("_rescued"),
-        "_flaw",
-        sf.when(whole, _extra(header, columns)).alias("_extra"),
-        sf.get(names, number - first).alias("_source_file"),
-        "_delivery",
-        "_line",
-    )
-
-
-def _wrong_count(separator: str, expected: int) -> Column:
-    count = _separators(sf.regexp_replace("value", '"[^"]*"', ""), separator) + 1
-    noun = sf.when(count == 1, " field, ").otherwise(" fields, ")
-    return (
-        sf.when(count != expected, sf.concat(sf.lit("the line has "), count, noun, sf.lit(f"{expected} expected")))
-        .when(sf.col("_too_many"), f"the line has more than {MOST_FIELDS:,} separators inside quotes")
-        .otherwise("the line's quotes do not match")
-    )
-
-
-def _separators(text: Column, separator: str) -> Column:
-    return sf.length(text) - sf.length(sf.replace(text, sf.lit(separator), sf.lit("")))
-
-
-def _extra(header: tuple[str, ...], columns: tuple[str, ...]) -> Column:
-    extra = [(i, name) for i, name in enumerate(header) if name not in columns]
-    if not extra:
-        return sf.lit(None).cast("string")
-    pairs = [piece for i, name in extra for piece in (sf.lit(name), sf.col(f"row.c{i}"))]
-    return sf.to_json(sf.create_map(*pairs))
-
-
-def _one_file_a_partition(spark: SparkSession) -> SparkSession:
-    """A session of its own for it: line numbers count rows within a partition, so no part may be split or share one."""
-    session = spark.newSession()
-    for key in ("spark.sql.files.maxPartitionBytes", "spark.sql.files.openCostInBytes"):
-        session.conf.set(key, "1t")
-    return session

@@ -174,5 +174,7 @@ def _written(history: Iterable[Mapping[str, Any]]) -> dict[int, int]:
     for commit in history:
         batch = note_of(commit).get("batch")
         if batch is not None:
-            rows[batch] = rows.get(batch, 0) + int(commit.get("operationMetrics", {}).get("numOutputRows", 0))
+            metrics = commit.get("operationMetrics", {})
+            count = metrics.get("num_added_rows", metrics.get("numOutputRows", 0))  # older releases wrote by Spark
+            rows[batch] = rows.get(batch, 0) + int(count)
     return rows

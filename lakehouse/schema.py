@@ -31,24 +31,6 @@ def literal(value: object) -> str:
     return f"{value!r}D" if isinstance(value, float) else repr(value)
 
 
-def bronze_columns(contract: Contract, source: str) -> str:
-    """Delivered columns as strings and where each row came from."""
-    delivered = [f"{quoted(name)} string" for name in contract.sources[source].columns]
-    return ", ".join(
-        [
-            *delivered,
-            "_rescued string COMMENT 'the line, where it could not be split into its fields'",
-            "_flaw string COMMENT 'why it could not'",
-            "_extra string COMMENT 'values of columns that are not in the contract, as JSON'",
-            "_source_file string COMMENT 'file the row came from'",
-            "_delivery bigint COMMENT 'running number of the file within its source'",
-            "_line bigint COMMENT 'line in the file, the header is line 1'",
-            "_ingested_at timestamp",
-            "_batch bigint COMMENT 'ingest that brought it; see deliveries'",
-        ]
-    )
-
-
 def silver_columns(contract: Contract, source: str) -> str:
     """Typed columns, none of them nullable, with the contract's descriptions; then where the row came from."""
     typed = [column_sql(name, column) for name, column in contract.columns_of(source).items()]

@@ -13,17 +13,21 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse import bronze
+from lakehouse import odd_lines
 from lakehouse.bronze import LandingReport, land
 from lakehouse.landing import DeliveryRecord
 from lakehouse.layout import work_folder
 from lakehouse.ledger import LEDGER, TABLE, write_records
 from lakehouse.provenance import deliveries
-from lakehouse.schema import bronze_columns, create_table
+from lakehouse.schema import create_table
 from lakeloop.errors import LakeloopError
 from tests.lakehouse.conftest import Lake, claims, open_lake
 
 HEADER = "policy_id;risk\n"
+BRONZE_OF_SPARK = (
+    "policy_id string, risk string, _rescued string, _flaw string, _extra string, _source_file string, "
+    "_delivery bigint, _line bigint, _ingested_at timestamp, _batch bigint"
+)
 
 
 class Crash(BaseException):
@@ -208,7 +212,7 @@ def test_an_older_release_s_interrupted_batch_is_finished_or_begun_again(
     pending.write_text(json.dumps({"records": [record | times], "layouts": gone}))
     if appended:
         path = str(lake.folder("bronze/claims"))
-        create_table(spark, path, bronze_columns(lake.contract, "claims"))
+        create_table(spark, path, BRONZE_OF_SPARK, statistics=("_batch", "policy_id"))
         rows = spark.sql(
             "SELECT policy_id, '1' AS risk, 'claims-2023-01.csv' AS _source_file, 1L AS _delivery, line AS _line, "
             "1L AS _batch FROM VALUES ('2023-01-0000', 2L), ('2023-01-0001', 3L) AS t(policy_id, line)"
@@ -219,6 +223,9 @@ def test_an_older_release_s_interrupted_batch_is_finished_or_begun_again(
     states = [(r.file, r.state, r.batch) for r in take(lake).records]
     assert states[0] == ("claims-2023-01.csv", "taken", 1)
     assert taken(lake) == in_bronze(lake) == {("claims-2023-01.csv", 1): 2}
+    lake.deliver("claims", "claims-2023-02.csv", claims("2023-02", 3))
+    assert [(r.state, r.rows) for r in take(lake).records] == [("taken", 1)]
+    assert lake.ingest().sources[1].silver_inserted == 3
 
 
 def test_a_ledger_that_spark_made_is_read_and_written_on(claimed: Lake) -> None:
@@ -252,7 +259,7 @@ def test_new_bronze_tables_keep_bounds_of_batch_and_key(claimed: Lake) -> None:
 def test_a_file_that_spark_cannot_read_is_refused_and_the_others_are_taken(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bronze, "MOST_FIELDS", 1_000_000)  # beyond what Spark's parser can take
+    monkeypatch.setattr(odd_lines, "MOST_FIELDS", 1_000_000)  # beyond what Spark's parser can take
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 1, 2))
     lake.deliver("claims", "claims-2023-02.csv", HEADER + ";" * 30_000 + "\n")
     lake.deliver("claims", "claims-2023-03.csv", claims("2023-03", 3))
