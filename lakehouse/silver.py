@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.util import hash_array
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
@@ -33,8 +36,6 @@ REJECTS_SCHEMA = (
 LATER_REJECTS_COLUMNS = ("value string COMMENT 'what the reason is about, as delivered'",)
 """Added to tables that an older release made; null in their old rows."""
 TOP_REASONS = 5
-SORTED_AT_ONCE = 200_000
-"""Rows whose doubles are found by sorting them; in more, a look at their keys' hashes first is cheaper."""
 
 
 @dataclass
@@ -78,7 +79,8 @@ def refine(spark: SparkSession, contract: Contract, settings: Settings, source: 
         first = max(done.batch + 1, min(file.lowest["_batch"] for file in new))
         with commit_note(session, {"bronze": {source: version}, "batches": [first, last]}):
             rows = bronze_frame(session, contract, settings, source, version).where(sf.col("_batch") > done.batch)
-            _write(rows, new, contract, settings, source, report, (first, last))
+            doubles = _has_doubles(settings, source, contract.key.column, version, done.batch)
+            _write(rows, new, doubles, contract, settings, source, report, (first, last))
     write_json(progress_path(settings, source), {"version": version, "batch": last})
     log.info("event=refined source=%s inserted=%d updated=%d rejected=%d", source, report.inserted, report.updated,
              report.rejected)  # fmt: skip
@@ -136,16 +138,17 @@ def _looked_up_by(contract: Contract, source: str) -> tuple[str, ...]:
 def _write(
     rows: DataFrame,
     files: Sequence[DataFile],
+    doubles: bool,
     contract: Contract,
     settings: Settings,
     source: str,
     report: SilverReport,
     batches: tuple[int, int],
 ) -> None:
-    """Write new rows of bronze, which stand in `files`, into silver and rejects."""
+    """Write new rows of bronze, which stand in `files`, into silver and rejects; `doubles`: a key may have several."""
     key, delivered = contract.key.column, sum(file.rows for file in files)
     clean, refused = good_rows(rows, contract, source), rejects(bad_rows(rows, contract, source), contract, source)
-    if delivered <= SORTED_AT_ONCE or _has_doubles(rows, key):
+    if doubles:
         suspects = ranked_by_key(rows.where(is_good(contract, source)), key)
         refused = refused.unionByName(rejects(repeated_in_file(suspects, key), contract, source))
         clean = newest_by_key(ranked_by_key(clean, key))
@@ -159,14 +162,23 @@ def _write(
         write_rejects(refused, settings, source, report, batches)
 
 
-def _has_doubles(rows: DataFrame, key: str) -> bool:
-    """Whether a key seems to stand in the rows twice.
+def _has_doubles(settings: Settings, source: str, key: str, version: int, batch: int) -> bool:
+    """Whether a key seems to stand twice in the rows that bronze got after a batch.
 
-    Reads one column and compares hashes: a collision, or a double that is bad anyway, only costs the longer way.
+    Reads one column and compares hashes, eight bytes a row: a collision, or a double that is bad anyway, only costs the
+    longer way.
     """
-    hashed = rows.select(sf.xxhash64(quoted(key)).alias("hash"), quoted(key))
-    counts = hashed.groupBy("hash").agg(sf.count(quoted(key)).alias("keys"))
-    return (counts.agg(sf.max("keys")).collect()[0][0] or 0) > 1
+    table = open_lake_table(settings, f"bronze/{source}", version)
+    if table is None or key not in (field.name for field in table.schema().fields):
+        return False
+    found = dataset_of(table).to_batches(columns=[key], filter=pc.field("_batch") > batch)
+    hashes = np.concatenate([_hashes(rows[key].drop_null()) for rows in found] or [np.empty(0, np.uint64)])
+    hashes.sort()
+    return bool(np.any(hashes[1:] == hashes[:-1]))
+
+
+def _hashes(texts: pa.Array) -> np.ndarray:
+    return hash_array(texts.to_numpy(zero_copy_only=False), categorize=False)
 
 
 def ranked_by_key(rows: DataFrame, key: str) -> DataFrame:

@@ -7,7 +7,6 @@ import random
 import shutil
 from pathlib import Path
 
-import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
@@ -98,10 +97,7 @@ def test_a_lake_whose_silver_was_read_by_a_stream_goes_on_where_that_stopped(sma
     assert not checkpoint.exists()
 
 
-def test_many_rows_are_looked_through_for_doubles_before_they_are_sorted(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lakehouse.silver.SORTED_AT_ONCE", 2)
+def test_rows_are_looked_through_for_doubles_before_they_are_sorted(lake: Lake) -> None:
     lake.deliver("policies", "policies-2023-01.csv", HEADER + "".join(policy("2023-01", n) for n in range(5)))
     assert taken(lake.ingest()) == (5, 0)
     rows = "".join(policy("2023-02", n) for n in (0, 1, 1, 2))
