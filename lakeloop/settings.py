@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakeloop.errors import WrongUse
 
-NOT_IN_PATHS = "%[]\\^|"
+NOT_IN_PATHS = "%[]\\^|#?"
+"""Delta's library fails below folders with these in their name, or, as with the last two, finds no history there."""
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -155,13 +156,13 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def check_home(settings: Settings) -> None:
-    """Raises WrongUse if the home is no folder, or the lake would lie where Delta's library cannot write."""
+    """Raises WrongUse if the home is no folder, or the lake would lie where Delta's library fails."""
     if settings.home.exists() and not settings.home.is_dir():
         raise WrongUse(f"LAKELOOP_HOME is {settings.home}, which is not a folder; set it to one, existing or new")
     path = settings.area("lake")
     found = sorted({character for character in path if character in NOT_IN_PATHS})
     if found and "://" not in path:
         raise WrongUse(
-            f"the lake would be at {path}, and Delta tables cannot be written below a folder with {' or '.join(found)} "
+            f"the lake would be at {path}, and Delta tables cannot be kept below a folder with {' or '.join(found)} "
             "in its name; set LAKELOOP_HOME (or LAKELOOP_LAKE) to another one"
         )

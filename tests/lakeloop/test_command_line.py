@@ -81,12 +81,18 @@ def test_without_a_pushed_model_a_sentence_names_the_remedy(lakeloop: Run, argum
     assert "lakeloop train" in answer.stderr and "Traceback" not in answer.stderr
 
 
-def test_a_home_that_delta_cannot_write_to_is_refused_before_anything_starts(lakeloop: Run, tmp_path: Path) -> None:
-    answer = lakeloop("lake", "ingest", LAKELOOP_HOME=str(tmp_path / "my [home] 100%"))
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("my [home] 100%", "% or [ or ]"), ("home #1", "#"), ("home?", "?"), ("a|b^c\\d", "\\ or ^ or |")],
+)
+def test_a_home_that_delta_cannot_write_to_is_refused_before_anything_starts(
+    lakeloop: Run, tmp_path: Path, name: str, found: str
+) -> None:
+    answer = lakeloop("lake", "ingest", LAKELOOP_HOME=str(tmp_path / name))
     assert answer.returncode == 2
     text = " ".join(answer.stderr.split())
-    assert "cannot be written below a folder with % or [ or ] in its name; set LAKELOOP_HOME" in text
-    assert not (tmp_path / "my [home] 100%").exists()
+    assert f"cannot be kept below a folder with {found} in its name; set LAKELOOP_HOME" in text
+    assert not (tmp_path / name).exists()
 
 
 def test_a_home_that_is_a_file_is_refused(lakeloop: Run, tmp_path: Path) -> None:
