@@ -5,7 +5,7 @@ import pytest
 
 from monitoring.episodes import Episode, episodes, step
 from monitoring.verdict import State, Verdict, Window
-from monitoring.windows import by_month, newest, rolling, tumbling
+from monitoring.windows import by_month, newest, tumbling
 
 
 def requests(count: int) -> pd.DataFrame:
@@ -25,8 +25,7 @@ def test_tumbling_windows_lie_side_by_side_in_event_order() -> None:
     assert first == Window(kind="tumbling", first="2023-01-01T00:00:00+00:00", last="2023-01-03T00:00:00+00:00", rows=3)
 
 
-def test_rolling_windows_hold_the_newest_rows_after_each_step() -> None:
-    assert numbers(rolling(requests(7), 4, 2)) == [[0, 1], [0, 1, 2, 3], [2, 3, 4, 5], [3, 4, 5, 6]]
+def test_the_rolling_window_holds_the_newest_rows() -> None:
     assert newest(requests(7), 4)[1]["n"].tolist() == [3, 4, 5, 6]
 
 
