@@ -14,10 +14,9 @@ from pyspark.sql import functions as sf
 from lakehouse.schema import MONTH_PATTERN, SPARK_TYPES, quoted
 from lakeloop.contract import Column, Contract
 from lakeloop.contract.section import some
+from lakeloop.contract.sources import MOST_MONTHS
 
 SHOWN = 80
-LAST_MONTH = 1200
-"""Months after the contract's start that an event time may lie; later ones are taken for mistakes."""
 WHOLE_DOUBLES = float(1 << 53)
 """Below this every whole number is exact as a double."""
 DECIMAL = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf(inity)?))$"
@@ -93,7 +92,7 @@ def is_month(text: Expression) -> Expression:
 
 def known_months(contract: Contract) -> tuple[str, str]:
     """The first and the last month that an event may be of."""
-    return contract.month_name(0), contract.month_name(LAST_MONTH)
+    return contract.month_name(0), contract.month_name(MOST_MONTHS)
 
 
 def _number(text: Expression) -> Expression:

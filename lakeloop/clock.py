@@ -4,9 +4,13 @@ from collections.abc import Iterable
 
 from sqlalchemy import delete, insert, select
 
+from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.errors import WrongUse
 from lakeloop.operational_db import clocks, engine
 from lakeloop.settings import Settings
+
+LATEST = 2 * MOST_MONTHS
+"""A use case's months, and as many again for the ground truth of the last ones to come."""
 
 
 def read_clock(settings: Settings) -> int:
@@ -20,8 +24,10 @@ def set_clock(settings: Settings, month: int) -> None:
     """Move the clock to `month`.
 
     Raises:
-        WrongUse: `month` lies before the current one.
+        WrongUse: `month` lies before the current one, or beyond LATEST.
     """
+    if month > LATEST:
+        raise WrongUse(f"month {month} is more than two centuries ahead; the clock goes to {LATEST}")
     now = read_clock(settings)
     if month < now:
         raise WrongUse(

@@ -6,10 +6,11 @@ import typer
 
 from lakeloop.cli.options import UseCase, open_use_case
 from lakeloop.cli.render import console
+from lakeloop.contract.sources import MOST_MONTHS
 
 
 def analyse(
-    month: Annotated[int, typer.Option("--month", min=0, max=1200, help="Month number to look at.")],
+    month: Annotated[int, typer.Option("--month", min=0, max=MOST_MONTHS, help="Month number to look at.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the serving one.")] = "",
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Take rows and truth from the generator, before they are known.")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lakeloop.contract import Contract
+from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import WrongUse
 from lakeloop.settings import Settings, check_home, load_settings
@@ -55,7 +56,7 @@ def parse_months(text: str) -> tuple[int, int]:
     """'7' -> (7, 7), '0-12' -> (0, 12).
 
     Raises:
-        WrongUse: the text is neither, or runs backwards.
+        WrongUse: the text is neither, runs backwards, or goes beyond a century.
     """
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     if not match:
@@ -63,6 +64,6 @@ def parse_months(text: str) -> tuple[int, int]:
     first, last = int(match[1]), int(match[2] or match[1])
     if first > last:
         raise WrongUse(f"--months {text} runs backwards; write {last}-{first}")
-    if last > 1200:
-        raise WrongUse(f"--months {text}: month {last} is more than a century ahead; 0 to 1200 are allowed")
+    if last > MOST_MONTHS:
+        raise WrongUse(f"--months {text}: month {last} is more than a century ahead; 0 to {MOST_MONTHS} are allowed")
     return first, last

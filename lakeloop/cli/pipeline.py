@@ -10,6 +10,7 @@ from lakeloop.cli.render import BAD, GOOD, console, node_line, print_gate, print
 from lakeloop.cli.result import write_result
 from lakeloop.cli.warm_server import start_warm_server
 from lakeloop.contract import Contract
+from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.errors import GateRefused, WrongUse
 from lakeloop.settings import Settings
 
@@ -186,7 +187,7 @@ def train_on(
 
 
 def validate(
-    month: Annotated[int, typer.Option("--month", min=0, help="Month number to judge the model on.")],
+    month: Annotated[int, typer.Option("--month", min=0, max=MOST_MONTHS, help="Month number to judge the model on.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
     oracle: Annotated[
         bool,

@@ -13,6 +13,8 @@ MONTH = r"^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])$"
 NO_SEPARATORS = "\"'._+-\n\r\0"
 ANY_MONTH = "[0-9]{4}-(?:0[1-9]|1[0-2])"
 LAST_MONTH = "2199-12"
+MOST_MONTHS = 1200
+"""Months after its start that a use case may have; what lies later is taken for a mistake."""
 
 
 class Key(Section):

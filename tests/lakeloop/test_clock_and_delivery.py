@@ -22,6 +22,8 @@ def test_the_clock_starts_at_0_and_never_runs_backwards(settings: Settings) -> N
     set_clock(settings, 12)
     set_clock(settings, 12)
     assert read_clock(settings) == 12
+    with pytest.raises(WrongUse, match="more than two centuries ahead; the clock goes to 2400"):
+        set_clock(settings, 2401)  # a month without a name, from which nobody could go back
     with pytest.raises(WrongUse, match="does not run backwards"):
         set_clock(settings, 11)
     assert read_clock(settings) == 12
