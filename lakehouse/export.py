@@ -7,6 +7,7 @@ sorted by key, and doubles are written with as many digits as they need to come 
 import logging
 import shutil
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import csv
 
-from lakehouse.layout import TRAINING
+from lakehouse.layout import TRAINING, table_path
 from lakehouse.schema import literal, quoted
+from lakehouse.table_log import files_at
 from lakehouse.tables import open_table, read_table
 from lakeloop.clock import month_spans
 from lakeloop.contract import Contract
@@ -52,11 +54,12 @@ def export(
     folder = _folder(settings, version, months)
     if _is_whole(folder):
         return folder / FILE_NAME
+    _check_months(contract, settings, version, months)
     rows = read_table(spark, settings, TABLE, version)
-    counts = _check_months(rows, contract, months)
     if months is not None:
         first, last = (literal(contract.month_name(month)) for month in months)
         rows = rows.where(f"{quoted(contract.event_time.column)} BETWEEN {first} AND {last}")
+    counts = _rows_a_split(rows, contract)
     part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
     try:
         files = _write_shards(with_split(rows, contract), contract, counts, part)
@@ -88,8 +91,12 @@ def finished_export(
     contract: Contract, settings: Settings, version: int | None = None, months: tuple[int, int] | None = None
 ) -> Path | None:
     """The manifest of what `export` would give, where that is there already; needs no Spark. Raises as that does."""
-    folder = _folder(settings, _version_of(contract, settings, version), months)
-    return folder / FILE_NAME if _is_whole(folder) else None
+    version = _version_of(contract, settings, version)
+    folder = _folder(settings, version, months)
+    if _is_whole(folder):
+        return folder / FILE_NAME
+    _check_months(contract, settings, version, months)
+    return None
 
 
 def export_columns(contract: Contract) -> tuple[str, ...]:
@@ -118,7 +125,7 @@ def with_split(rows: "DataFrame", contract: Contract) -> "DataFrame":
     )
 
 
-def no_truth(contract: Contract, month: int, known: dict[str, int]) -> str:
+def no_truth(contract: Contract, month: int, known: Iterable[str]) -> str:
     """Why a month has no labelled rows, when it will, and which months have some."""
     source = contract.label.source
     text = f"month {month} ({contract.month_name(month)}) has no labelled rows in gold"
@@ -144,22 +151,21 @@ def _folder(settings: Settings, version: int, months: tuple[int, int] | None) ->
     return settings.folder("export") / name
 
 
-def _check_months(rows: "DataFrame", contract: Contract, months: tuple[int, int] | None) -> dict[str, int]:
-    """Rows of train and eval in `months`; raises where a month asked for or one of the splits has none."""
-    month = quoted(contract.event_time.column)
-    counted = with_split(rows, contract).groupBy(month, "_split").count().collect()
-    by_month: dict[str, int] = {}
-    by_split = {"train": 0, "eval": 0}
-    for name, split, count in counted:
-        by_month[name] = by_month.get(name, 0) + count
-        if months is None or months[0] <= contract.month_number(name) <= months[1]:
-            by_split[split] += count
+def _check_months(contract: Contract, settings: Settings, version: int, months: tuple[int, int] | None) -> None:
+    """Raises where the version has no rows, or a month asked for has none; its partitions tell, without Spark."""
+    files = files_at(table_path(settings, "gold", TRAINING), version) or []
+    known = {str(file.lowest[contract.event_time.column]) for file in files}
     if months is not None:
-        lacking = [m for m in range(months[0], months[1] + 1) if contract.month_name(m) not in by_month]
+        lacking = [m for m in range(months[0], months[1] + 1) if contract.month_name(m) not in known]
         if lacking:
-            raise NotFound("\n".join(no_truth(contract, m, by_month) for m in lacking[:3]))
-    if not by_month:
+            raise NotFound("\n".join(no_truth(contract, m, known) for m in lacking[:3]))
+    if not known:
         raise NotFound(f"{TABLE} of use case {contract.use_case} has no rows yet: no ground truth was delivered")
+
+
+def _rows_a_split(rows: "DataFrame", contract: Contract) -> dict[str, int]:
+    """Rows of train and eval; raises where one of them has none."""
+    by_split = {"train": 0, "eval": 0} | dict(with_split(rows, contract).groupBy("_split").count().collect())
     for split, count in by_split.items():
         if not count:
             raise LakeloopError(

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse import export as module
 from lakehouse.delivery import generate
-from lakehouse.export import export
+from lakehouse.export import export, finished_export
 from lakehouse.labelled import labelled_month
 from lakeloop.errors import LakeloopError, NotFound
 from lakeloop.exported import read_shards
@@ -89,6 +89,9 @@ def test_large_exports_have_several_shards_with_every_row_once(
 def test_months_without_truth_name_when_it_arrives_and_which_months_have_some(reference: Lake) -> None:
     with pytest.raises(NotFound) as error:
         export(reference.spark, reference.contract, reference.settings, months=(0, 1))
+    with pytest.raises(NotFound) as without_spark:
+        finished_export(reference.contract, reference.settings, months=(0, 1))
+    assert str(error.value) == str(without_spark.value)
     assert str(error.value) == (
         "month 1 (2023-02) has no labelled rows in gold; its ground truth (claims) was not taken in yet, by the "
         "contract it comes 24 months after the month (simulated: at clock 25). Labelled months: 0"
