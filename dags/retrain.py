@@ -26,7 +26,7 @@ DECIDED_BY = "{{ dag_run.triggering_user_name or 'airflow' }}"
 WAIT_FOR_ANOTHER = {"retries": 30, "retry_delay": timedelta(minutes=1)}
 """Somebody may be retraining on the command line."""
 WHILE_IT_IMPORTS = 60.0
-"""Seconds a task waits for the warm server that `why` started: what the task would import itself takes as long."""
+"""Seconds a task waits for the warm server that was just started; what it would import itself takes as long."""
 
 TEXT = """
 Wakes when production drifted or new ground truth came (`{case}/drift`, `{case}/ground_truth`), and takes every event of
@@ -76,7 +76,7 @@ def _retrain(contract: Contract, settings: Settings, nodes: tuple[Node, ...]) ->
         why = command(
             "why", "begin", *form_options(contract), f"--by={DECIDED_BY}",
             "{{ '--woken-by=' ~ event_numbers(triggering_asset_events) if event_numbers(triggering_asset_events) }}",
-            post_execute=_skip_without_reason, **WAIT_FOR_ANOTHER,
+            post_execute=_skip_without_reason, patience=1.0, **WAIT_FOR_ANOTHER,
         )  # fmt: skip
         plan = PlanOperator(task_id="plan", arguments=["decisions", "plan", DECISION], use_case=use_case)
         candidates = _candidates(use_case, candidate_nodes(nodes), plan)

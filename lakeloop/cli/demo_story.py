@@ -16,6 +16,7 @@ DEMO_USER = "demo"
 SECONDS_TO_READ = 10
 SECONDS_TO_BEGIN = 60
 """For Airflow to begin a run that an event in the ledger asks for."""
+QUESTIONS_A_SECOND = 50
 FIRST_YEAR, LAST_MONTH = 12, 36
 
 
@@ -112,9 +113,18 @@ class Story:
         self._ask_gateway()
 
     def _deployed(self) -> None:
-        """What Airflow saw of its first answers."""
-        if self._deploying is not None:
-            self._watch.follow(self._deploying)
+        """What Airflow saw of its first answers; clients go on asking until it has seen enough of them."""
+        from lakeloop.simulation import questions_of
+
+        if self._deploying is None:
+            return
+        client = GatewayClient(self._settings.gateway, self._contract, rate=QUESTIONS_A_SECOND)
+        questions = questions_of(self._contract, self._settings, 0, f"demo{time.time_ns()}")
+        for start in range(0, len(questions), QUESTIONS_A_SECOND):
+            if self._airflow.run(self._deploying).ended:
+                break
+            client.ask(questions[start : start + QUESTIONS_A_SECOND])
+        self._watch.follow(self._deploying)
 
     def _ask_gateway(self) -> None:
         """One question to the gateway; who answered it."""

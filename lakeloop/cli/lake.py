@@ -13,6 +13,7 @@ from lakeloop.cli.options import UseCase, open_use_case, parse_months
 from lakeloop.cli.render import BAD, DIM, console, counted_files, rows_of, table
 from lakeloop.cli.result import write_result
 from lakeloop.cli.spark import keep_spark, spark_of
+from lakeloop.cli.warm_server import start_warm_server
 from lakeloop.contract import Contract
 from lakeloop.errors import DeliveryError
 from lakeloop.settings import Settings
@@ -120,6 +121,8 @@ def gold(use_case: UseCase = "") -> None:
     if report.gold.version is None:
         console.print("there is no gold/training yet: it needs features and their ground truth")
     _tell_truth(report)
+    if report.new_truth is not None and settings.airflow_run_id:
+        start_warm_server(settings, wait=False)  # a retrain begins: it imports while Airflow gets there
     gold = report.gold
     write_result(
         {

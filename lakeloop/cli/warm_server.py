@@ -44,17 +44,20 @@ from lakeloop.warm_process import (
 
 log = logging.getLogger("lakeloop.cli.warm_server")
 IDLE_SECONDS = 900.0
-"""Long enough for the next retrain of a lively day to find it; it holds half a gigabyte."""
+"""Long enough for the next retrain of a lively day to find it; it holds 0.6 GB."""
 STARTS_SECONDS = 10.0
 _LOOK_SECONDS, _ASK_SECONDS = 1.0, 5.0
 _LONGEST = 1_000_000
 _PR_SET_PDEATHSIG = 1
 
 
-def start_warm_server(settings: Settings) -> None:
-    """See to it that the home has a warm server, or one that is importing; it runs apart from this process."""
+def start_warm_server(settings: Settings, wait: bool = True) -> None:
+    """See to it that the home has a warm server; it runs apart from this process. `wait` until it can be asked, which
+    is before it has imported anything.
+    """
     if not wait_for_server(settings, 0.0):
         start_helper(settings, "warm-server", module="lakeloop.cli.warm_server")
+    if wait:
         wait_for_server(settings, STARTS_SECONDS)
 
 
@@ -68,12 +71,15 @@ def import_all() -> None:
     import tfx.components.transform.executor  # noqa: F401
 
     import lakehouse.ingest
+    import lakehouse.shared_spark
     import lakehouse.stream  # noqa: F401
     import lakeloop.deployment
+    import lakeloop.drift_job
     import lakeloop.measures.answer
     import lakeloop.measures.judging
     import lakeloop.measures.one_retrain
     import lakeloop.measures.planning
+    import lakeloop.performance_job
     import lakeloop.report.question  # noqa: F401
     import serving.model_server.server  # noqa: F401
     import tfx_pipeline.launch

@@ -4,12 +4,14 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from lakeloop.platform.marked_processes import end_processes
 from lakeloop.settings import PROJECT
 
 PYTHON = PROJECT / ".venv-airflow" / "bin" / "python"
@@ -42,9 +44,18 @@ def airflow_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 
 
 @pytest.fixture
-def in_airflow(airflow_environment: dict[str, str], tmp_path: Path) -> InAirflow:
+def in_airflow(airflow_environment: dict[str, str], tmp_path: Path) -> Iterator[InAirflow]:
     """`in_airflow("script", argument, …, NAME=value)`: run tests/dags/scripts/script.py there; what it gave as JSON."""
-    return _runner(airflow_environment, tmp_path)
+    yield _runner(airflow_environment, tmp_path)
+    end_processes([process for process in psutil.process_iter() if _home_of(process) == str(tmp_path / "var")])
+
+
+def _home_of(process: psutil.Process) -> str:
+    """A helper that a command left behind has the home in its environment."""
+    try:
+        return process.environ().get("LAKELOOP_HOME", "")
+    except psutil.Error:
+        return ""
 
 
 @pytest.fixture(scope="module")
