@@ -11,6 +11,7 @@ PACKAGES = {
     "lakeloop/features": "The catalogue, reads at a point in time, skew",
     "lakeloop/lineage": "Lineage both ways, and reproduction",
     "lakeloop/measures": "A retrain: candidates, comparison, decision",
+    "lakeloop/migrations": "The operational database's tables, a step at a time",
     "lakeloop/pages": "The pages on the monitor's port",
     "lakeloop/platform": "The running platform: services, ports, supervisor",
     "lakeloop/report": "Figures and pages",
