@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export DO_NOT_TRACK := 1
 
 BIN := .venv/bin
-CODE := lakeloop lakehouse tfx_pipeline serving monitoring dags
+CODE := lakeloop lakehouse tfx_pipeline serving monitoring dags operations console
 
 SYSTEM_PACKAGES := openjdk-17-jre-headless g++ python3-venv chromium prometheus prometheus-alertmanager postgresql
 

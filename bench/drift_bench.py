@@ -17,11 +17,11 @@ from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.settings import Settings, load_settings
-from lakeloop.simulation import simulate, without_gateway
 from lakeloop.use_case import sample_month, with_label
 from monitoring.drift import judge
 from monitoring.reference import PREDICTION, Reference
 from monitoring.verdict import Verdict, Window
+from operations.simulation import simulate, without_gateway
 
 STABLE_WINDOWS, WINDOWS_TIMED, LARGE = 500, 50, 1_000_000
 MONTHS = range(1, 37)
@@ -155,7 +155,7 @@ def push_champion(contract: Contract, settings: Settings) -> None:
 
 def _lakeloop(home: Path, *arguments: str) -> str:
     """What a command prints; raises if it fails."""
-    program = "import sys; from lakeloop.cli import main; sys.exit(main())"
+    program = "import sys; from console.cli import main; sys.exit(main())"
     environment = {**os.environ, "LAKELOOP_HOME": str(home)}
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=environment)
     if done.returncode:

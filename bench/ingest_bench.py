@@ -19,14 +19,14 @@ from pyspark.sql import SparkSession
 
 from bench.figure import Figure
 from bench.straight_lake import create_tables, take_delivery
-from lakehouse.delivery import generate
 from lakehouse.ingest import bronze_step, gold_step, ingest, silver_step
-from lakehouse.layout import TRAINING, table_path
-from lakehouse.session import spark_session
+from lakehouse.storage.layout import TRAINING, table_path
+from lakehouse.storage.session import spark_session
 from lakeloop.clock import set_clock
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings, load_settings
+from operations.delivery import generate
 
 ROWS = 1_500
 YOUNG, MEASURED = 4, 5

@@ -20,16 +20,16 @@ from pyspark.sql import functions as sf
 
 from bench.figure import Figure
 from bench.ingest_bench import family_cpu
-from lakehouse.delivery import generate
+from lakehouse.gold.monthly import monthly_rows
+from lakehouse.gold.training import training_rows
 from lakehouse.ingest import ingest
-from lakehouse.monthly import monthly_rows
-from lakehouse.schema import SPARK_TYPES, allowed_sql, has_limits
-from lakehouse.session import spark_session
-from lakehouse.training import training_rows
+from lakehouse.storage.schema import SPARK_TYPES, allowed_sql, has_limits
+from lakehouse.storage.session import spark_session
 from lakeloop.clock import set_clock
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings, load_settings
+from operations.delivery import generate
 
 MONTHS = 37
 ROWS_A_MONTH = 135_136

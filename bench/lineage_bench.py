@@ -15,15 +15,15 @@ from pyspark.sql import functions as sf
 
 from bench.figure import Figure
 from bench.own_platform import own_environment, timed
-from lakehouse.session import spark_session
+from lakehouse.storage.session import spark_session
 from lakeloop.contract_file import load_contract
 from lakeloop.lake_tables import dataset_of, lake_table_path, open_lake_table
 from lakeloop.settings import Settings, load_settings
-from lakeloop.simulation import simulate, without_gateway
-from tfx_pipeline.lineage.models import model_of
-from tfx_pipeline.lineage.runs import run_graph, run_of_artifact
-from tfx_pipeline.metadata import MODEL_ID_PROPERTY, VERSION_PROPERTY, open_store
-from tfx_pipeline.run_record import load_runs, save_run
+from operations.simulation import simulate, without_gateway
+from tfx_pipeline.metadata.lineage.models import model_of
+from tfx_pipeline.metadata.lineage.runs import run_graph, run_of_artifact
+from tfx_pipeline.metadata.store import MODEL_ID_PROPERTY, VERSION_PROPERTY, open_store
+from tfx_pipeline.runs.run_record import load_runs, save_run
 
 MODELS, PREDICTIONS, FILES, TIMES = 200, 1_000_000, 100, 5
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from bench.figure import Figure
 from bench.own_platform import own_environment, running, timed
+from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun
-from lakeloop.platform.airflow_environment import with_airflow
 from lakeloop.settings import Settings
 
 MANY_ROWS = 200_000

@@ -21,17 +21,17 @@ def measure(home: Path) -> list[Figure]:
 
 def nodes_of_a_run(manifest: Path, run: str) -> list[Figure]:
     """CPU seconds (user and system) and wall seconds of every node's process, in the order they run."""
-    from lakeloop.cli.warm_server import import_all
+    from console.cli.warm_server import import_all
     from lakeloop.contract_file import load_contract
     from lakeloop.settings import load_settings
-    from tfx_pipeline.graph import read_graph
-    from tfx_pipeline.parameters import run_parameters
-    from tfx_pipeline.runner import run_node, start_run
+    from tfx_pipeline.runs.graph import read_graph
+    from tfx_pipeline.runs.parameters import run_parameters
+    from tfx_pipeline.runs.runner import run_node, start_run
 
     settings = load_settings()
     contract = load_contract(settings.contract_path)
     import_all()
-    from tfx_pipeline.compile import compiled
+    from tfx_pipeline.runs.compile import compiled
 
     compiled(contract, settings)
     start_run(settings, contract, run_parameters(contract, manifest), run)

@@ -7,7 +7,7 @@ import psutil
 
 from bench.figure import Figure
 from bench.own_platform import own_environment, timed
-from lakeloop.platform.marked_processes import marked_processes
+from console.platform.marked_processes import marked_processes
 
 IDLE_SECONDS = 180.0
 """Several turns of what Airflow does by the minute."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
-from lakehouse.judge import typed_value
-from lakehouse.schema import SPARK_TYPES, allowed_sql, has_limits, quoted
-from lakehouse.training import training_rows
+from lakehouse.gold.training import training_rows
+from lakehouse.silver.validation import typed_value
+from lakehouse.storage.schema import SPARK_TYPES, allowed_sql, has_limits, quoted
 from lakeloop.contract import Contract
 
 ORIGIN = ("_file", "_batch")

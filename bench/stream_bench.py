@@ -7,13 +7,13 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from bench.figure import Figure
-from lakehouse.session import spark_session
-from lakehouse.stream import open_stream
-from lakehouse.tables import read_table
+from lakehouse.read.tables import read_table
+from lakehouse.requests.stream import open_stream
+from lakehouse.storage.session import spark_session
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings, load_settings
-from lakeloop.simulation import simulate, without_gateway
+from operations.simulation import simulate, without_gateway
 
 YEARS = range(1, 37)
 REQUESTS = 54_000

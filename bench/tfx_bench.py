@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.figure import Figure
 
-COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
 LARGE_ROWS = 200_000
 LARGE_SETTINGS = {"epochs": "3", "batch": "256"}
 
@@ -57,8 +57,8 @@ def _timed_run(manifest: Path, changes: dict[str, str]) -> tuple[float, float]:
 def _run(manifest: Path, changes: dict[str, str]) -> None:
     from lakeloop.contract_file import load_contract
     from lakeloop.settings import load_settings
-    from tfx_pipeline.parameters import run_parameters
-    from tfx_pipeline.runner import run_pipeline
+    from tfx_pipeline.runs.parameters import run_parameters
+    from tfx_pipeline.runs.runner import run_pipeline
 
     settings = load_settings()
     contract = load_contract(settings.contract_path)

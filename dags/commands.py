@@ -1,7 +1,7 @@
 """One way to run the platform in a task: `lakeloop …` as a process of its own, in the platform's environment.
 
 The process is forked from the home's warm server where one is ready, and started where none is. It ends with its task,
-its output is the task's log, its exit code the task's fate, and what it wrote with `lakeloop.cli.result.write_result`
+its output is the task's log, its exit code the task's fate, and what it wrote with `console.cli.result.write_result`
 is the task's XCom value.
 """
 
@@ -24,7 +24,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from lakeloop.settings import PROJECT, load_settings
 from lakeloop.warm_process import PATIENCE_SECONDS, start_warm
 
-COMMAND, MODULE = PROJECT / ".venv" / "bin" / "lakeloop", "lakeloop.cli"
+COMMAND, MODULE = PROJECT / ".venv" / "bin" / "lakeloop", "console.cli"
 WRONG_USE, REFUSED = 2, 3
 _NOT_FOR_COMMANDS = ("AIRFLOW__", "_AIRFLOW", "PYTHONDONTWRITEBYTECODE")
 _PR_SET_PDEATHSIG = 1

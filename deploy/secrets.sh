@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ -x .venv/bin/python ]; then
-  exec .venv/bin/python -m lakeloop.platform.container_secrets
+  exec .venv/bin/python -m console.platform.container_secrets
 fi
 uv=$(command -v uv || printf .tools/uv/bin/uv)
 if ! command -v "$uv" >/dev/null; then
   printf 'uv is not there, which makes the environment for this\nremedy: run `make setup`, or install uv\n' >&2
   exit 1
 fi
-exec "$uv" run --isolated --locked --no-default-groups python -m lakeloop.platform.container_secrets
+exec "$uv" run --isolated --locked --no-default-groups python -m console.platform.container_secrets

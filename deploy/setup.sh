@@ -71,7 +71,7 @@ sync() { # environment folder, mark, uv options
 build_delta_jar() {
   compgen -G '.tools/delta-*.jar' >/dev/null && return
   say "building the Delta jar"
-  .venv/bin/python -m lakehouse.delta_jar >/dev/null
+  .venv/bin/python -m lakehouse.storage.delta_jar >/dev/null
 }
 
 compile_pipeline() {

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import SparkSession
 
-from lakehouse.bronze import LandingReport, land
-from lakehouse.contract_change import follow_contract
-from lakehouse.gold import GoldReport, build_gold
-from lakehouse.landing import DeliveryRecord, collated
-from lakehouse.layout import work_folder
-from lakehouse.lock import INGEST_LOCK, in_turn, only_one
-from lakehouse.new_truth import record_new_truth
-from lakehouse.no_space import disk_full_as_no_space
-from lakehouse.predictions import refine_predictions
-from lakehouse.provenance import deliveries
-from lakehouse.silver import SilverReport, refine
+from lakehouse.bronze.append import LandingReport, land
+from lakehouse.bronze.landing import DeliveryRecord, collated
+from lakehouse.gold.build import GoldReport, build_gold
+from lakehouse.gold.new_truth import record_new_truth
+from lakehouse.read.provenance import deliveries
+from lakehouse.requests.predictions import refine_predictions
+from lakehouse.silver.contract_change import follow_contract
+from lakehouse.silver.refine import SilverReport, refine
+from lakehouse.storage.disk_full import disk_full_as_no_space
+from lakehouse.storage.layout import work_folder
+from lakehouse.storage.lock import INGEST_LOCK, in_turn, only_one
 from lakeloop.contract import Contract
 from lakeloop.events import Event
 from lakeloop.landing_files import State, write_known

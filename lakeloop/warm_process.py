@@ -1,6 +1,6 @@
 """Starts a program, `python -m MODULE ARGUMENTS`, as a fork of a process that has imported it already.
 
-A home's warm server (`lakeloop.cli.warm_server`) listens on a socket; nothing but the standard library is needed to ask
+A home's warm server (`console.cli.warm_server`) listens on a socket; nothing but the standard library is needed to ask
 it. A fork is a process of its own, in a session of its own: its output, environment and folder are the asker's, and it
 ends when its asker does. One exchange, a line each way but for the request, which carries the two outputs as well:
 
@@ -26,7 +26,7 @@ READY, STARTED, REFUSED, KILL = b"ready\n", b"started\n", b"refused\n", b"kill\n
 PATIENCE_SECONDS = 3.5
 """From TERM to KILL; Airflow itself kills a task 5 s after it asked it to end."""
 KILLED = -9
-_PACKAGES = ("lakeloop", "lakehouse", "tfx_pipeline", "serving", "monitoring")
+_PACKAGES = ("console", "operations", "lakehouse", "tfx_pipeline", "serving", "monitoring", "lakeloop")
 _LOOK_SECONDS = 0.05
 
 

@@ -20,7 +20,7 @@ from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, MalformedNotif
 from monitoring.dashboard.router import dashboard_router
 from monitoring.exporter import Exporter
 from monitoring.live import LiveMonitor, Performance
-from monitoring.one_monitor import only_monitor
+from monitoring.monitor_lock import only_monitor
 from monitoring.outbox import Outbox
 
 Pages = Callable[[LiveMonitor], APIRouter]

@@ -22,8 +22,6 @@ from tfx.proto import distribution_validator_pb2, pusher_pb2
 from tfx.types import Channel, standard_artifacts
 
 from lakeloop.contract import Contract
-from tfx_pipeline import parameters as p
-from tfx_pipeline.columns import custom_config
 from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
 from tfx_pipeline.components.data_gate import DataGate
 from tfx_pipeline.components.example_gen import ExampleGen
@@ -35,10 +33,12 @@ from tfx_pipeline.components.statistics_gen import StatisticsGen
 from tfx_pipeline.components.trainer import StampedTrainer
 from tfx_pipeline.components.transform import Transform
 from tfx_pipeline.components.tuner import SettingsTuner
-from tfx_pipeline.graph import TUNER
-from tfx_pipeline.signatures import EXAMPLES, PROBABILITIES
+from tfx_pipeline.runs import parameters as p
+from tfx_pipeline.runs.graph import TUNER
+from tfx_pipeline.training.columns import custom_config
+from tfx_pipeline.training.signatures import EXAMPLES, PROBABILITIES
 
-PREPROCESSING_FN = "tfx_pipeline.preprocessing.preprocessing_fn"
+PREPROCESSING_FN = "tfx_pipeline.training.preprocessing.preprocessing_fn"
 # DirectRunner would look for Prism first; one worker in memory is fastest on few cores and stays small.
 # Without the image's name TFX would pack its own sources for remote workers, for each node anew: 3 s and 50 MB of /tmp.
 BEAM_FLAGS = (

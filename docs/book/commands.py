@@ -67,6 +67,6 @@ def what_is_wrong(text: str) -> str:
 
 @cache
 def _command_line() -> Any:
-    from lakeloop.cli.app import app
+    from console.cli.app import app
 
     return get_command(app)

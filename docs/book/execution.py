@@ -15,7 +15,7 @@ from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from lakeloop.platform.marked_processes import MARK, end_strays
+from console.platform.marked_processes import MARK, end_strays
 
 CELL_SECONDS = 1200
 LONGEST = 60

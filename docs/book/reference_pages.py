@@ -36,7 +36,7 @@ def _packages() -> str:
 
 def _command_line() -> str:
     """Typer's own description of every command."""
-    from lakeloop.cli.app import app
+    from console.cli.app import app
 
     command = get_command(app)
     text = get_docs_for_click(obj=command, ctx=typer.Context(command, info_name="lakeloop"), name="lakeloop")

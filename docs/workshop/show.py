@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from IPython.display import HTML, FileLink
 from plotly.offline import get_plotlyjs
 
-from lakeloop.report.figure_style import embedded
+from console.report.figure_style import embedded
 
 PLOTLY = "../_static/plotly.min.js"
 """Where a page of the book finds Plotly: one copy for all."""

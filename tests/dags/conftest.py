@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from lakeloop.platform.marked_processes import end_processes
+from console.platform.marked_processes import end_processes
 from lakeloop.settings import PROJECT
 
 PYTHON = PROJECT / ".venv-airflow" / "bin" / "python"

@@ -21,12 +21,12 @@ RUN = SCRIPTS / "run_tasks.py"
 SAYS_WHY = "echo working; echo 'lakeloop: the disk is full' >&2; echo '  free some' >&2; exit 1"
 
 
-SERVE = "from lakeloop.cli.warm_server import serve; from lakeloop.settings import load_settings as of"
+SERVE = "from console.cli.warm_server import serve; from lakeloop.settings import load_settings as of"
 SERVE += "; serve(of(), lambda: None)"
 NOT_HERE = "echo 'this is not the warm one'; exit 9"
 WARM = """
 import os, signal, sys, time
-from lakeloop.cli.result import write_result
+from console.cli.result import write_result
 print("warm", *sys.argv[1:], "in", os.getcwd())
 write_result({"parent": os.getppid(), "seen": dict(os.environ)})
 if sys.argv[1:] == ["refuse"]:
@@ -91,7 +91,7 @@ def test_a_warm_server_runs_a_tasks_command_without_a_start(
 def ended(in_airflow_once: InAirflow, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """How tasks ended, by name; all of them in one Airflow process, since its start takes longest."""
     folder = tmp_path_factory.mktemp("programs")
-    write = "from lakeloop.cli.result import write_result; import sys; write_result({'got': sys.argv[1:]})"
+    write = "from console.cli.result import write_result; import sys; write_result({'got': sys.argv[1:]})"
     told = {
         "arguments": ["lake", "ingest", "{{ '--label=' ~ params.label if params.label }}", "{{ '' }}", ["-m", 3]],
         "use_case": "some",

@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
+from console.cli.watch import Watch
+from console.platform.airflow_environment import PREFERENCES, airflow_environment, with_airflow
+from console.platform.generated_secrets import ensure_secrets
 from lakeloop.airflow_api import AirflowFailure, AirflowRefusal
 from lakeloop.airflow_runs import AirflowRuns
-from lakeloop.cli.watch import Watch
 from lakeloop.events import find_event, open_events, record_event
-from lakeloop.platform.airflow_environment import PREFERENCES, airflow_environment, with_airflow
-from lakeloop.platform.generated_secrets import ensure_secrets
 from lakeloop.settings import PROJECT, Settings, load_settings
 from monitoring.airflow_client import AirflowClient
 

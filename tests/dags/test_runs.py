@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.delivery import generate
 from lakeloop.contract_file import load_contract
 from lakeloop.events import all_events
 from lakeloop.settings import load_settings
+from operations.delivery import generate
 from tests.dags.conftest import InAirflow
 
 

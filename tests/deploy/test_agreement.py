@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from console.platform.airflow_environment import PREFERENCES, airflow_environment
+from console.platform.environment import service_environment
+from console.platform.marked_processes import MARK
+from console.platform.services import Service, platform_services
 from lakeloop.databases import airflow_database
-from lakeloop.platform.airflow_environment import PREFERENCES, airflow_environment
-from lakeloop.platform.environment import service_environment
-from lakeloop.platform.marked_processes import MARK
-from lakeloop.platform.services import Service, platform_services
 from lakeloop.settings import PROJECT, Settings
 
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "prepare")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.platform.container_health import main, problem
+from console.platform.container_health import main, problem
 from lakeloop.settings import PROJECT
 from tests.platform.conftest import free_ports
 

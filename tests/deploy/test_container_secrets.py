@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lakeloop.platform.container_secrets import ensure_container_secrets, ensure_owner
+from console.platform.container_secrets import ensure_container_secrets, ensure_owner
 from lakeloop.settings import load_settings
 from tests.deploy.compose_file import FILE
 

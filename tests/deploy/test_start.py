@@ -22,8 +22,8 @@ import pytest
 from deltalake import DeltaTable
 from sqlalchemy import create_engine, text
 
-from lakeloop.platform.airflow_environment import AIRFLOW
-from lakeloop.platform.marked_processes import end_strays, marked_processes
+from console.platform.airflow_environment import AIRFLOW
+from console.platform.marked_processes import end_strays, marked_processes
 from tests.deploy.compose_file import TOOLS, is_one_shot
 from tests.deploy.this_machine import Started, ThisMachine
 from tests.postgresql_server import postgresql_server
@@ -39,7 +39,7 @@ PATIENCE = 240.0
 """Seconds for one answer: the services of a whole platform share two processors with the test."""
 WRITES = """
 import sys
-from lakehouse.session import spark_session
+from lakehouse.storage.session import spark_session
 from lakeloop.settings import load_settings
 spark = spark_session(load_settings())
 spark.range(0, 1000, 1, 2).write.format("delta").save(sys.argv[1])

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lakeloop.platform.container_secrets import ensure_container_secrets
-from lakeloop.platform.marked_processes import MARK
+from console.platform.container_secrets import ensure_container_secrets
+from console.platform.marked_processes import MARK
 from lakeloop.settings import PROJECT, load_settings
 from tests.deploy.compose_file import TOOLS, Service
 from tests.platform.conftest import free_ports

@@ -8,9 +8,9 @@ import nbformat
 import psutil
 import pytest
 
+from console.platform.marked_processes import marked_processes
 from docs.book.contents import DOCS
 from docs.book.execution import ChapterFailed, run_chapters
-from lakeloop.platform.marked_processes import marked_processes
 
 HEADER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}

@@ -12,16 +12,16 @@ import pytest
 from deltalake import DeltaTable
 
 from lakeloop.settings import PROJECT, load_settings
-from tfx_pipeline.graph import TUNER
-from tfx_pipeline.metadata import artifacts_of, open_store
-from tfx_pipeline.run_record import load_run
+from tfx_pipeline.metadata.store import artifacts_of, open_store
+from tfx_pipeline.runs.graph import TUNER
+from tfx_pipeline.runs.run_record import load_run
 
 pytestmark = pytest.mark.long
 
 
 def lakeloop(home: Path, *args: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", "from lakeloop.cli import main; main()", *args],
+        [sys.executable, "-c", "from console.cli import main; main()", *args],
         capture_output=True,
         text=True,
         timeout=1400,

@@ -17,19 +17,19 @@ import pytest
 from deltalake import DeltaTable
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from lakehouse.delivery import generate
+from console.platform.airflow_environment import AIRFLOW, with_airflow
+from console.platform.generated_secrets import secret_files
+from console.platform.marked_processes import marked_processes
+from console.platform.paths import home_of
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question, TaskState
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import CHOICES
 from lakeloop.events import all_events, find_event
 from lakeloop.gateway_client import GatewayClient
-from lakeloop.lineage.graph import Lineage
-from lakeloop.platform.airflow_environment import AIRFLOW, with_airflow
-from lakeloop.platform.generated_secrets import secret_files
-from lakeloop.platform.marked_processes import marked_processes
-from lakeloop.platform.places import home_of
 from lakeloop.settings import PROJECT, Settings
-from lakeloop.simulation import questions_of
+from operations.delivery import generate
+from operations.lineage.graph import Lineage
+from operations.simulation import questions_of
 from tests.platform.conftest import make_settings, run_in
 from tests.waiting import eventually
 

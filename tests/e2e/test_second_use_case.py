@@ -18,12 +18,12 @@ from deltalake import DeltaTable
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import PROJECT, load_settings
 from serving.model_server.process import stop, wait_until_available
-from tfx_pipeline.metadata import artifacts_of, open_store
-from tfx_pipeline.run_record import load_runs
+from tfx_pipeline.metadata.store import artifacts_of, open_store
+from tfx_pipeline.runs.run_record import load_runs
 
 pytestmark = pytest.mark.long
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")

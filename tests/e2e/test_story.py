@@ -22,50 +22,50 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pyspark.sql import SparkSession
 
-from lakehouse.delivery import generate
-from lakehouse.export import export
+from console.cli.retrain import listener
+from console.pages.router import Present, pages_router
+from console.report.decision_page import decision_page
+from lakehouse.gold.export import export
 from lakehouse.ingest import ingest
-from lakehouse.point_in_time import BOTH, features_as_of
-from lakehouse.points import Points
-from lakehouse.request_log import new_files
-from lakehouse.session import spark_session
-from lakehouse.stream import open_stream
+from lakehouse.read.as_of import Points
+from lakehouse.read.point_in_time import BOTH, features_as_of
+from lakehouse.requests.log_files import new_files
+from lakehouse.requests.stream import open_stream
+from lakehouse.storage.session import spark_session
 from lakeloop.champion import champion_facts
-from lakeloop.cli.retrain import listener
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.decision_table import read_decisions
-from lakeloop.drift_job import DriftReport, judge_predictions
 from lakeloop.events import find_event, open_events, record_event, take_open_events
-from lakeloop.features.described import describe_column
-from lakeloop.features.model_input import check_models
-from lakeloop.features.read import read_version
-from lakeloop.features.served import served_rows
-from lakeloop.features.skew import measure_skew
-from lakeloop.lineage.affected import affected_by
-from lakeloop.lineage.graph import KINDS, Lineage
-from lakeloop.lineage.reproduce import Reproduction
-from lakeloop.measures.asked import Asked
-from lakeloop.measures.candidates import Strategy
-from lakeloop.measures.retrain import retrain
-from lakeloop.pages.router import Present, pages_router
-from lakeloop.report.decision_page import decision_page
 from lakeloop.settings import PROJECT, Settings, load_settings
-from lakeloop.simulation import simulate, without_gateway
-from lakeloop.windows import judged_windows
 from monitoring.reference import NoReference
+from operations.delivery import generate
+from operations.drift.monthly import DriftReport, judge_predictions
+from operations.drift.windows import judged_windows
+from operations.features.catalogue import describe_column
+from operations.features.model_input import check_models
+from operations.features.read import read_version
+from operations.features.served import served_rows
+from operations.features.skew import measure_skew
+from operations.lineage.affected import affected_by
+from operations.lineage.graph import KINDS, Lineage
+from operations.lineage.reproduce import Reproduction
+from operations.retraining.candidates import Strategy
+from operations.retraining.request import Asked
+from operations.retraining.retrain import retrain
+from operations.simulation import simulate, without_gateway
 from tests.quick_java import QUICK_JAVA
-from tfx_pipeline.lineage.models import referred_versions
-from tfx_pipeline.metadata import open_store
-from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.run_record import NodeState, RunRecord, load_run, load_runs
-from tfx_pipeline.runner import run_pipeline
-from tfx_pipeline.validate import versions
+from tfx_pipeline.evaluation.validate import versions
+from tfx_pipeline.metadata.lineage.models import referred_versions
+from tfx_pipeline.metadata.store import open_store
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import NodeState, RunRecord, load_run, load_runs
+from tfx_pipeline.runs.runner import run_pipeline
 
 pytestmark = pytest.mark.long
 NOBODY = "http://127.0.0.1:9"  # no model server: the newest pushed version is the one that serves
-COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
 SHARED = {"GoldExport", "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate", "Transform"}
 
 

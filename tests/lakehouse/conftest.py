@@ -10,12 +10,12 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse.delivery import generate
 from lakehouse.ingest import IngestReport, ingest
-from lakehouse.session import SMALL_DATA, spark_session
+from lakehouse.storage.session import SMALL_DATA, spark_session
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT, Settings, load_settings
+from operations.delivery import generate
 
 HEADER = "policy_id;month;training;age;emergency_braking;braking_distance;power;miles\n"
 FEW_TASKS = {
@@ -62,7 +62,7 @@ class Lake:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lakehouse.session.SMALL_DATA", SMALL_DATA | FEW_TASKS)
+        patch.setattr("lakehouse.storage.session.SMALL_DATA", SMALL_DATA | FEW_TASKS)
         session = spark_session(load_settings(home=tmp_path_factory.mktemp("spark")))
     yield session
     session.stop()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse import staging
+from lakehouse.bronze import staging
 from lakehouse.ingest import IngestReport
 from tests.lakehouse.conftest import HEADER, Lake, open_lake, policy
 

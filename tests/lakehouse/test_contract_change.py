@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakehouse import contract_change
+from lakehouse.silver import contract_change
 from lakeloop.contract import Contract, Feature
 from tests.lakehouse.conftest import HEADER, Lake, claims, policy
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from lakehouse.decisions import record_decision
-from lakehouse.maintenance import optimize, vacuum
+from lakehouse.gold.decisions import record_decision
+from lakehouse.storage.maintenance import optimize, vacuum
 from lakeloop.decision import Decision
-from lakeloop.measures.situation import last_judged, rows_changed
-from lakeloop.retention import versions_in_use
+from operations.retention import versions_in_use
+from operations.retraining.context import last_judged, rows_changed
 from tests.lakehouse.conftest import HEADER, Lake, claims, policy
 from tests.lakehouse.test_decisions import decision
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.decisions import record_decision
+from lakehouse.gold.decisions import record_decision
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.decision_table import find_decision, judged_versions, read_decisions
 from lakeloop.errors import NotFound
@@ -73,7 +73,7 @@ def test_a_table_of_an_older_release_is_read_and_gets_the_columns_it_lacks(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as older:
-        older.setattr("lakehouse.decisions.LATER_COLUMNS", ())
+        older.setattr("lakehouse.gold.decisions.LATER_COLUMNS", ())
         record_decision(lake.settings, decision(1))
     assert "judged_version" not in DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().column_names
     assert read_decisions(lake.settings) == [decision(1, judged_version=None)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.delta_jar import REGISTER, delta_jar
+from lakehouse.storage.delta_jar import REGISTER, delta_jar
 from lakeloop.errors import WrongUse
 from lakeloop.settings import load_settings
 
@@ -38,5 +38,5 @@ def test_a_set_jar_comes_first(tmp_path: Path) -> None:
 
 
 def test_finding_the_jar_does_not_import_pyspark() -> None:
-    code = "import sys, lakehouse.delta_jar; sys.exit('pyspark' in sys.modules)"
+    code = "import sys, lakehouse.storage.delta_jar; sys.exit('pyspark' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

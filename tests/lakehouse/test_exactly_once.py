@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lakehouse import gold, silver
-from lakehouse.bronze import land
-from lakehouse.lock import only_one
-from lakehouse.provenance import deliveries
+from lakehouse.bronze.append import land
+from lakehouse.gold import build as gold
+from lakehouse.read.provenance import deliveries
+from lakehouse.silver import refine as silver
+from lakehouse.storage.lock import only_one
 from lakeloop.errors import Busy, NoSpace
 from tests.lakehouse.conftest import HEADER, Lake, claims, policy
 
@@ -132,7 +133,7 @@ def test_a_full_disk_is_one_sentence_and_the_next_ingest_goes_on(lake: Lake, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse.staging._Parts.write", full)
+        patch.setattr("lakehouse.bronze.staging._Parts.write", full)
         with pytest.raises(NoSpace, match="the disk is full"):
             lake.ingest()
     lake.ingest()

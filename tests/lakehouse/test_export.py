@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse import export as module
-from lakehouse.delivery import generate
-from lakehouse.export import export, finished_export
-from lakehouse.labelled import labelled_month
+from lakehouse.gold import export as module
+from lakehouse.gold.export import export, finished_export
+from lakehouse.gold.labelled import labelled_month
 from lakeloop.errors import LakeloopError, NotFound
 from lakeloop.exported import read_shards
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
+from operations.delivery import generate
 from tests.lakehouse.conftest import Lake, claims, open_lake
 
 

@@ -9,15 +9,15 @@ import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from lakehouse.stream import open_stream
+from lakehouse.requests.stream import open_stream
 from lakeloop.clock import set_clock
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import WrongUse
-from lakeloop.features.described import describe_column, describe_features
 from lakeloop.settings import load_settings
+from operations.features.catalogue import describe_column, describe_features
 from tests.lakehouse.conftest import HEADER, Lake, policy
 from tests.lakehouse.request_log import log_file, record
-from tfx_pipeline.metadata import connection_config
+from tfx_pipeline.metadata.store import connection_config
 
 
 def test_before_anything_was_delivered_the_contract_speaks_and_the_rest_is_said_to_be_unknown(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_models_are_named_by_the_columns_of_their_export_and_what_they_dropped(s
 def test_the_catalogue_needs_neither_spark_nor_tensorflow(small: Lake) -> None:
     code = (
         "import sys; from lakeloop.settings import load_settings; from lakeloop.contract_file import load_contract; "
-        "from lakeloop.features.described import describe_features; s = load_settings(); "
+        "from operations.features.catalogue import describe_features; s = load_settings(); "
         "assert describe_features(s, load_contract(s.contract_path))[0].rows == 40; "
         "print(sorted({'pyspark', 'tensorflow', 'tfx', 'apache_beam'} & set(sys.modules)))"
     )

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lakehouse.stream import open_stream
-from lakeloop.cli.features import skew as skew_command
+from console.cli.features import skew as skew_command
+from lakehouse.requests.stream import open_stream
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import NotFound
-from lakeloop.features.corrected import corrected_since_served
-from lakeloop.features.counterparts import find_counterparts
-from lakeloop.features.served import served_rows
-from lakeloop.features.skew import SkewFound, SkewReport, differs, measure_skew
 from lakeloop.settings import PROJECT, load_settings
-from lakeloop.simulation import Answered, AnsweredMonths, questions_of
+from operations.features.corrected import corrected_since_served
+from operations.features.served import served_rows
+from operations.features.skew import SkewFound, SkewReport, differs, measure_skew
+from operations.features.training_serving_join import find_counterparts
+from operations.simulation import Answered, AnsweredMonths, questions_of
 from tests.lakehouse.conftest import HEADER, Lake, policy
 from tests.lakehouse.request_log import log_file, record
 

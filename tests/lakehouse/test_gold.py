@@ -1,7 +1,7 @@
 import pytest
 from delta.tables import DeltaTable
 
-from lakehouse.training import class_id
+from lakehouse.gold.training import class_id
 from lakeloop.contract import Label, LabelClass, When
 from tests.lakehouse.conftest import Lake
 

@@ -10,16 +10,16 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse.drift import read_drift
-from lakehouse.stream import stream
-from lakeloop import drift_job
-from lakeloop.drift_job import DriftReport, judge_predictions
-from lakeloop.drift_rows import verdicts_of
+from lakehouse.gold.drift import read_drift
+from lakehouse.requests.stream import stream
 from lakeloop.errors import NotFound
 from lakeloop.settings import Settings
-from lakeloop.simulation import questions_of
 from monitoring.reference import load_reference
 from monitoring.verdict import Verdict
+from operations.drift import monthly as drift_job
+from operations.drift.monthly import DriftReport, judge_predictions
+from operations.drift.rows import verdicts_of
+from operations.simulation import questions_of
 from tests.lakehouse.conftest import Lake, open_lake
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.monitoring.conftest import NOBODY, push_facts

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.stream import stream
+from lakehouse.requests.stream import stream
 from tests.lakehouse.conftest import HEADER, Lake, open_lake, policy
 from tests.lakehouse.request_log import by_rules, log_file, record
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.delivery import generate, release
 from lakeloop.clock import set_clock
 from lakeloop.use_case import sample_month, with_label
+from operations.delivery import generate, release
 from tests.lakehouse.conftest import HEADER, SMALL_POLICIES, Lake, open_lake, policy
 
 

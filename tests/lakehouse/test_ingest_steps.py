@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse.ingest import bronze_step, gold_step, silver_step
-from lakehouse.maintenance import optimize
+from lakehouse.storage.maintenance import optimize
 from lakeloop.events import all_events
 from lakeloop.landing_files import Arrivals, landed_files, read_known
 from tests.lakehouse.conftest import HEADER, Lake, claims, open_lake, policy

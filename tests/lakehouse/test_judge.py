@@ -4,7 +4,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
-from lakehouse.judge import bad_rows, good_rows
+from lakehouse.silver.validation import bad_rows, good_rows
 from lakeloop.contract import Column, Contract
 from tests.lakehouse.conftest import HEADER, Lake, claims, policy
 

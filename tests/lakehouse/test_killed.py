@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.delivery import generate
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
+from operations.delivery import generate
 from tests.lakehouse.killing import kill_when, start
 
 pytestmark = pytest.mark.long

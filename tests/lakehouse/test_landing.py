@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse import landing
-from lakehouse.landing import Admission, DeliveryRecord, Layout, admit
+from lakehouse.bronze import landing
+from lakehouse.bronze.landing import Admission, DeliveryRecord, Layout, admit
 from lakeloop.contract import EventTime, Source
 
 SOURCE = Source(description="things", files="things-{month}.csv", columns=("key", "size"), separator=";")

@@ -13,13 +13,13 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse import odd_lines
-from lakehouse.bronze import LandingReport, land
-from lakehouse.landing import DeliveryRecord
-from lakehouse.layout import work_folder
-from lakehouse.ledger import LEDGER, TABLE, write_records
-from lakehouse.provenance import deliveries
-from lakehouse.schema import create_table
+from lakehouse.bronze import odd_lines
+from lakehouse.bronze.append import LandingReport, land
+from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.ledger import LEDGER, TABLE, write_records
+from lakehouse.read.provenance import deliveries
+from lakehouse.storage.layout import work_folder
+from lakehouse.storage.schema import create_table
 from lakeloop.errors import LakeloopError
 from tests.lakehouse.conftest import Lake, claims, open_lake
 

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.calibration import CalibrationRow, calibrated_versions, months_to_estimate, write_calibrations
-from lakehouse.gold import update_estimates
-from lakehouse.stream import stream
+from lakehouse.gold.build import update_estimates
+from lakehouse.gold.calibration import CalibrationRow, calibrated_versions, months_to_estimate, write_calibrations
+from lakehouse.requests.stream import stream
 from tests.lakehouse.conftest import Lake, open_lake
 from tests.lakehouse.request_log import by_rules, log_file, record
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from pyspark.sql import SparkSession
 
-from lakehouse.stream import stream
-from lakeloop.performance_job import estimate_performance, performance_table
+from lakehouse.requests.stream import stream
+from operations.performance import estimate_performance, performance_table
 from tests.lakehouse.conftest import Lake, open_lake
 from tests.lakehouse.request_log import log_file, record
 from tests.monitoring.conftest import push_facts

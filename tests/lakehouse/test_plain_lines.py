@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.landing import Layout
-from lakehouse.odd_lines import odd_rows, read_lines
-from lakehouse.plain_lines import plain_fields
+from lakehouse.bronze.landing import Layout
+from lakehouse.bronze.odd_lines import odd_rows, read_lines
+from lakehouse.bronze.plain_lines import plain_fields
 
 FIELDS = 3
 COLUMNS = tuple(f"c{position}" for position in range(FIELDS))

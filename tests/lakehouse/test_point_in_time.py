@@ -12,16 +12,16 @@ import pytest
 from pyarrow import csv
 from pyspark.sql import SparkSession
 
-from lakehouse.landing import DeliveryRecord
-from lakehouse.point_in_time import BOTH, FEATURES, NOTHING, delivery_clocks, features_as_of
-from lakehouse.points import Point, Points
-from lakehouse.provenance import VersionGone, clock_of_batches
-from lakehouse.stream import open_stream
-from lakehouse.training import training_column_names
+from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.gold.training import training_column_names
+from lakehouse.read.as_of import Point, Points
+from lakehouse.read.point_in_time import BOTH, FEATURES, NOTHING, delivery_clocks, features_as_of
+from lakehouse.read.provenance import VersionGone, clock_of_batches
+from lakehouse.requests.stream import open_stream
 from lakeloop.clock import set_clock
 from lakeloop.errors import NotFound, WrongUse
-from lakeloop.features.described import describe_column
-from lakeloop.features.read import counted, read_features, read_version, write_features
+from operations.features.catalogue import describe_column
+from operations.features.read import counted, read_features, read_version, write_features
 from tests.lakehouse.conftest import HEADER, Lake, claims, open_lake, policy
 from tests.lakehouse.request_log import log_file, record
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from lakehouse.points import parse_point, read_points
+from lakehouse.read.as_of import parse_point, read_points
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import WrongUse

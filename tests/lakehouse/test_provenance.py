@@ -7,8 +7,7 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse.maintenance import optimize
-from lakehouse.provenance import (
+from lakehouse.read.provenance import (
     TRAINING,
     VersionGone,
     deliveries,
@@ -21,10 +20,11 @@ from lakehouse.provenance import (
     silver_of,
     table_versions,
 )
+from lakehouse.storage.maintenance import optimize
 from lakeloop.errors import NotFound
-from lakeloop.lineage.affected import affected_by
-from lakeloop.lineage.deliveries import find_deliveries, gold_with
-from lakeloop.lineage.trace import trace_file, trace_request, trace_table
+from operations.lineage.affected import affected_by
+from operations.lineage.deliveries import find_deliveries, gold_with
+from operations.lineage.trace import trace_file, trace_request, trace_table
 from tests.lakehouse.conftest import HEADER, Lake, claims, open_lake, policy
 from tests.lakehouse.request_log import by_rules, log_file, record
 

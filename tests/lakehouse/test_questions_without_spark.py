@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lakehouse.decisions import record_decision
-from lakehouse.drift import read_drift, write_drift
-from lakehouse.labelled import changed_rows
-from lakehouse.schema import create_table
-from lakehouse.stream import stream
-from lakehouse.window import newest_requests
+from lakehouse.gold.decisions import record_decision
+from lakehouse.gold.drift import read_drift, write_drift
+from lakehouse.gold.labelled import changed_rows
+from lakehouse.read.window import newest_requests
+from lakehouse.requests.stream import stream
+from lakehouse.storage.schema import create_table
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_row import DriftRow
 from tests.lakehouse.conftest import Lake, claims
@@ -35,7 +35,7 @@ QUESTIONS = [
 ASK = f"""
 import json, sys
 from typer.testing import CliRunner
-from lakeloop.cli.app import app
+from console.cli.app import app
 told = [CliRunner().invoke(app, question).output for question in {QUESTIONS!r}]
 heavy = {{"pyspark", "py4j", "tensorflow", "tfx", "apache_beam", "sklearn", "plotly", "evidently"}}
 print(json.dumps([told, sorted(heavy & set(sys.modules))]))

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.delivery import generate
-from lakehouse.tables import read_table
+from lakehouse.read.tables import read_table
 from lakeloop.contract import Contract
 from lakeloop.errors import NotFound, WrongUse
 from lakeloop.fallback import Answer, model_answer, rules_answer, why_not_ask
-from lakeloop.scoring import ScoreReport, score, score_wanted
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import load_rules
+from operations.delivery import generate
+from operations.scoring import ScoreReport, score, score_wanted
 from tests.lakehouse.conftest import Lake, open_lake
 
 pytestmark = pytest.mark.long
@@ -64,7 +64,7 @@ def scored(lake: Lake, table: str, version: int | None = None, model: str = "") 
 
 def expected(lake: Lake, rows: pd.DataFrame, folder: Path, switched_off: bool) -> dict[str, Answer]:
     """Each row answered by itself, as the gateway does."""
-    from tfx_pipeline.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
     contract, model = lake.contract, load_saved_model(folder)
     rules = load_rules(contract, lake.settings)

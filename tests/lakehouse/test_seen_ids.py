@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lakehouse.seen_ids import SeenIds
+from lakehouse.requests.request_ids import SeenIds
 
 HASHES = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=40)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.session import check_java, spark_options
+from lakehouse.storage.session import check_java, spark_options
 from lakeloop.errors import MissingTool
 from lakeloop.settings import Settings
 

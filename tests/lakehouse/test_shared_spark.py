@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lakehouse.shared_spark import SERVER
+from lakehouse.storage.shared_spark import SERVER
 from lakeloop.local_server import ask_to_end
 from lakeloop.settings import PROJECT
 from tests.waiting import eventually
@@ -19,8 +19,8 @@ from tests.waiting import eventually
 WORK = """
 import json, sys
 from delta.tables import DeltaTable
-from lakehouse.commit_note import commit_note
-from lakehouse.shared_spark import shared_spark
+from lakehouse.storage.commit_note import commit_note
+from lakehouse.storage.shared_spark import shared_spark
 from lakeloop.settings import load_settings
 
 table = sys.argv[1]
@@ -38,21 +38,21 @@ with shared_spark(load_settings(use_case="insurance"), lambda: None) as spark:
 print("done", rows, flush=True)
 """
 ASK = """
-from lakehouse.shared_spark import shared_spark
+from lakehouse.storage.shared_spark import shared_spark
 from lakeloop.settings import load_settings
 with shared_spark(load_settings(use_case="insurance"), lambda: None) as spark:
     print(spark and spark._jvm.java.lang.ProcessHandle.current().pid())
 """
 KEEP = """
-from lakehouse.shared_spark import keep
+from lakehouse.storage.shared_spark import keep
 from lakeloop.settings import load_settings
 print("kept", keep(load_settings(use_case="insurance")), flush=True)
 """
 # What every command does that needs Spark.
 COMMAND = """
 import sys
-from lakeloop.cli.failures import explain
-from lakeloop.cli.spark import spark_of
+from console.cli.failures import explain
+from console.cli.spark import spark_of
 from lakeloop.settings import load_settings
 try:
     with spark_of(load_settings(use_case="insurance")) as spark:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.schema import create_table
-from lakehouse.small_tables import RowCounts, SmallTable, among, column, merge_rows, replace_rows, rows_within
-from lakehouse.tables import history
+from lakehouse.read.tables import history
+from lakehouse.storage.schema import create_table
+from lakehouse.storage.small_tables import RowCounts, SmallTable, among, column, merge_rows, replace_rows, rows_within
 from lakeloop.lake_tables import read_lake_records
 from tests.lakehouse.conftest import Lake
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse import staging
-from lakehouse.staging import NotTaken, Staged, extra_columns, stage_file
+from lakehouse.bronze import staging
+from lakehouse.bronze.staging import NotTaken, Staged, extra_columns, stage_file
 from lakeloop.contract import Source
 
 SOURCE = Source(description="things", files="things-{month}.csv", columns=("key", "size"), separator=";")

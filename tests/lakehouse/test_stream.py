@@ -9,13 +9,13 @@ import pytest
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
-from lakehouse import stream as streaming
-from lakehouse.layout import read_json, work_folder, write_json
-from lakehouse.lock import only_one
-from lakehouse.request_lines import check_names
-from lakehouse.request_log import new_files, put_away
-from lakehouse.stream import StreamReport, stream
-from lakehouse.window import newest_requests
+from lakehouse.read.window import newest_requests
+from lakehouse.requests import stream as streaming
+from lakehouse.requests.lines import check_names
+from lakehouse.requests.log_files import new_files, put_away
+from lakehouse.requests.stream import StreamReport, stream
+from lakehouse.storage.layout import read_json, work_folder, write_json
+from lakehouse.storage.lock import only_one
 from lakeloop.errors import Busy, WrongUse
 from tests.lakehouse.conftest import Lake, open_lake
 from tests.lakehouse.request_log import by_rules, log_file, record

@@ -16,11 +16,11 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse.stream import stream
+from lakehouse.requests.stream import stream
 from lakeloop.contract_file import load_contract
 from lakeloop.request_record import request_log_folder
 from lakeloop.settings import PROJECT, Settings, load_settings
-from lakeloop.simulation import simulate, without_gateway
+from operations.simulation import simulate, without_gateway
 from serving.gateway.process import RunningGateway, running_gateway
 from tests.lakehouse.conftest import open_lake
 from tests.serving.gateway.conftest import NOWHERE, body
@@ -34,7 +34,7 @@ LOST_WINDOW = 1.0
 FULL_DISK = """
 set -u
 mkdir -p lake && mount -t tmpfs -o size=48m tmpfs lake
-stream() { "$PYTHON" -c 'from lakeloop.cli import main; main()' lake stream >>"$1" 2>&1; echo $? >>"$1"; }
+stream() { "$PYTHON" -c 'from console.cli import main; main()' lake stream >>"$1" 2>&1; echo $? >>"$1"; }
 stream first
 mv held/* "$LOG"
 cat /dev/zero >lake/filler 2>/dev/null

@@ -7,12 +7,12 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from lakehouse.contract_change import NOTICE
-from lakehouse.stream import stream
+from lakehouse.requests.stream import stream
+from lakehouse.silver.contract_change import NOTICE
 from lakeloop.contract_file import load_contract
 from lakeloop.request_record import request_log_folder
 from lakeloop.settings import load_settings
-from lakeloop.simulation import simulate, without_gateway
+from operations.simulation import simulate, without_gateway
 from tests.lakehouse import killing
 from tests.lakehouse.conftest import open_lake
 from tests.lakehouse.request_log import log_file, record

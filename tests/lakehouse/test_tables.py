@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lakehouse.export import export
+from lakehouse.gold.export import export
 from lakehouse.ingest import bronze_step, gold_step, silver_step
-from lakehouse.layout import work_folder
-from lakehouse.lock import in_turn
-from lakehouse.maintenance import Vacuumed, exported_versions, optimize, trained_versions, vacuum
-from lakehouse.tables import first_rows, history, list_tables, open_table, read_table
+from lakehouse.read.tables import first_rows, history, list_tables, open_table, read_table
+from lakehouse.storage.layout import work_folder
+from lakehouse.storage.lock import in_turn
+from lakehouse.storage.maintenance import Vacuumed, exported_versions, optimize, trained_versions, vacuum
 from lakeloop.champion import FACTS_FILE
 from lakeloop.errors import NotFound
 from tests.lakehouse.conftest import HEADER, Lake, claims, policy

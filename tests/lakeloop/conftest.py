@@ -31,7 +31,7 @@ def lakeloop(settings: Settings) -> Run:
 
     def run(*args: object, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-c", "from lakeloop.cli import main; main()", *map(str, args)],
+            [sys.executable, "-c", "from console.cli import main; main()", *map(str, args)],
             capture_output=True,
             text=True,
             timeout=1400,

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from deltalake import write_deltalake
 
-from lakeloop.analysis import analyse
-from lakeloop.analysis_rows import labelled_rows_of, month_rows
+from console.report.analysis_page import write_analysis
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import NotFound
-from lakeloop.report.analysis_page import write_analysis
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import sample_month, with_label
 from monitoring.analysis.words import sentences
+from operations.analysis.month_comparison import analyse
+from operations.analysis.rows import labelled_rows_of, month_rows
 from tests.monitoring.conftest import NOBODY, push_facts
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lakehouse.delivery import HELD, generate, release
 from lakeloop.clock import read_clock, set_clock
 from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
+from operations.delivery import HELD, generate, release
 
 
 def files(folder: Path) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lakehouse.layout import work_folder
-from lakehouse.lock import only_one
-from lakeloop.cli.app import COMMANDS, GROUPS, application, asked_for
+from console.cli.app import COMMANDS, GROUPS, application, asked_for
+from lakehouse.storage.layout import work_folder
+from lakehouse.storage.lock import only_one
 from lakeloop.settings import Settings
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -164,7 +164,7 @@ def test_help_teaches(lakeloop: Run) -> None:
 def test_the_command_line_itself_imports_nothing_heavy() -> None:
     """Every task of a run and every node pays for it once more."""
     heavy = {"pandas", "numpy", "pyarrow", "sqlalchemy", "httpx", "pyspark", "tensorflow", "fastapi"}
-    code = f"import sys, lakeloop.cli.app; print(sorted({heavy!r} & set(sys.modules)))"
+    code = f"import sys, console.cli.app; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -190,7 +190,7 @@ def test_options_before_a_command_do_not_hide_which_one_it_is(before: tuple[str,
 
 
 def test_a_command_imports_no_other_s_modules() -> None:
-    code = "import sys; from lakeloop.cli.app import application; application(only='pipeline'); print(*sys.modules)"
+    code = "import sys; from console.cli.app import application; application(only='pipeline'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "lakeloop.cli.pipeline" in loaded
-    assert not {"lakeloop.cli.lake", "lakeloop.cli.features", "pandas", "pyspark", "tensorflow"} & set(loaded)
+    assert "console.cli.pipeline" in loaded
+    assert not {"console.cli.lake", "console.cli.features", "pandas", "pyspark", "tensorflow"} & set(loaded)

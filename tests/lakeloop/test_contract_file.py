@@ -274,9 +274,11 @@ def test_a_source_cannot_have_the_name_of_a_table_of_the_lake(tmp_path: Path, na
 
 
 def test_what_the_tables_keep_for_themselves_is_known_to_the_contract() -> None:
-    from lakehouse import performance, points, request_lines
+    from lakehouse.gold import performance
+    from lakehouse.read import as_of as points
+    from lakehouse.requests import lines as request_lines
     from lakeloop.contract import reserved_names
-    from lakeloop.scoring import _columns
+    from operations.scoring import _columns
 
     assert set(request_lines.OWN) == set(reserved_names.PREDICTIONS)
     assert {*performance.COUNTS, *performance.RATES, "model_version"} == set(reserved_names.PERFORMANCE)

@@ -15,10 +15,10 @@ import pytest
 
 from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.deployment import RolledBack, deploy, probe_rows, version_to_deploy, wait_until_available
 from lakeloop.errors import LakeloopError, NotFound
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.settings import PROJECT, Settings, load_settings
+from operations.deployment import RolledBack, deploy, probe_rows, version_to_deploy, wait_until_available
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
 from tests.waiting import eventually

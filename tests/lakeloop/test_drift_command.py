@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from lakeloop.cli.app import app
-from lakeloop.cli.drift import _drifted_alone, _episode, _reasons, _windows
+from console.cli.app import app
+from console.cli.drift import _drifted_alone, _episode, _reasons, _windows
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import NotFound
 from lakeloop.settings import PROJECT

@@ -7,9 +7,9 @@ import pytest
 from lakeloop.champion import ChampionFacts
 from lakeloop.clock import set_clock
 from lakeloop.contract import Contract
-from lakeloop.evaluation import seen_in_training, whose_truth
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.settings import Settings
+from operations.evaluation import seen_in_training, whose_truth
 
 VERSION = "1795000000"
 

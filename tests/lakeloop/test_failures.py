@@ -16,7 +16,7 @@ from deltalake import DeltaTable, write_deltalake
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-from lakeloop.cli.failures import OneLine, SparkFailure, explain, in_words, tell_other_threads_failures
+from console.cli.failures import OneLine, SparkFailure, explain, in_words, tell_other_threads_failures
 from lakeloop.errors import NotFound
 from lakeloop.settings import PROJECT, Settings
 
@@ -125,7 +125,7 @@ def test_a_reader_that_goes_away_hears_no_complaint(settings: Settings) -> None:
     folder = settings.home / "lake" / "gold" / "insurance" / "some"
     folder.mkdir(parents=True)
     write_deltalake(folder, pa.table({"n": list(range(50_000))}))
-    command = [sys.executable, "-c", "from lakeloop.cli import main; main()", "lake", "show", "some", "-n", "50000"]
+    command = [sys.executable, "-c", "from console.cli import main; main()", "lake", "show", "some", "-n", "50000"]
     environment = {**os.environ, "LAKELOOP_HOME": str(settings.home)}
     for options in ([], ["--csv"]):
         with subprocess.Popen(

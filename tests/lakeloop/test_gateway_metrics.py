@@ -5,10 +5,10 @@ from pathlib import Path
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.deployment import probe_rows
 from lakeloop.fallback import why_not_ask
 from lakeloop.gateway_metrics import GatewayCounts
 from lakeloop.settings import PROJECT
+from operations.deployment import probe_rows
 
 BOUNDS = (0.1, 0.25, 0.5, float("inf"))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakeloop.cli.performance import _counted
+from console.cli.performance import _counted
 from lakeloop.interval import says_little, wilson_interval
 
 

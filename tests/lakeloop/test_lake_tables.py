@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from lakehouse.tables import list_tables, open_table
+from lakehouse.read.tables import list_tables, open_table
 from lakeloop.errors import NotFound
 from lakeloop.lake_tables import open_lake_table, read_lake_records, read_lake_table
 from lakeloop.settings import PROJECT, Settings, load_settings

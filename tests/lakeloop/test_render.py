@@ -1,6 +1,6 @@
 """Tables in a terminal stay readable, however many columns they have."""
 
-from lakeloop.cli.render import console, rows_of
+from console.cli.render import console, rows_of
 
 
 def printed(columns: int, rows: int) -> list[str]:

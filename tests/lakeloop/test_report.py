@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lakeloop.cli.report import how_pushed
+from console.cli.report import how_pushed
+from console.report.page import Report, Served, write_report
 from lakeloop.contract import Contract
-from lakeloop.evaluation import baselines
-from lakeloop.report.page import Report, Served, write_report
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
-from tfx_pipeline.gate import Judged, judge
-from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.run_record import History, RunRecord
-from tfx_pipeline.statistics import FeatureStatistics
+from operations.evaluation import baselines
+from tfx_pipeline.data_checks.statistics import FeatureStatistics
+from tfx_pipeline.evaluation.gate import Judged, judge
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import History, RunRecord
 
 
 def record(contract: Contract, units: int, version: str) -> RunRecord:

@@ -14,13 +14,13 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from lakeloop.cli.app import app
+from console.cli.app import app
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
 from lakeloop.request_record import RequestRecord, request_log_folder
 from lakeloop.settings import PROJECT, Settings
-from lakeloop.simulation import questions_of, simulate, without_gateway
+from operations.simulation import questions_of, simulate, without_gateway
 from tests.lakeloop.conftest import Run
 from tests.waiting import eventually
 
@@ -39,7 +39,7 @@ def landing(settings: Settings) -> list[str]:
 @pytest.fixture
 def gateway(settings: Settings) -> Iterator[str]:
     """A gateway without a model, as `lakeloop serve gateway` starts it."""
-    command = [sys.executable, "-c", "from lakeloop.cli import main; main()", "serve", "gateway", "--port", "0"]
+    command = [sys.executable, "-c", "from console.cli import main; main()", "serve", "gateway", "--port", "0"]
     settings.home.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ, "LAKELOOP_HOME": str(settings.home), "PYTHONUNBUFFERED": "1",

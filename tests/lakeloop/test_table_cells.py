@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from rich.text import Text
 
-from lakeloop.cli.table_cells import number_columns, rows_as_csv, shown_rows
+from console.cli.table_cells import number_columns, rows_as_csv, shown_rows
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 250, UTC)
 ROWS = pa.table(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from console.tensorboard import link_runs, run_tensorboard
 from lakeloop.contract import Contract
 from lakeloop.http_server import AddressTaken
 from lakeloop.settings import Settings
-from lakeloop.tensorboard import link_runs, run_tensorboard
 from tests.lakeloop.pages.conftest import record
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from lakeloop.cli.warm_server import serve
-from lakeloop.platform.marked_processes import end_processes
+from console.cli.warm_server import serve
+from console.platform.marked_processes import end_processes
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.warm_process import WarmProcess, server_folder, start_warm, wait_for_server
 from tests.waiting import eventually
@@ -21,7 +21,7 @@ from tests.waiting import eventually
 # TFX itself is left out: what is tested is who runs where and ends when, which has nothing to do with it.
 SERVE = """
 import sys
-from lakeloop.cli.warm_server import serve
+from console.cli.warm_server import serve
 from lakeloop.settings import load_settings
 import numpy
 print("serving", serve(load_settings(), lambda: None, float(sys.argv[1])), flush=True)
@@ -291,7 +291,7 @@ def test_who_only_looks_whether_a_server_is_there_does_not_end_it(
 
 
 def test_a_node_that_finds_no_server_starts_one_for_the_next_if_airflow_runs_it(settings: Settings) -> None:
-    node = "from lakeloop.cli import main; main()", "pipeline", "node", "there is no such run", "Trainer"
+    node = "from console.cli import main; main()", "pipeline", "node", "there is no such run", "Trainer"
     log = settings.home / "logs" / "warm-server.log"
     try:
         assert python(settings.home, *node).wait(240) == 1

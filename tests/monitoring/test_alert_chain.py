@@ -153,7 +153,7 @@ def test_a_shift_becomes_one_asset_event_and_a_second_one_waits_while_airflow_is
         "LAKELOOP_AIRFLOW_USER": USER, "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(airflow.password_file),
         "LAKELOOP_MONITOR_POSTS": "false",
     }  # fmt: skip
-    command = [sys.executable, "-c", "from lakeloop.cli import main; main()", "-v", "monitor", "--port", port]
+    command = [sys.executable, "-c", "from console.cli import main; main()", "-v", "monitor", "--port", port]
     with alerting(tmp_path, port) as prometheus, running(command, tmp_path / "monitor.log", **environment):
         log.add(month(0, WINDOW, next(rows)))
         eventually(lambda: _answers(f"{url}/health"))

@@ -136,7 +136,7 @@ def served(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_the_real_model_server_gives_the_model_s_own_answers(served: Settings, contract: Contract) -> None:
-    from tfx_pipeline.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
     rows = sample_month(contract, served, 0, rows=2500)[list(contract.features)]
     answers = through_model_server(served, contract, "7", rows)
@@ -154,7 +154,7 @@ def test_the_real_model_server_gives_the_model_s_own_answers(served: Settings, c
 
 
 def test_a_version_that_no_server_serves_is_asked_where_it_lies(served: Settings, contract: Contract) -> None:
-    from lakeloop.drift_job import ask_model
+    from operations.drift.monthly import ask_model
 
     rows = sample_month(contract, served, 0, rows=200)[list(contract.features)]
     away = served.model_copy(update={"model_server_url": NOBODY})

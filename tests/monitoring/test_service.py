@@ -14,7 +14,7 @@ from lakeloop.errors import Busy
 from lakeloop.events import all_events
 from lakeloop.http_server import AddressTaken, HttpServer, http_config, listen
 from lakeloop.settings import Settings
-from monitoring.one_monitor import only_monitor
+from monitoring.monitor_lock import only_monitor
 from monitoring.service import make_app, serve
 from tests.monitoring.request_log import Log
 from tests.waiting import eventually

@@ -17,7 +17,7 @@ PORTS = (
     "model_server_port", "model_server_grpc_port", "gateway_port", "monitor_port", "prometheus_port",
     "alertmanager_port", "airflow_port",
 )  # fmt: skip
-COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
 
 
 def free_ports(count: int) -> list[int]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.platform.airflow_environment import AIRFLOW
-from lakeloop.platform.marked_processes import marked_processes
-from lakeloop.platform.places import home_of, log_folder
+from console.platform.airflow_environment import AIRFLOW
+from console.platform.marked_processes import marked_processes
+from console.platform.paths import home_of, log_folder
 from lakeloop.settings import Settings
 from tests.platform.conftest import Run
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lakeloop.platform.airflow_environment import airflow_environment
-from lakeloop.platform.alerting_files import with_ports, write_alerting_files
-from lakeloop.platform.environment import service_environment
-from lakeloop.platform.generated_secrets import ensure_secrets, secret_files
-from lakeloop.platform.places import control_socket, platform_folder, secrets_folder
-from lakeloop.platform.services import Service, platform_services
-from lakeloop.platform.supervisor import Supervisor, config_text
+from console.platform.airflow_environment import airflow_environment
+from console.platform.alerting_files import with_ports, write_alerting_files
+from console.platform.environment import service_environment
+from console.platform.generated_secrets import ensure_secrets, secret_files
+from console.platform.paths import control_socket, platform_folder, secrets_folder
+from console.platform.services import Service, platform_services
+from console.platform.supervisor import Supervisor, config_text
 from lakeloop.settings import Settings
 
 
@@ -21,7 +21,7 @@ from lakeloop.settings import Settings
 def services(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Service, ...]:
     """All nine, whatever is installed here."""
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr("lakeloop.platform.services.airflow_program", lambda: tmp_path / "airflow")
+    monkeypatch.setattr("console.platform.services.airflow_program", lambda: tmp_path / "airflow")
     return platform_services(settings)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nbformat
 
-from lakeloop.platform.container_notebooks import WORKSHOP, put_workshop
+from console.platform.container_notebooks import WORKSHOP, put_workshop
 
 
 def test_every_chapter_is_a_notebook_beside_what_they_share(tmp_path: Path) -> None:

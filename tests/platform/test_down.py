@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from console.platform.down import stop_all
 from lakeloop.local_server import END, sole_server
-from lakeloop.platform.down import stop_all
 from lakeloop.settings import load_settings
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
+from console.platform.airflow_environment import AIRFLOW
 from lakeloop.databases import airflow_database
 from lakeloop.events import record_event
-from lakeloop.platform.airflow_environment import AIRFLOW
 from lakeloop.settings import Settings
 from tests.platform.conftest import make_settings, run_in
 from tests.postgresql_server import postgresql_server

@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from console.platform.marked_processes import MARK, end_strays, marked_processes
+from console.platform.platform_lock import one_at_a_time
+from console.platform.ports import PortTaken, check_ports
+from console.platform.services import Service
+from console.platform.supervisor import bound_command
 from lakeloop.errors import Busy, WrongUse
-from lakeloop.platform.marked_processes import MARK, end_strays, marked_processes
-from lakeloop.platform.one_at_a_time import one_at_a_time
-from lakeloop.platform.ports import PortTaken, check_ports
-from lakeloop.platform.services import Service
-from lakeloop.platform.supervisor import bound_command
 from lakeloop.settings import Settings
 from tests.waiting import eventually
 
@@ -123,7 +123,7 @@ def test_two_starts_at_once_are_one(settings: Settings) -> None:
 
 def test_the_lock_of_a_killed_process_is_free(settings: Settings) -> None:
     code = (
-        "import time\nfrom pathlib import Path\nfrom lakeloop.platform.one_at_a_time import one_at_a_time\n"
+        "import time\nfrom pathlib import Path\nfrom console.platform.platform_lock import one_at_a_time\n"
         "from lakeloop.settings import load_settings\n"
         f"with one_at_a_time(load_settings(home=Path({str(settings.home)!r}))):\n"
         "    print('held', flush=True); time.sleep(60)"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from console.platform.generated_secrets import ensure_secrets
+from console.platform.paths import secrets_folder
 from lakeloop.errors import WrongUse
-from lakeloop.platform.generated_secrets import ensure_secrets
-from lakeloop.platform.places import secrets_folder
 from lakeloop.settings import Settings
 
 

@@ -13,12 +13,12 @@ import httpx
 import psutil
 import pytest
 
+from console.platform.airflow_environment import AIRFLOW, with_airflow
+from console.platform.generated_secrets import secret_files
+from console.platform.marked_processes import marked_processes
+from console.platform.paths import home_of, platform_folder
+from console.platform.ports import is_free
 from lakeloop.airflow_api import AirflowApi
-from lakeloop.platform.airflow_environment import AIRFLOW, with_airflow
-from lakeloop.platform.generated_secrets import secret_files
-from lakeloop.platform.marked_processes import marked_processes
-from lakeloop.platform.places import home_of, platform_folder
-from lakeloop.platform.ports import is_free
 from lakeloop.settings import Settings
 from tests.platform.conftest import COMMAND, PORTS, environment_of, make_settings, run_in
 from tests.waiting import eventually

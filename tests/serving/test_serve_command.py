@@ -10,7 +10,7 @@ import httpx
 
 from serving.model_server.process import stop, wait_until_available
 
-COMMAND = [sys.executable, "-c", "from lakeloop.cli import main; main()", "serve", "models"]
+COMMAND = [sys.executable, "-c", "from console.cli import main; main()", "serve", "models"]
 PROJECT = Path(__file__).resolve().parents[2]
 
 

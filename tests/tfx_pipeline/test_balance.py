@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lakeloop.errors import LakeloopError
-from tfx_pipeline.balance import balanced_weights, smote
+from tfx_pipeline.training.balance import balanced_weights, smote
 
 
 def rare(rows: int = 200, every: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -11,12 +11,12 @@ from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
-from tfx_pipeline.graph import PUSHING, TUNER
-from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.row_weights import save_row_weights
-from tfx_pipeline.run_record import NodeState, RunRecord, load_run
-from tfx_pipeline.runner import push_run, run_pipeline
-from tfx_pipeline.validate import versions
+from tfx_pipeline.evaluation.validate import versions
+from tfx_pipeline.runs.graph import PUSHING, TUNER
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import NodeState, RunRecord, load_run
+from tfx_pipeline.runs.runner import push_run, run_pipeline
+from tfx_pipeline.training.row_weights import save_row_weights
 
 SHARED = {"GoldExport", "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate", "Transform"}
 EPOCHS = 5
@@ -105,7 +105,7 @@ def test_the_gate_compares_with_the_champion_by_weight(plain: RunRecord, reweigh
 def test_the_tuner_runs_where_trials_are_asked_for_and_its_best_reach_the_trainer(
     candidates: Candidates, reweighted: RunRecord, tuned: RunRecord
 ) -> None:
-    from tfx_pipeline.metadata import open_store
+    from tfx_pipeline.metadata.store import open_store
 
     assert states(reweighted)[TUNER] == "skipped" and reweighted.tuned == {}
     assert states(tuned)[TUNER] == "ran"
@@ -132,7 +132,7 @@ def test_only_the_chosen_candidate_is_pushed_from_its_own_run(
 
 
 def test_a_refused_candidate_cannot_be_pushed(candidates: Candidates, tuned: RunRecord) -> None:
-    from tfx_pipeline.run_record import save_run
+    from tfx_pipeline.runs.run_record import save_run
 
     save_run(candidates.settings, tuned.model_copy(update={"run_id": "refused", "blessed": False}))
     with pytest.raises(WrongUse, match="was not blessed"):

@@ -8,7 +8,7 @@ import pytest
 
 from lakeloop.contract import Between, Gate, MaxProbability
 from lakeloop.interval import wilson_interval
-from tfx_pipeline.gate import EVAL, TRAIN, Check, GateReport, Judged, judge
+from tfx_pipeline.evaluation.gate import EVAL, TRAIN, Check, GateReport, Judged, judge
 
 
 def answers(correct: int, rows: int, highest: float = 0.8, classes: int = 3) -> Judged:
@@ -159,6 +159,6 @@ def test_rows_that_cannot_be_judged_are_an_error() -> None:
 
 
 def test_gate_run_record_and_runner_import_no_tensorflow() -> None:
-    code = "import sys, tfx_pipeline.gate, tfx_pipeline.run_record, tfx_pipeline.graph, tfx_pipeline.runner\n"
+    code = "import sys, tfx_pipeline.evaluation.gate, tfx_pipeline.runs.run_record, tfx_pipeline.runs.graph, tfx_pipeline.runs.runner\n"
     code += "assert not {'tensorflow', 'tfx', 'keras', 'apache_beam'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -86,7 +86,7 @@ def validate(tmp_path: Path) -> Callable[[Path], Any]:
 
 
 def test_model_that_answers_alike_both_ways_is_blessed(validate: Callable[[Path], Any], tmp_path: Path) -> None:
-    from tfx_pipeline.results import describe
+    from tfx_pipeline.runs.results import describe
 
     save(tmp_path / "model" / "Format-Serving")
     blessing = validate(tmp_path / "model")
@@ -101,10 +101,10 @@ def test_the_model_server_is_a_fork_of_the_homes_warm_one_where_that_is_ready(
     monkeypatch.setenv("LAKELOOP_HOME", str(tmp_path / "home"))
     log = tmp_path / "warm.log"
     with log.open("w") as output:
-        warm = subprocess.Popen([sys.executable, "-m", "lakeloop.cli.warm_server"], stdout=output, stderr=output)
+        warm = subprocess.Popen([sys.executable, "-m", "console.cli.warm_server"], stdout=output, stderr=output)
     try:
         assert wait_for_server(load_settings(), 240)
-        monkeypatch.setattr("tfx_pipeline.model_server.start_warm", partial(start_warm, patience=240))
+        monkeypatch.setattr("tfx_pipeline.evaluation.model_server.start_warm", partial(start_warm, patience=240))
         save(tmp_path / "model" / "Format-Serving")
         assert validate(tmp_path / "model").get_int_custom_property("blessed") == 1
         (started,) = [line for line in log.read_text().splitlines() if "event=started" in line]
@@ -120,7 +120,7 @@ def test_the_model_server_is_a_fork_of_the_homes_warm_one_where_that_is_ready(
 def test_model_that_answers_otherwise_for_examples_is_not_blessed_and_stops_the_run(
     validate: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    from tfx_pipeline.results import InfraRefused, describe
+    from tfx_pipeline.runs.results import InfraRefused, describe
 
     save(tmp_path / "model" / "Format-Serving", classify_differs=True)
     blessing = validate(tmp_path / "model")

@@ -14,16 +14,16 @@ from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError, NotFound
 from lakeloop.settings import Settings
 from tests.postgresql_server import PostgresqlServer, postgresql_server
-from tfx_pipeline.metadata import champion, connection_config, has_metadata, open_store, pushed_models
-from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.runner import run_pipeline
+from tfx_pipeline.metadata.store import champion, connection_config, has_metadata, open_store, pushed_models
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.runner import run_pipeline
 
 ODD_PASSWORD = r"it's \ odd"
 OPENS = """
 import sys
 from pathlib import Path
 from lakeloop.settings import Settings
-from tfx_pipeline.metadata import connection_config
+from tfx_pipeline.metadata.store import connection_config
 from ml_metadata.metadata_store import MetadataStore
 settings = Settings(home=Path(sys.argv[1]), use_case="insurance", database_url=sys.argv[2])
 print(len(MetadataStore(connection_config(settings)).get_artifact_types()))

@@ -11,9 +11,9 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.settings import PROJECT, Settings
 from tests.small_disk import may_mount
-from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.run_record import load_run
-from tfx_pipeline.runner import run_node, start_run
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import load_run
+from tfx_pipeline.runs.runner import run_node, start_run
 
 Export = Callable[..., Path]
 RUN = "faults"
@@ -30,7 +30,7 @@ set -e
 mount -t tmpfs -o size=200K artifacts "$ARTIFACTS"
 node() {
     code=0
-    "$PYTHON" -c "from lakeloop.cli import main; main()" pipeline node faults $1 > "$ROOT/$2" 2>&1 || code=$?
+    "$PYTHON" -c "from console.cli import main; main()" pipeline node faults $1 > "$ROOT/$2" 2>&1 || code=$?
     echo $code >> "$ROOT/$2"
 }
 node GoldExport export

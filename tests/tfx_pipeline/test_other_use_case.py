@@ -12,12 +12,12 @@ from lakeloop.contract import Contract
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
-from tfx_pipeline.metadata import artifacts_of, open_store
-from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.row_weights import save_row_weights
-from tfx_pipeline.runner import run_node, run_pipeline, start_run
-from tfx_pipeline.schema_history import read_schema
-from tfx_pipeline.validate import model_folder
+from tfx_pipeline.data_checks.schema_history import read_schema
+from tfx_pipeline.evaluation.validate import model_folder
+from tfx_pipeline.metadata.store import artifacts_of, open_store
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.runner import run_node, run_pipeline, start_run
+from tfx_pipeline.training.row_weights import save_row_weights
 
 UP_TO_THE_DATA_GATE = ("GoldExport", "ImportSchemaGen", "ExampleGen", "StatisticsGen", "ExampleValidator", "DataGate")
 PACKAGE = Path(__file__).resolve().parents[2] / "tfx_pipeline"
@@ -26,7 +26,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "tfx_pipeline"
 def test_a_binary_label_and_a_string_feature_train_and_serve(
     churn: Contract, tmp_path: Path, settings_in: Callable[[Path, str], Settings], export_month: Callable[..., Path]
 ) -> None:
-    from tfx_pipeline.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
     settings = settings_in(tmp_path, "churn")
     weighted = churn.model_copy(update={"training": churn.training.model_copy(update={"balance": "weights"})})

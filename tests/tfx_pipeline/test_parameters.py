@@ -6,8 +6,8 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.errors import WrongUse
-from tfx_pipeline import parameters
-from tfx_pipeline.parameters import bindings, run_parameters
+from tfx_pipeline.runs import parameters
+from tfx_pipeline.runs.parameters import bindings, run_parameters
 
 
 def test_texts_become_typed_hyper_parameters(insurance: Contract) -> None:

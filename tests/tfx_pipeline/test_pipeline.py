@@ -17,12 +17,12 @@ from lakeloop.errors import LakeloopError, NotFound, WrongUse
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
-from tfx_pipeline.graph import read_graph
-from tfx_pipeline.parameters import run_parameters
+from tfx_pipeline.evaluation.validate import model_folder, newest_version, validate_model, versions
 from tfx_pipeline.pipeline import BEAM_FLAGS
-from tfx_pipeline.run_record import NodeResult, RunRecord, load_run, load_runs
-from tfx_pipeline.runner import finish_run, run_node, run_pipeline, start_run
-from tfx_pipeline.validate import model_folder, newest_version, validate_model, versions
+from tfx_pipeline.runs.graph import read_graph
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import NodeResult, RunRecord, load_run, load_runs
+from tfx_pipeline.runs.runner import finish_run, run_node, run_pipeline, start_run
 
 Export = Callable[..., Path]
 NODES = {
@@ -72,7 +72,7 @@ def finished(
 
 
 def newest_artifacts(settings: Settings, type_name: str) -> list[Any]:
-    from tfx_pipeline.metadata import artifacts_of, open_store
+    from tfx_pipeline.metadata.store import artifacts_of, open_store
 
     with open_store(settings) as store:
         return artifacts_of(store, settings.use_case, type_name)
@@ -108,7 +108,7 @@ def refused(second: Finished) -> Finished:
 
 @pytest.fixture(scope="module")
 def model(first: Finished) -> Any:
-    from tfx_pipeline.prediction import load_saved_model
+    from tfx_pipeline.evaluation.prediction import load_saved_model
 
     return load_saved_model(model_folder(first.settings, first.record.pushed_version))
 
@@ -163,7 +163,7 @@ def test_export_model_and_pushed_model_carry_where_they_come_from(first: Finishe
 def test_lineage_leads_from_the_pushed_model_back_to_the_export(first: Finished) -> None:
     from ml_metadata.proto import metadata_store_pb2
 
-    from tfx_pipeline.metadata import open_store
+    from tfx_pipeline.metadata.store import open_store
 
     pushed = newest_artifacts(first.settings, "PushedModel")[0]
     with open_store(first.settings) as store:
@@ -294,7 +294,7 @@ def test_the_run_record_tells_the_whole_run(first: Finished) -> None:
 
 
 def test_statistics_are_of_features_and_label_alone(first: Finished) -> None:
-    from tfx_pipeline.statistics import read_statistics
+    from tfx_pipeline.data_checks.statistics import read_statistics
 
     read = read_statistics(first.record.statistics_uri)
     assert set(read) == {"train", "eval"}
@@ -321,10 +321,10 @@ def test_slices_are_compared_with_the_champions(refused: Finished) -> None:
 
 
 def test_a_window_is_counted_as_the_training_rows_are(first: Finished, tmp_path: Path) -> None:
-    from tfx_pipeline.anomalies import read_anomalies
-    from tfx_pipeline.schema import schema_of
-    from tfx_pipeline.statistics import read_statistics
-    from tfx_pipeline.window_statistics import SPLIT, write_window_statistics
+    from tfx_pipeline.data_checks.anomalies import read_anomalies
+    from tfx_pipeline.data_checks.schema import schema_of
+    from tfx_pipeline.data_checks.statistics import read_statistics
+    from tfx_pipeline.data_checks.window_statistics import SPLIT, write_window_statistics
 
     features = list(first.contract.features)
     frame = pd.read_csv(next(first.manifest.parent.glob("train/*.csv")))[features]
@@ -343,7 +343,7 @@ def test_a_models_page_shows_what_its_run_left(first: Finished, refused: Finishe
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
-    from lakeloop.pages.router import Present, pages_router
+    from console.pages.router import Present, pages_router
     from monitoring.reference import NoReference
 
     app = FastAPI()
@@ -362,7 +362,7 @@ def test_a_models_page_shows_what_its_run_left(first: Finished, refused: Finishe
 def test_the_graph_is_the_compiled_pipelines(first: Finished) -> None:
     from tfx.proto.orchestration import pipeline_pb2
 
-    from tfx_pipeline.graph import ir_path
+    from tfx_pipeline.runs.graph import ir_path
 
     ir = pipeline_pb2.Pipeline.FromString(ir_path(first.settings).read_bytes())
     compiled = {n.pipeline_node.node_info.id: set(n.pipeline_node.upstream_nodes) for n in ir.nodes}
@@ -416,13 +416,13 @@ def first_version(second: Finished) -> str:
 
 
 def pushes(settings: Settings) -> list[Any]:
-    from tfx_pipeline.metadata import pushed_models
+    from tfx_pipeline.metadata.store import pushed_models
 
     return pushed_models(settings)
 
 
 def test_the_champion_is_the_newest_pushed_blessed_version(second: Finished, refused: Finished) -> None:
-    from tfx_pipeline.metadata import champion
+    from tfx_pipeline.metadata.store import champion
 
     found = champion(refused.settings)
     assert found is not None and found.version == second.record.pushed_version
@@ -451,7 +451,7 @@ def test_the_evaluators_blessing_alone_makes_no_champion(first: Finished) -> Non
 
 
 def test_a_dropped_feature_has_no_effect_but_is_still_accepted(refused: Finished, rows: pd.DataFrame) -> None:
-    from tfx_pipeline.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
     run = refused.again(drop=("miles",), epochs=1)
     assert run.nodes["Transform"].cached, "dropping a feature must not transform again"
@@ -483,7 +483,7 @@ def test_data_that_break_the_contract_stop_at_the_data_gate(refused: Finished, h
 def test_a_failed_node_is_failed_in_ml_metadata(refused: Finished) -> None:
     from ml_metadata.proto import metadata_store_pb2
 
-    from tfx_pipeline.metadata import open_store
+    from tfx_pipeline.metadata.store import open_store
 
     with open_store(refused.settings) as store:
         failed = [e for e in store.get_executions() if e.last_known_state == metadata_store_pb2.Execution.FAILED]

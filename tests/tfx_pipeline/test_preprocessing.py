@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lakeloop.contract import Contract
-from tfx_pipeline.columns import custom_config
-from tfx_pipeline.preprocessing import preprocessing_fn
+from tfx_pipeline.training.columns import custom_config
+from tfx_pipeline.training.preprocessing import preprocessing_fn
 
 
 def transformed(contract: Contract, rows: list[dict[str, Any]], folder: Path) -> dict[str, np.ndarray]:
@@ -17,7 +17,7 @@ def transformed(contract: Contract, rows: list[dict[str, Any]], folder: Path) ->
     import tensorflow_transform.beam as tft_beam
     from tensorflow_transform.tf_metadata import dataset_metadata
 
-    from tfx_pipeline.schema import schema_of
+    from tfx_pipeline.data_checks.schema import schema_of
 
     metadata = dataset_metadata.DatasetMetadata(schema_of(contract))
     function = partial(preprocessing_fn, custom_config=custom_config(contract))

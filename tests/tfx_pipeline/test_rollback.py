@@ -5,8 +5,8 @@ from pathlib import Path
 from ml_metadata.proto import metadata_store_pb2
 
 from lakeloop.settings import Settings
-from tfx_pipeline import metadata
-from tfx_pipeline.rollback import note_rollback
+from tfx_pipeline.metadata import store as metadata
+from tfx_pipeline.metadata.rollback import note_rollback
 
 
 def test_a_version_that_was_taken_back_is_not_pushed_any_more_and_says_why(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from lakeloop.errors import LakeloopError, WrongUse
 from lakeloop.settings import Settings
-from tfx_pipeline.row_weights import effective_rows, load_row_weights, save_row_weights, weights_of
+from tfx_pipeline.training.row_weights import effective_rows, load_row_weights, save_row_weights, weights_of
 
 
 @pytest.fixture

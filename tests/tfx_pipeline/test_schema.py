@@ -5,7 +5,7 @@ from pathlib import Path
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from lakeloop.contract import Contract
-from tfx_pipeline.schema import save_schema, schema_of
+from tfx_pipeline.data_checks.schema import save_schema, schema_of
 
 
 def by_name(contract: Contract) -> dict[str, schema_pb2.Feature]:

@@ -7,9 +7,9 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
-from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.run_record import RunRecord
-from tfx_pipeline.runner import run_pipeline
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import RunRecord
+from tfx_pipeline.runs.runner import run_pipeline
 
 SEEDS = (1, 2, 3, 4)
 

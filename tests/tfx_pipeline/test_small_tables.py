@@ -19,14 +19,14 @@ from lakeloop.contract import Contract
 from lakeloop.exported import column_types
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
-from tfx_pipeline import small_tables
-from tfx_pipeline.columns import custom_config
 from tfx_pipeline.components.example_gen import write_examples
 from tfx_pipeline.components.statistics_gen import StatisticsGenExecutor
 from tfx_pipeline.components.transform import TransformExecutor
+from tfx_pipeline.data_checks import small_tables
+from tfx_pipeline.data_checks.schema import save_schema
+from tfx_pipeline.data_checks.statistics import FILE_NAME
 from tfx_pipeline.pipeline import BEAM_FLAGS, PREPROCESSING_FN
-from tfx_pipeline.schema import save_schema
-from tfx_pipeline.statistics import FILE_NAME
+from tfx_pipeline.training.columns import custom_config
 
 SPLITS = ("train", "eval")
 FLOAT32 = 2e-6

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfx_pipeline.training_rows import in_memory, transformed_rows
+from tfx_pipeline.training.rows import in_memory, transformed_rows
 
 SPEC = {"a": tf.io.FixedLenFeature([2], tf.float32), "label": tf.io.FixedLenFeature([], tf.int64)}
 

@@ -12,7 +12,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import Artifact
 
-from tfx_pipeline.metadata import JUDGE_PROPERTY, MODEL_ID_PROPERTY, PUSHED_PROPERTY
+from tfx_pipeline.metadata.store import JUDGE_PROPERTY, MODEL_ID_PROPERTY, PUSHED_PROPERTY
 
 MODEL, BLESSING, PUSHED = "model", "model_blessing", "pushed_model"
 STATISTICS, CURRENT = "statistics", "current_statistics"

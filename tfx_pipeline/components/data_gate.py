@@ -8,7 +8,7 @@ from tfx.types import Artifact, BaseChannel, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec
 
 from lakeloop.errors import LakeloopError
-from tfx_pipeline.anomalies import read_anomalies
+from tfx_pipeline.data_checks.anomalies import read_anomalies
 
 ANOMALIES_KEY = "anomalies"
 

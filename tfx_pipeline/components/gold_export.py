@@ -11,8 +11,8 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from lakeloop.errors import WrongUse
 from lakeloop.manifest import FILE_NAME, Manifest, file_sha256, read_manifest
-from tfx_pipeline import parameters as p
-from tfx_pipeline.stamps import stamp, stamps_of
+from tfx_pipeline.metadata.provenance import stamp, stamps_of
+from tfx_pipeline.runs import parameters as p
 
 EXPORT_KEY = "export"
 

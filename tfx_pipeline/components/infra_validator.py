@@ -15,9 +15,9 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Section
-from tfx_pipeline.gate import EVAL
-from tfx_pipeline.model_server import NotServed, ServedModel, served_model
-from tfx_pipeline.signatures import CLASS_ID, CLASSIFY, PROBABILITIES
+from tfx_pipeline.evaluation.gate import EVAL
+from tfx_pipeline.evaluation.model_server import NotServed, ServedModel, served_model
+from tfx_pipeline.training.signatures import CLASS_ID, CLASSIFY, PROBABILITIES
 
 EXAMPLES_KEY, MODEL_KEY, MODEL_BLESSING_KEY = "examples", "model", "model_blessing"
 BLESSING_KEY, CLIENT_KEY = "blessing", "client"

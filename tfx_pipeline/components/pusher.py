@@ -21,11 +21,11 @@ from tfx.types.component_spec import ExecutionParameter
 
 from lakeloop.champion import ChampionFacts
 from lakeloop.gate_check import GateCheck
-from tfx_pipeline import parameters as p
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.components.trainer import trained_settings
-from tfx_pipeline.metadata import MODEL_ID_PROPERTY
-from tfx_pipeline.stamps import read_stamps, stamp
+from tfx_pipeline.metadata.provenance import read_stamps, stamp
+from tfx_pipeline.metadata.store import MODEL_ID_PROPERTY
+from tfx_pipeline.runs import parameters as p
 
 USE_CASE = "use_case"
 FACTS = (p.MANIFEST, p.MANIFEST_SHA256, p.DROP, USE_CASE)

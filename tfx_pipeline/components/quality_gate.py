@@ -13,11 +13,11 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Gate, Section
-from tfx_pipeline import parameters as p
-from tfx_pipeline.gate import EVAL, TRAIN, GateReport, Judged, judge
-from tfx_pipeline.metadata import JUDGE_PROPERTY
-from tfx_pipeline.prediction import judge_examples, load_saved_model
-from tfx_pipeline.row_weights import load_row_weights
+from tfx_pipeline.evaluation.gate import EVAL, TRAIN, GateReport, Judged, judge
+from tfx_pipeline.evaluation.prediction import judge_examples, load_saved_model
+from tfx_pipeline.metadata.store import JUDGE_PROPERTY
+from tfx_pipeline.runs import parameters as p
+from tfx_pipeline.training.row_weights import load_row_weights
 
 EXAMPLES_KEY, MODEL_KEY, CHAMPION_KEY, EVALUATION_KEY = "examples", "model", "champion", "evaluation"
 BLESSING_KEY, REQUIREMENTS_KEY = "blessing", "requirements"

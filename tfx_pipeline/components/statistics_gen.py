@@ -12,8 +12,8 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import json_utils
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-from tfx_pipeline.small_tables import files_of, is_small, serialised
-from tfx_pipeline.statistics import FILE_NAME
+from tfx_pipeline.data_checks.small_tables import files_of, is_small, serialised
+from tfx_pipeline.data_checks.statistics import FILE_NAME
 
 
 class StatisticsGenExecutor(executor.Executor):

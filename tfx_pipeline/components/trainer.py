@@ -22,14 +22,14 @@ from tfx.types import (
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from lakeloop.contract import ModelSettings
-from tfx_pipeline import parameters as p
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
-from tfx_pipeline.gate import TRAIN
-from tfx_pipeline.run_record import Trained
-from tfx_pipeline.stamps import read_stamps, stamp
-from tfx_pipeline.trainer import DROP_KEY, MODEL_KEY, RAW_TRAIN_KEY, TRAINED_FILE, WEIGHTING_KEY, WEIGHTS_KEY
+from tfx_pipeline.evaluation.gate import TRAIN
+from tfx_pipeline.metadata.provenance import read_stamps, stamp
+from tfx_pipeline.runs import parameters as p
+from tfx_pipeline.runs.run_record import Trained
+from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, RAW_TRAIN_KEY, TRAINED_FILE, WEIGHTING_KEY, WEIGHTS_KEY
 
-RUN_FN = "tfx_pipeline.trainer.run_fn"
+RUN_FN = "tfx_pipeline.training.trainer.run_fn"
 SETTINGS = "model_settings"  # not `model`: that is the output's key
 RAW_EXAMPLES = "raw_examples"
 CONFIG = standard_component_specs.CUSTOM_CONFIG_KEY

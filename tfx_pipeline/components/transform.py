@@ -8,11 +8,11 @@ from tfx.components.transform import component, executor, executor_utils
 from tfx.dsl.components.base import executor_spec
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from tfx_pipeline.columns import columns_from
-from tfx_pipeline.gate import EVAL, TRAIN
-from tfx_pipeline.local_transform import LocalTransform
-from tfx_pipeline.schema_history import read_schema
-from tfx_pipeline.small_tables import files_of, is_small
+from tfx_pipeline.data_checks.schema_history import read_schema
+from tfx_pipeline.data_checks.small_tables import files_of, is_small
+from tfx_pipeline.evaluation.gate import EVAL, TRAIN
+from tfx_pipeline.training.columns import columns_from
+from tfx_pipeline.training.local_transform import LocalTransform
 
 FILE_NAME = "transformed_examples-00000-of-00001.gz"
 

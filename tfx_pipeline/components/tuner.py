@@ -10,12 +10,12 @@ from tfx.proto import trainer_pb2
 from tfx.types import Artifact, BaseChannel, Channel, standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
 
-from tfx_pipeline import parameters as p
 from tfx_pipeline.components.trainer import CONFIG, SETTINGS
-from tfx_pipeline.trainer import DROP_KEY, MODEL_KEY
-from tfx_pipeline.tuner import TRIALS_KEY
+from tfx_pipeline.runs import parameters as p
+from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY
+from tfx_pipeline.training.tuner import TRIALS_KEY
 
-TUNER_FN = "tfx_pipeline.tuner.tuner_fn"
+TUNER_FN = "tfx_pipeline.training.tuner.tuner_fn"
 
 
 class SettingsTunerExecutor(executor.Executor):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from console.report.lineage_page import GAP_Y, HEIGHT, depths, draw, write_lineage
 from lakeloop.contract_file import load_contract
-from lakeloop.lineage.graph import Lineage, LineageDraft
-from lakeloop.report.lineage_page import GAP_Y, HEIGHT, depths, draw, write_lineage
 from lakeloop.settings import PROJECT
+from operations.lineage.graph import Lineage, LineageDraft
 
 
 def diamond() -> Lineage:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from console.report.lineage_page import write_lineage
 from lakeloop.contract_file import load_contract
-from lakeloop.lineage.graph import LineageDraft
-from lakeloop.report.lineage_page import write_lineage
 from lakeloop.settings import PROJECT
+from operations.lineage.graph import LineageDraft
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium; `make system` installs it")

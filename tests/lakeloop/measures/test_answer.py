@@ -9,14 +9,14 @@ from lakeloop.contract import Contract
 from lakeloop.decision import Choice, Decision, JudgedCandidate
 from lakeloop.errors import NotFound, WrongUse
 from lakeloop.gate_check import GateCheck
-from lakeloop.measures import decision_files as files
-from lakeloop.measures.answer import Answer, answer_decision, changed_gate, gate_numbers, parse_requirements
-from lakeloop.measures.asked import Workplace
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches
-from tfx_pipeline.gate import GateReport, judge_again
-from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.run_record import RunRecord, save_run
+from operations.retraining import decision_files as files
+from operations.retraining.approval import Answer, answer_decision, changed_gate, gate_numbers, parse_requirements
+from operations.retraining.request import Workplace
+from tfx_pipeline.evaluation.gate import GateReport, judge_again
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import RunRecord, save_run
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -98,7 +98,9 @@ def test_a_changed_requirement_is_judged_on_what_was_measured(
     work: Workplace, waiting: Decision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blessed: list[str] = []
-    monkeypatch.setattr("lakeloop.measures.answer._bless", lambda settings, decision: blessed.append(decision.winner))
+    monkeypatch.setattr(
+        "operations.retraining.approval._bless", lambda settings, decision: blessed.append(decision.winner)
+    )
     done = answer_decision(work, "d1", answer("change", requirements={"class_share_tolerance": 0.3}))
     assert (done.outcome, done.winner) == ("promoted", "newest")
     newest, whole = done.candidates

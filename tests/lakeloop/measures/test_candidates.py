@@ -5,8 +5,8 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import WrongUse
-from lakeloop.measures.candidates import Candidate, Known, candidates_for
 from lakeloop.settings import PROJECT
+from operations.retraining.candidates import Candidate, Known, candidates_for
 
 OLD = ((0, 0), 3)
 DRIFTED = ("miles", "emergency_braking", "age")

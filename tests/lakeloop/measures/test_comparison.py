@@ -8,10 +8,10 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
-from lakeloop.measures.comparison import best_of, old_truth, outcome_of
-from lakeloop.measures.importance import importance
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import sample_month, with_label
+from operations.retraining.importance import importance
+from operations.retraining.selection import best_of, old_truth, outcome_of
 
 
 @pytest.fixture(scope="module")

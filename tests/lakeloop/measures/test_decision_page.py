@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from console.report.decision_page import write_decision
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.gate_check import GateCheck
-from lakeloop.report.decision_page import write_decision
 from lakeloop.settings import PROJECT
 
 CHECKS = (GateCheck(name="accuracy_eval", value=0.8877, bound="> 0.85", passed=True),)

@@ -7,9 +7,9 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.errors import WrongUse
-from lakeloop.measures.importance import importance
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import sample_month
+from operations.retraining.importance import importance
 
 SETTINGS = Settings(use_case="insurance")
 

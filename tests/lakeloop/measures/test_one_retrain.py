@@ -10,15 +10,15 @@ import pytest
 
 from lakeloop.errors import Busy
 from lakeloop.events import open_events, record_event, take_open_events
-from lakeloop.measures.asked import Asked
-from lakeloop.measures.one_retrain import hold, let_go, the_only_retrain
-from lakeloop.measures.planning import begin
 from lakeloop.settings import PROJECT, Settings
+from operations.retraining.planning import begin
+from operations.retraining.request import Asked
+from operations.retraining.retrain_lock import hold, let_go, the_only_retrain
 from tests.lakeloop.conftest import Run
 
 HOLD = """
 import sys, time
-from lakeloop.measures.one_retrain import the_only_retrain
+from operations.retraining.retrain_lock import the_only_retrain
 from lakeloop.settings import load_settings
 with the_only_retrain(load_settings(use_case="insurance")):
     print("held", flush=True)

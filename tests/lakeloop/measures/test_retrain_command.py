@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lakeloop.cli.app import app
+from console.cli.app import app
 from lakeloop.errors import WrongUse
 
 

@@ -12,17 +12,17 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList, Histogram
 
+from console.pages.router import Present, pages_router
 from lakeloop.contract import Contract
-from lakeloop.drift_rows import rows_of
-from lakeloop.pages.router import Present, pages_router
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from monitoring.reference import NoReference, Reference
 from monitoring.verdict import ColumnDrift, Verdict, Window
+from operations.drift.rows import rows_of
 from tests.tfx_pipeline.conftest import month_export
-from tfx_pipeline.gate import Check, GateReport
-from tfx_pipeline.parameters import run_parameters
-from tfx_pipeline.run_record import Evaluation, History, RunRecord, SliceAccuracy, save_run
+from tfx_pipeline.evaluation.gate import Check, GateReport
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import Evaluation, History, RunRecord, SliceAccuracy, save_run
 
 OLD, SERVES = "1700000000", "1700000060"
 NOTHING = NoReference("", "no model serves")

@@ -10,10 +10,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser
 
+from console.pages.run_cache import KnownRuns
+from console.pages.start import for_browser
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
-from lakeloop.pages.known_runs import KnownRuns
-from lakeloop.pages.start import for_browser
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from monitoring.answered_rows import read_window
@@ -21,7 +21,7 @@ from monitoring.reference import Reference
 from tests.browser import chromium, served, watched
 from tests.lakeloop.pages.conftest import OLD, SERVES, pages, record
 from tests.waiting import eventually
-from tfx_pipeline.run_record import run_folder, save_run
+from tfx_pipeline.runs.run_record import run_folder, save_run
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_a_new_run_and_a_broken_record_are_seen_at_the_next_look(
 def test_records_are_read_once(told: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = KnownRuns(told)
     before = runs.all()
-    monkeypatch.setattr("lakeloop.pages.known_runs.load_run", lambda *_: pytest.fail("it was read again"))
+    monkeypatch.setattr("console.pages.run_cache.load_run", lambda *_: pytest.fail("it was read again"))
     assert runs.all() == before and len(before) == 3
 
 

@@ -1,0 +1,1 @@
+"""What people touch: the command line, the pages, the reports, and the platform that runs them."""

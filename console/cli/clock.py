@@ -1,0 +1,45 @@
+"""`lakeloop clock`: the simulated time of a use case."""
+
+from typing import Annotated
+
+import typer
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import console, counted_files
+
+app = typer.Typer(no_args_is_help=True, help="The simulated clock, in months: what is known depends on it.")
+
+
+@app.command()
+def show(use_case: UseCase = "") -> None:
+    """Say which month it is, to which month a simulation's ground truth is due, and which months have some in gold."""
+    from lakeloop.clock import month_spans, read_clock
+    from lakeloop.lake_tables import read_lake_table
+
+    settings, contract = open_use_case(use_case)
+    now = read_clock(settings)
+    due = max(0, now - contract.truth_delay)
+    rows = read_lake_table(settings, "gold/training", [contract.event_time.column])
+    months = [] if rows is None else map(contract.month_number, rows[contract.event_time.column].unique())
+    console.print(
+        f"{contract.use_case}: month {now} ({contract.month_name(now)}) of the simulated clock; simulated ground truth "
+        f"is due to month {due}; labelled months in gold: {month_spans(months) or 'none yet'}"
+    )
+
+
+@app.command("set")
+def set_month(month: Annotated[int, typer.Argument(min=0, help="Month number.")], use_case: UseCase = "") -> None:
+    """Move the clock forward and deliver the files that were held back until then."""
+    from lakeloop.clock import set_clock
+    from operations.delivery import release
+
+    settings, contract = open_use_case(use_case)
+    set_clock(settings, month)
+    delivered = release(contract, settings)
+    console.print(
+        f"{contract.use_case}: month {month} ({contract.month_name(month)}); {counted_files(len(delivered))} delivered"
+    )
+    for path in delivered:
+        console.print(f"  {path}", soft_wrap=True)
+    if delivered:
+        console.print("`lakeloop lake ingest` takes them in")

@@ -1,0 +1,46 @@
+"""`lakeloop contract`: check a contract, show it as a data catalogue."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli.options import UseCase, check_folder, open_use_case
+from console.cli.render import console
+from lakeloop.catalogue import catalogue_markdown
+from lakeloop.contract.columns import notes_on
+from lakeloop.contract_file import load_contract
+from lakeloop.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True, help="The data contract: check it, show it as the data catalogue.")
+
+
+@app.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="A contract.yaml; default: the use case's own.")] = None,
+    use_case: UseCase = "",
+) -> None:
+    """Name every mistake in a contract at once, each with its line (exit 2), or say that it is good."""
+    path = file or load_settings(use_case=use_case).contract_path
+    contract = load_contract(path)
+    if file is None:
+        check_folder(path, contract)
+    console.print(
+        f"{path}: good. {len(contract.sources)} sources, {len(contract.features)} features, "
+        f"{len(contract.label.classes)} classes of `{contract.label.name}`.",
+        highlight=False,
+    )
+    for note in notes_on(contract.features):
+        console.print(f"  to know: {note}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def show(
+    use_case: UseCase = "", plain: Annotated[bool, typer.Option(help="Print the Markdown itself.")] = False
+) -> None:
+    """Render the data catalogue: what every column means, its unit, and what is allowed."""
+    from rich.markdown import Markdown
+
+    _, contract = open_use_case(use_case)
+    text = catalogue_markdown(contract)
+    console.print(text if plain else Markdown(text), markup=False, highlight=False, soft_wrap=plain)

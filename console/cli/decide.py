@@ -1,0 +1,87 @@
+"""`lakeloop decide`: a person's answer to a decision that no candidate settled."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.decision_steps import workplace
+from console.cli.decisions import print_decision
+from console.cli.options import UseCase
+from console.cli.result import write_result
+from console.cli.retrain import user_name
+from console.cli.warm_server import start_warm_server
+from lakeloop.decision import CHOICES
+from lakeloop.errors import WrongUse
+
+if TYPE_CHECKING:
+    from lakeloop.decision import Choice
+
+
+def decide(
+    decision: Annotated[str, typer.Argument(help="The decision, as `lakeloop decisions list` shows it.")],
+    choice: Annotated[str, typer.Option(metavar="|".join(CHOICES), help="What is to be done.")],
+    candidate: Annotated[str, typer.Option(help="Whom to promote; default: the best scored.")] = "",
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(help="A bound to require instead, e.g. class_share_tolerance=0.3; may be repeated."),
+    ] = None,
+    segment: Annotated[str, typer.Option(help="For whom the rules answer, e.g. 'age < 25'; default: all rows.")] = "",
+    why: Annotated[str, typer.Option(help="The reason, for those who ask later.")] = "",
+    by: Annotated[str, typer.Option(help="Who decides; default: the user running this.")] = "",
+    at: Annotated[str, typer.Option(help="When, ISO 8601; default: now.")] = "",
+    push: Annotated[
+        bool,
+        typer.Option("--push/--no-push", help="Push what is promoted and record it; or only decide."),
+    ] = True,
+    use_case: UseCase = "",
+) -> None:
+    """Answer a decision that waits: promote anyway, change the requirement, keep the champion, or fall back.
+
+    Goes to gold/decisions, the decision's page and ML Metadata with who and when. The same answer again changes
+    nothing; another one is refused.
+    """
+    checked = _choice(choice)
+    work = workplace(use_case)
+    from operations.retraining.approval import Answer, answer_decision, parse_requirements
+    from operations.retraining.decision_files import load_plan
+    from operations.retraining.retrain import push_and_record
+    from operations.retraining.retrain_lock import the_only_retrain
+
+    load_plan(work.settings, decision)
+    if work.settings.airflow_run_id and checked in ("promote", "change"):
+        start_warm_server(work.settings)  # while the person thought, it may have ended
+    bounds = [text for texts in gate or [] for text in texts.split(",") if text.strip()]
+    answer = Answer(
+        checked, by or user_name(), _time(at), why, candidate,
+        parse_requirements(work.contract.gate, bounds) if checked == "change" else {}, segment,
+    )  # fmt: skip
+    with the_only_retrain(work.settings, decision):
+        made = answer_decision(work, decision, answer)
+        if push:
+            made = push_and_record(work, made)
+    print_decision(made)
+    winner = made.candidate(made.winner)
+    write_result(
+        {
+            "decision": decision, "outcome": made.outcome, "choice": made.choice, "chosen_by": made.chosen_by,
+            "run": winner.run_id if winner is not None else "", "version": made.version, "reason": made.reason,
+        }
+    )  # fmt: skip
+
+
+def _choice(text: str) -> "Choice":
+    found = next((choice for choice in CHOICES if choice == text), None)
+    if found is None:
+        raise WrongUse(f"there is no choice {text!r}; choices: {', '.join(CHOICES)}")
+    return found
+
+
+def _time(text: str) -> datetime:
+    if not text:
+        return datetime.now(UTC)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise WrongUse(f"--at {text!r} is no time; write it like 2026-01-31T12:00:00+00:00") from None
+    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)

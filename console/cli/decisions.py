@@ -1,0 +1,134 @@
+"""`lakeloop decisions`: what was tried, how it was judged, what was done."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import BAD, GOOD, console, table, verdict
+from lakeloop.decision import OUTCOMES, Decision, JudgedCandidate
+
+app = typer.Typer(no_args_is_help=True, help="The record of every retrain: candidates, checks, winner, who decided.")
+
+
+@app.command("list")
+def list_(use_case: UseCase = "") -> None:
+    """List the decisions, the oldest first."""
+    from lakeloop.decision_table import read_decisions
+
+    settings, _ = open_use_case(use_case)
+    found = read_decisions(settings)
+    if not found:
+        console.print("nothing was decided yet; `lakeloop retrain` does")
+        return
+    console.print(decisions_table(found))
+
+
+@app.command()
+def show(
+    decision: Annotated[str, typer.Argument(help="As `list` shows it; default: the newest.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="The whole record as JSON, for other programs.")] = False,
+    use_case: UseCase = "",
+) -> None:
+    """Show one decision with every check of every candidate."""
+    from lakeloop.decision_table import find_decision
+
+    settings, _ = open_use_case(use_case)
+    found = find_decision(settings, decision)
+    if json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        print_decision(found)
+
+
+def decisions_table(found: Sequence[Decision]) -> Table:
+    """A line a decision; few enough columns for a narrow terminal."""
+    header = ("decision", "clock", "trigger", "strategy", "candidates", "outcome", "by")
+    rows = [
+        (
+            d.decision_id, d.clock, d.trigger, d.strategy,
+            f"{sum(c.passed for c in d.candidates)} of {len(d.candidates)} passed" if d.candidates else "",
+            " ".join([d.outcome, *([d.winner] if d.winner else []), *([f"as {d.version}"] if d.version else [])]),
+            d.decided_by,
+        )
+        for d in found
+    ]  # fmt: skip
+    return table(header, rows, ("clock",), whole=("decision", "strategy"))
+
+
+def print_decision(decision: Decision) -> None:
+    """The record in a terminal."""
+    console.print(f"\nDecision {decision.decision_id} at clock {decision.clock}", style="bold")
+    truth = "with new truth" if decision.with_truth else "without new truth"
+    console.print(
+        f"{decision.at:%Y-%m-%d %H:%M} UTC, by {decision.decided_by}; why: {decision.trigger}; "
+        f"strategy {decision.strategy}, judged {truth}"
+    )
+    if decision.champion_checks:
+        failed = ", ".join(f"{c.name} ({c.value:.3f})" for c in decision.champion_checks if not c.passed)
+        said = f"fails {failed}" if failed else "passes"
+        console.print(f"champion {decision.champion} on {decision.champion_judged_on}: {said}")
+    if decision.changed_rows:
+        console.print(
+            f"{decision.changed_rows:,} rows of the champion's months were corrected, added or withdrawn since"
+        )
+    if decision.drifted:
+        console.print(f"drifted, the furthest first: {', '.join(decision.drifted)}")
+    if decision.candidates:
+        console.print("", _scores(decision), "", _checks(decision.candidates), "", sep="\n")
+    if decision.judged_on:
+        gold = f" of gold/training@{decision.judged_version}" if decision.judged_version is not None else ""
+        weighted = f"; they tell as much as {decision.effective_rows:.0f}" if decision.effective_rows else ""
+        console.print(f"compared on {decision.judged_on}{gold}{weighted}")
+    for candidate in decision.candidates:
+        if candidate.error:
+            console.print(f"{candidate.name} failed: {candidate.error}", style=BAD, soft_wrap=True)
+    pushed = f" as version {decision.version}" if decision.version else ""
+    style = BAD if decision.outcome == "none passed" else GOOD
+    if decision.choice:
+        when = f"{decision.chosen_at:%Y-%m-%d %H:%M} UTC" if decision.chosen_at is not None else ""
+        details = f" ({decision.choice_details})" if decision.choice_details else ""
+        console.print(f"answered: {decision.choice}{details}, by {decision.chosen_by}, {when}")
+    console.print(f"{decision.outcome}{pushed}: {OUTCOMES[decision.outcome]}", style=style)
+    console.print(decision.reason, soft_wrap=True)
+
+
+def _scores(decision: Decision) -> Table:
+    rows = [
+        (c.name, c.what, c.run_id, Text("error", BAD) if c.error else verdict(c.passed), _number(c.score))
+        for c in decision.candidates
+    ]
+    champion = (f"champion {decision.champion}", "", "", "", _number(decision.champion_score))
+    return table(
+        ("candidate", "how it was made", "run", "gate", "score"),
+        [champion, *rows] if decision.champion else rows,
+        ("score",),
+        whole=("run",),
+    )
+
+
+def _checks(candidates: tuple[JudgedCandidate, ...]) -> Table:
+    """A line a check, with what was wanted where all candidates were held to the same."""
+    bounds: dict[str, set[str]] = {}
+    for check in (check for candidate in candidates for check in candidate.checks):
+        bounds.setdefault(check.name, set()).add(check.bound)
+    found = [{check.name: check for check in candidate.checks} for candidate in candidates]
+    rows = [
+        (
+            name,
+            next(iter(wanted)) if len(wanted) == 1 else "",
+            *(
+                f"{checks[name].value:.4f} {'pass' if checks[name].passed else 'FAIL'}" if name in checks else ""
+                for checks in found
+            ),
+        )
+        for name, wanted in bounds.items()
+    ]
+    return table(("check", "wanted", *(candidate.name for candidate in candidates)), rows, whole=("check",))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

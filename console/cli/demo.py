@@ -1,0 +1,43 @@
+"""`lakeloop demo`: the whole loop through Airflow, told while it happens, with links to look at it."""
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.platform import down, up
+from console.cli.render import chapter, console
+from lakeloop.errors import WrongUse
+
+
+def demo(
+    full: Annotated[bool, typer.Option("--full", help="Play all 36 months instead of the first twelve.")] = False,
+    ask: Annotated[bool, typer.Option("--ask", help="Wait for your answer where a person is asked.")] = False,
+    keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the platform running at the end.")] = True,
+    use_case: UseCase = "",
+) -> None:
+    """Close the loop once, through Airflow: data, model, a year of requests, drift, a retrain, new truth, another.
+
+    Starts the platform, and works on top of what is there.
+    """
+    from console.cli.demo_story import FIRST_YEAR, LAST_MONTH, Story
+
+    settings, contract = open_use_case(use_case)
+    if contract.generator is None:
+        raise WrongUse(f"the demo needs data, and use case {contract.use_case} has no `generator` in its contract")
+    # On drift, one candidate is enough to tell the story; read by the retrain this platform's scheduler starts.
+    os.environ.setdefault("LAKELOOP_STRATEGY_ON_DRIFT", "reweight")
+    started = time.monotonic()
+    chapter("The platform starts")
+    up(use_case)
+    story = Story(settings, contract, ask)
+    story.history()
+    story.production(LAST_MONTH if full else FIRST_YEAR)
+    story.new_truth()
+    story.end(time.monotonic() - started)
+    if keep:
+        console.print("\nThe platform stays up. Stop it:  .venv/bin/lakeloop down")
+    else:
+        down(use_case)

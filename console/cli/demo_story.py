@@ -1,0 +1,147 @@
+"""The chapters of `lakeloop demo`."""
+
+import time
+
+from console.cli.render import chapter, console
+from console.cli.report import report
+from console.cli.watch import Watch
+from console.platform.airflow_environment import with_airflow
+from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
+from lakeloop.contract import Contract
+from lakeloop.decision import CHOICES
+from lakeloop.gateway_client import GatewayClient
+from lakeloop.settings import Settings
+
+DEMO_USER = "demo"
+SECONDS_TO_READ = 10
+SECONDS_TO_BEGIN = 60
+"""For Airflow to begin a run that an event in the ledger asks for."""
+QUESTIONS_A_SECOND = 50
+FIRST_YEAR, LAST_MONTH = 12, 36
+
+
+class Story:
+    """What happens, chapter by chapter; each waits for the runs that Airflow starts by itself."""
+
+    def __init__(self, settings: Settings, contract: Contract, ask: bool) -> None:
+        self._settings, self._contract = settings, contract
+        self._airflow = AirflowRuns(with_airflow(settings).model_copy(update={"airflow_user": DEMO_USER}))
+        self._watch = Watch(self._airflow, self._wait_for_you if ask else self._answer)
+        self._deploying: DagRun | None = None
+
+    def history(self) -> None:
+        """Month 0 lands: from files to a model that answers."""
+        from operations.delivery import generate
+
+        chapter("Month 0 lands; Airflow sees the files")
+        self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
+        for delivery in generate(self._contract, self._settings, [0]):
+            console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
+        self._next("ingest", "the files that landed")
+        chapter("Ground truth is there: retrain by itself")
+        self._next("retrain", "the truth of month 0")
+        self._deploy()
+
+    def production(self, months: int) -> None:
+        """Months of requests; the drift they bring starts a retrain without new truth."""
+        chapter(f"Months 1 to {months} in production, through the gateway")
+        self._watch.remember(self._dag("retrain"))
+        self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"months": f"1-{months}"}))
+        self._deployed()
+        chapter("The monitor's alarm: retrain by itself, without new truth")
+        self._next("retrain", "drift")
+
+    def new_truth(self) -> None:
+        """Years later: the truth of many months arrives at once."""
+        from lakeloop.champion import pushed_versions
+        from lakeloop.clock import read_clock
+        from operations.simulation import advance
+
+        self._follow_what_runs("ingest", "retrain")
+        now, delay = read_clock(self._settings), self._contract.truth_delay
+        until = LAST_MONTH if now < LAST_MONTH else now + delay
+        first, last = max(1, now - delay + 1), until - delay
+        chapter(f"The clock jumps to month {until}: the truth of months {first} to {last} lands as one delivery")
+        self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
+        for path in advance(self._contract, self._settings, until):
+            console.print(f"{path}", soft_wrap=True)
+        known = pushed_versions(self._settings.folder("models"))
+        self._next("ingest", "the claims that landed")
+        self._next("retrain", "new ground truth")
+        if pushed_versions(self._settings.folder("models")) != known:
+            self._deploy()
+            self._deployed()
+
+    def end(self, seconds: float) -> None:
+        """What was decided, the report, and where to look."""
+        from console.cli.decisions import decisions_table
+        from lakeloop.decision_table import read_decisions
+
+        chapter("What was decided")
+        console.print(decisions_table(read_decisions(self._settings)))
+        chapter("The model that serves now")
+        report(use_case=self._contract.use_case)
+        console.print(f"\nAirflow    {self._airflow.url}", soft_wrap=True)
+        console.print(f"Pages      http://127.0.0.1:{self._settings.monitor_port}", soft_wrap=True)
+        console.print(f"Try it     {self._settings.gateway}", soft_wrap=True)
+        console.print(f"\nDone in {seconds:.0f} s.")
+
+    def _dag(self, what: str) -> str:
+        return f"{self._contract.use_case}_{what}"
+
+    def _next(self, what: str, why: str) -> None:
+        self._watch.follow(self._watch.next_run(self._dag(what), why=why))
+
+    def _follow_what_runs(self, *whats: str) -> None:
+        """Until these DAGs have nothing to do: months of simulation bring truth, and with it retrains of their own."""
+        from lakeloop.events import open_events
+
+        until = time.monotonic() + SECONDS_TO_BEGIN
+        while time.monotonic() < until:
+            running = [run for what in whats for run in self._airflow.runs(self._dag(what)) if not run.ended]
+            if not running and not open_events(self._settings):
+                return
+            for run in running:
+                self._watch.follow(run)
+                until = time.monotonic() + SECONDS_TO_BEGIN
+            time.sleep(1)
+
+    def _deploy(self) -> None:
+        """The pushed model answers; Airflow goes on watching its first answers."""
+        self._deploying = self._watch.next_run(self._dag("deploy"), why="the pushed model")
+        self._watch.follow(self._deploying, until="available")
+        self._ask_gateway()
+
+    def _deployed(self) -> None:
+        """What Airflow saw of its first answers; clients go on asking until it has seen enough of them."""
+        from operations.simulation import questions_of
+
+        if self._deploying is None:
+            return
+        client = GatewayClient(self._settings.gateway, self._contract, rate=QUESTIONS_A_SECOND)
+        questions = questions_of(self._contract, self._settings, 0, f"demo{time.time_ns()}")
+        for start in range(0, len(questions), QUESTIONS_A_SECOND):
+            if self._airflow.run(self._deploying).ended:
+                break
+            client.ask(questions[start : start + QUESTIONS_A_SECOND])
+        self._watch.follow(self._deploying)
+
+    def _ask_gateway(self) -> None:
+        """One question to the gateway; who answered it."""
+        from operations.simulation import questions_of
+
+        question = questions_of(self._contract, self._settings, 0, f"demo{time.time_ns()}")[0]
+        (answer,) = GatewayClient(self._settings.gateway, self._contract).ask([question])
+        model = f"model version {answer['model_version']}" if answer["model_version"] else f"rules: {answer['reason']}"
+        self._watch.say(f"the gateway answers [bold]{answer['prediction']}[/bold] ({model})")
+
+    def _answer(self, question: Question) -> None:
+        """Keep the champion, after time to read: as a user of Airflow would, by its API."""
+        with console.status(f"answering in {SECONDS_TO_READ} s …"):
+            time.sleep(SECONDS_TO_READ)
+        choice = CHOICES["keep"]
+        self._airflow.answer(question, choice)
+        self._watch.say(f"user {DEMO_USER} answers: {choice}")
+
+    def _wait_for_you(self, question: Question) -> None:
+        console.print(f"Answer it there: {self._airflow.link(question.run)}; the story goes on then", soft_wrap=True)

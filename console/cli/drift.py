@@ -1,0 +1,131 @@
+"""`lakeloop drift`: the answered requests, window by window, against what their model was trained on."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from console.cli.options import UseCase, open_use_case, parse_months
+from console.cli.render import BAD, DIM, console, fits, table
+from lakeloop.contract import Contract
+
+if TYPE_CHECKING:
+    from monitoring.episodes import Episode
+    from monitoring.verdict import ColumnDrift, Verdict
+
+
+def drift(
+    months: Annotated[str, typer.Option("--months", "-m", help="A month number or a range; default: all.")] = "",
+    by_requests: Annotated[
+        bool, typer.Option("--by-requests", help="Windows of the contract's size instead of whole months.")
+    ] = False,
+    model: Annotated[
+        str, typer.Option("--model", help="What if: judge against this pushed version; nothing is written.")
+    ] = "",
+    use_case: UseCase = "",
+) -> None:
+    """Judge the answered requests by month of event time and write gold/drift.
+
+    Only months that changed are judged again. A drifted score is marked *; dataset drift is when enough of the
+    features drifted. The prediction is judged by itself and never one of them.
+    """
+    from lakeloop.lake_tables import has_lake_table
+    from operations.drift.monthly import judge_predictions, nothing_answered
+
+    settings, contract = open_use_case(use_case)
+    asked = parse_months(months) if months else None
+    if not (asked or model or has_lake_table(settings, "silver/predictions")):
+        console.print(nothing_answered(contract), soft_wrap=True)  # so it is on a platform that was just started
+        return
+    with console.status("judging …") as status:
+        report = judge_predictions(
+            contract, settings, asked, "tumbling" if by_requests else "month", model,
+            on_month=lambda month: status.update(f"judging {month} …"),
+        )  # fmt: skip
+    windows = _windows(report.verdicts, contract)
+    if fits(windows):
+        console.print(windows)
+    else:
+        console.print(_drifted_alone(report.verdicts))
+        console.print("named are the features that drifted; gold/drift has the scores of all", style=DIM)
+    for line in _reasons(report.verdicts):
+        console.print(line, style=DIM, soft_wrap=True)
+    for episode in report.episodes:
+        console.print(_episode(episode, contract), soft_wrap=True)
+    if not report.episodes:
+        console.print("no dataset drift")
+    where = "nothing was written" if model else "gold/drift has them all"
+    console.print(f"{report.judged} of {len(report.verdicts)} windows judged now; {where}", style=DIM)
+
+
+def _windows(verdicts: Sequence["Verdict"], contract: Contract) -> Table:
+    header = ("window", "rows", "model", "state", "share", *contract.features, "prediction")
+    return table(header, (_row(verdict, contract) for verdict in verdicts), numbers=header[4:])
+
+
+def _drifted_alone(verdicts: Sequence["Verdict"]) -> Table:
+    """A row a window that fits a narrow terminal, however many features there are: only those that drifted."""
+    header = ("window", "rows", "model", "state", "share", "prediction", "drifted")
+    rows = ([*_whole(verdict), _score(verdict.prediction), _names_of_drifted(verdict)] for verdict in verdicts)
+    return table(header, rows, numbers=header[4:6], whole=header[:6])
+
+
+def _names_of_drifted(verdict: "Verdict") -> Text:
+    """The furthest beyond its threshold first."""
+    drifted = sorted((c for c in verdict.features if c.drifted), key=lambda column: -column.times_threshold)
+    return Text(", ".join(f"{column.column} {column.score:.4f}" for column in drifted), BAD)
+
+
+def _row(verdict: "Verdict", contract: Contract) -> list[object]:
+    scores = {column.column: column for column in verdict.features}
+    return [
+        *_whole(verdict),
+        *(_score(scores.get(name)) for name in contract.features),
+        _score(verdict.prediction),
+    ]
+
+
+def _whole(verdict: "Verdict") -> list[object]:
+    judged = bool(verdict.features)
+    return [
+        _name(verdict),
+        f"{verdict.window.rows:,}",
+        verdict.model_version or "none",
+        Text("DRIFT", BAD) if verdict.dataset_drift else Text(verdict.state, "" if judged else DIM),
+        f"{len(verdict.drifted)}/{len(verdict.features)}" if judged else "",
+    ]
+
+
+def _score(column: "ColumnDrift | None") -> Text:
+    """The marks are characters, so that colour is not needed."""
+    if column is None or column.score is None:
+        return Text("-", DIM)
+    return Text(f"*{column.score:.4f}", BAD) if column.drifted else Text(f"{column.score:.4f}")
+
+
+def _reasons(verdicts: Sequence["Verdict"]) -> list[str]:
+    """Why windows were not judged, each reason once."""
+    named: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.reason:
+            named.setdefault(verdict.reason, []).append(_name(verdict))
+    return [
+        f"{names[0] if len(names) == 1 else f'{len(names)} windows, {names[0]} to {names[-1]}'}: {reason}"
+        for reason, names in named.items()
+    ]
+
+
+def _name(verdict: "Verdict") -> str:
+    return verdict.window.month if verdict.window.kind == "month" else verdict.window.first[:16]
+
+
+def _episode(episode: "Episode", contract: Contract) -> str:
+    month = episode.opened_by.month
+    ended = f"closed by {episode.closed_by.month}" if episode.closed_by else "still open"
+    windows = "1 window" if episode.drifted_windows == 1 else f"{episode.drifted_windows} windows"
+    return (
+        f"dataset drift of model {episode.model_version} from {month} (month {contract.month_number(month)}) "
+        f"to {episode.last_drifted.month}, {windows} drifted, {ended}"
+    )

@@ -1,0 +1,59 @@
+"""`lakeloop exercise`: half the units are refused by the quality gate, the contract's own number passes."""
+
+from pathlib import Path
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import chapter, console, table
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+
+FEWER_UNITS = 0.5
+
+
+def exercise(use_case: UseCase = "") -> None:
+    """The gate exercise: half the units are refused, the contract's own number passes and is pushed."""
+    from console.cli.pipeline import train_on
+
+    settings, contract = open_use_case(use_case)
+    manifest = _from_files_to_export(settings, contract)
+    full = contract.model.units
+    records = []
+    for units in (max(1, round(full * FEWER_UNITS)), full):
+        chapter(f"Train with {units} units")
+        records.append(train_on(settings, contract, manifest, {"units": str(units)}, trigger="exercise"))
+    chapter("The exercise side by side")
+    judged = [(r.parameters.model.units, {c.name: c for c in r.gate.checks}) for r in records if r.gate]
+    names = list(judged[0][1])
+    console.print(
+        table(
+            ("check", "bound", *(f"{units} units" for units, _ in judged)),
+            [
+                (
+                    name,
+                    judged[0][1][name].bound,
+                    *(f"{c[name].value:.4f} {'pass' if c[name].passed else 'FAIL'}" for _, c in judged if name in c),
+                )
+                for name in names
+            ],
+        )
+    )
+    for record in records:
+        word = f"passes, version {record.pushed_version}" if record.blessed else "is refused and not pushed"
+        console.print(f"{record.parameters.model.units} units: the model {word}")
+
+
+def _from_files_to_export(settings: Settings, contract: Contract) -> Path:
+    """Month 0 from files through bronze, silver and gold to CSV; the manifest's path."""
+    from console.cli.lake import ingest_with
+    from console.cli.pipeline import export_with
+    from console.cli.spark import spark_of
+    from operations.delivery import generate
+
+    chapter("Month 0 is delivered")
+    for delivery in generate(contract, settings, [0]):
+        console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
+    chapter("Ingest: bronze, silver, gold (Spark + Delta Lake)")
+    with spark_of(settings) as spark:
+        ingest_with(spark, settings, contract)
+        chapter("Export one version of gold as CSV with a manifest")
+        return export_with(spark, settings, contract, (0, 0))

@@ -1,0 +1,81 @@
+"""`lakeloop fallback`: let the rules answer instead of the model, for all rows or a segment, while the gateway runs."""
+
+import getpass
+import os
+from typing import Annotated
+
+import typer
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import DIM, console, table
+from lakeloop.errors import WrongUse
+from lakeloop.fallback import WHOLE_MODEL
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Switch the model off for a segment or wholly: the rules answer. Running gateways follow within a second.",
+)
+Who = Annotated[str, typer.Option(help="Who wants it; default: the user running this.")]
+
+
+@app.command()
+def add(
+    segment: Annotated[str, typer.Argument(help="e.g. 'age < 25' or 'age < 25 and training == 0'.")] = "",
+    whole: Annotated[bool, typer.Option("--all", help="The whole model instead of a segment.")] = False,
+    why: Annotated[str, typer.Option(help="The reason, for those who ask later.")] = "",
+    who: Who = "",
+    use_case: UseCase = "",
+) -> None:
+    """Switch the model off; it stays on record who did and why."""
+    from lakeloop.switches import add_switch
+
+    settings, contract = open_use_case(use_case)
+    if whole == bool(segment):
+        raise WrongUse("name a segment, such as 'age < 25', or --all for the whole model")
+    if not why.strip():
+        raise WrongUse("say why with --why: others will ask")
+    switch = add_switch(settings, contract, WHOLE_MODEL if whole else segment, who or _user(), why)
+    console.print(f"{switch.id}: rules answer for {_named(switch.segment)} ({switch.who}: {switch.why})")
+    console.print(f"`lakeloop fallback remove {switch.id}` switches the model on again", style=DIM)
+
+
+@app.command("list")
+def show(
+    history: Annotated[bool, typer.Option("--history", help="Removed ones too.")] = False, use_case: UseCase = ""
+) -> None:
+    """Say what is switched off."""
+    from lakeloop.switches import active_switches, all_switches
+
+    settings, contract = open_use_case(use_case)
+    always = contract.fallback.segments if contract.fallback else ()
+    for text in always:
+        console.print(f"by the contract, always: {text}")
+    switches = all_switches(settings) if history else active_switches(settings)
+    if not switches:
+        console.print("nothing is switched off" if not always else "nothing else is switched off")
+        return
+    rows = [(s.id, _named(s.segment), s.who, s.why, s.since, s.until or "on", s.removed_by) for s in switches]
+    console.print(table(("number", "rules answer for", "who", "why", "since", "until", "removed by"), rows))
+
+
+@app.command()
+def remove(
+    number: Annotated[int, typer.Argument(help="As `list` shows it.")], who: Who = "", use_case: UseCase = ""
+) -> None:
+    """Switch the model on again."""
+    from lakeloop.switches import remove_switch
+
+    settings, _ = open_use_case(use_case)
+    switch = remove_switch(settings, number, who or _user())
+    console.print(f"{switch.id}: the model answers for {_named(switch.segment)} again")
+
+
+def _named(segment: str) -> str:
+    return segment or "all rows"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())

@@ -1,0 +1,45 @@
+"""`lakeloop monitor`: watch production."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import console
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from monitoring.live import LiveMonitor
+
+
+def monitor(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; default 8085, 0 takes a free one.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    use_case: UseCase = "",
+) -> None:
+    """Watch the answered requests for drift: metrics, alerts and events, beside the request path.
+
+    It follows the request log and goes on where it stopped. With LAKELOOP_AIRFLOW_URL set, events go to Airflow.
+    """
+    from console.pages.router import Present, pages_router
+    from monitoring.gold_performance import GoldPerformance
+    from monitoring.service import serve
+
+    settings, contract = open_use_case(use_case)
+
+    def ready(host: str, port: int) -> None:
+        url = f"http://{host}:{port}"
+        console.print(
+            f"{contract.use_case}: {url}  (Ctrl-C stops)\n"
+            f"  start page {url}   dashboard {url}/dashboard   metrics {url}/metrics   health {url}/health   "
+            f"webhook {url}/alerts\n"
+            f"  events go to {settings.airflow_url or 'the ledger alone: LAKELOOP_AIRFLOW_URL is not set'}",
+            soft_wrap=True,
+        )
+
+    def pages(live: "LiveMonitor") -> "APIRouter":
+        return pages_router(settings, contract, Present(lambda: live.snapshot.model_version, lambda: live.newest))
+
+    performance = GoldPerformance(settings, contract)
+    serve(settings, contract, host, settings.monitor_port if port is None else port, ready, performance, pages)

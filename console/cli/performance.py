@@ -1,0 +1,72 @@
+"""`lakeloop performance`: how right the answers were, and how right they should be where no truth is there yet."""
+
+from collections.abc import Hashable, Mapping
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import BAD, DIM, console, table
+from console.cli.spark import spark_of
+from lakeloop.interval import says_little, wilson_interval
+
+NO_ROWS = "gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some"
+HEADER = ("month", "version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
+
+
+def performance(use_case: UseCase = "") -> None:
+    """Estimate accuracy from calibrated confidence, and show it beside what was realised, month by month.
+
+    Each model version is calibrated once, on held-out rows of its own export. The estimate stands for the model's own
+    answers; it follows inputs that drift and cannot see a concept that does.
+    """
+    from lakeloop.lake_tables import has_lake_table
+    from operations.performance import estimate_performance, performance_table
+
+    settings, contract = open_use_case(use_case)
+    if not has_lake_table(settings, "silver/predictions"):
+        console.print(NO_ROWS)
+        return
+    with console.status("estimating …"):
+        report = estimate_performance(contract, settings, spark_of)
+    rows = performance_table(contract, settings)
+    for notice in report.notices:
+        console.print(notice, style=BAD, soft_wrap=True)
+    for calibration in report.calibrated:
+        console.print(
+            f"version {calibration.model_version} calibrated on {calibration.rows:,} held-out rows "
+            f"({calibration.method}): {calibration.accuracy:.3f} of them right, standard error "
+            f"{calibration.standard_error:.3f}"
+        )
+    if rows.empty:
+        console.print(NO_ROWS)
+        return
+    month = contract.event_time.column
+    console.print(table(HEADER, [_cells(row, month) for row in rows.to_dict("records")], numbers=HEADER[2:]))
+    console.print(
+        "estimated: by confidence, over the model's own answers; error: estimated minus realised by the model; "
+        "in brackets: 95 % interval of a share of few rows",
+        style=DIM,
+    )
+
+
+def _cells(row: Mapping[Hashable, object], month: str) -> tuple[str, ...]:
+    estimated = _share(row["estimated_accuracy"])
+    if estimated:
+        estimated += f" ± {_share(row['estimate_standard_error'])}"
+    return (
+        str(row[month]), str(row["model_version"]) or "none", f"{row['answered']:,}", _share(row["rules_share"]),
+        f"{row['with_truth']:,}", _counted(row["accuracy"], row["with_truth"]),
+        _counted(row["model_accuracy"], row.get("model_with_truth")), estimated,
+        _share(row["estimate_error"], sign=True),
+    )  # fmt: skip
+
+
+def _counted(value: object, rows: object) -> str:
+    """A share; of so few rows that it says little, with the ends of its 95 % interval."""
+    if not (isinstance(value, float) and isinstance(rows, int) and rows and says_little(value, rows)):
+        return _share(value)
+    low, high = wilson_interval(value, rows)
+    return f"{value:.3f} ({low:.2f} to {high:.2f})"
+
+
+def _share(value: object, sign: bool = False) -> str:
+    known = isinstance(value, float) and value == value
+    return (f"{value:+.3f}" if sign else f"{value:.3f}") if known else ""

@@ -1,0 +1,130 @@
+"""How things look in a terminal: one console, progress bars, tables."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console, JustifyMethod
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tfx_pipeline.evaluation.gate import GateReport
+    from tfx_pipeline.runs.run_record import NodeResult
+
+PIPED_WIDTH = 160
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+GOOD, BAD, DIM = "green", "bold red", "dim"
+BROKEN = 1.5
+"""So many times as wide as the terminal a table may be before folding its columns makes it unreadable."""
+FAR_TOO_WIDE = 100_000
+
+
+def progress() -> Progress:
+    """A progress bar on standard error that disappears when done; piped output stays clean."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[object]], numbers: Sequence[str] = (), whole: Sequence[str] = ()
+) -> Table:
+    """A plain table; the columns named in `numbers` are right-aligned, those in `whole` never broken over lines."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in header:
+        justify: JustifyMethod = "right" if name in numbers else "left"
+        made.add_column(name, justify=justify, overflow="fold", no_wrap=name in whole)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else _text(cell) for cell in row))
+    return made
+
+
+def rows_of(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: Sequence[str] = ()) -> Iterable[Table]:
+    """The rows as one table, or, where its columns would be broken into splinters, each row as a list of its own."""
+    made = table(header, rows, numbers)
+    if fits(made, BROKEN):
+        return [made]
+    return [table((f"row {number}", ""), zip(header, row, strict=True)) for number, row in enumerate(rows, start=1)]
+
+
+def fits(made: Table, times: float = 1.0) -> bool:
+    """Whether a table, unbroken, is at most so many times as wide as the terminal."""
+    wanted = console.measure(made, options=console.options.update(max_width=FAR_TOO_WIDE)).maximum
+    return wanted <= times * console.width
+
+
+def counted_files(count: int) -> str:
+    """'1 file' or '12 files'."""
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def _text(cell: object) -> str:
+    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+
+
+def verdict(passed: bool) -> Text:
+    """`pass` or `FAIL`; the words differ so that colour is not needed."""
+    return Text("pass", GOOD) if passed else Text("FAIL", BAD)
+
+
+def gate_table(report: "GateReport") -> Table:
+    """The gate's checks: check, value, bound, verdict."""
+    rows = [(check.name, f"{check.value:.4f}", check.bound, verdict(check.passed)) for check in report.checks]
+    return table(("check", "value", "bound", "verdict"), rows, numbers=("value",))
+
+
+def print_gate(report: "GateReport", heading: str) -> None:
+    """The gate table with the interval that says how much its accuracy can be trusted."""
+    low, high = report.interval
+    rows = ", ".join(f"{count:,} {name}" for name, count in report.rows.items())
+    console.print(f"\n{heading} ({rows} rows)", style="bold")
+    console.print(gate_table(report))
+    console.print(
+        f"accuracy on {report.interval_set} lies between {low:.3f} and {high:.3f} with 95 % confidence",
+        style=DIM,
+    )
+
+
+def print_judged(
+    settings: Settings,
+    contract: Contract,
+    report: "GateReport",
+    version: str,
+    month: int,
+    frame: "pd.DataFrame",
+    oracle: bool,
+) -> None:
+    """A version's gate table on the rows of a month, whose truth they were judged by, and whether it knew them."""
+    from operations.evaluation import seen_in_training, whose_truth
+
+    print_gate(report, f"{contract.use_case} version {version} on month {month} ({contract.month_name(month)})")
+    console.print(whose_truth(settings, contract, month, oracle, len(frame)))
+    seen = seen_in_training(settings, contract, version, set(frame[contract.key.column]))
+    if seen:
+        console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}", soft_wrap=True)
+
+
+def node_line(result: "NodeResult") -> Text:
+    """One line a pipeline node: name, time, result."""
+    style = {"failed": BAD, "skipped": DIM, "cached": DIM}.get(result.state, "")
+    state = "" if result.state == "ran" else f"[{result.state}] "
+    return Text(f"  {result.node:<22}{result.seconds:6.1f} s  {state}{result.result}", style)
+
+
+def chapter(title: str) -> None:
+    """A headline in a story that is told while it happens."""
+    console.print()
+    console.rule(title, align="left", style="dim")

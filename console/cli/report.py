@@ -1,0 +1,203 @@
+"""`lakeloop report`: one page about a pushed model, from its data to how it does in later months."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import console, print_judged, table
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from console.report.page import Served
+    from tfx_pipeline.runs.run_record import RunRecord
+
+REPORTED_MONTHS = range(37)
+SHOWN_MONTHS = (12, 36)
+
+
+def report(
+    version: Annotated[str, typer.Option(help="The pushed version; default: the newest.")] = "",
+    use_case: UseCase = "",
+) -> None:
+    """Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by month.
+
+    Asks the model three questions over REST, and judges it on later months where the use case's generator knows them.
+    """
+    from console.report.page import Report, write_report
+    from lakehouse.read.tables import rejects_by_reason
+    from operations.evaluation import baselines, exported_rows
+    from tfx_pipeline.data_checks.statistics import read_statistics
+
+    settings, contract = open_use_case(use_case)
+    records = _runs_of(settings, version)
+    record = records[0]
+    manifest = Path(record.parameters.manifest)
+    rejects = rejects_by_reason(settings)
+    served, url = _ask(settings, contract, record.pushed_version) if contract.generator else ([], "")
+    curves = _judge_later_months(settings, contract, record) if contract.generator else {}
+    frame = exported_rows(contract, manifest)
+    found = baselines(settings, contract, frame)
+    path = write_report(
+        Report(
+            contract=contract,
+            created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            frame=frame,
+            manifest=str(manifest),
+            runs=records,
+            statistics=read_statistics(record.statistics_uri),
+            baselines=found,
+            months=[contract.month_name(month) for month in REPORTED_MONTHS] if curves else [],
+            accuracy=curves,
+            served=served,
+            url=url,
+            rejects=rejects,
+        ),
+        Path(settings.area("reports")) / "index.html",
+    )
+    console.print(_story(contract, records, frame, found, curves))
+    console.print(f"\nReport   {path}", soft_wrap=True)
+
+
+def _runs_of(settings: Settings, version: str) -> "list[RunRecord]":
+    """The run that pushed the version, and after it those the gate refused on the same rows.
+
+    Raises:
+        NotFound: no run pushed such a version.
+    """
+    from tfx_pipeline.runs.run_record import load_runs
+
+    runs = load_runs(settings)
+    pushed = [run for run in runs if run.pushed_version and version in ("", run.pushed_version)]
+    if not pushed:
+        which = f"version {version}" if version else "a model"
+        raise NotFound(f"no run of {settings.use_case} pushed {which}; `lakeloop train` makes one")
+    shown = pushed[-1]
+    refused = [
+        run
+        for run in runs
+        if run.blessed is False and not run.pushed_version and run.manifest_sha256 == shown.manifest_sha256
+    ]
+    return [shown, *refused[-1:]]
+
+
+def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list["Served"], str]:
+    """Start a model server, ask the version one question a class (three at most) over REST, stop it."""
+    import httpx
+
+    from console.report.page import Served
+    from lakeloop.use_case import sample_month, with_label
+    from serving.model_server.process import running_server
+
+    frame = with_label(contract, sample_month(contract, settings, 0))
+    held_out = frame[frame[contract.key.column].map(contract.split.is_eval)]
+    questions = held_out.groupby(contract.label.name).head(-(-3 // len(contract.label.classes))).head(3)
+    name, served = contract.use_case, []
+    log = Path(settings.area("logs")) / "model_server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with console.status("starting the model server …"), log.open("a", encoding="utf-8") as stream:
+        server = running_server({name: settings.folder("models")}, log_to=stream)
+        with server as running, httpx.Client(base_url=running.url) as client:
+            path = f"/v1/models/{name}/versions/{version}:predict"
+            console.print(f"POST {running.url}{path}")
+            for row in questions.to_dict("records"):
+                instance = {feature: row[feature] for feature in contract.features}
+                began = time.perf_counter()
+                answer = client.post(path, json={"instances": [instance]}).raise_for_status().json()["predictions"][0]
+                class_name = contract.label.class_names[answer["class_id"]]
+                milliseconds = (time.perf_counter() - began) * 1000
+                served.append(
+                    Served(
+                        instance,
+                        row[contract.label.name_column],
+                        answer["probabilities"],
+                        class_name,
+                        milliseconds,
+                    )
+                )
+            url = f"{running.url}{path}"
+    console.print(
+        table(
+            ("question", "answer", "probabilities", "truth", "ms"),
+            [
+                (
+                    ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in s.question.items()),
+                    s.class_name,
+                    " ".join(f"{p:.3f}" for p in s.probabilities),
+                    s.truth,
+                    f"{s.milliseconds:.1f}",
+                )
+                for s in served
+            ],
+            numbers=("ms",),
+        )
+    )
+    return served, url
+
+
+def _judge_later_months(settings: Settings, contract: Contract, record: "RunRecord") -> dict[str, list[float]]:
+    """Judge the pushed model on later months with the generator's labels; accuracy curves for the report."""
+    from operations.evaluation import baselines, generated_rows
+    from tfx_pipeline.evaluation.validate import model_folder, validate_model
+
+    folder = model_folder(settings, record.pushed_version)
+    curves: dict[str, list[float]] = {"model": [], "rules": [], "majority": []}
+    with console.status("judging every month …"):
+        for month in REPORTED_MONTHS:
+            frame = generated_rows(settings, contract, month)
+            report = validate_model(folder, contract, frame)
+            found = baselines(settings, contract, frame)
+            curves["model"].append(next(iter(report.accuracy.values())))
+            for name in ("rules", "majority"):
+                if name in found:
+                    curves[name].append(found[name])
+            if month in SHOWN_MONTHS:
+                print_judged(settings, contract, report, folder.name, month, frame, oracle=True)
+    return {name: values for name, values in curves.items() if values}
+
+
+def _story(
+    contract: Contract,
+    records: "list[RunRecord]",
+    frame: "pd.DataFrame",
+    found: dict[str, float],
+    curves: dict[str, list[float]],
+) -> str:
+    record = records[0]
+    assert record.gate is not None
+    beside = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+    text = (
+        f"{len(frame):,} rows became a model that is right on {record.gate.accuracy['train']:.3f} of the train and "
+        f"{record.gate.accuracy['eval']:.3f} of the eval rows; beside it: {beside}.\n"
+        f"{how_pushed(record)} as version {record.pushed_version}."
+    )
+    if curves:
+        own = set(frame[contract.event_time.column])
+        later = ", ".join(
+            f"{curves['model'][m]:.2f} in month {m}{' (of whose rows it was made)' * (contract.month_name(m) in own)}"
+            for m in SHOWN_MONTHS
+        )
+        text += f" Its accuracy is {later}; the truth of a month takes {contract.truth_delay} months to arrive."
+    for refused in records[1:]:
+        text += f"\nOn the same rows the gate refused run {refused.run_id} ({_failed(refused)})."
+    return text
+
+
+def how_pushed(record: "RunRecord") -> str:
+    """Why a model was pushed: it passed the gate, or a person wanted it though the gate refused it."""
+    checks = len(record.gate.checks) if record.gate is not None else 0
+    if record.blessed is False:
+        return f"The gate refused it ({_failed(record)}); a person had it pushed all the same,"
+    return f"It passed {checks} checks and was pushed"
+
+
+def _failed(record: "RunRecord") -> str:
+    checks = record.gate.failed if record.gate is not None else ()
+    return ", ".join(f"{check.name} {check.value:.3f}, wanted {check.bound}" for check in checks)

@@ -1,0 +1,160 @@
+"""`lakeloop reproduce`: a pushed model made once more from the lake as it was then."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import GOOD, console, node_line, table, verdict
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from lakeloop.manifest import Manifest
+    from operations.lineage.reproduce import Reproduction
+    from tfx_pipeline.runs.run_record import RunRecord
+
+
+def reproduce(
+    model: Annotated[str, typer.Argument(help="A pushed version; default: the one that serves.")] = "",
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0.0, max=1.0, help="How far a value of the gate may lie off.")
+    ] = 0.02,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything compared, as JSON.")] = False,
+    use_case: UseCase = "",
+) -> None:
+    """Make a pushed model once more: the lake as it was, the same settings; compare rows, statistics and gate.
+
+    Nothing is pushed. Statistics must be the same to a millionth, the gate's values within the tolerance. Exit code 1:
+    they are not.
+    """
+    from lakeloop.champion import serving_version
+    from operations.lineage.reproduce import NotReproduced
+
+    settings, contract = open_use_case(use_case)
+    console.quiet = as_json  # nothing but JSON on standard output
+    found = _reproduce(settings, contract, model or serving_version(settings), tolerance)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        _print(found)
+    if not found.succeeded:
+        raise NotReproduced(f"version {found.version} could not be made again: {', '.join(found.wrong)} differ")
+    console.print(f"version {found.version} was made again", style=GOOD)
+
+
+def _reproduce(settings: Settings, contract: Contract, version: str, tolerance: float) -> "Reproduction":
+    from lakeloop.git import git_commit
+    from lakeloop.manifest import read_manifest
+    from operations.lineage.reproduce import (
+        Reproduction,
+        compared_gate,
+        compared_statistics,
+        parameters_then,
+        same_files,
+    )
+    from tfx_pipeline.data_checks.statistics import read_statistics
+    from tfx_pipeline.runs.runner import run_pipeline
+
+    then = _run_that_pushed(settings, version)
+    exported = _manifest_then(settings, then)
+    if exported.schema_sha256 != contract.schema_sha256:
+        raise LakeloopError(
+            f"version {version} was trained under another contract: its row shape has changed since. Check out commit "
+            f"{then.parameters.git_commit or 'of then'} and try again"
+        )
+    weights = then.parameters.weights
+    if weights is not None and not weights.is_file():
+        raise NotFound(f"the row weights of version {version} are gone ({weights}); without them it cannot be made")
+    scratch = Path(tempfile.mkdtemp(prefix="reproduce-", dir=_scratch(settings)))
+    try:
+        manifest = _export_again(settings, contract, exported, scratch)
+        with console.status("starting TFX …") as status:
+            now = run_pipeline(
+                settings,
+                contract,
+                parameters_then(then, manifest, git_commit()),
+                on_node=lambda result: console.print(node_line(result)),
+                on_start=lambda node: status.update(f"{node} …"),
+                push=False,
+            )
+        assert then.gate is not None and now.gate is not None
+        return Reproduction(
+            version=version,
+            run_then=then.run_id,
+            run_now=now.run_id,
+            same_files=same_files(exported, read_manifest(manifest)),
+            statistics=compared_statistics(read_statistics(then.statistics_uri), read_statistics(now.statistics_uri)),
+            gate=compared_gate(then.gate, now.gate, tolerance),
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run_that_pushed(settings: Settings, version: str) -> "RunRecord":
+    from tfx_pipeline.runs.run_record import load_runs
+
+    pushed = [run for run in load_runs(settings) if run.pushed_version]
+    found = next((run for run in pushed if run.pushed_version == version), None)
+    if found is None or found.gate is None:
+        known = ", ".join(run.pushed_version for run in pushed) or "none"
+        raise NotFound(f"no run is known that pushed version {version} of {settings.use_case}; known: {known}")
+    return found
+
+
+def _manifest_then(settings: Settings, then: "RunRecord") -> "Manifest":
+    """The manifest a run was given, from the run's own copy of the export."""
+    from operations.lineage.pipeline_side import exported_version, manifest_of
+    from tfx_pipeline.metadata.lineage.runs import run_graph
+    from tfx_pipeline.metadata.store import open_store
+
+    with open_store(settings) as store:
+        graph = run_graph(store, then.run_id)
+    export = exported_version(graph) if graph is not None else None
+    manifest = manifest_of(export[0]) if export is not None else None
+    if manifest is None:
+        raise NotFound(
+            f"what run {then.run_id} was trained on is gone: neither ML Metadata nor its artifacts have the manifest"
+        )
+    return manifest
+
+
+def _export_again(settings: Settings, contract: Contract, then: "Manifest", folder: Path) -> Path:
+    from console.cli.spark import spark_of
+    from lakehouse.gold.export import export
+    from lakeloop.git import git_commit
+
+    console.print(f"{then.table}@{then.version}, {then.rows:,} rows, as it was", style="bold")
+    elsewhere = settings.model_copy(update={"export": str(folder)})
+    with spark_of(settings) as spark:
+        return export(spark, contract, elsewhere, then.version, then.months, git_commit())
+
+
+def _scratch(settings: Settings) -> Path:
+    folder = Path(settings.area("tfx"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _print(found: "Reproduction") -> None:
+    same = sum(one.same for one in found.statistics)
+    console.print(f"\nVersion {found.version}: run {found.run_then} then, {found.run_now} now", style="bold")
+    console.print("the exported files are", "the same bytes" if found.same_files else "DIFFERENT")
+    console.print(f"statistics: {same} of {len(found.statistics)} values are the same")
+    for one in found.statistics:
+        if not one.same:
+            console.print(f"  {one.what}: {one.then:.6g} then, {one.now:.6g} now")
+    console.print(_gate(found))
+
+
+def _gate(found: "Reproduction") -> Table:
+    rows = [
+        (one.what, f"{one.then:.4f}", f"{one.now:.4f}", f"{one.now - one.then:+.4f}", verdict(one.same))
+        for one in found.gate
+    ]
+    return table(("check", "then", "now", "difference", "within"), rows, ("then", "now", "difference"))

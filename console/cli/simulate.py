@@ -1,0 +1,95 @@
+"""`lakeloop simulate`: months of production in minutes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.options import Months, UseCase, open_use_case, parse_months
+from console.cli.render import console, counted_files, progress
+from lakeloop.errors import WrongUse
+
+if TYPE_CHECKING:
+    from operations.simulation import SimulationReport
+
+MOST = 1000
+
+
+def simulate(
+    months: Months = "",
+    url: Annotated[str, typer.Option(help="The gateway; default: the one of this home.")] = "",
+    rate: Annotated[float | None, typer.Option(min=0.01, help="Requests a second.")] = None,
+    month_seconds: Annotated[float | None, typer.Option(min=0.01, help="Seconds that a month takes.")] = None,
+    as_fast_as_possible: Annotated[
+        bool, typer.Option("--as-fast-as-possible", help="No pauses (the default).")
+    ] = False,
+    batch: Annotated[int, typer.Option(min=1, max=MOST, help="Rows a request; above 1: /predict/batch.")] = 1,
+    connections: Annotated[int, typer.Option(min=1, max=256, help="Connections at a time.")] = 8,
+    mock_predictions: Annotated[
+        bool, typer.Option("--mock-predictions", help="No gateway: write a request log with the rules' answers.")
+    ] = False,
+    until: Annotated[int | None, typer.Option(min=0, help="Then run the clock on to this month.")] = None,
+    label: Annotated[str, typer.Option(help="The run; each has request ids of its own.")] = "first",
+    use_case: UseCase = "",
+) -> None:
+    """Ask each month's rows through the gateway, move the clock, deliver the ground truth when it is due.
+
+    Interrupted, it goes on where it was: request ids depend on use case, key and label, so nothing is counted twice.
+    `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth.
+    """
+    from lakeloop.clock import read_clock
+    from lakeloop.gateway_client import GatewayClient, check_gateway
+    from lakeloop.use_case import sample_month
+    from operations.simulation import advance, through_gateway, without_gateway
+    from operations.simulation import simulate as play
+
+    settings, contract = open_use_case(use_case)
+    if not months and until is None:
+        raise WrongUse("say what to simulate: --months 1-36, or --until 60 to run the clock on")
+    if sum([rate is not None, month_seconds is not None, as_fast_as_possible]) > 1:
+        raise WrongUse("--rate, --month-seconds and --as-fast-as-possible exclude each other; give one of them")
+    if not months:
+        delivered = advance(contract, settings, until or 0)
+        _tell_clock(read_clock(settings), delivered)
+        return
+    first, last = parse_months(months)
+    asked = range(first, last + 1)
+    size = len(sample_month(contract, settings, first))
+    if mock_predictions:
+        asker = without_gateway(contract, settings, label)
+    else:
+        gateway = (url or settings.gateway).rstrip("/")
+        check_gateway(gateway, contract)
+        pace = rate if month_seconds is None else size / month_seconds
+        asker = through_gateway(GatewayClient(gateway, contract, batch=batch, rate=pace, connections=connections))
+    with progress() as bar:
+        task = bar.add_task("simulating", total=size * sum(month > 0 for month in asked))
+        report = play(
+            contract, settings, asked, asker, label=label, until=until,
+            on_month=lambda month, _: bar.update(task, description=f"month {month} ({contract.month_name(month)})"),
+            on_answers=lambda count: bar.update(task, advance=count),
+        )  # fmt: skip
+    _tell(report, contract.use_case)
+
+
+def _tell(report: "SimulationReport", use_case: str) -> None:
+    answered = report.answered
+    if answered.requests:
+        console.print(
+            f"{use_case}: {answered.requests:,} requests in {report.seconds:.1f} s, "
+            f"{answered.requests / max(report.seconds, 1e-9):,.0f} a second, "
+            f"{answered.rules / answered.requests:.1%} answered by the rules"
+        )
+    if report.skipped:
+        months = "1 month was" if len(report.skipped) == 1 else f"{len(report.skipped)} months were"
+        console.print(f"{months} answered before and not asked again")
+    if answered.requests:
+        console.print("`lakeloop lake stream` brings the requests into the lake")
+    _tell_clock(report.clock, report.delivered)
+
+
+def _tell_clock(clock: int, delivered: Sequence[Path]) -> None:
+    console.print(f"the clock stands at month {clock}; {counted_files(len(delivered))} of ground truth delivered")
+    if delivered:
+        console.print("`lakeloop lake ingest` takes them in")

@@ -1,0 +1,60 @@
+"""Spark for a command: the home's warm one, shared with other commands, where the settings ask for it."""
+
+import logging
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from console.cli.failures import in_words
+from console.cli.helper_process import start_helper
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import console
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def spark_of(settings: Settings) -> Iterator["SparkSession"]:
+    """A Spark session for the length of a command."""
+    from lakehouse.storage.session import spark_session
+    from lakehouse.storage.shared_spark import shared_spark
+
+    with ExitStack() as stack:
+        with console.status("starting Spark …"):
+            spark = stack.enter_context(shared_spark(settings, partial(_start_keeper, settings)))
+            if spark is None:
+                spark = spark_session(settings)
+                stack.callback(_stop, spark)
+        try:
+            yield spark
+        except Exception as error:
+            told = in_words(error)
+            if told is error:
+                raise
+            raise told from None
+
+
+def _stop(spark: "SparkSession") -> None:
+    """The end of a session that has lost its Java already says nothing: why it was lost is told."""
+    try:
+        spark.stop()
+    except Exception as error:  # noqa: BLE001 - py4j raises what it likes
+        log.info("event=spark_not_stopped why=%r", type(error).__name__)
+
+
+def keep_spark(use_case: UseCase = "") -> None:
+    """Keep a warm Spark for the next commands that need it; ends when nobody asks any more."""
+    from lakehouse.storage.shared_spark import keep
+
+    settings, _ = open_use_case(use_case)
+    keep(settings)
+
+
+def _start_keeper(settings: Settings) -> "subprocess.Popen[bytes]":
+    return start_helper(settings, "spark-keeper", "lake", "keep-spark")

@@ -1,0 +1,27 @@
+"""`lakeloop tensorboard`: the training curves of all runs."""
+
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import console
+
+
+def tensorboard(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; default 6006, 0 takes a free one.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    use_case: UseCase = "",
+) -> None:
+    """Open TensorBoard over all runs, each by its pushed version or its id; new ones appear while it is open."""
+    from console.tensorboard import run_tensorboard
+
+    settings, _ = open_use_case(use_case)
+
+    def runs(count: int, url: str) -> None:
+        known = f"{count} run{'s' * (count > 1)}" if count else "no run has trained yet, the first will appear"
+        console.print(f"{settings.use_case}: {url}  (Ctrl-C stops), {known}", soft_wrap=True)
+
+    with suppress(KeyboardInterrupt):
+        run_tensorboard(settings, host, settings.tensorboard_port if port is None else port, runs)

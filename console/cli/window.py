@@ -1,0 +1,96 @@
+"""`lakeloop window`: a closer look at one month of answered requests."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli.options import UseCase, open_use_case
+from console.cli.render import BAD, console, table
+from lakeloop.atomic_file import write_text
+
+app = typer.Typer(no_args_is_help=True, help="A closer look at one judged month of answered requests.")
+Month = Annotated[str, typer.Argument(help="A month of event time, as `window list` shows it.", metavar="YYYY-MM")]
+Version = Annotated[str, typer.Option(help="The model version that answered; default: the one with most answers.")]
+
+
+@app.command("list")
+def list_(use_case: UseCase = "") -> None:
+    """List the months that `lakeloop drift` has judged."""
+    from operations.drift.windows import judged_windows
+
+    settings, contract = open_use_case(use_case)
+    found = judged_windows(settings, contract)
+    if not found:
+        console.print("no month was judged yet; `lakeloop drift` does")
+        return
+    rows = [
+        (
+            one.window.month,
+            one.model_version or "none",
+            f"{one.window.rows:,}",
+            one.state,
+            f"{one.share:.3f}" if one.features else "",
+            one.reason,
+        )
+        for one in found
+    ]
+    console.print(table(("month", "model", "requests", "state", "drifted share", "why"), rows, ("requests",)))
+
+
+@app.command()
+def statistics(month: Month, version: Version = "", use_case: UseCase = "") -> None:
+    """Count a month's requests with TFDV, beside the training rows, and check them against the model's schema."""
+    from operations.drift.windows import count_window, find_window
+    from tfx_pipeline.data_checks.anomalies import read_anomalies
+    from tfx_pipeline.data_checks.statistics import read_statistics
+
+    settings, contract = open_use_case(use_case)
+    judged = find_window(settings, contract, month, version)
+    with console.status("TFDV counts …"):
+        folder = count_window(settings, contract, judged)
+    counted = read_statistics(str(folder))["serving"]
+    rows = [
+        (
+            one.name,
+            f"{one.rows:,}",
+            f"{one.missing:,}",
+            *map(_number, one.moments),
+            ", ".join(v for v, _ in one.top[:3]),
+        )
+        for one in counted.values()
+    ]
+    header = ("feature", "rows", "missing", "mean", "std", "min", "median", "max", "commonest")
+    console.print(table(header, rows, header[1:8]))
+    anomalies = read_anomalies(folder)
+    for anomaly in anomalies:
+        console.print(str(anomaly), style=BAD, soft_wrap=True)
+    if not anomalies:
+        console.print("no anomalies")
+
+
+@app.command()
+def report(
+    month: Month,
+    version: Version = "",
+    out: Annotated[Path | None, typer.Option(help="The file to write.", dir_okay=False)] = None,
+    use_case: UseCase = "",
+) -> None:
+    """Write Evidently's own report of a month against the rows its model was trained on."""
+    from monitoring.answered_rows import read_window
+    from monitoring.evidently_page import evidently_page
+    from monitoring.reference import load_reference
+    from operations.drift.windows import find_window
+
+    settings, contract = open_use_case(use_case)
+    answered_by = find_window(settings, contract, month, version).model_version
+    path = out or Path(settings.area("reports")) / settings.use_case / "evidently" / f"{month}-{answered_by}.html"
+    with console.status("Evidently compares …"):
+        rows = read_window(settings, contract, answered_by, month)
+        page = evidently_page(load_reference(settings, contract, answered_by), rows, contract)
+    write_text(path, page)
+    console.print(f"{path}", soft_wrap=True)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

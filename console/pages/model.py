@@ -1,0 +1,122 @@
+"""What the page of a model shows, a pushed one or a refused candidate: from its data to what was decided of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lakeloop.contract import Contract
+from lakeloop.decision import Decision
+from lakeloop.decision_table import read_decisions
+from lakeloop.drift_row import WindowKind
+from lakeloop.errors import LakeloopError
+from lakeloop.manifest import Manifest, read_manifest
+from lakeloop.settings import Settings
+from monitoring.verdict import Verdict
+from operations.drift.windows import judged_windows, statistics_folder
+from tfx_pipeline.data_checks.anomalies import Anomaly, read_anomalies
+from tfx_pipeline.data_checks.schema_history import SchemaState, described, read_schema, schema_history, schema_uri
+from tfx_pipeline.data_checks.statistics import FeatureStatistics, read_statistics
+from tfx_pipeline.metadata.lineage.runs import run_graph
+from tfx_pipeline.metadata.store import open_store
+from tfx_pipeline.runs.run_record import RunRecord
+
+Statistics = Mapping[str, Mapping[str, FeatureStatistics]]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The schema a run was held to, column -> type and what is allowed, and every change of it so far."""
+
+    columns: Mapping[str, str]
+    history: Sequence[SchemaState]
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    """One run and what became of it. What cannot be read is None or empty, and `gaps` says why.
+
+    `windows` are the judged months of requests, `smaller` the judged windows within them. `anomalies`: of the training
+    rows against the schema; `differences`: against the champion's rows; () is none found.
+    """
+
+    contract: Contract
+    run: RunRecord
+    windows: Sequence[Verdict] = ()
+    smaller: Sequence[Verdict] = ()
+    decisions: Sequence[Decision] = ()
+    manifest: Manifest | None = None
+    statistics: Statistics = field(default_factory=dict)
+    anomalies: Sequence[Anomaly] | None = None
+    differences: Sequence[Anomaly] | None = None
+    schema: Schema | None = None
+    gaps: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        run = self.run
+        return f"Model version {run.pushed_version}" if run.pushed_version else f"Run {run.run_id}"
+
+
+def model_page(settings: Settings, contract: Contract, run: RunRecord) -> ModelPage:
+    """Everything the page shows at once; windows' statistics come when they are asked for."""
+    gaps: dict[str, str] = {}
+    found: dict[str, object] = {}
+
+    def judged(kind: WindowKind) -> tuple[Verdict, ...]:
+        return judged_windows(settings, contract, run.pushed_version, kind) if run.pushed_version else ()
+
+    readers = {
+        "manifest": lambda: read_manifest(run.parameters.manifest),
+        "statistics": lambda: read_statistics(run.statistics_uri),
+        "anomalies": lambda: read_anomalies(Path(run.anomalies_uri)) if run.anomalies_uri else None,
+        "differences": lambda: (
+            read_anomalies(Path(run.distribution_anomalies_uri)) if run.distribution_anomalies_uri else None
+        ),
+        "schema": lambda: _schema(settings, run),
+        "windows": lambda: judged("month"),
+        "smaller": lambda: judged("tumbling"),
+        "decisions": lambda: _decisions_about(settings, run),
+    }
+    for name, read in readers.items():
+        try:
+            found[name] = read()
+        except (LakeloopError, OSError) as error:
+            gaps[name] = str(error)
+        except Exception as error:  # noqa: BLE001 - delta-rs and ML Metadata raise many kinds; the page shows the rest
+            gaps[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+    return ModelPage(contract=contract, run=run, gaps=gaps, **found)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class WindowStatistics:
+    """A window's requests beside the rows its model was trained on."""
+
+    statistics: Statistics
+    anomalies: Sequence[Anomaly]
+
+
+def window_statistics(settings: Settings, run: RunRecord, judged: Verdict) -> WindowStatistics | None:
+    """What was counted of a window; None while nobody has counted it."""
+    folder = statistics_folder(settings, judged)
+    if not folder.is_dir():
+        return None
+    both = {**read_statistics(run.statistics_uri), **read_statistics(str(folder))}
+    return WindowStatistics(both, read_anomalies(folder))
+
+
+def _schema(settings: Settings, run: RunRecord) -> Schema | None:
+    with open_store(settings) as store:
+        graph = run_graph(store, run.run_id)
+        uri = schema_uri(graph) if graph is not None else ""
+        return Schema(described(read_schema(uri)), schema_history(store, settings.use_case)) if uri else None
+
+
+def _decisions_about(settings: Settings, run: RunRecord) -> list[Decision]:
+    """The one this run was a candidate of, and those that asked whether to replace it; the oldest first."""
+    return [
+        decision
+        for decision in read_decisions(settings)
+        if any(candidate.run_id == run.run_id for candidate in decision.candidates)
+        or (run.pushed_version and run.pushed_version in (decision.champion, decision.version))
+    ]

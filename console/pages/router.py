@@ -1,0 +1,197 @@
+"""The pages as routes: /, /models/…, /runs/…, /decisions/…, /windows/…, /lineage/… and what they load."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import httpx
+import pandas as pd
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from console.pages.counting import Counting
+from console.pages.model import model_page, window_statistics
+from console.pages.run_cache import KnownRuns
+from console.pages.site import EVIDENTLY_POLICY, HEADERS, STATIC, Site
+from console.pages.start import for_browser, pushed_at, services, start_page
+from console.report import figures
+from console.report.decision_page import decision_values
+from console.report.lineage_page import lineage_values
+from lakeloop.contract import Contract
+from lakeloop.decision_table import find_decision
+from lakeloop.errors import LakeloopError, NotFound, WrongUse
+from lakeloop.settings import Settings
+from lakeloop.static_files import add_static_files
+from monitoring.answered_rows import read_window
+from monitoring.evidently_page import evidently_page
+from monitoring.reference import NoReference, Reference, load_reference
+from operations.drift.windows import find_window
+from operations.features.catalogue import describe_features
+from operations.lineage.ask import kind_of, trace
+from tfx_pipeline.runs.run_record import RunRecord
+
+SHOWN = 20
+"""Lines of a long table; the rest is a click away."""
+ANSWER_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Present:
+    """What the monitor knows at this moment: the version that serves, and the newest requests with their reference."""
+
+    version: Callable[[], str]
+    window: Callable[[], tuple[Reference | NoReference, pd.DataFrame]]
+
+
+def pages_router(settings: Settings, contract: Contract, present: Present) -> APIRouter:
+    """All pages of a use case. Unknown models, runs, months and ids answer 404 with what there is."""
+    site, runs, counting = Site(contract), KnownRuns(settings), Counting(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        first = asyncio.create_task(asyncio.to_thread(start_page, settings, contract, runs, ""))  # what it imports
+        yield
+        await asyncio.gather(first, return_exceptions=True)
+        await asyncio.to_thread(counting.stop)
+
+    router = APIRouter(include_in_schema=False, lifespan=lifespan)
+
+    def html(template: str, **values: object) -> HTMLResponse:
+        return HTMLResponse(site.page(template, **values), headers=HEADERS)
+
+    def missing(heading: str, problem: LakeloopError) -> HTMLResponse:
+        page = site.page("problem.html", heading=heading, problem=str(problem))
+        return HTMLResponse(page, 400 if isinstance(problem, WrongUse) else 404, headers=HEADERS)
+
+    @router.get("/")
+    def start(request: Request, all: bool = False) -> HTMLResponse:
+        page = start_page(settings, contract, runs, present.version())
+        pushed = [line.run for line in reversed(page.versions) if line.run is not None]
+        pictures = {
+            "versions": figures.accuracy_by_version(pushed, contract.gate.accuracy.above),
+            "drift": figures.drift_by_month(page.windows),
+        }
+        shown = len(page.versions) + len(page.decisions) if all else SHOWN
+        host = request.url.hostname or "127.0.0.1"
+        links = {name: (for_browser(url, host), what) for name, (url, what) in services(settings).items()}
+        return html("start.html", page=page, pictures=pictures, services=links, shown=shown)
+
+    @router.get("/features")
+    def features() -> HTMLResponse:
+        return html("features.html", features=describe_features(settings, contract, present.version()))
+
+    @router.get("/services")
+    async def answering() -> dict[str, bool]:
+        """Which of the other services answers."""
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
+            listed = services(settings)
+            answers = await asyncio.gather(*(_answers(client, url) for url, _ in listed.values()))
+        return dict(zip(listed, answers, strict=True))
+
+    def model_html(run: RunRecord, lineage: str) -> HTMLResponse:
+        page = model_page(settings, contract, run)
+        pictures = {"training": figures.training_curve(run.history), "drift": figures.drift_by_month(page.windows)}
+        if page.statistics:
+            pictures["statistics"] = figures.statistics_by_split(contract, page.statistics)
+        if run.evaluation is not None:
+            pictures["slices"] = figures.accuracy_by_slice(run.evaluation)
+        pushed = f"Pushed {pushed_at(run.pushed_version)}" if run.pushed_version else ""
+        serving = run.pushed_version != "" and run.pushed_version == present.version()
+        return html(
+            "model.html", page=page, pictures=pictures, pushed=pushed, lineage=lineage, statistics=page.statistics,
+            judged=None, window_anomalies=(), serving=serving,
+        )  # fmt: skip
+
+    @router.get("/models/{version}")
+    def model(version: str) -> HTMLResponse:
+        run = runs.of_version(version)
+        if run is None:
+            known = ", ".join(record.pushed_version for record in runs.all() if record.pushed_version) or "none"
+            problem = NotFound(f"no run's record tells of model version {version}; there are: {known}")
+            return missing(f"Model version {version}", problem)
+        return model_html(run, f"/lineage/model/{version}?embedded=1")
+
+    @router.get("/runs/{run_id}")
+    def run_(run_id: str) -> HTMLResponse:
+        run = next((record for record in runs.all() if record.run_id == run_id), None)
+        if run is None:
+            return missing(f"Run {run_id}", NotFound(f"there is no run {run_id}; the start page lists the known ones"))
+        return model_html(run, f"/lineage/run/{quote(run_id)}?embedded=1")
+
+    @router.get("/decisions/{decision_id}")
+    def decision(decision_id: str) -> HTMLResponse:
+        try:
+            found = find_decision(settings, decision_id)
+        except NotFound as problem:
+            return missing(f"Decision {decision_id}", problem)
+        return html("decision.html", frame="site.html", served=True, **decision_values(found))
+
+    @router.get("/models/{version}/windows/{month}")
+    def window(version: str, month: str) -> Response:
+        """A window's statistics as a fragment of the model's page; 202 while they are counted."""
+        run = runs.of_version(version)
+        try:
+            judged = find_window(settings, contract, month, version)
+            found = None if run is None else window_statistics(settings, run, judged)
+        except NotFound as problem:
+            return PlainTextResponse(str(problem), 404)
+        if found is None:
+            problem_text = counting.ask(version, month)
+            return PlainTextResponse(problem_text or "they are counted", 503 if problem_text else 202)
+        pictures = {"statistics": figures.statistics_by_split(contract, found.statistics)}
+        return html(
+            "statistics.html", judged=judged, window_anomalies=found.anomalies, statistics=found.statistics,
+            pictures=pictures,
+        )  # fmt: skip
+
+    @router.get("/models/{version}/windows/{month}/evidently")
+    def evidently(version: str, month: str, first: str = "", last: str = "") -> HTMLResponse:
+        """Evidently's own report of a month, or of a window in it: by its first and last moment."""
+        try:
+            rows = read_window(settings, contract, version, month, first, last)
+            page = evidently_page(load_reference(settings, contract, version), rows, contract)
+        except LakeloopError as problem:
+            return missing(f"Requests of {month}", problem)
+        return HTMLResponse(page, headers={"content-security-policy": EVIDENTLY_POLICY})
+
+    @router.get("/windows/now")
+    def newest() -> HTMLResponse:
+        """Evidently's own report of the newest requests."""
+        try:
+            page = evidently_page(*present.window(), contract)
+        except LakeloopError as problem:
+            return missing("The newest requests", problem)
+        return HTMLResponse(page, headers={"content-security-policy": EVIDENTLY_POLICY})
+
+    @router.get("/lineage")
+    def ask(of: str = "") -> Response:
+        try:
+            kind = kind_of(settings, of.strip()) if of.strip() else ""
+        except LakeloopError as problem:
+            page = site.page("ask.html", of=of, problem=str(problem))
+            return HTMLResponse(page, 400 if isinstance(problem, WrongUse) else 404, headers=HEADERS)
+        if kind:
+            return RedirectResponse(f"/lineage/{kind}/{quote(of.strip())}", 303)
+        return html("ask.html", of="", problem="")
+
+    @router.get("/lineage/{kind}/{subject:path}")
+    def lineage(kind: str, subject: str, embedded: bool = False) -> HTMLResponse:
+        try:
+            found = trace(settings, contract, kind, subject)
+        except LakeloopError as problem:
+            page = missing("Lineage", problem)
+            page.status_code = 200 if embedded else page.status_code  # part of a page that is there
+            return page
+        return html("lineage.html", frame="site.html", served=True, embedded=embedded, **lineage_values(found))
+
+    add_static_files(router, "/static", STATIC)
+    return router
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code < 500
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,130 @@
+"""What the start page shows: what serves, every version that did, what was decided, what can be opened."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from console.pages.run_cache import KnownRuns
+from lakeloop.champion import pushed_versions
+from lakeloop.clock import read_clock
+from lakeloop.contract import Contract
+from lakeloop.decision import Decision
+from lakeloop.decision_table import read_decisions
+from lakeloop.settings import Settings
+from lakeloop.switches import active_switches
+from monitoring.verdict import Verdict
+from operations.drift.windows import judged_windows
+from tfx_pipeline.runs.run_record import RunRecord
+
+Row = TypeVar("Row")
+SERVED, READY, GONE = "serves", "pushed", "removed"
+
+
+@dataclass(frozen=True)
+class VersionLine:
+    """One pushed version. `state`: it serves, it is there, or its folder is gone; `run` is None without a record."""
+
+    version: str
+    pushed: str
+    state: str
+    run: RunRecord | None = None
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """The start page. `problems` are what could not be read, in sentences; the rest is shown all the same."""
+
+    contract: Contract
+    serving: VersionLine | None
+    versions: Sequence[VersionLine]
+    refused: Sequence[RunRecord]
+    decisions: Sequence[Decision]
+    windows: Sequence[Verdict]
+    switches: int
+    clock: int
+    problems: Sequence[str]
+
+
+def start_page(settings: Settings, contract: Contract, runs: KnownRuns, serving: str) -> Start:
+    """Everything the page shows; `serving` is the version that answers, '' for none."""
+    problems: list[str] = []
+    decisions = _tried(lambda: read_decisions(settings), "gold/decisions", problems)
+    windows = _tried(lambda: judged_windows(settings, contract), "gold/drift", problems)
+    records = runs.all()
+    problems += runs.unreadable
+    versions = version_lines(settings, records, decisions, serving)
+    return Start(
+        contract=contract,
+        serving=next((line for line in versions if line.state == SERVED), None),
+        versions=versions,
+        refused=[record for record in reversed(records) if not record.pushed_version],
+        decisions=list(reversed(decisions)),
+        windows=windows,
+        switches=len(active_switches(settings)),
+        clock=read_clock(settings),
+        problems=problems,
+    )
+
+
+def version_lines(
+    settings: Settings, records: Sequence[RunRecord], decisions: Sequence[Decision], serving: str
+) -> list[VersionLine]:
+    """Every version that was ever pushed, the newest first."""
+    by_version = {record.pushed_version: record for record in records if record.pushed_version}
+    decided = {decision.version: decision for decision in decisions if decision.version}
+    there = set(pushed_versions(settings.folder("models")))
+    versions = sorted({*by_version, *there}, key=int, reverse=True)
+    return [
+        VersionLine(
+            version=version,
+            pushed=pushed_at(version),
+            state=SERVED if version == serving else READY if version in there else GONE,
+            run=by_version.get(version),
+            decision=decided.get(version),
+        )
+        for version in versions
+    ]
+
+
+def pushed_at(version: str) -> str:
+    """A version is the second it was pushed in, as TFX's Pusher names it; '' where it is some other number."""
+    moment = int(version)
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M UTC}" if 1e9 < moment < 1e11 else ""
+
+
+def services(settings: Settings) -> Mapping[str, tuple[str, str]]:
+    """What else can be opened: name -> (address, what one sees there)."""
+    here = "http://127.0.0.1:"
+    return {
+        "Airflow": (settings.airflow_url or f"{here}{settings.airflow_port}", "runs, assets, questions to people"),
+        "Gateway": (settings.gateway, "try the model in a form"),
+        "Model server": (f"{settings.model_server}/v1/models/{settings.use_case}", "TensorFlow Serving's REST API"),
+        "TensorBoard": (
+            settings.tensorboard_url or f"{here}{settings.tensorboard_port}",
+            "training curves of all runs: lakeloop tensorboard",
+        ),
+        "Prometheus": (settings.prometheus_url or f"{here}{settings.prometheus_port}", "metrics of the present"),
+        "Alertmanager": (settings.alertmanager_url or f"{here}{settings.alertmanager_port}", "alerts and silences"),
+    }
+
+
+def for_browser(url: str, host: str) -> str:
+    """An address as the browser finds it that asked `host` for this page.
+
+    What listens on loopback here, or has a container's name, is published beside this service.
+    """
+    parts = urlsplit(url)
+    own = parts.hostname in ("127.0.0.1", "localhost") or "." not in (parts.hostname or "")
+    return urlunsplit(parts._replace(netloc=f"{host}:{parts.port}")) if own and parts.port else url
+
+
+def _tried(read: Callable[[], Sequence[Row]], what: str, problems: list[str]) -> Sequence[Row]:
+    """What is read, or () and a sentence; delta-rs raises many kinds."""
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 - the page shows the rest
+        problems.append(f"{what} cannot be read: {str(error).splitlines()[0][:200]}")
+        return ()

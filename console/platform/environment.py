@@ -1,0 +1,30 @@
+"""The environment all services of a home start with."""
+
+import os
+
+from console.platform.airflow_environment import PREFERENCES, airflow_environment, with_airflow
+from console.platform.marked_processes import MARK
+from console.platform.paths import home_of
+from console.platform.services import prometheus_url
+from lakeloop.settings import Settings
+
+_NOT_PASSED_ON = ("PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "PYTHONHOME", "NOTIFY_SOCKET")
+
+
+def service_environment(settings: Settings) -> dict[str, str]:
+    """This process's environment, with what ties Airflow and every `lakeloop` command to this home and its ports."""
+    told = with_airflow(settings)
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+    return {
+        **PREFERENCES,
+        **inherited,
+        **airflow_environment(settings),
+        "LAKELOOP_USE_CASE": settings.use_case,
+        "LAKELOOP_USE_CASES": str(settings.use_cases.absolute()),
+        "LAKELOOP_AIRFLOW_URL": told.airflow_url,
+        "LAKELOOP_AIRFLOW_USER": told.airflow_user,
+        "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(told.airflow_password_file),
+        "LAKELOOP_PROMETHEUS_URL": settings.prometheus_url or prometheus_url(settings),
+        "PYTHONUNBUFFERED": "1",  # what a service prints is in its log at once
+        MARK: str(home_of(settings)),
+    }

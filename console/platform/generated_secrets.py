@@ -1,0 +1,79 @@
+"""Keys and passwords, made at the first start and never again: mode 600, no defaults, printed nowhere."""
+
+import base64
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.platform.paths import private_folder, secrets_folder
+from lakeloop.atomic_file import write_text
+from lakeloop.errors import WrongUse
+from lakeloop.settings import Settings
+
+SERVICE_USER = "lakeloop"
+ROLES = {"admin": "admin", "demo": "user", SERVICE_USER: "op"}
+"""Airflow's users. `demo` may start DAGs and answer questions; `lakeloop` also posts asset events."""
+
+
+@dataclass(frozen=True)
+class SecretFiles:
+    """Where the secrets stand. `passwords` is Airflow's own form: `{"user": "password"}`."""
+
+    passwords: Path
+    jwt_secret: Path
+    fernet_key: Path
+    session_key: Path
+
+
+def secret_files(settings: Settings) -> SecretFiles:
+    """Where this home's secrets stand, whether they are there yet or not."""
+    folder = secrets_folder(settings)
+    return SecretFiles(
+        passwords=folder / "airflow-passwords.json",
+        jwt_secret=folder / "airflow-jwt-secret",
+        fernet_key=folder / "airflow-fernet-key",
+        session_key=folder / "airflow-session-key",
+    )
+
+
+def ensure_secrets(settings: Settings) -> SecretFiles:
+    """Generate what is missing; what is there stays, with its mode set to 600.
+
+    Raises:
+        WrongUse: the file of passwords cannot be read; it is never overwritten.
+    """
+    files = secret_files(settings)
+    private_folder(secrets_folder(settings))
+    ensure_secret(files.jwt_secret, secrets.token_urlsafe(64))  # 86 characters: HS512 wants at least 64 bytes
+    ensure_secret(files.fernet_key, base64.urlsafe_b64encode(os.urandom(32)).decode())
+    ensure_secret(files.session_key, secrets.token_urlsafe(32))
+    ensure_secret(files.passwords, "{}")
+    _add_users(files.passwords)
+    return files
+
+
+def _add_users(path: Path) -> None:
+    try:
+        passwords = json.loads(path.read_text(encoding="utf-8"))
+        missing = ROLES.keys() - passwords.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise WrongUse(
+            f"{path} cannot be read as Airflow's passwords ({error}); mend it, or remove it for new ones"
+        ) from error
+    if missing:
+        _write(path, json.dumps({**passwords, **{user: secrets.token_urlsafe(24) for user in sorted(missing)}}))
+
+
+def ensure_secret(path: Path, content: str, end: str = "\n") -> None:
+    """Write a secret unless it is there; what is there stays, with its mode set to 600."""
+    if path.exists():
+        path.chmod(0o600)
+    else:
+        _write(path, content, end)
+
+
+def _write(path: Path, content: str, end: str = "\n") -> None:
+    """Replace the file at once; nobody but its owner could read it at any moment."""
+    write_text(path, content + end, mode=0o600)

@@ -1,0 +1,181 @@
+"""`lakeloop up`: from whatever state the home is in to a platform that works."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from console.platform.airflow_environment import with_airflow
+from console.platform.alerting_files import write_alerting_files
+from console.platform.down import stop_all
+from console.platform.environment import service_environment
+from console.platform.generated_secrets import ensure_secrets
+from console.platform.marked_processes import end_strays
+from console.platform.paths import home_of, log_folder, platform_folder
+from console.platform.platform_lock import one_at_a_time
+from console.platform.ports import check_ports
+from console.platform.preparation import prepare
+from console.platform.services import Service, platform_services
+from console.platform.status import HEALTHY, ServiceStatus, service_states
+from console.platform.supervisor import Supervisor, config_text
+from lakeloop.airflow_api import AirflowApi, AirflowFailure, AirflowRefusal
+from lakeloop.atomic_file import write_text
+from lakeloop.dag_ids import DAGS
+from lakeloop.errors import LakeloopError
+from lakeloop.settings import Settings
+
+LONGEST_SECONDS = 240.0
+"""After this long `up` gives up waiting; a quiet machine needs a quarter of it."""
+_LOOK_SECONDS = 0.5
+
+Told = Callable[[tuple[ServiceStatus, ...], tuple[str, ...]], None]
+"""Gets how every service is, and the steps of the preparation that go on."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A platform that works: `new` if this call started it."""
+
+    services: tuple[ServiceStatus, ...]
+    new: bool
+    dags: int
+    import_errors: tuple[str, ...]
+
+
+def up(
+    settings: Settings,
+    on_step: Callable[[str], None] = lambda text: None,
+    on_states: Told = lambda states, steps: None,
+) -> Running:
+    """Start what does not run and wait until all is healthy; interrupted, stop what this call started.
+
+    Raises:
+        MissingTool: Airflow's environment is not there.
+        Busy: another `up` or `down` is at work on this home.
+        PortTaken: a port is another's; nothing was started.
+        LakeloopError: the platform runs with other settings, or a service does not come up; the text names its log.
+    """
+    services = platform_services(settings)
+    with one_at_a_time(settings):
+        supervisor = Supervisor(settings)
+        new = supervisor.pid() is None
+        try:
+            if new:
+                strays = end_strays(home_of(settings))
+                if strays:
+                    on_step(f"{strays} processes of an earlier start had lost their supervisor; they are ended")
+                check_ports(services, home_of(settings))
+            else:
+                _check_unchanged(settings, services)
+            _start(settings, services, supervisor, new, on_states)
+            states = _wait(settings, on_states)
+            dags, errors = _wait_for_dags(settings)
+        except KeyboardInterrupt:
+            if new:
+                on_step("interrupted: stopping what was started")
+                stop_all(settings)
+            raise
+    return Running(states, new, dags, errors)
+
+
+def _start(
+    settings: Settings, services: tuple[Service, ...], supervisor: Supervisor, new: bool, on_states: Told
+) -> None:
+    ensure_secrets(settings)
+    environment = service_environment(settings)
+    if new:
+        supervisor.write_config(services)
+        write_alerting_files(settings)
+        write_text(_fingerprint_file(settings), _fingerprint(settings, services))
+        supervisor.start(environment)
+    waiting = list(services)
+    with closing(prepare(settings, environment)) as preparing:
+        for steps in preparing:
+            due = {step.kind for step in steps}
+            ready = [service for service in waiting if not service.after & due]
+            if ready:
+                supervisor.start_programs([service.name for service in ready])
+                waiting = [service for service in waiting if service not in ready]
+            on_states(service_states(settings), tuple(step.name for step in steps))
+
+
+def _wait(settings: Settings, on_states: Told) -> tuple[ServiceStatus, ...]:
+    """Until every service is healthy; a service the supervisor gave up ends the wait at once."""
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while True:
+        states = service_states(settings)
+        on_states(states, ())
+        if all(state.state == HEALTHY for state in states):
+            return states
+        given_up = [s for s in Supervisor(settings).states().values() if s.state == "FATAL"]
+        if given_up or time.monotonic() > deadline:
+            names = [s.name for s in given_up] or [s.name for s in states if s.state != HEALTHY]
+            raise LakeloopError(_not_up(settings, names, states))
+        time.sleep(_LOOK_SECONDS)
+
+
+def _not_up(settings: Settings, names: list[str], states: tuple[ServiceStatus, ...]) -> str:
+    problems = {state.name: state.problem for state in states}
+    lines = [f"{', '.join(names)} did not come up; `lakeloop down` stops the rest"]
+    for name in names:
+        log = log_folder(settings) / f"{name}.log"
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        last = [line for line in text.splitlines() if line.strip()][-3:]
+        lines += [f"{name}: {problems.get(name) or 'no answer'}; its log is {log}", *(f"  {line}" for line in last)]
+    return "\n".join(lines)
+
+
+def _wait_for_dags(settings: Settings) -> tuple[int, tuple[str, ...]]:
+    """How many DAGs Airflow knows, once the use case's are there, and the files it could not import."""
+    api = AirflowApi(with_airflow(settings))
+    deadline = time.monotonic() + LONGEST_SECONDS
+    wanted = {f"{settings.use_case}_{what}" for what in DAGS}
+    try:
+        while True:
+            late = time.monotonic() > deadline
+            try:
+                known = {dag["dag_id"] for dag in _ask(api, "/api/v2/dags").get("dags", [])}
+                errors = _ask(api, "/api/v2/importErrors").get("import_errors", [])
+                if wanted <= known or errors or late:
+                    break
+            except AirflowRefusal as refusal:
+                raise LakeloopError(f"Airflow runs, but {refusal}") from refusal
+            except AirflowFailure as failure:  # its first answers may take long: it reads its modules for them
+                if late:
+                    raise LakeloopError(f"Airflow runs, but {failure}") from failure
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        api.close()
+    return len(known), tuple(f"{error.get('filename')}: {_last_line(error.get('stack_trace', ''))}" for error in errors)
+
+
+def _ask(api: AirflowApi, path: str) -> dict[str, Any]:
+    return api.ask("GET", path, params={"limit": 100})
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def _check_unchanged(settings: Settings, services: tuple[Service, ...]) -> None:
+    path = _fingerprint_file(settings)
+    if not path.is_file() or path.read_text(encoding="utf-8") != _fingerprint(settings, services):
+        raise LakeloopError(
+            f"the platform of {home_of(settings)} runs with other settings than these; `lakeloop down` first, then "
+            "`lakeloop up`"
+        )
+
+
+def _fingerprint(settings: Settings, services: tuple[Service, ...]) -> str:
+    """Hash of what the services were started with: commands, folder, and the variables that concern them."""
+    environment: Mapping[str, str] = service_environment(settings)
+    mine = sorted((k, v) for k, v in environment.items() if k.startswith(("LAKELOOP_", "AIRFLOW", "PYTHONPATH")))
+    return hashlib.sha256(f"{config_text(settings, services)}\n{mine}".encode()).hexdigest()
+
+
+def _fingerprint_file(settings: Settings) -> Path:
+    return platform_folder(settings) / "settings.sha256"

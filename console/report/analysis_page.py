@@ -1,0 +1,50 @@
+"""The analysis of a month as a page that opens without a network."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from console.report import analysis_figures as figures
+from console.report.html_file import write_page
+from lakeloop.settings import Settings
+from monitoring.analysis.distances import METHODS
+from monitoring.analysis.words import headline, sentences
+from operations.analysis.month_comparison import Analysis
+
+TARGET = " (target)"
+
+
+def write_analysis(settings: Settings, analysis: Analysis) -> Path:
+    """Write the page into the reports; its name says the month, the model and whose truth it is."""
+    found, reference, rows = analysis.comparison, analysis.reference, analysis.rows
+    contract, label, months = found.contract, found.contract.label, list(rows.by_month)
+    table = dict(found.distances)
+    if found.target_distances:
+        number = label.column in reference and label.truth.type != "string"
+        table[(label.column if number else label.name) + TARGET] = found.target_distances
+    name = f"analysis-{found.month:03d}-{found.model_version}{'-oracle' if analysis.oracle else ''}.html"
+    return write_page(
+        "analysis.html",
+        settings.folder("reports") / name,
+        contract=contract,
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        found=found,
+        headline=headline(found),
+        sentences=sentences(found),
+        source=rows.source,
+        oracle=analysis.oracle,
+        truth_note=analysis.truth_note,
+        months_note=f"{len(months)} months, {months[0]} to {months[-1]}, from {rows.source}.",
+        methods=METHODS,
+        table=table,
+        own={name: feature.drift.test for name, feature in contract.features.items()},
+        target=label.column,
+        has_correlation=any(one.correlation is not None for one in found.before),
+        pictures={
+            "distributions": figures.distributions(contract, reference, rows.by_month[found.month]),
+            "months": figures.drift_by_month(contract, found.verdicts, found.month),
+            "correlation": figures.correlation(found.before, found.after),
+            "explained": figures.explained(found.before, found.after),
+            "classes": figures.class_shares(found),
+            "truth": figures.truth_distribution(contract, reference, analysis.labelled),
+        },
+    )

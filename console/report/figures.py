@@ -1,0 +1,200 @@
+"""The report's pictures, each a Plotly figure made from plain values."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from console.report.figure_style import BLUE, CLASS_COLOURS, GREEN, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
+from lakeloop.contract import Contract
+from monitoring.verdict import Verdict
+from tfx_pipeline.data_checks.statistics import FeatureStatistics
+from tfx_pipeline.runs.run_record import Evaluation, History, RunRecord
+
+
+def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
+    """Rows a class."""
+    names = contract.label.class_names
+    counts = frame[contract.label.name_column].value_counts().reindex(names, fill_value=0)
+    colours = [CLASS_COLOURS[i % len(CLASS_COLOURS)] for i in range(len(names))]
+    figure = go.Figure(
+        go.Bar(
+            x=list(names),
+            y=counts.tolist(),
+            text=counts.tolist(),
+            textfont_color="white",
+            marker_color=colours,
+        )
+    )
+    figure.update_xaxes(title=contract.label.name)
+    figure.update_yaxes(title="rows")
+    return finish(figure, 280, top=15)
+
+
+def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
+    """Every feature's distribution, one colour a class."""
+    names = list(contract.features)
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = make_subplots(rows, columns, subplot_titles=[titled(contract, n) for n in names])
+    for position, name in enumerate(names):
+        at = {"row": position // columns + 1, "col": position % columns + 1}
+        for class_id, class_name in enumerate(contract.label.class_names):
+            values = frame.loc[frame[contract.label.name] == class_id, name]
+            figure.add_trace(
+                go.Histogram(
+                    x=values.tolist(),
+                    name=class_name,
+                    legendgroup=class_name,
+                    showlegend=position == 0,
+                    marker_color=CLASS_COLOURS[class_id % len(CLASS_COLOURS)],
+                    opacity=0.6,
+                    nbinsx=40,
+                ),
+                **at,
+            )
+        if contract.features[name].role != "numeric":
+            figure.update_xaxes(type="category", **at)
+    return finish(figure, 260 * rows, barmode="overlay")
+
+
+def statistics_by_split(contract: Contract, statistics: Mapping[str, Mapping[str, FeatureStatistics]]) -> go.Figure:
+    """Every feature as TFDV counted it, one colour a split: density of numbers, shares of the commonest values."""
+    names = [n for n in contract.features if any(s[n].counts or s[n].top for s in statistics.values() if n in s)]
+    columns = min(3, max(1, len(names)))
+    rows = max(1, -(-len(names) // columns))
+    figure = make_subplots(rows, columns, subplot_titles=[titled(contract, n) for n in names])
+    for position, name in enumerate(names):
+        for split, colour in zip(statistics, (BLUE, ORANGE, GREEN), strict=False):
+            if name in statistics[split]:
+                trace = _distribution(statistics[split][name])
+                trace.update(name=split, legendgroup=split, showlegend=position == 0)
+                trace.update({"line_color": colour} if trace.type == "scatter" else {"marker_color": colour})
+                figure.add_trace(trace, row=position // columns + 1, col=position % columns + 1)
+    return finish(figure, 250 * rows)
+
+
+def _distribution(found: FeatureStatistics) -> go.Scatter | go.Bar:
+    """Splits have buckets of different widths: as densities they can be compared."""
+    if not found.counts:
+        return go.Bar(x=[value for value, _ in found.top[:10]], y=[n / (found.rows or 1) for _, n in found.top[:10]])
+    total = sum(found.counts) or 1
+    buckets = list(zip(found.edges, found.edges[1:], found.counts, strict=False))
+    return go.Scatter(
+        x=[(low + high) / 2 for low, high, _ in buckets],
+        y=[count / total / ((high - low) or 1) for low, high, count in buckets],
+        mode="lines",
+        line={"shape": "hvh"},
+    )
+
+
+def training_curve(history: History) -> go.Figure:
+    """Loss and accuracy by epoch, train and eval."""
+    figure = make_subplots(1, 2, subplot_titles=("loss", "accuracy"))
+    epochs = list(range(1, len(history.loss) + 1))
+    curves = (
+        (1, "train", history.loss, BLUE),
+        (1, "eval", history.val_loss, ORANGE),
+        (2, "train", history.accuracy, BLUE),
+        (2, "eval", history.val_accuracy, ORANGE),
+    )
+    for column, name, values, colour in curves:
+        figure.add_trace(
+            go.Scatter(
+                x=epochs,
+                y=list(values),
+                name=name,
+                legendgroup=name,
+                showlegend=column == 1,
+                line={"color": colour},
+            ),
+            row=1,
+            col=column,
+        )
+    figure.update_xaxes(title="epoch")
+    return finish(figure, 340)
+
+
+def accuracy_by_month(
+    months: Sequence[str], curves: Mapping[str, Sequence[float]], required: float, names: Mapping[str, str]
+) -> go.Figure:
+    """Accuracy of model and baselines over the months, with the gate's requirement."""
+    figure = go.Figure()
+    colours = {"model": BLUE, "rules": ORANGE, "majority": GREY}
+    for name, values in curves.items():
+        figure.add_trace(
+            go.Scatter(
+                x=list(months),
+                y=list(values),
+                name=names.get(name, name),
+                line={"color": colours.get(name, GREY), "width": 3 if name == "model" else 1.5},
+            )
+        )
+    figure.add_hline(
+        y=required,
+        line_dash="dash",
+        line_color=GREEN,
+        annotation_text=f"gate: {required:g}",
+        annotation_position="top right",
+    )
+    figure.update_yaxes(title="accuracy", range=[0, 1], tickformat=".0%")
+    return finish(figure, 380)
+
+
+def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
+    """Accuracy of every slice, the champion's beside it, and the bounds it has to lie between."""
+    names = [f"{one.feature} = {one.value}" if one.feature else "all rows" for one in evaluation.slices]
+    figure = go.Figure()
+    curves: list[tuple[str, list[float | None], str]] = [("this model", [s.accuracy for s in evaluation.slices], BLUE)]
+    if any(one.champion_accuracy is not None for one in evaluation.slices):
+        curves.append(("champion", [one.champion_accuracy for one in evaluation.slices], GREY))
+    for name, values, colour in curves:
+        figure.add_trace(go.Bar(y=names, x=values, name=name, marker_color=colour, orientation="h"))
+    for bound in (evaluation.above, evaluation.below):
+        figure.add_vline(x=bound, line_dash="dash", line_color=GREEN)
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_xaxes(range=[0, 1], tickformat=".0%", title="accuracy on eval rows; dashed: bounds")
+    return finish(figure, 110 + 34 * len(curves) * len(names), barmode="group")
+
+
+def drift_by_month(verdicts: Sequence[Verdict]) -> go.Figure:
+    """Each column's score over the months as multiples of its own threshold; from 1 on it is drift."""
+    figure = go.Figure()
+    judged = [(one.window.month, column) for one in verdicts for column in one.columns]
+    columns = list(dict.fromkeys(column.column for _, column in judged))
+    for name, colour in zip(columns, LINE_COLOURS * (1 + len(columns) // len(LINE_COLOURS)), strict=False):
+        known = [(month, column) for month, column in judged if column.column == name]
+        figure.add_trace(
+            go.Scatter(
+                x=[month for month, _ in known],
+                y=[None if one.score is None or not one.threshold else one.score / one.threshold for _, one in known],
+                name=name,
+                mode="lines+markers",
+                line_color=colour,
+            )
+        )
+    figure.add_hline(y=1, line_dash="dash", line_color=RED)
+    figure.update_yaxes(title="score / threshold", rangemode="tozero")
+    figure.update_xaxes(type="category")
+    return finish(figure, 360)
+
+
+def accuracy_by_version(runs: Sequence[RunRecord], required: float) -> go.Figure:
+    """Accuracy of every pushed version on its own train and eval rows, in the order they were pushed."""
+    judged = [(run.pushed_version, run.gate.accuracy) for run in runs if run.gate is not None]
+    figure = go.Figure()
+    for split, colour in (("train", BLUE), ("eval", ORANGE)):
+        figure.add_trace(
+            go.Scatter(
+                x=[version for version, _ in judged],
+                y=[accuracy.get(split) for _, accuracy in judged],
+                name=split,
+                mode="lines+markers",
+                line_color=colour,
+            )
+        )
+    figure.add_hline(y=required, line_dash="dash", line_color=GREEN, annotation_text=f"gate: {required:g}")
+    figure.update_yaxes(title="accuracy", tickformat=".0%")
+    figure.update_xaxes(type="category", title="version")
+    return finish(figure, 320)

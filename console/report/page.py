@@ -1,0 +1,74 @@
+"""Puts the report's figures and tables on one self-contained HTML page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from console.report import figures
+from console.report.html_file import write_page
+from lakeloop.contract import Contract
+from tfx_pipeline.data_checks.statistics import FeatureStatistics
+from tfx_pipeline.runs.run_record import RunRecord
+
+
+@dataclass(frozen=True)
+class Served:
+    """One question asked over REST and what came back."""
+
+    question: Mapping[str, object]
+    truth: str
+    probabilities: Sequence[float]
+    class_name: str
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the page shows. `accuracy` maps a curve's name to one value a month of `months`."""
+
+    contract: Contract
+    created: str
+    frame: pd.DataFrame
+    manifest: str
+    runs: Sequence[RunRecord]
+    statistics: Mapping[str, Mapping[str, FeatureStatistics]]
+    baselines: Mapping[str, float]
+    months: Sequence[str]
+    accuracy: Mapping[str, Sequence[float]]
+    served: Sequence[Served]
+    url: str
+    rejects: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def champion_run(self) -> RunRecord:
+        """The newest run whose model was pushed; the newest of all if none was."""
+        pushed = [run for run in self.runs if run.pushed_version]
+        return (pushed or list(self.runs))[-1]
+
+
+def write_report(report: Report, path: Path) -> Path:
+    """Write the page; it opens without a network and readers never see half of it."""
+    pictures = {
+        "classes": figures.class_counts(report.contract, report.frame),
+        "features": figures.feature_by_class(report.contract, report.frame),
+        "statistics": figures.statistics_by_split(report.contract, report.statistics),
+        "training": figures.training_curve(report.champion_run.history),
+        "months": figures.accuracy_by_month(
+            report.months,
+            report.accuracy,
+            report.contract.gate.accuracy.above,
+            {"model": f"model {report.champion_run.pushed_version}"},
+        ),
+    }
+    return write_page(
+        "page.html",
+        path,
+        contract=report.contract,
+        created=report.created,
+        report=report,
+        run=report.champion_run,
+        pictures=pictures,
+        has_strings=any(feature.type == "string" for feature in report.contract.features.values()),
+    )

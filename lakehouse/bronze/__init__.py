@@ -1,0 +1,1 @@
+"""Landing -> bronze: rows as delivered, and the ledger of deliveries."""

@@ -1,0 +1,244 @@
+"""Landing -> bronze, exactly once: rows as delivered, and the ledger of deliveries.
+
+A batch is one append of all new files of a source. Its commit names them, so it is bronze that says what was taken: the
+ledger is written after it, and completed from it where an ingest was interrupted between the two. What was staged and
+not appended is staged again.
+"""
+
+import logging
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Field, Schema, WriterProperties, write_deltalake
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse.bronze.landing import Admission, DeliveryRecord, admit, collated
+from lakehouse.bronze.ledger import batch_note, in_step, write_records, written_rows
+from lakehouse.bronze.split_lines import odd_part_rows, parts_of, split, split_rows
+from lakehouse.read.provenance import corrected_since, months_of_batch
+from lakehouse.storage.layout import table_path, work_folder
+from lakehouse.storage.schema import KEEP_HISTORY, quoted
+from lakehouse.storage.small_tables import column
+from lakeloop.clock import read_clock
+from lakeloop.contract import Contract
+from lakeloop.contract.sources import ANY_MONTH
+from lakeloop.errors import LakeloopError
+from lakeloop.settings import Settings
+
+log = logging.getLogger(__name__)
+ROW_GROUP = 250_000
+"""Rows that Spark's tasks can share a file by."""
+MONTHS_SHOWN = 3
+SPARK_ERRORS = (PySparkException, Py4JError)
+Step = Callable[[str], None]
+ORIGIN: tuple[Field, ...] = (
+    column("_rescued", "string", "the line, where it could not be split into its fields", nullable=True),
+    column("_flaw", "string", "why it could not", nullable=True),
+    column("_extra", "string", "values of columns that are not in the contract, as JSON", nullable=True),
+    column("_source_file", "string", "file the row came from", nullable=True),
+    column("_delivery", "long", "running number of the file within its source", nullable=True),
+    column("_line", "long", "line in the file, the header is line 1", nullable=True),
+    column("_ingested_at", "timestamp", nullable=True),
+    column("_batch", "long", "ingest that brought it; see deliveries", nullable=True),
+)
+Look = Callable[[Mapping[str, str]], Admission]
+
+
+@dataclass(frozen=True)
+class LandingReport:
+    """What one look at a source's landing folder brought."""
+
+    records: tuple[DeliveryRecord, ...] = ()
+    notices: tuple[str, ...] = ()
+    known: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Delivered rows of the files taken."""
+        return sum(r.rows for r in self.records if r.state == "taken")
+
+
+def land(
+    spark: SparkSession,
+    contract: Contract,
+    settings: Settings,
+    source: str,
+    before: Sequence[DeliveryRecord],
+    step: Step = lambda name: None,
+    verify: bool = False,
+) -> LandingReport:
+    """Take every new file of one source into bronze, after completing the ledger of a batch that was interrupted.
+
+    `before` is the ledger; `step` is called after each step with its name; `verify`: known files are hashed.
+
+    Raises:
+        LakeloopError: bronze got other rows than were delivered; the next ingest takes those files again.
+    """
+    work = work_folder(settings) / source
+    staging = work / "staging"
+    own = [r for r in before if r.source == source]
+    ledger = in_step(settings, source, own, work / "pending.json")
+
+    def look(unreadable: Mapping[str, str]) -> Admission:
+        shutil.rmtree(staging, ignore_errors=True)
+        return admit(
+            source,
+            contract.sources[source],
+            contract.event_time,
+            settings.folder("landing") / source,
+            ledger.records,
+            staging,
+            ledger.next_batch,
+            datetime.now(UTC),
+            verify=verify,
+            corrected=lambda d: corrected_since(settings, source, contract.key.column, d.file, d.batch),
+            unreadable=unreadable,
+        )
+
+    admission = look({})
+    step("staged")
+    if admission.verdicts:
+        admission = _append(spark, contract, settings, source, admission, look)
+        step("bronze appended")
+        write_records(settings, admission.verdicts)
+        step("deliveries appended")
+        log.info("event=landed source=%s batch=%d files=%d", source, ledger.next_batch, len(admission.verdicts))
+    shutil.rmtree(staging, ignore_errors=True)
+    months = _other_months(contract, settings, source, admission)
+    return LandingReport(
+        (*ledger.completed, *admission.verdicts),
+        (*ledger.notices, *months, *admission.notices),
+        admission.known,
+    )
+
+
+def _append(
+    spark: SparkSession, contract: Contract, settings: Settings, source: str, admission: Admission, look: Look
+) -> Admission:
+    """One append of everything staged. What Spark cannot read is refused: then it is the append of a second look."""
+    if not any(r.rows for r in admission.taken):
+        return admission
+    spec = contract.sources[source]
+    try:
+        folder = split(spark, spec, admission)
+    except SPARK_ERRORS:
+        unreadable = _unreadable(spark, contract, source, admission)
+        if not unreadable:
+            raise
+        admission = look(unreadable)
+        if not any(r.rows for r in admission.taken):
+            return admission
+        folder = split(spark, spec, admission)
+    _write(contract, settings, source, admission, folder)
+    _check(settings, source, admission)
+    return admission
+
+
+def _write(contract: Contract, settings: Settings, source: str, admission: Admission, folder: Path) -> None:
+    """Append what was split into `folder` as one batch, by a commit that names its files."""
+    spec, record = contract.sources[source], admission.verdicts[0]
+    bounds = ["_batch", *(name for name in (contract.key.column,) if name in spec.columns)]
+    table = DeltaTable.create(
+        table_path(settings, "bronze", source),
+        bronze_schema(spec.columns),
+        mode="ignore",
+        description=f"As delivered: {spec.description}",
+        configuration={**KEEP_HISTORY, "delta.dataSkippingStatsColumns": ",".join(map(quoted, bounds))},
+    )
+    schema = pa.schema(bronze_schema(spec.columns))
+    at = pa.scalar(record.ingested_at, schema.field("_ingested_at").type)
+    batch = pa.scalar(record.batch, pa.int64())
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for rows in split_rows(spec.columns, admission, folder):
+            given = [rows[name] for name in schema.names[:-2]]
+            ours = [pa.repeat(value, rows.num_rows) for value in (at, batch)]
+            yield pa.RecordBatch.from_arrays(given + ours, schema=schema)
+
+    write_deltalake(
+        table,
+        pa.RecordBatchReader.from_batches(schema, batches()),
+        mode="append",
+        schema_mode="merge",  # the contract may have got columns
+        writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP),
+        commit_properties=CommitProperties(
+            custom_metadata={"userMetadata": batch_note(admission.verdicts, read_clock(settings))}
+        ),
+    )
+
+
+def bronze_schema(columns: Sequence[str]) -> Schema:
+    """Delivered columns as strings and where each row came from."""
+    return Schema([*(column(name, "string", nullable=True) for name in columns), *ORIGIN])
+
+
+def _check(settings: Settings, source: str, admission: Admission) -> None:
+    batch, wanted = admission.verdicts[0].batch, sum(r.rows for r in admission.taken)
+    written = written_rows(settings, source, batch) if wanted else 0
+    if written != wanted:
+        raise LakeloopError(
+            f"{source}: {wanted:,} rows of {', '.join(r.file for r in admission.taken)} were read from the landing "
+            f"folder, {written:,} are in bronze as batch {batch}: something changed the staged copies, or the disk is "
+            "faulty. Run `lakeloop lake ingest` again: it takes these files again"
+        )
+
+
+def _unreadable(spark: SparkSession, contract: Contract, source: str, admission: Admission) -> dict[str, str]:
+    """Name and reason of each file that Spark cannot read, alone and without writing it; {} where it is not that."""
+    failed = {}
+    for number, record in enumerate(admission.taken, admission.first):
+        for layout, folder in admission.layouts.items():
+            if not (parts := parts_of(folder, f"*.{number:08d}.*")):
+                continue
+            try:
+                _without_writing(odd_part_rows(spark, contract.sources[source], admission, layout, *map(str, parts)))
+            except SPARK_ERRORS as error:
+                if "No space left on device" in str(error):
+                    return {}
+                failed[record.file] = f"cannot be read by Spark ({_cause(error)})"
+                log.warning("event=unreadable_file source=%s file=%s", source, record.file)
+    try:
+        _without_writing(spark.range(1))
+    except SPARK_ERRORS:  # it is Spark itself
+        return {}
+    return failed
+
+
+def _without_writing(rows: DataFrame) -> None:
+    rows.write.format("noop").mode("overwrite").save()
+
+
+def _cause(error: Exception) -> str:
+    """The innermost of the errors that Java names below one another."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return (causes or lines or [type(error).__name__])[-1 if causes else 0][:200]
+
+
+def _other_months(contract: Contract, settings: Settings, source: str, admission: Admission) -> list[str]:
+    """A notice for each file whose rows belong to another month than its name says."""
+    spec, column = contract.sources[source], contract.event_time.column
+    if column not in spec.columns or not any(r.rows for r in admission.taken):
+        return []
+    told = []
+    for file, months in months_of_batch(settings, source, admission.taken[0].batch, column).items():
+        match = spec.file_pattern.match(file)
+        others = {m: n for m, n in months.items() if m and re.fullmatch(ANY_MONTH, m) and match and m != match["month"]}
+        if others:
+            listed = ", ".join(f"{month}: {rows:,}" for month, rows in sorted(others.items())[:MONTHS_SHOWN])
+            more = f" and {len(others) - MONTHS_SHOWN} months more" if len(others) > MONTHS_SHOWN else ""
+            told.append(
+                (
+                    file,
+                    f"{sum(others.values()):,} of its rows are of another month than its name says ({listed}{more}); "
+                    "the month in the row counts",
+                )
+            )
+    return collated(told)

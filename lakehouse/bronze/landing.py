@@ -1,0 +1,297 @@
+"""Decides which delivered files are new: compares the landing folder with what was delivered before.
+
+Spark's own file stream remembers paths only, so it would silently ignore other content under a known name. Here a
+file is known by name and content.
+"""
+
+import re
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from lakehouse.bronze.staging import (
+    FileState,
+    NotTaken,
+    Staged,
+    extra_columns,
+    file_sha256,
+    file_state,
+    listed,
+    stage_file,
+)
+from lakeloop.contract import EventTime, Source
+
+State = Literal["taken", "refused", "repeated"]
+FILES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class DeliveryRecord:
+    """One line of the ledger `bronze/<use case>/deliveries`: a file, its content and what became of it.
+
+    A file that was taken without a `sha256` is not in bronze whole, as `reason` says: it is taken again.
+    """
+
+    source: str
+    file: str
+    sha256: str
+    bytes: int
+    rows: int
+    modified_at: datetime
+    ingested_at: datetime
+    batch: int
+    state: State
+    reason: str = ""
+
+    @property
+    def file_state(self) -> FileState:
+        """Size and time of the file when it was looked at."""
+        seconds = self.modified_at.replace(tzinfo=UTC)
+        since = seconds - datetime(1970, 1, 1, tzinfo=UTC)
+        return FileState(self.bytes, (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every row of the file is in bronze, or none should be."""
+        return bool(self.sha256)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Files that can be read together: the same header, and `quoted` line breaks in fields or none."""
+
+    header: tuple[str, ...]
+    quoted: bool = False
+
+
+@dataclass
+class Admission:
+    """One look at the landing folder: verdicts to record, staged copies by layout, and what to tell.
+
+    `first` is the number of the first file taken; those after it have the next ones, in the order of `verdicts`.
+    """
+
+    first: int = 1
+    verdicts: list[DeliveryRecord] = field(default_factory=list)
+    layouts: dict[Layout, Path] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    known: int = 0
+
+    @property
+    def taken(self) -> list[DeliveryRecord]:
+        """Verdicts on the files that are taken."""
+        return [verdict for verdict in self.verdicts if verdict.state == "taken"]
+
+
+Told = list[tuple[str, str]]
+Corrected = Callable[[DeliveryRecord], bool]
+
+
+def admit(
+    name: str,
+    source: Source,
+    event_time: EventTime,
+    landing: Path,
+    before: Iterable[DeliveryRecord],
+    staging: Path,
+    batch: int,
+    now: datetime,
+    *,
+    verify: bool = False,
+    corrected: Corrected = lambda earlier: True,
+    unreadable: Mapping[str, str] = MappingProxyType({}),
+) -> Admission:
+    """Stage every new file of `landing` under `staging`; unchanged known files cost one `stat` each.
+
+    `verify`: known files are hashed, too. `corrected` tells whether rows of an earlier delivery's keys came after it:
+    then the same content again is no repetition. `unreadable`: files to refuse, and why.
+    """
+    past = [d for d in before if d.source == name]
+    seen = {(d.file, d.file_state): d for d in past if d.whole}
+    number = 1 + sum(d.state == "taken" for d in past)
+    result, taken = Admission(number), _Taken(source)
+    told: Told = []
+    for delivery in past:
+        taken.add(delivery)
+    for path in _deliverable(landing, source, told, result.notices):
+        folder = staging / f"new-{number:08d}"
+        try:
+            earlier = seen.get((path.name, file_state(path)))
+            if earlier is not None and not (verify and file_sha256(path) != earlier.sha256):
+                result.known += 1
+                if earlier.state == "refused":
+                    told.append((path.name, f"was refused before and has not changed: it {earlier.reason}"))
+                continue
+            staged = stage_file(path, number, source, folder)
+            if reason := unreadable.get(path.name):
+                staged = replace(staged, refusal=reason, rows=0)
+        except NotTaken as problem:
+            _drop(folder)
+            told.append((path.name, str(problem)))
+            continue
+        verdict, reason = _verdict(staged, _month(path.name, source), event_time, taken, batch, corrected)
+        delivery = DeliveryRecord(
+            name, staged.file, staged.sha256, staged.state.bytes, staged.rows, _time(staged.state), now, batch,
+            verdict, reason,
+        )  # fmt: skip
+        result.verdicts.append(delivery)
+        if verdict == "taken":
+            told += [(path.name, remark) for remark in _remarks(staged, source, taken)]
+            _move(folder, result, Layout(staged.header, staged.quoted), staging)
+            taken.add(delivery)
+            number += 1
+        _drop(folder)
+    result.notices += collated(told)
+    return result
+
+
+def collated(told: Iterable[tuple[str, str]]) -> list[str]:
+    """(file, sentence) -> one notice a sentence, with the first of its files."""
+    files: dict[str, list[str]] = {}
+    for file, sentence in told:
+        files.setdefault(sentence, []).append(file)
+    return [f"{_several(names)}: {sentence}" for sentence, names in files.items()]
+
+
+def _several(names: Sequence[str]) -> str:
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in names[:FILES_SHOWN])
+    return shown + (f" and {len(names) - FILES_SHOWN} more" if len(names) > FILES_SHOWN else "")
+
+
+def _deliverable(landing: Path, source: Source, told: Told, notices: list[str]) -> list[Path]:
+    """The folder's files with a name of this source, oldest month first and corrections after what they correct."""
+    try:
+        visible = sorted(p for p in landing.iterdir() if not p.name.startswith(".") and p.suffix != ".part")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        notices.append(f"{landing} cannot be read ({error.strerror}), so nothing in it was looked at")
+        return []
+    files, strangers = [], []
+    for path in visible:
+        known = source.file_pattern.match(path.name)
+        problem = _no_file(path)
+        if known and problem:
+            told.append((path.name, f"{problem}; left alone"))
+        elif known:
+            files.append(path)
+        elif month := source.impossible_month(path.name):
+            told.append((path.name, f"there is no month {month}: YYYY-MM with 01 to 12, in digits 0 to 9; left alone"))
+        elif not problem:
+            strangers.append(path.name)
+    if strangers:
+        notices.append(f"not a file name of this source ({source.files}), left alone: {_several(strangers)}")
+    return sorted(files, key=lambda p: _order(p.name, source))
+
+
+def _no_file(path: Path) -> str:
+    """What it is instead of a file; '' where it is one."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "is a link to a file that is not there" if path.is_symlink() else ""
+    except OSError as error:
+        return f"cannot be looked at ({error.strerror})"
+    if stat.S_ISREG(mode):
+        return ""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return f"is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file"
+
+
+def _month(file: str, source: Source) -> str:
+    match = source.file_pattern.match(file)
+    return match["month"] if match else ""
+
+
+def _order(name: str, source: Source) -> tuple[str, int, list[tuple[int, str]]]:
+    """Month, then the plain name, then corrections by their number: v2 before v10."""
+    month = _month(name, source)
+    pieces = [(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"(\d+)", name)]
+    return month, int(name != source.file_name(month)), pieces
+
+
+class _Taken:
+    """The files that are in the lake whole: by name, by content, and by month."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.names: dict[str, DeliveryRecord] = {}
+        self.contents: dict[str, DeliveryRecord] = {}
+        self.months: dict[str, list[str]] = {}
+        self.last: DeliveryRecord | None = None
+
+    def add(self, delivery: DeliveryRecord) -> None:
+        if delivery.state == "taken" and delivery.whole:
+            self.names[delivery.file] = self.contents[delivery.sha256] = self.last = delivery
+            self.months.setdefault(_month(delivery.file, self._source), []).append(delivery.file)
+
+
+def _verdict(
+    staged: Staged, month: str, event_time: EventTime, taken: _Taken, batch: int, corrected: Corrected
+) -> tuple[State, str]:
+    same_name, same_content = taken.names.get(staged.file), taken.contents.get(staged.sha256)
+    if same_name is not None and same_name.sha256 == staged.sha256:
+        return "repeated", "was delivered before with the same content"
+    if same_name is not None:
+        stem, dot, ending = staged.file.rpartition(".")
+        return "refused", (
+            "was delivered before with other content; deliver corrections under a new name, "
+            f"e.g. {stem}.v2{dot}{ending}: its rows replace those with the same key"
+        )
+    if why := event_time.why_impossible(month):
+        return "refused", f"has the month {month} in its name, which {why}; name it for the month of its rows"
+    if staged.refusal:
+        return "refused", staged.refusal
+    if same_content is not None and staged.rows:
+        newer_here = taken.last is not same_content and taken.last is not None and taken.last.batch == batch
+        if not newer_here and (same_content.batch == batch or not corrected(same_content)):
+            return "repeated", f"has the same content as {same_content.file}, which was taken before"
+    return "taken", ""
+
+
+def _remarks(staged: Staged, source: Source, taken: _Taken) -> list[str]:
+    """What to tell of a file that is taken now; `taken` were taken before it."""
+    remarks = []
+    if extra := extra_columns(staged.header, source):
+        remarks.append(f"{listed(extra)} not in the contract; kept in bronze (`_extra`), used nowhere")
+    if staged.rows == 0:
+        remarks.append("has a header and no rows")
+    month, own = _month(staged.file, source), _correction(staged.file, source)
+    later = [file for file in taken.months.get(month, ()) if _correction(file, source) > own > 0]
+    if later:
+        remarks.append(
+            f"came after its correction {_several(later)}: of two files the one that is taken later wins, so its rows "
+            "replace those of the same key"
+        )
+    return remarks
+
+
+def _correction(file: str, source: Source) -> int:
+    """1: the plain file of a month, 2: its `.v2`; 0 where the name has no number."""
+    if file == source.file_name(_month(file, source)):
+        return 1
+    number = re.search(r"\.v([0-9]+)\.\w+\Z", file)
+    return int(number[1]) if number else 0
+
+
+def _move(folder: Path, result: Admission, layout: Layout, staging: Path) -> None:
+    target = result.layouts.setdefault(layout, staging / f"layout-{len(result.layouts):04d}")
+    target.mkdir(parents=True, exist_ok=True)
+    for part in folder.glob("*"):
+        part.rename(target / part.name)
+
+
+def _time(state: FileState) -> datetime:
+    seconds, micros = divmod(state.modified, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+
+
+def _drop(folder: Path) -> None:
+    if folder.is_dir():
+        for part in folder.iterdir():
+            part.unlink()
+        folder.rmdir()

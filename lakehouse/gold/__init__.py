@@ -1,0 +1,1 @@
+"""Silver -> gold: what is trained on, averages, and what was found about them."""

@@ -1,0 +1,147 @@
+"""Silver -> gold: `training`, `monthly` and `performance`, each in a module of its own.
+
+Incremental: silver's logs tell where the rows lie that changed since the last run, and only those are joined again.
+The progress file is written after all tables, and every write is idempotent, so a crash costs work, not rows.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as sf
+
+from lakehouse.gold.calibration import months_to_estimate
+from lakehouse.gold.changes import Changes, read_changes
+from lakehouse.gold.feature_rows import SilverTables
+from lakehouse.gold.monthly import update_monthly
+from lakehouse.gold.performance import update_performance
+from lakehouse.gold.training import create_training, load_training, update_training
+from lakehouse.silver.refine import create_silver
+from lakehouse.storage.commit_note import commit_note
+from lakehouse.storage.layout import PREDICTIONS, TRAINING, read_json, table_path, work_folder, write_json
+from lakehouse.storage.lock import in_turn
+from lakehouse.storage.merge import MergeCounts, within
+from lakehouse.storage.schema import quoted
+from lakehouse.storage.table_log import DataFile, files_at, version_of
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GoldReport:
+    """Version of `training` after the run and what the run changed in it; `months`, `performance`: recomputed ones."""
+
+    version: int | None = None
+    added: int = 0
+    updated: int = 0
+    removed: int = 0
+    months: tuple[str, ...] = ()
+    performance: tuple[str, ...] = ()
+
+
+def build_gold(spark: SparkSession, contract: Contract, settings: Settings) -> GoldReport:
+    """Bring gold up to date with silver; nothing is read where silver did not change."""
+    training_path = table_path(settings, "gold", TRAINING)
+    paths = _silver_paths(spark, contract, settings)
+    if not paths:
+        return GoldReport(version_of(training_path))
+    create_training(spark, contract, settings)
+    progress = progress_path(settings)
+    done: dict[str, int] = read_json(progress) or {}
+    now = _versions(paths)
+    if done == now:
+        return GoldReport(version_of(training_path))
+    silver = _silver_at(spark, contract, paths, now)
+    changes = read_changes(contract, paths, done, now) if done else None
+    before = files_at(training_path) or []
+    with commit_note(spark, {"silver": now}):
+        if changes is None:
+            counts = load_training(spark, contract, silver, training_path)
+            months = asked_months = None
+        else:
+            counts = update_training(spark, contract, silver, changes, training_path)
+            months = changes.months_of(contract.feature_source, PREDICTIONS)
+            months |= _months_between(contract, before, files_at(training_path) or [])
+            asked_months = _months_asked(contract, silver, changes)
+        touched = update_monthly(spark, contract, settings, silver, months)
+        judged = update_performance(spark, contract, settings, silver, asked_months)
+    write_json(progress, now)
+    version = version_of(training_path) or 0
+    log.info("event=gold version=%d added=%d updated=%d removed=%d", version, counts.inserted, counts.updated,
+             counts.deleted)  # fmt: skip
+    return _report(version, counts, touched, judged)
+
+
+def _months_between(contract: Contract, before: Sequence[DataFile], after: Sequence[DataFile]) -> set[str]:
+    """The months of a table's files that came or went; months are its partitions."""
+    month = contract.event_time.column
+    old, new = ({file.path: str(file.lowest[month]) for file in files} for files in (before, after))
+    return {found[path] for found in (old, new) for path in old.keys() ^ new.keys() if path in found}
+
+
+def _months_asked(contract: Contract, silver: SilverTables, changes: Changes) -> set[str]:
+    """Months in which requests came, or truth of requests that came earlier."""
+    months = changes.months_of(PREDICTIONS)
+    key, truth = contract.key.column, contract.label.source
+    batch, ranges = changes.batch_of(truth), changes.keys_of(truth)
+    if silver.asked is None or batch is None or ranges == []:
+        return months
+    known = silver.truth.where(within(key, ranges) & (sf.col("_batch") > batch)).select(quoted(key))
+    asked = silver.asked.where(within(key, ranges)).join(known, key, "left_semi")
+    return months | {row[0] for row in asked.select(quoted(contract.event_time.column)).distinct().collect()}
+
+
+def update_estimates(spark: SparkSession, contract: Contract, settings: Settings) -> tuple[str, ...]:
+    """Estimate the accuracy of months whose model was calibrated after they were written; those months.
+
+    Made from silver as it is now; nothing where no estimate is missing.
+    """
+    with in_turn(work_folder(settings) / "tables.lock"):
+        months = months_to_estimate(contract, settings)
+        if not months or read_json(progress_path(settings)) is None:
+            return ()
+        paths = _silver_paths(spark, contract, settings)
+        now = _versions(paths)
+        with commit_note(spark, {"silver": now}):
+            silver = _silver_at(spark, contract, paths, now)
+            return update_performance(spark, contract, settings, silver, months)
+
+
+def _versions(paths: dict[str, str]) -> dict[str, int]:
+    return {source: version_of(path) or 0 for source, path in paths.items()}
+
+
+def _silver_at(
+    spark: SparkSession, contract: Contract, paths: dict[str, str], versions: dict[str, int]
+) -> SilverTables:
+    frames = {s: spark.read.format("delta").option("versionAsOf", versions[s]).load(p) for s, p in paths.items()}
+    return SilverTables(frames[contract.feature_source], frames[contract.label.source], frames.get(PREDICTIONS))
+
+
+def _report(version: int, counts: MergeCounts, months: tuple[str, ...], performance: tuple[str, ...]) -> GoldReport:
+    return GoldReport(version, counts.inserted, counts.updated, counts.deleted, months, performance)
+
+
+def _silver_paths(spark: SparkSession, contract: Contract, settings: Settings) -> dict[str, str]:
+    """The silver tables gold is made from; {} while there is not enough: features and truth, or answered requests.
+
+    Where requests were answered before any file of a source came, that source's table is made, empty.
+    """
+    sources = list(dict.fromkeys([contract.feature_source, contract.label.source]))
+    paths = {source: table_path(settings, "silver", source) for source in sources}
+    missing = [source for source, path in paths.items() if version_of(path) is None]
+    asked = table_path(settings, "silver", PREDICTIONS)
+    if version_of(asked) is not None:
+        for source in missing:
+            create_silver(spark, contract, settings, source)
+        return {**paths, PREDICTIONS: asked}
+    return {} if missing else paths
+
+
+def progress_path(settings: Settings) -> Path:
+    """The silver versions gold was last made from."""
+    return work_folder(settings) / "gold.json"

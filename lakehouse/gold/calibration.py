@@ -1,0 +1,110 @@
+"""gold/calibration: how often each model version's answer is right, by its confidence; what the estimate stands on.
+
+The lakehouse does not learn it; it keeps and applies it. A calibration is a row: probabilities of being right at the
+confidences 0, 1/n, …, 1, with straight lines between.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from deltalake.schema import ArrayType, PrimitiveType
+
+from lakehouse.storage.layout import CALIBRATION, PERFORMANCE, table_exists, table_path, work_folder
+from lakehouse.storage.lock import in_turn
+from lakehouse.storage.small_tables import SmallTable, column, merge_rows
+from lakeloop.contract import Contract
+from lakeloop.lake_tables import read_lake_records
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+TABLE = SmallTable(
+    f"gold/{CALIBRATION}",
+    (
+        column("model_version", "string"),
+        column("method", "string", "curve that was fitted: platt, isotonic or constant"),
+        column("rows", "long", "held-out rows it was learnt on"),
+        column("accuracy", "double", "realised on those rows"),
+        column("standard_error", "double", "of the mean estimate"),
+        column(
+            "knots", ArrayType(PrimitiveType("double")),
+            "probability of being right at equidistant confidences from 0 to 1",
+        ),
+    ),
+    key=("model_version",),
+    comment="How often a model version is right, by its confidence",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CalibrationRow:
+    """One model version's calibration, in the table's columns."""
+
+    model_version: str
+    method: str
+    rows: int
+    accuracy: float
+    standard_error: float
+    knots: tuple[float, ...]
+
+
+def calibrations(spark: "SparkSession", settings: Settings) -> "DataFrame | None":
+    """The table, for Spark to join with; None while nothing was calibrated."""
+    path = table_path(settings, "gold", CALIBRATION)
+    return spark.read.format("delta").load(path) if table_exists(path) else None
+
+
+def calibrated_versions(settings: Settings) -> set[str]:
+    """Model versions that have a calibration."""
+    return {row["model_version"] for row in read_lake_records(settings, TABLE.name)}
+
+
+def answering_versions(settings: Settings) -> set[str]:
+    """Model versions that were asked, as far as gold/performance knows."""
+    return {row["model_version"] for row in read_lake_records(settings, f"gold/{PERFORMANCE}")} - {""}
+
+
+def write_calibrations(settings: Settings, rows: Sequence[CalibrationRow]) -> None:
+    """Add calibrations; a version that has one keeps it."""
+    if rows:
+        with in_turn(work_folder(settings) / "tables.lock"):
+            merge_rows(settings, TABLE, [asdict(row) for row in rows], keep_old=True)
+
+
+def months_to_estimate(contract: Contract, settings: Settings) -> set[str]:
+    """Months whose model is calibrated and whose answers still have no estimate."""
+    calibrated = calibrated_versions(settings)
+    return {
+        row[contract.event_time.column]
+        for row in read_lake_records(settings, f"gold/{PERFORMANCE}")
+        if row["model_version"] in calibrated and _lacks_estimate(row)
+    }
+
+
+def _lacks_estimate(row: Mapping[str, Any]) -> bool:
+    """An older release's table has no such column: then every month lacks it."""
+    if "estimated_accuracy" not in row:
+        return True
+    return row["estimated_accuracy"] is None and row["answered"] > row["rules"]
+
+
+def with_expectation(asked: "DataFrame", calibration: "DataFrame | None") -> "DataFrame":
+    """Requests with `_expected`, the probability that the answer is right (null without confidence or calibration),
+    and `_calibration_error`, the calibration's standard error."""
+    from pyspark.sql import functions as sf
+
+    if calibration is None:
+        nothing = sf.lit(None).cast("double")
+        return asked.withColumn("_expected", nothing).withColumn("_calibration_error", nothing)
+    known = calibration.select("model_version", sf.col("knots").alias("_knots"), sf.col("standard_error").alias("_se"))
+    joined = asked.join(sf.broadcast(known), "model_version", "left")
+    steps = sf.size("_knots") - 1
+    place = sf.col("confidence") * steps
+    below = sf.least(sf.floor(place).cast("int"), steps - 1)
+    low, high = sf.get("_knots", below), sf.get("_knots", below + 1)
+    expected = low + (high - low) * (place - below)
+    return (
+        joined.withColumn("_expected", expected).withColumn("_calibration_error", sf.col("_se")).drop("_knots", "_se")
+    )

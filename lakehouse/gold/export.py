@@ -1,0 +1,234 @@
+"""Gold -> CSV shards and a manifest: the hard cut between the lakehouse and the pipeline.
+
+The shards of one version are always the same bytes: rows are put into shards by the hash that splits them and
+sorted by key, and doubles are written with as many digits as they need to come back unchanged.
+"""
+
+import logging
+import shutil
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyarrow import csv
+
+from lakehouse.read.tables import open_table, read_table
+from lakehouse.storage.layout import TRAINING, table_path
+from lakehouse.storage.schema import literal, quoted
+from lakehouse.storage.table_log import files_at
+from lakeloop.clock import month_spans
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.lake_tables import has_lake_table
+from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+log = logging.getLogger(__name__)
+ROWS_A_SHARD = 250_000
+TABLE = f"gold/{TRAINING}"
+
+
+def export(
+    spark: "SparkSession",
+    contract: Contract,
+    settings: Settings,
+    version: int | None = None,
+    months: tuple[int, int] | None = None,
+    git_commit: str = "",
+) -> Path:
+    """Write one version of gold/training (default: the newest), or its months `(first, last)`, as CSV shards.
+
+    Returns the manifest's path. What was exported before and is still whole is returned as it is.
+
+    Raises:
+        NotFound: no such version, or months without labelled rows; the text says when their truth arrives.
+        LakeloopError: one of the two splits would be empty.
+    """
+    version = _version_of(contract, settings, version)
+    folder = _folder(settings, version, months)
+    if _is_whole(folder):
+        return folder / FILE_NAME
+    _check_months(contract, settings, version, months)
+    rows = read_table(spark, settings, TABLE, version)
+    if months is not None:
+        first, last = (literal(contract.month_name(month)) for month in months)
+        rows = rows.where(f"{quoted(contract.event_time.column)} BETWEEN {first} AND {last}")
+    counts = _rows_a_split(rows, contract)
+    part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
+    try:
+        files = _write_shards(with_split(rows, contract), contract, counts, part)
+        manifest = Manifest(
+            use_case=contract.use_case,
+            table=TABLE,
+            version=version,
+            months=months,
+            query=export_query(contract, version, months),
+            columns=export_columns(contract),
+            label=contract.label.name,
+            schema_sha256=contract.schema_sha256,
+            split=f"sha256('{contract.split.salt}:'+{contract.key.column})[:8] % {contract.split.every} == 0",
+            rows=sum(f.rows for f in files),
+            files=tuple(files),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            git_commit=git_commit,
+        )
+        manifest.save(part)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    log.info("event=exported table=%s version=%d rows=%d files=%d", TABLE, version, manifest.rows, len(files))
+    return folder / FILE_NAME
+
+
+def finished_export(
+    contract: Contract, settings: Settings, version: int | None = None, months: tuple[int, int] | None = None
+) -> Path | None:
+    """The manifest of what `export` would give, where that is there already; needs no Spark. Raises as that does."""
+    version = _version_of(contract, settings, version)
+    folder = _folder(settings, version, months)
+    if _is_whole(folder):
+        return folder / FILE_NAME
+    _check_months(contract, settings, version, months)
+    return None
+
+
+def export_columns(contract: Contract) -> tuple[str, ...]:
+    """The CSV's header: key, event time, features in the contract's order, class id."""
+    return (contract.key.column, contract.event_time.column, *contract.features, contract.label.name)
+
+
+def export_query(contract: Contract, version: int, months: tuple[int, int] | None) -> str:
+    """The SQL an export is the answer to."""
+    columns = ", ".join(map(quoted, export_columns(contract)))
+    query = f"SELECT {columns} FROM gold.{TRAINING} VERSION AS OF {version}"
+    if months is not None:
+        first, last = (literal(contract.month_name(m)) for m in months)
+        query += f" WHERE {quoted(contract.event_time.column)} BETWEEN {first} AND {last}"
+    return f"{query} ORDER BY {quoted(contract.key.column)}"
+
+
+def with_split(rows: "DataFrame", contract: Contract) -> "DataFrame":
+    """Rows with `_hash`: the first 8 hex digits of sha256('salt:key') as a number. Divisible by `every`: eval."""
+    from pyspark.sql import functions as sf
+
+    salted = sf.concat(sf.lit(f"{contract.split.salt}:"), sf.col(quoted(contract.key.column)))
+    number = sf.conv(sf.substring(sf.sha2(salted, 256), 1, 8), 16, 10).cast("bigint")
+    return rows.withColumn("_hash", number).withColumn(
+        "_split", sf.when(sf.col("_hash") % contract.split.every == 0, "eval").otherwise("train")
+    )
+
+
+def no_truth(contract: Contract, month: int, known: Iterable[str]) -> str:
+    """Why a month has no labelled rows, when it will, and which months have some."""
+    source = contract.label.source
+    text = f"month {month} ({contract.month_name(month)}) has no labelled rows in gold"
+    text += f"; its ground truth ({source}) was not taken in yet"
+    if month and contract.truth_delay:
+        text += f", by the contract it comes {contract.truth_delay} months after the month"
+        text += f" (simulated: at clock {contract.arrives(source, month)})"
+    numbers = [contract.month_number(name) for name in known]
+    return f"{text}. Labelled months: {month_spans(numbers) or 'none yet'}"
+
+
+def _version_of(contract: Contract, settings: Settings, version: int | None) -> int:
+    """The version asked for, by default the newest."""
+    if not has_lake_table(settings, TABLE):
+        raise NotFound(
+            f"{TABLE} of use case {contract.use_case} does not exist yet: deliver files and run `lakeloop lake ingest`"
+        )
+    return open_table(settings, TABLE, version).version()
+
+
+def _folder(settings: Settings, version: int, months: tuple[int, int] | None) -> Path:
+    name = str(version) if months is None else f"{version}-m{months[0]}-{months[1]}"
+    return settings.folder("export") / name
+
+
+def _check_months(contract: Contract, settings: Settings, version: int, months: tuple[int, int] | None) -> None:
+    """Raises where the version has no rows, or a month asked for has none; its partitions tell, without Spark."""
+    files = files_at(table_path(settings, "gold", TRAINING), version) or []
+    known = {str(file.lowest[contract.event_time.column]) for file in files}
+    if months is not None:
+        lacking = [m for m in range(months[0], months[1] + 1) if contract.month_name(m) not in known]
+        if lacking:
+            raise NotFound("\n".join(no_truth(contract, m, known) for m in lacking[:3]))
+    if not known:
+        raise NotFound(f"{TABLE} of use case {contract.use_case} has no rows yet: no ground truth was delivered")
+
+
+def _rows_a_split(rows: "DataFrame", contract: Contract) -> dict[str, int]:
+    """Rows of train and eval; raises where one of them has none."""
+    by_split = {"train": 0, "eval": 0} | dict(with_split(rows, contract).groupBy("_split").count().collect())
+    for split, count in by_split.items():
+        if not count:
+            raise LakeloopError(
+                f"all {sum(by_split.values())} rows would go to one split, {split} would be empty: "
+                "deliver more rows, or change `split` in the contract"
+            )
+    return by_split
+
+
+def _write_shards(rows: "DataFrame", contract: Contract, counts: dict[str, int], folder: Path) -> list[ExportedFile]:
+    from pyspark.sql import functions as sf
+
+    shards = {split: max(1, round(count / ROWS_A_SHARD)) for split, count in counts.items()}
+    many = sf.when(sf.col("_split") == "eval", shards["eval"]).otherwise(shards["train"])
+    shard = ((sf.col("_hash") / contract.split.every).cast("bigint") % many).cast("int")
+    columns = [quoted(c) for c in export_columns(contract)]
+    raw = folder / "_raw"
+    (
+        rows.withColumn("_shard", shard)
+        .repartition(sum(shards.values()), "_split", "_shard")
+        .sortWithinPartitions("_split", "_shard", quoted(contract.key.column))
+        .select("_split", "_shard", *columns)
+        .write.partitionBy("_split", "_shard")
+        .options(header="true", quote='"', escape='"', encoding="UTF-8", lineSep="\n", ignoreLeadingWhiteSpace="false",
+                 ignoreTrailingWhiteSpace="false")
+        .csv(str(raw))
+    )  # fmt: skip
+    files = []
+    for split, total in shards.items():
+        (folder / split).mkdir()
+        for number in range(total):
+            found = list((raw / f"_split={split}" / f"_shard={number}").glob("part-*.csv"))
+            if not found:
+                continue
+            target = folder / split / f"data-{number:05d}-of-{total:05d}.csv"
+            found[0].replace(target)
+            files.append(
+                ExportedFile(
+                    path=f"{split}/{target.name}",
+                    split="eval" if split == "eval" else "train",
+                    rows=_rows(target, contract.key.column),
+                    bytes=target.stat().st_size,
+                    sha256=file_sha256(target),
+                )
+            )
+    shutil.rmtree(raw)
+    return files
+
+
+def _rows(path: Path, key: str) -> int:
+    """Rows of a shard; a text may hold line breaks, so lines are not counted."""
+    convert = csv.ConvertOptions(include_columns=[key], column_types={key: pa.string()})
+    with csv.open_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=convert) as reader:
+        return sum(batch.num_rows for batch in reader)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a manifest is there and every file it names has the size and hash it says."""
+    if not (folder / FILE_NAME).is_file():
+        return False
+    try:
+        files = read_manifest(folder / FILE_NAME).files
+    except LakeloopError:
+        return False
+    paths = {folder / f.path: f for f in files}
+    return all(p.is_file() and p.stat().st_size == f.bytes and file_sha256(p) == f.sha256 for p, f in paths.items())

@@ -1,0 +1,96 @@
+"""Labelled rows of some months: for judging a model, and for seeing what has changed since it was trained.
+
+Read by delta-rs, and of two versions only the files that they do not share.
+"""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from lakehouse.gold.export import export_columns, no_truth
+from lakehouse.read.tables import open_table
+from lakehouse.storage.layout import TRAINING
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from lakeloop.lake_tables import dataset_of, has_lake_table
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+TABLE = f"gold/{TRAINING}"
+_KEY, _WAS_THERE, _IS_THERE = "_key", "_then", "_now"
+
+
+def labelled_months(table: "DeltaTable", contract: Contract) -> dict[str, int]:
+    """Rows of each month in a version of gold/training, oldest first."""
+    month = contract.event_time.column
+    counts: dict[str, int] = {}
+    for batch in dataset_of(table).to_batches(columns=[month]):
+        for counted in pc.value_counts(batch[month]).to_pylist():
+            counts[counted["values"]] = counts.get(counted["values"], 0) + counted["counts"]
+    return dict(sorted(counts.items()))
+
+
+def labelled_month(contract: Contract, settings: Settings, month: int, version: int | None = None) -> pd.DataFrame:
+    """The month's rows of gold/training, sorted by key: key, event time, features, truth, class id, class name.
+
+    `version` is the table's; default: the newest.
+
+    Raises:
+        NotFound: the month has no labelled rows; the text says when its truth is delivered and which months have.
+    """
+    if not has_lake_table(settings, TABLE):
+        raise NotFound(no_truth(contract, month, {}))
+    table = open_table(settings, TABLE, version)
+    wanted = ds.field(contract.event_time.column) == contract.month_name(month)
+    frame: pd.DataFrame = dataset_of(table).to_table(filter=wanted).to_pandas()
+    if frame.empty:
+        raise NotFound(no_truth(contract, month, labelled_months(table, contract)))
+    return frame.sort_values(contract.key.column, ignore_index=True)
+
+
+def changed_rows(contract: Contract, settings: Settings, months: tuple[int, int], before: int, now: int) -> int:
+    """Rows of the months from `first` to `last` of gold/training that two of its versions do not share.
+
+    Told apart by key; one that only one of them has counts, and so does one with another value in an exported column.
+
+    Raises:
+        NotFound: there is no such version, or its files were vacuumed.
+    """
+    then, newer = (dataset_of(open_table(settings, TABLE, version)) for version in (before, now))
+    shared = set(then.files) & set(newer.files) if _in_files(then) and _in_files(newer) else set()
+    month = ds.field(contract.event_time.column)
+    first, last = (contract.month_name(number) for number in months)
+    wanted = (month >= first) & (month <= last)
+    names = [name for name in export_columns(contract) if name != contract.key.column]
+
+    def rows_of(rows: ds.Dataset, there: str) -> pa.Table:
+        columns = {_KEY: ds.field(contract.key.column), there: pc.scalar(True)}
+        columns |= {f"{there}{number}": ds.field(name) for number, name in enumerate(names)}
+        return _without(rows, shared).to_table(columns=columns, filter=wanted)
+
+    try:
+        both = rows_of(then, _WAS_THERE).join(rows_of(newer, _IS_THERE), _KEY, join_type="full outer")
+    except FileNotFoundError as gone:
+        raise NotFound(f"version {before} of {TABLE} was vacuumed: what changed since is not known") from gone
+    same = pc.and_(pc.is_valid(both[_WAS_THERE]), pc.is_valid(both[_IS_THERE]))
+    for number in range(len(names)):
+        equal = pc.equal(both[f"{_WAS_THERE}{number}"], both[f"{_IS_THERE}{number}"])
+        same = pc.and_(same, pc.fill_null(equal, False))
+    return both.num_rows - (pc.sum(same).as_py() or 0)
+
+
+def _in_files(rows: ds.Dataset) -> bool:
+    return isinstance(rows, ds.FileSystemDataset)
+
+
+def _without(rows: ds.Dataset, files: set[str]) -> ds.Dataset:
+    """The rows that do not lie in these files."""
+    if not files:
+        return rows
+    others = [fragment for fragment in rows.get_fragments() if fragment.path not in files]
+    return ds.FileSystemDataset(others, rows.schema, rows.format, rows.filesystem)

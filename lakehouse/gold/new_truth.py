@@ -1,0 +1,69 @@
+"""Notices that gold/training has rows with ground truth that it did not have, and writes that down as one event.
+
+What was told before stands in the event ledger alone, so an ingest that died between table and ledger tells it next.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+
+from lakehouse.storage.layout import TRAINING, table_path
+from lakehouse.storage.table_log import commits_after, files_at, version_of
+from lakeloop.contract import Contract
+from lakeloop.events import Event, all_events, record_event
+from lakeloop.settings import Settings
+
+log = logging.getLogger(__name__)
+TABLE = f"gold/{TRAINING}"
+SENDING_SECONDS = 60.0
+"""For how long an ingest that Airflow runs has the sending to itself: its next task emits the asset event."""
+
+
+def record_new_truth(contract: Contract, settings: Settings) -> Event | None:
+    """Record what came since the last such event; None if nothing did.
+
+    The payload: `table`, `version` and its `rows`, `since` (version told before, None at first), `new_rows`,
+    `corrected_rows` and `months` (`YYYY-MM` of the new rows).
+    """
+    path = table_path(settings, "gold", TRAINING)
+    version, told = version_of(path), _told(settings)
+    if version is None or told == version:
+        return None
+    before = {} if told is None else _rows_a_month(contract, path, told)
+    now = _rows_a_month(contract, path, version)
+    new = {month: rows - before.get(month, 0) for month, rows in now.items() if rows > before.get(month, 0)}
+    corrected = 0 if told is None else _corrected(path, told)
+    if not new and not corrected:
+        return None
+    payload = {
+        "table": TABLE,
+        "version": version,
+        "rows": sum(now.values()),
+        "since": told,
+        "new_rows": sum(new.values()),
+        "corrected_rows": corrected,
+        "months": sorted(new),
+    }
+    claim = SENDING_SECONDS if settings.airflow_run_id else 0.0
+    event, created = record_event(settings, "ground_truth", f"{TABLE}@{version}", payload, claim)
+    log.info("event=new_truth use_case=%s version=%d new=%d", settings.use_case, version, sum(new.values()))
+    return event if created else None
+
+
+def _told(settings: Settings) -> int | None:
+    """The newest version an event was recorded for."""
+    ours = [e.payload for e in all_events(settings) if e.kind == "ground_truth" and e.payload.get("table") == TABLE]
+    return max((int(payload["version"]) for payload in ours), default=None)
+
+
+def _rows_a_month(contract: Contract, path: str, version: int) -> Mapping[str, int]:
+    """Rows of each month; {} for a version the log does not reach back to, so that all rows count as new."""
+    counted: Counter[str] = Counter()
+    for file in files_at(path, version) or []:
+        counted[file.lowest[contract.event_time.column]] += file.rows
+    return counted
+
+
+def _corrected(path: str, since: int) -> int:
+    """Rows that commits after `since` changed in place."""
+    return sum(commit.rows("numTargetRowsUpdated") for commit in commits_after(path, since))

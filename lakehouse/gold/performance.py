@@ -1,0 +1,123 @@
+"""gold/performance: how often the answers of a month were right, as far as their ground truth has come.
+
+Beside what was realised stands what was to be expected of the model's own answers by their calibrated confidence
+(gold/calibration), known at once. Answers of the rules have no confidence: they count in `rules_share`, and in
+`accuracy` with all others.
+"""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sf
+
+from lakehouse.gold.calibration import calibrations, with_expectation
+from lakehouse.gold.feature_rows import SilverTables
+from lakehouse.gold.monthly import month_in
+from lakehouse.gold.training import class_id
+from lakehouse.storage.commit_note import read_note
+from lakehouse.storage.layout import PERFORMANCE
+from lakehouse.storage.schema import quoted
+from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows, replace_rows
+from lakeloop.contract import Contract
+from lakeloop.lake_tables import open_lake_table
+from lakeloop.settings import Settings
+
+COUNTS = {
+    "answered": "requests answered",
+    "rules": "answered by the rules",
+    "with_truth": "whose ground truth is known",
+    "correct": "of those, answered with the true class",
+    "model_with_truth": "of with_truth, answered by the model itself",
+    "model_correct": "of those, answered with the true class",
+}
+RATES = {
+    "accuracy": "realised: correct / with_truth; null before any truth is known",
+    "rules_share": "rules / answered",
+    "mean_confidence": "mean highest probability where the model was asked",
+    "model_accuracy": "realised by the model's own answers: model_correct / model_with_truth",
+    "estimated_accuracy": "expected of the model's own answers by calibrated confidence; null without a calibration",
+    "estimate_standard_error": "of the estimate: the calibration's own chance and the answers'",
+    "estimate_error": "estimated minus realised, both over the model's own answers whose truth is known",
+}
+
+
+def performance_rows(
+    asked: DataFrame, truth: DataFrame, contract: Contract, calibration: DataFrame | None = None
+) -> DataFrame:
+    """A row a month and model version ('' where no model was asked); counts add up over both."""
+    key, month = contract.key.column, quoted(contract.event_time.column)
+    known = truth.select(quoted(key), class_id(contract).alias("_truth"))
+    right = (sf.col("class_id") == sf.col("_truth")).cast("int")
+    own = sf.col("predictor_type") == "model"
+    settled = own & sf.col("_truth").isNotNull()
+    counted = (
+        with_expectation(asked, calibration)
+        .join(known, key, "left")
+        .groupBy(month, sf.coalesce("model_version", sf.lit("")).alias("model_version"))
+        .agg(
+            sf.count("*").alias("answered"),
+            sf.count_if(sf.col("predictor_type") == "rules").alias("rules"),
+            sf.count("_truth").alias("with_truth"),
+            sf.coalesce(sf.sum(right), sf.lit(0)).alias("correct"),
+            sf.count_if(settled).alias("model_with_truth"),
+            sf.coalesce(sf.sum(sf.when(own, right)), sf.lit(0)).alias("model_correct"),
+            sf.avg("confidence").alias("mean_confidence"),
+            sf.avg(sf.when(own, sf.col("_expected"))).alias("estimated_accuracy"),
+            sf.avg(sf.when(settled, sf.col("_expected"))).alias("_expected_settled"),
+            sf.max("_calibration_error").alias("_calibration_error"),
+        )
+    )
+    estimate = sf.col("estimated_accuracy")
+    chance = sf.try_divide(estimate * (1 - estimate), sf.col("answered") - sf.col("rules"))
+    return (
+        counted.withColumn("accuracy", sf.try_divide("correct", "with_truth"))
+        .withColumn("rules_share", sf.col("rules") / sf.col("answered"))
+        .withColumn("model_accuracy", sf.try_divide("model_correct", "model_with_truth"))
+        .withColumn("estimate_standard_error", sf.sqrt(sf.pow("_calibration_error", sf.lit(2)) + chance))
+        .withColumn("estimate_error", sf.col("_expected_settled") - sf.col("model_accuracy"))
+        .select(month, "model_version", *COUNTS, *RATES)
+    )
+
+
+def update_performance(
+    spark: SparkSession, contract: Contract, settings: Settings, silver: SilverTables, months: set[str] | None
+) -> tuple[str, ...]:
+    """Compute these months again, all of them for None; the months that were. Nothing where nothing was asked."""
+    if silver.asked is None or (months is not None and not months):
+        return ()
+    asked, key, month = silver.asked, contract.key.column, contract.event_time.column
+    if months is not None and _has_other_columns(contract, settings):
+        months = None
+    truth = silver.truth
+    if months is not None:
+        asked = asked.where(month_in(contract, months))
+        truth = truth.join(asked.select(quoted(key)), key, "left_semi")
+    rows = performance_rows(asked, truth, contract, calibrations(spark, settings)).toArrow().to_pylist()
+    table, note = _table(contract), read_note(spark)
+    if months is None:
+        replace_rows(settings, table, rows, note=note)
+    else:
+        merge_rows(settings, table, rows, replacing=among(month, months), note=note)
+    return tuple(sorted({row[month] for row in rows}))
+
+
+def _has_other_columns(contract: Contract, settings: Settings) -> bool:
+    """Whether the table was made when it had other columns; then it is made anew, whole."""
+    table = open_lake_table(settings, f"gold/{PERFORMANCE}")
+    if table is None:
+        return False
+    there = [field.name for field in table.schema().fields]
+    return there != [field.name for field in _table(contract).columns]
+
+
+def _table(contract: Contract) -> SmallTable:
+    month = contract.event_time.column
+    return SmallTable(
+        f"gold/{PERFORMANCE}",
+        (
+            column(month, "string"),
+            column("model_version", "string", "'': no model was asked"),
+            *(column(name, "long", text) for name, text in COUNTS.items()),
+            *(column(name, "double", text, nullable=True) for name, text in RATES.items()),
+        ),
+        key=(month, "model_version"),
+        comment=f"{contract.title}: how right the answers of each month were",
+    )

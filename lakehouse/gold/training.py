@@ -1,0 +1,114 @@
+"""gold/training: features joined with ground truth and label, one row a key."""
+
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as sf
+
+from lakehouse.gold.changes import Changes
+from lakehouse.gold.feature_rows import SilverTables
+from lakehouse.storage.layout import PREDICTIONS, TRAINING, table_path
+from lakehouse.storage.merge import MergeCounts, append, merge, within
+from lakehouse.storage.schema import constraints, create_table, quoted, training_columns
+from lakehouse.storage.table_log import files_at, overlap
+from lakeloop.contract import Contract, LabelClass
+from lakeloop.settings import Settings
+
+
+def class_id(contract: Contract) -> Column:
+    """The label's class id as an expression; the same as `Contract.label.class_id`."""
+    truth = sf.col(quoted(contract.label.column))
+    classes = list(enumerate(contract.label.classes))
+    otherwise = next((i for i, c in classes if c.when is None), -1)
+    chain = sf.when(sf.lit(False), otherwise)
+    for i, label_class in classes:
+        if label_class.when is not None:
+            chain = chain.when(_holds(label_class, truth), i)
+    return chain.otherwise(otherwise).cast("int")
+
+
+def _holds(label_class: LabelClass, truth: Column) -> Column:
+    when = label_class.when
+    if when is None:
+        raise ValueError(f"class {label_class.name} has no condition")
+    if when.equals is not None:
+        return truth == sf.lit(when.equals)
+    return truth > sf.lit(when.above) if when.above is not None else truth < sf.lit(when.below)
+
+
+def training_rows(
+    features: DataFrame, truth: DataFrame | None, contract: Contract, unlabelled: bool = False
+) -> DataFrame:
+    """Features joined with the ground truth by key (`truth` None: it is in the same table) and labelled.
+
+    `unlabelled`: rows without truth stay, their truth and label are null.
+    """
+    key, label = contract.key.column, contract.label
+    how = "left" if unlabelled else "inner"
+    joined = features if truth is None else features.join(truth.select(quoted(key), quoted(label.column)), key, how)
+    class_of = class_id(contract)
+    if unlabelled:
+        class_of = sf.when(sf.col(quoted(label.column)).isNotNull(), class_of)
+    name_of = sf.get(sf.array(*(sf.lit(name) for name in label.class_names)), sf.col(quoted(label.name)))
+    labelled = joined.withColumn(label.name, class_of).withColumn(label.name_column, name_of)
+    return labelled.select(*map(quoted, training_column_names(contract)))
+
+
+def training_column_names(contract: Contract) -> tuple[str, ...]:
+    """Columns of gold's training table, in order."""
+    label = contract.label
+    return (
+        contract.key.column, contract.event_time.column, *contract.features, label.column, label.name, label.name_column
+    )  # fmt: skip
+
+
+def create_training(spark: SparkSession, contract: Contract, settings: Settings, replace: bool = False) -> None:
+    """The training table with the contract's types and limits; `replace` as for `create_table`."""
+    label, month = contract.label, contract.event_time.column
+    checks = constraints(contract, {**contract.columns_of(contract.feature_source), label.column: label.truth})
+    create_table(
+        spark,
+        table_path(settings, "gold", TRAINING),
+        training_columns(contract),
+        comment=f"{contract.title}: features with ground truth, one row a {contract.key.column}",
+        checks=checks,
+        partition=month,
+        statistics=(contract.key.column,),
+        replace=replace,
+    )
+
+
+def load_training(spark: SparkSession, contract: Contract, silver: SilverTables, path: str) -> MergeCounts:
+    """Everything, where it is not known what changed; rows that silver does not hold any more go."""
+    rows, key = training_rows(*silver.features_and_truth(contract), contract), contract.key.column
+    if not any(file.rows for file in files_at(path) or []):
+        return append(path, rows)
+    return merge(spark, path, rows, [key], compared=training_column_names(contract), delete_others=True)
+
+
+def update_training(
+    spark: SparkSession, contract: Contract, silver: SilverTables, changes: Changes, path: str
+) -> MergeCounts:
+    """Join the keys again whose features or truth changed."""
+    key, sources = contract.key.column, (contract.feature_source, contract.label.source, PREDICTIONS)
+    if not changes.can_join(contract):
+        return MergeCounts()
+    ranges = changes.keys_of(*sources)
+    near = silver.where(within(key, ranges))
+    rows = training_rows(*near.features_and_truth(contract), contract)
+    if not overlap(files_at(path) or [], key, ranges):
+        return append(path, rows)
+    rows = rows.join(_changed_keys(near, changes, contract), key, "left_semi")
+    return merge(spark, path, rows, [key], compared=training_column_names(contract), ranges=ranges)
+
+
+def _changed_keys(silver: SilverTables, changes: Changes, contract: Contract) -> DataFrame:
+    """Keys with features, truth or a request of a batch that gold does not know."""
+    sources = {contract.feature_source: silver.delivered, contract.label.source: silver.truth}
+    frames = sources if silver.asked is None else {**sources, PREDICTIONS: silver.asked}
+    found = [
+        frame.where(sf.col("_batch") > batch).select(quoted(contract.key.column))
+        for table, frame in frames.items()
+        if (batch := changes.batch_of(table)) is not None
+    ]
+    return reduce(DataFrame.unionAll, found)

@@ -1,0 +1,176 @@
+"""Features as they were known at a point in time: by silver's and gold's own definitions, from what bronze has kept.
+
+Silver holds the newest values of a key, bronze every delivery. What was delivered by then is judged, typed, ranked and
+joined by the same functions that make silver and gold; only the key is another one: a key *at a point in time*.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sf
+
+from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.gold.feature_rows import SilverTables
+from lakehouse.gold.training import training_column_names, training_rows
+from lakehouse.read.as_of import AS_OF, Point, Points
+from lakehouse.read.provenance import clock_of_batches, deliveries
+from lakehouse.silver.refine import bronze_frame, newest_by_key, ranked_by_key
+from lakehouse.silver.validation import good_rows
+from lakehouse.storage.layout import PREDICTIONS, REQUESTS, table_exists, table_path
+from lakehouse.storage.schema import SPARK_TYPES, quoted
+from lakeloop.clock import read_clock
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound, WrongUse
+from lakeloop.settings import Settings
+
+KNOWN = "known"
+BOTH, FEATURES, NOTHING = "features and label", "features", "nothing"
+_WHEN = "_known_at"
+
+
+def features_as_of(spark: SparkSession, contract: Contract, settings: Settings, points: Points) -> DataFrame:
+    """One row a key and point: key, `as_of`, `known`, then gold/training's other columns as they were known then.
+
+    `known` is `features and label`, `features` (the truth had not been delivered) or `nothing` (neither had; every
+    value is null). All keys at one point: those of which something was known. The rows with a label are what
+    gold/training would hold at that point.
+
+    Raises:
+        NotFound: nothing was ever delivered.
+        WrongUse: a column of the contract is called as one of the answer's own.
+    """
+    key = contract.key.column
+    if taken := {AS_OF, KNOWN} & {key, *training_column_names(contract)}:
+        raise WrongUse(f"`{taken.pop()}` is a column of the answer itself, so no column of the contract can be read so")
+    check_delivered(contract, settings)
+    asked = _asked_points(spark, points)
+    silver = _silver_at(spark, contract, settings, asked, points.in_months)
+    features, truth = silver.features_and_truth(contract)
+    rows = training_rows(features, truth, contract, unlabelled=True)
+    others = [name for name in training_column_names(contract) if name != key]
+    flat = rows.select(
+        sf.col(f"{quoted(key)}.key").alias(key),
+        sf.col(f"{quoted(key)}.{AS_OF}").alias(AS_OF),
+        sf.when(sf.col(quoted(contract.label.column)).isNotNull(), BOTH).otherwise(FEATURES).alias(KNOWN),
+        *map(quoted, others),
+    )
+    if points.table is None:
+        return flat.orderBy(quoted(key))
+    found = asked.join(flat, [key, AS_OF], "left").withColumn(KNOWN, sf.coalesce(KNOWN, sf.lit(NOTHING)))
+    return found.select(quoted(key), AS_OF, KNOWN, *map(quoted, others)).orderBy(quoted(key), AS_OF)
+
+
+def check_delivered(contract: Contract, settings: Settings) -> None:
+    """Raises NotFound where no row was ever delivered and no request answered; needs no Spark."""
+    sources = {contract.feature_source, contract.label.source}
+    delivered = any(d.source in sources and d.state == "taken" and d.rows for d in deliveries(settings))
+    if not delivered and not table_exists(table_path(settings, "silver", PREDICTIONS)):
+        raise NotFound(
+            f"nothing of {contract.use_case} was delivered yet: `lakeloop lake ingest` takes what has landed"
+        )
+
+
+def _asked_points(spark: SparkSession, points: Points) -> DataFrame:
+    table = points.table
+    if table is None:
+        of_type = pa.string() if points.in_months else pa.timestamp("us", "UTC")
+        table = pa.table({AS_OF: pa.array([points.point], of_type)})
+    return spark.createDataFrame(table)
+
+
+def _silver_at(
+    spark: SparkSession, contract: Contract, settings: Settings, asked: DataFrame, in_months: bool
+) -> SilverTables:
+    """Silver as it was at each point; its key is the pair of key and point."""
+    features, truth = contract.feature_source, contract.label.source
+    known = {source: _known_deliveries(contract, settings, source, in_months) for source in {features, truth}}
+    requests = table_path(settings, "silver", PREDICTIONS)
+    tables = {
+        source: _source_at(spark, contract, settings, source, asked, known[source], in_months) for source in known
+    }
+    answered = _requests_at(spark, contract, settings, asked, in_months) if table_exists(requests) else None
+    return SilverTables(tables[features], tables[truth], answered)
+
+
+def _source_at(
+    spark: SparkSession,
+    contract: Contract,
+    settings: Settings,
+    source: str,
+    asked: DataFrame,
+    known: list[tuple[str, int, Point]],
+    in_months: bool,
+) -> DataFrame:
+    """A source's silver at each point: of each key the row of the newest file delivered by then."""
+    key, bronze = contract.key.column, table_path(settings, "bronze", source)
+    columns = contract.sources[source].columns
+    if not known or not table_exists(bronze):
+        types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in contract.columns_of(source).items()]
+        when = f"{_WHEN} {'string' if in_months else 'timestamp'}"
+        return _at_points(spark.createDataFrame([], ", ".join([*types, when])), asked, key)
+    files = pa.table(
+        {
+            "_source_file": [file for file, _, _ in known],
+            "_batch": pa.array([batch for _, batch, _ in known], pa.int64()),
+            _WHEN: pa.array([when for *_, when in known], pa.string() if in_months else pa.timestamp("us", "UTC")),
+        }
+    )
+    good = good_rows(bronze_frame(spark, contract, settings, source), contract, source)
+    dated = good.join(sf.broadcast(spark.createDataFrame(files)), ["_source_file", "_batch"])
+    return newest_by_key(ranked_by_key(_at_points(dated, asked, key), key)).select(*map(quoted, columns))
+
+
+def _requests_at(
+    spark: SparkSession, contract: Contract, settings: Settings, asked: DataFrame, in_months: bool
+) -> DataFrame:
+    """silver/predictions at each point: requests of that month or earlier, or those the lake had taken in by then."""
+    key = contract.key.column
+    rows = spark.read.format("delta").load(table_path(settings, "silver", PREDICTIONS))
+    rows = rows.where(sf.col(quoted(key)).isNotNull())
+    if in_months:
+        return _at_points(rows.withColumn(_WHEN, sf.col(quoted(contract.event_time.column))), asked, key)
+    bronze = spark.read.format("delta").load(table_path(settings, "bronze", REQUESTS))
+    batches = bronze.groupBy("_batch").agg(sf.min("_ingested_at").alias(_WHEN))
+    return _at_points(rows.join(sf.broadcast(batches), "_batch"), asked, key)
+
+
+def _at_points(rows: DataFrame, asked: DataFrame, key: str) -> DataFrame:
+    """Each row once for every point it was known at; its key becomes the pair."""
+    pairs = rows.join(sf.broadcast(asked), key) if key in asked.columns else rows.crossJoin(sf.broadcast(asked))
+    pair = sf.struct(sf.col(quoted(key)).alias("key"), sf.col(AS_OF))
+    return pairs.where(sf.col(_WHEN) <= sf.col(AS_OF)).withColumn(key, pair).drop(_WHEN, AS_OF)
+
+
+def _known_deliveries(
+    contract: Contract, settings: Settings, source: str, in_months: bool
+) -> list[tuple[str, int, Point]]:
+    """(file, batch, when it became known) of every file taken in."""
+    taken = [d for d in deliveries(settings) if d.source == source and d.state == "taken" and d.rows]
+    if not in_months:
+        return [(d.file, d.batch, d.ingested_at) for d in taken]
+    if not taken:
+        return []
+    months = delivery_clocks(contract, source, taken, clock_of_batches(settings, source), read_clock(settings))
+    return [(d.file, d.batch, contract.month_name(clock)) for d, clock in zip(taken, months, strict=True)]
+
+
+def delivery_clocks(
+    contract: Contract, source: str, taken: Iterable[DeliveryRecord], clocks: Mapping[int, int], now: int
+) -> list[int]:
+    """The clock at which each file was delivered.
+
+    The file of a month has its time by the contract: the platform delivers it then, however late somebody ingests. A
+    correction has none; it counts from the clock at which it was taken in. Where an older release did not note that,
+    it counts from now on: too late is a gap, too early a look into the future.
+    """
+    return [_delivery_clock(contract, source, delivery, clocks.get(delivery.batch, now)) for delivery in taken]
+
+
+def _delivery_clock(contract: Contract, source: str, delivery: DeliveryRecord, taken_in: int) -> int:
+    match = contract.sources[source].file_pattern.match(delivery.file)
+    if match is None:
+        return taken_in
+    due = contract.arrives(source, contract.month_number(match["month"]))
+    is_correction = delivery.file != contract.sources[source].file_name(match["month"])
+    return max(due, taken_in) if is_correction else due

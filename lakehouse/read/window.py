@@ -1,0 +1,41 @@
+"""The current window of requests: what the model is asked now."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from lakehouse.storage.layout import PREDICTIONS
+from lakeloop.contract import Contract
+from lakeloop.lake_tables import dataset_of, open_lake_table
+from lakeloop.settings import Settings
+
+AT = "at"
+
+
+def newest_requests(contract: Contract, settings: Settings, rows: int) -> pd.DataFrame:
+    """The features and event month of the newest `rows` requests, newest last; empty where none was streamed yet.
+
+    Of requests that came after the simulated present there are none: the log is written as time passes.
+    """
+    columns = [contract.event_time.column, *contract.features]
+    table = open_lake_table(settings, f"silver/{PREDICTIONS}")
+    if table is None:
+        return pd.DataFrame(columns=columns)
+    requests = dataset_of(table)
+    since = _time_of_the(rows, requests)
+    newest = requests.to_table(
+        columns=[AT, "request_id", *columns], filter=None if since is None else ds.field(AT) >= since
+    )
+    ordered = newest.sort_by([(AT, "descending"), ("request_id", "descending")]).slice(0, rows)
+    found: pd.DataFrame = ordered.select(columns).to_pandas()
+    return found.iloc[::-1].reset_index(drop=True)
+
+
+def _time_of_the(place: int, requests: ds.Dataset) -> pa.Scalar | None:
+    """The event time of the request that so many are newer than or as new as; None where there are fewer."""
+    column = requests.to_table(columns=[AT])[AT]
+    if len(column) <= place:
+        return None
+    times = column.cast(pa.int64()).to_numpy()
+    return pa.scalar(int(np.partition(times, -place)[-place]), pa.int64()).cast(column.type)

@@ -1,0 +1,1 @@
+"""Answered requests: from the gateway's log files into silver's predictions."""

@@ -1,0 +1,133 @@
+"""bronze/requests -> silver/predictions: typed, judged, one row a request id, the first one wins; or a reject.
+
+Idempotent by request id: a batch that is taken again after a crash changes nothing.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as sf
+
+from lakehouse.requests.lines import check_names, judged_records, prediction_columns, reject_rows
+from lakehouse.requests.request_ids import SeenIds
+from lakehouse.silver.refine import SilverReport, write_rejects
+from lakehouse.storage.commit_note import commit_note
+from lakehouse.storage.layout import PREDICTIONS, REQUESTS, read_json, table_exists, table_path, work_folder, write_json
+from lakehouse.storage.merge import append, merge
+from lakehouse.storage.schema import constraints, create_table
+from lakehouse.storage.table_log import version_of
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+
+log = logging.getLogger(__name__)
+ROWS_A_FILE = 500_000
+
+
+def refine_predictions(spark: SparkSession, contract: Contract, settings: Settings) -> SilverReport:
+    """Bring everything new in bronze/requests into silver; `repeated`: records whose request id was there already."""
+    report = SilverReport()
+    bronze = table_path(settings, "bronze", REQUESTS)
+    if not table_exists(bronze):
+        return report
+    progress = progress_path(settings)
+    done = read_json(progress) or {"batch": 0, "version": None}
+    version = version_of(bronze)
+    path = table_path(settings, "silver", PREDICTIONS)
+    if done["version"] == version and table_exists(path):
+        return report
+    create_predictions(spark, contract, settings)
+    rows = (
+        spark.read.format("delta").option("versionAsOf", version).load(bronze).where(sf.col("_batch") > done["batch"])
+    )
+    judged = judged_records(rows, contract).persist()
+    try:
+        with commit_note(spark, {"bronze": {REQUESTS: version}}):
+            last = _write(judged, contract, settings, path, report)
+    finally:
+        judged.unpersist()
+    write_json(progress, {"batch": max(last, done["batch"]), "version": version})
+    log.info("event=refined source=%s inserted=%d repeated=%d rejected=%d", REQUESTS, report.inserted, report.repeated,
+             report.rejected)  # fmt: skip
+    return report
+
+
+def progress_path(settings: Settings) -> Path:
+    """The last batch of bronze/requests, and the table's version, that silver/predictions was made from."""
+    return work_folder(settings) / REQUESTS / "silver.json"
+
+
+def create_predictions(spark: SparkSession, contract: Contract, settings: Settings, replace: bool = False) -> None:
+    """The table with the contract's types and limits; `replace` as for `create_table`."""
+    check_names(contract)
+    key, month = contract.key.column, contract.event_time.column
+    checked = {**contract.features, month: contract.columns_of(contract.feature_source)[month]}
+    create_table(
+        spark,
+        table_path(settings, "silver", PREDICTIONS),
+        prediction_columns(contract),
+        comment=contract.requests.description if contract.requests else "Answered requests, each with its answer",
+        checks=constraints(contract, checked),
+        statistics=(key, month, "at", "_batch"),
+        replace=replace,
+    )
+
+
+def forget(spark: SparkSession, contract: Contract, settings: Settings) -> None:
+    """Empty silver/predictions, to be made anew from bronze by another contract."""
+    progress_path(settings).unlink(missing_ok=True)
+    seen_ids(settings).clear()
+    if table_exists(table_path(settings, "silver", PREDICTIONS)):
+        create_predictions(spark, contract, settings, replace=True)
+
+
+def seen_ids(settings: Settings) -> SeenIds:
+    """The index of request ids that may be in silver/predictions."""
+    return SeenIds(work_folder(settings) / REQUESTS / "seen_ids")
+
+
+def _write(judged: DataFrame, contract: Contract, settings: Settings, path: str, report: SilverReport) -> int:
+    """Write a batch's good rows and rejects; its highest `_batch`, 0 if it has no rows."""
+    spark = judged.sparkSession
+    found = judged.select("_good", sf.xxhash64("request_id").alias("hash"), "_batch").toArrow()
+    if not found.num_rows:
+        return 0
+    good = found["_good"].to_numpy()
+    hashes = found["hash"].to_numpy()[good]
+    distinct = np.unique(hashes)
+    index = _index_of(spark, settings, path)
+    repeats = bool(index.known(distinct).any())
+    index.add(distinct)
+    rows = judged.where("_good").select(*spark.read.format("delta").load(path).columns)
+    if len(distinct) < len(hashes):
+        rows = first_by_request_id(rows)
+    if len(hashes):
+        if repeats:
+            inserted = merge(spark, path, rows, ["request_id"]).inserted
+        else:  # request ids that are new for certain: no look into the table is needed
+            inserted = append(path, rows.coalesce(len(distinct) // ROWS_A_FILE + 1)).inserted
+        report.inserted += inserted
+        report.repeated += len(hashes) - inserted
+    index.set_stamp(version_of(path) or 0)
+    batches = found["_batch"].to_numpy()
+    if not good.all():
+        rows = reject_rows(judged, contract, REQUESTS)
+        write_rejects(rows, settings, REQUESTS, report, (int(batches.min()), int(batches.max())))
+    return int(batches.max())
+
+
+def _index_of(spark: SparkSession, settings: Settings, path: str) -> SeenIds:
+    """The index, made anew from the table if anybody else wrote that."""
+    index = seen_ids(settings)
+    if index.stamp != version_of(path):
+        index.clear()
+        ids = spark.read.format("delta").load(path).select(sf.xxhash64("request_id").alias("hash")).toArrow()
+        index.add(ids["hash"].to_numpy())
+    return index
+
+
+def first_by_request_id(rows: DataFrame) -> DataFrame:
+    """One row a request id: the one answered first."""
+    first = Window.partitionBy("request_id").orderBy("answered_at", "_batch", "_source_file", "_line")
+    return rows.withColumn("_first", sf.row_number().over(first)).where("_first = 1").drop("_first")

@@ -1,0 +1,1 @@
+"""Bronze -> silver: typed, validated, one row a key, or a reject."""

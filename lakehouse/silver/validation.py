@@ -1,0 +1,179 @@
+"""Judges bronze rows by the contract: typed values for the good ones, a sentence for what is wrong with the others.
+
+A sentence names the kind of the mistake, and the value stands beside it: so a hundred thousand rows with a hundred
+thousand different values are one line in a report.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column as Expression
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as sf
+
+from lakehouse.storage.schema import MONTH_PATTERN, SPARK_TYPES, quoted
+from lakeloop.contract import Column, Contract
+from lakeloop.contract.section import some
+from lakeloop.contract.sources import MOST_MONTHS
+
+SHOWN = 80
+WHOLE_DOUBLES = float(1 << 53)
+"""Below this every whole number is exact as a double."""
+DECIMAL = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf(inity)?))$"
+BLANKS = r"^[\s\p{Z}\p{Cf}]+|[\s\p{Z}\p{Cf}]+$"
+ORIGIN = ("_source_file", "_delivery", "_line", "_batch")
+
+
+def good_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
+    """Typed columns and origin of the rows that keep the contract."""
+    columns = contract.columns_of(source)
+    typed = [typed_value(name, column).alias(name) for name, column in columns.items()]
+    # A row's number is never negative, but cannot be computed before the projection: so Spark filters after it and
+    # casts each text once, not once a mention (1.5 times as fast).
+    good = is_good(contract, source) & (sf.monotonically_increasing_id() >= 0)
+    return bronze.select(*typed, *ORIGIN, good.alias("_good")).where("_good").drop("_good")
+
+
+def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
+    """The other rows as delivered, with `_reason`, a sentence for each thing that is wrong, and `_value`, what it is
+    wrong with (`name = 'text'`)."""
+    problems = [problem(contract, name, column) for name, column in contract.columns_of(source).items()]
+    reason, value = told(problems)
+    flawed = sf.col("_flaw").isNotNull()
+    return bronze.where(~is_good(contract, source)).withColumns(
+        {"_reason": sf.coalesce("_flaw", reason), "_value": sf.when(~flawed, value)}
+    )
+
+
+def told(problems: Sequence[Expression]) -> tuple[Expression, Expression]:
+    """The sentences and the values of those problems that there are, each joined by `; `."""
+    found = sf.filter(sf.array(*problems), lambda each: each.isNotNull())
+    sentences = sf.array_join(sf.transform(found, lambda each: each["kind"]), "; ")
+    return sentences, sf.array_join(sf.transform(found, lambda each: each["value"]), "; ")
+
+
+def wrong(kind: str | Expression, value: Expression | None = None) -> Expression:
+    """One problem: the kind of mistake, and where it helps the value that made it."""
+    told_kind = sf.lit(kind) if isinstance(kind, str) else kind
+    told_value = sf.lit(None) if value is None else value
+    return sf.struct(told_kind.alias("kind"), told_value.cast("string").alias("value"))
+
+
+def shown(name: str, text: Expression) -> Expression:
+    """A value beside a problem: `name = 'text'`, long texts cut."""
+    return sf.concat(sf.lit(f"{name} = '"), sf.left(text, sf.lit(SHOWN)), sf.lit("'"))
+
+
+def is_good(contract: Contract, source: str) -> Expression:
+    """Whether a bronze row keeps the contract; never null, and false exactly where `problem` finds something."""
+    conditions = [fits(contract, name, column) for name, column in contract.columns_of(source).items()]
+    return sf.coalesce(reduce(lambda a, b: a & b, conditions, sf.col("_flaw").isNull()), sf.lit(False))
+
+
+def fits(contract: Contract, name: str, column: Column) -> Expression:
+    """Whether one delivered text keeps the contract; null counts as no."""
+    text, value = sf.col(quoted(name)), typed_value(name, column)
+    if name == contract.event_time.column:
+        return is_month(text) & text.between(*known_months(contract))
+    if column.valid is not None:
+        low, high = column.valid
+        fits = (value >= low) & (value <= high)
+    elif column.values is not None:
+        fits = value.isin(*column.values)
+    else:
+        fits = text != ""
+    return fits & _is_decimal(_number(text)) if column.type == "float" else fits
+
+
+def is_month(text: Expression) -> Expression:
+    """Whether a text is `YYYY-MM` and nothing more; Java's `$` would let a line end follow."""
+    return text.rlike(MONTH_PATTERN) & (sf.length(text) == 7)
+
+
+def known_months(contract: Contract) -> tuple[str, str]:
+    """The first and the last month that an event may be of."""
+    return contract.month_name(0), contract.month_name(MOST_MONTHS)
+
+
+def _number(text: Expression) -> Expression:
+    """The text without white space of any kind around it. Most texts have none and are not searched for it."""
+    bare = sf.left(text, sf.lit(1)).between("+", "9") & sf.right(text, sf.lit(1)).between("+", "9")
+    return sf.when(bare, text).otherwise(sf.regexp_replace(text, BLANKS, ""))
+
+
+def _is_decimal(number: Expression) -> Expression:
+    """Not one of Java's own spellings (`1f`, `1d`, `0x1p3`). Nearly all end in a digit and need no pattern."""
+    last = sf.right(number, sf.lit(1))
+    plain = last.between(".", "9") & ~number.contains("x") & ~number.contains("X")
+    return plain | number.rlike(DECIMAL)
+
+
+def typed_value(name: str, column: Column) -> Expression:
+    """The delivered text as the contract's type; null where it is not one. 3.0 is the whole number 3."""
+    text = sf.col(quoted(name))
+    if column.type == "string":
+        return text
+    number = _number(text)
+    if column.type == "float":
+        return number.try_cast("double")
+    whole = number.try_cast("double")
+    is_whole = (whole == sf.floor(whole)) & (sf.abs(whole) < WHOLE_DOUBLES) & _is_decimal(number)
+    return sf.coalesce(number.try_cast(SPARK_TYPES[column.type]), sf.when(is_whole, whole.cast("bigint")))
+
+
+def problem(contract: Contract, name: str, column: Column) -> Expression:
+    """What is wrong with the delivered text, as `wrong` gives it; null if nothing is."""
+    text, value = sf.col(quoted(name)), typed_value(name, column)
+    beside = shown(name, text)
+    case = sf.when(text.isNull() | (text == ""), wrong(f"`{name}` is missing"))
+    if name == contract.event_time.column:
+        first, last = known_months(contract)
+        return (
+            case.when(~is_month(text), wrong(f"`{name}` is not YYYY-MM", beside))
+            .when(text < first, wrong(f"`{name}` is before {first}, where this use case starts", beside))
+            .when(text > last, wrong(f"`{name}` is after {last}, a century ahead", beside))
+        )
+    if column.type != "string":
+        readable = _is_decimal(_number(text)) | sf.isnan(value) if column.type == "float" else sf.lit(True)
+        case = case.when(value.isNull() | ~readable, wrong(f"`{name}` is not {_article(column.type)}", beside))
+    if column.type == "float":
+        case = case.when(sf.isnan(value), wrong(f"`{name}` is NaN"))
+    outside = wrong(f"`{name}` is {_not_allowed(column)}", beside)
+    if column.valid is not None:
+        low, high = column.valid
+        case = case.when((value < low) | (value > high), outside)
+    elif column.values is not None:
+        case = case.when(~value.isin(*column.values), outside)
+    return case
+
+
+def _article(type_name: str) -> str:
+    return "an int" if type_name == "int" else f"a {type_name}"
+
+
+def _not_allowed(column: Column) -> str:
+    """E.g. `outside 0 to 150 years`, `not one of basic, plus`."""
+    if column.valid is not None:
+        return f"outside {column.allowed} {column.unit}".strip()
+    return f"not one of {some(column.values or ())}"
+
+
+def rejects(bad: DataFrame, contract: Contract, source: str) -> DataFrame:
+    """Bad rows as the table `rejects` keeps them; `raw` is the line or, as JSON, the delivered columns."""
+    delivered = sf.to_json(sf.struct(*(sf.col(quoted(name)) for name in contract.sources[source].columns)))
+    return reject_columns(bad, contract, source, sf.coalesce("_rescued", delivered))
+
+
+def reject_columns(bad: DataFrame, contract: Contract, source: str, raw: Expression) -> DataFrame:
+    """The columns of the table `rejects`, of rows with `_reason` and `_value` and their origin."""
+    return bad.select(
+        sf.lit(source).alias("source"),
+        sf.col(quoted(contract.key.column)).alias("key"),
+        sf.col("_source_file").alias("file"),
+        sf.col("_line").alias("line"),
+        sf.col("_reason").alias("reason"),
+        sf.nullif("_value", sf.lit("")).alias("value"),
+        raw.alias("raw"),
+        sf.col("_batch").alias("batch"),
+        sf.current_timestamp().alias("rejected_at"),
+    )

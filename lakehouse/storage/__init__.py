@@ -1,0 +1,1 @@
+"""Spark, Delta's tables and logs, and how rows are written into them."""

@@ -1,0 +1,143 @@
+"""Tables' columns, comments and constraints, all from the contract; creating a table is one commit."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from deltalake import DeltaTable
+
+from lakehouse.storage.layout import table_exists
+from lakeloop.contract import Column, Contract
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SPARK_TYPES = {"float": "double", "int": "bigint", "string": "string"}
+MONTH_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])$"
+# A version that an export names must stay readable; Delta forgets old versions after 30 days otherwise.
+KEEP_HISTORY = {"delta.logRetentionDuration": "interval 5200 weeks"}
+REPLACED = "lakeloop_being_replaced"
+
+
+def quoted(name: str) -> str:
+    """A column name, or a table's path after `delta.`, as SQL spells it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def literal(value: object) -> str:
+    """A Python value as SQL literal."""
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    return f"{value!r}D" if isinstance(value, float) else repr(value)
+
+
+def silver_columns(contract: Contract, source: str) -> str:
+    """Typed columns, none of them nullable, with the contract's descriptions; then where the row came from."""
+    typed = [column_sql(name, column) for name, column in contract.columns_of(source).items()]
+    return ", ".join(
+        [*typed, "_source_file string COMMENT 'file the newest values came from'", "_batch bigint NOT NULL"]
+    )
+
+
+def training_columns(contract: Contract) -> str:
+    """Key, event time, features, ground truth, class id and class name."""
+    feature_columns = contract.columns_of(contract.feature_source)
+    label = contract.label
+    classes = ", ".join(f"{i} {name}" for i, name in enumerate(label.class_names))
+    return ", ".join(
+        [
+            column_sql(contract.key.column, feature_columns[contract.key.column]),
+            column_sql(contract.event_time.column, feature_columns[contract.event_time.column]),
+            *(column_sql(name, feature) for name, feature in contract.features.items()),
+            column_sql(label.column, label.truth),
+            f"{quoted(label.name)} int NOT NULL COMMENT {literal(f'{label.description}: {classes}')}",
+            f"{quoted(label.name_column)} string NOT NULL COMMENT {literal('class name of ' + label.name)}",
+        ]
+    )
+
+
+def column_sql(name: str, column: Column) -> str:
+    """One column with type, NOT NULL and the comment that makes the tables the data catalogue."""
+    return f"{quoted(name)} {SPARK_TYPES[column.type]} NOT NULL COMMENT {literal(comment(column))}"
+
+
+def comment(column: Column) -> str:
+    """Description, unit and allowed values in one line."""
+    unit = f" in {column.unit}" if column.unit else ""
+    allowed = f" ({column.allowed})" if has_limits(column) else ""
+    return f"{column.description}{unit}{allowed}"
+
+
+def has_limits(column: Column) -> bool:
+    """Whether the contract states the column's allowed values; key and event time have none."""
+    return column.valid is not None or column.values is not None
+
+
+def constraints(contract: Contract, columns: Mapping[str, Column]) -> dict[str, str]:
+    """CHECK constraints by name, e.g. `age_valid` -> `` `age` >= 0 AND `age` <= 150``."""
+    checks = {}
+    for name, column in columns.items():
+        if name == contract.event_time.column:
+            checks[f"{name}_is_month"] = f"{quoted(name)} RLIKE '{MONTH_PATTERN}'"
+        elif name == contract.key.column:
+            checks[f"{name}_not_empty"] = f"{quoted(name)} != ''"
+        elif has_limits(column):
+            checks[f"{name}_valid"] = allowed_sql(name, column)
+    return checks
+
+
+def allowed_sql(name: str, column: Column) -> str:
+    """The contract's allowed values as an SQL condition."""
+    if column.valid is not None:
+        low, high = column.valid
+        return f"{quoted(name)} >= {literal(low)} AND {quoted(name)} <= {literal(high)}"
+    return f"{quoted(name)} IN ({', '.join(literal(v) for v in column.values or ())})"
+
+
+def create_table(
+    spark: "SparkSession",
+    path: str,
+    columns: str,
+    *,
+    comment: str = "",
+    checks: Mapping[str, str] | None = None,
+    partition: str = "",
+    statistics: Sequence[str] = (),
+    replace: bool = False,
+) -> None:
+    """Create the Delta table with everything it needs in one commit; nothing where it exists.
+
+    `statistics` names the columns whose lowest and highest value Delta keeps for each file; none: of all.
+    `replace`: an existing table becomes this one, empty; its earlier versions stay readable.
+    """
+    exists = table_exists(path)
+    if exists and not replace:
+        return
+    properties = dict(KEEP_HISTORY)
+    properties |= {f"delta.constraints.{name}": check for name, check in (checks or {}).items()}
+    if statistics:
+        properties["delta.dataSkippingStatsColumns"] = ",".join(map(quoted, statistics))
+    listed = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in properties.items())
+    partitioned = f"PARTITIONED BY ({quoted(partition)})" if partition else ""
+    body = f"({columns}) USING DELTA {partitioned} COMMENT {literal(comment)} TBLPROPERTIES ({listed})"
+    if exists:
+        _replace(spark, path, body)
+    else:
+        spark.sql(f"CREATE TABLE IF NOT EXISTS delta.{quoted(path)} {body}")
+
+
+def add_columns(spark: "SparkSession", path: str, columns: Sequence[str]) -> None:
+    """Add columns, each as `create_table` takes them, that the table at `path` does not have yet."""
+    known = {field.name for field in DeltaTable(path).schema().fields}
+    missing = [column for column in columns if column.split()[0].strip("`") not in known]
+    if missing:
+        spark.sql(f"ALTER TABLE delta.{quoted(path)} ADD COLUMNS ({', '.join(missing)})")
+
+
+def _replace(spark: "SparkSession", path: str, body: str) -> None:
+    """Delta replaces a table only under a name, so it gets one in the session's own catalog for the moment."""
+    spark.sql(f"CREATE TABLE {REPLACED} USING DELTA LOCATION {literal(path)}")
+    try:
+        spark.sql(f"CREATE OR REPLACE TABLE {REPLACED} {body} LOCATION {literal(path)}")
+    finally:
+        spark.sql(f"DROP TABLE {REPLACED}")

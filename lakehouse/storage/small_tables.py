@@ -1,0 +1,137 @@
+"""Tables of a few rows, written by delta-rs: no Spark is started for them, and Spark reads them as its own.
+
+Not for tables with CHECK constraints of more than comparisons: delta-rs knows no `RLIKE` and refuses to write those.
+Who writes holds the home's `tables.lock`, as for every table of the lake.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltalake
+from deltalake.schema import ArrayType, PrimitiveType, StructType
+
+from lakehouse.storage.schema import KEEP_HISTORY, quoted
+from lakeloop.lake_tables import lake_table_path, open_lake_table
+from lakeloop.settings import Settings
+
+Row = Mapping[str, Any]
+ColumnType = str | PrimitiveType | ArrayType | StructType
+"""A primitive type in Delta's words (string, long, integer, double, boolean, timestamp), or a nested one."""
+
+
+@dataclass(frozen=True)
+class SmallTable:
+    """A table's name, e.g. `gold/decisions`, its columns, and those of them that tell one row from another.
+
+    Columns that tables of older releases lack are added to them, so they must be nullable.
+    """
+
+    name: str
+    columns: tuple[Field, ...]
+    key: tuple[str, ...]
+    comment: str = ""
+
+    @property
+    def schema(self) -> Schema:
+        """The columns as Delta knows them."""
+        return Schema(list(self.columns))
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Rows that a write inserted, changed and removed; none of them: no version was made."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+def column(name: str, type_: ColumnType, comment: str = "", nullable: bool = False) -> Field:
+    """One column with the comment that makes the tables the data catalogue."""
+    delta_type = PrimitiveType(type_) if isinstance(type_, str) else type_
+    return Field(name, delta_type, nullable=nullable, metadata={"comment": comment} if comment else None)
+
+
+def rows_within(**columns: ColumnType) -> ArrayType:
+    """The type of a column that holds rows of its own, with these columns."""
+    return ArrayType(StructType([column(name, type_, nullable=True) for name, type_ in columns.items()]))
+
+
+def merge_rows(
+    settings: Settings,
+    table: SmallTable,
+    rows: Sequence[Row],
+    *,
+    keep_old: bool = False,
+    replacing: str = "",
+    note: Row | None = None,
+) -> RowCounts:
+    """Insert rows and change those of the same key; rows that are there already as they are change nothing.
+
+    Makes the table where there is none. `keep_old`: a row of a key that is there stays as it is. `replacing`: of the
+    rows that keep this condition (SQL over the table's columns) those not among `rows` are removed. `note`: what the
+    commit says of where its rows came from.
+    """
+    found = _opened(settings, table)
+    source = _as_arrow(rows, found)
+    same = " AND ".join(f"target.{quoted(name)} = new.{quoted(name)}" for name in table.key)
+    merge = found.merge(
+        source, same, source_alias="new", target_alias="target", commit_properties=_commit_properties(note)
+    )
+    if not keep_old:
+        others = [name for name in source.column_names if name not in table.key]
+        differs = [f"(target.{quoted(name)} IS DISTINCT FROM new.{quoted(name)})" for name in others]
+        merge = merge.when_matched_update_all(predicate=" OR ".join(differs))
+    merge = merge.when_not_matched_insert_all()
+    if replacing:
+        merge = merge.when_not_matched_by_source_delete(replacing)
+    done = merge.execute()
+    return RowCounts(*(done[f"num_target_rows_{what}"] for what in ("inserted", "updated", "deleted")))
+
+
+def replace_rows(settings: Settings, table: SmallTable, rows: Sequence[Row], *, note: Row | None = None) -> None:
+    """Make these all the rows of a table, and its columns those of `table`; earlier versions stay readable."""
+    made = _opened(settings, table)
+    write_deltalake(
+        made,
+        pa.Table.from_pylist(list(rows), schema=pa.schema(table.schema)),
+        mode="overwrite",
+        schema_mode="overwrite",
+        commit_properties=_commit_properties(note),
+    )
+
+
+def among(name: str, values: Collection[str]) -> str:
+    """A condition for `replacing`: the column has one of these values."""
+    texts = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))
+    return f"target.{quoted(name)} IN ({texts})" if values else "false"
+
+
+def _opened(settings: Settings, table: SmallTable) -> DeltaTable:
+    """The table, made if there is none, with every column it should have."""
+    found = open_lake_table(settings, table.name)
+    if found is None:
+        path = lake_table_path(settings, table.name)
+        return DeltaTable.create(
+            path, table.schema, mode="ignore", description=table.comment or None, configuration=dict(KEEP_HISTORY)
+        )
+    known = {field.name for field in found.schema().fields}
+    missing = [field for field in table.columns if field.name not in known]
+    if missing:
+        found.alter.add_columns(missing)
+    return found
+
+
+def _as_arrow(rows: Sequence[Row], table: DeltaTable) -> pa.Table:
+    """Rows in the types the table has, which an older release may have made."""
+    return pa.Table.from_pylist(list(rows), schema=pa.schema(table.schema()))
+
+
+def _commit_properties(note: Row | None) -> CommitProperties | None:
+    """The note goes where Spark writes one, too."""
+    if note is None:
+        return None
+    return CommitProperties(custom_metadata={"userMetadata": json.dumps(note, sort_keys=True)})

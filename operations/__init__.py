@@ -1,0 +1,1 @@
+"""What crosses lakehouse, pipeline, serving and monitoring: one module or folder for each thing that is done."""

@@ -1,0 +1,1 @@
+"""What changed between two months, told in figures and words."""

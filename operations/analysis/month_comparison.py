@@ -1,0 +1,103 @@
+"""Gathers what the analysis of a month needs, and compares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.champion import champion_facts
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from lakeloop.fallback import why_not_ask
+from lakeloop.settings import Settings
+from monitoring.analysis.comparison import Comparison, compare
+from monitoring.drift import judge
+from monitoring.reference import Reference, likeliest, load_reference
+from monitoring.sampling import seeded_sample
+from monitoring.verdict import Verdict, Window
+from operations.analysis.rows import MonthRows, labelled_rows_of, month_rows, with_truth
+from operations.evaluation import exported_rows, whose_truth
+from operations.scoring import probabilities_of
+from tfx_pipeline.evaluation.validate import model_folder
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A month beside what a model was made from: the comparison, and the rows it rests on.
+
+    `reference`: the model's own rows. `labelled`: the month's with their truth, perhaps none. `oracle`: rows and truth
+    are the generator's. `truth_note`: what is to be said about the truth, '' where nothing is.
+    """
+
+    comparison: Comparison
+    reference: pd.DataFrame
+    rows: MonthRows
+    labelled: pd.DataFrame
+    oracle: bool
+    truth_note: str
+
+
+def analyse(settings: Settings, contract: Contract, month: int, version: str = "", oracle: bool = False) -> Analysis:
+    """Compare a month with the reference of a pushed model, by default the serving one.
+
+    Raises:
+        NotFound: no such version, its export is gone, or the month has no rows; the text says which months have.
+        WrongUse: `oracle` without a generator.
+    """
+    facts = champion_facts(settings, version)
+    reference = load_reference(settings, contract, facts.version, ask=_ask_pushed_model)
+    if not isinstance(reference, Reference):
+        raise NotFound(reference.reason)
+    known = with_truth(settings, contract, exported_rows(contract, facts.manifest_path(settings)))
+    rows = month_rows(settings, contract, month, oracle)
+    labelled = labelled_rows_of(settings, contract, month, oracle)
+    found = compare(
+        contract, facts.version, month, known, rows.by_month, _verdicts(contract, reference, rows.by_month), labelled,
+        _predictions(settings, contract, reference, rows.by_month[month]),
+    )  # fmt: skip
+    return Analysis(found, known, rows, labelled, oracle, _truth_note(settings, found, known, oracle))
+
+
+def _truth_note(settings: Settings, found: Comparison, reference: pd.DataFrame, oracle: bool) -> str:
+    contract = found.contract
+    told = []
+    if contract.month_name(found.month) in set(reference[contract.event_time.column]):
+        told.append(
+            f"Model {found.model_version} was made from rows of month {found.month} too: in part they are compared "
+            "with themselves."
+        )
+    if found.labelled_rows:
+        told.append(whose_truth(settings, contract, found.month, oracle, found.labelled_rows))
+    return " ".join(told)
+
+
+def _verdicts(contract: Contract, reference: Reference, by_month: Mapping[int, pd.DataFrame]) -> dict[int, Verdict]:
+    names = list(contract.features)
+    return {
+        number: judge(
+            reference, rows[names], contract, Window(kind="month", rows=len(rows), month=contract.month_name(number))
+        )
+        for number, rows in by_month.items()
+    }
+
+
+def _predictions(
+    settings: Settings, contract: Contract, reference: Reference, rows: pd.DataFrame
+) -> tuple[pd.Series, pd.Series] | None:
+    """The model's answers on its reference and on the month's rows it may be asked about; None where one is unknown."""
+    if reference.predictions is None:
+        return None
+    sample = seeded_sample(rows[list(contract.features)].dropna())
+    allowed = [
+        not why_not_ask(contract, {str(key): value for key, value in row.items()}) for row in sample.to_dict("records")
+    ]
+    if not any(allowed):
+        return None
+    given = likeliest(contract, _ask_pushed_model(settings, contract, reference.model_version, sample[allowed]))
+    return reference.predictions, pd.Series(given, dtype=object).dropna()
+
+
+def _ask_pushed_model(settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:
+    """The pushed model in this process: no server need run."""
+    return probabilities_of(contract, model_folder(settings, version), features)

@@ -1,0 +1,87 @@
+"""The rows an analysis looks at: months as they were delivered or asked, or from the generator; and their truth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from lakeloop.lake_tables import read_lake_table
+from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month
+from monitoring.sampling import seeded_sample
+from operations.evaluation import generated_rows
+
+
+@dataclass(frozen=True)
+class MonthRows:
+    """Features by month number, oldest first, at most 100,000 rows a month; `source` says in words where from."""
+
+    by_month: Mapping[int, pd.DataFrame]
+    source: str
+
+
+def month_rows(settings: Settings, contract: Contract, month: int, oracle: bool) -> MonthRows:
+    """The features of every month there is, with `oracle` of every month up to the judged or the last served one.
+
+    Raises:
+        NotFound: the judged month has no rows; the text names the months that have.
+        WrongUse: `oracle` without a generator.
+    """
+    there = _tables_of_months(settings, contract)
+    if oracle:
+        last = max([month, *there])
+        drawn = {number: sample_month(contract, settings, number) for number in range(last + 1)}
+        return MonthRows(drawn, "the generator")
+    if month not in there:
+        known = ", ".join(map(str, sorted(there))) or "none yet"
+        raise NotFound(
+            f"month {month} ({contract.month_name(month)}) has no delivered or asked rows in the lake. Months that "
+            f"have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them in; --oracle takes the "
+            "generator's"
+        )
+    found = {number: _read_month(settings, contract, table, number) for number, table in sorted(there.items())}
+    kinds = ["delivered files"] if "silver/predictions" not in there.values() else ["the answered requests"]
+    if len(set(there.values())) > 1:
+        kinds = ["delivered files", "answered requests"]
+    return MonthRows(found, " and ".join(kinds))
+
+
+def labelled_rows_of(settings: Settings, contract: Contract, month: int, oracle: bool) -> pd.DataFrame:
+    """The month's rows whose truth is known: features, truth, class id; empty where none is."""
+    if oracle:
+        return generated_rows(settings, contract, month)
+    month_is = (contract.event_time.column, "=", contract.month_name(month))
+    names = [*contract.features, contract.label.column, contract.label.name]
+    rows = read_lake_table(settings, "gold/training", names, [month_is])
+    return pd.DataFrame(columns=names) if rows is None else rows
+
+
+def with_truth(settings: Settings, contract: Contract, exported: pd.DataFrame) -> pd.DataFrame:
+    """Exported rows, which carry the class alone, with the ground truth itself where gold has it for all of them."""
+    key, truth = contract.key.column, contract.label.column
+    months = sorted(exported[contract.event_time.column].unique())
+    span = [(contract.event_time.column, ">=", months[0]), (contract.event_time.column, "<=", months[-1])]
+    known = read_lake_table(settings, "gold/training", [key, truth], span)
+    if known is None:
+        return exported
+    joined = exported.merge(known.drop_duplicates(key), on=key, how="left")
+    return exported if joined[truth].isna().any() else joined
+
+
+def _tables_of_months(settings: Settings, contract: Contract) -> dict[int, str]:
+    """Month number -> the silver table that has its features; delivered ones win over asked ones."""
+    column = contract.event_time.column
+    found: dict[int, str] = {}
+    for table in ("silver/predictions", f"silver/{contract.feature_source}"):
+        rows = read_lake_table(settings, table, [column])
+        if rows is not None:
+            found |= {contract.month_number(name): table for name in rows[column].unique()}
+    return {number: table for number, table in found.items() if number >= 0}
+
+
+def _read_month(settings: Settings, contract: Contract, table: str, month: int) -> pd.DataFrame:
+    month_is = (contract.event_time.column, "=", contract.month_name(month))
+    rows = read_lake_table(settings, table, list(contract.features), [month_is])
+    return pd.DataFrame(columns=list(contract.features)) if rows is None else seeded_sample(rows)

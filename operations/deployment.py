@@ -1,0 +1,285 @@
+"""Looks after a pushed version until it is trusted: available, asked, watched in production, or taken back."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from lakehouse.storage.layout import write_json
+from lakeloop.champion import pushed_versions
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.gateway_metrics import GatewayCounts, read_counts
+from lakeloop.settings import Settings
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS, SWITCH_SECONDS = 120.0, 10.0
+WATCH_SECONDS, WATCH_ANSWERS = 30.0, 200
+MOST_ERRORS = 0.01
+"""Share of the watched answers that the rules may give because the model failed."""
+FEWEST_FOR_P99 = 100
+"""Of fewer answers, the slowest one alone would be the 99th percentile."""
+ROLLED_BACK = ".rolled-back"
+_LOOK_SECONDS, _ASK_SECONDS = 0.25, 10.0
+_POSITIONS = (0.5, 0.25, 0.75)
+Say = Callable[[str], None]
+
+
+class RolledBack(LakeloopError):
+    """The version failed and was taken back; the text says why and what serves now."""
+
+
+class ModelFails(Exception):
+    """The version does not answer as it should; the text says how."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the gateway counted while it was watched; `p99_ms` is None where too few were answered to tell."""
+
+    seconds: float
+    answers: int
+    model_errors: int
+    p99_ms: float | None
+
+
+def version_to_deploy(settings: Settings, version: str = "") -> str:
+    """That version, or the newest pushed one.
+
+    Raises:
+        NotFound: it was not pushed.
+    """
+    known = pushed_versions(settings.folder("models"))
+    if not known:
+        raise NotFound(f"no model of {settings.use_case} was pushed yet; `lakeloop train` pushes one")
+    if version and version not in known:
+        raise NotFound(f"there is no pushed version {version} of {settings.use_case}; pushed: {', '.join(known)}")
+    return version or known[-1]
+
+
+def wait_until_available(settings: Settings, version: str, seconds: float = WAIT_SECONDS) -> None:
+    """Wait until the model server says that the version is AVAILABLE.
+
+    Raises:
+        LakeloopError: the server is away, cannot load the version, or takes too long; what served before goes on.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        state, problem = _state(settings, version)
+        if state == "AVAILABLE":
+            return
+        if state == "END" and problem:
+            raise LakeloopError(
+                f"the model server cannot load version {version}: {problem}; what served before goes on"
+            )
+        if time.monotonic() > deadline:
+            raise LakeloopError(
+                f"version {version} of {settings.use_case} is not available after {seconds:g} s "
+                f"({problem or state or 'the server does not know it'}); is the model server at "
+                f"{settings.model_server} running on these models? What served before goes on"
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def probe_rows(contract: Contract) -> list[dict[str, Any]]:
+    """Rows made from the contract alone, inside what the model may be asked: the middle of each range and beside it."""
+    ranges = contract.fallback.ranges if contract.fallback else {}
+    rows = []
+    for number, position in enumerate(_POSITIONS):
+        row: dict[str, Any] = {}
+        for name, feature in contract.features.items():
+            if feature.values is not None:
+                row[name] = feature.values[number % len(feature.values)]
+                continue
+            low, high = (ranges[name].at_least, ranges[name].below) if name in ranges else feature.valid or (0.0, 1.0)
+            value = low + position * (high - low)
+            row[name] = int(value) if feature.type == "int" else value
+        rows.append(row)
+    return rows
+
+
+def ask(settings: Settings, contract: Contract, version: str) -> None:
+    """Ask the version itself, over REST, as the gateway does. Raises ModelFails."""
+    rows = probe_rows(contract)
+    address = f"{settings.model_server}/v1/models/{contract.use_case}/versions/{version}:predict"
+    inputs = {name: [row[name] for row in rows] for name in contract.features}
+    try:
+        answer = httpx.post(address, json={"inputs": inputs}, timeout=_ASK_SECONDS, trust_env=False)
+        content = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise ModelFails(f"it gave no answer ({type(error).__name__}: {error})") from error
+    if answer.status_code != httpx.codes.OK:
+        told = " ".join(str(content.get("error", content)).split())
+        raise ModelFails(f"it answered {answer.status_code}: {told[:300]}")
+    probabilities = (content.get("outputs") or {}).get("probabilities")
+    if not _are_probabilities(probabilities, len(rows), len(contract.label.class_names)):
+        raise ModelFails(f"its answer is not `probabilities` of each class for each row: {str(content)[:300]}")
+
+
+def watch(
+    settings: Settings,
+    contract: Contract,
+    version: str,
+    seconds: float = WATCH_SECONDS,
+    answers: int = WATCH_ANSWERS,
+) -> Watched | None:
+    """Watch what the gateway answers until enough was answered or time is up; None where no gateway runs.
+
+    Ends early when so many of `answers` failed that the rest cannot make it good. Raises ModelFails.
+    """
+    first = _counts_of(settings, contract, version)
+    if first is None:
+        return None
+    began = time.monotonic()
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        now = read_counts(settings, contract)
+        elapsed = time.monotonic() - began
+        if now is not None:
+            seen = _watched(now.since(first), elapsed)
+            if seen.model_errors > MOST_ERRORS * max(answers, seen.answers) or seen.answers >= answers:
+                break
+        if elapsed >= seconds:
+            if now is None:
+                return None
+            break
+    _judge(seen, contract)
+    return seen
+
+
+def deploy(
+    settings: Settings,
+    contract: Contract,
+    version: str,
+    seconds: float = WATCH_SECONDS,
+    answers: int = WATCH_ANSWERS,
+    say: Say = lambda line: None,
+) -> Watched | None:
+    """Ask and watch an available version; what was watched, or None where no gateway runs.
+
+    Raises:
+        RolledBack: it failed, and its folder was moved aside.
+    """
+    try:
+        ask(settings, contract, version)
+        say(f"version {version} answers {len(_POSITIONS)} rows made from the contract")
+        seen = watch(settings, contract, version, seconds, answers)
+    except ModelFails as failure:
+        state, problem = _state(settings, version)
+        if state != "AVAILABLE":
+            raise LakeloopError(
+                f"the model server went away while version {version} was looked after ({problem or state}); nothing "
+                "was taken back, for that says nothing of the model: start the server and deploy again"
+            ) from failure
+        before = roll_back(settings, version, str(failure))
+        now = f"version {before} serves again" if before else "no model is left: the rules answer"
+        raise RolledBack(f"version {version} was taken back: {failure}; {now}") from failure
+    return seen
+
+
+def _counts_of(settings: Settings, contract: Contract, version: str) -> GatewayCounts | None:
+    """The gateway's counts as soon as it asks the version; it looks for a new one each second."""
+    deadline = time.monotonic() + SWITCH_SECONDS
+    while True:
+        counts = read_counts(settings, contract)
+        if counts is None or counts.version == version or time.monotonic() > deadline:
+            return counts
+        time.sleep(_LOOK_SECONDS)
+
+
+def roll_back(settings: Settings, version: str, why: str) -> str:
+    """Move the version's folder aside, so that no server and no reader counts it; the version before, or ''.
+
+    A rename is one step for every server that watches the folder, TensorFlow Serving too, and it outlives restarts.
+    """
+    folder = settings.folder("models") / version
+    aside = _free_name(folder.with_name(version + ROLLED_BACK))
+    folder.rename(aside)
+    note = {"version": version, "why": why, "at": datetime.now(UTC).isoformat(), "by": settings.airflow_run_id}
+    write_json(aside / "rolled-back.json", note)
+    _note_in_metadata(settings, version, why)
+    log.warning("event=rolled_back use_case=%s version=%s why=%r", settings.use_case, version, why)
+    left = pushed_versions(settings.folder("models"))
+    if not left:
+        return ""
+    try:
+        wait_until_available(settings, left[-1], WATCH_SECONDS)
+    except LakeloopError:
+        log.exception("event=previous_version_not_available version=%s", left[-1])
+    return left[-1]
+
+
+def _note_in_metadata(settings: Settings, version: str, why: str) -> None:
+    """ML Metadata is told too, so that the next run compares with what serves; the rollback does not hang on it."""
+    from tfx_pipeline.metadata.rollback import note_rollback
+
+    try:
+        note_rollback(settings, version, why)
+    except Exception:  # whatever is wrong there, clients are answered by the version before
+        log.exception("event=rollback_not_noted version=%s", version)
+
+
+def _free_name(path: Path) -> Path:
+    """The path, or with a number behind it if it is taken: a version can be put back and fail again."""
+    return path if not path.exists() else next(p for p in _numbered(path) if not p.exists())
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    number = 1
+    while True:
+        number += 1
+        yield path.with_name(f"{path.name}-{number}")
+
+
+def _state(settings: Settings, version: str) -> tuple[str, str]:
+    """The version's state in the server's words, and what is wrong."""
+    try:
+        address = f"{settings.model_server}/v1/models/{settings.use_case}/versions/{version}"
+        answer = httpx.get(address, timeout=_ASK_SECONDS, trust_env=False)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return "", ""
+        (state,) = answer.json()["model_version_status"]
+        told = state.get("status", {})
+        return str(state["state"]), "" if told.get("error_code", "OK") == "OK" else str(told.get("error_message", ""))
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return "", f"{type(error).__name__}: {error}"
+
+
+def _are_probabilities(found: Any, rows: int, classes: int) -> bool:
+    return (
+        isinstance(found, list)
+        and len(found) == rows
+        and all(isinstance(row, list) and len(row) == classes for row in found)
+        and all(isinstance(value, float | int) and math.isfinite(value) for row in found for value in row)
+    )
+
+
+def _watched(counts: GatewayCounts, seconds: float) -> Watched:
+    p99 = counts.quantile_ms(0.99) if counts.answers >= FEWEST_FOR_P99 else None
+    return Watched(round(seconds, 1), counts.answers, counts.model_errors, p99)
+
+
+def _judge(seen: Watched, contract: Contract) -> None:
+    if seen.model_errors > MOST_ERRORS * seen.answers:
+        raise ModelFails(
+            f"{seen.model_errors} of {seen.answers} answers came from the rules because it failed "
+            f"(at most {MOST_ERRORS:.0%} may)"
+        )
+    budget = contract.requests.budget_ms if contract.requests else None
+    if budget is not None and seen.p99_ms is not None and seen.p99_ms > budget:
+        raise ModelFails(
+            f"the 99th percentile of the time to answer was {seen.p99_ms:.0f} ms over {seen.answers} answers; "
+            f"the contract allows {budget} ms"
+        )
+
+
+def as_result(version: str, seen: Watched | None) -> Mapping[str, Any]:
+    """What a command gives its caller."""
+    return {"version": version, "watched": None if seen is None else asdict(seen)}

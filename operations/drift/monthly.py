@@ -1,0 +1,269 @@
+"""Judges the answered requests in silver/predictions by event time and keeps what was found in gold/drift.
+
+Each window is judged against the rows of the model that answered it. Requests that rules answered without asking a
+model belong to the model that answered most of their month; in a month without any, to the one that serves now.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from lakehouse.gold.drift import read_drift, write_drift
+from lakeloop.champion import serving_version
+from lakeloop.contract import Contract
+from lakeloop.drift_row import DATASET, DriftRow, WindowKind
+from lakeloop.errors import NotFound
+from lakeloop.lake_tables import dataset_of, open_lake_table
+from lakeloop.settings import Settings
+from monitoring.answered_rows import PREDICTIONS, VERSION, columns_of, rows_of_version
+from monitoring.drift import judge
+from monitoring.episodes import Episode, episodes
+from monitoring.reference import NoReference, NotAnswered, Reference, load_reference, through_model_server
+from monitoring.verdict import Verdict
+from monitoring.windows import Cut, tumbling, window_of
+from operations.drift.rows import rows_of, verdicts_of
+
+log = logging.getLogger(__name__)
+MOST_ROWS = 1_000_000
+"""Rows taken out of the lake at once; a month with more is sampled there."""
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """All windows asked for, in event order, and how many of them were judged now; the others were known already."""
+
+    verdicts: tuple[Verdict, ...]
+    episodes: tuple[Episode, ...]
+    judged: int
+
+
+@dataclass(frozen=True)
+class MonthShare:
+    """The requests of one month that are judged against one version; `unasked` are those that rules answered alone."""
+
+    month: str
+    version: str
+    rows: int
+    unasked: int
+    last_batch: int
+
+
+def judge_predictions(
+    contract: Contract,
+    settings: Settings,
+    months: tuple[int, int] | None = None,
+    kind: WindowKind = "month",
+    model: str = "",
+    on_month: Callable[[str], None] = lambda month: None,
+) -> DriftReport:
+    """Judge the windows that are new or changed, write them into gold/drift, and give all of them.
+
+    `kind` month: one window a month; tumbling: windows of the contract's size within each month. With `model` all
+    requests are judged against that version whoever answered them, and nothing is written.
+
+    Raises:
+        NotFound: no request was answered (in these months) yet; the text says what to do.
+    """
+    asked = _predictions(contract, settings, months)
+    shares = _shares(asked, contract, settings, model)
+    if not shares:
+        raise NotFound(nothing_answered(contract, months))
+    references: dict[str, Reference | NoReference] = {}
+    for version in dict.fromkeys(share.version for share in shares):
+        references[version] = _reference(settings, contract, version)
+    basis = {share: _basis(share, references[share.version], contract, kind) for share in shares}
+    known = [] if model else read_drift(settings, kind)
+    stale = _stale_months(basis, known)
+    fresh: list[DriftRow] = []
+    for group in _groups([share for share in shares if share.month in stale]):
+        frame = _read(asked, contract, group)
+        for share in group:
+            on_month(share.month)
+            for window, rows in _cut(_rows_of(frame, contract, share, model), contract, kind, share):
+                verdict = judge(references[share.version], rows, contract, window)
+                fresh += rows_of(verdict, contract, basis[share])
+    if not model:
+        write_drift(contract, settings, fresh, kind, stale)
+    wanted = {share.month for share in shares}
+    kept = [row for row in known if row.month in wanted - stale]
+    verdicts = verdicts_of([*kept, *fresh], contract)
+    judged = sum(row.column_kind == DATASET for row in fresh)
+    log.info("event=drift_judged kind=%s windows=%d of=%d", kind, judged, len(verdicts))
+    closing = contract.monitoring.episode_closes_after
+    return DriftReport(tuple(verdicts), tuple(episodes(verdicts, closing)), judged)
+
+
+def _predictions(contract: Contract, settings: Settings, months: tuple[int, int] | None) -> ds.Dataset:
+    found = open_lake_table(settings, PREDICTIONS)
+    if found is None:
+        raise NotFound(nothing_answered(contract, months))
+    asked = dataset_of(found)
+    if months is not None:
+        month = ds.field(contract.event_time.column)
+        first, last = (contract.month_name(number) for number in months)
+        asked = asked.filter((month >= first) & (month <= last))
+    return asked
+
+
+def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) -> str:
+    """What is told where there is no request to judge, with what to do."""
+    first, last = months or (0, 0)
+    during = "" if months is None else f" in month {first}" if first == last else f" in months {first} to {last}"
+    return (
+        f"no request of use case {contract.use_case} was answered{during} yet: ask some through the gateway "
+        "(`lakeloop simulate --months 1-36`) and bring them in with `lakeloop lake stream`"
+    )
+
+
+def _shares(asked: ds.Dataset, contract: Contract, settings: Settings, model: str) -> list[MonthShare]:
+    """Who is judged against whom, month by month, from three columns of the table, a piece at a time."""
+    by = [contract.event_time.column, VERSION]
+    parts = [
+        pa.Table.from_batches([batch]).group_by(by).aggregate([([], "count_all"), ("_batch", "max")])
+        for batch in asked.to_batches(columns=[*by, "_batch"])
+    ]
+    if not parts:
+        return []
+    counted = pa.concat_tables(parts).group_by(by).aggregate([("count_all", "sum"), ("_batch_max", "max")])
+    columns = [counted[name].to_pylist() for name in (*by, "count_all_sum", "_batch_max_max")]
+    rows = sorted(zip(*columns, strict=True), key=lambda row: str(row[0]))
+    return [
+        share
+        for month, group in groupby(rows, key=lambda row: str(row[0]))
+        for share in _month_shares(month, [row[1:] for row in group], settings, model)
+    ]
+
+
+def _month_shares(
+    month: str, counted: Sequence[tuple[str | None, int, int]], settings: Settings, model: str
+) -> Iterator[MonthShare]:
+    """`counted`: (version or None, rows, last batch)."""
+    if model:
+        total = sum(rows for _, rows, _ in counted)
+        unasked = sum(rows for version, rows, _ in counted if version != model)
+        yield MonthShare(month, model, total, unasked, max(batch for *_, batch in counted))
+        return
+    by_version = {version: (rows, batch) for version, rows, batch in counted if version is not None}
+    alone = next(((rows, batch) for version, rows, batch in counted if version is None), (0, 0))
+    if not by_version:
+        by_version = {_serving(settings): (0, 0)}
+    most = max(by_version, key=lambda version: (by_version[version][0], version))
+    for version, (rows, batch) in sorted(by_version.items()):
+        unasked, unasked_batch = alone if version == most else (0, 0)
+        yield MonthShare(month, version, rows + unasked, unasked, max(batch, unasked_batch))
+
+
+def _serving(settings: Settings) -> str:
+    """The version that serves; '' where there is none, which then is the reason not to judge."""
+    try:
+        return serving_version(settings)
+    except NotFound:
+        return ""
+
+
+def _reference(settings: Settings, contract: Contract, version: str) -> Reference | NoReference:
+    if not version:
+        return NoReference("", "rules answered all requests and no model was pushed yet, so there is none to judge by")
+    return load_reference(settings, contract, version, ask_model)
+
+
+def ask_model(settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:
+    """The model server's answers; of a version it does not serve any more, those of the pushed model itself."""
+    try:
+        return through_model_server(settings, contract, version, features)
+    except NotAnswered as away:
+        log.info("event=asked_from_disk version=%s why=%r", version, str(away))
+    from operations.scoring import DTYPES, loaded_model
+
+    served = loaded_model(str(settings.folder("models").absolute() / version))
+    from tfx_pipeline.evaluation.prediction import predict_columns
+
+    columns = {name: features[name].to_numpy(DTYPES[f.type]) for name, f in contract.features.items()}
+    return predict_columns(served, columns)
+
+
+def _basis(share: MonthShare, reference: Reference | NoReference, contract: Contract, kind: WindowKind) -> str:
+    """A hash of all a month's verdicts depend on."""
+    if isinstance(reference, NoReference):
+        against: list[Any] = [reference.reason]
+    else:
+        against = [reference.manifest_sha256, reference.predictions is not None]
+    tests = {name: feature.drift.model_dump() for name, feature in contract.features.items()}
+    watched = contract.monitoring.model_dump()
+    text = json.dumps([kind, share.__dict__, against, tests, watched], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _stale_months(basis: dict[MonthShare, str], known: Sequence[DriftRow]) -> set[str]:
+    """Months whose windows were not judged yet, or from something else."""
+    there: dict[str, set[tuple[str, str]]] = {}
+    for row in known:
+        there.setdefault(row.month, set()).add((row.model_version, row.judged_from))
+    wanted: dict[str, set[tuple[str, str]]] = {}
+    for share, judged_from in basis.items():
+        wanted.setdefault(share.month, set()).add((share.version, judged_from))
+    return {month for month, now in wanted.items() if there.get(month) != now}
+
+
+def _groups(shares: Sequence[MonthShare]) -> Iterator[list[MonthShare]]:
+    """Whole months that are read together: as many as fit."""
+    group: list[MonthShare] = []
+    for _, month in groupby(shares, key=lambda share: share.month):
+        of_month = list(month)
+        if group and sum(share.rows for share in [*group, *of_month]) > MOST_ROWS:
+            yield group
+            group = []
+        group += of_month
+    if group:
+        yield group
+
+
+def _read(asked: ds.Dataset, contract: Contract, group: Sequence[MonthShare]) -> pd.DataFrame:
+    """The columns that windows are judged by: event time, features, probabilities, version."""
+    columns, rows = columns_of(contract), sum(share.rows for share in group)
+    wanted = ds.field(contract.event_time.column).isin(sorted({share.month for share in group}))
+    if rows <= MOST_ROWS:
+        frame: pd.DataFrame = asked.to_table(columns=columns, filter=wanted).to_pandas()
+        return frame
+    parts = [
+        batch.filter(_taken(batch["request_id"], 1000 * MOST_ROWS // rows))
+        for batch in asked.to_batches(columns=[*columns, "request_id"], filter=wanted)
+    ]
+    sampled: pd.DataFrame = pa.Table.from_batches(parts).select(columns).to_pandas()
+    return sampled
+
+
+def _taken(request_ids: pa.Array, in_a_thousand: int) -> pa.Array:
+    """The same requests each time, whatever else is there: by a hash of their ids."""
+    hashes = pd.util.hash_array(request_ids.to_numpy(zero_copy_only=False), categorize=False)
+    return pa.array(hashes % 1000 < in_a_thousand)
+
+
+def _rows_of(frame: pd.DataFrame, contract: Contract, share: MonthShare, model: str) -> pd.DataFrame:
+    """The share's rows, with the class its model thought likeliest; None where it was not asked."""
+    taken = frame[contract.event_time.column] == share.month
+    if not model:
+        mine = frame["model_version"] == share.version
+        taken &= mine | frame["model_version"].isna() if share.unasked else mine
+    return rows_of_version(frame[taken], contract, share.version)
+
+
+def _cut(rows: pd.DataFrame, contract: Contract, kind: WindowKind, share: MonthShare) -> Iterator[Cut]:
+    """The month as one window, or in windows of the contract's size; a rest too small for one joins the one before."""
+    if kind == "month":
+        yield window_of(rows, "month", share.month, share.rows), rows
+        return
+    cuts = [part for _, part in tumbling(rows, contract.monitoring.window)]
+    if len(cuts) > 1 and len(cuts[-1]) < contract.monitoring.fewest:
+        cuts[-2:] = [pd.concat(cuts[-2:])]
+    for part in cuts:
+        yield window_of(part, "tumbling", share.month), part

@@ -1,0 +1,179 @@
+"""The catalogue of a use case's columns, as plain values: contract, lake and ML Metadata put together.
+
+Nothing here starts Spark or imports TensorFlow: pages ask it, and must be there at once.
+"""
+
+import difflib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from lakeloop.clock import read_clock
+from lakeloop.contract import Column, Contract, Feature
+from lakeloop.errors import WrongUse
+from lakeloop.settings import Settings
+from operations.features.feature_sources import Arrival, Origin, Origins
+from operations.features.freshness import Freshness, freshness
+from operations.features.usage import Models, ModelUse, models_of
+
+Kind = Literal["feature", "key", "event time", "truth", "label"]
+TRAINING = "gold/training"
+
+
+@dataclass(frozen=True)
+class FeatureDescription:
+    """One column: what it means (contract), what came of it (lake), how fresh it is, and who uses it (ML Metadata).
+
+    `source` is the table its values are delivered into; `derived_from` is set for the label alone. `group` is the
+    field of a request it stands in. `gaps` say what is not known, and why.
+    """
+
+    name: str
+    kind: Kind
+    type: str
+    unit: str
+    meaning: str
+    allowed: str
+    role: str
+    group: str
+    drift_test: str
+    source: str
+    column: str
+    gold: str
+    derived_from: str = ""
+    origins: tuple[Origin, ...] = ()
+    freshness: Freshness | None = None
+    models: tuple[ModelUse, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int | None:
+        """Rows in silver over all origins; None where one of them is not counted."""
+        counts = [origin.rows for origin in self.origins]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def share_missing(self) -> float | None:
+        """Rows that came without a value, of all that came; None before any came, or where nobody counted."""
+        came = None if self.rows is None else self.rows + sum(origin.rejected for origin in self.origins)
+        return sum(origin.missing for origin in self.origins) / came if came else None
+
+    @property
+    def first(self) -> Arrival | None:
+        """The arrival of the lowest month."""
+        return min((o.first for o in self.origins if o.first), key=lambda a: (a.month, a.at), default=None)
+
+    @property
+    def last(self) -> Arrival | None:
+        """The arrival of the highest month."""
+        return max((o.last for o in self.origins if o.last), key=lambda a: (a.month, a.at), default=None)
+
+    @property
+    def used_by(self) -> tuple[ModelUse, ...]:
+        """The models that look at it."""
+        return tuple(model for model in self.models if not model.dropped)
+
+    @property
+    def serves(self) -> str:
+        """The serving version, if it looks at this column; else ''."""
+        return next((model.version for model in self.used_by if model.serves), "")
+
+
+def describe_features(
+    settings: Settings, contract: Contract, serving: str | None = None
+) -> tuple[FeatureDescription, ...]:
+    """Every feature of the contract, in its order.
+
+    `serving` is the version that serves, '' for none; by default the model server is asked, which may take its time.
+    """
+    return _described(settings, contract, tuple(contract.features), serving)
+
+
+def describe_column(settings: Settings, contract: Contract, name: str) -> FeatureDescription:
+    """One feature, or the key, the event time, the ground truth or the label.
+
+    Raises:
+        WrongUse: there is no such column; the text names those that are spelt like it.
+    """
+    known = known_names(contract)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise WrongUse(f"{contract.use_case} has no feature `{name}`; {hint}known: {', '.join(known)}")
+    return _described(settings, contract, (name,))[0]
+
+
+def known_names(contract: Contract) -> tuple[str, ...]:
+    """Features, then key, event time, ground truth and label."""
+    label = contract.label
+    return (*contract.features, contract.key.column, contract.event_time.column, label.column, label.name)
+
+
+def _described(
+    settings: Settings, contract: Contract, names: tuple[str, ...], serving: str | None = None
+) -> tuple[FeatureDescription, ...]:
+    origins, models = Origins(settings, contract), models_of(settings, serving)
+    clock, now = read_clock(settings), datetime.now(UTC)
+    return tuple(_describe(contract, name, origins, models, clock, now) for name in names)
+
+
+def _describe(
+    contract: Contract, name: str, origins: Origins, models: Models, clock: int, now: datetime
+) -> FeatureDescription:
+    label = contract.label
+    stored = label.column if name == label.name else name
+    source = next(source for source, spec in contract.sources.items() if stored in spec.columns)
+    if stored in (contract.key.column, contract.event_time.column):
+        source = contract.feature_source
+    column = contract.columns_of(source)[stored]
+    feature = column if isinstance(column, Feature) else None
+    came = origins.of(stored)
+    gaps = list(models.gaps)
+    if not any(origin.first for origin in came):
+        files = contract.sources[source].files.replace("{month}", "YYYY-MM")
+        gaps.append(f"nothing was delivered yet: no {files} was taken in; `lakeloop lake ingest` takes what has landed")
+    return FeatureDescription(
+        name=name,
+        kind=_kind(contract, name),
+        type="int" if name == label.name else column.type,
+        unit="" if name == label.name else column.unit,
+        meaning=label.description if name == label.name else column.description,
+        allowed=_allowed(contract, name, column),
+        role=feature.role if feature else "",
+        group=(feature.group or "") if feature else "",
+        drift_test=f"{feature.drift.test}, {feature.drift.threshold:g}" if feature else "",
+        source=f"silver/{source}",
+        column=stored,
+        gold=f"{TRAINING}.{name}",
+        derived_from=f"silver/{source}.{stored}" if name == label.name else "",
+        origins=came,
+        freshness=freshness(contract, source, came, clock, now),
+        models=_users(contract, name, models),
+        gaps=tuple(gaps),
+    )
+
+
+def _users(contract: Contract, name: str, models: Models) -> tuple[ModelUse, ...]:
+    """Key and event time are in every export, and no model looks at them; the truth is looked at as the label."""
+    if name in (contract.key.column, contract.event_time.column):
+        return ()
+    return models.using(contract.label.name if name == contract.label.column else name)
+
+
+def _kind(contract: Contract, name: str) -> Kind:
+    if name in contract.features:
+        return "feature"
+    others: dict[str, Kind] = {
+        contract.key.column: "key",
+        contract.event_time.column: "event time",
+        contract.label.column: "truth",
+    }
+    return others.get(name, "label")
+
+
+def _allowed(contract: Contract, name: str, column: Column) -> str:
+    if name == contract.label.name:
+        return "one of " + ", ".join(f"{i} {label}" for i, label in enumerate(contract.label.class_names))
+    if name == contract.event_time.column:
+        return "YYYY-MM"
+    return column.allowed if column.valid is not None or column.values is not None else "not empty"

@@ -1,0 +1,180 @@
+"""Where a column's values come from: delivered files or answered requests, from the tables' logs and the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.read.provenance import deliveries, table_statistics
+from lakeloop.contract import Contract
+from lakeloop.lake_tables import dataset_of, open_lake_table
+from lakeloop.settings import Settings
+
+PREDICTIONS, REJECTS = "silver/predictions", "silver/rejects"
+STREAM = "requests"
+"""The request log's name among the sources of rejects."""
+TAKEN = "taken"
+Way = Literal["files", "requests"]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One file with values: the event month it is about, and when the lake took it in.
+
+    For requests `file` is the request log's, and `at` when the gateway answered.
+    """
+
+    month: str
+    at: datetime
+    file: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One table a column's values come from. `first` and `last` arrival are those of the lowest and highest month.
+
+    `rows` is None where the table's log does not count them. `missing` and `refused` count rows that were rejected,
+    those without a value and all whose value broke the contract; `rejected` are the table's rejected rows, for
+    whatever reason. `newest_at` is when anything last came.
+    """
+
+    table: str
+    column: str
+    way: Way
+    rows: int | None
+    missing: int = 0
+    refused: int = 0
+    rejected: int = 0
+    first: Arrival | None = None
+    last: Arrival | None = None
+    newest_at: datetime | None = None
+
+    @property
+    def share_missing(self) -> float | None:
+        """Rows without a value among all that came; None where nothing came or nobody counted."""
+        came = None if self.rows is None else self.rows + self.rejected
+        return self.missing / came if came else None
+
+
+@dataclass(frozen=True)
+class _Came:
+    """What is known of a whole table: rows and arrivals."""
+
+    rows: int | None
+    first: Arrival | None
+    last: Arrival | None
+    newest_at: datetime | None
+
+
+class Origins:
+    """The lake as it is now, looked at once for all columns."""
+
+    def __init__(self, settings: Settings, contract: Contract) -> None:
+        self._settings, self._contract = settings, contract
+        self._came: dict[str, _Came] = {}
+        taken = [delivery for delivery in deliveries(settings) if delivery.state == TAKEN]
+        for source in contract.sources:
+            found = _delivered(settings, contract, source, [d for d in taken if d.source == source])
+            if found is not None:
+                self._came[source] = found
+        asked = _asked(settings, contract)
+        if asked is not None:
+            self._came[STREAM] = asked
+        self._reasons = _reject_reasons(settings)
+
+    def of(self, column: str) -> tuple[Origin, ...]:
+        """The tables of a column of the contract that are there, files first."""
+        names = [name for name, source in self._contract.sources.items() if column in source.columns]
+        origins = [self._origin(f"silver/{name}", name, column, "files") for name in names if name in self._came]
+        if STREAM in self._came and column in self._asked_columns:
+            origins.append(self._origin(PREDICTIONS, STREAM, column, "requests"))
+        return tuple(origins)
+
+    @property
+    def _asked_columns(self) -> tuple[str, ...]:
+        return (self._contract.key.column, self._contract.event_time.column, *self._contract.features)
+
+    def _origin(self, table: str, source: str, column: str, way: Way) -> Origin:
+        came, reasons = self._came[source], self._reasons.get(source, {})
+        return Origin(
+            table=table,
+            column=column,
+            way=way,
+            rows=came.rows,
+            missing=sum(count for reason, count in reasons.items() if f"`{column}` is missing" in reason),
+            refused=sum(count for reason, count in reasons.items() if f"`{column}` is " in reason),
+            rejected=sum(reasons.values()),
+            first=came.first,
+            last=came.last,
+            newest_at=came.newest_at,
+        )
+
+
+def _delivered(settings: Settings, contract: Contract, source: str, taken: list[DeliveryRecord]) -> _Came | None:
+    statistics = table_statistics(settings, f"silver/{source}", ())
+    if statistics is None and not taken:
+        return None
+    arrivals = [
+        Arrival(match["month"], _utc(delivery.ingested_at), delivery.file)
+        for delivery in taken
+        if (match := contract.sources[source].file_pattern.match(delivery.file))
+    ]
+    return _Came(
+        rows=0 if statistics is None else statistics.rows,
+        first=min(arrivals, key=lambda a: (a.month, a.at), default=None),
+        last=max(arrivals, key=lambda a: (a.month, a.at), default=None),
+        newest_at=max((a.at for a in arrivals), default=None),
+    )
+
+
+def _asked(settings: Settings, contract: Contract) -> _Came | None:
+    month = contract.event_time.column
+    statistics = table_statistics(settings, PREDICTIONS, (month, "_batch"))
+    if statistics is None:
+        return None
+    low, high = statistics.bounds[month]
+    if low is None or high is None:
+        return _Came(statistics.rows, None, None, None)
+    first, last = _asked_where(settings, month, low, newest=False), _asked_where(settings, month, high, newest=True)
+    # A late month need not have been asked about last: the newest batch has the newest answers.
+    newest = _asked_where(settings, "_batch", statistics.bounds["_batch"][1], newest=True)
+    return _Came(
+        statistics.rows,
+        None if first is None else Arrival(low, *first),
+        None if last is None else Arrival(high, *last),
+        max((at for at, _ in filter(None, (first, last, newest))), default=None),
+    )
+
+
+def _asked_where(settings: Settings, column: str, value: object, newest: bool) -> tuple[datetime, str] | None:
+    """When the first or the newest request with a value was answered, and its log file; only files that may hold the
+    value are opened."""
+    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
+
+    table = open_lake_table(settings, PREDICTIONS)
+    if table is None:
+        return None
+    rows = dataset_of(table).to_table(columns=["answered_at", "_source_file"], filter=ds.field(column) == value)
+    if not rows.num_rows:
+        return None
+    at = pc.min_max(rows["answered_at"]).as_py()["max" if newest else "min"]
+    place = pc.index(rows["answered_at"], at).as_py()
+    return _utc(at), rows["_source_file"][place].as_py()
+
+
+def _reject_reasons(settings: Settings) -> Mapping[str, Mapping[str, int]]:
+    """Source -> reason -> rows rejected for it."""
+    table = open_lake_table(settings, REJECTS)
+    if table is None:
+        return {}
+    rows = dataset_of(table).to_table(columns=["source", "reason"])
+    found: dict[str, dict[str, int]] = {}
+    for row in rows.group_by(["source", "reason"]).aggregate([([], "count_all")]).to_pylist():
+        found.setdefault(row["source"], {})[row["reason"] or ""] = row["count_all"]
+    return found
+
+
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -1,0 +1,118 @@
+"""Feature values as they were known at a point in time, as one table to write into a file."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from lakehouse.read.as_of import AS_OF, Points
+from lakehouse.read.provenance import TRAINING, rows_at, rows_with_keys
+from lakeloop.atomic_file import replacing
+from lakeloop.contract import Contract
+from lakeloop.errors import WrongUse
+from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ENDINGS = (".csv", ".parquet")
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class FeaturesRead:
+    """What was read: rows asked for, those with a label, those of which nothing was known, and some of their keys."""
+
+    rows: int
+    labelled: int
+    unknown: int
+    examples: tuple[str, ...] = ()
+
+
+def read_features(
+    settings: Settings,
+    contract: Contract,
+    points: Points,
+    spark_of: Callable[[Settings], "AbstractContextManager[SparkSession]"],
+) -> pa.Table:
+    """The rows of `lakehouse.read.point_in_time.features_as_of`; raises as that does."""
+    from lakehouse.read.point_in_time import check_delivered, features_as_of
+
+    check_delivered(contract, settings)  # features_as_of says so too, after a Spark has started
+    with spark_of(settings) as spark:
+        return features_as_of(spark, contract, settings, points).toArrow()
+
+
+def read_version(settings: Settings, contract: Contract, version: int, points: Points) -> pa.Table:
+    """The rows of gold/training at a version, all or those of some keys, once each; same columns, without Spark.
+
+    Raises:
+        NotFound: no such version.
+        VersionGone: it was vacuumed.
+    """
+    import pyarrow.compute as pc
+
+    from lakehouse.gold.training import training_column_names
+    from lakehouse.read.point_in_time import BOTH, KNOWN, NOTHING
+
+    key, columns = contract.key.column, list(training_column_names(contract))
+    others = [name for name in columns if name != key]
+    wanted = None if points.table is None else points.table.group_by(key).aggregate([])
+    if wanted is None:
+        found = rows_at(settings, TRAINING, version, columns)
+    else:
+        found = rows_with_keys(settings, TRAINING, version, key, wanted[key].combine_chunks(), columns)
+        found = wanted.join(found, key)
+    known = pc.if_else(pc.is_null(found[contract.label.name]), NOTHING, BOTH)
+    at = pa.array([f"{TRAINING}@{version}"] * found.num_rows, pa.string())
+    told = pa.table({key: found[key], AS_OF: at, KNOWN: known, **{name: found[name] for name in others}})
+    return told.sort_by(key)
+
+
+def write_features(rows: pa.Table, path: Path) -> None:
+    """Write CSV or Parquet, by the file's ending, whole or not at all.
+
+    Raises:
+        WrongUse: another ending, or a place that cannot be written.
+    """
+    check_ending(path)
+    try:
+        with replacing(path) as part:
+            if path.suffix == ".csv":
+                _write_csv(rows, part)
+            else:
+                parquet.write_table(rows, part)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        raise WrongUse(f"--out {path} is not a file that can be written; name a file") from None
+
+
+def _write_csv(rows: pa.Table, path: Path) -> None:
+    """Arrow quotes every name of a header; the platform's files have bare ones."""
+    with path.open("wb") as stream:
+        stream.write((",".join(rows.column_names) + "\n").encode())
+        csv.write_csv(rows, stream, csv.WriteOptions(include_header=False, quoting_style="needed"))
+
+
+def check_ending(path: Path) -> None:
+    """Raises WrongUse where a file's ending is none that can be written."""
+    if path.suffix not in ENDINGS:
+        raise WrongUse(f"--out {path} ends in {path.suffix or 'nothing'}; {' and '.join(ENDINGS)} can be written")
+
+
+def counted(rows: pa.Table, key: str) -> FeaturesRead:
+    """What a table of features holds."""
+    import pyarrow.compute as pc
+
+    from lakehouse.read.point_in_time import BOTH, KNOWN, NOTHING
+
+    unknown = rows.filter(pc.equal(rows[KNOWN], NOTHING))
+    examples = tuple(f"{row[key]} as of {_said(row[AS_OF])}" for row in unknown.slice(0, SHOWN).to_pylist())
+    return FeaturesRead(rows.num_rows, pc.sum(pc.equal(rows[KNOWN], BOTH)).as_py() or 0, unknown.num_rows, examples)
+
+
+def _said(point: object) -> str:
+    return point if isinstance(point, str) else f"{point:%Y-%m-%dT%H:%M:%SZ}"

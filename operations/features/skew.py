@@ -1,0 +1,208 @@
+"""Training-serving skew: do served values differ from what training saw of the same rows, by value or by type?"""
+
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError
+from lakeloop.settings import Settings
+from operations.features.corrected import corrected_since_served
+from operations.features.model_input import ModelCheck, check_models
+from operations.features.served import logged_types, served_rows
+from operations.features.training_serving_join import TRAINED, Joined, find_counterparts, trained_types
+
+FLOAT_PRECISION = float(np.finfo(np.float32).eps)
+"""The model's input is float32: what it cannot tell apart is the same."""
+EXAMPLES = 5
+FEWEST_FOR_SHAPE = 30
+Verdict = Literal["skew", "no skew", "not known"]
+
+
+class SkewFound(LakeloopError):
+    """Served values differ from what training saw of the same rows."""
+
+
+class SkewPart(BaseModel):
+    """Base of the report's parts: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Example(SkewPart):
+    """One row with another value on the two sides."""
+
+    request_id: str
+    key: str
+    served: float | int | str
+    trained: float | int | str
+
+
+class FeatureSkew(SkewPart):
+    """One feature over the rows of one join. `largest` is the largest difference, 0 for texts."""
+
+    feature: str
+    rows: int
+    differing: int
+    largest: float
+    examples: tuple[Example, ...] = ()
+
+
+class FeatureTypes(SkewPart):
+    """One feature's type on both sides, '' where it is not known."""
+
+    feature: str
+    contract: str
+    logged: str = Field(description="in the JSON of the request log's newest lines")
+    trained: str = Field(description="in the table training's rows come from")
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in a sentence; '' if nothing is."""
+        if all(found in ("", self.contract) for found in (self.logged, self.trained)):
+            return ""
+        return (
+            f"{self.feature} is {self.contract} in the contract, {self.logged or 'not known'} in the request log's "
+            f"newest lines and {self.trained or 'not known'} in training"
+        )
+
+
+class JoinSkew(SkewPart):
+    """Served rows against one source of training's values. `corrected`: they differ because a delivery corrected it."""
+
+    source: str
+    independent: bool = Field(description="its values did not come through the gateway")
+    rows: int
+    corrected: int
+    features: tuple[FeatureSkew, ...]
+
+
+class SkewReport(SkewPart):
+    """All that was compared, and what could not be."""
+
+    since: str
+    served: int = Field(description="answered requests looked at")
+    types: tuple[FeatureTypes, ...]
+    joins: tuple[JoinSkew, ...]
+    models: tuple[ModelCheck, ...]
+    gaps: tuple[str, ...]
+
+    @property
+    def skewed(self) -> tuple[str, ...]:
+        """What differs, each in a sentence with rows to look at."""
+        values = [sentence(join, one) for join in self.joins for one in join.features if one.differing]
+        others = [*(types.problem for types in self.types), *(check.problem for check in self.models)]
+        return (*values, *filter(None, others))
+
+    @property
+    def verdict(self) -> Verdict:
+        """`not known` where nothing at all could be compared."""
+        if self.skewed:
+            return "skew"
+        return "no skew" if self.joins or self.models else "not known"
+
+
+def measure_skew(settings: Settings, contract: Contract, since: "str | datetime | None" = None) -> SkewReport:
+    """Compare every request in the lake with training's row of the same key and month, and ask the models."""
+    served = served_rows(settings, contract, since)
+    found = find_counterparts(settings, contract, served)
+    joins = tuple(_compare_join(settings, contract, joined) for joined in found.joined)
+    models, gaps = check_models(settings, contract, served)
+    return SkewReport(
+        since="" if since is None else since if isinstance(since, str) else since.isoformat(),
+        served=len(served),
+        types=_types(settings, contract),
+        joins=joins,
+        models=models,
+        gaps=(*_nothing_served(served), *found.gaps, *_cut(contract, served, found.joined), *gaps),
+    )
+
+
+def _types(settings: Settings, contract: Contract) -> tuple[FeatureTypes, ...]:
+    logged, trained = logged_types(settings, contract), trained_types(settings, contract)
+    return tuple(
+        FeatureTypes(feature=name, contract=feature.type, logged=logged.get(name, ""), trained=trained.get(name, ""))
+        for name, feature in contract.features.items()
+    )
+
+
+def _nothing_served(served: pd.DataFrame) -> tuple[str, ...]:
+    return () if len(served) else ("the lake has no answered request; `lakeloop lake stream` brings them in",)
+
+
+def _compare_join(settings: Settings, contract: Contract, joined: Joined) -> JoinSkew:
+    rows = joined.rows
+    apart = {
+        name: differs(rows[name], rows[f"{name}{TRAINED}"], feature.type) for name, feature in contract.features.items()
+    }
+    any_apart = np.logical_or.reduce(list(apart.values()))
+    corrected = np.zeros(len(rows), dtype=bool)
+    if joined.independent and any_apart.any():
+        corrected[any_apart] = corrected_since_served(settings, contract, rows[any_apart])
+    return JoinSkew(
+        source=joined.source,
+        independent=joined.independent,
+        rows=len(rows),
+        corrected=int(corrected.sum()),
+        features=tuple(_compare_feature(contract, name, rows, apart[name] & ~corrected) for name in contract.features),
+    )
+
+
+def _compare_feature(contract: Contract, name: str, rows: pd.DataFrame, apart: np.ndarray) -> FeatureSkew:
+    served, trained = rows[name][apart], rows[f"{name}{TRAINED}"][apart]
+    numeric = contract.features[name].type != "string"
+    shown = rows[apart].head(EXAMPLES)
+    return FeatureSkew(
+        feature=name,
+        rows=len(rows),
+        differing=int(apart.sum()),
+        largest=float((served - trained).abs().max()) if numeric and len(served) else 0.0,
+        examples=tuple(
+            Example(
+                request_id=row["request_id"],
+                key=row[contract.key.column],
+                served=row[name],
+                trained=row[name + TRAINED],
+            )
+            for row in shown.to_dict("records")
+        ),
+    )
+
+
+def differs(served: pd.Series, trained: pd.Series, type_: str) -> np.ndarray:
+    """Which values differ by more than the type's own precision: numbers with a point by float32's, others at all."""
+    if type_ != "float":
+        return (served.to_numpy() != trained.to_numpy()).astype(bool)
+    a, b = served.to_numpy(np.float64), trained.to_numpy(np.float64)
+    return ~(np.abs(a - b) <= FLOAT_PRECISION * np.maximum(np.abs(a), np.abs(b)))
+
+
+def sentence(join: JoinSkew, one: FeatureSkew) -> str:
+    """What is wrong with one feature's values, with rows to look at."""
+    rows = ", ".join(f"{e.key} ({e.served!r}, training {e.trained!r})" for e in one.examples)
+    return (
+        f"{one.feature} differs from {join.source} in {one.differing:,} of {one.rows:,} rows, "
+        f"by up to {one.largest:.6g}: {rows}"
+    )
+
+
+def _cut(contract: Contract, served: pd.DataFrame, joined: tuple[Joined, ...]) -> tuple[str, ...]:
+    """A sign of a skew that needs no key: every served value is a whole number, and training's are not."""
+    found = []
+    for name, feature in contract.features.items():
+        if feature.type != "float" or len(served) < FEWEST_FOR_SHAPE or not joined:
+            continue
+        trained = pd.concat([one.rows[f"{name}{TRAINED}"] for one in joined]).to_numpy(np.float64)
+        whole, of_training = _whole(served[name].to_numpy(np.float64)), _whole(trained)
+        if whole == 1.0 and of_training < 0.5:
+            found.append(
+                f"every served value of {name} is a whole number, of training's {of_training:.1%}: it looks cut"
+            )
+    return tuple(found)
+
+
+def _whole(values: np.ndarray) -> float:
+    return float(np.mean(values == np.floor(values))) if len(values) else 0.0

@@ -1,0 +1,164 @@
+"""What training saw of the rows the gateway served: the same key in the same month, from where it can be had.
+
+Delivered rows and a simulation's own rows came another way than through the gateway, so they show a skew at its door.
+Rows of gold/training that were made of the very requests show only what happens after it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lakehouse.read.provenance import TRAINING, VersionGone, rows_at, silver_of, table_versions
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from lakeloop.lake_tables import open_lake_table, read_lake_table
+from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month
+from operations.features.feature_sources import PREDICTIONS
+from operations.simulation import request_id_of
+
+TYPES = {"double": "float", "long": "int", "string": "string"}
+TRAINED = "_trained"
+"""What training's columns end in beside the served ones."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Served rows beside training's. `rows` has the served columns and `<feature>_trained`; `source` says from where.
+
+    `independent`: the values did not come through the gateway.
+    """
+
+    source: str
+    independent: bool
+    rows: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Counterparts:
+    """All joins, and what could not be joined, in words."""
+
+    joined: tuple[Joined, ...]
+    gaps: tuple[str, ...]
+
+
+def find_counterparts(settings: Settings, contract: Contract, served: pd.DataFrame) -> Counterparts:
+    """Training's row for every served one that has any."""
+    key, month = contract.key.column, contract.event_time.column
+    gaps: list[str] = []
+    named = served[served[key].notna()]
+    if len(named) < len(served):
+        gaps.append(
+            f"{len(served) - len(named):,} of {len(served):,} requests have no {key}: no row of training is theirs"
+        )
+    months = sorted(named[month].unique())
+    delivered = _rows(settings, contract, f"silver/{contract.feature_source}", months)
+    gold = _rows(settings, contract, TRAINING, months)
+    joined = []
+    by_file = _beside(contract, named, delivered)
+    # What is in gold is what training saw; silver has besides what it will see once its truth comes.
+    in_gold = by_file[key].isin(gold[key])
+    joined.append(Joined(TRAINING, True, _beside(contract, by_file[in_gold], gold, again=True)))
+    joined.append(Joined(f"silver/{contract.feature_source}", True, by_file[~in_gold]))
+    rest = named[~named["request_id"].isin(by_file["request_id"])]
+    made_of = rest[rest["request_id"].isin(_requests_in_gold(settings, contract, gaps))]
+    through = _beside(contract, made_of, gold)
+    simulated = _simulated(settings, contract, rest)
+    joined.append(Joined("the simulation's own rows", True, simulated))
+    joined.append(Joined(f"{TRAINING}, made of the requests", False, through))
+    alone = rest[~rest["request_id"].isin(simulated["request_id"]) & ~rest["request_id"].isin(through["request_id"])]
+    if len(alone):
+        elsewhere = int(alone[key].isin(_keys(settings, contract)).sum())
+        if elsewhere:
+            gaps.append(f"{elsewhere:,} requests are about a key that was delivered for another month")
+        if elsewhere < len(alone):
+            gaps.append(
+                f"{len(alone) - elsewhere:,} requests are about a key that nobody delivered and no simulation drew"
+            )
+    if len(served) and not any(one.independent and len(one.rows) for one in joined):
+        gaps.append(
+            "no served row has values that came another way than through the gateway: whether they are changed at its "
+            "door is not known"
+        )
+    return Counterparts(tuple(one for one in joined if len(one.rows)), tuple(gaps))
+
+
+def _rows(settings: Settings, contract: Contract, table: str, months: Sequence[str]) -> pd.DataFrame:
+    columns = [contract.key.column, contract.event_time.column, *contract.features]
+    found = (
+        read_lake_table(settings, table, columns, [(contract.event_time.column, "in", list(months))])
+        if months
+        else None
+    )
+    return pd.DataFrame(columns=columns) if found is None else found
+
+
+def _keys(settings: Settings, contract: Contract) -> pd.Series:
+    found = read_lake_table(settings, f"silver/{contract.feature_source}", [contract.key.column])
+    return pd.Series(dtype=str) if found is None else found[contract.key.column]
+
+
+def _requests_in_gold(settings: Settings, contract: Contract, gaps: list[str]) -> pd.Series:
+    """Ids of the newest request of each key when gold was last made: of them are its rows that nobody delivered."""
+    key = contract.key.column
+    try:
+        versions = table_versions(settings, TRAINING)
+        version = silver_of(versions, versions[-1].version).get("predictions")
+        if version is None:
+            return pd.Series(dtype=str)
+        rows = rows_at(settings, PREDICTIONS, version, ["request_id", key, "at", "answered_at"]).to_pandas()
+    except VersionGone as gone:
+        gaps.append(f"which requests gold's rows are made of is not known: {gone}")
+        return pd.Series(dtype=str)
+    except NotFound:  # no gold yet
+        return pd.Series(dtype=str)
+    newest_last = rows.sort_values(["at", "answered_at", "request_id"], ascending=[True, True, False])
+    return newest_last.drop_duplicates(key, keep="last")["request_id"]
+
+
+def _beside(contract: Contract, served: pd.DataFrame, trained: pd.DataFrame, again: bool = False) -> pd.DataFrame:
+    """Served rows with training's values of the same key and month beside them; `again`: in place of others."""
+    by = [contract.key.column, contract.event_time.column]
+    if again:
+        served = served.drop(columns=[f"{name}{TRAINED}" for name in contract.features])
+    renamed = trained.rename(columns={name: f"{name}{TRAINED}" for name in contract.features})
+    return served.merge(renamed, on=by, how="inner")
+
+
+def trained_types(settings: Settings, contract: Contract) -> dict[str, str]:
+    """Feature -> its type in gold/training, else in silver, in the contract's words; {} while there is neither."""
+    found = open_lake_table(settings, TRAINING) or open_lake_table(settings, f"silver/{contract.feature_source}")
+    if found is None:
+        return {}
+    stored = {field.name: str(getattr(field.type, "type", field.type)) for field in found.schema().fields}
+    return {name: TYPES.get(stored[name], stored[name]) for name in contract.features if name in stored}
+
+
+def _simulated(settings: Settings, contract: Contract, served: pd.DataFrame) -> pd.DataFrame:
+    """Requests of simulations, beside the rows the generator drew: their ids are made of key and label."""
+    key, month = contract.key.column, contract.event_time.column
+    labels = _simulations(settings)
+    parts = [served.iloc[:0].assign(**{f"{name}{TRAINED}": None for name in contract.features})]
+    if contract.generator is not None and labels:
+        for name, rows in served.groupby(month):
+            number = contract.month_number(str(name))
+            sent = [
+                any(request_id == request_id_of(contract, one, label) for label in labels)
+                for request_id, one in zip(rows["request_id"], rows[key], strict=True)
+            ]
+            if number >= 0 and any(sent):
+                drawn = sample_month(contract, settings, number)
+                parts.append(_beside(contract, rows[sent], drawn[[key, month, *contract.features]]))
+    return parts[0] if len(parts) == 1 else pd.concat(parts[1:], ignore_index=True)
+
+
+def _simulations(settings: Settings) -> tuple[str, ...]:
+    """Labels of the simulations that were run on this home."""
+    folder = Path(settings.area("logs")) / "simulations" / settings.use_case
+    return tuple(_labels(folder)) if folder.is_dir() else ()
+
+
+def _labels(folder: Path) -> Iterator[str]:
+    return (path.stem for path in sorted(folder.glob("*.json")))

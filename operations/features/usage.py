@@ -1,0 +1,96 @@
+"""Which models use a feature, from ML Metadata; of pushed ones alone where there is none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lakeloop.champion import champion_facts, pushed_versions, serving_version
+from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.manifest import read_manifest
+from lakeloop.settings import Settings
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """A model and a column. `version` is '' for one that was never pushed; `made`: ISO 8601 in UTC, '' not known.
+
+    `dropped`: the model accepts the feature and does not look at it.
+    """
+
+    version: str
+    made: str
+    dropped: bool = False
+    serves: bool = False
+
+
+@dataclass(frozen=True)
+class KnownModelInputs:
+    """A model with the columns of the export it was trained on (None: not known any more) and those it left out."""
+
+    version: str
+    made: str
+    columns: tuple[str, ...] | None
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Models:
+    """All models of a use case, oldest first; `serving` is '' where none was pushed; `gaps` say what is not known."""
+
+    known: tuple[KnownModelInputs, ...]
+    serving: str = ""
+    gaps: tuple[str, ...] = ()
+
+    def using(self, column: str) -> tuple[ModelUse, ...]:
+        """The models whose export had the column."""
+        using = [model for model in self.known if model.columns is not None and column in model.columns]
+        serving = [self.serving != "" and model.version == self.serving for model in using]
+        return tuple(
+            ModelUse(model.version, model.made, column in model.dropped, serves)
+            for model, serves in zip(using, serving, strict=True)
+        )
+
+
+def models_of(settings: Settings, serving: str | None = None) -> Models:
+    """Every model that is known; none before the first was trained. `serving`: None asks the model server."""
+    from tfx_pipeline.metadata.lineage.models import inputs_of_models
+    from tfx_pipeline.metadata.store import has_metadata, open_store
+
+    gaps: list[str] = []
+    if has_metadata(settings):
+        with open_store(settings) as store:
+            found = inputs_of_models(store, settings.use_case)
+        known = tuple(KnownModelInputs(m.version, m.made, m.columns, m.dropped) for m in found)
+    else:
+        known = _pushed_alone(settings, gaps)
+    lost = sum(model.columns is None for model in known)
+    if lost:
+        gaps.append(
+            f"what {lost} of {len(known)} models were trained on is not known: their exports' manifests are gone"
+        )
+    return Models(known, _serving(settings) if serving is None else serving, tuple(gaps))
+
+
+def _pushed_alone(settings: Settings, gaps: list[str]) -> tuple[KnownModelInputs, ...]:
+    """The models folder knows what was pushed, and each version what it was trained on."""
+    versions: Sequence[str] = pushed_versions(settings.folder("models"))
+    if not versions:
+        gaps.append("no model was trained yet: there is no ML Metadata; `lakeloop train` makes it")
+        return ()
+    gaps.append("there is no ML Metadata, so only pushed models are known, candidates are not")
+    return tuple(_pushed(settings, version) for version in versions)
+
+
+def _pushed(settings: Settings, version: str) -> KnownModelInputs:
+    try:
+        facts = champion_facts(settings, version)
+        manifest = read_manifest(facts.manifest_path(settings))
+    except LakeloopError:
+        return KnownModelInputs(version, "", None, ())
+    return KnownModelInputs(version, "", manifest.columns, facts.drop)
+
+
+def _serving(settings: Settings) -> str:
+    try:
+        return serving_version(settings)
+    except NotFound:
+        return ""

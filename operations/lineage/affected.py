@@ -1,0 +1,181 @@
+"""What a bad delivery has touched: versions of gold, models, decisions and predictions."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ml_metadata import metadata_store
+from pydantic import Field
+
+from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.read.provenance import TRAINING, VersionGone, deliveries, rows_of_file, rows_with_keys
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+from operations.lineage import request_side
+from operations.lineage.deliveries import GoldWith, find_deliveries, gold_with
+from operations.lineage.graph import GraphPart
+from operations.lineage.lake_side import TAKEN
+from operations.lineage.pipeline_side import manifest_of
+from tfx_pipeline.metadata.lineage.models import KnownModel, export_of, models_trained_on
+from tfx_pipeline.metadata.lineage.runs import ArtifactInfo, notes_of_run, run_of_artifact
+from tfx_pipeline.metadata.store import has_metadata, open_store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Touched(NamedTuple):
+    """Rows of an export with values from a delivery; `corrected`: those a later one has changed (None: not known)."""
+
+    rows: int
+    corrected: int | None
+
+
+class AffectedModel(GraphPart):
+    """A model with rows of the delivery among those it was trained and judged on."""
+
+    version: str = Field(description="as what it was pushed; empty: it was not")
+    run_id: str
+    delta_version: int = Field(description="version of gold/training its rows came from")
+    rows: int | None = Field(description="rows from the delivery; none: not known any more, all of the file's at most")
+    corrected: int | None = Field(description="of these, rows that a later delivery has corrected; none: not known")
+    of_rows: int = Field(description="all rows it was given")
+    decision: str = Field("", description="decision it was a candidate of; empty: none")
+    trigger: str = Field("", description="why its run was made; empty: an older release did not say")
+    requests: int = Field(description="answered requests in the lake for which it gave the probabilities")
+
+
+class Affected(GraphPart):
+    """What one delivery has touched."""
+
+    source: str
+    file: str
+    batch: int
+    sha256: str
+    state: str
+    rows: int
+    gold_versions: tuple[int, ...] = ()
+    models: tuple[AffectedModel, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The pushed versions among the models."""
+        return tuple(model.version for model in self.models if model.version)
+
+
+def affected_by(settings: Settings, contract: Contract, path: str) -> tuple[Affected, ...]:
+    """What each delivery of a file has touched.
+
+    Raises:
+        NotFound: nothing of that name was ever delivered.
+    """
+    found = find_deliveries(deliveries(settings), path)
+    if not has_metadata(settings):
+        return tuple(_affected(settings, contract, None, delivery) for delivery in found)
+    with open_store(settings) as store:
+        return tuple(_affected(settings, contract, store, delivery) for delivery in found)
+
+
+def _affected(
+    settings: Settings, contract: Contract, store: metadata_store.MetadataStore | None, delivery: DeliveryRecord
+) -> Affected:
+    made = gold_with(settings, delivery) if delivery.state == TAKEN else ()
+    models, gaps = [], []
+    if delivery.state != TAKEN:
+        gaps.append(f"the file was {delivery.state}: {delivery.reason or 'its content was there already'}")
+    if any(one.rows is None for one in made):
+        gaps.append("some versions of silver were vacuumed: there, every row of the file counts as used")
+    if store is not None:
+        by_version = {str(one.gold.version): one for one in made}
+        counted: dict[str, Touched | None] = {}  # by export: candidates of one run were given the same rows
+        valid = _valid_keys(settings, contract, delivery) if made else None
+        for known in models_trained_on(store, settings.use_case, [one.gold.version for one in made]):
+            if known.model is None:
+                continue
+            stamps = known.model.properties
+            one, export = by_version[stamps["delta_version"]], stamps.get("manifest_sha256", "")
+            if export not in counted:
+                months = _months_of(store, known.model)
+                counted[export] = _touched(settings, contract, delivery, one, months, valid)
+            found = counted[export]
+            if found is None or found.rows:
+                models.append(_model(store, known, known.model, found))
+    return Affected(
+        source=delivery.source, file=delivery.file, batch=delivery.batch, sha256=delivery.sha256, state=delivery.state,
+        rows=delivery.rows, gold_versions=tuple(one.gold.version for one in made),
+        models=_with_requests(settings, models), gaps=tuple(gaps),
+    )  # fmt: skip
+
+
+def _model(
+    store: metadata_store.MetadataStore, known: KnownModel, model: ArtifactInfo, touched: Touched | None
+) -> AffectedModel:
+    run_id = run_of_artifact(store, model.id)
+    notes = notes_of_run(store, run_id)
+    return AffectedModel(
+        version=known.version,
+        run_id=run_id,
+        decision=notes.get("decision_id", ""),
+        trigger=notes.get("trigger", ""),
+        delta_version=int(model.properties["delta_version"]),
+        rows=None if touched is None else touched.rows,
+        corrected=None if touched is None else touched.corrected,
+        of_rows=int(model.properties.get("rows", "0")),
+        requests=0,
+    )
+
+
+def _months_of(store: metadata_store.MetadataStore, model: ArtifactInfo) -> tuple[int, int] | None:
+    """First and last month of the export a model was given; None: all, or not known any more."""
+    export = export_of(store, model)
+    manifest = manifest_of(export) if export is not None else None
+    return None if manifest is None else manifest.months
+
+
+def _touched(
+    settings: Settings, contract: Contract, delivery: DeliveryRecord, one: GoldWith, months: tuple[int, int] | None,
+    valid: "pa.Array | None",
+) -> Touched | None:  # fmt: skip
+    """Rows of gold's version, in the months a model was given, whose values came from the delivery; None: unknown.
+
+    `valid`: keys of the rows that have their values from it now; None: not known.
+    """
+    import pyarrow.compute as pc
+
+    key, month = contract.key.column, contract.event_time.column
+    try:
+        keys = _keys_of_file(settings, contract, delivery, one.silver.version)
+        rows = rows_with_keys(settings, TRAINING, one.gold.version, key, keys, [key, month])
+    except VersionGone:
+        return None
+    if months is not None:
+        first, last = contract.month_name(months[0]), contract.month_name(months[1])
+        rows = rows.filter(pc.and_(pc.greater_equal(rows[month], first), pc.less_equal(rows[month], last)))
+    if valid is None:
+        return Touched(rows.num_rows, None)
+    return Touched(rows.num_rows, rows.num_rows - (pc.sum(pc.is_in(rows[key], value_set=valid)).as_py() or 0))
+
+
+def _valid_keys(settings: Settings, contract: Contract, delivery: DeliveryRecord) -> "pa.Array | None":
+    """None where an ingest and a vacuum at the same moment left nothing to read."""
+    try:
+        return _keys_of_file(settings, contract, delivery, None)
+    except VersionGone:
+        return None
+
+
+def _keys_of_file(settings: Settings, contract: Contract, delivery: DeliveryRecord, version: int | None) -> "pa.Array":
+    """Keys of silver's rows at a version (None: now) that have their values from the delivery. Raises VersionGone."""
+    key = contract.key.column
+    rows = rows_of_file(settings, f"silver/{delivery.source}", version, delivery.file, delivery.batch, [key])
+    return rows[key].combine_chunks()
+
+
+def _with_requests(settings: Settings, models: Sequence[AffectedModel]) -> tuple[AffectedModel, ...]:
+    versions = [model.version for model in models if model.version]
+    answered = request_side.requests_of(settings, versions, ["model_version"]) if versions else None
+    if answered is None:
+        return tuple(models)
+    counted = answered.group_by("model_version").aggregate([([], "count_all")]).to_pylist()
+    counts = {row["model_version"]: row["count_all"] for row in counted}
+    return tuple(model.model_copy(update={"requests": counts.get(model.version, 0)}) for model in models)

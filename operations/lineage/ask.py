@@ -1,0 +1,71 @@
+"""One question for all kinds of things: what a text names, and its lineage."""
+
+from uuid import UUID
+
+from lakeloop.champion import pushed_versions
+from lakeloop.contract import Contract
+from lakeloop.errors import WrongUse
+from lakeloop.settings import Settings
+from operations.lineage.graph import Lineage
+from operations.lineage.trace import trace_file, trace_model, trace_request, trace_run, trace_table
+from tfx_pipeline.metadata.lineage.models import model_of
+from tfx_pipeline.metadata.lineage.runs import run_ids, runs_of_airflow_run
+from tfx_pipeline.metadata.store import has_metadata, open_store
+
+PREDICTION, MODEL, TABLE, FILE, RUN = "prediction", "model", "table", "file", "run"
+LAYERS = ("bronze/", "silver/", "gold/")
+
+
+def kind_of(settings: Settings, text: str) -> str:
+    """What a text names: a table, a known version or run, a file by its name or checksum; anything else: a request."""
+    if text.startswith(LAYERS):
+        return TABLE
+    if text in pushed_versions(settings.folder("models")):
+        return MODEL
+    if has_metadata(settings):
+        with open_store(settings) as store:
+            if text.isdigit() and model_of(store, settings.use_case, text) is not None:
+                return MODEL
+            if text in run_ids(store, settings.use_case) or runs_of_airflow_run(store, text):
+                return RUN
+    return PREDICTION if _is_uuid(text) or not _is_file(text) else FILE
+
+
+def trace(settings: Settings, contract: Contract, kind: str, subject: str) -> Lineage:
+    """The lineage of a subject of one of the kinds.
+
+    Raises:
+        NotFound: nobody knows it.
+        WrongUse: there is no such kind, or a table's version is no number.
+    """
+    if kind == PREDICTION:
+        return trace_request(settings, contract, subject)
+    if kind == MODEL:
+        return trace_model(settings, subject)
+    if kind == TABLE:
+        return trace_table(settings, *table_and_version(subject))
+    if kind == FILE:
+        return trace_file(settings, subject)
+    if kind == RUN:
+        return trace_run(settings, subject)
+    raise WrongUse(f"{kind!r} has no lineage; there are {PREDICTION}, {MODEL}, {TABLE}, {FILE} and {RUN}")
+
+
+def table_and_version(text: str) -> tuple[str, int | None]:
+    """`gold/training@3` -> ("gold/training", 3); without a version: None, the newest. Raises WrongUse."""
+    name, _, version = text.partition("@")
+    if version and not version.isdigit():
+        raise WrongUse(f"{text!r}: what stands behind @ is a version's number, e.g. {name}@3")
+    return name, int(version) if version else None
+
+
+def _is_file(text: str) -> bool:
+    return "/" in text or "." in text or (len(text) == 64 and set(text) <= set("0123456789abcdef"))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,85 @@
+"""Delivered files by their name, and the versions of gold/training that hold rows with values from one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.read.provenance import (
+    TRAINING,
+    TableVersion,
+    VersionGone,
+    find_version,
+    last_batch,
+    rows_of_file,
+    silver_of,
+    table_versions,
+)
+from lakeloop.errors import NotFound
+from lakeloop.settings import Settings
+
+MIN_CHECKSUM = 8
+
+
+@dataclass(frozen=True)
+class GoldWith:
+    """A version of gold/training with rows whose values came from a file, and the silver it was made from.
+
+    `rows`: how many of silver's rows have their values from the file; None where that version was vacuumed.
+    """
+
+    gold: TableVersion
+    silver: TableVersion
+    rows: int | None
+
+
+def find_deliveries(known: Sequence[DeliveryRecord], path: str) -> tuple[DeliveryRecord, ...]:
+    """The deliveries of a file by its name, `<source>/<name>`, any longer path, or the start of its checksum.
+
+    A file that was corrected and delivered again under its name is there more than once.
+
+    Raises:
+        NotFound: nothing of that name was delivered; the text names what was.
+    """
+    parts = PurePath(path).parts
+    name, source = (parts[-1] if parts else ""), (parts[-2] if len(parts) > 1 else "")
+    sources = {d.source for d in known}
+    found = tuple(d for d in known if d.file == name and (source not in sources or d.source == source))
+    if not found and len(path) >= MIN_CHECKSUM:
+        found = tuple(d for d in known if d.sha256.startswith(path.lower()))
+    if not found:
+        newest = ", ".join(f"{d.source}/{d.file}" for d in known[-5:])
+        there = f"the newest deliveries are {newest}" if newest else "`lakeloop lake ingest` takes what has landed"
+        raise NotFound(f"no file {path} was ever delivered; {there}")
+    return found
+
+
+def gold_with(settings: Settings, delivery: DeliveryRecord) -> tuple[GoldWith, ...]:
+    """The versions of gold/training that were made from rows of this delivery, the oldest first.
+
+    Where a version of silver was vacuumed, a batch that was there before it counts as in it.
+    """
+    silver = f"silver/{delivery.source}"
+    try:
+        versions, silver_versions = table_versions(settings, TRAINING), table_versions(settings, silver)
+    except NotFound:
+        return ()
+    counted: dict[int, int | None] = {}
+    found = []
+    for version in versions:
+        used = silver_of(versions, version.version).get(delivery.source) if "silver" in version.note else None
+        if used is None:
+            continue
+        if used not in counted:
+            counted[used] = _rows(settings, silver, used, delivery)
+        if counted[used] != 0:
+            found.append(GoldWith(version, find_version(silver_versions, silver, used), counted[used]))
+    return tuple(found)
+
+
+def _rows(settings: Settings, silver: str, version: int, delivery: DeliveryRecord) -> int | None:
+    try:
+        return rows_of_file(settings, silver, version, delivery.file, delivery.batch).num_rows
+    except VersionGone:
+        newest = last_batch(settings, silver, version)
+        return None if newest is not None and newest >= delivery.batch else 0

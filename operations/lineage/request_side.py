@@ -1,0 +1,116 @@
+"""Answered requests as part of an answer: one by its id, and how many a model version answered."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
+from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder
+from lakeloop.settings import Settings
+from operations.lineage.graph import LineageDraft
+from operations.lineage.pipeline_side import version_item
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PREDICTIONS = "silver/predictions"
+
+
+def add_request(draft: LineageDraft, settings: Settings, contract: Contract, request_id: str) -> tuple[str, str]:
+    """One answered request; gives its id and the model version that gave the probabilities, '' where none was asked.
+
+    Raises:
+        NotFound: neither the lake nor the request log has it.
+    """
+    row = _from_lake(settings, request_id)
+    if row is None:
+        row = _from_log(settings, contract, request_id)
+        draft.gap(f"request {request_id} is not in the lake yet; `lakeloop lake stream` brings it in")
+    features = {name: row[name] for name in contract.features}
+    facts: dict[str, object] = {
+        "answer": row["prediction"],
+        "by": row["predictor_type"],
+        "reason": row["reason"],
+        "model version": row["model_version"],
+        "confidence": row["confidence"],
+        "asked": row["at"],
+        "answered": row["answered_at"],
+        "latency": f"{row['latency_ms']:.1f} ms",
+        "log file": row["_source_file"],
+        contract.key.column: row[contract.key.column],
+        **{name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in features.items()},
+    }
+    item = draft.add("request", f"request {request_id}", f"request {request_id}: {row['prediction']}", facts)
+    if row["predictor_type"] == "rules":
+        asked = f"version {row['model_version']} was asked, too" if row["model_version"] else "no model was asked"
+        draft.gap(f"the rules answered request {request_id} ({row['reason']}); {asked}")
+    return item, row["model_version"] or ""
+
+
+def add_requests_of(draft: LineageDraft, settings: Settings, version: str) -> None:
+    """How many requests a model version answered, and when, as one item behind the version."""
+    answered = requests_of(settings, [version], ["at", "predictor_type"])
+    if answered is None or not answered.num_rows:
+        draft.gap(f"the lake has no request that model version {version} answered yet")
+        return
+    import pyarrow.compute as pc
+
+    by_rules = pc.sum(pc.equal(answered["predictor_type"], "rules")).as_py()
+    first, last = pc.min(answered["at"]).as_py(), pc.max(answered["at"]).as_py()
+    facts = {"requests": answered.num_rows, "of them answered by rules in the end": by_rules or None,
+             "first": f"{first:%Y-%m-%d %H:%M} UTC", "last": f"{last:%Y-%m-%d %H:%M} UTC"}  # fmt: skip
+    title = "1 answered request" if answered.num_rows == 1 else f"{answered.num_rows:,} answered requests"
+    item = draft.add("request", f"requests of {version}", title, facts)
+    draft.link(version_item(version), item)
+
+
+def requests_of(settings: Settings, versions: list[str], columns: list[str]) -> "pa.Table | None":
+    """The requests in the lake whose probabilities came from these versions; None before any was taken in."""
+    import pyarrow.dataset as ds
+
+    found = open_lake_table(settings, PREDICTIONS)
+    if found is None:
+        return None
+    return dataset_of(found).to_table(columns=columns, filter=ds.field("model_version").isin(versions))
+
+
+def _from_lake(settings: Settings, request_id: str) -> dict[str, Any] | None:
+    found = read_lake_records(settings, PREDICTIONS, [("request_id", "=", request_id)])
+    if not found:
+        return None
+    times = {name: f"{found[0][name]:%Y-%m-%d %H:%M:%S} UTC" for name in ("at", "answered_at")}
+    return {**found[0], **times}
+
+
+def _from_log(settings: Settings, contract: Contract, request_id: str) -> dict[str, Any]:
+    for path, record in _records_with(settings, request_id):
+        if record.request_id == request_id:
+            row = record.model_dump()
+            confidence = max(record.probabilities) if record.probabilities else None
+            return {**row, **record.features, contract.key.column: record.key, "confidence": confidence,
+                    "_source_file": path.name}  # fmt: skip
+    raise NotFound(
+        f"there is no request {request_id} of {settings.use_case}, neither in {PREDICTIONS} nor in the request log; "
+        "`lakeloop lake show predictions` lists some"
+    )
+
+
+def _records_with(settings: Settings, text: str) -> Iterator[tuple[Path, RequestRecord]]:
+    """Records of the request log's files whose line holds the text; lines that are no record are passed over."""
+    folder, needle = request_log_folder(settings), json.dumps(text)
+    for path in (p for ending in (OPEN, FINISHED) for p in sorted(folder.glob(f"*{ending}"), reverse=True)):
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:  # an open one that was finished just now: it comes again under its new name
+            continue
+        for line in lines:
+            if needle in line:
+                try:
+                    yield path, RequestRecord.model_validate_json(line)
+                except ValidationError:
+                    continue

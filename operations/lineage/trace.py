@@ -1,0 +1,185 @@
+"""Lineage of a request, a model, a table's version, a delivered file or a run: both ways, across the cut."""
+
+from ml_metadata import metadata_store
+
+from lakehouse.read.provenance import TRAINING, deliveries, find_version, table_versions
+from lakeloop.champion import pushed_versions
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound, WrongUse
+from lakeloop.settings import Settings
+from operations.lineage import decision_side, lake_side, pipeline_side, request_side
+from operations.lineage.deliveries import find_deliveries, gold_with
+from operations.lineage.graph import Lineage, LineageDraft
+from tfx_pipeline.metadata.lineage.models import KnownModel, model_of, models_trained_on
+from tfx_pipeline.metadata.lineage.runs import RunGraph, run_graph, run_ids, run_of_artifact, runs_of_airflow_run
+from tfx_pipeline.metadata.store import has_metadata, open_store
+
+
+def trace_request(settings: Settings, contract: Contract, request_id: str) -> Lineage:
+    """One answered request, back to the delivered files.
+
+    Raises:
+        NotFound: nobody knows the request.
+    """
+    draft = LineageDraft()
+    request, version = request_side.add_request(draft, settings, contract, request_id)
+    if version:
+        item = pipeline_side.version_item(version)
+        try:
+            with open_store(settings) as store:
+                _add_model(draft, settings, store, version)
+        except NotFound as missing:
+            draft.add("version", item, f"model version {version}")
+            draft.gap(f"the model that answered is not known any more: {missing}")
+        draft.link(item, request)
+    return draft.finish(request)
+
+
+def trace_model(settings: Settings, version: str) -> Lineage:
+    """A pushed version: what it was made from, who wanted it, what it answered.
+
+    Raises:
+        NotFound: no such version was ever pushed; the text names those that were.
+    """
+    draft = LineageDraft()
+    with open_store(settings) as store:
+        _add_model(draft, settings, store, version)
+    request_side.add_requests_of(draft, settings, version)
+    return draft.finish(pipeline_side.version_item(version))
+
+
+def trace_run(settings: Settings, run: str) -> Lineage:
+    """A pipeline run, or all candidates that a run of Airflow made.
+
+    Raises:
+        NotFound: ML Metadata has no such run; the text names the newest.
+    """
+    draft = LineageDraft()
+    with open_store(settings) as store:
+        graphs = [graph for name in [run, *runs_of_airflow_run(store, run)] if (graph := run_graph(store, name))]
+        if not graphs:
+            newest = ", ".join(run_ids(store, settings.use_case)[-5:][::-1]) or "none"
+            raise NotFound(f"ML Metadata has no run {run} of {settings.use_case}; the newest are {newest}")
+    for graph in graphs:
+        _add_run(draft, settings, graph)
+    return draft.finish(f"run {run}" if graphs[0].run_id == run else f"airflow {run}")
+
+
+def trace_table(settings: Settings, table: str, version: int | None) -> Lineage:
+    """A version (default: the newest) of a table such as gold/training: the files in it, the models made of it.
+
+    Raises:
+        NotFound: there is no such table or version.
+        WrongUse: the name has no layer, or lineage does not follow such a table.
+    """
+    layer, _, name = table.partition("/")
+    if layer not in ("bronze", "silver", "gold") or not name:
+        raise WrongUse(f"{table!r} is no table's name; write its layer, too, e.g. gold/training@3")
+    versions = table_versions(settings, table)
+    number = versions[-1].version if version is None else find_version(versions, table, version).version
+    draft = LineageDraft()
+    add = {"bronze": lake_side.add_bronze, "silver": lake_side.add_silver, "gold": lake_side.add_gold}[layer]
+    subject = add(draft, settings, table, number)
+    made = [number] if table == TRAINING else []
+    if layer != "gold":
+        made = lake_side.add_what_came_of(draft, settings, table, number)
+    _add_models_of(draft, settings, made)
+    decision_side.add_judged_on(draft, settings, made)
+    return draft.finish(subject)
+
+
+def trace_file(settings: Settings, path: str) -> Lineage:
+    """A delivered file, by its name, the end of its path or its checksum: what came of it.
+
+    Raises:
+        NotFound: nothing of that name was delivered; the text names what was.
+    """
+    *earlier, delivery = find_deliveries(deliveries(settings), path)
+    draft = LineageDraft()
+    subject = lake_side.add_file(draft, delivery)
+    if earlier:
+        others = ", ".join(one.sha256[:12] for one in earlier)
+        draft.gap(f"{delivery.file} was delivered {len(earlier) + 1} times; this is the last, the others are {others}")
+    if delivery.state != lake_side.TAKEN:
+        draft.gap(f"{delivery.file} was {delivery.state}: {delivery.reason or 'its content was there already'}")
+        return draft.finish(subject)
+    made = gold_with(settings, delivery)
+    for one in made:
+        gold = lake_side.add_version(draft, settings, one.gold)
+        used = lake_side.add_version(draft, settings, one.silver)
+        draft.link(subject, used)
+        draft.link(used, gold)
+    if not made:
+        draft.gap(f"no version of {TRAINING} has a row with values from {delivery.file} of batch {delivery.batch}")
+    versions = [one.gold.version for one in made]
+    _add_models_of(draft, settings, versions)
+    decision_side.add_judged_on(draft, settings, versions)
+    return draft.finish(subject)
+
+
+def _add_model(draft: LineageDraft, settings: Settings, store: metadata_store.MetadataStore, version: str) -> None:
+    known = model_of(store, settings.use_case, version)
+    if known is None:
+        _add_unknown_model(draft, settings, version)
+        return
+    if known.model is None:
+        draft.gap(f"ML Metadata has lost the model behind version {version}: only its push is known")
+        _add_push_alone(draft, settings, known)
+        return
+    graph = run_graph(store, run_of_artifact(store, known.model.id))
+    if graph is None:
+        draft.gap(f"ML Metadata does not know which run made version {version}")
+        _add_push_alone(draft, settings, known)
+        return
+    _add_run(draft, settings, graph)
+
+
+def _add_unknown_model(draft: LineageDraft, settings: Settings, version: str) -> None:
+    folder = settings.folder("models")
+    there = pushed_versions(folder)
+    if version not in there:
+        raise NotFound(
+            f"there is no model version {version} of {settings.use_case}; pushed: {', '.join(there) or 'none'}"
+        )
+    draft.add("version", pipeline_side.version_item(version), f"model version {version}", {"where": folder / version})
+    draft.gap(f"ML Metadata knows no push of version {version}: its folder was put there by somebody else")
+
+
+def _add_push_alone(draft: LineageDraft, settings: Settings, known: KnownModel) -> None:
+    if known.pushed is None:
+        return
+    item = pipeline_side.add_artifact(draft, known.pushed)
+    stamps = pipeline_side.stamps(known.pushed)
+    if stamps.get("delta_version", "").isdigit():
+        gold = lake_side.add_gold_if_known(draft, settings, stamps["delta_table"], int(stamps["delta_version"]))
+        draft.link(gold, item)
+
+
+def _add_run(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
+    pipeline_side.add_run(draft, graph)
+    export = pipeline_side.exported_version(graph)
+    if export is None:
+        draft.gap(f"no export of run {graph.run_id} says which version of the lake it was made from")
+    else:
+        artifact, table, version = export
+        draft.link(lake_side.add_gold_if_known(draft, settings, table, version), pipeline_side.artifact_item(artifact))
+    decision_side.add_why(draft, settings, graph)
+
+
+def _add_models_of(draft: LineageDraft, settings: Settings, versions: list[int]) -> None:
+    """Every model trained on these versions of gold/training, with what it answered."""
+    if not versions or not has_metadata(settings):
+        return
+    with open_store(settings) as store:
+        found = models_trained_on(store, settings.use_case, versions)
+    for known in found:
+        if known.model is None:
+            continue
+        model = pipeline_side.add_artifact(draft, known.model)
+        draft.link(f"{TRAINING}@{known.model.properties['delta_version']}", model)
+        if known.pushed is not None:
+            draft.link(model, pipeline_side.add_artifact(draft, known.pushed))
+            request_side.add_requests_of(draft, settings, known.version)
+    if not found:
+        names = ", ".join(f"{TRAINING}@{version}" for version in versions)
+        draft.gap(f"no model was trained on {names}")

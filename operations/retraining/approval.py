@@ -1,0 +1,204 @@
+"""A person's answer to a decision that waits: apply it, once, and say who gave it and when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from lakeloop.contract import Contract, Gate
+from lakeloop.decision import CHOICES, Choice, Decision, JudgedCandidate
+from lakeloop.errors import WrongUse
+from lakeloop.fallback import WHOLE_MODEL
+from lakeloop.settings import Settings
+from lakeloop.switches import active_switches, add_switch, parse_segment
+from operations.retraining import decision_files as files
+from operations.retraining.request import Workplace
+from operations.retraining.selection import best_of, checks_of
+from tfx_pipeline.evaluation.gate import judge_again
+from tfx_pipeline.metadata.annotations import overrule_the_gate
+from tfx_pipeline.runs.run_record import load_run
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to do, who says so and why.
+
+    `candidate` names whom to promote ('': the best scored); `requirements` changes the gate for this decision
+    (`class_share_tolerance`, `accuracy.above`, …: number); `segment` '' means all rows.
+    """
+
+    choice: Choice
+    by: str
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    why: str = ""
+    candidate: str = ""
+    requirements: Mapping[str, float] = field(default_factory=dict)
+    segment: str = ""
+
+    @property
+    def details(self) -> str:
+        """What was chosen, in words."""
+        parts = {
+            "promote": self.candidate,
+            "change": ", ".join(f"{name}={value:g}" for name, value in self.requirements.items()),
+            "keep": "",
+            "fallback": self.segment or "all rows",
+        }
+        return ": ".join(part for part in (parts[self.choice], self.why.strip()) if part)
+
+
+def answer_decision(work: Workplace, decision_id: str, answer: Answer) -> Decision:
+    """Apply an answer up to, but not including, a push: the decision's outcome, winner and who chose.
+
+    The same answer given again changes nothing.
+
+    Raises:
+        WrongUse: nobody is asked, somebody answered otherwise already, or the answer cannot be carried out.
+    """
+    contract, settings = work.contract, work.settings
+    decision = files.load_decision(settings, decision_id)
+    if decision.choice and not decision.waits:
+        if decision.choice == answer.choice:
+            return decision
+        raise WrongUse(
+            f"decision {decision_id} was answered already: {CHOICES.get(answer_of(decision), decision.choice)}, by "
+            f"{decision.chosen_by}; `lakeloop retrain` makes a new one"
+        )
+    if not decision.waits:
+        raise WrongUse(f"decision {decision_id} asks nobody: {decision.outcome}, {decision.reason}")
+    changed = decision.model_copy(
+        update={
+            "choice": answer.choice, "choice_details": answer.details, "chosen_by": answer.by,
+            "chosen_at": answer.at.astimezone(UTC),
+        }
+    )  # fmt: skip
+    if answer.choice == "promote":
+        changed = _promote(changed, answer)
+    elif answer.choice == "change":
+        changed = _change(changed, contract, settings, answer)
+    elif answer.choice == "fallback":
+        changed = _fall_back(changed, contract, settings, answer)
+    else:
+        changed = changed.model_copy(update={"outcome": "kept", "reason": f"{answer.by} keeps the champion"})
+    if changed.outcome == "promoted":
+        _bless(settings, changed)
+    files.save(settings, decision_id, files.DECISION, changed)
+    return changed
+
+
+def answer_of(decision: Decision) -> Choice:
+    """The answer a decision has."""
+    return next(choice for choice in CHOICES if choice == decision.choice)
+
+
+def parse_requirements(gate: Gate, texts: list[str]) -> dict[str, float]:
+    """['accuracy.above=0.8'] -> {'accuracy.above': 0.8}, checked against the gate.
+
+    Raises:
+        WrongUse: naming what was given and what is allowed.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise WrongUse(f"--gate {text}: write NAME=NUMBER, e.g. --gate class_share_tolerance=0.3") from None
+    changed_gate(gate, found)
+    return found
+
+
+def gate_numbers(gate: Gate) -> dict[str, float]:
+    """Every bound of the gate by its name in the contract, nested ones with a dot."""
+    flat: dict[str, float] = {}
+    for name, value in gate.model_dump(exclude_none=True).items():
+        flat |= {f"{name}.{key}": bound for key, bound in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def changed_gate(gate: Gate, requirements: Mapping[str, float]) -> Gate:
+    """The gate with some bounds replaced.
+
+    Raises:
+        WrongUse: a bound the contract's gate does not have, or a value it cannot have.
+    """
+    values = gate.model_dump()
+    for name, bound in requirements.items():
+        if name not in gate_numbers(gate):
+            raise WrongUse(f"the gate has no bound {name!r}; it has {', '.join(gate_numbers(gate))}")
+        section, _, key = name.partition(".")
+        if key:
+            values[section][key] = bound
+        else:
+            values[section] = bound
+    try:
+        return Gate.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise WrongUse(f"the gate's {where or 'bounds'} cannot be so: {first['msg']}") from None
+
+
+def _promote(decision: Decision, answer: Answer) -> Decision:
+    judged = [c for c in decision.candidates if c.checks]
+    if not judged:
+        raise WrongUse("no candidate got as far as the gate, so there is no model to promote")
+    if answer.candidate:
+        chosen = next((c for c in judged if c.name == answer.candidate), None)
+        if chosen is None:
+            raise WrongUse(
+                f"there is no candidate {answer.candidate!r} to promote; there are {', '.join(c.name for c in judged)}"
+            )
+    else:
+        chosen = decision.candidate(decision.winner) or max(judged, key=lambda c: c.score or 0.0)
+    refused = "" if chosen.passed else f", though the gate refused it ({', '.join(c.name for c in chosen.failed)})"
+    reason = f"{answer.by} promotes {chosen.name}{refused}"
+    return decision.model_copy(update={"outcome": "promoted", "winner": chosen.name, "reason": reason})
+
+
+def _bless(settings: Settings, decision: Decision) -> None:
+    """Let the winner through to the Pusher where the gate refused it; ML Metadata says who wanted that."""
+    winner = decision.candidate(decision.winner)
+    if winner is None or decision.chosen_at is None:
+        return
+    run = load_run(settings, winner.run_id)
+    if not run.blessed:
+        why = f"decision {decision.decision_id}: {decision.reason}"
+        overrule_the_gate(settings, run, decision.chosen_by, decision.chosen_at.isoformat(timespec="seconds"), why)
+
+
+def _change(decision: Decision, contract: Contract, settings: Settings, answer: Answer) -> Decision:
+    if not answer.requirements:
+        raise WrongUse("say what is required instead, e.g. --gate class_share_tolerance=0.3")
+    gate = changed_gate(contract.gate, answer.requirements)
+    judged = tuple(_judged_again(settings, gate, candidate) for candidate in decision.candidates)
+    best = best_of(judged, decision.champion_score)
+    changed = ", ".join(f"{name} {value:g}" for name, value in answer.requirements.items())
+    update: dict[str, object] = {"candidates": judged}
+    if best is not None:
+        reason = f"{answer.by} changed the requirement for this decision ({changed}), and {best.name} meets it"
+        return decision.model_copy(update=update | {"outcome": "promoted", "winner": best.name, "reason": reason})
+    if any(candidate.passed for candidate in judged):
+        reason = f"with {changed}, as {answer.by} wants, who passes is not better than the champion"
+        return decision.model_copy(update=update | {"outcome": "kept", "reason": reason})
+    reason = f"no candidate meets the requirement even with {changed}, as {answer.by} wants"
+    return decision.model_copy(update=update | {"outcome": "none passed", "reason": reason})
+
+
+def _judged_again(settings: Settings, gate: Gate, candidate: JudgedCandidate) -> JudgedCandidate:
+    run = load_run(settings, candidate.run_id) if candidate.checks else None
+    if run is None or run.gate is None:
+        return candidate
+    report = judge_again(gate, run.gate)
+    return candidate.model_copy(update={"passed": report.passed, "checks": checks_of(report)})
+
+
+def _fall_back(decision: Decision, contract: Contract, settings: Settings, answer: Answer) -> Decision:
+    if answer.segment != WHOLE_MODEL:
+        parse_segment(contract, answer.segment)
+    if not any(switch.segment == answer.segment for switch in active_switches(settings)):
+        why = answer.why.strip() or f"decision {decision.decision_id}: no candidate passed"
+        add_switch(settings, contract, answer.segment, answer.by, why)
+    reason = f"{answer.by} lets the rules answer for {answer.segment or 'all rows'}"
+    return decision.model_copy(update={"outcome": "fell back", "reason": reason})

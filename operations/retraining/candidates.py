@@ -1,0 +1,163 @@
+"""Which candidates a retrain tries: by what was asked for, which truth is there, and what has drifted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from lakeloop.contract import Contract
+from lakeloop.errors import WrongUse
+from tfx_pipeline.runs.parameters import Weighting
+
+Strategy = Literal["auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+TRIALS = 6
+Months = tuple[int, int]
+
+
+def checked_strategy(text: str) -> Strategy:
+    """The strategy of that name.
+
+    Raises:
+        WrongUse: there is none.
+    """
+    found = next((name for name in STRATEGIES if name == text), None)
+    if found is None:
+        raise WrongUse(f"there is no strategy {text!r}; strategies: {', '.join(STRATEGIES)}")
+    return found
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to make a challenger. `months` None: all labelled ones; `version` None: the table as it is now."""
+
+    name: str
+    what: str
+    months: Months | None = None
+    version: int | None = None
+    drop: tuple[str, ...] = ()
+    weighting: Weighting = "none"
+    trials: int = 0
+
+
+@dataclass(frozen=True)
+class Known:
+    """What candidates are chosen by.
+
+    `old` is the export the champion was trained on as (months, version), None where there is no champion or nobody
+    knows; `changed` is how many rows of those months were corrected, added or withdrawn since, as far as no decision
+    about it looked at them; `drifted` are features, the furthest first; `requests` is how many are in the window.
+    """
+
+    labelled: tuple[int, ...]
+    champion_months: tuple[int, ...] = ()
+    old: tuple[Months | None, int] | None = None
+    changed: int = 0
+    drifted: tuple[str, ...] = ()
+    requests: int = 0
+
+    @property
+    def new_truth(self) -> bool:
+        """Whether there is truth the champion was not judged by yet: a newer month, or its own rows have changed."""
+        return bool(self.labelled) and (self.newer_month or self.changed > 0)
+
+    @property
+    def newer_month(self) -> bool:
+        """Whether a month is labelled now that is newer than all the champion knows; true without a champion."""
+        return bool(self.labelled) and self.labelled[-1] > max(self.champion_months, default=-1)
+
+
+def candidates_for(
+    strategy: Strategy, contract: Contract, known: Known, months: Months | None = None, trials: int = TRIALS
+) -> list[Candidate]:
+    """The candidates to try, each different from the others; none for `keep`. `months`: train on these instead.
+
+    Raises:
+        WrongUse: the strategy needs something that is not there; the text says what.
+    """
+    if strategy == "keep":
+        return []
+    if not known.labelled:
+        raise WrongUse("there is no labelled row to train on yet; deliver ground truth and run `lakeloop lake ingest`")
+    if strategy == "auto":
+        return _auto(contract, known, months)
+    if strategy in ("newest", "all"):
+        return _option_one(known, months, strategy)
+    if strategy == "drop":
+        return _drop(contract, known, months)
+    if strategy == "tune":
+        return [_on_old(known, months, "tune", f"the best of {trials} trials of the Tuner", trials=trials)]
+    return [_weighted(known, months, "reweight" if strategy == "reweight" else "resample")]
+
+
+def _auto(contract: Contract, known: Known, months: Months | None) -> list[Candidate]:
+    """Option I where there is new truth, else option II with whatever can be done."""
+    if known.new_truth or months is not None:
+        return _option_one(known, months, "newest", "all")
+    found = _drop(contract, known, None) if known.drifted else []
+    if known.requests:
+        found += [_weighted(known, None, "reweight"), _weighted(known, None, "resample")]
+    if not found:
+        raise WrongUse(
+            "no new truth, no drifted feature and no request is there, so nothing can be better than the champion; "
+            "--strategy newest, all or tune trains anyway"
+        )
+    return found
+
+
+def _option_one(known: Known, months: Months | None, *names: str) -> list[Candidate]:
+    if months is not None:
+        return [Candidate(f"months {_text(months)}", f"trained on months {_text(months)}", months)]
+    first, newest = known.labelled[0], known.labelled[-1]
+    found = {
+        "newest": Candidate("newest", f"trained on month {newest}, the newest labelled one", (newest, newest)),
+        "all": Candidate("all", f"trained on all labelled months, {_text((first, newest))}"),
+    }
+    if len(known.labelled) == 1:
+        return [found[names[0]]]
+    return [found[name] for name in names]
+
+
+def _drop(contract: Contract, known: Known, months: Months | None) -> list[Candidate]:
+    """Without all that drifted, and without the one that drifted furthest."""
+    if not known.drifted:
+        raise WrongUse("no feature has drifted, so there is none to leave out")
+    sets = [known.drifted] if len(known.drifted) < len(contract.features) else []
+    if len(known.drifted) > 1:
+        sets.append(known.drifted[:1])
+    if not sets:
+        raise WrongUse("the only feature has drifted; a model needs at least one")
+    return [
+        _on_old(known, months, f"drop {' '.join(names)}", f"without {', '.join(names)}", drop=names) for names in sets
+    ]
+
+
+def _weighted(known: Known, months: Months | None, weighting: Weighting) -> Candidate:
+    if not known.requests:
+        raise WrongUse(
+            f"{weighting} needs the requests of now, and none was streamed yet; `lakeloop lake stream` takes them in"
+        )
+    done = "weighted" if weighting == "reweight" else "drawn by their weight"
+    return _on_old(known, months, weighting, f"rows {done} towards the current requests", weighting=weighting)
+
+
+def _on_old(
+    known: Known,
+    months: Months | None,
+    name: str,
+    what: str,
+    drop: Sequence[str] = (),
+    weighting: Weighting = "none",
+    trials: int = 0,
+) -> Candidate:
+    """On the champion's own rows; on all labelled ones where there are newer, or nobody knows which those were."""
+    version: int | None = None
+    if months is None and known.old is not None and not known.new_truth:
+        months, version = known.old
+        what += ", on the champion's own rows"
+    else:
+        what += f", on months {_text(months)}" if months is not None else ", on all labelled months"
+    return Candidate(name, what, months, version, tuple(drop), weighting, trials)
+
+
+def _text(months: Months) -> str:
+    return str(months[0]) if months[0] == months[1] else f"{months[0]}-{months[1]}"

@@ -1,0 +1,69 @@
+"""What a retrain is asked to do, and who hears what happens meanwhile."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lakeloop.contract import Contract
+from lakeloop.decision import Decision
+from lakeloop.settings import Settings
+from operations.retraining.candidates import TRIALS, Months, Strategy
+from tfx_pipeline.runs.run_record import NodeResult
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+OpenSpark = Callable[[Settings], AbstractContextManager["SparkSession"]]
+SparkWhenNeeded = Callable[[], "SparkSession"]
+"""The same session at each call; it is opened by the first."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for, by whom and why; `promote` False: compare and record, push nothing.
+
+    `changes` are hyper-parameters (name: text) that every candidate is trained with instead of the contract's.
+    """
+
+    strategy: Strategy = "auto"
+    months: Months | None = None
+    trials: int = TRIALS
+    trigger: str = ""
+    decided_by: str = ""
+    promote: bool = True
+    airflow_run_id: str = ""
+    changes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Told what happens while it happens; `on_decision` before the decision is on record, where people look for it."""
+
+    say: Callable[[str], None] = lambda text: None
+    on_start: Callable[[str], None] = lambda node: None
+    on_node: Callable[[NodeResult], None] = lambda result: None
+    on_decision: Callable[[Decision], object] = lambda decision: None
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every step of a retrain needs."""
+
+    contract: Contract
+    settings: Settings
+    open_spark: OpenSpark
+    listener: Listener = field(default_factory=Listener)
+
+    @contextmanager
+    def spark_when_needed(self) -> Iterator[SparkWhenNeeded]:
+        """A Spark session that is opened by whoever asks for it first, and closed at the end."""
+        with ExitStack() as stack:
+            opened: list[SparkSession] = []
+
+            def session() -> "SparkSession":
+                if not opened:
+                    opened.append(stack.enter_context(self.open_spark(self.settings)))
+                return opened[0]
+
+            yield session

@@ -1,0 +1,99 @@
+"""Champion and candidates on the same rows, and which of them is best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.decision import Decision, JudgedCandidate, Outcome
+from lakeloop.gate_check import GateCheck
+from operations.retraining.importance import Importance
+from tfx_pipeline.evaluation.gate import GateReport
+from tfx_pipeline.training.row_weights import effective_rows
+
+if TYPE_CHECKING:
+    from operations.retraining.context import Situation
+
+
+@dataclass(frozen=True)
+class JudgingRows:
+    """Held-out rows that champion and candidates are compared on; `weights` None: all count the same."""
+
+    frame: pd.DataFrame
+    what: str
+    weights: np.ndarray | None = None
+
+    @property
+    def effective(self) -> float | None:
+        """How many rows of the same weight tell as much; None where all weigh the same."""
+        return None if self.weights is None else effective_rows(self.weights)
+
+    def score(self, contract: Contract, model: Path) -> float:
+        """A model's accuracy, each row counting by its weight."""
+        from tfx_pipeline.evaluation.validate import answers_of
+
+        return answers_of(model, contract, self.frame, self.weights).weighted_accuracy
+
+
+def newest_truth(contract: Contract, situation: "Situation") -> JudgingRows:
+    """The eval rows of the newest labelled month: no candidate was trained on them, nor was the champion."""
+    rows = held_out(contract, situation.newest)
+    month = situation.newest_month
+    return JudgingRows(rows, f"{len(rows):,} eval rows of month {month} ({contract.month_name(month)})")
+
+
+def old_truth(contract: Contract, rows: pd.DataFrame, importance: Importance | None, requests: int) -> JudgingRows:
+    """The eval rows of an export, weighted towards the current requests where there are some."""
+    held = held_out(contract, rows)
+    months = sorted(rows[contract.event_time.column].unique())
+    text = f"{len(held):,} eval rows of {months[0] if len(months) == 1 else f'{months[0]} to {months[-1]}'}"
+    if importance is None:
+        return JudgingRows(held, text)
+    text += f", weighted towards the newest {requests:,} requests"
+    return JudgingRows(held, text, importance.of(held, contract.key.column))
+
+
+def held_out(contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the contract's split keeps from training."""
+    keys = rows[contract.key.column].astype(str)
+    return rows[keys.map(contract.split.is_eval)].reset_index(drop=True)
+
+
+def checks_of(report: GateReport | None) -> tuple[GateCheck, ...]:
+    """The gate's checks as a decision keeps them; none where it gave no verdict."""
+    return tuple(GateCheck(**check.model_dump()) for check in report.checks) if report is not None else ()
+
+
+def best_of(candidates: Sequence[JudgedCandidate], champion_score: float | None) -> JudgedCandidate | None:
+    """The candidate that passed with the highest score, if that is higher than the champion's."""
+    passed = [c for c in candidates if c.passed and c.score is not None]
+    best = max(passed, key=lambda candidate: candidate.score or 0.0, default=None)
+    if best is None or best.score is None:
+        return None
+    return best if champion_score is None or best.score > champion_score else None
+
+
+def outcome_of(decision: Decision, promote: bool) -> tuple[Outcome, str]:
+    """What is done about the candidates on record, and why, in a sentence."""
+    champion = f"the champion's {decision.champion_score:.3f}" if decision.champion_score is not None else ""
+    passed = [c for c in decision.candidates if c.passed]
+    if not decision.candidates:
+        return "kept", "nothing was tried: keep was asked for"
+    if not passed:
+        failed = "; ".join(
+            f"{c.name}: {c.error or ', '.join(check.name for check in c.failed)}" for c in decision.candidates
+        )
+        return "none passed", f"every candidate failed the gate ({failed})"
+    best = decision.candidate(decision.winner)
+    if best is None:
+        top = max(passed, key=lambda candidate: candidate.score or 0.0)
+        return "kept", f"candidate {top.name} passed with {top.score or 0:.3f}, which is not better than {champion}"
+    against = f", better than {champion}" if champion else ""
+    reason = f"candidate {best.name} passed the gate and scored {best.score or 0:.3f}{against}, on {decision.judged_on}"
+    if not decision.with_truth:
+        reason += "; judged without new truth"
+    return ("promoted" if promote else "recommended"), reason

@@ -1,0 +1,220 @@
+"""Batch scoring: a pushed model over a table of the lake, on Spark's executors, with the gateway's own fallback."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lakehouse.read.tables import find_table, open_table, read_table
+from lakehouse.storage.layout import SCORES, table_path, work_folder
+from lakehouse.storage.lock import in_turn
+from lakehouse.storage.schema import SPARK_TYPES, create_table, quoted
+from lakeloop.contract import Contract, Segment
+from lakeloop.errors import WrongUse
+from lakeloop.fallback import WHOLE_MODEL, Answer, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.lake_tables import Filter, dataset_of, read_lake_table
+from lakeloop.settings import Settings
+from lakeloop.switches import active_switches, parse_segment
+from lakeloop.use_case import Rules, load_rules
+from tfx_pipeline.evaluation.validate import DTYPES, model_folder
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from pyspark.sql import DataFrame, SparkSession
+
+SPARK_NAMES = {"long": "bigint", "integer": "int"}
+ANSWER = (
+    "prediction string, class_id int, probabilities array<double>, predictor_type string, reason string, "
+    "model_version string"
+)
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Which version of which table was scored with which model: rows added, and of them by the rules."""
+
+    table: str
+    version: int
+    model: str
+    rows: int
+    rules: int
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """All a worker needs to answer rows; it is sent to the executors, which load the model from `folder` once."""
+
+    contract: Contract
+    settings: Settings
+    folder: Path
+    segments_off: tuple[Segment, ...] = ()
+    model_off: bool = False
+
+    def answers(self, batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
+        """Frames of key and features -> frames of key and answer, for Spark's `mapInPandas`."""
+        rules = load_rules(self.contract, self.settings)
+        for frame in batches:
+            given = self.answer(frame, rules)
+            columns = {self.contract.key.column: frame[self.contract.key.column].to_numpy()}
+            asked = [answer.probabilities is not None for answer in given]
+            yield pd.DataFrame(
+                columns
+                | {name: [getattr(a, name) for a in given] for name in ("prediction", "class_id", "probabilities")}
+                | {name: [getattr(a, name) for a in given] for name in ("predictor_type", "reason")}
+                | {"model_version": [self.folder.name if known else None for known in asked]}
+            )
+
+    def answer(self, frame: pd.DataFrame, rules: Rules | None) -> list[Answer]:
+        """The answer of each row; only rows the model may be asked about reach it."""
+        contract = self.contract
+        rows: list[Mapping[str, Any]] = frame[list(contract.features)].to_dict("records")  # type: ignore[assignment]
+        reasons = [why_not_ask(contract, row, self.segments_off, self.model_off) for row in rows]
+        asked = np.array([not reason for reason in reasons], dtype=bool)
+        known = iter(probabilities_of(contract, self.folder, frame[asked]) if asked.any() else ())
+        answers: list[Answer] = []
+        for row, reason in zip(rows, reasons, strict=True):
+            probabilities = [] if reason else [float(p) for p in next(known)]
+            if reason := reason or why_not_take(probabilities):
+                answers.append(rules_answer(contract, _needed(rules), row, reason))
+            else:
+                answers.append(model_answer(contract, rules, row, probabilities))
+        return answers
+
+
+def probabilities_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarray:
+    """What the model in a folder says: probabilities (n, classes) for a frame with the features' columns."""
+    from tfx_pipeline.evaluation.prediction import predict_columns
+
+    columns = {name: frame[name].to_numpy(DTYPES[f.type]) for name, f in contract.features.items()}
+    return predict_columns(loaded_model(str(folder)), columns)
+
+
+@cache
+def loaded_model(folder: str) -> Any:
+    """The model in a folder, loaded once a process."""
+    from tfx_pipeline.runs.quiet import quiet_libraries
+
+    quiet_libraries()
+    from tfx_pipeline.evaluation.prediction import load_saved_model
+
+    return load_saved_model(folder)
+
+
+@dataclass(frozen=True)
+class ScoreWanted:
+    """What is to be scored with which model; `done`: gold/scores has it, or there is no row to score."""
+
+    table: str
+    version: int
+    folder: Path
+    done: bool
+
+
+def score_wanted(contract: Contract, settings: Settings, table: str, version: int | None, model: str) -> ScoreWanted:
+    """A version of a table, by default its newest, and a pushed model, by default the newest. Needs no Spark.
+
+    Raises:
+        NotFound: no such table, version or model; the text names what there is.
+        WrongUse: the table lacks the key or a feature, has one in another type, or rows without a value.
+    """
+    folder = model_folder(settings, model)
+    name = "/".join(find_table(settings, table))
+    opened = open_table(settings, name, version)
+    _check(contract, opened, name)
+    number = opened.version()
+    done = not dataset_of(opened).head(1, columns=[contract.key.column]).num_rows
+    return ScoreWanted(name, number, folder, done or not _given(settings, name, number, folder).empty)
+
+
+def score(spark: "SparkSession", contract: Contract, settings: Settings, wanted: ScoreWanted) -> ScoreReport:
+    """Score what is wanted into gold/scores, unless it is there already."""
+    path = table_path(settings, "gold", SCORES)
+    with in_turn(work_folder(settings) / "tables.lock"):
+        create_table(spark, path, _columns(contract), comment="Rows of tables, scored in batches")
+        if not _given(settings, wanted.table, wanted.version, wanted.folder).empty:
+            return ScoreReport(wanted.table, wanted.version, wanted.folder.name, 0, 0)
+        rows = read_table(spark, settings, wanted.table, wanted.version)
+        scored = _scored(rows, _scorer(contract, settings, wanted.folder), contract, wanted.table, wanted.version)
+        scored.write.format("delta").mode("append").save(path)
+    kinds = _given(settings, wanted.table, wanted.version, wanted.folder)
+    return ScoreReport(
+        wanted.table, wanted.version, wanted.folder.name, len(kinds), int((kinds["predictor_type"] == "rules").sum())
+    )
+
+
+def _given(settings: Settings, table: str, version: int, folder: Path) -> pd.DataFrame:
+    """Who answered each row of this version of a table that was scored with this model."""
+    mine: list[Filter] = [("table", "=", table), ("version", "=", version), ("model", "=", folder.name)]
+    found = read_lake_table(settings, f"gold/{SCORES}", ["predictor_type"], mine)
+    return pd.DataFrame(columns=["predictor_type"]) if found is None else found
+
+
+def _scored(rows: "DataFrame", scorer: Scorer, contract: Contract, table: str, version: int) -> "DataFrame":
+    from pyspark.sql import functions as sf
+
+    key, classes = quoted(contract.key.column), sf.array(*map(sf.lit, contract.label.class_names))
+    given = rows.select(key, *map(quoted, contract.features)).mapInPandas(scorer.answers, f"{key} string, {ANSWER}")
+    return given.select(
+        key,
+        sf.lit(table).alias("table"),
+        sf.lit(version).cast("bigint").alias("version"),
+        sf.lit(scorer.folder.name).alias("model"),
+        "prediction",
+        "class_id",
+        sf.map_from_arrays(classes, "probabilities").alias("probabilities"),
+        "predictor_type",
+        "reason",
+        "model_version",
+        sf.current_timestamp().alias("scored_at"),
+    )
+
+
+def _columns(contract: Contract) -> str:
+    return (
+        f"{quoted(contract.key.column)} string, "
+        "`table` string NOT NULL COMMENT 'table that was scored', "
+        "version bigint NOT NULL COMMENT 'its Delta version', "
+        "model string NOT NULL COMMENT 'version of the pushed model it was scored with', "
+        "prediction string NOT NULL, class_id int NOT NULL, "
+        "probabilities map<string, double> COMMENT 'by class; null where the model was not asked', "
+        "predictor_type string NOT NULL COMMENT 'model or rules', "
+        "reason string NOT NULL COMMENT 'ok, or why the rules answered', "
+        "model_version string COMMENT 'version that gave the probabilities; null without them', "
+        "scored_at timestamp NOT NULL"
+    )
+
+
+def _scorer(contract: Contract, settings: Settings, folder: Path) -> Scorer:
+    """With what is switched off at run time now."""
+    switches = active_switches(settings)
+    segments = tuple(parse_segment(contract, s.segment) for s in switches if s.segment != WHOLE_MODEL)
+    return Scorer(contract, settings, folder, segments, any(s.segment == WHOLE_MODEL for s in switches))
+
+
+def _check(contract: Contract, rows: "DeltaTable", table: str) -> None:
+    there = {field.name: getattr(field.type, "type", "nested") for field in rows.schema().fields}
+    there = {name: SPARK_NAMES.get(type_, type_) for name, type_ in there.items()}
+    wanted = {name: SPARK_TYPES[feature.type] for name, feature in contract.features.items()}
+    missing = [name for name in (contract.key.column, *wanted) if name not in there]
+    if missing:
+        raise WrongUse(f"{table} lacks {', '.join(missing)}; key and features are needed: silver and gold have them")
+    other = [f"{name} is {there[name]}, not {type_}" for name, type_ in wanted.items() if there[name] != type_]
+    if other:
+        raise WrongUse(f"{table} is not typed by the contract ({'; '.join(other)}); score a table of silver or gold")
+    nulls: Counter[str] = Counter()
+    for batch in dataset_of(rows).to_batches(columns=list(wanted)):
+        nulls.update({name: batch[name].null_count for name in wanted})
+    empty = [name for name, count in nulls.items() if count]
+    if empty:
+        raise WrongUse(f"{table} has rows without {', '.join(empty)}; every feature is needed")
+
+
+def _needed(rules: Rules | None) -> Rules:
+    if rules is None:
+        raise WrongUse("the contract's fallback names no rules")
+    return rules

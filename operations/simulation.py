@@ -1,0 +1,196 @@
+"""Plays months of production: each month's rows are asked through the gateway, and their truth comes when it is due."""
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from lakeloop.atomic_file import write_text
+from lakeloop.clock import read_clock, set_clock
+from lakeloop.contract import Contract
+from lakeloop.errors import WrongUse
+from lakeloop.fallback import rules_answer
+from lakeloop.gateway_client import GatewayClient, Question
+from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder
+from lakeloop.settings import Settings
+from lakeloop.use_case import load_rules, sample_month
+from operations.delivery import generate, missing_sources, release
+
+UNAVAILABLE = "model unavailable: the gateway was left out of this simulation"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Questions answered, and how many of them by the rules."""
+
+    requests: int = 0
+    rules: int = 0
+
+
+@dataclass(frozen=True)
+class SimulationReport:
+    """What a simulation did; `skipped` months were answered before, `delivered` truth files lie in landing now.
+
+    `seconds` counts only the time in which was asked.
+    """
+
+    answered: Answered
+    seconds: float
+    skipped: tuple[int, ...]
+    delivered: tuple[Path, ...]
+    clock: int
+
+
+class Asker(Protocol):
+    """Gets a month's questions answered; tells each time some were."""
+
+    def __call__(self, month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> Answered: ...
+
+
+def simulate(
+    contract: Contract,
+    settings: Settings,
+    months: Iterable[int],
+    asker: Asker,
+    *,
+    label: str = "first",
+    until: int | None = None,
+    on_month: Callable[[int, int], None] = lambda month, requests: None,
+    on_answers: Callable[[int], None] = lambda count: None,
+) -> SimulationReport:
+    """Play the months one after the other, then run the clock on to `until`.
+
+    Month 0 is history: it is delivered as files. Of later months only the truth is, once the clock allows it; their
+    features come as requests. A month that the run `label` was answered before is passed over. `on_month` is told
+    a month and its requests before they are asked.
+
+    Raises:
+        WrongUse: the use case has no generator, or the label is no file name.
+        LakeloopError: the gateway stays away.
+    """
+    if not re.fullmatch(r"[\w-]+", label):
+        raise WrongUse(f"the label {label!r} is used in file names; write letters, digits, - and _ only")
+    answers = AnsweredMonths(settings, label)
+    total, seconds, skipped, delivered = Answered(), 0.0, [], []
+    for month in months:
+        delivered += advance(contract, settings, month)
+        _deliver(contract, settings, month)
+        if month == 0:
+            continue
+        if month in answers.months:
+            skipped.append(month)
+            continue
+        questions = questions_of(contract, settings, month, label)
+        on_month(month, len(questions))
+        began = time.perf_counter()
+        answered = asker(month, questions, on_answers)
+        seconds += time.perf_counter() - began
+        answers.add(month, answered)
+        total = Answered(total.requests + answered.requests, total.rules + answered.rules)
+    if until is not None:
+        delivered += advance(contract, settings, until)
+    return SimulationReport(total, seconds, tuple(skipped), tuple(delivered), read_clock(settings))
+
+
+def advance(contract: Contract, settings: Settings, month: int) -> list[Path]:
+    """Move the clock to `month` unless it is there already; the truth files that delivers."""
+    if month > read_clock(settings):
+        set_clock(settings, month)
+    return release(contract, settings)
+
+
+def _deliver(contract: Contract, settings: Settings, month: int) -> None:
+    """The month's files that come as files, unless they are there."""
+    sources = list(contract.sources) if month == 0 else [contract.label.source]
+    missing = missing_sources(contract, settings, month, sources)
+    if missing:
+        generate(contract, settings, [month], sources=missing)
+
+
+def questions_of(contract: Contract, settings: Settings, month: int, label: str) -> list[Question]:
+    """A month's rows as requests, spread evenly over the month; ids depend on use case, key and label alone."""
+    frame = sample_month(contract, settings, month)
+    first = _month_start(contract, month)
+    step = (_month_start(contract, month + 1) - first) / len(frame)
+    keys = frame[contract.key.column]
+    rows = frame[list(contract.features)].to_dict("records")
+    return [
+        Question(
+            request_id=request_id_of(contract, key, label),
+            key=key,
+            at=(first + (number + 0.5) * step).isoformat(),
+            features={str(name): value for name, value in row.items()},
+        )
+        for number, (key, row) in enumerate(zip(keys, rows, strict=True))
+    ]
+
+
+def request_id_of(contract: Contract, key: str, label: str) -> str:
+    """The id under which the simulation `label` asks about a key: the same each time."""
+    return str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_OID, contract.use_case), f"{key}/{label}"))
+
+
+def _month_start(contract: Contract, month: int) -> datetime:
+    return datetime.strptime(contract.month_name(month), "%Y-%m").replace(tzinfo=UTC)
+
+
+class AnsweredMonths:
+    """Which months a run has been answered completely; kept in the logs area, one file a label."""
+
+    def __init__(self, settings: Settings, label: str) -> None:
+        self._path = Path(settings.area("logs")) / "simulations" / settings.use_case / f"{label}.json"
+        known = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
+        self.months = {int(month): Answered(**answered) for month, answered in known.items()}
+
+    def add(self, month: int, answered: Answered) -> None:
+        """Note a month durably."""
+        self.months[month] = answered
+        write_text(self._path, json.dumps({m: asdict(a) for m, a in self.months.items()}, indent=1))
+
+
+def through_gateway(client: GatewayClient) -> Asker:
+    """Asks the real gateway."""
+
+    def ask(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> Answered:
+        answers = client.ask(questions, on_answers)
+        return Answered(len(answers), sum(answer["predictor_type"] == "rules" for answer in answers))
+
+    return ask
+
+
+def without_gateway(contract: Contract, settings: Settings, label: str) -> Asker:
+    """Writes the request log that a gateway without a model would have written: the rules answer everything.
+
+    Raises:
+        WrongUse: the use case has no rules.
+    """
+    rules = load_rules(contract, settings)
+    if rules is None:
+        raise WrongUse(f"use case {contract.use_case} has no `fallback.rules` in its contract; nothing could answer")
+    folder = request_log_folder(settings)
+
+    def write(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> Answered:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"simulation_{label}-{month:08d}{OPEN}"
+        now = datetime.now(UTC).isoformat()
+        with part.open("wb") as stream:
+            for question in questions:
+                answer = rules_answer(contract, rules, question.features, UNAVAILABLE)
+                record = RequestRecord(
+                    **asdict(question), answered_at=now, prediction=answer.prediction, class_id=answer.class_id,
+                    probabilities=None, predictor_type=answer.predictor_type, reason=answer.reason,
+                    model_version=None, latency_ms=0.0,
+                )  # fmt: skip
+                stream.write(orjson.dumps(record.model_dump(), option=orjson.OPT_APPEND_NEWLINE))
+        part.rename(part.with_name(part.name.removesuffix(OPEN) + FINISHED))
+        on_answers(len(questions))
+        return Answered(len(questions), len(questions))
+
+    return write

@@ -1,0 +1,76 @@
+"""Asks a SavedModel in batches: serialised tf.Examples or columns in, probabilities out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lakeloop.errors import LakeloopError
+from tfx_pipeline.evaluation.gate import Judged
+from tfx_pipeline.training.row_weights import weights_of
+from tfx_pipeline.training.signatures import EXAMPLES, PROBABILITIES, SERVING
+
+BATCH = 10_000
+
+
+def load_saved_model(folder: Path | str) -> Any:
+    """The model in a folder.
+
+    Raises:
+        LakeloopError: it is not a readable SavedModel or lacks a signature.
+    """
+    try:
+        model = tf.saved_model.load(str(folder))
+    except Exception as error:  # TensorFlow raises OSError, ValueError, DataLoss, protobuf's DecodeError, ...
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LakeloopError(f"the model in {folder} cannot be loaded: {reason}; push it again") from error
+    missing = {SERVING, EXAMPLES} - set(model.signatures)
+    if missing:
+        raise LakeloopError(f"the model in {folder} has no signature {', '.join(sorted(missing))}; push it again")
+    return model
+
+
+def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Probabilities (n, classes) for columns, each (n,)."""
+    rows = len(next(iter(columns.values())))
+    serve = model.signatures[SERVING]
+    parts = []
+    for start in range(0, rows, BATCH):
+        batch = {name: tf.constant(values[start : start + BATCH]) for name, values in columns.items()}
+        parts.append(serve(**batch)[PROBABILITIES].numpy())
+    return np.concatenate(parts)
+
+
+def predict_examples(model: Any, serialised: Sequence[bytes]) -> np.ndarray:
+    """Probabilities (n, classes) for serialised tf.Examples."""
+    serve = model.signatures[EXAMPLES]
+    starts = range(0, len(serialised), BATCH)
+    batches = (tf.constant(serialised[start : start + BATCH]) for start in starts)
+    return np.concatenate([serve(examples=batch)[PROBABILITIES].numpy() for batch in batches])
+
+
+def judge_examples(
+    models: Sequence[Any], files: Sequence[str], label: str, key: str = "", weights: Mapping[str, float] | None = None
+) -> list[Judged]:
+    """Each model's answers on the same examples (gzipped TFRecords with an int64 `label`).
+
+    `weights` are the rows' by their `key`; none: all count the same.
+    """
+    truths: list[np.ndarray] = []
+    keys: list[str] = []
+    answers: list[list[np.ndarray]] = [[] for _ in models]
+    spec = {label: tf.io.FixedLenFeature([], tf.int64)}
+    if weights is not None:
+        spec[key] = tf.io.FixedLenFeature([], tf.string)
+    for serialised in tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(BATCH):
+        parsed = tf.io.parse_example(serialised, spec)
+        truths.append(parsed[label].numpy())
+        if weights is not None:
+            keys += [value.decode() for value in parsed[key].numpy()]
+        for answer, model in zip(answers, models, strict=True):
+            answer.append(model.signatures[EXAMPLES](examples=serialised)[PROBABILITIES].numpy())
+    labels = np.concatenate(truths)
+    counted = weights_of(keys, weights) if weights is not None else None
+    return [Judged(labels, np.concatenate(answer), counted) for answer in answers]

@@ -1,0 +1,134 @@
+"""ML Metadata: how to reach it, and what the platform asks it about models."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+from pydantic import BaseModel, ConfigDict
+
+from lakeloop.databases import database_exists, metadata_database
+from lakeloop.errors import NotFound
+from lakeloop.settings import Settings
+from tfx_pipeline.metadata.postgresql import postgresql_connection
+
+STAMPS = (
+    "delta_table",
+    "delta_version",
+    "manifest_sha256",
+    "rows",
+    "schema_sha256",
+    "git_commit",
+    "trigger",
+    "event_id",
+    "airflow_run_id",
+)
+JUDGE_PROPERTY, BLESSED_PROPERTY, BLESSED_MODEL_PROPERTY = "judge", "blessed", "current_model_id"
+PUSHED_PROPERTY, VERSION_PROPERTY, MODEL_ID_PROPERTY = "pushed", "pushed_version", "model_id"
+DESTINATION_PROPERTY = "pushed_destination"
+PIPELINE_CONTEXT = "pipeline"
+
+
+class PushedModel(BaseModel):
+    """A version that was pushed and the model artifact it is a copy of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    folder: Path
+    model_id: int
+    model_uri: str
+    pushed_id: int
+    blessed: bool
+    stamps: dict[str, str]
+
+
+def connection_config(settings: Settings) -> metadata_store_pb2.ConnectionConfig:
+    """How TFX reaches ML Metadata: SQLite in the `tfx` area, or PostgreSQL, whose tables are there afterwards."""
+    url = metadata_database(settings)
+    if url is not None:
+        return postgresql_connection(settings.database_url, url)
+    database = settings.metadata_db.absolute()
+    database.parent.mkdir(parents=True, exist_ok=True)
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(database)
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    return config
+
+
+def has_metadata(settings: Settings) -> bool:
+    """Whether a pipeline ever wrote to ML Metadata."""
+    url = metadata_database(settings)
+    if url is None:
+        return settings.metadata_db.is_file()
+    return database_exists(settings.database_url, str(url.database))
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[metadata_store.MetadataStore]:
+    """The store, for reading.
+
+    Raises:
+        NotFound: no pipeline has run yet.
+    """
+    if not has_metadata(settings):
+        url = metadata_database(settings)
+        place = settings.metadata_db.absolute() if url is None else url.render_as_string(hide_password=True)
+        raise NotFound(f"there is no ML Metadata at {place} yet; `lakeloop train` makes it")
+    yield metadata_store.MetadataStore(connection_config(settings))
+
+
+def artifacts_of(
+    store: metadata_store.MetadataStore, use_case: str, type_name: str
+) -> list[metadata_store_pb2.Artifact]:
+    """The live artifacts of one type that a use case's pipeline made, oldest first."""
+    pipeline = store.get_context_by_type_and_name(PIPELINE_CONTEXT, use_case)
+    if pipeline is None or type_name not in {t.name for t in store.get_artifact_types()}:
+        return []
+    wanted = store.get_artifact_type(type_name).id
+    found = [a for a in store.get_artifacts_by_context(pipeline.id) if a.type_id == wanted]
+    return sorted((a for a in found if a.state == metadata_store_pb2.Artifact.LIVE), key=lambda a: a.id)
+
+
+def pushed_models(settings: Settings) -> list[PushedModel]:
+    """Every pushed version of the use case, oldest first; [] before the first run."""
+    if not has_metadata(settings):
+        return []
+    with open_store(settings) as store:
+        models = {a.id: a for a in artifacts_of(store, settings.use_case, "Model")}
+        blessed = set(_blessed_by_the_gate(artifacts_of(store, settings.use_case, "ModelBlessing")))
+        return [
+            _pushed_model(push, models, blessed)
+            for push in artifacts_of(store, settings.use_case, "PushedModel")
+            if push.custom_properties[PUSHED_PROPERTY].int_value == 1
+        ]
+
+
+def champion(settings: Settings) -> PushedModel | None:
+    """The newest pushed version whose model the QualityGate blessed; None before the first."""
+    return next((push for push in reversed(pushed_models(settings)) if push.blessed), None)
+
+
+def _blessed_by_the_gate(blessings: list[metadata_store_pb2.Artifact]) -> Iterator[int]:
+    """Ids of blessed models. TFX's Evaluator blesses too, but its blessings name no judge."""
+    for blessing in blessings:
+        properties = blessing.custom_properties
+        if JUDGE_PROPERTY in properties and properties[BLESSED_PROPERTY].int_value == 1:
+            yield properties[BLESSED_MODEL_PROPERTY].int_value
+
+
+def _pushed_model(
+    push: metadata_store_pb2.Artifact, models: dict[int, metadata_store_pb2.Artifact], blessed: set[int]
+) -> PushedModel:
+    properties = push.custom_properties
+    model_id = properties[MODEL_ID_PROPERTY].int_value
+    return PushedModel(
+        version=properties[VERSION_PROPERTY].string_value,
+        folder=Path(properties[DESTINATION_PROPERTY].string_value),
+        model_id=model_id,
+        model_uri=models[model_id].uri if model_id in models else "",
+        pushed_id=push.id,
+        blessed=model_id in blessed,
+        stamps={name: properties[name].string_value for name in STAMPS},
+    )

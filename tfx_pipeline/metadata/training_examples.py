@@ -1,0 +1,63 @@
+"""The raw tf.Examples a pushed model was trained and judged on: what CSV and ExampleGen made of gold's rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from lakeloop.settings import Settings
+from tfx_pipeline.metadata.lineage.models import model_of
+from tfx_pipeline.metadata.lineage.runs import RunGraph, run_graph, run_of_artifact
+from tfx_pipeline.metadata.store import open_store
+
+READ_BATCH = 10_000
+NODE, TYPE = "ExampleGen", "Examples"
+
+
+@dataclass(frozen=True)
+class TrainingExamples:
+    """Examples of all splits, each with its key and event month; `delta_version`: of gold/training they are rows of."""
+
+    serialised: Sequence[bytes]
+    keys: Sequence[str]
+    months: Sequence[str]
+    delta_version: int
+
+
+def training_examples(settings: Settings, contract: Contract, version: str) -> TrainingExamples:
+    """The examples of the run that pushed a version.
+
+    Raises:
+        NotFound: ML Metadata does not know the version, or the examples' files are gone.
+    """
+    with open_store(settings) as store:
+        known = model_of(store, settings.use_case, version)
+        if known is None or known.model is None:
+            raise NotFound(f"ML Metadata does not know what version {version} was trained on")
+        graph = run_graph(store, run_of_artifact(store, known.model.id))
+    files = sorted(Path(_uri(graph, version)).glob("Split-*/*.gz"))
+    if not files:
+        raise NotFound(f"the examples that version {version} was trained on are gone ({_uri(graph, version)})")
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (contract.key.column, contract.event_time.column)}
+    serialised: list[bytes] = []
+    keys: list[str] = []
+    months: list[str] = []
+    for batch in tf.data.TFRecordDataset(list(map(str, files)), compression_type="GZIP").batch(READ_BATCH):
+        parsed = tf.io.parse_example(batch, spec)
+        serialised += list(batch.numpy())
+        keys += [value.decode() for value in parsed[contract.key.column].numpy()]
+        months += [value.decode() for value in parsed[contract.event_time.column].numpy()]
+    return TrainingExamples(serialised, keys, months, int(known.model.properties["delta_version"]))
+
+
+def _uri(graph: RunGraph | None, version: str) -> str:
+    if graph is not None:
+        makers = {execution.id for execution in graph.executions if execution.node == NODE}
+        made = [graph.artifact(artifact) for execution, artifact in graph.made if execution in makers]
+        for artifact in made:
+            if artifact is not None and artifact.type == TYPE:
+                return artifact.uri
+    raise NotFound(f"ML Metadata does not know the examples that version {version} was trained on")

@@ -1,0 +1,1 @@
+"""Compiling the pipeline and running its nodes, each recorded."""

@@ -1,0 +1,88 @@
+"""The compiled pipeline's graph as plain JSON, for those who must not import TFX (the DAGs)."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lakeloop.contract import Contract
+from lakeloop.errors import NotFound
+from lakeloop.settings import Settings
+
+FILE_NAME, IR_FILE = "graph.json", "ir.pb"
+TUNER = "Tuner"
+"""Runs only where a run asks for trials; the Trainer takes its hyper-parameters if there are some."""
+PUSHING = ("InfraValidator", "Pusher")
+"""What a blessed model still has to go through; of several candidates only the best one does."""
+
+
+class Node(BaseModel):
+    """A node and the nodes it waits for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    upstream: tuple[str, ...]
+
+
+class Graph(BaseModel):
+    """The nodes in topological order; the hashes say what it was compiled from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pipeline: str
+    contract_sha256: str
+    code_sha256: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Node ids in topological order."""
+        return tuple(node.id for node in self.nodes)
+
+
+def graph_path(settings: Settings) -> Path:
+    """Where `graph.json` lives."""
+    return settings.folder("tfx").absolute() / FILE_NAME
+
+
+def ir_path(settings: Settings) -> Path:
+    """Where the intermediate representation lives."""
+    return settings.folder("tfx").absolute() / IR_FILE
+
+
+def read_graph(settings: Settings) -> Graph:
+    """The graph of the compiled pipeline.
+
+    Raises:
+        NotFound: it was not compiled yet, or by an older version.
+    """
+    path = graph_path(settings)
+    try:
+        return Graph.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, ValidationError) as error:
+        raise NotFound(f"there is no compiled pipeline at {path}; run `lakeloop pipeline compile`") from error
+
+
+def is_compiled(contract: Contract, settings: Settings) -> bool:
+    """Whether what was compiled fits today's contract, paths and code."""
+    try:
+        graph = read_graph(settings)
+    except NotFound:
+        return False
+    current = (contract_sha256(contract, settings), code_sha256())
+    return (graph.contract_sha256, graph.code_sha256) == current and ir_path(settings).is_file()
+
+
+def contract_sha256(contract: Contract, settings: Settings) -> str:
+    """Hash of all the compiled pipeline depends on besides code: contract and paths."""
+    places = [str(settings.folder("tfx").absolute()), str(settings.folder("models").absolute())]
+    text = contract.model_dump_json() + "\n".join([*places, str(settings.metadata_db.absolute())])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def code_sha256() -> str:
+    """Hash of all of `tfx_pipeline`'s code."""
+    folder = Path(__file__).parents[1]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.rglob("*.py")))).hexdigest()

@@ -1,0 +1,165 @@
+"""What a finished node has to say: its result in a line, and what of it belongs in the run's record."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_data_validation as tfdv
+from tfx.types import Artifact, artifact_utils
+
+from lakeloop.errors import LakeloopError
+from tfx_pipeline.components.infra_validator import BLESSED_PROPERTY, LOG_FILE, REASON_PROPERTY, ROWS_PROPERTY
+from tfx_pipeline.components.quality_gate import read_report
+from tfx_pipeline.data_checks.anomalies import read_anomalies
+from tfx_pipeline.metadata.provenance import read_stamps
+from tfx_pipeline.metadata.store import PUSHED_PROPERTY, VERSION_PROPERTY
+from tfx_pipeline.runs.graph import TUNER
+from tfx_pipeline.runs.run_record import History
+
+Outputs = Mapping[str, Sequence[Artifact]]
+Facts = dict[str, Any]  # fields of RunRecord
+Described = tuple[str, Facts]
+
+
+class InfraRefused(LakeloopError):
+    """The model passed the gate, but the model server could not serve it as clients would ask it."""
+
+    def __init__(self, reason: str, log: Path) -> None:
+        self.reason, self.log = reason, log
+        super().__init__(
+            f"the model passed the gate, but the model server does not serve it: {reason}; its log is {log}"
+        )
+
+
+def describe(node: str, outputs: Outputs) -> Described:
+    """The one-line result of a node that ended well and the RunRecord fields it fills.
+
+    Raises:
+        InfraRefused: InfraValidator did not bless the model.
+    """
+    return _DESCRIPTIONS.get(node, lambda _: ("done", {}))(outputs)
+
+
+def _gold_export(outputs: Outputs) -> Described:
+    stamps = read_stamps(outputs["export"][0])
+    text = f"{stamps['delta_table']} version {stamps['delta_version']}, {int(stamps['rows']):,} rows"
+    return text, {"manifest_sha256": stamps["manifest_sha256"]}
+
+
+def _example_gen(outputs: Outputs) -> Described:
+    examples = outputs["examples"][0]
+    counts = []
+    for split in artifact_utils.decode_split_names(examples.split_names):
+        files = [str(path) for path in Path(artifact_utils.get_split_uri([examples], split)).iterdir()]
+        records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(10_000)
+        rows = sum(int(tf.shape(batch)[0]) for batch in records)
+        counts.append(f"{rows:,} {split}")
+    return ", ".join(counts) + " rows", {}
+
+
+def _statistics(outputs: Outputs) -> Described:
+    artifact = outputs["statistics"][0]
+    folder = Path(artifact_utils.get_split_uri([artifact], "train"))
+    statistics = tfdv.load_stats_binary(str(folder / "FeatureStats.pb")).datasets[0]
+    return f"{len(statistics.features)} columns", {"statistics_uri": artifact.uri}
+
+
+def _validator(outputs: Outputs) -> Described:
+    artifact = outputs["anomalies"][0]
+    found = read_anomalies(Path(artifact.uri))
+    text = "no anomalies" if not found else f"{len(found)} anomalies"
+    return text, {"anomalies_uri": artifact.uri}
+
+
+def _distribution(outputs: Outputs) -> Described:
+    artifact = outputs["anomalies"][0]
+    differ = {anomaly.feature for anomaly in read_anomalies(Path(artifact.uri))}
+    text = "as the champion's" if not differ else f"differs from the champion's in {', '.join(sorted(differ))}"
+    return text, {"distribution_anomalies_uri": artifact.uri}
+
+
+def _trainer(outputs: Outputs) -> Described:
+    from tfx_pipeline.components.trainer import read_trained
+    from tfx_pipeline.training.trainer import HISTORY_FILE
+
+    model, run = outputs["model"][0], outputs["model_run"][0]
+    history = History.model_validate_json((Path(run.uri) / HISTORY_FILE).read_text(encoding="utf-8"))
+    trained = read_trained(Path(run.uri))
+    rows = f"{trained.rows:,} rows" if trained.rows is not None else "rows streamed from disk"
+    balanced = f", classes evened out by {trained.balance}" if trained.balance != "none" else ""
+    last = f"last loss {history.loss[-1]:.3f}, validation {history.val_loss[-1]:.3f}"
+    text = f"{len(history.loss)} epochs of {rows}{balanced}, {last}, validation accuracy {history.val_accuracy[-1]:.3f}"
+    return text, {"model_uri": model.uri, "model_run_uri": run.uri, "history": history, "trained": trained}
+
+
+def _tuner(outputs: Outputs) -> Described:
+    trials = _json(outputs["tuner_results"][0])
+    values = _json(outputs["best_hyperparameters"][0])["values"]
+    best = max(trial["score"] for trial in trials)
+    named = ", ".join(f"{name} {value:g}" for name, value in values.items())
+    return f"best of {len(trials)} trials: {named} (accuracy {best:.3f} on held-back train rows)", {"tuned": values}
+
+
+def _json(artifact: Artifact) -> Any:
+    (path,) = Path(artifact.uri).iterdir()
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _champion(outputs: Outputs) -> Described:
+    models = outputs.get("model", ())
+    if not models:
+        return "no champion yet", {}
+    return f"champion is model {models[0].id}", {"champion_model_uri": models[0].uri}
+
+
+def _evaluator(outputs: Outputs) -> Described:
+    from tfx_pipeline.evaluation.slices import read_evaluation
+
+    uri = outputs["evaluation"][0].uri
+    found = read_evaluation(uri)
+    failed = [one for one in found.slices if one.failed]
+    text = f"eval accuracy {found.slices[0].accuracy:.3f}, {len(found.slices)} slices, {len(failed)} out of bounds"
+    return text, {"evaluation_uri": uri, "evaluation": found}
+
+
+def _quality_gate(outputs: Outputs) -> Described:
+    report = read_report(outputs["blessing"][0].uri)
+    accuracy = "/".join(f"{value:.3f}" for value in report.accuracy.values())
+    failed = ", ".join(f"{check.name} {check.value:.3f} (wanted {check.bound})" for check in report.failed)
+    text = f"blessed, accuracy {accuracy}" if report.passed else f"refused: {failed}"
+    return text, {"gate": report, "blessed": report.passed}
+
+
+def _infra_validator(outputs: Outputs) -> Described:
+    blessing = outputs["blessing"][0]
+    if not blessing.get_int_custom_property(BLESSED_PROPERTY):
+        raise InfraRefused(blessing.get_string_custom_property(REASON_PROPERTY), Path(blessing.uri) / LOG_FILE)
+    return f"the model server answered {blessing.get_int_custom_property(ROWS_PROPERTY)} rows", {}
+
+
+def _pusher(outputs: Outputs) -> Described:
+    if not outputs["pushed_model"][0].get_int_custom_property(PUSHED_PROPERTY):
+        return "not pushed: the model server did not serve it", {}
+    version = outputs["pushed_model"][0].get_string_custom_property(VERSION_PROPERTY)
+    return f"version {version}", {"pushed_version": version}
+
+
+_DESCRIPTIONS: dict[str, Callable[[Outputs], Described]] = {
+    "GoldExport": _gold_export,
+    "ExampleGen": _example_gen,
+    "StatisticsGen": _statistics,
+    "ImportSchemaGen": lambda _: ("from the contract", {}),
+    "ExampleValidator": _validator,
+    "DataGate": lambda _: ("passed", {}),
+    "ChampionStatistics": lambda _: ("resolved", {}),
+    "DistributionValidator": _distribution,
+    TUNER: _tuner,
+    "Trainer": _trainer,
+    "Champion": _champion,
+    "Evaluator": _evaluator,
+    "QualityGate": _quality_gate,
+    "InfraValidator": _infra_validator,
+    "Pusher": _pusher,
+}

@@ -1,0 +1,175 @@
+"""What one run did, as a JSON file beside it: read by the report, `validate` and whoever asks later."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lakeloop.atomic_file import write_text
+from lakeloop.contract import Balance, ModelSettings
+from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.settings import Settings
+from tfx_pipeline.evaluation.gate import GateReport
+from tfx_pipeline.runs.parameters import RunParameters
+
+FILE_NAME = "run.json"
+NodeState = Literal["ran", "cached", "skipped", "failed"]
+
+
+class NodeResult(BaseModel):
+    """One node of one run: how it ended, how long it took, and its result in a line."""
+
+    model_config = ConfigDict(frozen=True)
+
+    node: str
+    state: NodeState
+    seconds: float
+    result: str
+    started: str = ""
+    execution_id: int | None = None
+
+    @property
+    def cached(self) -> bool:
+        """Whether the outputs were taken from an earlier, identical execution."""
+        return self.state == "cached"
+
+
+class History(BaseModel):
+    """Training history, one value an epoch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    loss: tuple[float, ...] = ()
+    accuracy: tuple[float, ...] = ()
+    val_loss: tuple[float, ...] = ()
+    val_accuracy: tuple[float, ...] = ()
+
+
+class Trained(BaseModel):
+    """What the Trainer really trained with: its settings, the Tuner's best among them, and the rows after balancing.
+
+    `class_weights` is what each class counts for: its rows, or the sum of their weights. `rows` is None where they
+    were streamed from disk, for then nobody counted them.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: ModelSettings
+    balance: Balance
+    rows: int | None = None
+    class_weights: tuple[float, ...] = ()
+
+
+class SliceAccuracy(BaseModel):
+    """Accuracy on the eval rows with one value of a feature; `feature` and `value` are '' for all rows.
+
+    `champion_accuracy` is on the same rows, None without a champion. `failed`: "bounds", "champion" or both.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    feature: str
+    value: str
+    rows: int
+    accuracy: float
+    champion_accuracy: float | None = None
+    failed: tuple[Literal["bounds", "champion"], ...] = ()
+
+
+class Evaluation(BaseModel):
+    """TFMA's view of a model: its accuracy by slice, and what was wanted of every slice.
+
+    `champion_margin` is how far it may be behind the champion; None: it was not compared.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    above: float
+    below: float
+    champion_margin: float | None = None
+    slices: tuple[SliceAccuracy, ...] = ()
+
+
+class RunRecord(BaseModel):
+    """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has judged.
+
+    `tuned` are the hyper-parameters the Tuner changed in `parameters.model`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    use_case: str
+    started: str
+    seconds: float = 0.0
+    state: Literal["running", "succeeded", "failed"] = "running"
+    error: str = ""
+    parameters: RunParameters
+    manifest_sha256: str = ""
+    nodes: tuple[NodeResult, ...] = ()
+    gate: GateReport | None = None
+    blessed: bool | None = None
+    tuned: dict[str, float] = {}
+    trained: Trained | None = None
+    history: History = History()
+    model_uri: str = ""
+    model_run_uri: str = ""
+    pushed_version: str = ""
+    statistics_uri: str = ""
+    anomalies_uri: str = ""
+    distribution_anomalies_uri: str = ""
+    evaluation_uri: str = ""
+    evaluation: Evaluation | None = None
+    champion_model_uri: str = ""
+
+    def node(self, name: str) -> NodeResult | None:
+        """The result of one node; None if the run did not reach it."""
+        return next((n for n in self.nodes if n.node == name), None)
+
+    def with_node(self, result: NodeResult) -> "RunRecord":
+        """The record with a node's result added; a retried node's earlier result is replaced."""
+        kept = tuple(n for n in self.nodes if n.node != result.node)
+        return self.model_copy(update={"nodes": (*kept, result)})
+
+
+def run_folder(settings: Settings, run_id: str) -> Path:
+    """Where a run's record lives."""
+    return settings.folder("tfx").absolute() / "runs" / run_id
+
+
+def save_run(settings: Settings, record: RunRecord) -> Path:
+    """Write the record; readers see the old or the new one, never half of it."""
+    path = run_folder(settings, record.run_id) / FILE_NAME
+    return write_text(path, record.model_dump_json(indent=2) + "\n")
+
+
+def load_run(settings: Settings, run_id: str) -> RunRecord:
+    """One run's record.
+
+    Raises:
+        NotFound: there is no such run; the text names the newest ones.
+        LakeloopError: the record cannot be read.
+    """
+    path = run_folder(settings, run_id) / FILE_NAME
+    if not path.is_file():
+        known = sorted((p.parent.name for p in path.parent.parent.glob(f"*/{FILE_NAME}")), reverse=True)
+        there = f"the newest runs are {', '.join(known[:5])}" if known else "there are no runs yet"
+        raise NotFound(f"there is no run {run_id} of {settings.use_case}; {there}")
+    return _read(path)
+
+
+def load_runs(settings: Settings) -> list[RunRecord]:
+    """All runs of the use case, oldest first."""
+    return sorted(map(_read, run_files(settings)), key=lambda record: record.started)
+
+
+def run_files(settings: Settings) -> list[Path]:
+    """The records' files, in no order."""
+    return list((settings.folder("tfx").absolute() / "runs").glob(f"*/{FILE_NAME}"))
+
+
+def _read(path: Path) -> RunRecord:
+    try:
+        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise LakeloopError(f"{path} is not a run record: {error}") from error

@@ -1,0 +1,197 @@
+"""Runs the compiled pipeline: one node in its own process, or all nodes in this one.
+
+Importing this module imports no TensorFlow: that happens in `run_node`, after the libraries were told to be quiet.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError, WrongUse
+from lakeloop.manifest import file_sha256, read_manifest
+from lakeloop.settings import Settings
+from tfx_pipeline.runs.graph import PUSHING, TUNER
+from tfx_pipeline.runs.parameters import RunParameters
+from tfx_pipeline.runs.quiet import quiet_after_import, quiet_libraries
+from tfx_pipeline.runs.run_record import NodeResult, RunRecord, load_run, run_folder, save_run
+
+log = logging.getLogger(__name__)
+Listener = Callable[[NodeResult], None]
+
+
+def new_run_id() -> str:
+    """A run id that sorts by time, e.g. `20230131T101500-4f2a`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def run_pipeline(
+    settings: Settings,
+    contract: Contract,
+    parameters: RunParameters,
+    on_node: Listener = lambda result: None,
+    on_start: Callable[[str], None] = lambda node: None,
+    run_id: str = "",
+    push: bool = True,
+) -> RunRecord:
+    """Run all nodes in topological order in this process. `on_start` hears a node's id, `on_node` how it ended.
+
+    The record's `blessed` is False when the quality gate refused the model: then nothing was pushed. Without `push`
+    the run ends with the gate's verdict; `push_run` may follow.
+
+    Raises:
+        WrongUse: the manifest is missing or of another use case; nothing was started.
+        LakeloopError: a node failed (NodeFailed, DataRefused, …); the run's record says so.
+    """
+    run_id = start_run(settings, contract, parameters, run_id or new_run_id()).run_id
+    quiet_libraries()
+    from tfx_pipeline.runs.launch import node_ids
+
+    nodes = [node for node in node_ids(settings, contract) if push or node not in PUSHING]
+    return _run_nodes(settings, contract, run_id, nodes, on_node, on_start)
+
+
+def push_run(
+    settings: Settings,
+    contract: Contract,
+    run_id: str,
+    on_node: Listener = lambda result: None,
+    on_start: Callable[[str], None] = lambda node: None,
+    overruled: bool = False,
+) -> RunRecord:
+    """Push the blessed model of a run that ended with the gate's verdict: its remaining nodes, in the same run.
+
+    `overruled`: a person wants it though the gate refused it (`notes.overrule_the_gate`).
+
+    Raises:
+        NotFound: there is no such run.
+        WrongUse: the gate did not bless its model.
+        LakeloopError: a node failed.
+    """
+    if not overruled and not load_run(settings, run_id).blessed:
+        raise WrongUse(f"the model of run {run_id} was not blessed by the quality gate; only blessed models are pushed")
+    return _run_nodes(settings, contract, run_id, PUSHING, on_node, on_start)
+
+
+def _run_nodes(
+    settings: Settings,
+    contract: Contract,
+    run_id: str,
+    nodes: Iterable[str],
+    on_node: Listener,
+    on_start: Callable[[str], None],
+) -> RunRecord:
+    for node in nodes:
+        on_start(node)
+        try:
+            on_node(run_node(settings, contract, run_id, node))
+        except LakeloopError:
+            failed = load_run(settings, run_id).node(node)
+            if failed is not None:
+                on_node(failed)
+            raise
+    return finish_run(settings, run_id)
+
+
+def start_run(settings: Settings, contract: Contract, parameters: RunParameters, run_id: str) -> RunRecord:
+    """Open a run: check its manifest and write its record. Opening it again with the same parameters changes nothing.
+
+    Raises:
+        WrongUse: the manifest is missing or of another use case, or the run exists with other parameters.
+    """
+    manifest = read_manifest(parameters.manifest)
+    if manifest.use_case != contract.use_case:
+        raise WrongUse(f"{parameters.manifest} is an export of {manifest.use_case}, not of {contract.use_case}")
+    manifest_sha256 = file_sha256(parameters.manifest)
+    if run_folder(settings, run_id).exists():
+        known = load_run(settings, run_id)
+        if (known.parameters, known.manifest_sha256) != (parameters, manifest_sha256):
+            raise WrongUse(f"there is a run {run_id} with other parameters already; choose another id")
+        return known
+    record = RunRecord(
+        run_id=run_id,
+        use_case=contract.use_case,
+        started=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        parameters=parameters,
+        manifest_sha256=manifest_sha256,
+    )
+    save_run(settings, record)
+    return record
+
+
+def run_node(settings: Settings, contract: Contract, run_id: str, node: str) -> NodeResult:
+    """Run one node of an opened run and add its result to the run's record; may be called again after a failure.
+
+    Raises:
+        NotFound: there is no such run or node.
+        LakeloopError: the node failed; the text says why.
+    """
+    record = load_run(settings, run_id)
+    if node == TUNER and not record.parameters.trials:
+        return _save_not_asked_for(settings, record, node)
+    began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
+    quiet_libraries()
+    from tfx_pipeline.runs.launch import launch
+    from tfx_pipeline.runs.results import describe
+
+    quiet_after_import()
+    try:
+        ended = launch(settings, contract, record, node)
+        text, facts = describe(node, ended.outputs) if ended.state != "skipped" else ("the model was refused", {})
+    except LakeloopError as error:
+        _save_failure(settings, record, node, started, began, error)
+        raise
+    result = NodeResult(
+        node=node,
+        state=ended.state,
+        seconds=_since(began),
+        result=text,
+        started=started,
+        execution_id=ended.execution_id,
+    )
+    save_run(settings, record.with_node(result).model_copy(update={**facts, "state": "running", "error": ""}))
+    _note(settings, record, ended.execution_id)
+    log.info("event=node_done run=%s node=%s state=%s seconds=%s", run_id, node, result.state, result.seconds)
+    return result
+
+
+def finish_run(settings: Settings, run_id: str) -> RunRecord:
+    """Close a run's record after its last node; `seconds` is the sum over its nodes."""
+    record = load_run(settings, run_id)
+    seconds = round(sum(node.seconds for node in record.nodes), 2)
+    record = record.model_copy(update={"state": "succeeded", "seconds": seconds})
+    save_run(settings, record)
+    return record
+
+
+def _note(settings: Settings, record: RunRecord, execution_id: int | None) -> None:
+    """Say in ML Metadata which task ran the node and which event the run is for."""
+    from tfx_pipeline.metadata.annotations import airflow_notes, note_on_execution, note_on_run
+
+    notes = airflow_notes(settings)
+    why = {"trigger": record.parameters.trigger, "event_id": record.parameters.event_id}
+    notes_of_run = {name: text for name, text in notes.items() if name != "airflow_task_id"} | why
+    if execution_id is not None:
+        note_on_execution(settings, execution_id, notes | why)
+    note_on_run(settings, record.run_id, notes_of_run)
+
+
+def _save_not_asked_for(settings: Settings, record: RunRecord, node: str) -> NodeResult:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    result = NodeResult(node=node, state="skipped", seconds=0.0, result="no trials were asked for", started=now)
+    save_run(settings, record.with_node(result))
+    return result
+
+
+def _save_failure(
+    settings: Settings, record: RunRecord, node: str, started: str, began: float, error: LakeloopError
+) -> None:
+    result = NodeResult(node=node, state="failed", seconds=_since(began), result=str(error), started=started)
+    save_run(settings, record.with_node(result).model_copy(update={"state": "failed", "error": str(error)}))
+    log.info("event=node_failed run=%s node=%s seconds=%s", record.run_id, node, result.seconds)
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 2)

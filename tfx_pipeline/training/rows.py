@@ -1,0 +1,153 @@
+"""The rows a model is trained on: read from transformed examples, or from raw ones where rows have weights."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from lakeloop.contract import ModelSettings
+from lakeloop.errors import LakeloopError
+from tfx_pipeline.training.balance import balanced_weights, smote
+from tfx_pipeline.training.columns import Columns, transformed_name
+from tfx_pipeline.training.row_weights import weights_of
+from tfx_pipeline.training.signatures import DTYPES
+
+READ_BATCH = 10_000
+IN_MEMORY_VALUES = 250_000_000  # float32: 1 GB; above it the rows are streamed from disk each epoch
+SHUFFLE_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features (n, width) float32, labels (n,) int64 and, where rows count differently, weights (n,)."""
+
+    features: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray | None = None
+
+    def class_weights(self, classes: int) -> np.ndarray:
+        """What each class counts for (classes,): its rows, or the sum of their weights."""
+        return np.bincount(self.labels, self.weights, minlength=classes).astype(np.float64)
+
+    def in_order(self) -> "Rows":
+        """Sorted by their values: Beam hands rows over in any order, and one seed shall give one model."""
+        order = np.lexsort((self.labels, *self.features.T))
+        weights = None if self.weights is None else self.weights[order]
+        return Rows(self.features[order], self.labels[order], weights)
+
+    def drawn(self, seed: int) -> "Rows":
+        """As many rows, drawn with replacement by their weights, each then counting the same."""
+        if self.weights is None:
+            return self
+        chances = self.weights / self.weights.sum()
+        chosen = np.random.default_rng(seed).choice(len(self.labels), len(self.labels), p=chances)
+        return Rows(self.features[chosen], self.labels[chosen])
+
+    def balanced(self, columns: Columns, used: Sequence[str], widths: Sequence[int], seed: int) -> "Rows":
+        """With the classes evened out as the contract says; `used` features are `widths` columns wide each."""
+        if columns.balance == "none":
+            return self
+        weights = np.ones(len(self.labels)) if self.weights is None else self.weights
+        if columns.balance == "weights":
+            return Rows(self.features, self.labels, balanced_weights(self.labels, weights, columns.classes))
+        starts = np.cumsum([0, *widths])
+        categories = [
+            (int(start), int(start) + width)
+            for name, start, width in zip(used, starts, widths, strict=False)
+            if columns.features[name].role != "numeric"
+        ]
+        return Rows(*smote(self.features, self.labels, weights, categories, seed))
+
+
+def transformed_rows(patterns: Sequence[str], spec: dict[str, Any], names: list[str], label: str) -> tf.data.Dataset:
+    """Batches of (features (n, width) float32, labels (n,) int64), read once from the transformed examples."""
+    files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    wanted = {name: spec[name] for name in [*names, label]}
+
+    def split(serialised: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        parsed = tf.io.parse_example(serialised, wanted)
+        return tf.concat([parsed[name] for name in names], axis=1), parsed[label]
+
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
+    return records.batch(READ_BATCH).map(split, num_parallel_calls=2)
+
+
+def weighted_rows(
+    folder: Path, transform: tft.TFTransformOutput, columns: Columns, used: Sequence[str], weights: dict[str, float]
+) -> Rows:
+    """All rows of raw examples with their weights; raw, because only there a row has its key.
+
+    Raises:
+        LakeloopError: a row has no weight.
+    """
+    spec = {name: tf.io.FixedLenFeature([], DTYPES[feature.type]) for name, feature in columns.features.items()}
+    spec |= {
+        columns.label.name: tf.io.FixedLenFeature([], tf.int64),
+        columns.key: tf.io.FixedLenFeature([], tf.string),
+    }
+    layer = transform.transform_features_layer()
+    features, labels, keys = [], [], []
+    files = sorted(str(path) for path in folder.iterdir())
+    for serialised in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(READ_BATCH):
+        raw = tf.io.parse_example(serialised, spec)
+        keys += [key.decode() for key in raw.pop(columns.key).numpy()]
+        labels.append(raw.pop(columns.label.name).numpy())
+        transformed = layer(raw)
+        features.append(tf.concat([transformed[transformed_name(name)] for name in used], axis=1).numpy())
+    return Rows(np.concatenate(features), np.concatenate(labels), weights_of(keys, weights)).in_order()
+
+
+def in_memory(batches: tf.data.Dataset, width: int) -> Rows | None:
+    """All rows as arrays in an order of their own, or None when they are too many for memory."""
+    features, labels, values = [], [], 0
+    for x, y in _arrays(batches):
+        features.append(x)
+        labels.append(y)
+        values += len(x) * width
+        if values > IN_MEMORY_VALUES:
+            return None
+    return Rows(np.concatenate(features), np.concatenate(labels)).in_order()
+
+
+def training_batches(rows: Rows, settings: ModelSettings) -> tuple[tf.data.Dataset, int]:
+    """Batches in a new order every epoch, and how many of them make one.
+
+    Only row numbers are shuffled; rows are gathered a batch at a time.
+    """
+    given = [rows.features, rows.labels] if rows.weights is None else [rows.features, rows.labels, rows.weights]
+    tensors = [tf.constant(array) for array in given]
+    count = len(rows.labels)
+    order = tf.data.Dataset.range(count).shuffle(count, seed=settings.seed, reshuffle_each_iteration=True)
+    batches = order.batch(settings.batch).map(lambda numbers: tuple(tf.gather(t, numbers) for t in tensors))
+    return batches.prefetch(2), ceil(count / settings.batch)
+
+
+def streamed_batches(rows: tf.data.Dataset, columns: Columns, settings: ModelSettings) -> tuple[tf.data.Dataset, int]:
+    """The same from disk, for more rows than memory holds; how many batches make an epoch is not known: 1.
+
+    Raises:
+        LakeloopError: the classes shall be evened out, which needs all rows at once.
+    """
+    if columns.balance != "none":
+        raise LakeloopError(
+            f"`training.balance: {columns.balance}` needs all training rows in memory, and there are more than "
+            f"{IN_MEMORY_VALUES:,} values; train on fewer months, or set it to none"
+        )
+    return rows.unbatch().shuffle(SHUFFLE_ROWS, seed=settings.seed).batch(settings.batch).prefetch(2), 1
+
+
+def validation_batches(rows: tf.data.Dataset, width: int) -> tf.data.Dataset:
+    """The eval rows, in memory if they fit."""
+    found = in_memory(rows, width)
+    if found is None:
+        return rows
+    return tf.data.Dataset.from_tensor_slices((found.features, found.labels)).batch(READ_BATCH).cache()
+
+
+def _arrays(batches: tf.data.Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    yield from batches.as_numpy_iterator()

@@ -1,0 +1,87 @@
+"""The exported model: raw columns in, class probabilities out, in the three forms TensorFlow Serving asks for."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
+
+from lakeloop.contract import Feature
+from tfx_pipeline.training.columns import Columns
+
+SERVING, EXAMPLES, CLASSIFY = "serving_default", "serve_examples", "classify"
+CLASSIFY_METHOD = "tensorflow/serving/classify"
+PROBABILITIES, CLASS_ID = "probabilities", "class_id"
+DTYPES = {"float": tf.float32, "int": tf.int64, "string": tf.string}
+
+
+class ServedModel(tf.Module):
+    """A trained model behind its Transform graph. It accepts every feature; dropped ones have no effect."""
+
+    def __init__(self, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: list[str]):
+        super().__init__()
+        # The TensorFlow variables themselves are tracked, not the Keras model: a tracked Keras 3 model exports every
+        # variable twice, and a session restore, which is what TensorFlow Serving does, fills only the unused copies.
+        self.weights = [variable.value for variable in model.weights]
+        self._predict = partial(model, training=False)
+        # What TensorFlow Transform's Keras layer is around; saving that layer traces it again and again, for seconds.
+        loader = SavedModelLoader(transform.transform_savedmodel_dir)
+        self.transform = loader._imported
+        self._transformed = loader.apply_transform_model
+        self._used = tuple(used)
+        self._examples = {
+            name: tf.io.FixedLenFeature([], DTYPES[feature.type]) for name, feature in columns.features.items()
+        }
+        self._class_names = tuple(columns.label.class_names)
+
+    # There is no Python control flow to convert; without autograph the export traces in half the time.
+
+    def probabilities(self, raw: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Raw features, each (batch,) -> probabilities (batch, classes) float32."""
+        transformed = self._transformed(dict(raw))
+        return self._predict(tf.concat([transformed[name] for name in self._used], axis=1))
+
+    @tf.function(autograph=False)
+    def serve_columns(self, **raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One tensor (batch,) a feature."""
+        return _answer(self.probabilities(raw))
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Serialised tf.Examples (batch,)."""
+        return _answer(self.probabilities(tf.io.parse_example(examples, self._examples)))
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Serialised tf.Examples (batch,) -> class names and scores, each (batch, classes)."""
+        scores = self.probabilities(tf.io.parse_example(inputs, self._examples))
+        classes = tf.broadcast_to(tf.constant([self._class_names]), tf.shape(scores))
+        return {"classes": classes, "scores": scores}
+
+
+def save_model(
+    folder: Path, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: list[str]
+) -> None:
+    """Write the SavedModel. `used`: the transformed columns the model was trained on, in order."""
+    served = ServedModel(model, transform, columns, used)
+    signatures: dict[str, Any] = {
+        SERVING: served.serve_columns.get_concrete_function(**_column_specs(columns.features)),
+        EXAMPLES: served.serve_examples,
+        CLASSIFY: served.classify,
+    }
+    tf.saved_model.save(served, str(folder), signatures=signatures)
+    # `tf.saved_model.save` writes the predict method for every signature; TF Serving's classify API wants its own.
+    updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
+    updater.replace_method_name(signature_key=CLASSIFY, method_name=CLASSIFY_METHOD)
+    updater.save()
+
+
+def _column_specs(features: dict[str, Feature]) -> dict[str, tf.TensorSpec]:
+    return {name: tf.TensorSpec([None], DTYPES[feature.type], name=name) for name, feature in features.items()}
+
+
+def _answer(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {PROBABILITIES: probabilities, CLASS_ID: tf.argmax(probabilities, axis=1, output_type=tf.int64)}

@@ -1,0 +1,87 @@
+"""The Tuner's `tuner_fn`: a small random search around the contract's model settings.
+
+It is judged on a fifth of the training rows, held back from its own trials, so the eval rows stay unseen for the gate.
+"""
+
+import json
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import tensorflow_transform as tft
+from keras_tuner.engine import oracle
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.tuner.component import TunerFnResult
+
+from lakeloop.contract import ModelSettings
+from lakeloop.errors import LakeloopError
+from tfx_pipeline.training.columns import columns_from, transformed_name
+from tfx_pipeline.training.rows import Rows, in_memory, training_batches, transformed_rows
+from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, build_model, tuned
+
+TRIALS_KEY = "trials"
+SCORE = "accuracy"
+HELD_BACK = 5
+"""One row in five judges the trials."""
+
+
+class SettingsSearch(keras_tuner.Tuner):
+    """Each trial trains one model of changed settings and gives its accuracy on the rows held back."""
+
+    def __init__(self, settings: ModelSettings, classes: int, search: oracle.Oracle, directory: str) -> None:
+        self._settings, self._classes = settings, classes
+        super().__init__(oracle=search, hypermodel=None, directory=directory, overwrite=True)
+
+    def run_trial(self, trial: Any, train: Rows, held_back: Rows, **_: Any) -> float:
+        """The trial's accuracy; KerasTuner keeps the settings of the highest."""
+        settings = tuned(self._settings, {"values": dict(changes(trial.hyperparameters, self._settings))})
+        keras.utils.set_random_seed(settings.seed)
+        batches, count = training_batches(train, settings)
+        model = build_model(settings, train.features.shape[1], self._classes, steps_per_call=count)
+        model.fit(batches, epochs=settings.epochs, verbose=0)
+        answers = model.predict(held_back.features, batch_size=10_000, verbose=0)
+        return float(np.mean(answers.argmax(axis=1) == held_back.labels))
+
+
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
+    """The search and the rows it is fed with.
+
+    Raises:
+        LakeloopError: the training rows do not fit in memory.
+    """
+    config = fn_args.custom_config
+    columns = columns_from(config)
+    settings = ModelSettings.model_validate_json(config[MODEL_KEY])
+    spec = tft.TFTransformOutput(fn_args.transform_graph_path).transformed_feature_spec()
+    used = [name for name in columns.features if name not in set(json.loads(config[DROP_KEY]))]
+    names = [transformed_name(name) for name in used]
+    widths = [int(np.prod(spec[name].shape)) for name in names]
+    rows = in_memory(transformed_rows(fn_args.train_files, spec, names, columns.label.name), sum(widths))
+    if rows is None:
+        raise LakeloopError("the Tuner needs all training rows in memory, and there are too many; train without it")
+    train, held_back = _halves(rows, settings.seed)
+    search = keras_tuner.oracles.RandomSearchOracle(
+        objective=keras_tuner.Objective(SCORE, "max"), max_trials=int(config[TRIALS_KEY]), seed=settings.seed
+    )
+    tuner = SettingsSearch(settings, columns.classes, search, fn_args.working_dir)
+    balanced = train.balanced(columns, used, widths, settings.seed)
+    return TunerFnResult(tuner=tuner, fit_kwargs={"train": balanced, "held_back": held_back, "verbose": 0})
+
+
+def changes(space: keras_tuner.HyperParameters, settings: ModelSettings) -> dict[str, float]:
+    """What a trial changes: width, dropout and learning rate around the contract's, which are the first trial's."""
+    units, dropout, rate = settings.units, settings.dropout, settings.learning_rate
+    drops = sorted({round(max(0.0, dropout - step), 3) for step in (0.0, 0.1, 0.2, 0.4)})
+    return {
+        "units": space.Choice("units", [units, units * 2, units * 4], default=units),
+        "dropout": space.Choice("dropout", drops, default=round(dropout, 3)),
+        "learning_rate": space.Choice("learning_rate", [rate / 2, rate, rate * 2], default=rate),
+    }
+
+
+def _halves(rows: Rows, seed: int) -> tuple[Rows, Rows]:
+    """Four fifths to train on, one to judge by."""
+    order = np.random.default_rng(seed).permutation(len(rows.labels))
+    judging, training = order[::HELD_BACK], np.delete(order, np.s_[::HELD_BACK])
+    return tuple(Rows(rows.features[part], rows.labels[part]) for part in (training, judging))  # type: ignore[return-value]
