@@ -1,10 +1,16 @@
-"""What holds for every test."""
+"""What tests of several folders use: a contract, a home, the command line as users run it; lakes: `lakes.py`."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from lakeloop.settings import PROJECT, Settings, load_settings
 from tests.quick_java import QUICK_JAVA
 
 # A test's home would keep a Spark of its own for minutes after it; tests of the shared Spark say so themselves.
@@ -14,24 +20,24 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", QUICK_JAVA)
 LONGEST_FIRST = (
     "e2e/test_story.py",
     "e2e/test_exercise.py",
-    "platform/test_up_and_down.py",
+    "console/platform/test_up_and_down.py",
     "dags/test_retrain_scheduled.py",
-    "lakehouse/test_stream_killed.py",
-    "lakehouse/test_stream_faults.py",
+    "lakehouse/requests/test_stream_killed.py",
+    "lakehouse/requests/test_stream_faults.py",
     "lakehouse/test_killed.py",
     "e2e/test_second_use_case.py",
     "deploy/test_start.py",
-    "tfx_pipeline/test_seeds.py",
+    "tfx_pipeline/training/test_seeds.py",
     "monitoring/test_alert_chain.py",
     "dags/test_runs.py",
-    "lakehouse/test_shared_spark.py",
+    "lakehouse/storage/test_shared_spark.py",
     "tfx_pipeline/test_pipeline.py",
-    "lakehouse/test_tables.py",
-    "lakehouse/test_stream.py",
+    "lakehouse/read/test_tables.py",
+    "lakehouse/requests/test_stream.py",
     "lakehouse/test_ingest_steps.py",
-    "lakehouse/test_ledger.py",
-    "lakehouse/test_gold_from_requests.py",
-    "lakehouse/test_bad_input.py",
+    "lakehouse/bronze/test_ledger.py",
+    "lakehouse/gold/test_gold_from_requests.py",
+    "lakehouse/bronze/test_bad_input.py",
 )
 """Files of half a minute and more."""
 
@@ -43,3 +49,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if gone := [str(path) for path in places if not path.exists()]:
         raise pytest.UsageError(f"LONGEST_FIRST in tests/conftest.py names what is not there: {', '.join(gone)}")
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+pytest_plugins = ["tests.lakes"]
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(home=tmp_path / "home", use_case="insurance")
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+
+
+@pytest.fixture
+def lakeloop(settings: Settings) -> Run:
+    """Run `lakeloop ARGS…` in the test's home; gives exit code, standard output and standard error."""
+
+    def run(*args: object, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-c", "from console.cli import main; main()", *map(str, args)],
+            capture_output=True,
+            text=True,
+            timeout=1400,
+            cwd=settings.home.parent,
+            env={**os.environ, "LAKELOOP_HOME": str(settings.home), "COLUMNS": "200", **environment},
+            check=False,
+        )
+
+    return run

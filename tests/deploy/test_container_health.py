@@ -12,7 +12,7 @@ import pytest
 
 from console.platform.container_health import main, problem
 from lakeloop.settings import PROJECT
-from tests.platform.conftest import free_ports
+from tests.console.platform.conftest import free_ports
 
 HEALTHY_SH = PROJECT / "deploy" / "serving" / "healthy.sh"
 AIRFLOW = {"metadatabase": {"status": "healthy"}, "scheduler": {"status": "healthy"}, "triggerer": {"status": None}}

@@ -30,7 +30,7 @@ from lakeloop.settings import PROJECT, Settings
 from operations.delivery import generate
 from operations.lineage.graph import Lineage
 from operations.simulation import questions_of
-from tests.platform.conftest import make_settings, run_in
+from tests.console.platform.conftest import make_settings, run_in
 from tests.waiting import eventually
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lakeloop.request_record import RequestRecord, request_log_folder
-from tests.lakehouse.conftest import Lake
+from tests.lakes import Lake
 
 FEATURES = {
     "training": 0, "age": 41.5, "emergency_braking": 1, "braking_distance": 40.25, "power": 120.0, "miles": 60.0

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from lakeloop.clock import set_clock
 from lakeloop.use_case import sample_month, with_label
 from operations.delivery import generate, release
-from tests.lakehouse.conftest import HEADER, SMALL_POLICIES, Lake, open_lake, policy
+from tests.lakes import HEADER, SMALL_POLICIES, Lake, open_lake, policy
 
 
 def test_the_reference_month_arrives_whole_and_unchanged(reference: Lake) -> None:

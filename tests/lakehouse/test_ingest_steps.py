@@ -9,7 +9,7 @@ from lakehouse.ingest import bronze_step, gold_step, silver_step
 from lakehouse.storage.maintenance import optimize
 from lakeloop.events import all_events
 from lakeloop.landing_files import Arrivals, landed_files, read_known
-from tests.lakehouse.conftest import HEADER, Lake, claims, open_lake, policy
+from tests.lakes import HEADER, Lake, claims, open_lake, policy
 
 
 def patterns(lake: Lake) -> dict[str, str]:

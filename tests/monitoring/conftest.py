@@ -8,9 +8,8 @@ import pytest
 
 from lakeloop.champion import ChampionFacts
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.manifest import file_sha256
-from lakeloop.settings import PROJECT, Settings
+from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from monitoring.drift import judge
 from monitoring.reference import Reference
@@ -18,11 +17,6 @@ from monitoring.verdict import Verdict, Window
 from tests.tfx_pipeline.conftest import month_export
 
 NOBODY = "http://127.0.0.1:9"
-
-
-@pytest.fixture(scope="session")
-def contract() -> Contract:
-    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,10 @@ from lakeloop.use_case import sample_month
 from monitoring.live import REFERENCE_SECONDS, LiveMonitor
 from monitoring.reference import NoReference, Reference, likeliest, load_reference, through_model_server
 from serving.model_server.process import running_server
-from tests.lakehouse.test_scoring import push_model
 from tests.monitoring.conftest import NOBODY, push_facts
 from tests.monitoring.request_log import Log
 from tests.monitoring.test_live import shows
+from tests.operations.test_scoring import push_model
 
 
 class Model:

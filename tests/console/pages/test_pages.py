@@ -1,0 +1,207 @@
+"""The pages say what is there, what is not and why; in a browser they draw it without a network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from playwright.sync_api import Browser
+
+from console.pages.run_cache import KnownRuns
+from console.pages.start import for_browser
+from lakeloop.contract import Contract
+from lakeloop.errors import LakeloopError
+from lakeloop.settings import Settings
+from lakeloop.use_case import sample_month
+from monitoring.answered_rows import read_window
+from monitoring.reference import Reference
+from tests.browser import chromium, served, watched
+from tests.console.pages.conftest import OLD, SERVES, pages, record
+from tests.waiting import eventually
+from tfx_pipeline.runs.run_record import run_folder, save_run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def test_before_anything_happened_the_start_page_says_what_to_do(client: TestClient) -> None:
+    page = client.get("/").text
+    assert 'href="http://testserver:8080"' in page
+    for command in ("lakeloop lake ingest", "lakeloop train", "lakeloop drift", "lakeloop retrain"):
+        assert command in page
+    missing = client.get("/models/17")
+    assert (
+        missing.status_code == 404 and "no run&#39;s record tells of model version 17; there are: none" in missing.text
+    )
+
+
+def test_the_start_page_tells_versions_runs_and_drift(told: Settings, client: TestClient) -> None:
+    page = client.get("/").text
+    rows = {line.split('"')[0]: line for line in page.split('<a href="/models/')[2:]}  # the first is the tile
+    assert "serves" in rows[SERVES] and "removed" in rows[OLD]
+    assert "2023-11-14 22:13 UTC" in rows[OLD]
+    assert "1 run that was not pushed" in page and "accuracy_eval 0.610" in page
+    assert ">drift</b><span>requests of 2023-03" in page
+    assert "its accuracy on 293 eval rows, 0.840 to 0.920 with 95 % confidence" in page
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        ("http://127.0.0.1:8080", "http://lake.example.org:8080"),
+        ("http://models:8501/v1/models/x", "http://lake.example.org:8501/v1/models/x"),
+        ("https://airflow.example.org", "https://airflow.example.org"),
+    ],
+)
+def test_links_lead_where_the_browser_finds_them(url: str, link: str) -> None:
+    assert for_browser(url, "lake.example.org") == link
+
+
+def test_a_new_run_and_a_broken_record_are_seen_at_the_next_look(
+    told: Settings, contract: Contract, manifest: Path, client: TestClient
+) -> None:
+    assert "/runs/late" not in client.get("/").text
+    save_run(told, record(contract, manifest, "late"))
+    (run_folder(told, "old") / "run.json").write_text("{", encoding="utf-8")
+    page = client.get("/").text
+    assert 'href="/runs/late"' in page and "is not a run record" in page and OLD not in page
+
+
+def test_records_are_read_once(told: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = KnownRuns(told)
+    before = runs.all()
+    monkeypatch.setattr("console.pages.run_cache.load_run", lambda *_: pytest.fail("it was read again"))
+    assert runs.all() == before and len(before) == 3
+
+
+def test_a_models_page_shows_gate_slices_drift_and_what_is_not_known(told: Settings, client: TestClient) -> None:
+    page = client.get(f"/models/{SERVES}").text
+    assert "training = 1" in page and "out of bounds, behind the champion" in page and "-0.1000" in page
+    assert "0.67 to 0.89" in page, "51 rows of the slice leave much open"
+    assert f"/models/{SERVES}/windows/2023-03/evidently" in page
+    within = "2023-03/evidently?first=2023-03-01T00%3A00%3A00%2B00%3A00&amp;last=2023-03-14T00%3A00%3A00%2B00%3A00"
+    assert "1 smaller window<" in page and within in page and "2023-03-01 00:00 to 2023-03-14 00:00" in page
+    assert "age 0.200" in page and page.count("Not known:") == 1  # the schema: no such file here
+    assert (
+        "As TensorFlow Data Validation counted them on the export." in page and page.count("<td>braking_distance") > 0
+    )
+    old = client.get(f"/models/{OLD}").text
+    assert "No month of requests to this model was judged yet." in old
+    refused = client.get("/runs/refused").text
+    assert "Refused by the quality gate." in refused and "It never served." in refused
+
+
+def test_a_month_is_counted_in_a_process_of_its_own(
+    told: Settings, site: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKELOOP_HOME", str(told.home))
+    with TestClient(site) as client:
+        address = f"/models/{SERVES}/windows/2023-03"
+        assert client.get(address).status_code == 202
+        answer = eventually(lambda: None if (asked := client.get(address)).status_code == 202 else asked)
+        assert answer.status_code == 503 and "there is no ML Metadata" in answer.text  # and so no schema
+        assert client.get(address).status_code == 202  # another try
+    assert not [p for p in psutil.Process().children(recursive=True) if "window statistics" in command_of(p)]
+
+
+def command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has ended meanwhile
+        return ""
+
+
+def test_an_unknown_month_says_which_were_judged(told: Settings, client: TestClient) -> None:
+    answer = client.get(f"/models/{SERVES}/windows/2031-01")
+    assert answer.status_code == 404 and "judged: 2023-02, 2023-03" in answer.text
+    nobody = client.get(f"/models/{SERVES}/windows/2023-02/evidently")
+    assert nobody.status_code == 404 and "lakeloop lake stream" in nobody.text
+
+
+def test_requests_the_rules_answered_belong_to_the_model_that_answered_most(told: Settings, contract: Contract) -> None:
+    assert len(read_window(told, contract, SERVES, "2023-03")) == 50
+    assert len(read_window(told, contract, OLD, "2023-03")) == 10
+    some = read_window(told, contract, SERVES, "2023-03", "2023-03-01T00:00:00+00:00", "2023-03-05T00:00:00+00:00")
+    assert sorted(set(some["at"])) == [f"2023-03-0{day}T00:00:00+00:00" for day in range(1, 6)]
+    assert some["prediction"].isna().sum() == (some.index >= 50).sum()
+
+
+@pytest.mark.parametrize(
+    ("of", "answer", "said"),
+    [
+        ("01a20119-686f-700f-ba5a-59be680ba920", 303, "/lineage/prediction/"),
+        ("gold/training@3", 303, "/lineage/table/gold/training%403"),
+        (SERVES, 303, f"/lineage/model/{SERVES}"),
+        ("claims-2023-01.csv", 303, "/lineage/file/claims-2023-01.csv"),
+        ("by-rules", 303, "/lineage/prediction/by-rules"),
+    ],
+)
+def test_what_a_text_names_is_found_out(told: Settings, client: TestClient, of: str, answer: int, said: str) -> None:
+    asked = client.get("/lineage", params={"of": of}, follow_redirects=False)
+    assert asked.status_code == answer and asked.headers["location"].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "said"),
+    [
+        ("/lineage/model/5", 404, "there is no ML Metadata"),
+        ("/lineage/cake/5", 400, "has no lineage; there are prediction, model"),
+        ("/lineage/table/gold/training@x", 400, "version&#39;s number"),
+        ("/decisions/d9", 404, "nothing was decided yet"),
+        ("/windows/now", 404, "no model serves"),
+        (f"/models/{SERVES}/windows/2023-03/evidently?first=x&last=y", 400, "a window goes from `first` to `last`"),
+        (f"/models/{SERVES}/windows/2023-03/evidently?first=2023-03-01T00:00:00Z", 400, "a window goes from `first`"),
+        ("/static/start.html", 404, "there is no start.html here"),
+    ],
+)
+def test_what_is_not_there_is_a_sentence(told: Settings, client: TestClient, path: str, code: int, said: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == code and said in answer.text, answer.text[:800]
+
+
+def test_features_are_told_with_where_they_come_from(told: Settings, contract: Contract, client: TestClient) -> None:
+    page = client.get("/features").text
+    for name, feature in contract.features.items():
+        assert f'<section id="{name}">' in page and feature.description in page
+    assert "silver/policies, column age" in page and "Not known: " in page  # nothing was delivered to this home
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_pages_work_offline_in_a_browser(told: Settings, site: FastAPI, browser: Browser, width: int) -> None:
+    with served(site) as url, watched(browser) as opened:
+        start = opened(url, width)
+        start.wait_for_selector(".figure .main-svg")
+        start.wait_for_selector(".services .silent")
+        assert start.evaluate("document.documentElement.scrollWidth") <= width
+        start.get_by_role("link", name=SERVES).last.click()
+        start.locator("#slices .figure").scroll_into_view_if_needed()
+        start.wait_for_selector("#slices .main-svg")
+        assert start.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_evidentlys_own_report_of_the_newest_requests_opens_offline(
+    told: Settings, contract: Contract, browser: Browser
+) -> None:
+    features = list(contract.features)
+    before, now = (sample_month(contract, told, month)[features] for month in (0, 12))
+    known = Reference(SERVES, "a" * 64, before, pd.Series(["high", "low", "medium"] * 500))
+    asked = now.assign(prediction=["high"] * 800 + [None] * 700, at="2024-01-01T00:00:00+00:00")
+    with served(pages(told, contract, lambda: (known, asked))) as url, watched(browser) as opened:
+        page = opened(f"{url}/windows/now", 1280)
+        page.wait_for_selector("text=Drift in column 'miles'")
+        text = page.inner_text("body")
+        assert "Drift score: 0.224" in text and "Count of Drifted Columns: count\n2" in text.replace("\n\n", "\n")
+
+
+def test_no_reference_is_told(told: Settings, contract: Contract) -> None:
+    from monitoring.evidently_page import evidently_page
+    from monitoring.reference import NoReference
+
+    with pytest.raises(LakeloopError, match="its export was removed"):
+        evidently_page(NoReference("7", "its export was removed"), pd.DataFrame({"at": []}), contract)

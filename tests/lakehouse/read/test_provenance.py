@@ -1,0 +1,174 @@
+"""Which files a table's version was made from: from rows, notes of commits and the ledger, read without Spark."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from lakehouse.read.provenance import (
+    TRAINING,
+    VersionGone,
+    deliveries,
+    file_rows,
+    last_batch,
+    made_from,
+    row_count,
+    rows_of_file,
+    rows_with_keys,
+    silver_of,
+    table_versions,
+)
+from lakehouse.storage.maintenance import optimize
+from lakeloop.errors import NotFound
+from operations.lineage.affected import affected_by
+from operations.lineage.deliveries import find_deliveries, gold_with
+from operations.lineage.trace import trace_file, trace_request, trace_table
+from tests.lakehouse.request_log import by_rules, log_file, record
+from tests.lakes import HEADER, Lake, claims, open_lake, policy
+
+FIRST, CORRECTED = "policies-2023-01.csv", "policies-2023-02.csv"
+
+
+@pytest.fixture(scope="module")
+def corrected_home(spark: SparkSession, small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first ten of 40 policies were delivered again with another age; their claims are there."""
+    lake = open_lake(spark, Path(shutil.copytree(small_home, tmp_path_factory.mktemp("corrected") / "home")))
+    rows = "".join(policy("2023-01", number, {"age": "50.5"}) for number in range(10))
+    lake.deliver("policies", CORRECTED, HEADER + rows)
+    lake.ingest()
+    return lake.settings.home
+
+
+@pytest.fixture
+def corrected(spark: SparkSession, corrected_home: Path, tmp_path: Path) -> Lake:
+    """A copy of it."""
+    return open_lake(spark, Path(shutil.copytree(corrected_home, tmp_path / "corrected")))
+
+
+def test_a_version_of_silver_names_the_files_its_rows_come_from(corrected: Lake) -> None:
+    versions = table_versions(corrected.settings, "silver/policies")
+    assert file_rows(corrected.settings, "silver/policies", versions[-2].version) == {(FIRST, 1): 40}
+    newest = file_rows(corrected.settings, "silver/policies", versions[-1].version)
+    assert newest == {(FIRST, 1): 30, (CORRECTED, 2): 10}
+    assert versions[-1].note == {"bronze": {"policies": 2}, "batches": [2, 2]}
+    assert last_batch(corrected.settings, "silver/policies", versions[-2].version) == 1
+    assert row_count(corrected.settings, "silver/policies", versions[-1].version) == 40
+
+
+def test_a_version_of_gold_names_the_versions_of_silver_also_after_its_files_were_joined(corrected: Lake) -> None:
+    before = table_versions(corrected.settings, TRAINING)
+    policies_version = DeltaTable.forPath(corrected.spark, str(corrected.folder("silver/policies"))).history(1)
+    now = policies_version.collect()[0]["version"]
+    assert silver_of(before, before[-1].version)["policies"] == now
+    assert made_from(before, "silver", "policies", now) == [before[-1].version]
+    assert made_from(before, "silver", "policies", now + 1) == []
+    optimize(corrected.spark, corrected.settings)
+    after = table_versions(corrected.settings, TRAINING)
+    assert silver_of(after, after[-1].version) == silver_of(before, before[-1].version)
+    assert silver_of(after, 0) == {}, "the empty table was made from nothing"
+
+
+def test_a_version_of_bronze_is_followed_up_to_gold(corrected: Lake) -> None:
+    found = trace_table(corrected.settings, "bronze/policies", None)
+    newest = table_versions(corrected.settings, TRAINING)[-1].version
+    assert [item.id for item in found.items if item.kind == "gold"] == [f"{TRAINING}@{newest}"]
+    assert len([item for item in found.items if item.kind == "file"]) == 2
+
+
+def test_rows_are_found_by_file_and_by_key(corrected: Lake) -> None:
+    version = table_versions(corrected.settings, "silver/policies")[-1].version
+    rows = rows_of_file(corrected.settings, "silver/policies", version, CORRECTED, 2, ["policy_id", "age"])
+    assert set(rows["age"].to_pylist()) == {50.5} and rows.num_rows == 10
+    training = table_versions(corrected.settings, TRAINING)[-1].version
+    keys = rows["policy_id"].combine_chunks()
+    found = rows_with_keys(corrected.settings, TRAINING, training, "policy_id", keys, ["month"])
+    assert found["month"].to_pylist() == ["2023-01"] * 10
+    assert rows_with_keys(corrected.settings, TRAINING, training, "policy_id", keys[:0], ["month"]).num_rows == 0
+
+
+def test_a_vacuumed_version_says_so_and_the_ledger_still_names_its_files(corrected: Lake) -> None:
+    version = table_versions(corrected.settings, "silver/policies")[-1].version
+    for file in corrected.folder("silver/policies").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(VersionGone, match=f"version {version} of silver/policies was vacuumed"):
+        file_rows(corrected.settings, "silver/policies", version)
+    found = trace_table(corrected.settings, TRAINING, None)
+    assert any("was vacuumed" in gap for gap in found.gaps)
+    assert {FIRST, CORRECTED} <= {item.title.partition("/")[2] for item in found.items if item.kind == "file"}
+    (delivery,) = find_deliveries(deliveries(corrected.settings), CORRECTED)
+    (late,) = gold_with(corrected.settings, delivery)
+    assert late.rows is None, "nobody knows any more how many"
+
+
+def test_a_commit_of_an_older_release_says_nothing_and_that_is_said(small: Lake) -> None:
+    log = sorted((small.folder(TRAINING) / "_delta_log").glob("*.json"))[-1]
+    log.write_text(log.read_text().replace('"userMetadata"', '"otherMetadata"'))
+    for crc in log.parent.glob("*.crc"):
+        crc.unlink()
+    found = trace_table(small.settings, TRAINING, None)
+    assert [item.kind for item in found.items] == ["gold"]
+    assert any("or an older release wrote it" in gap for gap in found.gaps)
+
+
+def test_a_file_is_found_by_name_path_and_checksum(corrected: Lake) -> None:
+    known = deliveries(corrected.settings)
+    (one,) = find_deliveries(known, FIRST)
+    assert find_deliveries(known, f"policies/{FIRST}") == (one,)
+    assert find_deliveries(known, str(Path("/somewhere/landing/policies") / FIRST)) == (one,)
+    assert find_deliveries(known, one.sha256[:12].upper()) == (one,)
+    assert (one.rows, one.state, one.batch) == (40, "taken", 1)
+    for wrong in ("claims/" + FIRST, "nix.csv", "abc"):
+        with pytest.raises(NotFound, match=r"the newest deliveries are .*policies-2023-02"):
+            find_deliveries(known, wrong)
+
+
+def test_what_came_of_a_file_and_of_one_that_was_refused(corrected: Lake) -> None:
+    found = trace_file(corrected.settings, CORRECTED)
+    newest = table_versions(corrected.settings, TRAINING)[-1].version
+    assert [item.id for item in found.items if item.kind == "gold"] == [f"{TRAINING}@{newest}"]
+    assert len([item for item in trace_file(corrected.settings, FIRST).items if item.kind == "gold"]) == 2
+    corrected.deliver("claims", "claims-2023-03.csv", "what is this?\n")
+    corrected.ingest()
+    refused = trace_file(corrected.settings, "claims-2023-03.csv")
+    assert [item.kind for item in refused.items] == ["file"]
+    assert "was refused: lacks columns" in refused.gaps[0]
+
+
+def test_of_a_file_delivered_again_the_last_is_shown_and_the_others_are_named(small: Lake) -> None:
+    (first,) = find_deliveries(deliveries(small.settings), "claims-2023-01.csv")
+    small.deliver("claims", "claims-2023-01.csv", claims("2023-01", *[3.5] * 30))
+    small.ingest()
+    last = trace_file(small.settings, "claims-2023-01.csv")
+    assert last.item(last.subject).facts["batch"] == "2"
+    assert f"was delivered 2 times; this is the last, the others are {first.sha256[:12]}" in last.gaps[0]
+    assert trace_file(small.settings, first.sha256[:12]).gaps == (), "by its checksum it is found alone"
+
+
+def test_a_superseded_delivery_touches_only_the_versions_before(small: Lake) -> None:
+    small.deliver("claims", "claims-2023-02.csv", claims("2023-01", *[3.5] * 30))
+    small.ingest()
+    (old,) = affected_by(small.settings, small.contract, "claims-2023-01.csv")
+    (new,) = affected_by(small.settings, small.contract, "claims-2023-02.csv")
+    assert len(old.gold_versions) == len(new.gold_versions) == 1 and old.gold_versions < new.gold_versions
+    assert old.models == () and old.state == "taken"
+
+
+def test_a_table_whose_last_files_have_no_log_is_not_found(small: Lake) -> None:
+    shutil.rmtree(small.folder("silver/policies"))
+    with pytest.raises(NotFound, match="there is no table silver/policies"):
+        trace_table(small.settings, "silver/policies", None)
+
+
+def test_a_request_the_rules_answered_has_no_model_and_one_not_streamed_is_in_the_log(lake: Lake) -> None:
+    log_file(lake, "a", [record("r1", key="2023-01-0001"), "broken r2\n", by_rules("r2", key="2023-01-0002")])
+    found = trace_request(lake.settings, lake.contract, "r2")
+    assert [item.kind for item in found.items] == ["request"]
+    assert found.item("request r2").facts["policy_id"] == "2023-01-0002"
+    assert "no model was asked" in " ".join(found.gaps) and "not in the lake yet" in " ".join(found.gaps)
+    lost = trace_request(lake.settings, lake.contract, "r1")
+    assert [item.title for item in lost.nearest_sources()["request r1"]] == ["model version 7"]
+    assert "the model that answered is not known any more: there is no ML Metadata" in " ".join(lost.gaps)
+    with pytest.raises(NotFound, match="neither in silver/predictions nor in the request log"):
+        trace_request(lake.settings, lake.contract, "r3")

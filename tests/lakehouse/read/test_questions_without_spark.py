@@ -1,0 +1,148 @@
+"""What people ask all day is answered without Spark, and from tables that Spark of an older release made."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from lakehouse.gold.decisions import record_decision
+from lakehouse.gold.drift import read_drift, write_drift
+from lakehouse.gold.labelled import changed_rows
+from lakehouse.read.window import newest_requests
+from lakehouse.requests.stream import stream
+from lakehouse.storage.schema import create_table
+from lakeloop.decision_table import read_decisions
+from lakeloop.drift_row import DriftRow
+from tests.lakehouse.gold.test_decisions import decision
+from tests.lakehouse.request_log import log_file, record
+from tests.lakes import Lake, claims
+
+QUESTIONS = [
+    ["lake", "tables"],
+    ["lake", "history", "training"],
+    ["lake", "show", "gold/training", "--version", "1"],
+    ["lake", "show", "decisions", "--csv"],
+    ["drift"],
+    ["drift", "--by-requests"],
+    ["performance"],
+    ["decisions", "list"],
+    ["features", "list"],
+    ["features", "show", "miles"],
+    ["validate", "--month", "7"],
+]
+ASK = f"""
+import json, sys
+from typer.testing import CliRunner
+from console.cli.app import app
+told = [CliRunner().invoke(app, question).output for question in {QUESTIONS!r}]
+heavy = {{"pyspark", "py4j", "tensorflow", "tfx", "apache_beam", "sklearn", "plotly", "evidently"}}
+print(json.dumps([told, sorted(heavy & set(sys.modules))]))
+"""
+
+
+@pytest.fixture
+def asked(small: Lake) -> Lake:
+    """A lake with two answered requests, and a decision on record."""
+    log_file(small, "w-1", [record("a", "2023-01-0001"), record("b", "2023-01-0002", at="2023-03-09T10:00:00+00:00")])
+    stream(small.spark, small.contract, small.settings)
+    small.ingest()
+    record_decision(small.settings, decision(1))
+    return small
+
+
+def test_questions_are_answered_without_spark_and_import_nothing_heavy(
+    asked: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKELOOP_HOME", str(asked.settings.home))
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True, timeout=300)
+    told, heavy = json.loads(done.stdout.splitlines()[-1])
+    assert heavy == []
+    tables, history, training, decisions, drift, by_requests, performance, decided, features, feature, month = told
+    rows = {line.split()[0]: line.split()[1] for line in tables.splitlines()}
+    assert (rows["gold/training"], rows["silver/predictions"], rows["gold/decisions"]) == ("30", "2", "1")
+    assert "WRITE" in history and "20 of 30 rows" in training
+    assert '""name"": ""accuracy_eval""' in decisions
+    assert "2023-03 2 7 no reference" in " ".join(drift.split()) and "windows judged now" in by_requests
+    assert "version 7 cannot be calibrated" in performance and "d1" in decided
+    assert "miles" in features and "first answered" in feature
+    assert month == ""  # an error, which `main` tells
+
+
+def test_the_newest_requests_are_the_last_by_event_time_then_by_id(asked: Lake) -> None:
+    log_file(
+        asked, "w-2", [record(name, features={"age": age}) for name, age in (("c", 43.0), ("d", 44.0), ("e", 45.0))]
+    )
+    stream(asked.spark, asked.contract, asked.settings)
+    newest = newest_requests(asked.contract, asked.settings, 3)
+    assert newest["age"].tolist() == [44.0, 45.0, 41.5]  # d, e: of the moment that a, c, d and e share; then b
+    assert len(newest_requests(asked.contract, asked.settings, 99)) == 5
+    assert newest_requests(asked.contract, asked.settings, 5)["age"].tolist() == [41.5, 43.0, 44.0, 45.0, 41.5]
+
+
+def test_rows_that_versions_share_or_only_moved_are_not_counted_as_changed(small: Lake) -> None:
+    small.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", *[2.0] * 28, 4.0, 4.0, 4.0, 4.0))
+    small.ingest()  # 2 corrected, 2 added
+    of = (small.contract, small.settings, (0, 0))
+    assert changed_rows(*of, 1, 2) == 4 and changed_rows(*of, 2, 1) == 4 and changed_rows(*of, 2, 2) == 0
+    assert changed_rows(small.contract, small.settings, (1, 5), 1, 2) == 0
+
+
+OLD_DRIFT = """
+    model_version string NOT NULL, kind string NOT NULL, month string NOT NULL, first string NOT NULL,
+    last string NOT NULL, rows bigint NOT NULL, column_kind string NOT NULL, column string NOT NULL,
+    test string NOT NULL, score double, threshold double, drifted boolean NOT NULL, note string NOT NULL,
+    state string NOT NULL, reason string NOT NULL, drifted_columns int NOT NULL, columns int NOT NULL,
+    sampled_rows bigint, standard_error double, judged_from string NOT NULL
+"""
+OLD_CHECKS = "array<struct<name: string, value: double, bound: string, passed: boolean>>"
+OLD_DECISIONS = f"""
+    decision_id string NOT NULL, use_case string NOT NULL, at timestamp NOT NULL, clock int NOT NULL,
+    strategy string NOT NULL, `trigger` string NOT NULL, event_ids array<string> NOT NULL, champion string NOT NULL,
+    champion_score double, champion_judged_on string NOT NULL, champion_checks {OLD_CHECKS} NOT NULL,
+    with_truth boolean NOT NULL, judged_on string NOT NULL, judged_rows bigint NOT NULL, effective_rows double,
+    drifted array<string> NOT NULL, candidates array<struct<name: string, what: string, run_id: string,
+    passed: boolean, score: double, error: string, checks: {OLD_CHECKS}>> NOT NULL, winner string NOT NULL,
+    version string NOT NULL, outcome string NOT NULL, reason string NOT NULL, decided_by string NOT NULL
+"""
+OLD_DECISION = """
+    'd0', 'insurance', timestamp '2025-01-01T00:00:00Z', 0, 'auto', 'by hand', array('3'), '', NULL, '', {checks}, true,
+    '', 5, NULL, array(), array(named_struct('name', 'all', 'what', 'x', 'run_id', 'r', 'passed', true, 'score', 0.5D,
+    'error', '', 'checks', {checks})), '', '', 'kept', 'why', 'somebody'
+"""
+
+
+def spark_count(lake: Lake, table: str) -> int:
+    return lake.spark.read.format("delta").load(str(lake.folder(table))).count()
+
+
+def test_decisions_and_drift_of_tables_that_spark_made_are_read_and_written_on(lake: Lake) -> None:
+    create_table(lake.spark, str(lake.folder("gold/decisions")), OLD_DECISIONS, comment="old")
+    create_table(lake.spark, str(lake.folder("gold/drift")), OLD_DRIFT, comment="old")
+    checks = "array(named_struct('name', 'accuracy_eval', 'value', 0.888D, 'bound', '> 0.85', 'passed', true))"
+    row = OLD_DECISION.format(checks=checks)
+    lake.spark.sql(f"INSERT INTO delta.`{lake.folder('gold/decisions')}` SELECT {row}")
+    lake.spark.sql(
+        f"INSERT INTO delta.`{lake.folder('gold/drift')}` VALUES ('7', 'month', '2023-02', 'a', 'b', 5, 'dataset', "
+        "'dataset', 't', 0.5D, 0.5D, true, '', 'drift', '', 3, 6, NULL, NULL, 'old')"
+    )
+    record_decision(lake.settings, decision(1))
+    old, new = read_decisions(lake.settings)
+    assert (old.at, old.candidates[0].checks[0].bound) == (datetime(2025, 1, 1, tzinfo=UTC), "> 0.85")
+    assert new == decision(1) and spark_count(lake, "gold/decisions") == 2
+    (known,) = read_drift(lake.settings)
+    assert (known.rows, known.drifted, known.sampled_rows) == (5, True, None)
+    later = DriftRow(**{**known.__dict__, "month": "2023-03", "note": "it's later", "score": None})
+    write_drift(lake.contract, lake.settings, [known, later], "month", {"2023-02", "2023-03"})
+    assert read_drift(lake.settings) == [known, later] and spark_count(lake, "gold/drift") == 2
+    write_drift(lake.contract, lake.settings, [later], "month", {"2023-02"})
+    assert read_drift(lake.settings) == [later] and spark_count(lake, "gold/drift") == 1
+
+
+def test_nothing_is_written_where_nothing_differs(lake: Lake) -> None:
+    record_decision(lake.settings, decision(1))
+    before = lake.versions()
+    record_decision(lake.settings, decision(1))
+    assert lake.versions() == before

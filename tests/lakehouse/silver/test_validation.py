@@ -1,0 +1,81 @@
+"""One rule for a value wherever it comes from, and reasons that can be read by kind."""
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as sf
+
+from lakehouse.silver.validation import bad_rows, good_rows
+from lakeloop.contract import Column, Contract
+from tests.lakes import HEADER, Lake, claims, policy
+
+WHOLE = {"1.0": 1, "1": 1, "+1": 1, "1.": 1, "0.0": 0, "-0": 0, "1e0": 1, " 1 ": 1, "1\t": 1, "\u00a01\u2003": 1}
+NOT_WHOLE = ["1.5", "true", "1,0", "0x1", "1d", "NaN", "Infinity", "1e400", "one", "1 1", "9007199254740993.0"]
+FLOATS = {"41": 41.0, "41\t": 41.0, "\u00a041": 41.0, "\ufeff41.5\u3000": 41.5, "4.15e1": 41.5, ".5": 0.5, "5.": 5.0}
+NO_FLOATS = ["41f", "41d", "0x29", "1e400", "4 1", "41,5", "\u0664\u0661"]
+
+
+def judged(spark: SparkSession, contract: Contract, feature: str, texts: list[str]) -> dict[str, object]:
+    """Delivered text -> the typed value; the texts that were rejected are missing."""
+    given = {"policy_id": "k", "month": "2023-01", "training": "0", "age": "41", "emergency_braking": "1",
+             "braking_distance": "40", "power": "100", "miles": "50"}  # fmt: skip
+    rows = [{**given, feature: text, "policy_id": str(number)} for number, text in enumerate(texts)]
+    frame = spark.createDataFrame(rows).withColumns(
+        {"_flaw": sf.lit(None).cast("string"), "_rescued": sf.lit(None).cast("string"), "_source_file": sf.lit("f"),
+         "_delivery": sf.lit(1), "_line": sf.lit(1), "_batch": sf.lit(1)}
+    )  # fmt: skip
+    good = good_rows(frame, contract, "policies").select("policy_id", feature).collect()
+    bad = bad_rows(frame, contract, "policies").select("policy_id").collect()
+    assert {row[0] for row in good} | {row[0] for row in bad} == {row["policy_id"] for row in rows}
+    assert len(good) + len(bad) == len(rows)
+    return {texts[int(row[0])]: row[1] for row in good}
+
+
+def test_a_whole_number_may_be_written_as_a_decimal_and_blanks_around_it_are_none(lake: Lake) -> None:
+    found = judged(lake.spark, lake.contract, "training", [*WHOLE, *NOT_WHOLE])
+    assert found == WHOLE
+
+
+def test_a_float_may_have_white_space_of_any_kind_around_it(lake: Lake) -> None:
+    found = judged(lake.spark, lake.contract, "age", [*FLOATS, *NO_FLOATS])
+    assert found == FLOATS
+
+
+@pytest.mark.parametrize(
+    ("month", "reason"),
+    [
+        ("2023-01\r", "`month` is not YYYY-MM"),
+        ("0000-01", "`month` is before 2023-01, where this use case starts"),
+        ("2022-12", "`month` is before 2023-01, where this use case starts"),
+        ("9999-12", "`month` is after 2123-01, a century ahead"),
+        ("\u0662\u0660\u0662\u0663-01", "`month` is not YYYY-MM"),
+    ],
+)
+def test_a_month_that_cannot_be_is_rejected(lake: Lake, month: str, reason: str) -> None:
+    row = lake.spark.createDataFrame([("k", month, "0", "41", "1", "40", "100", "50", None, None)],
+        "policy_id string, month string, training string, age string, emergency_braking string, "
+        "braking_distance string, power string, miles string, _flaw string, _rescued string")  # fmt: skip
+    found = bad_rows(row, lake.contract, "policies").select("_reason", "_value").collect()
+    assert [tuple(each) for each in found] == [(reason, f"month = '{month}'")]
+
+
+def test_a_thousand_different_wrong_values_are_one_reason_with_the_value_beside_it(small: Lake) -> None:
+    rows = "".join(policy("2023-01", 100 + n, {"age": f"x{n}", "training": "3"}) for n in range(1000))
+    small.deliver("policies", "policies-2023-01.v2.csv", HEADER + rows + policy("2023-01", 2000))
+    small.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", 5.0))
+    report = small.ingest()
+    reason = "`training` is not one of 0, 1; `age` is not a float"
+    assert report.sources[0].reasons == ((f"{reason} (training = '3'; age = 'x0')", 1000),)
+    table = small.rows("silver/rejects")
+    assert set(table["reason"]) == {reason}
+    assert "training = '3'; age = 'x999'" in set(table["value"])
+
+
+def test_of_many_allowed_values_a_reason_names_some(lake: Lake) -> None:
+    many = Column(type="string", description="d", values=tuple(f"v{n:02d}" for n in range(60)))
+    feature = lake.contract.features["age"].model_copy(update={"type": "string", "valid": None, "values": many.values})
+    contract = lake.contract.model_copy(update={"features": {**lake.contract.features, "age": feature}})
+    row = lake.spark.createDataFrame([("k", "2023-01", "0", "w", "1", "40", "100", "50", None, None)],
+        "policy_id string, month string, training string, age string, emergency_braking string, "
+        "braking_distance string, power string, miles string, _flaw string, _rescued string")  # fmt: skip
+    reason = bad_rows(row, contract, "policies").select("_reason").collect()[0][0]
+    assert reason == "`age` is not one of v00, v01, v02, v03, v04 and 55 more"

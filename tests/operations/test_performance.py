@@ -1,0 +1,79 @@
+"""A pushed model is calibrated on its own held-out rows, and months it answered get their estimate, once."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from pyspark.sql import SparkSession
+
+from lakehouse.requests.stream import stream
+from operations.performance import estimate_performance, performance_table
+from tests.lakehouse.request_log import log_file, record
+from tests.lakes import Lake, open_lake
+from tests.monitoring.conftest import push_facts
+
+pytestmark = pytest.mark.long
+CONFIDENCE = 0.6
+
+
+class AlwaysMedium(tf.Module):
+    """Says medium with probability .6, whatever it is asked."""
+
+    def answer(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = tf.tile(tf.constant([[0.2, CONFIDENCE, 0.2]]), [rows, 1])
+        return {"probabilities": probabilities, "class_id": tf.argmax(probabilities, axis=1)}
+
+
+def push_model(lake: Lake, folder: Path) -> None:
+    model, kinds = AlwaysMedium(), {"float": tf.float32, "int": tf.int64}
+    inputs = {n: tf.TensorSpec([None], kinds[f.type], name=n) for n, f in lake.contract.features.items()}
+    columns = tf.function(lambda **asked: model.answer(tf.shape(asked["age"])[0]))
+    examples = tf.function(lambda examples: model.answer(tf.shape(examples)[0]))
+    signatures = {
+        "serving_default": columns.get_concrete_function(**inputs),
+        "serve_examples": examples.get_concrete_function(examples=tf.TensorSpec([None], tf.string)),
+    }
+    tf.saved_model.save(model, str(folder), signatures=signatures)
+
+
+def test_months_get_their_estimate_from_the_models_own_held_out_rows(spark: SparkSession, tmp_path: Path) -> None:
+    lake = open_lake(spark, tmp_path)
+    facts = push_facts(lake.contract, lake.settings)
+    push_model(lake, lake.settings.folder("models") / "7")
+    sure = {"probabilities": [0.2, CONFIDENCE, 0.2], "prediction": "medium", "class_id": 1}
+    log_file(lake, "w-1", [record(str(n), f"K{n}", **sure) for n in range(20)])
+    stream(spark, lake.contract, lake.settings)
+    lake.ingest()
+    report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
+    (calibration,) = report.calibrated
+    held_out = np.loadtxt(facts.manifest.parent / "eval" / "part-00000.csv", str, delimiter=",", skiprows=1)
+    share = (held_out[:, -1] == "1").mean()
+    assert (calibration.model_version, calibration.rows) == ("7", len(held_out))
+    assert report.months == ("2023-03",) and report.notices == ()
+    month = performance_table(lake.contract, lake.settings).iloc[0]
+    assert month["estimated_accuracy"] == pytest.approx(share, abs=1e-4)
+    versions = lake.versions()
+    again = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
+    assert again.calibrated == () and again.months == () and lake.versions() == versions
+
+
+def test_a_version_whose_rows_are_gone_is_named_and_stays_without_estimate(spark: SparkSession, tmp_path: Path) -> None:
+    lake = open_lake(spark, tmp_path)
+    facts = push_facts(lake.contract, lake.settings)
+    facts.manifest.unlink()
+    report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
+    assert report.calibrated == () and "version 7 cannot be calibrated" in report.notices[0]
+
+
+@pytest.mark.parametrize("changed", ["manifest.json", "eval/part-00000.csv"])
+def test_rows_that_are_not_those_it_was_trained_with_calibrate_nothing(
+    spark: SparkSession, tmp_path: Path, changed: str
+) -> None:
+    lake = open_lake(spark, tmp_path)
+    facts = push_facts(lake.contract, lake.settings)
+    file = facts.manifest.parent / changed
+    file.write_text(file.read_text() + "\n")
+    report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
+    assert report.calibrated == () and "sha256" in report.notices[0] and str(file) in report.notices[0]
