@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from bench.figure import Figure
-from lakeloop.champion import ChampionFacts
+from lakeloop.champion import ModelCard
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import sample_month, with_label
-from monitoring.drift import judge
+from monitoring.drift import detect_drift
 from monitoring.reference import PREDICTION, Reference
 from monitoring.verdict import Verdict, Window
 from operations.simulation import simulate, without_gateway
@@ -47,7 +47,7 @@ def _classes(contract: Contract, rows: int, seed: int) -> np.ndarray:
 
 def judged(reference: Reference, contract: Contract, rows: pd.DataFrame) -> Verdict:
     """The verdict on rows that are one window."""
-    return judge(reference, rows, contract, Window(kind="tumbling", rows=len(rows)))
+    return detect_drift(reference, rows, contract, Window(kind="tumbling", rows=len(rows)))
 
 
 def false_alarms(contract: Contract, settings: Settings) -> list[Figure]:
@@ -140,7 +140,7 @@ def push_champion(contract: Contract, settings: Settings) -> None:
         label=contract.label.name, schema_sha256=contract.schema_sha256, split="all train", rows=len(frame),
         files=(file,), created_at="",
     ).save(folder)  # fmt: skip
-    facts = ChampionFacts(
+    facts = ModelCard(
         use_case=contract.use_case, run_id="bench", manifest=manifest, manifest_sha256=file_sha256(manifest),
         model=contract.model,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import INGEST_LOCK, in_turn, only_one
 from lakeloop.contract import Contract
 from lakeloop.events import Event
-from lakeloop.landing_files import State, write_known
+from lakeloop.landing_files import FileState, write_known
 from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,8 @@ def ingest(
     `verify`: files that seem to be known are hashed, so that other content of the same size and time is noticed.
 
     Raises:
-        Busy: another ingest runs on this home.
-        NoSpace: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
+        BusyError: another ingest runs on this home.
+        DiskFullError: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
     with _alone(spark, contract, settings, progress):
         before = deliveries(settings)
@@ -181,7 +181,7 @@ def _gold(
 
 def _note_known(settings: Settings, records: list[DeliveryRecord]) -> None:
     """Tell those who watch the landing folder without Spark what need not be taken any more."""
-    known: dict[str, set[State]] = {}
+    known: dict[str, set[FileState]] = {}
     for record in records:
         state = record.file_state
         known.setdefault(f"{record.source}/{record.file}", set()).add((state.bytes, state.modified))

@@ -13,11 +13,11 @@ BUSY = (0.2, 0.6, 1.8)
 """Seconds before asking once more: SQLite refuses at once who read, and would write what another has written since."""
 
 
-class AirflowFailure(LakeloopError):
+class AirflowError(LakeloopError):
     """Airflow did not do what it was asked; the text says what to look at. It is asked again later."""
 
 
-class AirflowRefusal(AirflowFailure):
+class AirflowRefusedError(AirflowError):
     """Airflow answered, with an error; `status` is HTTP's."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -46,8 +46,8 @@ class AirflowApi:
         """Send a request with a token and give the JSON answer; a body and query as httpx takes them.
 
         Raises:
-            AirflowRefusal: Airflow answered with an error.
-            AirflowFailure: it does not answer, refuses the user, or is something else.
+            AirflowRefusedError: Airflow answered with an error.
+            AirflowError: it does not answer, refuses the user, or is something else.
         """
         for attempt in ("with the known token", "with a new one"):
             token = self._token or self._new_token()
@@ -56,13 +56,13 @@ class AirflowApi:
                 break
             self._token = ""  # it ran out, or Airflow was started anew with another secret
         if answer.status_code == httpx.codes.FORBIDDEN:
-            raise AirflowFailure(f"Airflow's user {self._user} may not {method} {path}; give it the role op")
+            raise AirflowError(f"Airflow's user {self._user} may not {method} {path}; give it the role op")
         return self._json(answer, f"{method} {path}")
 
     def _new_token(self) -> str:
         answer = self._send("POST", "/auth/token", json={"username": self._user, "password": self._password})
         if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED):  # 400: no password at all
-            raise AirflowFailure(
+            raise AirflowError(
                 f"Airflow at {self._url} refuses user {self._user!r}; set LAKELOOP_AIRFLOW_USER and "
                 "LAKELOOP_AIRFLOW_PASSWORD or LAKELOOP_AIRFLOW_PASSWORD_FILE"
             )
@@ -79,13 +79,13 @@ class AirflowApi:
                 answer = self._http.request(method, path, **how)
             return answer
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise AirflowFailure(
+            raise AirflowError(
                 f"Airflow at {self._url} does not answer ({type(error).__name__}: {error}); is its api-server running?"
             ) from error
 
     def _json(self, answer: httpx.Response, what: str) -> dict[str, Any]:
         if not answer.is_success:
-            raise AirflowRefusal(
+            raise AirflowRefusedError(
                 answer.status_code, f"Airflow answered {what} with {answer.status_code}: {_detail(answer)}"
             )
         try:
@@ -93,7 +93,7 @@ class AirflowApi:
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            raise AirflowFailure(f"what answers {what} at {self._url} is not Airflow's API: {answer.text[:100]!r}")
+            raise AirflowError(f"what answers {what} at {self._url} is not Airflow's API: {answer.text[:100]!r}")
         return content
 
 

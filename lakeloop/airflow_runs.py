@@ -63,7 +63,7 @@ class AirflowRuns(AirflowApi):
         """Start a run with the form's values.
 
         Raises:
-            AirflowRefusal: the form is wrong (400), or there is no such DAG (404).
+            AirflowRefusedError: the form is wrong (400), or there is no such DAG (404).
         """
         body = {"logical_date": None, "conf": dict(form or {})}
         return _run(self.ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body))

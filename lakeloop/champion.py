@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import ModelSettings
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.manifest import FILE_NAME as MANIFEST_FILE
 from lakeloop.settings import Settings
@@ -20,7 +20,7 @@ FACTS_FILE = Path("assets.extra") / "lakeloop.json"
 STATUS_SECONDS = 3.0
 
 
-class NoFacts(NotFound):
+class ModelCardMissingError(NotFoundError):
     """A pushed version that carries no facts, or none that can be read: it was pushed before there were any."""
 
 
@@ -30,7 +30,7 @@ class FactsPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ChampionFacts(FactsPart):
+class ModelCard(FactsPart):
     """One pushed version. `stamps` are those of its artifact in ML Metadata, '' where there was none."""
 
     use_case: str
@@ -61,26 +61,28 @@ def pushed_versions(folder: Path) -> list[str]:
     return sorted(complete, key=int)
 
 
-def champion_facts(settings: Settings, version: str = "") -> ChampionFacts:
+def read_model_card(settings: Settings, version: str = "") -> ModelCard:
     """The facts of one pushed version, by default of the one that serves.
 
     Raises:
-        NotFound: nothing was pushed, or not that version; the text names those that were.
-        NoFacts: the version carries none; the text says what to do.
+        NotFoundError: nothing was pushed, or not that version; the text names those that were.
+        ModelCardMissingError: the version carries none; the text says what to do.
     """
     folder = settings.folder("models").absolute()
     wanted = version or serving_version(settings)
     known = pushed_versions(folder)
     if wanted not in known:
-        raise NotFound(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
+        raise NotFoundError(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
     path = folder / wanted / FACTS_FILE
     again = "`lakeloop train` pushes one that does"
     try:
-        facts = ChampionFacts.model_validate_json(path.read_text(encoding="utf-8"))
+        facts = ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise NoFacts(f"version {wanted} of {settings.use_case} does not say what it was trained on; {again}") from None
+        raise ModelCardMissingError(
+            f"version {wanted} of {settings.use_case} does not say what it was trained on; {again}"
+        ) from None
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise NoFacts(f"{path} cannot be read ({error}); {again}") from error
+        raise ModelCardMissingError(f"{path} cannot be read ({error}); {again}") from error
     return facts.model_copy(update={"version": wanted})
 
 
@@ -90,11 +92,11 @@ def serving_version(settings: Settings) -> str:
     What a server has of another models folder does not count.
 
     Raises:
-        NotFound: nothing was pushed.
+        NotFoundError: nothing was pushed.
     """
     known = pushed_versions(settings.folder("models"))
     if not known:
-        raise NotFound(
+        raise NotFoundError(
             f"no model of {settings.use_case} was pushed yet; `lakeloop train` pushes one the gate has blessed"
         )
     served = set(_available_versions(settings))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, insert, select
 
 from lakeloop.contract.sources import MOST_MONTHS
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.operational_db import clocks, engine
 from lakeloop.settings import Settings
 
@@ -24,13 +24,13 @@ def set_clock(settings: Settings, month: int) -> None:
     """Move the clock to `month`.
 
     Raises:
-        WrongUse: `month` lies before the current one, or beyond LATEST.
+        WrongUseError: `month` lies before the current one, or beyond LATEST.
     """
     if month > LATEST:
-        raise WrongUse(f"month {month} is more than two centuries ahead; the clock goes to {LATEST}")
+        raise WrongUseError(f"month {month} is more than two centuries ahead; the clock goes to {LATEST}")
     now = read_clock(settings)
     if month < now:
-        raise WrongUse(
+        raise WrongUseError(
             f"the clock of {settings.use_case} stands at month {now} and does not run backwards to {month}; "
             "to start over, use another LAKELOOP_HOME or `make clean`"
         )

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
-from lakeloop.errors import LakeloopError, WrongUse
+from lakeloop.errors import LakeloopError, WrongUseError
 from lakeloop.settings import Settings
 
 _LOCK = 5068
@@ -40,11 +40,11 @@ def database_beside(url: str, suffix: str) -> URL:
     """The URL of `<database>_<suffix>` on the same server, in lower case as ML Metadata wants it.
 
     Raises:
-        WrongUse: the URL names no database.
+        WrongUseError: the URL names no database.
     """
     parsed = make_url(url)
     if not parsed.database:
-        raise WrongUse("LAKELOOP_DATABASE_URL names no database; write postgresql+psycopg://user@host/lakeloop")
+        raise WrongUseError("LAKELOOP_DATABASE_URL names no database; write postgresql+psycopg://user@host/lakeloop")
     return parsed.set(database=f"{parsed.database}_{suffix}".lower())
 
 

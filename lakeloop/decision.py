@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lakeloop.gate_check import GateCheck
 
-Outcome = Literal["promoted", "kept", "recommended", "none passed", "fell back"]
+DecisionOutcome = Literal["promoted", "kept", "recommended", "none passed", "fell back"]
 Choice = Literal["promote", "change", "keep", "fallback"]
 CHOICES: dict[Choice, str] = {
     "promote": "promote anyway",
@@ -15,7 +15,7 @@ CHOICES: dict[Choice, str] = {
     "keep": "keep the champion",
     "fallback": "fall back for a segment",
 }
-OUTCOMES: dict[Outcome, str] = {
+OUTCOMES: dict[DecisionOutcome, str] = {
     "promoted": "the best candidate was pushed and is the champion now",
     "kept": "the champion stays",
     "recommended": "the best candidate was not pushed: somebody has to say so",
@@ -71,7 +71,7 @@ class Decision(DecisionPart):
     candidates: tuple[JudgedCandidate, ...] = ()
     winner: str = ""
     version: str = Field("", description="version the winner was pushed as")
-    outcome: Outcome
+    outcome: DecisionOutcome
     reason: str
     decided_by: str
     airflow_run_id: str = Field("", description="Airflow's run that made it")

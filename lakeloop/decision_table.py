@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC
 
 from lakeloop.decision import Decision
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.settings import Settings
 
@@ -21,15 +21,15 @@ def find_decision(settings: Settings, decision_id: str = "") -> Decision:
     """One decision, by default the newest.
 
     Raises:
-        NotFound: there is none of that id; the text names those there are.
+        NotFoundError: there is none of that id; the text names those there are.
     """
     known = read_decisions(settings)
     if not known:
-        raise NotFound(f"nothing was decided yet for {settings.use_case}; `lakeloop retrain` does")
+        raise NotFoundError(f"nothing was decided yet for {settings.use_case}; `lakeloop retrain` does")
     found = known[-1] if not decision_id else next((d for d in known if d.decision_id == decision_id), None)
     if found is None:
         newest = ", ".join(d.decision_id for d in reversed(known[-5:]))
-        raise NotFound(f"there is no decision {decision_id} of {settings.use_case}; the newest are {newest}")
+        raise NotFoundError(f"there is no decision {decision_id} of {settings.use_case}; the newest are {newest}")
     return found
 
 

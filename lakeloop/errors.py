@@ -10,13 +10,13 @@ class LakeloopError(Exception):
     exit_code = 1
 
 
-class WrongUse(LakeloopError):
+class WrongUseError(LakeloopError):
     """The command, its options or a file the user wrote is wrong; nothing was started."""
 
     exit_code = 2
 
 
-class ContractError(WrongUse):
+class ContractError(WrongUseError):
     """A contract that cannot be used; `problems` holds every mistake found, in order of line.
 
     One that is about the file itself, not about a line of it, stands alone.
@@ -32,11 +32,11 @@ class ContractError(WrongUse):
         super().__init__("\n".join([f"{path}: {count} in the contract", *(f"  {p}" for p in problems)]))
 
 
-class MissingTool(LakeloopError):
+class MissingToolError(LakeloopError):
     """Something the machine must have is not there; the text names the command that installs it."""
 
 
-class NotFound(LakeloopError):
+class NotFoundError(LakeloopError):
     """A table, version, month or model that does not exist (yet); the text says what does."""
 
 
@@ -44,15 +44,15 @@ class DeliveryError(LakeloopError):
     """One or more delivered files could not be taken; everything else was."""
 
 
-class Busy(LakeloopError):
+class BusyError(LakeloopError):
     """Another process is doing this on the same home; nothing was started."""
 
 
-class NoSpace(LakeloopError):
+class DiskFullError(LakeloopError):
     """The disk is full; what was being written is not visible to readers."""
 
 
-class GateRefused(LakeloopError):
+class GateRefusedError(LakeloopError):
     """The quality gate refused the model; nothing was pushed."""
 
     exit_code = 3

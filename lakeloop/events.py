@@ -11,12 +11,12 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Row, Select, Update, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from lakeloop.operational_db import engine, events
 from lakeloop.settings import Settings
 
-Kind = Literal["drift", "ground_truth"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+EventKind = Literal["drift", "ground_truth"]
+KINDS: tuple[EventKind, ...] = get_args(EventKind)
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,19 @@ class Event:
 
 
 def record_event(
-    settings: Settings, kind: Kind, key: str, payload: Mapping[str, Any], claim_seconds: float = 0.0
+    settings: Settings, kind: EventKind, key: str, payload: Mapping[str, Any], claim_seconds: float = 0.0
 ) -> tuple[Event, bool]:
     """Write an event down, and whether it is new; one with this key that is there already stays as it is.
 
     For `claim_seconds` the sending is the writer's own affair; after that the outbox looks whether Airflow has it.
 
     Raises:
-        WrongUse: there is no such kind, or the key is empty.
+        WrongUseError: there is no such kind, or the key is empty.
     """
     if kind not in KINDS:
-        raise WrongUse(f"there are no events of kind {kind!r}; kinds: {', '.join(KINDS)}")
+        raise WrongUseError(f"there are no events of kind {kind!r}; kinds: {', '.join(KINDS)}")
     if not key:
-        raise WrongUse(f"an event of kind {kind} needs a key that tells it from the others, e.g. its episode")
+        raise WrongUseError(f"an event of kind {kind} needs a key that tells it from the others, e.g. its episode")
     values: dict[str, Any] = {
         "use_case": settings.use_case,
         "kind": kind,
@@ -90,7 +90,7 @@ def take_open_events(settings: Settings, run: str) -> tuple[Event, ...]:
     Two runs never get the same event, however close together they ask.
     """
     if not run:
-        raise WrongUse("who takes the events? name the run, e.g. Airflow's run id")
+        raise WrongUseError("who takes the events? name the run, e.g. Airflow's run id")
     mine = update(events).where(_of(settings), events.c.handled_by.is_(None)).values(handled_by=run, handled_at=now())
     _change(settings, mine)
     return _read(settings, select(events).where(_of(settings), events.c.handled_by == run).order_by(events.c.id))
@@ -117,11 +117,11 @@ def find_event(settings: Settings, number: int) -> Event:
     """The use case's event with this number.
 
     Raises:
-        NotFound: there is none.
+        NotFoundError: there is none.
     """
     found = _read(settings, select(events).where(_of(settings), events.c.id == number))
     if not found:
-        raise NotFound(
+        raise NotFoundError(
             f"there is no event {number} of use case {settings.use_case}; `lakeloop events list --all` shows them"
         )
     return found[0]

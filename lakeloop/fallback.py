@@ -15,7 +15,7 @@ Predictor = Literal["model", "rules"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """One row's answer. `probabilities` are the model's in the order of the classes, None where it was not asked.
 
     `reason` is `ok` or begins with why the rules answered: `out of range`, `low confidence`, `segment switched off`,
@@ -61,22 +61,22 @@ def rules_answer(
     row: Mapping[str, Any],
     reason: str,
     probabilities: Sequence[float] | None = None,
-) -> Answer:
+) -> Prediction:
     """The use case's rules on one row, with why they were asked."""
     prediction = rules(row)
     known = None if probabilities is None else tuple(probabilities)
-    return Answer(prediction, contract.label.class_names.index(prediction), known, "rules", reason)
+    return Prediction(prediction, contract.label.class_names.index(prediction), known, "rules", reason)
 
 
 def model_answer(
     contract: Contract, rules: Rules | None, row: Mapping[str, Any], probabilities: Sequence[float]
-) -> Answer:
+) -> Prediction:
     """The model's answer, unless it is less sure than the contract wants: then the rules'."""
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     if contract.fallback is not None and rules is not None and probabilities[best] < contract.fallback.confidence_below:
         wanted = f"{_cut(probabilities[best])} is below {contract.fallback.confidence_below:g}"
         return rules_answer(contract, rules, row, f"low confidence: {wanted}", probabilities)
-    return Answer(contract.label.class_names[best], best, tuple(probabilities), "model", OK)
+    return Prediction(contract.label.class_names[best], best, tuple(probabilities), "model", OK)
 
 
 def _cut(probability: float) -> str:

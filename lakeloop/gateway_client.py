@@ -9,7 +9,7 @@ import httpx
 import orjson
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, WrongUse
+from lakeloop.errors import LakeloopError, WrongUseError
 
 RETRIED = (500, 502, 503, 504)
 START = "start it with `lakeloop serve gateway`, or name another with --url"
@@ -35,7 +35,7 @@ def body(contract: Contract, question: Question) -> dict[str, Any]:
 
 
 def check_gateway(url: str, contract: Contract) -> None:
-    """Raises LakeloopError if no gateway answers there, WrongUse if it answers another use case."""
+    """Raises LakeloopError if no gateway answers there, WrongUseError if it answers another use case."""
     try:
         answer = httpx.get(f"{url}/health", timeout=5)
         served = answer.json()["model"]
@@ -44,7 +44,7 @@ def check_gateway(url: str, contract: Contract) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise LakeloopError(f"what answers at {url} is no gateway; {START}") from error
     if served != contract.use_case:
-        raise WrongUse(f"the gateway at {url} answers use case {served}, not {contract.use_case}; {START}")
+        raise WrongUseError(f"the gateway at {url} answers use case {served}, not {contract.use_case}; {START}")
 
 
 class GatewayClient:

@@ -23,14 +23,14 @@ MOST_HEADER_BYTES = 256 * 1024
 _HEAD = b"HTTP/1.1 "
 
 
-class AddressTaken(LakeloopError):
+class AddressTakenError(LakeloopError):
     """The address a server should listen on cannot be had."""
 
 
 def listen(host: str, port: int, name: str) -> socket.socket:
     """A listening socket; port 0 takes a free one. `name` is the server's, for the reader of an error.
 
-    Raises AddressTaken with what to do.
+    Raises AddressTakenError with what to do.
     """
     listener = reserve(host, port, name)
     open_port(listener, name)  # a second server on the port fails here, not later
@@ -40,7 +40,9 @@ def listen(host: str, port: int, name: str) -> socket.socket:
 def reserve(host: str, port: int, name: str) -> socket.socket:
     """As `listen`, but nobody can connect before `open_port`; a port that somebody listens on is not to be had."""
     if not 0 <= port <= 65535:
-        raise AddressTaken(f"the {name} cannot listen on port {port}: ports go from 1 to 65535; 0 takes any free one")
+        raise AddressTakenError(
+            f"the {name} cannot listen on port {port}: ports go from 1 to 65535; 0 takes any free one"
+        )
     reserved = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -53,7 +55,7 @@ def reserve(host: str, port: int, name: str) -> socket.socket:
 
 
 def open_port(reserved: socket.socket, name: str) -> None:
-    """Lets clients connect. Raises AddressTaken if another server was quicker."""
+    """Lets clients connect. Raises AddressTakenError if another server was quicker."""
     host, port = reserved.getsockname()[:2]
     try:
         reserved.listen(BACKLOG)
@@ -62,11 +64,11 @@ def open_port(reserved: socket.socket, name: str) -> None:
         raise _taken(error, host, port, name) from None
 
 
-def _taken(error: OSError, host: str, port: int, name: str) -> AddressTaken:
+def _taken(error: OSError, host: str, port: int, name: str) -> AddressTakenError:
     if error.errno == errno.EADDRINUSE:
         problem = f"port {port} on {host} is taken by another process; stop it or give the {name} another port"
-        return AddressTaken(f"{problem} (0 takes any free one)")
-    return AddressTaken(
+        return AddressTakenError(f"{problem} (0 takes any free one)")
+    return AddressTakenError(
         f"the {name} cannot listen on {host}:{port} ({error.strerror}); "
         "give it an address of this machine and a port that you may use"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def open_lake_table(settings: Settings, table: str, version: int | None = None) 
     """A table at a version, by default the newest; None while there is no such table.
 
     Raises:
-        NotFound: it has no such version.
+        NotFoundError: it has no such version.
     """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -84,7 +84,7 @@ def open_lake_table(settings: Settings, table: str, version: int | None = None) 
     except TableNotFoundError:
         return None
     except DeltaError as error:
-        raise NotFound(f"{table} has no version {version}; `lakeloop lake history {table}` lists them") from error
+        raise NotFoundError(f"{table} has no version {version}; `lakeloop lake history {table}` lists them") from error
 
 
 def dataset_of(table: "DeltaTable") -> "Dataset":

@@ -14,13 +14,13 @@ from lakeloop.atomic_file import write_text
 
 PART = ".part"
 KNOWN_FILE = ".known.json"
-State = tuple[int, int]
+FileState = tuple[int, int]
 """Bytes, and the time of the last change in µs."""
-Known = dict[str, set[State]]
+KnownFiles = dict[str, set[FileState]]
 """`<source>/<file>` to every state of it the lake has looked at."""
 
 
-def read_known(landing: Path) -> Known:
+def read_known(landing: Path) -> KnownFiles:
     """What the lake has looked at; nothing where no ingest ran, or its note cannot be read."""
     try:
         noted = json.loads((landing / KNOWN_FILE).read_text(encoding="utf-8"))
@@ -29,7 +29,7 @@ def read_known(landing: Path) -> Known:
         return {}
 
 
-def write_known(landing: Path, known: Mapping[str, Iterable[State]]) -> None:
+def write_known(landing: Path, known: Mapping[str, Iterable[FileState]]) -> None:
     """Note what the lake has looked at; the note is only written where it changes."""
     content = {name: {(size, modified) for size, modified in states} for name, states in known.items()}
     if content == read_known(landing):
@@ -38,7 +38,7 @@ def write_known(landing: Path, known: Mapping[str, Iterable[State]]) -> None:
     write_text(landing / KNOWN_FILE, text)
 
 
-def landed_files(landing: Path, patterns: Mapping[str, str]) -> dict[str, State]:
+def landed_files(landing: Path, patterns: Mapping[str, str]) -> dict[str, FileState]:
     """Every file whose name is one of its source's, with its state; `patterns`: source to regular expression.
 
     What only looks like a file (a folder, a named pipe, a link to nothing) never can be taken, so it is none.
@@ -66,7 +66,7 @@ def _entries(folder: Path) -> list[Path]:
 
 @dataclass
 class _Seen:
-    state: State
+    state: FileState
     since: float
     told: float | None = None
 
@@ -83,7 +83,7 @@ class Arrivals:
         self._quiet, self._again = quiet_seconds, again_seconds
         self._seen: dict[str, _Seen] = {}
 
-    def look(self, files: Mapping[str, State], known: Known, renamed: Iterable[str], now: float) -> list[str]:
+    def look(self, files: Mapping[str, FileState], known: KnownFiles, renamed: Iterable[str], now: float) -> list[str]:
         """The files to tell now; `renamed` were renamed from `.part`, `now` is a time in seconds."""
         complete = set(renamed)
         tell = []

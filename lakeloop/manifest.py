@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 FILE_NAME = "manifest.json"
 
@@ -61,14 +61,14 @@ def read_manifest(path: Path) -> Manifest:
     """The manifest at `path`.
 
     Raises:
-        WrongUse: the file is missing or is not a manifest; the text says which.
+        WrongUseError: the file is missing or is not a manifest; the text says which.
     """
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise WrongUse(f"there is no manifest at {path}; `lakeloop lake export` writes one") from None
+        raise WrongUseError(f"there is no manifest at {path}; `lakeloop lake export` writes one") from None
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise WrongUse(f"{path} is not an export manifest: {error}") from error
+        raise WrongUseError(f"{path} is not an export manifest: {error}") from error
 
 
 def file_sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 NOT_IN_PATHS = "%[]\\^|#?"
 """Delta's library fails below folders with these in their name, or, as with the last two, finds no history there."""
@@ -113,20 +113,22 @@ class Settings(BaseSettings):
         """The password of `airflow_user`: the setting, or what stands in the file.
 
         A file may be Airflow's own (`{"user": "password"}`, as its simple auth manager writes it) or hold the
-        password alone. Raises WrongUse if it cannot be read.
+        password alone. Raises WrongUseError if it cannot be read.
         """
         if self.airflow_password_file is None:
             return self.airflow_password.get_secret_value()
         try:
             text = self.airflow_password_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise WrongUse(f"LAKELOOP_AIRFLOW_PASSWORD_FILE cannot be read: {error}") from error
+            raise WrongUseError(f"LAKELOOP_AIRFLOW_PASSWORD_FILE cannot be read: {error}") from error
         if not text.startswith("{"):
             return text
         try:
             return str(json.loads(text)[self.airflow_user])
         except (ValueError, KeyError):
-            raise WrongUse(f"{self.airflow_password_file} holds no password of user {self.airflow_user!r}") from None
+            raise WrongUseError(
+                f"{self.airflow_password_file} holds no password of user {self.airflow_user!r}"
+            ) from None
 
 
 def project_default(key: str) -> str:
@@ -141,7 +143,7 @@ def load_settings(**overrides: object) -> Settings:
     """Settings from the environment with the given fields replaced; empty overrides are ignored.
 
     Raises:
-        WrongUse: the environment holds a value of the wrong kind; the text names each.
+        WrongUseError: the environment holds a value of the wrong kind; the text names each.
     """
     given = {key: value for key, value in overrides.items() if value not in (None, "")}
     try:
@@ -152,17 +154,17 @@ def load_settings(**overrides: object) -> Settings:
             f"{e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         ]
-        raise WrongUse("\n  ".join(["settings that cannot be used:", *wrong])) from None
+        raise WrongUseError("\n  ".join(["settings that cannot be used:", *wrong])) from None
 
 
 def check_home(settings: Settings) -> None:
-    """Raises WrongUse if the home is no folder, or the lake would lie where Delta's library fails."""
+    """Raises WrongUseError if the home is no folder, or the lake would lie where Delta's library fails."""
     if settings.home.exists() and not settings.home.is_dir():
-        raise WrongUse(f"LAKELOOP_HOME is {settings.home}, which is not a folder; set it to one, existing or new")
+        raise WrongUseError(f"LAKELOOP_HOME is {settings.home}, which is not a folder; set it to one, existing or new")
     path = settings.area("lake")
     found = sorted({character for character in path if character in NOT_IN_PATHS})
     if found and "://" not in path:
-        raise WrongUse(
+        raise WrongUseError(
             f"the lake would be at {path}, and Delta tables cannot be kept below a folder with {' or '.join(found)} "
             "in its name; set LAKELOOP_HOME (or LAKELOOP_LAKE) to another one"
         )

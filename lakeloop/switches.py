@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 
 from lakeloop.contract import Contract, Segment
 from lakeloop.contract.production import condition_problem
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.operational_db import engine, fallback_switches
 from lakeloop.settings import Settings
@@ -31,18 +31,20 @@ def parse_segment(contract: Contract, text: str) -> Segment:
     """The segment that `text` describes.
 
     Raises:
-        WrongUse: it cannot be read, names no feature, or compares a feature with a value of another type.
+        WrongUseError: it cannot be read, names no feature, or compares a feature with a value of another type.
     """
     try:
         segment = Segment(text=text)
     except ValidationError as error:
-        raise WrongUse(f"the segment {text!r}: {error.errors()[0]['msg']}") from None
+        raise WrongUseError(f"the segment {text!r}: {error.errors()[0]['msg']}") from None
     for name, comparison, value in segment.written:
         feature = contract.features.get(name)
         if feature is None:
-            raise WrongUse(f"the segment {text!r}: `{name}` is no feature; features: {', '.join(contract.features)}")
+            raise WrongUseError(
+                f"the segment {text!r}: `{name}` is no feature; features: {', '.join(contract.features)}"
+            )
         if problem := condition_problem(name, feature.type, comparison, value):
-            raise WrongUse(f"the segment {text!r}: {problem}")
+            raise WrongUseError(f"the segment {text!r}: {problem}")
     return segment
 
 
@@ -50,14 +52,16 @@ def add_switch(settings: Settings, contract: Contract, segment: str, who: str, w
     """Switch the model off for a segment ('' for all rows); effective in running gateways within a second.
 
     Raises:
-        WrongUse: the segment is wrong, it is switched off already, or the use case has no rules to answer instead.
+        WrongUseError: the segment is wrong, it is switched off already, or the use case has no rules to answer instead.
     """
     if contract.fallback is None:
-        raise WrongUse(f"use case {contract.use_case} has no `fallback` in its contract: nothing could answer instead")
+        raise WrongUseError(
+            f"use case {contract.use_case} has no `fallback` in its contract: nothing could answer instead"
+        )
     if segment != WHOLE_MODEL:
         parse_segment(contract, segment)
     if any(switch.segment == segment for switch in active_switches(settings)):
-        raise WrongUse(f"{segment or 'the whole model'} is switched off already; see `lakeloop fallback list`")
+        raise WrongUseError(f"{segment or 'the whole model'} is switched off already; see `lakeloop fallback list`")
     values = {"use_case": settings.use_case, "segment": segment, "who": who, "why": why, "since": _now()}
     with engine(settings.operational_db).begin() as connection:
         key = connection.execute(insert(fallback_switches).values(**values)).inserted_primary_key
@@ -68,11 +72,11 @@ def remove_switch(settings: Settings, number: int, who: str) -> Switch:
     """Switch the model on again; the switch stays on record.
 
     Raises:
-        NotFound: no active switch has this number.
+        NotFoundError: no active switch has this number.
     """
     found = next((switch for switch in active_switches(settings) if switch.id == number), None)
     if found is None:
-        raise NotFound(f"no active switch has number {number}; `lakeloop fallback list` shows them")
+        raise NotFoundError(f"no active switch has number {number}; `lakeloop fallback list` shows them")
     until = _now()
     change = update(fallback_switches).where(fallback_switches.c.id == number).values(until=until, removed_by=who)
     with engine(settings.operational_db).begin() as connection:

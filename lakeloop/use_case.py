@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def load_module(path: Path) -> ModuleType:
     """A use case's own Python file as a module; loaded once."""
     spec = importlib.util.spec_from_file_location(f"use_case_{path.parent.name}_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise WrongUse(f"{path} cannot be loaded as Python")
+        raise WrongUseError(f"{path} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -42,15 +42,17 @@ def sample_month(
     """A month drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
 
     Raises:
-        WrongUse: the use case has no generator, or it cannot draw this month (its ValueError says why).
+        WrongUseError: the use case has no generator, or it cannot draw this month (its ValueError says why).
     """
     if contract.generator is None:
-        raise WrongUse(f"use case {contract.use_case} has no `generator` in its contract; deliver real files instead")
+        raise WrongUseError(
+            f"use case {contract.use_case} has no `generator` in its contract; deliver real files instead"
+        )
     generator = load_module(settings.contract_path.parent / contract.generator)
     try:
         drawn = generator.sample(month, rows, seed)
     except ValueError as error:
-        raise WrongUse(f"the generator of {contract.use_case} cannot draw month {month}: {error}") from error
+        raise WrongUseError(f"the generator of {contract.use_case} cannot draw month {month}: {error}") from error
     key = contract.key.column
     return drawn.assign(**{key: drawn[key].astype(str)})
 

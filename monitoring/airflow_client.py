@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lakeloop.airflow_api import AirflowApi, AirflowFailure
+from lakeloop.airflow_api import AirflowApi, AirflowError
 from lakeloop.events import Event
 
 _AS_MANY = 100
@@ -12,12 +12,12 @@ class AirflowClient(AirflowApi):
     """Airflow as the outbox sees it."""
 
     def post(self, event: Event) -> None:
-        """Post the event as an asset event, its number and payload as `extra`. Raises AirflowFailure."""
+        """Post the event as an asset event, its number and payload as `extra`. Raises AirflowError."""
         body = {"asset_id": self._asset_id(event.asset), "extra": event.extra}
         self.ask("POST", "/api/v2/assets/events", json=body)
 
     def was_posted(self, event: Event) -> bool:
-        """Whether Airflow has the event already. Raises AirflowFailure."""
+        """Whether Airflow has the event already. Raises AirflowError."""
         query = {"asset_id": self._asset_id(event.asset), "order_by": "-timestamp", "limit": _AS_MANY}
         offset = 0
         while True:
@@ -34,7 +34,7 @@ class AirflowClient(AirflowApi):
         for asset in page["assets"]:  # the pattern also finds names that contain it
             if asset["name"] == name:
                 return int(asset["id"])
-        raise AirflowFailure(
+        raise AirflowError(
             f"Airflow at {self.url} knows no asset {name}; its DAGs folder must hold dags/assets.py, and the "
             "contract must be one Airflow's processes can read"
         )

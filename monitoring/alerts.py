@@ -52,7 +52,7 @@ class Notification(BaseModel):
     alerts: list[Alert] = Field(max_length=10_000)
 
 
-class MalformedNotification(Exception):
+class NotificationError(Exception):
     """The body is no notification; `problems` say where and what is allowed."""
 
     def __init__(self, problems: list[dict[str, str]]) -> None:
@@ -61,7 +61,7 @@ class MalformedNotification(Exception):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class NotificationOutcome:
     """What a notification did: numbers of the events it stands for, and why an alert became none."""
 
     events: list[int] = field(default_factory=list)
@@ -90,15 +90,15 @@ class CurrentAlerts:
 
 
 def read_notification(body: bytes) -> Notification:
-    """The notification in a request's body. Raises MalformedNotification."""
+    """The notification in a request's body. Raises NotificationError."""
     try:
         return Notification.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False)[:20]
-        raise MalformedNotification([_problem(dict(mistake)) for mistake in found]) from None
+        raise NotificationError([_problem(dict(mistake)) for mistake in found]) from None
 
 
-def handle(notification: Notification, settings: Settings) -> Outcome:
+def handle(notification: Notification, settings: Settings) -> NotificationOutcome:
     """Write the open episode of each firing drift alert's use case into the ledger; told again, nothing changes."""
     events: list[int] = []
     new, ignored = 0, []
@@ -116,7 +116,7 @@ def handle(notification: Notification, settings: Settings) -> Outcome:
         new += created
         if event.id not in events:
             events.append(event.id)
-    return Outcome(events, new, ignored)
+    return NotificationOutcome(events, new, ignored)
 
 
 def why_no_event(status: str, labels: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from lakeloop.lake_tables import Filter, read_lake_table
 from lakeloop.settings import Settings
 from monitoring.reference import PREDICTION, likeliest
@@ -39,8 +39,8 @@ def read_window(
     and `last` (ISO 8601) only requests between them count.
 
     Raises:
-        NotFound: there are none; the text says what to do.
-        WrongUse: `first` or `last` is no moment, or stands alone.
+        NotFoundError: there are none; the text says what to do.
+        WrongUseError: `first` or `last` is no moment, or stands alone.
     """
     bounds = _bounds(first, last)
     filters: list[Filter] = [(contract.event_time.column, "=", month)]
@@ -52,7 +52,7 @@ def read_window(
     if frame is not None and bounds is not None:
         frame = frame[pd.to_datetime(frame[AT], utc=True, format="ISO8601").between(*bounds)]
     if frame is None or frame.empty:
-        raise NotFound(
+        raise NotFoundError(
             f"silver/predictions has no request of {month} that version {version} answered; "
             "`lakeloop lake stream` brings the requests into the lake"
         )
@@ -65,9 +65,9 @@ def _bounds(first: str, last: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
         return None
     wrong = f"a window goes from `first` to `last`, both as 2024-01-01T00:00:00Z; given: {first!r}, {last!r}"
     if not first or not last:
-        raise WrongUse(wrong)
+        raise WrongUseError(wrong)
     try:
         begin, end = (pd.to_datetime(text, utc=True, format="ISO8601") for text in (first, last))
     except ValueError:
-        raise WrongUse(wrong) from None
+        raise WrongUseError(wrong) from None
     return begin, end

@@ -15,14 +15,14 @@ import pandas as pd
 from lakeloop.contract import Contract, DriftTest, Feature
 from monitoring.reference import PREDICTION, NoReference, Reference
 from monitoring.sampling import seeded_sample, standard_error
-from monitoring.verdict import ColumnDrift, State, Verdict, Window
+from monitoring.verdict import ColumnDrift, DriftState, Verdict, Window
 
 NUMERICAL, CATEGORICAL = "num", "cat"
 EQUAL = 1e-6
 """Relative difference below which two numbers are the same: a model gets float32."""
 
 
-def judge(reference: Reference | NoReference, rows: pd.DataFrame, contract: Contract, window: Window) -> Verdict:
+def detect_drift(reference: Reference | NoReference, rows: pd.DataFrame, contract: Contract, window: Window) -> Verdict:
     """Whether a window has drifted. `rows` has a column a feature and `prediction` (class name; None: model not asked).
 
     `window.rows` may be more than `len(rows)`: then `rows` is taken for a random sample of it.
@@ -57,13 +57,13 @@ def judge(reference: Reference | NoReference, rows: pd.DataFrame, contract: Cont
     return verdict.model_copy(update={"state": "drift"}) if drift else verdict
 
 
-Judged = tuple[ColumnDrift, float]
+ColumnResult = tuple[ColumnDrift, float]
 """A column's drift and the standard error of its score."""
 
 
 def _judge_column(
     name: str, reference: pd.Series, values: pd.Series, test: DriftTest, kind: str, fewest: int, of_rows: int
-) -> Judged:
+) -> ColumnResult:
     """One column; a score that cannot be computed is None and never drift."""
     given, known = _clean(values, kind), _clean(reference, kind)
     missing = len(values) - len(given)
@@ -89,7 +89,7 @@ def _judge_column(
     return _column(name, test, score, drifted, note), error
 
 
-def _judge_prediction(reference: Reference, rows: pd.DataFrame, contract: Contract, of_rows: int) -> Judged:
+def _judge_prediction(reference: Reference, rows: pd.DataFrame, contract: Contract, of_rows: int) -> ColumnResult:
     test = contract.monitoring.prediction_drift
     if reference.predictions is None:
         why = f"what the model answers on its reference is not known: {reference.why_no_predictions}"
@@ -148,7 +148,7 @@ def _column(name: str, test: DriftTest, score: float | None, drifted: bool, note
     return ColumnDrift(column=name, test=test.test, score=score, threshold=test.threshold, drifted=drifted, note=note)
 
 
-def _unjudged(contract: Contract, version: str, window: Window, state: State, reason: str) -> Verdict:
+def _unjudged(contract: Contract, version: str, window: Window, state: DriftState, reason: str) -> Verdict:
     return Verdict(use_case=contract.use_case, model_version=version, window=window, state=state, reason=reason)
 
 

@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from monitoring.reference import PREDICTION, NoReference, Reference
 from monitoring.sampling import seeded_sample
 
@@ -14,12 +14,12 @@ def evidently_page(reference: Reference | NoReference, rows: pd.DataFrame, contr
     """The report as HTML, with the contract's own tests and thresholds. `rows` as in `drift.judge`.
 
     Raises:
-        NotFound: there is no reference, or no row to compare with it.
+        NotFoundError: there is no reference, or no row to compare with it.
     """
     if isinstance(reference, NoReference):
-        raise NotFound(reference.reason)
+        raise NotFoundError(reference.reason)
     if rows.empty:
-        raise NotFound("the window has no request yet; `lakeloop simulate` sends some")
+        raise NotFoundError("the window has no request yet; `lakeloop simulate` sends some")
     os.environ.setdefault("DO_NOT_TRACK", "1")  # read when Evidently is imported
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import DriftedColumnsCount, ValueDrift

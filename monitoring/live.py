@@ -20,7 +20,7 @@ from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
 from lakeloop.request_record import RequestRecord, request_log_folder
 from lakeloop.settings import Settings
-from monitoring.drift import judge
+from monitoring.drift import detect_drift
 from monitoring.episodes import step
 from monitoring.model_watch import ModelWatch
 from monitoring.monitor_state import MonitorState, announce, load_state, new_episode_id, save_state
@@ -185,7 +185,7 @@ class LiveMonitor:
         """Judge a full tumbling window and remember what it changed."""
         rows = pd.DataFrame(self._tumbling)
         self._tumbling = []
-        verdict = judge(self._reference, rows, self._contract, window_of(rows, "tumbling"))
+        verdict = detect_drift(self._reference, rows, self._contract, window_of(rows, "tumbling"))
         episode, change = step(self._state.episode, verdict, self._contract.monitoring.episode_closes_after)
         before = self._state.episode_id
         number = new_episode_id(verdict) if change == "opened" else before if change != "closed" else ""
@@ -225,7 +225,7 @@ class LiveMonitor:
         """Judge the rolling window and show it."""
         rows = pd.DataFrame(self._rolling) if self._rolling else pd.DataFrame(columns=[*self._contract.features, AT])
         window, rows = newest(rows, self._contract.monitoring.window)
-        verdict = judge(self._reference, rows, self._contract, window)
+        verdict = detect_drift(self._reference, rows, self._contract, window)
         self.newest = (self._reference, rows)
         version = self._reference.model_version
         known = self._performance if len(rows) and version else None

@@ -5,7 +5,7 @@ import time
 import httpx
 
 from lakeloop.champion import serving_version
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import Settings
 
 LOOK_SECONDS = 5.0
@@ -30,7 +30,7 @@ class ModelWatch:
         self.available = self._answers()
         try:
             self.version, self.problem = serving_version(self._settings), ""
-        except NotFound as nothing:
+        except NotFoundError as nothing:
             self.version, self.problem = "", str(nothing)
         self._looked = time.monotonic()
         return self.version != before

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lakeloop.errors import Busy
+from lakeloop.errors import BusyError
 from lakeloop.settings import Settings
 from monitoring.verdict_log import verdict_folder
 
@@ -15,7 +15,7 @@ def only_monitor(settings: Settings) -> Iterator[None]:
     """Hold the use case's lock, which the system lets go of however the process ends.
 
     Raises:
-        Busy: another process watches this use case on this home.
+        BusyError: another process watches this use case on this home.
     """
     path = verdict_folder(settings) / ".lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ def only_monitor(settings: Settings) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy(
+            raise BusyError(
                 f"another monitor watches {settings.use_case} on {settings.home}; stop it first, or use another home"
             ) from None
         yield

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lakeloop.atomic_file import write_text
-from lakeloop.champion import ChampionFacts, champion_facts
+from lakeloop.champion import ModelCard, read_model_card
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
 from lakeloop.exported import read_shards
@@ -31,7 +31,7 @@ AskModel = Callable[[Settings, Contract, str, pd.DataFrame], np.ndarray]
 """(settings, contract, version, features) -> probabilities (rows, classes). Raises LakeloopError."""
 
 
-class NotAnswered(LakeloopError):
+class ModelNotAskedError(LakeloopError):
     """The model server does not answer for a version now."""
 
 
@@ -64,7 +64,7 @@ def load_reference(
     Its answers are asked for once, by default through the model server, and kept in the reports area.
     """
     try:
-        facts = champion_facts(settings, version)
+        facts = read_model_card(settings, version)
         features = export_features(facts, settings, contract)
     except LakeloopError as error:
         return NoReference(version, str(error))
@@ -77,7 +77,7 @@ def load_reference(
     return Reference(known.model_version, known.manifest_sha256, features, predictions)
 
 
-def export_features(facts: ChampionFacts, settings: Settings, contract: Contract) -> pd.DataFrame:
+def export_features(facts: ModelCard, settings: Settings, contract: Contract) -> pd.DataFrame:
     """The features of all rows, train and eval, of the export a version was trained on.
 
     Raises:
@@ -93,7 +93,7 @@ def export_features(facts: ChampionFacts, settings: Settings, contract: Contract
     return read_shards(contract, [shard for _, shard in shards], contract.features)
 
 
-def checked_export(facts: ChampionFacts, settings: Settings, contract: Contract) -> tuple[Manifest, list[Shard]]:
+def checked_export(facts: ModelCard, settings: Settings, contract: Contract) -> tuple[Manifest, list[Shard]]:
     """The manifest a version was trained by and its shards as (split, path), each with the sha256 it was written with.
 
     Raises:
@@ -121,7 +121,7 @@ def through_model_server(settings: Settings, contract: Contract, version: str, f
     """A version's probabilities on rows of features, asked of TensorFlow Serving's REST API in batches.
 
     Raises:
-        NotAnswered: nobody answers for that version, or not as a model of this contract does.
+        ModelNotAskedError: nobody answers for that version, or not as a model of this contract does.
     """
     import httpx  # here, since answers that were given before are kept
 
@@ -134,11 +134,11 @@ def through_model_server(settings: Settings, contract: Contract, version: str, f
                 body = {"inputs": {name: rows[name].tolist() for name in contract.features}}
                 answer = client.post(address, json=body)
                 if answer.status_code != 200:
-                    raise NotAnswered(f"{address} answered {answer.status_code}: {answer.text[:200]}")
+                    raise ModelNotAskedError(f"{address} answered {answer.status_code}: {answer.text[:200]}")
                 outputs = answer.json()["outputs"]
                 answers.append(np.asarray(outputs["probabilities"] if isinstance(outputs, dict) else outputs, float))
     except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:
-        raise NotAnswered(
+        raise ModelNotAskedError(
             f"the model server at {settings.model_server} does not answer for version {version} "
             f"({type(error).__name__}: {error})"
         ) from error

@@ -16,7 +16,7 @@ from lakeloop.errors import LakeloopError
 from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.settings import Settings
 from monitoring.airflow_client import AirflowClient
-from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, MalformedNotification, handle, read_notification
+from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, NotificationError, handle, read_notification
 from monitoring.dashboard.router import dashboard_router
 from monitoring.exporter import Exporter
 from monitoring.live import LiveMonitor, Performance
@@ -59,7 +59,7 @@ class Parts:
 def make_app(
     settings: Settings, contract: Contract, performance: Performance | None = None, pages: Pages | None = None
 ) -> FastAPI:
-    """The service of one use case. Raises WrongUse if Airflow's password file cannot be read."""
+    """The service of one use case. Raises WrongUseError if Airflow's password file cannot be read."""
     parts = Parts(settings, contract, performance)
 
     @asynccontextmanager
@@ -89,7 +89,7 @@ def make_app(
             return _json({"detail": [{"field": "", "msg": f"the body has more than {MOST_BYTES} bytes"}]}, 413)
         try:
             notification = read_notification(body)
-        except MalformedNotification as malformed:
+        except NotificationError as malformed:
             return _json({"detail": malformed.problems, "example": EXAMPLE}, 422)
         parts.alerts.update(notification.alerts)
         try:
@@ -128,8 +128,8 @@ def serve(
     """Watch until SIGINT or SIGTERM. `on_ready(host, port)` is called when it listens (port 0: with the port chosen).
 
     Raises:
-        AddressTaken: the port is another's.
-        Busy: another process watches this use case.
+        AddressTakenError: the port is another's.
+        BusyError: another process watches this use case.
     """
     app = make_app(settings, contract, performance, pages)
     listener = listen(host, port, "monitor")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-State = Literal["stable", "drift", "too few rows", "no reference"]
+DriftState = Literal["stable", "drift", "too few rows", "no reference"]
 
 
 class Part(BaseModel):
@@ -50,7 +50,7 @@ class Verdict(Part):
     use_case: str
     model_version: str
     window: Window
-    state: State
+    state: DriftState
     reason: str = Field("", description="why the window could not be judged")
     features: tuple[ColumnDrift, ...] = ()
     prediction: ColumnDrift | None = None

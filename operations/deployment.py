@@ -14,7 +14,7 @@ import httpx
 from lakehouse.storage.layout import write_json
 from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
 from lakeloop.settings import Settings
 
@@ -32,11 +32,11 @@ _POSITIONS = (0.5, 0.25, 0.75)
 Say = Callable[[str], None]
 
 
-class RolledBack(LakeloopError):
+class RolledBackError(LakeloopError):
     """The version failed and was taken back; the text says why and what serves now."""
 
 
-class ModelFails(Exception):
+class ModelFailsError(Exception):
     """The version does not answer as it should; the text says how."""
 
 
@@ -54,13 +54,13 @@ def version_to_deploy(settings: Settings, version: str = "") -> str:
     """That version, or the newest pushed one.
 
     Raises:
-        NotFound: it was not pushed.
+        NotFoundError: it was not pushed.
     """
     known = pushed_versions(settings.folder("models"))
     if not known:
-        raise NotFound(f"no model of {settings.use_case} was pushed yet; `lakeloop train` pushes one")
+        raise NotFoundError(f"no model of {settings.use_case} was pushed yet; `lakeloop train` pushes one")
     if version and version not in known:
-        raise NotFound(f"there is no pushed version {version} of {settings.use_case}; pushed: {', '.join(known)}")
+        raise NotFoundError(f"there is no pushed version {version} of {settings.use_case}; pushed: {', '.join(known)}")
     return version or known[-1]
 
 
@@ -106,7 +106,7 @@ def probe_rows(contract: Contract) -> list[dict[str, Any]]:
 
 
 def ask(settings: Settings, contract: Contract, version: str) -> None:
-    """Ask the version itself, over REST, as the gateway does. Raises ModelFails."""
+    """Ask the version itself, over REST, as the gateway does. Raises ModelFailsError."""
     rows = probe_rows(contract)
     address = f"{settings.model_server}/v1/models/{contract.use_case}/versions/{version}:predict"
     inputs = {name: [row[name] for row in rows] for name in contract.features}
@@ -114,13 +114,13 @@ def ask(settings: Settings, contract: Contract, version: str) -> None:
         answer = httpx.post(address, json={"inputs": inputs}, timeout=_ASK_SECONDS, trust_env=False)
         content = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        raise ModelFails(f"it gave no answer ({type(error).__name__}: {error})") from error
+        raise ModelFailsError(f"it gave no answer ({type(error).__name__}: {error})") from error
     if answer.status_code != httpx.codes.OK:
         told = " ".join(str(content.get("error", content)).split())
-        raise ModelFails(f"it answered {answer.status_code}: {told[:300]}")
+        raise ModelFailsError(f"it answered {answer.status_code}: {told[:300]}")
     probabilities = (content.get("outputs") or {}).get("probabilities")
     if not _are_probabilities(probabilities, len(rows), len(contract.label.class_names)):
-        raise ModelFails(f"its answer is not `probabilities` of each class for each row: {str(content)[:300]}")
+        raise ModelFailsError(f"its answer is not `probabilities` of each class for each row: {str(content)[:300]}")
 
 
 def watch(
@@ -132,7 +132,7 @@ def watch(
 ) -> Watched | None:
     """Watch what the gateway answers until enough was answered or time is up; None where no gateway runs.
 
-    Ends early when so many of `answers` failed that the rest cannot make it good. Raises ModelFails.
+    Ends early when so many of `answers` failed that the rest cannot make it good. Raises ModelFailsError.
     """
     first = _counts_of(settings, contract, version)
     if first is None:
@@ -165,13 +165,13 @@ def deploy(
     """Ask and watch an available version; what was watched, or None where no gateway runs.
 
     Raises:
-        RolledBack: it failed, and its folder was moved aside.
+        RolledBackError: it failed, and its folder was moved aside.
     """
     try:
         ask(settings, contract, version)
         say(f"version {version} answers {len(_POSITIONS)} rows made from the contract")
         seen = watch(settings, contract, version, seconds, answers)
-    except ModelFails as failure:
+    except ModelFailsError as failure:
         state, problem = _state(settings, version)
         if state != "AVAILABLE":
             raise LakeloopError(
@@ -180,7 +180,7 @@ def deploy(
             ) from failure
         before = roll_back(settings, version, str(failure))
         now = f"version {before} serves again" if before else "no model is left: the rules answer"
-        raise RolledBack(f"version {version} was taken back: {failure}; {now}") from failure
+        raise RolledBackError(f"version {version} was taken back: {failure}; {now}") from failure
     return seen
 
 
@@ -268,13 +268,13 @@ def _watched(counts: GatewayCounts, seconds: float) -> Watched:
 
 def _judge(seen: Watched, contract: Contract) -> None:
     if seen.model_errors > MOST_ERRORS * seen.answers:
-        raise ModelFails(
+        raise ModelFailsError(
             f"{seen.model_errors} of {seen.answers} answers came from the rules because it failed "
             f"(at most {MOST_ERRORS:.0%} may)"
         )
     budget = contract.requests.budget_ms if contract.requests else None
     if budget is not None and seen.p99_ms is not None and seen.p99_ms > budget:
-        raise ModelFails(
+        raise ModelFailsError(
             f"the 99th percentile of the time to answer was {seen.p99_ms:.0f} ms over {seen.answers} answers; "
             f"the contract allows {budget} ms"
         )

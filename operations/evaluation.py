@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lakeloop.champion import champion_facts
+from lakeloop.champion import read_model_card
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
@@ -16,7 +16,7 @@ from lakeloop.use_case import load_rules, sample_month, with_label
 
 
 def generated_rows(settings: Settings, contract: Contract, month: int) -> pd.DataFrame:
-    """Features, truth and class id of a month as the generator knows them. Raises WrongUse where there is none."""
+    """Features, truth and class id of a month as the generator knows them. Raises WrongUseError where there is none."""
     return with_label(contract, sample_month(contract, settings, month))
 
 
@@ -33,7 +33,7 @@ def seen_in_training(settings: Settings, contract: Contract, version: str, keys:
     What a model shows on rows it was trained on, or chosen by, says little about others.
     """
     try:
-        manifest = champion_facts(settings, version).manifest_path(settings)
+        manifest = read_model_card(settings, version).manifest_path(settings)
         seen = {split: len(known.intersection(keys)) for split, known in _exported_keys(contract, manifest).items()}
     except (LakeloopError, OSError) as error:
         return f"Whether version {version} was trained on these rows cannot be told: {error}"

@@ -16,7 +16,7 @@ from lakehouse.gold.calibration import (
     write_calibrations,
 )
 from lakehouse.storage.layout import PERFORMANCE
-from lakeloop.champion import champion_facts, pushed_versions
+from lakeloop.champion import pushed_versions, read_model_card
 from lakeloop.contract import Contract
 from lakeloop.errors import LakeloopError
 from lakeloop.exported import read_shards
@@ -72,13 +72,13 @@ def calibrate_version(contract: Contract, settings: Settings, version: str) -> C
     """A pushed version's calibration, from the eval rows of its own export.
 
     Raises:
-        NotFound: the version is gone or does not say what it was trained on.
+        NotFoundError: the version is gone or does not say what it was trained on.
         LakeloopError: its export is gone or is not what it was trained on any more.
     """
     from operations.scoring import probabilities_of
     from tfx_pipeline.evaluation.validate import model_folder
 
-    _, shards = checked_export(champion_facts(settings, version), settings, contract)
+    _, shards = checked_export(read_model_card(settings, version), settings, contract)
     rows = read_shards(contract, [path for split, path in shards if split == "eval"])
     probabilities = probabilities_of(contract, model_folder(settings, version), rows)
     correct = np.argmax(probabilities, axis=1) == rows[contract.label.name].to_numpy()

@@ -15,8 +15,8 @@ from lakehouse.storage.layout import SCORES, table_path, work_folder
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.schema import SPARK_TYPES, create_table, quoted
 from lakeloop.contract import Contract, Segment
-from lakeloop.errors import WrongUse
-from lakeloop.fallback import WHOLE_MODEL, Answer, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.errors import WrongUseError
+from lakeloop.fallback import WHOLE_MODEL, Prediction, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.lake_tables import Filter, dataset_of, read_lake_table
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, parse_segment
@@ -69,14 +69,14 @@ class Scorer:
                 | {"model_version": [self.folder.name if known else None for known in asked]}
             )
 
-    def answer(self, frame: pd.DataFrame, rules: Rules | None) -> list[Answer]:
+    def answer(self, frame: pd.DataFrame, rules: Rules | None) -> list[Prediction]:
         """The answer of each row; only rows the model may be asked about reach it."""
         contract = self.contract
         rows: list[Mapping[str, Any]] = frame[list(contract.features)].to_dict("records")  # type: ignore[assignment]
         reasons = [why_not_ask(contract, row, self.segments_off, self.model_off) for row in rows]
         asked = np.array([not reason for reason in reasons], dtype=bool)
         known = iter(probabilities_of(contract, self.folder, frame[asked]) if asked.any() else ())
-        answers: list[Answer] = []
+        answers: list[Prediction] = []
         for row, reason in zip(rows, reasons, strict=True):
             probabilities = [] if reason else [float(p) for p in next(known)]
             if reason := reason or why_not_take(probabilities):
@@ -119,8 +119,8 @@ def score_wanted(contract: Contract, settings: Settings, table: str, version: in
     """A version of a table, by default its newest, and a pushed model, by default the newest. Needs no Spark.
 
     Raises:
-        NotFound: no such table, version or model; the text names what there is.
-        WrongUse: the table lacks the key or a feature, has one in another type, or rows without a value.
+        NotFoundError: no such table, version or model; the text names what there is.
+        WrongUseError: the table lacks the key or a feature, has one in another type, or rows without a value.
     """
     folder = model_folder(settings, model)
     name = "/".join(find_table(settings, table))
@@ -202,19 +202,23 @@ def _check(contract: Contract, rows: "DeltaTable", table: str) -> None:
     wanted = {name: SPARK_TYPES[feature.type] for name, feature in contract.features.items()}
     missing = [name for name in (contract.key.column, *wanted) if name not in there]
     if missing:
-        raise WrongUse(f"{table} lacks {', '.join(missing)}; key and features are needed: silver and gold have them")
+        raise WrongUseError(
+            f"{table} lacks {', '.join(missing)}; key and features are needed: silver and gold have them"
+        )
     other = [f"{name} is {there[name]}, not {type_}" for name, type_ in wanted.items() if there[name] != type_]
     if other:
-        raise WrongUse(f"{table} is not typed by the contract ({'; '.join(other)}); score a table of silver or gold")
+        raise WrongUseError(
+            f"{table} is not typed by the contract ({'; '.join(other)}); score a table of silver or gold"
+        )
     nulls: Counter[str] = Counter()
     for batch in dataset_of(rows).to_batches(columns=list(wanted)):
         nulls.update({name: batch[name].null_count for name in wanted})
     empty = [name for name, count in nulls.items() if count]
     if empty:
-        raise WrongUse(f"{table} has rows without {', '.join(empty)}; every feature is needed")
+        raise WrongUseError(f"{table} has rows without {', '.join(empty)}; every feature is needed")
 
 
 def _needed(rules: Rules | None) -> Rules:
     if rules is None:
-        raise WrongUse("the contract's fallback names no rules")
+        raise WrongUseError("the contract's fallback names no rules")
     return rules

@@ -15,7 +15,7 @@ import orjson
 from lakeloop.atomic_file import write_text
 from lakeloop.clock import read_clock, set_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.fallback import rules_answer
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder
@@ -27,7 +27,7 @@ UNAVAILABLE = "model unavailable: the gateway was left out of this simulation"
 
 
 @dataclass(frozen=True)
-class Answered:
+class MonthCounts:
     """Questions answered, and how many of them by the rules."""
 
     requests: int = 0
@@ -41,7 +41,7 @@ class SimulationReport:
     `seconds` counts only the time in which was asked.
     """
 
-    answered: Answered
+    answered: MonthCounts
     seconds: float
     skipped: tuple[int, ...]
     delivered: tuple[Path, ...]
@@ -51,7 +51,7 @@ class SimulationReport:
 class Asker(Protocol):
     """Gets a month's questions answered; tells each time some were."""
 
-    def __call__(self, month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> Answered: ...
+    def __call__(self, month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> MonthCounts: ...
 
 
 def simulate(
@@ -72,13 +72,13 @@ def simulate(
     a month and its requests before they are asked.
 
     Raises:
-        WrongUse: the use case has no generator, or the label is no file name.
+        WrongUseError: the use case has no generator, or the label is no file name.
         LakeloopError: the gateway stays away.
     """
     if not re.fullmatch(r"[\w-]+", label):
-        raise WrongUse(f"the label {label!r} is used in file names; write letters, digits, - and _ only")
+        raise WrongUseError(f"the label {label!r} is used in file names; write letters, digits, - and _ only")
     answers = AnsweredMonths(settings, label)
-    total, seconds, skipped, delivered = Answered(), 0.0, [], []
+    total, seconds, skipped, delivered = MonthCounts(), 0.0, [], []
     for month in months:
         delivered += advance(contract, settings, month)
         _deliver(contract, settings, month)
@@ -93,7 +93,7 @@ def simulate(
         answered = asker(month, questions, on_answers)
         seconds += time.perf_counter() - began
         answers.add(month, answered)
-        total = Answered(total.requests + answered.requests, total.rules + answered.rules)
+        total = MonthCounts(total.requests + answered.requests, total.rules + answered.rules)
     if until is not None:
         delivered += advance(contract, settings, until)
     return SimulationReport(total, seconds, tuple(skipped), tuple(delivered), read_clock(settings))
@@ -147,9 +147,9 @@ class AnsweredMonths:
     def __init__(self, settings: Settings, label: str) -> None:
         self._path = Path(settings.area("logs")) / "simulations" / settings.use_case / f"{label}.json"
         known = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
-        self.months = {int(month): Answered(**answered) for month, answered in known.items()}
+        self.months = {int(month): MonthCounts(**answered) for month, answered in known.items()}
 
-    def add(self, month: int, answered: Answered) -> None:
+    def add(self, month: int, answered: MonthCounts) -> None:
         """Note a month durably."""
         self.months[month] = answered
         write_text(self._path, json.dumps({m: asdict(a) for m, a in self.months.items()}, indent=1))
@@ -158,9 +158,9 @@ class AnsweredMonths:
 def through_gateway(client: GatewayClient) -> Asker:
     """Asks the real gateway."""
 
-    def ask(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> Answered:
+    def ask(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> MonthCounts:
         answers = client.ask(questions, on_answers)
-        return Answered(len(answers), sum(answer["predictor_type"] == "rules" for answer in answers))
+        return MonthCounts(len(answers), sum(answer["predictor_type"] == "rules" for answer in answers))
 
     return ask
 
@@ -169,14 +169,16 @@ def without_gateway(contract: Contract, settings: Settings, label: str) -> Asker
     """Writes the request log that a gateway without a model would have written: the rules answer everything.
 
     Raises:
-        WrongUse: the use case has no rules.
+        WrongUseError: the use case has no rules.
     """
     rules = load_rules(contract, settings)
     if rules is None:
-        raise WrongUse(f"use case {contract.use_case} has no `fallback.rules` in its contract; nothing could answer")
+        raise WrongUseError(
+            f"use case {contract.use_case} has no `fallback.rules` in its contract; nothing could answer"
+        )
     folder = request_log_folder(settings)
 
-    def write(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> Answered:
+    def write(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> MonthCounts:
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"simulation_{label}-{month:08d}{OPEN}"
         now = datetime.now(UTC).isoformat()
@@ -191,6 +193,6 @@ def without_gateway(contract: Contract, settings: Settings, label: str) -> Asker
                 stream.write(orjson.dumps(record.model_dump(), option=orjson.OPT_APPEND_NEWLINE))
         part.rename(part.with_name(part.name.removesuffix(OPEN) + FINISHED))
         on_answers(len(questions))
-        return Answered(len(questions), len(questions))
+        return MonthCounts(len(questions), len(questions))
 
     return write

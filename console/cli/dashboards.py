@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from console.cli.render import console
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import PROJECT
 
 
@@ -17,6 +17,6 @@ def dashboards(
     from monitoring.dashboard.grafana_files import PROMETHEUS_RULES, write_grafana_files
 
     if not (deploy / PROMETHEUS_RULES).is_file():
-        raise NotFound(f"there is no {deploy / PROMETHEUS_RULES}; --deploy names the folder that has it")
+        raise NotFoundError(f"there is no {deploy / PROMETHEUS_RULES}; --deploy names the folder that has it")
     for path in write_grafana_files(deploy):
         console.print(str(path), soft_wrap=True)

@@ -8,7 +8,7 @@ import typer
 from console.cli.options import Months, UseCase, open_use_case, parse_months
 from console.cli.render import console, counted_files, progress
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 app = typer.Typer(no_args_is_help=True, help="Generate a use case's data with the generator beside its contract.")
 
@@ -70,5 +70,5 @@ def reference(
     try:
         write_text(out, text)
     except (IsADirectoryError, FileExistsError, NotADirectoryError):
-        raise WrongUse(f"--out {out} is not a file that can be written; name a file") from None
+        raise WrongUseError(f"--out {out} is not a file that can be written; name a file") from None
     console.print(f"{out}: {len(frame):,} rows of month {month} ({contract.month_name(month)})")

@@ -12,7 +12,7 @@ from console.cli.result import write_result
 from console.cli.retrain import user_name
 from console.cli.warm_server import start_warm_server
 from lakeloop.decision import CHOICES
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 if TYPE_CHECKING:
     from lakeloop.decision import Choice
@@ -43,7 +43,7 @@ def decide(
     """
     checked = _choice(choice)
     work = workplace(use_case)
-    from operations.retraining.approval import Answer, answer_decision, parse_requirements
+    from operations.retraining.approval import Approval, answer_decision, parse_requirements
     from operations.retraining.decision_files import load_plan
     from operations.retraining.retrain import push_and_record
     from operations.retraining.retrain_lock import the_only_retrain
@@ -52,7 +52,7 @@ def decide(
     if work.settings.airflow_run_id and checked in ("promote", "change"):
         start_warm_server(work.settings)  # while the person thought, it may have ended
     bounds = [text for texts in gate or [] for text in texts.split(",") if text.strip()]
-    answer = Answer(
+    answer = Approval(
         checked, by or user_name(), _time(at), why, candidate,
         parse_requirements(work.contract.gate, bounds) if checked == "change" else {}, segment,
     )  # fmt: skip
@@ -73,7 +73,7 @@ def decide(
 def _choice(text: str) -> "Choice":
     found = next((choice for choice in CHOICES if choice == text), None)
     if found is None:
-        raise WrongUse(f"there is no choice {text!r}; choices: {', '.join(CHOICES)}")
+        raise WrongUseError(f"there is no choice {text!r}; choices: {', '.join(CHOICES)}")
     return found
 
 
@@ -83,5 +83,5 @@ def _time(text: str) -> datetime:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise WrongUse(f"--at {text!r} is no time; write it like 2026-01-31T12:00:00+00:00") from None
+        raise WrongUseError(f"--at {text!r} is no time; write it like 2026-01-31T12:00:00+00:00") from None
     return when if when.tzinfo is not None else when.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ import typer
 from console.cli.options import UseCase, open_use_case
 from console.cli.platform import down, up
 from console.cli.render import chapter, console
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 
 def demo(
@@ -26,7 +26,7 @@ def demo(
 
     settings, contract = open_use_case(use_case)
     if contract.generator is None:
-        raise WrongUse(f"the demo needs data, and use case {contract.use_case} has no `generator` in its contract")
+        raise WrongUseError(f"the demo needs data, and use case {contract.use_case} has no `generator` in its contract")
     # On drift, one candidate is enough to tell the story; read by the retrain this platform's scheduler starts.
     os.environ.setdefault("LAKELOOP_STRATEGY_ON_DRIFT", "reweight")
     started = time.monotonic()

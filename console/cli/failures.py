@@ -23,7 +23,7 @@ READ_ONLY = ("Read-only file system", "readonly database")
 log = logging.getLogger(__name__)
 
 
-class SparkFailure(Exception):
+class SparkFailedError(Exception):
     """An error of Spark, put into words while there was a Spark to ask for them.
 
     Its own objects live in Java: once that is gone, asking them for their text is a second error. `details` is the
@@ -36,10 +36,10 @@ class SparkFailure(Exception):
 
 
 def in_words(error: Exception) -> Exception:
-    """An error as it can be told after Spark's end: what came from Java becomes a SparkFailure."""
-    if isinstance(error, LakeloopError | SparkFailure) or not _of_java(error):
+    """An error as it can be told after Spark's end: what came from Java becomes a SparkFailedError."""
+    if isinstance(error, LakeloopError | SparkFailedError) or not _of_java(error):
         return error
-    return SparkFailure(type(error).__name__, _text(error), _traceback(error))
+    return SparkFailedError(type(error).__name__, _text(error), _traceback(error))
 
 
 def explain(error: BaseException) -> tuple[str, int]:
@@ -55,7 +55,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"{error.filename} cannot be used ({error.strerror}); {OTHER_PLACE}", 1
     if any(words in text for words in READ_ONLY):
         return f"the home cannot be written ({_summary(text)}); {OTHER_PLACE}", 1
-    kind = error.kind if isinstance(error, SparkFailure) else type(error).__name__
+    kind = error.kind if isinstance(error, SparkFailedError) else type(error).__name__
     return f"unexpected {kind}: {_summary(text)}\n  the details are in {_keep(error)}", 1
 
 
@@ -120,7 +120,7 @@ def _summary(text: str) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    return error.details if isinstance(error, SparkFailure) else "".join(traceback.format_exception(error))
+    return error.details if isinstance(error, SparkFailedError) else "".join(traceback.format_exception(error))
 
 
 def _keep(error: BaseException) -> Path:

@@ -8,7 +8,7 @@ import typer
 
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import DIM, console, table
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 
 app = typer.Typer(
@@ -31,9 +31,9 @@ def add(
 
     settings, contract = open_use_case(use_case)
     if whole == bool(segment):
-        raise WrongUse("name a segment, such as 'age < 25', or --all for the whole model")
+        raise WrongUseError("name a segment, such as 'age < 25', or --all for the whole model")
     if not why.strip():
-        raise WrongUse("say why with --why: others will ask")
+        raise WrongUseError("say why with --why: others will ask")
     switch = add_switch(settings, contract, WHOLE_MODEL if whole else segment, who or _user(), why)
     console.print(f"{switch.id}: rules answer for {_named(switch.segment)} ({switch.who}: {switch.why})")
     console.print(f"`lakeloop fallback remove {switch.id}` switches the model on again", style=DIM)

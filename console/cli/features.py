@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import BAD, DIM, console, table, verdict
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 if TYPE_CHECKING:
     from operations.features.catalogue import FeatureDescription
@@ -92,7 +92,7 @@ def read(
     settings, contract = open_use_case(use_case)
     check_ending(out)
     if version is not None and as_of:
-        raise WrongUse("--version names what is read, so leave --as-of out")
+        raise WrongUseError("--version names what is read, so leave --as-of out")
     clock, now = read_clock(settings), datetime.now(UTC)
     points = Points(parse_point(as_of or str(clock), contract, clock, now))
     if keys is not None:
@@ -122,8 +122,8 @@ def skew(
 ) -> None:
     """Compare what the gateway served with what training saw of the same rows (exit 1 where they differ)."""
     from lakehouse.read.as_of import parse_since
-    from lakeloop.errors import NotFound
-    from operations.features.skew import SkewFound, measure_skew
+    from lakeloop.errors import NotFoundError
+    from operations.features.skew import SkewError, measure_skew
 
     settings, contract = open_use_case(use_case)
     with console.status("comparing …"):
@@ -133,9 +133,11 @@ def skew(
     else:
         _print_skew(found)
     if found.verdict == "skew":
-        raise SkewFound("served values are not what training saw:\n  " + "\n  ".join(found.skewed))
+        raise SkewError("served values are not what training saw:\n  " + "\n  ".join(found.skewed))
     if found.verdict == "not known":
-        raise NotFound("nothing could be compared, so whether there is skew is not known: " + "; ".join(found.gaps))
+        raise NotFoundError(
+            "nothing could be compared, so whether there is skew is not known: " + "; ".join(found.gaps)
+        )
 
 
 def as_plain(found: "FeatureDescription") -> dict[str, Any]:

@@ -10,7 +10,7 @@ import typer
 from lakeloop.contract import Contract
 from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import Settings, check_home, load_settings
 
 UseCase = Annotated[
@@ -30,13 +30,13 @@ def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:
     """The settings and the checked contract of a use case.
 
     Raises:
-        WrongUse: no use case is named anywhere, its folder has another name than its contract says, or the lake's
+        WrongUseError: no use case is named anywhere, its folder has another name than its contract says, or the lake's
             folder has a name that Delta cannot write to.
         ContractError: its contract has mistakes.
     """
     settings = load_settings(use_case=use_case)
     if not settings.use_case:
-        raise WrongUse("no use case: name one with --use-case or LAKELOOP_USE_CASE")
+        raise WrongUseError("no use case: name one with --use-case or LAKELOOP_USE_CASE")
     check_home(settings)
     contract = load_contract(settings.contract_path)
     check_folder(settings.contract_path, contract)
@@ -44,9 +44,9 @@ def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:
 
 
 def check_folder(path: Path, contract: Contract) -> None:
-    """A use case is known by its folder's name; raises WrongUse where its contract says another one."""
+    """A use case is known by its folder's name; raises WrongUseError where its contract says another one."""
     if contract.use_case != path.absolute().parent.name:
-        raise WrongUse(
+        raise WrongUseError(
             f"{path} says `use_case: {contract.use_case}`, and its folder is called {path.absolute().parent.name}; "
             "call both the same"
         )
@@ -56,14 +56,16 @@ def parse_months(text: str) -> tuple[int, int]:
     """'7' -> (7, 7), '0-12' -> (0, 12).
 
     Raises:
-        WrongUse: the text is neither, runs backwards, or goes beyond a century.
+        WrongUseError: the text is neither, runs backwards, or goes beyond a century.
     """
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     if not match:
-        raise WrongUse(f"--months is {text!r}; write a month number or a range, e.g. 0 or 0-12")
+        raise WrongUseError(f"--months is {text!r}; write a month number or a range, e.g. 0 or 0-12")
     first, last = int(match[1]), int(match[2] or match[1])
     if first > last:
-        raise WrongUse(f"--months {text} runs backwards; write {last}-{first}")
+        raise WrongUseError(f"--months {text} runs backwards; write {last}-{first}")
     if last > MOST_MONTHS:
-        raise WrongUse(f"--months {text}: month {last} is more than a century ahead; 0 to {MOST_MONTHS} are allowed")
+        raise WrongUseError(
+            f"--months {text}: month {last} is more than a century ahead; 0 to {MOST_MONTHS} are allowed"
+        )
     return first, last

@@ -11,7 +11,7 @@ from console.cli.result import write_result
 from console.cli.warm_server import start_warm_server
 from lakeloop.contract import Contract
 from lakeloop.contract.sources import MOST_MONTHS
-from lakeloop.errors import GateRefused, WrongUse
+from lakeloop.errors import GateRefusedError, WrongUseError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -91,18 +91,18 @@ def train(
     record = train_on(settings, contract, manifest, changes, tuple(drop or ()))
     if not record.blessed:
         failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
-        raise GateRefused(f"the quality gate refused the model ({failed}); nothing was pushed")
+        raise GateRefusedError(f"the quality gate refused the model ({failed}); nothing was pushed")
 
 
 def parse_changes(texts: list[str]) -> dict[str, str]:
     """['units=50'] -> {'units': '50'}.
 
     Raises:
-        WrongUse: a text without `=`.
+        WrongUseError: a text without `=`.
     """
     for text in texts:
         if "=" not in text:
-            raise WrongUse(f"--set {text}: write NAME=VALUE, e.g. --set units=50")
+            raise WrongUseError(f"--set {text}: write NAME=VALUE, e.g. --set units=50")
     return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in texts)}
 
 
@@ -208,7 +208,7 @@ def validate(
     report = validate_model(folder, contract, frame)
     print_judged(settings, contract, report, folder.name, month, frame, oracle)
     if not report.passed:
-        raise GateRefused(
+        raise GateRefusedError(
             f"version {folder.name} does not meet the gate on month {month}: "
             + ", ".join(check.name for check in report.failed)
         )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import BAD, DIM, GOOD, console, table
-from lakeloop.errors import LakeloopError, NotFound, WrongUse
+from lakeloop.errors import LakeloopError, NotFoundError, WrongUseError
 
 if TYPE_CHECKING:
     from console.platform.status import ServiceStatus
@@ -123,9 +123,9 @@ def logs(
     settings, _ = open_use_case(use_case)
     found = {path.stem: path for path in sorted(log_folder(settings).glob("*.log"))}
     if not found:
-        raise NotFound(f"there are no logs in {log_folder(settings)} yet; `lakeloop up` writes them")
+        raise NotFoundError(f"there are no logs in {log_folder(settings)} yet; `lakeloop up` writes them")
     if service and service not in found:
-        raise WrongUse(f"there is no log of {service!r}; logs: {', '.join(found)}")
+        raise WrongUseError(f"there is no log of {service!r}; logs: {', '.join(found)}")
     paths = [found[service]] if service else list(found.values())
     # tail follows a file that is rotated, and marks whose lines are whose
     os.execvp("tail", ["tail", f"--lines={lines}", *(["-F"] if follow else []), *map(str, paths)])

@@ -10,7 +10,7 @@ import typer
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import console, print_judged, table
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _runs_of(settings: Settings, version: str) -> "list[RunRecord]":
     """The run that pushed the version, and after it those the gate refused on the same rows.
 
     Raises:
-        NotFound: no run pushed such a version.
+        NotFoundError: no run pushed such a version.
     """
     from tfx_pipeline.runs.run_record import load_runs
 
@@ -78,7 +78,7 @@ def _runs_of(settings: Settings, version: str) -> "list[RunRecord]":
     pushed = [run for run in runs if run.pushed_version and version in ("", run.pushed_version)]
     if not pushed:
         which = f"version {version}" if version else "a model"
-        raise NotFound(f"no run of {settings.use_case} pushed {which}; `lakeloop train` makes one")
+        raise NotFoundError(f"no run of {settings.use_case} pushed {which}; `lakeloop train` makes one")
     shown = pushed[-1]
     refused = [
         run

@@ -11,7 +11,7 @@ from rich.table import Table
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import GOOD, console, node_line, table, verdict
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def reproduce(
     they are not.
     """
     from lakeloop.champion import serving_version
-    from operations.lineage.reproduce import NotReproduced
+    from operations.lineage.reproduce import NotReproducedError
 
     settings, contract = open_use_case(use_case)
     console.quiet = as_json  # nothing but JSON on standard output
@@ -44,7 +44,7 @@ def reproduce(
     else:
         _print(found)
     if not found.succeeded:
-        raise NotReproduced(f"version {found.version} could not be made again: {', '.join(found.wrong)} differ")
+        raise NotReproducedError(f"version {found.version} could not be made again: {', '.join(found.wrong)} differ")
     console.print(f"version {found.version} was made again", style=GOOD)
 
 
@@ -70,7 +70,9 @@ def _reproduce(settings: Settings, contract: Contract, version: str, tolerance: 
         )
     weights = then.parameters.weights
     if weights is not None and not weights.is_file():
-        raise NotFound(f"the row weights of version {version} are gone ({weights}); without them it cannot be made")
+        raise NotFoundError(
+            f"the row weights of version {version} are gone ({weights}); without them it cannot be made"
+        )
     scratch = Path(tempfile.mkdtemp(prefix="reproduce-", dir=_scratch(settings)))
     try:
         manifest = _export_again(settings, contract, exported, scratch)
@@ -103,7 +105,7 @@ def _run_that_pushed(settings: Settings, version: str) -> "RunRecord":
     found = next((run for run in pushed if run.pushed_version == version), None)
     if found is None or found.gate is None:
         known = ", ".join(run.pushed_version for run in pushed) or "none"
-        raise NotFound(f"no run is known that pushed version {version} of {settings.use_case}; known: {known}")
+        raise NotFoundError(f"no run is known that pushed version {version} of {settings.use_case}; known: {known}")
     return found
 
 
@@ -118,7 +120,7 @@ def _manifest_then(settings: Settings, then: "RunRecord") -> "Manifest":
     export = exported_version(graph) if graph is not None else None
     manifest = manifest_of(export[0]) if export is not None else None
     if manifest is None:
-        raise NotFound(
+        raise NotFoundError(
             f"what run {then.run_id} was trained on is gone: neither ML Metadata nor its artifacts have the manifest"
         )
     return manifest

@@ -12,11 +12,11 @@ from console.cli.pipeline import check_training_options, parse_changes
 from console.cli.render import DIM, console, node_line
 from console.cli.spark import spark_of
 from lakeloop.contract import Contract
-from lakeloop.errors import GateRefused
+from lakeloop.errors import GateRefusedError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
-    from operations.retraining.request import Asked, Listener
+    from operations.retraining.request import Listener, RetrainRequest
 
 STRATEGIES = ("auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep")
 
@@ -71,7 +71,7 @@ def retrain(
             "`lakeloop fallback add` lets the rules answer at any time, `--strategy tune` tries on",
             style=DIM,
         )
-        raise GateRefused(f"{decision.reason}; the champion stays")
+        raise GateRefusedError(f"{decision.reason}; the champion stays")
 
 
 def listener(settings: Settings, contract: Contract) -> "Listener":
@@ -97,11 +97,11 @@ def asked_for(
     trigger: str,
     by: str,
     airflow_run_id: str = "",
-) -> "Asked":
+) -> "RetrainRequest":
     """The options as what is asked for, checked before anything slow starts.
 
     Raises:
-        WrongUse: naming the option, what was given and what is allowed.
+        WrongUseError: naming the option, what was given and what is allowed.
     """
     from operations.retraining.candidates import checked_strategy
 
@@ -109,10 +109,10 @@ def asked_for(
     parsed = parse_changes(changes or [])
     if parsed:
         check_training_options(contract, parsed, ())
-    from operations.retraining.request import Asked
+    from operations.retraining.request import RetrainRequest
 
     run = airflow_run_id or settings.airflow_run_id
-    return Asked(checked, asked_months, trials, trigger, by or user_name(), promote, run, parsed)
+    return RetrainRequest(checked, asked_months, trials, trigger, by or user_name(), promote, run, parsed)
 
 
 def user_name() -> str:

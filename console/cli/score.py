@@ -7,7 +7,7 @@ import typer
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import console
 from console.cli.spark import spark_of
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 
 def score(
@@ -25,7 +25,7 @@ def score(
     settings, contract = open_use_case(use_case)
     name, at, number = table.partition("@")
     if at and not number.isdigit():
-        raise WrongUse(f"{table!r}: the version after @ is a number, e.g. {name or 'gold/training'}@3")
+        raise WrongUseError(f"{table!r}: the version after @ is a number, e.g. {name or 'gold/training'}@3")
     wanted = score_wanted(contract, settings, name, int(number) if at else None, model)
     what = f"{wanted.table} version {wanted.version} with model {wanted.folder.name}"
     if wanted.done:

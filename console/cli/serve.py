@@ -8,7 +8,7 @@ import typer
 
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import console
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 
 app = typer.Typer(no_args_is_help=True, help="Start what answers clients. Everything listens on loopback by default.")
 
@@ -64,7 +64,7 @@ def models(
         served = newest_of({contract.use_case: settings.folder("models")})
         try:
             model_folder(settings)
-        except NotFound:
+        except NotFoundError:
             if not wait:
                 raise
 

@@ -8,7 +8,7 @@ import typer
 
 from console.cli.options import Months, UseCase, open_use_case, parse_months
 from console.cli.render import console, counted_files, progress
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 if TYPE_CHECKING:
     from operations.simulation import SimulationReport
@@ -46,9 +46,9 @@ def simulate(
 
     settings, contract = open_use_case(use_case)
     if not months and until is None:
-        raise WrongUse("say what to simulate: --months 1-36, or --until 60 to run the clock on")
+        raise WrongUseError("say what to simulate: --months 1-36, or --until 60 to run the clock on")
     if sum([rate is not None, month_seconds is not None, as_fast_as_possible]) > 1:
-        raise WrongUse("--rate, --month-seconds and --as-fast-as-possible exclude each other; give one of them")
+        raise WrongUseError("--rate, --month-seconds and --as-fast-as-possible exclude each other; give one of them")
     if not months:
         delivered = advance(contract, settings, until or 0)
         _tell_clock(read_clock(settings), delivered)

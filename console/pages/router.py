@@ -21,7 +21,7 @@ from console.report.decision_page import decision_values
 from console.report.lineage_page import lineage_values
 from lakeloop.contract import Contract
 from lakeloop.decision_table import find_decision
-from lakeloop.errors import LakeloopError, NotFound, WrongUse
+from lakeloop.errors import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.static_files import add_static_files
 from monitoring.answered_rows import read_window
@@ -63,7 +63,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
 
     def missing(heading: str, problem: LakeloopError) -> HTMLResponse:
         page = site.page("problem.html", heading=heading, problem=str(problem))
-        return HTMLResponse(page, 400 if isinstance(problem, WrongUse) else 404, headers=HEADERS)
+        return HTMLResponse(page, 400 if isinstance(problem, WrongUseError) else 404, headers=HEADERS)
 
     @router.get("/")
     def start(request: Request, all: bool = False) -> HTMLResponse:
@@ -109,7 +109,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         run = runs.of_version(version)
         if run is None:
             known = ", ".join(record.pushed_version for record in runs.all() if record.pushed_version) or "none"
-            problem = NotFound(f"no run's record tells of model version {version}; there are: {known}")
+            problem = NotFoundError(f"no run's record tells of model version {version}; there are: {known}")
             return missing(f"Model version {version}", problem)
         return model_html(run, f"/lineage/model/{version}?embedded=1")
 
@@ -117,14 +117,16 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
     def run_(run_id: str) -> HTMLResponse:
         run = next((record for record in runs.all() if record.run_id == run_id), None)
         if run is None:
-            return missing(f"Run {run_id}", NotFound(f"there is no run {run_id}; the start page lists the known ones"))
+            return missing(
+                f"Run {run_id}", NotFoundError(f"there is no run {run_id}; the start page lists the known ones")
+            )
         return model_html(run, f"/lineage/run/{quote(run_id)}?embedded=1")
 
     @router.get("/decisions/{decision_id}")
     def decision(decision_id: str) -> HTMLResponse:
         try:
             found = find_decision(settings, decision_id)
-        except NotFound as problem:
+        except NotFoundError as problem:
             return missing(f"Decision {decision_id}", problem)
         return html("decision.html", frame="site.html", served=True, **decision_values(found))
 
@@ -135,7 +137,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         try:
             judged = find_window(settings, contract, month, version)
             found = None if run is None else window_statistics(settings, run, judged)
-        except NotFound as problem:
+        except NotFoundError as problem:
             return PlainTextResponse(str(problem), 404)
         if found is None:
             problem_text = counting.ask(version, month)
@@ -171,7 +173,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
             kind = kind_of(settings, of.strip()) if of.strip() else ""
         except LakeloopError as problem:
             page = site.page("ask.html", of=of, problem=str(problem))
-            return HTMLResponse(page, 400 if isinstance(problem, WrongUse) else 404, headers=HEADERS)
+            return HTMLResponse(page, 400 if isinstance(problem, WrongUseError) else 404, headers=HEADERS)
         if kind:
             return RedirectResponse(f"/lineage/{kind}/{quote(of.strip())}", 303)
         return html("ask.html", of="", problem="")

@@ -3,11 +3,11 @@
 import threading
 from pathlib import Path
 
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
 from tfx_pipeline.runs.run_record import RunRecord, load_run, run_files
 
-State = tuple[int, int]
+FileState = tuple[int, int]
 """Of a file: when it was changed, in nanoseconds, and its size in bytes."""
 
 
@@ -16,19 +16,19 @@ class KnownRuns:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._known: dict[Path, tuple[State, RunRecord]] = {}
+        self._known: dict[Path, tuple[FileState, RunRecord]] = {}
         self._lock = threading.Lock()
         self.unreadable: tuple[str, ...] = ()
 
     def all(self) -> list[RunRecord]:
         """Every readable record, the oldest run first; `unreadable` says what is wrong with the others."""
         with self._lock:
-            known: dict[Path, tuple[State, RunRecord]] = {}
+            known: dict[Path, tuple[FileState, RunRecord]] = {}
             problems = []
             for path in run_files(self._settings):
                 try:
                     known[path] = self._record(path)
-                except NotFound:
+                except NotFoundError:
                     continue  # removed meanwhile
                 except LakeloopError as error:
                     problems.append(str(error).splitlines()[0])
@@ -39,11 +39,11 @@ class KnownRuns:
         """The run that pushed a version; None where its record is gone."""
         return next((record for record in self.all() if record.pushed_version == version), None)
 
-    def _record(self, path: Path) -> tuple[State, RunRecord]:
+    def _record(self, path: Path) -> tuple[FileState, RunRecord]:
         try:
             status = path.stat()
         except FileNotFoundError:
-            raise NotFound(f"{path} was removed") from None
+            raise NotFoundError(f"{path} was removed") from None
         state = (status.st_mtime_ns, status.st_size)
         before = self._known.get(path)
         if before is not None and before[0] == state:

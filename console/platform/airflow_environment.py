@@ -6,7 +6,7 @@ from pathlib import Path
 from console.platform.generated_secrets import ROLES, SERVICE_USER, secret_files
 from console.platform.paths import airflow_home, home_of
 from lakeloop.databases import airflow_database, on_postgresql
-from lakeloop.errors import MissingTool
+from lakeloop.errors import MissingToolError
 from lakeloop.settings import PROJECT, Settings
 
 AIRFLOW = PROJECT / ".venv-airflow" / "bin" / "airflow"
@@ -36,10 +36,10 @@ def airflow_program() -> Path:
     """Airflow's command in its own environment.
 
     Raises:
-        MissingTool: it is not installed.
+        MissingToolError: it is not installed.
     """
     if not AIRFLOW.is_file():
-        raise MissingTool(f"Airflow is not installed: {AIRFLOW} is not there; run `make airflow`")
+        raise MissingToolError(f"Airflow is not installed: {AIRFLOW} is not there; run `make airflow`")
     return AIRFLOW
 
 

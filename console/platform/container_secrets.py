@@ -27,7 +27,7 @@ def ensure_container_secrets(settings: Settings) -> Path:
     """Generate what is missing in the home's folder of secrets, which is given; what is there stays.
 
     Raises:
-        WrongUse: the file of Airflow's passwords cannot be read.
+        WrongUseError: the file of Airflow's passwords cannot be read.
     """
     ensure_secrets(settings)
     folder = secrets_folder(settings)

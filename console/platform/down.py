@@ -27,7 +27,7 @@ def down(settings: Settings) -> Stopped:
     """Stop the supervisor with its services, then whatever else carries this home's mark.
 
     Raises:
-        Busy: another `up` or `down` is at work.
+        BusyError: another `up` or `down` is at work.
     """
     with one_at_a_time(settings):
         return stop_all(settings)

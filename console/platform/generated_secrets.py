@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.platform.paths import private_folder, secrets_folder
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import Settings
 
 SERVICE_USER = "lakeloop"
@@ -42,7 +42,7 @@ def ensure_secrets(settings: Settings) -> SecretFiles:
     """Generate what is missing; what is there stays, with its mode set to 600.
 
     Raises:
-        WrongUse: the file of passwords cannot be read; it is never overwritten.
+        WrongUseError: the file of passwords cannot be read; it is never overwritten.
     """
     files = secret_files(settings)
     private_folder(secrets_folder(settings))
@@ -59,7 +59,7 @@ def _add_users(path: Path) -> None:
         passwords = json.loads(path.read_text(encoding="utf-8"))
         missing = ROLES.keys() - passwords.keys()
     except (OSError, ValueError, AttributeError) as error:
-        raise WrongUse(
+        raise WrongUseError(
             f"{path} cannot be read as Airflow's passwords ({error}); mend it, or remove it for new ones"
         ) from error
     if missing:

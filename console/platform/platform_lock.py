@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from console.platform.paths import platform_folder, private_folder
-from lakeloop.errors import Busy
+from lakeloop.errors import BusyError
 from lakeloop.settings import Settings
 
 
@@ -15,7 +15,7 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
     """Hold the home's lock, which the system lets go of however the process ends.
 
     Raises:
-        Busy: another process starts or stops this platform now.
+        BusyError: another process starts or stops this platform now.
     """
     path = private_folder(platform_folder(settings)) / ".lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -24,7 +24,7 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             who = os.read(descriptor, 20).decode(errors="replace") or "unknown"
-            raise Busy(
+            raise BusyError(
                 f"another `lakeloop up` or `down` (pid {who}) is at work on {settings.home}; "
                 "wait for it, or stop it with Ctrl-C"
             ) from None

@@ -9,12 +9,12 @@ import psutil
 
 from console.platform.marked_processes import home_of_process
 from console.platform.services import Service
-from lakeloop.errors import LakeloopError, WrongUse
+from lakeloop.errors import LakeloopError, WrongUseError
 
 HOST = "127.0.0.1"
 
 
-class PortTaken(LakeloopError):
+class PortTakenError(LakeloopError):
     """Ports that the platform needs are another's; nothing was started."""
 
 
@@ -22,14 +22,14 @@ def check_ports(services: Iterable[Service], home: Path) -> None:
     """Raise unless every port of the services can be listened on.
 
     Raises:
-        WrongUse: two settings name the same port.
-        PortTaken: each port that is taken, by whom, and what to do.
+        WrongUseError: two settings name the same port.
+        PortTakenError: each port that is taken, by whom, and what to do.
     """
     wanted = [(service, variable, port) for service in services for variable, port in service.ports.items()]
     settings: dict[int, str] = {}
     for _, variable, port in wanted:
         if port in settings:
-            raise WrongUse(f"{settings[port]} and {variable} are both {port}; give one of them another port")
+            raise WrongUseError(f"{settings[port]} and {variable} are both {port}; give one of them another port")
         settings[port] = variable
     taken = [
         f"port {port} ({service.name}) is taken by {_owner(port, home)}, or set {variable} to another port"
@@ -37,7 +37,7 @@ def check_ports(services: Iterable[Service], home: Path) -> None:
         if not is_free(port)
     ]
     if taken:
-        raise PortTaken("\n".join([*taken, "nothing was started"]))
+        raise PortTakenError("\n".join([*taken, "nothing was started"]))
 
 
 def is_free(port: int) -> bool:

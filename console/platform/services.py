@@ -35,7 +35,7 @@ class Service:
 
 
 def platform_services(settings: Settings) -> tuple[Service, ...]:
-    """The services of this home in the order they are shown. Raises MissingTool if Airflow is not installed."""
+    """The services of this home in the order they are shown. Raises MissingToolError if Airflow is not installed."""
     return (*_answering(settings), *_alerting(settings), *_airflow(settings))
 
 

@@ -18,7 +18,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from console.platform.paths import control_socket, log_folder, platform_folder, private_folder
 from console.platform.services import Service
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import LakeloopError, MissingTool
+from lakeloop.errors import LakeloopError, MissingToolError
 from lakeloop.settings import Settings
 
 STOP_SECONDS = 10
@@ -49,7 +49,7 @@ class Supervisor:
         """Write the configuration; running programs keep theirs until they are started anew.
 
         Raises:
-            MissingTool: util-linux' setpriv is not there.
+            MissingToolError: util-linux' setpriv is not there.
         """
         private_folder(platform_folder(self._settings))
         private_folder(control_socket(self._settings).parent)
@@ -145,10 +145,12 @@ def config_text(settings: Settings, services: Iterable[Service]) -> str:
 
 
 def bound_command(command: Iterable[str]) -> list[str]:
-    """The command, ended by TERM when the process that starts it dies, even of KILL. Raises MissingTool."""
+    """The command, ended by TERM when the process that starts it dies, even of KILL. Raises MissingToolError."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise MissingTool("setpriv is not there (it ties services to their supervisor): apt-get install util-linux")
+        raise MissingToolError(
+            "setpriv is not there (it ties services to their supervisor): apt-get install util-linux"
+        )
     return [setpriv, "--pdeathsig", "TERM", "--", *command]
 
 

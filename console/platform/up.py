@@ -21,7 +21,7 @@ from console.platform.preparation import prepare
 from console.platform.services import Service, platform_services
 from console.platform.status import HEALTHY, ServiceStatus, service_states
 from console.platform.supervisor import Supervisor, config_text
-from lakeloop.airflow_api import AirflowApi, AirflowFailure, AirflowRefusal
+from lakeloop.airflow_api import AirflowApi, AirflowError, AirflowRefusedError
 from lakeloop.atomic_file import write_text
 from lakeloop.dag_ids import DAGS
 from lakeloop.errors import LakeloopError
@@ -53,9 +53,9 @@ def up(
     """Start what does not run and wait until all is healthy; interrupted, stop what this call started.
 
     Raises:
-        MissingTool: Airflow's environment is not there.
-        Busy: another `up` or `down` is at work on this home.
-        PortTaken: a port is another's; nothing was started.
+        MissingToolError: Airflow's environment is not there.
+        BusyError: another `up` or `down` is at work on this home.
+        PortTakenError: a port is another's; nothing was started.
         LakeloopError: the platform runs with other settings, or a service does not come up; the text names its log.
     """
     services = platform_services(settings)
@@ -141,9 +141,9 @@ def _wait_for_dags(settings: Settings) -> tuple[int, tuple[str, ...]]:
                 errors = _ask(api, "/api/v2/importErrors").get("import_errors", [])
                 if wanted <= known or errors or late:
                     break
-            except AirflowRefusal as refusal:
+            except AirflowRefusedError as refusal:
                 raise LakeloopError(f"Airflow runs, but {refusal}") from refusal
-            except AirflowFailure as failure:  # its first answers may take long: it reads its modules for them
+            except AirflowError as failure:  # its first answers may take long: it reads its modules for them
                 if late:
                     raise LakeloopError(f"Airflow runs, but {failure}") from failure
             time.sleep(_LOOK_SECONDS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from docs.book.contents import BUILD, DOCS, notebooks
-from docs.book.execution import ChapterFailed, run_chapters
+from docs.book.execution import ChapterError, run_chapters
 from docs.book.offline import problems, without_font_preloads
 from docs.book.reference_pages import reference_pages
 
@@ -31,7 +31,7 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
         try:
             run_chapters(notebooks(), DOCS, MADE, HOME, PAGES, _tell)
-        except ChapterFailed as failed:
+        except ChapterError as failed:
             _tell(str(failed), sys.stderr)
             return 1
     gather(SOURCE)

@@ -23,7 +23,7 @@ LONGEST = 60
 PORTS = ("MODEL_SERVER", "MODEL_SERVER_GRPC", "GATEWAY", "MONITOR")
 
 
-class ChapterFailed(Exception):
+class ChapterError(Exception):
     """A cell of a chapter failed; the text names the chapter, shows the cell and what it printed."""
 
 
@@ -36,7 +36,7 @@ def run_chapters(
     is ended.
 
     Raises:
-        ChapterFailed: a cell failed, took too long, or its kernel died.
+        ChapterError: a cell failed, took too long, or its kernel died.
     """
     home.mkdir(parents=True)
     pages.mkdir(parents=True)
@@ -76,11 +76,11 @@ def _run_on(
     try:
         client.execute(env=dict(environment), cleanup_kc=True)
     except CellExecutionError:
-        raise ChapterFailed(_told(notebook, chapter, "failed")) from None
+        raise ChapterError(_told(notebook, chapter, "failed")) from None
     except CellTimeoutError:
-        raise ChapterFailed(_told(notebook, chapter, f"took more than {CELL_SECONDS} s")) from None
+        raise ChapterError(_told(notebook, chapter, f"took more than {CELL_SECONDS} s")) from None
     except DeadKernelError:
-        raise ChapterFailed(f"chapter {chapter}: the notebook's kernel died") from None
+        raise ChapterError(f"chapter {chapter}: the notebook's kernel died") from None
 
 
 def _shorten_paths(notebook: nbformat.NotebookNode, home: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from lakehouse.bronze.staging import (
     FileState,
-    NotTaken,
+    NotReadableYetError,
     Staged,
     extra_columns,
     file_sha256,
@@ -25,7 +25,7 @@ from lakehouse.bronze.staging import (
 )
 from lakeloop.contract import EventTime, Source
 
-State = Literal["taken", "refused", "repeated"]
+DeliveryState = Literal["taken", "refused", "repeated"]
 FILES_SHOWN = 5
 
 
@@ -44,7 +44,7 @@ class DeliveryRecord:
     modified_at: datetime
     ingested_at: datetime
     batch: int
-    state: State
+    state: DeliveryState
     reason: str = ""
 
     @property
@@ -129,7 +129,7 @@ def admit(
             staged = stage_file(path, number, source, folder)
             if reason := unreadable.get(path.name):
                 staged = replace(staged, refusal=reason, rows=0)
-        except NotTaken as problem:
+        except NotReadableYetError as problem:
             _drop(folder)
             told.append((path.name, str(problem)))
             continue
@@ -232,7 +232,7 @@ class _Taken:
 
 def _verdict(
     staged: Staged, month: str, event_time: EventTime, taken: _Taken, batch: int, corrected: Corrected
-) -> tuple[State, str]:
+) -> tuple[DeliveryState, str]:
     same_name, same_content = taken.names.get(staged.file), taken.contents.get(staged.sha256)
     if same_name is not None and same_name.sha256 == staged.sha256:
         return "repeated", "was delivered before with the same content"

@@ -41,11 +41,11 @@ OTHER_FORMATS = {
 NUL_BYTES = "holds NUL bytes, so it is not UTF-8 text; deliver it as UTF-8"
 
 
-class NotTaken(Exception):
+class NotReadableYetError(Exception):
     """The file cannot be read now; nothing of it counts. The text says why, and when it is looked at again."""
 
 
-class Refusal(Exception):
+class FileRefusedError(Exception):
     """The file's content cannot be taken; the text says why and what the contract wants."""
 
 
@@ -77,7 +77,7 @@ def file_state(path: Path) -> FileState:
     """Size and time of the file at `path`, to the microsecond.
 
     Raises:
-        NotTaken: it is not there any more, or may not be looked at.
+        NotReadableYetError: it is not there any more, or may not be looked at.
     """
     try:
         stat = path.stat()
@@ -90,7 +90,7 @@ def file_sha256(path: Path) -> str:
     """The checksum of a file's content.
 
     Raises:
-        NotTaken: it cannot be read.
+        NotReadableYetError: it cannot be read.
     """
     try:
         with path.open("rb") as stream:
@@ -106,7 +106,7 @@ def stage_file(path: Path, number: int, source: Source, folder: Path) -> Staged:
     (8 digits); `cut` is 1 for a last line without line end. A refused file is hashed to its end all the same.
 
     Raises:
-        NotTaken: the file vanished or cannot be read, is being written, or grew or changed while it was read.
+        NotReadableYetError: the file vanished or cannot be read, is being written, or grew or changed while it was read.
         OSError: the staging folder cannot be written.
     """
     before = file_state(path)
@@ -117,7 +117,7 @@ def stage_file(path: Path, number: int, source: Source, folder: Path) -> Staged:
     digest = hashlib.sha256()
     with stream:
         if _open_for_writing(stream):
-            raise NotTaken("is still being written, will be taken at the next ingest")
+            raise NotReadableYetError("is still being written, will be taken at the next ingest")
         chunks = _hashed(stream, digest)
         try:
             header, lines = _read_header(chunks, source)
@@ -130,21 +130,21 @@ def stage_file(path: Path, number: int, source: Source, folder: Path) -> Staged:
             finally:
                 parts.close()
             refusal, rows = "", parts.rows
-        except Refusal as problem:
+        except FileRefusedError as problem:
             refusal, header, rows, quoted = str(problem), (), 0, False
             for part in folder.glob(f"*.{number:08d}.*"):
                 part.unlink()
             for _ in chunks:
                 pass
     if file_state(path) != before:
-        raise NotTaken("still growing, will be taken at the next ingest")
+        raise NotReadableYetError("still growing, will be taken at the next ingest")
     return Staged(path.name, digest.hexdigest(), before, header, rows, quoted, refusal)
 
 
-def _not_readable(error: OSError) -> NotTaken:
+def _not_readable(error: OSError) -> NotReadableYetError:
     if isinstance(error, FileNotFoundError):
-        return NotTaken("vanished before it was read whole; it is taken when it is there again")
-    return NotTaken(f"cannot be read ({error.strerror}); it is taken when it can be")
+        return NotReadableYetError("vanished before it was read whole; it is taken when it is there again")
+    return NotReadableYetError(f"cannot be read ({error.strerror}); it is taken when it can be")
 
 
 def _open_for_writing(stream: BinaryIO) -> bool:
@@ -183,12 +183,12 @@ def _read_header(chunks: Iterator[bytes], source: Source) -> tuple[tuple[str, ..
         start += more
     wanted = source.separator.join(source.columns)
     if not start:
-        raise Refusal(f"is empty; a file of this source starts with the header {wanted}")
+        raise FileRefusedError(f"is empty; a file of this source starts with the header {wanted}")
     for magic, format_name in OTHER_FORMATS.items():
         if start.startswith(magic):
-            raise Refusal(f"is {format_name}, no CSV text; deliver the table in it as CSV")
+            raise FileRefusedError(f"is {format_name}, no CSV text; deliver the table in it as CSV")
     if start.startswith(UTF16):
-        raise Refusal("is UTF-16 text; deliver it as UTF-8")
+        raise FileRefusedError("is UTF-16 text; deliver it as UTF-8")
     start = start.removeprefix(BOM)
     old_macintosh = b"\n" not in start and b"\r" in start.rstrip(b"\r")
     rest = (piece for source_of in ((start,), chunks) for piece in source_of)
@@ -199,15 +199,17 @@ def _read_header(chunks: Iterator[bytes], source: Source) -> tuple[tuple[str, ..
     line, _, below = start.partition(b"\n")
     line = line.rstrip(b"\r")
     if len(line) > HEADER_BYTES:
-        raise Refusal(
+        raise FileRefusedError(
             f"has a first line of more than {HEADER_BYTES:,} bytes, so that is no header; it should be {wanted}"
         )
     if b"\r" in line:
-        raise Refusal("has a carriage return inside its header; end every line in the same way, with a line feed")
+        raise FileRefusedError(
+            "has a carriage return inside its header; end every line in the same way, with a line feed"
+        )
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refusal(f"has a header that is not UTF-8; it should be {wanted}") from None
+        raise FileRefusedError(f"has a header that is not UTF-8; it should be {wanted}") from None
     header = _columns(text, source.separator)
     _check_header(header, text, source)
     return header, (piece for lines_of in ((below,), lines) for piece in lines_of if piece)
@@ -220,14 +222,16 @@ def _check_header(header: tuple[str, ...], text: str, source: Source) -> None:
         for separator, spelled in SEPARATORS.items():
             if set(source.columns) <= set(_columns(text, separator)):
                 wants = SEPARATORS.get(source.separator, repr(source.separator))
-                raise Refusal(f"seems to use {spelled} between its columns; the contract wants {wants}")
-        raise Refusal(f"lacks {listed(missing)}; its header is {text[:300]!r}, and it must name {wanted}")
+                raise FileRefusedError(f"seems to use {spelled} between its columns; the contract wants {wants}")
+        raise FileRefusedError(f"lacks {listed(missing)}; its header is {text[:300]!r}, and it must name {wanted}")
     if text.count('"') % 2:
-        raise Refusal("has a quote in its header that is not closed on that line; write the names without quotes")
+        raise FileRefusedError(
+            "has a quote in its header that is not closed on that line; write the names without quotes"
+        )
     if doubles := sorted({name for name in header if header.count(name) > 1}):
-        raise Refusal(f"names {listed(doubles)} more than once in its header; name each column once")
+        raise FileRefusedError(f"names {listed(doubles)} more than once in its header; name each column once")
     if len(header) > HEADER_COLUMNS:
-        raise Refusal(
+        raise FileRefusedError(
             f"has {len(header):,} columns, and up to {HEADER_COLUMNS:,} can be read; leave out those that are not in "
             "the contract"
         )
@@ -237,7 +241,9 @@ def _columns(line: str, separator: str) -> tuple[str, ...]:
     try:
         names = next(csv.reader([line], delimiter=separator), [])
     except csv.Error as error:
-        raise Refusal(f"has a header that cannot be read ({error}); names are separated by {separator!r}") from None
+        raise FileRefusedError(
+            f"has a header that cannot be read ({error}); names are separated by {separator!r}"
+        ) from None
     return tuple(name.strip() or f"column_{position}" for position, name in enumerate(names, 1))
 
 
@@ -254,7 +260,7 @@ def extra_columns(header: tuple[str, ...], source: Source) -> tuple[str, ...]:
 def _checked(chunks: Iterator[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         if b"\0" in chunk:
-            raise Refusal(NUL_BYTES)
+            raise FileRefusedError(NUL_BYTES)
         yield chunk
 
 
@@ -274,7 +280,7 @@ def _unix_lines(chunks: Iterator[bytes], old_macintosh: bool) -> Iterator[bytes]
         while b"\r\n" in kept:
             kept = kept.replace(b"\r\n", b"\n")
         if len(held) > LINE_BYTES:
-            raise Refusal(f"has more than {LINE_BYTES:,} carriage returns in a row; it is no CSV text")
+            raise FileRefusedError(f"has more than {LINE_BYTES:,} carriage returns in a row; it is no CSV text")
         yield kept
     if held:
         yield held
@@ -318,7 +324,7 @@ class _Parts:
     def _check_length(self, data: bytes) -> None:
         first, last = data.find(b"\n"), data.rfind(b"\n")
         if self._line_bytes + (len(data) if first < 0 else first) > LINE_BYTES:
-            raise Refusal(
+            raise FileRefusedError(
                 f"has more than {LINE_BYTES:,} bytes in line {self.line}, more than can be read at once; check where "
                 "its lines end"
             )

@@ -21,7 +21,7 @@ from lakehouse.storage.schema import literal, quoted
 from lakehouse.storage.table_log import files_at
 from lakeloop.clock import month_spans
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
 from lakeloop.settings import Settings
@@ -47,7 +47,7 @@ def export(
     Returns the manifest's path. What was exported before and is still whole is returned as it is.
 
     Raises:
-        NotFound: no such version, or months without labelled rows; the text says when their truth arrives.
+        NotFoundError: no such version, or months without labelled rows; the text says when their truth arrives.
         LakeloopError: one of the two splits would be empty.
     """
     version = _version_of(contract, settings, version)
@@ -140,7 +140,7 @@ def no_truth(contract: Contract, month: int, known: Iterable[str]) -> str:
 def _version_of(contract: Contract, settings: Settings, version: int | None) -> int:
     """The version asked for, by default the newest."""
     if not has_lake_table(settings, TABLE):
-        raise NotFound(
+        raise NotFoundError(
             f"{TABLE} of use case {contract.use_case} does not exist yet: deliver files and run `lakeloop lake ingest`"
         )
     return open_table(settings, TABLE, version).version()
@@ -158,9 +158,9 @@ def _check_months(contract: Contract, settings: Settings, version: int, months: 
     if months is not None:
         lacking = [m for m in range(months[0], months[1] + 1) if contract.month_name(m) not in known]
         if lacking:
-            raise NotFound("\n".join(no_truth(contract, m, known) for m in lacking[:3]))
+            raise NotFoundError("\n".join(no_truth(contract, m, known) for m in lacking[:3]))
     if not known:
-        raise NotFound(f"{TABLE} of use case {contract.use_case} has no rows yet: no ground truth was delivered")
+        raise NotFoundError(f"{TABLE} of use case {contract.use_case} has no rows yet: no ground truth was delivered")
 
 
 def _rows_a_split(rows: "DataFrame", contract: Contract) -> dict[str, int]:

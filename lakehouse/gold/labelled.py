@@ -14,7 +14,7 @@ from lakehouse.gold.export import export_columns, no_truth
 from lakehouse.read.tables import open_table
 from lakehouse.storage.layout import TRAINING
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import dataset_of, has_lake_table
 from lakeloop.settings import Settings
 
@@ -41,15 +41,15 @@ def labelled_month(contract: Contract, settings: Settings, month: int, version: 
     `version` is the table's; default: the newest.
 
     Raises:
-        NotFound: the month has no labelled rows; the text says when its truth is delivered and which months have.
+        NotFoundError: the month has no labelled rows; the text says when its truth is delivered and which months have.
     """
     if not has_lake_table(settings, TABLE):
-        raise NotFound(no_truth(contract, month, {}))
+        raise NotFoundError(no_truth(contract, month, {}))
     table = open_table(settings, TABLE, version)
     wanted = ds.field(contract.event_time.column) == contract.month_name(month)
     frame: pd.DataFrame = dataset_of(table).to_table(filter=wanted).to_pandas()
     if frame.empty:
-        raise NotFound(no_truth(contract, month, labelled_months(table, contract)))
+        raise NotFoundError(no_truth(contract, month, labelled_months(table, contract)))
     return frame.sort_values(contract.key.column, ignore_index=True)
 
 
@@ -59,7 +59,7 @@ def changed_rows(contract: Contract, settings: Settings, months: tuple[int, int]
     Told apart by key; one that only one of them has counts, and so does one with another value in an exported column.
 
     Raises:
-        NotFound: there is no such version, or its files were vacuumed.
+        NotFoundError: there is no such version, or its files were vacuumed.
     """
     then, newer = (dataset_of(open_table(settings, TABLE, version)) for version in (before, now))
     shared = set(then.files) & set(newer.files) if _in_files(then) and _in_files(newer) else set()
@@ -76,7 +76,7 @@ def changed_rows(contract: Contract, settings: Settings, months: tuple[int, int]
     try:
         both = rows_of(then, _WAS_THERE).join(rows_of(newer, _IS_THERE), _KEY, join_type="full outer")
     except FileNotFoundError as gone:
-        raise NotFound(f"version {before} of {TABLE} was vacuumed: what changed since is not known") from gone
+        raise NotFoundError(f"version {before} of {TABLE} was vacuumed: what changed since is not known") from gone
     same = pc.and_(pc.is_valid(both[_WAS_THERE]), pc.is_valid(both[_IS_THERE]))
     for number in range(len(names)):
         equal = pc.equal(both[f"{_WAS_THERE}{number}"], both[f"{_IS_THERE}{number}"])

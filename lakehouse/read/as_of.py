@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +44,7 @@ def parse_point(text: str, contract: Contract, clock: int, now: datetime) -> Poi
     """A month by number or name, a day (its end), or a moment; without a zone UTC.
 
     Raises:
-        WrongUse: it is none of these, or lies in the future or before the use case's first month.
+        WrongUseError: it is none of these, or lies in the future or before the use case's first month.
     """
     text = text.strip()
     if re.fullmatch(r"\d{1,4}", text) or re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
@@ -55,7 +55,7 @@ def parse_point(text: str, contract: Contract, clock: int, now: datetime) -> Poi
             return min(end, now) if end - timedelta(days=1) <= now else _refuse_future(text, now)
         moment = datetime.fromisoformat(text.upper())
     except (ValueError, OverflowError):
-        raise WrongUse(f"{text!r} is no point in time; {ALLOWED}") from None
+        raise WrongUseError(f"{text!r} is no point in time; {ALLOWED}") from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment if moment <= now else _refuse_future(text, now)
 
@@ -70,9 +70,9 @@ def parse_since(text: str, contract: Contract) -> Point:
 def _month(text: str, contract: Contract, clock: int) -> str:
     number = int(text) if text.isdigit() else contract.month_number(text)
     if number < 0:
-        raise WrongUse(f"{text} lies before month 0 of {contract.use_case}, {contract.event_time.start}")
+        raise WrongUseError(f"{text} lies before month 0 of {contract.use_case}, {contract.event_time.start}")
     if number > clock:
-        raise WrongUse(
+        raise WrongUseError(
             f"month {number} ({contract.month_name(min(number, LATEST_MONTH))}) is in the future: the clock of "
             f"{contract.use_case} stands at month {clock} ({contract.month_name(clock)}), and nobody knows yet what "
             "will be delivered after that"
@@ -81,36 +81,38 @@ def _month(text: str, contract: Contract, clock: int) -> str:
 
 
 def _refuse_future(text: str, now: datetime) -> Point:
-    raise WrongUse(f"{text} is in the future: it is {now:%Y-%m-%dT%H:%M:%SZ} now")
+    raise WrongUseError(f"{text} is in the future: it is {now:%Y-%m-%dT%H:%M:%SZ} now")
 
 
 def read_points(path: Path, point: str, contract: Contract, clock: int, now: datetime) -> Points:
     """Keys from a CSV (comma, semicolon or tab) or Parquet file; its column `as_of`, or `point` for all of them.
 
     Raises:
-        WrongUse: the file cannot be read, lacks the key, has no rows or an empty value, or says the time twice.
+        WrongUseError: the file cannot be read, lacks the key, has no rows or an empty value, or says the time twice.
     """
     import pyarrow as pa
 
     key = contract.key.column
     found = _read(path, key)
     if key not in found.column_names:
-        raise WrongUse(f"{path} has no column `{key}`, the key; its columns are {', '.join(found.column_names)}")
+        raise WrongUseError(f"{path} has no column `{key}`, the key; its columns are {', '.join(found.column_names)}")
     if not found.num_rows:
-        raise WrongUse(f"{path} has no rows; write a {key} a line")
+        raise WrongUseError(f"{path} has no rows; write a {key} a line")
     keys = found[key].cast(pa.string()).to_pylist()
     if AS_OF in found.column_names and point:
-        raise WrongUse(f"{path} has a column `{AS_OF}`, so leave --as-of out, or the column")
+        raise WrongUseError(f"{path} has a column `{AS_OF}`, so leave --as-of out, or the column")
     texts = (
         found[AS_OF].cast(pa.string()).to_pylist() if AS_OF in found.column_names else [point or str(clock)] * len(keys)
     )
     for line, (one, text) in enumerate(zip(keys, texts, strict=True), start=1):
         if not one or not text:
-            raise WrongUse(f"{path}, row {line}: `{AS_OF if one else key}` is empty")
+            raise WrongUseError(f"{path}, row {line}: `{AS_OF if one else key}` is empty")
     parsed = {text: parse_point(text, contract, clock, now) for text in dict.fromkeys(texts)}
     kinds = {isinstance(one, str) for one in parsed.values()}
     if len(kinds) > 1:
-        raise WrongUse(f"{path} mixes months and moments in `{AS_OF}`: the clock's months and the lake's time are two")
+        raise WrongUseError(
+            f"{path} mixes months and moments in `{AS_OF}`: the clock's months and the lake's time are two"
+        )
     pairs = list(dict.fromkeys((one, parsed[text]) for one, text in zip(keys, texts, strict=True)))
     of_type = pa.string() if kinds == {True} else pa.timestamp("us", "UTC")
     columns = {key: pa.array([p[0] for p in pairs], pa.string()), AS_OF: pa.array([p[1] for p in pairs], of_type)}
@@ -134,4 +136,4 @@ def _read(path: Path, key: str) -> "pa.Table":
             convert_options=csv.ConvertOptions(column_types=texts),
         )
     except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
-        raise WrongUse(f"{path} cannot be read as CSV or Parquet: {error}") from error
+        raise WrongUseError(f"{path} cannot be read as CSV or Parquet: {error}") from error

@@ -21,7 +21,7 @@ from lakehouse.storage.layout import PREDICTIONS, REQUESTS, table_exists, table_
 from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 
 KNOWN = "known"
@@ -37,12 +37,14 @@ def features_as_of(spark: SparkSession, contract: Contract, settings: Settings, 
     gold/training would hold at that point.
 
     Raises:
-        NotFound: nothing was ever delivered.
-        WrongUse: a column of the contract is called as one of the answer's own.
+        NotFoundError: nothing was ever delivered.
+        WrongUseError: a column of the contract is called as one of the answer's own.
     """
     key = contract.key.column
     if taken := {AS_OF, KNOWN} & {key, *training_column_names(contract)}:
-        raise WrongUse(f"`{taken.pop()}` is a column of the answer itself, so no column of the contract can be read so")
+        raise WrongUseError(
+            f"`{taken.pop()}` is a column of the answer itself, so no column of the contract can be read so"
+        )
     check_delivered(contract, settings)
     asked = _asked_points(spark, points)
     silver = _silver_at(spark, contract, settings, asked, points.in_months)
@@ -62,11 +64,11 @@ def features_as_of(spark: SparkSession, contract: Contract, settings: Settings, 
 
 
 def check_delivered(contract: Contract, settings: Settings) -> None:
-    """Raises NotFound where no row was ever delivered and no request answered; needs no Spark."""
+    """Raises NotFoundError where no row was ever delivered and no request answered; needs no Spark."""
     sources = {contract.feature_source, contract.label.source}
     delivered = any(d.source in sources and d.state == "taken" and d.rows for d in deliveries(settings))
     if not delivered and not table_exists(table_path(settings, "silver", PREDICTIONS)):
-        raise NotFound(
+        raise NotFoundError(
             f"nothing of {contract.use_case} was delivered yet: `lakeloop lake ingest` takes what has landed"
         )
 

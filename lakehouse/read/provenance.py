@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.storage.commit_note import note_of
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records, rows_of_log
 from lakeloop.settings import Settings
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TRAINING = "gold/training"
 
 
-class VersionGone(NotFound):
+class VersionVacuumedError(NotFoundError):
     """A version whose files were vacuumed: its commit is still in the log, its rows are not."""
 
 
@@ -55,7 +55,7 @@ def table_versions(settings: Settings, table: str) -> tuple[TableVersion, ...]:
     """Every commit of a table that its log still knows, the oldest first.
 
     Raises:
-        NotFound: there is no such table.
+        NotFoundError: there is no such table.
     """
     commits = sorted(_open(settings, table).history(), key=lambda commit: int(commit["version"]))
     return tuple(
@@ -76,11 +76,11 @@ def find_version(versions: tuple[TableVersion, ...], table: str, version: int) -
     """One of a table's commits.
 
     Raises:
-        NotFound: it has no such version; the text names those it has.
+        NotFoundError: it has no such version; the text names those it has.
     """
     found = next((known for known in versions if known.version == version), None)
     if found is None:
-        raise NotFound(f"{table} has no version {version}; it has {versions[0].version} to {versions[-1].version}")
+        raise NotFoundError(f"{table} has no version {version}; it has {versions[0].version} to {versions[-1].version}")
     return found
 
 
@@ -105,8 +105,8 @@ def file_rows(settings: Settings, table: str, version: int) -> Mapping[tuple[str
     """(file, batch) -> how many rows of a bronze or silver table at that version have their values from it.
 
     Raises:
-        NotFound: no such table or version.
-        VersionGone: the version was vacuumed.
+        NotFoundError: no such table or version.
+        VersionVacuumedError: the version was vacuumed.
     """
     columns = ["_source_file", "_batch"]
     counted = _read(settings, table, version, columns).group_by(columns).aggregate([([], "count_all")])
@@ -120,8 +120,8 @@ def rows_of_file(
     """The rows of a bronze or silver table at a version (None: now) that have their values from a file of a batch.
 
     Raises:
-        NotFound: no such table or version.
-        VersionGone: the version was vacuumed.
+        NotFoundError: no such table or version.
+        VersionVacuumedError: the version was vacuumed.
     """
     import pyarrow.dataset as ds
 
@@ -133,7 +133,7 @@ def corrected_since(settings: Settings, source: str, key: str, file: str, batch:
     """Whether bronze has rows of a later delivery for a key that a file of a batch brought.
 
     Raises:
-        NotFound: there is no such table.
+        NotFoundError: there is no such table.
     """
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
@@ -182,7 +182,7 @@ def last_batch(settings: Settings, table: str, version: int) -> int | None:
     """The newest batch in a bronze or silver table at a version, from its log alone; None where the log has no word.
 
     Raises:
-        NotFound: no such table or version.
+        NotFoundError: no such table or version.
     """
     import pyarrow as pa
 
@@ -230,7 +230,7 @@ def _read(
     try:
         return dataset.to_table(columns=list(columns), filter=wanted)
     except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise VersionGone(
+        raise VersionVacuumedError(
             f"version {version} of {table} was vacuumed: which rows it held is not known any more"
         ) from error
 
@@ -238,7 +238,7 @@ def _read(
 def _open(settings: Settings, table: str, version: int | None = None) -> "DeltaTable":
     found = open_lake_table(settings, table, version)
     if found is None:
-        raise NotFound(f"there is no table {table} in use case {settings.use_case}")
+        raise NotFoundError(f"there is no table {table} in use case {settings.use_case}")
     return found
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.storage.layout import LAYERS, REJECTS, table_path
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import dataset_of, folder_names, has_lake_table, open_lake_table, rows_of_log
 from lakeloop.settings import Settings
 
@@ -81,7 +81,7 @@ def find_table(settings: Settings, name: str) -> tuple[str, str]:
     """(layer, table) for `gold/training`, or `training` if only one layer has it.
 
     Raises:
-        NotFound: there is no such table, or several; the text names what there is.
+        NotFoundError: there is no such table, or several; the text names what there is.
     """
     known = table_names(settings)
     layer, _, table = name.rpartition("/")
@@ -90,13 +90,13 @@ def find_table(settings: Settings, name: str) -> tuple[str, str]:
         return matches[0]
     if matches:
         options = " or ".join("/".join(m) for m in matches)
-        raise NotFound(f"`{name}` is the name of several tables; write {options}")
+        raise NotFoundError(f"`{name}` is the name of several tables; write {options}")
     if known and table == REJECTS and layer in ("", "silver"):
-        raise NotFound(
+        raise NotFoundError(
             f"no row of use case {settings.use_case} was rejected so far, so there is no silver/{REJECTS} yet"
         )
     there = ", ".join("/".join(n) for n in known)
-    raise NotFound(
+    raise NotFoundError(
         f"there is no table `{name}` in use case {settings.use_case}; "
         + (f"tables: {there}" if there else "there are no tables yet, `lakeloop lake ingest` makes them")
     )
@@ -106,7 +106,7 @@ def open_table(settings: Settings, name: str, version: int | None = None) -> "De
     """A table as it is now, or as it was at `version`.
 
     Raises:
-        NotFound: no such table or version; the text names what there is.
+        NotFoundError: no such table or version; the text names what there is.
     """
     layer, table = find_table(settings, name)
     newest = _opened(settings, layer, table)
@@ -114,7 +114,7 @@ def open_table(settings: Settings, name: str, version: int | None = None) -> "De
         return newest
     versions = [commit["version"] for commit in newest.history()]
     if version not in versions:
-        raise NotFound(f"{layer}/{table} has no version {version}; it has {min(versions)} to {max(versions)}")
+        raise NotFoundError(f"{layer}/{table} has no version {version}; it has {min(versions)} to {max(versions)}")
     newest.load_as_version(version)
     return newest
 
@@ -123,12 +123,12 @@ def first_rows(table: "DeltaTable", limit: int) -> "pa.Table":
     """At most `limit` rows of a table.
 
     Raises:
-        NotFound: this version's files were vacuumed.
+        NotFoundError: this version's files were vacuumed.
     """
     try:
         return dataset_of(table).head(limit)
     except FileNotFoundError as error:
-        raise NotFound(
+        raise NotFoundError(
             f"the rows of version {table.version()} are gone: `lakeloop lake vacuum` removed its files; "
             "versions that an export, a model or a decision refers to are kept"
         ) from error
@@ -138,7 +138,7 @@ def read_table(spark: "SparkSession", settings: Settings, name: str, version: in
     """A table for Spark, as it is now, or as it was at `version`.
 
     Raises:
-        NotFound: no such table or version; the text names what there is.
+        NotFoundError: no such table or version; the text names what there is.
     """
     path = table_path(settings, *find_table(settings, name))
     if version is None:
@@ -159,7 +159,7 @@ def history(settings: Settings, name: str, limit: int | None = None) -> list[Com
     """The table's versions, newest first.
 
     Raises:
-        NotFound: no such table; the text names what there is.
+        NotFoundError: no such table; the text names what there is.
     """
     commits = _opened(settings, *find_table(settings, name)).history(limit)
     return [
@@ -177,7 +177,7 @@ def history(settings: Settings, name: str, limit: int | None = None) -> list[Com
 def _opened(settings: Settings, layer: str, name: str) -> "DeltaTable":
     found = open_lake_table(settings, f"{layer}/{name}")
     if found is None:
-        raise NotFound(f"there is no table {layer}/{name} in use case {settings.use_case} any more")
+        raise NotFoundError(f"there is no table {layer}/{name} in use case {settings.use_case} any more")
     return found
 
 

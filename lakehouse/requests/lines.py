@@ -8,7 +8,7 @@ from pyspark.sql import functions as sf
 from lakehouse.silver.validation import fits, problem, reject_columns, shown, told, typed_value, wrong
 from lakehouse.storage.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.request_record import EARLIEST, LATEST
 
 RECORD = (
@@ -64,10 +64,10 @@ def lines_of_files(files: DataFrame) -> DataFrame:
 
 
 def check_names(contract: Contract) -> None:
-    """Raises WrongUse if a column of the contract has the name of one of silver/predictions' own."""
+    """Raises WrongUseError if a column of the contract has the name of one of silver/predictions' own."""
     names = (contract.key.column, contract.event_time.column, *contract.features)
     if taken := [name for name in names if name in OWN]:
-        raise WrongUse(
+        raise WrongUseError(
             f"`{taken[0]}` is a column of silver/predictions itself, so no key, event time or feature can have that "
             f"name; rename it in the contract. Taken names: {', '.join(OWN)}"
         )

@@ -38,7 +38,7 @@ from lakehouse.storage.layout import (
 from lakehouse.storage.lock import STREAM_LOCK, in_turn, only_one
 from lakehouse.storage.schema import create_table
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.request_record import FINISHED, request_log_folder
 from lakeloop.settings import Settings
 
@@ -75,9 +75,9 @@ def open_stream(
     """A function that takes everything finished in the request log each time it is called.
 
     Raises:
-        Busy: another stream runs on this home.
-        WrongUse: the contract uses a name that the stream's tables use themselves.
-        NoSpace: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
+        BusyError: another stream runs on this home.
+        WrongUseError: the contract uses a name that the stream's tables use themselves.
+        DiskFullError: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
     _check_sources(contract)
     check_names(contract)
@@ -183,6 +183,6 @@ def _identity(spark: SparkSession, settings: Settings) -> dict[str, Any]:
 def _check_sources(contract: Contract) -> None:
     for name in contract.sources:
         if name in (REQUESTS, PREDICTIONS, REJECTS, DELIVERIES):
-            raise WrongUse(
+            raise WrongUseError(
                 f"the source `{name}` has the name of one of the lake's own tables; rename it in the contract"
             )

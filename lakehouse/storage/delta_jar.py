@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from lakeloop.atomic_file import replacing
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import PROJECT, Settings, load_settings
 
 REGISTER = "META-INF/services/org.apache.spark.sql.sources.DataSourceRegister"
@@ -23,11 +23,11 @@ def delta_jar(settings: Settings, cache: Path = PROJECT / ".tools") -> Path | No
     """The Delta jar: the one set, else the cached or newly cut one; None means: let Spark ask Maven.
 
     Raises:
-        WrongUse: `LAKELOOP_DELTA_JAR` names a file that does not exist.
+        WrongUseError: `LAKELOOP_DELTA_JAR` names a file that does not exist.
     """
     if settings.delta_jar is not None:
         if not settings.delta_jar.is_file():
-            raise WrongUse(
+            raise WrongUseError(
                 f"LAKELOOP_DELTA_JAR is {settings.delta_jar}, which is not a file; name Delta's jar or unset it"
             )
         return settings.delta_jar.absolute()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lakeloop.errors import Busy
+from lakeloop.errors import BusyError
 
 INGEST_LOCK, STREAM_LOCK = "ingest.lock", "stream.lock"
 """Files in a home's work folder."""
@@ -20,7 +20,7 @@ def only_one(path: Path, what: str = "ingest") -> Iterator[None]:
     """Hold the lock file at `path`; `what` names in the refusal who holds it.
 
     Raises:
-        Busy: another process holds it; its id is named.
+        BusyError: another process holds it; its id is named.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as stream:
@@ -29,7 +29,7 @@ def only_one(path: Path, what: str = "ingest") -> Iterator[None]:
         except BlockingIOError:
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
-            raise Busy(
+            raise BusyError(
                 f"another {what} is running on this home (process {holder}); wait for it to end, then run this again"
             ) from None
         stream.truncate(0)
@@ -39,7 +39,7 @@ def only_one(path: Path, what: str = "ingest") -> Iterator[None]:
 
 
 def check_free(path: Path, what: str = "ingest") -> None:
-    """Raises Busy as `only_one` would now, for who wants to know it before a Spark starts."""
+    """Raises BusyError as `only_one` would now, for who wants to know it before a Spark starts."""
     with only_one(path, what):
         pass
 

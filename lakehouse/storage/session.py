@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.storage.delta_jar import delta_jar, maven_package
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import LakeloopError, MissingTool
+from lakeloop.errors import LakeloopError, MissingToolError
 from lakeloop.settings import Settings
 
 JAVA_VERSIONS = (17, 21)
@@ -40,7 +40,7 @@ def spark_session(settings: Settings) -> SparkSession:
     """The session of this process, started if there is none; stop it with `.stop()`.
 
     Raises:
-        MissingTool: Java is missing or of a version Spark does not run on.
+        MissingToolError: Java is missing or of a version Spark does not run on.
         LakeloopError: Spark did not start; its log, in the logs area, says why.
     """
     check_java()
@@ -109,19 +109,19 @@ def check_java() -> int:
     """The major version of the Java that Spark will use.
 
     Raises:
-        MissingTool: there is none, or it is neither 17 nor 21.
+        MissingToolError: there is none, or it is neither 17 nor 21.
     """
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
     wanted = " or ".join(map(str, JAVA_VERSIONS))
     if java is None:
         where = f"in JAVA_HOME ({home})" if home else "on the PATH"
-        raise MissingTool(f"Spark needs Java {wanted}, and there is no `java` {where}; {INSTALL_JAVA}")
+        raise MissingToolError(f"Spark needs Java {wanted}, and there is no `java` {where}; {INSTALL_JAVA}")
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     found = re.search(r'version "(\d+)', answer.stderr + answer.stdout)
     if found is None or int(found[1]) not in JAVA_VERSIONS:
         named = f"is version {found[1]}" if found else "does not tell its version"
-        raise MissingTool(f"Spark needs Java {wanted}, and {java} {named}; {INSTALL_JAVA} and set JAVA_HOME to it")
+        raise MissingToolError(f"Spark needs Java {wanted}, and {java} {named}; {INSTALL_JAVA} and set JAVA_HOME to it")
     return int(found[1])
 
 

@@ -48,7 +48,7 @@ def shared_spark(settings: Settings, start_keeper: StartKeeper) -> Iterator[Spar
     Java of its own yet.
 
     Raises:
-        MissingTool: Java is missing or of a version Spark does not run on.
+        MissingToolError: Java is missing or of a version Spark does not run on.
     """
     wanted = settings.spark_keep_seconds and settings.spark_master.startswith("local")
     if not wanted or SparkContext._gateway is not None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["state", "number", "lines", "text"]
+PanelKind = Literal["state", "number", "lines", "text"]
 Unit = Literal["none", "share", "seconds", "rows", "score"]
 USE_CASE = "$use_case"
 RATE_WINDOW = "5m"
@@ -49,7 +49,7 @@ class Panel:
     key: str
     title: str
     description: str
-    kind: Kind
+    kind: PanelKind
     unit: Unit
     series: tuple[Series, ...]
     history: str = ""

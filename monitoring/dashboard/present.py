@@ -33,7 +33,7 @@ class Present:
     problems: tuple[str, ...] = ()
 
 
-class NotAnswered(Exception):
+class PrometheusError(Exception):
     """Prometheus cannot be asked now."""
 
 
@@ -43,7 +43,7 @@ async def present(use_case: str, prometheus_url: str, pages: Mapping[str, Fetch]
     if prometheus_url:
         try:
             return Present(await from_prometheus(use_case, prometheus_url), f"Prometheus at {prometheus_url}")
-        except NotAnswered as error:
+        except PrometheusError as error:
             problems.append(f"{error}; shown is what the exporters say themselves")
     samples: list[Metric] = []
     for name, fetch in pages.items():
@@ -58,14 +58,14 @@ async def from_prometheus(use_case: str, url: str) -> dict[str, list[Value]]:
     """Each panel's expressions, asked of Prometheus' query API at once.
 
     Raises:
-        NotAnswered: it does not answer, or refuses a query.
+        PrometheusError: it does not answer, or refuses a query.
     """
     async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as client:
         asked = [(panel, series) for panel in PANELS for series in panel.series]
         try:
             answers = await asyncio.gather(*(_query(client, series, use_case) for _, series in asked))
         except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:
-            raise NotAnswered(f"Prometheus at {url} does not answer ({type(error).__name__})") from error
+            raise PrometheusError(f"Prometheus at {url} does not answer ({type(error).__name__})") from error
     values: dict[str, list[Value]] = {panel.key: [] for panel in PANELS}
     for (panel, _), found in zip(asked, answers, strict=True):
         values[panel.key] += found

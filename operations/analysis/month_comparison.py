@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lakeloop.champion import champion_facts
+from lakeloop.champion import read_model_card
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.fallback import why_not_ask
 from lakeloop.settings import Settings
 from monitoring.analysis.comparison import Comparison, compare
-from monitoring.drift import judge
+from monitoring.drift import detect_drift
 from monitoring.reference import Reference, likeliest, load_reference
 from monitoring.sampling import seeded_sample
 from monitoring.verdict import Verdict, Window
@@ -42,13 +42,13 @@ def analyse(settings: Settings, contract: Contract, month: int, version: str = "
     """Compare a month with the reference of a pushed model, by default the serving one.
 
     Raises:
-        NotFound: no such version, its export is gone, or the month has no rows; the text says which months have.
-        WrongUse: `oracle` without a generator.
+        NotFoundError: no such version, its export is gone, or the month has no rows; the text says which months have.
+        WrongUseError: `oracle` without a generator.
     """
-    facts = champion_facts(settings, version)
+    facts = read_model_card(settings, version)
     reference = load_reference(settings, contract, facts.version, ask=_ask_pushed_model)
     if not isinstance(reference, Reference):
-        raise NotFound(reference.reason)
+        raise NotFoundError(reference.reason)
     known = with_truth(settings, contract, exported_rows(contract, facts.manifest_path(settings)))
     rows = month_rows(settings, contract, month, oracle)
     labelled = labelled_rows_of(settings, contract, month, oracle)
@@ -75,7 +75,7 @@ def _truth_note(settings: Settings, found: Comparison, reference: pd.DataFrame, 
 def _verdicts(contract: Contract, reference: Reference, by_month: Mapping[int, pd.DataFrame]) -> dict[int, Verdict]:
     names = list(contract.features)
     return {
-        number: judge(
+        number: detect_drift(
             reference, rows[names], contract, Window(kind="month", rows=len(rows), month=contract.month_name(number))
         )
         for number, rows in by_month.items()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
@@ -26,8 +26,8 @@ def month_rows(settings: Settings, contract: Contract, month: int, oracle: bool)
     """The features of every month there is, with `oracle` of every month up to the judged or the last served one.
 
     Raises:
-        NotFound: the judged month has no rows; the text names the months that have.
-        WrongUse: `oracle` without a generator.
+        NotFoundError: the judged month has no rows; the text names the months that have.
+        WrongUseError: `oracle` without a generator.
     """
     there = _tables_of_months(settings, contract)
     if oracle:
@@ -36,7 +36,7 @@ def month_rows(settings: Settings, contract: Contract, month: int, oracle: bool)
         return MonthRows(drawn, "the generator")
     if month not in there:
         known = ", ".join(map(str, sorted(there))) or "none yet"
-        raise NotFound(
+        raise NotFoundError(
             f"month {month} ({contract.month_name(month)}) has no delivered or asked rows in the lake. Months that "
             f"have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them in; --oracle takes the "
             "generator's"

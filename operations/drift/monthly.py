@@ -21,13 +21,13 @@ from lakehouse.gold.drift import read_drift, write_drift
 from lakeloop.champion import serving_version
 from lakeloop.contract import Contract
 from lakeloop.drift_row import DATASET, DriftRow, WindowKind
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.settings import Settings
 from monitoring.answered_rows import PREDICTIONS, VERSION, columns_of, rows_of_version
-from monitoring.drift import judge
+from monitoring.drift import detect_drift
 from monitoring.episodes import Episode, episodes
-from monitoring.reference import NoReference, NotAnswered, Reference, load_reference, through_model_server
+from monitoring.reference import ModelNotAskedError, NoReference, Reference, load_reference, through_model_server
 from monitoring.verdict import Verdict
 from monitoring.windows import Cut, tumbling, window_of
 from operations.drift.rows import rows_of, verdicts_of
@@ -71,12 +71,12 @@ def judge_predictions(
     requests are judged against that version whoever answered them, and nothing is written.
 
     Raises:
-        NotFound: no request was answered (in these months) yet; the text says what to do.
+        NotFoundError: no request was answered (in these months) yet; the text says what to do.
     """
     asked = _predictions(contract, settings, months)
     shares = _shares(asked, contract, settings, model)
     if not shares:
-        raise NotFound(nothing_answered(contract, months))
+        raise NotFoundError(nothing_answered(contract, months))
     references: dict[str, Reference | NoReference] = {}
     for version in dict.fromkeys(share.version for share in shares):
         references[version] = _reference(settings, contract, version)
@@ -89,7 +89,7 @@ def judge_predictions(
         for share in group:
             on_month(share.month)
             for window, rows in _cut(_rows_of(frame, contract, share, model), contract, kind, share):
-                verdict = judge(references[share.version], rows, contract, window)
+                verdict = detect_drift(references[share.version], rows, contract, window)
                 fresh += rows_of(verdict, contract, basis[share])
     if not model:
         write_drift(contract, settings, fresh, kind, stale)
@@ -105,7 +105,7 @@ def judge_predictions(
 def _predictions(contract: Contract, settings: Settings, months: tuple[int, int] | None) -> ds.Dataset:
     found = open_lake_table(settings, PREDICTIONS)
     if found is None:
-        raise NotFound(nothing_answered(contract, months))
+        raise NotFoundError(nothing_answered(contract, months))
     asked = dataset_of(found)
     if months is not None:
         month = ds.field(contract.event_time.column)
@@ -166,7 +166,7 @@ def _serving(settings: Settings) -> str:
     """The version that serves; '' where there is none, which then is the reason not to judge."""
     try:
         return serving_version(settings)
-    except NotFound:
+    except NotFoundError:
         return ""
 
 
@@ -180,7 +180,7 @@ def ask_model(settings: Settings, contract: Contract, version: str, features: pd
     """The model server's answers; of a version it does not serve any more, those of the pushed model itself."""
     try:
         return through_model_server(settings, contract, version, features)
-    except NotAnswered as away:
+    except ModelNotAskedError as away:
         log.info("event=asked_from_disk version=%s why=%r", version, str(away))
     from operations.scoring import DTYPES, loaded_model
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lakeloop.contract import Contract
 from lakeloop.drift_row import DriftRow, WindowKind
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.settings import Settings
 from monitoring.answered_rows import read_window
@@ -28,14 +28,14 @@ def find_window(settings: Settings, contract: Contract, month: str, version: str
     """One judged month; of several versions that answered in it, the one with most of its requests.
 
     Raises:
-        NotFound: it was not judged; the text names the months that were.
+        NotFoundError: it was not judged; the text names the months that were.
     """
     judged = judged_windows(settings, contract, version)
     found = [verdict for verdict in judged if verdict.window.month == month]
     if not found:
         of = f" for version {version}" if version else ""
         known = ", ".join(dict.fromkeys(one.window.month for one in judged)) or "none; `lakeloop drift` judges them"
-        raise NotFound(f"month {month} was not judged{of}; judged: {known}")
+        raise NotFoundError(f"month {month} was not judged{of}; judged: {known}")
     return max(found, key=lambda verdict: (verdict.window.rows, verdict.model_version))
 
 
@@ -51,7 +51,7 @@ def count_window(settings: Settings, contract: Contract, judged: Verdict) -> Pat
     What was counted before is not counted again. Imports TensorFlow: seconds.
 
     Raises:
-        NotFound: the window's requests or its model's run are not known any more.
+        NotFoundError: the window's requests or its model's run are not known any more.
     """
     folder = statistics_folder(settings, judged)
     if folder.is_dir():
@@ -74,8 +74,10 @@ def _schema(settings: Settings, version: str) -> Any:
             None if known is None or known.model is None else run_graph(store, run_of_artifact(store, known.model.id))
         )
     if graph is None:
-        raise NotFound(f"ML Metadata does not know the run of version {version}, and so not the schema it was held to")
+        raise NotFoundError(
+            f"ML Metadata does not know the run of version {version}, and so not the schema it was held to"
+        )
     try:
         return read_schema(schema_uri(graph))
     except FileNotFoundError as error:
-        raise NotFound(f"the schema that version {version} was held to was removed: {error.filename}") from None
+        raise NotFoundError(f"the schema that version {version} was held to was removed: {error.filename}") from None

@@ -10,13 +10,13 @@ from typing import Literal
 
 from lakeloop.clock import read_clock
 from lakeloop.contract import Column, Contract, Feature
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import Settings
 from operations.features.feature_sources import Arrival, Origin, Origins
 from operations.features.freshness import Freshness, freshness
 from operations.features.usage import Models, ModelUse, models_of
 
-Kind = Literal["feature", "key", "event time", "truth", "label"]
+ColumnKind = Literal["feature", "key", "event time", "truth", "label"]
 TRAINING = "gold/training"
 
 
@@ -29,7 +29,7 @@ class FeatureDescription:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     type: str
     unit: str
     meaning: str
@@ -93,13 +93,13 @@ def describe_column(settings: Settings, contract: Contract, name: str) -> Featur
     """One feature, or the key, the event time, the ground truth or the label.
 
     Raises:
-        WrongUse: there is no such column; the text names those that are spelt like it.
+        WrongUseError: there is no such column; the text names those that are spelt like it.
     """
     known = known_names(contract)
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise WrongUse(f"{contract.use_case} has no feature `{name}`; {hint}known: {', '.join(known)}")
+        raise WrongUseError(f"{contract.use_case} has no feature `{name}`; {hint}known: {', '.join(known)}")
     return _described(settings, contract, (name,))[0]
 
 
@@ -160,10 +160,10 @@ def _users(contract: Contract, name: str, models: Models) -> tuple[ModelUse, ...
     return models.using(contract.label.name if name == contract.label.column else name)
 
 
-def _kind(contract: Contract, name: str) -> Kind:
+def _kind(contract: Contract, name: str) -> ColumnKind:
     if name in contract.features:
         return "feature"
-    others: dict[str, Kind] = {
+    others: dict[str, ColumnKind] = {
         contract.key.column: "key",
         contract.event_time.column: "event time",
         contract.label.column: "truth",

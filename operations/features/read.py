@@ -13,7 +13,7 @@ from lakehouse.read.as_of import AS_OF, Points
 from lakehouse.read.provenance import TRAINING, rows_at, rows_with_keys
 from lakeloop.atomic_file import replacing
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def read_version(settings: Settings, contract: Contract, version: int, points: P
     """The rows of gold/training at a version, all or those of some keys, once each; same columns, without Spark.
 
     Raises:
-        NotFound: no such version.
-        VersionGone: it was vacuumed.
+        NotFoundError: no such version.
+        VersionVacuumedError: it was vacuumed.
     """
     import pyarrow.compute as pc
 
@@ -77,7 +77,7 @@ def write_features(rows: pa.Table, path: Path) -> None:
     """Write CSV or Parquet, by the file's ending, whole or not at all.
 
     Raises:
-        WrongUse: another ending, or a place that cannot be written.
+        WrongUseError: another ending, or a place that cannot be written.
     """
     check_ending(path)
     try:
@@ -87,7 +87,7 @@ def write_features(rows: pa.Table, path: Path) -> None:
             else:
                 parquet.write_table(rows, part)
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
-        raise WrongUse(f"--out {path} is not a file that can be written; name a file") from None
+        raise WrongUseError(f"--out {path} is not a file that can be written; name a file") from None
 
 
 def _write_csv(rows: pa.Table, path: Path) -> None:
@@ -98,9 +98,9 @@ def _write_csv(rows: pa.Table, path: Path) -> None:
 
 
 def check_ending(path: Path) -> None:
-    """Raises WrongUse where a file's ending is none that can be written."""
+    """Raises WrongUseError where a file's ending is none that can be written."""
     if path.suffix not in ENDINGS:
-        raise WrongUse(f"--out {path} ends in {path.suffix or 'nothing'}; {' and '.join(ENDINGS)} can be written")
+        raise WrongUseError(f"--out {path} ends in {path.suffix or 'nothing'}; {' and '.join(ENDINGS)} can be written")
 
 
 def counted(rows: pa.Table, key: str) -> FeaturesRead:

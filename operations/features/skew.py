@@ -22,7 +22,7 @@ FEWEST_FOR_SHAPE = 30
 Verdict = Literal["skew", "no skew", "not known"]
 
 
-class SkewFound(LakeloopError):
+class SkewError(LakeloopError):
     """Served values differ from what training saw of the same rows."""
 
 

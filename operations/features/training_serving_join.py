@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from lakehouse.read.provenance import TRAINING, VersionGone, rows_at, silver_of, table_versions
+from lakehouse.read.provenance import TRAINING, VersionVacuumedError, rows_at, silver_of, table_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import open_lake_table, read_lake_table
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
@@ -109,10 +109,10 @@ def _requests_in_gold(settings: Settings, contract: Contract, gaps: list[str]) -
         if version is None:
             return pd.Series(dtype=str)
         rows = rows_at(settings, PREDICTIONS, version, ["request_id", key, "at", "answered_at"]).to_pandas()
-    except VersionGone as gone:
+    except VersionVacuumedError as gone:
         gaps.append(f"which requests gold's rows are made of is not known: {gone}")
         return pd.Series(dtype=str)
-    except NotFound:  # no gold yet
+    except NotFoundError:  # no gold yet
         return pd.Series(dtype=str)
     newest_last = rows.sort_values(["at", "answered_at", "request_id"], ascending=[True, True, False])
     return newest_last.drop_duplicates(key, keep="last")["request_id"]

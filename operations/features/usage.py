@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lakeloop.champion import champion_facts, pushed_versions, serving_version
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.champion import pushed_versions, read_model_card, serving_version
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
 
@@ -82,7 +82,7 @@ def _pushed_alone(settings: Settings, gaps: list[str]) -> tuple[KnownModelInputs
 
 def _pushed(settings: Settings, version: str) -> KnownModelInputs:
     try:
-        facts = champion_facts(settings, version)
+        facts = read_model_card(settings, version)
         manifest = read_manifest(facts.manifest_path(settings))
     except LakeloopError:
         return KnownModelInputs(version, "", None, ())
@@ -92,5 +92,5 @@ def _pushed(settings: Settings, version: str) -> KnownModelInputs:
 def _serving(settings: Settings) -> str:
     try:
         return serving_version(settings)
-    except NotFound:
+    except NotFoundError:
         return ""

@@ -7,7 +7,7 @@ from ml_metadata import metadata_store
 from pydantic import Field
 
 from lakehouse.bronze.landing import DeliveryRecord
-from lakehouse.read.provenance import TRAINING, VersionGone, deliveries, rows_of_file, rows_with_keys
+from lakehouse.read.provenance import TRAINING, VersionVacuumedError, deliveries, rows_of_file, rows_with_keys
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from operations.lineage import request_side
@@ -67,7 +67,7 @@ def affected_by(settings: Settings, contract: Contract, path: str) -> tuple[Affe
     """What each delivery of a file has touched.
 
     Raises:
-        NotFound: nothing of that name was ever delivered.
+        NotFoundError: nothing of that name was ever delivered.
     """
     found = find_deliveries(deliveries(settings), path)
     if not has_metadata(settings):
@@ -146,7 +146,7 @@ def _touched(
     try:
         keys = _keys_of_file(settings, contract, delivery, one.silver.version)
         rows = rows_with_keys(settings, TRAINING, one.gold.version, key, keys, [key, month])
-    except VersionGone:
+    except VersionVacuumedError:
         return None
     if months is not None:
         first, last = contract.month_name(months[0]), contract.month_name(months[1])
@@ -160,12 +160,12 @@ def _valid_keys(settings: Settings, contract: Contract, delivery: DeliveryRecord
     """None where an ingest and a vacuum at the same moment left nothing to read."""
     try:
         return _keys_of_file(settings, contract, delivery, None)
-    except VersionGone:
+    except VersionVacuumedError:
         return None
 
 
 def _keys_of_file(settings: Settings, contract: Contract, delivery: DeliveryRecord, version: int | None) -> "pa.Array":
-    """Keys of silver's rows at a version (None: now) that have their values from the delivery. Raises VersionGone."""
+    """Keys of silver's rows at a version (None: now) that have their values from the delivery. Raises VersionVacuumedError."""
     key = contract.key.column
     rows = rows_of_file(settings, f"silver/{delivery.source}", version, delivery.file, delivery.batch, [key])
     return rows[key].combine_chunks()

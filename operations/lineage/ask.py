@@ -4,7 +4,7 @@ from uuid import UUID
 
 from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import Settings
 from operations.lineage.graph import Lineage
 from operations.lineage.trace import trace_file, trace_model, trace_request, trace_run, trace_table
@@ -35,8 +35,8 @@ def trace(settings: Settings, contract: Contract, kind: str, subject: str) -> Li
     """The lineage of a subject of one of the kinds.
 
     Raises:
-        NotFound: nobody knows it.
-        WrongUse: there is no such kind, or a table's version is no number.
+        NotFoundError: nobody knows it.
+        WrongUseError: there is no such kind, or a table's version is no number.
     """
     if kind == PREDICTION:
         return trace_request(settings, contract, subject)
@@ -48,14 +48,14 @@ def trace(settings: Settings, contract: Contract, kind: str, subject: str) -> Li
         return trace_file(settings, subject)
     if kind == RUN:
         return trace_run(settings, subject)
-    raise WrongUse(f"{kind!r} has no lineage; there are {PREDICTION}, {MODEL}, {TABLE}, {FILE} and {RUN}")
+    raise WrongUseError(f"{kind!r} has no lineage; there are {PREDICTION}, {MODEL}, {TABLE}, {FILE} and {RUN}")
 
 
 def table_and_version(text: str) -> tuple[str, int | None]:
-    """`gold/training@3` -> ("gold/training", 3); without a version: None, the newest. Raises WrongUse."""
+    """`gold/training@3` -> ("gold/training", 3); without a version: None, the newest. Raises WrongUseError."""
     name, _, version = text.partition("@")
     if version and not version.isdigit():
-        raise WrongUse(f"{text!r}: what stands behind @ is a version's number, e.g. {name}@3")
+        raise WrongUseError(f"{text!r}: what stands behind @ is a version's number, e.g. {name}@3")
     return name, int(version) if version else None
 
 

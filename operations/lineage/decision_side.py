@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from lakehouse.read.provenance import TRAINING
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.events import find_event
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.settings import Settings
@@ -78,7 +78,7 @@ def _add_decision(draft: LineageDraft, row: dict[str, Any]) -> str:
 def _add_event(draft: LineageDraft, settings: Settings, number: str) -> str:
     try:
         event = find_event(settings, int(number))
-    except (NotFound, ValueError):
+    except (NotFoundError, ValueError):
         draft.gap(f"event {number} is not in the ledger any more")
         return draft.add("event", f"event {number}")
     facts: dict[str, object] = {"kind": event.kind, "key": event.key, "at": event.created_at}

@@ -8,14 +8,14 @@ from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.read.provenance import (
     TRAINING,
     TableVersion,
-    VersionGone,
+    VersionVacuumedError,
     find_version,
     last_batch,
     rows_of_file,
     silver_of,
     table_versions,
 )
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import Settings
 
 MIN_CHECKSUM = 8
@@ -39,7 +39,7 @@ def find_deliveries(known: Sequence[DeliveryRecord], path: str) -> tuple[Deliver
     A file that was corrected and delivered again under its name is there more than once.
 
     Raises:
-        NotFound: nothing of that name was delivered; the text names what was.
+        NotFoundError: nothing of that name was delivered; the text names what was.
     """
     parts = PurePath(path).parts
     name, source = (parts[-1] if parts else ""), (parts[-2] if len(parts) > 1 else "")
@@ -50,7 +50,7 @@ def find_deliveries(known: Sequence[DeliveryRecord], path: str) -> tuple[Deliver
     if not found:
         newest = ", ".join(f"{d.source}/{d.file}" for d in known[-5:])
         there = f"the newest deliveries are {newest}" if newest else "`lakeloop lake ingest` takes what has landed"
-        raise NotFound(f"no file {path} was ever delivered; {there}")
+        raise NotFoundError(f"no file {path} was ever delivered; {there}")
     return found
 
 
@@ -62,7 +62,7 @@ def gold_with(settings: Settings, delivery: DeliveryRecord) -> tuple[GoldWith, .
     silver = f"silver/{delivery.source}"
     try:
         versions, silver_versions = table_versions(settings, TRAINING), table_versions(settings, silver)
-    except NotFound:
+    except NotFoundError:
         return ()
     counted: dict[int, int | None] = {}
     found = []
@@ -80,6 +80,6 @@ def gold_with(settings: Settings, delivery: DeliveryRecord) -> tuple[GoldWith, .
 def _rows(settings: Settings, silver: str, version: int, delivery: DeliveryRecord) -> int | None:
     try:
         return rows_of_file(settings, silver, version, delivery.file, delivery.batch).num_rows
-    except VersionGone:
+    except VersionVacuumedError:
         newest = last_batch(settings, silver, version)
         return None if newest is not None and newest >= delivery.batch else 0

@@ -6,11 +6,11 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal[
+NodeKind = Literal[
     "file", "bronze", "silver", "gold", "event", "run", "export", "execution", "artifact", "model", "verdict",
     "decision", "version", "request",
 ]  # fmt: skip
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
 """In the order of the flow: what is made of what, from left to right."""
 
 
@@ -24,7 +24,7 @@ class Item(GraphPart):
     """One thing there is or was."""
 
     id: str = Field(description="unique in the answer, e.g. gold/training@3 or artifact 12")
-    kind: Kind
+    kind: NodeKind
     title: str = Field(description="what a person would call it")
     facts: Mapping[str, str] = Field({}, description="what is known of it, by name")
 
@@ -82,7 +82,7 @@ class LineageDraft:
         self._links: dict[tuple[str, str], Link] = {}
         self._gaps: dict[str, None] = {}
 
-    def add(self, kind: Kind, item_id: str, title: str = "", facts: Mapping[str, object] | None = None) -> str:
+    def add(self, kind: NodeKind, item_id: str, title: str = "", facts: Mapping[str, object] | None = None) -> str:
         """Add an item and give its id; facts that are None or '' are left out."""
         told = {name: _text(value) for name, value in (facts or {}).items() if value not in (None, "")}
         known = self._items.get(item_id)

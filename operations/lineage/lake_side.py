@@ -6,7 +6,7 @@ from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.read.provenance import (
     TRAINING,
     TableVersion,
-    VersionGone,
+    VersionVacuumedError,
     bronze_of,
     deliveries,
     file_rows,
@@ -17,9 +17,9 @@ from lakehouse.read.provenance import (
     silver_of,
     table_versions,
 )
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import Settings
-from operations.lineage.graph import Kind, LineageDraft
+from operations.lineage.graph import LineageDraft, NodeKind
 
 TAKEN = "taken"
 SILVER_OF_STREAM = {"requests": "predictions"}
@@ -29,7 +29,7 @@ def add_gold(draft: LineageDraft, settings: Settings, table: str, version: int) 
     """A version of a gold table with all it was made from; gives its id.
 
     Raises:
-        NotFound: there is no such table or version.
+        NotFoundError: there is no such table or version.
     """
     versions = table_versions(settings, table)
     made = add_version(draft, settings, find_version(versions, table, version))
@@ -46,7 +46,7 @@ def add_gold_if_known(draft: LineageDraft, settings: Settings, table: str, versi
     """`add_gold`, or the version by its name alone with a gap where the lake does not know it any more."""
     try:
         return add_gold(draft, settings, table, version)
-    except NotFound as missing:
+    except NotFoundError as missing:
         draft.gap(f"where the rows came from is not known any more: {missing}")
         return draft.add("gold", f"{table}@{version}")
 
@@ -55,7 +55,7 @@ def add_silver(draft: LineageDraft, settings: Settings, table: str, version: int
     """A version of a silver table with the files its rows have their values from; gives its id.
 
     Raises:
-        NotFound: there is no such table or version.
+        NotFoundError: there is no such table or version.
     """
     versions = table_versions(settings, table)
     made = add_version(draft, settings, find_version(versions, table, version))
@@ -80,7 +80,7 @@ def add_bronze(draft: LineageDraft, settings: Settings, table: str, version: int
     """A version of a bronze table with the files in it; gives its id.
 
     Raises:
-        NotFound: there is no such table or version.
+        NotFoundError: there is no such table or version.
     """
     made = add_version(draft, settings, find_version(table_versions(settings, table), table, version))
     source = table.partition("/")[2]
@@ -123,7 +123,7 @@ def _add_made(draft: LineageDraft, settings: Settings, table: str, version: int,
     """The versions of a later table that were made from this one at `version` or at the first one used after it."""
     try:
         versions = table_versions(settings, later)
-    except NotFound:
+    except NotFoundError:
         draft.gap(f"there is no {later} yet")
         return []
     layer, _, name = table.partition("/")
@@ -141,7 +141,7 @@ def _rows_by_file(
 ) -> dict[tuple[str, int], int]:
     try:
         return dict(file_rows(settings, table, version))
-    except VersionGone as gone:
+    except VersionVacuumedError as gone:
         newest = last_batch(settings, table, version) or 0
         draft.gap(f"{gone}; what is shown are all files delivered until then, by the ledger")
         return {(file, batch): 0 for file, batch in known if batch <= newest}
@@ -167,7 +167,7 @@ def add_version(draft: LineageDraft, settings: Settings, found: TableVersion) ->
         "written": _time(found.at),
         "operation": found.operation,
     }
-    kind: Kind = "bronze" if layer == "bronze" else "silver" if layer == "silver" else "gold"
+    kind: NodeKind = "bronze" if layer == "bronze" else "silver" if layer == "silver" else "gold"
     return draft.add(kind, f"{found.table}@{found.version}", facts=facts)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from lakeloop.errors import LakeloopError
 from lakeloop.manifest import FILE_NAME, Manifest, file_sha256, read_manifest
-from operations.lineage.graph import Kind, LineageDraft
+from operations.lineage.graph import LineageDraft, NodeKind
 from tfx_pipeline.metadata.lineage.runs import ArtifactInfo, ExecutionInfo, RunGraph
 from tfx_pipeline.metadata.store import JUDGE_PROPERTY, STAMPS, VERSION_PROPERTY
 
-KIND_OF_TYPE: Mapping[str, Kind] = {"Model": "model", "PushedModel": "version", "GoldExport": "export"}
+KIND_OF_TYPE: Mapping[str, NodeKind] = {"Model": "model", "PushedModel": "version", "GoldExport": "export"}
 NOT_TOLD = {"name", "tfx_version", "is_external", "payload_format", "span", "version", "split_names", "state"}
 
 
@@ -95,7 +95,7 @@ def _add_execution(draft: LineageDraft, execution: ExecutionInfo, run_id: str) -
     return draft.add("execution", execution_item(execution.id), f"{execution.node} (execution {execution.id})", facts)
 
 
-def _kind(artifact: ArtifactInfo) -> Kind:
+def _kind(artifact: ArtifactInfo) -> NodeKind:
     if artifact.type == "ModelBlessing" and artifact.properties.get(JUDGE_PROPERTY):
         return "verdict"
     return KIND_OF_TYPE.get(artifact.type, "artifact")

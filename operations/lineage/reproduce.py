@@ -21,7 +21,7 @@ AGAINST_CHAMPION = "not_worse_than_champion"
 """Left out: the champion it was compared with then is not the one of now."""
 
 
-class NotReproduced(LakeloopError):
+class NotReproducedError(LakeloopError):
     """The model made now differs from the one made then by more than the tolerance."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
 from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder
 from lakeloop.settings import Settings
@@ -25,7 +25,7 @@ def add_request(draft: LineageDraft, settings: Settings, contract: Contract, req
     """One answered request; gives its id and the model version that gave the probabilities, '' where none was asked.
 
     Raises:
-        NotFound: neither the lake nor the request log has it.
+        NotFoundError: neither the lake nor the request log has it.
     """
     row = _from_lake(settings, request_id)
     if row is None:
@@ -94,7 +94,7 @@ def _from_log(settings: Settings, contract: Contract, request_id: str) -> dict[s
             confidence = max(record.probabilities) if record.probabilities else None
             return {**row, **record.features, contract.key.column: record.key, "confidence": confidence,
                     "_source_file": path.name}  # fmt: skip
-    raise NotFound(
+    raise NotFoundError(
         f"there is no request {request_id} of {settings.use_case}, neither in {PREDICTIONS} nor in the request log; "
         "`lakeloop lake show predictions` lists some"
     )

@@ -5,7 +5,7 @@ from ml_metadata import metadata_store
 from lakehouse.read.provenance import TRAINING, deliveries, find_version, table_versions
 from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 from operations.lineage import decision_side, lake_side, pipeline_side, request_side
 from operations.lineage.deliveries import find_deliveries, gold_with
@@ -19,7 +19,7 @@ def trace_request(settings: Settings, contract: Contract, request_id: str) -> Li
     """One answered request, back to the delivered files.
 
     Raises:
-        NotFound: nobody knows the request.
+        NotFoundError: nobody knows the request.
     """
     draft = LineageDraft()
     request, version = request_side.add_request(draft, settings, contract, request_id)
@@ -28,7 +28,7 @@ def trace_request(settings: Settings, contract: Contract, request_id: str) -> Li
         try:
             with open_store(settings) as store:
                 _add_model(draft, settings, store, version)
-        except NotFound as missing:
+        except NotFoundError as missing:
             draft.add("version", item, f"model version {version}")
             draft.gap(f"the model that answered is not known any more: {missing}")
         draft.link(item, request)
@@ -39,7 +39,7 @@ def trace_model(settings: Settings, version: str) -> Lineage:
     """A pushed version: what it was made from, who wanted it, what it answered.
 
     Raises:
-        NotFound: no such version was ever pushed; the text names those that were.
+        NotFoundError: no such version was ever pushed; the text names those that were.
     """
     draft = LineageDraft()
     with open_store(settings) as store:
@@ -52,14 +52,14 @@ def trace_run(settings: Settings, run: str) -> Lineage:
     """A pipeline run, or all candidates that a run of Airflow made.
 
     Raises:
-        NotFound: ML Metadata has no such run; the text names the newest.
+        NotFoundError: ML Metadata has no such run; the text names the newest.
     """
     draft = LineageDraft()
     with open_store(settings) as store:
         graphs = [graph for name in [run, *runs_of_airflow_run(store, run)] if (graph := run_graph(store, name))]
         if not graphs:
             newest = ", ".join(run_ids(store, settings.use_case)[-5:][::-1]) or "none"
-            raise NotFound(f"ML Metadata has no run {run} of {settings.use_case}; the newest are {newest}")
+            raise NotFoundError(f"ML Metadata has no run {run} of {settings.use_case}; the newest are {newest}")
     for graph in graphs:
         _add_run(draft, settings, graph)
     return draft.finish(f"run {run}" if graphs[0].run_id == run else f"airflow {run}")
@@ -69,12 +69,12 @@ def trace_table(settings: Settings, table: str, version: int | None) -> Lineage:
     """A version (default: the newest) of a table such as gold/training: the files in it, the models made of it.
 
     Raises:
-        NotFound: there is no such table or version.
-        WrongUse: the name has no layer, or lineage does not follow such a table.
+        NotFoundError: there is no such table or version.
+        WrongUseError: the name has no layer, or lineage does not follow such a table.
     """
     layer, _, name = table.partition("/")
     if layer not in ("bronze", "silver", "gold") or not name:
-        raise WrongUse(f"{table!r} is no table's name; write its layer, too, e.g. gold/training@3")
+        raise WrongUseError(f"{table!r} is no table's name; write its layer, too, e.g. gold/training@3")
     versions = table_versions(settings, table)
     number = versions[-1].version if version is None else find_version(versions, table, version).version
     draft = LineageDraft()
@@ -92,7 +92,7 @@ def trace_file(settings: Settings, path: str) -> Lineage:
     """A delivered file, by its name, the end of its path or its checksum: what came of it.
 
     Raises:
-        NotFound: nothing of that name was delivered; the text names what was.
+        NotFoundError: nothing of that name was delivered; the text names what was.
     """
     *earlier, delivery = find_deliveries(deliveries(settings), path)
     draft = LineageDraft()
@@ -138,7 +138,7 @@ def _add_unknown_model(draft: LineageDraft, settings: Settings, version: str) ->
     folder = settings.folder("models")
     there = pushed_versions(folder)
     if version not in there:
-        raise NotFound(
+        raise NotFoundError(
             f"there is no model version {version} of {settings.use_case}; pushed: {', '.join(there) or 'none'}"
         )
     draft.add("version", pipeline_side.version_item(version), f"model version {version}", {"where": folder / version})

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lakeloop.contract import Contract, Gate
 from lakeloop.decision import CHOICES, Choice, Decision, JudgedCandidate
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, parse_segment
@@ -21,7 +21,7 @@ from tfx_pipeline.runs.run_record import load_run
 
 
 @dataclass(frozen=True)
-class Answer:
+class Approval:
     """What to do, who says so and why.
 
     `candidate` names whom to promote ('': the best scored); `requirements` changes the gate for this decision
@@ -48,25 +48,25 @@ class Answer:
         return ": ".join(part for part in (parts[self.choice], self.why.strip()) if part)
 
 
-def answer_decision(work: Workplace, decision_id: str, answer: Answer) -> Decision:
+def answer_decision(work: Workplace, decision_id: str, answer: Approval) -> Decision:
     """Apply an answer up to, but not including, a push: the decision's outcome, winner and who chose.
 
     The same answer given again changes nothing.
 
     Raises:
-        WrongUse: nobody is asked, somebody answered otherwise already, or the answer cannot be carried out.
+        WrongUseError: nobody is asked, somebody answered otherwise already, or the answer cannot be carried out.
     """
     contract, settings = work.contract, work.settings
     decision = files.load_decision(settings, decision_id)
     if decision.choice and not decision.waits:
         if decision.choice == answer.choice:
             return decision
-        raise WrongUse(
+        raise WrongUseError(
             f"decision {decision_id} was answered already: {CHOICES.get(answer_of(decision), decision.choice)}, by "
             f"{decision.chosen_by}; `lakeloop retrain` makes a new one"
         )
     if not decision.waits:
-        raise WrongUse(f"decision {decision_id} asks nobody: {decision.outcome}, {decision.reason}")
+        raise WrongUseError(f"decision {decision_id} asks nobody: {decision.outcome}, {decision.reason}")
     changed = decision.model_copy(
         update={
             "choice": answer.choice, "choice_details": answer.details, "chosen_by": answer.by,
@@ -96,7 +96,7 @@ def parse_requirements(gate: Gate, texts: list[str]) -> dict[str, float]:
     """['accuracy.above=0.8'] -> {'accuracy.above': 0.8}, checked against the gate.
 
     Raises:
-        WrongUse: naming what was given and what is allowed.
+        WrongUseError: naming what was given and what is allowed.
     """
     found: dict[str, float] = {}
     for text in texts:
@@ -104,7 +104,7 @@ def parse_requirements(gate: Gate, texts: list[str]) -> dict[str, float]:
         try:
             found[name.strip()] = float(value)
         except ValueError:
-            raise WrongUse(f"--gate {text}: write NAME=NUMBER, e.g. --gate class_share_tolerance=0.3") from None
+            raise WrongUseError(f"--gate {text}: write NAME=NUMBER, e.g. --gate class_share_tolerance=0.3") from None
     changed_gate(gate, found)
     return found
 
@@ -121,12 +121,12 @@ def changed_gate(gate: Gate, requirements: Mapping[str, float]) -> Gate:
     """The gate with some bounds replaced.
 
     Raises:
-        WrongUse: a bound the contract's gate does not have, or a value it cannot have.
+        WrongUseError: a bound the contract's gate does not have, or a value it cannot have.
     """
     values = gate.model_dump()
     for name, bound in requirements.items():
         if name not in gate_numbers(gate):
-            raise WrongUse(f"the gate has no bound {name!r}; it has {', '.join(gate_numbers(gate))}")
+            raise WrongUseError(f"the gate has no bound {name!r}; it has {', '.join(gate_numbers(gate))}")
         section, _, key = name.partition(".")
         if key:
             values[section][key] = bound
@@ -137,17 +137,17 @@ def changed_gate(gate: Gate, requirements: Mapping[str, float]) -> Gate:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise WrongUse(f"the gate's {where or 'bounds'} cannot be so: {first['msg']}") from None
+        raise WrongUseError(f"the gate's {where or 'bounds'} cannot be so: {first['msg']}") from None
 
 
-def _promote(decision: Decision, answer: Answer) -> Decision:
+def _promote(decision: Decision, answer: Approval) -> Decision:
     judged = [c for c in decision.candidates if c.checks]
     if not judged:
-        raise WrongUse("no candidate got as far as the gate, so there is no model to promote")
+        raise WrongUseError("no candidate got as far as the gate, so there is no model to promote")
     if answer.candidate:
         chosen = next((c for c in judged if c.name == answer.candidate), None)
         if chosen is None:
-            raise WrongUse(
+            raise WrongUseError(
                 f"there is no candidate {answer.candidate!r} to promote; there are {', '.join(c.name for c in judged)}"
             )
     else:
@@ -168,9 +168,9 @@ def _bless(settings: Settings, decision: Decision) -> None:
         overrule_the_gate(settings, run, decision.chosen_by, decision.chosen_at.isoformat(timespec="seconds"), why)
 
 
-def _change(decision: Decision, contract: Contract, settings: Settings, answer: Answer) -> Decision:
+def _change(decision: Decision, contract: Contract, settings: Settings, answer: Approval) -> Decision:
     if not answer.requirements:
-        raise WrongUse("say what is required instead, e.g. --gate class_share_tolerance=0.3")
+        raise WrongUseError("say what is required instead, e.g. --gate class_share_tolerance=0.3")
     gate = changed_gate(contract.gate, answer.requirements)
     judged = tuple(_judged_again(settings, gate, candidate) for candidate in decision.candidates)
     best = best_of(judged, decision.champion_score)
@@ -194,7 +194,7 @@ def _judged_again(settings: Settings, gate: Gate, candidate: JudgedCandidate) ->
     return candidate.model_copy(update={"passed": report.passed, "checks": checks_of(report)})
 
 
-def _fall_back(decision: Decision, contract: Contract, settings: Settings, answer: Answer) -> Decision:
+def _fall_back(decision: Decision, contract: Contract, settings: Settings, answer: Approval) -> Decision:
     if answer.segment != WHOLE_MODEL:
         parse_segment(contract, answer.segment)
     if not any(switch.segment == answer.segment for switch in active_switches(settings)):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from tfx_pipeline.runs.parameters import Weighting
 
 Strategy = Literal["auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep"]
@@ -18,11 +18,11 @@ def checked_strategy(text: str) -> Strategy:
     """The strategy of that name.
 
     Raises:
-        WrongUse: there is none.
+        WrongUseError: there is none.
     """
     found = next((name for name in STRATEGIES if name == text), None)
     if found is None:
-        raise WrongUse(f"there is no strategy {text!r}; strategies: {', '.join(STRATEGIES)}")
+        raise WrongUseError(f"there is no strategy {text!r}; strategies: {', '.join(STRATEGIES)}")
     return found
 
 
@@ -40,7 +40,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Known:
+class Evidence:
     """What candidates are chosen by.
 
     `old` is the export the champion was trained on as (months, version), None where there is no champion or nobody
@@ -67,17 +67,19 @@ class Known:
 
 
 def candidates_for(
-    strategy: Strategy, contract: Contract, known: Known, months: Months | None = None, trials: int = TRIALS
+    strategy: Strategy, contract: Contract, known: Evidence, months: Months | None = None, trials: int = TRIALS
 ) -> list[Candidate]:
     """The candidates to try, each different from the others; none for `keep`. `months`: train on these instead.
 
     Raises:
-        WrongUse: the strategy needs something that is not there; the text says what.
+        WrongUseError: the strategy needs something that is not there; the text says what.
     """
     if strategy == "keep":
         return []
     if not known.labelled:
-        raise WrongUse("there is no labelled row to train on yet; deliver ground truth and run `lakeloop lake ingest`")
+        raise WrongUseError(
+            "there is no labelled row to train on yet; deliver ground truth and run `lakeloop lake ingest`"
+        )
     if strategy == "auto":
         return _auto(contract, known, months)
     if strategy in ("newest", "all"):
@@ -89,7 +91,7 @@ def candidates_for(
     return [_weighted(known, months, "reweight" if strategy == "reweight" else "resample")]
 
 
-def _auto(contract: Contract, known: Known, months: Months | None) -> list[Candidate]:
+def _auto(contract: Contract, known: Evidence, months: Months | None) -> list[Candidate]:
     """Option I where there is new truth, else option II with whatever can be done."""
     if known.new_truth or months is not None:
         return _option_one(known, months, "newest", "all")
@@ -97,14 +99,14 @@ def _auto(contract: Contract, known: Known, months: Months | None) -> list[Candi
     if known.requests:
         found += [_weighted(known, None, "reweight"), _weighted(known, None, "resample")]
     if not found:
-        raise WrongUse(
+        raise WrongUseError(
             "no new truth, no drifted feature and no request is there, so nothing can be better than the champion; "
             "--strategy newest, all or tune trains anyway"
         )
     return found
 
 
-def _option_one(known: Known, months: Months | None, *names: str) -> list[Candidate]:
+def _option_one(known: Evidence, months: Months | None, *names: str) -> list[Candidate]:
     if months is not None:
         return [Candidate(f"months {_text(months)}", f"trained on months {_text(months)}", months)]
     first, newest = known.labelled[0], known.labelled[-1]
@@ -117,23 +119,23 @@ def _option_one(known: Known, months: Months | None, *names: str) -> list[Candid
     return [found[name] for name in names]
 
 
-def _drop(contract: Contract, known: Known, months: Months | None) -> list[Candidate]:
+def _drop(contract: Contract, known: Evidence, months: Months | None) -> list[Candidate]:
     """Without all that drifted, and without the one that drifted furthest."""
     if not known.drifted:
-        raise WrongUse("no feature has drifted, so there is none to leave out")
+        raise WrongUseError("no feature has drifted, so there is none to leave out")
     sets = [known.drifted] if len(known.drifted) < len(contract.features) else []
     if len(known.drifted) > 1:
         sets.append(known.drifted[:1])
     if not sets:
-        raise WrongUse("the only feature has drifted; a model needs at least one")
+        raise WrongUseError("the only feature has drifted; a model needs at least one")
     return [
         _on_old(known, months, f"drop {' '.join(names)}", f"without {', '.join(names)}", drop=names) for names in sets
     ]
 
 
-def _weighted(known: Known, months: Months | None, weighting: Weighting) -> Candidate:
+def _weighted(known: Evidence, months: Months | None, weighting: Weighting) -> Candidate:
     if not known.requests:
-        raise WrongUse(
+        raise WrongUseError(
             f"{weighting} needs the requests of now, and none was streamed yet; `lakeloop lake stream` takes them in"
         )
     done = "weighted" if weighting == "reweight" else "drawn by their weight"
@@ -141,7 +143,7 @@ def _weighted(known: Known, months: Months | None, weighting: Weighting) -> Cand
 
 
 def _on_old(
-    known: Known,
+    known: Evidence,
     months: Months | None,
     name: str,
     what: str,

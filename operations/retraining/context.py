@@ -14,20 +14,20 @@ from lakehouse.gold.labelled import TABLE, changed_rows, labelled_month, labelle
 from lakehouse.read.tables import open_table
 from lakehouse.read.window import newest_requests
 from lakehouse.requests.log_files import new_files
-from lakeloop.champion import ChampionFacts, NoFacts, champion_facts
+from lakeloop.champion import ModelCard, ModelCardMissingError, read_model_card
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
-from lakeloop.errors import Busy, NotFound, WrongUse
+from lakeloop.errors import BusyError, NotFoundError, WrongUseError
 from lakeloop.git import git_commit
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
-from monitoring.drift import judge
+from monitoring.drift import detect_drift
 from monitoring.reference import Reference
 from monitoring.verdict import Window
 from operations.evaluation import exported_rows
-from operations.retraining.candidates import Candidate, Known, Months
+from operations.retraining.candidates import Candidate, Evidence, Months
 from operations.retraining.request import SparkWhenNeeded
 from tfx_pipeline.metadata.store import PushedModel, champion
 
@@ -36,14 +36,14 @@ STREAM_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Situation:
+class Context:
     """All a retrain looks at; nothing in it needs Spark any more.
 
     `gold_version` is the version of gold/training looked at (None: there is no table yet), `newest` its rows of the
     newest labelled month, `window` the newest requests' features.
     """
 
-    known: Known
+    known: Evidence
     champion: PushedModel | None
     drift: Mapping[str, float]
     gold_version: int | None
@@ -64,7 +64,7 @@ class Prepared:
     manifest: Path
 
 
-def survey(contract: Contract, settings: Settings) -> Situation:
+def read_context(contract: Contract, settings: Settings) -> Context:
     """Look at gold, the request log and the champion. Before the first champion everything labelled is new."""
     version = open_table(settings, TABLE).version() if has_lake_table(settings, TABLE) else None
     labelled = _labelled(contract, settings, version)
@@ -72,7 +72,7 @@ def survey(contract: Contract, settings: Settings) -> Situation:
     pushed = champion(settings)
     trained = _TrainedOn(contract, settings, _facts(settings, pushed.version)) if pushed is not None else None
     drift = _drift(contract, trained, window)
-    known = Known(
+    known = Evidence(
         labelled=labelled,
         champion_months=trained.months if trained is not None else (),
         old=trained.export if trained is not None else None,
@@ -81,14 +81,14 @@ def survey(contract: Contract, settings: Settings) -> Situation:
         requests=len(window),
     )
     newest = labelled_month(contract, settings, labelled[-1], version) if labelled else pd.DataFrame()
-    return Situation(known, pushed, drift, version, newest, window)
+    return Context(known, pushed, drift, version, newest, window)
 
 
 def take_in_requests(spark: SparkWhenNeeded, contract: Contract, settings: Settings) -> None:
     """Bring what the request log has finished into the lake, for what is new counts; a stream at work may do it.
 
     Raises:
-        Busy: a stream is at work and does not get on.
+        BusyError: a stream is at work and does not get on.
     """
     deadline = time.monotonic() + STREAM_SECONDS
     while new_files(settings):
@@ -96,14 +96,14 @@ def take_in_requests(spark: SparkWhenNeeded, contract: Contract, settings: Setti
 
         try:
             stream(spark(), contract, settings)
-        except Busy:
+        except BusyError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(1)
 
 
 def prepare(
-    spark: SparkWhenNeeded, contract: Contract, settings: Settings, situation: Situation, candidates: list[Candidate]
+    spark: SparkWhenNeeded, contract: Contract, settings: Settings, situation: Context, candidates: list[Candidate]
 ) -> list[Prepared]:
     """Export what each candidate is trained on; candidates of the same rows share one export."""
     newest = situation.gold_version
@@ -113,7 +113,7 @@ def prepare(
     ]
 
 
-def judging_export(spark: SparkWhenNeeded, contract: Contract, settings: Settings, situation: Situation) -> Path:
+def judging_export(spark: SparkWhenNeeded, contract: Contract, settings: Settings, situation: Context) -> Path:
     """The export whose eval rows speak where no new truth is there: the champion's, or all that is labelled."""
     old = situation.known.old
     months, version = old if old is not None else (None, situation.gold_version)
@@ -135,7 +135,7 @@ class _TrainedOn:
 
     contract: Contract
     settings: Settings
-    facts: ChampionFacts | None
+    facts: ModelCard | None
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -144,7 +144,7 @@ class _TrainedOn:
             return pd.DataFrame()
         try:
             return exported_rows(self.contract, self.facts.manifest_path(self.settings))
-        except (WrongUse, OSError):
+        except (WrongUseError, OSError):
             return pd.DataFrame()
 
     @property
@@ -166,7 +166,7 @@ def rows_changed(contract: Contract, settings: Settings, months: Months, before:
     """Rows of these months of gold/training that two of its versions do not share; 0 where the earlier one is gone."""
     try:
         return changed_rows(contract, settings, months, before, now)
-    except NotFound as gone:
+    except NotFoundError as gone:
         log.warning("event=version_gone table=gold/training version=%d reason=%r", before, str(gone)[:200])
         return 0
 
@@ -197,7 +197,7 @@ def _drift(contract: Contract, trained: _TrainedOn | None, window: pd.DataFrame)
         return {}
     facts = trained.facts
     reference = Reference(facts.version, facts.manifest_sha256, trained.rows[list(contract.features)])
-    verdict = judge(reference, window, contract, Window(kind="rolling", rows=len(window)))
+    verdict = detect_drift(reference, window, contract, Window(kind="rolling", rows=len(window)))
     drifted = [column for column in verdict.features if column.drifted and column.score is not None]
     return {
         c.column: c.score
@@ -206,10 +206,10 @@ def _drift(contract: Contract, trained: _TrainedOn | None, window: pd.DataFrame)
     }
 
 
-def _facts(settings: Settings, version: str) -> ChampionFacts | None:
+def _facts(settings: Settings, version: str) -> ModelCard | None:
     try:
-        return champion_facts(settings, version)
-    except (NoFacts, NotFound):
+        return read_model_card(settings, version)
+    except (ModelCardMissingError, NotFoundError):
         return None
 
 

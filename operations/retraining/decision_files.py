@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakeloop.atomic_file import replacing, write_text
 from lakeloop.decision import Decision, JudgedCandidate
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
-from operations.retraining.request import Asked
+from operations.retraining.request import RetrainRequest
 from operations.retraining.selection import JudgingRows
 
 BEGUN, PLAN, DECISION, ROWS = "begun.json", "plan.json", "decision.json", "rows.parquet"
@@ -47,7 +47,7 @@ class Begun(Part):
     decision_id: str
     use_case: str
     at: datetime
-    asked: Asked
+    asked: RetrainRequest
     trigger: str
     events: tuple[TakenEvent, ...] = ()
 
@@ -85,11 +85,11 @@ class Plan(Part):
     candidates: tuple[PlannedCandidate, ...] = ()
 
     def candidate(self, run_id: str) -> PlannedCandidate:
-        """The candidate of a run. Raises NotFound."""
+        """The candidate of a run. Raises NotFoundError."""
         found = next((c for c in self.candidates if c.run_id == run_id), None)
         if found is None:
             known = ", ".join(c.run_id for c in self.candidates) or "none"
-            raise NotFound(f"decision {self.decision_id} has no candidate with run {run_id}; its runs: {known}")
+            raise NotFoundError(f"decision {self.decision_id} has no candidate with run {run_id}; its runs: {known}")
         return found
 
 
@@ -113,14 +113,14 @@ def load(settings: Settings, decision_id: str, name: str, kind: type[Kept]) -> K
     """One part of a decision.
 
     Raises:
-        NotFound: no step has left it yet; the text says which step does.
+        NotFoundError: no step has left it yet; the text says which step does.
         LakeloopError: it cannot be read.
     """
     path = decision_folder(settings, decision_id) / name
     try:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise NotFound(_missing(settings, decision_id, name)) from None
+        raise NotFoundError(_missing(settings, decision_id, name)) from None
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise LakeloopError(f"{path} cannot be read: {error}") from error
 
@@ -131,17 +131,17 @@ def find(settings: Settings, decision_id: str, name: str, kind: type[Kept]) -> K
 
 
 def load_begun(settings: Settings, decision_id: str) -> Begun:
-    """Why the retrain runs. Raises NotFound."""
+    """Why the retrain runs. Raises NotFoundError."""
     return load(settings, decision_id, BEGUN, Begun)
 
 
 def load_plan(settings: Settings, decision_id: str) -> Plan:
-    """What is tried. Raises NotFound."""
+    """What is tried. Raises NotFoundError."""
     return load(settings, decision_id, PLAN, Plan)
 
 
 def load_decision(settings: Settings, decision_id: str) -> Decision:
-    """The outcome as it stands. Raises NotFound."""
+    """The outcome as it stands. Raises NotFoundError."""
     return load(settings, decision_id, DECISION, Decision)
 
 

@@ -11,7 +11,7 @@ from operations.retraining.decision_files import Begun, Plan
 from operations.retraining.request import Workplace
 from operations.retraining.selection import best_of, checks_of, outcome_of
 from tfx_pipeline.evaluation.validate import serving_folder
-from tfx_pipeline.metadata.annotations import note_on_run
+from tfx_pipeline.metadata.annotations import annotate_run
 from tfx_pipeline.runs.run_record import RunRecord, load_run
 from tfx_pipeline.runs.runner import finish_run
 
@@ -100,7 +100,7 @@ def _note_in_metadata(settings: Settings, decision: Decision) -> None:
     }  # fmt: skip
     for candidate in decision.candidates:
         if candidate.checks:
-            note_on_run(settings, candidate.run_id, notes)
+            annotate_run(settings, candidate.run_id, notes)
 
 
 def _verdict(work: Workplace, plan: Plan, run: RunRecord) -> dict[str, object]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from tfx_pipeline.training.row_weights import effective_rows
 
 MOST = 10.0
@@ -43,11 +43,11 @@ def importance(contract: Contract, rows: pd.DataFrame, window: pd.DataFrame) -> 
     that did not see it, or rows learned by heart would weigh too little.
 
     Raises:
-        WrongUse: one of both has too few rows.
+        WrongUseError: one of both has too few rows.
     """
     for name, frame in (("labelled rows", rows), ("requests", window)):
         if len(frame) < LEAST_ROWS:
-            raise WrongUse(
+            raise WrongUseError(
                 f"{len(frame)} {name} are too few to weigh by, {LEAST_ROWS} are needed; "
                 "`lakeloop lake stream` takes answered requests in"
             )

@@ -13,10 +13,10 @@ from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
 from operations.retraining import decision_files as files
 from operations.retraining.candidates import Candidate, candidates_for, checked_strategy
-from operations.retraining.context import Prepared, Situation, judging_export, prepare, survey, take_in_requests
+from operations.retraining.context import Context, Prepared, judging_export, prepare, read_context, take_in_requests
 from operations.retraining.decision_files import Begun, Plan, PlannedCandidate, TakenEvent
 from operations.retraining.export_weights import ExportWeights
-from operations.retraining.request import Asked, Listener, Workplace
+from operations.retraining.request import Listener, RetrainRequest, Workplace
 from operations.retraining.selection import JudgingRows, checks_of, held_out, newest_truth, old_truth
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.validate import model_folder, validate_model
@@ -24,7 +24,7 @@ from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.runner import new_run_id, start_run
 
 
-def begin(settings: Settings, asked: Asked) -> Begun:
+def begin(settings: Settings, asked: RetrainRequest) -> Begun:
     """Open a decision and take every open event of the ledger for it.
 
     A begin that Airflow repeats (same Airflow run) gives the decision it opened, with what has come since.
@@ -51,7 +51,7 @@ def plan(work: Workplace, begun: Begun) -> Plan:
     """Choose the candidates, make what they need, open their runs, and judge the champion. A plan that is there stays.
 
     Raises:
-        WrongUse: the strategy needs something that is not there.
+        WrongUseError: the strategy needs something that is not there.
     """
     contract, settings, asked = work.contract, work.settings, begun.asked
     known = files.find(settings, begun.decision_id, files.PLAN, Plan)
@@ -60,7 +60,7 @@ def plan(work: Workplace, begun: Begun) -> Plan:
     with work.spark_when_needed() as spark:
         if contract.requests is not None:
             take_in_requests(spark, contract, settings)
-        situation = survey(contract, settings)
+        situation = read_context(contract, settings)
         candidates = candidates_for(asked.strategy, contract, situation.known, asked.months, asked.trials)
         prepared = prepare(spark, contract, settings, situation, candidates)
         old = judging_export(spark, contract, settings, situation) if situation.known.labelled else None
@@ -98,7 +98,7 @@ def begun_by(settings: Settings, airflow_run_id: str) -> Begun | None:
 
 
 def _open_run(
-    work: Workplace, begun: Begun, situation: Situation, one: Prepared, weights: ExportWeights
+    work: Workplace, begun: Begun, situation: Context, one: Prepared, weights: ExportWeights
 ) -> PlannedCandidate:
     """A candidate's run, open and empty; what keeps it from being opened is put down, not raised."""
     candidate, run_id = one.candidate, new_run_id()
@@ -123,7 +123,7 @@ def _open_run(
     return PlannedCandidate(name=candidate.name, what=candidate.what, run_id=run_id)
 
 
-def _judge_champion(work: Workplace, situation: Situation) -> GateReport | None:
+def _judge_champion(work: Workplace, situation: Context) -> GateReport | None:
     """The champion on the newest truth: a whole month it has not seen, or the eval rows of one it has."""
     if situation.champion is None or not situation.known.new_truth:
         return None
@@ -132,9 +132,7 @@ def _judge_champion(work: Workplace, situation: Situation) -> GateReport | None:
     return validate_model(folder, work.contract, rows, name=f"month {situation.newest_month}")
 
 
-def _judging_rows(
-    work: Workplace, situation: Situation, old: Path | None, weights: ExportWeights
-) -> JudgingRows | None:
+def _judging_rows(work: Workplace, situation: Context, old: Path | None, weights: ExportWeights) -> JudgingRows | None:
     if old is None:
         return None
     if situation.known.new_truth:
@@ -142,20 +140,20 @@ def _judging_rows(
     return old_truth(work.contract, weights.rows(old), weights.of(old), len(situation.window))
 
 
-def _judged_version(situation: Situation, old: Path | None) -> int | None:
+def _judged_version(situation: Context, old: Path | None) -> int | None:
     """The version of gold/training that `_judging_rows` are from."""
     if old is None:
         return None
     return situation.gold_version if situation.known.new_truth else read_manifest(old).version
 
 
-def _champion_score(work: Workplace, situation: Situation, rows: JudgingRows | None) -> float | None:
+def _champion_score(work: Workplace, situation: Context, rows: JudgingRows | None) -> float | None:
     if situation.champion is None or rows is None:
         return None
     return rows.score(work.contract, model_folder(work.settings, situation.champion.version))
 
 
-def _tell(listener: Listener, contract: Contract, situation: Situation, candidates: list[Candidate]) -> None:
+def _tell(listener: Listener, contract: Contract, situation: Context, candidates: list[Candidate]) -> None:
     known, champion = situation.known, situation.champion
     listener.say(f"champion: {f'version {champion.version}' if champion is not None else 'none yet'}")
     if known.labelled:

@@ -20,7 +20,7 @@ SparkWhenNeeded = Callable[[], "SparkSession"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class RetrainRequest:
     """What was asked for, by whom and why; `promote` False: compare and record, push nothing.
 
     `changes` are hyper-parameters (name: text) that every candidate is trained with instead of the contract's.

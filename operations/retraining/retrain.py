@@ -11,7 +11,7 @@ from lakeloop.settings import Settings
 from operations.retraining.decision_files import Plan, PlannedCandidate
 from operations.retraining.evaluation import compare, record, score
 from operations.retraining.planning import begin, plan
-from operations.retraining.request import Asked, Listener, OpenSpark, Workplace
+from operations.retraining.request import Listener, OpenSpark, RetrainRequest, Workplace
 from operations.retraining.retrain_lock import the_only_retrain
 from tfx_pipeline.runs.run_record import load_run
 from tfx_pipeline.runs.runner import push_run, run_pipeline
@@ -20,7 +20,7 @@ from tfx_pipeline.runs.runner import push_run, run_pipeline
 def retrain(
     contract: Contract,
     settings: Settings,
-    asked: Asked,
+    asked: RetrainRequest,
     open_spark: OpenSpark,
     listener: Listener | None = None,
 ) -> Decision:
@@ -29,8 +29,8 @@ def retrain(
     Takes all open events of the ledger; should it fail, they are open again.
 
     Raises:
-        Busy: another retrain of the use case is at work.
-        WrongUse: the strategy needs something that is not there.
+        BusyError: another retrain of the use case is at work.
+        WrongUseError: the strategy needs something that is not there.
         LakeloopError: the best candidate could not be pushed; that is on record.
     """
     work = Workplace(contract, settings, open_spark, listener or Listener())

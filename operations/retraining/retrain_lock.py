@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lakehouse.storage.lock import only_one
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import Busy
+from lakeloop.errors import BusyError
 from lakeloop.settings import Settings
 from operations.retraining.decision_files import decisions_folder
 
@@ -17,13 +17,13 @@ def the_only_retrain(settings: Settings, decision_id: str = "", airflow_run_id: 
     """Hold the lock for a step of one decision ('': a new one).
 
     Raises:
-        Busy: another process retrains, or an Airflow run's retrain is between two of its steps; both are named.
+        BusyError: another process retrains, or an Airflow run's retrain is between two of its steps; both are named.
     """
     with only_one(decisions_folder(settings) / "retrain.lock", f"retrain of {settings.use_case}"):
         holder = _holder(settings)
         mine = {decision_id, ""}
         if holder.get("decision", "") not in mine and not (airflow_run_id and holder.get("dag_run")):
-            raise Busy(
+            raise BusyError(
                 f"a retrain of {settings.use_case} is at work: decision {holder['decision']} of Airflow's run "
                 f"{holder['dag_run'] or 'unknown'}; wait for it to end. Should that run be gone: "
                 f"`lakeloop decisions finish {holder['decision']}`"

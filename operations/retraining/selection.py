@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.decision import Decision, JudgedCandidate, Outcome
+from lakeloop.decision import Decision, DecisionOutcome, JudgedCandidate
 from lakeloop.gate_check import GateCheck
 from operations.retraining.importance import Importance
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.training.row_weights import effective_rows
 
 if TYPE_CHECKING:
-    from operations.retraining.context import Situation
+    from operations.retraining.context import Context
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class JudgingRows:
         return answers_of(model, contract, self.frame, self.weights).weighted_accuracy
 
 
-def newest_truth(contract: Contract, situation: "Situation") -> JudgingRows:
+def newest_truth(contract: Contract, situation: "Context") -> JudgingRows:
     """The eval rows of the newest labelled month: no candidate was trained on them, nor was the champion."""
     rows = held_out(contract, situation.newest)
     month = situation.newest_month
@@ -77,7 +77,7 @@ def best_of(candidates: Sequence[JudgedCandidate], champion_score: float | None)
     return best if champion_score is None or best.score > champion_score else None
 
 
-def outcome_of(decision: Decision, promote: bool) -> tuple[Outcome, str]:
+def outcome_of(decision: Decision, promote: bool) -> tuple[DecisionOutcome, str]:
     """What is done about the candidates on record, and why, in a sentence."""
     champion = f"the champion's {decision.champion_score:.3f}" if decision.champion_score is not None else ""
     passed = [c for c in decision.candidates if c.passed]

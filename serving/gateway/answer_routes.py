@@ -7,11 +7,11 @@ import orjson
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from serving.gateway.body import Gone, read_json
-from serving.gateway.refusal import Refused
+from serving.gateway.body import ClientGoneError, read_json
+from serving.gateway.refusal import RefusedRequestError
 
 Answerer = Callable[[bytes, float], Awaitable[bytes]]
-"""From a body and when its request arrived (`time.perf_counter`) to the answer, both JSON. Raises Refused."""
+"""From a body and when its request arrived (`time.perf_counter`) to the answer, both JSON. Raises RefusedRequestError."""
 _JSON = (b"content-type", b"application/json")
 
 
@@ -37,11 +37,11 @@ class AnswerRoutes:
         began = time.perf_counter()
         try:
             content = await answerer(await read_json(scope, receive), began)
-        except Refused as refused:
+        except RefusedRequestError as refused:
             self._on_refused(refused.status)
             detail = orjson.dumps({"detail": refused.problems}, default=str, option=orjson.OPT_NON_STR_KEYS)
             await _send(send, refused.status, detail, *_headers(refused.status))
-        except Gone:
+        except ClientGoneError:
             pass
         else:
             await _send(send, 200, content)

@@ -9,19 +9,19 @@ from typing import Any
 import orjson
 
 from lakeloop.contract import Contract
-from lakeloop.fallback import Answer, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.request_record import RequestRecord
 from lakeloop.use_case import Rules
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
-from serving.gateway.model_client import Known, ModelClient, Unavailable
+from serving.gateway.model_client import ModelClient, ModelReply, Unavailable
 from serving.gateway.recent_answers import Pending, RecentAnswers
-from serving.gateway.refusal import Refused, refusal
-from serving.gateway.request_model import Asked
+from serving.gateway.refusal import RefusedRequestError, refusal
+from serving.gateway.request_model import PredictionRequest
 from serving.gateway.switch_watch import SwitchedOff
 
 log = logging.getLogger(__name__)
 
-Given = tuple[Answer, str | None]
+Given = tuple[Prediction, str | None]
 """An answer and the version that gave its probabilities."""
 
 
@@ -42,13 +42,13 @@ class Answering:
         self._classes = contract.label.class_names
         self.recent = RecentAnswers()
 
-    async def answer(self, asked: Sequence[Asked], began: float) -> list[bytes]:
+    async def answer(self, asked: Sequence[PredictionRequest], began: float) -> list[bytes]:
         """Each row's answer as JSON. `began` is when the request arrived (`time.perf_counter`).
 
         Raises:
-            Refused: 503 if the model cannot be asked and the use case has no rules; 500 if its rules fail.
+            RefusedRequestError: 503 if the model cannot be asked and the use case has no rules; 500 if its rules fail.
         """
-        new: list[Asked] = []
+        new: list[PredictionRequest] = []
         answers: list[bytes | Pending] = []
         for row in asked:
             known = self.recent.claim(row.request_id)
@@ -76,12 +76,12 @@ class Answering:
         reasons = [why_not_ask(self._contract, row, off.segments, off.model) for row in rows]
         ask = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
         outcome = await self._model.ask(ask) if ask else Unavailable("")
-        probabilities = iter(outcome.probabilities) if isinstance(outcome, Known) else iter(())
+        probabilities = iter(outcome.probabilities) if isinstance(outcome, ModelReply) else iter(())
         given: list[Given] = []
         for row, reason in zip(rows, reasons, strict=True):
             if reason:
                 given.append((self._by_rules(row, reason), None))
-            elif isinstance(outcome, Known):
+            elif isinstance(outcome, ModelReply):
                 known = next(probabilities)
                 if why := why_not_take(known):
                     given.append((self._by_rules(row, why), None))
@@ -91,7 +91,7 @@ class Answering:
                 given.append((self._by_rules(row, f"{MODEL_UNAVAILABLE}: {outcome.why}"), None))
         return given
 
-    def _by_rules(self, row: dict[str, Any], reason: str) -> Answer:
+    def _by_rules(self, row: dict[str, Any], reason: str) -> Prediction:
         if self._rules is None:
             raise refusal(503, f"{reason}; use case {self._contract.use_case} has no rules to answer instead")
         try:
@@ -99,19 +99,19 @@ class Answering:
         except Exception as error:
             raise self._rules_failed(error) from error
 
-    def _by_model(self, row: dict[str, Any], probabilities: Sequence[float]) -> Answer:
+    def _by_model(self, row: dict[str, Any], probabilities: Sequence[float]) -> Prediction:
         try:
             return model_answer(self._contract, self._rules, row, probabilities)
         except Exception as error:  # unsure, so the rules were asked
             raise self._rules_failed(error) from error
 
-    def _rules_failed(self, error: Exception) -> Refused:
+    def _rules_failed(self, error: Exception) -> RefusedRequestError:
         """The rules are the use case's own code: what they do wrong is said, and the gateway goes on."""
         log.exception("event=rules_failed use_case=%s", self._contract.use_case)
         what = f"{type(error).__name__}: {error}"[:200]
         return refusal(500, f"the rules of use case {self._contract.use_case} failed on this row ({what})")
 
-    def _finish(self, asked: Sequence[Asked], given: Sequence[Given], began: float) -> dict[str, bytes]:
+    def _finish(self, asked: Sequence[PredictionRequest], given: Sequence[Given], began: float) -> dict[str, bytes]:
         """Log, count and keep the answers; nothing here waits."""
         made: dict[str, bytes] = {}
         latency = round((time.perf_counter() - began) * 1000, 3)
@@ -125,7 +125,7 @@ class Answering:
             made[row.request_id] = body
         return made
 
-    def body(self, answer: Answer, version: str | None, request_id: str) -> bytes:
+    def body(self, answer: Prediction, version: str | None, request_id: str) -> bytes:
         """The JSON a client gets."""
         known = answer.probabilities
         return orjson.dumps(
@@ -145,14 +145,14 @@ class Answering:
             try:
                 seen = RequestRecord.model_validate(record)
                 known = None if seen.probabilities is None else tuple(seen.probabilities)
-                answer = Answer(seen.prediction, seen.class_id, known, seen.predictor_type, seen.reason)
+                answer = Prediction(seen.prediction, seen.class_id, known, seen.predictor_type, seen.reason)
                 body = self.body(answer, seen.model_version, seen.request_id)
             except ValueError:
                 continue
             self.recent.keep(seen.request_id, body)
 
 
-def _line(row: Asked, answer: Answer, version: str | None, now: str, latency: float) -> bytes:
+def _line(row: PredictionRequest, answer: Prediction, version: str | None, now: str, latency: float) -> bytes:
     """A RequestRecord as JSON; made without the model, whose construction takes longer than all of the writing."""
     record = {
         "request_id": row.request_id,

@@ -27,7 +27,7 @@ ABOUT_BATCH = "Answer many rows at once; one bad row refuses them all and is nam
 
 
 def make_app(settings: Settings, contract: Contract) -> AnswerRoutes:
-    """The application of one use case. Raises WrongUse if its contract cannot be asked over HTTP."""
+    """The application of one use case. Raises WrongUseError if its contract cannot be asked over HTTP."""
     requests = RequestModel(contract)
     parts = Parts(settings, contract)
     use_case = contract.use_case

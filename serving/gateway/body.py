@@ -14,7 +14,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
-class Gone(Exception):
+class ClientGoneError(Exception):
     """The client hung up before its body was here."""
 
 
@@ -22,8 +22,8 @@ async def read_json(scope: Scope, receive: Receive) -> bytes:
     """The whole body, inflated, without a byte order mark.
 
     Raises:
-        Refused: 413 too large, 415 not JSON or compressed by other means than gzip, 408 too slow, 422 broken gzip.
-        Gone: nobody waits for an answer any more.
+        RefusedRequestError: 413 too large, 415 not JSON or compressed by other means than gzip, 408 too slow, 422 broken gzip.
+        ClientGoneError: nobody waits for an answer any more.
     """
     kind, length, encoding = b"application/json", b"", b""
     for name, value in scope["headers"]:
@@ -63,7 +63,7 @@ async def _read(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Gone
+            raise ClientGoneError
         part = message.get("body", b"")
         size += len(part)
         if size > MOST_BYTES:

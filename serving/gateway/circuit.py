@@ -1,6 +1,6 @@
 """The circuit breaker before the model: a server that is down is not asked again by every request."""
 
-from serving.gateway.model_api import ModelFailure, NoConnection
+from serving.gateway.model_api import ModelError, NoConnectionError
 
 FAILURES_TO_OPEN = 3
 
@@ -17,10 +17,10 @@ class Circuit:
         """Whether the model must not be asked now; `why` says what happened last."""
         return bool(self.why)
 
-    def failed(self, failure: ModelFailure) -> None:
+    def failed(self, failure: ModelError) -> None:
         """Count a failed call."""
         self._failures += 1
-        if self.open or isinstance(failure, NoConnection) or self._failures >= FAILURES_TO_OPEN:
+        if self.open or isinstance(failure, NoConnectionError) or self._failures >= FAILURES_TO_OPEN:
             self.why = str(failure)
 
     def succeeded(self) -> None:

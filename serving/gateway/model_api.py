@@ -15,23 +15,23 @@ STATUS_SECONDS = 2.0
 CONNECTIONS = 4
 
 
-class ModelFailure(Exception):
+class ModelError(Exception):
     """The model could not be asked; the text says why in words for the answer's reason."""
 
 
-class NoConnection(ModelFailure):
+class NoConnectionError(ModelError):
     """Nothing listens there, or the connection broke."""
 
 
-class TooSlow(ModelFailure):
+class ModelTooSlowError(ModelError):
     """No answer within the time allowed."""
 
 
-class VersionGone(ModelFailure):
+class VersionUnloadedError(ModelError):
     """The version asked is not served (any more)."""
 
 
-class NotServed(ModelFailure):
+class ModelNotServedError(ModelError):
     """The server answers, but has no version of the model to offer."""
 
 
@@ -50,33 +50,33 @@ class ModelApi:
             await self._session.close()
 
     async def newest_version(self) -> str:
-        """The highest version whose state is AVAILABLE. Raises ModelFailure."""
+        """The highest version whose state is AVAILABLE. Raises ModelError."""
         status, content = await self._call("GET", self._base, None, STATUS_SECONDS)
         if status == 404:
-            raise NotServed(f"the model server knows no version of {self._name}")
+            raise ModelNotServedError(f"the model server knows no version of {self._name}")
         states = _field(status, content, "model_version_status")
         try:
             available = [int(state["version"]) for state in states if state["state"] == "AVAILABLE"]
         except (KeyError, TypeError, ValueError):
-            raise ModelFailure("the model server's status cannot be read") from None
+            raise ModelError("the model server's status cannot be read") from None
         if not available:
-            raise NotServed(f"the model server has no version of {self._name} available yet")
+            raise ModelNotServedError(f"the model server has no version of {self._name} available yet")
         return str(max(available))
 
     async def predict(self, version: str, rows: Sequence[Row], seconds: float) -> Probabilities:
-        """The probabilities of each row, in the order of the classes; they may be NaN. Raises ModelFailure."""
+        """The probabilities of each row, in the order of the classes; they may be NaN. Raises ModelError."""
         inputs = {name: [row[name] for row in rows] for name in self._features}
         address = f"{self._base}/versions/{version}:predict"
         try:
             status, content = await self._call("POST", address, orjson.dumps({"inputs": inputs}), seconds)
-        except NoConnection:  # a kept connection that the server closed meanwhile
+        except NoConnectionError:  # a kept connection that the server closed meanwhile
             status, content = await self._call("POST", address, orjson.dumps({"inputs": inputs}), seconds)
         if status == 404:
-            raise VersionGone(f"version {version} is not served any more")
+            raise VersionUnloadedError(f"version {version} is not served any more")
         outputs = _field(status, content, "outputs")
         probabilities = outputs.get("probabilities") if isinstance(outputs, dict) else None
         if not self._are_probabilities(probabilities, len(rows)):
-            raise ModelFailure(
+            raise ModelError(
                 f"the model server's answer is not `probabilities` of {self._classes} classes for each row"
             )
         return probabilities  # type: ignore[return-value]
@@ -106,18 +106,18 @@ class ModelApi:
             async with self._session.request(method, address, data=body, timeout=limit) as response:
                 return response.status, await response.read()
         except TimeoutError:
-            raise TooSlow(f"no answer within {seconds * 1000:.0f} ms") from None
+            raise ModelTooSlowError(f"no answer within {seconds * 1000:.0f} ms") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NoConnection(f"no connection to {self._url} ({type(error).__name__})") from None
+            raise NoConnectionError(f"no connection to {self._url} ({type(error).__name__})") from None
 
 
 def _field(status: int, content: bytes, name: str) -> Any:
-    """A field of a 200 answer. Raises ModelFailure with the server's own error text for any other."""
+    """A field of a 200 answer. Raises ModelError with the server's own error text for any other."""
     document = _document(content)
     if status == 200 and isinstance(document, dict) and name in document:
         return document[name]
     said = document.get("error") if isinstance(document, dict) else None
-    raise ModelFailure(f"the model server answered {status}: {str(said or 'something that cannot be read')[:200]}")
+    raise ModelError(f"the model server answered {status}: {str(said or 'something that cannot be read')[:200]}")
 
 
 def _document(content: bytes) -> Any:

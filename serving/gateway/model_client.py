@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serving.gateway.circuit import Circuit
-from serving.gateway.model_api import ModelApi, ModelFailure, NotServed, Probabilities, Row, TooSlow, VersionGone
+from serving.gateway.model_api import (
+    ModelApi,
+    ModelError,
+    ModelNotServedError,
+    ModelTooSlowError,
+    Probabilities,
+    Row,
+    VersionUnloadedError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +25,7 @@ WATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ModelReply:
     """What the model said about each row, and the version that said it."""
 
     probabilities: Probabilities
@@ -31,7 +39,7 @@ class Unavailable:
     why: str
 
 
-Outcome = Known | Unavailable
+ModelOutcome = ModelReply | Unavailable
 
 
 class _Waiting:
@@ -41,9 +49,9 @@ class _Waiting:
 
     def __init__(self, rows: Sequence[Row], loop: asyncio.AbstractEventLoop) -> None:
         self.rows = rows
-        self.outcome: asyncio.Future[Outcome] = loop.create_future()
+        self.outcome: asyncio.Future[ModelOutcome] = loop.create_future()
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: ModelOutcome) -> None:
         if not self.outcome.done():
             self.outcome.set_result(outcome)
 
@@ -88,7 +96,7 @@ class ModelClient:
             waiting.settle(Unavailable("the gateway stops"))
         await self._api.close()
 
-    async def ask(self, rows: Sequence[Row]) -> Outcome:
+    async def ask(self, rows: Sequence[Row]) -> ModelOutcome:
         """The model's probabilities within the budget, or why there are none; never raises for a model's failure."""
         if self._version is None or self._circuit.open:
             return Unavailable(self.problem)
@@ -118,7 +126,7 @@ class ModelClient:
             first = 0
             for waiting in group:
                 last = first + len(waiting.rows)
-                waiting.settle(Known(outcome.probabilities[first:last], outcome.version))
+                waiting.settle(ModelReply(outcome.probabilities[first:last], outcome.version))
                 first = last
 
     def _next_group(self) -> list[_Waiting]:
@@ -132,11 +140,11 @@ class ModelClient:
                 size += len(waiting.rows)
         return group
 
-    async def _call(self, rows: Sequence[Row]) -> Outcome:
+    async def _call(self, rows: Sequence[Row]) -> ModelOutcome:
         self._last_row = rows[0]
         try:
             outcome = await self._predict(rows)
-        except ModelFailure as failure:
+        except ModelError as failure:
             self._circuit.failed(failure)
             if self._circuit.open:
                 log.warning("event=model_circuit_open why=%r", str(failure))
@@ -147,19 +155,19 @@ class ModelClient:
         self._circuit.succeeded()
         return outcome
 
-    async def _predict(self, rows: Sequence[Row]) -> Known:
+    async def _predict(self, rows: Sequence[Row]) -> ModelReply:
         """Ask the known version; if it is gone, the one that is newest now."""
         version = self._version
         if version is None:
-            raise NotServed(self._absence)
+            raise ModelNotServedError(self._absence)
         try:
-            return Known(await self._api.predict(version, rows, self._budget), version)
-        except VersionGone:
+            return ModelReply(await self._api.predict(version, rows, self._budget), version)
+        except VersionUnloadedError:
             await self._refresh()
             version = self._version
             if version is None:
-                raise NotServed(self._absence) from None
-            return Known(await self._api.predict(version, rows, self._budget), version)
+                raise ModelNotServedError(self._absence) from None
+            return ModelReply(await self._api.predict(version, rows, self._budget), version)
 
     async def _watch(self) -> None:
         while True:
@@ -175,9 +183,9 @@ class ModelClient:
         before = self._version
         try:
             self._version = await self._api.newest_version()
-        except TooSlow:
+        except ModelTooSlowError:
             return  # a busy server may still answer; predict calls will tell
-        except ModelFailure as failure:
+        except ModelError as failure:
             self._version, self._absence = None, str(failure)
         if self._version != before:
             log.info("event=model_version version=%s was=%s why=%r", self._version, before, self.problem)

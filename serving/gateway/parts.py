@@ -24,7 +24,7 @@ class Parts:
     """Model client, switches, request log, counters, and the answering that joins them.
 
     Raises:
-        WrongUse: a segment of the contract names no feature.
+        WrongUseError: a segment of the contract names no feature.
     """
 
     def __init__(self, settings: Settings, contract: Contract) -> None:

@@ -15,7 +15,7 @@ from serving.model_server.process import stop
 _PASSED_ON = ("home", "use_case", "use_cases", "database_url", "logs", "model_server_port", "model_server_url")
 
 
-class GatewayNotStarted(LakeloopError):
+class GatewayStartError(LakeloopError):
     """The gateway's process ended before it listened."""
 
 
@@ -32,7 +32,7 @@ def running_gateway(settings: Settings, *, port: int = 0, log_to: IO[str] | None
     """Start a gateway with these settings and stop it at the end. Port 0 takes a free one.
 
     Raises:
-        GatewayNotStarted: the process ended before it listened; its log (`log_to`, or stderr) says why.
+        GatewayStartError: the process ended before it listened; its log (`log_to`, or stderr) says why.
     """
     given = {f"LAKELOOP_{name.upper()}": str(getattr(settings, name)) for name in _PASSED_ON}
     path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
@@ -47,7 +47,7 @@ def running_gateway(settings: Settings, *, port: int = 0, log_to: IO[str] | None
         assert process.stdout is not None
         line = process.stdout.readline().strip()
         if not line.startswith("listening url="):
-            raise GatewayNotStarted(f"the gateway ended with exit code {process.wait()}; its log says why")
+            raise GatewayStartError(f"the gateway ended with exit code {process.wait()}; its log says why")
         yield RunningGateway(line.removeprefix("listening url="), process)
     finally:
         stop(process)

@@ -12,7 +12,7 @@ MOST_PROBLEMS = 20
 LONGEST_VALUE = 60
 
 
-class Refused(Exception):
+class RefusedRequestError(Exception):
     """A request that is not answered: HTTP status and the problems found in it."""
 
     def __init__(self, status: int, problems: list[dict[str, Any]]) -> None:
@@ -21,9 +21,9 @@ class Refused(Exception):
         self.problems = problems
 
 
-def refusal(status: int, text: str) -> Refused:
+def refusal(status: int, text: str) -> RefusedRequestError:
     """A refusal that is about the request as a whole."""
-    return Refused(status, [{"loc": ["body"], "field": "", "msg": text, "type": "request", "allowed": ""}])
+    return RefusedRequestError(status, [{"loc": ["body"], "field": "", "msg": text, "type": "request", "allowed": ""}])
 
 
 def problems_of(error: ValidationError, contract: Contract, batch: bool = False) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from lakeloop.contract import Contract, Feature
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.request_record import EARLIEST, LATEST
-from serving.gateway.refusal import Refused, problems_of
+from serving.gateway.refusal import RefusedRequestError, problems_of
 from serving.gateway.request_id import ID_CHARACTERS, LONGEST_ID, new_request_id
 
 MOST_ROWS = 1000
@@ -30,7 +30,7 @@ _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PredictionRequest:
     """One row to answer; `features` is flat, in the contract's order and types, `at` ISO 8601 in UTC."""
 
     request_id: str
@@ -43,7 +43,7 @@ class RequestModel:
     """Reads request bodies of one contract. `one` and `batch` are the pydantic models behind it.
 
     Raises:
-        WrongUse: a group or an ungrouped feature has the name of another field of the request.
+        WrongUseError: a group or an ungrouped feature has the name of another field of the request.
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -71,12 +71,12 @@ class RequestModel:
             for name, feature in contract.features.items()
         ]
 
-    def read_one(self, body: bytes) -> Asked:
-        """The row of a `/predict/` body. Raises Refused (422)."""
+    def read_one(self, body: bytes) -> PredictionRequest:
+        """The row of a `/predict/` body. Raises RefusedRequestError (422)."""
         return self._asked(self._validated(self.one, body))
 
-    def read_batch(self, body: bytes) -> list[Asked]:
-        """The rows of a `/predict/batch` body. Raises Refused (422), which names a bad row's position."""
+    def read_batch(self, body: bytes) -> list[PredictionRequest]:
+        """The rows of a `/predict/batch` body. Raises RefusedRequestError (422), which names a bad row's position."""
         batch: Any = self._validated(self.batch, body)
         return [self._asked(row) for row in batch.requests]
 
@@ -92,15 +92,15 @@ class RequestModel:
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
-            raise Refused(422, problems_of(error, self._contract, model is self.batch)) from None
+            raise RefusedRequestError(422, problems_of(error, self._contract, model is self.batch)) from None
 
-    def _asked(self, request: Any) -> Asked:
+    def _asked(self, request: Any) -> PredictionRequest:
         features = {
             name: getattr(request if group is None else getattr(request, group), attribute)
             for name, group, attribute in self._places
         }
         at = request.at or datetime.now(UTC)
-        return Asked(request.request_id or new_request_id(), request.key, at.isoformat(), features)
+        return PredictionRequest(request.request_id or new_request_id(), request.key, at.isoformat(), features)
 
 
 def ordinary(contract: Contract, name: str) -> float | int | str:
@@ -184,7 +184,7 @@ def _refuse_equal_names(names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise WrongUse(
+            raise WrongUseError(
                 f"the request would have two fields `{name}`; give the feature or its group another name "
                 "(`key`, `at` and `request_id` are taken)"
             )

@@ -19,7 +19,7 @@ def serve(
     """Answer until SIGINT or SIGTERM; running requests are finished and the request log is completed.
 
     `on_ready(host, port)` is called when it listens (port 0: with the port chosen). Starts without a model.
-    Raises AddressTaken.
+    Raises AddressTakenError.
     """
     from serving.gateway.app import make_app
 

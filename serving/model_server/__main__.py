@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from lakeloop.errors import LakeloopError, WrongUse
+from lakeloop.errors import LakeloopError, WrongUseError
 from serving.model_server import server
 from serving.model_server.flags import add_flags, options_of, refuse_missing
 from serving.model_server.model_config import ModelConfig, newest_of, read_config
@@ -55,10 +55,10 @@ def _models(flags: argparse.Namespace) -> dict[str, ModelConfig]:
     for pair in flags.model or ():
         name, equals, path = pair.partition("=")
         if not (name and equals and path):
-            raise WrongUse(f"--model {pair}: expected NAME=BASE_PATH, such as --model demo=var/models/demo.")
+            raise WrongUseError(f"--model {pair}: expected NAME=BASE_PATH, such as --model demo=var/models/demo.")
         models[name] = Path(path)
     if not models:
-        raise WrongUse("Say what to serve: --model NAME=BASE_PATH or --model_config_file FILE.")
+        raise WrongUseError("Say what to serve: --model NAME=BASE_PATH or --model_config_file FILE.")
     return newest_of(models)
 
 

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from serving.model_server.text_messages import read_text
 
 _WRAPPED = {
@@ -48,20 +48,20 @@ class BatchingParameters:
 
 
 def read_batching_parameters(file: Path) -> BatchingParameters:
-    """The parameters of a file. Raises NotFound, WrongUse."""
+    """The parameters of a file. Raises NotFoundError, WrongUseError."""
     message = read_text(file, _MESSAGE, "batching parameters", "max_batch_size { value: 128 }")
     given = {name: getattr(message, name).value for name in _WRAPPED if message.HasField(name)}
     for name, value in given.items():
         if value < (0 if name == "batch_timeout_micros" else 1):
-            raise WrongUse(f"{file}: {name} must be positive, not {value}.")
+            raise WrongUseError(f"{file}: {name} must be positive, not {value}.")
     allowed, most = tuple(message.allowed_batch_sizes), given.get("max_batch_size", BatchingParameters.max_batch_size)
     run_at_once = most
     if message.enable_large_batch_splitting.value:
         run_at_once = given.get("max_execution_batch_size", most)
     if run_at_once > most:
-        raise WrongUse(f"{file}: max_execution_batch_size, {run_at_once}, is larger than max_batch_size, {most}.")
+        raise WrongUseError(f"{file}: max_execution_batch_size, {run_at_once}, is larger than max_batch_size, {most}.")
     if allowed and (list(allowed) != sorted(set(allowed)) or allowed[0] < 1 or allowed[-1] != most):
-        raise WrongUse(
+        raise WrongUseError(
             f"{file}: allowed_batch_sizes must rise and end with max_batch_size, {most}; they are {list(allowed)}."
         )
     return BatchingParameters(

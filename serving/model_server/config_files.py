@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from serving.model_server.text_messages import read_text
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
@@ -37,23 +37,23 @@ class Tls:
 
 
 def read_metrics_path(file: Path) -> str:
-    """Where the metrics are, '' for nowhere. Raises NotFound, WrongUse."""
+    """Where the metrics are, '' for nowhere. Raises NotFoundError, WrongUseError."""
     config = read_text(file, _MONITORING, "monitoring config", 'prometheus_config { enable: true, path: "/metrics" }')
     if not config.prometheus_config.enable:
         return ""
     path: str = config.prometheus_config.path or METRICS_PATH
     if not path.startswith("/") or path.lower().startswith("/v1/"):
-        raise WrongUse(f"{file}: path must begin with / and not with /v1/, which the models have; it is {path}.")
+        raise WrongUseError(f"{file}: path must begin with / and not with /v1/, which the models have; it is {path}.")
     return path
 
 
 def read_tls(file: Path) -> Tls:
-    """Keys and certificates, which stand in the file themselves. Raises NotFound, WrongUse."""
+    """Keys and certificates, which stand in the file themselves. Raises NotFoundError, WrongUseError."""
     config = read_text(file, _SSL, "SSL config", 'server_key: "-----BEGIN PRIVATE KEY-----\\n…" server_cert: "…"')
     for name in ("server_key", "server_cert", *(["custom_ca"] if config.client_verify else [])):
         if "-----BEGIN" not in getattr(config, name):
             why = "" if getattr(config, name) else "; it is missing"
-            raise WrongUse(f"{file}: {name} must be PEM text itself, -----BEGIN …, not a path{why}.")
+            raise WrongUseError(f"{file}: {name} must be PEM text itself, -----BEGIN …, not a path{why}.")
     _check_pair(file, config.server_key, config.server_cert)
     return Tls(
         config.server_key.encode(), config.server_cert.encode(), config.custom_ca.encode() or None, config.client_verify
@@ -68,4 +68,6 @@ def _check_pair(file: Path, key: str, certificate: str) -> None:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair.name)
         except ssl.SSLError as exc:
-            raise WrongUse(f"{file}: there are no key and certificate that fit each other ({exc.reason}).") from None
+            raise WrongUseError(
+                f"{file}: there are no key and certificate that fit each other ({exc.reason})."
+            ) from None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from serving.model_server.batching_parameters import BatchingParameters, read_batching_parameters
 from serving.model_server.config_files import METRICS_PATH, read_metrics_path, read_tls
 from serving.model_server.options import MOST_MEGABYTES, LoadOptions, Options
@@ -101,7 +101,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def options_of(flags: argparse.Namespace, host: str, port: int, grpc_port: int, poll_seconds: float) -> Options:
-    """What the flags say, beside what every command has options of its own for. Raises WrongUse."""
+    """What the flags say, beside what every command has options of its own for. Raises WrongUseError."""
     poll, monitoring = flags.file_system_poll_wait_seconds, flags.monitoring_config_file
     return Options(
         host=host,
@@ -135,14 +135,14 @@ def options_of(flags: argparse.Namespace, host: str, port: int, grpc_port: int, 
 def _batching(flags: argparse.Namespace) -> BatchingParameters | None:
     if not flags.enable_batching:
         if flags.batching_parameters_file is not None:
-            raise WrongUse("--batching_parameters_file is given without --enable_batching.")
+            raise WrongUseError("--batching_parameters_file is given without --enable_batching.")
         return None
     file = flags.batching_parameters_file
     return BatchingParameters() if file is None else read_batching_parameters(file)
 
 
 def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
-    """The flags among the arguments of a command that has options of its own. Raises WrongUse for anything else."""
+    """The flags among the arguments of a command that has options of its own. Raises WrongUseError for anything else."""
     refuse_missing(arguments)
     parser = _Parser(prog=command, add_help=False, allow_abbrev=False)
     add_flags(parser)
@@ -150,18 +150,20 @@ def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
 
 
 def refuse_missing(arguments: Sequence[str]) -> None:
-    """Raises WrongUse, with what there is instead, for a flag that TensorFlow Serving has and this server has not."""
+    """Raises WrongUseError, with what there is instead, for a flag that TensorFlow Serving has and this server has not."""
     for argument in arguments:
         name = argument.removeprefix("--").partition("=")[0]
         if argument.startswith("--") and name in _ELSEWHERE:
-            raise WrongUse(f"--{name} is a flag of TensorFlow Serving that this server has not: {_ELSEWHERE[name]}.")
+            raise WrongUseError(
+                f"--{name} is a flag of TensorFlow Serving that this server has not: {_ELSEWHERE[name]}."
+            )
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong by an error of ours."""
 
     def error(self, message: str) -> NoReturn:
-        raise WrongUse(f"{self.prog}: {message}.")
+        raise WrongUseError(f"{self.prog}: {message}.")
 
 
 def _is_true(text: str) -> bool:

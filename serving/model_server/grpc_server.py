@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
-from lakeloop.http_server import AddressTaken
+from lakeloop.http_server import AddressTakenError
 from serving.model_server.config_files import Tls
 from serving.model_server.health import health_handler
 from serving.model_server.options import Options
@@ -50,7 +50,7 @@ class GrpcServer:
         self._server = grpc.server(self._pool, options=list(arguments.items()))
 
     def start(self, address: str, lifecycle: Lifecycle) -> None:
-        """Listens and answers requests from these models. Raises AddressTaken."""
+        """Listens and answers requests from these models. Raises AddressTakenError."""
         from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
         from serving.model_server.model_service import ModelService
@@ -89,7 +89,7 @@ class GrpcServer:
             else:
                 self._server.add_secure_port(address, _credentials(self._options.tls))
         except RuntimeError:
-            raise AddressTaken(
+            raise AddressTakenError(
                 f"the model server cannot listen on {address} for gRPC; give another gRPC port (0 takes any free one) "
                 "or another file"
             ) from None

@@ -15,7 +15,7 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from serving.model_server.status import RequestError, invalid
 
 PLATFORM = "tensorflow"
@@ -52,29 +52,31 @@ def read_config(file: Path) -> dict[str, ModelConfig]:
     """The models of a config file; relative base paths start at the file's folder.
 
     Raises:
-        NotFound: there is no such file.
-        WrongUse: it is no ModelServerConfig, or what it says is not allowed.
+        NotFoundError: there is no such file.
+        WrongUseError: it is no ModelServerConfig, or what it says is not allowed.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as exc:
-        raise NotFound(f"The model config {file} cannot be read: {exc.strerror}.") from None
+        raise NotFoundError(f"The model config {file} cannot be read: {exc.strerror}.") from None
     except UnicodeDecodeError:
-        raise WrongUse(f"{file} is not a text file; a model config is a ModelServerConfig as text proto.") from None
+        raise WrongUseError(
+            f"{file} is not a text file; a model config is a ModelServerConfig as text proto."
+        ) from None
     config = model_server_config_pb2.ModelServerConfig()
     try:
         text_format.Parse(text, config)
     except text_format.ParseError as exc:
-        raise WrongUse(f"{file} is no ModelServerConfig, line:column {exc}. It looks like {_EXAMPLE}") from None
+        raise WrongUseError(f"{file} is no ModelServerConfig, line:column {exc}. It looks like {_EXAMPLE}") from None
     for model in config.model_config_list.config:
         if model.base_path and "://" not in model.base_path:
             model.base_path = str(file.resolve().parent / model.base_path)
     if not config.model_config_list.config:
-        raise WrongUse(f"{file} lists no model. It looks like {_EXAMPLE}")
+        raise WrongUseError(f"{file} lists no model. It looks like {_EXAMPLE}")
     try:
         return from_proto(config)
     except RequestError as exc:
-        raise WrongUse(f"{file}: {exc.message}") from None
+        raise WrongUseError(f"{file}: {exc.message}") from None
 
 
 def from_proto(config: model_server_config_pb2.ModelServerConfig) -> dict[str, ModelConfig]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from serving.model_server.batching_parameters import BatchingParameters
 from serving.model_server.config_files import METRICS_PATH, Tls
 
@@ -38,7 +38,7 @@ class LoadOptions:
 
 @dataclass(frozen=True)
 class Options:
-    """Where and how a server answers. Raises WrongUse for what cannot be.
+    """Where and how a server answers. Raises WrongUseError for what cannot be.
 
     `port` and `grpc_port` 0 take a free one; a config file is looked at every `config_seconds` (0: once).
     `rest_threads` bounds the inferences over REST of each model that run at a time, `grpc_threads` those over gRPC of
@@ -77,9 +77,11 @@ class Options:
             ("max_num_load_retries", self.load.retries, 0),
         ):
             if value < least:
-                raise WrongUse(f"--{name} must be at least {least}, not {value:g}.")
+                raise WrongUseError(f"--{name} must be at least {least}, not {value:g}.")
         if self.most_megabytes > 2047:
-            raise WrongUse(f"--max_request_megabytes can be 2047 at most, as gRPC counts, not {self.most_megabytes}.")
+            raise WrongUseError(
+                f"--max_request_megabytes can be 2047 at most, as gRPC counts, not {self.most_megabytes}."
+            )
 
     @property
     def most_bytes(self) -> int:

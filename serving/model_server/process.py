@@ -19,7 +19,7 @@ from typing import IO
 from lakeloop.errors import LakeloopError
 
 
-class NotStarted(LakeloopError):
+class ModelServerStartError(LakeloopError):
     """The server process ended, or did not become ready in time."""
 
 
@@ -50,7 +50,7 @@ def running_server(
 
     What it serves are `models`, from name to base path, or those of a `model_config` file (not waited for).
     Port 0 takes any free port; `flags` are TensorFlow Serving's, such as --enable_batching. Logs go to `log_to`, by
-    default to this process' stderr. Raises NotStarted.
+    default to this process' stderr. Raises ModelServerStartError.
     """
     command = [sys.executable, "-m", "serving.model_server", "--host", host, "--port", str(port)]
     command += ["--grpc-port", str(grpc_port), "--poll-seconds", str(poll_seconds)]
@@ -80,13 +80,15 @@ def wait_until_available(
     process: subprocess.Popen[str] | None = None,
     version: int | None = None,
 ) -> None:
-    """Waits until a version (or that one) of the model is AVAILABLE. Raises NotStarted."""
+    """Waits until a version (or that one) of the model is AVAILABLE. Raises ModelServerStartError."""
     deadline = time.monotonic() + timeout
     address = f"{url}/v1/models/{urllib.parse.quote(name, safe='')}"
     last = "no answer"
     while time.monotonic() < deadline:
         if process is not None and process.poll() is not None:
-            raise NotStarted(f"The model server ended with exit code {process.returncode}; its log says why.")
+            raise ModelServerStartError(
+                f"The model server ended with exit code {process.returncode}; its log says why."
+            )
         try:
             with urllib.request.urlopen(address, timeout=5) as answer:
                 states = json.load(answer)["model_version_status"]
@@ -98,7 +100,9 @@ def wait_until_available(
         except (urllib.error.URLError, OSError, ValueError) as exc:
             last = str(exc)
         time.sleep(0.05)
-    raise NotStarted(f"Model {name} at {url} did not become AVAILABLE within {timeout:.0f} s; last status: {last}.")
+    raise ModelServerStartError(
+        f"Model {name} at {url} did not become AVAILABLE within {timeout:.0f} s; last status: {last}."
+    )
 
 
 def stop(process: subprocess.Popen[str], timeout: float = 15.0) -> int:
@@ -119,7 +123,7 @@ def _read_addresses(process: subprocess.Popen[str]) -> tuple[str, str]:
     assert process.stdout is not None
     line = process.stdout.readline().strip()
     if not line.startswith("listening url="):
-        raise NotStarted(
+        raise ModelServerStartError(
             f"The model server ended with exit code {process.wait()} before it listened; its log says why."
         )
     url, grpc = line.removeprefix("listening url=").split(" grpc=")

@@ -15,7 +15,7 @@ MOST_INFLATED = 100 * 1024 * 1024
 """Bytes a compressed body may have when it is inflated, as in TensorFlow Serving."""
 
 
-class Unread(Exception):
+class BodyError(Exception):
     """A body that is not read to its end; the connection is closed after the answer."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -25,10 +25,10 @@ class Unread(Exception):
 
 
 async def read_body(scope: Scope, receive: Receive, most: int) -> bytes | None:
-    """The whole body as it was sent; None if the client disconnects before its end. Raises Unread."""
+    """The whole body as it was sent; None if the client disconnects before its end. Raises BodyError."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > most:
-            raise Unread(413, f"The request body has {int(value)} bytes; at most {most} are allowed.")
+            raise BodyError(413, f"The request body has {int(value)} bytes; at most {most} are allowed.")
     message = await receive()
     if message["type"] == "http.disconnect":
         return None
@@ -45,9 +45,9 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes | None:
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if size > most:
-                    raise Unread(413, f"The request body is larger than the {most} bytes allowed.")
+                    raise BodyError(413, f"The request body is larger than the {most} bytes allowed.")
     except TimeoutError:
-        raise Unread(408, f"The request body did not arrive within {BODY_SECONDS:.0f} seconds.") from None
+        raise BodyError(408, f"The request body did not arrive within {BODY_SECONDS:.0f} seconds.") from None
     return b"".join(parts)
 
 
@@ -60,9 +60,9 @@ def encoding(scope: Scope) -> bytes:
 
 
 def inflated(body: bytes, encoding: bytes) -> bytes:
-    """The body without its compression. Raises Unread: no gzip, broken, or too large when inflated."""
+    """The body without its compression. Raises BodyError: no gzip, broken, or too large when inflated."""
     if encoding.strip().lower() not in (b"gzip", b"x-gzip"):
-        raise Unread(415, f"Content-Encoding {encoding.decode('latin-1')} is not understood; gzip is.")
+        raise BodyError(415, f"Content-Encoding {encoding.decode('latin-1')} is not understood; gzip is.")
     parts: list[bytes] = []
     left = MOST_INFLATED
     try:
@@ -71,10 +71,10 @@ def inflated(body: bytes, encoding: bytes) -> bytes:
             parts.append(stream.decompress(body, left + 1))
             left -= len(parts[-1])
             if left < 0:
-                raise Unread(413, f"The request body has more than the {MOST_INFLATED} bytes allowed when inflated.")
+                raise BodyError(413, f"The request body has more than the {MOST_INFLATED} bytes allowed when inflated.")
             if not stream.eof:
-                raise Unread(400, "The request body ends in the middle of its gzip stream.")
+                raise BodyError(400, "The request body ends in the middle of its gzip stream.")
             body = stream.unused_data
     except zlib.error:
-        raise Unread(400, "The request body is not in the gzip format its Content-Encoding names.") from None
+        raise BodyError(400, "The request body is not in the gzip format its Content-Encoding names.") from None
     return b"".join(parts)

@@ -14,7 +14,7 @@ from serving.model_server import answers, inference, json_parser, routes
 from serving.model_server.examples_input import read_examples
 from serving.model_server.lifecycle import Lifecycle
 from serving.model_server.options import Options
-from serving.model_server.request_body import Receive, Scope, Unread, encoding, inflated, read_body
+from serving.model_server.request_body import BodyError, Receive, Scope, encoding, inflated, read_body
 from serving.model_server.status import HTTP_STATUS, Code, RequestError, too_late
 from serving.model_server.tensor_input import read_predict_request, signature_name
 from serving.model_server.tensor_output import classes_to_json, to_json, values_to_json
@@ -61,7 +61,7 @@ class RestApi:
         close = False
         try:
             body = await read_body(scope, receive, self._most_bytes)
-        except Unread as exc:
+        except BodyError as exc:
             body, close = b"", True
             code, content = exc.status, answers.error(exc.text)
         else:
@@ -99,7 +99,7 @@ class RestApi:
         except RequestError as exc:
             code = exc.code
             return HTTP_STATUS[code], answers.error(exc.message)
-        except Unread as exc:
+        except BodyError as exc:
             code = Code.INVALID_ARGUMENT
             return exc.status, answers.error(exc.text)
         except MemoryError:

@@ -30,7 +30,7 @@ from serving.model_server.warm_up import warm_up
 log = logging.getLogger(__name__)
 
 
-class State(IntEnum):
+class VersionState(IntEnum):
     """States of a version, numbered as in tensorflow_serving/apis/get_model_status.proto."""
 
     START = 10
@@ -45,7 +45,7 @@ class VersionStatus:
     """What GET status says of one version."""
 
     version: int
-    state: State
+    state: VersionState
     code: Code = Code.OK
     message: str = ""
 
@@ -108,7 +108,7 @@ class ServedModel:
                 self.retired.remove(loaded)
             loaded.model.close()
             if loaded.version not in self.loaded:
-                self._set_state(loaded.version, State.END)
+                self._set_state(loaded.version, VersionState.END)
         if drained:
             del drained, loaded
             gc.collect()  # a graph's Python objects hold each other, and the graph itself with them
@@ -134,8 +134,8 @@ class ServedModel:
             failure = None
         is_new = version not in self.loaded  # else: the base path has changed, the old one serves meanwhile
         if is_new:
-            self._set_state(version, State.START)
-            self._set_state(version, State.LOADING)
+            self._set_state(version, VersionState.START)
+            self._set_state(version, VersionState.LOADING)
         start = time.monotonic()
         try:
             loaded = self._ready(version, folder, before)
@@ -143,7 +143,7 @@ class ServedModel:
             self._metrics.loaded(folder, False, time.monotonic() - start)
             self._remember(version, folder, before, failure)
             if is_new:
-                self._set_state(version, State.END, exc.code, exc.message)
+                self._set_state(version, VersionState.END, exc.code, exc.message)
             else:
                 log.warning("event=load_failed model=%r version=%d error=%r", self.name, version, exc.message)
             return not is_new
@@ -153,7 +153,7 @@ class ServedModel:
             if not is_new:
                 self.retired.append(self.loaded[version])
             self.loaded[version] = loaded
-        self._set_state(version, State.AVAILABLE)
+        self._set_state(version, VersionState.AVAILABLE)
         seconds = time.monotonic() - start
         log.info("event=version_loaded model=%r version=%d seconds=%.3f", self.name, version, seconds)
         return True
@@ -186,9 +186,9 @@ class ServedModel:
         for version in versions:
             with self._lock:
                 self.retired.append(self.loaded.pop(version))
-            self._set_state(version, State.UNLOADING)
+            self._set_state(version, VersionState.UNLOADING)
 
-    def _set_state(self, version: int, state: State, code: Code = Code.OK, message: str = "") -> None:
+    def _set_state(self, version: int, state: VersionState, code: Code = Code.OK, message: str = "") -> None:
         with self._lock:
             self.states[version] = VersionStatus(version, state, code, message)
         level = logging.INFO if code is Code.OK else logging.WARNING

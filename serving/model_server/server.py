@@ -43,7 +43,7 @@ def serve(
     The ports are taken at once and opened when every version that is there was loaded or has failed: a probe that can
     connect gets answers. Starts with no version at all. `on_ready` is called when both ports listen (for port 0: with
     the port chosen). `watched_config` is the file the models come from, if `options` say that it is watched.
-    Raises AddressTaken if an address cannot be had, before anything is loaded.
+    Raises AddressTakenError if an address cannot be had, before anything is loaded.
     """
     with (
         reserve(options.host, options.port, NAME) as rest_socket,

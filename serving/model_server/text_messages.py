@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 
 _PACKAGE = "lakeloop.serving"
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -19,19 +19,19 @@ Fields = Mapping[str, tuple[int, str]]
 
 
 def read_text(file: Path, messages: Mapping[str, Fields], what: str, example: str) -> Any:
-    """The message in a file, which is the last one described. Raises NotFound, WrongUse; both say `what` it should be.
+    """The message in a file, which is the last one described. Raises NotFoundError, WrongUseError; both say `what` it should be.
 
     `.lakeloop.serving.NAME` is the full name of a message described before.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise NotFound(f"The {what} {file} cannot be read: {exc}.") from None
+        raise NotFoundError(f"The {what} {file} cannot be read: {exc}.") from None
     message = _message_class(messages)()
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as exc:
-        raise WrongUse(f"{file} holds no {what}, line:column {exc}. It looks like {example}") from None
+        raise WrongUseError(f"{file} holds no {what}, line:column {exc}. It looks like {example}") from None
     return message
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from console.tensorboard import link_runs, run_tensorboard
 from lakeloop.contract import Contract
-from lakeloop.http_server import AddressTaken
+from lakeloop.http_server import AddressTakenError
 from lakeloop.settings import Settings
 from tests.console.pages.conftest import record
 
@@ -35,5 +35,5 @@ def test_there_is_a_link_a_run_and_it_follows_the_runs(tmp_path: Path, contract:
 def test_a_taken_port_is_named(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(AddressTaken, match=f"port {port} on 127.0.0.1 is taken by another process"):
+        with pytest.raises(AddressTakenError, match=f"port {port} on 127.0.0.1 is taken by another process"):
             run_tensorboard(settings, "127.0.0.1", port, lambda count, url: None)

@@ -18,7 +18,7 @@ import pytest
 from console.cli.watch import Watch
 from console.platform.airflow_environment import PREFERENCES, airflow_environment, with_airflow
 from console.platform.generated_secrets import ensure_secrets
-from lakeloop.airflow_api import AirflowFailure, AirflowRefusal
+from lakeloop.airflow_api import AirflowError, AirflowRefusedError
 from lakeloop.airflow_runs import AirflowRuns
 from lakeloop.events import find_event, open_events, record_event
 from lakeloop.settings import PROJECT, Settings, load_settings
@@ -66,7 +66,7 @@ def wait(until: Callable[[], Any], seconds: float) -> Any:
     """What `until` gives as soon as it gives something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        with suppress(AirflowFailure):
+        with suppress(AirflowError):
             found = until()
             if found:
                 return found
@@ -169,7 +169,7 @@ def test_an_event_airflow_was_never_told_of_wakes_the_next_run_too(
 def test_a_wrong_form_is_refused_with_the_reason(airflow: Scheduled) -> None:
     before = len(airflow.runs())
     for conf, reason in (({"strategy": "hope"}, "is not one of"), ({"units": 0}, "minimum of 1")):
-        with pytest.raises(AirflowRefusal, match=reason) as refused:
+        with pytest.raises(AirflowRefusedError, match=reason) as refused:
             airflow.events.ask("POST", f"{DAG}/dagRuns", json={"logical_date": None, "conf": conf})
         assert refused.value.status == httpx.codes.BAD_REQUEST
     assert len(airflow.runs()) == before

@@ -10,7 +10,7 @@ import pytest
 
 from console.platform.marked_processes import marked_processes
 from docs.book.contents import DOCS
-from docs.book.execution import ChapterFailed, run_chapters
+from docs.book.execution import ChapterError, run_chapters
 
 HEADER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
@@ -61,7 +61,7 @@ def test_a_chapter_finds_what_the_one_before_left_and_nothing_stays_behind(run: 
 
 
 def test_a_command_that_fails_is_told_with_its_chapter_and_its_output(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(ChapterFailed) as failed:
+    with pytest.raises(ChapterError) as failed:
         run(first=["1 + 1"], second=["%%bash -e\necho before\nlakeloop lake inject\necho after"], third=["2"])
     text = str(failed.value)
     assert "chapter second: this cell failed" in text and "> lakeloop lake inject" in text
@@ -70,12 +70,12 @@ def test_a_command_that_fails_is_told_with_its_chapter_and_its_output(run: Run, 
 
 
 def test_an_expected_code_is_no_failure_and_another_one_is(run: Run) -> None:
-    with pytest.raises(ChapterFailed, match="chapter second: this cell failed"):
+    with pytest.raises(ChapterError, match="chapter second: this cell failed"):
         run(first=["%%bash -e\n(exit 3) || test $? = 3"], second=["%%bash -e\n(exit 1) || test $? = 3"])
 
 
 def test_a_failing_part_of_a_pipe_fails_the_cell(run: Run) -> None:
-    with pytest.raises(ChapterFailed):
+    with pytest.raises(ChapterError):
         run(first=["%%bash -e\nfalse | cat"])
 
 

@@ -32,7 +32,7 @@ from lakehouse.read.point_in_time import BOTH, features_as_of
 from lakehouse.requests.log_files import new_files
 from lakehouse.requests.stream import open_stream
 from lakehouse.storage.session import spark_session
-from lakeloop.champion import champion_facts
+from lakeloop.champion import read_model_card
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
@@ -52,7 +52,7 @@ from operations.lineage.affected import affected_by
 from operations.lineage.graph import KINDS, Lineage
 from operations.lineage.reproduce import Reproduction
 from operations.retraining.candidates import Strategy
-from operations.retraining.request import Asked
+from operations.retraining.request import RetrainRequest
 from operations.retraining.retrain import retrain
 from operations.simulation import simulate, without_gateway
 from tests.quick_java import QUICK_JAVA
@@ -88,7 +88,7 @@ class Story:
         ingest(self.spark, self.contract, self.settings, lambda line: None)
 
     def decide(self, strategy: Strategy = "auto", promote: bool = True) -> Decision:
-        asked = Asked(strategy, decided_by="the story", promote=promote)
+        asked = RetrainRequest(strategy, decided_by="the story", promote=promote)
         told = listener(self.settings, self.contract)
         return retrain(self.contract, self.settings, asked, lambda settings: nullcontext(self.spark), told)
 
@@ -302,7 +302,7 @@ def test_features_know_their_months_and_models(story: Story, at_36: Decision, at
 
 def test_what_was_known_at_clock_36_is_what_training_saw_then(story: Story, at_36: Decision, at_60: object) -> None:
     """The truth of months 13 to 36 has come since."""
-    version = int(champion_facts(story.settings, at_36.version).stamps["delta_version"])
+    version = int(read_model_card(story.settings, at_36.version).stamps["delta_version"])
     points = Points(story.contract.month_name(36))
     rows = features_as_of(story.spark, story.contract, story.settings, points).toArrow()
     known = rows.filter(pc.equal(rows["known"], BOTH)).drop_columns(["as_of", "known"])

@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from lakeloop import airflow_api
-from lakeloop.airflow_api import AirflowApi, AirflowRefusal
+from lakeloop.airflow_api import AirflowApi, AirflowRefusedError
 from lakeloop.settings import Settings
 
 BUSY = {"detail": {"reason": "Database error", "message": "Serious error when handling your request."}}
@@ -67,13 +67,13 @@ def test_a_busy_database_is_asked_again(airflow: Airflow) -> None:
 
 def test_a_database_that_stays_busy_is_an_error_at_last(airflow: Airflow) -> None:
     airflow.answers = [(500, BUSY)]
-    with pytest.raises(AirflowRefusal, match="Database error"):
+    with pytest.raises(AirflowRefusedError, match="Database error"):
         ask(airflow)
     assert airflow.asked == 4
 
 
 def test_another_error_is_not_asked_again(airflow: Airflow) -> None:
     airflow.answers = [(500, BROKEN)]
-    with pytest.raises(AirflowRefusal, match="deserialize"):
+    with pytest.raises(AirflowRefusedError, match="deserialize"):
         ask(airflow)
     assert airflow.asked == 1

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.champion import FACTS_FILE, ChampionFacts, NoFacts, champion_facts, serving_version
+from lakeloop.champion import FACTS_FILE, ModelCard, ModelCardMissingError, read_model_card, serving_version
 from lakeloop.contract import ModelSettings
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
 
@@ -22,8 +22,8 @@ def settings_of(home: Path, server: str = NOBODY) -> Settings:
     return Settings(home=home, use_case="insurance", model_server_url=server)
 
 
-def facts(manifest: Path) -> ChampionFacts:
-    return ChampionFacts(
+def facts(manifest: Path) -> ModelCard:
+    return ModelCard(
         use_case="insurance",
         run_id="r1",
         manifest=manifest,
@@ -71,7 +71,7 @@ def test_facts_come_back_as_they_were_saved_with_the_version_of_their_folder(tmp
     settings = settings_of(tmp_path)
     push(settings, "5")
     written = facts(settings.folder("export") / "0" / "manifest.json")
-    assert champion_facts(settings) == written.model_copy(update={"version": "5"})
+    assert read_model_card(settings) == written.model_copy(update={"version": "5"})
     assert "version" not in json.loads((settings.folder("models") / "5" / FACTS_FILE).read_text())
 
 
@@ -86,7 +86,7 @@ def test_the_newest_pushed_version_that_answers_serves(tmp_path: Path) -> None:
 
 def test_without_a_server_the_newest_complete_push_counts(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    with pytest.raises(NotFound, match="lakeloop train"):
+    with pytest.raises(NotFoundError, match="lakeloop train"):
         serving_version(settings)
     for version in ("9", "10"):
         push(settings, version)
@@ -99,14 +99,16 @@ def test_without_a_server_the_newest_complete_push_counts(tmp_path: Path) -> Non
 def test_a_version_without_readable_facts_says_so(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     push(settings, "3", with_facts=False)
-    with pytest.raises(NoFacts, match="version 3 of insurance does not say what it was trained on; `lakeloop train`"):
-        champion_facts(settings, "3")
+    with pytest.raises(
+        ModelCardMissingError, match="version 3 of insurance does not say what it was trained on; `lakeloop train`"
+    ):
+        read_model_card(settings, "3")
     broken = push(settings, "4")
     (broken / FACTS_FILE).write_text("{")
-    with pytest.raises(NoFacts, match=r"lakeloop\.json cannot be read"):
-        champion_facts(settings, "4")
-    with pytest.raises(NotFound, match=r"no version 7 .* pushed: 3, 4"):
-        champion_facts(settings, "7")
+    with pytest.raises(ModelCardMissingError, match=r"lakeloop\.json cannot be read"):
+        read_model_card(settings, "4")
+    with pytest.raises(NotFoundError, match=r"no version 7 .* pushed: 3, 4"):
+        read_model_card(settings, "7")
 
 
 def test_a_moved_home_is_followed_into_its_export_area(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.events import (
     all_events,
     open_events,
@@ -109,9 +109,9 @@ def test_runs_that_take_at_the_same_time_share_no_event(ledger: Settings) -> Non
 
 def test_an_event_without_kind_or_key_is_refused(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, use_case="insurance")
-    with pytest.raises(WrongUse, match="kinds: drift, ground_truth"):
+    with pytest.raises(WrongUseError, match="kinds: drift, ground_truth"):
         record_event(settings, "sunshine", "x", {})  # type: ignore[arg-type]
-    with pytest.raises(WrongUse, match="needs a key"):
+    with pytest.raises(WrongUseError, match="needs a key"):
         record_event(settings, "drift", "", {})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lakeloop.contract import Contract, Segment
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from lakeloop.fallback import model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, all_switches, parse_segment, remove_switch
@@ -38,7 +38,7 @@ def test_a_segment_says_which_rows_it_holds(contract: Contract, text: str, holds
     ],
 )
 def test_a_segment_that_cannot_be_used_is_explained(contract: Contract, text: str, sentence: str) -> None:
-    with pytest.raises(WrongUse, match="(?s)" + sentence):
+    with pytest.raises(WrongUseError, match="(?s)" + sentence):
         parse_segment(contract, text)
 
 
@@ -81,13 +81,13 @@ def test_probabilities_that_are_no_numbers_are_not_taken(odd: float) -> None:
 def test_switches_stay_on_record(settings: Settings, contract: Contract) -> None:
     first = add_switch(settings, contract, "age < 25", "ann", "complaints")
     whole = add_switch(settings, contract, "", "bob", "audit")
-    with pytest.raises(WrongUse, match="switched off already"):
+    with pytest.raises(WrongUseError, match="switched off already"):
         add_switch(settings, contract, "age < 25", "eve", "again")
     remove_switch(settings, first.id, "bob")
     assert [switch.segment for switch in active_switches(settings)] == [""]
     gone, still = all_switches(settings)
     assert (gone.who, gone.why, gone.removed_by) == ("ann", "complaints", "bob") and gone.until and still == whole
-    with pytest.raises(NotFound, match="no active switch has number"):
+    with pytest.raises(NotFoundError, match="no active switch has number"):
         remove_switch(settings, first.id, "bob")
     assert active_switches(settings.model_copy(update={"use_case": "other"})) == ()
 

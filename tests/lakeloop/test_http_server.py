@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lakeloop import http_server
-from lakeloop.http_server import AddressTaken, HttpServer, http_config, listen
+from lakeloop.http_server import AddressTakenError, HttpServer, http_config, listen
 
 PATIENCE = 1.5
 SERVER_THREAD = "server under test"
@@ -132,13 +132,17 @@ def test_headers_without_end_are_refused(connection: socket.socket) -> None:
 def test_an_address_that_cannot_be_had_is_one_sentence_with_the_remedy() -> None:
     with listen("127.0.0.1", 0, "gateway") as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(AddressTaken, match=rf"^port {port} on 127\.0\.0\.1 is taken .* give the gateway another"):
+        with pytest.raises(
+            AddressTakenError, match=rf"^port {port} on 127\.0\.0\.1 is taken .* give the gateway another"
+        ):
             listen("127.0.0.1", port, "gateway")
-    with pytest.raises(AddressTaken, match=r"cannot listen on port 65536: ports go from 1 to 65535; 0 takes any free"):
+    with pytest.raises(
+        AddressTakenError, match=r"cannot listen on port 65536: ports go from 1 to 65535; 0 takes any free"
+    ):
         listen("127.0.0.1", 65536, "gateway")
-    with pytest.raises(AddressTaken, match=r"cannot listen on 192\.0\.2\.1:0 .*an address of this machine"):
+    with pytest.raises(AddressTakenError, match=r"cannot listen on 192\.0\.2\.1:0 .*an address of this machine"):
         listen("192.0.2.1", 0, "gateway")
-    with pytest.raises(AddressTaken, match=r"cannot listen on nowhere\.invalid:0 .*an address of this machine"):
+    with pytest.raises(AddressTakenError, match=r"cannot listen on nowhere\.invalid:0 .*an address of this machine"):
         listen("nowhere.invalid", 0, "gateway")
 
 

@@ -9,7 +9,7 @@ import pytest
 from deltalake import write_deltalake
 
 from lakehouse.read.tables import list_tables, open_table
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.lake_tables import open_lake_table, read_lake_records, read_lake_table
 from lakeloop.settings import PROJECT, Settings, load_settings
 
@@ -54,7 +54,7 @@ def test_tables_are_found_by_a_url_as_by_a_folder(settings: Settings) -> None:
 def test_a_version_that_is_not_there_is_named(settings: Settings) -> None:
     at_first = open_lake_table(settings, "gold/some", 0)
     assert at_first is not None and at_first.version() == 0
-    with pytest.raises(NotFound, match="gold/some has no version 99"):
+    with pytest.raises(NotFoundError, match="gold/some has no version 99"):
         open_lake_table(settings, "gold/some", 99)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256, read_manifest
 from lakeloop.settings import PROJECT
 
@@ -42,10 +42,10 @@ def test_a_saved_manifest_reads_back_the_same(tmp_path: Path) -> None:
 
 
 def test_what_is_no_manifest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WrongUse, match="lake export"):
+    with pytest.raises(WrongUseError, match="lake export"):
         read_manifest(tmp_path / "manifest.json")
     (tmp_path / "manifest.json").write_text('{"rows": -1}')
-    with pytest.raises(WrongUse, match="is not an export manifest"):
+    with pytest.raises(WrongUseError, match="is not an export manifest"):
         read_manifest(tmp_path / "manifest.json")
 
 

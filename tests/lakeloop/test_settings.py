@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import load_settings
 
 
@@ -12,14 +12,14 @@ from lakeloop.settings import load_settings
 @pytest.mark.parametrize("address", ["s3://bucket/area", "gs://bucket", "file:///area"])
 def test_an_area_is_a_folder_and_no_address(monkeypatch: pytest.MonkeyPatch, area: str, address: str) -> None:
     monkeypatch.setenv(f"LAKELOOP_{area.upper()}", address)
-    with pytest.raises(WrongUse, match=f"LAKELOOP_{area.upper()} is '{address}': this area has to be a folder"):
+    with pytest.raises(WrongUseError, match=f"LAKELOOP_{area.upper()} is '{address}': this area has to be a folder"):
         load_settings()
 
 
 def test_every_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKELOOP_GATEWAY_PORT", "abc")
     monkeypatch.setenv("LAKELOOP_DECISION_HOURS", "-1")
-    with pytest.raises(WrongUse) as wrong:
+    with pytest.raises(WrongUseError) as wrong:
         load_settings()
     assert [line.partition(":")[0].strip() for line in str(wrong.value).splitlines()[1:]] == [
         "LAKELOOP_GATEWAY_PORT is 'abc'",

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lakeloop.champion import ChampionFacts
+from lakeloop.champion import ModelCard
 from lakeloop.contract import Contract
 from lakeloop.manifest import file_sha256
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
-from monitoring.drift import judge
+from monitoring.drift import detect_drift
 from monitoring.reference import Reference
 from monitoring.verdict import Verdict, Window
 from tests.tfx_pipeline.conftest import month_export
@@ -41,15 +41,15 @@ def judged(reference: Reference, contract: Contract) -> Callable[..., Verdict]:
     """`judged(rows)`: a month's window of these rows against month 0."""
 
     def verdict(rows: pd.DataFrame, known: Reference = reference, terms: Contract = contract, of: int = 0) -> Verdict:
-        return judge(known, rows, terms, Window(kind="month", rows=of or len(rows), month="2024-01"))
+        return detect_drift(known, rows, terms, Window(kind="month", rows=of or len(rows), month="2024-01"))
 
     return verdict
 
 
-def push_facts(contract: Contract, settings: Settings, version: str = "7") -> ChampionFacts:
+def push_facts(contract: Contract, settings: Settings, version: str = "7") -> ModelCard:
     """Export month 0 into the home and push a version, without a model in it, that says it was trained on that."""
     manifest = month_export(contract, settings, settings.folder("export").absolute() / "0")
-    facts = ChampionFacts(
+    facts = ModelCard(
         use_case=contract.use_case,
         run_id="r1",
         manifest=manifest,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract, DriftTest
-from monitoring.drift import judge
+from monitoring.drift import detect_drift
 from monitoring.reference import NoReference, Reference
 from monitoring.verdict import ColumnDrift, Verdict, Window
 
@@ -77,7 +77,7 @@ def test_each_test_finds_a_shift_and_no_shift(
     terms = with_test(contract, "miles", DriftTest(test=test, threshold=threshold))  # type: ignore[arg-type]
     window = Window(kind="month", rows=1500)
     fresh, shifted = month(0, seed=5), month(36)
-    stable, drifted = (column(judge(reference, rows, terms, window), "miles") for rows in (fresh, shifted))
+    stable, drifted = (column(detect_drift(reference, rows, terms, window), "miles") for rows in (fresh, shifted))
     assert (stable.test, stable.drifted, drifted.drifted) == (test, False, True)
     assert stable.score is not None and drifted.score is not None
     assert (stable.score > threshold > drifted.score) if test == "ks" else (stable.score < threshold < drifted.score)
@@ -198,7 +198,7 @@ def test_judging_changes_neither_window_nor_reference(
 
 
 def test_no_reference_says_why_and_raises_no_alarm(month: Month, contract: Contract) -> None:
-    verdict = judge(NoReference("7", "it is gone"), month(36), contract, Window(kind="month", rows=1500))
+    verdict = detect_drift(NoReference("7", "it is gone"), month(36), contract, Window(kind="month", rows=1500))
     assert (verdict.state, verdict.reason, verdict.dataset_drift) == ("no reference", "it is gone", False)
 
 

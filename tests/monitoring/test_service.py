@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.errors import Busy
+from lakeloop.errors import BusyError
 from lakeloop.events import all_events
-from lakeloop.http_server import AddressTaken, HttpServer, http_config, listen
+from lakeloop.http_server import AddressTakenError, HttpServer, http_config, listen
 from lakeloop.settings import Settings
 from monitoring.monitor_lock import only_monitor
 from monitoring.service import make_app, serve
@@ -119,12 +119,12 @@ def test_a_port_that_is_taken_is_said(silent: Settings, contract: Contract) -> N
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(AddressTaken, match="taken by another process"):
+        with pytest.raises(AddressTakenError, match="taken by another process"):
             serve(silent, contract, "127.0.0.1", taken.getsockname()[1])
 
 
 def test_a_second_monitor_of_the_same_use_case_is_refused(silent: Settings, contract: Contract) -> None:
-    with only_monitor(silent), pytest.raises(Busy, match="another monitor watches insurance"):
+    with only_monitor(silent), pytest.raises(BusyError, match="another monitor watches insurance"):
         serve(silent, contract, "127.0.0.1", 0)
     with only_monitor(silent):  # and the lock is free again
         pass

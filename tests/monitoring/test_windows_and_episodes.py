@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from monitoring.episodes import Episode, episodes, step
-from monitoring.verdict import State, Verdict, Window
+from monitoring.verdict import DriftState, Verdict, Window
 from monitoring.windows import by_month, newest, tumbling
 
 
@@ -42,7 +42,7 @@ def test_no_requests_are_one_empty_window() -> None:
 
 def verdicts(states: str, version: str = "7") -> list[Verdict]:
     """One window a letter: d drift, s stable, f too few rows, n no reference."""
-    named: dict[str, State] = {"d": "drift", "s": "stable", "f": "too few rows", "n": "no reference"}
+    named: dict[str, DriftState] = {"d": "drift", "s": "stable", "f": "too few rows", "n": "no reference"}
     return [
         Verdict(
             use_case="x", model_version=version, state=named[letter],

@@ -7,7 +7,7 @@ import pytest
 
 from lakeloop.clock import read_clock, set_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from operations.delivery import HELD, generate, release
@@ -22,9 +22,9 @@ def test_the_clock_starts_at_0_and_never_runs_backwards(settings: Settings) -> N
     set_clock(settings, 12)
     set_clock(settings, 12)
     assert read_clock(settings) == 12
-    with pytest.raises(WrongUse, match="more than two centuries ahead; the clock goes to 2400"):
+    with pytest.raises(WrongUseError, match="more than two centuries ahead; the clock goes to 2400"):
         set_clock(settings, 2401)  # a month without a name, from which nobody could go back
-    with pytest.raises(WrongUse, match="does not run backwards"):
+    with pytest.raises(WrongUseError, match="does not run backwards"):
         set_clock(settings, 11)
     assert read_clock(settings) == 12
 

@@ -15,10 +15,10 @@ import pytest
 
 from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.settings import PROJECT, Settings, load_settings
-from operations.deployment import RolledBack, deploy, probe_rows, version_to_deploy, wait_until_available
+from operations.deployment import RolledBackError, deploy, probe_rows, version_to_deploy, wait_until_available
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
 from tests.waiting import eventually
@@ -102,7 +102,7 @@ def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform:
     assert seen is not None and seen.answers >= 200 and seen.model_errors == 0 and seen.p99_ms is not None
 
     push(platform, "2")
-    with pytest.raises(RolledBack, match=r"version 2 was taken back: it answered 400: .*version 1 serves again"):
+    with pytest.raises(RolledBackError, match=r"version 2 was taken back: it answered 400: .*version 1 serves again"):
         deploy(platform, patient, "2")
     folder = platform.folder("models")
     assert pushed_versions(folder) == ["1"] and (folder / "2.rolled-back" / "rolled-back.json").is_file()
@@ -110,7 +110,10 @@ def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform:
 
     push(platform, "3")
     eventually(lambda: version_in_use(platform) == "3")
-    with asked(platform, patient, age=20), pytest.raises(RolledBack, match="came from the rules because it failed"):
+    with (
+        asked(platform, patient, age=20),
+        pytest.raises(RolledBackError, match="came from the rules because it failed"),
+    ):
         deploy(platform, patient, "3", seconds=60)
     eventually(lambda: version_in_use(platform) == "1")
     with asked(platform, patient, age=20):
@@ -121,7 +124,10 @@ def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform:
 def test_a_version_that_is_slower_than_the_contract_allows_is_taken_back(platform: Settings, patient: Contract) -> None:
     assert patient.requests is not None
     strict = patient.model_copy(update={"requests": patient.requests.model_copy(update={"budget_ms": 0.1})})
-    with asked(platform, patient, age=45), pytest.raises(RolledBack, match="no model is left: the rules answer") as why:
+    with (
+        asked(platform, patient, age=45),
+        pytest.raises(RolledBackError, match="no model is left: the rules answer") as why,
+    ):
         deploy(platform, strict, "1", seconds=60)
     assert "99th percentile" in str(why.value) and "allows 0.1 ms" in str(why.value)
 
@@ -132,8 +138,8 @@ def test_what_says_nothing_of_the_model_takes_nothing_back(platform: Settings, p
         wait_until_available(away, "1", 0)
     with pytest.raises(LakeloopError, match="nothing was taken back") as failure:
         deploy(away, patient, "1")
-    assert not isinstance(failure.value, RolledBack)
+    assert not isinstance(failure.value, RolledBackError)
     assert deploy(platform.model_copy(update={"gateway_url": NOWHERE}), patient, "1") is None
     assert pushed_versions(platform.folder("models")) == ["1"]
-    with pytest.raises(NotFound, match="pushed: 1"):
+    with pytest.raises(NotFoundError, match="pushed: 1"):
         version_to_deploy(platform, "9")

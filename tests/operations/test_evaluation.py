@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.champion import ChampionFacts
+from lakeloop.champion import ModelCard
 from lakeloop.clock import set_clock
 from lakeloop.contract import Contract
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
@@ -37,7 +37,7 @@ def pushed(settings: Settings, contract: Contract) -> Path:
     """A pushed version that was made from five rows; the export's manifest."""
     manifest = export_of(settings, contract, train=["0042", "b", "c"], eval=["d", "NA"])
     version = settings.folder("models") / VERSION
-    facts = ChampionFacts(
+    facts = ModelCard(
         use_case=contract.use_case, run_id="run", manifest=manifest.absolute(), manifest_sha256=file_sha256(manifest),
         model=contract.model,
     )  # fmt: skip

@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 
 from lakehouse.read.tables import read_table
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound, WrongUse
-from lakeloop.fallback import Answer, model_answer, rules_answer, why_not_ask
+from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_ask
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import load_rules
 from operations.delivery import generate
@@ -62,7 +62,7 @@ def scored(lake: Lake, table: str, version: int | None = None, model: str = "") 
     return score(lake.spark, lake.contract, lake.settings, wanted)
 
 
-def expected(lake: Lake, rows: pd.DataFrame, folder: Path, switched_off: bool) -> dict[str, Answer]:
+def expected(lake: Lake, rows: pd.DataFrame, folder: Path, switched_off: bool) -> dict[str, Prediction]:
     """Each row answered by itself, as the gateway does."""
     from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
@@ -89,7 +89,7 @@ def expected(lake: Lake, rows: pd.DataFrame, folder: Path, switched_off: bool) -
 def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: Lake) -> None:
     lake = delivered
     spark, contract, settings = lake.spark, lake.contract, lake.settings
-    with pytest.raises(NotFound, match="no model was pushed"):
+    with pytest.raises(NotFoundError, match="no model was pushed"):
         scored(lake, "gold/training")
     for version in ("1", "2"):
         push_model(contract, settings.folder("models") / version)
@@ -133,5 +133,5 @@ def test_a_table_without_the_features_typed_is_refused_with_what_is_missing(deli
         ("silver/claims", "lacks training, age"),
         ("bronze/policies", "training is string, not bigint"),
     ]:
-        with pytest.raises(WrongUse, match=text):
+        with pytest.raises(WrongUseError, match=text):
             score_wanted(delivered.contract, delivered.settings, table, None, "")

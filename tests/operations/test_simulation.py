@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from console.cli.app import app
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.request_record import RequestRecord, request_log_folder
 from lakeloop.settings import PROJECT, Settings
 from operations.simulation import questions_of, simulate, without_gateway
@@ -130,11 +130,11 @@ def test_a_gateway_that_is_not_there_is_one_sentence(lakeloop: Run, settings: Se
 def test_wrong_use_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], text: str) -> None:
     monkeypatch.setenv("LAKELOOP_HOME", str(tmp_path))
     done = CliRunner().invoke(app, ["simulate", *arguments])
-    assert isinstance(done.exception, WrongUse) and text in str(done.exception)
+    assert isinstance(done.exception, WrongUseError) and text in str(done.exception)
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
 def test_a_use_case_without_a_generator_is_wrong_use(settings: Settings, contract: Contract) -> None:
     bare = contract.model_copy(update={"generator": None})
-    with pytest.raises(WrongUse, match="has no `generator`"):
+    with pytest.raises(WrongUseError, match="has no `generator`"):
         simulate(bare, settings, [1], without_gateway(bare, settings, "a"))

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from tfx.utils.dependency_utils import make_beam_dependency_flags
 
-from lakeloop.champion import champion_facts
+from lakeloop.champion import read_model_card
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFound, WrongUse
+from lakeloop.errors import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
@@ -200,7 +200,7 @@ def test_the_model_was_pushed_to_a_version_folder(first: Finished) -> None:
 
 
 def test_the_pushed_version_carries_what_it_was_made_from(first: Finished) -> None:
-    facts = champion_facts(first.settings, first.record.pushed_version)
+    facts = read_model_card(first.settings, first.record.pushed_version)
     assert facts.manifest_path(first.settings) == first.manifest.absolute()
     assert facts.manifest_sha256 == file_sha256(first.manifest)
     assert (facts.use_case, facts.run_id, facts.drop) == (first.contract.use_case, first.record.run_id, ())
@@ -498,10 +498,10 @@ def test_a_changed_or_missing_shard_is_refused_and_named(first: Finished, home: 
     parameters = run_parameters(first.contract, manifest)
     start_run(first.settings, first.contract, parameters, "tampered")
     shard.write_text(shard.read_text(encoding="utf-8").replace("2023", "2024", 1), encoding="utf-8")
-    with pytest.raises(WrongUse, match="sha256 differs"):
+    with pytest.raises(WrongUseError, match="sha256 differs"):
         run_node(first.settings, first.contract, "tampered", "GoldExport")
     shard.unlink()
-    with pytest.raises(WrongUse, match="does not exist"):
+    with pytest.raises(WrongUseError, match="does not exist"):
         run_node(first.settings, first.contract, "tampered", "GoldExport")
 
 
@@ -513,24 +513,24 @@ def test_nodes_run_one_by_one_and_again_after_a_failure(first: Finished, home: P
     parameters = run_parameters(first.contract, manifest, trigger="steps")
     opened = start_run(first.settings, first.contract, parameters, "stepwise")
     assert start_run(first.settings, first.contract, parameters, "stepwise") == opened
-    with pytest.raises(WrongUse, match="other parameters"):
+    with pytest.raises(WrongUseError, match="other parameters"):
         start_run(first.settings, first.contract, run_parameters(first.contract, manifest, trigger="x"), "stepwise")
     with pytest.raises(LakeloopError, match="run the nodes before it first"):
         run_node(first.settings, first.contract, "stepwise", "Trainer")
     shard.write_bytes(b"")
-    with pytest.raises(WrongUse):
+    with pytest.raises(WrongUseError):
         run_node(first.settings, first.contract, "stepwise", "GoldExport")
     shard.write_bytes(kept)
     assert run_node(first.settings, first.contract, "stepwise", "GoldExport").state == "ran"
-    with pytest.raises(NotFound, match="no node Tester"):
+    with pytest.raises(NotFoundError, match="no node Tester"):
         run_node(first.settings, first.contract, "stepwise", "Tester")
     assert finish_run(first.settings, "stepwise").node("GoldExport") is not None
 
 
 def test_a_manifest_of_another_use_case_starts_nothing(first: Finished, churn: Contract) -> None:
-    with pytest.raises(WrongUse, match="an export of insurance, not of churn"):
+    with pytest.raises(WrongUseError, match="an export of insurance, not of churn"):
         run_pipeline(first.settings, churn, run_parameters(churn, first.manifest))
-    with pytest.raises(WrongUse, match="no manifest"):
+    with pytest.raises(WrongUseError, match="no manifest"):
         run_pipeline(first.settings, first.contract, run_parameters(first.contract, Path("/nowhere/manifest.json")))
 
 
@@ -546,11 +546,11 @@ def test_a_pushed_model_can_be_validated_on_any_rows(first: Finished, rows: pd.D
 
 def test_what_cannot_be_validated_is_said_plainly(first: Finished, rows: pd.DataFrame, tmp_path: Path) -> None:
     folder = model_folder(first.settings, first.record.pushed_version)
-    with pytest.raises(WrongUse, match="lack age"):
+    with pytest.raises(WrongUseError, match="lack age"):
         validate_model(folder, first.contract, rows.drop(columns="age"))
-    with pytest.raises(NotFound, match="no model was pushed"):
+    with pytest.raises(NotFoundError, match="no model was pushed"):
         newest_version(tmp_path)
-    with pytest.raises(NotFound, match=f"pushed: .*{folder.name}"):
+    with pytest.raises(NotFoundError, match=f"pushed: .*{folder.name}"):
         model_folder(first.settings, "12")
     broken = tmp_path / "123"
     broken.mkdir()

@@ -13,7 +13,7 @@ from tfx_pipeline.data_checks.anomalies import read_anomalies
 ANOMALIES_KEY = "anomalies"
 
 
-class DataRefused(LakeloopError):
+class DataRefusedError(LakeloopError):
     """The exported data breaks the contract; `problems` holds one line per feature and split."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -34,12 +34,12 @@ class DataGateExecutor(base_executor.BaseExecutor):
         """Do nothing if there are no anomalies.
 
         Raises:
-            DataRefused: naming every feature with its anomaly and split.
+            DataRefusedError: naming every feature with its anomaly and split.
         """
         anomalies = artifact_utils.get_single_instance(input_dict[ANOMALIES_KEY])
         problems = [str(anomaly) for anomaly in read_anomalies(Path(anomalies.uri))]
         if problems:
-            raise DataRefused(problems)
+            raise DataRefusedError(problems)
 
 
 class DataGateSpec(ComponentSpec):

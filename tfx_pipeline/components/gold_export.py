@@ -9,7 +9,7 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import Artifact, Channel, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.manifest import FILE_NAME, Manifest, file_sha256, read_manifest
 from tfx_pipeline.metadata.provenance import stamp, stamps_of
 from tfx_pipeline.runs import parameters as p
@@ -36,7 +36,7 @@ class GoldExportExecutor(base_executor.BaseExecutor):
         """Import the export of `exec_properties['manifest']`.
 
         Raises:
-            WrongUse: the manifest is missing or unreadable, a split is empty, or a file differs from it.
+            WrongUseError: the manifest is missing or unreadable, a split is empty, or a file differs from it.
         """
         source = Path(exec_properties[p.MANIFEST])
         manifest = read_manifest(source)
@@ -50,13 +50,13 @@ def import_files(source: Path, manifest: Manifest, folder: Path) -> None:
     """Copy the manifest and its shards, checked, into `folder` as `<split>/<number>.csv`."""
     for split in ("train", "eval"):
         if manifest.rows_of(split) == 0:
-            raise WrongUse(f"{source} has no {split} rows; export more months or change the contract's `split`")
+            raise WrongUseError(f"{source} has no {split} rows; export more months or change the contract's `split`")
     for number, file in enumerate(manifest.files):
         shard = source.parent / file.path
         if not shard.is_file():
-            raise WrongUse(f"{shard} is named in {source} but does not exist; export again")
+            raise WrongUseError(f"{shard} is named in {source} but does not exist; export again")
         if file_sha256(shard) != file.sha256:
-            raise WrongUse(f"{shard} is not the file that {source} describes (its sha256 differs); export again")
+            raise WrongUseError(f"{shard} is not the file that {source} describes (its sha256 differs); export again")
         if file.rows:
             _copy(shard, folder / file.split / f"{number:05d}.csv")
     _copy(source, folder / FILE_NAME)

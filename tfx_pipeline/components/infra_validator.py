@@ -16,7 +16,7 @@ from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Section
 from tfx_pipeline.evaluation.gate import EVAL
-from tfx_pipeline.evaluation.model_server import NotServed, ServedModel, served_model
+from tfx_pipeline.evaluation.model_server import ModelUnderTest, ModelUnusableError, served_model
 from tfx_pipeline.training.signatures import CLASS_ID, CLASSIFY, PROBABILITIES
 
 EXAMPLES_KEY, MODEL_KEY, MODEL_BLESSING_KEY = "examples", "model", "model_blessing"
@@ -57,7 +57,7 @@ class InfraValidatorExecutor(base_executor.BaseExecutor):
         """Write INFRA_BLESSED, or INFRA_NOT_BLESSED with the reason.
 
         Raises:
-            ServerNotStarted: the server itself did not come up; the node may be run again.
+            ServerStartError: the server itself did not come up; the node may be run again.
         """
         client = Client.model_validate_json(exec_properties[CLIENT_KEY])
         model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
@@ -69,7 +69,7 @@ class InfraValidatorExecutor(base_executor.BaseExecutor):
         try:
             with served_model(client.name, folder, log) as served:
                 check_answers(served, client, rows)
-        except NotServed as error:
+        except ModelUnusableError as error:
             reason = str(error)
         io_utils.write_string_file(str(log.with_name(NOT_BLESSED_FILE if reason else BLESSED_FILE)), reason)
         blessing.set_int_custom_property(BLESSED_PROPERTY, int(not reason))
@@ -77,23 +77,23 @@ class InfraValidatorExecutor(base_executor.BaseExecutor):
         blessing.set_string_custom_property(REASON_PROPERTY, reason)
 
 
-def check_answers(served: ServedModel, client: Client, rows: Sequence[Row]) -> None:
-    """Raises NotServed, naming what is wrong with the answers to these rows."""
+def check_answers(served: ModelUnderTest, client: Client, rows: Sequence[Row]) -> None:
+    """Raises ModelUnusableError, naming what is wrong with the answers to these rows."""
     predictions = served.ask("predict", {"instances": rows})["predictions"]
     probabilities = np.array([row[PROBABILITIES] for row in predictions], float)
     wanted = (len(rows), len(client.class_names))
     if probabilities.shape != wanted:
-        raise NotServed(f"predict gave probabilities of shape {probabilities.shape}, wanted {wanted}")
+        raise ModelUnusableError(f"predict gave probabilities of shape {probabilities.shape}, wanted {wanted}")
     if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3) or probabilities.min() < 0:
-        raise NotServed("predict gave probabilities that do not add up to 1")
+        raise ModelUnusableError("predict gave probabilities that do not add up to 1")
     if [row[CLASS_ID] for row in predictions] != probabilities.argmax(axis=1).tolist():
-        raise NotServed("predict gave a class that is not the most probable one")
+        raise ModelUnusableError("predict gave a class that is not the most probable one")
     results = served.ask("classify", {"signature_name": CLASSIFY, "examples": rows})["results"]
     if [tuple(label for label, _ in row) for row in results] != [client.class_names] * len(rows):
-        raise NotServed(f"classify did not name the classes {', '.join(client.class_names)}")
+        raise ModelUnusableError(f"classify did not name the classes {', '.join(client.class_names)}")
     scores = np.array([[score for _, score in row] for row in results], float)
     if np.abs(scores - probabilities).max() > TOLERANCE:
-        raise NotServed("classify and predict gave the same rows different probabilities")
+        raise ModelUnusableError("classify and predict gave the same rows different probabilities")
 
 
 def _read_rows(examples: list[Artifact], client: Client) -> list[Row]:

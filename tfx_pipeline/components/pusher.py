@@ -19,11 +19,11 @@ from tfx.types import (
 )
 from tfx.types.component_spec import ExecutionParameter
 
-from lakeloop.champion import ChampionFacts
+from lakeloop.champion import ModelCard
 from lakeloop.gate_check import GateCheck
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.components.trainer import trained_settings
-from tfx_pipeline.metadata.provenance import read_stamps, stamp
+from tfx_pipeline.metadata.provenance import read_provenance, stamp
 from tfx_pipeline.metadata.store import MODEL_ID_PROPERTY
 from tfx_pipeline.runs import parameters as p
 
@@ -45,7 +45,7 @@ class StampedPusherExecutor(executor.Executor):
         super().Do(input_dict, output_dict, exec_properties)
         model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
-        stamp(pushed, read_stamps(model))
+        stamp(pushed, read_provenance(model))
         pushed.set_int_custom_property(MODEL_ID_PROPERTY, model.id)
 
     def GetModelPath(self, input_dict: dict[str, list[Artifact]]) -> str:  # noqa: N802 TFX's name
@@ -55,11 +55,11 @@ class StampedPusherExecutor(executor.Executor):
         self._facts.save(copy)
         return str(copy)
 
-    def _facts_of(self, input_dict: dict[str, list[Artifact]], exec_properties: dict[str, Any]) -> ChampionFacts:
+    def _facts_of(self, input_dict: dict[str, list[Artifact]], exec_properties: dict[str, Any]) -> ModelCard:
         model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         blessing = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_BLESSING_KEY])
         checks = tuple(GateCheck(**check.model_dump()) for check in read_report(blessing.uri).checks)
-        return ChampionFacts(
+        return ModelCard(
             use_case=exec_properties[USE_CASE],
             run_id=(self._context.pipeline_run_id if self._context else None) or "",
             manifest=Path(exec_properties[p.MANIFEST]),
@@ -67,7 +67,7 @@ class StampedPusherExecutor(executor.Executor):
             model=trained_settings(model),
             drop=tuple(json.loads(exec_properties[p.DROP])),
             checks=checks,
-            stamps=read_stamps(model),
+            stamps=read_provenance(model),
         )
 
 

@@ -13,7 +13,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Gate, Section
-from tfx_pipeline.evaluation.gate import EVAL, TRAIN, GateReport, Judged, judge
+from tfx_pipeline.evaluation.gate import EVAL, TRAIN, GateReport, ModelAnswers, check_gate
 from tfx_pipeline.evaluation.prediction import judge_examples, load_saved_model
 from tfx_pipeline.metadata.store import JUDGE_PROPERTY
 from tfx_pipeline.runs import parameters as p
@@ -60,7 +60,7 @@ class QualityGateExecutor(base_executor.BaseExecutor):
         path = exec_properties[p.WEIGHTS]
         weights = load_row_weights(Path(path)) if path else None
         rows, champion_accuracy = _judge_rows(input_dict[EXAMPLES_KEY], model, champion, wanted, weights)
-        report = judge(wanted.gate, rows, champion_accuracy, wanted.class_names)
+        report = check_gate(wanted.gate, rows, champion_accuracy, wanted.class_names)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         write_blessing(blessing, model, champion, report)
 
@@ -71,7 +71,7 @@ def _judge_rows(
     champion: Artifact | None,
     wanted: Requirements,
     weights: Mapping[str, float] | None,
-) -> tuple[Mapping[str, Judged], float | None]:
+) -> tuple[Mapping[str, ModelAnswers], float | None]:
     models = [load_saved_model(path_utils.serving_model_path(model.uri))]
     train = judge_examples(models, _files(examples, TRAIN), wanted.label, wanted.key, weights)[0]
     if champion is not None:

@@ -24,7 +24,7 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from lakeloop.contract import ModelSettings
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
 from tfx_pipeline.evaluation.gate import TRAIN
-from tfx_pipeline.metadata.provenance import read_stamps, stamp
+from tfx_pipeline.metadata.provenance import read_provenance, stamp
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.run_record import Trained
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, RAW_TRAIN_KEY, TRAINED_FILE, WEIGHTING_KEY, WEIGHTS_KEY
@@ -57,7 +57,7 @@ class StampedTrainerExecutor(executor.GenericExecutor):
         }
         super().Do(input_dict, output_dict, {**exec_properties, CONFIG: json.dumps(config)})
         model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
-        stamp(model, read_stamps(export))
+        stamp(model, read_provenance(export))
         run = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_RUN_KEY])
         _write_trained(model, read_trained(Path(run.uri)))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 
 FILE_NAME = "FeatureStats.pb"
 
@@ -36,11 +36,11 @@ def read_statistics(uri: str) -> dict[str, dict[str, FeatureStatistics]]:
     """Split name (train before eval) -> column name -> statistics.
 
     Raises:
-        NotFound: there are no statistics at `uri`.
+        NotFoundError: there are no statistics at `uri`.
     """
     splits = sorted(Path(uri).glob(f"Split-*/{FILE_NAME}"))
     if not splits:
-        raise NotFound(f"there are no statistics at {uri}; a run writes them, `lakeloop train` starts one")
+        raise NotFoundError(f"there are no statistics at {uri}; a run writes them, `lakeloop train` starts one")
     return {path.parent.name.removeprefix("Split-"): _read(path) for path in reversed(splits)}
 
 

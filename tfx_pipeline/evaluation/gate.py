@@ -22,7 +22,7 @@ ROUNDING = 1e-9  # .87 - .01 is not .86 in binary; a margin of exactly the bound
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelAnswers:
     """A model's answers on one set of rows: labels (n,) int, probabilities (n, classes), perhaps weights (n,)."""
 
     labels: np.ndarray
@@ -91,9 +91,9 @@ class GateReport(BaseModel):
         return tuple(check for check in self.checks if not check.passed)
 
 
-def judge(
+def check_gate(
     gate: Gate,
-    rows: Mapping[str, Judged],
+    rows: Mapping[str, ModelAnswers],
     champion_accuracy: float | None = None,
     class_names: Sequence[str] = (),
 ) -> GateReport:

@@ -26,15 +26,15 @@ START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
 
 
-class ServerNotStarted(LakeloopError):
+class ServerStartError(LakeloopError):
     """The server process did not come up: says nothing about the model, so it may be tried again."""
 
 
-class NotServed(LakeloopError):
+class ModelUnusableError(LakeloopError):
     """The server runs and cannot load the model, or refuses what every client may ask of it."""
 
 
-class ServedModel:
+class ModelUnderTest:
     """A loaded model behind its REST API."""
 
     def __init__(self, client: httpx.Client, name: str) -> None:
@@ -42,15 +42,17 @@ class ServedModel:
         self._path = f"/v1/models/{name}"
 
     def ask(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer to `predict`, `classify` or `regress`. Raises NotServed."""
+        """The answer to `predict`, `classify` or `regress`. Raises ModelUnusableError."""
         answer = self._client.post(f"{self._path}:{method}", json=body)
         if answer.status_code != 200:
-            raise NotServed(f"{method} was answered {answer.status_code}: {answer.json().get('error', answer.text)}")
+            raise ModelUnusableError(
+                f"{method} was answered {answer.status_code}: {answer.json().get('error', answer.text)}"
+            )
         content: dict[str, Any] = answer.json()
         return content
 
     def wait(self, seconds: float) -> None:
-        """Until the version is available. Raises NotServed when it cannot be loaded or takes longer."""
+        """Until the version is available. Raises ModelUnusableError when it cannot be loaded or takes longer."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             answer = self._client.get(f"{self._path}/versions/{VERSION}")
@@ -59,18 +61,18 @@ class ServedModel:
                 if status["state"] == "AVAILABLE":
                     return
                 if status["state"] == "END":
-                    raise NotServed(f"the model could not be loaded: {status['status']['error_message']}")
+                    raise ModelUnusableError(f"the model could not be loaded: {status['status']['error_message']}")
             time.sleep(0.02)
-        raise NotServed(f"the model was not loaded within {seconds:.0f} s")
+        raise ModelUnusableError(f"the model was not loaded within {seconds:.0f} s")
 
 
 @contextmanager
-def served_model(name: str, folder: Path, log: Path) -> Iterator[ServedModel]:
+def served_model(name: str, folder: Path, log: Path) -> Iterator[ModelUnderTest]:
     """Serves the SavedModel in `folder` until the block ends; the server's log goes to `log`.
 
     Raises:
-        ServerNotStarted: the server process ended or was silent for too long.
-        NotServed: it could not load the model.
+        ServerStartError: the server process ended or was silent for too long.
+        ModelUnusableError: it could not load the model.
     """
     with tempfile.TemporaryDirectory() as base_path, log.open("w", encoding="utf-8") as stream, ExitStack() as stack:
         (Path(base_path) / str(VERSION)).symlink_to(folder.absolute(), target_is_directory=True)
@@ -85,11 +87,11 @@ def served_model(name: str, folder: Path, log: Path) -> Iterator[ServedModel]:
         try:
             url = _where(process, said, log)
             with httpx.Client(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:
-                model = ServedModel(client, name)
+                model = ModelUnderTest(client, name)
                 model.wait(ANSWER_SECONDS)
                 yield model
         except httpx.HTTPError as error:
-            raise NotServed(f"the model server broke off: {error}; its log is {log}") from None
+            raise ModelUnusableError(f"the model server broke off: {error}; its log is {log}") from None
 
 
 def _start(arguments: list[str], said: int, log: TextIO) -> "subprocess.Popen[bytes] | WarmProcess":
@@ -112,5 +114,5 @@ def _where(process: "subprocess.Popen[bytes] | WarmProcess", said: TextIO, log: 
         impatience.cancel()
     if not line.startswith("listening url="):
         code = process.wait()
-        raise ServerNotStarted(f"the model server ended with exit code {code} before it listened; its log is {log}")
+        raise ServerStartError(f"the model server ended with exit code {code} before it listened; its log is {log}")
     return line.split()[1].removeprefix("url=")

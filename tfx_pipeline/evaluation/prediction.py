@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from lakeloop.errors import LakeloopError
-from tfx_pipeline.evaluation.gate import Judged
+from tfx_pipeline.evaluation.gate import ModelAnswers
 from tfx_pipeline.training.row_weights import weights_of
 from tfx_pipeline.training.signatures import EXAMPLES, PROBABILITIES, SERVING
 
@@ -53,7 +53,7 @@ def predict_examples(model: Any, serialised: Sequence[bytes]) -> np.ndarray:
 
 def judge_examples(
     models: Sequence[Any], files: Sequence[str], label: str, key: str = "", weights: Mapping[str, float] | None = None
-) -> list[Judged]:
+) -> list[ModelAnswers]:
     """Each model's answers on the same examples (gzipped TFRecords with an int64 `label`).
 
     `weights` are the rows' by their `key`; none: all count the same.
@@ -73,4 +73,4 @@ def judge_examples(
             answer.append(model.signatures[EXAMPLES](examples=serialised)[PROBABILITIES].numpy())
     labels = np.concatenate(truths)
     counted = weights_of(keys, weights) if weights is not None else None
-    return [Judged(labels, np.concatenate(answer), counted) for answer in answers]
+    return [ModelAnswers(labels, np.concatenate(answer), counted) for answer in answers]

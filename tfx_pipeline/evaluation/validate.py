@@ -7,9 +7,9 @@ import pandas as pd
 
 from lakeloop.champion import pushed_versions as versions
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from lakeloop.settings import Settings
-from tfx_pipeline.evaluation.gate import GateReport, Judged, judge
+from tfx_pipeline.evaluation.gate import GateReport, ModelAnswers, check_gate
 from tfx_pipeline.runs.quiet import quiet_libraries
 from tfx_pipeline.runs.run_record import RunRecord
 
@@ -20,11 +20,11 @@ def newest_version(folder: Path) -> str:
     """The newest version.
 
     Raises:
-        NotFound: nothing was pushed yet.
+        NotFoundError: nothing was pushed yet.
     """
     known = versions(folder)
     if not known:
-        raise NotFound(f"no model was pushed to {folder} yet; `lakeloop train` pushes one the gate has blessed")
+        raise NotFoundError(f"no model was pushed to {folder} yet; `lakeloop train` pushes one the gate has blessed")
     return known[-1]
 
 
@@ -32,13 +32,13 @@ def model_folder(settings: Settings, version: str = "") -> Path:
     """The folder of one pushed version, the newest if none is given.
 
     Raises:
-        NotFound: it was not pushed; the text names those that were.
+        NotFoundError: it was not pushed; the text names those that were.
     """
     folder = settings.folder("models").absolute()
     wanted = version or newest_version(folder)
     known = versions(folder)
     if wanted not in known:
-        raise NotFound(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
+        raise NotFoundError(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
     return folder / wanted
 
 
@@ -48,32 +48,36 @@ def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, nam
     Checks that need both train and eval rows are left out.
 
     Raises:
-        NotFound: the folder does not exist.
-        WrongUse: the frame has no rows, lacks a column, or a label is not a class id.
+        NotFoundError: the folder does not exist.
+        WrongUseError: the frame has no rows, lacks a column, or a label is not a class id.
         LakeloopError: the model cannot be loaded.
     """
-    return judge(contract.gate, {name: answers_of(model_dir, contract, frame)}, class_names=contract.label.class_names)
+    return check_gate(
+        contract.gate, {name: answers_of(model_dir, contract, frame)}, class_names=contract.label.class_names
+    )
 
 
-def answers_of(model_dir: Path, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None) -> Judged:
+def answers_of(
+    model_dir: Path, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None
+) -> ModelAnswers:
     """A model's answers on labelled rows, each counting by its weight; raises as `validate_model` does."""
     if not model_dir.is_dir():
-        raise NotFound(f"there is no model in {model_dir}")
+        raise NotFoundError(f"there is no model in {model_dir}")
     columns, labels = _columns(contract, frame)
     quiet_libraries()
     from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
-    return Judged(labels, predict_columns(load_saved_model(model_dir), columns), weights)
+    return ModelAnswers(labels, predict_columns(load_saved_model(model_dir), columns), weights)
 
 
 def serving_folder(run: RunRecord) -> Path:
     """The SavedModel that a run trained, pushed or not.
 
     Raises:
-        NotFound: the run did not get that far.
+        NotFoundError: the run did not get that far.
     """
     if not run.model_uri:
-        raise NotFound(f"run {run.run_id} trained no model: {run.error or 'it did not get that far'}")
+        raise NotFoundError(f"run {run.run_id} trained no model: {run.error or 'it did not get that far'}")
     quiet_libraries()
     from tfx.utils import path_utils
 
@@ -84,15 +88,15 @@ def _columns(contract: Contract, frame: pd.DataFrame) -> tuple[dict[str, np.ndar
     wanted = [*contract.features, contract.label.name]
     missing = [column for column in wanted if column not in frame]
     if missing:
-        raise WrongUse(f"the rows lack {', '.join(missing)}; needed: {', '.join(wanted)}")
+        raise WrongUseError(f"the rows lack {', '.join(missing)}; needed: {', '.join(wanted)}")
     if frame.empty:
-        raise WrongUse("there are no rows to validate on")
+        raise WrongUseError("there are no rows to validate on")
     empty = [column for column in wanted if frame[column].isna().any()]
     if empty:
-        raise WrongUse(f"the rows have empty values in {', '.join(empty)}; every feature and label is needed")
+        raise WrongUseError(f"the rows have empty values in {', '.join(empty)}; every feature and label is needed")
     labels = frame[contract.label.name].to_numpy(np.int64)
     classes = len(contract.label.classes)
     if labels.min() < 0 or labels.max() >= classes:
-        raise WrongUse(f"`{contract.label.name}` must be a class id from 0 to {classes - 1}")
+        raise WrongUseError(f"`{contract.label.name}` must be a class id from 0 to {classes - 1}")
     columns = {name: frame[name].to_numpy(DTYPES[f.type]) for name, f in contract.features.items()}
     return columns, labels

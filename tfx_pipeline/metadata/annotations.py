@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 from tfx_pipeline.metadata.store import BLESSED_PROPERTY, JUDGE_PROPERTY, open_store
 from tfx_pipeline.runs.run_record import RunRecord
@@ -39,7 +39,7 @@ def note_on_execution(settings: Settings, execution_id: int, notes: Mapping[str,
         store.put_executions([execution])
 
 
-def note_on_run(settings: Settings, run_id: str, notes: Mapping[str, str]) -> None:
+def annotate_run(settings: Settings, run_id: str, notes: Mapping[str, str]) -> None:
     """Write notes on a run's context; nothing where no node of the run has started."""
     with open_store(settings) as store:
         context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
@@ -53,12 +53,14 @@ def overrule_the_gate(settings: Settings, record: RunRecord, by: str, at: str, w
     """Bless a refused model because a person wants it: the blessing says who, when and why; the checks stay.
 
     Raises:
-        WrongUse: the gate gave no verdict on this run's model.
-        NotFound: its blessing is not in ML Metadata.
+        WrongUseError: the gate gave no verdict on this run's model.
+        NotFoundError: its blessing is not in ML Metadata.
     """
     node = record.node(GATE_NODE)
     if node is None or node.execution_id is None or record.gate is None:
-        raise WrongUse(f"run {record.run_id} has no verdict of the gate, so there is no model that could be promoted")
+        raise WrongUseError(
+            f"run {record.run_id} has no verdict of the gate, so there is no model that could be promoted"
+        )
     with open_store(settings) as store:
         made = [event.artifact_id for event in store.get_events_by_execution_ids([node.execution_id])]
         for blessing in store.get_artifacts_by_id(made):
@@ -71,7 +73,7 @@ def overrule_the_gate(settings: Settings, record: RunRecord, by: str, at: str, w
             _write(properties, {OVERRULED_BY: by, "overruled_at": at, "overruled_why": why})
             store.put_artifacts([blessing])
             return
-    raise NotFound(f"the blessing of run {record.run_id} is not in ML Metadata")
+    raise NotFoundError(f"the blessing of run {record.run_id} is not in ML Metadata")
 
 
 def outputs_of(store: metadata_store.MetadataStore, execution_id: int) -> list[str]:

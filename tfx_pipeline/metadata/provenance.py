@@ -30,6 +30,6 @@ def stamp(artifact: Artifact, stamps: Mapping[str, str]) -> None:
         artifact.set_string_custom_property(name, stamps[name])
 
 
-def read_stamps(artifact: Artifact) -> dict[str, str]:
+def read_provenance(artifact: Artifact) -> dict[str, str]:
     """The stamps on an artifact; '' for those it lacks."""
     return {name: artifact.get_string_custom_property(name) or "" for name in STAMPS}

@@ -9,7 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pydantic import BaseModel, ConfigDict
 
 from lakeloop.databases import database_exists, metadata_database
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import Settings
 from tfx_pipeline.metadata.postgresql import postgresql_connection
 
@@ -70,12 +70,12 @@ def open_store(settings: Settings) -> Iterator[metadata_store.MetadataStore]:
     """The store, for reading.
 
     Raises:
-        NotFound: no pipeline has run yet.
+        NotFoundError: no pipeline has run yet.
     """
     if not has_metadata(settings):
         url = metadata_database(settings)
         place = settings.metadata_db.absolute() if url is None else url.render_as_string(hide_password=True)
-        raise NotFound(f"there is no ML Metadata at {place} yet; `lakeloop train` makes it")
+        raise NotFoundError(f"there is no ML Metadata at {place} yet; `lakeloop train` makes it")
     yield metadata_store.MetadataStore(connection_config(settings))
 
 

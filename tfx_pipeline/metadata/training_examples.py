@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import Settings
 from tfx_pipeline.metadata.lineage.models import model_of
 from tfx_pipeline.metadata.lineage.runs import RunGraph, run_graph, run_of_artifact
@@ -31,16 +31,16 @@ def training_examples(settings: Settings, contract: Contract, version: str) -> T
     """The examples of the run that pushed a version.
 
     Raises:
-        NotFound: ML Metadata does not know the version, or the examples' files are gone.
+        NotFoundError: ML Metadata does not know the version, or the examples' files are gone.
     """
     with open_store(settings) as store:
         known = model_of(store, settings.use_case, version)
         if known is None or known.model is None:
-            raise NotFound(f"ML Metadata does not know what version {version} was trained on")
+            raise NotFoundError(f"ML Metadata does not know what version {version} was trained on")
         graph = run_graph(store, run_of_artifact(store, known.model.id))
     files = sorted(Path(_uri(graph, version)).glob("Split-*/*.gz"))
     if not files:
-        raise NotFound(f"the examples that version {version} was trained on are gone ({_uri(graph, version)})")
+        raise NotFoundError(f"the examples that version {version} was trained on are gone ({_uri(graph, version)})")
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (contract.key.column, contract.event_time.column)}
     serialised: list[bytes] = []
     keys: list[str] = []
@@ -60,4 +60,4 @@ def _uri(graph: RunGraph | None, version: str) -> str:
         for artifact in made:
             if artifact is not None and artifact.type == TYPE:
                 return artifact.uri
-    raise NotFound(f"ML Metadata does not know the examples that version {version} was trained on")
+    raise NotFoundError(f"ML Metadata does not know the examples that version {version} was trained on")

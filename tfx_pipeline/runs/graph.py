@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import Settings
 
 FILE_NAME, IR_FILE = "graph.json", "ir.pb"
@@ -56,20 +56,20 @@ def read_graph(settings: Settings) -> Graph:
     """The graph of the compiled pipeline.
 
     Raises:
-        NotFound: it was not compiled yet, or by an older version.
+        NotFoundError: it was not compiled yet, or by an older version.
     """
     path = graph_path(settings)
     try:
         return Graph.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError) as error:
-        raise NotFound(f"there is no compiled pipeline at {path}; run `lakeloop pipeline compile`") from error
+        raise NotFoundError(f"there is no compiled pipeline at {path}; run `lakeloop pipeline compile`") from error
 
 
 def is_compiled(contract: Contract, settings: Settings) -> bool:
     """Whether what was compiled fits today's contract, paths and code."""
     try:
         graph = read_graph(settings)
-    except NotFound:
+    except NotFoundError:
         return False
     current = (contract_sha256(contract, settings), code_sha256())
     return (graph.contract_sha256, graph.code_sha256) == current and ir_path(settings).is_file()

@@ -15,7 +15,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact, artifact_utils
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
 from tfx_pipeline.metadata.store import connection_config
 from tfx_pipeline.runs.compile import compiled
@@ -30,7 +30,7 @@ _REMEDIES = {
 RESOLVER_TYPE = "tfx.dsl.components.common.resolver.Resolver"
 
 
-class NodeFailed(LakeloopError):
+class NodeError(LakeloopError):
     """A node did not end well; its execution is in ML Metadata as FAILED."""
 
     def __init__(self, node: str, run_id: str, reason: str) -> None:
@@ -51,8 +51,8 @@ def launch(settings: Settings, contract: Contract, record: RunRecord, node: str)
     """Run one node of a run: its inputs come from ML Metadata, so any process may do it.
 
     Raises:
-        NotFound: the pipeline has no such node.
-        NodeFailed: it failed; a LakeloopError of the node itself comes through as it is.
+        NotFoundError: the pipeline has no such node.
+        NodeError: it failed; a LakeloopError of the node itself comes through as it is.
     """
     pipeline = _bound(compiled(contract, settings), record)
     pipeline_node = _find(pipeline, node)
@@ -71,7 +71,7 @@ def launch(settings: Settings, contract: Contract, record: RunRecord, node: str)
         raise
     except Exception as error:
         log.debug("event=node_error run=%s node=%s", record.run_id, node, exc_info=True)
-        raise NodeFailed(node, record.run_id, _reason(error)) from error
+        raise NodeError(node, record.run_id, _reason(error)) from error
     return _ended(connection, record.run_id, pipeline_node, info)
 
 
@@ -92,7 +92,7 @@ def _bound(pipeline: pipeline_pb2.Pipeline, record: RunRecord) -> pipeline_pb2.P
 def _find(pipeline: pipeline_pb2.Pipeline, node: str) -> pipeline_pb2.PipelineNode:
     nodes = {n.pipeline_node.node_info.id: n.pipeline_node for n in pipeline.nodes}
     if node not in nodes:
-        raise NotFound(f"the pipeline has no node {node}; its nodes are {', '.join(nodes)}")
+        raise NotFoundError(f"the pipeline has no node {node}; its nodes are {', '.join(nodes)}")
     return nodes[node]
 
 
@@ -114,7 +114,7 @@ def _ended(
         return Ended(state, execution.id, _outputs(connection, execution.id))
     if execution.last_known_state == states.COMPLETE:
         return Ended("ran", execution.id, _outputs(connection, execution.id))
-    raise NodeFailed(name, run_id, "its inputs are not there; run the nodes before it first")
+    raise NodeError(name, run_id, "its inputs are not there; run the nodes before it first")
 
 
 def _outputs(connection: tfx_metadata.Metadata, execution_id: int) -> dict[str, list[Artifact]]:

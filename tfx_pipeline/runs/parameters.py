@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakeloop.contract import Contract, ModelSettings
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 # Names of the TFX runtime parameters in the compiled pipeline.
 MANIFEST, MANIFEST_SHA256, MODEL, DROP = "manifest", "manifest_sha256", "model", "drop"
@@ -57,18 +57,18 @@ def run_parameters(
     """Parameters from the contract's model settings with `changes` (NAME: value or text) applied.
 
     Raises:
-        WrongUse: an unknown hyper-parameter or feature, a value out of range, no feature left, or no weights to weigh
+        WrongUseError: an unknown hyper-parameter or feature, a value out of range, no feature left, or no weights to weigh
             by.
     """
     unknown = [name for name in drop if name not in contract.features]
     if unknown:
-        raise WrongUse(f"cannot drop {', '.join(unknown)}: features are {', '.join(contract.features)}")
+        raise WrongUseError(f"cannot drop {', '.join(unknown)}: features are {', '.join(contract.features)}")
     if set(drop) == set(contract.features):
-        raise WrongUse("cannot drop every feature: the model needs at least one")
+        raise WrongUseError("cannot drop every feature: the model needs at least one")
     if weighting != "none" and weights is None:
-        raise WrongUse(f"`{weighting}` needs row weights; `lakeloop retrain --strategy {weighting}` makes them")
+        raise WrongUseError(f"`{weighting}` needs row weights; `lakeloop retrain --strategy {weighting}` makes them")
     if not 0 <= trials <= MOST_TRIALS:
-        raise WrongUse(f"{trials} trials: 0 (no tuning) to {MOST_TRIALS} are allowed")
+        raise WrongUseError(f"{trials} trials: 0 (no tuning) to {MOST_TRIALS} are allowed")
     ordered = tuple(name for name in contract.features if name in drop)
     return RunParameters(
         manifest=manifest.absolute(),
@@ -88,17 +88,17 @@ def changed_model(model: ModelSettings, changes: Mapping[str, object]) -> ModelS
     """The model settings with some replaced; texts such as "50" are read as numbers.
 
     Raises:
-        WrongUse: naming the hyper-parameter, what was given and what is allowed.
+        WrongUseError: naming the hyper-parameter, what was given and what is allowed.
     """
     allowed = ", ".join(type(model).model_fields)
     for name in changes:
         if name not in type(model).model_fields:
-            raise WrongUse(f"`{name}` is not a hyper-parameter; allowed: {allowed}")
+            raise WrongUseError(f"`{name}` is not a hyper-parameter; allowed: {allowed}")
     try:
         return ModelSettings.model_validate({**model.model_dump(), **changes}, strict=False)
     except ValidationError as error:
         first = error.errors()[0]
-        raise WrongUse(f"hyper-parameter `{first['loc'][0]}` is {first['input']!r}: {first['msg']}") from None
+        raise WrongUseError(f"hyper-parameter `{first['loc'][0]}` is {first['input']!r}: {first['msg']}") from None
 
 
 def bindings(parameters: RunParameters, manifest_sha256: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from lakeloop.errors import LakeloopError
 from tfx_pipeline.components.infra_validator import BLESSED_PROPERTY, LOG_FILE, REASON_PROPERTY, ROWS_PROPERTY
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.data_checks.anomalies import read_anomalies
-from tfx_pipeline.metadata.provenance import read_stamps
+from tfx_pipeline.metadata.provenance import read_provenance
 from tfx_pipeline.metadata.store import PUSHED_PROPERTY, VERSION_PROPERTY
 from tfx_pipeline.runs.graph import TUNER
 from tfx_pipeline.runs.run_record import History
@@ -23,7 +23,7 @@ Facts = dict[str, Any]  # fields of RunRecord
 Described = tuple[str, Facts]
 
 
-class InfraRefused(LakeloopError):
+class InfraRefusedError(LakeloopError):
     """The model passed the gate, but the model server could not serve it as clients would ask it."""
 
     def __init__(self, reason: str, log: Path) -> None:
@@ -37,13 +37,13 @@ def describe(node: str, outputs: Outputs) -> Described:
     """The one-line result of a node that ended well and the RunRecord fields it fills.
 
     Raises:
-        InfraRefused: InfraValidator did not bless the model.
+        InfraRefusedError: InfraValidator did not bless the model.
     """
     return _DESCRIPTIONS.get(node, lambda _: ("done", {}))(outputs)
 
 
 def _gold_export(outputs: Outputs) -> Described:
-    stamps = read_stamps(outputs["export"][0])
+    stamps = read_provenance(outputs["export"][0])
     text = f"{stamps['delta_table']} version {stamps['delta_version']}, {int(stamps['rows']):,} rows"
     return text, {"manifest_sha256": stamps["manifest_sha256"]}
 
@@ -135,7 +135,7 @@ def _quality_gate(outputs: Outputs) -> Described:
 def _infra_validator(outputs: Outputs) -> Described:
     blessing = outputs["blessing"][0]
     if not blessing.get_int_custom_property(BLESSED_PROPERTY):
-        raise InfraRefused(blessing.get_string_custom_property(REASON_PROPERTY), Path(blessing.uri) / LOG_FILE)
+        raise InfraRefusedError(blessing.get_string_custom_property(REASON_PROPERTY), Path(blessing.uri) / LOG_FILE)
     return f"the model server answered {blessing.get_int_custom_property(ROWS_PROPERTY)} rows", {}
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import Balance, ModelSettings
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import RunParameters
@@ -147,14 +147,14 @@ def load_run(settings: Settings, run_id: str) -> RunRecord:
     """One run's record.
 
     Raises:
-        NotFound: there is no such run; the text names the newest ones.
+        NotFoundError: there is no such run; the text names the newest ones.
         LakeloopError: the record cannot be read.
     """
     path = run_folder(settings, run_id) / FILE_NAME
     if not path.is_file():
         known = sorted((p.parent.name for p in path.parent.parent.glob(f"*/{FILE_NAME}")), reverse=True)
         there = f"the newest runs are {', '.join(known[:5])}" if known else "there are no runs yet"
-        raise NotFound(f"there is no run {run_id} of {settings.use_case}; {there}")
+        raise NotFoundError(f"there is no run {run_id} of {settings.use_case}; {there}")
     return _read(path)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, WrongUse
+from lakeloop.errors import LakeloopError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
 from tfx_pipeline.runs.graph import PUSHING, TUNER
@@ -42,8 +42,8 @@ def run_pipeline(
     the run ends with the gate's verdict; `push_run` may follow.
 
     Raises:
-        WrongUse: the manifest is missing or of another use case; nothing was started.
-        LakeloopError: a node failed (NodeFailed, DataRefused, …); the run's record says so.
+        WrongUseError: the manifest is missing or of another use case; nothing was started.
+        LakeloopError: a node failed (NodeError, DataRefusedError, …); the run's record says so.
     """
     run_id = start_run(settings, contract, parameters, run_id or new_run_id()).run_id
     quiet_libraries()
@@ -66,12 +66,14 @@ def push_run(
     `overruled`: a person wants it though the gate refused it (`notes.overrule_the_gate`).
 
     Raises:
-        NotFound: there is no such run.
-        WrongUse: the gate did not bless its model.
+        NotFoundError: there is no such run.
+        WrongUseError: the gate did not bless its model.
         LakeloopError: a node failed.
     """
     if not overruled and not load_run(settings, run_id).blessed:
-        raise WrongUse(f"the model of run {run_id} was not blessed by the quality gate; only blessed models are pushed")
+        raise WrongUseError(
+            f"the model of run {run_id} was not blessed by the quality gate; only blessed models are pushed"
+        )
     return _run_nodes(settings, contract, run_id, PUSHING, on_node, on_start)
 
 
@@ -99,16 +101,16 @@ def start_run(settings: Settings, contract: Contract, parameters: RunParameters,
     """Open a run: check its manifest and write its record. Opening it again with the same parameters changes nothing.
 
     Raises:
-        WrongUse: the manifest is missing or of another use case, or the run exists with other parameters.
+        WrongUseError: the manifest is missing or of another use case, or the run exists with other parameters.
     """
     manifest = read_manifest(parameters.manifest)
     if manifest.use_case != contract.use_case:
-        raise WrongUse(f"{parameters.manifest} is an export of {manifest.use_case}, not of {contract.use_case}")
+        raise WrongUseError(f"{parameters.manifest} is an export of {manifest.use_case}, not of {contract.use_case}")
     manifest_sha256 = file_sha256(parameters.manifest)
     if run_folder(settings, run_id).exists():
         known = load_run(settings, run_id)
         if (known.parameters, known.manifest_sha256) != (parameters, manifest_sha256):
-            raise WrongUse(f"there is a run {run_id} with other parameters already; choose another id")
+            raise WrongUseError(f"there is a run {run_id} with other parameters already; choose another id")
         return known
     record = RunRecord(
         run_id=run_id,
@@ -125,7 +127,7 @@ def run_node(settings: Settings, contract: Contract, run_id: str, node: str) -> 
     """Run one node of an opened run and add its result to the run's record; may be called again after a failure.
 
     Raises:
-        NotFound: there is no such run or node.
+        NotFoundError: there is no such run or node.
         LakeloopError: the node failed; the text says why.
     """
     record = load_run(settings, run_id)
@@ -168,14 +170,14 @@ def finish_run(settings: Settings, run_id: str) -> RunRecord:
 
 def _note(settings: Settings, record: RunRecord, execution_id: int | None) -> None:
     """Say in ML Metadata which task ran the node and which event the run is for."""
-    from tfx_pipeline.metadata.annotations import airflow_notes, note_on_execution, note_on_run
+    from tfx_pipeline.metadata.annotations import airflow_notes, annotate_run, note_on_execution
 
     notes = airflow_notes(settings)
     why = {"trigger": record.parameters.trigger, "event_id": record.parameters.event_id}
     notes_of_run = {name: text for name, text in notes.items() if name != "airflow_task_id"} | why
     if execution_id is not None:
         note_on_execution(settings, execution_id, notes | why)
-    note_on_run(settings, record.run_id, notes_of_run)
+    annotate_run(settings, record.run_id, notes_of_run)
 
 
 def _save_not_asked_for(settings: Settings, record: RunRecord, node: str) -> NodeResult:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lakeloop.atomic_file import write_bytes
-from lakeloop.errors import LakeloopError, WrongUse
+from lakeloop.errors import LakeloopError, WrongUseError
 from lakeloop.settings import Settings
 
 HEADER = ("key", "weight")
@@ -34,17 +34,17 @@ def load_row_weights(path: Path) -> dict[str, float]:
     """Weights by key.
 
     Raises:
-        WrongUse: the file is not there, was changed, or holds something else than weights.
+        WrongUseError: the file is not there, was changed, or holds something else than weights.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise WrongUse(f"there are no row weights at {path}; `lakeloop retrain` writes them") from error
+        raise WrongUseError(f"there are no row weights at {path}; `lakeloop retrain` writes them") from error
     if hashlib.sha256(content).hexdigest() != path.stem:
-        raise WrongUse(f"{path} was changed: its sha256 is not its name; run `lakeloop retrain` again")
+        raise WrongUseError(f"{path} was changed: its sha256 is not its name; run `lakeloop retrain` again")
     rows = csv.reader(io.StringIO(content.decode()))
     if tuple(next(rows, ())) != HEADER:
-        raise WrongUse(f"{path} holds no row weights: its header is not {','.join(HEADER)}")
+        raise WrongUseError(f"{path} holds no row weights: its header is not {','.join(HEADER)}")
     return {key: float(weight) for key, weight in rows}
 
 

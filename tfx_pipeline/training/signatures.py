@@ -18,7 +18,7 @@ PROBABILITIES, CLASS_ID = "probabilities", "class_id"
 DTYPES = {"float": tf.float32, "int": tf.int64, "string": tf.string}
 
 
-class ServedModel(tf.Module):
+class SignatureModule(tf.Module):
     """A trained model behind its Transform graph. It accepts every feature; dropped ones have no effect."""
 
     def __init__(self, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: list[str]):
@@ -66,7 +66,7 @@ def save_model(
     folder: Path, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: list[str]
 ) -> None:
     """Write the SavedModel. `used`: the transformed columns the model was trained on, in order."""
-    served = ServedModel(model, transform, columns, used)
+    served = SignatureModule(model, transform, columns, used)
     signatures: dict[str, Any] = {
         SERVING: served.serve_columns.get_concrete_function(**_column_specs(columns.features)),
         EXAMPLES: served.serve_examples,

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from console.cli.app import app
 from console.cli.drift import _drifted_alone, _episode, _reasons, _windows
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import PROJECT
 from monitoring.episodes import Episode
 from monitoring.verdict import ColumnDrift, Verdict, Window
@@ -88,4 +88,4 @@ def test_where_nothing_was_ever_asked_there_is_nothing_to_judge_and_spark_is_not
     done = CliRunner().invoke(app, [command], env=environment)
     assert done.exit_code == 0 and told in done.output
     asked = CliRunner().invoke(app, ["drift", "--months", "3"], env=environment)
-    assert isinstance(asked.exception, NotFound) and "in month 3 yet" in str(asked.exception)
+    assert isinstance(asked.exception, NotFoundError) and "in month 3 yet" in str(asked.exception)

@@ -16,8 +16,8 @@ from deltalake import DeltaTable, write_deltalake
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-from console.cli.failures import OneLine, SparkFailure, explain, in_words, tell_other_threads_failures
-from lakeloop.errors import NotFound
+from console.cli.failures import OneLine, SparkFailedError, explain, in_words, tell_other_threads_failures
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import PROJECT, Settings
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -72,16 +72,16 @@ def test_of_a_worker_of_spark_the_reason_is_told_and_not_its_traceback(home: Pat
     )
     assert (
         "unexpected PythonException: ZeroDivisionError: division by zero\n"
-        in explain(SparkFailure("PythonException", text, ""))[0]
+        in explain(SparkFailedError("PythonException", text, ""))[0]
     )
 
 
 def test_only_what_came_from_java_is_put_into_words() -> None:
-    ours, plain = NotFound("no such table"), ValueError("x")
+    ours, plain = NotFoundError("no such table"), ValueError("x")
     assert in_words(ours) is ours and in_words(plain) is plain
     plain.__cause__ = OfJava()
     told = in_words(plain)
-    assert isinstance(told, SparkFailure) and (told.kind, str(told)) == ("ValueError", "x")
+    assert isinstance(told, SparkFailedError) and (told.kind, str(told)) == ("ValueError", "x")
     assert in_words(told) is told and "exception str() failed" in told.details
 
 
@@ -100,7 +100,7 @@ def test_the_failure_is_kept_elsewhere_where_the_logs_cannot_be_written(home: Pa
 
 def test_a_full_disk_is_one_sentence(home: Path) -> None:
     assert explain(OSError(errno.ENOSPC, "no", "/x/y"))[0].startswith("the disk is full (/x/y)")
-    of_java = SparkFailure("Py4JJavaError", "java.io.IOException: No space left on device", "")
+    of_java = SparkFailedError("Py4JJavaError", "java.io.IOException: No space left on device", "")
     assert explain(of_java)[0].startswith("the disk is full; ")
 
 
@@ -108,7 +108,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(home: Path) -> None:
     for code in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
         text, _ = explain(OSError(code, os.strerror(code), "/x/y"))
         assert text.startswith(f"/x/y cannot be used ({os.strerror(code)}); ") and "set LAKELOOP_HOME" in text
-    of_java = SparkFailure("Py4JJavaError", "java.io.IOException: Read-only file system\n\tat", "")
+    of_java = SparkFailedError("Py4JJavaError", "java.io.IOException: Read-only file system\n\tat", "")
     assert explain(of_java)[0].startswith("the home cannot be written (java.io.IOException: Read-only file system); ")
 
 

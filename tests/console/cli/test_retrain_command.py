@@ -6,13 +6,13 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli.app import app
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 
 
 def refused(home: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
     monkeypatch.setenv("LAKELOOP_HOME", str(home))
     result = CliRunner().invoke(app, ["retrain", *options])
-    assert isinstance(result.exception, WrongUse), result.exception
+    assert isinstance(result.exception, WrongUseError), result.exception
     assert not (home / "lake").exists()
     return str(result.exception)
 

@@ -13,10 +13,10 @@ import pytest
 
 from console.platform.marked_processes import MARK, end_strays, marked_processes
 from console.platform.platform_lock import one_at_a_time
-from console.platform.ports import PortTaken, check_ports
+from console.platform.ports import PortTakenError, check_ports
 from console.platform.services import Service
 from console.platform.supervisor import bound_command
-from lakeloop.errors import Busy, WrongUse
+from lakeloop.errors import BusyError, WrongUseError
 from lakeloop.settings import Settings
 from tests.waiting import eventually
 
@@ -83,7 +83,7 @@ def test_a_bound_command_ends_with_the_process_that_started_it() -> None:
 
 
 def test_a_port_of_another_home_is_named_with_the_command_that_frees_it(tmp_path: Path) -> None:
-    with python(LISTENS, tmp_path / "other") as (_, port), pytest.raises(PortTaken) as caught:
+    with python(LISTENS, tmp_path / "other") as (_, port), pytest.raises(PortTakenError) as caught:
         check_ports([service(int(port))], tmp_path / "mine")
     text = str(caught.value)
     assert f"port {port} (gateway)" in text and f"LAKELOOP_HOME={tmp_path / 'other'} lakeloop down" in text
@@ -91,7 +91,7 @@ def test_a_port_of_another_home_is_named_with_the_command_that_frees_it(tmp_path
 
 
 def test_a_port_of_any_other_process_is_named_with_its_pid(tmp_path: Path) -> None:
-    with python(LISTENS, None) as (process, port), pytest.raises(PortTaken) as caught:
+    with python(LISTENS, None) as (process, port), pytest.raises(PortTakenError) as caught:
         check_ports([service(int(port))], tmp_path)
     assert f"port {port} (gateway) is taken by pid {process.pid} (" in str(caught.value)
 
@@ -110,12 +110,12 @@ def test_a_free_port_and_one_whose_connections_linger_are_fine(tmp_path: Path) -
 
 def test_two_services_on_one_port_are_refused(tmp_path: Path) -> None:
     twice = Service("monitor", ("true",), ports={"LAKELOOP_MONITOR_PORT": 18123})
-    with pytest.raises(WrongUse, match="LAKELOOP_GATEWAY_PORT and LAKELOOP_MONITOR_PORT are both 18123"):
+    with pytest.raises(WrongUseError, match="LAKELOOP_GATEWAY_PORT and LAKELOOP_MONITOR_PORT are both 18123"):
         check_ports([service(18123), twice], tmp_path)
 
 
 def test_two_starts_at_once_are_one(settings: Settings) -> None:
-    with one_at_a_time(settings), pytest.raises(Busy, match=rf"\(pid {os.getpid()}\) is at work"):
+    with one_at_a_time(settings), pytest.raises(BusyError, match=rf"\(pid {os.getpid()}\) is at work"):
         one_at_a_time(settings).__enter__()
     with one_at_a_time(settings):
         pass
@@ -129,7 +129,7 @@ def test_the_lock_of_a_killed_process_is_free(settings: Settings) -> None:
         "    print('held', flush=True); time.sleep(60)"
     )
     with python(code, None) as (holder, _):
-        with pytest.raises(Busy, match=str(holder.pid)), one_at_a_time(settings):
+        with pytest.raises(BusyError, match=str(holder.pid)), one_at_a_time(settings):
             pass
         holder.kill()
         holder.wait()
@@ -140,5 +140,5 @@ def is_free_to_start(settings: Settings) -> bool:
     try:
         with one_at_a_time(settings):
             return True
-    except Busy:
+    except BusyError:
         return False

@@ -10,7 +10,7 @@ import pytest
 
 from console.platform.generated_secrets import ensure_secrets
 from console.platform.paths import secrets_folder
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import Settings
 
 
@@ -59,6 +59,6 @@ def test_a_password_that_was_set_by_hand_stays_and_missing_users_are_added(setti
 def test_a_broken_file_of_passwords_is_named_and_not_overwritten(settings: Settings) -> None:
     files = ensure_secrets(settings)
     files.passwords.write_text("not json")
-    with pytest.raises(WrongUse, match=r"airflow-passwords\.json cannot be read"):
+    with pytest.raises(WrongUseError, match=r"airflow-passwords\.json cannot be read"):
         ensure_secrets(settings)
     assert files.passwords.read_text() == "not json"

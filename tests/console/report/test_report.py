@@ -13,7 +13,7 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
 from operations.evaluation import baselines
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
-from tfx_pipeline.evaluation.gate import Judged, judge
+from tfx_pipeline.evaluation.gate import ModelAnswers, check_gate
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import History, RunRecord
 
@@ -25,13 +25,13 @@ def record(contract: Contract, units: int, version: str) -> RunRecord:
     sure = np.full((300, 3), 0.04)
     sure[np.arange(300), answers] = 0.92
     sure[1] = np.where(np.arange(3) == answers[1], 0.995, 0.0025)
-    rows = {"train": Judged(labels, sure), "eval": Judged(labels, sure)}
+    rows = {"train": ModelAnswers(labels, sure), "eval": ModelAnswers(labels, sure)}
     return RunRecord(
         run_id=f"run-{units}",
         use_case=contract.use_case,
         started="2024-01-01T00:00:00Z",
         parameters=run_parameters(contract, Path("manifest.json"), {"units": units}),
-        gate=judge(contract.gate, rows, class_names=contract.label.class_names),
+        gate=check_gate(contract.gate, rows, class_names=contract.label.class_names),
         blessed=bool(version),
         pushed_version=version,
         history=History(loss=(1.0, 0.5), accuracy=(0.5, 0.8), val_loss=(0.9, 0.4), val_accuracy=(0.6, 0.9)),

@@ -11,7 +11,7 @@ from lakehouse.gold import build as gold
 from lakehouse.read.provenance import deliveries
 from lakehouse.silver import refine as silver
 from lakehouse.storage.lock import only_one
-from lakeloop.errors import Busy, NoSpace
+from lakeloop.errors import BusyError, DiskFullError
 from tests.lakes import HEADER, Lake, claims, policy
 
 STEPS = ["staged", "bronze appended", "deliveries appended"]
@@ -118,7 +118,7 @@ def test_a_second_ingest_on_the_same_home_is_refused_with_the_first_one_s_proces
     other.start()
     try:
         assert held.wait(240)
-        with pytest.raises(Busy, match=f"another ingest is running on this home .process {other.pid}."):
+        with pytest.raises(BusyError, match=f"another ingest is running on this home .process {other.pid}."):
             lake.ingest()
     finally:
         done.set()
@@ -134,7 +134,7 @@ def test_a_full_disk_is_one_sentence_and_the_next_ingest_goes_on(lake: Lake, mon
 
     with monkeypatch.context() as patch:
         patch.setattr("lakehouse.bronze.staging._Parts.write", full)
-        with pytest.raises(NoSpace, match="the disk is full"):
+        with pytest.raises(DiskFullError, match="the disk is full"):
             lake.ingest()
     lake.ingest()
     assert len(lake.rows("silver/policies")) == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.bronze import staging
-from lakehouse.bronze.staging import NotTaken, Staged, extra_columns, stage_file
+from lakehouse.bronze.staging import NotReadableYetError, Staged, extra_columns, stage_file
 from lakeloop.contract import Source
 
 SOURCE = Source(description="things", files="things-{month}.csv", columns=("key", "size"), separator=";")
@@ -136,7 +136,7 @@ def test_a_file_that_grows_while_it_is_read_is_not_taken(tmp_path: Path, monkeyp
             stream.write(b"b;2\n")
 
     monkeypatch.setattr(staging, "_hashed", grow)
-    with pytest.raises(NotTaken, match="still growing, will be taken at the next ingest"):
+    with pytest.raises(NotReadableYetError, match="still growing, will be taken at the next ingest"):
         stage(tmp_path, b"key;size\na;1\n")
 
 
@@ -148,9 +148,9 @@ def test_a_file_that_vanishes_while_it_is_read_is_not_taken(tmp_path: Path, monk
         (tmp_path / "things-2023-01.csv").unlink()
 
     monkeypatch.setattr(staging, "_hashed", vanish)
-    with pytest.raises(NotTaken, match="vanished before it was read whole"):
+    with pytest.raises(NotReadableYetError, match="vanished before it was read whole"):
         stage(tmp_path, b"key;size\na;1\n")
-    with pytest.raises(NotTaken, match="vanished before it was read whole"):
+    with pytest.raises(NotReadableYetError, match="vanished before it was read whole"):
         stage_file(tmp_path / "things-2023-02.csv", 1, SOURCE, tmp_path / "parts")
 
 

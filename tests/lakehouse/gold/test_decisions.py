@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from lakehouse.gold.decisions import record_decision
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.decision_table import find_decision, judged_versions, read_decisions
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.gate_check import GateCheck
 from tests.lakes import Lake
 
@@ -48,7 +48,7 @@ def decision(number: int, **changes: object) -> Decision:
 
 def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: Lake) -> None:
     assert read_decisions(lake.settings) == []
-    with pytest.raises(NotFound, match="nothing was decided yet"):
+    with pytest.raises(NotFoundError, match="nothing was decided yet"):
         find_decision(lake.settings)
     first, second = (
         decision(1),
@@ -62,7 +62,7 @@ def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: La
     assert find_decision(lake.settings) == changed
     assert find_decision(lake.settings, "d1") == first
     assert judged_versions(lake.settings) == {5}
-    with pytest.raises(NotFound, match=r"no decision d3 .* newest are d2, d1"):
+    with pytest.raises(NotFoundError, match=r"no decision d3 .* newest are d2, d1"):
         find_decision(lake.settings, "d3")
     rows = DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().to_pylist()
     assert [row["winner"] for row in rows] == ["all", "all"]

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.gold.drift import read_drift
 from lakehouse.requests.stream import stream
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import Settings
 from monitoring.reference import load_reference
 from monitoring.verdict import Verdict
@@ -55,7 +55,9 @@ class Told:
 def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
     lake = open_lake(spark, tmp_path_factory.mktemp("drift"))
     lake.settings = Settings(home=lake.settings.home, use_case="insurance", model_server_url=NOBODY)
-    with pytest.raises(NotFound, match=r"no request .* answered yet: ask some through the gateway \(`lakeloop simul"):
+    with pytest.raises(
+        NotFoundError, match=r"no request .* answered yet: ask some through the gateway \(`lakeloop simul"
+    ):
         judge_predictions(lake.contract, lake.settings)
     push_facts(lake.contract, lake.settings, "7")
     load_reference(lake.settings, lake.contract, "7", lambda *given: np.array([LOW] * len(given[-1])))

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from lakehouse.gold import export as module
 from lakehouse.gold.export import export, finished_export
 from lakehouse.gold.labelled import labelled_month
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.exported import read_shards
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
 from operations.delivery import generate
@@ -87,21 +87,21 @@ def test_large_exports_have_several_shards_with_every_row_once(
 
 
 def test_months_without_truth_name_when_it_arrives_and_which_months_have_some(reference: Lake) -> None:
-    with pytest.raises(NotFound) as error:
+    with pytest.raises(NotFoundError) as error:
         export(reference.spark, reference.contract, reference.settings, months=(0, 1))
-    with pytest.raises(NotFound) as without_spark:
+    with pytest.raises(NotFoundError) as without_spark:
         finished_export(reference.contract, reference.settings, months=(0, 1))
     assert str(error.value) == str(without_spark.value)
     assert str(error.value) == (
         "month 1 (2023-02) has no labelled rows in gold; its ground truth (claims) was not taken in yet, by the "
         "contract it comes 24 months after the month (simulated: at clock 25). Labelled months: 0"
     )
-    with pytest.raises(NotFound, match=r"month 12 \(2024-01\).* at clock 36\). Labelled months: 0"):
+    with pytest.raises(NotFoundError, match=r"month 12 \(2024-01\).* at clock 36\). Labelled months: 0"):
         labelled_month(reference.contract, reference.settings, 12)
 
 
 def test_an_unknown_version_names_those_there_are(reference: Lake) -> None:
-    with pytest.raises(NotFound, match="gold/training has no version 7; it has 0 to 1"):
+    with pytest.raises(NotFoundError, match="gold/training has no version 7; it has 0 to 1"):
         export(reference.spark, reference.contract, reference.settings, version=7)
 
 
@@ -113,9 +113,9 @@ def test_an_older_version_is_exported_as_it_was(small: Lake) -> None:
 
 
 def test_before_any_truth_there_is_one_clear_error(lake: Lake) -> None:
-    with pytest.raises(NotFound, match="does not exist yet: deliver files and run `lakeloop lake ingest`"):
+    with pytest.raises(NotFoundError, match="does not exist yet: deliver files and run `lakeloop lake ingest`"):
         export(lake.spark, lake.contract, lake.settings)
-    with pytest.raises(NotFound, match=r"month 0 .*Labelled months: none yet"):
+    with pytest.raises(NotFoundError, match=r"month 0 .*Labelled months: none yet"):
         labelled_month(lake.contract, lake.settings, 0)
 
 

@@ -10,7 +10,7 @@ from pyarrow import parquet
 from lakehouse.read.as_of import parse_point, read_points
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import PROJECT
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_a_month_is_one_of_the_clock_and_a_day_means_its_end(
     ],
 )
 def test_the_future_and_what_is_no_time_is_refused(text: str, message: str, contract: Contract) -> None:
-    with pytest.raises(WrongUse, match=message):
+    with pytest.raises(WrongUseError, match=message):
         parse_point(text, contract, 12, NOW)
 
 
@@ -88,7 +88,7 @@ def test_keys_come_with_their_time_or_share_one(tmp_path: Path, contract: Contra
 def test_a_bad_file_of_keys_is_refused(text: str, point: str, message: str, tmp_path: Path, contract: Contract) -> None:
     path = tmp_path / "keys.csv"
     path.write_text(text)
-    with pytest.raises(WrongUse, match=message):
+    with pytest.raises(WrongUseError, match=message):
         read_points(path, point, contract, 12, NOW)
-    with pytest.raises(WrongUse, match="cannot be read"):
+    with pytest.raises(WrongUseError, match="cannot be read"):
         read_points(tmp_path / "none.csv", "", contract, 12, NOW)

@@ -16,10 +16,10 @@ from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.gold.training import training_column_names
 from lakehouse.read.as_of import Point, Points
 from lakehouse.read.point_in_time import BOTH, FEATURES, NOTHING, delivery_clocks, features_as_of
-from lakehouse.read.provenance import VersionGone, clock_of_batches
+from lakehouse.read.provenance import VersionVacuumedError, clock_of_batches
 from lakehouse.requests.stream import open_stream
 from lakeloop.clock import set_clock
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from operations.features.catalogue import describe_column
 from operations.features.read import counted, read_features, read_version, write_features
 from tests.lakehouse.request_log import log_file, record
@@ -131,9 +131,9 @@ def test_a_version_of_gold_is_read_as_training_saw_it_and_a_vacuumed_one_says_so
     for file in lake.folder("gold/training").rglob("*.parquet"):
         if "_delta_log" not in file.parts:
             file.unlink()
-    with pytest.raises(VersionGone, match="version 1 of gold/training was vacuumed"):
+    with pytest.raises(VersionVacuumedError, match="version 1 of gold/training was vacuumed"):
         read_version(lake.settings, lake.contract, 1, keys)
-    with pytest.raises(NotFound, match="no version 99"):
+    with pytest.raises(NotFoundError, match="no version 99"):
         read_version(lake.settings, lake.contract, 99, keys)
 
 
@@ -148,9 +148,9 @@ def test_bronze_notes_the_clock_and_without_the_note_a_correction_counts_from_no
 
 
 def test_before_anything_came_nothing_is_read_and_other_endings_are_refused(lake: Lake, tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="nothing of insurance was delivered yet"):
+    with pytest.raises(NotFoundError, match="nothing of insurance was delivered yet"):
         features_as_of(lake.spark, lake.contract, lake.settings, Points("2023-01"))
-    with pytest.raises(WrongUse, match=r"\.csv and \.parquet can be written"):
+    with pytest.raises(WrongUseError, match=r"\.csv and \.parquet can be written"):
         write_features(pa.table({"a": [1]}), tmp_path / "out.json")
 
 

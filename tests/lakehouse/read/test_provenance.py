@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.read.provenance import (
     TRAINING,
-    VersionGone,
+    VersionVacuumedError,
     deliveries,
     file_rows,
     last_batch,
@@ -21,7 +21,7 @@ from lakehouse.read.provenance import (
     table_versions,
 )
 from lakehouse.storage.maintenance import optimize
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from operations.lineage.affected import affected_by
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.trace import trace_file, trace_request, trace_table
@@ -92,7 +92,7 @@ def test_a_vacuumed_version_says_so_and_the_ledger_still_names_its_files(correct
     version = table_versions(corrected.settings, "silver/policies")[-1].version
     for file in corrected.folder("silver/policies").glob("*.parquet"):
         file.unlink()
-    with pytest.raises(VersionGone, match=f"version {version} of silver/policies was vacuumed"):
+    with pytest.raises(VersionVacuumedError, match=f"version {version} of silver/policies was vacuumed"):
         file_rows(corrected.settings, "silver/policies", version)
     found = trace_table(corrected.settings, TRAINING, None)
     assert any("was vacuumed" in gap for gap in found.gaps)
@@ -120,7 +120,7 @@ def test_a_file_is_found_by_name_path_and_checksum(corrected: Lake) -> None:
     assert find_deliveries(known, one.sha256[:12].upper()) == (one,)
     assert (one.rows, one.state, one.batch) == (40, "taken", 1)
     for wrong in ("claims/" + FIRST, "nix.csv", "abc"):
-        with pytest.raises(NotFound, match=r"the newest deliveries are .*policies-2023-02"):
+        with pytest.raises(NotFoundError, match=r"the newest deliveries are .*policies-2023-02"):
             find_deliveries(known, wrong)
 
 
@@ -157,7 +157,7 @@ def test_a_superseded_delivery_touches_only_the_versions_before(small: Lake) -> 
 
 def test_a_table_whose_last_files_have_no_log_is_not_found(small: Lake) -> None:
     shutil.rmtree(small.folder("silver/policies"))
-    with pytest.raises(NotFound, match="there is no table silver/policies"):
+    with pytest.raises(NotFoundError, match="there is no table silver/policies"):
         trace_table(small.settings, "silver/policies", None)
 
 
@@ -170,5 +170,5 @@ def test_a_request_the_rules_answered_has_no_model_and_one_not_streamed_is_in_th
     lost = trace_request(lake.settings, lake.contract, "r1")
     assert [item.title for item in lost.nearest_sources()["request r1"]] == ["model version 7"]
     assert "the model that answered is not known any more: there is no ML Metadata" in " ".join(lost.gaps)
-    with pytest.raises(NotFound, match="neither in silver/predictions nor in the request log"):
+    with pytest.raises(NotFoundError, match="neither in silver/predictions nor in the request log"):
         trace_request(lake.settings, lake.contract, "r3")

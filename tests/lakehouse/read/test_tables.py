@@ -12,7 +12,7 @@ from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.maintenance import Vacuumed, exported_versions, optimize, trained_versions, vacuum
 from lakeloop.champion import FACTS_FILE
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from tests.lakes import HEADER, Lake, claims, policy
 
 
@@ -32,24 +32,25 @@ def test_a_table_is_read_by_its_name_or_its_full_name_at_any_version(reference: 
 
 def test_unknown_names_and_versions_say_what_there_is(reference: Lake) -> None:
     with pytest.raises(
-        NotFound, match="`policies` is the name of several tables; write bronze/policies or silver/policies"
+        NotFoundError, match="`policies` is the name of several tables; write bronze/policies or silver/policies"
     ):
         read_table(reference.spark, reference.settings, "policies")
     with pytest.raises(
-        NotFound, match=r"there is no table `nothing` in use case insurance; tables: bronze/claims, .*gold/training"
+        NotFoundError,
+        match=r"there is no table `nothing` in use case insurance; tables: bronze/claims, .*gold/training",
     ):
         read_table(reference.spark, reference.settings, "nothing")
-    with pytest.raises(NotFound, match="no row of use case insurance was rejected so far"):
+    with pytest.raises(NotFoundError, match="no row of use case insurance was rejected so far"):
         read_table(reference.spark, reference.settings, "rejects")
-    with pytest.raises(NotFound, match="there is no table `silver/training`"):
+    with pytest.raises(NotFoundError, match="there is no table `silver/training`"):
         read_table(reference.spark, reference.settings, "silver/training")
-    with pytest.raises(NotFound, match="gold/training has no version 9; it has 0 to 1"):
+    with pytest.raises(NotFoundError, match="gold/training has no version 9; it has 0 to 1"):
         read_table(reference.spark, reference.settings, "training", version=9)
 
 
 def test_an_empty_lake_says_how_to_fill_it(lake: Lake) -> None:
     assert list_tables(lake.settings) == []
-    with pytest.raises(NotFound, match="there are no tables yet, `lakeloop lake ingest` makes them"):
+    with pytest.raises(NotFoundError, match="there are no tables yet, `lakeloop lake ingest` makes them"):
         history(lake.settings, "training")
 
 

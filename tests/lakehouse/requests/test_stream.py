@@ -16,7 +16,7 @@ from lakehouse.requests.log_files import new_files, put_away
 from lakehouse.requests.stream import StreamReport, stream
 from lakehouse.storage.layout import read_json, work_folder, write_json
 from lakehouse.storage.lock import only_one
-from lakeloop.errors import Busy, WrongUse
+from lakeloop.errors import BusyError, WrongUseError
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.lakes import Lake, open_lake
 
@@ -196,13 +196,18 @@ def test_a_home_that_was_moved_goes_on_where_it_was(
 
 
 def test_a_second_stream_on_the_same_home_is_refused(lake: Lake) -> None:
-    with only_one(work_folder(lake.settings) / "stream.lock"), pytest.raises(Busy, match="another stream is running"):
+    with (
+        only_one(work_folder(lake.settings) / "stream.lock"),
+        pytest.raises(BusyError, match="another stream is running"),
+    ):
         stream(lake.spark, lake.contract, lake.settings)
 
 
 def test_a_feature_named_like_a_column_of_the_table_is_refused_with_the_names_taken(lake: Lake) -> None:
     features = {**lake.contract.features, "reason": lake.contract.features["age"]}
-    with pytest.raises(WrongUse, match=r"`reason` is a column of silver/predictions itself.*Taken names: .*latency_ms"):
+    with pytest.raises(
+        WrongUseError, match=r"`reason` is a column of silver/predictions itself.*Taken names: .*latency_ms"
+    ):
         check_names(lake.contract.model_copy(update={"features": features}))
 
 

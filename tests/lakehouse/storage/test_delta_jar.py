@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.storage.delta_jar import REGISTER, delta_jar
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import load_settings
 
 
@@ -33,7 +33,7 @@ def test_a_set_jar_comes_first(tmp_path: Path) -> None:
     mine = tmp_path / "mine.jar"
     mine.touch()
     assert delta_jar(load_settings(delta_jar=mine), cache=tmp_path / "cache") == mine
-    with pytest.raises(WrongUse, match=r"LAKELOOP_DELTA_JAR is .*gone.jar, which is not a file"):
+    with pytest.raises(WrongUseError, match=r"LAKELOOP_DELTA_JAR is .*gone.jar, which is not a file"):
         delta_jar(load_settings(delta_jar=tmp_path / "gone.jar"))
 
 

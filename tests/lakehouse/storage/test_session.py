@@ -4,14 +4,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse.storage.session import check_java, spark_options
-from lakeloop.errors import MissingTool
+from lakeloop.errors import MissingToolError
 from lakeloop.settings import Settings
 
 
 def test_missing_java_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MissingTool, match="sudo apt-get install openjdk-17-jre-headless"):
+    with pytest.raises(MissingToolError, match="sudo apt-get install openjdk-17-jre-headless"):
         check_java()
 
 
@@ -21,7 +21,7 @@ def test_an_old_java_is_refused_with_its_version(monkeypatch: pytest.MonkeyPatch
     java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
     java.chmod(0o755)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(MissingTool, match=r"needs Java 17 or 21, and .* is version 11"):
+    with pytest.raises(MissingToolError, match=r"needs Java 17 or 21, and .* is version 11"):
         check_java()
 
 

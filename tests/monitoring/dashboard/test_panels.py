@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lakeloop.contract import Contract
-from lakeloop.fallback import Answer
+from lakeloop.fallback import Prediction
 from lakeloop.settings import PROJECT
 from monitoring.dashboard.alert_rules import grafana_rules
 from monitoring.dashboard.grafana import DATASOURCE_UID, dashboard_json
@@ -29,7 +29,7 @@ def exported(contract: Contract) -> set[str]:
     """Names of all samples the monitor and the gateway export."""
     gateway = Metrics(contract.use_case, 10)
     gateway.model_version("7")
-    gateway.count(Answer("low", 2, (0.1, 0.1, 0.8), "model", "ok"))
+    gateway.count(Prediction("low", 2, (0.1, 0.1, 0.8), "model", "ok"))
     gateway.seconds.labels(contract.use_case, "/predict").observe(0.01)
     lines = [line for line in gateway.text().decode().splitlines() if not line.startswith("#")]
     return {re.split(r"[{ ]", line)[0] for line in lines} | {gauge.name for gauge in GAUGES}

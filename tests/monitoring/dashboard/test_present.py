@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI, Response
 
 from lakeloop.contract import Contract
-from lakeloop.fallback import Answer
+from lakeloop.fallback import Prediction
 from monitoring.dashboard.panels import PANELS
 from monitoring.dashboard.present import Present, Value, histogram_quantile, present
 from monitoring.exporter import Exporter
@@ -51,7 +51,7 @@ def exporters(contract: Contract) -> tuple[bytes, bytes]:
     """The metrics pages of a monitor and of a gateway, another use case beside."""
     gateway = Metrics(contract.use_case, 100)
     gateway.model_version("7")
-    gateway.count(Answer("low", 2, (0.1, 0.1, 0.8), "model", "ok"))
+    gateway.count(Prediction("low", 2, (0.1, 0.1, 0.8), "model", "ok"))
     for millisecond in range(1, 101):
         gateway.seconds.labels(contract.use_case, "/predict").observe(millisecond / 1000)
     shown = snapshot(contract)

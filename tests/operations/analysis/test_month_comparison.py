@@ -10,7 +10,7 @@ from deltalake import write_deltalake
 from console.report.analysis_page import write_analysis
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import sample_month, with_label
 from monitoring.analysis.words import sentences
@@ -64,7 +64,7 @@ def test_a_month_without_truth_says_when_it_comes(home: Settings, contract: Cont
 
 
 def test_a_month_nobody_asked_about_names_those_there_are(home: Settings, contract: Contract) -> None:
-    with pytest.raises(NotFound, match=r"Months that have: 1, 2\."):
+    with pytest.raises(NotFoundError, match=r"Months that have: 1, 2\."):
         month_rows(home, contract, 12, oracle=False)
 
 

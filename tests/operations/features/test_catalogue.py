@@ -12,7 +12,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from lakehouse.requests.stream import open_stream
 from lakeloop.clock import set_clock
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import load_settings
 from operations.features.catalogue import describe_column, describe_features
 from tests.lakehouse.request_log import log_file, record
@@ -64,7 +64,7 @@ def test_key_label_and_truth_are_told_if_asked_by_name_and_the_truth_is_due_late
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_ones(small: Lake) -> None:
-    with pytest.raises(WrongUse, match=r"no feature `mile`; did you mean miles\? known: training, age,"):
+    with pytest.raises(WrongUseError, match=r"no feature `mile`; did you mean miles\? known: training, age,"):
         describe_column(small.settings, small.contract, "mile")
 
 

@@ -11,13 +11,13 @@ import pytest
 from console.cli.features import skew as skew_command
 from lakehouse.requests.stream import open_stream
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import NotFound
+from lakeloop.errors import NotFoundError
 from lakeloop.settings import PROJECT, load_settings
 from operations.features.corrected import corrected_since_served
 from operations.features.served import served_rows
-from operations.features.skew import SkewFound, SkewReport, differs, measure_skew
+from operations.features.skew import SkewError, SkewReport, differs, measure_skew
 from operations.features.training_serving_join import find_counterparts
-from operations.simulation import Answered, AnsweredMonths, questions_of
+from operations.simulation import AnsweredMonths, MonthCounts, questions_of
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import HEADER, Lake, policy
 
@@ -68,7 +68,7 @@ def test_honest_requests_have_no_skew_and_what_cannot_be_joined_is_said(
     monkeypatch.setenv("LAKELOOP_HOME", str(small.settings.home))
     skew_command()
     assert "silver/policies" in capsys.readouterr().out
-    with pytest.raises(NotFound, match="nothing could be compared"):
+    with pytest.raises(NotFoundError, match="nothing could be compared"):
         skew_command(since="2023-02", as_json=True)
 
 
@@ -99,14 +99,14 @@ def test_values_cut_to_integers_are_found_by_value_and_by_type_but_corrected_one
     delivered_once = served_rows(small.settings, small.contract).assign(policy_id="2023-01-0020", age=41.5)
     assert not corrected_since_served(small.settings, small.contract, delivered_once).any(), "nothing was corrected"
     monkeypatch.setenv("LAKELOOP_HOME", str(small.settings.home))
-    with pytest.raises(SkewFound, match=r"served values are not what training saw:\n  age differs") as caught:
+    with pytest.raises(SkewError, match=r"served values are not what training saw:\n  age differs") as caught:
         skew_command()
     assert caught.value.exit_code == 1
 
 
 def test_a_simulations_rows_are_compared_with_what_its_generator_drew(lake: Lake) -> None:
     questions = questions_of(lake.contract, lake.settings, 1, "played")[:60]
-    AnsweredMonths(lake.settings, "played").add(1, Answered(60, 0))
+    AnsweredMonths(lake.settings, "played").add(1, MonthCounts(60, 0))
     lines = []
     for number, question in enumerate(questions):
         given = {name: float(int(question.features[name])) for name in FLOATS} if number % 2 else {}
@@ -129,7 +129,7 @@ def test_keys_that_a_generator_draws_as_numbers_are_joined(tmp_path: Path) -> No
     settings = load_settings(home=tmp_path / "home", use_case="insurance", use_cases=tmp_path / "data")
     contract = load_contract(settings.contract_path)
     questions = questions_of(contract, settings, 1, "played")[:30]
-    AnsweredMonths(settings, "played").add(1, Answered(30, 0))
+    AnsweredMonths(settings, "played").add(1, MonthCounts(30, 0))
     served = pd.DataFrame(
         [{"request_id": q.request_id, "policy_id": q.key, "month": q.at[:7], **q.features} for q in questions]
     )
@@ -141,7 +141,7 @@ def test_keys_that_a_generator_draws_as_numbers_are_joined(tmp_path: Path) -> No
 
 def test_an_empty_lake_has_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKELOOP_HOME", str(tmp_path))
-    with pytest.raises(NotFound, match="the lake has no answered request"):
+    with pytest.raises(NotFoundError, match="the lake has no answered request"):
         skew_command()
 
 

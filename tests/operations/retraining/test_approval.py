@@ -7,12 +7,12 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.decision import Choice, Decision, JudgedCandidate
-from lakeloop.errors import NotFound, WrongUse
+from lakeloop.errors import NotFoundError, WrongUseError
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches
 from operations.retraining import decision_files as files
-from operations.retraining.approval import Answer, answer_decision, changed_gate, gate_numbers, parse_requirements
+from operations.retraining.approval import Approval, answer_decision, changed_gate, gate_numbers, parse_requirements
 from operations.retraining.request import Workplace
 from tfx_pipeline.evaluation.gate import GateReport, judge_again
 from tfx_pipeline.runs.parameters import run_parameters
@@ -65,17 +65,17 @@ def waiting(work: Workplace, tmp_path: Path) -> Decision:
     return decision
 
 
-def answer(choice: Choice, **more: object) -> Answer:
-    return Answer(choice, by="demo", at=AT, **more)  # type: ignore[arg-type]
+def answer(choice: Choice, **more: object) -> Approval:
+    return Approval(choice, by="demo", at=AT, **more)  # type: ignore[arg-type]
 
 
 def test_keeping_the_champion_is_put_down_once(work: Workplace, waiting: Decision) -> None:
     kept = answer_decision(work, "d1", answer("keep", why="wait for more truth"))
     assert (kept.outcome, kept.choice, kept.chosen_by, kept.chosen_at) == ("kept", "keep", "demo", AT)
     assert kept.choice_details == "wait for more truth" and not kept.waits
-    again = answer_decision(work, "d1", Answer("keep", by="somebody else"))
+    again = answer_decision(work, "d1", Approval("keep", by="somebody else"))
     assert again == kept == files.load_decision(work.settings, "d1")
-    with pytest.raises(WrongUse, match="answered already: keep the champion, by demo"):
+    with pytest.raises(WrongUseError, match="answered already: keep the champion, by demo"):
         answer_decision(work, "d1", answer("promote"))
 
 
@@ -88,7 +88,7 @@ def test_falling_back_switches_the_model_off_for_the_segment_once(work: Workplac
 
 
 def test_a_wrong_segment_leaves_the_question_open(work: Workplace, waiting: Decision) -> None:
-    with pytest.raises(WrongUse, match="segment"):
+    with pytest.raises(WrongUseError, match="segment"):
         answer_decision(work, "d1", answer("fallback", segment="height < 2"))
     assert files.load_decision(work.settings, "d1") == waiting
     assert active_switches(work.settings) == ()
@@ -116,16 +116,16 @@ def test_a_requirement_nobody_meets_leaves_the_question_open(work: Workplace, wa
 
 
 def test_promoting_needs_a_candidate_that_was_judged(work: Workplace, waiting: Decision) -> None:
-    with pytest.raises(WrongUse, match="no candidate 'best' to promote; there are newest, all"):
+    with pytest.raises(WrongUseError, match="no candidate 'best' to promote; there are newest, all"):
         answer_decision(work, "d1", answer("promote", candidate="best"))
 
 
 def test_what_was_never_asked_is_said(work: Workplace, waiting: Decision) -> None:
-    with pytest.raises(NotFound, match=r"no decision d2 .* newest are d1"):
+    with pytest.raises(NotFoundError, match=r"no decision d2 .* newest are d1"):
         answer_decision(work, "d2", answer("keep"))
     settled = waiting.model_copy(update={"decision_id": "d3", "outcome": "promoted", "winner": "all", "version": "18"})
     files.save(work.settings, "d3", files.DECISION, settled)
-    with pytest.raises(WrongUse, match="asks nobody: promoted"):
+    with pytest.raises(WrongUseError, match="asks nobody: promoted"):
         answer_decision(work, "d3", answer("keep"))
 
 
@@ -134,7 +134,7 @@ def test_bounds_are_named_as_in_the_contract(contract: Contract) -> None:
     assert parse_requirements(contract.gate, ["accuracy.above=0.8"]) == {"accuracy.above": 0.8}
     assert changed_gate(contract.gate, {"accuracy.above": 0.8}).accuracy.above == 0.8
     for text, words in (("units=1", "no bound 'units'"), ("accuracy.above=2", "accuracy"), ("accuracy.above", "NAME")):
-        with pytest.raises(WrongUse, match=words):
+        with pytest.raises(WrongUseError, match=words):
             parse_requirements(contract.gate, [text])
 
 

@@ -4,14 +4,14 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import PROJECT
-from operations.retraining.candidates import Candidate, Known, candidates_for
+from operations.retraining.candidates import Candidate, Evidence, candidates_for
 
 OLD = ((0, 0), 3)
 DRIFTED = ("miles", "emergency_braking", "age")
-NEW_TRUTH = Known(labelled=tuple(range(13)), champion_months=(0,), old=OLD, drifted=DRIFTED, requests=1500)
-NO_TRUTH = Known(labelled=(0,), champion_months=(0,), old=OLD, drifted=DRIFTED, requests=1500)
+NEW_TRUTH = Evidence(labelled=tuple(range(13)), champion_months=(0,), old=OLD, drifted=DRIFTED, requests=1500)
+NO_TRUTH = Evidence(labelled=(0,), champion_months=(0,), old=OLD, drifted=DRIFTED, requests=1500)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_with_newer_truth_the_newest_month_and_all_months_are_tried(contract: Co
 
 
 def test_truth_that_was_corrected_is_new_truth_though_no_month_is_newer(contract: Contract) -> None:
-    known = Known(
+    known = Evidence(
         labelled=tuple(range(13)), champion_months=tuple(range(13)), old=(None, 3), changed=715, requests=1500
     )
     assert known.new_truth and not known.newer_month
@@ -39,7 +39,7 @@ def test_truth_that_was_corrected_is_new_truth_though_no_month_is_newer(contract
     assert (newest.months, whole.months, whole.version) == ((12, 12), None, None), "as the table is now"
     (tuned,) = candidates_for("tune", contract, known)
     assert tuned.version is None, "not on the rows of then"
-    assert not Known(labelled=(), champion_months=(0,), old=(None, 3), changed=1500).new_truth, "all was withdrawn"
+    assert not Evidence(labelled=(), champion_months=(0,), old=(None, 3), changed=1500).new_truth, "all was withdrawn"
 
 
 def test_without_newer_truth_old_labels_are_used_in_four_ways(contract: Contract) -> None:
@@ -52,22 +52,22 @@ def test_without_newer_truth_old_labels_are_used_in_four_ways(contract: Contract
 
 
 def test_a_single_drifted_feature_gives_a_single_drop(contract: Contract) -> None:
-    known = Known(labelled=(0,), champion_months=(0,), old=OLD, drifted=("age",))
+    known = Evidence(labelled=(0,), champion_months=(0,), old=OLD, drifted=("age",))
     assert names(candidates_for("auto", contract, known)) == ["drop age"]
 
 
 def test_where_every_feature_drifted_only_the_worst_is_dropped(contract: Contract) -> None:
-    known = Known(labelled=(0,), champion_months=(0,), old=OLD, drifted=tuple(contract.features))
+    known = Evidence(labelled=(0,), champion_months=(0,), old=OLD, drifted=tuple(contract.features))
     assert names(candidates_for("drop", contract, known)) == ["drop training"]
 
 
 def test_before_the_first_champion_all_truth_is_new(contract: Contract) -> None:
-    assert names(candidates_for("auto", contract, Known(labelled=(0,)))) == ["newest"]
-    assert names(candidates_for("auto", contract, Known(labelled=(0, 1)))) == ["newest", "all"]
+    assert names(candidates_for("auto", contract, Evidence(labelled=(0,)))) == ["newest"]
+    assert names(candidates_for("auto", contract, Evidence(labelled=(0, 1)))) == ["newest", "all"]
 
 
 def test_a_champion_whose_rows_are_gone_is_taken_to_know_nothing(contract: Contract) -> None:
-    known = Known(labelled=(0, 1), champion_months=(), old=None, drifted=(), requests=1500)
+    known = Evidence(labelled=(0, 1), champion_months=(), old=None, drifted=(), requests=1500)
     assert names(candidates_for("auto", contract, known)) == ["newest", "all"]
 
 
@@ -90,12 +90,12 @@ def test_keep_tries_nothing(contract: Contract) -> None:
 @pytest.mark.parametrize(
     ("strategy", "known", "words"),
     [
-        ("all", Known(labelled=()), "no labelled row"),
-        ("drop", Known(labelled=(0,), champion_months=(0,), old=OLD), "no feature has drifted"),
-        ("reweight", Known(labelled=(0,), champion_months=(0,), old=OLD), "lakeloop lake stream"),
-        ("auto", Known(labelled=(0,), champion_months=(0,), old=OLD), "nothing can be better"),
+        ("all", Evidence(labelled=()), "no labelled row"),
+        ("drop", Evidence(labelled=(0,), champion_months=(0,), old=OLD), "no feature has drifted"),
+        ("reweight", Evidence(labelled=(0,), champion_months=(0,), old=OLD), "lakeloop lake stream"),
+        ("auto", Evidence(labelled=(0,), champion_months=(0,), old=OLD), "nothing can be better"),
     ],
 )
-def test_what_is_missing_is_said(contract: Contract, strategy: str, known: Known, words: str) -> None:
-    with pytest.raises(WrongUse, match=words):
+def test_what_is_missing_is_said(contract: Contract, strategy: str, known: Evidence, words: str) -> None:
+    with pytest.raises(WrongUseError, match=words):
         candidates_for(strategy, contract, known)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import sample_month
 from operations.retraining.importance import importance
@@ -60,5 +60,5 @@ def test_a_few_rows_cannot_decide_everything(contract: Contract, first: pd.DataF
 
 
 def test_too_few_requests_are_refused(contract: Contract, first: pd.DataFrame) -> None:
-    with pytest.raises(WrongUse, match="12 requests are too few"):
+    with pytest.raises(WrongUseError, match="12 requests are too few"):
         importance(contract, first, first.head(12))

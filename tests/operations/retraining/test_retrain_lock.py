@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.errors import Busy
+from lakeloop.errors import BusyError
 from lakeloop.events import open_events, record_event, take_open_events
 from lakeloop.settings import PROJECT, Settings
 from operations.retraining.planning import begin
-from operations.retraining.request import Asked
+from operations.retraining.request import RetrainRequest
 from operations.retraining.retrain_lock import hold, let_go, the_only_retrain
 from tests.conftest import Run
 
@@ -35,7 +35,7 @@ def test_a_second_retrain_is_refused_while_one_runs(settings: Settings, lakeloop
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         record_event(settings, "drift", "e1", {"month": 11})
         refused = lakeloop("retrain", "--use-case", "insurance")
-        assert refused.returncode == Busy.exit_code == 1
+        assert refused.returncode == BusyError.exit_code == 1
         assert f"another retrain of insurance is running on this home (process {holder.pid})" in refused.stderr
         assert [event.key for event in open_events(settings)] == ["e1"], "it took no event"
     finally:
@@ -48,7 +48,7 @@ def test_a_second_retrain_is_refused_while_one_runs(settings: Settings, lakeloop
 def test_between_its_steps_airflows_retrain_is_at_work(settings: Settings) -> None:
     hold(settings, "d1", "scheduled__1")
     with (
-        pytest.raises(Busy, match=r"decision d1 of Airflow's run scheduled__1.*lakeloop decisions finish d1"),
+        pytest.raises(BusyError, match=r"decision d1 of Airflow's run scheduled__1.*lakeloop decisions finish d1"),
         the_only_retrain(settings),
     ):
         pass
@@ -63,7 +63,7 @@ def test_between_its_steps_airflows_retrain_is_at_work(settings: Settings) -> No
 
 def test_a_repeated_begin_keeps_its_decision_and_takes_what_came_since(settings: Settings) -> None:
     record_event(settings, "drift", "e1", {"month": 11})
-    asked = Asked(airflow_run_id="asset__1")
+    asked = RetrainRequest(airflow_run_id="asset__1")
     first = begin(settings, asked)
     record_event(settings, "ground_truth", "g1", {"rows": 3})
     again = begin(settings, asked)
@@ -71,17 +71,17 @@ def test_a_repeated_begin_keeps_its_decision_and_takes_what_came_since(settings:
     assert [event.key for event in first.events] == ["e1"]
     assert [event.key for event in again.events] == ["e1", "g1"]
     assert again.trigger == "drift, ground_truth"
-    assert begin(settings, Asked(airflow_run_id="asset__2")).decision_id != first.decision_id
+    assert begin(settings, RetrainRequest(airflow_run_id="asset__2")).decision_id != first.decision_id
 
 
 def test_drift_alone_may_have_its_own_strategy(settings: Settings) -> None:
     chosen = settings.model_copy(update={"strategy_on_drift": "reweight"})
-    assert begin(chosen, Asked()).asked.strategy == "auto", "no event: asked for by hand"
+    assert begin(chosen, RetrainRequest()).asked.strategy == "auto", "no event: asked for by hand"
     record_event(chosen, "drift", "e1", {})
-    assert begin(chosen, Asked()).asked.strategy == "reweight"
+    assert begin(chosen, RetrainRequest()).asked.strategy == "reweight"
     record_event(chosen, "drift", "e2", {})
     record_event(chosen, "ground_truth", "g1", {})
-    assert begin(chosen, Asked()).asked.strategy == "auto", "there is new truth"
+    assert begin(chosen, RetrainRequest()).asked.strategy == "auto", "there is new truth"
 
 
 def in_airflow_run(run: str, result: Path) -> dict[str, str]:

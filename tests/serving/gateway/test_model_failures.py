@@ -18,7 +18,7 @@ import pytest
 
 from lakeloop.settings import PROJECT, Settings, load_settings
 from serving.gateway.model_api import ModelApi
-from serving.gateway.model_client import Known, ModelClient, Unavailable
+from serving.gateway.model_client import ModelClient, ModelReply, Unavailable
 from serving.gateway.page.texts import GERMAN_PARTICULARS
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server, stop
@@ -105,13 +105,13 @@ def has_german_words(why: str) -> bool:
     return any(re.fullmatch(pattern, why) for pattern in patterns)
 
 
-def ask_once(server: Server) -> Known | Unavailable:
+def ask_once(server: Server) -> ModelReply | Unavailable:
     """Patiently: only a test of slowness should meet the budget."""
     return with_client(server.url, lambda client: client.ask([ROW]), 20.0)
 
 
 def test_the_version_that_answered_is_named(server: Server) -> None:
-    assert ask_once(server) == Known([[0.25, 0.75]], "3")
+    assert ask_once(server) == ModelReply([[0.25, 0.75]], "3")
     assert server.calls == [("/v1/models/m/versions/3:predict", 1)]
 
 
@@ -122,7 +122,7 @@ def test_a_version_that_is_gone_is_replaced_by_the_newest(server: Server) -> Non
         return (200, good(rows), 0.0) if "/versions/10:" in path else (404, {"error": "gone"}, 0.0)
 
     server.predict = replaced
-    assert ask_once(server) == Known([[0.25, 0.75]], "10")
+    assert ask_once(server) == ModelReply([[0.25, 0.75]], "10")
 
 
 def test_what_arrives_meanwhile_goes_into_one_call(server: Server) -> None:
@@ -192,7 +192,7 @@ def test_a_server_that_hangs_costs_the_budget_only_a_few_times_and_is_found_agai
         server.predict = lambda _, rows: (200, good(rows), 0.0)
         for _ in range(100):
             await asyncio.sleep(0.1)
-            if await client.ask([ROW]) == Known([[0.25, 0.75]], "3"):
+            if await client.ask([ROW]) == ModelReply([[0.25, 0.75]], "3"):
                 break
         else:
             raise AssertionError("the model answers again, and is not asked")
@@ -210,7 +210,7 @@ def test_a_budget_counts_the_waiting_too(server: Server) -> None:
         return await asyncio.gather(first, client.ask([ROW]))
 
     first, second = with_client(server.url, story, budget)
-    assert isinstance(first, Known) and second == Unavailable("no answer within 3000 ms")
+    assert isinstance(first, ModelReply) and second == Unavailable("no answer within 3000 ms")
 
 
 def test_a_row_without_numbers_gives_way_to_rules_and_its_neighbours_do_not(

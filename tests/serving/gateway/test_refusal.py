@@ -4,7 +4,7 @@ import pytest
 
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT
-from serving.gateway.refusal import Refused
+from serving.gateway.refusal import RefusedRequestError
 from serving.gateway.request_model import RequestModel
 
 
@@ -13,7 +13,7 @@ def test_of_many_allowed_values_the_sentence_names_some_and_the_list_stands_once
     plans = tuple(f"p{number:02d}" for number in range(62))
     plan = contract.features["plan"].model_copy(update={"values": plans})
     contract = contract.model_copy(update={"features": {**contract.features, "plan": plan}})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RefusedRequestError) as caught:
         RequestModel(contract).read_one(b'{"plan": "gold", "usage": 1.0}')
     problem = caught.value.problems[0]
     assert problem["msg"] == 'plan is "gold"; allowed is one of p00, p01, p02, p03, p04 and 57 more'

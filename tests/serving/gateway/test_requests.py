@@ -13,11 +13,11 @@ from pydantic import TypeAdapter
 
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import PROJECT, Settings
 from serving.gateway.answer_model import answer_models
 from serving.gateway.body import MOST_BYTES
-from serving.gateway.refusal import Refused
+from serving.gateway.refusal import RefusedRequestError
 from serving.gateway.request_model import MOST_ROWS, RequestModel
 from tests.serving.gateway.conftest import body, logged
 from tests.waiting import eventually
@@ -123,7 +123,7 @@ def test_a_whole_number_is_one_however_it_is_written(contract: Contract, written
 def test_what_is_no_whole_number_is_refused_for_a_whole_feature(contract: Contract, written: str) -> None:
     whole = contract.features["power"].model_copy(update={"type": "int"})
     requests = RequestModel(contract.model_copy(update={"features": {**contract.features, "power": whole}}))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedRequestError) as refused:
         requests.read_one(json.dumps(body(power=100)).replace("100", written).encode())
     assert "allowed is a whole number from 1 to 2000" in refused.value.problems[0]["msg"]
 
@@ -341,7 +341,7 @@ def test_names_that_pydantic_keeps_for_itself_may_be_features_groups_and_classes
 def test_names_that_would_clash_are_refused_at_the_start(contract: Contract, name: str) -> None:
     ungrouped = contract.features["power"].model_copy(update={"group": None})
     features: dict[str, Feature] = {**contract.features, name: ungrouped}
-    with pytest.raises(WrongUse, match=f"two fields `{name}`"):
+    with pytest.raises(WrongUseError, match=f"two fields `{name}`"):
         RequestModel(contract.model_copy(update={"features": features}))
 
 

@@ -120,13 +120,13 @@ def test_the_model_server_is_a_fork_of_the_homes_warm_one_where_that_is_ready(
 def test_model_that_answers_otherwise_for_examples_is_not_blessed_and_stops_the_run(
     validate: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    from tfx_pipeline.runs.results import InfraRefused, describe
+    from tfx_pipeline.runs.results import InfraRefusedError, describe
 
     save(tmp_path / "model" / "Format-Serving", classify_differs=True)
     blessing = validate(tmp_path / "model")
     assert blessing.get_int_custom_property("blessed") == 0
     assert (Path(blessing.uri) / "INFRA_NOT_BLESSED").is_file() and not (Path(blessing.uri) / "INFRA_BLESSED").exists()
-    with pytest.raises(InfraRefused, match="classify and predict gave the same rows different probabilities"):
+    with pytest.raises(InfraRefusedError, match="classify and predict gave the same rows different probabilities"):
         describe("InfraValidator", {"blessing": [blessing]})
 
 

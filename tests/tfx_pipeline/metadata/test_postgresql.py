@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFound
+from lakeloop.errors import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
 from tests.postgresql_server import PostgresqlServer, postgresql_server
 from tfx_pipeline.metadata.store import champion, connection_config, has_metadata, open_store, pushed_models
@@ -57,7 +57,7 @@ def test_processes_that_open_it_first_at_the_same_time_all_succeed(on_server: Se
 
 def test_before_the_first_run_there_is_nothing_and_asking_makes_nothing(on_server: Settings) -> None:
     assert not has_metadata(on_server) and pushed_models(on_server) == [] and champion(on_server) is None
-    with pytest.raises(NotFound, match=r"_metadata yet; `lakeloop train` makes it"), open_store(on_server):
+    with pytest.raises(NotFoundError, match=r"_metadata yet; `lakeloop train` makes it"), open_store(on_server):
         pass
     assert not has_metadata(on_server)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from tfx_pipeline.evaluation.validate import versions
@@ -135,5 +135,5 @@ def test_a_refused_candidate_cannot_be_pushed(candidates: Candidates, tuned: Run
     from tfx_pipeline.runs.run_record import save_run
 
     save_run(candidates.settings, tuned.model_copy(update={"run_id": "refused", "blessed": False}))
-    with pytest.raises(WrongUse, match="was not blessed"):
+    with pytest.raises(WrongUseError, match="was not blessed"):
         push_run(candidates.settings, candidates.contract, "refused")

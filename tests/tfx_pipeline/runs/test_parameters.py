@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from tfx_pipeline.runs import parameters
 from tfx_pipeline.runs.parameters import bindings, run_parameters
 
@@ -21,22 +21,22 @@ def test_texts_become_typed_hyper_parameters(insurance: Contract) -> None:
     [({"unit": "50"}, "allowed: layers, units"), ({"units": "many"}, "`units`"), ({"dropout": "1"}, "`dropout`")],
 )
 def test_a_wrong_hyper_parameter_is_named(insurance: Contract, changes: dict[str, str], words: str) -> None:
-    with pytest.raises(WrongUse, match=words):
+    with pytest.raises(WrongUseError, match=words):
         run_parameters(insurance, Path("m.json"), changes)
 
 
 def test_dropped_features_are_checked_and_keep_the_contracts_order(insurance: Contract) -> None:
     assert run_parameters(insurance, Path("m"), drop=("miles", "age")).drop == ("age", "miles")
-    with pytest.raises(WrongUse, match="cannot drop speed"):
+    with pytest.raises(WrongUseError, match="cannot drop speed"):
         run_parameters(insurance, Path("m"), drop=("speed",))
-    with pytest.raises(WrongUse, match="every feature"):
+    with pytest.raises(WrongUseError, match="every feature"):
         run_parameters(insurance, Path("m"), drop=tuple(insurance.features))
 
 
 def test_weighing_needs_weights_and_trials_have_a_limit(insurance: Contract) -> None:
-    with pytest.raises(WrongUse, match="`reweight` needs row weights"):
+    with pytest.raises(WrongUseError, match="`reweight` needs row weights"):
         run_parameters(insurance, Path("m"), weighting="reweight")
-    with pytest.raises(WrongUse, match=r"0 \(no tuning\) to 100"):
+    with pytest.raises(WrongUseError, match=r"0 \(no tuning\) to 100"):
         run_parameters(insurance, Path("m"), trials=101)
     chosen = run_parameters(insurance, Path("m"), weighting="resample", weights=Path("w.csv"), trials=3)
     assert chosen.weights is not None and chosen.weights.is_absolute()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lakeloop.errors import LakeloopError, WrongUse
+from lakeloop.errors import LakeloopError, WrongUseError
 from lakeloop.settings import Settings
 from tfx_pipeline.training.row_weights import effective_rows, load_row_weights, save_row_weights, weights_of
 
@@ -27,9 +27,9 @@ def test_weights_come_back_as_they_were_and_the_same_ones_are_the_same_file(sett
 def test_a_changed_file_is_refused(settings: Settings) -> None:
     path = save_row_weights(settings, {"a": 1.0})
     path.write_text(path.read_text().replace("1.0", "2.0"))
-    with pytest.raises(WrongUse, match="was changed"):
+    with pytest.raises(WrongUseError, match="was changed"):
         load_row_weights(path)
-    with pytest.raises(WrongUse, match="no row weights"):
+    with pytest.raises(WrongUseError, match="no row weights"):
         load_row_weights(path.with_name("none.csv"))
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from lakeloop.errors import WrongUse
+from lakeloop.errors import WrongUseError
 from tfx_pipeline.metadata.annotations import RUN_CONTEXT
 
 NODE_CONTEXT = "node"
@@ -137,10 +137,10 @@ def quoted(text: str) -> str:
     """A text in ML Metadata's query language.
 
     Raises:
-        WrongUse: it holds a quote or a backslash; no id has one.
+        WrongUseError: it holds a quote or a backslash; no id has one.
     """
     if set(text) & set("'\"\\\n"):
-        raise WrongUse(f"{text!r} is no id: ids have no quotes, backslashes or line ends")
+        raise WrongUseError(f"{text!r} is no id: ids have no quotes, backslashes or line ends")
     return f"'{text}'"
 
 
