@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import listen
 from lakeloop.settings import Settings
 from tfx_pipeline.runs.run_record import RunRecord, load_runs

@@ -5,24 +5,12 @@ from typing import Any
 
 import httpx
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import AirflowError, AirflowRefusedError
 from lakeloop.settings import Settings
 
 SECONDS = 10.0
 BUSY = (0.2, 0.6, 1.8)
 """Seconds before asking once more: SQLite refuses at once who read, and would write what another has written since."""
-
-
-class AirflowError(LakeloopError):
-    """Airflow did not do what it was asked; the text says what to look at. It is asked again later."""
-
-
-class AirflowRefusedError(AirflowError):
-    """Airflow answered, with an error; `status` is HTTP's."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class AirflowApi:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import ModelSettings
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import ModelCardMissingError, NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.manifest import FILE_NAME as MANIFEST_FILE
 from lakeloop.settings import Settings
@@ -18,10 +18,6 @@ from lakeloop.settings import Settings
 SAVED_MODEL = "saved_model.pb"
 FACTS_FILE = Path("assets.extra") / "lakeloop.json"
 STATUS_SECONDS = 3.0
-
-
-class ModelCardMissingError(NotFoundError):
-    """A pushed version that carries no facts, or none that can be read: it was pushed before there were any."""
 
 
 class FactsPart(BaseModel):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, insert, select
 
 from lakeloop.contract.sources import MOST_MONTHS
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.operational_db import clocks, engine
 from lakeloop.settings import Settings
 

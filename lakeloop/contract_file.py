@@ -17,7 +17,7 @@ from lakeloop.contract.production import RULES
 from lakeloop.contract.section import NAME, UNQUOTED, some
 from lakeloop.contract.sources import MONTH
 from lakeloop.contract.yaml_document import OCTAL_OR_BASE_60, Location, YamlDocument, read_document, spelled
-from lakeloop.errors import ContractError
+from lakeloop.exceptions import ContractError
 
 MEANT = {
     NAME: "a name is of lower-case letters, digits and `_`, and begins with a letter, such as `braking_distance`",

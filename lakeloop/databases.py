@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
-from lakeloop.errors import LakeloopError, WrongUseError
+from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.settings import Settings
 
 _LOCK = 5068

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC
 
 from lakeloop.decision import Decision
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.settings import Settings
 

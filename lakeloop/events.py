@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Row, Select, Update, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.operational_db import engine, events
 from lakeloop.settings import Settings
 

@@ -9,7 +9,7 @@ import httpx
 import orjson
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, WrongUseError
+from lakeloop.exceptions import LakeloopError, WrongUseError
 
 RETRIED = (500, 502, 503, 504)
 START = "start it with `lakeloop serve gateway`, or name another with --url"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import AddressTakenError
 
 BACKLOG = 4096
 KEEP_ALIVE_SECONDS = 75
@@ -21,10 +21,6 @@ PATIENCE_SECONDS = 75.0
 """How long a client may take to send a request's line and headers, from connecting or from their first byte."""
 MOST_HEADER_BYTES = 256 * 1024
 _HEAD = b"HTTP/1.1 "
-
-
-class AddressTakenError(LakeloopError):
-    """The address a server should listen on cannot be had."""
 
 
 def listen(host: str, port: int, name: str) -> socket.socket:

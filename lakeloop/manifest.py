@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 FILE_NAME = "manifest.json"
 

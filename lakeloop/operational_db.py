@@ -7,7 +7,7 @@ from sqlalchemy import JSON, Column, Engine, Integer, MetaData, String, Table, T
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.migrations.schema import migrate
 
 metadata = MetaData()

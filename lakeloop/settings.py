@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 NOT_IN_PATHS = "%[]\\^|#?"
 """Delta's library fails below folders with these in their name, or, as with the last two, finds no history there."""

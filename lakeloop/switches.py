@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 
 from lakeloop.contract import Contract, Segment
 from lakeloop.contract.production import condition_problem
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.operational_db import engine, fallback_switches
 from lakeloop.settings import Settings

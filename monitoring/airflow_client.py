@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from lakeloop.airflow_api import AirflowApi, AirflowError
+from lakeloop.airflow_api import AirflowApi
 from lakeloop.events import Event
+from lakeloop.exceptions import AirflowError
 
 _AS_MANY = 100
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeloop.settings import Settings
+from monitoring.exceptions import NotificationError
 from monitoring.monitor_state import announce
 
 DRIFT = "drift"
@@ -50,14 +51,6 @@ class Notification(BaseModel):
 
     version: Literal["4"]
     alerts: list[Alert] = Field(max_length=10_000)
-
-
-class NotificationError(Exception):
-    """The body is no notification; `problems` say where and what is allowed."""
-
-    def __init__(self, problems: list[dict[str, str]]) -> None:
-        super().__init__(problems)
-        self.problems = problems
 
 
 @dataclass(frozen=True)

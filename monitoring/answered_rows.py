@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.lake_tables import Filter, read_lake_table
 from lakeloop.settings import Settings
 from monitoring.reference import PREDICTION, likeliest

@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from monitoring.reference import PREDICTION, NoReference, Reference
 from monitoring.sampling import seeded_sample
 

@@ -17,7 +17,7 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.request_record import RequestRecord, request_log_folder
 from lakeloop.settings import Settings
 from monitoring.drift import detect_drift

@@ -5,7 +5,7 @@ import time
 import httpx
 
 from lakeloop.champion import serving_version
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import Settings
 
 LOOK_SECONDS = 5.0

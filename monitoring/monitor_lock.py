@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lakeloop.errors import BusyError
+from lakeloop.exceptions import BusyError
 from lakeloop.settings import Settings
 from monitoring.verdict_log import verdict_folder
 

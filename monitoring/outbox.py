@@ -8,8 +8,8 @@ from typing import Protocol
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from lakeloop.errors import LakeloopError
 from lakeloop.events import Event, event_of, now
+from lakeloop.exceptions import LakeloopError
 from lakeloop.operational_db import engine, events
 from lakeloop.settings import Settings
 

@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike
 from lakeloop.atomic_file import write_text
 from lakeloop.champion import ModelCard, read_model_card
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.fallback import why_not_ask
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
 from lakeloop.settings import Settings
+from monitoring.exceptions import ModelNotAskedError
 from monitoring.sampling import seeded_sample
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,6 @@ BATCH, ANSWER_SECONDS = 1000, 30.0
 Shard = tuple[str, Path]
 AskModel = Callable[[Settings, Contract, str, pd.DataFrame], np.ndarray]
 """(settings, contract, version, features) -> probabilities (rows, classes). Raises LakeloopError."""
-
-
-class ModelNotAskedError(LakeloopError):
-    """The model server does not answer for a version now."""
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.settings import Settings
 from monitoring.airflow_client import AirflowClient
-from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, NotificationError, handle, read_notification
+from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, handle, read_notification
 from monitoring.dashboard.router import dashboard_router
+from monitoring.exceptions import NotificationError
 from monitoring.exporter import Exporter
 from monitoring.live import LiveMonitor, Performance
 from monitoring.monitor_lock import only_monitor

@@ -14,9 +14,10 @@ import httpx
 from lakehouse.storage.layout import write_json
 from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
 from lakeloop.settings import Settings
+from operations.exceptions import ModelFailsError, RolledBackError
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +31,6 @@ ROLLED_BACK = ".rolled-back"
 _LOOK_SECONDS, _ASK_SECONDS = 0.25, 10.0
 _POSITIONS = (0.5, 0.25, 0.75)
 Say = Callable[[str], None]
-
-
-class RolledBackError(LakeloopError):
-    """The version failed and was taken back; the text says why and what serves now."""
-
-
-class ModelFailsError(Exception):
-    """The version does not answer as it should; the text says how."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pandas as pd
 from lakeloop.champion import read_model_card
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings

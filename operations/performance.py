@@ -18,7 +18,7 @@ from lakehouse.gold.calibration import (
 from lakehouse.storage.layout import PERFORMANCE
 from lakeloop.champion import pushed_versions, read_model_card
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings

@@ -15,7 +15,7 @@ from lakehouse.storage.layout import SCORES, table_path, work_folder
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.schema import SPARK_TYPES, create_table, quoted
 from lakeloop.contract import Contract, Segment
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL, Prediction, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.lake_tables import Filter, dataset_of, read_lake_table
 from lakeloop.settings import Settings

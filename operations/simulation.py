@@ -15,7 +15,7 @@ import orjson
 from lakeloop.atomic_file import write_text
 from lakeloop.clock import read_clock, set_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import rules_answer
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder

@@ -13,6 +13,8 @@ from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT, Settings, load_settings
 from tests.quick_java import QUICK_JAVA
 
+pytest_plugins = ["tests.lakes"]
+
 # A test's home would keep a Spark of its own for minutes after it; tests of the shared Spark say so themselves.
 os.environ.setdefault("LAKELOOP_SPARK_KEEP_SECONDS", "0")
 os.environ.setdefault("JDK_JAVA_OPTIONS", QUICK_JAVA)
@@ -50,8 +52,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"LONGEST_FIRST in tests/conftest.py names what is not there: {', '.join(gone)}")
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
-
-pytest_plugins = ["tests.lakes"]
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from console.cli.render import console
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT
 
 

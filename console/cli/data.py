@@ -8,7 +8,7 @@ import typer
 from console.cli.options import Months, UseCase, open_use_case, parse_months
 from console.cli.render import console, counted_files, progress
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 app = typer.Typer(no_args_is_help=True, help="Generate a use case's data with the generator beside its contract.")
 

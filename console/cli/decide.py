@@ -12,7 +12,7 @@ from console.cli.result import write_result
 from console.cli.retrain import user_name
 from console.cli.warm_server import start_warm_server
 from lakeloop.decision import CHOICES
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 if TYPE_CHECKING:
     from lakeloop.decision import Choice

@@ -24,7 +24,7 @@ from console.cli.retrain import (
 )
 from console.cli.spark import spark_of
 from console.cli.warm_server import start_warm_server
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:

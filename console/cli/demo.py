@@ -9,7 +9,7 @@ import typer
 from console.cli.options import UseCase, open_use_case
 from console.cli.platform import down, up
 from console.cli.render import chapter, console
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 
 def demo(

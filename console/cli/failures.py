@@ -9,7 +9,8 @@ import threading
 import traceback
 from pathlib import Path
 
-from lakeloop.errors import LakeloopError
+from console.exceptions import SparkFailedError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import load_settings
 
 LONGEST_SUMMARY = 300
@@ -21,18 +22,6 @@ NOT_USABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAME
 OTHER_PLACE = "check its owner and mode, or set LAKELOOP_HOME to a folder of yours"
 READ_ONLY = ("Read-only file system", "readonly database")
 log = logging.getLogger(__name__)
-
-
-class SparkFailedError(Exception):
-    """An error of Spark, put into words while there was a Spark to ask for them.
-
-    Its own objects live in Java: once that is gone, asking them for their text is a second error. `details` is the
-    traceback with Java's.
-    """
-
-    def __init__(self, kind: str, text: str, details: str) -> None:
-        self.kind, self.details = kind, details
-        super().__init__(text)
 
 
 def in_words(error: Exception) -> Exception:

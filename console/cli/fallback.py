@@ -8,7 +8,7 @@ import typer
 
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import DIM, console, table
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 
 app = typer.Typer(

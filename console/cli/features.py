@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import BAD, DIM, console, table, verdict
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 if TYPE_CHECKING:
     from operations.features.catalogue import FeatureDescription
@@ -122,8 +122,9 @@ def skew(
 ) -> None:
     """Compare what the gateway served with what training saw of the same rows (exit 1 where they differ)."""
     from lakehouse.read.as_of import parse_since
-    from lakeloop.errors import NotFoundError
-    from operations.features.skew import SkewError, measure_skew
+    from lakeloop.exceptions import NotFoundError
+    from operations.exceptions import SkewError
+    from operations.features.skew import measure_skew
 
     settings, contract = open_use_case(use_case)
     with console.status("comparing …"):

@@ -15,7 +15,7 @@ from console.cli.result import write_result
 from console.cli.spark import keep_spark, spark_of
 from console.cli.warm_server import start_warm_server
 from lakeloop.contract import Contract
-from lakeloop.errors import DeliveryError
+from lakeloop.exceptions import DeliveryError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:

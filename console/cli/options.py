@@ -10,7 +10,7 @@ import typer
 from lakeloop.contract import Contract
 from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings, check_home, load_settings
 
 UseCase = Annotated[

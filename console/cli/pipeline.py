@@ -11,7 +11,7 @@ from console.cli.result import write_result
 from console.cli.warm_server import start_warm_server
 from lakeloop.contract import Contract
 from lakeloop.contract.sources import MOST_MONTHS
-from lakeloop.errors import GateRefusedError, WrongUseError
+from lakeloop.exceptions import GateRefusedError, WrongUseError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import BAD, DIM, GOOD, console, table
-from lakeloop.errors import LakeloopError, NotFoundError, WrongUseError
+from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 
 if TYPE_CHECKING:
     from console.platform.status import ServiceStatus

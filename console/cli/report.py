@@ -10,7 +10,7 @@ import typer
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import console, print_judged, table
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rich.table import Table
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import GOOD, console, node_line, table, verdict
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def reproduce(
     they are not.
     """
     from lakeloop.champion import serving_version
-    from operations.lineage.reproduce import NotReproducedError
+    from operations.exceptions import NotReproducedError
 
     settings, contract = open_use_case(use_case)
     console.quiet = as_json  # nothing but JSON on standard output

@@ -12,7 +12,7 @@ from console.cli.pipeline import check_training_options, parse_changes
 from console.cli.render import DIM, console, node_line
 from console.cli.spark import spark_of
 from lakeloop.contract import Contract
-from lakeloop.errors import GateRefusedError
+from lakeloop.exceptions import GateRefusedError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import typer
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import console
 from console.cli.spark import spark_of
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 
 def score(

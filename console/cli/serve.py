@@ -8,7 +8,7 @@ import typer
 
 from console.cli.options import UseCase, open_use_case
 from console.cli.render import console
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 
 app = typer.Typer(no_args_is_help=True, help="Start what answers clients. Everything listens on loopback by default.")
 

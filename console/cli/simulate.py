@@ -8,7 +8,7 @@ import typer
 
 from console.cli.options import Months, UseCase, open_use_case, parse_months
 from console.cli.render import console, counted_files, progress
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 if TYPE_CHECKING:
     from operations.simulation import SimulationReport

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from console.cli.render import BAD, DIM, GOOD, console
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question, TaskState
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 
 LOOK_SECONDS = 1.0
 

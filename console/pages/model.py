@@ -8,7 +8,7 @@ from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_row import WindowKind
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import Manifest, read_manifest
 from lakeloop.settings import Settings
 from monitoring.verdict import Verdict

@@ -21,7 +21,7 @@ from console.report.decision_page import decision_values
 from console.report.lineage_page import lineage_values
 from lakeloop.contract import Contract
 from lakeloop.decision_table import find_decision
-from lakeloop.errors import LakeloopError, NotFoundError, WrongUseError
+from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.static_files import add_static_files
 from monitoring.answered_rows import read_window

@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
 from tfx_pipeline.runs.run_record import RunRecord, load_run, run_files
 

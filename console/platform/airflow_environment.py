@@ -6,7 +6,7 @@ from pathlib import Path
 from console.platform.generated_secrets import ROLES, SERVICE_USER, secret_files
 from console.platform.paths import airflow_home, home_of
 from lakeloop.databases import airflow_database, on_postgresql
-from lakeloop.errors import MissingToolError
+from lakeloop.exceptions import MissingToolError
 from lakeloop.settings import PROJECT, Settings
 
 AIRFLOW = PROJECT / ".venv-airflow" / "bin" / "airflow"

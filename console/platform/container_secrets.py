@@ -14,7 +14,7 @@ from pathlib import Path
 from console.platform.generated_secrets import SERVICE_USER, ensure_secret, ensure_secrets
 from console.platform.paths import secrets_folder
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import PROJECT, Settings, load_settings
 
 DATABASE_PASSWORD, DATABASE_PASSFILE = "postgresql-password", "postgresql-passfile"

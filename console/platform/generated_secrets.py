@@ -9,7 +9,7 @@ from pathlib import Path
 
 from console.platform.paths import private_folder, secrets_folder
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 
 SERVICE_USER = "lakeloop"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from console.platform.paths import platform_folder, private_folder
-from lakeloop.errors import BusyError
+from lakeloop.exceptions import BusyError
 from lakeloop.settings import Settings
 
 

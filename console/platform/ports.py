@@ -7,15 +7,12 @@ from pathlib import Path
 
 import psutil
 
+from console.exceptions import PortTakenError
 from console.platform.marked_processes import home_of_process
 from console.platform.services import Service
-from lakeloop.errors import LakeloopError, WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 HOST = "127.0.0.1"
-
-
-class PortTakenError(LakeloopError):
-    """Ports that the platform needs are another's; nothing was started."""
 
 
 def check_ports(services: Iterable[Service], home: Path) -> None:

@@ -21,7 +21,7 @@ from console.platform.supervisor import bound_command
 from lakeloop.atomic_file import write_text
 from lakeloop.contract_file import load_contract
 from lakeloop.databases import airflow_database, making_database, on_postgresql
-from lakeloop.errors import ContractError, LakeloopError
+from lakeloop.exceptions import ContractError, LakeloopError
 from lakeloop.settings import Settings
 from tfx_pipeline.runs.graph import is_compiled
 

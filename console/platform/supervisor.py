@@ -18,7 +18,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from console.platform.paths import control_socket, log_folder, platform_folder, private_folder
 from console.platform.services import Service
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import LakeloopError, MissingToolError
+from lakeloop.exceptions import LakeloopError, MissingToolError
 from lakeloop.settings import Settings
 
 STOP_SECONDS = 10

@@ -21,10 +21,10 @@ from console.platform.preparation import prepare
 from console.platform.services import Service, platform_services
 from console.platform.status import HEALTHY, ServiceStatus, service_states
 from console.platform.supervisor import Supervisor, config_text
-from lakeloop.airflow_api import AirflowApi, AirflowError, AirflowRefusedError
+from lakeloop.airflow_api import AirflowApi
 from lakeloop.atomic_file import write_text
 from lakeloop.dag_ids import DAGS
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import AirflowError, AirflowRefusedError, LakeloopError
 from lakeloop.settings import Settings
 
 LONGEST_SECONDS = 240.0

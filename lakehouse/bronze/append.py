@@ -29,7 +29,7 @@ from lakehouse.storage.small_tables import column
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.contract.sources import ANY_MONTH
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)

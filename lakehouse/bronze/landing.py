@@ -13,16 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from lakehouse.bronze.staging import (
-    FileState,
-    NotReadableYetError,
-    Staged,
-    extra_columns,
-    file_sha256,
-    file_state,
-    listed,
-    stage_file,
-)
+from lakehouse.bronze.staging import FileState, Staged, extra_columns, file_sha256, file_state, listed, stage_file
+from lakehouse.exceptions import NotReadableYetError
 from lakeloop.contract import EventTime, Source
 
 DeliveryState = Literal["taken", "refused", "repeated"]

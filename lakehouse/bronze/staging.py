@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lakehouse.bronze.quoted_lines import LINE_BREAK, joined_records
+from lakehouse.exceptions import FileRefusedError, NotReadableYetError
 from lakeloop.contract import Source
 
 CHUNK_BYTES = 4 << 20
@@ -39,14 +40,6 @@ OTHER_FORMATS = {
     b"%PDF": "a PDF document",
 }
 NUL_BYTES = "holds NUL bytes, so it is not UTF-8 text; deliver it as UTF-8"
-
-
-class NotReadableYetError(Exception):
-    """The file cannot be read now; nothing of it counts. The text says why, and when it is looked at again."""
-
-
-class FileRefusedError(Exception):
-    """The file's content cannot be taken; the text says why and what the contract wants."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,7 @@ def stage_file(path: Path, number: int, source: Source, folder: Path) -> Staged:
     (8 digits); `cut` is 1 for a last line without line end. A refused file is hashed to its end all the same.
 
     Raises:
-        NotReadableYetError: the file vanished or cannot be read, is being written, or grew or changed while it was read.
+        NotReadableYetError: the file vanished, cannot be read, is being written, or changed while it was read.
         OSError: the staging folder cannot be written.
     """
     before = file_state(path)

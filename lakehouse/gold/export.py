@@ -21,7 +21,7 @@ from lakehouse.storage.schema import literal, quoted
 from lakehouse.storage.table_log import files_at
 from lakeloop.clock import month_spans
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
 from lakeloop.settings import Settings

@@ -14,7 +14,7 @@ from lakehouse.gold.export import export_columns, no_truth
 from lakehouse.read.tables import open_table
 from lakehouse.storage.layout import TRAINING
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, has_lake_table
 from lakeloop.settings import Settings
 

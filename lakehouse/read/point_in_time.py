@@ -21,7 +21,7 @@ from lakehouse.storage.layout import PREDICTIONS, REQUESTS, table_exists, table_
 from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 
 KNOWN = "known"

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.storage.commit_note import note_of
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records, rows_of_log
 from lakeloop.settings import Settings
 
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 TRAINING = "gold/training"
-
-
-class VersionVacuumedError(NotFoundError):
-    """A version whose files were vacuumed: its commit is still in the log, its rows are not."""
 
 
 @dataclass(frozen=True)

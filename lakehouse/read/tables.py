@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.storage.layout import LAYERS, REJECTS, table_path
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, folder_names, has_lake_table, open_lake_table, rows_of_log
 from lakeloop.settings import Settings
 

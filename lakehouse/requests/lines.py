@@ -8,7 +8,7 @@ from pyspark.sql import functions as sf
 from lakehouse.silver.validation import fits, problem, reject_columns, shown, told, typed_value, wrong
 from lakehouse.storage.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import EARLIEST, LATEST
 
 RECORD = (

@@ -38,7 +38,7 @@ from lakehouse.storage.layout import (
 from lakehouse.storage.lock import STREAM_LOCK, in_turn, only_one
 from lakehouse.storage.schema import create_table
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import FINISHED, request_log_folder
 from lakeloop.settings import Settings
 

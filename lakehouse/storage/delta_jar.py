@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from lakeloop.atomic_file import replacing
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import PROJECT, Settings, load_settings
 
 REGISTER = "META-INF/services/org.apache.spark.sql.sources.DataSourceRegister"

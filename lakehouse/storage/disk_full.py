@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lakeloop.errors import DiskFullError
+from lakeloop.exceptions import DiskFullError
 
 
 @contextmanager

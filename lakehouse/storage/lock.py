@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lakeloop.errors import BusyError
+from lakeloop.exceptions import BusyError
 
 INGEST_LOCK, STREAM_LOCK = "ingest.lock", "stream.lock"
 """Files in a home's work folder."""

@@ -13,7 +13,7 @@ from lakehouse.read.tables import table_names
 from lakehouse.storage.layout import TRAINING, table_path, work_folder
 from lakehouse.storage.lock import in_turn
 from lakeloop.champion import FACTS_FILE
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, read_manifest
 from lakeloop.settings import Settings
 

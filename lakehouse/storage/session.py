@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.storage.delta_jar import delta_jar, maven_package
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import LakeloopError, MissingToolError
+from lakeloop.exceptions import LakeloopError, MissingToolError
 from lakeloop.settings import Settings
 
 JAVA_VERSIONS = (17, 21)

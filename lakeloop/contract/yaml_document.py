@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from lakeloop.errors import ContractError
+from lakeloop.exceptions import ContractError
 
 Location = tuple[int | str, ...]
 OCTAL_OR_BASE_60 = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+)")

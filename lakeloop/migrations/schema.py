@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, column, inspect, select, table
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 
 VERSION_TABLE = "schema_version"
 _FOLDER = Path(__file__).parent

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from monitoring.dashboard.panels import PANELS, Series
+from monitoring.exceptions import PrometheusError
 
 SECONDS = 3.0
 Fetch = Callable[[], Awaitable[bytes]]
@@ -31,10 +32,6 @@ class Present:
     values: Mapping[str, Sequence[Value]]
     source: str
     problems: tuple[str, ...] = ()
-
-
-class PrometheusError(Exception):
-    """Prometheus cannot be asked now."""
 
 
 async def present(use_case: str, prometheus_url: str, pages: Mapping[str, Fetch]) -> Present:

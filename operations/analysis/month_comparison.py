@@ -8,7 +8,7 @@ import pandas as pd
 
 from lakeloop.champion import read_model_card
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.fallback import why_not_ask
 from lakeloop.settings import Settings
 from monitoring.analysis.comparison import Comparison, compare

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month

@@ -21,13 +21,14 @@ from lakehouse.gold.drift import read_drift, write_drift
 from lakeloop.champion import serving_version
 from lakeloop.contract import Contract
 from lakeloop.drift_row import DATASET, DriftRow, WindowKind
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.settings import Settings
 from monitoring.answered_rows import PREDICTIONS, VERSION, columns_of, rows_of_version
 from monitoring.drift import detect_drift
 from monitoring.episodes import Episode, episodes
-from monitoring.reference import ModelNotAskedError, NoReference, Reference, load_reference, through_model_server
+from monitoring.exceptions import ModelNotAskedError
+from monitoring.reference import NoReference, Reference, load_reference, through_model_server
 from monitoring.verdict import Verdict
 from monitoring.windows import Cut, tumbling, window_of
 from operations.drift.rows import rows_of, verdicts_of

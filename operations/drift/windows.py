@@ -5,7 +5,7 @@ from typing import Any
 
 from lakeloop.contract import Contract
 from lakeloop.drift_row import DriftRow, WindowKind
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.settings import Settings
 from monitoring.answered_rows import read_window

@@ -10,7 +10,7 @@ from typing import Literal
 
 from lakeloop.clock import read_clock
 from lakeloop.contract import Column, Contract, Feature
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 from operations.features.feature_sources import Arrival, Origin, Origins
 from operations.features.freshness import Freshness, freshness

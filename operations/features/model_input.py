@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lakehouse.read.provenance import TRAINING, rows_at
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 from operations.features.corrected import corrected_since_served
 

@@ -13,7 +13,7 @@ from lakehouse.read.as_of import AS_OF, Points
 from lakehouse.read.provenance import TRAINING, rows_at, rows_with_keys
 from lakeloop.atomic_file import replacing
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
 from lakeloop.settings import Settings
 from operations.features.corrected import corrected_since_served
 from operations.features.model_input import ModelCheck, check_models
@@ -20,10 +19,6 @@ FLOAT_PRECISION = float(np.finfo(np.float32).eps)
 EXAMPLES = 5
 FEWEST_FOR_SHAPE = 30
 Verdict = Literal["skew", "no skew", "not known"]
-
-
-class SkewError(LakeloopError):
-    """Served values differ from what training saw of the same rows."""
 
 
 class SkewPart(BaseModel):

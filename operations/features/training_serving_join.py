@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from lakehouse.read.provenance import TRAINING, VersionVacuumedError, rows_at, silver_of, table_versions
+from lakehouse.exceptions import VersionVacuumedError
+from lakehouse.read.provenance import TRAINING, rows_at, silver_of, table_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import open_lake_table, read_lake_table
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month

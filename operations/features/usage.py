@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakeloop.champion import pushed_versions, read_model_card, serving_version
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
 

@@ -7,7 +7,8 @@ from ml_metadata import metadata_store
 from pydantic import Field
 
 from lakehouse.bronze.landing import DeliveryRecord
-from lakehouse.read.provenance import TRAINING, VersionVacuumedError, deliveries, rows_of_file, rows_with_keys
+from lakehouse.exceptions import VersionVacuumedError
+from lakehouse.read.provenance import TRAINING, deliveries, rows_of_file, rows_with_keys
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from operations.lineage import request_side
@@ -165,7 +166,7 @@ def _valid_keys(settings: Settings, contract: Contract, delivery: DeliveryRecord
 
 
 def _keys_of_file(settings: Settings, contract: Contract, delivery: DeliveryRecord, version: int | None) -> "pa.Array":
-    """Keys of silver's rows at a version (None: now) that have their values from the delivery. Raises VersionVacuumedError."""
+    """Keys of silver's rows at a version (None: now) with values of the delivery. Raises VersionVacuumedError."""
     key = contract.key.column
     rows = rows_of_file(settings, f"silver/{delivery.source}", version, delivery.file, delivery.batch, [key])
     return rows[key].combine_chunks()

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 from operations.lineage.graph import Lineage
 from operations.lineage.trace import trace_file, trace_model, trace_request, trace_run, trace_table

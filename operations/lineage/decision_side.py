@@ -4,8 +4,8 @@ from collections.abc import Collection
 from typing import Any
 
 from lakehouse.read.provenance import TRAINING
-from lakeloop.errors import NotFoundError
 from lakeloop.events import find_event
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.settings import Settings
 from operations.lineage.graph import LineageDraft

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
     TRAINING,
     TableVersion,
-    VersionVacuumedError,
     find_version,
     last_batch,
     rows_of_file,
     silver_of,
     table_versions,
 )
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import Settings
 
 MIN_CHECKSUM = 8

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
     TRAINING,
     TableVersion,
-    VersionVacuumedError,
     bronze_of,
     deliveries,
     file_rows,
@@ -17,7 +17,7 @@ from lakehouse.read.provenance import (
     silver_of,
     table_versions,
 )
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import Settings
 from operations.lineage.graph import LineageDraft, NodeKind
 

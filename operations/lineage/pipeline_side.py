@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, Manifest, file_sha256, read_manifest
 from operations.lineage.graph import LineageDraft, NodeKind
 from tfx_pipeline.metadata.lineage.runs import ArtifactInfo, ExecutionInfo, RunGraph

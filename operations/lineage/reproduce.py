@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pydantic import Field
 
-from lakeloop.errors import LakeloopError
 from lakeloop.manifest import Manifest
 from operations.lineage.graph import GraphPart
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
@@ -19,10 +18,6 @@ MOMENTS = ("mean", "std", "minimum", "maximum")
 """Without the median: TFDV estimates it from a sketch, and the same rows in other bundles give another one."""
 AGAINST_CHAMPION = "not_worse_than_champion"
 """Left out: the champion it was compared with then is not the one of now."""
-
-
-class NotReproducedError(LakeloopError):
-    """The model made now differs from the one made then by more than the tolerance."""
 
 
 class Difference(GraphPart):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
 from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder
 from lakeloop.settings import Settings

@@ -5,7 +5,7 @@ from ml_metadata import metadata_store
 from lakehouse.read.provenance import TRAINING, deliveries, find_version, table_versions
 from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 from operations.lineage import decision_side, lake_side, pipeline_side, request_side
 from operations.lineage.deliveries import find_deliveries, gold_with

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lakeloop.contract import Contract, Gate
 from lakeloop.decision import CHOICES, Choice, Decision, JudgedCandidate
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, parse_segment

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from tfx_pipeline.runs.parameters import Weighting
 
 Strategy = Literal["auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep"]

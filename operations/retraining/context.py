@@ -14,11 +14,11 @@ from lakehouse.gold.labelled import TABLE, changed_rows, labelled_month, labelle
 from lakehouse.read.tables import open_table
 from lakehouse.read.window import newest_requests
 from lakehouse.requests.log_files import new_files
-from lakeloop.champion import ModelCard, ModelCardMissingError, read_model_card
+from lakeloop.champion import ModelCard, read_model_card
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
-from lakeloop.errors import BusyError, NotFoundError, WrongUseError
+from lakeloop.exceptions import BusyError, ModelCardMissingError, NotFoundError, WrongUseError
 from lakeloop.git import git_commit
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import read_manifest

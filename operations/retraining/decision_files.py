@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakeloop.atomic_file import replacing, write_text
 from lakeloop.decision import Decision, JudgedCandidate
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
 from operations.retraining.request import RetrainRequest

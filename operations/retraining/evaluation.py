@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from lakehouse.gold.decisions import record_decision
 from lakeloop.decision import Decision, JudgedCandidate
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 from operations.retraining import decision_files as files
 from operations.retraining.decision_files import Begun, Plan

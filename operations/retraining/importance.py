@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from tfx_pipeline.training.row_weights import effective_rows
 
 MOST = 10.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
 from lakeloop.events import take_open_events
+from lakeloop.exceptions import LakeloopError
 from lakeloop.git import git_commit
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings

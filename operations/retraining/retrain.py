@@ -5,8 +5,8 @@ Its steps are what Airflow runs as tasks (`planning`, the pipeline's nodes, `jud
 
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision, JudgedCandidate
-from lakeloop.errors import LakeloopError
 from lakeloop.events import release_events
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 from operations.retraining.decision_files import Plan, PlannedCandidate
 from operations.retraining.evaluation import compare, record, score

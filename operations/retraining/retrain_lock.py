@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lakehouse.storage.lock import only_one
 from lakeloop.atomic_file import write_text
-from lakeloop.errors import BusyError
+from lakeloop.exceptions import BusyError
 from lakeloop.settings import Settings
 from operations.retraining.decision_files import decisions_folder
 

@@ -5,7 +5,7 @@ import logging
 import sys
 
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import load_settings
 from serving.gateway.server import serve
 

@@ -7,11 +7,11 @@ import orjson
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from serving.gateway.body import ClientGoneError, read_json
-from serving.gateway.refusal import RefusedRequestError
+from serving.exceptions import ClientGoneError, RefusedRequestError
+from serving.gateway.body import read_json
 
 Answerer = Callable[[bytes, float], Awaitable[bytes]]
-"""From a body and when its request arrived (`time.perf_counter`) to the answer, both JSON. Raises RefusedRequestError."""
+"""From a body and when it arrived (`time.perf_counter`) to the answer, both JSON. Raises RefusedRequestError."""
 _JSON = (b"content-type", b"application/json")
 
 

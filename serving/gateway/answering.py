@@ -12,10 +12,11 @@ from lakeloop.contract import Contract
 from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.request_record import RequestRecord
 from lakeloop.use_case import Rules
+from serving.exceptions import RefusedRequestError
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
 from serving.gateway.model_client import ModelClient, ModelReply, Unavailable
 from serving.gateway.recent_answers import Pending, RecentAnswers
-from serving.gateway.refusal import RefusedRequestError, refusal
+from serving.gateway.refusal import refusal
 from serving.gateway.request_model import PredictionRequest
 from serving.gateway.switch_watch import SwitchedOff
 

@@ -5,6 +5,7 @@ import zlib
 
 from starlette.types import Receive, Scope
 
+from serving.exceptions import ClientGoneError
 from serving.gateway.refusal import refusal
 
 MOST_BYTES = 1024 * 1024
@@ -14,15 +15,12 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
-class ClientGoneError(Exception):
-    """The client hung up before its body was here."""
-
-
 async def read_json(scope: Scope, receive: Receive) -> bytes:
     """The whole body, inflated, without a byte order mark.
 
     Raises:
-        RefusedRequestError: 413 too large, 415 not JSON or compressed by other means than gzip, 408 too slow, 422 broken gzip.
+        RefusedRequestError: 413 too large, 415 not JSON or compressed otherwise than by gzip, 408 too slow, 422
+            broken gzip.
         ClientGoneError: nobody waits for an answer any more.
     """
     kind, length, encoding = b"application/json", b"", b""

@@ -1,6 +1,6 @@
 """The circuit breaker before the model: a server that is down is not asked again by every request."""
 
-from serving.gateway.model_api import ModelError, NoConnectionError
+from serving.exceptions import ModelError, NoConnectionError
 
 FAILURES_TO_OPEN = 3
 

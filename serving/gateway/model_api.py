@@ -8,31 +8,19 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
+from serving.exceptions import (
+    ModelError,
+    ModelNotServedError,
+    ModelTooSlowError,
+    NoConnectionError,
+    VersionUnloadedError,
+)
+
 Row = Mapping[str, Any]
 Probabilities = list[list[float]]
 
 STATUS_SECONDS = 2.0
 CONNECTIONS = 4
-
-
-class ModelError(Exception):
-    """The model could not be asked; the text says why in words for the answer's reason."""
-
-
-class NoConnectionError(ModelError):
-    """Nothing listens there, or the connection broke."""
-
-
-class ModelTooSlowError(ModelError):
-    """No answer within the time allowed."""
-
-
-class VersionUnloadedError(ModelError):
-    """The version asked is not served (any more)."""
-
-
-class ModelNotServedError(ModelError):
-    """The server answers, but has no version of the model to offer."""
 
 
 class ModelApi:

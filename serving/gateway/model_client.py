@@ -6,16 +6,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from serving.exceptions import ModelError, ModelNotServedError, ModelTooSlowError, VersionUnloadedError
 from serving.gateway.circuit import Circuit
-from serving.gateway.model_api import (
-    ModelApi,
-    ModelError,
-    ModelNotServedError,
-    ModelTooSlowError,
-    Probabilities,
-    Row,
-    VersionUnloadedError,
-)
+from serving.gateway.model_api import ModelApi, Probabilities, Row
 
 log = logging.getLogger(__name__)
 

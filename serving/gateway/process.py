@@ -8,15 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from lakeloop.errors import LakeloopError
 from lakeloop.settings import PROJECT, Settings
+from serving.exceptions import GatewayStartError
 from serving.model_server.process import stop
 
 _PASSED_ON = ("home", "use_case", "use_cases", "database_url", "logs", "model_server_port", "model_server_url")
-
-
-class GatewayStartError(LakeloopError):
-    """The gateway's process ended before it listened."""
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,10 @@ from pydantic import ValidationError
 
 from lakeloop.contract import Contract
 from lakeloop.contract.section import some
+from serving.exceptions import RefusedRequestError
 
 MOST_PROBLEMS = 20
 LONGEST_VALUE = 60
-
-
-class RefusedRequestError(Exception):
-    """A request that is not answered: HTTP status and the problems found in it."""
-
-    def __init__(self, status: int, problems: list[dict[str, Any]]) -> None:
-        super().__init__(status, problems)
-        self.status = status
-        self.problems = problems
 
 
 def refusal(status: int, text: str) -> RefusedRequestError:

@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from lakeloop.contract import Contract, Feature
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import EARLIEST, LATEST
-from serving.gateway.refusal import RefusedRequestError, problems_of
+from serving.exceptions import RefusedRequestError
+from serving.gateway.refusal import problems_of
 from serving.gateway.request_id import ID_CHARACTERS, LONGEST_ID, new_request_id
 
 MOST_ROWS = 1000

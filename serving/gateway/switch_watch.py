@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.contract import Contract, Segment
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.settings import Settings
 from lakeloop.switches import Switch, active_switches, parse_segment

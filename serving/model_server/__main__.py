@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from lakeloop.errors import LakeloopError, WrongUseError
+from lakeloop.exceptions import LakeloopError, WrongUseError
 from serving.model_server import server
 from serving.model_server.flags import add_flags, options_of, refuse_missing
 from serving.model_server.model_config import ModelConfig, newest_of, read_config

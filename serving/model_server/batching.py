@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from serving.exceptions import RequestError
 from serving.model_server.batching_parameters import BatchingParameters
 from serving.model_server.signatures import Signature
-from serving.model_server.status import Code, RequestError, invalid, too_late
+from serving.model_server.status import Code, invalid, too_late
 
 Arrays = dict[str, np.ndarray]
 Run = Callable[[Signature, Arrays, Sequence[str] | None, float | None], Arrays]

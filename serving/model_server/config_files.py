@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from serving.model_server.text_messages import read_text
 
 METRICS_PATH = "/monitoring/prometheus/metrics"

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
+from serving.exceptions import RequestError
 from serving.model_server.lifecycle import Lifecycle
 from serving.model_server.model_config import ModelConfig, read_config
-from serving.model_server.status import RequestError
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from tensorflow.core.example import example_pb2, feature_pb2
 
+from serving.exceptions import RequestError
 from serving.model_server.json_debug import quote, type_name
-from serving.model_server.status import RequestError, invalid
+from serving.model_server.status import invalid
 from serving.model_server.tensor_input_exact import decode_base64, is_base64
 
 LARGEST_INT64 = 2**63 - 1

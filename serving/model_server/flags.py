@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from serving.model_server.batching_parameters import BatchingParameters, read_batching_parameters
 from serving.model_server.config_files import METRICS_PATH, read_metrics_path, read_tls
 from serving.model_server.options import MOST_MEGABYTES, LoadOptions, Options
@@ -142,7 +142,7 @@ def _batching(flags: argparse.Namespace) -> BatchingParameters | None:
 
 
 def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
-    """The flags among the arguments of a command that has options of its own. Raises WrongUseError for anything else."""
+    """The flags among the arguments of a command that has options of its own. Raises WrongUseError for others."""
     refuse_missing(arguments)
     parser = _Parser(prog=command, add_help=False, allow_abbrev=False)
     add_flags(parser)
@@ -150,7 +150,7 @@ def parse(arguments: Sequence[str], command: str) -> argparse.Namespace:
 
 
 def refuse_missing(arguments: Sequence[str]) -> None:
-    """Raises WrongUseError, with what there is instead, for a flag that TensorFlow Serving has and this server has not."""
+    """Raises WrongUseError, with what there is instead, for a flag of TensorFlow Serving that this server has not."""
     for argument in arguments:
         name = argument.removeprefix("--").partition("=")[0]
         if argument.startswith("--") and name in _ELSEWHERE:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
-from lakeloop.http_server import AddressTakenError
+from lakeloop.exceptions import AddressTakenError
+from serving.exceptions import RequestError
 from serving.model_server.config_files import Tls
 from serving.model_server.health import health_handler
 from serving.model_server.options import Options
-from serving.model_server.status import Code, RequestError, too_late
+from serving.model_server.status import Code, too_late
 
 if TYPE_CHECKING:  # it imports TensorFlow, which takes seconds: a taken port should be known before
     from serving.model_server.lifecycle import Lifecycle

@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from serving.model_server.status import RequestError, invalid, too_late
+from serving.exceptions import RequestError
+from serving.model_server.status import invalid, too_late
 
 BOM = b"\xef\xbb\xbf"
 

@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from serving.exceptions import RequestError
 from serving.model_server.loaded_version import LoadedVersion
 from serving.model_server.metrics import Metrics
 from serving.model_server.model_config import ModelConfig
 from serving.model_server.options import Options
 from serving.model_server.served_model import ServedModel, VersionStatus
-from serving.model_server.status import Code, RequestError, invalid
+from serving.model_server.status import Code, invalid
 
 log = logging.getLogger(__name__)
 

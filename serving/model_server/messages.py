@@ -18,12 +18,13 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from serving.exceptions import RequestError
 from serving.model_server import inference
 from serving.model_server.examples_input import with_context
 from serving.model_server.loaded_version import LoadedVersion
 from serving.model_server.saved_model import SavedModel
 from serving.model_server.signatures import DEFAULT_SIGNATURE, Signature
-from serving.model_server.status import Code, RequestError, invalid
+from serving.model_server.status import Code, invalid
 from serving.model_server.tensor_proto import fill_proto, to_array
 
 

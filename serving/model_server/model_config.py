@@ -15,8 +15,9 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from lakeloop.errors import NotFoundError, WrongUseError
-from serving.model_server.status import RequestError, invalid
+from lakeloop.exceptions import NotFoundError, WrongUseError
+from serving.exceptions import RequestError
+from serving.model_server.status import invalid
 
 PLATFORM = "tensorflow"
 

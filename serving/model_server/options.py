@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from serving.model_server.batching_parameters import BatchingParameters
 from serving.model_server.config_files import METRICS_PATH, Tls
 

@@ -16,11 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lakeloop.errors import LakeloopError
-
-
-class ModelServerStartError(LakeloopError):
-    """The server process ended, or did not become ready in time."""
+from serving.exceptions import ModelServerStartError
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,14 @@ import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from serving.exceptions import BodyError
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BODY_SECONDS = 60.0
 MOST_INFLATED = 100 * 1024 * 1024
 """Bytes a compressed body may have when it is inflated, as in TensorFlow Serving."""
-
-
-class BodyError(Exception):
-    """A body that is not read to its end; the connection is closed after the answer."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
 
 
 async def read_body(scope: Scope, receive: Receive, most: int) -> bytes | None:

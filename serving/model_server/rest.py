@@ -10,12 +10,13 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
+from serving.exceptions import BodyError, RequestError
 from serving.model_server import answers, inference, json_parser, routes
 from serving.model_server.examples_input import read_examples
 from serving.model_server.lifecycle import Lifecycle
 from serving.model_server.options import Options
-from serving.model_server.request_body import BodyError, Receive, Scope, encoding, inflated, read_body
-from serving.model_server.status import HTTP_STATUS, Code, RequestError, too_late
+from serving.model_server.request_body import Receive, Scope, encoding, inflated, read_body
+from serving.model_server.status import HTTP_STATUS, Code, too_late
 from serving.model_server.tensor_input import read_predict_request, signature_name
 from serving.model_server.tensor_output import classes_to_json, to_json, values_to_json
 from serving.model_server.workers import Workers

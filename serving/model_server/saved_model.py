@@ -24,9 +24,10 @@ from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session as tf_session
 
+from serving.exceptions import LoadError, RequestError
 from serving.model_server.options import LoadOptions
 from serving.model_server.signatures import DEFAULT_SIGNATURE, Signature, read_signatures
-from serving.model_server.status import Code, LoadError, RequestError, code_of, invalid, too_late
+from serving.model_server.status import Code, code_of, invalid, too_late
 
 log = logging.getLogger(__name__)
 

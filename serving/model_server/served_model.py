@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from serving.exceptions import LoadError
 from serving.model_server import saved_model
 from serving.model_server.folders import Fingerprint, fingerprint, version_folders
 from serving.model_server.loaded_version import LoadedVersion
 from serving.model_server.metrics import Metrics
 from serving.model_server.model_config import ModelConfig
 from serving.model_server.options import LoadOptions
-from serving.model_server.status import Code, LoadError
+from serving.model_server.status import Code
 from serving.model_server.warm_up import warm_up
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from serving.exceptions import RequestError
+
 
 class Code(IntEnum):
     """Canonical codes, numbered as in tensorflow/core/protobuf/error_codes.proto."""
@@ -49,24 +51,6 @@ HTTP_STATUS: dict[Code, int] = {
     Code.DATA_LOSS: 500,
     Code.UNAUTHENTICATED: 401,
 }
-
-
-class RequestError(Exception):
-    """A request that cannot be answered; `message` is the text of the `error` field sent back."""
-
-    def __init__(self, code: Code, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-class LoadError(Exception):
-    """A version folder that cannot be loaded; code and message go into the model's status."""
-
-    def __init__(self, code: Code, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 def invalid(message: str) -> RequestError:

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from serving.exceptions import RequestError
 from serving.model_server.json_debug import quote, type_name
 from serving.model_server.signatures import NamedTensor
-from serving.model_server.status import Code, RequestError, invalid
+from serving.model_server.status import Code, invalid
 
 MAX_RANK = 64
 """numpy's; TensorFlow itself stops at 254."""

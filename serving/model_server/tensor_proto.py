@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
-from serving.model_server.status import Code, RequestError, invalid
+from serving.exceptions import RequestError
+from serving.model_server.status import Code, invalid
 
 MOST_FILLED_BYTES = 256 * 1024 * 1024
 """A proto may give one value for a whole shape; a tensor made this way may have at most this size."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 
 _PACKAGE = "lakeloop.serving"
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -19,7 +19,7 @@ Fields = Mapping[str, tuple[int, str]]
 
 
 def read_text(file: Path, messages: Mapping[str, Fields], what: str, example: str) -> Any:
-    """The message in a file, which is the last one described. Raises NotFoundError, WrongUseError; both say `what` it should be.
+    """The message in a file, which is the last one described. Raises NotFoundError, WrongUseError; both name `what`.
 
     `.lakeloop.serving.NAME` is the full name of a message described before.
     """

@@ -12,9 +12,10 @@ import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from serving.exceptions import LoadError, RequestError
 from serving.model_server import messages
 from serving.model_server.loaded_version import LoadedVersion
-from serving.model_server.status import Code, LoadError, RequestError, code_of
+from serving.model_server.status import Code, code_of
 
 log = logging.getLogger(__name__)
 

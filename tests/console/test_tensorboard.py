@@ -7,7 +7,7 @@ import pytest
 
 from console.tensorboard import link_runs, run_tensorboard
 from lakeloop.contract import Contract
-from lakeloop.http_server import AddressTakenError
+from lakeloop.exceptions import AddressTakenError
 from lakeloop.settings import Settings
 from tests.console.pages.conftest import record
 

@@ -18,9 +18,9 @@ import pytest
 from console.cli.watch import Watch
 from console.platform.airflow_environment import PREFERENCES, airflow_environment, with_airflow
 from console.platform.generated_secrets import ensure_secrets
-from lakeloop.airflow_api import AirflowError, AirflowRefusedError
 from lakeloop.airflow_runs import AirflowRuns
 from lakeloop.events import find_event, open_events, record_event
+from lakeloop.exceptions import AirflowError, AirflowRefusedError
 from lakeloop.settings import PROJECT, Settings, load_settings
 from monitoring.airflow_client import AirflowClient
 

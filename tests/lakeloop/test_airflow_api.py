@@ -8,7 +8,8 @@ from threading import Thread
 import pytest
 
 from lakeloop import airflow_api
-from lakeloop.airflow_api import AirflowApi, AirflowRefusedError
+from lakeloop.airflow_api import AirflowApi
+from lakeloop.exceptions import AirflowRefusedError
 from lakeloop.settings import Settings
 
 BUSY = {"detail": {"reason": "Database error", "message": "Serious error when handling your request."}}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.champion import FACTS_FILE, ModelCard, ModelCardMissingError, read_model_card, serving_version
+from lakeloop.champion import FACTS_FILE, ModelCard, read_model_card, serving_version
 from lakeloop.contract import ModelSettings
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import ModelCardMissingError, NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
 

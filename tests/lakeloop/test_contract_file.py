@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lakeloop.contract import Contract
 from lakeloop.contract.columns import notes_on
 from lakeloop.contract_file import MEANT, load_contract
-from lakeloop.errors import ContractError
+from lakeloop.exceptions import ContractError
 from lakeloop.settings import PROJECT
 
 GOOD = PROJECT / "data" / "insurance" / "contract.yaml"

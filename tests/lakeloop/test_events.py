@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.errors import WrongUseError
 from lakeloop.events import (
     all_events,
     open_events,
@@ -17,6 +16,7 @@ from lakeloop.events import (
     release_events,
     take_open_events,
 )
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings, load_settings
 from tests.postgresql_server import postgresql_server
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lakeloop.contract import Contract, Segment
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, all_switches, parse_segment, remove_switch

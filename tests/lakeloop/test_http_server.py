@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lakeloop import http_server
-from lakeloop.http_server import AddressTakenError, HttpServer, http_config, listen
+from lakeloop.exceptions import AddressTakenError
+from lakeloop.http_server import HttpServer, http_config, listen
 
 PATIENCE = 1.5
 SERVER_THREAD = "server under test"

@@ -9,7 +9,7 @@ import pytest
 from deltalake import write_deltalake
 
 from lakehouse.read.tables import list_tables, open_table
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import open_lake_table, read_lake_records, read_lake_table
 from lakeloop.settings import PROJECT, Settings, load_settings
 

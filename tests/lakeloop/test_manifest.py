@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256, read_manifest
 from lakeloop.settings import PROJECT
 

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, insert, select
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.migrations.schema import VERSION_TABLE, newest, version_of
 from lakeloop.operational_db import clocks, engine, events, metadata
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
 
 

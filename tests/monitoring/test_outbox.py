@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from lakeloop.errors import LakeloopError
 from lakeloop.events import Event, all_events, record_event
+from lakeloop.exceptions import LakeloopError
 from lakeloop.operational_db import engine, events
 from lakeloop.settings import Settings
 from monitoring.outbox import Outbox, undelivered

@@ -12,7 +12,7 @@ import pytest
 
 from lakeloop.champion import FACTS_FILE
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from monitoring.live import REFERENCE_SECONDS, LiveMonitor

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.errors import BusyError
 from lakeloop.events import all_events
-from lakeloop.http_server import AddressTakenError, HttpServer, http_config, listen
+from lakeloop.exceptions import AddressTakenError, BusyError
+from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.settings import Settings
 from monitoring.monitor_lock import only_monitor
 from monitoring.service import make_app, serve

@@ -7,7 +7,7 @@ import pytest
 
 from lakeloop.clock import read_clock, set_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from operations.delivery import HELD, generate, release

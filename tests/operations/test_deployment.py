@@ -15,10 +15,11 @@ import pytest
 
 from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.settings import PROJECT, Settings, load_settings
-from operations.deployment import RolledBackError, deploy, probe_rows, version_to_deploy, wait_until_available
+from operations.deployment import deploy, probe_rows, version_to_deploy, wait_until_available
+from operations.exceptions import RolledBackError
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
 from tests.waiting import eventually

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.read.tables import read_table
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_ask
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import load_rules

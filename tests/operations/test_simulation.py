@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from console.cli.app import app
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import RequestRecord, request_log_folder
 from lakeloop.settings import PROJECT, Settings
 from operations.simulation import questions_of, simulate, without_gateway

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from serving.model_server.batching_parameters import BatchingParameters, read_batching_parameters
 from serving.model_server.process import RunningServer, running_server
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serving.exceptions import RequestError
 from serving.model_server import json_reader
 from serving.model_server.json_parser import parse
 from serving.model_server.signatures import NamedTensor, Signature
-from serving.model_server.status import Code, RequestError
+from serving.model_server.status import Code
 from serving.model_server.tensor_input import read_predict_request
 from serving.model_server.tensor_output import to_json
 

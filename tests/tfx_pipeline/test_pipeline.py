@@ -13,7 +13,7 @@ from tfx.utils.dependency_utils import make_beam_dependency_flags
 
 from lakeloop.champion import read_model_card
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFoundError, WrongUseError
+from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label

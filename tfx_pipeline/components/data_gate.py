@@ -7,19 +7,10 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import Artifact, BaseChannel, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec
 
-from lakeloop.errors import LakeloopError
 from tfx_pipeline.data_checks.anomalies import read_anomalies
+from tfx_pipeline.exceptions import DataRefusedError
 
 ANOMALIES_KEY = "anomalies"
-
-
-class DataRefusedError(LakeloopError):
-    """The exported data breaks the contract; `problems` holds one line per feature and split."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        count = "1 anomaly" if len(problems) == 1 else f"{len(problems)} anomalies"
-        super().__init__("\n".join([f"the exported data breaks the contract: {count}", *(f"  {p}" for p in problems)]))
 
 
 class DataGateExecutor(base_executor.BaseExecutor):

@@ -21,7 +21,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import column_types
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
 from tfx_pipeline.evaluation.gate import EVAL, TRAIN

@@ -9,7 +9,7 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import Artifact, Channel, artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.manifest import FILE_NAME, Manifest, file_sha256, read_manifest
 from tfx_pipeline.metadata.provenance import stamp, stamps_of
 from tfx_pipeline.runs import parameters as p

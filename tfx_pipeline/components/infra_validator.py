@@ -16,7 +16,8 @@ from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Section
 from tfx_pipeline.evaluation.gate import EVAL
-from tfx_pipeline.evaluation.model_server import ModelUnderTest, ModelUnusableError, served_model
+from tfx_pipeline.evaluation.model_server import ModelUnderTest, served_model
+from tfx_pipeline.exceptions import ModelUnusableError
 from tfx_pipeline.training.signatures import CLASS_ID, CLASSIFY, PROBABILITIES
 
 EXAMPLES_KEY, MODEL_KEY, MODEL_BLESSING_KEY = "examples", "model", "model_blessing"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 
 FILE_NAME = "FeatureStats.pb"
 

@@ -16,22 +16,14 @@ from typing import Any, TextIO
 
 import httpx
 
-from lakeloop.errors import LakeloopError
 from lakeloop.settings import PROJECT, load_settings
 from lakeloop.warm_process import WarmProcess, start_warm
+from tfx_pipeline.exceptions import ModelUnusableError, ServerStartError
 
 MODULE = "serving.model_server"
 VERSION = 1
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
-
-
-class ServerStartError(LakeloopError):
-    """The server process did not come up: says nothing about the model, so it may be tried again."""
-
-
-class ModelUnusableError(LakeloopError):
-    """The server runs and cannot load the model, or refuses what every client may ask of it."""
 
 
 class ModelUnderTest:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.evaluation.gate import ModelAnswers
 from tfx_pipeline.training.row_weights import weights_of
 from tfx_pipeline.training.signatures import EXAMPLES, PROBABILITIES, SERVING

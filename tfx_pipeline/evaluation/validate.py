@@ -7,7 +7,7 @@ import pandas as pd
 
 from lakeloop.champion import pushed_versions as versions
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 from tfx_pipeline.evaluation.gate import GateReport, ModelAnswers, check_gate
 from tfx_pipeline.runs.quiet import quiet_libraries

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 from tfx_pipeline.metadata.store import BLESSED_PROPERTY, JUDGE_PROPERTY, open_store
 from tfx_pipeline.runs.run_record import RunRecord

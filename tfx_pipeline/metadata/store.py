@@ -9,7 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pydantic import BaseModel, ConfigDict
 
 from lakeloop.databases import database_exists, metadata_database
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import Settings
 from tfx_pipeline.metadata.postgresql import postgresql_connection
 

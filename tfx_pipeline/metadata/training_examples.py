@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import Settings
 from tfx_pipeline.metadata.lineage.models import model_of
 from tfx_pipeline.metadata.lineage.runs import RunGraph, run_graph, run_of_artifact

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakeloop.contract import Contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import Settings
 
 FILE_NAME, IR_FILE = "graph.json", "ir.pb"

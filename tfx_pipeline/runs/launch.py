@@ -15,8 +15,9 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact, artifact_utils
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
+from tfx_pipeline.exceptions import NodeError
 from tfx_pipeline.metadata.store import connection_config
 from tfx_pipeline.runs.compile import compiled
 from tfx_pipeline.runs.parameters import bindings
@@ -28,14 +29,6 @@ _REMEDIES = {
     "Concurrent writes aborted": "another process keeps ML Metadata locked, for minutes now; run it again later",
 }
 RESOLVER_TYPE = "tfx.dsl.components.common.resolver.Resolver"
-
-
-class NodeError(LakeloopError):
-    """A node did not end well; its execution is in ML Metadata as FAILED."""
-
-    def __init__(self, node: str, run_id: str, reason: str) -> None:
-        self.node, self.run_id = node, run_id
-        super().__init__(f"{node} failed in run {run_id}: {reason}")
 
 
 @dataclass(frozen=True)

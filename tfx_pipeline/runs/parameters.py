@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakeloop.contract import Contract, ModelSettings
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 # Names of the TFX runtime parameters in the compiled pipeline.
 MANIFEST, MANIFEST_SHA256, MODEL, DROP = "manifest", "manifest_sha256", "model", "drop"
@@ -57,7 +57,7 @@ def run_parameters(
     """Parameters from the contract's model settings with `changes` (NAME: value or text) applied.
 
     Raises:
-        WrongUseError: an unknown hyper-parameter or feature, a value out of range, no feature left, or no weights to weigh
+        WrongUseError: an unknown hyper-parameter or feature, a value out of range, no feature left, no weights to weigh
             by.
     """
     unknown = [name for name in drop if name not in contract.features]

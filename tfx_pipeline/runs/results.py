@@ -9,10 +9,10 @@ import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from tfx.types import Artifact, artifact_utils
 
-from lakeloop.errors import LakeloopError
 from tfx_pipeline.components.infra_validator import BLESSED_PROPERTY, LOG_FILE, REASON_PROPERTY, ROWS_PROPERTY
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.data_checks.anomalies import read_anomalies
+from tfx_pipeline.exceptions import InfraRefusedError
 from tfx_pipeline.metadata.provenance import read_provenance
 from tfx_pipeline.metadata.store import PUSHED_PROPERTY, VERSION_PROPERTY
 from tfx_pipeline.runs.graph import TUNER
@@ -21,16 +21,6 @@ from tfx_pipeline.runs.run_record import History
 Outputs = Mapping[str, Sequence[Artifact]]
 Facts = dict[str, Any]  # fields of RunRecord
 Described = tuple[str, Facts]
-
-
-class InfraRefusedError(LakeloopError):
-    """The model passed the gate, but the model server could not serve it as clients would ask it."""
-
-    def __init__(self, reason: str, log: Path) -> None:
-        self.reason, self.log = reason, log
-        super().__init__(
-            f"the model passed the gate, but the model server does not serve it: {reason}; its log is {log}"
-        )
 
 
 def describe(node: str, outputs: Outputs) -> Described:

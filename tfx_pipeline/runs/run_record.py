@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import Balance, ModelSettings
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import RunParameters

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, WrongUseError
+from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
 from tfx_pipeline.runs.graph import PUSHING, TUNER

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 
 NEIGHBOURS = 5
 """SMOTE's own default: a new row lies between a row and one of its five nearest of the same class."""

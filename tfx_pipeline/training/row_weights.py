@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lakeloop.atomic_file import write_bytes
-from lakeloop.errors import LakeloopError, WrongUseError
+from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.settings import Settings
 
 HEADER = ("key", "weight")

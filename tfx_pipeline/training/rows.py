@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from lakeloop.contract import ModelSettings
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.training.balance import balanced_weights, smote
 from tfx_pipeline.training.columns import Columns, transformed_name
 from tfx_pipeline.training.row_weights import weights_of

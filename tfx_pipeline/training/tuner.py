@@ -15,7 +15,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from lakeloop.contract import ModelSettings
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.training.columns import columns_from, transformed_name
 from tfx_pipeline.training.rows import Rows, in_memory, training_batches, transformed_rows
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, build_model, tuned

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from console.cli.app import app
 from console.cli.drift import _drifted_alone, _episode, _reasons, _windows
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT
 from monitoring.episodes import Episode
 from monitoring.verdict import ColumnDrift, Verdict, Window

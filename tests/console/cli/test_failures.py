@@ -16,8 +16,9 @@ from deltalake import DeltaTable, write_deltalake
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-from console.cli.failures import OneLine, SparkFailedError, explain, in_words, tell_other_threads_failures
-from lakeloop.errors import NotFoundError
+from console.cli.failures import OneLine, explain, in_words, tell_other_threads_failures
+from console.exceptions import SparkFailedError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT, Settings
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

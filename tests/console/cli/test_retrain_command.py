@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli.app import app
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 
 
 def refused(home: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from console.pages.run_cache import KnownRuns
 from console.pages.start import for_browser
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from monitoring.answered_rows import read_window

@@ -11,12 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from console.exceptions import PortTakenError
 from console.platform.marked_processes import MARK, end_strays, marked_processes
 from console.platform.platform_lock import one_at_a_time
-from console.platform.ports import PortTakenError, check_ports
+from console.platform.ports import check_ports
 from console.platform.services import Service
 from console.platform.supervisor import bound_command
-from lakeloop.errors import BusyError, WrongUseError
+from lakeloop.exceptions import BusyError, WrongUseError
 from lakeloop.settings import Settings
 from tests.waiting import eventually
 

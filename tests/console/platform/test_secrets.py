@@ -10,7 +10,7 @@ import pytest
 
 from console.platform.generated_secrets import ensure_secrets
 from console.platform.paths import secrets_folder
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 
 

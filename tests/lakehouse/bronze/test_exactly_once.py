@@ -11,7 +11,7 @@ from lakehouse.gold import build as gold
 from lakehouse.read.provenance import deliveries
 from lakehouse.silver import refine as silver
 from lakehouse.storage.lock import only_one
-from lakeloop.errors import BusyError, DiskFullError
+from lakeloop.exceptions import BusyError, DiskFullError
 from tests.lakes import HEADER, Lake, claims, policy
 
 STEPS = ["staged", "bronze appended", "deliveries appended"]

@@ -20,7 +20,7 @@ from lakehouse.bronze.ledger import LEDGER, TABLE, write_records
 from lakehouse.read.provenance import deliveries
 from lakehouse.storage.layout import work_folder
 from lakehouse.storage.schema import create_table
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from tests.lakes import Lake, claims, open_lake
 
 HEADER = "policy_id;risk\n"

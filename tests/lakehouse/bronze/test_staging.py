@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lakehouse.bronze import staging
-from lakehouse.bronze.staging import NotReadableYetError, Staged, extra_columns, stage_file
+from lakehouse.bronze.staging import Staged, extra_columns, stage_file
+from lakehouse.exceptions import NotReadableYetError
 from lakeloop.contract import Source
 
 SOURCE = Source(description="things", files="things-{month}.csv", columns=("key", "size"), separator=";")

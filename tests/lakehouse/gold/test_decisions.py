@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from lakehouse.gold.decisions import record_decision
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.decision_table import find_decision, judged_versions, read_decisions
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.gate_check import GateCheck
 from tests.lakes import Lake
 

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.gold.drift import read_drift
 from lakehouse.requests.stream import stream
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import Settings
 from monitoring.reference import load_reference
 from monitoring.verdict import Verdict

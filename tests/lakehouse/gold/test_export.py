@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from lakehouse.gold import export as module
 from lakehouse.gold.export import export, finished_export
 from lakehouse.gold.labelled import labelled_month
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.exported import read_shards
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
 from operations.delivery import generate

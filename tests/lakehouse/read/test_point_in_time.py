@@ -13,13 +13,14 @@ from pyarrow import csv
 from pyspark.sql import SparkSession
 
 from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.gold.training import training_column_names
 from lakehouse.read.as_of import Point, Points
 from lakehouse.read.point_in_time import BOTH, FEATURES, NOTHING, delivery_clocks, features_as_of
-from lakehouse.read.provenance import VersionVacuumedError, clock_of_batches
+from lakehouse.read.provenance import clock_of_batches
 from lakehouse.requests.stream import open_stream
 from lakeloop.clock import set_clock
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from operations.features.catalogue import describe_column
 from operations.features.read import counted, read_features, read_version, write_features
 from tests.lakehouse.request_log import log_file, record

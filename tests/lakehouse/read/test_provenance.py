@@ -7,9 +7,9 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
+from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
     TRAINING,
-    VersionVacuumedError,
     deliveries,
     file_rows,
     last_batch,
@@ -21,7 +21,7 @@ from lakehouse.read.provenance import (
     table_versions,
 )
 from lakehouse.storage.maintenance import optimize
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from operations.lineage.affected import affected_by
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.trace import trace_file, trace_request, trace_table

@@ -12,7 +12,7 @@ from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.maintenance import Vacuumed, exported_versions, optimize, trained_versions, vacuum
 from lakeloop.champion import FACTS_FILE
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from tests.lakes import HEADER, Lake, claims, policy
 
 

@@ -16,7 +16,7 @@ from lakehouse.requests.log_files import new_files, put_away
 from lakehouse.requests.stream import StreamReport, stream
 from lakehouse.storage.layout import read_json, work_folder, write_json
 from lakehouse.storage.lock import only_one
-from lakeloop.errors import BusyError, WrongUseError
+from lakeloop.exceptions import BusyError, WrongUseError
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.lakes import Lake, open_lake
 

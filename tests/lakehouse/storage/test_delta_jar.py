@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.storage.delta_jar import REGISTER, delta_jar
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
 
 

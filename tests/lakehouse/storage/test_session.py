@@ -4,7 +4,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse.storage.session import check_java, spark_options
-from lakeloop.errors import MissingToolError
+from lakeloop.exceptions import MissingToolError
 from lakeloop.settings import Settings
 
 

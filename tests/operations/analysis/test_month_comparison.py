@@ -10,7 +10,7 @@ from deltalake import write_deltalake
 from console.report.analysis_page import write_analysis
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import sample_month, with_label
 from monitoring.analysis.words import sentences

@@ -12,7 +12,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from lakehouse.requests.stream import open_stream
 from lakeloop.clock import set_clock
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
 from operations.features.catalogue import describe_column, describe_features
 from tests.lakehouse.request_log import log_file, record

@@ -11,11 +11,12 @@ import pytest
 from console.cli.features import skew as skew_command
 from lakehouse.requests.stream import open_stream
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import NotFoundError
+from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT, load_settings
+from operations.exceptions import SkewError
 from operations.features.corrected import corrected_since_served
 from operations.features.served import served_rows
-from operations.features.skew import SkewError, SkewReport, differs, measure_skew
+from operations.features.skew import SkewReport, differs, measure_skew
 from operations.features.training_serving_join import find_counterparts
 from operations.simulation import AnsweredMonths, MonthCounts, questions_of
 from tests.lakehouse.request_log import log_file, record

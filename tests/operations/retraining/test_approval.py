@@ -7,7 +7,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.decision import Choice, Decision, JudgedCandidate
-from lakeloop.errors import NotFoundError, WrongUseError
+from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches

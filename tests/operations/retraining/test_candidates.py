@@ -4,7 +4,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import PROJECT
 from operations.retraining.candidates import Candidate, Evidence, candidates_for
 

@@ -6,7 +6,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import sample_month
 from operations.retraining.importance import importance

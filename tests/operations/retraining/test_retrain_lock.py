@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.errors import BusyError
 from lakeloop.events import open_events, record_event, take_open_events
+from lakeloop.exceptions import BusyError
 from lakeloop.settings import PROJECT, Settings
 from operations.retraining.planning import begin
 from operations.retraining.request import RetrainRequest

@@ -4,7 +4,7 @@ import pytest
 
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT
-from serving.gateway.refusal import RefusedRequestError
+from serving.exceptions import RefusedRequestError
 from serving.gateway.request_model import RequestModel
 
 

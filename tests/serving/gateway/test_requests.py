@@ -13,11 +13,11 @@ from pydantic import TypeAdapter
 
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract_file import load_contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import PROJECT, Settings
+from serving.exceptions import RefusedRequestError
 from serving.gateway.answer_model import answer_models
 from serving.gateway.body import MOST_BYTES
-from serving.gateway.refusal import RefusedRequestError
 from serving.gateway.request_model import MOST_ROWS, RequestModel
 from tests.serving.gateway.conftest import body, logged
 from tests.waiting import eventually

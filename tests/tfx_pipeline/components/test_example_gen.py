@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import column_types, read_shards
 from tfx_pipeline.components.example_gen import write_examples
 

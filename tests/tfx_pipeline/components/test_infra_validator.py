@@ -120,7 +120,8 @@ def test_the_model_server_is_a_fork_of_the_homes_warm_one_where_that_is_ready(
 def test_model_that_answers_otherwise_for_examples_is_not_blessed_and_stops_the_run(
     validate: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    from tfx_pipeline.runs.results import InfraRefusedError, describe
+    from tfx_pipeline.exceptions import InfraRefusedError
+    from tfx_pipeline.runs.results import describe
 
     save(tmp_path / "model" / "Format-Serving", classify_differs=True)
     blessing = validate(tmp_path / "model")

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from lakeloop.contract import Contract
-from lakeloop.errors import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
 from tests.postgresql_server import PostgresqlServer, postgresql_server
 from tfx_pipeline.metadata.store import champion, connection_config, has_metadata, open_store, pushed_models

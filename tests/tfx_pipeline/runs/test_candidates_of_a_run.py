@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from tfx_pipeline.evaluation.validate import versions

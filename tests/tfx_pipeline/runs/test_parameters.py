@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from tfx_pipeline.runs import parameters
 from tfx_pipeline.runs.parameters import bindings, run_parameters
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.training.balance import balanced_weights, smote
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lakeloop.errors import LakeloopError, WrongUseError
+from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.settings import Settings
 from tfx_pipeline.training.row_weights import effective_rows, load_row_weights, save_row_weights, weights_of
 

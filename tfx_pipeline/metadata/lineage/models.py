@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml_metadata import metadata_store
 
-from lakeloop.errors import LakeloopError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, read_manifest
 from tfx_pipeline.metadata.lineage.runs import MADE, ArtifactInfo, artifact_info, pb_options, quoted, texts
 from tfx_pipeline.metadata.store import MODEL_ID_PROPERTY, VERSION_PROPERTY

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from lakeloop.errors import WrongUseError
+from lakeloop.exceptions import WrongUseError
 from tfx_pipeline.metadata.annotations import RUN_CONTEXT
 
 NODE_CONTEXT = "node"

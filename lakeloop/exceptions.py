@@ -4,7 +4,9 @@
 class LakeloopError(Exception):
     """Base of all expected errors; the command line prints its text, never its traceback.
 
-    `exit_code` is what a command ends with: 1 failed, 2 wrong use, 3 refused by the quality gate.
+    Below it: `WrongUseError`, the user's to mend; `RefusedError`, a check said no; `BusyError`, try again;
+    `BrokenError`, something the platform stands on is missing or ill. `exit_code` is what a command ends with: 1
+    failed, 2 wrong use, 3 refused.
     """
 
     exit_code = 1
@@ -14,6 +16,20 @@ class WrongUseError(LakeloopError):
     """The command, its options or a file the user wrote is wrong; nothing was started."""
 
     exit_code = 2
+
+
+class RefusedError(LakeloopError):
+    """A check said no; nothing that it guards was changed."""
+
+    exit_code = 3
+
+
+class BusyError(LakeloopError):
+    """Something is in use by another process; nothing was started, and the same may work later."""
+
+
+class BrokenError(LakeloopError):
+    """Something the platform stands on is missing, full or ill; the text says what, and what mends it."""
 
 
 class ContractError(WrongUseError):
@@ -32,7 +48,7 @@ class ContractError(WrongUseError):
         super().__init__("\n".join([f"{path}: {count} in the contract", *(f"  {p}" for p in problems)]))
 
 
-class MissingToolError(LakeloopError):
+class MissingToolError(BrokenError):
     """Something the machine must have is not there; the text names the command that installs it."""
 
 
@@ -44,15 +60,29 @@ class DeliveryError(LakeloopError):
     """One or more delivered files could not be taken; everything else was."""
 
 
-class BusyError(LakeloopError):
-    """Another process is doing this on the same home; nothing was started."""
-
-
-class DiskFullError(LakeloopError):
+class DiskFullError(BrokenError):
     """The disk is full; what was being written is not visible to readers."""
 
 
-class GateRefusedError(LakeloopError):
+class GateRefusedError(RefusedError):
     """The quality gate refused the model; nothing was pushed."""
 
-    exit_code = 3
+
+class AirflowError(BrokenError):
+    """Airflow did not do what it was asked; the text says what to look at. It is asked again later."""
+
+
+class AirflowRefusedError(AirflowError):
+    """Airflow answered, with an error; `status` is HTTP's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class ModelCardMissingError(NotFoundError):
+    """A pushed version that carries no facts, or none that can be read: it was pushed before there were any."""
+
+
+class AddressTakenError(BusyError):
+    """The address a server should listen on cannot be had."""

@@ -1,0 +1,15 @@
+"""The lakehouse's errors."""
+
+from lakeloop.exceptions import NotFoundError
+
+
+class NotReadableYetError(Exception):
+    """The file cannot be read now; nothing of it counts. The text says why, and when it is looked at again."""
+
+
+class FileRefusedError(Exception):
+    """The file's content cannot be taken; the text says why and what the contract wants."""
+
+
+class VersionVacuumedError(NotFoundError):
+    """A version whose files were vacuumed: its commit is still in the log, its rows are not."""
