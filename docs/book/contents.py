@@ -26,6 +26,9 @@ def pages(toc: Path = TOC) -> tuple[str, ...]:
 def _below(chapters: list[dict[str, object]]) -> list[str]:
     found: list[str] = []
     for chapter in chapters:
+        if "glob" in chapter:
+            found += sorted(str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.glob(f"{chapter['glob']}.md"))
+            continue
         found.append(str(chapter["file"]))
         sections = chapter.get("sections", [])
         assert isinstance(sections, list)

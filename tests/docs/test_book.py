@@ -107,3 +107,16 @@ def test_a_failing_command_fails_its_cell(chapter: str) -> None:
         if source.startswith("%%"):
             assert source.startswith("%%bash -e\n"), f"{chapter}: {source.splitlines()[0]}"
         assert "raises-exception" not in cell
+
+
+def test_every_decision_has_a_number_of_its_own_and_stands_in_the_index() -> None:
+    files = sorted((DOCS / "decisions").glob("0*.md"))
+    assert [int(file.name[:4]) for file in files] == list(range(1, len(files) + 1))
+    index = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
+    assert sorted(LINK.findall(index)) == [file.name for file in files]
+    for file in files:
+        assert file.read_text(encoding="utf-8").startswith(f"# {file.name[:4]}. "), file.name
+
+
+def test_the_readme_can_be_read_at_one_sitting() -> None:
+    assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
