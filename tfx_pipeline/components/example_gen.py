@@ -55,14 +55,24 @@ class ExampleGenExecutor(base_executor.BaseExecutor):
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, FILE_FORMAT)
         for split in (TRAIN, EVAL):
-            shards = sorted((Path(export.uri) / split).glob("*.csv"))
+            shards, rows = sorted((Path(export.uri) / split).glob("*.csv")), 0
             for number, shard in enumerate(shards):
                 name = f"data_tfrecord-{number:05d}-of-{len(shards):05d}.gz"
-                write_examples(shard, Path(artifact_utils.get_split_uri([examples], split)) / name, types, number)
+                target = Path(artifact_utils.get_split_uri([examples], split)) / name
+                rows += write_examples(shard, target, types, number)
+            examples.set_int_custom_property(rows_property(split), rows)
 
 
-def write_examples(shard: Path, target: Path, types: Mapping[str, str], seed: int = 0) -> None:
-    """One CSV shard -> gzipped TFRecord, its rows in an order that tells nothing: they are sorted by key before."""
+def rows_property(split: str) -> str:
+    """The custom property of the examples that says how many rows a split has."""
+    return f"{split}_rows"
+
+
+def write_examples(shard: Path, target: Path, types: Mapping[str, str], seed: int = 0) -> int:
+    """One CSV shard -> gzipped TFRecord, its rows in an order that tells nothing: they are sorted by key before.
+
+    Gives how many there are.
+    """
     rows = read_rows(shard, types)
     batch = rows.take(pa.array(np.random.default_rng(seed).permutation(rows.num_rows))).combine_chunks()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +81,7 @@ def write_examples(shard: Path, target: Path, types: Mapping[str, str], seed: in
         for part in batch.to_batches():
             for example in encoder.encode(_one_value_a_list(part)):
                 writer.write(example)
+    return int(batch.num_rows)
 
 
 def read_rows(shard: Path, types: Mapping[str, str]) -> pa.Table:
