@@ -36,13 +36,13 @@ def detect_drift(reference: Reference | NoReference, rows: pd.DataFrame, contrac
         return _unjudged(contract, version, window, "too few rows", f"{counted} rows; at least {fewest} are needed")
     sample = seeded_sample(rows)
     judged = [
-        _judge_column(name, reference.features[name], sample[name], feature.drift, _kind(feature), fewest, window.rows)
+        _column_drift(name, reference.features[name], sample[name], feature.drift, _kind(feature), fewest, window.rows)
         for name, feature in contract.features.items()
     ]
     if all(column.score is None for column, _ in judged):
         reason = f"no feature has {fewest} values: {judged[0][0].note}"
         return _unjudged(contract, version, window, "too few rows", reason)
-    prediction = _judge_prediction(reference, sample, contract, window.rows)
+    prediction = _prediction_drift(reference, sample, contract, window.rows)
     verdict = Verdict(
         use_case=contract.use_case,
         model_version=version,
@@ -61,7 +61,7 @@ ColumnResult = tuple[ColumnDrift, float]
 """A column's drift and the standard error of its score."""
 
 
-def _judge_column(
+def _column_drift(
     name: str, reference: pd.Series, values: pd.Series, test: DriftTest, kind: str, fewest: int, of_rows: int
 ) -> ColumnResult:
     """One column; a score that cannot be computed is None and never drift."""
@@ -89,7 +89,7 @@ def _judge_column(
     return _column(name, test, score, drifted, note), error
 
 
-def _judge_prediction(reference: Reference, rows: pd.DataFrame, contract: Contract, of_rows: int) -> ColumnResult:
+def _prediction_drift(reference: Reference, rows: pd.DataFrame, contract: Contract, of_rows: int) -> ColumnResult:
     test = contract.monitoring.prediction_drift
     if reference.predictions is None:
         why = f"what the model answers on its reference is not known: {reference.why_no_predictions}"
@@ -98,7 +98,7 @@ def _judge_prediction(reference: Reference, rows: pd.DataFrame, contract: Contra
         return _column(PREDICTION, test, None, False, "the window has no predictions"), 0.0
     asked = rows[PREDICTION].dropna()
     rules = len(rows) - len(asked)
-    column, error = _judge_column(
+    column, error = _column_drift(
         PREDICTION, reference.predictions, asked, test, CATEGORICAL, contract.monitoring.fewest,
         round(of_rows * len(asked) / len(rows)),
     )  # fmt: skip

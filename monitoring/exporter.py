@@ -31,12 +31,12 @@ def _one(value: float | None) -> Values:
     return [] if value is None else [((), float(value))]
 
 
-def _judged(shown: Snapshot) -> bool:
+def _has_verdict(shown: Snapshot) -> bool:
     return shown.verdict is not None and shown.verdict.state in ("stable", "drift")
 
 
 def _if_judged(value: Callable[[Snapshot], float]) -> Callable[[Snapshot, Contract], Values]:
-    return lambda shown, _: _one(value(shown)) if _judged(shown) else []
+    return lambda shown, _: _one(value(shown)) if _has_verdict(shown) else []
 
 
 def _columns(value: Callable[[ColumnDrift], float | None]) -> Callable[[Snapshot, Contract], Values]:

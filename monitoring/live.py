@@ -153,7 +153,7 @@ class LiveMonitor:
             if len(self._tumbling) == self._contract.monitoring.window:
                 self._end_window()
         if self._new_rows and time.monotonic() - self._shown_at >= SHOW_SECONDS:
-            self._judge_newest()
+            self._look_at_newest()
         self._show(
             requests=self._requests,
             last_request_at=self._last_request_at,
@@ -207,7 +207,7 @@ class LiveMonitor:
             log.warning("event=episode_%s use_case=%s episode=%s", change, self._contract.use_case, number or before)
         if change == "opened":
             self._announce()
-        self._judge_newest()
+        self._look_at_newest()
 
     def _end_episode_of_another_model(self) -> None:
         """Its windows come no more, so nothing else would close it."""
@@ -221,7 +221,7 @@ class LiveMonitor:
         if self._settings.monitor_posts and announce(self._settings) is not None:
             self._on_event()
 
-    def _judge_newest(self) -> None:
+    def _look_at_newest(self) -> None:
         """Judge the rolling window and show it."""
         rows = pd.DataFrame(self._rolling) if self._rolling else pd.DataFrame(columns=[*self._contract.features, AT])
         window, rows = newest(rows, self._contract.monitoring.window)

@@ -143,7 +143,7 @@ def watch(
             if now is None:
                 return None
             break
-    _judge(seen, contract)
+    _check_answers(seen, contract)
     return seen
 
 
@@ -259,7 +259,7 @@ def _watched(counts: GatewayCounts, seconds: float) -> Watched:
     return Watched(round(seconds, 1), counts.answers, counts.model_errors, p99)
 
 
-def _judge(seen: Watched, contract: Contract) -> None:
+def _check_answers(seen: Watched, contract: Contract) -> None:
     if seen.model_errors > MOST_ERRORS * seen.answers:
         raise ModelFailsError(
             f"{seen.model_errors} of {seen.answers} answers came from the rules because it failed "

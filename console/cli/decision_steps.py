@@ -19,8 +19,8 @@ from console.cli.retrain import (
     StrategyOption,
     Trials,
     Trigger,
-    asked_for,
     listener,
+    retrain_request,
 )
 from console.cli.spark import spark_of
 from console.cli.warm_server import start_warm_server
@@ -53,7 +53,7 @@ def begin(
 ) -> None:
     """Open a decision: say why it is made and take every open event of the ledger, whatever woke this run."""
     settings, contract = open_use_case(use_case)
-    asked = asked_for(settings, contract, strategy, months, trials, set_, promote, trigger, by)
+    request = retrain_request(settings, contract, strategy, months, trials, set_, promote, trigger, by)
     from lakeloop.events import open_events
     from operations.retraining.planning import begin as open_decision
     from operations.retraining.retrain_lock import hold, the_only_retrain
@@ -65,7 +65,7 @@ def begin(
             write_result({"decision": "", "why": text})
             _note(settings, text)
             return
-        begun = open_decision(settings, asked)
+        begun = open_decision(settings, request)
         if settings.airflow_run_id:
             hold(settings, begun.decision_id, settings.airflow_run_id)
             start_warm_server(settings)  # it imports TFX while Spark plans
@@ -77,7 +77,7 @@ def begin(
 
 def why_it_runs(begun: "Begun") -> str:
     """The trigger and each event with its payload, a line each."""
-    lines = [f"decision {begun.decision_id}, because of {begun.trigger}; strategy {begun.asked.strategy}"]
+    lines = [f"decision {begun.decision_id}, because of {begun.trigger}; strategy {begun.request.strategy}"]
     lines += [f"event {e.id} {e.kind} {e.key}: {json.dumps(e.payload, sort_keys=True)}" for e in begun.events]
     return "\n".join(lines)
 
@@ -106,10 +106,10 @@ def plan(decision: Decision, use_case: UseCase = "") -> None:
 def score(decision: Decision, run: Run, use_case: UseCase = "") -> None:
     """Judge one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on."""
     from operations.retraining.decision_files import load_plan
-    from operations.retraining.evaluation import score as judge
+    from operations.retraining.evaluation import score as score_candidate
 
     work = workplace(use_case)
-    judged = judge(work, load_plan(work.settings, decision), run)
+    judged = score_candidate(work, load_plan(work.settings, decision), run)
     console.print(verdict(judged.passed), f"{judged.name}: {judged.error or judged.what}", soft_wrap=True)
     for check in judged.checks:
         console.print("  ", verdict(check.passed), f"{check.name} {check.value:.4f} (wanted {check.bound})")

@@ -42,7 +42,7 @@ def report(
     manifest = Path(record.parameters.manifest)
     rejects = rejects_by_reason(settings)
     served, url = _ask(settings, contract, record.pushed_version) if contract.generator else ([], "")
-    curves = _judge_later_months(settings, contract, record) if contract.generator else {}
+    curves = _check_later_months(settings, contract, record) if contract.generator else {}
     frame = exported_rows(contract, manifest)
     found = baselines(settings, contract, frame)
     path = write_report(
@@ -142,7 +142,7 @@ def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list["Se
     return served, url
 
 
-def _judge_later_months(settings: Settings, contract: Contract, record: "RunRecord") -> dict[str, list[float]]:
+def _check_later_months(settings: Settings, contract: Contract, record: "RunRecord") -> dict[str, list[float]]:
     """Judge the pushed model on later months with the generator's labels; accuracy curves for the report."""
     from operations.evaluation import baselines, generated_rows
     from tfx_pipeline.evaluation.validate import model_folder, validate_model

@@ -58,11 +58,11 @@ def retrain(
     Takes the open events of the ledger. Exit 3: no candidate passed the gate; the champion stays.
     """
     settings, contract = open_use_case(use_case)
-    asked = asked_for(settings, contract, strategy, months, trials, set_, promote, trigger, by, airflow_run_id)
+    request = retrain_request(settings, contract, strategy, months, trials, set_, promote, trigger, by, airflow_run_id)
     from console.report.decision_page import decision_page
     from operations.retraining.retrain import retrain as decide
 
-    decision = decide(contract, settings, asked, spark_of, listener(settings, contract))
+    decision = decide(contract, settings, request, spark_of, listener(settings, contract))
     print_decision(decision)
     console.print(f"\nReport   {decision_page(settings, decision.decision_id)}", soft_wrap=True)
     if decision.outcome == "none passed":
@@ -86,7 +86,7 @@ def listener(settings: Settings, contract: Contract) -> "Listener":
     )
 
 
-def asked_for(
+def retrain_request(
     settings: Settings,
     contract: Contract,
     strategy: str,

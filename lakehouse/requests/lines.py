@@ -5,7 +5,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
-from lakehouse.silver.validation import fits, problem, reject_columns, shown, told, typed_value, wrong
+from lakehouse.silver.validation import fits, joined_problems, problem, reject_columns, shown, typed_value, wrong
 from lakehouse.storage.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
@@ -119,7 +119,7 @@ def judged_records(bronze: DataFrame, contract: Contract) -> DataFrame:
         "line", "_rescued", "_flaw", *_origin(),
     )  # fmt: skip
     good = reduce(lambda a, b: a & b, _conditions(contract), sf.col("_flaw").isNull())
-    reason, value = told(_problems(contract))
+    reason, value = joined_problems(_problems(contract))
     judged = texts.withColumn("_good", sf.coalesce(good, sf.lit(False)))
     return judged.select(
         *_typed(contract), *_origin(), "_good",

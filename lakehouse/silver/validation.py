@@ -38,14 +38,14 @@ def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
     """The other rows as delivered, with `_reason`, a sentence for each thing that is wrong, and `_value`, what it is
     wrong with (`name = 'text'`)."""
     problems = [problem(contract, name, column) for name, column in contract.columns_of(source).items()]
-    reason, value = told(problems)
+    reason, value = joined_problems(problems)
     flawed = sf.col("_flaw").isNotNull()
     return bronze.where(~is_good(contract, source)).withColumns(
         {"_reason": sf.coalesce("_flaw", reason), "_value": sf.when(~flawed, value)}
     )
 
 
-def told(problems: Sequence[Expression]) -> tuple[Expression, Expression]:
+def joined_problems(problems: Sequence[Expression]) -> tuple[Expression, Expression]:
     """The sentences and the values of those problems that there are, each joined by `; `."""
     found = sf.filter(sf.array(*problems), lambda each: each.isNotNull())
     sentences = sf.array_join(sf.transform(found, lambda each: each["kind"]), "; ")

@@ -67,7 +67,7 @@ class Evidence:
 
 
 def candidates_for(
-    strategy: Strategy, contract: Contract, known: Evidence, months: Months | None = None, trials: int = TRIALS
+    strategy: Strategy, contract: Contract, evidence: Evidence, months: Months | None = None, trials: int = TRIALS
 ) -> list[Candidate]:
     """The candidates to try, each different from the others; none for `keep`. `months`: train on these instead.
 
@@ -76,28 +76,28 @@ def candidates_for(
     """
     if strategy == "keep":
         return []
-    if not known.labelled:
+    if not evidence.labelled:
         raise WrongUseError(
             "there is no labelled row to train on yet; deliver ground truth and run `lakeloop lake ingest`"
         )
     if strategy == "auto":
-        return _auto(contract, known, months)
+        return _auto(contract, evidence, months)
     if strategy in ("newest", "all"):
-        return _option_one(known, months, strategy)
+        return _option_one(evidence, months, strategy)
     if strategy == "drop":
-        return _drop(contract, known, months)
+        return _drop(contract, evidence, months)
     if strategy == "tune":
-        return [_on_old(known, months, "tune", f"the best of {trials} trials of the Tuner", trials=trials)]
-    return [_weighted(known, months, "reweight" if strategy == "reweight" else "resample")]
+        return [_on_old(evidence, months, "tune", f"the best of {trials} trials of the Tuner", trials=trials)]
+    return [_weighted(evidence, months, "reweight" if strategy == "reweight" else "resample")]
 
 
-def _auto(contract: Contract, known: Evidence, months: Months | None) -> list[Candidate]:
+def _auto(contract: Contract, evidence: Evidence, months: Months | None) -> list[Candidate]:
     """Option I where there is new truth, else option II with whatever can be done."""
-    if known.new_truth or months is not None:
-        return _option_one(known, months, "newest", "all")
-    found = _drop(contract, known, None) if known.drifted else []
-    if known.requests:
-        found += [_weighted(known, None, "reweight"), _weighted(known, None, "resample")]
+    if evidence.new_truth or months is not None:
+        return _option_one(evidence, months, "newest", "all")
+    found = _drop(contract, evidence, None) if evidence.drifted else []
+    if evidence.requests:
+        found += [_weighted(evidence, None, "reweight"), _weighted(evidence, None, "resample")]
     if not found:
         raise WrongUseError(
             "no new truth, no drifted feature and no request is there, so nothing can be better than the champion; "
@@ -106,44 +106,45 @@ def _auto(contract: Contract, known: Evidence, months: Months | None) -> list[Ca
     return found
 
 
-def _option_one(known: Evidence, months: Months | None, *names: str) -> list[Candidate]:
+def _option_one(evidence: Evidence, months: Months | None, *names: str) -> list[Candidate]:
     if months is not None:
         return [Candidate(f"months {_text(months)}", f"trained on months {_text(months)}", months)]
-    first, newest = known.labelled[0], known.labelled[-1]
+    first, newest = evidence.labelled[0], evidence.labelled[-1]
     found = {
         "newest": Candidate("newest", f"trained on month {newest}, the newest labelled one", (newest, newest)),
         "all": Candidate("all", f"trained on all labelled months, {_text((first, newest))}"),
     }
-    if len(known.labelled) == 1:
+    if len(evidence.labelled) == 1:
         return [found[names[0]]]
     return [found[name] for name in names]
 
 
-def _drop(contract: Contract, known: Evidence, months: Months | None) -> list[Candidate]:
+def _drop(contract: Contract, evidence: Evidence, months: Months | None) -> list[Candidate]:
     """Without all that drifted, and without the one that drifted furthest."""
-    if not known.drifted:
+    if not evidence.drifted:
         raise WrongUseError("no feature has drifted, so there is none to leave out")
-    sets = [known.drifted] if len(known.drifted) < len(contract.features) else []
-    if len(known.drifted) > 1:
-        sets.append(known.drifted[:1])
+    sets = [evidence.drifted] if len(evidence.drifted) < len(contract.features) else []
+    if len(evidence.drifted) > 1:
+        sets.append(evidence.drifted[:1])
     if not sets:
         raise WrongUseError("the only feature has drifted; a model needs at least one")
     return [
-        _on_old(known, months, f"drop {' '.join(names)}", f"without {', '.join(names)}", drop=names) for names in sets
+        _on_old(evidence, months, f"drop {' '.join(names)}", f"without {', '.join(names)}", drop=names)
+        for names in sets
     ]
 
 
-def _weighted(known: Evidence, months: Months | None, weighting: Weighting) -> Candidate:
-    if not known.requests:
+def _weighted(evidence: Evidence, months: Months | None, weighting: Weighting) -> Candidate:
+    if not evidence.requests:
         raise WrongUseError(
             f"{weighting} needs the requests of now, and none was streamed yet; `lakeloop lake stream` takes them in"
         )
     done = "weighted" if weighting == "reweight" else "drawn by their weight"
-    return _on_old(known, months, weighting, f"rows {done} towards the current requests", weighting=weighting)
+    return _on_old(evidence, months, weighting, f"rows {done} towards the current requests", weighting=weighting)
 
 
 def _on_old(
-    known: Evidence,
+    evidence: Evidence,
     months: Months | None,
     name: str,
     what: str,
@@ -153,8 +154,8 @@ def _on_old(
 ) -> Candidate:
     """On the champion's own rows; on all labelled ones where there are newer, or nobody knows which those were."""
     version: int | None = None
-    if months is None and known.old is not None and not known.new_truth:
-        months, version = known.old
+    if months is None and evidence.old is not None and not evidence.new_truth:
+        months, version = evidence.old
         what += ", on the champion's own rows"
     else:
         what += f", on months {_text(months)}" if months is not None else ", on all labelled months"

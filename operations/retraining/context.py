@@ -43,7 +43,7 @@ class Context:
     newest labelled month, `window` the newest requests' features.
     """
 
-    known: Evidence
+    evidence: Evidence
     champion: PushedModel | None
     drift: Mapping[str, float]
     gold_version: int | None
@@ -53,7 +53,7 @@ class Context:
     @property
     def newest_month(self) -> int:
         """The newest labelled month."""
-        return self.known.labelled[-1]
+        return self.evidence.labelled[-1]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def read_context(contract: Contract, settings: Settings) -> Context:
     pushed = champion(settings)
     trained = _TrainedOn(contract, settings, _facts(settings, pushed.version)) if pushed is not None else None
     drift = _drift(contract, trained, window)
-    known = Evidence(
+    evidence = Evidence(
         labelled=labelled,
         champion_months=trained.months if trained is not None else (),
         old=trained.export if trained is not None else None,
@@ -81,7 +81,7 @@ def read_context(contract: Contract, settings: Settings) -> Context:
         requests=len(window),
     )
     newest = labelled_month(contract, settings, labelled[-1], version) if labelled else pd.DataFrame()
-    return Context(known, pushed, drift, version, newest, window)
+    return Context(evidence, pushed, drift, version, newest, window)
 
 
 def take_in_requests(spark: SparkWhenNeeded, contract: Contract, settings: Settings) -> None:
@@ -103,20 +103,20 @@ def take_in_requests(spark: SparkWhenNeeded, contract: Contract, settings: Setti
 
 
 def prepare(
-    spark: SparkWhenNeeded, contract: Contract, settings: Settings, situation: Context, candidates: list[Candidate]
+    spark: SparkWhenNeeded, contract: Contract, settings: Settings, context: Context, candidates: list[Candidate]
 ) -> list[Prepared]:
     """Export what each candidate is trained on; candidates of the same rows share one export."""
-    newest = situation.gold_version
+    newest = context.gold_version
     return [
         Prepared(c, _export(spark, contract, settings, c.months, newest if c.version is None else c.version))
         for c in candidates
     ]
 
 
-def judging_export(spark: SparkWhenNeeded, contract: Contract, settings: Settings, situation: Context) -> Path:
+def evaluation_export(spark: SparkWhenNeeded, contract: Contract, settings: Settings, context: Context) -> Path:
     """The export whose eval rows speak where no new truth is there: the champion's, or all that is labelled."""
-    old = situation.known.old
-    months, version = old if old is not None else (None, situation.gold_version)
+    old = context.evidence.old
+    months, version = old if old is not None else (None, context.gold_version)
     return _export(spark, contract, settings, months, version)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from lakeloop.atomic_file import replacing, write_text
 from lakeloop.decision import Decision, JudgedCandidate
@@ -19,7 +19,7 @@ from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
 from operations.retraining.request import RetrainRequest
-from operations.retraining.selection import JudgingRows
+from operations.retraining.selection import EvaluationRows
 
 BEGUN, PLAN, DECISION, ROWS = "begun.json", "plan.json", "decision.json", "rows.parquet"
 WEIGHT = "_weight"
@@ -47,7 +47,8 @@ class Begun(Part):
     decision_id: str
     use_case: str
     at: datetime
-    asked: RetrainRequest
+    request: RetrainRequest = Field(validation_alias=AliasChoices("request", "asked"))
+    """Older releases kept it as `asked`."""
     trigger: str
     events: tuple[TakenEvent, ...] = ()
 
@@ -145,7 +146,7 @@ def load_decision(settings: Settings, decision_id: str) -> Decision:
     return load(settings, decision_id, DECISION, Decision)
 
 
-def save_rows(settings: Settings, decision_id: str, rows: JudgingRows) -> None:
+def save_rows(settings: Settings, decision_id: str, rows: EvaluationRows) -> None:
     """Keep the rows that are compared on, with their weights."""
     frame = rows.frame if rows.weights is None else rows.frame.assign(**{WEIGHT: rows.weights})
     path = decision_folder(settings, decision_id) / ROWS
@@ -153,16 +154,16 @@ def save_rows(settings: Settings, decision_id: str, rows: JudgingRows) -> None:
         frame.to_parquet(part, index=False)
 
 
-def load_rows(settings: Settings, plan: Plan) -> JudgingRows | None:
+def load_rows(settings: Settings, plan: Plan) -> EvaluationRows | None:
     """The rows that are compared on; None where there are none."""
     path = decision_folder(settings, plan.decision_id) / ROWS
     if not path.exists():
         return None
     frame = pd.read_parquet(path)
     if WEIGHT not in frame:
-        return JudgingRows(frame, plan.judged_on)
+        return EvaluationRows(frame, plan.judged_on)
     weights: np.ndarray = frame.pop(WEIGHT).to_numpy(float)
-    return JudgingRows(frame, plan.judged_on, weights)
+    return EvaluationRows(frame, plan.judged_on, weights)
 
 
 def verdict_file(run_id: str) -> str:

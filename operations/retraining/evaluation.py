@@ -47,7 +47,7 @@ def compare(work: Workplace, begun: Begun, plan: Plan) -> Decision:
         decision_id=begun.decision_id,
         use_case=begun.use_case,
         at=datetime.now(UTC),
-        strategy=begun.asked.strategy,
+        strategy=begun.request.strategy,
         trigger=begun.trigger,
         event_ids=begun.event_ids,
         **plan.model_dump(exclude={"decision_id", "candidates"}),
@@ -55,10 +55,10 @@ def compare(work: Workplace, begun: Begun, plan: Plan) -> Decision:
         winner=best.name if best is not None else "",
         outcome="kept",
         reason="",
-        decided_by=begun.asked.decided_by,
-        airflow_run_id=begun.asked.airflow_run_id,
+        decided_by=begun.request.decided_by,
+        airflow_run_id=begun.request.airflow_run_id,
     )
-    outcome, reason = outcome_of(decision, begun.asked.promote)
+    outcome, reason = outcome_of(decision, begun.request.promote)
     decision = decision.model_copy(update={"outcome": outcome, "reason": reason})
     files.save(work.settings, begun.decision_id, files.DECISION, decision)
     return decision

@@ -13,34 +13,34 @@ from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
 from operations.retraining import decision_files as files
 from operations.retraining.candidates import Candidate, candidates_for, checked_strategy
-from operations.retraining.context import Context, Prepared, judging_export, prepare, read_context, take_in_requests
+from operations.retraining.context import Context, Prepared, evaluation_export, prepare, read_context, take_in_requests
 from operations.retraining.decision_files import Begun, Plan, PlannedCandidate, TakenEvent
 from operations.retraining.export_weights import ExportWeights
 from operations.retraining.request import Listener, RetrainRequest, Workplace
-from operations.retraining.selection import JudgingRows, checks_of, held_out, newest_truth, old_truth
+from operations.retraining.selection import EvaluationRows, checks_of, held_out, newest_truth, old_truth
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.validate import model_folder, validate_model
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.runner import new_run_id, start_run
 
 
-def begin(settings: Settings, asked: RetrainRequest) -> Begun:
+def begin(settings: Settings, request: RetrainRequest) -> Begun:
     """Open a decision and take every open event of the ledger for it.
 
     A begin that Airflow repeats (same Airflow run) gives the decision it opened, with what has come since.
     """
-    earlier = begun_by(settings, asked.airflow_run_id) if asked.airflow_run_id else None
+    earlier = begun_by(settings, request.airflow_run_id) if request.airflow_run_id else None
     decision_id = earlier.decision_id if earlier is not None else new_run_id()
     events = take_open_events(settings, decision_id)
     kinds = ", ".join(dict.fromkeys(event.kind for event in events))
-    if asked.strategy == "auto" and events and {event.kind for event in events} == {"drift"}:
-        asked = replace(asked, strategy=checked_strategy(settings.strategy_on_drift))
+    if request.strategy == "auto" and events and {event.kind for event in events} == {"drift"}:
+        request = replace(request, strategy=checked_strategy(settings.strategy_on_drift))
     begun = Begun(
         decision_id=decision_id,
         use_case=settings.use_case,
         at=earlier.at if earlier is not None else datetime.now(UTC),
-        asked=asked,
-        trigger=asked.trigger or kinds or ("by hand in Airflow" if asked.airflow_run_id else "command line"),
+        request=request,
+        trigger=request.trigger or kinds or ("by hand in Airflow" if request.airflow_run_id else "command line"),
         events=tuple(TakenEvent(id=e.id, kind=e.kind, key=e.key, payload=e.payload) for e in events),
     )
     files.save(settings, decision_id, files.BEGUN, begun)
@@ -53,38 +53,38 @@ def plan(work: Workplace, begun: Begun) -> Plan:
     Raises:
         WrongUseError: the strategy needs something that is not there.
     """
-    contract, settings, asked = work.contract, work.settings, begun.asked
+    contract, settings, request = work.contract, work.settings, begun.request
     known = files.find(settings, begun.decision_id, files.PLAN, Plan)
     if known is not None:
         return known
     with work.spark_when_needed() as spark:
         if contract.requests is not None:
             take_in_requests(spark, contract, settings)
-        situation = read_context(contract, settings)
-        candidates = candidates_for(asked.strategy, contract, situation.known, asked.months, asked.trials)
-        prepared = prepare(spark, contract, settings, situation, candidates)
-        old = judging_export(spark, contract, settings, situation) if situation.known.labelled else None
-    _tell(work.listener, contract, situation, candidates)
-    weights = ExportWeights(contract, settings, situation.window)
-    report = _judge_champion(work, situation)
-    rows = _judging_rows(work, situation, old, weights)
+        context = read_context(contract, settings)
+        candidates = candidates_for(request.strategy, contract, context.evidence, request.months, request.trials)
+        prepared = prepare(spark, contract, settings, context, candidates)
+        old = evaluation_export(spark, contract, settings, context) if context.evidence.labelled else None
+    _tell(work.listener, contract, context, candidates)
+    weights = ExportWeights(contract, settings, context.window)
+    report = _check_champion(work, context)
+    rows = _evaluation_rows(work, context, old, weights)
     if rows is not None:
         files.save_rows(settings, begun.decision_id, rows)
     made = Plan(
         decision_id=begun.decision_id,
         clock=read_clock(settings),
-        champion=situation.champion.version if situation.champion is not None else "",
-        champion_score=_champion_score(work, situation, rows),
-        champion_judged_on=f"month {situation.newest_month}" if report is not None else "",
+        champion=context.champion.version if context.champion is not None else "",
+        champion_score=_champion_score(work, context, rows),
+        champion_judged_on=f"month {context.newest_month}" if report is not None else "",
         champion_checks=checks_of(report),
-        with_truth=situation.known.new_truth,
-        changed_rows=situation.known.changed,
+        with_truth=context.evidence.new_truth,
+        changed_rows=context.evidence.changed,
         judged_on=rows.what if rows is not None else "",
-        judged_version=_judged_version(situation, old),
+        judged_version=_judged_version(context, old),
         judged_rows=len(rows.frame) if rows is not None else 0,
         effective_rows=rows.effective if rows is not None else None,
-        drifted=situation.known.drifted,
-        candidates=tuple(_open_run(work, begun, situation, one, weights) for one in prepared),
+        drifted=context.evidence.drifted,
+        candidates=tuple(_open_run(work, begun, context, one, weights) for one in prepared),
     )
     files.save(settings, begun.decision_id, files.PLAN, made)
     return made
@@ -94,24 +94,24 @@ def begun_by(settings: Settings, airflow_run_id: str) -> Begun | None:
     """The decision that an Airflow run opened; None if it opened none yet."""
     paths = sorted(files.decisions_folder(settings).glob(f"*/{files.BEGUN}"), reverse=True)
     found = (files.load_begun(settings, path.parent.name) for path in paths)
-    return next((begun for begun in found if begun.asked.airflow_run_id == airflow_run_id), None)
+    return next((begun for begun in found if begun.request.airflow_run_id == airflow_run_id), None)
 
 
 def _open_run(
-    work: Workplace, begun: Begun, situation: Context, one: Prepared, weights: ExportWeights
+    work: Workplace, begun: Begun, context: Context, one: Prepared, weights: ExportWeights
 ) -> PlannedCandidate:
     """A candidate's run, open and empty; what keeps it from being opened is put down, not raised."""
     candidate, run_id = one.candidate, new_run_id()
-    by_weight = candidate.weighting != "none" or not situation.known.new_truth
+    by_weight = candidate.weighting != "none" or not context.evidence.new_truth
     try:
         parameters = run_parameters(
             work.contract,
             one.manifest,
-            begun.asked.changes,
+            begun.request.changes,
             drop=candidate.drop,
             trigger=begun.trigger,
             event_id=",".join(begun.event_ids),
-            airflow_run_id=begun.asked.airflow_run_id,
+            airflow_run_id=begun.request.airflow_run_id,
             git_commit=git_commit(),
             weighting=candidate.weighting,
             weights=weights.file(one.manifest) if by_weight else None,
@@ -123,44 +123,46 @@ def _open_run(
     return PlannedCandidate(name=candidate.name, what=candidate.what, run_id=run_id)
 
 
-def _judge_champion(work: Workplace, situation: Context) -> GateReport | None:
+def _check_champion(work: Workplace, context: Context) -> GateReport | None:
     """The champion on the newest truth: a whole month it has not seen, or the eval rows of one it has."""
-    if situation.champion is None or not situation.known.new_truth:
+    if context.champion is None or not context.evidence.new_truth:
         return None
-    folder = model_folder(work.settings, situation.champion.version)
-    rows = situation.newest if situation.known.newer_month else held_out(work.contract, situation.newest)
-    return validate_model(folder, work.contract, rows, name=f"month {situation.newest_month}")
+    folder = model_folder(work.settings, context.champion.version)
+    rows = context.newest if context.evidence.newer_month else held_out(work.contract, context.newest)
+    return validate_model(folder, work.contract, rows, name=f"month {context.newest_month}")
 
 
-def _judging_rows(work: Workplace, situation: Context, old: Path | None, weights: ExportWeights) -> JudgingRows | None:
+def _evaluation_rows(
+    work: Workplace, context: Context, old: Path | None, weights: ExportWeights
+) -> EvaluationRows | None:
     if old is None:
         return None
-    if situation.known.new_truth:
-        return newest_truth(work.contract, situation)
-    return old_truth(work.contract, weights.rows(old), weights.of(old), len(situation.window))
+    if context.evidence.new_truth:
+        return newest_truth(work.contract, context)
+    return old_truth(work.contract, weights.rows(old), weights.of(old), len(context.window))
 
 
-def _judged_version(situation: Context, old: Path | None) -> int | None:
+def _judged_version(context: Context, old: Path | None) -> int | None:
     """The version of gold/training that `_judging_rows` are from."""
     if old is None:
         return None
-    return situation.gold_version if situation.known.new_truth else read_manifest(old).version
+    return context.gold_version if context.evidence.new_truth else read_manifest(old).version
 
 
-def _champion_score(work: Workplace, situation: Context, rows: JudgingRows | None) -> float | None:
-    if situation.champion is None or rows is None:
+def _champion_score(work: Workplace, context: Context, rows: EvaluationRows | None) -> float | None:
+    if context.champion is None or rows is None:
         return None
-    return rows.score(work.contract, model_folder(work.settings, situation.champion.version))
+    return rows.score(work.contract, model_folder(work.settings, context.champion.version))
 
 
-def _tell(listener: Listener, contract: Contract, situation: Context, candidates: list[Candidate]) -> None:
-    known, champion = situation.known, situation.champion
+def _tell(listener: Listener, contract: Contract, context: Context, candidates: list[Candidate]) -> None:
+    known, champion = context.evidence, context.champion
     listener.say(f"champion: {f'version {champion.version}' if champion is not None else 'none yet'}")
     if known.labelled:
         newest = f"{known.labelled[-1]} ({contract.month_name(known.labelled[-1])})"
         listener.say(f"newest labelled month: {newest}, {'new' if known.newer_month else 'known to the champion'}")
     if known.changed:
         listener.say(f"{known.changed:,} rows of the champion's months were corrected, added or withdrawn since")
-    drift = ", ".join(f"{name} {score:.3f}" for name, score in situation.drift.items())
+    drift = ", ".join(f"{name} {score:.3f}" for name, score in context.drift.items())
     listener.say(f"drifted in the newest {known.requests:,} requests: {drift or 'nothing'}")
     listener.say(f"candidates: {', '.join(c.name for c in candidates) or 'none'}")

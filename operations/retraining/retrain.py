@@ -20,7 +20,7 @@ from tfx_pipeline.runs.runner import push_run, run_pipeline
 def retrain(
     contract: Contract,
     settings: Settings,
-    asked: RetrainRequest,
+    request: RetrainRequest,
     open_spark: OpenSpark,
     listener: Listener | None = None,
 ) -> Decision:
@@ -35,7 +35,7 @@ def retrain(
     """
     work = Workplace(contract, settings, open_spark, listener or Listener())
     with the_only_retrain(settings):
-        begun = begin(settings, asked)
+        begun = begin(settings, request)
         try:
             planned = plan(work, begun)
             for candidate in planned.candidates:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class JudgingRows:
+class EvaluationRows:
     """Held-out rows that champion and candidates are compared on; `weights` None: all count the same."""
 
     frame: pd.DataFrame
@@ -39,22 +39,22 @@ class JudgingRows:
         return answers_of(model, contract, self.frame, self.weights).weighted_accuracy
 
 
-def newest_truth(contract: Contract, situation: "Context") -> JudgingRows:
+def newest_truth(contract: Contract, context: "Context") -> EvaluationRows:
     """The eval rows of the newest labelled month: no candidate was trained on them, nor was the champion."""
-    rows = held_out(contract, situation.newest)
-    month = situation.newest_month
-    return JudgingRows(rows, f"{len(rows):,} eval rows of month {month} ({contract.month_name(month)})")
+    rows = held_out(contract, context.newest)
+    month = context.newest_month
+    return EvaluationRows(rows, f"{len(rows):,} eval rows of month {month} ({contract.month_name(month)})")
 
 
-def old_truth(contract: Contract, rows: pd.DataFrame, importance: Importance | None, requests: int) -> JudgingRows:
+def old_truth(contract: Contract, rows: pd.DataFrame, importance: Importance | None, requests: int) -> EvaluationRows:
     """The eval rows of an export, weighted towards the current requests where there are some."""
     held = held_out(contract, rows)
     months = sorted(rows[contract.event_time.column].unique())
     text = f"{len(held):,} eval rows of {months[0] if len(months) == 1 else f'{months[0]} to {months[-1]}'}"
     if importance is None:
-        return JudgingRows(held, text)
+        return EvaluationRows(held, text)
     text += f", weighted towards the newest {requests:,} requests"
-    return JudgingRows(held, text, importance.of(held, contract.key.column))
+    return EvaluationRows(held, text, importance.of(held, contract.key.column))
 
 
 def held_out(contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pytest
 from lakeloop.events import open_events, record_event, take_open_events
 from lakeloop.exceptions import BusyError
 from lakeloop.settings import PROJECT, Settings
+from operations.retraining.decision_files import BEGUN, decision_folder, load_begun
 from operations.retraining.planning import begin
 from operations.retraining.request import RetrainRequest
 from operations.retraining.retrain_lock import hold, let_go, the_only_retrain
@@ -63,10 +64,10 @@ def test_between_its_steps_airflows_retrain_is_at_work(settings: Settings) -> No
 
 def test_a_repeated_begin_keeps_its_decision_and_takes_what_came_since(settings: Settings) -> None:
     record_event(settings, "drift", "e1", {"month": 11})
-    asked = RetrainRequest(airflow_run_id="asset__1")
-    first = begin(settings, asked)
+    request = RetrainRequest(airflow_run_id="asset__1")
+    first = begin(settings, request)
     record_event(settings, "ground_truth", "g1", {"rows": 3})
-    again = begin(settings, asked)
+    again = begin(settings, request)
     assert again.decision_id == first.decision_id and again.at == first.at
     assert [event.key for event in first.events] == ["e1"]
     assert [event.key for event in again.events] == ["e1", "g1"]
@@ -74,14 +75,22 @@ def test_a_repeated_begin_keeps_its_decision_and_takes_what_came_since(settings:
     assert begin(settings, RetrainRequest(airflow_run_id="asset__2")).decision_id != first.decision_id
 
 
+def test_a_retrain_begun_by_an_older_release_goes_on(settings: Settings) -> None:
+    begun = begin(settings, RetrainRequest(strategy="newest", airflow_run_id="asset__1"))
+    path = decision_folder(settings, begun.decision_id) / BEGUN
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps({"asked": kept.pop("request"), **kept}))
+    assert load_begun(settings, begun.decision_id) == begun
+
+
 def test_drift_alone_may_have_its_own_strategy(settings: Settings) -> None:
     chosen = settings.model_copy(update={"strategy_on_drift": "reweight"})
-    assert begin(chosen, RetrainRequest()).asked.strategy == "auto", "no event: asked for by hand"
+    assert begin(chosen, RetrainRequest()).request.strategy == "auto", "no event: asked for by hand"
     record_event(chosen, "drift", "e1", {})
-    assert begin(chosen, RetrainRequest()).asked.strategy == "reweight"
+    assert begin(chosen, RetrainRequest()).request.strategy == "reweight"
     record_event(chosen, "drift", "e2", {})
     record_event(chosen, "ground_truth", "g1", {})
-    assert begin(chosen, RetrainRequest()).asked.strategy == "auto", "there is new truth"
+    assert begin(chosen, RetrainRequest()).request.strategy == "auto", "there is new truth"
 
 
 def in_airflow_run(run: str, result: Path) -> dict[str, str]:
