@@ -15,7 +15,7 @@ from docs.book.execution import ChapterError, run_chapters
 from docs.book.offline import problems, without_font_preloads
 from docs.book.reference_pages import reference_pages
 
-CHAPTER = re.compile(r"(\]\([^)\s]*\b\d\d-[a-z-]+)\.md\b")
+CHAPTER = re.compile(r"(\]\((?:[^)\s]*/)?\d\d-[a-z-]+)\.md\b")
 """A link to a chapter of the workshop, which is a notebook in what Jupyter Book reads."""
 SOURCE, HTML, MADE, PAGES, HOME = (BUILD / name for name in ("source", "html", "notebooks", "pages", "home"))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.book.__main__ import CHAPTER
 from docs.book.api_reference import PACKAGES
 from docs.book.commands import MAKE, mentions, what_is_wrong
 from docs.book.contents import DOCS, notebooks, pages, written_pages
@@ -120,3 +121,8 @@ def test_every_decision_has_a_number_of_its_own_and_stands_in_the_index() -> Non
 
 def test_the_readme_can_be_read_at_one_sitting() -> None:
     assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+def test_only_links_to_chapters_lead_to_notebooks() -> None:
+    text = "[3](03-serving.md) [3](workshop/03-serving.md) [no](decisions/0050-a-margin-of-01-is.md) [no](0001-one.md)"
+    assert CHAPTER.sub(r"\1.ipynb", text) == text.replace("03-serving.md", "03-serving.ipynb")
