@@ -10,13 +10,15 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
-from docs.book.contents import BUILD, DOCS, notebooks
+from docs.book.contents import BUILD, DOCS, decision_files, notebooks
 from docs.book.execution import ChapterError, run_chapters
 from docs.book.offline import problems, without_font_preloads
 from docs.book.reference_pages import reference_pages
 
 CHAPTER = re.compile(r"(\]\((?:[^)\s]*/)?\d\d-[a-z-]+)\.md\b")
 """A link to a chapter of the workshop, which is a notebook in what Jupyter Book reads."""
+DECISION = re.compile(r"^- \[\d+\]\((\d+-[a-z0-9-]+\.md)\).*$", re.MULTILINE)
+"""A decision's line in the index."""
 SOURCE, HTML, MADE, PAGES, HOME = (BUILD / name for name in ("source", "html", "notebooks", "pages", "home"))
 
 
@@ -53,6 +55,7 @@ def gather(source: Path) -> None:
     """Put together what Jupyter Book reads: the written pages, notebooks with their outputs, the reference."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("_build", "__pycache__", "book"))
+    join_decisions(source)
     for notebook in MADE.rglob("*.ipynb"):
         page = source / notebook.relative_to(MADE)
         page.with_suffix(".md").unlink()
@@ -64,6 +67,20 @@ def gather(source: Path) -> None:
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text, encoding="utf-8")
     (source / "_static" / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
+
+
+def join_decisions(source: Path) -> None:
+    """Put each decision where the index names it: hundreds of pages of some lines would be most of the book."""
+    index = source / "decisions" / "index.md"
+    files = {file.name: file for file in decision_files(source)}
+
+    def text(line: re.Match[str]) -> str:
+        title, _, _, *body = files[line[1]].read_text(encoding="utf-8").splitlines()
+        return "\n".join([f"##{title}", *body, ""])
+
+    index.write_text(DECISION.sub(text, index.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in files.values():
+        file.unlink()
 
 
 def _build() -> bool:

@@ -26,9 +26,6 @@ def pages(toc: Path = TOC) -> tuple[str, ...]:
 def _below(chapters: list[dict[str, object]]) -> list[str]:
     found: list[str] = []
     for chapter in chapters:
-        if "glob" in chapter:
-            found += sorted(str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.glob(f"{chapter['glob']}.md"))
-            continue
         found.append(str(chapter["file"]))
         sections = chapter.get("sections", [])
         assert isinstance(sections, list)
@@ -37,9 +34,14 @@ def _below(chapters: list[dict[str, object]]) -> list[str]:
 
 
 def written_pages(docs: Path = DOCS) -> tuple[str, ...]:
-    """Every page that somebody wrote, without its ending."""
-    files = (file.relative_to(docs).with_suffix("") for file in docs.rglob("*.md") if BUILD not in file.parents)
-    return tuple(sorted(map(str, files)))
+    """Every page that somebody wrote, without its ending; decisions are one page, with their index."""
+    files = (file for file in docs.rglob("*.md") if BUILD not in file.parents and file not in decision_files(docs))
+    return tuple(sorted(str(file.relative_to(docs).with_suffix("")) for file in files))
+
+
+def decision_files(docs: Path = DOCS) -> list[Path]:
+    """The decisions, in the order of their numbers."""
+    return sorted((docs / "decisions").glob("[0-9]*.md"))
 
 
 def notebooks(toc: Path = TOC) -> tuple[str, ...]:

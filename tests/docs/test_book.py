@@ -1,19 +1,20 @@
 """The book names what there is: pages, files, commands with their options, make's targets. Nothing is run here."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from docs.book.__main__ import CHAPTER
+from docs.book.__main__ import CHAPTER, join_decisions
 from docs.book.api_reference import PACKAGES
 from docs.book.commands import MAKE, mentions, what_is_wrong
-from docs.book.contents import DOCS, notebooks, pages, written_pages
+from docs.book.contents import DOCS, decision_files, notebooks, pages, written_pages
 from docs.book.reference_pages import reference_names
 from lakeloop.settings import PROJECT
 
 LINK = re.compile(r"(?<!`)\]\(([^)\s]+)\)")
-PAGES = [DOCS / f"{page}.md" for page in written_pages()]
+PAGES = [*(DOCS / f"{page}.md" for page in written_pages()), *decision_files()]
 
 
 def test_every_page_is_in_the_table_of_contents_once() -> None:
@@ -111,7 +112,7 @@ def test_a_failing_command_fails_its_cell(chapter: str) -> None:
 
 
 def test_every_decision_has_a_number_of_its_own_and_stands_in_the_index() -> None:
-    files = sorted((DOCS / "decisions").glob("0*.md"))
+    files = decision_files()
     assert [int(file.name[:4]) for file in files] == list(range(1, len(files) + 1))
     index = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
     assert sorted(LINK.findall(index)) == [file.name for file in files]
@@ -126,3 +127,13 @@ def test_the_readme_can_be_read_at_one_sitting() -> None:
 def test_only_links_to_chapters_lead_to_notebooks() -> None:
     text = "[3](03-serving.md) [3](workshop/03-serving.md) [no](decisions/0050-a-margin-of-01-is.md) [no](0001-one.md)"
     assert CHAPTER.sub(r"\1.ipynb", text) == text.replace("03-serving.md", "03-serving.ipynb")
+
+
+def test_the_book_has_every_decision_on_one_page(tmp_path: Path) -> None:
+    shutil.copytree(DOCS / "decisions", tmp_path / "decisions")
+    join_decisions(tmp_path)
+    assert [file.name for file in (tmp_path / "decisions").iterdir()] == ["index.md"]
+    page = (tmp_path / "decisions" / "index.md").read_text(encoding="utf-8")
+    for file in decision_files():
+        title, _, area, _, *body = file.read_text(encoding="utf-8").splitlines()
+        assert f"##{title}\n" in page and body[0] in page and area not in page.splitlines()
