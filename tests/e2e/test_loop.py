@@ -5,6 +5,7 @@ The gate of this home asks for more than the model reaches: then somebody has to
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -66,8 +67,13 @@ class Platform:
         return task is not None and task.state == "running"
 
     def command_of(self, node: str) -> int | None:
-        """The process of a node's task."""
-        for process in marked_processes(home_of(self.settings)):
+        """The process of a node's task: a fork of the warm process, whose log names what it runs."""
+        log = Path(self.settings.area("logs")) / "warm-server.log"
+        said = log.read_text() if log.exists() else ""
+        started = re.findall(rf"event=started pid=(\d+) what='[^']* {node}'", said)
+        if forked := [int(pid) for pid in started if f"event=ended pid={pid} " not in said]:
+            return forked[-1]
+        for process in marked_processes(home_of(self.settings)):  # nobody was warm: a process of its own
             with suppress(psutil.Error):  # it ends just now
                 if process.cmdline()[-1:] == [node]:
                     return process.pid
