@@ -51,8 +51,8 @@ def log(tmp_path: Path, failures: list[float]) -> Iterator[RequestLog]:
 
 def test_lines_are_there_at_once_and_finished_within_the_second(log: RequestLog, tmp_path: Path) -> None:
     log.add(line(1))
-    eventually(lambda: numbers(tmp_path / "log", "*.jsonl*") == [1], 10)
-    eventually(lambda: numbers(tmp_path / "log") == [1], 30)
+    eventually(lambda: numbers(tmp_path / "log", "*.jsonl*") == [1], 1)
+    eventually(lambda: numbers(tmp_path / "log") == [1], 5)
     for number in (2, 3):
         log.add(line(number))
     log.stop()
