@@ -1,20 +1,91 @@
-"""A use case's own Python beside its contract: the data generator and the rules."""
+"""One use case: its contract and the home it lives in, passed on as one; and its own Python beside the contract."""
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import Settings
+from lakeloop.settings import Settings, check_home
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Rules = Callable[[Mapping[str, Any]], str]
+CONTRACT_FILE = "contract.yaml"
+
+
+@dataclass(frozen=True)
+class UseCase:
+    """One use case in one home. `settings` are the home's, the same for all its use cases; made at the edge, once.
+
+    >>> use_case = open_use_case(load_settings())
+    >>> use_case.name, use_case.folder("models"), use_case.table("gold/training")
+    ('insurance', PosixPath('/…/var/models/insurance'), '/…/var/lake/gold/insurance/training')
+    """
+
+    settings: Settings
+    contract: Contract
+
+    @property
+    def name(self) -> str:
+        """What its folder, its model and its rows in shared tables are called."""
+        return self.contract.use_case
+
+    @property
+    def contract_path(self) -> Path:
+        """Its contract; what else only this use case needs lies beside it."""
+        return contract_path(self.settings, self.name)
+
+    def folder(self, area: str) -> Path:
+        """One area's folder for this use case, e.g. `folder("models")` -> `/…/var/models/<use case>`."""
+        return Path(self.settings.area(area)) / self.name
+
+    def table(self, name: str) -> str:
+        """Folder or URL of a table of the lake: `table("gold/training")` -> `/…/var/lake/gold/<use case>/training`."""
+        layer, table = name.split("/")
+        return f"{self.settings.area('lake').rstrip('/')}/{layer}/{self.name}/{table}"
+
+    def module(self, file: str) -> ModuleType:
+        """A Python file beside the contract, loaded once."""
+        return load_module(self.contract_path.parent / file)
+
+
+def contract_path(settings: Settings, name: str) -> Path:
+    """Where the contract of a use case is, or would be."""
+    return settings.use_cases / name / CONTRACT_FILE
+
+
+def open_use_case(settings: Settings, name: str = "") -> UseCase:
+    """A use case by name, by default the settings' own choice, with its contract checked as a whole.
+
+    Raises:
+        WrongUseError: no use case is named anywhere, its folder has another name than its contract says, or the lake's
+            folder has a name that Delta cannot write to.
+        ContractError: its contract has mistakes.
+    """
+    name = name or settings.use_case
+    if not name:
+        raise WrongUseError("no use case: name one with --use-case or LAKELOOP_USE_CASE")
+    check_home(settings)
+    path = contract_path(settings, name)
+    contract = load_contract(path)
+    check_folder(path, contract)
+    return UseCase(settings, contract)
+
+
+def check_folder(path: Path, contract: Contract) -> None:
+    """A use case is known by its folder's name; raises WrongUseError where its contract says another one."""
+    if contract.use_case != path.absolute().parent.name:
+        raise WrongUseError(
+            f"{path} says `use_case: {contract.use_case}`, and its folder is called {path.absolute().parent.name}; "
+            "call both the same"
+        )
 
 
 @cache

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import UseCase, check_folder, open_use_case
+from console.cli.options import UseCase, open_use_case
 from console.cli.render import console
 from lakeloop.catalogue import catalogue_markdown
 from lakeloop.contract.columns import notes_on
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
+from lakeloop.use_case import check_folder
 
 app = typer.Typer(no_args_is_help=True, help="The data contract: check it, show it as the data catalogue.")
 

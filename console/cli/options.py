@@ -2,16 +2,15 @@
 
 import os
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lakeloop.contract import Contract
 from lakeloop.contract.sources import MOST_MONTHS
-from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import Settings, check_home, load_settings
+from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import open_use_case as load_use_case
 
 UseCase = Annotated[
     str,
@@ -34,22 +33,8 @@ def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:
             folder has a name that Delta cannot write to.
         ContractError: its contract has mistakes.
     """
-    settings = load_settings(use_case=use_case)
-    if not settings.use_case:
-        raise WrongUseError("no use case: name one with --use-case or LAKELOOP_USE_CASE")
-    check_home(settings)
-    contract = load_contract(settings.contract_path)
-    check_folder(settings.contract_path, contract)
-    return settings, contract
-
-
-def check_folder(path: Path, contract: Contract) -> None:
-    """A use case is known by its folder's name; raises WrongUseError where its contract says another one."""
-    if contract.use_case != path.absolute().parent.name:
-        raise WrongUseError(
-            f"{path} says `use_case: {contract.use_case}`, and its folder is called {path.absolute().parent.name}; "
-            "call both the same"
-        )
+    opened = load_use_case(load_settings(use_case=use_case))
+    return opened.settings, opened.contract
 
 
 def parse_months(text: str) -> tuple[int, int]:
