@@ -1,17 +1,22 @@
-"""What tests of several folders use: a contract, a home, the command line as users run it; lakes: `lakes.py`."""
+"""What tests of several folders use: contracts, a home, the command line as users run it; lakes: `lakes.py`."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.settings import PROJECT, Settings, load_settings
+from lakeloop.settings import Settings, load_settings
 from tests.quick_java import QUICK_JAVA
+from tests.use_case_copies import USE_CASES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytest_plugins = ["tests.lakes"]
 
@@ -63,7 +68,23 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def contract() -> Contract:
-    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+    """The first use case's."""
+    return load_contract(USE_CASES["insurance"] / "insurance" / "contract.yaml")
+
+
+@pytest.fixture(scope="session")
+def churn() -> Contract:
+    """That of a use case which has nothing in common with the first."""
+    return load_contract(USE_CASES["churn"] / "churn" / "contract.yaml")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Chromium; a module's own, since its loop would be in the way of other tests' loops."""
+    from tests.browser import chromium
+
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 USER = "lakeloop"
@@ -38,7 +39,7 @@ def postgresql_server(password: str = "", port: int = 0) -> Iterator[PostgresqlS
     home = Path(tempfile.mkdtemp(prefix="lakeloop-pg-"))  # a short path: a Unix socket's may have 107 characters
     home.chmod(0o777)
     log, data, password = home / "log", home / "data", password or secrets.token_hex(8)
-    port = port or _free_port()
+    port = port or free_port()
     with log.open("w") as stream:
         password_file = home / "password"
         password_file.write_text(password)
@@ -66,9 +67,3 @@ def postgresql_server(password: str = "", port: int = 0) -> Iterator[PostgresqlS
             server.terminate()
             server.wait(20)
             shutil.rmtree(home)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

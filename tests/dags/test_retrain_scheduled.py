@@ -5,7 +5,6 @@ The strategy is `keep`, so that a run looks, decides and records, but trains not
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from lakeloop.events import find_event, open_events, record_event
 from lakeloop.exceptions import AirflowError, AirflowRefusedError
 from lakeloop.settings import PROJECT, Settings, load_settings
 from monitoring.airflow_client import AirflowClient
+from tests.ports import free_port
 
 pytestmark = pytest.mark.long
 DAG = "/api/v2/dags/insurance_retrain"
@@ -72,12 +72,6 @@ def wait(until: Callable[[], Any], seconds: float) -> Any:
                 return found
         time.sleep(1)
     raise AssertionError(f"waited {seconds:.0f} s in vain")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

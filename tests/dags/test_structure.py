@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from lakeloop.dag_ids import DAGS
-from lakeloop.settings import PROJECT
 from tests.dags.conftest import InAirflow
+from tests.use_case_copies import USE_CASES
 
 
 @pytest.fixture(scope="module")
 def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two use cases that have nothing in common, and one whose contract is broken."""
     folder = tmp_path_factory.mktemp("use_cases")
-    shutil.copytree(PROJECT / "data" / "insurance", folder / "insurance")
-    shutil.copytree(PROJECT / "tests" / "use_cases" / "churn", folder / "churn")
+    for name, where in USE_CASES.items():
+        shutil.copytree(where / name, folder / name)
     (folder / "half done").mkdir()
     (folder / "half done" / "contract.yaml").write_text("use_case: half done\nfeetures: {}\n")
     return folder

@@ -1,49 +1,18 @@
 """The health checks themselves: what they say of a service that works, one that does not, and one that is not there."""
 
-import json
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from console.platform.container_health import main, problem
 from lakeloop.settings import PROJECT
-from tests.console.platform.conftest import free_ports
+from tests.http_answers import answering
+from tests.ports import free_port
 
 HEALTHY_SH = PROJECT / "deploy" / "serving" / "healthy.sh"
 AIRFLOW = {"metadatabase": {"status": "healthy"}, "scheduler": {"status": "healthy"}, "triggerer": {"status": None}}
 AVAILABLE = {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}
-
-
-@contextmanager
-def answering(answers: dict[str, tuple[int, object]]) -> Iterator[str]:
-    """A real HTTP server on loopback; path -> status and JSON content."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, content = answers.get(self.path, (404, {}))
-            body = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_service_is_well_if_it_answers_and_ill_if_not(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +37,7 @@ def ask_models(url: str, models: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_model_server_is_well_if_it_serves_what_is_pushed(tmp_path: Path) -> None:
-    dead = f"http://127.0.0.1:{free_ports(1)[0]}"
+    dead = f"http://127.0.0.1:{free_port()}"
     (tmp_path / "risk").mkdir()
     assert ask_models(dead, tmp_path).returncode == 0  # nothing is pushed yet: it waits
     version = tmp_path / "risk" / "1"

@@ -15,8 +15,8 @@ from typing import Any
 from console.platform.container_secrets import ensure_container_secrets
 from console.platform.marked_processes import MARK
 from lakeloop.settings import PROJECT, load_settings
-from tests.console.platform.conftest import free_ports
 from tests.deploy.compose_file import TOOLS, Service
+from tests.ports import free_ports
 from tests.postgresql_server import PROGRAMS
 
 LISTENS = {

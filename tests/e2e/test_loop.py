@@ -6,7 +6,6 @@ The gate of this home asks for more than the model reaches: then somebody has to
 import json
 import os
 import re
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from deltalake import DeltaTable
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from console.platform.airflow_environment import AIRFLOW, with_airflow
 from console.platform.generated_secrets import secret_files
@@ -27,14 +26,15 @@ from lakeloop.contract_file import load_contract
 from lakeloop.decision import CHOICES
 from lakeloop.events import all_events, find_event
 from lakeloop.gateway_client import GatewayClient
-from lakeloop.settings import PROJECT, Settings
+from lakeloop.settings import Settings
 from operations.delivery import generate
 from operations.lineage.graph import Lineage
 from operations.simulation import questions_of
+from tests.browser import chromium
 from tests.console.platform.conftest import make_settings, run_in
+from tests.use_case_copies import copy_insurance
 from tests.waiting import eventually
 
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.loop,
     pytest.mark.timeout(1800),
@@ -87,11 +87,8 @@ class Platform:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("loop")
-    shutil.copytree(PROJECT / "data" / "insurance", folder / "use_cases" / "insurance")
-    contract = folder / "use_cases" / "insurance" / "contract.yaml"
-    assert REACHED in contract.read_text()
-    contract.write_text(contract.read_text().replace(REACHED, DEMANDED))
-    settings = make_settings(folder / "home", use_cases=folder / "use_cases")
+    use_cases = copy_insurance(folder / "use_cases", {REACHED: DEMANDED})
+    settings = make_settings(folder / "home", use_cases=use_cases)
     try:
         started = run_in(settings)("up")
         assert started.returncode == 0, started.stdout + started.stderr
@@ -135,10 +132,8 @@ def deployed(platform: Platform, asked: Question) -> DagRun:
 @pytest.fixture
 def browser() -> Iterator[Browser]:
     """Closed after each test: an open one has an event loop in this thread, where the gateway's client wants one."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
@@ -179,7 +174,6 @@ def test_a_person_is_asked_with_the_gates_table(asked: Question) -> None:
     assert set(asked.options) == set(CHOICES.values())
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium; `make system` installs it")
 @pytest.mark.parametrize(
     ("name", "path", "text"),
     [
@@ -198,7 +192,6 @@ def test_the_pages_show_it(
     page.screenshot(path=tmp_path / f"{name}.png")
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium; `make system` installs it")
 def test_the_graphs_and_the_form_for_a_run_by_hand(page: Page, platform: Platform, tmp_path: Path) -> None:
     page.goto(f"{platform.airflow.url}/dags/insurance_retrain")
     page.get_by_role("button", name="Show Graph").click()

@@ -1,8 +1,7 @@
 """Airflow's API where its database is busy. A whole Airflow is asked in tests/dags and tests/platform."""
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Thread
 
 import pytest
@@ -11,6 +10,7 @@ from lakeloop import airflow_api
 from lakeloop.airflow_api import AirflowApi
 from lakeloop.exceptions import AirflowRefusedError
 from lakeloop.settings import Settings
+from tests.http_answers import JsonHandler
 
 BUSY = {"detail": {"reason": "Database error", "message": "Serious error when handling your request."}}
 BROKEN = {"detail": "An error occurred while trying to deserialize Dag"}
@@ -30,27 +30,20 @@ class Airflow(ThreadingHTTPServer):
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: Airflow
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         status, content = (201, {"access_token": "t"}) if self.path == "/auth/token" else self.server.next()
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        self.answer(status, content)
 
 
 @pytest.fixture
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
     monkeypatch.setattr(airflow_api, "BUSY", (0.01, 0.01, 0.01))
     with Airflow() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()
 

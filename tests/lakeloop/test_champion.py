@@ -1,10 +1,8 @@
 """What a pushed version says about itself, and which version serves."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from lakeloop.contract import ModelSettings
 from lakeloop.exceptions import ModelCardMissingError, NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
+from tests.http_answers import answering
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -48,23 +47,8 @@ def push(settings: Settings, version: str, with_facts: bool = True) -> Path:
 def status_server(states: dict[str, str]) -> Iterator[str]:
     """Answers TensorFlow Serving's status API for any model."""
     answer = {"model_version_status": [{"version": v, "state": s, "status": {}} for v, s in states.items()]}
-
-    class Status(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps(answer).encode())
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Status)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering({"/v1/models/insurance": (200, answer)}) as url:
+        yield url
 
 
 def test_facts_come_back_as_they_were_saved_with_the_version_of_their_folder(tmp_path: Path) -> None:

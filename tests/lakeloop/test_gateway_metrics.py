@@ -1,13 +1,10 @@
 """What is read from a gateway's counts."""
 
 from collections import Counter
-from pathlib import Path
 
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.fallback import why_not_ask
 from lakeloop.gateway_metrics import GatewayCounts
-from lakeloop.settings import PROJECT
 from operations.deployment import probe_rows
 
 BOUNDS = (0.1, 0.25, 0.5, float("inf"))
@@ -30,8 +27,7 @@ def test_counts_of_a_gateway_that_was_started_anew_begin_at_zero() -> None:
     assert counts(2, 4, 4, 4).since(before) == counts(2, 4, 4, 4)
 
 
-def test_rows_made_from_a_contract_are_ones_the_model_may_answer(contract: Contract) -> None:
-    churn = load_contract(Path(PROJECT) / "tests" / "use_cases" / "churn" / "contract.yaml")
+def test_rows_made_from_a_contract_are_ones_the_model_may_answer(contract: Contract, churn: Contract) -> None:
     for each in (contract, churn):
         for row in probe_rows(each):
             assert set(row) == set(each.features)

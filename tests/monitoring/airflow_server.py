@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -13,16 +12,10 @@ from typing import Any
 import httpx
 
 from lakeloop.settings import PROJECT
+from tests.ports import free_port
 
 AIRFLOW = PROJECT / ".venv-airflow" / "bin" / "airflow"
 USER = "lakeloop"
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Airflow:

@@ -14,7 +14,7 @@ from lakeloop.use_case import sample_month
 from monitoring.drift import detect_drift
 from monitoring.reference import Reference
 from monitoring.verdict import Verdict, Window
-from tests.tfx_pipeline.conftest import month_export
+from tests.exports import month_export
 
 NOBODY = "http://127.0.0.1:9"
 

@@ -21,9 +21,11 @@ from lakeloop.events import all_events, record_event
 from lakeloop.settings import PROJECT, Settings
 from monitoring.airflow_client import AirflowClient
 from monitoring.outbox import Outbox
-from tests.monitoring.airflow_server import AIRFLOW, USER, Airflow, free_port
+from tests.monitoring.airflow_server import AIRFLOW, USER, Airflow
 from tests.monitoring.conftest import push_facts
 from tests.monitoring.request_log import Log
+from tests.ports import free_port
+from tests.use_case_copies import copy_insurance
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -51,13 +53,7 @@ def running(command: list[Any], log: Path, **environment: str) -> Iterator["subp
 @pytest.fixture(scope="module")
 def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first use case with windows of 300."""
-    folder = tmp_path_factory.mktemp("use_cases")
-    shutil.copytree(PROJECT / "data" / "insurance", folder / "insurance")
-    path = folder / "insurance" / "contract.yaml"
-    text = path.read_text()
-    assert "window: 1500" in text
-    path.write_text(text.replace("window: 1500", f"window: {WINDOW}"))
-    return folder
+    return copy_insurance(tmp_path_factory.mktemp("use_cases"), {"window: 1500": f"window: {WINDOW}"})
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.monitoring.conftest import NOBODY, push_facts
 from tests.monitoring.request_log import Log
 from tests.monitoring.test_live import shows
 from tests.operations.test_scoring import push_model
+from tests.ports import free_port
 
 
 class Model:
@@ -171,9 +171,7 @@ def test_the_live_monitor_asks_as_soon_as_the_model_server_answers(
     """Both start together, or a first model was just pushed: months of a simulation pass before the next try."""
     monkeypatch.setattr("monitoring.model_watch.LOOK_SECONDS", 0.2)
     (served.folder("reports") / "reference" / "7.json").unlink(missing_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     Log(served).add(month(0))
     monitor = LiveMonitor(served.model_copy(update={"model_server_url": f"http://127.0.0.1:{port}"}), contract)
     monitor.start()

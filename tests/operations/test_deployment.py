@@ -17,11 +17,12 @@ from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_client import GatewayClient, Question
-from lakeloop.settings import PROJECT, Settings, load_settings
+from lakeloop.settings import Settings, load_settings
 from operations.deployment import deploy, probe_rows, version_to_deploy, wait_until_available
 from operations.exceptions import RolledBackError
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
+from tests.use_case_copies import PATIENT, copy_insurance
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -39,11 +40,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A patient budget: a busy machine must not turn a good model's answers into the rules'."""
-    folder = tmp_path_factory.mktemp("use_cases")
-    shutil.copytree(PROJECT / "data" / "insurance", folder / "insurance")
-    contract = folder / "insurance" / "contract.yaml"
-    contract.write_text(contract.read_text().replace("budget_ms: 250", "budget_ms: 20000"))
-    return folder
+    return copy_insurance(tmp_path_factory.mktemp("use_cases"), PATIENT)
 
 
 @pytest.fixture

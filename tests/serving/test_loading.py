@@ -13,16 +13,11 @@ import httpx
 import pytest
 
 from serving.model_server.process import RunningServer, running_server
+from tests.ports import free_port
 from tests.serving.test_warm_up import log_of, push_with, state_of
 from tests.waiting import eventually
 
 PROJECT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def is_open(port: int) -> bool:

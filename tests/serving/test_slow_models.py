@@ -47,26 +47,23 @@ def seconds_of(server: RunningServer, model: str, instance: int) -> float:
     return min(ask() for _ in range(3))
 
 
+def long_enough(server: RunningServer, model: str, instance: int, growth: float) -> int:
+    """The instance that takes about SECONDS, where time grows with that power of it; tried from this one upwards."""
+    while (took := seconds_of(server, model, instance)) <= SECONDS / 4:
+        instance = int(instance * 2 ** (1 / growth)) + 1
+    return int(instance * (SECONDS / took) ** (1 / growth))
+
+
 @pytest.fixture(scope="module")
 def turns(server: RunningServer) -> int:
     """So many turns of the loop take about SECONDS on this machine, and more while it is busy."""
-    turns = 500
-    while True:
-        took = seconds_of(server, "loop", turns)
-        if took > SECONDS / 4:
-            return int(turns * SECONDS / took)
-        turns *= 2
+    return long_enough(server, "loop", 500, growth=1)
 
 
 @pytest.fixture(scope="module")
 def size(server: RunningServer) -> int:
     """Matrices of this size keep the model without a loop busy for about SECONDS."""
-    size = 200
-    while True:
-        took = seconds_of(server, "costly", size)
-        if took > SECONDS / 4:
-            return int(size * (SECONDS / took) ** 0.4)
-        size = int(size * 1.5)
+    return long_enough(server, "costly", 200, growth=2.5)
 
 
 @contextmanager

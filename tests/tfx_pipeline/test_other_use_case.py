@@ -1,6 +1,5 @@
 """A binary label, a categorical string and weighted classes go the same way: nothing knows its use case."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from lakeloop.contract import Contract
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
+from tests.exports import export_frame, month_export, settings_in
 from tfx_pipeline.data_checks.schema_history import read_schema
 from tfx_pipeline.evaluation.validate import model_folder
 from tfx_pipeline.metadata.store import artifacts_of, open_store
@@ -23,14 +23,12 @@ UP_TO_THE_DATA_GATE = ("GoldExport", "ImportSchemaGen", "ExampleGen", "Statistic
 PACKAGE = Path(__file__).resolve().parents[2] / "tfx_pipeline"
 
 
-def test_a_binary_label_and_a_string_feature_train_and_serve(
-    churn: Contract, tmp_path: Path, settings_in: Callable[[Path, str], Settings], export_month: Callable[..., Path]
-) -> None:
+def test_a_binary_label_and_a_string_feature_train_and_serve(churn: Contract, tmp_path: Path) -> None:
     from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
     settings = settings_in(tmp_path, "churn")
     weighted = churn.model_copy(update={"training": churn.training.model_copy(update={"balance": "weights"})})
-    manifest = export_month(weighted, settings, tmp_path / "export")
+    manifest = month_export(weighted, settings, tmp_path / "export")
     record = run_pipeline(settings, weighted, run_parameters(weighted, manifest))
     assert record.blessed, record.gate
     assert record.trained is not None and record.trained.balance == "weights"
@@ -45,18 +43,18 @@ def test_a_binary_label_and_a_string_feature_train_and_serve(
 
 
 def test_codes_and_keys_of_digits_stay_texts_and_a_new_value_trains_by_the_new_schema(
-    churn: Contract, tmp_path: Path, settings_in: Callable[[Path, str], Settings], export: Callable[..., Path]
+    churn: Contract, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path, "churn")
     before, after = with_plans(churn, "01", "02", "10"), with_plans(churn, "01", "02", "10", "09")
-    opened(settings, before, export(before, coded_rows(before, settings), tmp_path / "export" / "0"), "before")
+    opened(settings, before, export_frame(before, coded_rows(before, settings), tmp_path / "export" / "0"), "before")
     for node in UP_TO_THE_DATA_GATE:
         assert run_node(settings, before, "before", node).state == "ran"
 
     rows = coded_rows(after, settings)
     keys = rows["customer"].tolist()
     weights = save_row_weights(settings, {key: 1.0 + number % 3 for number, key in enumerate(keys)})
-    manifest = export(after, rows, tmp_path / "export" / "1", 1)
+    manifest = export_frame(after, rows, tmp_path / "export" / "1", 1)
     opened(settings, after, manifest, "after", weighting="reweight", weights=weights)
     for node in (*UP_TO_THE_DATA_GATE, "Transform"):
         assert run_node(settings, after, "after", node).state == "ran", f"{node} took another schema's result"

@@ -1,7 +1,6 @@
 """The whole pipeline on month 0, once; everything here looks at what that run and its repetitions left."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
+from tests.exports import export_frame, month_export, settings_in
+from tests.tfx_pipeline.upstream import types_upstream
 from tfx_pipeline.evaluation.validate import model_folder, newest_version, validate_model, versions
 from tfx_pipeline.pipeline import BEAM_FLAGS
 from tfx_pipeline.runs.graph import read_graph
@@ -24,7 +25,6 @@ from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import NodeResult, RunRecord, load_run, load_runs
 from tfx_pipeline.runs.runner import finish_run, run_node, run_pipeline, start_run
 
-Export = Callable[..., Path]
 NODES = {
     "GoldExport",
     "ExampleGen",
@@ -84,14 +84,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def settings(home: Path, settings_in: Callable[[Path, str], Settings]) -> Settings:
+def settings(home: Path) -> Settings:
     return settings_in(home, "insurance")
 
 
 @pytest.fixture(scope="module")
-def first(settings: Settings, insurance: Contract, home: Path, export_month: Export) -> Finished:
-    manifest = export_month(insurance, settings, home / "export" / "0")
-    return finished(settings, insurance, manifest)
+def first(settings: Settings, contract: Contract, home: Path) -> Finished:
+    manifest = month_export(contract, settings, home / "export" / "0")
+    return finished(settings, contract, manifest)
 
 
 @pytest.fixture(scope="module")
@@ -161,22 +161,8 @@ def test_export_model_and_pushed_model_carry_where_they_come_from(first: Finishe
 
 
 def test_lineage_leads_from_the_pushed_model_back_to_the_export(first: Finished) -> None:
-    from ml_metadata.proto import metadata_store_pb2
-
-    from tfx_pipeline.metadata.store import open_store
-
     pushed = newest_artifacts(first.settings, "PushedModel")[0]
-    with open_store(first.settings) as store:
-        options = metadata_store_pb2.LineageSubgraphQueryOptions(
-            starting_artifacts=metadata_store_pb2.LineageSubgraphQueryOptions.StartingNodes(
-                filter_query=f"id = {pushed.id}"
-            ),
-            direction=metadata_store_pb2.LineageSubgraphQueryOptions.UPSTREAM,
-            max_num_hops=20,
-        )
-        graph = store.get_lineage_subgraph(options, ["artifacts", "artifact_types"])
-    types = {t.id: t.name for t in graph.artifact_types}
-    assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= {types[a.type_id] for a in graph.artifacts}
+    assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= types_upstream(first.settings, pushed.id)
 
 
 def test_the_blessing_names_model_judge_and_every_check(first: Finished) -> None:
@@ -463,10 +449,10 @@ def test_a_dropped_feature_has_no_effect_but_is_still_accepted(refused: Finished
     assert np.abs(predict_columns(model, {**inputs, "age": inputs["age"] + 50}) - answers).max() > 1e-3
 
 
-def test_data_that_break_the_contract_stop_at_the_data_gate(refused: Finished, home: Path, export: Export) -> None:
+def test_data_that_break_the_contract_stop_at_the_data_gate(refused: Finished, home: Path) -> None:
     frame = with_label(refused.contract, sample_month(refused.contract, refused.settings, 0))
     broken = frame.assign(age=frame["age"].where(frame.index != 3, 200.5)).drop(columns="power")
-    manifest = export(refused.contract, broken, home / "export" / "broken", version=1)
+    manifest = export_frame(refused.contract, broken, home / "export" / "broken", version=1)
     before = len(pushes(refused.settings))
     with pytest.raises(LakeloopError) as caught:
         finished(refused.settings, refused.contract, manifest)
@@ -491,9 +477,9 @@ def test_a_failed_node_is_failed_in_ml_metadata(refused: Finished) -> None:
     assert {types[e.type_id].rsplit(".", 1)[-1] for e in failed} == {"DataGate"}
 
 
-def test_a_changed_or_missing_shard_is_refused_and_named(first: Finished, home: Path, export_month: Export) -> None:
+def test_a_changed_or_missing_shard_is_refused_and_named(first: Finished, home: Path) -> None:
     folder = home / "export" / "tampered"
-    manifest = export_month(first.contract, first.settings, folder)
+    manifest = month_export(first.contract, first.settings, folder)
     shard = folder / "train" / "part-00000.csv"
     parameters = run_parameters(first.contract, manifest)
     start_run(first.settings, first.contract, parameters, "tampered")
@@ -505,9 +491,9 @@ def test_a_changed_or_missing_shard_is_refused_and_named(first: Finished, home: 
         run_node(first.settings, first.contract, "tampered", "GoldExport")
 
 
-def test_nodes_run_one_by_one_and_again_after_a_failure(first: Finished, home: Path, export_month: Export) -> None:
+def test_nodes_run_one_by_one_and_again_after_a_failure(first: Finished, home: Path) -> None:
     folder = home / "export" / "stepwise"
-    manifest = export_month(first.contract, first.settings, folder)
+    manifest = month_export(first.contract, first.settings, folder)
     shard = folder / "eval" / "part-00000.csv"
     kept = shard.read_bytes()
     parameters = run_parameters(first.contract, manifest, trigger="steps")

@@ -19,7 +19,7 @@ from lakeloop.use_case import sample_month
 from monitoring.reference import NoReference, Reference
 from monitoring.verdict import ColumnDrift, Verdict, Window
 from operations.drift.rows import rows_of
-from tests.tfx_pipeline.conftest import month_export
+from tests.exports import month_export
 from tfx_pipeline.evaluation.gate import Check, GateReport
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import Evaluation, History, RunRecord, SliceAccuracy, save_run

@@ -1,6 +1,5 @@
 """The pages say what is there, what is not and why; in a browser they draw it without a network."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -18,16 +17,10 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from monitoring.answered_rows import read_window
 from monitoring.reference import Reference
-from tests.browser import chromium, served, watched
+from tests.browser import served, watched
 from tests.console.pages.conftest import OLD, SERVES, pages, record
 from tests.waiting import eventually
 from tfx_pipeline.runs.run_record import run_folder, save_run
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def test_before_anything_happened_the_start_page_says_what_to_do(client: TestClient) -> None:

@@ -1,16 +1,15 @@
 """A home of its own with free ports, and the command line on it as a user runs it."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from lakeloop.settings import Settings, load_settings
+from tests.ports import free_ports
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 PORTS = (
@@ -18,15 +17,6 @@ PORTS = (
     "alertmanager_port", "airflow_port",
 )  # fmt: skip
 COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
-
-
-def free_ports(count: int) -> list[int]:
-    """Different ports nobody listens on now."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def make_settings(home: Path, **more: object) -> Settings:

@@ -4,24 +4,15 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from console.report.decision_page import write_decision
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.gate_check import GateCheck
-from lakeloop.settings import PROJECT
 
 CHECKS = (GateCheck(name="accuracy_eval", value=0.8877, bound="> 0.85", passed=True),)
-CHROMIUM = Path("/usr/bin/chromium")
 FAILED = (GateCheck(name="share_low", value=0.4111, bound="0.267 to 0.400", passed=False),)
-
-
-@pytest.fixture(scope="module")
-def contract() -> Contract:
-    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
 
 
 def decision(**changes: object) -> Decision:
@@ -76,18 +67,16 @@ def test_a_page_with_newer_truth_shows_the_champions_own_checks(contract: Contra
     assert "What can be done now" not in text
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium; `make system` installs it")
-def test_every_candidate_of_a_drift_can_be_seen_on_a_desktop(contract: Contract, tmp_path: Path) -> None:
+def test_every_candidate_of_a_drift_can_be_seen_on_a_desktop(
+    browser: Browser, contract: Contract, tmp_path: Path
+) -> None:
     """`auto` without truth tries four, and one is named after all features that drifted."""
     bound = ">= 0.887 (champion 0.897, weighted)"
     checks = (GateCheck(name="not_worse_than_champion", value=0.5652, bound=bound, passed=False),)
     names = ("drop miles age emergency_braking", "drop miles", "reweight", "resample")
     tried = tuple(JudgedCandidate(name=name, what="w", run_id="r1", score=0.6, checks=checks) for name in names)
     page_file = write_decision(decision(candidates=tried, winner=""), contract, tmp_path / "d1.html")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(page_file.as_uri())
-        hidden = "boxes => boxes.map(box => box.scrollWidth - box.clientWidth)"
-        assert set(page.locator(".scroll").evaluate_all(hidden)) == {0}
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(page_file.as_uri())
+    hidden = "boxes => boxes.map(box => box.scrollWidth - box.clientWidth)"
+    assert set(page.locator(".scroll").evaluate_all(hidden)) == {0}

@@ -4,19 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from console.report.lineage_page import write_lineage
-from lakeloop.contract_file import load_contract
-from lakeloop.settings import PROJECT
+from lakeloop.contract import Contract
 from operations.lineage.graph import LineageDraft
-
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium; `make system` installs it")
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> str:
+def address(contract: Contract, tmp_path: Path) -> str:
     """Twelve files in a table, a model of it, and a request."""
     draft = LineageDraft()
     draft.add("request", "request 1", facts={"answer": "low", "page": "http://127.0.0.1:8080/dags/x"})
@@ -26,20 +22,17 @@ def address(tmp_path: Path) -> str:
         draft.link(draft.add("file", f"claims/claims-2023-{number + 1:02}.csv batch {number}"), "gold/training@3")
     draft.link("gold/training@3", "version 7")
     draft.link("version 7", "request 1")
-    contract = load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
     return write_lineage(draft.finish("version 7"), contract, tmp_path / "lineage.html").as_uri()
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = browser.new_page()
-        opened.problems = []  # type: ignore[attr-defined]
-        opened.on("console", lambda message: message.type == "error" and opened.problems.append(message.text))  # type: ignore[attr-defined]
-        opened.on("request", lambda request: request.url.startswith("http") and opened.problems.append(request.url))  # type: ignore[attr-defined]
-        yield opened
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page()
+    opened.problems = []  # type: ignore[attr-defined]
+    opened.on("console", lambda message: message.type == "error" and opened.problems.append(message.text))  # type: ignore[attr-defined]
+    opened.on("request", lambda request: request.url.startswith("http") and opened.problems.append(request.url))  # type: ignore[attr-defined]
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize("width", [390, 1280])

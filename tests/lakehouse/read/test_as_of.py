@@ -9,16 +9,9 @@ from pyarrow import parquet
 
 from lakehouse.read.as_of import parse_point, read_points
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import PROJECT
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def contract() -> Contract:
-    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from monitoring.dashboard.panels import PANELS
 from monitoring.dashboard.router import dashboard_router
 from monitoring.exporter import Exporter
 from monitoring.live import Snapshot
-from tests.browser import Open, chromium, served, watched
+from tests.browser import Open, served, watched
 from tests.monitoring.dashboard.test_present import snapshot
 
 
@@ -22,12 +22,6 @@ def dashboard(settings: Settings, contract: Contract, shown: Snapshot) -> FastAP
     exporter = Exporter({contract.use_case: (contract, lambda: shown)})
     app.include_router(dashboard_router(settings, contract, exporter.text))
     return app
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

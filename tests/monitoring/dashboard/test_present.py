@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -22,6 +21,7 @@ from monitoring.exporter import Exporter
 from monitoring.live import Snapshot
 from monitoring.verdict import ColumnDrift, Verdict, Window
 from serving.gateway.metrics import Metrics
+from tests.ports import free_ports
 from tests.waiting import eventually
 
 STARTED = 240.0
@@ -124,10 +124,7 @@ def prometheus(exporters: tuple[bytes, bytes], tmp_path: Path) -> Iterator[str]:
     binary = shutil.which("prometheus")
     if binary is None:
         pytest.skip("Prometheus is not installed: `make system` installs it")
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        scraped, asked = one.getsockname()[1], two.getsockname()[1]
+    scraped, asked = free_ports(2)
     app = FastAPI()
     for name, text in zip(("monitor", "gateway"), exporters, strict=True):
         app.get(f"/{name}")(lambda text=text: Response(text, media_type="text/plain; version=0.0.4"))

@@ -1,6 +1,5 @@
 """Served values against training's: none on the honest path, and the predecessor's half-year shift is found."""
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from console.cli.features import skew as skew_command
 from lakehouse.requests.stream import open_stream
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import NotFoundError
-from lakeloop.settings import PROJECT, load_settings
+from lakeloop.settings import load_settings
 from operations.exceptions import SkewError
 from operations.features.corrected import corrected_since_served
 from operations.features.served import served_rows
@@ -21,6 +20,7 @@ from operations.features.training_serving_join import find_counterparts
 from operations.simulation import AnsweredMonths, MonthCounts, questions_of
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import HEADER, Lake, policy
+from tests.use_case_copies import copy_insurance
 
 AT = "2023-01-05T10:00:00+00:00"
 FLOATS = ("age", "braking_distance", "power", "miles")
@@ -120,14 +120,14 @@ def test_a_simulations_rows_are_compared_with_what_its_generator_drew(lake: Lake
 
 
 def test_keys_that_a_generator_draws_as_numbers_are_joined(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(PROJECT / "data" / "insurance", tmp_path / "data" / "insurance"))
-    generator = folder / "generator.py"
+    use_cases = copy_insurance(tmp_path / "data")
+    generator = use_cases / "insurance" / "generator.py"
     generator.write_text(
         generator.read_text().replace(
             '{"policy_id": name + "-" + keys,', '{"policy_id": np.arange(len(keys)) + month * 10_000,'
         )
     )
-    settings = load_settings(home=tmp_path / "home", use_case="insurance", use_cases=tmp_path / "data")
+    settings = load_settings(home=tmp_path / "home", use_case="insurance", use_cases=use_cases)
     contract = load_contract(settings.contract_path)
     questions = questions_of(contract, settings, 1, "played")[:30]
     AnsweredMonths(settings, "played").add(1, MonthCounts(30, 0))

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from console.report.lineage_page import GAP_Y, HEIGHT, depths, draw, write_lineage
-from lakeloop.contract_file import load_contract
-from lakeloop.settings import PROJECT
+from lakeloop.contract import Contract
 from operations.lineage.graph import Lineage, LineageDraft
 
 
@@ -54,10 +53,9 @@ def test_a_source_without_sources_stands_just_above_its_first_user() -> None:
     assert depths({"a": [], "b": ["a"], "c": ["b"], "d": ["c", "late"], "late": []})["late"] == 2
 
 
-def test_the_page_escapes_what_files_and_people_wrote(tmp_path: Path) -> None:
+def test_the_page_escapes_what_files_and_people_wrote(contract: Contract, tmp_path: Path) -> None:
     draft = LineageDraft()
     draft.add("file", "f", "<script>alert(1)</script>.csv", {"reason": "</script><b>"})
-    contract = load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
     page = write_lineage(draft.finish("f"), contract, tmp_path / "p.html").read_text()
     assert "<script>alert(1)" not in page and "</script><b>" not in page
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page

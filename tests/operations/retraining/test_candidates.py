@@ -3,20 +3,13 @@
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import PROJECT
 from operations.retraining.candidates import Candidate, Evidence, candidates_for
 
 OLD = ((0, 0), 3)
 DRIFTED = ("miles", "emergency_braking", "age")
 NEW_TRUTH = Evidence(labelled=tuple(range(13)), champion_months=(0,), old=OLD, drifted=DRIFTED, requests=1500)
 NO_TRUTH = Evidence(labelled=(0,), champion_months=(0,), old=OLD, drifted=DRIFTED, requests=1500)
-
-
-@pytest.fixture(scope="module")
-def contract() -> Contract:
-    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
 
 
 def names(found: list[Candidate]) -> list[str]:

@@ -5,18 +5,12 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import PROJECT, Settings
+from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from operations.retraining.importance import importance
 
 SETTINGS = Settings(use_case="insurance")
-
-
-@pytest.fixture(scope="module")
-def contract() -> Contract:
-    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,11 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
-from lakeloop.settings import PROJECT, Settings
+from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
 from operations.retraining.importance import importance
 from operations.retraining.selection import best_of, old_truth, outcome_of
-
-
-@pytest.fixture(scope="module")
-def contract() -> Contract:
-    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.request_record import request_log_folder
-from lakeloop.settings import PROJECT, Settings, load_settings
+from lakeloop.settings import Settings, load_settings
 from serving.gateway.process import RunningGateway, running_gateway
 from serving.model_server.process import RunningServer, running_server
+from tests.use_case_copies import PATIENT, copy_insurance
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -40,11 +39,6 @@ def logged(settings: Settings) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def contract() -> Contract:
-    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
-
-
-@pytest.fixture(scope="session")
 def model_folder(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pushed") / "insurance"
     shutil.copytree(saved_models / "drivers", folder)
@@ -60,13 +54,7 @@ def model_server(model_folder: Path) -> Iterator[RunningServer]:
 @pytest.fixture(scope="session")
 def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first use case with a patient budget: a busy machine must not turn the model's answers into the rules'."""
-    folder = tmp_path_factory.mktemp("use_cases")
-    shutil.copytree(PROJECT / "data" / "insurance", folder / "insurance")
-    contract = folder / "insurance" / "contract.yaml"
-    text = contract.read_text()
-    assert "budget_ms: 250" in text
-    contract.write_text(text.replace("budget_ms: 250", "budget_ms: 20000"))
-    return folder
+    return copy_insurance(tmp_path_factory.mktemp("use_cases"), PATIENT)
 
 
 @pytest.fixture

@@ -2,28 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from lakeloop.contract_file import load_contract
-from lakeloop.settings import PROJECT, Settings
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
 from serving.gateway.page.render import render_page
 from serving.gateway.page.texts import TEXTS
 from serving.gateway.process import RunningGateway, running_gateway
-
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium; `make system` installs it")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=[1280, 390], ids=["desk", "phone"])
@@ -198,7 +186,6 @@ def test_both_languages_say_the_same_things() -> None:
     assert all(TEXTS["en"][key] != TEXTS["de"][key] or key == "possible" for key in TEXTS["en"])
 
 
-def test_any_contract_gives_a_page() -> None:
-    churn = load_contract(PROJECT / "tests" / "use_cases" / "churn" / "contract.yaml")
+def test_any_contract_gives_a_page(churn: Contract) -> None:
     page = render_page(churn)
     assert "<option>pro, annual</option>" in page and 'id="usage-slider"' in page

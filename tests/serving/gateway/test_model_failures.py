@@ -23,6 +23,7 @@ from serving.gateway.page.texts import GERMAN_PARTICULARS
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server, stop
 from tests.serving.gateway.conftest import body, logged
+from tests.use_case_copies import copy_insurance
 from tests.waiting import eventually
 
 FEATURES, CLASSES = ("a", "b"), 2
@@ -260,10 +261,10 @@ def test_a_use_case_without_rules_says_503_and_forgets_the_request(tmp_path: Pat
 
 
 def test_rules_that_fail_are_named_and_the_gateway_goes_on(settings: Settings, tmp_path: Path) -> None:
-    shutil.copytree(PROJECT / "data" / "insurance", tmp_path / "cases" / "insurance")
+    cases = copy_insurance(tmp_path / "cases")
     rules = 'def risk_group(row):\n    return "low" if row["age"] < 50 else "nobody" if row["age"] < 60 else row["x"]\n'
-    (tmp_path / "cases" / "insurance" / "rules.py").write_text(rules)
-    settings = settings.model_copy(update={"use_cases": tmp_path / "cases"})
+    (cases / "insurance" / "rules.py").write_text(rules)
+    settings = settings.model_copy(update={"use_cases": cases})
     with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url) as client:
         for age, problem in ((55, "ValueError"), (70, "KeyError: 'x'")):
             refused = client.post("/predict/", json=body(age=age, request_id="same"))

@@ -2,17 +2,15 @@
 
 import pytest
 
-from lakeloop.contract_file import load_contract
-from lakeloop.settings import PROJECT
+from lakeloop.contract import Contract
 from serving.exceptions import RefusedRequestError
 from serving.gateway.request_model import RequestModel
 
 
-def test_of_many_allowed_values_the_sentence_names_some_and_the_list_stands_once() -> None:
-    contract = load_contract(PROJECT / "tests" / "use_cases" / "churn" / "contract.yaml")
+def test_of_many_allowed_values_the_sentence_names_some_and_the_list_stands_once(churn: Contract) -> None:
     plans = tuple(f"p{number:02d}" for number in range(62))
-    plan = contract.features["plan"].model_copy(update={"values": plans})
-    contract = contract.model_copy(update={"features": {**contract.features, "plan": plan}})
+    plan = churn.features["plan"].model_copy(update={"values": plans})
+    contract = churn.model_copy(update={"features": {**churn.features, "plan": plan}})
     with pytest.raises(RefusedRequestError) as caught:
         RequestModel(contract).read_one(b'{"plan": "gold", "usage": 1.0}')
     problem = caught.value.problems[0]

@@ -12,9 +12,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from lakeloop.contract import Contract, Feature
-from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import PROJECT, Settings
+from lakeloop.settings import Settings
 from serving.exceptions import RefusedRequestError
 from serving.gateway.answer_model import answer_models
 from serving.gateway.body import MOST_BYTES
@@ -313,8 +312,7 @@ def test_metrics_count_by_predictor_and_reason(client: httpx.Client) -> None:
     assert 0 < value("lakeloop_gateway_rules_share") <= 1
 
 
-def test_features_without_a_group_stand_at_the_top() -> None:
-    churn = load_contract(PROJECT / "tests" / "use_cases" / "churn" / "contract.yaml")
+def test_features_without_a_group_stand_at_the_top(churn: Contract) -> None:
     asked = RequestModel(churn).read_one(b'{"plan": "pro, annual", "usage": 3}')
     assert asked.features == {"plan": "pro, annual", "usage": 3.0}
 

@@ -1,7 +1,6 @@
 """What a small table's nodes make in one process is what TFX makes of it through Beam."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from lakeloop.contract import Contract
 from lakeloop.exported import column_types
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
+from tests.exports import settings_in
 from tfx_pipeline.components.example_gen import write_examples
 from tfx_pipeline.components.statistics_gen import StatisticsGenExecutor
 from tfx_pipeline.components.transform import TransformExecutor
@@ -31,7 +31,6 @@ from tfx_pipeline.training.columns import custom_config
 SPLITS = ("train", "eval")
 FLOAT32 = 2e-6
 """Some units in a 32-bit float's last place: by so much Beam's own sums differ with the order of their batches."""
-SettingsIn = Callable[[Path, str], Settings]
 
 
 def artifact(kind: Any, uri: Path) -> Any:
@@ -62,7 +61,7 @@ def done(executor: type[BaseBeamExecutor], inputs: Any, outputs: Any, properties
 
 
 def test_statistics_are_those_that_beam_counts(
-    churn: Contract, settings_in: SettingsIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    churn: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = examples_of(churn, settings_in(tmp_path, "churn"), tmp_path)
     options = tfdv.StatsOptions(feature_allowlist=[*churn.features, churn.label.name])
@@ -98,19 +97,17 @@ def assert_close(here: Any, there: Any, tolerance: float, where: str = "") -> No
 
 
 @pytest.fixture(scope="module")
-def transformed(
-    tmp_path_factory: pytest.TempPathFactory, insurance: Contract, settings_in: SettingsIn
-) -> dict[str, tuple[Path, Path]]:
+def transformed(tmp_path_factory: pytest.TempPathFactory, contract: Contract) -> dict[str, tuple[Path, Path]]:
     """Graph and transformed examples of one month, by the way they were made; one feature is one-hot."""
     folder = tmp_path_factory.mktemp("transform")
-    categorical = insurance.features["training"].model_copy(update={"role": "categorical"})
-    contract = insurance.model_copy(update={"features": {**insurance.features, "training": categorical}})
-    examples = examples_of(contract, settings_in(folder, "insurance"), folder)
+    categorical = contract.features["training"].model_copy(update={"role": "categorical"})
+    one_hot = contract.model_copy(update={"features": {**contract.features, "training": categorical}})
+    examples = examples_of(one_hot, settings_in(folder, "insurance"), folder)
     schema = artifact(standard_artifacts.Schema, folder / "schema")
-    save_schema(contract, folder).rename(folder / "schema" / "schema.pbtxt")
+    save_schema(one_hot, folder).rename(folder / "schema" / "schema.pbtxt")
     properties = {
         "preprocessing_fn": PREPROCESSING_FN,
-        "custom_config": json.dumps(custom_config(contract)),
+        "custom_config": json.dumps(custom_config(one_hot)),
         "disable_statistics": 1,
         "force_tf_compat_v1": 0,
     }

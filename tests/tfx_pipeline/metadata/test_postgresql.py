@@ -2,18 +2,20 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
+from tests.exports import month_export
 from tests.postgresql_server import PostgresqlServer, postgresql_server
+from tests.tfx_pipeline.upstream import types_upstream
 from tfx_pipeline.metadata.store import champion, connection_config, has_metadata, open_store, pushed_models
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.runner import run_pipeline
@@ -36,14 +38,19 @@ def server() -> Iterator[PostgresqlServer]:
         yield running
 
 
+def as_admin(server: PostgresqlServer, *statements: str) -> None:
+    admin = create_engine(server.socket_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    admin.dispose()
+
+
 @pytest.fixture
 def on_server(server: PostgresqlServer, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     """Settings with databases of this test's own on the server."""
     name = f"t{abs(hash(request.node.name))}"
-    admin = create_engine(server.socket_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    admin.dispose()
+    as_admin(server, f'CREATE DATABASE "{name}"')
     url = make_url(server.tcp_url).set(database=name).render_as_string(hide_password=False)
     return Settings(home=tmp_path / "home", use_case="insurance", database_url=url)
 
@@ -63,11 +70,7 @@ def test_before_the_first_run_there_is_nothing_and_asking_makes_nothing(on_serve
 
 
 def test_a_socket_and_a_password_with_quotes_and_spaces_work(server: PostgresqlServer, tmp_path: Path) -> None:
-    admin = create_engine(server.socket_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql("CREATE USER ann CREATEDB PASSWORD 'it''s \\ odd'")
-        connection.exec_driver_sql("CREATE DATABASE odd OWNER ann")
-    admin.dispose()
+    as_admin(server, "CREATE USER ann CREATEDB PASSWORD 'it''s \\ odd'", "CREATE DATABASE odd OWNER ann")
     with_password = make_url(server.tcp_url).set(username="ann", password=ODD_PASSWORD, database="odd")
     by_socket = make_url(server.socket_url).set(database="odd")
     for url in (with_password, by_socket):
@@ -111,11 +114,7 @@ def test_long_properties_with_backslashes_and_quotes_come_back_as_they_were(on_s
 
 
 def test_who_may_not_create_databases_is_told_what_to_ask_for(server: PostgresqlServer, tmp_path: Path) -> None:
-    admin = create_engine(server.socket_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql("CREATE USER bob PASSWORD 'bob'")
-        connection.exec_driver_sql("CREATE DATABASE poor OWNER bob")
-    admin.dispose()
+    as_admin(server, "CREATE USER bob PASSWORD 'bob'", "CREATE DATABASE poor OWNER bob")
     url = make_url(server.tcp_url).set(username="bob", password="bob", database="poor")
     settings = Settings(home=tmp_path, use_case="x", database_url=url.render_as_string(hide_password=False))
     with pytest.raises(LakeloopError, match='CREATE DATABASE "poor_metadata" OWNER "bob"'):
@@ -123,26 +122,14 @@ def test_who_may_not_create_databases_is_told_what_to_ask_for(server: Postgresql
 
 
 @pytest.mark.long
-def test_a_real_run_is_recorded_on_the_server(
-    on_server: Settings, insurance: Contract, export_month: Callable[..., Path], tmp_path: Path
-) -> None:
-    manifest = export_month(insurance, on_server, tmp_path / "export")
-    record = run_pipeline(on_server, insurance, run_parameters(insurance, manifest, {}, (), trigger="test"))
+def test_a_real_run_is_recorded_on_the_server(on_server: Settings, contract: Contract, tmp_path: Path) -> None:
+    manifest = month_export(contract, on_server, tmp_path / "export")
+    record = run_pipeline(on_server, contract, run_parameters(contract, manifest, {}, (), trigger="test"))
     assert record.blessed and record.pushed_version
     pushed = champion(on_server)
     assert pushed is not None and pushed.version == record.pushed_version
     assert pushed.stamps["trigger"] == "test"
-    with open_store(on_server) as store:
-        options = metadata_store_pb2.LineageSubgraphQueryOptions(
-            starting_artifacts=metadata_store_pb2.LineageSubgraphQueryOptions.StartingNodes(
-                filter_query=f"id = {pushed.pushed_id}"
-            ),
-            direction=metadata_store_pb2.LineageSubgraphQueryOptions.UPSTREAM,
-            max_num_hops=20,
-        )
-        graph = store.get_lineage_subgraph(options, ["artifacts", "artifact_types"])
-    types = {t.id: t.name for t in graph.artifact_types}
-    assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= {types[a.type_id] for a in graph.artifacts}
+    assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= types_upstream(on_server, pushed.pushed_id)
     assert not on_server.metadata_db.exists()
     password = str(make_url(on_server.database_url).password)
     for path in on_server.home.rglob("ir.pb"):

@@ -1,6 +1,5 @@
 """Candidates on one export: what they share, what weights and the Tuner change, and that only one is pushed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
+from tests.exports import month_export, settings_in
 from tfx_pipeline.evaluation.validate import versions
 from tfx_pipeline.runs.graph import PUSHING, TUNER
 from tfx_pipeline.runs.parameters import run_parameters
@@ -40,27 +40,25 @@ class Candidates:
 @pytest.fixture(scope="module")
 def candidates(
     tmp_path_factory: pytest.TempPathFactory,
-    insurance: Contract,
-    settings_in: Callable[[Path, str], Settings],
-    export_month: Callable[..., Path],
+    contract: Contract,
 ) -> Candidates:
     home = tmp_path_factory.mktemp("home")
     settings = settings_in(home, "insurance")
     # Five epochs make a model that is good enough for a gate this mild.
-    gate = insurance.gate.model_copy(
+    gate = contract.gate.model_copy(
         update={
-            "accuracy": insurance.gate.accuracy.model_copy(update={"above": 0.4}),
+            "accuracy": contract.gate.accuracy.model_copy(update={"above": 0.4}),
             "class_share_tolerance": None,
             "max_probability": None,
             "train_eval_gap_below": None,
             "champion_margin": 0.5,
         }
     )
-    contract = insurance.model_copy(update={"gate": gate})
-    manifest = export_month(contract, settings, home / "export" / "0")
-    rows = sample_month(contract, settings, 0)
+    mild = contract.model_copy(update={"gate": gate})
+    manifest = month_export(mild, settings, home / "export" / "0")
+    rows = sample_month(mild, settings, 0)
     weights = {key: 3.0 if training else 1.0 for key, training in zip(rows["policy_id"], rows["training"], strict=True)}
-    return Candidates(settings, contract, manifest, save_row_weights(settings, weights))
+    return Candidates(settings, mild, manifest, save_row_weights(settings, weights))
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,18 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.settings import PROJECT, Settings
+from tests.exports import month_export, settings_in
 from tests.small_disk import may_mount
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import load_run
 from tfx_pipeline.runs.runner import run_node, start_run
 
-Export = Callable[..., Path]
 RUN = "faults"
 LOCKED_SECONDS = 4.0
 LOCK = """
@@ -42,23 +41,21 @@ cp -r "$ARTIFACTS/ExampleGen" "$ROOT/made"
 
 
 @pytest.fixture
-def settings(
-    tmp_path: Path, insurance: Contract, settings_in: Callable[[Path, str], Settings], export_month: Export
-) -> Settings:
+def settings(tmp_path: Path, contract: Contract) -> Settings:
     """A home with an opened run, none of whose nodes ran."""
     made = settings_in(tmp_path / "home", "insurance")
-    manifest = export_month(insurance, made, made.folder("export") / "0")
-    start_run(made, insurance, run_parameters(insurance, manifest), RUN)
+    manifest = month_export(contract, made, made.folder("export") / "0")
+    start_run(made, contract, run_parameters(contract, manifest), RUN)
     return made
 
 
-def test_a_node_waits_for_a_locked_ml_metadata(settings: Settings, insurance: Contract) -> None:
-    run_node(settings, insurance, RUN, "GoldExport")
+def test_a_node_waits_for_a_locked_ml_metadata(settings: Settings, contract: Contract) -> None:
+    run_node(settings, contract, RUN, "GoldExport")
     lock = [sys.executable, "-c", LOCK, str(settings.metadata_db), str(LOCKED_SECONDS)]
     locker = subprocess.Popen(lock, stdout=subprocess.PIPE, text=True)
     assert locker.stdout is not None and locker.stdout.readline() == "locked\n"
     began = time.monotonic()
-    assert run_node(settings, insurance, RUN, "ImportSchemaGen").state == "ran"
+    assert run_node(settings, contract, RUN, "ImportSchemaGen").state == "ran"
     assert time.monotonic() - began >= LOCKED_SECONDS - 0.5
     locker.wait()
 

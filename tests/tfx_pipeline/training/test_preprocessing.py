@@ -50,8 +50,8 @@ def test_the_label_passes_through_as_int64(churn_rows: dict[str, np.ndarray]) ->
     assert churn_rows["churned"].tolist() == [0, 1, 0, 1]
 
 
-def test_the_config_depends_on_what_shapes_the_model_and_on_nothing_else(insurance: Contract) -> None:
-    monitoring = insurance.monitoring.model_copy(update={"window": 99})
-    assert custom_config(insurance.model_copy(update={"monitoring": monitoring})) == custom_config(insurance)
-    features = dict(list(insurance.features.items())[:3])
-    assert custom_config(insurance.model_copy(update={"features": features})) != custom_config(insurance)
+def test_the_config_depends_on_what_shapes_the_model_and_on_nothing_else(contract: Contract) -> None:
+    monitoring = contract.monitoring.model_copy(update={"window": 99})
+    assert custom_config(contract.model_copy(update={"monitoring": monitoring})) == custom_config(contract)
+    features = dict(list(contract.features.items())[:3])
+    assert custom_config(contract.model_copy(update={"features": features})) != custom_config(contract)

@@ -1,6 +1,5 @@
 """Weights cross to the pipeline as a file that is named by what is in it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +7,12 @@ import pytest
 
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.settings import Settings
+from tests.exports import settings_in
 from tfx_pipeline.training.row_weights import effective_rows, load_row_weights, save_row_weights, weights_of
 
 
 @pytest.fixture
-def settings(tmp_path: Path, settings_in: Callable[[Path, str], Settings]) -> Settings:
+def settings(tmp_path: Path) -> Settings:
     return settings_in(tmp_path, "insurance")
 
 

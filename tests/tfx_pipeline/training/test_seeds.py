@@ -1,12 +1,11 @@
 """The gate's verdict is about the model, not about luck: four seeds each with 100 and with 50 units."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from tests.exports import month_export, settings_in
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import RunRecord
 from tfx_pipeline.runs.runner import run_pipeline
@@ -16,16 +15,14 @@ SEEDS = (1, 2, 3, 4)
 
 @pytest.fixture(scope="module")
 def train(
-    insurance: Contract,
-    settings_in: Callable[[Path, str], Settings],
+    contract: Contract,
     tmp_path_factory: pytest.TempPathFactory,
-    export_month: Callable[..., Path],
 ) -> Iterator[Callable[[int, int, bool], RunRecord]]:
     home = tmp_path_factory.mktemp("home")
     settings = settings_in(home, "insurance")
     # Each model is judged by itself: the best of the four as champion would refuse the others (.87 against .89).
-    alone = insurance.model_copy(update={"gate": insurance.gate.model_copy(update={"champion_margin": None})})
-    manifest = export_month(alone, settings, home / "export")
+    alone = contract.model_copy(update={"gate": contract.gate.model_copy(update={"champion_margin": None})})
+    manifest = month_export(alone, settings, home / "export")
 
     def run(units: int, seed: int, push: bool) -> RunRecord:
         parameters = run_parameters(alone, manifest, {"units": units, "seed": seed})

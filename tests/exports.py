@@ -1,19 +1,19 @@
-"""Exports made from the use cases' own generators, so the pipeline can be tested without a lakehouse."""
+"""Exports made from the use cases' own generators, so that a pipeline can be tested without a lakehouse."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
+from tests.use_case_copies import USE_CASES
 
-PROJECT = Path(__file__).resolve().parents[2]
-TEST_USE_CASES = PROJECT / "tests" / "use_cases"
+
+def settings_in(home: Path, use_case: str) -> Settings:
+    """Settings with their own home for one of the use cases."""
+    return Settings(home=home, use_case=use_case, use_cases=USE_CASES[use_case])
 
 
 def export_frame(contract: Contract, frame: pd.DataFrame, folder: Path, version: int = 0) -> Path:
@@ -55,36 +55,3 @@ def export_frame(contract: Contract, frame: pd.DataFrame, folder: Path, version:
 def month_export(contract: Contract, settings: Settings, folder: Path, month: int = 0, **draw: int) -> Path:
     """Export one generated month."""
     return export_frame(contract, with_label(contract, sample_month(contract, settings, month, **draw)), folder)
-
-
-@pytest.fixture(scope="session")
-def insurance() -> Contract:
-    return load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
-
-
-@pytest.fixture(scope="session")
-def churn() -> Contract:
-    return load_contract(TEST_USE_CASES / "churn" / "contract.yaml")
-
-
-@pytest.fixture(scope="session")
-def settings_in() -> Callable[[Path, str], Settings]:
-    """Settings with their own home for one of the use cases."""
-
-    def make(home: Path, use_case: str) -> Settings:
-        folder = PROJECT / "data" if use_case == "insurance" else TEST_USE_CASES
-        return Settings(home=home, use_case=use_case, use_cases=folder)
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def export() -> Callable[..., Path]:
-    """`export_frame`, for tests that make their own rows."""
-    return export_frame
-
-
-@pytest.fixture(scope="session")
-def export_month() -> Callable[..., Path]:
-    """`month_export`, for tests that take a generated month."""
-    return month_export
