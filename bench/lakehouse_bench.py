@@ -31,9 +31,9 @@ from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings, load_settings
 from operations.delivery import generate
 
-MONTHS = 37
-ROWS_A_MONTH = 135_136
-SMALL_ROWS_A_MONTH = 1_352
+MONTHS = 36
+ROWS_A_MONTH = 138_890
+SMALL_ROWS_A_MONTH = 1_389
 MOST_TIMES_PLAIN = 1.6
 
 
