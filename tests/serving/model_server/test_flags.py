@@ -14,11 +14,11 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from lakeloop.settings import PROJECT
 from serving.model_server.config_files import METRICS_PATH
 from serving.model_server.process import RunningServer, running_server
 from tests.waiting import eventually
 
-PROJECT = Path(__file__).resolve().parents[2]
 PREDICT = "/v1/models/half_plus:predict"
 
 

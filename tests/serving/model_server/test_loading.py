@@ -12,12 +12,11 @@ import grpc
 import httpx
 import pytest
 
+from lakeloop.settings import PROJECT
 from serving.model_server.process import RunningServer, running_server
 from tests.ports import free_port
-from tests.serving.test_warm_up import log_of, push_with, state_of
+from tests.serving.model_server.test_warm_up import log_of, push_with, state_of
 from tests.waiting import eventually
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def is_open(port: int) -> bool:

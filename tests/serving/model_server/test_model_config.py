@@ -14,6 +14,7 @@ import grpc
 import httpx
 import pytest
 
+from lakeloop.settings import PROJECT
 from serving.model_server.process import RunningServer, running_server
 from tests.waiting import eventually
 
@@ -233,7 +234,7 @@ def test_wrong_config_file_is_one_sentence(tmp_path: Path, text: str | None, mes
         file.write_text(text)
     done = subprocess.run(
         [sys.executable, "-m", "serving.model_server", "--model-config", str(file), "--port", "0", "--grpc-port", "0"],
-        capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2], timeout=240,
+        capture_output=True, text=True, cwd=PROJECT, timeout=240,
     )  # fmt: skip
     assert done.returncode in (1, 2)
     assert message in done.stderr and str(file) in done.stderr

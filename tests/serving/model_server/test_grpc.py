@@ -27,6 +27,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from lakeloop.settings import PROJECT
 from serving.model_server.process import RunningServer
 
 MODEL = "half_plus_two"
@@ -473,7 +474,7 @@ def test_taken_grpc_port_is_one_sentence_and_code_1(server: RunningServer, tmp_p
     port = server.grpc.rpartition(":")[2]
     done = subprocess.run(
         [sys.executable, "-m", "serving.model_server", "--model", f"m={tmp_path}", "--port", "0", "--grpc-port", port],
-        capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2], timeout=240,
+        capture_output=True, text=True, cwd=PROJECT, timeout=240,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == (

@@ -15,6 +15,7 @@ import grpc
 import httpx
 import pytest
 
+from lakeloop.settings import PROJECT
 from serving.model_server.process import RunningServer, running_server
 from tests.waiting import eventually
 
@@ -260,10 +261,9 @@ def test_running_request_is_answered_before_the_server_stops(saved_models: Path)
 
 def test_taken_port_is_one_sentence_and_code_1(server: RunningServer, base_path: Path) -> None:
     port = server.url.rsplit(":", 1)[1]
-    root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-m", "serving.model_server", "--model", f"half_plus={base_path}", "--port", port],
-        capture_output=True, text=True, cwd=root, timeout=240,
+        capture_output=True, text=True, cwd=PROJECT, timeout=240,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == (

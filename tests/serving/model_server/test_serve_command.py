@@ -8,10 +8,10 @@ from pathlib import Path
 
 import httpx
 
+from lakeloop.settings import PROJECT
 from serving.model_server.process import stop, wait_until_available
 
 COMMAND = [sys.executable, "-c", "from console.cli import main; main()", "serve", "models"]
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_config_file_names_what_is_served_and_both_ports_are_told(saved_models: Path, tmp_path: Path) -> None:
