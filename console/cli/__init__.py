@@ -26,12 +26,16 @@ def main() -> None:
     """Run a command; expected errors end as one text on standard error and their exit code, never as a traceback."""
     try:
         tell_libraries()  # a fork of the warm server has another environment than was there at the import
-        from console.cli.app import application, asked_for
-        from console.cli.failures import explain, reader_is_gone, tell_other_threads_failures
+        from console.cli.app import app  # noqa: PLC0415 - the environment comes first
+        from console.cli.failures import (  # noqa: PLC0415 - as above
+            explain,
+            reader_is_gone,
+            tell_other_threads_failures,
+        )
 
         tell_other_threads_failures()
         try:
-            application(asked_for(sys.argv[1:]))(prog_name="lakeloop")
+            app(prog_name="lakeloop")
         except BrokenPipeError:
             reader_is_gone()
             sys.exit(1)

@@ -4,31 +4,31 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import console
+from console.cli.use_case_option import UseCaseOption
+from console.report.analysis_page import write_analysis
 from lakeloop.contract.sources import MOST_MONTHS
+from monitoring.analysis.words import headline, sentences
+from operations.analysis.month_comparison import analyse
 
 
-def analyse(
+def analyse_command(
     month: Annotated[int, typer.Option("--month", min=0, max=MOST_MONTHS, help="Month number to look at.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the serving one.")] = "",
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Take rows and truth from the generator, before they are known.")
     ] = False,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Compare a month with what a model was made from, and write an HTML report that opens offline.
 
     Distributions, drift by month, five ways to measure side by side, what the features say about the target, and what
     it means in words.
     """
-    from console.report.analysis_page import write_analysis
-    from monitoring.analysis.words import headline, sentences
-    from operations.analysis.month_comparison import analyse as compare
-
     settings, contract = open_use_case(use_case)
     with console.status("comparing …"):
-        analysis = compare(settings, contract, month, model, oracle)
+        analysis = analyse(settings, contract, month, model, oracle)
         path = write_analysis(settings, analysis)
     console.print(headline(analysis.comparison))
     for sentence in sentences(analysis.comparison):

@@ -1,58 +1,51 @@
-"""All commands in one Typer application; who asks for one of them gets that one alone, which starts at once."""
+"""The command line as one Typer application that imports a command when it is called, or asked for its own help."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
+from console.cli.commands import COMMANDS, GROUPS, Command
 from console.cli.failures import OneLine
-from console.cli.options import UseCase, hold_for_the_command
+from console.cli.use_case_option import UseCaseOption, hold_for_the_command
 
-GROUPS = {
-    "contract": "contract:app", "data": "data:app", "clock": "clock:app", "lake": "lake:app",
-    "pipeline": "pipeline:pipeline_app", "serve": "serve:app", "fallback": "fallback:app", "events": "events:app",
-    "decisions": "decision_steps:app", "lineage": "lineage:app", "window": "window:app", "features": "features:app",
-}  # fmt: skip
-COMMANDS = {
-    "train": "pipeline", "validate": "pipeline", "reproduce": "reproduce", "retrain": "retrain", "decide": "decide",
-    "deploy": "deploy", "simulate": "simulate", "monitor": "monitor", "score": "score", "drift": "drift",
-    "performance": "performance", "analyse": "analyse", "dashboards": "dashboards", "tensorboard": "tensorboard",
-    "up": "platform", "prepare": "platform", "down": "platform", "status": "platform", "logs": "platform",
-    "demo": "demo", "exercise": "exercise", "report": "report",
-}  # fmt: skip
-"""The module of each command; its function has the command's name."""
+MARKUP: Literal["markdown"] = "markdown"
 
 
-def application(only: str = "") -> typer.Typer:
-    """The application with every command, or with the group or command `only`, if there is one of that name."""
-    made = typer.Typer(
+def application(lazy: bool = True) -> typer.Typer:
+    """The application with every command; without `lazy` each is imported at once, for who looks at all of them."""
+    app = typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",
+        rich_markup_mode=MARKUP,
         help="Lakeloop closes the loop: landing files → Delta lakehouse → TFX pipeline → served model.\n\n"
         "Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by the quality gate.",
     )
-    made.callback()(settings)
-    everything = only not in GROUPS and only not in COMMANDS
-    for name, place in GROUPS.items():
-        if everything or name == only:
-            module, attribute = place.split(":")
-            group = getattr(_module(module), attribute)
-            group.callback()(hold_for_the_command)
-            made.add_typer(group, name=name)
-    for name, module in COMMANDS.items():
-        if everything or name == only:
-            made.command(name)(getattr(_module(module), name))
-    return made
+    app.callback()(before_every_command)
+    groups = {"": app}
+    for name, summary in GROUPS.items():
+        groups[name] = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help=summary)
+        groups[name].callback()(hold_for_the_command)
+        app.add_typer(groups[name], name=name)
+    for words, command in COMMANDS.items():
+        group, _, name = words.rpartition(" ")
+        if lazy:
+            listed = {"cls": _imported_when_called(name, command), "help": command.summary, **command.options}
+            groups[group].command(name, **listed)(_listed)
+        else:
+            groups[group].command(name, **command.options)(function_of(name, command))
+    return app
 
 
-def settings(
+def before_every_command(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what the platform logs while it works.")
     ] = False,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Options before the command hold for every command."""
     hold_for_the_command(use_case)
@@ -61,22 +54,27 @@ def settings(
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[written])
 
 
-def asked_for(arguments: Sequence[str]) -> str:
-    """The group or command that these arguments begin with, options before it left out; '' where they name none."""
-    rest = list(arguments)
-    while rest and rest[0].startswith("-"):
-        option = rest.pop(0)
-        if option in ("--use-case", "-u") and rest:
-            rest.pop(0)
-    return rest[0] if rest else ""
+def function_of(name: str, command: Command) -> Callable[..., None]:
+    """A command's function, from its module."""
+    module = import_module(f"console.cli.{command.module}")
+    function: Callable[..., None] = getattr(module, f"{name.replace('-', '_')}_command")
+    return function
 
 
-def _module(name: str) -> object:
-    return import_module(f"console.cli.{name}")
+def _imported_when_called(name: str, command: Command) -> type[TyperCommand]:
+    """What Typer lists without a module; to read arguments, `--help` among them, it takes the real command's place."""
+
+    class Listed(TyperCommand):
+        def make_context(self, *arguments: Any, **further: Any) -> Any:
+            alone = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
+            alone.command(name, **command.options)(function_of(name, command))
+            return get_command(alone).make_context(*arguments, **further)
+
+    return Listed
 
 
-def __getattr__(name: str) -> typer.Typer:
-    """`app`: the whole application, made when somebody wants it."""
-    if name == "app":
-        return application()
-    raise AttributeError(name)
+def _listed() -> None:
+    """Stands for the function of a command that is only listed; never called."""
+
+
+app = application()

@@ -4,18 +4,16 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import console, counted_files
+from console.cli.use_case_option import UseCaseOption
+from lakeloop.clock import month_spans, read_clock, set_clock
+from lakeloop.lake_tables import read_lake_table
+from operations.delivery import release
 
-app = typer.Typer(no_args_is_help=True, help="The simulated clock, in months: what is known depends on it.")
 
-
-@app.command()
-def show(use_case: UseCase = "") -> None:
-    """Say which month it is, to which month a simulation's ground truth is due, and which months have some in gold."""
-    from lakeloop.clock import month_spans, read_clock
-    from lakeloop.lake_tables import read_lake_table
-
+def show_command(use_case: UseCaseOption = "") -> None:
+    """Say which month it is, to which one a simulation's ground truth is due, and which months have some in gold."""
     settings, contract = open_use_case(use_case)
     now = read_clock(settings)
     due = max(0, now - contract.truth_delay)
@@ -27,12 +25,10 @@ def show(use_case: UseCase = "") -> None:
     )
 
 
-@app.command("set")
-def set_month(month: Annotated[int, typer.Argument(min=0, help="Month number.")], use_case: UseCase = "") -> None:
+def set_command(
+    month: Annotated[int, typer.Argument(min=0, help="Month number.")], use_case: UseCaseOption = ""
+) -> None:
     """Move the clock forward and deliver the files that were held back until then."""
-    from lakeloop.clock import set_clock
-    from operations.delivery import release
-
     settings, contract = open_use_case(use_case)
     set_clock(settings, month)
     delivered = release(contract, settings)

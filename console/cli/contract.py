@@ -4,22 +4,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markdown import Markdown
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import console
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.catalogue import catalogue_markdown
 from lakeloop.contract.columns import notes_on
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
 from lakeloop.use_case import check_folder
 
-app = typer.Typer(no_args_is_help=True, help="The data contract: check it, show it as the data catalogue.")
 
-
-@app.command()
-def check(
+def check_command(
     file: Annotated[Path | None, typer.Argument(help="A contract.yaml; default: the use case's own.")] = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Name every mistake in a contract at once, each with its line (exit 2), or say that it is good."""
     path = file or load_settings(use_case=use_case).contract_path
@@ -35,13 +34,10 @@ def check(
         console.print(f"  to know: {note}", soft_wrap=True, markup=False)
 
 
-@app.command()
-def show(
-    use_case: UseCase = "", plain: Annotated[bool, typer.Option(help="Print the Markdown itself.")] = False
+def show_command(
+    use_case: UseCaseOption = "", plain: Annotated[bool, typer.Option(help="Print the Markdown itself.")] = False
 ) -> None:
     """Render the data catalogue: what every column means, its unit, and what is allowed."""
-    from rich.markdown import Markdown
-
     _, contract = open_use_case(use_case)
     text = catalogue_markdown(contract)
     console.print(text if plain else Markdown(text), markup=False, highlight=False, soft_wrap=plain)

@@ -5,36 +5,34 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import Months, UseCase, open_use_case, parse_months
+from console.cli.options import Months, open_use_case, parse_months
 from console.cli.render import console, counted_files, progress
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import WrongUseError
+from lakeloop.use_case import sample_month, with_label
+from operations.delivery import generate
 
-app = typer.Typer(no_args_is_help=True, help="Generate a use case's data with the generator beside its contract.")
 
-
-@app.command()
-def generate(
+def generate_command(
     months: Months = "0",
     rows: Annotated[int | None, typer.Option(min=1, help="Rows a month; default: the reference data.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another draw; default: the reference data.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write everything there; default: the landing folder.")] = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Write months of data as delivery files, one a source and month.
 
     In the landing folder the clock decides which ground truth is delivered; the rest is held back and
     `lakeloop clock set` delivers it when its time has come.
     """
-    from operations.delivery import generate as deliver
-
     settings, contract = open_use_case(use_case)
     first, last = parse_months(months)
-    asked = range(first, last + 1)
+    wanted = range(first, last + 1)
     with progress() as bar:
-        task = bar.add_task("writing", total=len(asked) * len(contract.sources))
-        deliveries = deliver(
-            contract, settings, asked, rows=rows, seed=seed, out=out,
+        task = bar.add_task("writing", total=len(wanted) * len(contract.sources))
+        deliveries = generate(
+            contract, settings, wanted, rows=rows, seed=seed, out=out,
             on_file=lambda d: bar.update(task, advance=1, description=d.path.name),
         )  # fmt: skip
     for source in contract.sources:
@@ -51,15 +49,12 @@ def generate(
             console.print(f"{source}: {counted_files(len(held))} held back, delivered at {span} (`lakeloop clock set`)")
 
 
-@app.command()
-def reference(
+def reference_command(
     month: Annotated[int, typer.Option(min=0, help="Month number.")] = 0,
     out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Write one month of reference data, features and truth, with `;` between the columns."""
-    from lakeloop.use_case import sample_month, with_label
-
     settings, contract = open_use_case(use_case)
     label = contract.label
     frame = with_label(contract, sample_month(contract, settings, month))

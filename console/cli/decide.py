@@ -7,9 +7,9 @@ import typer
 
 from console.cli.decision_steps import workplace
 from console.cli.decisions import print_decision
-from console.cli.options import UseCase
 from console.cli.result import write_result
 from console.cli.retrain import user_name
+from console.cli.use_case_option import UseCaseOption
 from console.cli.warm_server import start_warm_server
 from lakeloop.decision import CHOICES
 from lakeloop.exceptions import WrongUseError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lakeloop.decision import Choice
 
 
-def decide(
+def decide_command(
     decision: Annotated[str, typer.Argument(help="The decision, as `lakeloop decisions list` shows it.")],
     choice: Annotated[str, typer.Option(metavar="|".join(CHOICES), help="What is to be done.")],
     candidate: Annotated[str, typer.Option(help="Whom to promote; default: the best scored.")] = "",
@@ -34,7 +34,7 @@ def decide(
         bool,
         typer.Option("--push/--no-push", help="Push what is promoted and record it; or only decide."),
     ] = True,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Answer a decision that waits: promote anyway, change the requirement, keep the champion, or fall back.
 

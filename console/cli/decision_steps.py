@@ -1,14 +1,12 @@
 """The steps of a retrain, each a process of its own: `lakeloop retrain` runs the same steps in one."""
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from console.cli.decisions import app
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import DIM, console, verdict
 from console.cli.result import write_result
 from console.cli.retrain import (
@@ -23,6 +21,7 @@ from console.cli.retrain import (
     retrain_request,
 )
 from console.cli.spark import spark_of
+from console.cli.use_case_option import UseCaseOption
 from console.cli.warm_server import start_warm_server
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
@@ -37,7 +36,7 @@ Decision = Annotated[str, typer.Argument(help="The decision's id.")]
 Run = Annotated[str, typer.Argument(help="The candidate's run.")]
 
 
-def begin(
+def begin_command(
     strategy: StrategyOption = "auto",
     months: MonthsOption = "",
     trials: Trials = 6,
@@ -49,7 +48,7 @@ def begin(
         str,
         typer.Option(help="Ledger numbers of the events that woke this run; is none open, nothing is to be done."),
     ] = "",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Open a decision: say why it is made and take every open event of the ledger, whatever woke this run."""
     settings, contract = open_use_case(use_case)
@@ -82,7 +81,7 @@ def why_it_runs(begun: "Begun") -> str:
     return "\n".join(lines)
 
 
-def plan(decision: Decision, use_case: UseCase = "") -> None:
+def plan_command(decision: Decision, use_case: UseCaseOption = "") -> None:
     """Look at truth, drift and requests, choose candidates, export their rows, open their runs, judge the champion."""
     from operations.retraining.decision_files import load_begun
     from operations.retraining.planning import plan as make_plan
@@ -103,7 +102,7 @@ def plan(decision: Decision, use_case: UseCase = "") -> None:
     )
 
 
-def score(decision: Decision, run: Run, use_case: UseCase = "") -> None:
+def score_command(decision: Decision, run: Run, use_case: UseCaseOption = "") -> None:
     """Judge one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on."""
     from operations.retraining.decision_files import load_plan
     from operations.retraining.evaluation import score as score_candidate
@@ -116,8 +115,8 @@ def score(decision: Decision, run: Run, use_case: UseCase = "") -> None:
     write_result({"run": run, **judged.model_dump(mode="json", exclude={"run_id"})})
 
 
-def compare(decision: Decision, use_case: UseCase = "") -> None:
-    """Compare the candidates with the champion and say what follows; a decision that waits for a person is recorded."""
+def compare_command(decision: Decision, use_case: UseCaseOption = "") -> None:
+    """Compare candidates with the champion and say what follows; a decision that waits for a person is recorded."""
     from console.cli.decisions import print_decision
     from console.report.decision_page import decision_page
     from console.report.question import question
@@ -137,7 +136,7 @@ def compare(decision: Decision, use_case: UseCase = "") -> None:
     write_result(_outcome(made) | {"question": question(made, page) if made.waits else "", "page": str(page)})
 
 
-def record_(decision: Decision, use_case: UseCase = "") -> None:
+def record_command(decision: Decision, use_case: UseCaseOption = "") -> None:
     """Put a decision in gold/decisions, on its page and in ML Metadata, with the version that was pushed."""
     from console.cli.decisions import print_decision
     from console.report.decision_page import decision_page
@@ -152,7 +151,7 @@ def record_(decision: Decision, use_case: UseCase = "") -> None:
     write_result(_outcome(made) | {"page": str(decision_page(work.settings, decision))})
 
 
-def open_(use_case: UseCase = "") -> None:
+def open_command(use_case: UseCaseOption = "") -> None:
     """Name the events of the ledger that came while a retrain was at work: the next one takes them."""
     from lakeloop.events import open_events
 
@@ -163,9 +162,9 @@ def open_(use_case: UseCase = "") -> None:
     write_result({"open": [event.id for event in waiting], "kinds": [event.kind for event in waiting]})
 
 
-def finish(
+def finish_command(
     decision: Annotated[str, typer.Argument(help="The decision's id; none was made: nothing is done.")] = "",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """End a retrain in steps: let the next one begin, and open the events of one that came to no decision again."""
     settings, _ = open_use_case(use_case)
@@ -224,11 +223,3 @@ def _note(settings: Settings, text: str) -> None:
             api.close()
     except LakeloopError as error:
         console.print(f"the run's note could not be set: {error}", style=DIM, soft_wrap=True)
-
-
-_STEPS: dict[str, Callable[..., None]] = {
-    "begin": begin, "plan": plan, "score": score, "compare": compare, "record": record_, "open": open_,
-    "finish": finish,
-}  # fmt: skip
-for _name, _step in _STEPS.items():
-    app.command(_name)(_step)

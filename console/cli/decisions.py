@@ -7,15 +7,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import BAD, GOOD, console, table, verdict
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.decision import OUTCOMES, Decision, JudgedCandidate
 
-app = typer.Typer(no_args_is_help=True, help="The record of every retrain: candidates, checks, winner, who decided.")
 
-
-@app.command("list")
-def list_(use_case: UseCase = "") -> None:
+def list_command(use_case: UseCaseOption = "") -> None:
     """List the decisions, the oldest first."""
     from lakeloop.decision_table import read_decisions
 
@@ -27,11 +25,10 @@ def list_(use_case: UseCase = "") -> None:
     console.print(decisions_table(found))
 
 
-@app.command()
-def show(
+def show_command(
     decision: Annotated[str, typer.Argument(help="As `list` shows it; default: the newest.")] = "",
     json: Annotated[bool, typer.Option("--json", help="The whole record as JSON, for other programs.")] = False,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Show one decision with every check of every candidate."""
     from lakeloop.decision_table import find_decision

@@ -6,24 +6,24 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import UseCase, open_use_case
-from console.cli.platform import down, up
+from console.cli.demo_story import FIRST_YEAR, LAST_MONTH, Story
+from console.cli.options import open_use_case
+from console.cli.platform import down_command, up_command
 from console.cli.render import chapter, console
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.exceptions import WrongUseError
 
 
-def demo(
+def demo_command(
     full: Annotated[bool, typer.Option("--full", help="Play all 36 months instead of the first twelve.")] = False,
     ask: Annotated[bool, typer.Option("--ask", help="Wait for your answer where a person is asked.")] = False,
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the platform running at the end.")] = True,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Close the loop once, through Airflow: data, model, a year of requests, drift, a retrain, new truth, another.
 
     Starts the platform, and works on top of what is there.
     """
-    from console.cli.demo_story import FIRST_YEAR, LAST_MONTH, Story
-
     settings, contract = open_use_case(use_case)
     if contract.generator is None:
         raise WrongUseError(f"the demo needs data, and use case {contract.use_case} has no `generator` in its contract")
@@ -31,7 +31,7 @@ def demo(
     os.environ.setdefault("LAKELOOP_STRATEGY_ON_DRIFT", "reweight")
     started = time.monotonic()
     chapter("The platform starts")
-    up(use_case)
+    up_command(use_case)
     story = Story(settings, contract, ask)
     story.history()
     story.production(LAST_MONTH if full else FIRST_YEAR)
@@ -40,4 +40,4 @@ def demo(
     if keep:
         console.print("\nThe platform stays up. Stop it:  .venv/bin/lakeloop down")
     else:
-        down(use_case)
+        down_command(use_case)

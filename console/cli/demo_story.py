@@ -2,15 +2,22 @@
 
 import time
 
+from console.cli.decisions import decisions_table
 from console.cli.render import chapter, console
-from console.cli.report import report
+from console.cli.report import report_command
 from console.cli.watch import Watch
 from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
+from lakeloop.champion import pushed_versions
+from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.decision import CHOICES
+from lakeloop.decision_table import read_decisions
+from lakeloop.events import open_events
 from lakeloop.gateway_client import GatewayClient
 from lakeloop.settings import Settings
+from operations.delivery import generate
+from operations.simulation import advance, questions_of
 
 DEMO_USER = "demo"
 SECONDS_TO_READ = 10
@@ -31,8 +38,6 @@ class Story:
 
     def history(self) -> None:
         """Month 0 lands: from files to a model that answers."""
-        from operations.delivery import generate
-
         chapter("Month 0 lands; Airflow sees the files")
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
         for delivery in generate(self._contract, self._settings, [0]):
@@ -53,10 +58,6 @@ class Story:
 
     def new_truth(self) -> None:
         """Years later: the truth of many months arrives at once."""
-        from lakeloop.champion import pushed_versions
-        from lakeloop.clock import read_clock
-        from operations.simulation import advance
-
         self._follow_what_runs("ingest", "retrain")
         now, delay = read_clock(self._settings), self._contract.truth_delay
         until = LAST_MONTH if now < LAST_MONTH else now + delay
@@ -74,13 +75,10 @@ class Story:
 
     def end(self, seconds: float) -> None:
         """What was decided, the report, and where to look."""
-        from console.cli.decisions import decisions_table
-        from lakeloop.decision_table import read_decisions
-
         chapter("What was decided")
         console.print(decisions_table(read_decisions(self._settings)))
         chapter("The model that serves now")
-        report(use_case=self._contract.use_case)
+        report_command(use_case=self._contract.use_case)
         console.print(f"\nAirflow    {self._airflow.url}", soft_wrap=True)
         console.print(f"Pages      http://127.0.0.1:{self._settings.monitor_port}", soft_wrap=True)
         console.print(f"Try it     {self._settings.gateway}", soft_wrap=True)
@@ -94,8 +92,6 @@ class Story:
 
     def _follow_what_runs(self, *whats: str) -> None:
         """Until these DAGs have nothing to do: months of simulation bring truth, and with it retrains of their own."""
-        from lakeloop.events import open_events
-
         until = time.monotonic() + SECONDS_TO_BEGIN
         while time.monotonic() < until:
             running = [run for what in whats for run in self._airflow.runs(self._dag(what)) if not run.ended]
@@ -114,8 +110,6 @@ class Story:
 
     def _deployed(self) -> None:
         """What Airflow saw of its first answers; clients go on asking until it has seen enough of them."""
-        from operations.simulation import questions_of
-
         if self._deploying is None:
             return
         client = GatewayClient(self._settings.gateway, self._contract, rate=QUESTIONS_A_SECOND)
@@ -128,8 +122,6 @@ class Story:
 
     def _ask_gateway(self) -> None:
         """One question to the gateway; who answered it."""
-        from operations.simulation import questions_of
-
         question = questions_of(self._contract, self._settings, 0, f"demo{time.time_ns()}")[0]
         (answer,) = GatewayClient(self._settings.gateway, self._contract).ask([question])
         model = f"model version {answer['model_version']}" if answer["model_version"] else f"rules: {answer['reason']}"

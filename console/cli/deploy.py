@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import DIM, console
 from console.cli.result import write_result
+from console.cli.use_case_option import UseCaseOption
+from operations.deployment import as_result, deploy, version_to_deploy, wait_until_available
 
 
-def deploy(
+def deploy_command(
     version: Annotated[str, typer.Option(help="The pushed version; default: the newest.")] = "",
     wait_only: Annotated[
         bool, typer.Option("--wait-only", help="Only wait until the model server has it AVAILABLE.")
@@ -17,7 +19,7 @@ def deploy(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the model server.")] = 120.0,
     seconds: Annotated[float, typer.Option(min=0.1, help="Watch the gateway for so long,")] = 30.0,
     answers: Annotated[int, typer.Option(min=1, help="or for so many answers.")] = 200,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Wait until the model server has a pushed version, ask it, watch the gateway, and take it back if it fails.
 
@@ -25,9 +27,6 @@ def deploy(
     the rules because of it, or when the 99th percentile of the time to answer exceeds the contract's `budget_ms`.
     Its folder is then moved aside (`<version>.rolled-back`), the version before serves again, and the exit code is 1.
     """
-    from operations.deployment import as_result, version_to_deploy, wait_until_available
-    from operations.deployment import deploy as look_after
-
     settings, contract = open_use_case(use_case)
     wanted = version_to_deploy(settings, version)
     wait_until_available(settings, wanted, wait)
@@ -35,7 +34,7 @@ def deploy(
     write_result({"version": wanted})
     if wait_only:
         return
-    seen = look_after(settings, contract, wanted, seconds, answers, lambda line: console.print(line, soft_wrap=True))
+    seen = deploy(settings, contract, wanted, seconds, answers, lambda line: console.print(line, soft_wrap=True))
     write_result(as_result(wanted, seen))
     if seen is None:
         console.print(f"no gateway answers at {settings.gateway}, so nothing could be watched", style=DIM)

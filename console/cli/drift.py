@@ -7,8 +7,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from console.cli.options import UseCase, open_use_case, parse_months
+from console.cli.options import open_use_case, parse_months
 from console.cli.render import BAD, DIM, console, fits, table
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.contract import Contract
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from monitoring.verdict import ColumnDrift, Verdict
 
 
-def drift(
+def drift_command(
     months: Annotated[str, typer.Option("--months", "-m", help="A month number or a range; default: all.")] = "",
     by_requests: Annotated[
         bool, typer.Option("--by-requests", help="Windows of the contract's size instead of whole months.")
@@ -24,7 +25,7 @@ def drift(
     model: Annotated[
         str, typer.Option("--model", help="What if: judge against this pushed version; nothing is written.")
     ] = "",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Judge the answered requests by month of event time and write gold/drift.
 

@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import chapter, console, table
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 
 FEWER_UNITS = 0.5
 
 
-def exercise(use_case: UseCase = "") -> None:
+def exercise_command(use_case: UseCaseOption = "") -> None:
     """The gate exercise: half the units are refused, the contract's own number passes and is pushed."""
-    from console.cli.pipeline import train_on
+    from console.cli.train import train_on
 
     settings, contract = open_use_case(use_case)
     manifest = _from_files_to_export(settings, contract)
@@ -44,8 +45,8 @@ def exercise(use_case: UseCase = "") -> None:
 
 def _from_files_to_export(settings: Settings, contract: Contract) -> Path:
     """Month 0 from files through bronze, silver and gold to CSV; the manifest's path."""
-    from console.cli.lake import ingest_with
-    from console.cli.pipeline import export_with
+    from console.cli.export import export_with
+    from console.cli.lake_ingest import ingest_with
     from console.cli.spark import spark_of
     from operations.delivery import generate
 

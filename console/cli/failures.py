@@ -11,7 +11,6 @@ from pathlib import Path
 
 from console.exceptions import SparkFailedError
 from lakeloop.exceptions import LakeloopError
-from lakeloop.settings import load_settings
 
 LONGEST_SUMMARY = 300
 JAVA_LIBRARIES = ("py4j", "pyspark")
@@ -126,4 +125,6 @@ def _keep(error: BaseException) -> Path:
 
 
 def _logs() -> str:
+    from lakeloop.settings import load_settings  # noqa: PLC0415 - a tenth of a second that --help need not wait
+
     return load_settings().area("logs")

@@ -6,29 +6,24 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import DIM, console, table
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
+from lakeloop.switches import active_switches, add_switch, all_switches, remove_switch
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Switch the model off for a segment or wholly: the rules answer. Running gateways follow within a second.",
-)
 Who = Annotated[str, typer.Option(help="Who wants it; default: the user running this.")]
 
 
-@app.command()
-def add(
+def add_command(
     segment: Annotated[str, typer.Argument(help="e.g. 'age < 25' or 'age < 25 and training == 0'.")] = "",
     whole: Annotated[bool, typer.Option("--all", help="The whole model instead of a segment.")] = False,
     why: Annotated[str, typer.Option(help="The reason, for those who ask later.")] = "",
     who: Who = "",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Switch the model off; it stays on record who did and why."""
-    from lakeloop.switches import add_switch
-
     settings, contract = open_use_case(use_case)
     if whole == bool(segment):
         raise WrongUseError("name a segment, such as 'age < 25', or --all for the whole model")
@@ -39,13 +34,10 @@ def add(
     console.print(f"`lakeloop fallback remove {switch.id}` switches the model on again", style=DIM)
 
 
-@app.command("list")
-def show(
-    history: Annotated[bool, typer.Option("--history", help="Removed ones too.")] = False, use_case: UseCase = ""
+def list_command(
+    history: Annotated[bool, typer.Option("--history", help="Removed ones too.")] = False, use_case: UseCaseOption = ""
 ) -> None:
     """Say what is switched off."""
-    from lakeloop.switches import active_switches, all_switches
-
     settings, contract = open_use_case(use_case)
     always = contract.fallback.segments if contract.fallback else ()
     for text in always:
@@ -58,13 +50,10 @@ def show(
     console.print(table(("number", "rules answer for", "who", "why", "since", "until", "removed by"), rows))
 
 
-@app.command()
-def remove(
-    number: Annotated[int, typer.Argument(help="As `list` shows it.")], who: Who = "", use_case: UseCase = ""
+def remove_command(
+    number: Annotated[int, typer.Argument(help="As `list` shows it.")], who: Who = "", use_case: UseCaseOption = ""
 ) -> None:
     """Switch the model on again."""
-    from lakeloop.switches import remove_switch
-
     settings, _ = open_use_case(use_case)
     switch = remove_switch(settings, number, who or _user())
     console.print(f"{switch.id}: the model answers for {_named(switch.segment)} again")

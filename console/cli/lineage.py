@@ -1,27 +1,27 @@
 """`lakeloop lineage`: where something came from and what came of it, as text, JSON or a page to click through."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from pyarrow import csv
 from rich.markup import escape
 from rich.tree import Tree
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import AsJson, open_use_case
 from console.cli.render import BAD, DIM, console, table
+from console.cli.use_case_option import UseCaseOption
+from console.report.lineage_page import write_lineage
 from lakeloop.atomic_file import replacing
+from lakeloop.champion import serving_version
+from operations.lineage.affected import Affected, affected_by
+from operations.lineage.ask import table_and_version
+from operations.lineage.graph import Item, Lineage
+from operations.lineage.request_side import requests_of
+from operations.lineage.trace import trace_file, trace_model, trace_request, trace_run, trace_table
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from operations.lineage.affected import Affected
-    from operations.lineage.graph import Item, Lineage
-
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Where something came from and what came of it: delivered files, tables, runs, models, decisions, requests.",
-)
 MOST = 12
 SHOWN: dict[str, tuple[str, ...]] = {
     "file": ("rows", "sha256", "written", "taken in"),
@@ -38,98 +38,77 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "event": ("at", "key"),
     "request": ("by", "reason", "asked", "first", "last"),
 }
-AsJson = Annotated[bool, typer.Option("--json", help="The whole answer as JSON, for other programs.")]
 AsPage = Annotated[
     Path | None, typer.Option("--html", help="Write it as a page that opens without a network.", dir_okay=False)
 ]
 
 
-@app.command()
-def prediction(
+def prediction_command(
     request_id: Annotated[str, typer.Argument(help="Id of an answered request, as the gateway gave it.")],
     as_json: AsJson = False,
     html: AsPage = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """From an answered request back to the files its model was made from."""
-    from operations.lineage.trace import trace_request
-
     settings, contract = open_use_case(use_case)
     _show(trace_request(settings, contract, request_id), as_json, html, use_case)
 
 
-@app.command()
-def model(
+def model_command(
     version: Annotated[str, typer.Argument(help="A pushed version; default: the one that serves.")] = "",
     as_json: AsJson = False,
     html: AsPage = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """From a model back to its files, its decision and its event; and on to what it answered."""
-    from lakeloop.champion import serving_version
-    from operations.lineage.trace import trace_model
-
     settings, _ = open_use_case(use_case)
     _show(trace_model(settings, version or serving_version(settings)), as_json, html, use_case)
 
 
-@app.command("table")
-def table_(
+def table_command(
     name: Annotated[str, typer.Argument(help="A table, with its version: gold/training@3; without: the newest.")],
     as_json: AsJson = False,
     html: AsPage = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """From a table's version back to the files in it, and on to the models trained on it."""
-    from operations.lineage.ask import table_and_version
-    from operations.lineage.trace import trace_table
-
     settings, _ = open_use_case(use_case)
     _show(trace_table(settings, *table_and_version(name)), as_json, html, use_case)
 
 
-@app.command()
-def file(
+def file_command(
     path: Annotated[str, typer.Argument(help="A delivered file by its name, its path or its sha256.")],
     as_json: AsJson = False,
     html: AsPage = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """From a delivered file on to the tables and models that were made of it."""
-    from operations.lineage.trace import trace_file
-
     settings, _ = open_use_case(use_case)
     _show(trace_file(settings, path), as_json, html, use_case)
 
 
-@app.command()
-def run(
+def run_command(
     run_id: Annotated[str, typer.Argument(help="A run of the pipeline, or of Airflow.")],
     as_json: AsJson = False,
     html: AsPage = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """From a run back to its data and its event, and on to what it made."""
-    from operations.lineage.trace import trace_run
-
     settings, _ = open_use_case(use_case)
     _show(trace_run(settings, run_id), as_json, html, use_case)
 
 
-@app.command("affected-by")
-def affected_by(
+def affected_by_command(
     path: Annotated[str, typer.Argument(help="A delivered file by its name, its path or its sha256.")],
     as_json: AsJson = False,
     requests: Annotated[
         Path | None, typer.Option("--requests", help="Write the touched predictions into this CSV.", dir_okay=False)
     ] = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Name every model and prediction that a bad delivery has touched."""
-    from operations.lineage.affected import affected_by as find
-
     settings, contract = open_use_case(use_case)
-    found = find(settings, contract, path)
+    found = affected_by(settings, contract, path)
     if as_json:
         typer.echo(json.dumps([one.model_dump() for one in found], indent=2))
     else:
@@ -143,10 +122,6 @@ def affected_by(
 
 
 def _write_requests(path: Path, columns: list[str], use_case: str, versions: list[str]) -> int:
-    from pyarrow import csv
-
-    from operations.lineage.request_side import requests_of
-
     settings, _ = open_use_case(use_case)
     found = requests_of(settings, versions, columns)
     with replacing(path) as part:
@@ -157,10 +132,8 @@ def _write_requests(path: Path, columns: list[str], use_case: str, versions: lis
     return 0 if found is None else int(found.num_rows)
 
 
-def _show(found: "Lineage", as_json: bool, html: Path | None, use_case: str) -> None:
+def _show(found: Lineage, as_json: bool, html: Path | None, use_case: str) -> None:
     if html is not None:
-        from console.report.lineage_page import write_lineage
-
         _, contract = open_use_case(use_case)
         typer.echo(f"{write_lineage(found, contract, html.absolute())}", err=as_json)
     if as_json:
@@ -169,7 +142,7 @@ def _show(found: "Lineage", as_json: bool, html: Path | None, use_case: str) -> 
         _print(found)
 
 
-def _print(found: "Lineage") -> None:
+def _print(found: Lineage) -> None:
     subject = found.item(found.subject)
     console.print(escape(subject.title), style="bold", soft_wrap=True)
     for name, value in subject.facts.items():
@@ -184,7 +157,7 @@ def _print(found: "Lineage") -> None:
         console.print(f"\n[{BAD}]note:[/{BAD}] {escape(gap)}", soft_wrap=True)
 
 
-def _grow(tree: Tree, item_id: str, below: "Mapping[str, tuple[Item, ...]]") -> None:
+def _grow(tree: Tree, item_id: str, below: Mapping[str, tuple[Item, ...]]) -> None:
     items = below.get(item_id, ())
     for item in items[:MOST]:
         facts = ", ".join(f"{name} {item.facts[name]}" for name in SHOWN.get(item.kind, ()) if name in item.facts)
@@ -194,7 +167,7 @@ def _grow(tree: Tree, item_id: str, below: "Mapping[str, tuple[Item, ...]]") -> 
         tree.add(f"[{DIM}]and {len(items) - MOST} more; --json names them all[/{DIM}]")
 
 
-def _show_affected(found: "Affected") -> None:
+def _show_affected(found: Affected) -> None:
     console.print(
         f"\n{found.source}/{found.file}, batch {found.batch}: {found.rows:,} rows, {found.state}", style="bold"
     )

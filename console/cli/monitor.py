@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import console
+from console.cli.use_case_option import UseCaseOption
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
     from monitoring.live import LiveMonitor
 
 
-def monitor(
+def monitor_command(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; default 8085, 0 takes a free one.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Watch the answered requests for drift: metrics, alerts and events, beside the request path.
 

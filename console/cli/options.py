@@ -1,6 +1,5 @@
 """Options that many commands share, and how their texts become values."""
 
-import os
 import re
 from typing import Annotated
 
@@ -12,17 +11,9 @@ from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import open_use_case as load_use_case
 
-UseCase = Annotated[
-    str,
-    typer.Option("--use-case", "-u", help="Which use case; default: LAKELOOP_USE_CASE or pyproject.toml."),
-]
 Months = Annotated[str, typer.Option("--months", "-m", help="A month number or a range: 0, 0-12.")]
-
-
-def hold_for_the_command(use_case: UseCase = "") -> None:
-    """`--use-case` before a command, or before its group, is the default of the command."""
-    if use_case:
-        os.environ["LAKELOOP_USE_CASE"] = use_case
+AsJson = Annotated[bool, typer.Option("--json", help="The whole answer as JSON, for other programs.")]
+TableVersion = Annotated[int | None, typer.Option("--version", min=0, help="A Delta version; default: the newest.")]
 
 
 def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:

@@ -2,16 +2,17 @@
 
 from collections.abc import Hashable, Mapping
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import BAD, DIM, console, table
 from console.cli.spark import spark_of
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.interval import says_little, wilson_interval
 
 NO_ROWS = "gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some"
 HEADER = ("month", "version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
 
 
-def performance(use_case: UseCase = "") -> None:
+def performance_command(use_case: UseCaseOption = "") -> None:
     """Estimate accuracy from calibrated confidence, and show it beside what was realised, month by month.
 
     Each model version is calibrated once, on held-out rows of its own export. The estimate stands for the model's own

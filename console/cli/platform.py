@@ -4,34 +4,35 @@ import json
 import os
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import BAD, DIM, GOOD, console, table
+from console.cli.use_case_option import UseCaseOption
+from console.platform.down import down
+from console.platform.environment import service_environment
+from console.platform.generated_secrets import secret_files
+from console.platform.paths import log_folder
+from console.platform.preparation import prepare
+from console.platform.status import HEALTHY, ServiceStatus, service_states
+from console.platform.up import up
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 
-if TYPE_CHECKING:
-    from console.platform.status import ServiceStatus
 
-
-def up(use_case: UseCase = "") -> None:
+def up_command(use_case: UseCaseOption = "") -> None:
     """Start the whole platform: Airflow, model server, gateway, monitor, and Prometheus where it is installed.
 
     Waits until all of it works. Called again it starts what is missing; Ctrl-C stops what it started.
     """
-    from console.platform.generated_secrets import secret_files
-    from console.platform.status import HEALTHY
-    from console.platform.up import up as start
-
     settings, _ = open_use_case(use_case)
     begun = time.monotonic()
     seen: set[str] = set()
     with console.status("starting …") as spinner:
 
-        def on_states(states: "tuple[ServiceStatus, ...]", steps: tuple[str, ...]) -> None:
+        def on_states(states: tuple[ServiceStatus, ...], steps: tuple[str, ...]) -> None:
             for state in states:
                 if state.state == HEALTHY and state.name not in seen:
                     seen.add(state.name)
@@ -40,7 +41,7 @@ def up(use_case: UseCase = "") -> None:
             spinner.update(f"waiting for {', '.join([*steps, *waiting])} …" if waiting else "reading the DAGs …")
 
         try:
-            running = start(settings, lambda text: console.print(f"  {text}", style=DIM, soft_wrap=True), on_states)
+            running = up(settings, lambda text: console.print(f"  {text}", style=DIM, soft_wrap=True), on_states)
         except KeyboardInterrupt:
             raise LakeloopError("interrupted; nothing that this command started is left running") from None
     seconds = time.monotonic() - begun
@@ -54,34 +55,28 @@ def up(use_case: UseCase = "") -> None:
     console.print("`lakeloop status` shows them, `lakeloop logs SERVICE -f` follows one, `lakeloop down` stops all")
 
 
-def prepare(use_case: UseCase = "") -> None:
+def prepare_command(use_case: UseCaseOption = "") -> None:
     """Migrate Airflow's database and compile the pipelines, where that is due; then the services may start.
 
     `lakeloop up` does it by itself. Containers run it once before the others; there Airflow's own variables count.
     """
-    from console.platform.environment import service_environment
-    from console.platform.paths import log_folder
-    from console.platform.preparation import prepare as run_due_steps
-
     settings, _ = open_use_case(use_case)
     log_folder(settings).mkdir(parents=True, exist_ok=True)
     airflow = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
     seen: set[str] = set()
     begun = time.monotonic()
-    for steps in run_due_steps(settings, {**service_environment(settings), **airflow}):
+    for steps in prepare(settings, {**service_environment(settings), **airflow}):
         for name in sorted({step.name for step in steps} - seen):
             seen.add(name)
             console.print(f"  {name} …", style=DIM)
     console.print(f"prepared: {', '.join(sorted(seen)) or 'nothing was due'} ({time.monotonic() - begun:.0f} s)")
 
 
-def down(use_case: UseCase = "") -> None:
+def down_command(use_case: UseCaseOption = "") -> None:
     """Stop everything that `lakeloop up` started on this home, running tasks included, and nothing else."""
-    from console.platform.down import down as stop
-
     settings, _ = open_use_case(use_case)
     with console.status("stopping …"):
-        stopped = stop(settings)
+        stopped = down(settings)
     if not stopped.processes and not stopped.strays:
         console.print(f"nothing was running on {settings.home}", soft_wrap=True)
         return
@@ -89,13 +84,11 @@ def down(use_case: UseCase = "") -> None:
     console.print(f"stopped: {stopped.processes} processes{strays}")
 
 
-def status(
+def status_command(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON: a list with one object a service.")] = False,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Show every service: state, since when, process, URL. Exit 1 if one of them is not healthy."""
-    from console.platform.status import HEALTHY, service_states
-
     settings, _ = open_use_case(use_case)
     states = service_states(settings)
     if as_json:
@@ -111,15 +104,13 @@ def status(
         raise typer.Exit(1)
 
 
-def logs(
+def logs_command(
     service: Annotated[str, typer.Argument(metavar="[SERVICE]", help="One service; default: all.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines back.")] = 40,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Show what the services wrote last. Task logs are in Airflow's UI."""
-    from console.platform.paths import log_folder
-
     settings, _ = open_use_case(use_case)
     found = {path.stem: path for path in sorted(log_folder(settings).glob("*.log"))}
     if not found:
@@ -135,5 +126,5 @@ def _state(state: str) -> Text:
     return Text(state, {"healthy": GOOD, "failing": BAD, "stopped": DIM}.get(state, ""))
 
 
-def _time(status: "ServiceStatus") -> str:
+def _time(status: ServiceStatus) -> str:
     return status.since.astimezone().strftime("%Y-%m-%d %H:%M:%S") if status.since else ""

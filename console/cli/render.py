@@ -5,17 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console, JustifyMethod
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
-
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tfx_pipeline.evaluation.gate import GateReport
     from tfx_pipeline.runs.run_record import NodeResult
 
@@ -25,6 +19,7 @@ GOOD, BAD, DIM = "green", "bold red", "dim"
 BROKEN = 1.5
 """So many times as wide as the terminal a table may be before folding its columns makes it unreadable."""
 FAR_TOO_WIDE = 100_000
+NOT_KNOWN = "-"
 
 
 def progress() -> Progress:
@@ -96,25 +91,6 @@ def print_gate(report: "GateReport", heading: str) -> None:
         f"accuracy on {report.interval_set} lies between {low:.3f} and {high:.3f} with 95 % confidence",
         style=DIM,
     )
-
-
-def print_judged(
-    settings: Settings,
-    contract: Contract,
-    report: "GateReport",
-    version: str,
-    month: int,
-    frame: "pd.DataFrame",
-    oracle: bool,
-) -> None:
-    """A version's gate table on the rows of a month, whose truth they were judged by, and whether it knew them."""
-    from operations.evaluation import seen_in_training, whose_truth
-
-    print_gate(report, f"{contract.use_case} version {version} on month {month} ({contract.month_name(month)})")
-    console.print(whose_truth(settings, contract, month, oracle, len(frame)))
-    seen = seen_in_training(settings, contract, version, set(frame[contract.key.column]))
-    if seen:
-        console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}", soft_wrap=True)
 
 
 def node_line(result: "NodeResult") -> Text:

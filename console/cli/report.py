@@ -3,39 +3,40 @@
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import httpx
+import pandas as pd
 import typer
 
-from console.cli.options import UseCase, open_use_case
-from console.cli.render import console, print_judged, table
+from console.cli.options import open_use_case
+from console.cli.render import console, table
+from console.cli.use_case_option import UseCaseOption
+from console.cli.validate import print_judged
+from console.report.page import Report, Served, write_report
+from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import Settings
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from console.report.page import Served
-    from tfx_pipeline.runs.run_record import RunRecord
+from lakeloop.use_case import sample_month, with_label
+from operations.evaluation import baselines, exported_rows, generated_rows
+from serving.model_server.process import running_server
+from tfx_pipeline.data_checks.statistics import read_statistics
+from tfx_pipeline.evaluation.validate import model_folder, validate_model
+from tfx_pipeline.runs.run_record import RunRecord, load_runs
 
 REPORTED_MONTHS = range(37)
 SHOWN_MONTHS = (12, 36)
 
 
-def report(
+def report_command(
     version: Annotated[str, typer.Option(help="The pushed version; default: the newest.")] = "",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by month.
 
     Asks the model three questions over REST, and judges it on later months where the use case's generator knows them.
     """
-    from console.report.page import Report, write_report
-    from lakehouse.read.tables import rejects_by_reason
-    from operations.evaluation import baselines, exported_rows
-    from tfx_pipeline.data_checks.statistics import read_statistics
-
     settings, contract = open_use_case(use_case)
     records = _runs_of(settings, version)
     record = records[0]
@@ -66,14 +67,12 @@ def report(
     console.print(f"\nReport   {path}", soft_wrap=True)
 
 
-def _runs_of(settings: Settings, version: str) -> "list[RunRecord]":
+def _runs_of(settings: Settings, version: str) -> list[RunRecord]:
     """The run that pushed the version, and after it those the gate refused on the same rows.
 
     Raises:
         NotFoundError: no run pushed such a version.
     """
-    from tfx_pipeline.runs.run_record import load_runs
-
     runs = load_runs(settings)
     pushed = [run for run in runs if run.pushed_version and version in ("", run.pushed_version)]
     if not pushed:
@@ -88,14 +87,8 @@ def _runs_of(settings: Settings, version: str) -> "list[RunRecord]":
     return [shown, *refused[-1:]]
 
 
-def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list["Served"], str]:
+def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list[Served], str]:
     """Start a model server, ask the version one question a class (three at most) over REST, stop it."""
-    import httpx
-
-    from console.report.page import Served
-    from lakeloop.use_case import sample_month, with_label
-    from serving.model_server.process import running_server
-
     frame = with_label(contract, sample_month(contract, settings, 0))
     held_out = frame[frame[contract.key.column].map(contract.split.is_eval)]
     questions = held_out.groupby(contract.label.name).head(-(-3 // len(contract.label.classes))).head(3)
@@ -142,11 +135,8 @@ def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list["Se
     return served, url
 
 
-def _check_later_months(settings: Settings, contract: Contract, record: "RunRecord") -> dict[str, list[float]]:
+def _check_later_months(settings: Settings, contract: Contract, record: RunRecord) -> dict[str, list[float]]:
     """Judge the pushed model on later months with the generator's labels; accuracy curves for the report."""
-    from operations.evaluation import baselines, generated_rows
-    from tfx_pipeline.evaluation.validate import model_folder, validate_model
-
     folder = model_folder(settings, record.pushed_version)
     curves: dict[str, list[float]] = {"model": [], "rules": [], "majority": []}
     with console.status("judging every month …"):
@@ -165,8 +155,8 @@ def _check_later_months(settings: Settings, contract: Contract, record: "RunReco
 
 def _story(
     contract: Contract,
-    records: "list[RunRecord]",
-    frame: "pd.DataFrame",
+    records: list[RunRecord],
+    frame: pd.DataFrame,
     found: dict[str, float],
     curves: dict[str, list[float]],
 ) -> str:
@@ -190,7 +180,7 @@ def _story(
     return text
 
 
-def how_pushed(record: "RunRecord") -> str:
+def how_pushed(record: RunRecord) -> str:
     """Why a model was pushed: it passed the gate, or a person wanted it though the gate refused it."""
     checks = len(record.gate.checks) if record.gate is not None else 0
     if record.blessed is False:
@@ -198,6 +188,6 @@ def how_pushed(record: "RunRecord") -> str:
     return f"It passed {checks} checks and was pushed"
 
 
-def _failed(record: "RunRecord") -> str:
+def _failed(record: RunRecord) -> str:
     checks = record.gate.failed if record.gate is not None else ()
     return ", ".join(f"{check.name} {check.value:.3f}, wanted {check.bound}" for check in checks)

@@ -3,39 +3,51 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import GOOD, console, node_line, table, verdict
+from console.cli.spark import spark_of
+from console.cli.use_case_option import UseCaseOption
+from lakehouse.gold.export import export
+from lakeloop.champion import serving_version
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
+from lakeloop.git import git_commit
+from lakeloop.manifest import Manifest, read_manifest
 from lakeloop.settings import Settings
+from operations.exceptions import NotReproducedError
+from operations.lineage.pipeline_side import exported_version, manifest_of
+from operations.lineage.reproduce import (
+    Reproduction,
+    compared_gate,
+    compared_statistics,
+    parameters_then,
+    same_files,
+)
+from tfx_pipeline.data_checks.statistics import read_statistics
+from tfx_pipeline.metadata.lineage.runs import run_graph
+from tfx_pipeline.metadata.store import open_store
+from tfx_pipeline.runs.run_record import RunRecord, load_runs
+from tfx_pipeline.runs.runner import run_pipeline
 
-if TYPE_CHECKING:
-    from lakeloop.manifest import Manifest
-    from operations.lineage.reproduce import Reproduction
-    from tfx_pipeline.runs.run_record import RunRecord
 
-
-def reproduce(
+def reproduce_command(
     model: Annotated[str, typer.Argument(help="A pushed version; default: the one that serves.")] = "",
     tolerance: Annotated[
         float, typer.Option("--tolerance", min=0.0, max=1.0, help="How far a value of the gate may lie off.")
     ] = 0.02,
     as_json: Annotated[bool, typer.Option("--json", help="Everything compared, as JSON.")] = False,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Make a pushed model once more: the lake as it was, the same settings; compare rows, statistics and gate.
 
     Nothing is pushed. Statistics must be the same to a millionth, the gate's values within the tolerance. Exit code 1:
     they are not.
     """
-    from lakeloop.champion import serving_version
-    from operations.exceptions import NotReproducedError
-
     settings, contract = open_use_case(use_case)
     console.quiet = as_json  # nothing but JSON on standard output
     found = _reproduce(settings, contract, model or serving_version(settings), tolerance)
@@ -48,19 +60,7 @@ def reproduce(
     console.print(f"version {found.version} was made again", style=GOOD)
 
 
-def _reproduce(settings: Settings, contract: Contract, version: str, tolerance: float) -> "Reproduction":
-    from lakeloop.git import git_commit
-    from lakeloop.manifest import read_manifest
-    from operations.lineage.reproduce import (
-        Reproduction,
-        compared_gate,
-        compared_statistics,
-        parameters_then,
-        same_files,
-    )
-    from tfx_pipeline.data_checks.statistics import read_statistics
-    from tfx_pipeline.runs.runner import run_pipeline
-
+def _reproduce(settings: Settings, contract: Contract, version: str, tolerance: float) -> Reproduction:
     then = _run_that_pushed(settings, version)
     exported = _manifest_then(settings, then)
     if exported.schema_sha256 != contract.schema_sha256:
@@ -98,9 +98,7 @@ def _reproduce(settings: Settings, contract: Contract, version: str, tolerance: 
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _run_that_pushed(settings: Settings, version: str) -> "RunRecord":
-    from tfx_pipeline.runs.run_record import load_runs
-
+def _run_that_pushed(settings: Settings, version: str) -> RunRecord:
     pushed = [run for run in load_runs(settings) if run.pushed_version]
     found = next((run for run in pushed if run.pushed_version == version), None)
     if found is None or found.gate is None:
@@ -109,12 +107,8 @@ def _run_that_pushed(settings: Settings, version: str) -> "RunRecord":
     return found
 
 
-def _manifest_then(settings: Settings, then: "RunRecord") -> "Manifest":
+def _manifest_then(settings: Settings, then: RunRecord) -> Manifest:
     """The manifest a run was given, from the run's own copy of the export."""
-    from operations.lineage.pipeline_side import exported_version, manifest_of
-    from tfx_pipeline.metadata.lineage.runs import run_graph
-    from tfx_pipeline.metadata.store import open_store
-
     with open_store(settings) as store:
         graph = run_graph(store, then.run_id)
     export = exported_version(graph) if graph is not None else None
@@ -126,11 +120,7 @@ def _manifest_then(settings: Settings, then: "RunRecord") -> "Manifest":
     return manifest
 
 
-def _export_again(settings: Settings, contract: Contract, then: "Manifest", folder: Path) -> Path:
-    from console.cli.spark import spark_of
-    from lakehouse.gold.export import export
-    from lakeloop.git import git_commit
-
+def _export_again(settings: Settings, contract: Contract, then: Manifest, folder: Path) -> Path:
     console.print(f"{then.table}@{then.version}, {then.rows:,} rows, as it was", style="bold")
     elsewhere = settings.model_copy(update={"export": str(folder)})
     with spark_of(settings) as spark:
@@ -143,7 +133,7 @@ def _scratch(settings: Settings) -> Path:
     return folder
 
 
-def _print(found: "Reproduction") -> None:
+def _print(found: Reproduction) -> None:
     same = sum(one.same for one in found.statistics)
     console.print(f"\nVersion {found.version}: run {found.run_then} then, {found.run_now} now", style="bold")
     console.print("the exported files are", "the same bytes" if found.same_files else "DIFFERENT")
@@ -154,7 +144,7 @@ def _print(found: "Reproduction") -> None:
     console.print(_gate(found))
 
 
-def _gate(found: "Reproduction") -> Table:
+def _gate(found: Reproduction) -> Table:
     rows = [
         (one.what, f"{one.then:.4f}", f"{one.now:.4f}", f"{one.now - one.then:+.4f}", verdict(one.same))
         for one in found.gate

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli.decisions import print_decision
-from console.cli.options import UseCase, open_use_case, parse_months
-from console.cli.pipeline import check_training_options, parse_changes
+from console.cli.options import open_use_case, parse_months
 from console.cli.render import DIM, console, node_line
 from console.cli.spark import spark_of
+from console.cli.train import check_training_options, parse_changes
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.contract import Contract
 from lakeloop.exceptions import GateRefusedError
 from lakeloop.settings import Settings
@@ -37,7 +38,7 @@ Trigger = Annotated[str, typer.Option(help="Why; default: the kinds of the open 
 By = Annotated[str, typer.Option(help="Who decides; default: the user running this.")]
 
 
-def retrain(
+def retrain_command(
     strategy: StrategyOption = "auto",
     months: MonthsOption = "",
     trials: Trials = 6,
@@ -46,7 +47,7 @@ def retrain(
     trigger: Trigger = "",
     by: By = "",
     airflow_run_id: Annotated[str, typer.Option(help="Airflow's run, for lineage.")] = "",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Train challengers, judge each by the gate, compare them with the champion, push the best and record it all.
 

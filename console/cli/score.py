@@ -4,24 +4,23 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import console
 from console.cli.spark import spark_of
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.exceptions import WrongUseError
+from operations.scoring import score, score_wanted
 
 
-def score(
+def score_command(
     table: Annotated[str, typer.Argument(metavar="TABLE[@VERSION]", help="e.g. gold/training, silver/policies@3.")],
     model: Annotated[str, typer.Option("--model", help="Version of the pushed model; default: the newest.")] = "",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Score a table's rows into gold/scores, with the same model and fallback as the gateway.
 
     The same version of a table is scored with the same model only once.
     """
-    from operations.scoring import score as score_table
-    from operations.scoring import score_wanted
-
     settings, contract = open_use_case(use_case)
     name, at, number = table.partition("@")
     if at and not number.isdigit():
@@ -32,7 +31,7 @@ def score(
         console.print(f"{what}: nothing to do, gold/scores has it already or the table is empty")
         return
     with spark_of(settings) as spark, console.status("scoring …"):
-        report = score_table(spark, contract, settings, wanted)
+        report = score(spark, contract, settings, wanted)
     console.print(
         f"{what}: {report.rows:,} rows in gold/scores, {report.rules / report.rows:.1%} answered by the rules"
     )

@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from console.cli.options import Months, UseCase, open_use_case, parse_months
+from console.cli.options import Months, open_use_case, parse_months
 from console.cli.render import console, counted_files, progress
+from console.cli.use_case_option import UseCaseOption
+from lakeloop.clock import read_clock
 from lakeloop.exceptions import WrongUseError
-
-if TYPE_CHECKING:
-    from operations.simulation import SimulationReport
+from lakeloop.gateway_client import GatewayClient, check_gateway
+from lakeloop.use_case import sample_month
+from operations.simulation import SimulationReport, advance, simulate, through_gateway, without_gateway
 
 MOST = 1000
 
 
-def simulate(
+def simulate_command(
     months: Months = "",
     url: Annotated[str, typer.Option(help="The gateway; default: the one of this home.")] = "",
     rate: Annotated[float | None, typer.Option(min=0.01, help="Requests a second.")] = None,
@@ -31,19 +33,13 @@ def simulate(
     ] = False,
     until: Annotated[int | None, typer.Option(min=0, help="Then run the clock on to this month.")] = None,
     label: Annotated[str, typer.Option(help="The run; each has request ids of its own.")] = "first",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Ask each month's rows through the gateway, move the clock, deliver the ground truth when it is due.
 
     Interrupted, it goes on where it was: request ids depend on use case, key and label, so nothing is counted twice.
     `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth.
     """
-    from lakeloop.clock import read_clock
-    from lakeloop.gateway_client import GatewayClient, check_gateway
-    from lakeloop.use_case import sample_month
-    from operations.simulation import advance, through_gateway, without_gateway
-    from operations.simulation import simulate as play
-
     settings, contract = open_use_case(use_case)
     if not months and until is None:
         raise WrongUseError("say what to simulate: --months 1-36, or --until 60 to run the clock on")
@@ -51,10 +47,10 @@ def simulate(
         raise WrongUseError("--rate, --month-seconds and --as-fast-as-possible exclude each other; give one of them")
     if not months:
         delivered = advance(contract, settings, until or 0)
-        _tell_clock(read_clock(settings), delivered)
+        _print_clock(read_clock(settings), delivered)
         return
     first, last = parse_months(months)
-    asked = range(first, last + 1)
+    wanted = range(first, last + 1)
     size = len(sample_month(contract, settings, first))
     if mock_predictions:
         asker = without_gateway(contract, settings, label)
@@ -64,16 +60,16 @@ def simulate(
         pace = rate if month_seconds is None else size / month_seconds
         asker = through_gateway(GatewayClient(gateway, contract, batch=batch, rate=pace, connections=connections))
     with progress() as bar:
-        task = bar.add_task("simulating", total=size * sum(month > 0 for month in asked))
-        report = play(
-            contract, settings, asked, asker, label=label, until=until,
+        task = bar.add_task("simulating", total=size * sum(month > 0 for month in wanted))
+        report = simulate(
+            contract, settings, wanted, asker, label=label, until=until,
             on_month=lambda month, _: bar.update(task, description=f"month {month} ({contract.month_name(month)})"),
             on_answers=lambda count: bar.update(task, advance=count),
         )  # fmt: skip
-    _tell(report, contract.use_case)
+    _print_report(report, contract.use_case)
 
 
-def _tell(report: "SimulationReport", use_case: str) -> None:
+def _print_report(report: SimulationReport, use_case: str) -> None:
     answered = report.answered
     if answered.requests:
         console.print(
@@ -86,10 +82,10 @@ def _tell(report: "SimulationReport", use_case: str) -> None:
         console.print(f"{months} answered before and not asked again")
     if answered.requests:
         console.print("`lakeloop lake stream` brings the requests into the lake")
-    _tell_clock(report.clock, report.delivered)
+    _print_clock(report.clock, report.delivered)
 
 
-def _tell_clock(clock: int, delivered: Sequence[Path]) -> None:
+def _print_clock(clock: int, delivered: Sequence[Path]) -> None:
     console.print(f"the clock stands at month {clock}; {counted_files(len(delivered))} of ground truth delivered")
     if delivered:
         console.print("`lakeloop lake ingest` takes them in")

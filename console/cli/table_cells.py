@@ -5,19 +5,17 @@ import io
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow as pa
 from rich.text import Text
 
 from console.cli.render import DIM
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 MISSING = "null"
 
 
-def shown_rows(rows: "pa.Table") -> list[list[object]]:
+def shown_rows(rows: pa.Table) -> list[list[object]]:
     """The rows as cells for a terminal; floats stay numbers."""
     return [
         [Text(MISSING, DIM) if cell is None else cell if isinstance(cell, float) else str(cell) for cell in row]
@@ -25,7 +23,7 @@ def shown_rows(rows: "pa.Table") -> list[list[object]]:
     ]
 
 
-def rows_as_csv(rows: "pa.Table") -> str:
+def rows_as_csv(rows: pa.Table) -> str:
     """Header and rows as CSV; a missing value is an empty field."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
@@ -34,14 +32,12 @@ def rows_as_csv(rows: "pa.Table") -> str:
     return written.getvalue()
 
 
-def number_columns(rows: "pa.Table") -> list[str]:
+def number_columns(rows: pa.Table) -> list[str]:
     """The columns that hold numbers."""
-    import pyarrow as pa
-
     return [f.name for f in rows.schema if pa.types.is_integer(f.type) or pa.types.is_floating(f.type)]
 
 
-def _plain_rows(rows: "pa.Table") -> Iterable[tuple[object, ...]]:
+def _plain_rows(rows: pa.Table) -> Iterable[tuple[object, ...]]:
     columns = [
         [_plain(value, field.type) for value in _values(column)]
         for field, column in zip(rows.schema, rows.columns, strict=True)
@@ -49,19 +45,15 @@ def _plain_rows(rows: "pa.Table") -> Iterable[tuple[object, ...]]:
     return zip(*columns, strict=True)
 
 
-def _values(column: "pa.ChunkedArray") -> list[Any]:
+def _values(column: pa.ChunkedArray) -> list[Any]:
     """The column as Python's values; times beyond its last year as texts."""
-    import pyarrow as pa
-
     try:
         return list(column.to_pylist())
     except (OverflowError, ValueError):
         return list(column.cast(pa.string()).to_pylist())
 
 
-def _plain(value: Any, of_type: "pa.DataType") -> object:
-    import pyarrow as pa
-
+def _plain(value: Any, of_type: pa.DataType) -> object:
     if isinstance(value, datetime):
         return str(value.replace(tzinfo=None))
     if value is not None and pa.types.is_map(of_type):

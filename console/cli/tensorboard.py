@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import console
+from console.cli.use_case_option import UseCaseOption
+from console.tensorboard import run_tensorboard
 
 
-def tensorboard(
+def tensorboard_command(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; default 6006, 0 takes a free one.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Open TensorBoard over all runs, each by its pushed version or its id; new ones appear while it is open."""
-    from console.tensorboard import run_tensorboard
-
     settings, _ = open_use_case(use_case)
 
     def runs(count: int, url: str) -> None:

@@ -24,8 +24,10 @@ import traceback
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
+from console.cli.app import application
 from console.cli.helper_process import start_helper
 from lakeloop.local_server import sole_server
 from lakeloop.settings import Settings, load_settings
@@ -41,11 +43,18 @@ from lakeloop.warm_process import (
     server_folder,
     wait_for_server,
 )
+from tfx_pipeline.runs.quiet import quiet_after_import, quiet_libraries
 
 log = logging.getLogger("console.cli.warm_server")
 IDLE_SECONDS = 900.0
 """Long enough for the next retrain of a lively day to find it; it holds 0.6 GB."""
 STARTS_SECONDS = 10.0
+IMPORTED = (
+    "tfx.components.evaluator.executor", "tfx.components.trainer.executor", "tfx.components.transform.executor",
+    "tfx_pipeline.evaluation.prediction", "tfx_pipeline.pipeline", "tfx_pipeline.runs.compile",
+    "tfx_pipeline.runs.launch", "tfx_pipeline.runs.results", "serving.model_server.server",
+)  # fmt: skip
+"""Besides the commands: by name, because nobody but the server itself may import them with this module."""
 _LOOK_SECONDS, _ASK_SECONDS = 1.0, 5.0
 _LONGEST = 1_000_000
 _PR_SET_PDEATHSIG = 1
@@ -63,22 +72,10 @@ def start_warm_server(settings: Settings, wait: bool = True) -> None:
 
 def import_all() -> None:
     """Import what commands and the model server need, and use none of it."""
-    from tfx_pipeline.runs.quiet import quiet_after_import, quiet_libraries
-
     quiet_libraries()
-    import tfx.components.evaluator.executor
-    import tfx.components.trainer.executor
-    import tfx.components.transform.executor  # noqa: F401
-
-    import console.report.question  # noqa: F401
-    import serving.model_server.server  # noqa: F401
-    import tfx_pipeline.evaluation.prediction
-    import tfx_pipeline.pipeline
-    import tfx_pipeline.runs.launch
-    import tfx_pipeline.runs.results  # noqa: F401
-    from console.cli.app import application
-
-    application()
+    for module in IMPORTED:
+        import_module(module)
+    application(lazy=False)
     quiet_after_import()
 
 

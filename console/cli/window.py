@@ -5,17 +5,16 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import UseCase, open_use_case
+from console.cli.options import open_use_case
 from console.cli.render import BAD, console, table
+from console.cli.use_case_option import UseCaseOption
 from lakeloop.atomic_file import write_text
 
-app = typer.Typer(no_args_is_help=True, help="A closer look at one judged month of answered requests.")
 Month = Annotated[str, typer.Argument(help="A month of event time, as `window list` shows it.", metavar="YYYY-MM")]
 Version = Annotated[str, typer.Option(help="The model version that answered; default: the one with most answers.")]
 
 
-@app.command("list")
-def list_(use_case: UseCase = "") -> None:
+def list_command(use_case: UseCaseOption = "") -> None:
     """List the months that `lakeloop drift` has judged."""
     from operations.drift.windows import judged_windows
 
@@ -38,8 +37,7 @@ def list_(use_case: UseCase = "") -> None:
     console.print(table(("month", "model", "requests", "state", "drifted share", "why"), rows, ("requests",)))
 
 
-@app.command()
-def statistics(month: Month, version: Version = "", use_case: UseCase = "") -> None:
+def statistics_command(month: Month, version: Version = "", use_case: UseCaseOption = "") -> None:
     """Count a month's requests with TFDV, beside the training rows, and check them against the model's schema."""
     from operations.drift.windows import count_window, find_window
     from tfx_pipeline.data_checks.anomalies import read_anomalies
@@ -69,12 +67,11 @@ def statistics(month: Month, version: Version = "", use_case: UseCase = "") -> N
         console.print("no anomalies")
 
 
-@app.command()
-def report(
+def report_command(
     month: Month,
     version: Version = "",
     out: Annotated[Path | None, typer.Option(help="The file to write.", dir_okay=False)] = None,
-    use_case: UseCase = "",
+    use_case: UseCaseOption = "",
 ) -> None:
     """Write Evidently's own report of a month against the rows its model was trained on."""
     from monitoring.answered_rows import read_window

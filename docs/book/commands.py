@@ -10,6 +10,8 @@ from typing import Any
 
 from typer.main import get_command
 
+from console.cli.app import application
+
 CODE = re.compile(
     r"^(?P<fence>`{3,})[^\n]*\n(?P<block>.*?)^(?P=fence)\s*$|(?P<ticks>`+)(?P<span>[^`\n]+)(?P=ticks)",
     re.DOTALL | re.MULTILINE,
@@ -67,6 +69,4 @@ def what_is_wrong(text: str) -> str:
 
 @cache
 def _command_line() -> Any:
-    from console.cli.app import app
-
-    return get_command(app)
+    return get_command(application(lazy=False))

@@ -6,6 +6,7 @@ import typer
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
+from console.cli.app import application
 from docs.book.api_reference import PACKAGES, api_pages
 from docs.book.contents import REFERENCE
 from docs.book.rest_reference import rest_page
@@ -36,9 +37,7 @@ def _packages() -> str:
 
 def _command_line() -> str:
     """Typer's own description of every command."""
-    from console.cli.app import app
-
-    command = get_command(app)
+    command = get_command(application(lazy=False))
     text = get_docs_for_click(obj=command, ctx=typer.Context(command, info_name="lakeloop"), name="lakeloop")
     return text.replace("# `lakeloop`\n", "# The command line\n", 1)
 

@@ -1,14 +1,12 @@
 """Commands end with a sentence and an exit code that means something, never with a traceback."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from console.cli.app import COMMANDS, GROUPS, application, asked_for
 from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import only_one
 from lakeloop.settings import Settings
@@ -154,43 +152,3 @@ def test_the_use_case_may_stand_before_the_command(lakeloop: Run, arguments: tup
 def test_the_command_s_own_use_case_counts(lakeloop: Run) -> None:
     answer = lakeloop("--use-case", "nothing", "lake", "tables", "--use-case", "insurance")
     assert answer.returncode == 0 and "there are no tables yet" in answer.stdout
-
-
-def test_help_teaches(lakeloop: Run) -> None:
-    text = lakeloop("--help").stdout
-    assert "Exit codes" in text and all(name in text for name in ("contract", "data", "lake", "train", "validate"))
-
-
-def test_the_command_line_itself_imports_nothing_heavy() -> None:
-    """Every task of a run and every node pays for it once more."""
-    heavy = {"pandas", "numpy", "pyarrow", "sqlalchemy", "httpx", "pyspark", "tensorflow", "fastapi"}
-    code = f"import sys, console.cli.app; print(sorted({heavy!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def test_each_command_alone_is_the_one_among_all() -> None:
-    from typer.main import get_command
-
-    whole = get_command(application()).commands  # type: ignore[attr-defined]
-    assert list(whole) and set(whole) == {*GROUPS, *COMMANDS}
-    for name in whole:
-        alone = get_command(application(only=name)).commands  # type: ignore[attr-defined]
-        assert list(alone) == [name]
-        assert [option.opts for option in alone[name].params] == [option.opts for option in whole[name].params]
-        assert set(getattr(alone[name], "commands", ())) == set(getattr(whole[name], "commands", ()))
-
-
-@pytest.mark.parametrize(
-    "before", [(), ("-v",), ("--use-case", "lake"), ("-u", "lake", "--verbose"), ("--use-case=lake",)]
-)
-def test_options_before_a_command_do_not_hide_which_one_it_is(before: tuple[str, ...]) -> None:
-    assert asked_for([*before, "train", "--use-case", "x"]) == "train"
-    assert asked_for(before) == asked_for([*before, "--help"]) == ""
-
-
-def test_a_command_imports_no_other_s_modules() -> None:
-    code = "import sys; from console.cli.app import application; application(only='pipeline'); print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "console.cli.pipeline" in loaded
-    assert not {"console.cli.lake", "console.cli.features", "pandas", "pyspark", "tensorflow"} & set(loaded)

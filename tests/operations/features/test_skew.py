@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from console.cli.features import skew as skew_command
+from console.cli.features_skew import skew_command
 from lakehouse.requests.stream import open_stream
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import NotFoundError

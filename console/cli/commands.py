@@ -1,0 +1,241 @@
+"""Every command: the module it is in and what it does in one line, so that a list of them imports none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MODEL_SERVER_FLAGS = (
+    "TensorFlow Serving's flags are understood too, by their own names (--rest_api_timeout_in_ms=5000); "
+    "`python -m serving.model_server --help` lists them."
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A function `<name>_command` in a module of `console.cli`; `summary` is the first line of its docstring.
+
+    `options` is what else Typer is to know: `hidden`, `epilog`, `context_settings`.
+    """
+
+    module: str
+    summary: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+GROUPS = {
+    "contract": "The data contract: check it, show it as the data catalogue.",
+    "data": "Generate a use case's data with the generator beside its contract.",
+    "clock": "The simulated clock, in months: what is known depends on it.",
+    "lake": "The lakehouse: bronze, silver, gold in Delta Lake on Spark.",
+    "pipeline": "The TFX pipeline's definition.",
+    "serve": "Start what answers clients. Everything listens on loopback by default.",
+    "fallback": (
+        "Switch the model off for a segment or wholly: the rules answer. Running gateways follow within a second."
+    ),
+    "events": "The event ledger: drift and new ground truth, each once, until a run has handled it.",
+    "decisions": "The record of every retrain: candidates, checks, winner, who decided.",
+    "lineage": (
+        "Where something came from and what came of it: delivered files, tables, runs, models, decisions, requests."
+    ),
+    "window": "A closer look at one judged month of answered requests.",
+    "features": "The features: what each means, where it comes from, how fresh it is, and which models use it.",
+}
+COMMANDS = {
+    "train": Command(
+        "train", "Export gold, train, evaluate, gate and push a model. A model the gate refuses is not pushed (exit 3)."
+    ),
+    "validate": Command(
+        "validate", "Judge a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails)."
+    ),
+    "reproduce": Command(
+        "reproduce",
+        "Make a pushed model once more: the lake as it was, the same settings; compare rows, statistics and gate.",
+    ),
+    "retrain": Command(
+        "retrain",
+        "Train challengers, judge each by the gate, compare them with the champion, push the best and record it all.",
+    ),
+    "decide": Command(
+        "decide",
+        "Answer a decision that waits: promote anyway, change the requirement, keep the champion, or fall back.",
+    ),
+    "deploy": Command(
+        "deploy",
+        "Wait until the model server has a pushed version, ask it, watch the gateway, and take it back if it fails.",
+    ),
+    "simulate": Command(
+        "simulate",
+        "Ask each month's rows through the gateway, move the clock, deliver the ground truth when it is due.",
+    ),
+    "monitor": Command(
+        "monitor", "Watch the answered requests for drift: metrics, alerts and events, beside the request path."
+    ),
+    "score": Command(
+        "score", "Score a table's rows into gold/scores, with the same model and fallback as the gateway."
+    ),
+    "drift": Command("drift", "Judge the answered requests by month of event time and write gold/drift."),
+    "performance": Command(
+        "performance",
+        "Estimate accuracy from calibrated confidence, and show it beside what was realised, month by month.",
+    ),
+    "analyse": Command(
+        "analyse", "Compare a month with what a model was made from, and write an HTML report that opens offline."
+    ),
+    "dashboards": Command(
+        "dashboards",
+        "Write Grafana's dashboard from the panels of monitoring/dashboard, and its alert rules from Prometheus'.",
+    ),
+    "tensorboard": Command(
+        "tensorboard",
+        "Open TensorBoard over all runs, each by its pushed version or its id; new ones appear while it is open.",
+    ),
+    "up": Command(
+        "platform",
+        "Start the whole platform: Airflow, model server, gateway, monitor, and Prometheus where it is installed.",
+    ),
+    "prepare": Command(
+        "platform",
+        "Migrate Airflow's database and compile the pipelines, where that is due; then the services may start.",
+    ),
+    "down": Command(
+        "platform", "Stop everything that `lakeloop up` started on this home, running tasks included, and nothing else."
+    ),
+    "status": Command(
+        "platform", "Show every service: state, since when, process, URL. Exit 1 if one of them is not healthy."
+    ),
+    "logs": Command("platform", "Show what the services wrote last. Task logs are in Airflow's UI."),
+    "demo": Command(
+        "demo",
+        "Close the loop once, through Airflow: data, model, a year of requests, drift, a retrain, new truth, another.",
+    ),
+    "exercise": Command(
+        "exercise", "The gate exercise: half the units are refused, the contract's own number passes and is pushed."
+    ),
+    "report": Command(
+        "report",
+        "Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by month.",
+    ),
+    "contract check": Command(
+        "contract", "Name every mistake in a contract at once, each with its line (exit 2), or say that it is good."
+    ),
+    "contract show": Command(
+        "contract", "Render the data catalogue: what every column means, its unit, and what is allowed."
+    ),
+    "data generate": Command("data", "Write months of data as delivery files, one a source and month."),
+    "data reference": Command(
+        "data", "Write one month of reference data, features and truth, with `;` between the columns."
+    ),
+    "clock show": Command(
+        "clock",
+        "Say which month it is, to which one a simulation's ground truth is due, and which months have some in gold.",
+    ),
+    "clock set": Command("clock", "Move the clock forward and deliver the files that were held back until then."),
+    "lake keep-spark": Command(
+        "spark",
+        "Keep a warm Spark for the next commands that need it; ends when nobody asks any more.",
+        {"hidden": True},
+    ),
+    "lake ingest": Command(
+        "lake_ingest", "Take everything new in the landing folder through bronze and silver to gold."
+    ),
+    "lake bronze": Command(
+        "lake_ingest", "Step 1 of an ingest alone: new landing files into bronze, as delivered, each once."
+    ),
+    "lake silver": Command(
+        "lake_ingest", "Step 2 of an ingest alone: bronze into silver, typed and judged by the contract, one row a key."
+    ),
+    "lake gold": Command(
+        "lake_ingest",
+        "Step 3 of an ingest alone: gold as silver is now; new ground truth becomes an event in the ledger.",
+    ),
+    "lake stream": Command(
+        "lake_stream", "Take the request log into bronze/requests and silver/predictions, each request exactly once."
+    ),
+    "lake tables": Command("lake_tables", "List the tables with their rows, version and size."),
+    "lake show": Command("lake_tables", "Print a table's first rows, as it is or as it was at a version."),
+    "lake history": Command("lake_tables", "List a table's versions: when, by which operation, how many rows."),
+    "lake export": Command("export", "Write one version of gold/training as CSV shards (train, eval) with a manifest."),
+    "lake optimize": Command(
+        "lake_upkeep",
+        "Compact small files into larger ones; readers notice nothing. It waits for whoever writes tables.",
+    ),
+    "lake vacuum": Command("lake_upkeep", "Remove files that no kept version needs."),
+    "pipeline compile": Command(
+        "pipeline", "Compile the pipeline to its intermediate representation (ir.pb) and its task graph (graph.json)."
+    ),
+    "pipeline node": Command(
+        "pipeline",
+        "Run one node of an open run in this process; again after a failure: what ran before is taken as it is.",
+    ),
+    "serve models": Command(
+        "serve_models",
+        "Serve the newest pushed model over TensorFlow Serving's REST and gRPC APIs; new versions go live at once.",
+        {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}, "epilog": MODEL_SERVER_FLAGS},
+    ),
+    "serve gateway": Command(
+        "serve_gateway", "Answer requests: check them by the contract, ask the model or the rules, log every answer."
+    ),
+    "fallback add": Command("fallback", "Switch the model off; it stays on record who did and why."),
+    "fallback list": Command("fallback", "Say what is switched off."),
+    "fallback remove": Command("fallback", "Switch the model on again."),
+    "events list": Command("events", "Say what is open."),
+    "events show": Command("events", "Print one event with its payload, as JSON."),
+    "decisions list": Command("decisions", "List the decisions, the oldest first."),
+    "decisions show": Command("decisions", "Show one decision with every check of every candidate."),
+    "decisions begin": Command(
+        "decision_steps",
+        "Open a decision: say why it is made and take every open event of the ledger, whatever woke this run.",
+    ),
+    "decisions plan": Command(
+        "decision_steps",
+        "Look at truth, drift and requests, choose candidates, export their rows, open their runs, judge the champion.",
+    ),
+    "decisions score": Command(
+        "decision_steps",
+        "Judge one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on.",
+    ),
+    "decisions compare": Command(
+        "decision_steps",
+        "Compare candidates with the champion and say what follows; a decision that waits for a person is recorded.",
+    ),
+    "decisions record": Command(
+        "decision_steps",
+        "Put a decision in gold/decisions, on its page and in ML Metadata, with the version that was pushed.",
+    ),
+    "decisions open": Command(
+        "decision_steps",
+        "Name the events of the ledger that came while a retrain was at work: the next one takes them.",
+    ),
+    "decisions finish": Command(
+        "decision_steps",
+        "End a retrain in steps: let the next one begin, and open the events of one that came to no decision again.",
+    ),
+    "lineage prediction": Command("lineage", "From an answered request back to the files its model was made from."),
+    "lineage model": Command(
+        "lineage", "From a model back to its files, its decision and its event; and on to what it answered."
+    ),
+    "lineage table": Command(
+        "lineage", "From a table's version back to the files in it, and on to the models trained on it."
+    ),
+    "lineage file": Command("lineage", "From a delivered file on to the tables and models that were made of it."),
+    "lineage run": Command("lineage", "From a run back to its data and its event, and on to what it made."),
+    "lineage affected-by": Command("lineage", "Name every model and prediction that a bad delivery has touched."),
+    "window list": Command("window", "List the months that `lakeloop drift` has judged."),
+    "window statistics": Command(
+        "window",
+        "Count a month's requests with TFDV, beside the training rows, and check them against the model's schema.",
+    ),
+    "window report": Command(
+        "window", "Write Evidently's own report of a month against the rows its model was trained on."
+    ),
+    "features list": Command("features", "List every feature of the contract with its source, freshness and models."),
+    "features show": Command("features", "Tell all there is to know of one column."),
+    "features read": Command(
+        "features_read",
+        "Write feature values as they were known at a point in time, with the label where it was known by then.",
+    ),
+    "features skew": Command(
+        "features_skew",
+        "Compare what the gateway served with what training saw of the same rows (exit 1 where they differ).",
+    ),
+}

@@ -1,0 +1,148 @@
+"""`lakeloop lake ingest`, and its three steps `bronze`, `silver` and `gold`: deliveries become tables."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from pyspark.sql import SparkSession
+
+from console.cli.options import open_use_case
+from console.cli.render import BAD, DIM, console
+from console.cli.result import write_result
+from console.cli.spark import spark_of
+from console.cli.use_case_option import UseCaseOption
+from console.cli.warm_server import start_warm_server
+from lakehouse.ingest import IngestReport, bronze_step, gold_step, ingest, silver_step
+from lakehouse.read.tables import count_rows, open_table
+from lakehouse.storage.layout import work_folder
+from lakehouse.storage.lock import INGEST_LOCK, check_free
+from lakeloop.contract import Contract
+from lakeloop.exceptions import DeliveryError
+from lakeloop.settings import Settings
+
+Verify = Annotated[
+    bool,
+    typer.Option("--verify", help="Hash files that seem known: finds other content of the same size and time."),
+]
+
+
+def ingest_command(verify: Verify = False, use_case: UseCaseOption = "") -> None:
+    """Take everything new in the landing folder through bronze and silver to gold.
+
+    Rows that break the contract go to silver/rejects with file, line and reason; a file that cannot be taken is
+    refused with a sentence (exit 1), everything else is taken. Repeating it changes nothing.
+    """
+    settings, contract = open_use_case(use_case)
+    with _spark_to_ingest(settings) as spark:
+        report = ingest_with(spark, settings, contract, verify)
+    _fail_if_refused(report)
+
+
+@contextmanager
+def _spark_to_ingest(settings: Settings) -> Iterator[SparkSession]:
+    """Spark, unless another ingest is at work: that is told at once."""
+    check_free(work_folder(settings) / INGEST_LOCK)
+    with spark_of(settings) as spark:
+        yield spark
+
+
+def ingest_with(spark: SparkSession, settings: Settings, contract: Contract, verify: bool = False) -> IngestReport:
+    """Ingest, saying what was taken, what was rejected and why."""
+    with console.status("ingesting …"):
+        report = ingest(spark, contract, settings, _say, verify)
+    _tell_sources(report)
+    _tell_truth(report)
+    if not report.changed:
+        console.print("nothing new: no table changed")
+    return report
+
+
+def bronze_command(
+    go_on: Annotated[
+        bool, typer.Option("--go-on", help="Refused files are told, and do not fail the command.")
+    ] = False,
+    verify: Verify = False,
+    use_case: UseCaseOption = "",
+) -> None:
+    """Step 1 of an ingest alone: new landing files into bronze, as delivered, each once."""
+    settings, contract = open_use_case(use_case)
+    with _spark_to_ingest(settings) as spark:
+        report = bronze_step(spark, contract, settings, _say, verify)
+    _tell_sources(report)
+    _give(report)
+    if go_on:
+        for sentence in report.refused:
+            console.print(f"refused: {sentence}", style=BAD, soft_wrap=True)
+    else:
+        _fail_if_refused(report)
+
+
+def silver_command(use_case: UseCaseOption = "") -> None:
+    """Step 2 of an ingest alone: bronze into silver, typed and judged by the contract, one row a key."""
+    settings, contract = open_use_case(use_case)
+    with _spark_to_ingest(settings) as spark:
+        report = silver_step(spark, contract, settings, _say)
+    _tell_sources(report)
+    _give(report)
+
+
+def gold_command(use_case: UseCaseOption = "") -> None:
+    """Step 3 of an ingest alone: gold as silver is now; new ground truth becomes an event in the ledger."""
+    settings, contract = open_use_case(use_case)
+    with _spark_to_ingest(settings) as spark:
+        report = gold_step(spark, contract, settings, _say)
+    rows = 0 if report.gold.version is None else count_rows(open_table(settings, "gold/training"))
+    if report.gold.version is None:
+        console.print("there is no gold/training yet: it needs features and their ground truth")
+    _tell_truth(report)
+    if report.new_truth is not None and settings.airflow_run_id:
+        start_warm_server(settings, wait=False)  # a retrain begins: it imports while Airflow gets there
+    gold = report.gold
+    write_result(
+        {
+            "version": gold.version,
+            "rows": rows,
+            "rows_added": gold.added,
+            "rows_updated": gold.updated,
+            "rows_removed": gold.removed,
+            "new_truth": None if report.new_truth is None else report.new_truth.extra,
+        }
+    )
+
+
+def _say(line: str) -> None:
+    console.print(line, soft_wrap=True)
+
+
+def _tell_sources(report: IngestReport) -> None:
+    for source in report.sources:
+        for notice in source.notices:
+            console.print(f"  {source.source}: {notice}", style=DIM, soft_wrap=True)
+        for reason, count in source.reasons:
+            console.print(f"  {source.source}: {count:,} rejected: {reason}", style=BAD, soft_wrap=True)
+    if any(source.rejected for source in report.sources):
+        console.print("  every rejected row, with file and line: `lakeloop lake show silver/rejects`")
+
+
+def _tell_truth(report: IngestReport) -> None:
+    if report.new_truth is not None:
+        console.print(f"new ground truth: event {report.new_truth.id} of the ledger", style=DIM)
+
+
+def _fail_if_refused(report: IngestReport) -> None:
+    if report.refused:
+        count = "1 file was" if len(report.refused) == 1 else f"{len(report.refused)} files were"
+        raise DeliveryError("\n  ".join([f"{count} refused, everything else was taken:", *report.refused]))
+
+
+def _give(report: IngestReport) -> None:
+    """The result of a step for whoever runs it."""
+    write_result(
+        {
+            "taken": [f"{source.source}/{file}" for source in report.sources for file in source.taken],
+            "refused": list(report.refused),
+            "rejected_rows": sum(source.rejected for source in report.sources),
+            "changed": report.changed,
+        }
+    )

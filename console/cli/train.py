@@ -1,0 +1,85 @@
+"""`lakeloop train`: from gold to a model that the gate has judged."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli.export import export_months
+from console.cli.options import open_use_case, parse_months
+from console.cli.render import BAD, GOOD, console, node_line, print_gate
+from console.cli.use_case_option import UseCaseOption
+from lakeloop.contract import Contract
+from lakeloop.exceptions import GateRefusedError, WrongUseError
+from lakeloop.git import git_commit
+from lakeloop.settings import Settings
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import RunRecord
+from tfx_pipeline.runs.runner import run_pipeline
+
+
+def train_command(
+    months: Annotated[
+        str, typer.Option("--months", "-m", help="Months to train on: 0, 0-12; default: all with truth.")
+    ] = "",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="A hyper-parameter, e.g. units=50; may be repeated."),
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option("--drop", help="A feature to leave out; may be repeated.")] = None,
+    use_case: UseCaseOption = "",
+) -> None:
+    """Export gold, train, evaluate, gate and push a model. A model the gate refuses is not pushed (exit 3)."""
+    settings, contract = open_use_case(use_case)
+    changes = parse_changes(set_ or [])
+    check_training_options(contract, changes, tuple(drop or ()))
+    manifest = export_months(settings, contract, parse_months(months) if months else None)
+    record = train_on(settings, contract, manifest, changes, tuple(drop or ()))
+    if not record.blessed:
+        failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
+        raise GateRefusedError(f"the quality gate refused the model ({failed}); nothing was pushed")
+
+
+def parse_changes(texts: list[str]) -> dict[str, str]:
+    """['units=50'] -> {'units': '50'}.
+
+    Raises:
+        WrongUseError: a text without `=`.
+    """
+    for text in texts:
+        if "=" not in text:
+            raise WrongUseError(f"--set {text}: write NAME=VALUE, e.g. --set units=50")
+    return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in texts)}
+
+
+def check_training_options(contract: Contract, changes: dict[str, str], drop: tuple[str, ...]) -> None:
+    """Refuse wrong options before anything slow starts."""
+    run_parameters(contract, Path(), changes, drop)
+
+
+def train_on(
+    settings: Settings,
+    contract: Contract,
+    manifest: Path,
+    changes: dict[str, str],
+    drop: tuple[str, ...] = (),
+    trigger: str = "command line",
+) -> RunRecord:
+    """Run the pipeline on an export: a line a node, then the gate table and the verdict."""
+    parameters = run_parameters(contract, manifest, changes, drop, trigger=trigger, git_commit=git_commit())
+    with console.status("starting TFX …") as status:
+        record = run_pipeline(
+            settings,
+            contract,
+            parameters,
+            on_node=lambda result: console.print(node_line(result)),
+            on_start=lambda node: status.update(f"{node} …"),
+        )
+    console.print(f"  run {record.run_id}: {record.seconds:.1f} s")
+    if record.gate is not None:
+        print_gate(record.gate, "Quality gate")
+    if record.blessed:
+        console.print(f"blessed, pushed as version {record.pushed_version}", style=GOOD)
+    else:
+        console.print("refused: this model is not pushed", style=BAD)
+    return record

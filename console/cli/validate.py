@@ -1,0 +1,61 @@
+"""`lakeloop validate`: a pushed model on a month's labelled rows, with the gate's own checks."""
+
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.markup import escape
+
+from console.cli.options import open_use_case
+from console.cli.render import BAD, console, print_gate
+from console.cli.use_case_option import UseCaseOption
+from lakehouse.gold.labelled import labelled_month
+from lakeloop.contract import Contract
+from lakeloop.contract.sources import MOST_MONTHS
+from lakeloop.exceptions import GateRefusedError
+from lakeloop.settings import Settings
+from operations.evaluation import generated_rows, seen_in_training, whose_truth
+from tfx_pipeline.evaluation.gate import GateReport
+from tfx_pipeline.evaluation.validate import model_folder, validate_model
+
+
+def validate_command(
+    month: Annotated[int, typer.Option("--month", min=0, max=MOST_MONTHS, help="Month number to judge the model on.")],
+    model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
+    oracle: Annotated[
+        bool,
+        typer.Option("--oracle", help="Take the truth from the generator, for evaluation only, before it is known."),
+    ] = False,
+    use_case: UseCaseOption = "",
+) -> None:
+    """Judge a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails).
+
+    Says so where the model was made from rows of that month.
+    """
+    settings, contract = open_use_case(use_case)
+    folder = model_folder(settings, model)
+    frame = generated_rows(settings, contract, month) if oracle else labelled_month(contract, settings, month)
+    report = validate_model(folder, contract, frame)
+    print_judged(settings, contract, report, folder.name, month, frame, oracle)
+    if not report.passed:
+        raise GateRefusedError(
+            f"version {folder.name} does not meet the gate on month {month}: "
+            + ", ".join(check.name for check in report.failed)
+        )
+
+
+def print_judged(
+    settings: Settings,
+    contract: Contract,
+    report: GateReport,
+    version: str,
+    month: int,
+    frame: pd.DataFrame,
+    oracle: bool,
+) -> None:
+    """A version's gate table on the rows of a month, whose truth they were judged by, and whether it knew them."""
+    print_gate(report, f"{contract.use_case} version {version} on month {month} ({contract.month_name(month)})")
+    console.print(whose_truth(settings, contract, month, oracle, len(frame)))
+    seen = seen_in_training(settings, contract, version, set(frame[contract.key.column]))
+    if seen:
+        console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}", soft_wrap=True)
