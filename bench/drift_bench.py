@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -15,12 +16,12 @@ from bench.figure import Figure
 from lakeloop.champion import ModelCard
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
+from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import sample_month, with_label
-from monitoring.drift import detect_drift
-from monitoring.reference import PREDICTION, Reference
-from monitoring.verdict import Verdict, Window
+from monitoring.drift.detector import detect_drift
+from monitoring.drift.reference import PREDICTION, Reference
 from operations.simulation import simulate, without_gateway
 
 STABLE_WINDOWS, WINDOWS_TIMED, LARGE = 500, 50, 1_000_000
@@ -45,8 +46,8 @@ def _classes(contract: Contract, rows: int, seed: int) -> np.ndarray:
     return names[np.random.default_rng(seed).integers(len(names), size=rows)]
 
 
-def judged(reference: Reference, contract: Contract, rows: pd.DataFrame) -> Verdict:
-    """The verdict on rows that are one window."""
+def judged(reference: Reference, contract: Contract, rows: pd.DataFrame) -> DriftReport:
+    """The report on rows that are one window."""
     return detect_drift(reference, rows, contract, Window(kind="tumbling", rows=len(rows)))
 
 
@@ -55,10 +56,10 @@ def false_alarms(contract: Contract, settings: Settings) -> list[Figure]:
     reference, size = reference_of(contract, settings), contract.monitoring.window
     drifted: Counter[str] = Counter()
     for seed in range(1, STABLE_WINDOWS + 1):
-        verdict = judged(reference, contract, window_of(contract, settings, 0, size, seed))
-        drifted.update(["data set"] if verdict.dataset_drift else [])
-        drifted.update(verdict.drifted)
-        drifted.update([PREDICTION] if verdict.prediction is not None and verdict.prediction.drifted else [])
+        report = judged(reference, contract, window_of(contract, settings, 0, size, seed))
+        drifted.update(["data set"] if report.dataset_drift else [])
+        drifted.update(report.drifted)
+        drifted.update([PREDICTION] if report.prediction is not None and report.prediction.drifted else [])
     what = f"false alarms over {STABLE_WINDOWS} stable windows of {size:,}"
     return [
         Figure(f"{what}: {name}", 100 * drifted[name] / STABLE_WINDOWS, "%", 1.0 if name == "data set" else None)
@@ -92,15 +93,15 @@ def large_window() -> list[Figure]:
 
 
 def measure_large() -> dict[str, float]:
-    """What the process of its own tells: the import of Evidently counts, the making of the rows does not."""
+    """What the process of its own tells: the import of SciPy's tests counts, the making of the rows does not."""
     settings = load_settings()
     contract = load_contract(settings.contract_path)
     reference, rows = reference_of(contract, settings), window_of(contract, settings, 12, LARGE, 1)
     began = time.perf_counter()
-    verdict = judged(reference, contract, rows)
+    report = judged(reference, contract, rows)
     seconds = time.perf_counter() - began
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return {"seconds": seconds, "gib": int(peak.split()[1]) / 2**20, "error": verdict.standard_error or 0.0}
+    return {"seconds": seconds, "gib": int(peak.split()[1]) / 2**20, "error": report.standard_error or 0.0}
 
 
 def three_years(home: Path) -> list[Figure]:
@@ -110,17 +111,26 @@ def three_years(home: Path) -> list[Figure]:
     simulate(contract, settings, MONTHS, without_gateway(contract, settings, "bench"), label="bench")
     push_champion(contract, settings)
     _lakeloop(home, "lake", "stream")
-    times = []
+    times, cpu = [], []
     for _ in range(2):
-        began = time.perf_counter()
+        began, before = time.perf_counter(), _children()
         told = _lakeloop(home, "drift")
         times.append(time.perf_counter() - began)
+        cpu.append(_children() - before)
     if "from 2023-12 (month 11)" not in told:
         raise RuntimeError(f"the drift of month 11 was not found:\n{told}")
     return [
         Figure("36 months from Delta judged into gold/drift", times[0], "s", 60.0),
+        Figure("the same, CPU", cpu[0], "s", None),
         Figure("the same again, nothing new", times[1], "s", None),
+        Figure("the same again, nothing new, CPU", cpu[1], "s", None),
     ]
+
+
+def _children() -> float:
+    """CPU seconds of the processes that have ended so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def push_champion(contract: Contract, settings: Settings) -> None:

@@ -3,7 +3,20 @@
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import JSON, Column, Engine, Integer, MetaData, String, Table, Text, UniqueConstraint, create_engine
+from sqlalchemy import (
+    JSON,
+    Column,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    text,
+)  # fmt: skip
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -50,6 +63,27 @@ events = Table(
     UniqueConstraint("use_case", "kind", "key"),
 )
 
+drift_reports = Table(
+    "drift_report",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("use_case", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("month", String, nullable=False),  # '' of what the live monitor looked at
+    Column("first", String, nullable=False),
+    Column("model_version", String, nullable=False),
+    Column("report", Text, nullable=False),
+    Index("ix_drift_report_use_case", "use_case", "month"),
+)
+_LAKE = text("month <> ''")
+Index(
+    "ix_drift_report_window",
+    *(drift_reports.c[name] for name in ("use_case", "kind", "month", "first", "model_version")),
+    unique=True,
+    sqlite_where=_LAKE,
+    postgresql_where=_LAKE,
+)
+
 drift_episodes = Table(
     "drift_episode",
     metadata,
@@ -57,7 +91,7 @@ drift_episodes = Table(
     Column("use_case", String, nullable=False, index=True),
     Column("opened_at", String, nullable=False),
     Column("closed_at", String),
-    Column("payload", JSON, nullable=False),
+    Column("report_id", Integer, nullable=False),
 )
 
 monitor_states = Table(

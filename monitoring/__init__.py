@@ -1,1 +1,3 @@
-"""Watches production: drift, performance, alerts. Its modules come with their issue."""
+"""Watches production: drift, performance, alarms. What is found of drift is kept in `lakeloop.drift_store`; an event
+arises from it in `alarm` and nowhere else: when an episode of drift opens, or its alert fires.
+"""

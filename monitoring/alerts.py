@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakeloop.settings import Settings
+from monitoring.alarm import announce
 from monitoring.exceptions import NotificationError
-from monitoring.monitor_state import announce
 
 DRIFT = "drift"
 EVENT_LABEL = "event"

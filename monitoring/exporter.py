@@ -10,8 +10,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from lakeloop.contract import Contract
+from lakeloop.drift_report import ColumnDrift
 from monitoring.live import Snapshot
-from monitoring.verdict import ColumnDrift
 
 Values = list[tuple[tuple[str, ...], float]]
 """(values of the labels beside use_case and model_version, value) of each series; none where there is no value."""
@@ -31,17 +31,17 @@ def _one(value: float | None) -> Values:
     return [] if value is None else [((), float(value))]
 
 
-def _has_verdict(shown: Snapshot) -> bool:
-    return shown.verdict is not None and shown.verdict.state in ("stable", "drift")
+def _was_judged(shown: Snapshot) -> bool:
+    return shown.report is not None and shown.report.state in ("stable", "drift")
 
 
 def _if_judged(value: Callable[[Snapshot], float]) -> Callable[[Snapshot, Contract], Values]:
-    return lambda shown, _: _one(value(shown)) if _has_verdict(shown) else []
+    return lambda shown, _: _one(value(shown)) if _was_judged(shown) else []
 
 
 def _columns(value: Callable[[ColumnDrift], float | None]) -> Callable[[Snapshot, Contract], Values]:
     def values(shown: Snapshot, _: Contract) -> Values:
-        found = [(column.column, value(column)) for column in (shown.verdict.features if shown.verdict else ())]
+        found = [(column.column, value(column)) for column in (shown.report.features if shown.report else ())]
         return [((name,), number) for name, number in found if number is not None]
 
     return values
@@ -54,13 +54,13 @@ def _age(moment: float) -> float | None:
 GAUGES = (
     Gauge("number_of_columns", "Features of the contract.", lambda _, contract: _one(len(contract.features))),
     Gauge("number_of_drifted_columns", "Features that drifted in the newest window.",
-          _if_judged(lambda s: len(s.verdict.drifted) if s.verdict else 0)),
+          _if_judged(lambda s: len(s.report.drifted) if s.report else 0)),
     Gauge("share_of_drifted_columns", "Drifted features / features, 0 to 1.",
-          _if_judged(lambda s: s.verdict.share if s.verdict else 0)),
+          _if_judged(lambda s: s.report.share if s.report else 0)),
     Gauge("share_of_drifted_columns_threshold", "From this share on it is dataset drift (contract).",
           lambda _, contract: _one(contract.monitoring.dataset_drift_share)),
     Gauge("dataset_drift", "1 if the newest window has dataset drift.",
-          _if_judged(lambda s: s.verdict.dataset_drift if s.verdict else 0)),
+          _if_judged(lambda s: s.report.dataset_drift if s.report else 0)),
     Gauge("drift_episode_open", "1 while an episode of dataset drift is open; the drift alert looks at this. Each "
           "episode is a series, so that one after another, however soon, is another alert.",
           lambda s, _: [((s.episode_id,), float(bool(s.episode_id)))] if s.judged_at else [], ("episode",)),
@@ -69,7 +69,7 @@ GAUGES = (
     Gauge("drift_threshold_by_columns", "The score from which the feature has drifted (contract).",
           _columns(lambda c: c.threshold), ("feature",)),
     Gauge("prediction_drift", "Distance of the model's answers to those on its reference.",
-          lambda s, _: _one(s.verdict.prediction.score if s.verdict and s.verdict.prediction else None)),
+          lambda s, _: _one(s.report.prediction.score if s.report and s.report.prediction else None)),
     Gauge("prediction_drift_threshold", "The score from which the answers have drifted (contract).",
           lambda _, contract: _one(contract.monitoring.prediction_drift.threshold)),
     Gauge("requests_in_windows", "Requests in the newest window.", lambda s, _: _one(s.rows)),
@@ -95,7 +95,7 @@ GAUGES = (
     Gauge("model_available", "1 if the model server serves a version; absent before it was asked.",
           lambda s, _: _one(s.model_available)),
     Gauge("reference_available", "1 if there is something to judge the windows against.",
-          lambda s, _: _one(s.verdict is not None and s.verdict.state != "no reference")),
+          lambda s, _: _one(s.report is not None and s.report.state != "no reference")),
     Gauge("windows_judged", "Full windows judged since the use case is watched.", lambda s, _: _one(s.windows)),
     Gauge("outbox_backlog", "Events of the ledger that Airflow does not have yet.", lambda s, _: _one(s.undelivered)),
     Gauge("request_log_unreadable_lines", "Lines of the request log that are no record, since the monitor started.",

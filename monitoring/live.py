@@ -1,14 +1,15 @@
 """Watches one use case as its requests are answered: on a thread of its own, beside the request path, never on it.
 
-Tumbling windows (each request in one of them) open and close episodes; the rolling window, the newest requests, is
-what the gauges show. A monitor that was off goes on where it stopped.
+It feeds the request log to drift detection. Tumbling windows (each request in one of them) open and close episodes,
+and their reports go into the store; the rolling window, the newest requests, is what the gauges show. A monitor that
+was off goes on where it stopped.
 """
 
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -17,19 +18,21 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.contract import Contract
+from lakeloop.drift_report import DriftReport
+from lakeloop.drift_store import take_in_verdict_files
 from lakeloop.exceptions import LakeloopError
-from lakeloop.request_record import RequestRecord, request_log_folder
+from lakeloop.request_record import request_log_folder
 from lakeloop.settings import Settings
-from monitoring.drift import detect_drift
-from monitoring.episodes import step
+from monitoring.alarm import announce
+from monitoring.drift.attribution import BY_RULES, frame_of_records, row_of_record, rows_of_version
+from monitoring.drift.detector import detect_drift
+from monitoring.drift.episodes import step
+from monitoring.drift.reference import NoReference, Reference, load_reference
+from monitoring.drift.windows import newest, window_of
 from monitoring.model_watch import ModelWatch
-from monitoring.monitor_state import MonitorState, announce, load_state, new_episode_id, save_state
+from monitoring.monitor_state import MonitorState, load_state, new_episode_id, save_state
 from monitoring.outbox import undelivered
-from monitoring.reference import NoReference, Reference, likeliest, load_reference
 from monitoring.tail import LogTail
-from monitoring.verdict import Verdict
-from monitoring.verdict_log import VerdictLog
-from monitoring.windows import AT, newest, window_of
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +43,12 @@ REFERENCE_SECONDS = 60.0
 """A reference that is missing, or lacks what the model answers on it, is looked for again this often, and as soon as
 the model server answers."""
 AGAIN_SECONDS = 2.0
-CONFIDENCE = "confidence"
 
 
 class Performance(Protocol):
     """Where estimated and realised accuracy come from. None: not known.
 
-    `rows` are a window: features, `prediction`, `confidence` (highest probability; NaN: the model was not asked), `at`.
+    `rows` are a window as `monitoring.drift.attribution` gives it: the version's own `confidence`, and `by_rules`.
     """
 
     def estimated(self, model_version: str, rows: pd.DataFrame) -> float | None: ...
@@ -62,7 +64,7 @@ class Snapshot:
     """
 
     model_version: str = ""
-    verdict: Verdict | None = None
+    report: DriftReport | None = None
     rows: int = 0
     rules: int = 0
     judged_at: float = 0.0
@@ -97,7 +99,6 @@ class LiveMonitor:
         self._model = ModelWatch(settings)
         self._reference: Reference | NoReference = NoReference("", self._model.problem)
         self._reference_at = float("-inf")
-        self._verdicts = VerdictLog(settings)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"monitor-{contract.use_case}", daemon=True)
         self.snapshot = Snapshot(problem="it has not looked yet")
@@ -126,6 +127,7 @@ class LiveMonitor:
                 self._stopping.wait(AGAIN_SECONDS)
 
     def _restore(self) -> None:
+        take_in_verdict_files(self._settings)
         known = load_state(self._settings)
         window = self._contract.monitoring.window
         folder = request_log_folder(self._settings)
@@ -133,7 +135,7 @@ class LiveMonitor:
         self._state = known or MonitorState(position=dict(self._tail.position))
         if known is None:
             save_state(self._settings, self._state)
-        self._rolling = deque((self._row(record) for record in self._tail.recent), maxlen=window)
+        self._rolling = deque((row_of_record(record, self._contract) for record in self._tail.recent), maxlen=window)
         self._tumbling: list[dict[str, Any]] = []
         self._requests, self._shown_at = 0, float("-inf")
         self._last_request_at = max((_unix(record.answered_at) for record in self._tail.recent), default=0.0)
@@ -144,7 +146,7 @@ class LiveMonitor:
     def _look(self) -> None:
         self._follow_the_model()
         for record in self._tail.read():
-            row = self._row(record)
+            row = row_of_record(record, self._contract)
             self._rolling.append(row)
             self._tumbling.append(row)
             self._requests += 1
@@ -183,26 +185,20 @@ class LiveMonitor:
 
     def _end_window(self) -> None:
         """Judge a full tumbling window and remember what it changed."""
-        rows = pd.DataFrame(self._tumbling)
+        rows = self._rows(self._tumbling)
         self._tumbling = []
-        verdict = detect_drift(self._reference, rows, self._contract, window_of(rows, "tumbling"))
-        episode, change = step(self._state.episode, verdict, self._contract.monitoring.episode_closes_after)
+        report = detect_drift(self._reference, rows, self._contract, window_of(rows, "tumbling"))
+        episode, change = step(self._state.episode, report, self._contract.monitoring.episode_closes_after)
         before = self._state.episode_id
-        number = new_episode_id(verdict) if change == "opened" else before if change != "closed" else ""
+        number = new_episode_id(report) if change == "opened" else before if change != "closed" else ""
         state = MonitorState(
             position=dict(self._tail.position),
             windows=self._state.windows + 1,
             episode=episode if episode is not None and episode.is_open else None,
             episode_id=number,
         )
-        save_state(
-            self._settings,
-            state,
-            opened=verdict if change == "opened" else None,
-            closed=before if change == "closed" else "",
-        )
+        save_state(self._settings, state, report, closed=before if change == "closed" else "")
         self._state = state
-        self._verdicts.add(verdict)
         if change != "none":
             log.warning("event=episode_%s use_case=%s episode=%s", change, self._contract.use_case, number or before)
         if change == "opened":
@@ -223,34 +219,26 @@ class LiveMonitor:
 
     def _look_at_newest(self) -> None:
         """Judge the rolling window and show it."""
-        rows = pd.DataFrame(self._rolling) if self._rolling else pd.DataFrame(columns=[*self._contract.features, AT])
-        window, rows = newest(rows, self._contract.monitoring.window)
-        verdict = detect_drift(self._reference, rows, self._contract, window)
+        window, rows = newest(self._rows(self._rolling), self._contract.monitoring.window)
+        report = detect_drift(self._reference, rows, self._contract, window)
         self.newest = (self._reference, rows)
         version = self._reference.model_version
         known = self._performance if len(rows) and version else None
         self._show(
             model_version=version,
-            verdict=verdict,
+            report=report,
             rows=len(rows),
-            rules=int(rows["by_rules"].sum()) if len(rows) else 0,
+            rules=int(rows[BY_RULES].sum()) if len(rows) else 0,
             judged_at=time.time(),
             estimated_accuracy=known.estimated(version, rows) if known else None,
             realised_accuracy=known.realised(version) if known else None,
         )
         self._new_rows, self._shown_at = False, time.monotonic()
 
-    def _row(self, record: RequestRecord) -> dict[str, Any]:
-        answer = record.probabilities
-        if answer is not None and len(answer) != len(self._contract.label.class_names):
-            answer = None  # from before the contract changed
-        return {
-            **{name: record.features.get(name) for name in self._contract.features},
-            "prediction": likeliest(self._contract, answer)[0] if answer else None,
-            CONFIDENCE: max(answer) if answer else float("nan"),
-            "by_rules": record.predictor_type == "rules",
-            AT: record.at,
-        }
+    def _rows(self, answered: Iterable[dict[str, Any]]) -> pd.DataFrame:
+        return rows_of_version(
+            frame_of_records(answered, self._contract), self._contract, self._reference.model_version
+        )
 
     def _show(self, **changes: Any) -> None:
         state = getattr(self, "_state", None)

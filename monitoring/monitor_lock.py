@@ -4,10 +4,10 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lakeloop.exceptions import BusyError
 from lakeloop.settings import Settings
-from monitoring.verdict_log import verdict_folder
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def only_monitor(settings: Settings) -> Iterator[None]:
     Raises:
         BusyError: another process watches this use case on this home.
     """
-    path = verdict_folder(settings) / ".lock"
+    path = Path(settings.area("logs")) / "monitor" / f"{settings.use_case}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -1,20 +1,18 @@
 """What the live monitor remembers of a use case, in the operational database: how far it has read, and its episodes.
 
-Position, window count and episode change in one transaction, at the end of a window. So a monitor that dies goes on
-with the window it was in, and never opens an episode twice.
+Position, window count, report and episode change in one transaction, at the end of a window. So a monitor that dies
+goes on with the window it was in, writes its report once, and never opens an episode twice.
 """
-
-from collections.abc import Mapping
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, delete, insert, select, update
 
-from lakeloop.events import Event, now, record_event
+from lakeloop.drift_report import DriftReport
+from lakeloop.drift_store import add_live_report
+from lakeloop.events import now
 from lakeloop.operational_db import drift_episodes, engine, monitor_states
 from lakeloop.settings import Settings
-from monitoring.episodes import Episode
-from monitoring.verdict import Verdict
+from monitoring.drift.episodes import Episode
 
 
 class MonitorState(BaseModel):
@@ -36,8 +34,11 @@ def load_state(settings: Settings) -> MonitorState | None:
     return None if state is None else MonitorState.model_validate_json(state)
 
 
-def save_state(settings: Settings, state: MonitorState, opened: Verdict | None = None, closed: str = "") -> None:
-    """Remember a state, together with the episode this window opened or the id of the one it closed."""
+def save_state(settings: Settings, state: MonitorState, report: DriftReport | None = None, closed: str = "") -> None:
+    """Remember a state, with the report on the window that led to it and the id of the episode it closed.
+
+    Where the state's episode is not known yet, the report opened it.
+    """
     with engine(settings.operational_db).begin() as connection:
         connection.execute(delete(monitor_states).where(monitor_states.c.use_case == settings.use_case))
         content = state.model_dump_json()
@@ -45,41 +46,18 @@ def save_state(settings: Settings, state: MonitorState, opened: Verdict | None =
         if closed:
             change = update(drift_episodes).where(drift_episodes.c.id == closed)
             connection.execute(change.values(closed_at=now()))
-        if opened is not None:
-            _insert_episode(connection, state.episode_id, opened)
+        if report is None:
+            return
+        number = add_live_report(connection, report)
+        if state.episode_id and not _is_known(connection, state.episode_id):
+            values = {"id": state.episode_id, "use_case": settings.use_case, "opened_at": now(), "report_id": number}
+            connection.execute(insert(drift_episodes).values(**values))
 
 
-def new_episode_id(verdict: Verdict) -> str:
-    """A name for the episode this verdict opens; it is kept, so it is drawn once."""
-    return f"{verdict.use_case}-{verdict.model_version}-{now()}"
+def new_episode_id(report: DriftReport) -> str:
+    """A name for the episode this report opens; it is kept, so it is drawn once."""
+    return f"{report.use_case}-{report.model_version}-{now()}"
 
 
-def announce(settings: Settings) -> tuple[Event, bool] | None:
-    """Write the newest episode into the ledger, and whether that is new; None if there was never one.
-
-    The monitor itself and Alertmanager's webhook both end here, so one episode is one event with one payload.
-    """
-    query = select(drift_episodes).where(drift_episodes.c.use_case == settings.use_case)
-    with engine(settings.operational_db).connect() as connection:
-        row = connection.execute(query.order_by(drift_episodes.c.opened_at.desc()).limit(1)).first()
-    return None if row is None else record_event(settings, "drift", row.id, row.payload)
-
-
-def drift_payload(episode_id: str, verdict: Verdict) -> Mapping[str, Any]:
-    """What a drift event tells: which features, by how much, in which requests, against which model."""
-    return {
-        "episode_id": episode_id,
-        "use_case": verdict.use_case,
-        "model_version": verdict.model_version,
-        "window": verdict.window.model_dump(),
-        "features": list(verdict.drifted),
-        "share": verdict.share,
-        "scores": {column.column: column.score for column in verdict.features},
-        "thresholds": {column.column: column.threshold for column in verdict.features},
-        "prediction_drift": verdict.prediction.score if verdict.prediction else None,
-    }
-
-
-def _insert_episode(connection: Connection, episode_id: str, verdict: Verdict) -> None:
-    values = {"id": episode_id, "use_case": verdict.use_case, "opened_at": now()}
-    connection.execute(insert(drift_episodes).values(**values, payload=dict(drift_payload(episode_id, verdict))))
+def _is_known(connection: Connection, episode_id: str) -> bool:
+    return connection.scalar(select(drift_episodes.c.id).where(drift_episodes.c.id == episode_id)) is not None

@@ -22,8 +22,8 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
+from monitoring.drift.reference import checked_export
 from monitoring.performance import Calibration, calibrate
-from monitoring.reference import checked_export
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -13,8 +13,8 @@ from console.cli.use_case_option import UseCaseOption
 from lakeloop.contract import Contract
 
 if TYPE_CHECKING:
-    from monitoring.episodes import Episode
-    from monitoring.verdict import ColumnDrift, Verdict
+    from lakeloop.drift_report import ColumnDrift, DriftReport
+    from monitoring.drift.episodes import Episode
 
 
 def drift_command(
@@ -33,7 +33,7 @@ def drift_command(
     features drifted. The prediction is judged by itself and never one of them.
     """
     from lakeloop.lake_tables import has_lake_table
-    from operations.drift.monthly import judge_predictions, nothing_answered
+    from operations.drift.months import detect_windows, nothing_answered
 
     settings, contract = open_use_case(use_case)
     asked = parse_months(months) if months else None
@@ -41,61 +41,60 @@ def drift_command(
         console.print(nothing_answered(contract), soft_wrap=True)  # so it is on a platform that was just started
         return
     with console.status("judging …") as status:
-        report = judge_predictions(
+        found = detect_windows(
             contract, settings, asked, "tumbling" if by_requests else "month", model,
             on_month=lambda month: status.update(f"judging {month} …"),
         )  # fmt: skip
-    windows = _windows(report.verdicts, contract)
+    windows = _windows(found.reports, contract)
     if fits(windows):
         console.print(windows)
     else:
-        console.print(_drifted_alone(report.verdicts))
+        console.print(_drifted_alone(found.reports))
         console.print("named are the features that drifted; gold/drift has the scores of all", style=DIM)
-    for line in _reasons(report.verdicts):
+    for line in _reasons(found.reports):
         console.print(line, style=DIM, soft_wrap=True)
-    for episode in report.episodes:
+    for episode in found.episodes:
         console.print(_episode(episode, contract), soft_wrap=True)
-    if not report.episodes:
+    if not found.episodes:
         console.print("no dataset drift")
     where = "nothing was written" if model else "gold/drift has them all"
-    console.print(f"{report.judged} of {len(report.verdicts)} windows judged now; {where}", style=DIM)
+    console.print(f"{found.judged} of {len(found.reports)} windows judged now; {where}", style=DIM)
 
 
-def _windows(verdicts: Sequence["Verdict"], contract: Contract) -> Table:
+def _windows(reports: Sequence["DriftReport"], contract: Contract) -> Table:
     header = ("window", "rows", "model", "state", "share", *contract.features, "prediction")
-    return table(header, (_row(verdict, contract) for verdict in verdicts), numbers=header[4:])
+    return table(header, (_row(report, contract) for report in reports), numbers=header[4:])
 
 
-def _drifted_alone(verdicts: Sequence["Verdict"]) -> Table:
+def _drifted_alone(reports: Sequence["DriftReport"]) -> Table:
     """A row a window that fits a narrow terminal, however many features there are: only those that drifted."""
     header = ("window", "rows", "model", "state", "share", "prediction", "drifted")
-    rows = ([*_whole(verdict), _score(verdict.prediction), _names_of_drifted(verdict)] for verdict in verdicts)
+    rows = ([*_whole(report), _score(report.prediction), _names_of_drifted(report)] for report in reports)
     return table(header, rows, numbers=header[4:6], whole=header[:6])
 
 
-def _names_of_drifted(verdict: "Verdict") -> Text:
+def _names_of_drifted(report: "DriftReport") -> Text:
     """The furthest beyond its threshold first."""
-    drifted = sorted((c for c in verdict.features if c.drifted), key=lambda column: -column.times_threshold)
-    return Text(", ".join(f"{column.column} {column.score:.4f}" for column in drifted), BAD)
+    return Text(", ".join(f"{column.column} {column.score:.4f}" for column in report.furthest), BAD)
 
 
-def _row(verdict: "Verdict", contract: Contract) -> list[object]:
-    scores = {column.column: column for column in verdict.features}
+def _row(report: "DriftReport", contract: Contract) -> list[object]:
+    scores = {column.column: column for column in report.features}
     return [
-        *_whole(verdict),
+        *_whole(report),
         *(_score(scores.get(name)) for name in contract.features),
-        _score(verdict.prediction),
+        _score(report.prediction),
     ]
 
 
-def _whole(verdict: "Verdict") -> list[object]:
-    judged = bool(verdict.features)
+def _whole(report: "DriftReport") -> list[object]:
+    judged = bool(report.features)
     return [
-        _name(verdict),
-        f"{verdict.window.rows:,}",
-        verdict.model_version or "none",
-        Text("DRIFT", BAD) if verdict.dataset_drift else Text(verdict.state, "" if judged else DIM),
-        f"{len(verdict.drifted)}/{len(verdict.features)}" if judged else "",
+        _name(report),
+        f"{report.window.rows:,}",
+        report.model_version or "none",
+        Text("DRIFT", BAD) if report.dataset_drift else Text(report.state, "" if judged else DIM),
+        f"{len(report.drifted)}/{len(report.features)}" if judged else "",
     ]
 
 
@@ -106,20 +105,20 @@ def _score(column: "ColumnDrift | None") -> Text:
     return Text(f"*{column.score:.4f}", BAD) if column.drifted else Text(f"{column.score:.4f}")
 
 
-def _reasons(verdicts: Sequence["Verdict"]) -> list[str]:
+def _reasons(reports: Sequence["DriftReport"]) -> list[str]:
     """Why windows were not judged, each reason once."""
     named: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        if verdict.reason:
-            named.setdefault(verdict.reason, []).append(_name(verdict))
+    for report in reports:
+        if report.reason:
+            named.setdefault(report.reason, []).append(_name(report))
     return [
         f"{names[0] if len(names) == 1 else f'{len(names)} windows, {names[0]} to {names[-1]}'}: {reason}"
         for reason, names in named.items()
     ]
 
 
-def _name(verdict: "Verdict") -> str:
-    return verdict.window.month if verdict.window.kind == "month" else verdict.window.first[:16]
+def _name(report: "DriftReport") -> str:
+    return report.window.month if report.window.kind == "month" else report.window.first[:16]
 
 
 def _episode(episode: "Episode", contract: Contract) -> str:

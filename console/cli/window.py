@@ -16,10 +16,10 @@ Version = Annotated[str, typer.Option(help="The model version that answered; def
 
 def list_command(use_case: UseCaseOption = "") -> None:
     """List the months that `lakeloop drift` has judged."""
-    from operations.drift.windows import judged_windows
+    from lakeloop.drift_store import lake_reports
 
     settings, contract = open_use_case(use_case)
-    found = judged_windows(settings, contract)
+    found = lake_reports(settings, contract)
     if not found:
         console.print("no month was judged yet; `lakeloop drift` does")
         return
@@ -74,10 +74,9 @@ def report_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Write Evidently's own report of a month against the rows its model was trained on."""
-    from monitoring.answered_rows import read_window
-    from monitoring.evidently_page import evidently_page
-    from monitoring.reference import load_reference
-    from operations.drift.windows import find_window
+    from monitoring.drift.evidently_page import evidently_page
+    from monitoring.drift.reference import load_reference
+    from operations.drift.windows import find_window, read_window
 
     settings, contract = open_use_case(use_case)
     answered_by = find_window(settings, contract, month, version).model_version

@@ -7,12 +7,12 @@ from pathlib import Path
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
-from lakeloop.drift_row import WindowKind
+from lakeloop.drift_report import DriftReport, WindowKind
+from lakeloop.drift_store import lake_reports
 from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import Manifest, read_manifest
 from lakeloop.settings import Settings
-from monitoring.verdict import Verdict
-from operations.drift.windows import judged_windows, statistics_folder
+from operations.drift.windows import statistics_folder
 from tfx_pipeline.data_checks.anomalies import Anomaly, read_anomalies
 from tfx_pipeline.data_checks.schema_history import SchemaState, described, read_schema, schema_history, schema_uri
 from tfx_pipeline.data_checks.statistics import FeatureStatistics, read_statistics
@@ -41,8 +41,8 @@ class ModelPage:
 
     contract: Contract
     run: RunRecord
-    windows: Sequence[Verdict] = ()
-    smaller: Sequence[Verdict] = ()
+    windows: Sequence[DriftReport] = ()
+    smaller: Sequence[DriftReport] = ()
     decisions: Sequence[Decision] = ()
     manifest: Manifest | None = None
     statistics: Statistics = field(default_factory=dict)
@@ -63,8 +63,8 @@ def model_page(settings: Settings, contract: Contract, run: RunRecord) -> ModelP
     gaps: dict[str, str] = {}
     found: dict[str, object] = {}
 
-    def judged(kind: WindowKind) -> tuple[Verdict, ...]:
-        return judged_windows(settings, contract, run.pushed_version, kind) if run.pushed_version else ()
+    def judged(kind: WindowKind) -> tuple[DriftReport, ...]:
+        return lake_reports(settings, contract, kind, run.pushed_version) if run.pushed_version else ()
 
     readers = {
         "manifest": lambda: read_manifest(run.parameters.manifest),
@@ -96,7 +96,7 @@ class WindowStatistics:
     anomalies: Sequence[Anomaly]
 
 
-def window_statistics(settings: Settings, run: RunRecord, judged: Verdict) -> WindowStatistics | None:
+def window_statistics(settings: Settings, run: RunRecord, judged: DriftReport) -> WindowStatistics | None:
     """What was counted of a window; None while nobody has counted it."""
     folder = statistics_folder(settings, judged)
     if not folder.is_dir():

@@ -24,10 +24,9 @@ from lakeloop.decision_table import find_decision
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.static_files import add_static_files
-from monitoring.answered_rows import read_window
-from monitoring.evidently_page import evidently_page
-from monitoring.reference import NoReference, Reference, load_reference
-from operations.drift.windows import find_window
+from monitoring.drift.evidently_page import evidently_page
+from monitoring.drift.reference import NoReference, Reference, load_reference
+from operations.drift.windows import find_window, read_window
 from operations.features.catalogue import describe_features
 from operations.lineage.ask import kind_of, trace
 from tfx_pipeline.runs.run_record import RunRecord

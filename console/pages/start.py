@@ -12,10 +12,10 @@ from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
+from lakeloop.drift_report import DriftReport
+from lakeloop.drift_store import lake_reports
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches
-from monitoring.verdict import Verdict
-from operations.drift.windows import judged_windows
 from tfx_pipeline.runs.run_record import RunRecord
 
 Row = TypeVar("Row")
@@ -42,7 +42,7 @@ class Start:
     versions: Sequence[VersionLine]
     refused: Sequence[RunRecord]
     decisions: Sequence[Decision]
-    windows: Sequence[Verdict]
+    windows: Sequence[DriftReport]
     switches: int
     clock: int
     problems: Sequence[str]
@@ -52,7 +52,7 @@ def start_page(settings: Settings, contract: Contract, runs: KnownRuns, serving:
     """Everything the page shows; `serving` is the version that answers, '' for none."""
     problems: list[str] = []
     decisions = _tried(lambda: read_decisions(settings), "gold/decisions", problems)
-    windows = _tried(lambda: judged_windows(settings, contract), "gold/drift", problems)
+    windows = _tried(lambda: lake_reports(settings, contract), "the drift reports", problems)
     records = runs.all()
     problems += runs.unreadable
     versions = version_lines(settings, records, decisions, serving)

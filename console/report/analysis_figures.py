@@ -8,9 +8,9 @@ from plotly.subplots import make_subplots
 
 from console.report.figure_style import BLUE, CLASS_COLOURS, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
 from lakeloop.contract import Contract
+from lakeloop.drift_report import DriftReport
 from monitoring.analysis.association import Association
 from monitoring.analysis.comparison import Comparison, TargetDrift
-from monitoring.verdict import Verdict
 
 REFERENCE, NOW = "reference", "now"
 
@@ -52,14 +52,14 @@ def _bins(reference: pd.Series, current: pd.Series, count: int = 40) -> dict[str
     return {"start": low, "end": high, "size": (high - low) / count or 1.0}
 
 
-def drift_by_month(contract: Contract, verdicts: Mapping[int, Verdict], judged: int) -> go.Figure | None:
+def drift_by_month(contract: Contract, reports: Mapping[int, DriftReport], judged: int) -> go.Figure | None:
     """Each feature's score over the months as multiples of its own threshold; 1 is drift. None: no month was judged."""
-    months = [number for number, verdict in sorted(verdicts.items()) if verdict.features]
+    months = [number for number, report in sorted(reports.items()) if report.features]
     if not months:
         return None
     figure = go.Figure()
     for position, name in enumerate(contract.features):
-        found = [next(c for c in verdicts[number].features if c.column == name) for number in months]
+        found = [next(c for c in reports[number].features if c.column == name) for number in months]
         ratios = [c.score / c.threshold if c.score is not None else None for c in found]
         figure.add_trace(
             go.Scatter(

@@ -6,7 +6,7 @@ from pathlib import Path
 from console.report import analysis_figures as figures
 from console.report.html_file import write_page
 from lakeloop.settings import Settings
-from monitoring.analysis.distances import METHODS
+from monitoring.analysis.side_by_side import METHODS
 from monitoring.analysis.words import headline, sentences
 from operations.analysis.month_comparison import Analysis
 
@@ -41,7 +41,7 @@ def write_analysis(settings: Settings, analysis: Analysis) -> Path:
         has_correlation=any(one.correlation is not None for one in found.before),
         pictures={
             "distributions": figures.distributions(contract, reference, rows.by_month[found.month]),
-            "months": figures.drift_by_month(contract, found.verdicts, found.month),
+            "months": figures.drift_by_month(contract, found.reports, found.month),
             "correlation": figures.correlation(found.before, found.after),
             "explained": figures.explained(found.before, found.after),
             "classes": figures.class_shares(found),

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from console.report.figure_style import BLUE, CLASS_COLOURS, GREEN, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
 from lakeloop.contract import Contract
-from monitoring.verdict import Verdict
+from lakeloop.drift_report import DriftReport
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.runs.run_record import Evaluation, History, RunRecord
 
@@ -158,10 +158,10 @@ def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
     return finish(figure, 110 + 34 * len(curves) * len(names), barmode="group")
 
 
-def drift_by_month(verdicts: Sequence[Verdict]) -> go.Figure:
+def drift_by_month(reports: Sequence[DriftReport]) -> go.Figure:
     """Each column's score over the months as multiples of its own threshold; from 1 on it is drift."""
     figure = go.Figure()
-    judged = [(one.window.month, column) for one in verdicts for column in one.columns]
+    judged = [(one.window.month, column) for one in reports for column in one.columns]
     columns = list(dict.fromkeys(column.column for _, column in judged))
     for name, colour in zip(columns, LINE_COLOURS * (1 + len(columns) // len(LINE_COLOURS)), strict=False):
         known = [(month, column) for month, column in judged if column.column == name]

@@ -1,17 +1,17 @@
 """gold/drift: what each window of requests was found to be, a row a column and one for the data as a whole.
 
-Written by what judges the windows; this module knows the table, not how drift is measured.
+Made from the store of drift reports (`lakeloop.drift_store`) for SQL and notebooks; the platform itself reads that.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable
 
 from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows
 from lakeloop.contract import Contract
-from lakeloop.drift_row import DriftRow
-from lakeloop.lake_tables import read_lake_records
+from lakeloop.drift_report import DriftReport, WindowKind
+from lakeloop.drift_rows import DATASET, rows_of
+from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
 
 DRIFT = "gold/drift"
@@ -43,24 +43,39 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_drift(
-    contract: Contract, settings: Settings, rows: Sequence[DriftRow], kind: str, months: Collection[str]
-) -> None:
-    """Make these the rows of these months' windows of one kind; other months and kinds stay as they are.
+Basis = tuple[str, str]
+"""(model version, hash) of a report: what it was made from."""
 
-    The same rows again change nothing, not even the table's version.
+
+def write_drift(contract: Contract, settings: Settings, reports: Iterable[DriftReport], kind: WindowKind) -> None:
+    """Bring the table to these reports, all there are on windows of one kind; rows of another kind stay as they are.
+
+    Only months that differ are written. Where none does nothing changes, not even the table's version.
     """
-    if not months:
-        return
-    table = SmallTable(DRIFT, COLUMNS, KEY, f"{contract.title}: drift of the requests, window by window")
-    these = f"{among('kind', [kind])} AND {among('month', months)}"
+    by_month: dict[str, list[DriftReport]] = {}
+    for report in reports:
+        by_month.setdefault(report.window.month, []).append(report)
     with in_turn(work_folder(settings) / "tables.lock"):
-        merge_rows(settings, table, [asdict(row) for row in rows], replacing=these)
+        there = _months(settings, kind)
+        differing = {month for month, found in by_month.items() if there.get(month) != set(map(_basis, found))}
+        if not differing:
+            return
+        table = SmallTable(DRIFT, COLUMNS, KEY, f"{contract.title}: drift of the requests, window by window")
+        rows = [row for month in sorted(differing) for report in by_month[month] for row in rows_of(report)]
+        these = f"{among('kind', [kind])} AND {among('month', differing)}"
+        merge_rows(settings, table, rows, replacing=these)
 
 
-def read_drift(settings: Settings, kind: str = "month") -> list[DriftRow]:
-    """All rows of windows of one kind in event order; [] where nothing was judged yet."""
-    names = [field.name for field in fields(DriftRow)]
-    found = read_lake_records(settings, DRIFT, [("kind", "=", kind)])
-    rows = [DriftRow(**{name: row[name] for name in names}) for row in found]
-    return sorted(rows, key=lambda row: (row.month, row.first, row.model_version))
+def _basis(report: DriftReport) -> Basis:
+    return report.model_version, report.judged_from
+
+
+def _months(settings: Settings, kind: WindowKind) -> dict[str, set[Basis]]:
+    """What the table's rows of each month were made from."""
+    columns = ["month", "model_version", "judged_from"]
+    rows = read_lake_table(settings, DRIFT, columns, [("kind", "=", kind), ("column_kind", "=", DATASET)])
+    found: dict[str, set[Basis]] = {}
+    if rows is not None:
+        for month, version, judged_from in rows.itertuples(index=False):
+            found.setdefault(month, set()).add((version, judged_from))
+    return found

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.drift_report import DriftReport
 from monitoring.analysis.association import Association, associations, group_weights
-from monitoring.analysis.distances import Distance, distances
 from monitoring.analysis.pace import Pace, paces
-from monitoring.verdict import Verdict
+from monitoring.analysis.side_by_side import Distance, distances
 
 LEAST_LABELLED = 50
 
@@ -30,7 +30,7 @@ class TargetDrift:
 class Comparison:
     """One month against the reference.
 
-    `verdicts` by month number, up to the last month looked at. What needs truth (`after`, `target`) is None or empty
+    `reports` by month number, up to the last month looked at. What needs truth (`after`, `target`) is None or empty
     where too few labelled rows of the month are known. `predicted` is the same for the model's answers.
     """
 
@@ -40,7 +40,7 @@ class Comparison:
     reference_rows: int
     rows: int
     labelled_rows: int
-    verdicts: Mapping[int, Verdict]
+    reports: Mapping[int, DriftReport]
     distances: Mapping[str, tuple[Distance, ...]]
     target_distances: tuple[Distance, ...]
     paces: tuple[Pace, ...]
@@ -52,9 +52,9 @@ class Comparison:
     weights_after: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
-    def verdict(self) -> Verdict:
+    def report(self) -> DriftReport:
         """The judged month's own."""
-        return self.verdicts[self.month]
+        return self.reports[self.month]
 
 
 def compare(
@@ -63,7 +63,7 @@ def compare(
     month: int,
     reference: pd.DataFrame,
     by_month: Mapping[int, pd.DataFrame],
-    verdicts: Mapping[int, Verdict],
+    reports: Mapping[int, DriftReport],
     labelled: pd.DataFrame,
     predictions: tuple[pd.Series, pd.Series] | None = None,
 ) -> Comparison:
@@ -73,7 +73,7 @@ def compare(
     `predictions`: class names the model gave on the reference and in the month.
     """
     current = by_month[month]
-    drifted = {number: frozenset(verdict.drifted) for number, verdict in verdicts.items()}
+    drifted = {number: frozenset(report.drifted) for number, report in reports.items()}
     known = len(labelled) >= LEAST_LABELLED
     before = associations(contract, reference)
     after = associations(contract, labelled) if known else ()
@@ -84,7 +84,7 @@ def compare(
         reference_rows=len(reference),
         rows=len(current),
         labelled_rows=len(labelled),
-        verdicts=verdicts,
+        reports=reports,
         distances={
             name: distances(reference[name], current[name], feature.role == "numeric")
             for name, feature in contract.features.items()

@@ -8,18 +8,18 @@ from monitoring.analysis.pace import SURE, Pace
 
 def headline(found: Comparison) -> str:
     """One sentence: does the month still look like what the model was trained on?"""
-    verdict, contract = found.verdict, found.contract
+    report, contract = found.report, found.contract
     name = contract.month_name(found.month)
-    if not verdict.features:
-        return f"Month {found.month} ({name}) cannot be judged: {verdict.reason or verdict.state}."
-    drifted, count = verdict.drifted, len(verdict.features)
+    if not report.features:
+        return f"Month {found.month} ({name}) cannot be judged: {report.reason or report.state}."
+    drifted, count = report.drifted, len(report.features)
     which = f": {_listed(drifted)}" if drifted else ""
     bound = contract.monitoring.dataset_drift_share
-    so = "dataset drift" if verdict.dataset_drift else "no dataset drift"
+    so = "dataset drift" if report.dataset_drift else "no dataset drift"
     return (
         f"In month {found.month} ({name}) {len(drifted)} of {count} features {'has' if len(drifted) == 1 else 'have'} "
         f"drifted{which}; a share of "
-        f"{verdict.share:.2f} where {bound:.2f} is dataset drift, so there is {so}."
+        f"{report.share:.2f} where {bound:.2f} is dataset drift, so there is {so}."
     )
 
 
@@ -53,7 +53,7 @@ def _move(found: Comparison, pace: Pace) -> str:
 def _crossing(found: Comparison, pace: Pace) -> str:
     threshold = found.contract.features[pace.feature].drift.threshold
     if pace.first is None:
-        column = next((c for c in found.verdict.features if c.column == pace.feature), None)
+        column = next((c for c in found.report.features if c.column == pace.feature), None)
         score = f" ({column.score:.3f} now)" if column and column.score is not None else ""
         return f"Its score has not reached the threshold of {threshold:g} yet{score}."
     good = "" if pace.lasting == pace.first else f", for good in month {pace.lasting}"
@@ -135,7 +135,7 @@ def _meaning(found: Comparison, inputs_move: bool) -> str:
         )
     if inputs_move:
         return "So the inputs move; whether they still mean the same cannot be known before truth arrives."
-    if not found.verdict.features:
+    if not found.report.features:
         return "So nothing moved, as far as so few rows can tell."
     return "So the month looks like the reference: nothing calls for a new model."
 

@@ -1,14 +1,17 @@
-"""What the panels show of the past, in event time: from gold/drift and gold/performance, a point a month."""
+"""What the panels show of the past, in event time: drift reports and gold/performance, a point a month."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.drift_report import DriftReport
+from lakeloop.drift_store import lake_reports
 from lakeloop.interval import wilson_interval
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
+from monitoring.drift.reference import PREDICTION
 
 DRIFT, INGEST = "lakeloop drift", "lakeloop lake ingest"
 FILLED_BY = {
@@ -55,36 +58,33 @@ class History:
 
 
 def read_history(settings: Settings, contract: Contract) -> History:
-    """Both tables as lines; empty where neither exists. Raises what delta-rs does where one cannot be read."""
+    """Both as lines; empty where neither exists. Raises what delta-rs does where one cannot be read."""
     lines: dict[str, list[Line]] = {}
-    drift = read_lake_table(settings, "gold/drift", filters=[("kind", "=", "month")])
-    drifted, versions = (), {}
-    if drift is not None and len(drift):
-        lines |= drift_lines(drift)
-        dataset = _newest_version(drift[drift["column_kind"] == "dataset"])
-        drifted = tuple(dataset.loc[dataset["drifted"], "month"])
-        versions = dict(zip(dataset["month"], dataset["model_version"], strict=True))
+    reports = lake_reports(settings, contract)
+    newest = _newest_of_each_month(reports)
+    if reports:
+        lines |= drift_lines(reports)
     performance = read_lake_table(settings, "gold/performance")
     if performance is not None and len(performance):
         lines |= performance_lines(performance, contract)
-    return History(lines, drifted, versions)
+    drifted = tuple(report.window.month for report in newest if report.dataset_drift)
+    return History(lines, drifted, {report.window.month: report.model_version for report in newest})
 
 
-def drift_lines(rows: pd.DataFrame) -> dict[str, list[Line]]:
-    """gold/drift's months as lines. A month judged against several models shows the newest model's verdict."""
-    features = _newest_version(rows[rows["column_kind"] == "feature"])
-    prediction = _newest_version(rows[rows["column_kind"] == "prediction"])
-    dataset = _newest_version(rows[rows["column_kind"] == "dataset"])
+def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:
+    """Months as lines. One judged against several models shows what was found of the newest."""
+    newest = _newest_of_each_month(reports)
     scores: list[Line] = []
-    for name, part in features.groupby("column", sort=False):
-        scores.append(_line(str(name), part, "score"))
-        scores.append(_line(f"threshold {name}", part, "threshold", bound=True))
+    for name in dict.fromkeys(column.column for report in reports for column in report.features):
+        scores += _column_lines(reports, name, name, f"threshold {name}")
+    shares = [report.share if report.features else None for report in newest]
+    bounds = [report.share_threshold for report in newest]
     return {
         "scores": scores,
-        "share": [_line("share", dataset, "score"), _line("dataset drift from", dataset, "threshold", bound=True)],
-        "drifted": [_line("drifted", dataset, "drifted_columns")],
-        "rows": [_line("requests", dataset, "rows")],
-        "prediction": [_line("score", prediction, "score"), _line("threshold", prediction, "threshold", bound=True)],
+        "share": [_line("share", newest, shares), _line("dataset drift from", newest, bounds, bound=True)],
+        "drifted": [_line("drifted", newest, [len(report.drifted) for report in newest])],
+        "rows": [_line("requests", newest, [report.window.rows for report in newest])],
+        "prediction": _column_lines(reports, PREDICTION, "score", "threshold"),
     }
 
 
@@ -136,15 +136,26 @@ def _counted(name: str, months: tuple[str, ...], part: "pd.Series[int]", whole: 
     return Line(name, months, shares, low=tuple(e[0] for e in ends), high=tuple(e[1] for e in ends), rows=rows)
 
 
-def _newest_version(rows: pd.DataFrame) -> pd.DataFrame:
-    """In event order; of several model versions a month the newest."""
-    number = pd.to_numeric(rows["model_version"], errors="coerce")
-    ordered = rows.assign(_number=number).sort_values(["month", "first", "_number"], kind="stable")
-    return ordered.drop_duplicates(["month", "column_kind", "column"], keep="last")
+def _newest_of_each_month(reports: Iterable[DriftReport]) -> list[DriftReport]:
+    """In event order; of several model versions a month the newest's."""
+    ordered = sorted(reports, key=lambda one: (one.window.month, one.window.first, _number(one.model_version)))
+    return list({report.window.month: report for report in ordered}.values())
 
 
-def _line(name: str, rows: pd.DataFrame, column: str, bound: bool = False) -> Line:
-    values: Sequence[float] = rows[column].tolist()
-    return Line(
-        name, tuple(rows["month"]), tuple(float(v) if v is not None and v == v else None for v in values), bound=bound
-    )
+def _number(version: str) -> int:
+    """Versions are numbers; what is none comes first."""
+    return int(version) if version.isdecimal() else -1
+
+
+def _column_lines(reports: Iterable[DriftReport], column: str, score: str, threshold: str) -> list[Line]:
+    """A column's scores and thresholds, of the months in which it was measured against any model."""
+    known = _newest_of_each_month(report for report in reports if any(c.column == column for c in report.columns))
+    found = [next(c for c in report.columns if c.column == column) for report in known]
+    return [
+        _line(score, known, [c.score for c in found]),
+        _line(threshold, known, [c.threshold for c in found], bound=True),
+    ]
+
+
+def _line(name: str, reports: Sequence[DriftReport], values: Sequence[float | None], bound: bool = False) -> Line:
+    return Line(name, tuple(report.window.month for report in reports), tuple(values), bound=bound)

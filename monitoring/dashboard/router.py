@@ -110,7 +110,7 @@ class _Past:
             try:
                 self._history, self.problem = read_history(self._settings, self._contract), ""
             except Exception as error:  # noqa: BLE001 - delta-rs raises many kinds; the page shows the rest
-                self.problem = f"the history in gold cannot be read: {str(error).splitlines()[0][:200]}"
+                self.problem = f"the history cannot be read: {str(error).splitlines()[0][:200]}"
         return self._history
 
 

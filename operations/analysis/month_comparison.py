@@ -8,14 +8,14 @@ import pandas as pd
 
 from lakeloop.champion import read_model_card
 from lakeloop.contract import Contract
+from lakeloop.drift_report import DriftReport, Window
 from lakeloop.exceptions import NotFoundError
 from lakeloop.fallback import why_not_ask
 from lakeloop.settings import Settings
 from monitoring.analysis.comparison import Comparison, compare
-from monitoring.drift import detect_drift
-from monitoring.reference import Reference, likeliest, load_reference
-from monitoring.sampling import seeded_sample
-from monitoring.verdict import Verdict, Window
+from monitoring.drift.detector import detect_drift
+from monitoring.drift.reference import Reference, likeliest, load_reference
+from monitoring.drift.sampling import seeded_sample
 from operations.analysis.rows import MonthRows, labelled_rows_of, month_rows, with_truth
 from operations.evaluation import exported_rows, whose_truth
 from operations.scoring import probabilities_of
@@ -53,7 +53,7 @@ def analyse(settings: Settings, contract: Contract, month: int, version: str = "
     rows = month_rows(settings, contract, month, oracle)
     labelled = labelled_rows_of(settings, contract, month, oracle)
     found = compare(
-        contract, facts.version, month, known, rows.by_month, _verdicts(contract, reference, rows.by_month), labelled,
+        contract, facts.version, month, known, rows.by_month, _reports(contract, reference, rows.by_month), labelled,
         _predictions(settings, contract, reference, rows.by_month[month]),
     )  # fmt: skip
     return Analysis(found, known, rows, labelled, oracle, _truth_note(settings, found, known, oracle))
@@ -72,7 +72,7 @@ def _truth_note(settings: Settings, found: Comparison, reference: pd.DataFrame, 
     return " ".join(told)
 
 
-def _verdicts(contract: Contract, reference: Reference, by_month: Mapping[int, pd.DataFrame]) -> dict[int, Verdict]:
+def _reports(contract: Contract, reference: Reference, by_month: Mapping[int, pd.DataFrame]) -> dict[int, DriftReport]:
     names = list(contract.features)
     return {
         number: detect_drift(

@@ -10,7 +10,7 @@ from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
-from monitoring.sampling import seeded_sample
+from monitoring.drift.sampling import seeded_sample
 from operations.evaluation import generated_rows
 
 

@@ -1,1 +1,1 @@
-"""Drift of months: production's windows against the model's reference, from Delta."""
+"""Feeds the lake to drift detection: months, windows in them, and for a retrain the newest requests."""

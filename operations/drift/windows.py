@@ -1,51 +1,71 @@
-"""The windows of requests that were judged, and TFDV's statistics of one, counted when somebody asks for them."""
+"""Windows of requests that were looked at: their reports, their rows, and TFDV's statistics when somebody asks."""
 
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from lakeloop.contract import Contract
-from lakeloop.drift_row import DriftRow, WindowKind
-from lakeloop.exceptions import NotFoundError
-from lakeloop.lake_tables import read_lake_records
+from lakeloop.drift_report import DriftReport
+from lakeloop.drift_store import lake_reports
+from lakeloop.exceptions import NotFoundError, WrongUseError
+from lakeloop.lake_tables import Filter, read_lake_table
 from lakeloop.settings import Settings
-from monitoring.answered_rows import read_window
-from monitoring.verdict import Verdict
-from operations.drift.rows import verdicts_of
+from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
+from monitoring.drift.windows import AT
+
+PREDICTIONS = "silver/predictions"
 
 
-def judged_windows(
-    settings: Settings, contract: Contract, version: str = "", kind: WindowKind = "month"
-) -> tuple[Verdict, ...]:
-    """The windows that were judged, in event order; of one version or of all."""
-    filters: list[tuple[str, str, object]] = [("kind", "=", kind)]
-    if version:
-        filters.append(("model_version", "=", version))
-    rows = (DriftRow(**row) for row in read_lake_records(settings, "gold/drift", filters))
-    return tuple(verdicts_of(rows, contract))
-
-
-def find_window(settings: Settings, contract: Contract, month: str, version: str = "") -> Verdict:
+def find_window(settings: Settings, contract: Contract, month: str, version: str = "") -> DriftReport:
     """One judged month; of several versions that answered in it, the one with most of its requests.
 
     Raises:
         NotFoundError: it was not judged; the text names the months that were.
     """
-    judged = judged_windows(settings, contract, version)
-    found = [verdict for verdict in judged if verdict.window.month == month]
+    judged = lake_reports(settings, contract, version=version)
+    found = [report for report in judged if report.window.month == month]
     if not found:
         of = f" for version {version}" if version else ""
         known = ", ".join(dict.fromkeys(one.window.month for one in judged)) or "none; `lakeloop drift` judges them"
         raise NotFoundError(f"month {month} was not judged{of}; judged: {known}")
-    return max(found, key=lambda verdict: (verdict.window.rows, verdict.model_version))
+    return max(found, key=lambda report: (report.window.rows, report.model_version))
 
 
-def statistics_folder(settings: Settings, judged: Verdict) -> Path:
+def read_window(
+    settings: Settings, contract: Contract, version: str, month: str, first: str = "", last: str = ""
+) -> pd.DataFrame:
+    """The requests of a month that are judged against a version, as `rows_of_version` gives them.
+
+    With `first` and `last` (ISO 8601) only requests between them count.
+
+    Raises:
+        NotFoundError: there are none; the text says what to do.
+        WrongUseError: `first` or `last` is no moment, or stands alone.
+    """
+    bounds = _bounds(first, last)
+    filters: list[Filter] = [(contract.event_time.column, "=", month)]
+    frame = read_lake_table(settings, PREDICTIONS, columns_of(contract), filters)
+    if frame is not None:
+        answered = {str(version): rows for version, rows in frame[VERSION].value_counts().items()}
+        frame = requests_of_version(frame, version, not answered or version == version_of_unasked(answered))
+    if frame is not None and bounds is not None:
+        frame = frame[pd.to_datetime(frame[AT], utc=True, format="ISO8601").between(*bounds)]
+    if frame is None or frame.empty:
+        raise NotFoundError(
+            f"silver/predictions has no request of {month} that version {version} answered; "
+            "`lakeloop lake stream` brings the requests into the lake"
+        )
+    return rows_of_version(frame, contract, version)
+
+
+def statistics_folder(settings: Settings, judged: DriftReport) -> Path:
     """Where a window's statistics are kept; another number of rows is another folder."""
     name = f"{judged.window.month}-{judged.window.rows}"
     return Path(settings.area("reports")) / settings.use_case / "windows" / judged.model_version / name
 
 
-def count_window(settings: Settings, contract: Contract, judged: Verdict) -> Path:
+def count_window(settings: Settings, contract: Contract, judged: DriftReport) -> Path:
     """TFDV's statistics and anomalies of a window, against the schema of the model that answered it.
 
     What was counted before is not counted again. Imports TensorFlow: seconds.
@@ -60,6 +80,20 @@ def count_window(settings: Settings, contract: Contract, judged: Verdict) -> Pat
 
     rows = read_window(settings, contract, judged.model_version, judged.window.month)
     return write_window_statistics(rows[list(contract.features)], _schema(settings, judged.model_version), folder)
+
+
+def _bounds(first: str, last: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """Both ends of a window in UTC; None: the whole month."""
+    if not first and not last:
+        return None
+    wrong = f"a window goes from `first` to `last`, both as 2024-01-01T00:00:00Z; given: {first!r}, {last!r}"
+    if not first or not last:
+        raise WrongUseError(wrong)
+    try:
+        begin, end = (pd.to_datetime(text, utc=True, format="ISO8601") for text in (first, last))
+    except ValueError:
+        raise WrongUseError(wrong) from None
+    return begin, end
 
 
 def _schema(settings: Settings, version: str) -> Any:

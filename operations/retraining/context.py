@@ -23,9 +23,7 @@ from lakeloop.git import git_commit
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import Settings
-from monitoring.drift import detect_drift
-from monitoring.reference import Reference
-from monitoring.verdict import Window
+from operations.drift.newest import detect_newest
 from operations.evaluation import exported_rows
 from operations.retraining.candidates import Candidate, Evidence, Months
 from operations.retraining.request import SparkWhenNeeded
@@ -195,15 +193,8 @@ def _drift(contract: Contract, trained: _TrainedOn | None, window: pd.DataFrame)
     """Drifted features with their scores, the furthest beyond its threshold first; {} where that cannot be judged."""
     if trained is None or trained.facts is None or trained.rows.empty:
         return {}
-    facts = trained.facts
-    reference = Reference(facts.version, facts.manifest_sha256, trained.rows[list(contract.features)])
-    verdict = detect_drift(reference, window, contract, Window(kind="rolling", rows=len(window)))
-    drifted = [column for column in verdict.features if column.drifted and column.score is not None]
-    return {
-        c.column: c.score
-        for c in sorted(drifted, key=lambda column: column.times_threshold, reverse=True)
-        if c.score is not None
-    }
+    report = detect_newest(contract, trained.facts, trained.rows, window)
+    return {column.column: column.score for column in report.furthest if column.score is not None}
 
 
 def _facts(settings: Settings, version: str) -> ModelCard | None:

@@ -37,12 +37,12 @@ from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, JudgedCandidate
 from lakeloop.decision_table import read_decisions
+from lakeloop.drift_store import lake_reports
 from lakeloop.events import find_event, open_events, record_event, take_open_events
 from lakeloop.settings import PROJECT, Settings, load_settings
-from monitoring.reference import NoReference
+from monitoring.drift.reference import NoReference
 from operations.delivery import generate
-from operations.drift.monthly import DriftReport, judge_predictions
-from operations.drift.windows import judged_windows
+from operations.drift.months import DetectedDrift, detect_windows
 from operations.features.catalogue import describe_column
 from operations.features.model_input import check_models
 from operations.features.read import read_version
@@ -144,14 +144,14 @@ def first_champion(story: Story) -> RunRecord:
 
 
 @pytest.fixture(scope="module")
-def drifted_until_11(story: Story, first_champion: RunRecord) -> DriftReport:
+def drifted_until_11(story: Story, first_champion: RunRecord) -> DetectedDrift:
     story.play(1, 11)
     story.take_in()
-    return judge_predictions(story.contract, story.settings)
+    return detect_windows(story.contract, story.settings)
 
 
 @pytest.fixture(scope="module")
-def at_11(story: Story, drifted_until_11: DriftReport) -> Decision:
+def at_11(story: Story, drifted_until_11: DetectedDrift) -> Decision:
     """Drift, and no truth newer than the champion's; it is compared, not promoted: a person decides."""
     record_event(story.settings, "drift", "episode 2023-12", {"month": 11})
     return story.decide(promote=False)
@@ -178,13 +178,13 @@ def at_60(story: Story, at_36: Decision) -> "subprocess.CompletedProcess[str]":
 
 
 def test_dataset_drift_opens_in_month_11(
-    story: Story, first_champion: RunRecord, drifted_until_11: DriftReport, at_11: Decision
+    story: Story, first_champion: RunRecord, drifted_until_11: DetectedDrift, at_11: Decision
 ) -> None:
-    report = drifted_until_11
-    judged = [verdict for verdict in report.verdicts if verdict.model_version == first_champion.pushed_version]
-    assert [verdict.window.month for verdict in judged] == [story.contract.month_name(month) for month in range(1, 12)]
-    assert [verdict.window.month for verdict in judged if verdict.dataset_drift] == ["2023-12"]
-    (episode,) = report.episodes
+    found = drifted_until_11
+    judged = [report for report in found.reports if report.model_version == first_champion.pushed_version]
+    assert [report.window.month for report in judged] == [story.contract.month_name(month) for month in range(1, 12)]
+    assert [report.window.month for report in judged if report.dataset_drift] == ["2023-12"]
+    (episode,) = found.episodes
     assert episode.is_open and episode.opened_by.month == "2023-12"
     assert at_11.drifted[0] == "miles" and set(at_11.drifted) == {"miles", "emergency_braking", "age"}
 
@@ -329,12 +329,12 @@ def test_what_was_served_is_what_training_saw_and_a_cut_age_is_found(
     assert check.rows == 1500 and check.differing > 1400 and check.largest > 0.01
 
 
-def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: DriftReport, at_60: object) -> None:
+def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: DetectedDrift, at_60: object) -> None:
     app = FastAPI()
     present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))
     app.include_router(pages_router(story.settings, story.contract, present))
     pushed = [run for run in load_runs(story.settings) if run.pushed_version]
-    judged = next(one for one in judged_windows(story.settings, story.contract) if one.window.month == "2023-12")
+    judged = next(one for one in lake_reports(story.settings, story.contract) if one.window.month == "2023-12")
     with TestClient(app) as client:
         start = client.get("/").text
         for run in pushed:

@@ -1,18 +1,28 @@
 """The operational database is made, and brought up to date, by whoever opens it first."""
 
+import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, insert, select
+from sqlalchemy import Engine, create_engine, insert, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
+from lakeloop.drift_store import add_live_report, live_reports, replace_lake_reports
 from lakeloop.exceptions import LakeloopError
 from lakeloop.migrations.schema import VERSION_TABLE, newest, version_of
-from lakeloop.operational_db import clocks, engine, events, metadata
+from lakeloop.operational_db import clocks, drift_reports, engine, events, metadata, monitor_states
+from lakeloop.settings import PROJECT, Settings
+from monitoring.alarm import announce
+from tests.lakeloop.test_drift_store import report
+from tests.postgresql_server import postgresql_server
 
 OPENS_WHILE_OTHERS_CREATE = """
 import sys, time
@@ -21,6 +31,9 @@ from lakeloop.operational_db import engine
 event.listen(Table, "before_create", lambda *_, **__: time.sleep(0.1))
 engine(sys.argv[1])
 """
+
+
+SAME = ("use_case", "kind", "month", "first", "model_version", "report")
 
 
 @pytest.fixture
@@ -42,10 +55,20 @@ def test_the_migrations_make_the_tables_the_code_expects(url: str) -> None:
         assert version_of(connection) == newest()
 
 
-def test_a_database_from_before_migrations_goes_on_with_its_rows(url: str) -> None:
+def older_database(url: str, revision: str) -> Engine:
+    """A database as the release of that migration left it."""
     older = create_engine(url)
-    metadata.create_all(older)
     with older.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(PROJECT / "lakeloop" / "migrations"))
+        command.upgrade(config, revision)
+    return older
+
+
+def test_a_database_from_before_migrations_goes_on_with_its_rows(url: str) -> None:
+    older = older_database(url, "0001")
+    with older.begin() as connection:
+        connection.exec_driver_sql(f"DROP TABLE {VERSION_TABLE}")
         connection.execute(insert(clocks).values(use_case="insurance", month=12))
         connection.execute(
             insert(events).values(
@@ -56,6 +79,58 @@ def test_a_database_from_before_migrations_goes_on_with_its_rows(url: str) -> No
         assert version_of(connection) == newest()
         assert connection.scalar(select(clocks.c.month)) == 12
         assert connection.execute(select(events.c.key, events.c.payload)).all() == [("k", {"a": 1})]
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """A home on either database."""
+    if request.param == "SQLite":
+        yield Settings(home=tmp_path, use_case="insurance")
+        return
+    with postgresql_server() as server:
+        made = Settings(home=tmp_path, use_case="insurance", database_url=server.socket_url)
+        yield made
+        engine(made.operational_db).dispose()
+
+
+def test_an_older_homes_episodes_name_their_report_and_are_told_as_before(home: Settings) -> None:
+    payload = {
+        "episode_id": "insurance-7-2026", "use_case": "insurance", "model_version": "7",
+        "window": {"kind": "tumbling", "first": "2023-12-01", "last": "2023-12-31", "rows": 1500, "month": ""},
+        "features": ["age", "miles"], "share": 2 / 3, "scores": {"training": None, "age": 0.1 + 0.2, "miles": 0.28},
+        "thresholds": {"training": 0.1, "age": 0.1, "miles": 0.1}, "prediction_drift": 0.02,
+    }  # fmt: skip
+    unknown = payload | {"episode_id": "first", "features": [], "share": 0.0, "scores": {}, "thresholds": {}}
+    older = older_database(home.operational_db, "0001")
+    with older.begin() as connection:
+        for number, told in enumerate((unknown | {"prediction_drift": None}, payload)):
+            values = {"id": told["episode_id"], "at": f"2026-0{number + 1}", "told": json.dumps(told)}
+            row = "INSERT INTO drift_episode (id, use_case, opened_at, payload) VALUES (:id, 'insurance', :at, :told)"
+            connection.execute(text(row), values)
+        connection.execute(insert(monitor_states).values(use_case="insurance", state='{"position": {}}'))
+    older.dispose()
+    announced = announce(home)
+    assert announced is not None and announced[1]
+    event = announced[0]
+    assert (event.key, event.payload) == ("insurance-7-2026", payload)
+    assert [report.drifted for report in live_reports(home)] == [(), ("age", "miles")]
+    with engine(home.operational_db).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+        assert "payload" not in {column["name"] for column in inspect(connection).get_columns("drift_episode")}
+        assert connection.scalar(select(monitor_states.c.state)) == '{"position": {}}'
+
+
+def test_either_database_holds_one_report_a_window_of_the_lake_and_any_of_the_monitor(home: Settings) -> None:
+    again = report("2023-12")
+    for _ in range(2):
+        replace_lake_reports(home, [again], "month", ["2023-12"])
+    with engine(home.operational_db).begin() as connection:
+        assert len({add_live_report(connection, report("")) for _ in range(2)}) == 2
+        twice = insert(drift_reports).from_select(SAME, select(*(drift_reports.c[name] for name in SAME)))
+        with pytest.raises(IntegrityError), connection.begin_nested():
+            connection.execute(twice)
+    assert len(live_reports(home)) == 2
 
 
 def test_a_database_that_has_only_some_of_the_tables_gets_the_others(url: str) -> None:

@@ -8,12 +8,12 @@ import pytest
 
 from lakeloop.champion import ModelCard
 from lakeloop.contract import Contract
+from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import file_sha256
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
-from monitoring.drift import detect_drift
-from monitoring.reference import Reference
-from monitoring.verdict import Verdict, Window
+from monitoring.drift.detector import detect_drift
+from monitoring.drift.reference import Reference
 from tests.exports import month_export
 
 NOBODY = "http://127.0.0.1:9"
@@ -37,13 +37,15 @@ def reference(month: Callable[..., pd.DataFrame]) -> Reference:
 
 
 @pytest.fixture(scope="session")
-def judged(reference: Reference, contract: Contract) -> Callable[..., Verdict]:
+def judged(reference: Reference, contract: Contract) -> Callable[..., DriftReport]:
     """`judged(rows)`: a month's window of these rows against month 0."""
 
-    def verdict(rows: pd.DataFrame, known: Reference = reference, terms: Contract = contract, of: int = 0) -> Verdict:
+    def report(
+        rows: pd.DataFrame, known: Reference = reference, terms: Contract = contract, of: int = 0
+    ) -> DriftReport:
         return detect_drift(known, rows, terms, Window(kind="month", rows=of or len(rows), month="2024-01"))
 
-    return verdict
+    return report
 
 
 def push_facts(contract: Contract, settings: Settings, version: str = "7") -> ModelCard:

@@ -10,12 +10,11 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.drift_store import live_reports
 from lakeloop.events import all_events, record_event
 from lakeloop.settings import Settings
+from monitoring.alarm import announce, drift_payload
 from monitoring.live import LiveMonitor, Snapshot
-from monitoring.monitor_state import announce
-from monitoring.verdict import Verdict
-from monitoring.verdict_log import verdict_folder
 from tests.monitoring.request_log import Log
 
 Month = Callable[..., pd.DataFrame]
@@ -63,20 +62,21 @@ def test_a_shift_opens_one_episode_and_one_event(home: Settings, small: Contract
     log = Log(home)
     log.add(rows(STABLE))
     with watching(home, small) as monitor:
-        shown = shows(monitor, lambda s: s.windows == 1 and s.verdict)
-        assert shown.verdict.state == "stable" and not shown.episode_id and shown.model_version == "7"
+        shown = shows(monitor, lambda s: s.windows == 1 and s.report)
+        assert shown.report.state == "stable" and not shown.episode_id and shown.model_version == "7"
         for _ in range(3):
             log.add(rows(SHIFTED))
         shown = shows(monitor, lambda s: s.windows == 4)
-        assert shown.episode_id and shown.verdict.dataset_drift
+        assert shown.episode_id and shown.report.dataset_drift
     (event,) = all_events(home)
     assert event.key == shown.episode_id == event.payload["episode_id"]
     assert {"age", "miles", "emergency_braking"} <= set(event.payload["features"])
     assert event.payload["window"]["rows"] == 300 and event.payload["model_version"] == "7"
     assert set(event.payload["scores"]) == set(event.payload["thresholds"]) == set(small.features)
     assert announce(home) == (event, False)  # the alert comes later and finds it written
-    verdicts = [Verdict.model_validate_json(line) for p in verdict_folder(home).iterdir() for line in p.open()]
-    assert [v.state for v in verdicts] == ["stable", "drift", "drift", "drift"]
+    reports = live_reports(home)
+    assert [report.state for report in reports] == ["stable", "drift", "drift", "drift"]
+    assert event.payload == drift_payload(event.key, reports[1])
 
 
 def test_an_episode_closes_after_three_clean_windows_and_the_next_is_another(
@@ -136,7 +136,7 @@ def test_few_requests_are_shown_and_judged_by_nobody(home: Settings, small: Cont
     with watching(home, small) as monitor:
         log.add(rows(SHIFTED)[:100], rules_every=4)
         shown = shows(monitor, lambda s: s.rows == 100)
-    assert shown.verdict.state == "too few rows" and shown.rules == 25 and not shown.episode_id
+    assert shown.report.state == "too few rows" and shown.rules == 25 and not shown.episode_id
 
 
 def test_without_a_model_nothing_is_judged_and_it_says_why(tmp_path: Path, small: Contract, rows: Any) -> None:
@@ -144,7 +144,7 @@ def test_without_a_model_nothing_is_judged_and_it_says_why(tmp_path: Path, small
     Log(nothing).add(rows(SHIFTED))
     with watching(nothing, small) as monitor:
         shown = shows(monitor, lambda s: s.windows == 1)
-    assert shown.verdict.state == "no reference" and "no model" in shown.verdict.reason
+    assert shown.report.state == "no reference" and "no model" in shown.report.reason
     assert not shown.model_available and all_events(nothing) == ()
 
 
@@ -158,7 +158,7 @@ def test_records_that_no_longer_fit_the_contract_stop_nothing(home: Settings, sm
         log.add(rows(SHIFTED)[:200], at="2026-01-01T12:00:00+14:00")
         shown = shows(monitor, lambda s: s.windows and s.rows == 300 and s.unreadable)  # may look before all is written
     assert shown.unreadable == 200 and not shown.problem and shown.episode_id
-    power = next(column for column in shown.verdict.features if column.column == "power")
+    power = next(column for column in shown.report.features if column.column == "power")
     assert "100 of 300 values are missing" in power.note
 
 

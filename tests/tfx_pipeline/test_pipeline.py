@@ -330,7 +330,7 @@ def test_a_models_page_shows_what_its_run_left(first: Finished, refused: Finishe
     from fastapi.testclient import TestClient
 
     from console.pages.router import Present, pages_router
-    from monitoring.reference import NoReference
+    from monitoring.drift.reference import NoReference
 
     app = FastAPI()
     present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))

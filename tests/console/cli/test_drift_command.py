@@ -9,36 +9,36 @@ from typer.testing import CliRunner
 from console.cli.app import app
 from console.cli.drift import _drifted_alone, _episode, _reasons, _windows
 from lakeloop.contract_file import load_contract
+from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT
-from monitoring.episodes import Episode
-from monitoring.verdict import ColumnDrift, Verdict, Window
+from monitoring.drift.episodes import Episode
 
 CONTRACT = load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
 WINDOW = Window(kind="month", first="2023-12-01", last="2023-12-31", rows=1500, month="2023-12")
 
 
-def verdict(**changes: object) -> Verdict:
+def report(**changes: object) -> DriftReport:
     def column(name: str, score: float | None, drifted: bool = False) -> ColumnDrift:
         return ColumnDrift(column=name, test="wasserstein", score=score, threshold=0.1, drifted=drifted)
 
     features = (column("miles", 0.2839, True), column("age", 0.15, True), column("training", None))
-    given = Verdict(
+    given = DriftReport(
         use_case="insurance", model_version="7", window=WINDOW, state="drift", features=features,
         prediction=column("prediction", 0.02),
     )  # fmt: skip
     return given.model_copy(update=changes)
 
 
-def shown(*verdicts: Verdict) -> list[list[str]]:
+def shown(*reports: DriftReport) -> list[list[str]]:
     console = Console(width=200, no_color=True, force_terminal=False)
     with console.capture() as captured:
-        console.print(_windows(verdicts, CONTRACT))
+        console.print(_windows(reports, CONTRACT))
     return [line.split() for line in captured.get().splitlines()]
 
 
 def test_a_row_a_window_with_drifted_scores_marked() -> None:
-    header, row = shown(verdict())
+    header, row = shown(report())
     assert header == ["window", "rows", "model", "state", "share", *CONTRACT.features, "prediction"]
     assert row == ["2023-12", "1,500", "7", "DRIFT", "2/3", "-", "*0.1500", "-", "-", "-", "*0.2839", "0.0200"]
 
@@ -51,7 +51,7 @@ def test_in_a_narrow_terminal_a_window_names_what_drifted_the_furthest_first() -
     )
     console = Console(width=80, no_color=True, force_terminal=False)
     with console.capture() as captured:
-        console.print(_drifted_alone([verdict(features=features), verdict(features=(), prediction=None)]))
+        console.print(_drifted_alone([report(features=features), report(features=(), prediction=None)]))
     lines = captured.get().splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert lines[1].split()[:8] == ["2023-12", "1,500", "7", "DRIFT", "5/30", "0.0200", "a_feature_30", "0.4000,"]
@@ -61,15 +61,15 @@ def test_in_a_narrow_terminal_a_window_names_what_drifted_the_furthest_first() -
 
 
 def test_a_window_that_was_not_judged_shows_no_numbers() -> None:
-    _, row = shown(verdict(state="no reference", reason="gone", features=(), prediction=None, model_version=""))
+    _, row = shown(report(state="no reference", reason="gone", features=(), prediction=None, model_version=""))
     assert row == ["2023-12", "1,500", "none", "no", "reference", *["-"] * 7]
 
 
 def test_each_reason_not_to_judge_is_told_once() -> None:
-    gone = verdict(state="no reference", reason="gone", features=())
+    gone = report(state="no reference", reason="gone", features=())
     later = gone.model_copy(update={"window": WINDOW.model_copy(update={"month": "2024-02"})})
-    few = verdict(state="too few rows", reason="3 rows", features=())
-    assert _reasons([gone, verdict(), few, later]) == ["2 windows, 2023-12 to 2024-02: gone", "2023-12: 3 rows"]
+    few = report(state="too few rows", reason="3 rows", features=())
+    assert _reasons([gone, report(), few, later]) == ["2 windows, 2023-12 to 2024-02: gone", "2023-12: 3 rows"]
 
 
 def test_an_episode_is_one_sentence() -> None:

@@ -1,7 +1,6 @@
 """A home in which three runs were made and two months judged, written as the platform writes them, without Spark."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,11 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics
 
 from console.pages.router import Present, pages_router
 from lakeloop.contract import Contract
+from lakeloop.drift_report import ColumnDrift, DriftReport, Window
+from lakeloop.drift_rows import rows_of
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
-from monitoring.reference import NoReference, Reference
-from monitoring.verdict import ColumnDrift, Verdict, Window
-from operations.drift.rows import rows_of
+from monitoring.drift.reference import NoReference, Reference
 from tests.exports import month_export
 from tfx_pipeline.evaluation.gate import Check, GateReport
 from tfx_pipeline.runs.parameters import run_parameters
@@ -98,15 +97,17 @@ def drift_rows(contract: Contract) -> pd.DataFrame:
     for kind, month, score in (("month", "2023-02", 0.02), ("month", "2023-03", 0.2), ("tumbling", "2023-03", 0.3)):
         age = ColumnDrift(column="age", test="wasserstein", score=score, threshold=0.1, drifted=score > 0.1)
         first, last = f"{month}-01T00:00:00+00:00", f"{month}-{28 if kind == 'month' else 14}T00:00:00+00:00"
-        verdict = Verdict(
+        report = DriftReport(
             use_case=contract.use_case,
             model_version=SERVES,
             window=Window.model_validate({"kind": kind, "first": first, "last": last, "rows": 60, "month": month}),
             state="drift" if age.drifted else "stable",
             features=(age,),
+            share_threshold=0.5,
+            judged_from="test",
         )
-        rows += rows_of(verdict, contract, "test")
-    return pd.DataFrame([asdict(row) for row in rows]).astype({"sampled_rows": float, "standard_error": float})
+        rows += rows_of(report)
+    return pd.DataFrame(rows).astype({"sampled_rows": float, "standard_error": float})
 
 
 def predictions(contract: Contract, settings: Settings) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
-from monitoring.answered_rows import read_window
-from monitoring.reference import Reference
+from monitoring.drift.reference import Reference
+from operations.drift.windows import read_window
 from tests.browser import served, watched
 from tests.console.pages.conftest import OLD, SERVES, pages, record
 from tests.waiting import eventually
@@ -193,8 +193,8 @@ def test_evidentlys_own_report_of_the_newest_requests_opens_offline(
 
 
 def test_no_reference_is_told(told: Settings, contract: Contract) -> None:
-    from monitoring.evidently_page import evidently_page
-    from monitoring.reference import NoReference
+    from monitoring.drift.evidently_page import evidently_page
+    from monitoring.drift.reference import NoReference
 
     with pytest.raises(LakeloopError, match="its export was removed"):
         evidently_page(NoReference("7", "its export was removed"), pd.DataFrame({"at": []}), contract)

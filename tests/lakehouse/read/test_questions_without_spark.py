@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 import pytest
 
 from lakehouse.gold.decisions import record_decision
-from lakehouse.gold.drift import read_drift, write_drift
+from lakehouse.gold.drift import write_drift
 from lakehouse.gold.labelled import changed_rows
 from lakehouse.read.window import newest_requests
 from lakehouse.requests.stream import stream
 from lakehouse.storage.schema import create_table
 from lakeloop.decision_table import read_decisions
-from lakeloop.drift_row import DriftRow
+from lakeloop.drift_report import ColumnDrift
+from lakeloop.drift_store import lake_reports
 from tests.lakehouse.gold.test_decisions import decision
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import Lake, claims
@@ -114,6 +115,9 @@ OLD_DECISION = """
 """
 
 
+AGE = ColumnDrift(column="age", test="ks", score=None, threshold=0.05, drifted=False, note="it's not known")
+
+
 def spark_count(lake: Lake, table: str) -> int:
     return lake.spark.read.format("delta").load(str(lake.folder(table))).count()
 
@@ -132,13 +136,15 @@ def test_decisions_and_drift_of_tables_that_spark_made_are_read_and_written_on(l
     old, new = read_decisions(lake.settings)
     assert (old.at, old.candidates[0].checks[0].bound) == (datetime(2025, 1, 1, tzinfo=UTC), "> 0.85")
     assert new == decision(1) and spark_count(lake, "gold/decisions") == 2
-    (known,) = read_drift(lake.settings)
-    assert (known.rows, known.drifted, known.sampled_rows) == (5, True, None)
-    later = DriftRow(**{**known.__dict__, "month": "2023-03", "note": "it's later", "score": None})
-    write_drift(lake.contract, lake.settings, [known, later], "month", {"2023-02", "2023-03"})
-    assert read_drift(lake.settings) == [known, later] and spark_count(lake, "gold/drift") == 2
-    write_drift(lake.contract, lake.settings, [later], "month", {"2023-02"})
-    assert read_drift(lake.settings) == [later] and spark_count(lake, "gold/drift") == 1
+    (known,) = lake_reports(lake.settings, lake.contract)
+    assert (known.window.rows, known.dataset_drift, known.sampled_rows) == (5, True, None)
+    window = known.window.model_copy(update={"month": "2023-03"})
+    later = known.model_copy(update={"window": window, "reason": "it's later", "state": "too few rows"})
+    write_drift(lake.contract, lake.settings, [known, later], "month")
+    assert sorted(lake.rows("gold/drift")["reason"]) == ["", "it's later"] and spark_count(lake, "gold/drift") == 2
+    again = known.model_copy(update={"judged_from": "new", "features": (AGE,)})
+    write_drift(lake.contract, lake.settings, [again, later], "month")
+    assert spark_count(lake, "gold/drift") == 3
 
 
 def test_nothing_is_written_where_nothing_differs(lake: Lake) -> None:

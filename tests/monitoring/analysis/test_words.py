@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.drift_report import Window
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
 from monitoring.analysis.comparison import Comparison, compare
 from monitoring.analysis.words import headline, sentences
-from monitoring.drift import detect_drift
-from monitoring.reference import Reference
-from monitoring.verdict import Window
+from monitoring.drift.detector import detect_drift
+from monitoring.drift.reference import Reference
 
 Compare = Callable[..., Comparison]
 
@@ -32,12 +32,12 @@ def found(contract: Contract, reference: Reference, rows: Callable[[int], pd.Dat
     def against_reference(month: int, labelled: pd.DataFrame | None = None, months: range | None = None) -> Comparison:
         features = list(contract.features)
         by_month = {number: rows(number)[features] for number in months or range(month + 1)}
-        verdicts = {
+        reports = {
             number: detect_drift(reference, frame, contract, Window(kind="month", rows=len(frame)))
             for number, frame in by_month.items()
         }
         truth = rows(month) if labelled is None else labelled
-        return compare(contract, "7", month, rows(0), by_month, verdicts, truth)
+        return compare(contract, "7", month, rows(0), by_month, reports, truth)
 
     return against_reference
 
@@ -110,10 +110,10 @@ def test_two_draws_of_the_same_month_call_for_nothing(contract: Contract) -> Non
     features, calm = list(contract.features), 0
     for seed in range(0, 16, 2):
         one, two = (with_label(contract, sample_month(contract, Settings(), 0, 1500, seed + i)) for i in (0, 1))
-        verdict = detect_drift(
+        report = detect_drift(
             Reference("7", "a" * 64, one[features]), two[features], contract, Window(kind="month", rows=1500)
         )
-        month = compare(contract, "7", 0, one, {0: two}, {0: verdict}, two)
+        month = compare(contract, "7", 0, one, {0: two}, {0: report}, two)
         calm += sentences(month)[-1].startswith("So the month looks like the reference")
     assert calm >= 7
 
@@ -123,7 +123,7 @@ def test_inputs_that_move_under_the_same_concept_are_told_apart(
 ) -> None:
     many = with_label(contract, sample_month(contract, Settings(), 0, 20_000, 5))
     older = many.sample(3000, weights=(many["age"] > 40).astype(float) + 0.6, random_state=1)
-    verdict = detect_drift(reference, older[list(contract.features)], contract, Window(kind="month", rows=3000))
-    month = compare(contract, "7", 3, rows(0), {3: older}, {3: verdict}, older.head(0))
+    report = detect_drift(reference, older[list(contract.features)], contract, Window(kind="month", rows=3000))
+    month = compare(contract, "7", 3, rows(0), {3: older}, {3: report}, older.head(0))
     assert [pace.feature for pace in month.paces if pace.speed != "still"] == ["age"]
     assert "age moves fast" in sentences(month)[0]

@@ -7,27 +7,32 @@ import pytest
 from deltalake import write_deltalake
 
 from lakeloop.contract import Contract
+from lakeloop.drift_report import ColumnDrift, DriftReport, Window
+from lakeloop.drift_store import replace_lake_reports
 from lakeloop.settings import Settings, load_settings
 
 NOBODY = "http://127.0.0.1:9"
 MODEL = "7"
 
 
-def drift_rows(months: int) -> pd.DataFrame:
-    """Months of gold/drift: feature `age` crosses its threshold in month 3 and drags the data as a whole along."""
-    rows = []
-    for month in range(1, months + 1):
-        name = f"2023-{month + 1:02d}"
-        common = {"model_version": MODEL, "kind": "month", "month": name, "first": f"{name}-01", "rows": 1500}
-        common |= {"drifted_columns": int(month > 2)}
-        rows += [
-            {**common, "column_kind": "feature", "column": "age", "score": 0.04 * month, "threshold": 0.1},
-            {**common, "column_kind": "feature", "column": "power", "score": None, "threshold": 0.1},
-            {**common, "column_kind": "prediction", "column": "prediction", "score": 0.02 * month, "threshold": 0.1},
-            {**common, "column_kind": "dataset", "column": "dataset", "score": 0.5 * (month > 2), "threshold": 0.5},
-        ]
-    frame = pd.DataFrame(rows)
-    return frame.assign(drifted=frame["score"] >= frame["threshold"])
+def drift_report(contract: Contract, month: int, version: str = MODEL, age: float | None = None) -> DriftReport:
+    """A month's report: feature `age` crosses its threshold in month 3 and drags the data as a whole along."""
+
+    def column(name: str, score: float | None) -> ColumnDrift:
+        drifted = score is not None and score >= 0.1
+        return ColumnDrift(column=name, test="wasserstein", score=score, threshold=0.1, drifted=drifted)
+
+    name = f"2023-{month + 1:02d}"
+    features = (column("age", 0.04 * month if age is None else age), column("power", None))
+    return DriftReport(
+        use_case=contract.use_case,
+        model_version=version,
+        window=Window(kind="month", month=name, first=f"{name}-01", last=f"{name}-28", rows=1500),
+        state="drift" if features[0].drifted else "stable",
+        features=features,
+        prediction=column("prediction", 0.02 * month),
+        share_threshold=0.5,
+    )
 
 
 def performance_rows() -> pd.DataFrame:
@@ -53,9 +58,10 @@ def empty(contract: Contract, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def with_past(contract: Contract, tmp_path: Path) -> Settings:
-    """A home whose gold has drift of four months and performance of two."""
+    """A home with drift reports on four months and performance of two."""
     settings = load_settings(home=tmp_path / "past", use_case=contract.use_case, gateway_url=NOBODY)
     gold = tmp_path / "past" / "lake" / "gold" / contract.use_case
-    write_deltalake(str(gold / "drift"), drift_rows(4))
+    reports = [drift_report(contract, month) for month in range(1, 5)]
+    replace_lake_reports(settings, reports, "month", [report.window.month for report in reports])
     write_deltalake(str(gold / "performance"), performance_rows())
     return settings

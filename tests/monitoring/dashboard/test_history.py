@@ -1,14 +1,15 @@
-"""The past in event time, read from Delta without Spark."""
+"""The past in event time, read from the store of drift reports and from Delta, without Spark."""
 
 import pandas as pd
 import pytest
 from deltalake import write_deltalake
 
 from lakeloop.contract import Contract
+from lakeloop.drift_store import replace_lake_reports
 from lakeloop.settings import Settings
 from monitoring.dashboard.history import History, Line, read_history
 from monitoring.gold_performance import GoldPerformance
-from tests.monitoring.dashboard.conftest import MODEL, drift_rows
+from tests.monitoring.dashboard.conftest import MODEL, drift_report
 
 MONTHS = ("2023-02", "2023-03", "2023-04", "2023-05")
 
@@ -58,9 +59,8 @@ def test_a_share_of_few_rows_comes_with_its_interval(with_past: Settings, contra
 
 
 def test_a_month_judged_against_two_models_shows_the_newer(with_past: Settings, contract: Contract) -> None:
-    later = drift_rows(1).assign(model_version="10", score=0.9, drifted=True)
-    path = with_past.home / "lake" / "gold" / contract.use_case / "drift"
-    write_deltalake(str(path), later, mode="append")
+    both = [drift_report(contract, 1), drift_report(contract, 1, version="10", age=0.9)]
+    replace_lake_reports(with_past, both, "month", ["2023-02"])
     history = read_history(with_past, contract)
     assert line(history, "scores", "age").x == MONTHS and line(history, "scores", "age").y[0] == 0.9
     assert history.versions["2023-02"] == "10"

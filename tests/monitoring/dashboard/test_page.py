@@ -69,11 +69,11 @@ def test_before_anything_happened_it_says_so(empty: Settings, contract: Contract
 
 
 def test_a_history_that_cannot_be_read_is_named_and_the_rest_is_shown(with_past: Settings, contract: Contract) -> None:
-    log = with_past.home / "lake" / "gold" / contract.use_case / "drift" / "_delta_log"
+    log = with_past.home / "lake" / "gold" / contract.use_case / "performance" / "_delta_log"
     for file in log.iterdir():
         file.write_text("broken\n")
     data = TestClient(dashboard(with_past, contract, snapshot(contract))).get("/dashboard/data").json()
-    assert any("history in gold cannot be read" in problem for problem in data["problems"])
+    assert any("history cannot be read" in problem for problem in data["problems"])
     assert next(panel for panel in data["panels"] if panel["key"] == "requests")["values"]
 
 

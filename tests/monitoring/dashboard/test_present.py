@@ -14,12 +14,12 @@ import uvicorn
 from fastapi import FastAPI, Response
 
 from lakeloop.contract import Contract
+from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.fallback import Prediction
 from monitoring.dashboard.panels import PANELS
 from monitoring.dashboard.present import Present, Value, histogram_quantile, present
 from monitoring.exporter import Exporter
 from monitoring.live import Snapshot
-from monitoring.verdict import ColumnDrift, Verdict, Window
 from serving.gateway.metrics import Metrics
 from tests.ports import free_ports
 from tests.waiting import eventually
@@ -33,7 +33,7 @@ def snapshot(contract: Contract) -> Snapshot:
     def column(name: str, score: float) -> ColumnDrift:
         return ColumnDrift(column=name, test="psi", score=score, threshold=0.1, drifted=score >= 0.1)
 
-    verdict = Verdict(
+    report = DriftReport(
         use_case=contract.use_case,
         model_version="7",
         window=Window(kind="rolling", rows=1500),
@@ -42,7 +42,7 @@ def snapshot(contract: Contract) -> Snapshot:
         prediction=column("prediction", 0.05),
     )
     return Snapshot(
-        model_version="7", verdict=verdict, rows=1500, rules=30, model_available=True, estimated_accuracy=0.86
+        model_version="7", report=report, rows=1500, rules=30, model_available=True, estimated_accuracy=0.86
     )
 
 

@@ -1,6 +1,5 @@
 """What a window is found to be: the reference months to four digits, and windows that cannot be judged."""
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -8,16 +7,16 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract, DriftTest
-from monitoring.drift import detect_drift
-from monitoring.reference import NoReference, Reference
-from monitoring.verdict import ColumnDrift, Verdict, Window
+from lakeloop.drift_report import ColumnDrift, DriftReport, Window
+from monitoring.drift.detector import detect_drift
+from monitoring.drift.reference import NoReference, Reference
 
 Month = Callable[..., pd.DataFrame]
-Judged = Callable[..., Verdict]
+Judged = Callable[..., DriftReport]
 
 
-def column(verdict: Verdict, name: str) -> ColumnDrift:
-    return next(column for column in verdict.features if column.column == name)
+def column(report: DriftReport, name: str) -> ColumnDrift:
+    return next(column for column in report.features if column.column == name)
 
 
 def with_test(contract: Contract, name: str, test: DriftTest) -> Contract:
@@ -27,18 +26,18 @@ def with_test(contract: Contract, name: str, test: DriftTest) -> Contract:
 
 
 def test_month_12_against_month_0_to_four_digits(month: Month, judged: Judged) -> None:
-    verdict = judged(month(12))
-    assert round(column(verdict, "miles").score or 0, 5) == 0.22423
-    assert round(column(verdict, "emergency_braking").score or 0, 5) == 0.13148
-    assert round(column(verdict, "age").score or 0, 5) == 0.09701
-    assert (verdict.state, verdict.drifted, verdict.share) == ("stable", ("emergency_braking", "miles"), 2 / 6)
+    report = judged(month(12))
+    assert round(column(report, "miles").score or 0, 5) == 0.22423
+    assert round(column(report, "emergency_braking").score or 0, 5) == 0.13148
+    assert round(column(report, "age").score or 0, 5) == 0.09701
+    assert (report.state, report.drifted, report.share) == ("stable", ("emergency_braking", "miles"), 2 / 6)
 
 
 def test_the_reference_months_drift_when_they_are_known_to(month: Month, judged: Judged) -> None:
-    verdicts = {number: judged(month(number)) for number in range(1, 37)}
+    reports = {number: judged(month(number)) for number in range(1, 37)}
     by_feature = {
-        feature.column: [number for number, verdict in verdicts.items() if feature.column in verdict.drifted]
-        for feature in verdicts[1].features
+        feature.column: [number for number, report in reports.items() if feature.column in report.drifted]
+        for feature in reports[1].features
     }
     assert by_feature == {
         "training": [],
@@ -48,25 +47,8 @@ def test_the_reference_months_drift_when_they_are_known_to(month: Month, judged:
         "power": [],
         "miles": list(range(6, 37)),
     }
-    assert column(verdicts[9], "age").score == pytest.approx(0.0999, abs=5e-5)
-    assert [n for n, verdict in verdicts.items() if verdict.dataset_drift] == [11, *range(13, 37)]
-
-
-def test_scores_are_those_of_evidently_s_report(reference: Reference, month: Month, judged: Judged) -> None:
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics import ValueDrift
-
-    verdict = judged(month(12))
-    definition = DataDefinition(
-        numerical_columns=["age", "braking_distance", "power", "miles"],
-        categorical_columns=["training", "emergency_braking"],
-    )
-    metrics = [ValueDrift(column=c.column, method=c.test, threshold=c.threshold) for c in verdict.features]
-    sets = [Dataset.from_pandas(rows, data_definition=definition) for rows in (month(12), reference.features)]
-    with warnings.catch_warnings(action="ignore"):
-        report = Report(metrics).run(*sets).dict()
-    theirs = [metric["value"] for metric in report["metrics"]]
-    assert [c.score for c in verdict.features] == pytest.approx(theirs, abs=1e-9)
+    assert column(reports[9], "age").score == pytest.approx(0.0999, abs=5e-5)
+    assert [n for n, report in reports.items() if report.dataset_drift] == [11, *range(13, 37)]
 
 
 @pytest.mark.parametrize("test", ["wasserstein", "jensenshannon", "psi", "kl_div", "hellinger", "ks"])
@@ -89,10 +71,10 @@ def test_prediction_drift_is_its_own_signal(reference: Reference, month: Month, 
     assert judged(same).prediction == ColumnDrift(
         column="prediction", test="jensenshannon", score=0.0, threshold=0.1, drifted=False
     )
-    verdict = judged(other)
-    assert verdict.prediction is not None and verdict.prediction.drifted
-    assert (verdict.state, verdict.share, "prediction" in verdict.drifted) == ("stable", 0.0, False)
-    assert len(verdict.features) == 6
+    report = judged(other)
+    assert report.prediction is not None and report.prediction.drifted
+    assert (report.state, report.share, "prediction" in report.drifted) == ("stable", 0.0, False)
+    assert len(report.features) == 6
 
 
 def test_answers_by_rules_are_no_predictions_of_the_model(reference: Reference, month: Month, judged: Judged) -> None:
@@ -108,10 +90,10 @@ def test_answers_by_rules_are_no_predictions_of_the_model(reference: Reference, 
 
 
 def test_without_the_champion_s_own_answers_only_features_are_judged(month: Month, judged: Judged) -> None:
-    verdict = judged(month(11), Reference("7", "a" * 64, month(0), None, "the model server is away"))
-    assert verdict.state == "drift"
-    assert verdict.prediction is not None and verdict.prediction.score is None and not verdict.prediction.drifted
-    assert verdict.prediction.note.endswith("is not known: the model server is away")
+    report = judged(month(11), Reference("7", "a" * 64, month(0), None, "the model server is away"))
+    assert report.state == "drift"
+    assert report.prediction is not None and report.prediction.score is None and not report.prediction.drifted
+    assert report.prediction.note.endswith("is not known: the model server is away")
 
 
 def test_an_empty_window_and_one_too_small_are_not_judged(contract: Contract, month: Month, judged: Judged) -> None:
@@ -126,21 +108,21 @@ def test_an_empty_window_and_one_too_small_are_not_judged(contract: Contract, mo
 
 def test_a_feature_without_any_value_raises_no_alarm(month: Month, judged: Judged) -> None:
     for missing in (np.nan, None):
-        verdict = judged(month(1).assign(miles=missing, training=missing))
+        report = judged(month(1).assign(miles=missing, training=missing))
         for name in ("miles", "training"):
-            found = column(verdict, name)
+            found = column(report, name)
             assert (found.score, found.drifted) == (None, False)
             assert found.note == "1500 of 1500 values are missing; at least 750 are needed"
-        assert verdict.state == "stable"
-        assert column(verdict, "age").score is not None
+        assert report.state == "stable"
+        assert column(report, "age").score is not None
 
 
 def test_a_window_without_any_value_is_not_judged(month: Month, judged: Judged) -> None:
     rows = month(36)
     rows[:] = np.nan
-    verdict = judged(rows)
-    assert (verdict.state, verdict.features) == ("too few rows", ())
-    assert verdict.reason == "no feature has 750 values: 1500 of 1500 values are missing; at least 750 are needed"
+    report = judged(rows)
+    assert (report.state, report.features) == ("too few rows", ())
+    assert report.reason == "no feature has 750 values: 1500 of 1500 values are missing; at least 750 are needed"
 
 
 def test_missing_values_and_infinities_are_left_out(month: Month, judged: Judged) -> None:
@@ -148,11 +130,11 @@ def test_missing_values_and_infinities_are_left_out(month: Month, judged: Judged
     holed.loc[:9, "miles"] = [np.nan, np.inf, -np.inf] * 3 + [np.nan]
     holed["training"] = holed["training"].astype(float)
     holed.loc[:4, "training"] = np.nan
-    verdict = judged(holed)
-    miles = column(verdict, "miles")
+    report = judged(holed)
+    miles = column(report, "miles")
     assert miles.note == "10 of 1500 values are missing"
     assert miles.score == pytest.approx(column(judged(whole), "miles").score, abs=0.01) and miles.drifted
-    training = column(verdict, "training")
+    training = column(report, "training")
     assert training.note == "5 of 1500 values are missing"
     assert training.score == pytest.approx(column(judged(whole), "training").score, abs=0.005)
 
@@ -198,8 +180,8 @@ def test_judging_changes_neither_window_nor_reference(
 
 
 def test_no_reference_says_why_and_raises_no_alarm(month: Month, contract: Contract) -> None:
-    verdict = detect_drift(NoReference("7", "it is gone"), month(36), contract, Window(kind="month", rows=1500))
-    assert (verdict.state, verdict.reason, verdict.dataset_drift) == ("no reference", "it is gone", False)
+    report = detect_drift(NoReference("7", "it is gone"), month(36), contract, Window(kind="month", rows=1500))
+    assert (report.state, report.reason, report.dataset_drift) == ("no reference", "it is gone", False)
 
 
 def test_a_large_window_is_sampled_and_says_how_exact_it_is(month: Month, judged: Judged) -> None:

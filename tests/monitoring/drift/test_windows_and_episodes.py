@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from monitoring.episodes import Episode, episodes, step
-from monitoring.verdict import DriftState, Verdict, Window
-from monitoring.windows import by_month, newest, tumbling
+from lakeloop.drift_report import DriftReport, DriftState, Window
+from monitoring.drift.episodes import Episode, episodes, step
+from monitoring.drift.windows import newest, tumbling
 
 
 def requests(count: int) -> pd.DataFrame:
@@ -29,22 +29,17 @@ def test_the_rolling_window_holds_the_newest_rows() -> None:
     assert newest(requests(7), 4)[1]["n"].tolist() == [3, 4, 5, 6]
 
 
-def test_months_are_windows_of_event_time() -> None:
-    cuts = list(by_month(requests(40), "month"))
-    assert [(window.month, window.rows) for window, _ in cuts] == [("2023-01", 31), ("2023-02", 9)]
-
-
 def test_no_requests_are_one_empty_window() -> None:
     ((window, rows),) = tumbling(requests(0), 3)
     assert (window, len(rows)) == (Window(kind="tumbling", rows=0), 0)
     assert newest(requests(0), 3)[0] == Window(kind="rolling", rows=0)
 
 
-def verdicts(states: str, version: str = "7") -> list[Verdict]:
+def reports(states: str, version: str = "7") -> list[DriftReport]:
     """One window a letter: d drift, s stable, f too few rows, n no reference."""
     named: dict[str, DriftState] = {"d": "drift", "s": "stable", "f": "too few rows", "n": "no reference"}
     return [
-        Verdict(
+        DriftReport(
             use_case="x", model_version=version, state=named[letter],
             window=Window(kind="tumbling", first=f"{number:03d}", last=f"{number:03d}", rows=10),
         )
@@ -77,21 +72,21 @@ def spans(found: list[Episode]) -> list[tuple[str, str, int, str]]:
 def test_an_episode_opens_with_drift_and_closes_after_three_clean_windows(
     states: str, expected: list[tuple[str, str, int, str]]
 ) -> None:
-    assert spans(episodes(verdicts(states), 3)) == expected
+    assert spans(episodes(reports(states), 3)) == expected
 
 
 def test_one_episode_is_opened_and_closed_once_whatever_comes_between() -> None:
     changes, episode = [], None
-    for verdict in verdicts("sddfsdsssss"):
-        episode, change = step(episode, verdict, 3)
+    for report in reports("sddfsdsssss"):
+        episode, change = step(episode, report, 3)
         changes.append(change)
     assert [c for c in changes if c != "none"] == ["opened", "closed"]
     assert (changes[1], changes[8]) == ("opened", "closed")
 
 
 def test_each_model_has_its_own_episodes() -> None:
-    old, new = verdicts("ddss", "1"), verdicts("ssss", "2")
-    mixed = [verdict for pair in zip(old, new, strict=True) for verdict in pair]
+    old, new = reports("ddss", "1"), reports("ssss", "2")
+    mixed = [report for pair in zip(old, new, strict=True) for report in pair]
     assert [(e.model_version, e.is_open) for e in episodes(mixed, 3)] == [("1", True)]
     assert episodes(new[:0], 3) == []
     opened, _ = step(None, old[0], 3)
@@ -99,10 +94,10 @@ def test_each_model_has_its_own_episodes() -> None:
 
 
 def test_a_kept_episode_goes_on_where_it_was() -> None:
-    before, after = verdicts("dss")[:3], verdicts("ssss")[3:]
+    before, after = reports("dss")[:3], reports("ssss")[3:]
     episode: Episode | None = None
-    for verdict in before:
-        episode, _ = step(episode, verdict, 3)
+    for report in before:
+        episode, _ = step(episode, report, 3)
     assert episode is not None
     kept = Episode.model_validate_json(episode.model_dump_json())
     assert step(kept, after[0], 3)[1] == "closed"

@@ -1,26 +1,28 @@
-"""What a window of requests was found to be: one record for the live monitor, the batch job and the pages."""
+"""What a window of requests was found to be: one record for whoever looks, in the store, on pages and in events."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 DriftState = Literal["stable", "drift", "too few rows", "no reference"]
+WindowKind = Literal["month", "tumbling"]
+"""How windows are cut: a month of event time, or so many requests."""
 
 
 class Part(BaseModel):
-    """Base of the verdict's parts: frozen, unknown keys refused."""
+    """Base of the report's parts: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Window(Part):
-    """The requests that were judged, in event time (`first`, `last`: ISO 8601 in UTC, '' of an empty window)."""
+    """The requests that were looked at, in event time (`first`, `last`: ISO 8601 in UTC, '' of an empty window)."""
 
     kind: Literal["rolling", "tumbling", "month"]
     first: str = ""
     last: str = ""
     rows: int = Field(ge=0)
-    month: str = Field("", description="YYYY-MM where the window is one month of event time")
+    month: str = Field("", description="YYYY-MM of event time it is, or lies in; '' of what the live monitor looked at")
 
 
 class ColumnDrift(Part):
@@ -40,7 +42,7 @@ class ColumnDrift(Part):
         return max(score / self.threshold, self.threshold / score)
 
 
-class Verdict(Part):
+class DriftReport(Part):
     """One window against all rows of the champion's own export.
 
     `share` is drifted features / features; the prediction is never one of them. `state` is "drift" for dataset
@@ -54,8 +56,10 @@ class Verdict(Part):
     reason: str = Field("", description="why the window could not be judged")
     features: tuple[ColumnDrift, ...] = ()
     prediction: ColumnDrift | None = None
+    share_threshold: float | None = Field(None, description="share of drifted features from which it is drift")
     sampled_rows: int | None = Field(None, description="rows taken of a larger window; None: all")
     standard_error: float | None = Field(None, description="largest error of a score that sampling brings")
+    judged_from: str = Field("", description="hash of requests, reference and tests, where windows are looked at again")
 
     @property
     def columns(self) -> tuple[ColumnDrift, ...]:
@@ -66,6 +70,12 @@ class Verdict(Part):
     def drifted(self) -> tuple[str, ...]:
         """Names of the drifted features."""
         return tuple(column.column for column in self.features if column.drifted)
+
+    @property
+    def furthest(self) -> tuple[ColumnDrift, ...]:
+        """The drifted features, the furthest beyond its threshold first."""
+        drifted = (column for column in self.features if column.drifted)
+        return tuple(sorted(drifted, key=lambda column: column.times_threshold, reverse=True))
 
     @property
     def share(self) -> float:

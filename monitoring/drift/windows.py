@@ -5,7 +5,7 @@ from typing import Literal
 
 import pandas as pd
 
-from monitoring.verdict import Window
+from lakeloop.drift_report import Window
 
 AT = "at"
 Cut = tuple[Window, pd.DataFrame]
@@ -38,9 +38,3 @@ def newest(rows: pd.DataFrame, size: int) -> Cut:
     """The rolling window as it is now."""
     part = in_event_order(rows).iloc[-size:]
     return window_of(part, "rolling"), part
-
-
-def by_month(rows: pd.DataFrame, month_column: str) -> Iterator[Cut]:
-    """A window a month of event time, oldest first; `month_column` holds YYYY-MM."""
-    for month, part in rows.groupby(month_column, sort=True):
-        yield window_of(part, "month", str(month)), part

@@ -19,8 +19,8 @@ from lakeloop.exported import read_shards
 from lakeloop.fallback import why_not_ask
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
 from lakeloop.settings import Settings
+from monitoring.drift.sampling import seeded_sample
 from monitoring.exceptions import ModelNotAskedError
-from monitoring.sampling import seeded_sample
 
 log = logging.getLogger(__name__)
 PREDICTION = "prediction"

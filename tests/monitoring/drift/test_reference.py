@@ -14,8 +14,8 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
+from monitoring.drift.reference import NoReference, Reference, likeliest, load_reference, through_model_server
 from monitoring.live import REFERENCE_SECONDS, LiveMonitor
-from monitoring.reference import NoReference, Reference, likeliest, load_reference, through_model_server
 from serving.model_server.process import running_server
 from tests.monitoring.conftest import NOBODY, push_facts
 from tests.monitoring.request_log import Log
@@ -154,7 +154,7 @@ def test_the_real_model_server_gives_the_model_s_own_answers(served: Settings, c
 
 
 def test_a_version_that_no_server_serves_is_asked_where_it_lies(served: Settings, contract: Contract) -> None:
-    from operations.drift.monthly import ask_model
+    from operations.drift.months import ask_model
 
     rows = sample_month(contract, served, 0, rows=200)[list(contract.features)]
     away = served.model_copy(update={"model_server_url": NOBODY})
@@ -176,10 +176,10 @@ def test_the_live_monitor_asks_as_soon_as_the_model_server_answers(
     monitor = LiveMonitor(served.model_copy(update={"model_server_url": f"http://127.0.0.1:{port}"}), contract)
     monitor.start()
     try:
-        before = shows(monitor, lambda s: s.verdict and s.verdict.prediction).verdict
+        before = shows(monitor, lambda s: s.report and s.report.prediction).report
         assert before.prediction.score is None and "is not known" in before.prediction.note
         with running_server({contract.use_case: served.folder("models")}, port=port):
-            after = shows(monitor, lambda s: s.verdict.prediction.score is not None, REFERENCE_SECONDS / 2)
+            after = shows(monitor, lambda s: s.report.prediction.score is not None, REFERENCE_SECONDS / 2)
     finally:
         monitor.stop()
     assert after.model_available

@@ -1,5 +1,6 @@
 """Answered requests in the lake, judged month by month against the model that answered them."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,16 +10,18 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
+from sqlalchemy import delete
 
-from lakehouse.gold.drift import read_drift
 from lakehouse.requests.stream import stream
+from lakeloop.drift_report import DriftReport
+from lakeloop.drift_rows import reports_of
+from lakeloop.drift_store import lake_reports
 from lakeloop.exceptions import NotFoundError
+from lakeloop.operational_db import drift_reports, engine
 from lakeloop.settings import Settings
-from monitoring.reference import load_reference
-from monitoring.verdict import Verdict
-from operations.drift import monthly as drift_job
-from operations.drift.monthly import DriftReport, judge_predictions
-from operations.drift.rows import verdicts_of
+from monitoring.drift.reference import load_reference
+from operations.drift import months as drift_job
+from operations.drift.months import DetectedDrift, detect_windows
 from operations.simulation import questions_of
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.lakes import Lake, open_lake
@@ -42,11 +45,11 @@ class Told:
     """What the job reported at each moment, and the table's version after it."""
 
     lake: Lake
-    reports: dict[str, DriftReport]
+    reports: dict[str, DetectedDrift]
     versions: dict[str, int]
 
-    def month(self, name: str, version: str = "7", moment: str = "first") -> Verdict:
-        found = [v for v in self.reports[moment].verdicts if (v.window.month, v.model_version) == (name, version)]
+    def month(self, name: str, version: str = "7", moment: str = "first") -> DriftReport:
+        found = [v for v in self.reports[moment].reports if (v.window.month, v.model_version) == (name, version)]
         assert len(found) == 1
         return found[0]
 
@@ -58,7 +61,7 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
     with pytest.raises(
         NotFoundError, match=r"no request .* answered yet: ask some through the gateway \(`lakeloop simul"
     ):
-        judge_predictions(lake.contract, lake.settings)
+        detect_windows(lake.contract, lake.settings)
     push_facts(lake.contract, lake.settings, "7")
     load_reference(lake.settings, lake.contract, "7", lambda *given: np.array([LOW] * len(given[-1])))
     log_file(lake, "w-1", [*lines(lake, 1), *lines(lake, 2, None), *lines(lake, 3, "7", 0, 1400)])
@@ -68,7 +71,7 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
     told = Told(lake, {}, {})
 
     def judge(moment: str, **options: Any) -> None:
-        told.reports[moment] = judge_predictions(lake.contract, lake.settings, **options)
+        told.reports[moment] = detect_windows(lake.contract, lake.settings, **options)
         told.versions[moment] = lake.versions()["gold/drift"]
 
     judge("first")
@@ -85,13 +88,13 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 
 def test_month_12_in_the_lake_is_the_reference_month_to_four_digits(told: Told) -> None:
-    verdict = told.month("2024-01")
-    scores = {column.column: column.score for column in verdict.features}
+    report = told.month("2024-01")
+    scores = {column.column: column.score for column in report.features}
     assert [round(scores[name] or 0, 4) for name in ("miles", "emergency_braking", "age")] == [0.2242, 0.1315, 0.0970]
-    assert (verdict.state, verdict.window.rows) == ("stable", 1500)
-    assert verdict.window.first.startswith("2024-01-01T00:") and verdict.window.last.startswith("2024-01-31T23:")
-    assert verdict.prediction is not None
-    assert (verdict.prediction.score, verdict.prediction.drifted) == (0.0, False)
+    assert (report.state, report.window.rows) == ("stable", 1500)
+    assert report.window.first.startswith("2024-01-01T00:") and report.window.last.startswith("2024-01-31T23:")
+    assert report.prediction is not None
+    assert (report.prediction.score, report.prediction.drifted) == (0.0, False)
 
 
 def test_dataset_drift_opens_in_month_11(told: Told) -> None:
@@ -123,17 +126,19 @@ def test_each_model_s_requests_are_judged_against_its_own_rows(told: Told) -> No
 def test_only_what_changed_is_judged_again(told: Told) -> None:
     reports, versions = told.reports, told.versions
     assert (reports["first"].judged, reports["again"].judged, reports["more"].judged) == (8, 0, 1)
-    assert reports["again"].verdicts == reports["first"].verdicts
+    assert reports["again"].reports == reports["first"].reports
     assert versions["again"] == versions["first"]
     assert told.month("2024-02", moment="more").state == "drift"
-    before = [v for v in reports["first"].verdicts if v.window.month != "2024-02"]
-    assert [v for v in reports["more"].verdicts if v.window.month != "2024-02"] == before
+    before = [v for v in reports["first"].reports if v.window.month != "2024-02"]
+    assert [v for v in reports["more"].reports if v.window.month != "2024-02"] == before
 
 
-def test_the_table_holds_the_verdicts_with_comments(told: Told) -> None:
+def test_store_and_table_hold_the_reports_the_table_with_comments(told: Told) -> None:
     lake = told.lake
-    assert verdicts_of(read_drift(lake.settings), lake.contract) == list(told.reports["more"].verdicts)
+    assert lake_reports(lake.settings, lake.contract) == told.reports["more"].reports
     table = DeltaTable(lake.folder("gold/drift"))
+    months = table.to_pyarrow_table(filters=[("kind", "=", "month")]).to_pylist()
+    assert reports_of(months, lake.contract) == list(told.reports["more"].reports)
     rows = table.to_pandas()
     month = rows[(rows["month"] == "2023-12") & (rows["kind"] == "month")].set_index(["column_kind", "column"])
     assert len(month) == 8 and not rows.duplicated(["model_version", "kind", "month", "first", "column"]).any()
@@ -148,7 +153,7 @@ def test_the_table_holds_the_verdicts_with_comments(told: Told) -> None:
 
 
 def test_windows_of_requests_stay_within_their_month_beside_the_months(told: Told) -> None:
-    windows = [v.window for v in told.reports["by requests"].verdicts if v.model_version == "7"]
+    windows = [v.window for v in told.reports["by requests"].reports if v.model_version == "7"]
     assert [(w.kind, w.month, w.rows) for w in windows] == [("tumbling", "2023-04", 1500), ("tumbling", "2023-05", 800)]
     rows = told.lake.rows("gold/drift")
     assert set(rows["kind"]) == {"month", "tumbling"}
@@ -167,3 +172,15 @@ def test_a_month_too_large_to_take_whole_is_sampled_in_the_lake(told: Told) -> N
     assert month.state == "drift" and month.standard_error is not None and 0 < month.standard_error < 0.05
     scores = {column.column: column.score for column in month.features}
     assert scores["miles"] == pytest.approx(0.28385, abs=4 * month.standard_error)
+
+
+def test_a_table_that_is_gone_is_made_again_from_the_store_and_an_empty_store_from_the_table(told: Told) -> None:
+    lake, known = told.lake, told.reports["more"].reports
+    shutil.rmtree(lake.folder("gold/drift"))
+    assert detect_windows(lake.contract, lake.settings).judged == 0
+    months = DeltaTable(lake.folder("gold/drift")).to_pyarrow_table().to_pylist()
+    assert reports_of(months, lake.contract) == list(known)
+    with engine(lake.settings.operational_db).begin() as connection:
+        connection.execute(delete(drift_reports))
+    assert lake_reports(lake.settings, lake.contract) == known
+    assert detect_windows(lake.contract, lake.settings).judged == 0

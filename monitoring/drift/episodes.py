@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from monitoring.verdict import Verdict, Window
+from lakeloop.drift_report import DriftReport, Window
 
 Change = Literal["opened", "closed", "none"]
 JUDGED = ("stable", "drift")
@@ -33,37 +33,37 @@ class Episode(BaseModel):
         return self.closed_by is None
 
 
-def step(episode: Episode | None, verdict: Verdict, closes_after: int) -> tuple[Episode | None, Change]:
+def step(episode: Episode | None, report: DriftReport, closes_after: int) -> tuple[Episode | None, Change]:
     """The episode after one more window, and what that changed. A closed episode is followed by None or a new one.
 
     Windows of another model than the open episode's leave it as it is: keep one episode a model version.
     """
     current = episode if episode is not None and episode.is_open else None
-    if verdict.state not in JUDGED or (current is not None and verdict.model_version != current.model_version):
+    if report.state not in JUDGED or (current is not None and report.model_version != current.model_version):
         return current, "none"
     if current is None:
-        if verdict.state == "stable":
+        if report.state == "stable":
             return None, "none"
-        opened = Episode(model_version=verdict.model_version, opened_by=verdict.window, last_drifted=verdict.window)
+        opened = Episode(model_version=report.model_version, opened_by=report.window, last_drifted=report.window)
         return opened, "opened"
-    if verdict.state == "drift":
-        again = {"last_drifted": verdict.window, "drifted_windows": current.drifted_windows + 1, "clean_in_a_row": 0}
+    if report.state == "drift":
+        again = {"last_drifted": report.window, "drifted_windows": current.drifted_windows + 1, "clean_in_a_row": 0}
         return current.model_copy(update=again), "none"
     clean = current.clean_in_a_row + 1
     if clean < closes_after:
         return current.model_copy(update={"clean_in_a_row": clean}), "none"
-    return current.model_copy(update={"clean_in_a_row": clean, "closed_by": verdict.window}), "closed"
+    return current.model_copy(update={"clean_in_a_row": clean, "closed_by": report.window}), "closed"
 
 
-def episodes(verdicts: Iterable[Verdict], closes_after: int) -> list[Episode]:
+def episodes(reports: Iterable[DriftReport], closes_after: int) -> list[Episode]:
     """All episodes of judged windows given in event order, by opening; each model version has its own."""
     ended: list[Episode] = []
     current: dict[str, Episode | None] = {}
-    for verdict in verdicts:
-        episode, change = step(current.get(verdict.model_version), verdict, closes_after)
+    for report in reports:
+        episode, change = step(current.get(report.model_version), report, closes_after)
         if change == "closed" and episode is not None:
             ended.append(episode)
             episode = None
-        current[verdict.model_version] = episode
+        current[report.model_version] = episode
     ended += [episode for episode in current.values() if episode is not None]
     return sorted(ended, key=lambda episode: episode.opened_by.first)

@@ -6,12 +6,12 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
-from monitoring.reference import PREDICTION, NoReference, Reference
-from monitoring.sampling import seeded_sample
+from monitoring.drift.reference import PREDICTION, NoReference, Reference
+from monitoring.drift.sampling import seeded_sample
 
 
 def evidently_page(reference: Reference | NoReference, rows: pd.DataFrame, contract: Contract) -> str:
-    """The report as HTML, with the contract's own tests and thresholds. `rows` as in `drift.judge`.
+    """The report as HTML, with the contract's own tests and thresholds. `rows` as for `detect_drift`.
 
     Raises:
         NotFoundError: there is no reference, or no row to compare with it.

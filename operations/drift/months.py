@@ -1,7 +1,8 @@
-"""Judges the answered requests in silver/predictions by event time and keeps what was found in gold/drift.
+"""Feeds the answered requests of the lake to drift detection, month by month of event time, and keeps the reports.
 
-Each window is judged against the rows of the model that answered it. Requests that rules answered without asking a
-model belong to the model that answered most of their month; in a month without any, to the one that serves now.
+Each window is judged against the rows of the model that answered it; whose a request is `monitoring.drift.attribution`
+says. Requests of a month that no model was asked in belong to the one that serves now. The reports go into the store
+(`lakeloop.drift_store`), and from there into gold/drift.
 """
 
 import hashlib
@@ -17,21 +18,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from lakehouse.gold.drift import read_drift, write_drift
+from lakehouse.gold.drift import write_drift
 from lakeloop.champion import serving_version
 from lakeloop.contract import Contract
-from lakeloop.drift_row import DATASET, DriftRow, WindowKind
+from lakeloop.drift_report import DriftReport, Window, WindowKind
+from lakeloop.drift_store import lake_reports, replace_lake_reports
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.settings import Settings
-from monitoring.answered_rows import PREDICTIONS, VERSION, columns_of, rows_of_version
-from monitoring.drift import detect_drift
-from monitoring.episodes import Episode, episodes
+from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
+from monitoring.drift.detector import detect_drift
+from monitoring.drift.episodes import Episode, episodes
+from monitoring.drift.reference import NoReference, Reference, load_reference, through_model_server
+from monitoring.drift.windows import Cut, tumbling, window_of
 from monitoring.exceptions import ModelNotAskedError
-from monitoring.reference import NoReference, Reference, load_reference, through_model_server
-from monitoring.verdict import Verdict
-from monitoring.windows import Cut, tumbling, window_of
-from operations.drift.rows import rows_of, verdicts_of
+from operations.drift.windows import PREDICTIONS
 
 log = logging.getLogger(__name__)
 MOST_ROWS = 1_000_000
@@ -39,10 +40,10 @@ MOST_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
-class DriftReport:
+class DetectedDrift:
     """All windows asked for, in event order, and how many of them were judged now; the others were known already."""
 
-    verdicts: tuple[Verdict, ...]
+    reports: tuple[DriftReport, ...]
     episodes: tuple[Episode, ...]
     judged: int
 
@@ -58,15 +59,15 @@ class MonthShare:
     last_batch: int
 
 
-def judge_predictions(
+def detect_windows(
     contract: Contract,
     settings: Settings,
     months: tuple[int, int] | None = None,
     kind: WindowKind = "month",
     model: str = "",
     on_month: Callable[[str], None] = lambda month: None,
-) -> DriftReport:
-    """Judge the windows that are new or changed, write them into gold/drift, and give all of them.
+) -> DetectedDrift:
+    """Judge the windows that are new or changed, keep the reports, and give those of all windows asked for.
 
     `kind` month: one window a month; tumbling: windows of the contract's size within each month. With `model` all
     requests are judged against that version whoever answered them, and nothing is written.
@@ -82,25 +83,31 @@ def judge_predictions(
     for version in dict.fromkeys(share.version for share in shares):
         references[version] = _reference(settings, contract, version)
     basis = {share: _basis(share, references[share.version], contract, kind) for share in shares}
-    known = [] if model else read_drift(settings, kind)
+    known = () if model else lake_reports(settings, contract, kind)
     stale = _stale_months(basis, known)
-    fresh: list[DriftRow] = []
-    for group in _groups([share for share in shares if share.month in stale]):
+    fresh: list[DriftReport] = []
+    for share, window, rows in _windows(asked, contract, [s for s in shares if s.month in stale], kind, model):
+        on_month(share.month)
+        fresh.append(detect_drift(references[share.version], rows, contract, window, basis[share]))
+    if not model:
+        replace_lake_reports(settings, fresh, kind, stale)
+        write_drift(contract, settings, lake_reports(settings, contract, kind), kind)
+    wanted = {share.month for share in shares}
+    kept = [report for report in known if report.window.month in wanted - stale]
+    reports = sorted([*kept, *fresh], key=lambda one: (one.window.month, one.window.first, one.model_version))
+    log.info("event=drift_judged kind=%s windows=%d of=%d", kind, len(fresh), len(reports))
+    return DetectedDrift(tuple(reports), tuple(episodes(reports, contract.monitoring.episode_closes_after)), len(fresh))
+
+
+def _windows(
+    asked: ds.Dataset, contract: Contract, shares: Sequence[MonthShare], kind: WindowKind, model: str
+) -> Iterator[tuple[MonthShare, Window, pd.DataFrame]]:
+    """Every share's windows and their rows, as many months read together as fit."""
+    for group in _groups(shares):
         frame = _read(asked, contract, group)
         for share in group:
-            on_month(share.month)
             for window, rows in _cut(_rows_of(frame, contract, share, model), contract, kind, share):
-                verdict = detect_drift(references[share.version], rows, contract, window)
-                fresh += rows_of(verdict, contract, basis[share])
-    if not model:
-        write_drift(contract, settings, fresh, kind, stale)
-    wanted = {share.month for share in shares}
-    kept = [row for row in known if row.month in wanted - stale]
-    verdicts = verdicts_of([*kept, *fresh], contract)
-    judged = sum(row.column_kind == DATASET for row in fresh)
-    log.info("event=drift_judged kind=%s windows=%d of=%d", kind, judged, len(verdicts))
-    closing = contract.monitoring.episode_closes_after
-    return DriftReport(tuple(verdicts), tuple(episodes(verdicts, closing)), judged)
+                yield share, window, rows
 
 
 def _predictions(contract: Contract, settings: Settings, months: tuple[int, int] | None) -> ds.Dataset:
@@ -157,7 +164,7 @@ def _month_shares(
     alone = next(((rows, batch) for version, rows, batch in counted if version is None), (0, 0))
     if not by_version:
         by_version = {_serving(settings): (0, 0)}
-    most = max(by_version, key=lambda version: (by_version[version][0], version))
+    most = version_of_unasked({version: rows for version, (rows, _) in by_version.items()})
     for version, (rows, batch) in sorted(by_version.items()):
         unasked, unasked_batch = alone if version == most else (0, 0)
         yield MonthShare(month, version, rows + unasked, unasked, max(batch, unasked_batch))
@@ -193,7 +200,7 @@ def ask_model(settings: Settings, contract: Contract, version: str, features: pd
 
 
 def _basis(share: MonthShare, reference: Reference | NoReference, contract: Contract, kind: WindowKind) -> str:
-    """A hash of all a month's verdicts depend on."""
+    """A hash of all that a month's reports depend on."""
     if isinstance(reference, NoReference):
         against: list[Any] = [reference.reason]
     else:
@@ -204,11 +211,11 @@ def _basis(share: MonthShare, reference: Reference | NoReference, contract: Cont
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _stale_months(basis: dict[MonthShare, str], known: Sequence[DriftRow]) -> set[str]:
+def _stale_months(basis: dict[MonthShare, str], known: Sequence[DriftReport]) -> set[str]:
     """Months whose windows were not judged yet, or from something else."""
     there: dict[str, set[tuple[str, str]]] = {}
-    for row in known:
-        there.setdefault(row.month, set()).add((row.model_version, row.judged_from))
+    for report in known:
+        there.setdefault(report.window.month, set()).add((report.model_version, report.judged_from))
     wanted: dict[str, set[tuple[str, str]]] = {}
     for share, judged_from in basis.items():
         wanted.setdefault(share.month, set()).add((share.version, judged_from))
@@ -251,11 +258,9 @@ def _taken(request_ids: pa.Array, in_a_thousand: int) -> pa.Array:
 
 def _rows_of(frame: pd.DataFrame, contract: Contract, share: MonthShare, model: str) -> pd.DataFrame:
     """The share's rows, with the class its model thought likeliest; None where it was not asked."""
-    taken = frame[contract.event_time.column] == share.month
-    if not model:
-        mine = frame["model_version"] == share.version
-        taken &= mine | frame["model_version"].isna() if share.unasked else mine
-    return rows_of_version(frame[taken], contract, share.version)
+    month = frame[frame[contract.event_time.column] == share.month]
+    taken = month if model else requests_of_version(month, share.version, share.unasked > 0)
+    return rows_of_version(taken, contract, share.version)
 
 
 def _cut(rows: pd.DataFrame, contract: Contract, kind: WindowKind, share: MonthShare) -> Iterator[Cut]:

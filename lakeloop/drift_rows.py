@@ -1,0 +1,67 @@
+"""A drift report as rows of gold/drift, and back: a row for the window as a whole, then one a column."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from lakeloop.contract import Contract
+from lakeloop.drift_report import ColumnDrift, DriftReport, Window
+
+FEATURE, PREDICTION, DATASET = "feature", "prediction", "dataset"
+SHARE = "share of drifted features"
+COPIED = ("model_version", "state", "reason", "sampled_rows", "standard_error", "judged_from")
+Row = Mapping[str, Any]
+"""Column of gold/drift -> value."""
+
+
+def rows_of(report: DriftReport) -> list[Row]:
+    """The report's rows. The data set's has the share as its score; without columns it is the only one."""
+    whole = {
+        "column": DATASET, "test": SHARE, "score": report.share if report.features else None,
+        "threshold": report.share_threshold, "drifted": report.dataset_drift, "note": "",
+    }  # fmt: skip
+    parts = [(DATASET, whole), *((FEATURE, column.model_dump()) for column in report.features)]
+    if report.prediction is not None:
+        parts.append((PREDICTION, report.prediction.model_dump()))
+    window = report.window
+    return [
+        {
+            **{name: getattr(report, name) for name in COPIED},
+            "kind": window.kind, "month": window.month, "first": window.first,
+            "last": window.last, "rows": window.rows, "column_kind": kind, **column,
+            "drifted_columns": len(report.drifted), "columns": len(report.features),
+        }
+        for kind, column in parts
+    ]  # fmt: skip
+
+
+def reports_of(rows: Iterable[Row], contract: Contract) -> list[DriftReport]:
+    """The reports that rows came from, in event order; features in the contract's order."""
+    ordered = sorted(rows, key=_window)
+    return [_report(list(group), contract) for _, group in groupby(ordered, key=_window)]
+
+
+def _window(row: Row) -> tuple[str, str, str, str]:
+    return row["kind"], row["month"], row["first"], row["model_version"]
+
+
+def _report(rows: list[Row], contract: Contract) -> DriftReport:
+    head = rows[0]
+    whole = next((row for row in rows if row["column_kind"] == DATASET), head)
+    names = list(contract.features)
+    features = sorted(_columns(rows, FEATURE), key=lambda c: names.index(c.column) if c.column in names else len(names))
+    return DriftReport(
+        use_case=contract.use_case,
+        window=Window.model_validate({name: head[name] for name in Window.model_fields}),
+        features=tuple(features),
+        prediction=next(_columns(rows, PREDICTION), None),
+        share_threshold=whole["threshold"],
+        **{name: head[name] for name in COPIED},
+    )
+
+
+def _columns(rows: list[Row], kind: str) -> Iterator[ColumnDrift]:
+    for row in rows:
+        if row["column_kind"] == kind:
+            known = {name: row[name] for name in ColumnDrift.model_fields}
+            yield ColumnDrift.model_validate(known | {"threshold": row["threshold"] or 0.0})

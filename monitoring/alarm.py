@@ -1,0 +1,44 @@
+"""Where a drift event arises: here, and nowhere else.
+
+When: the live monitor opens an episode with the first full window of dataset drift, and announces it at once
+(`monitoring.live`; not where `LAKELOOP_MONITOR_POSTS=false`); or Alertmanager tells that the episode's alert fires
+(`monitoring.alerts`). Both come to `announce`, which writes the newest episode into the ledger under the episode's own
+name: told again, by whom and however often, it stays one event. The outbox brings it to Airflow.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from lakeloop.drift_report import DriftReport
+from lakeloop.events import Event, record_event
+from lakeloop.operational_db import drift_episodes, drift_reports, engine
+from lakeloop.settings import Settings
+
+
+def announce(settings: Settings) -> tuple[Event, bool] | None:
+    """Write the newest episode into the ledger, and whether that is new; None if there was never one."""
+    opened = select(drift_episodes.c.id, drift_reports.c.report).where(
+        drift_episodes.c.use_case == settings.use_case, drift_reports.c.id == drift_episodes.c.report_id
+    )
+    with engine(settings.operational_db).connect() as connection:
+        row = connection.execute(opened.order_by(drift_episodes.c.opened_at.desc()).limit(1)).first()
+    if row is None:
+        return None
+    return record_event(settings, "drift", row.id, drift_payload(row.id, DriftReport.model_validate_json(row.report)))
+
+
+def drift_payload(episode_id: str, report: DriftReport) -> Mapping[str, Any]:
+    """What a drift event tells: which features, by how much, in which requests, against which model."""
+    return {
+        "episode_id": episode_id,
+        "use_case": report.use_case,
+        "model_version": report.model_version,
+        "window": report.window.model_dump(),
+        "features": list(report.drifted),
+        "share": report.share,
+        "scores": {column.column: column.score for column in report.features},
+        "thresholds": {column.column: column.threshold for column in report.features},
+        "prediction_drift": report.prediction.score if report.prediction else None,
+    }

@@ -1,0 +1,142 @@
+"""Whether a window of requests has drifted: the one way there is, for every feeder of reference, rows and window.
+
+Feeders: the live monitor (`monitoring.live`: windows of requests as they are answered), `operations.drift.months`
+(months and windows in them, from Delta), `operations.drift.newest` (a retrain's look at the newest requests) and
+`operations.analysis` (months as they were delivered, asked or generated).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract, DriftTest
+from lakeloop.drift_report import ColumnDrift, DriftReport, DriftState, Window
+from monitoring.drift.distances import is_drift, score
+from monitoring.drift.reference import PREDICTION, NoReference, Reference
+from monitoring.drift.sampling import seeded_sample, standard_error
+
+EQUAL = 1e-6
+"""Relative difference below which two numbers are the same: a model gets float32."""
+
+
+def detect_drift(
+    reference: Reference | NoReference, rows: pd.DataFrame, contract: Contract, window: Window, judged_from: str = ""
+) -> DriftReport:
+    """Whether a window has drifted. `rows` has a column a feature and `prediction` (class name; None: model not asked).
+
+    `window.rows` may be more than `len(rows)`: then `rows` is taken for a random sample of it. `judged_from` is kept
+    in the report as it is.
+    """
+    report = DriftReport(
+        use_case=contract.use_case, model_version=reference.model_version, window=window, state="stable",
+        share_threshold=contract.monitoring.dataset_drift_share, judged_from=judged_from,
+    )  # fmt: skip
+    if isinstance(reference, NoReference):
+        return _not_judged(report, "no reference", reference.reason)
+    fewest = contract.monitoring.fewest
+    if window.rows < fewest or len(rows) < fewest:
+        counted = min(window.rows, len(rows))
+        return _not_judged(report, "too few rows", f"{counted} rows; at least {fewest} are needed")
+    sample = seeded_sample(rows)
+    found = [
+        _column_drift(name, reference.features[name], sample[name], feature.drift, feature.role == "numeric", fewest,
+                      window.rows)
+        for name, feature in contract.features.items()
+    ]  # fmt: skip
+    if all(column.score is None for column, _ in found):
+        return _not_judged(report, "too few rows", f"no feature has {fewest} values: {found[0][0].note}")
+    prediction = _prediction_drift(reference, sample, contract, window.rows)
+    sampled = len(sample) < window.rows
+    report = report.model_copy(update={
+        "features": tuple(column for column, _ in found),
+        "prediction": prediction[0],
+        "sampled_rows": len(sample) if sampled else None,
+        "standard_error": _largest([error for _, error in (*found, prediction)]) if sampled else None,
+    })  # fmt: skip
+    drift = report.share >= contract.monitoring.dataset_drift_share
+    return report.model_copy(update={"state": "drift"}) if drift else report
+
+
+ColumnResult = tuple[ColumnDrift, float]
+"""A column's drift and the standard error of its score."""
+
+
+def _column_drift(
+    name: str, reference: pd.Series, values: pd.Series, test: DriftTest, numeric: bool, fewest: int, of_rows: int
+) -> ColumnResult:
+    """One column; a score that cannot be computed is None and never drift."""
+    given, known = _clean(values, numeric), _clean(reference, numeric)
+    missing = len(values) - len(given)
+    note = f"{missing} of {len(values)} values are missing" if missing else ""
+    if len(given) < fewest:
+        why = f"{note or f'{len(given)} values'}; at least {fewest} are needed"
+        return _column(name, test, None, why), 0.0
+    if not len(known):
+        return _column(name, test, None, "the reference has no value"), 0.0
+    if numeric and known.nunique() == 1:
+        constant = float(known.iloc[0])
+        if np.allclose(given, constant, rtol=EQUAL, atol=EQUAL):
+            same = _column(name, test, 0.0, _joined(note, "constant, as in the reference"))
+            return same.model_copy(update={"drifted": False}), 0.0  # whichever way the test's score is to be read
+        note = _joined(note, f"always {constant:g} in the reference, so there is no spread to measure the change by")
+    if not numeric:
+        note = _joined(note, _unseen(known, given))
+    found = score(test.test, known, given, numeric)
+    if not np.isfinite(found):
+        return _column(name, test, None, _joined(note, f"{test.test} has no value here")), 0.0
+    error = standard_error(
+        lambda part: score(test.test, known, part, numeric), given, round(of_rows * len(given) / len(values))
+    )
+    return _column(name, test, found, note), error
+
+
+def _prediction_drift(reference: Reference, rows: pd.DataFrame, contract: Contract, of_rows: int) -> ColumnResult:
+    test = contract.monitoring.prediction_drift
+    if reference.predictions is None:
+        why = f"what the model answers on its reference is not known: {reference.why_no_predictions}"
+        return _column(PREDICTION, test, None, why), 0.0
+    if PREDICTION not in rows:
+        return _column(PREDICTION, test, None, "the window has no predictions"), 0.0
+    asked = rows[PREDICTION].dropna()
+    rules = len(rows) - len(asked)
+    column, error = _column_drift(
+        PREDICTION, reference.predictions, asked, test, False, contract.monitoring.fewest,
+        round(of_rows * len(asked) / len(rows)),
+    )  # fmt: skip
+    note = _joined(f"the model did not answer {rules} of {len(rows)}" if rules else "", column.note)
+    return column.model_copy(update={"note": note}), error
+
+
+def _clean(values: pd.Series, numeric: bool) -> pd.Series:
+    """The values that are there: finite numbers, or categories as text."""
+    if numeric:
+        numbers = pd.to_numeric(values, errors="coerce")
+        return numbers[np.isfinite(numbers.to_numpy(float))]
+    there = values.dropna()
+    if there.dtype.kind == "f":  # whole numbers beside missing ones
+        there = there[np.isfinite(there)].astype(np.int64)
+    return there.astype(str)
+
+
+def _unseen(reference: pd.Series, values: pd.Series) -> str:
+    new = sorted(set(values.unique()) - set(reference.unique()))
+    return f"not in the reference: {', '.join(new[:5])}{' …' if len(new) > 5 else ''}" if new else ""
+
+
+def _column(name: str, test: DriftTest, found: float | None, note: str) -> ColumnDrift:
+    drifted = found is not None and is_drift(test.test, found, test.threshold)
+    return ColumnDrift(column=name, test=test.test, score=found, threshold=test.threshold, drifted=drifted, note=note)
+
+
+def _not_judged(report: DriftReport, state: DriftState, reason: str) -> DriftReport:
+    return report.model_copy(update={"state": state, "reason": reason})
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def _largest(errors: Sequence[float]) -> float | None:
+    known = [error for error in errors if np.isfinite(error)]
+    return max(known) if known else None
