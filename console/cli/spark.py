@@ -5,24 +5,27 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from console.cli.failures import in_words
 from console.cli.helper_process import start_helper
 from console.cli.options import open_use_case
 from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
-from lakehouse.storage.session import spark_session
-from lakehouse.storage.shared_spark import keep, shared_spark
 from lakeloop.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def spark_of(settings: Settings) -> Iterator[SparkSession]:
+def spark_of(settings: Settings) -> Iterator["SparkSession"]:
     """A Spark session for the length of a command."""
+    from lakehouse.storage.session import spark_session  # noqa: PLC0415 - who may need Spark often ends without it
+    from lakehouse.storage.shared_spark import shared_spark  # noqa: PLC0415 - as above
+
     with ExitStack() as stack:
         with console.status("starting Spark …"):
             spark = stack.enter_context(shared_spark(settings, partial(_start_keeper, settings)))
@@ -38,7 +41,7 @@ def spark_of(settings: Settings) -> Iterator[SparkSession]:
             raise told from None
 
 
-def _stop(spark: SparkSession) -> None:
+def _stop(spark: "SparkSession") -> None:
     """The end of a session that has lost its Java already says nothing: why it was lost is told."""
     try:
         spark.stop()
@@ -48,6 +51,8 @@ def _stop(spark: SparkSession) -> None:
 
 def keep_spark_command(use_case: UseCaseOption = "") -> None:
     """Keep a warm Spark for the next commands that need it; ends when nobody asks any more."""
+    from lakehouse.storage.shared_spark import keep  # noqa: PLC0415 - as above
+
     settings, _ = open_use_case(use_case)
     keep(settings)
 
