@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -144,17 +145,18 @@ def _shares(asked: ds.Dataset, contract: Contract, settings: Settings, model: st
     counted = pa.concat_tables(parts).group_by(by).aggregate([("count_all", "sum"), ("_batch_max", "max")])
     columns = [counted[name].to_pylist() for name in (*by, "count_all_sum", "_batch_max_max")]
     rows = sorted(zip(*columns, strict=True), key=lambda row: str(row[0]))
+    serving = cache(lambda: _serving(settings))  # asked of the model server, and often not needed
     return [
         share
         for month, group in groupby(rows, key=lambda row: str(row[0]))
-        for share in _month_shares(month, [row[1:] for row in group], settings, model)
+        for share in _month_shares(month, [row[1:] for row in group], serving, model)
     ]
 
 
 def _month_shares(
-    month: str, counted: Sequence[tuple[str | None, int, int]], settings: Settings, model: str
+    month: str, counted: Sequence[tuple[str | None, int, int]], serving: Callable[[], str], model: str
 ) -> Iterator[MonthShare]:
-    """`counted`: (version or None, rows, last batch)."""
+    """`counted`: (version or None, rows, last batch). `serving` gives the version that serves."""
     if model:
         total = sum(rows for _, rows, _ in counted)
         unasked = sum(rows for version, rows, _ in counted if version != model)
@@ -163,7 +165,7 @@ def _month_shares(
     by_version = {version: (rows, batch) for version, rows, batch in counted if version is not None}
     alone = next(((rows, batch) for version, rows, batch in counted if version is None), (0, 0))
     if not by_version:
-        by_version = {_serving(settings): (0, 0)}
+        by_version = {serving(): (0, 0)}
     most = version_of_unasked({version: rows for version, (rows, _) in by_version.items()})
     for version, (rows, batch) in sorted(by_version.items()):
         unasked, unasked_batch = alone if version == most else (0, 0)
