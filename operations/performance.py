@@ -18,7 +18,7 @@ from lakehouse.gold.calibration import (
 from lakehouse.storage.layout import PERFORMANCE
 from lakeloop.champion import pushed_versions, read_model_card
 from lakeloop.contract import Contract
-from lakeloop.exceptions import LakeloopError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.exported import read_shards
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.settings import Settings
@@ -72,14 +72,17 @@ def calibrate_version(contract: Contract, settings: Settings, version: str) -> C
     """A pushed version's calibration, from the eval rows of its own export.
 
     Raises:
-        NotFoundError: the version is gone or does not say what it was trained on.
+        NotFoundError: the version is gone, does not say what it was trained on, or its export held no rows out.
         LakeloopError: its export is gone or is not what it was trained on any more.
     """
     from operations.scoring import probabilities_of
     from tfx_pipeline.evaluation.validate import model_folder
 
     _, shards = checked_export(read_model_card(settings, version), settings, contract)
-    rows = read_shards(contract, [path for split, path in shards if split == "eval"])
+    held_out = [path for split, path in shards if split == "eval"]
+    if not held_out:
+        raise NotFoundError("its export held no rows out; `lakeloop train` makes a model whose export does")
+    rows = read_shards(contract, held_out)
     probabilities = probabilities_of(contract, model_folder(settings, version), rows)
     correct = np.argmax(probabilities, axis=1) == rows[contract.label.name].to_numpy()
     return calibrate(version, probabilities.max(axis=1), correct)

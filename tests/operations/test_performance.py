@@ -1,5 +1,6 @@
 """A pushed model is calibrated on its own held-out rows, and months it answered get their estimate, once."""
 
+import json
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import tensorflow as tf
 from pyspark.sql import SparkSession
 
 from lakehouse.requests.stream import stream
-from operations.performance import estimate_performance, performance_table
+from lakeloop.contract import Contract
+from lakeloop.exceptions import NotFoundError
+from lakeloop.manifest import file_sha256
+from lakeloop.settings import Settings
+from operations.performance import calibrate_version, estimate_performance, performance_table
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import Lake, open_lake
 from tests.monitoring.conftest import push_facts
@@ -77,3 +82,13 @@ def test_rows_that_are_not_those_it_was_trained_with_calibrate_nothing(
     file.write_text(file.read_text() + "\n")
     report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
     assert report.calibrated == () and "sha256" in report.notices[0] and str(file) in report.notices[0]
+
+
+def test_a_version_whose_export_held_nothing_out_says_so(contract: Contract, settings: Settings) -> None:
+    facts = push_facts(contract, settings)
+    content = json.loads(facts.manifest.read_text())
+    facts.manifest.write_text(json.dumps(content | {"files": [f for f in content["files"] if f["split"] == "train"]}))
+    changed = facts.model_copy(update={"manifest_sha256": file_sha256(facts.manifest)})
+    changed.save(settings.folder("models") / "7")
+    with pytest.raises(NotFoundError, match="held no rows out"):
+        calibrate_version(contract, settings, "7")
