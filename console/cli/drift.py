@@ -1,7 +1,7 @@
 """`lakeloop drift`: the answered requests, window by window, against what their model was trained on."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -11,10 +11,10 @@ from console.cli.options import open_use_case, parse_months
 from console.cli.render import BAD, DIM, console, fits, table
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.contract import Contract
-
-if TYPE_CHECKING:
-    from lakeloop.drift_report import ColumnDrift, DriftReport
-    from monitoring.drift.episodes import Episode
+from lakeloop.drift_report import ColumnDrift, DriftReport
+from lakeloop.lake_tables import has_lake_table
+from monitoring.drift.episodes import Episode
+from operations.drift.months import detect_windows, nothing_answered
 
 
 def drift_command(
@@ -32,9 +32,6 @@ def drift_command(
     Only months that changed are judged again. A drifted score is marked *; dataset drift is when enough of the
     features drifted. The prediction is judged by itself and never one of them.
     """
-    from lakeloop.lake_tables import has_lake_table
-    from operations.drift.months import detect_windows, nothing_answered
-
     settings, contract = open_use_case(use_case)
     asked = parse_months(months) if months else None
     if not (asked or model or has_lake_table(settings, "silver/predictions")):
@@ -61,24 +58,24 @@ def drift_command(
     console.print(f"{found.judged} of {len(found.reports)} windows judged now; {where}", style=DIM)
 
 
-def _windows(reports: Sequence["DriftReport"], contract: Contract) -> Table:
+def _windows(reports: Sequence[DriftReport], contract: Contract) -> Table:
     header = ("window", "rows", "model", "state", "share", *contract.features, "prediction")
     return table(header, (_row(report, contract) for report in reports), numbers=header[4:])
 
 
-def _drifted_alone(reports: Sequence["DriftReport"]) -> Table:
+def _drifted_alone(reports: Sequence[DriftReport]) -> Table:
     """A row a window that fits a narrow terminal, however many features there are: only those that drifted."""
     header = ("window", "rows", "model", "state", "share", "prediction", "drifted")
     rows = ([*_whole(report), _score(report.prediction), _names_of_drifted(report)] for report in reports)
     return table(header, rows, numbers=header[4:6], whole=header[:6])
 
 
-def _names_of_drifted(report: "DriftReport") -> Text:
+def _names_of_drifted(report: DriftReport) -> Text:
     """The furthest beyond its threshold first."""
     return Text(", ".join(f"{column.column} {column.score:.4f}" for column in report.furthest), BAD)
 
 
-def _row(report: "DriftReport", contract: Contract) -> list[object]:
+def _row(report: DriftReport, contract: Contract) -> list[object]:
     scores = {column.column: column for column in report.features}
     return [
         *_whole(report),
@@ -87,7 +84,7 @@ def _row(report: "DriftReport", contract: Contract) -> list[object]:
     ]
 
 
-def _whole(report: "DriftReport") -> list[object]:
+def _whole(report: DriftReport) -> list[object]:
     judged = bool(report.features)
     return [
         _name(report),
@@ -98,14 +95,14 @@ def _whole(report: "DriftReport") -> list[object]:
     ]
 
 
-def _score(column: "ColumnDrift | None") -> Text:
+def _score(column: ColumnDrift | None) -> Text:
     """The marks are characters, so that colour is not needed."""
     if column is None or column.score is None:
         return Text("-", DIM)
     return Text(f"*{column.score:.4f}", BAD) if column.drifted else Text(f"{column.score:.4f}")
 
 
-def _reasons(reports: Sequence["DriftReport"]) -> list[str]:
+def _reasons(reports: Sequence[DriftReport]) -> list[str]:
     """Why windows were not judged, each reason once."""
     named: dict[str, list[str]] = {}
     for report in reports:
@@ -117,11 +114,11 @@ def _reasons(reports: Sequence["DriftReport"]) -> list[str]:
     ]
 
 
-def _name(report: "DriftReport") -> str:
+def _name(report: DriftReport) -> str:
     return report.window.month if report.window.kind == "month" else report.window.first[:16]
 
 
-def _episode(episode: "Episode", contract: Contract) -> str:
+def _episode(episode: Episode, contract: Contract) -> str:
     month = episode.opened_by.month
     ended = f"closed by {episode.closed_by.month}" if episode.closed_by else "still open"
     windows = "1 window" if episode.drifted_windows == 1 else f"{episode.drifted_windows} windows"

@@ -1,17 +1,17 @@
 """`lakeloop monitor`: watch production."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from fastapi import APIRouter
 
 from console.cli.options import open_use_case
 from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter
-
-    from monitoring.live import LiveMonitor
+from console.pages.router import Present, pages_router
+from monitoring.gold_performance import GoldPerformance
+from monitoring.live import LiveMonitor
+from monitoring.service import serve
 
 
 def monitor_command(
@@ -23,10 +23,6 @@ def monitor_command(
 
     It follows the request log and goes on where it stopped. With LAKELOOP_AIRFLOW_URL set, events go to Airflow.
     """
-    from console.pages.router import Present, pages_router
-    from monitoring.gold_performance import GoldPerformance
-    from monitoring.service import serve
-
     settings, contract = open_use_case(use_case)
 
     def ready(host: str, port: int) -> None:
@@ -39,7 +35,7 @@ def monitor_command(
             soft_wrap=True,
         )
 
-    def pages(live: "LiveMonitor") -> "APIRouter":
+    def pages(live: LiveMonitor) -> APIRouter:
         return pages_router(settings, contract, Present(lambda: live.snapshot.model_version, lambda: live.newest))
 
     performance = GoldPerformance(settings, contract)

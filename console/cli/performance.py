@@ -7,6 +7,8 @@ from console.cli.render import BAD, DIM, console, table
 from console.cli.spark import spark_of
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.interval import says_little, wilson_interval
+from lakeloop.lake_tables import has_lake_table
+from operations.performance import estimate_performance, performance_table
 
 NO_ROWS = "gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some"
 HEADER = ("month", "version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
@@ -18,9 +20,6 @@ def performance_command(use_case: UseCaseOption = "") -> None:
     Each model version is calibrated once, on held-out rows of its own export. The estimate stands for the model's own
     answers; it follows inputs that drift and cannot see a concept that does.
     """
-    from lakeloop.lake_tables import has_lake_table
-    from operations.performance import estimate_performance, performance_table
-
     settings, contract = open_use_case(use_case)
     if not has_lake_table(settings, "silver/predictions"):
         console.print(NO_ROWS)

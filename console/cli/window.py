@@ -9,6 +9,12 @@ from console.cli.options import open_use_case
 from console.cli.render import BAD, console, table
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.atomic_file import write_text
+from lakeloop.drift_store import lake_reports
+from monitoring.drift.evidently_page import evidently_page
+from monitoring.drift.reference import load_reference
+from operations.drift.windows import count_window, find_window, read_window
+from tfx_pipeline.data_checks.anomalies import read_anomalies
+from tfx_pipeline.data_checks.statistics import read_statistics
 
 Month = Annotated[str, typer.Argument(help="A month of event time, as `window list` shows it.", metavar="YYYY-MM")]
 Version = Annotated[str, typer.Option(help="The model version that answered; default: the one with most answers.")]
@@ -16,8 +22,6 @@ Version = Annotated[str, typer.Option(help="The model version that answered; def
 
 def list_command(use_case: UseCaseOption = "") -> None:
     """List the months that `lakeloop drift` has judged."""
-    from lakeloop.drift_store import lake_reports
-
     settings, contract = open_use_case(use_case)
     found = lake_reports(settings, contract)
     if not found:
@@ -39,10 +43,6 @@ def list_command(use_case: UseCaseOption = "") -> None:
 
 def statistics_command(month: Month, version: Version = "", use_case: UseCaseOption = "") -> None:
     """Count a month's requests with TFDV, beside the training rows, and check them against the model's schema."""
-    from operations.drift.windows import count_window, find_window
-    from tfx_pipeline.data_checks.anomalies import read_anomalies
-    from tfx_pipeline.data_checks.statistics import read_statistics
-
     settings, contract = open_use_case(use_case)
     judged = find_window(settings, contract, month, version)
     with console.status("TFDV counts …"):
@@ -74,10 +74,6 @@ def report_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Write Evidently's own report of a month against the rows its model was trained on."""
-    from monitoring.drift.evidently_page import evidently_page
-    from monitoring.drift.reference import load_reference
-    from operations.drift.windows import find_window, read_window
-
     settings, contract = open_use_case(use_case)
     answered_by = find_window(settings, contract, month, version).model_version
     path = out or Path(settings.area("reports")) / settings.use_case / "evidently" / f"{month}-{answered_by}.html"
