@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,6 +15,7 @@ from lakeloop.drift_store import live_reports
 from lakeloop.events import all_events, record_event
 from lakeloop.settings import Settings
 from monitoring.alarm import announce, drift_payload
+from monitoring.drift.reference import load_reference
 from monitoring.live import LiveMonitor, Snapshot
 from tests.monitoring.request_log import Log
 
@@ -146,6 +148,22 @@ def test_without_a_model_nothing_is_judged_and_it_says_why(tmp_path: Path, small
         shown = shows(monitor, lambda s: s.windows == 1)
     assert shown.report.state == "no reference" and "no model" in shown.report.reason
     assert not shown.model_available and all_events(nothing) == ()
+
+
+def test_after_a_deployment_only_the_new_versions_answers_are_its_own(
+    home: Settings, small: Contract, rows: Any
+) -> None:
+    low = [0.1, 0.1, 0.8]
+    load_reference(home, small, "7", lambda *asked: np.array([low] * len(asked[-1])))  # its answers are known then
+    log = Log(home)
+    with watching(home, small) as monitor:
+        log.add(rows(STABLE)[:100], model_version="6", probabilities=[0.8, 0.1, 0.1])
+        log.add(rows(STABLE)[:200])
+        shown = shows(monitor, lambda s: s.windows == 1 and s.rows == 300)
+    prediction = shown.report.prediction
+    assert (prediction.score, prediction.note) == (0.0, "the model did not answer 100 of 300")
+    (kept,) = live_reports(home)
+    assert kept.prediction == prediction and kept.window.rows == 300
 
 
 def test_records_that_no_longer_fit_the_contract_stop_nothing(home: Settings, small: Contract, rows: Any) -> None:
