@@ -71,7 +71,7 @@ def test_completion_imports_the_command_whose_options_it_completes_and_no_other(
         ("decisions list", {"pandas", "sqlalchemy", "pyspark", "httpx"}),
         ("events list", {"pandas", "pyarrow", "pyspark", "httpx"}),
         ("clock show", {"pyspark", "httpx"}),
-        ("drift", {"pyspark", "sqlalchemy", "httpx"}),
+        ("drift", {"pyspark", "httpx"}),
         ("features list", {"pyspark", "httpx"}),
         ("serve gateway", {"pandas", "pyarrow", "pyspark"}),
         ("deploy", {"pandas", "pyarrow", "pyspark"}),
