@@ -26,7 +26,7 @@ class UseCase:
 
     >>> use_case = open_use_case(load_settings())
     >>> use_case.name, use_case.folder("models"), use_case.table("gold/training")
-    ('insurance', PosixPath('/…/var/models/insurance'), '/…/var/lake/gold/insurance/training')
+    ('<use case>', PosixPath('/…/var/models/<use case>'), '/…/var/lake/gold/<use case>/training')
     """
 
     settings: Settings
