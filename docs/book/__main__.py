@@ -19,6 +19,8 @@ CHAPTER = re.compile(r"(\]\((?:[^)\s]*/)?\d\d-[a-z-]+)\.md\b")
 """A link to a chapter of the workshop, which is a notebook in what Jupyter Book reads."""
 DECISION = re.compile(r"^- \[\d+\]\((\d+-[a-z0-9-]+\.md)\).*$", re.MULTILINE)
 """A decision's line in the index."""
+DECISION_LINK = re.compile(r"\]\((?:[^)\s]*/)?(\d{4})-[a-z0-9-]+\.md\)")
+"""A link to a decision from any page, another decision among them: in the book all stand on one page."""
 SOURCE, HTML, MADE, PAGES, HOME = (BUILD / name for name in ("source", "html", "notebooks", "pages", "home"))
 
 
@@ -61,12 +63,17 @@ def gather(source: Path) -> None:
         page.with_suffix(".md").unlink()
         shutil.copy2(notebook, page)
     for page in (*source.rglob("*.md"), *source.rglob("*.ipynb")):
-        page.write_text(CHAPTER.sub(r"\1.ipynb", page.read_text(encoding="utf-8")), encoding="utf-8")
+        page.write_text(with_book_links(page.read_text(encoding="utf-8")), encoding="utf-8")
     for name, text in reference_pages().items():
         page = source / f"{name}.md"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text, encoding="utf-8")
     (source / "_static" / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
+
+
+def with_book_links(text: str) -> str:
+    """Let a page's links lead to what the book has: a chapter is a notebook, a decision a heading on one page."""
+    return DECISION_LINK.sub(r"](#decision-\1)", CHAPTER.sub(r"\1.ipynb", text))
 
 
 def join_decisions(source: Path) -> None:
@@ -76,7 +83,7 @@ def join_decisions(source: Path) -> None:
 
     def text(line: re.Match[str]) -> str:
         title, _, _, *body = files[line[1]].read_text(encoding="utf-8").splitlines()
-        return "\n".join([f"##{title}", *body, ""])
+        return "\n".join([f"(decision-{line[1][:4]})=", f"##{title}", *body, ""])
 
     index.write_text(DECISION.sub(text, index.read_text(encoding="utf-8")), encoding="utf-8")
     for file in files.values():

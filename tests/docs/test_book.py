@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.book.__main__ import CHAPTER, join_decisions
+from docs.book.__main__ import join_decisions, with_book_links
 from docs.book.api_reference import PACKAGES
 from docs.book.commands import MAKE, mentions, what_is_wrong
 from docs.book.contents import DOCS, decision_files, notebooks, pages, written_pages
@@ -124,9 +124,10 @@ def test_the_readme_can_be_read_at_one_sitting() -> None:
     assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
 
 
-def test_only_links_to_chapters_lead_to_notebooks() -> None:
-    text = "[3](03-serving.md) [3](workshop/03-serving.md) [no](decisions/0050-a-margin-of-01-is.md) [no](0001-one.md)"
-    assert CHAPTER.sub(r"\1.ipynb", text) == text.replace("03-serving.md", "03-serving.ipynb")
+def test_links_lead_to_what_the_book_has() -> None:
+    text = "[3](03-serving.md) [3](workshop/03-serving.md) [50](decisions/0050-a-margin-of-01-is.md) [1](0001-one.md)"
+    book = "[3](03-serving.ipynb) [3](workshop/03-serving.ipynb) [50](#decision-0050) [1](#decision-0001)"
+    assert with_book_links(f"{text} [own](own-use-case.md)") == f"{book} [own](own-use-case.md)"
 
 
 def test_the_book_has_every_decision_on_one_page(tmp_path: Path) -> None:
@@ -137,3 +138,7 @@ def test_the_book_has_every_decision_on_one_page(tmp_path: Path) -> None:
     for file in decision_files():
         title, _, area, _, *body = file.read_text(encoding="utf-8").splitlines()
         assert f"##{title}\n" in page and body[0] in page and area not in page.splitlines()
+    linked = with_book_links(page)
+    links = set(re.findall(r"\]\(#(decision-\d+)\)", linked))
+    assert links and links <= set(re.findall(r"^\((decision-\d+)\)=$", linked, re.MULTILINE))
+    assert not any(file.name in linked for file in decision_files())
