@@ -1,9 +1,7 @@
 """What tests of several folders use: contracts, a home, the command line as users run it; lakes: `lakes.py`."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings, load_settings
+from tests.command_line import Run, lakeloop_in
 from tests.quick_java import QUICK_JAVA
 from tests.use_case_copies import USE_CASES
 
@@ -58,9 +57,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return load_settings(home=tmp_path / "home", use_case="insurance")
@@ -89,17 +85,5 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def lakeloop(settings: Settings) -> Run:
-    """Run `lakeloop ARGS…` in the test's home; gives exit code, standard output and standard error."""
-
-    def run(*args: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-c", "from console.cli import main; main()", *map(str, args)],
-            capture_output=True,
-            text=True,
-            timeout=1400,
-            cwd=settings.home.parent,
-            env={**os.environ, "LAKELOOP_HOME": str(settings.home), "COLUMNS": "200", **environment},
-            check=False,
-        )
-
-    return run
+    """The command line in the test's home."""
+    return lakeloop_in(settings.home)

@@ -14,8 +14,9 @@ from lakehouse.ingest import IngestReport, ingest
 from lakehouse.storage.session import SMALL_DATA, spark_session
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.settings import PROJECT, Settings, load_settings
+from lakeloop.settings import Settings, load_settings
 from operations.delivery import generate
+from tests.use_case_copies import USE_CASES
 
 HEADER = "policy_id;month;training;age;emergency_braking;braking_distance;power;miles\n"
 FEW_TASKS = {
@@ -69,8 +70,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 
 def open_lake(spark: SparkSession, home: Path, use_case: str = "insurance") -> Lake:
-    use_cases = PROJECT / ("data" if use_case == "insurance" else "tests/use_cases")
-    settings = load_settings(home=home, use_case=use_case, use_cases=use_cases)
+    settings = load_settings(home=home, use_case=use_case, use_cases=USE_CASES[use_case])
     return Lake(spark, settings, load_contract(settings.contract_path))
 
 

@@ -1,17 +1,16 @@
 """The main job by command line: the gate exercise, its report, the lake, and retraining without any drift."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deltalake import DeltaTable
 
-from lakeloop.settings import PROJECT, load_settings
+from lakeloop.settings import load_settings
+from tests.command_line import lakeloop_in
 from tfx_pipeline.metadata.store import artifacts_of, open_store
 from tfx_pipeline.runs.graph import TUNER
 from tfx_pipeline.runs.run_record import load_run
@@ -20,15 +19,7 @@ pytestmark = pytest.mark.long
 
 
 def lakeloop(home: Path, *args: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-c", "from console.cli import main; main()", *args],
-        capture_output=True,
-        text=True,
-        timeout=1400,
-        env={**os.environ, "LAKELOOP_HOME": str(home), "LAKELOOP_SPARK_KEEP_SECONDS": "60"},
-        cwd=PROJECT,
-        check=False,
-    )
+    return lakeloop_in(home, LAKELOOP_SPARK_KEEP_SECONDS="60")(*args)
 
 
 @pytest.fixture(scope="module")

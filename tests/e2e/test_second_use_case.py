@@ -7,8 +7,7 @@ rules, and its classes are evened out by SMOTE: whatever the core knew of the fi
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,12 +17,11 @@ from deltalake import DeltaTable
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import PROJECT, load_settings
 from serving.model_server.process import stop, wait_until_available
+from tests.command_line import COMMAND, Run, run_command
 from tfx_pipeline.metadata.store import artifacts_of, open_store
 from tfx_pipeline.runs.run_record import load_runs
 
 pytestmark = pytest.mark.long
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +42,7 @@ def environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def run(environment: dict[str, str]) -> Run:
-    def run_command(*args: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*COMMAND, *args], capture_output=True, text=True, timeout=1400, env=environment, cwd=PROJECT, check=False
-        )
-
-    return run_command
+    return partial(run_command, environment=environment)
 
 
 @pytest.fixture(scope="module")

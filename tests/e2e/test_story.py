@@ -5,10 +5,8 @@ of months 1 to 12 is there. Clock 60: that of month 36. What must come out stand
 """
 
 import ast
-import os
 import re
 import subprocess
-import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +53,7 @@ from operations.retraining.candidates import Strategy
 from operations.retraining.request import RetrainRequest
 from operations.retraining.retrain import retrain
 from operations.simulation import simulate, without_gateway
+from tests.command_line import lakeloop_in
 from tests.quick_java import QUICK_JAVA
 from tfx_pipeline.evaluation.validate import versions
 from tfx_pipeline.metadata.lineage.models import referred_versions
@@ -65,7 +64,6 @@ from tfx_pipeline.runs.runner import run_pipeline
 
 pytestmark = pytest.mark.long
 NOBODY = "http://127.0.0.1:9"  # no model server: the newest pushed version is the one that serves
-COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
 SHARED = {"GoldExport", "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate", "Transform"}
 
 
@@ -93,10 +91,7 @@ class Story:
         return retrain(self.contract, self.settings, asked, lambda settings: nullcontext(self.spark), told)
 
     def command(self, *args: str) -> "subprocess.CompletedProcess[str]":
-        environment = {**os.environ, "LAKELOOP_HOME": str(self.settings.home), "LAKELOOP_SPARK_KEEP_SECONDS": "60"}
-        return subprocess.run(
-            [*COMMAND, *args], capture_output=True, text=True, timeout=1400, env=environment, cwd=PROJECT, check=False
-        )
+        return lakeloop_in(self.settings.home, LAKELOOP_SPARK_KEEP_SECONDS="60")(*args)
 
     def run_of(self, candidate: JudgedCandidate) -> RunRecord:
         return load_run(self.settings, candidate.run_id)

@@ -3,17 +3,17 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from lakeloop.settings import PROJECT
+from tests.command_line import COMMAND
 
 
 def start(home: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     """`lakeloop ARGUMENTS` in a process group of its own; what it says goes to `killed.log` in its home."""
-    command = [sys.executable, "-c", "from console.cli import main; main()", *arguments]
+    command = [*COMMAND, *arguments]
     environment = {**os.environ, "LAKELOOP_HOME": str(home)}
     with (home / "killed.log").open("ab") as log:
         return subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True)

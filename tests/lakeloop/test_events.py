@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,8 @@ from lakeloop.events import (
 )
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings, load_settings
+from tests.command_line import Run
 from tests.postgresql_server import postgresql_server
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 RECORDS = """
 from lakeloop.events import record_event

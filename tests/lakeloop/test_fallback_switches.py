@@ -1,8 +1,6 @@
 """Segments in words, the rules they are part of, and the switches a user sets."""
 
 import math
-import subprocess
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +10,8 @@ from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, all_switches, parse_segment, remove_switch
+from tests.command_line import Run
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 ROW = {"training": 0, "age": 40.0, "emergency_braking": 1, "braking_distance": 40.0, "power": 100.0, "miles": 70.0}
 
 

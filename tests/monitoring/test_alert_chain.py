@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from lakeloop.events import all_events, record_event
 from lakeloop.settings import PROJECT, Settings
 from monitoring.airflow_client import AirflowClient
 from monitoring.outbox import Outbox
+from tests.command_line import COMMAND
 from tests.monitoring.airflow_server import AIRFLOW, USER, Airflow
 from tests.monitoring.conftest import push_facts
 from tests.monitoring.request_log import Log
@@ -149,7 +149,7 @@ def test_a_shift_becomes_one_asset_event_and_a_second_one_waits_while_airflow_is
         "LAKELOOP_AIRFLOW_USER": USER, "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(airflow.password_file),
         "LAKELOOP_MONITOR_POSTS": "false",
     }  # fmt: skip
-    command = [sys.executable, "-c", "from console.cli import main; main()", "-v", "monitor", "--port", port]
+    command = [*COMMAND, "-v", "monitor", "--port", port]
     with alerting(tmp_path, port) as prometheus, running(command, tmp_path / "monitor.log", **environment):
         log.add(month(0, WINDOW, next(rows)))
         eventually(lambda: _answers(f"{url}/health"))

@@ -1,11 +1,11 @@
 """A pushed model over a table: the same answers as row by row, with the gateway's own fallback."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
 
 from lakehouse.read.tables import read_table
 from lakeloop.contract import Contract
@@ -13,7 +13,6 @@ from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_ask
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import load_rules
-from operations.delivery import generate
 from operations.scoring import ScoreReport, score, score_wanted
 from tests.lakes import Lake, open_lake
 
@@ -49,12 +48,10 @@ def push_model(contract: Contract, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def delivered(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """Month 0 with its claims and month 1 without."""
-    lake = open_lake(spark, tmp_path_factory.mktemp("scoring"))
-    generate(lake.contract, lake.settings, [0, 1])
-    lake.ingest()
-    return lake
+def delivered(reference: Lake, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Month 0 with its claims and month 1 without, to push models into."""
+    home = tmp_path_factory.mktemp("scoring") / "home"
+    return open_lake(reference.spark, Path(shutil.copytree(reference.settings.home, home)))
 
 
 def scored(lake: Lake, table: str, version: int | None = None, model: str = "") -> ScoreReport:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import RequestRecord, request_log_folder
 from lakeloop.settings import PROJECT, Settings
 from operations.simulation import questions_of, simulate, without_gateway
-from tests.conftest import Run
+from tests.command_line import COMMAND, Run
 from tests.waiting import eventually
 
 
@@ -39,7 +38,7 @@ def landing(settings: Settings) -> list[str]:
 @pytest.fixture
 def gateway(settings: Settings) -> Iterator[str]:
     """A gateway without a model, as `lakeloop serve gateway` starts it."""
-    command = [sys.executable, "-c", "from console.cli import main; main()", "serve", "gateway", "--port", "0"]
+    command = [*COMMAND, "serve", "gateway", "--port", "0"]
     settings.home.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ, "LAKELOOP_HOME": str(settings.home), "PYTHONUNBUFFERED": "1",

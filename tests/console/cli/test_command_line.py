@@ -1,7 +1,5 @@
 """Commands end with a sentence and an exit code that means something, never with a traceback."""
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +8,7 @@ import pytest
 from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import only_one
 from lakeloop.settings import Settings
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+from tests.command_line import Run
 
 
 def test_contract_check_says_good_or_every_mistake(lakeloop: Run, tmp_path: Path, settings: Settings) -> None:

@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,8 +19,7 @@ from console.cli.failures import OneLine, explain, in_words, tell_other_threads_
 from console.exceptions import SparkFailedError
 from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT, Settings
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+from tests.command_line import COMMAND, Run
 
 
 @pytest.fixture
@@ -126,7 +124,7 @@ def test_a_reader_that_goes_away_hears_no_complaint(settings: Settings) -> None:
     folder = settings.home / "lake" / "gold" / "insurance" / "some"
     folder.mkdir(parents=True)
     write_deltalake(folder, pa.table({"n": list(range(50_000))}))
-    command = [sys.executable, "-c", "from console.cli import main; main()", "lake", "show", "some", "-n", "50000"]
+    command = [*COMMAND, "lake", "show", "some", "-n", "50000"]
     environment = {**os.environ, "LAKELOOP_HOME": str(settings.home)}
     for options in ([], ["--csv"]):
         with subprocess.Popen(

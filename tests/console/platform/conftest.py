@@ -2,21 +2,18 @@
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lakeloop.settings import Settings, load_settings
+from tests.command_line import Run, run_command
 from tests.ports import free_ports
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 PORTS = (
     "model_server_port", "model_server_grpc_port", "gateway_port", "monitor_port", "prometheus_port",
     "alertmanager_port", "airflow_port",
 )  # fmt: skip
-COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
 
 
 def make_settings(home: Path, **more: object) -> Settings:
@@ -40,11 +37,7 @@ def run_in(settings: Settings) -> Run:
     """`lakeloop ARGS…` on a home; gives exit code, standard output and standard error."""
 
     def run(*args: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*COMMAND, *map(str, args)],
-            env={**environment_of(settings), **environment},
-            capture_output=True, text=True, timeout=1400, check=False,
-        )  # fmt: skip
+        return run_command(*args, environment={**environment_of(settings), **environment})
 
     return run
 

@@ -10,7 +10,7 @@ from console.platform.airflow_environment import AIRFLOW
 from console.platform.marked_processes import marked_processes
 from console.platform.paths import home_of, log_folder
 from lakeloop.settings import Settings
-from tests.console.platform.conftest import Run
+from tests.command_line import Run
 
 needs_airflow = pytest.mark.skipif(not AIRFLOW.exists(), reason="Airflow's environment is not there (`make airflow`)")
 

@@ -20,7 +20,8 @@ from console.platform.paths import home_of, platform_folder
 from console.platform.ports import is_free
 from lakeloop.airflow_api import AirflowApi
 from lakeloop.settings import Settings
-from tests.console.platform.conftest import COMMAND, PORTS, environment_of, make_settings, run_in
+from tests.command_line import COMMAND
+from tests.console.platform.conftest import PORTS, environment_of, make_settings, run_in
 from tests.waiting import eventually
 
 pytestmark = [

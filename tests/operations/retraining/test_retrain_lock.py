@@ -15,7 +15,7 @@ from operations.retraining.decision_files import BEGUN, decision_folder, load_be
 from operations.retraining.planning import begin
 from operations.retraining.request import RetrainRequest
 from operations.retraining.retrain_lock import hold, let_go, the_only_retrain
-from tests.conftest import Run
+from tests.command_line import Run
 
 HOLD = """
 import sys, time

@@ -17,6 +17,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from lakeloop.settings import PROJECT
 from serving.model_server.config_files import METRICS_PATH
 from serving.model_server.process import RunningServer, running_server
+from tests.command_line import COMMAND
 from tests.waiting import eventually
 
 PREDICT = "/v1/models/half_plus:predict"
@@ -242,7 +243,7 @@ def test_grpc_is_encrypted_and_asks_for_clients_certificates(saved_models: Path,
 def test_lakeloop_serve_models_takes_the_same_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKELOOP_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    command = [sys.executable, "-c", "from console.cli import main; main()", "serve", "models", "--wait"]
+    command = [*COMMAND, "serve", "models", "--wait"]
     refused([*command, "--rest_api_timeout_in_ms=5", "--no_such_flag=1"], "unrecognized arguments: --no_such_flag=1")
 
 

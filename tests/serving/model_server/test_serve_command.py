@@ -3,15 +3,15 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 
 from lakeloop.settings import PROJECT
 from serving.model_server.process import stop, wait_until_available
+from tests.command_line import COMMAND
 
-COMMAND = [sys.executable, "-c", "from console.cli import main; main()", "serve", "models"]
+SERVE = [*COMMAND, "serve", "models"]
 
 
 def test_config_file_names_what_is_served_and_both_ports_are_told(saved_models: Path, tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_config_file_names_what_is_served_and_both_ports_are_told(saved_models: 
     )
     file.write_text(f"model_config_list {{ {listed} }}")
     environment = {**os.environ, "LAKELOOP_HOME": str(tmp_path), "COLUMNS": "200"}
-    command = [*COMMAND, "--model-config", str(file), "--port", "0"]
+    command = [*SERVE, "--model-config", str(file), "--port", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=PROJECT)
     try:
         assert server.stdout is not None
@@ -44,7 +44,7 @@ def test_config_file_names_what_is_served_and_both_ports_are_told(saved_models: 
 
 def test_missing_config_file_is_one_sentence(tmp_path: Path) -> None:
     environment = {**os.environ, "LAKELOOP_HOME": str(tmp_path), "COLUMNS": "200"}
-    command = [*COMMAND, "--model-config", str(tmp_path / "nowhere")]
+    command = [*SERVE, "--model-config", str(tmp_path / "nowhere")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=PROJECT, timeout=240)
     assert done.returncode == 1
     assert "cannot be read: No such file or directory" in done.stderr
