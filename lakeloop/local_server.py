@@ -1,12 +1,13 @@
 """One server a folder on a Unix socket, for this user alone: how commands of one home find a helper that is warm."""
 
-import fcntl
 import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from lakeloop.file_lock import try_lock
 
 END = {"end": True}
 """What a server is told, as a line of JSON, that is to end as soon as nobody uses it."""
@@ -15,13 +16,11 @@ END = {"end": True}
 @contextmanager
 def sole_server(folder: Path, name: str) -> Iterator[socket.socket | None]:
     """A listening socket `<folder>/<name>.sock`; None where another process has it. It is gone afterwards."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
+    lock = try_lock(folder / f"{name}.lock")
+    if lock is None:
+        yield None
+        return
+    try:
         with _short_path(folder, name) as path, socket.socket(socket.AF_UNIX) as server:
             Path(path).unlink(missing_ok=True)
             server.bind(path)
@@ -31,6 +30,8 @@ def sole_server(folder: Path, name: str) -> Iterator[socket.socket | None]:
                 yield server
             finally:
                 Path(path).unlink(missing_ok=True)
+    finally:
+        lock.release()
 
 
 @contextmanager

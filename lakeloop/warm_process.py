@@ -1,8 +1,8 @@
 """Starts a program, `python -m MODULE ARGUMENTS`, as a fork of a process that has imported it already.
 
-A home's warm server (`console.cli.warm_server`) listens on a socket; nothing but the standard library is needed to ask
-it. A fork is a process of its own, in a session of its own: its output, environment and folder are the asker's, and it
-ends when its asker does. One exchange, a line each way but for the request, which carries the two outputs as well:
+A home's warm server (`console.cli.warm_server`) listens on a socket; nothing but this package is needed to ask it. A
+fork is a process of its own, in a session of its own: its output, environment and folder are the asker's, and it ends
+when its asker does. One exchange, a line each way but for the request, which carries the two outputs as well:
 
     server: ready · asker: {request} · server: started, or refused · asker: nothing, or `kill` · server: the exit code
 

@@ -247,7 +247,8 @@ def _begin(request: Request, outputs: list[int], away: list[int], server: int) -
     for output, number in zip(outputs, (1, 2), strict=True):
         os.dup2(output, number)
     for number in away:
-        os.close(number)
+        with suppress(OSError):  # the lock's was closed when the process was forked
+            os.close(number)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115 both for good
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     log.handlers.clear()

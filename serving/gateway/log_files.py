@@ -4,7 +4,6 @@ A writer holds a lock on its own hidden lock file as long as it lives; the opera
 the process ends. So a `.part` file whose lock can be had is a dead writer's.
 """
 
-import fcntl
 import logging
 import os
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import orjson
 
+from lakeloop.file_lock import try_lock
 from lakeloop.request_record import FINISHED, OPEN
 
 log = logging.getLogger(__name__)
@@ -43,17 +43,6 @@ def lock_file(folder: Path, writer: str) -> Path:
     return folder / f".{writer}.lock"
 
 
-def take_lock(path: Path) -> int | None:
-    """The descriptor that holds the lock until it is closed; None if a living process has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
 def sync_folder(folder: Path) -> None:
     """Make renames in the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -67,15 +56,15 @@ def finish_dead_writers(folder: Path) -> list[Path]:
     """Complete what writers that are gone left open, without a torn last line; gives the files made."""
     made: list[Path] = []
     for lock in sorted({*folder.glob(".*.lock"), *(_lock_of(part) for part in folder.glob(f"*{OPEN}"))}):
-        descriptor = take_lock(lock)
-        if descriptor is None:
+        held = try_lock(lock)
+        if held is None:
             continue
         try:
             writer = lock.name.removeprefix(".").removesuffix(".lock")
             made += filter(None, map(_finish, sorted(folder.glob(f"{writer}-*{OPEN}"))))
             lock.unlink(missing_ok=True)
         finally:
-            os.close(descriptor)
+            held.release()
     if made:
         sync_folder(folder)
         log.warning("event=finished_dead_writers files=%d", len(made))

@@ -12,8 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import BaseFileLock
+
+from lakeloop.file_lock import try_lock
 from serving.gateway.compact import compact
-from serving.gateway.log_files import finished, lock_file, new_writer, open_file, sync_folder, take_lock
+from serving.gateway.log_files import finished, lock_file, new_writer, open_file, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class RequestLog:
         self._unwritten: list[bytes] = []
         self._file: _OpenFile | None = None
         self._writer, self._number = "", 0
-        self._lock: int | None = None
+        self._lock: BaseFileLock | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
         self._behind_since = 0.0
@@ -82,7 +85,7 @@ class RequestLog:
         self._step(0.0)
         if self._lock is not None and self._file is None:
             lock_file(self._folder, self._writer).unlink(missing_ok=True)
-            os.close(self._lock)
+            self._lock.release()
 
     def _step(self, rotate_seconds: float) -> None:
         """Write what waits and complete a file that is old or large enough; what fails is tried again later."""
@@ -118,7 +121,7 @@ class RequestLog:
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._lock is None or not lock_file(self._folder, self._writer).exists():
             self._writer, self._number = new_writer(), 0
-            self._lock = take_lock(lock_file(self._folder, self._writer))
+            self._lock = try_lock(lock_file(self._folder, self._writer))
         self._number += 1
         self._file = _OpenFile(open_file(self._folder, self._writer, self._number))
         return self._file

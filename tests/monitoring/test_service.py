@@ -1,5 +1,6 @@
 """The monitoring service as a process asks it: metrics, webhook, health."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -124,7 +125,8 @@ def test_a_port_that_is_taken_is_said(silent: Settings, contract: Contract) -> N
 
 
 def test_a_second_monitor_of_the_same_use_case_is_refused(silent: Settings, contract: Contract) -> None:
-    with only_monitor(silent), pytest.raises(BusyError, match="another monitor watches insurance"):
+    another = rf"another monitor \(process {os.getpid()}\) watches insurance"
+    with only_monitor(silent), pytest.raises(BusyError, match=another):
         serve(silent, contract, "127.0.0.1", 0)
     with only_monitor(silent):  # and the lock is free again
         pass
