@@ -16,13 +16,15 @@ from dags.commands import LakeloopOperator, lakeloop_task
 from dags.options import dag_options
 from dags.pipeline_graph import Node, candidate_nodes, compiled_nodes, pushing_nodes
 from dags.retrain_form import form, form_options
-from dags.retrain_question import MACROS, answer_options, ask
+from dags.retrain_question import MACROS, approval_options, ask
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 
 DECISION = "{{ (ti.xcom_pull(task_ids='why') or {}).get('decision', '') }}"
 WINNER = "{{ (ti.xcom_pull(task_ids='answer') or ti.xcom_pull(task_ids='compare'))['run'] }}"
 DECIDED_BY = "{{ dag_run.triggering_user_name or 'airflow' }}"
+NEXT = {"push": "push.InfraValidator", "ask": "ask", "record": "record"}
+"""The task of each next step that a comparison or an approval names."""
 WAIT_FOR_ANOTHER = {"retries": 30, "retry_delay": timedelta(minutes=1)}
 """Somebody may be retraining on the command line."""
 WHILE_IT_IMPORTS = 60.0
@@ -83,10 +85,10 @@ def _retrain(contract: Contract, settings: Settings, nodes: tuple[Node, ...]) ->
         compare = command("compare", "compare", DECISION, trigger_rule=TriggerRule.NONE_FAILED)
         what_now = _branch("what_now", compare)
         question = ask(contract, settings.decision_hours)
-        answer = lakeloop_task(
-            "answer", "decide", DECISION, *answer_options(settings.decision_hours), "--no-push", use_case=use_case
+        approve = lakeloop_task(
+            "answer", "decide", DECISION, *approval_options(settings.decision_hours), "--no-push", use_case=use_case
         )
-        after_answer = _branch("after_answer", answer)
+        after_approval = _branch("after_answer", approve)
         first, last = _push(use_case, pushing_nodes(nodes), asset(use_case, "model"))
         record = command("record", "record", DECISION, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
         wake = lakeloop_task(
@@ -96,9 +98,9 @@ def _retrain(contract: Contract, settings: Settings, nodes: tuple[Node, ...]) ->
         finish = command("finish", "finish", DECISION).as_teardown()
 
         why >> plan >> candidates >> compare >> what_now
-        what_now >> question >> answer >> after_answer
-        [what_now, after_answer] >> first
-        [what_now, after_answer, last] >> record >> wake >> finish
+        what_now >> question >> approve >> after_approval
+        [what_now, after_approval] >> first
+        [what_now, after_approval, last] >> record >> wake >> finish
     return dag
 
 
@@ -113,7 +115,7 @@ class _Commands:
 
 
 def _candidates(use_case: str, nodes: tuple[Node, ...], plan: PlanOperator) -> Any:
-    """The candidates, each the pipeline's nodes up to the gate and its score; a failed one is judged as failed."""
+    """The candidates, each the pipeline's nodes up to the gate and its score; a failed one is scored as failed."""
 
     @task_group(group_id="candidate")
     def candidate(run: str, name: str) -> None:
@@ -153,9 +155,7 @@ def _node_tasks(use_case: str, nodes: tuple[Node, ...], run: str, **options: Any
 def _branch(task_id: str, decided: LakeloopOperator) -> Any:
     @task.branch(task_id=task_id)
     def branch(outcome: dict[str, Any]) -> str:
-        if outcome["outcome"] == "promoted":
-            return "push.InfraValidator"
-        return "ask" if outcome["outcome"] == "none passed" and not outcome["choice"] else "record"
+        return NEXT[outcome["next"]]
 
     return branch(decided.output)
 

@@ -1,21 +1,12 @@
-"""The form of a retrain by hand: what may be asked for, checked by Airflow before a run is made (else 400)."""
+"""The form of a retrain by hand: what may be wanted, checked by Airflow before a run is made (else 400)."""
 
 from typing import Any
 
 from airflow.sdk import Param
 
 from lakeloop.contract import Contract, ModelSettings
+from lakeloop.decision import MOST_TRIALS, STRATEGIES, TRIALS
 
-STRATEGIES = {
-    "auto": "what applies: newest and all where truth is new or corrected, else drop, reweight and resample",
-    "newest": "train on the newest labelled month",
-    "all": "train on all labelled months",
-    "drop": "leave drifted features out",
-    "reweight": "old rows, weighted towards the requests of now",
-    "resample": "old rows, drawn by those weights",
-    "tune": "search hyper-parameters",
-    "keep": "try nothing, and put that on record",
-}
 MONTHS = r"^([0-9]{1,4}(-[0-9]{1,4})?)?$"
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
@@ -35,7 +26,7 @@ def form(contract: Contract) -> dict[str, Param]:
             description="Train on these labelled months instead: 36, or 0-12. Empty: the strategy's own.",
         ),
         "trials": Param(
-            6, type="integer", minimum=1, maximum=100, title="Trials",
+            TRIALS, type="integer", minimum=1, maximum=MOST_TRIALS, title="Trials",
             description="How many hyper-parameters `tune` tries.",
         ),
         "promote": Param(

@@ -1,4 +1,4 @@
-"""The question to a person when no candidate passes, and the answer as options of `lakeloop decide`."""
+"""The question to a person when no candidate passes, and the response as options of `lakeloop decide`."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -16,13 +16,13 @@ _GATE = "require "
 
 
 class QuestionOperator(HITLOperator):
-    """Asks a person; fields of the form that an answer leaves out stay as they are, where Airflow refuses the answer.
+    """Asks a person; fields of the form that a response leaves out stay as they are, where Airflow refuses it.
 
-    An answer that names a field there is not fails the task, which then asks again.
+    A response that names a field there is not fails the task, which then asks again.
     """
 
     def validate_params_input(self, params_input: Mapping[str, Any]) -> None:
-        """Take the answer's fields over into the form."""
+        """Take the response's fields over into the form."""
         unknown = sorted(set(params_input) - set(self.params))
         if unknown:
             raise ValueError(f"the answer has no field {', '.join(unknown)}; there are {', '.join(self.params)}")
@@ -31,7 +31,7 @@ class QuestionOperator(HITLOperator):
 
 
 def ask(contract: Contract, hours: float, **operator_options: Any) -> QuestionOperator:
-    """A task that waits for a person's answer; without one for so many hours the champion is kept."""
+    """A task that waits for a person's response; without one for so many hours the champion is kept."""
     labels = [label for choice, label in CHOICES.items() if choice != "fallback" or contract.fallback is not None]
     return QuestionOperator(
         task_id="ask",
@@ -45,46 +45,46 @@ def ask(contract: Contract, hours: float, **operator_options: Any) -> QuestionOp
     )
 
 
-def answer_options(hours: float) -> list[str]:
-    """The answer as options of `lakeloop decide`: templates with the macros below."""
-    answer = "ti.xcom_pull(task_ids='ask')"
+def approval_options(hours: float) -> list[str]:
+    """The response as options of `lakeloop decide`: templates with the macros below."""
+    response = "ti.xcom_pull(task_ids='ask')"
     return [
-        f"--choice={{{{ chosen({answer}) }}}}",
-        f"--by={{{{ answered_by({answer}, {hours}) }}}}",
-        f"--at={{{{ answered_at({answer}) }}}}",
+        f"--choice={{{{ chosen({response}) }}}}",
+        f"--by={{{{ answered_by({response}, {hours}) }}}}",
+        f"--at={{{{ answered_at({response}) }}}}",
         *(
-            f"{{{{ '--{name}=' ~ answered({answer}, '{name}') if answered({answer}, '{name}') }}}}"
+            f"{{{{ '--{name}=' ~ answered({response}, '{name}') if answered({response}, '{name}') }}}}"
             for name in ("candidate", "segment", "why")
         ),
-        f"{{{{ '--gate=' ~ requirements({answer}) if requirements({answer}) }}}}",
+        f"{{{{ '--gate=' ~ requirements({response}) if requirements({response}) }}}}",
     ]
 
 
-def chosen(answer: Mapping[str, Any]) -> str:
+def chosen(response: Mapping[str, Any]) -> str:
     """What was chosen, as `lakeloop decide` calls it."""
-    return CHOICE_OF[answer["chosen_options"][0]]
+    return CHOICE_OF[response["chosen_options"][0]]
 
 
-def answered_by(answer: Mapping[str, Any], hours: float) -> str:
+def answered_by(response: Mapping[str, Any], hours: float) -> str:
     """Who answered; nobody, where the time ran out."""
-    user = answer.get("responded_by_user") or {}
+    user = response.get("responded_by_user") or {}
     return str(user.get("name") or user.get("id") or f"{NOBODY} within {hours:g} h")
 
 
-def answered_at(answer: Mapping[str, Any]) -> str:
+def answered_at(response: Mapping[str, Any]) -> str:
     """When, ISO 8601."""
-    when = answer["responded_at"]
+    when = response["responded_at"]
     return str(when.isoformat() if hasattr(when, "isoformat") else when)
 
 
-def answered(answer: Mapping[str, Any], name: str) -> str:
+def answered(response: Mapping[str, Any], name: str) -> str:
     """One field of the form; '' where it is empty."""
-    return str((answer.get("params_input") or {}).get(name) or "").strip()
+    return str((response.get("params_input") or {}).get(name) or "").strip()
 
 
-def requirements(answer: Mapping[str, Any]) -> str:
+def requirements(response: Mapping[str, Any]) -> str:
     """The changed bounds as `name=value,…`."""
-    given = (answer.get("params_input") or {}).items()
+    given = (response.get("params_input") or {}).items()
     return ",".join(f"{n.removeprefix(_GATE)}={v}" for n, v in given if n.startswith(_GATE) and v is not None)
 
 

@@ -1,4 +1,4 @@
-"""One decision: what was tried after drift or new truth, how each candidate was judged, and what was done."""
+"""One decision: what was tried after drift or new truth, how each candidate fared, and what was done."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,6 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lakeloop.gate_check import GateCheck
 
+Strategy = Literal["auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep"]
+STRATEGIES: dict[Strategy, str] = {
+    "auto": "what applies: newest and all where truth is new or corrected, else drop, reweight and resample",
+    "newest": "train on the newest labelled month",
+    "all": "train on all labelled months",
+    "drop": "leave drifted features out",
+    "reweight": "old rows, weighted towards the requests of now",
+    "resample": "old rows, drawn by those weights",
+    "tune": "search hyper-parameters",
+    "keep": "try nothing, and put that on record",
+}
+TRIALS, MOST_TRIALS = 6, 100
+"""Hyper-parameters that `tune` tries where nobody says how many, and at most."""
 DecisionOutcome = Literal["promoted", "kept", "recommended", "none passed", "fell back"]
 Choice = Literal["promote", "change", "keep", "fallback"]
 CHOICES: dict[Choice, str] = {
@@ -30,15 +43,15 @@ class DecisionPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class JudgedCandidate(DecisionPart):
+class ScoredCandidate(DecisionPart):
     """One candidate: its run, every check of the gate, and its score on the rows all are compared on."""
 
     name: str
     what: str = Field(description="how it was made, in words")
     run_id: str = ""
     passed: bool = Field(False, description="whether the quality gate blessed it")
-    score: float | None = Field(None, description="accuracy on the rows compared on; none where it was not judged")
-    error: str = Field("", description="why it could not be judged")
+    score: float | None = Field(None, description="accuracy on the rows compared on; none where it was not scored")
+    error: str = Field("", description="why it could not be scored")
     checks: tuple[GateCheck, ...] = ()
 
     @property
@@ -68,7 +81,7 @@ class Decision(DecisionPart):
     judged_rows: int = 0
     effective_rows: float | None = Field(None, description="what the weighted rows tell as much as (Kish)")
     drifted: tuple[str, ...] = Field((), description="drifted features, the furthest first")
-    candidates: tuple[JudgedCandidate, ...] = ()
+    candidates: tuple[ScoredCandidate, ...] = ()
     winner: str = ""
     version: str = Field("", description="version the winner was pushed as")
     outcome: DecisionOutcome
@@ -85,6 +98,6 @@ class Decision(DecisionPart):
         """Whether somebody has to say what to do."""
         return self.outcome in ("none passed", "recommended") and bool(self.candidates)
 
-    def candidate(self, name: str) -> JudgedCandidate | None:
+    def candidate(self, name: str) -> ScoredCandidate | None:
         """The candidate of a name."""
         return next((c for c in self.candidates if c.name == name), None)

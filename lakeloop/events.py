@@ -3,7 +3,7 @@
 Airflow may join events or drop the wake-up of later ones; so they live here, and a run takes all that are open.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
@@ -84,15 +84,15 @@ def record_event(
     return _read(settings, found)[0], created
 
 
-def take_open_events(settings: Settings, run: str) -> tuple[Event, ...]:
+def take_open_events(settings: Settings, run: str, among: Sequence[int] | None = None) -> tuple[Event, ...]:
     """Every open event of the use case, the oldest first, now handled by `run`; asked again, a run gets the same.
 
-    Two runs never get the same event, however close together they ask.
+    Two runs never get the same event, however close together they ask. `among`: none but those with these numbers.
     """
     if not run:
         raise WrongUseError("who takes the events? name the run, e.g. Airflow's run id")
     mine = update(events).where(_of(settings), events.c.handled_by.is_(None)).values(handled_by=run, handled_at=now())
-    _change(settings, mine)
+    _change(settings, mine if among is None else mine.where(events.c.id.in_(among)))
     return _read(settings, select(events).where(_of(settings), events.c.handled_by == run).order_by(events.c.id))
 
 

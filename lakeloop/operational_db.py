@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Engine,
     Index,
@@ -99,6 +100,25 @@ monitor_states = Table(
     metadata,
     Column("use_case", String, primary_key=True),
     Column("state", Text, nullable=False),
+)
+
+retrains = Table(
+    "retrain",
+    metadata,
+    Column("use_case", String, primary_key=True),
+    Column("decision_id", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("changed_at", String, nullable=False),
+    Column("airflow_run_id", String, nullable=False),
+    Column("in_tasks", Boolean, nullable=False),
+    Column("trigger", String, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("plan", JSON(none_as_null=True)),
+    Column("verdicts", JSON, nullable=False),
+    Column("decision", JSON(none_as_null=True)),
+    Column("revision", Integer, nullable=False),
 )
 
 _BUSY_SECONDS = 30

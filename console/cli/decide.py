@@ -1,14 +1,14 @@
-"""`lakeloop decide`: a person's answer to a decision that no candidate settled."""
+"""`lakeloop decide`: a person's approval, where no candidate settled a decision."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.decision_steps import workplace
+from console.cli.decision_steps import outcome_of
 from console.cli.decisions import print_decision
 from console.cli.result import write_result
-from console.cli.retrain import user_name
+from console.cli.retrain import user_name, workplace
 from console.cli.use_case_option import UseCaseOption
 from console.cli.warm_server import start_warm_server
 from lakeloop.decision import CHOICES
@@ -43,31 +43,27 @@ def decide_command(
     """
     checked = _choice(choice)
     work = workplace(use_case)
-    from operations.retraining.approval import Approval, answer_decision, parse_requirements
-    from operations.retraining.decision_files import load_plan
-    from operations.retraining.retrain import push_and_record
-    from operations.retraining.retrain_lock import the_only_retrain
+    from operations.retraining import stages
+    from operations.retraining.approval import Approval, parse_requirements
+    from operations.retraining.record_table import load_record
+    from operations.retraining.retrain import decide as decide_in_one_process
 
-    load_plan(work.settings, decision)
+    load_record(work.settings, decision)
     if work.settings.airflow_run_id and checked in ("promote", "change"):
         start_warm_server(work.settings)  # while the person thought, it may have ended
     bounds = [text for texts in gate or [] for text in texts.split(",") if text.strip()]
-    answer = Approval(
+    approval = Approval(
         checked, by or user_name(), _time(at), why, candidate,
         parse_requirements(work.contract.gate, bounds) if checked == "change" else {}, segment,
     )  # fmt: skip
-    with the_only_retrain(work.settings, decision):
-        made = answer_decision(work, decision, answer)
-        if push:
-            made = push_and_record(work, made)
-    print_decision(made)
-    winner = made.candidate(made.winner)
-    write_result(
-        {
-            "decision": decision, "outcome": made.outcome, "choice": made.choice, "chosen_by": made.chosen_by,
-            "run": winner.run_id if winner is not None else "", "version": made.version, "reason": made.reason,
-        }
-    )  # fmt: skip
+    if push:
+        made = decide_in_one_process(work, decision, approval)
+        print_decision(made)
+        write_result(outcome_of(made))
+        return
+    approved = stages.approve(work, decision, approval)
+    print_decision(approved.the_decision)
+    write_result(outcome_of(approved.the_decision) | {"next": approved.next_step})
 
 
 def _choice(text: str) -> "Choice":

@@ -10,7 +10,7 @@ from rich.text import Text
 from console.cli.options import open_use_case
 from console.cli.render import BAD, GOOD, console, table, verdict
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.decision import OUTCOMES, Decision, JudgedCandidate
+from lakeloop.decision import OUTCOMES, Decision, ScoredCandidate
 
 
 def list_command(use_case: UseCaseOption = "") -> None:
@@ -107,7 +107,7 @@ def _scores(decision: Decision) -> Table:
     )
 
 
-def _checks(candidates: tuple[JudgedCandidate, ...]) -> Table:
+def _checks(candidates: tuple[ScoredCandidate, ...]) -> Table:
     """A line a check, with what was wanted where all candidates were held to the same."""
     bounds: dict[str, set[str]] = {}
     for check in (check for candidate in candidates for check in candidate.checks):

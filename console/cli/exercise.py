@@ -23,16 +23,16 @@ def exercise_command(use_case: UseCaseOption = "") -> None:
         chapter(f"Train with {units} units")
         records.append(train_on(settings, contract, manifest, {"units": str(units)}, trigger="exercise"))
     chapter("The exercise side by side")
-    judged = [(r.parameters.model.units, {c.name: c for c in r.gate.checks}) for r in records if r.gate]
-    names = list(judged[0][1])
+    checked = [(r.parameters.model.units, {c.name: c for c in r.gate.checks}) for r in records if r.gate]
+    names = list(checked[0][1])
     console.print(
         table(
-            ("check", "bound", *(f"{units} units" for units, _ in judged)),
+            ("check", "bound", *(f"{units} units" for units, _ in checked)),
             [
                 (
                     name,
-                    judged[0][1][name].bound,
-                    *(f"{c[name].value:.4f} {'pass' if c[name].passed else 'FAIL'}" for _, c in judged if name in c),
+                    checked[0][1][name].bound,
+                    *(f"{c[name].value:.4f} {'pass' if c[name].passed else 'FAIL'}" for _, c in checked if name in c),
                 )
                 for name in names
             ],

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,22 +14,20 @@ from console.cli.spark import spark_of
 from console.cli.train import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.contract import Contract
+from lakeloop.decision import MOST_TRIALS, STRATEGIES, TRIALS
 from lakeloop.exceptions import GateRefusedError
 from lakeloop.settings import Settings
 
 if TYPE_CHECKING:
-    from operations.retraining.request import Listener, RetrainRequest
+    from operations.retraining.request import Listener, RetrainRequest, Workplace
 
-STRATEGIES = ("auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep")
-
-
-StrategyOption = Annotated[
+Strategy = Annotated[
     str, typer.Option("--strategy", "-s", metavar="|".join(STRATEGIES), help="What to try; `auto` decides by truth.")
 ]
-MonthsOption = Annotated[
+Months = Annotated[
     str, typer.Option("--months", "--month", "-m", help="Train on these labelled months instead: 36, 0-12.")
 ]
-Trials = Annotated[int, typer.Option(min=1, max=100, help="Hyper-parameters that `tune` tries.")]
+Trials = Annotated[int, typer.Option(min=1, max=MOST_TRIALS, help="Hyper-parameters that `tune` tries.")]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", help="A hyper-parameter for every candidate, e.g. units=50; may be repeated."),
@@ -36,19 +35,53 @@ Changes = Annotated[
 Promote = Annotated[bool, typer.Option("--promote/--no-promote", help="Push the best; or only compare and record.")]
 Trigger = Annotated[str, typer.Option(help="Why; default: the kinds of the open events.")]
 By = Annotated[str, typer.Option(help="Who decides; default: the user running this.")]
+WokenBy = Annotated[
+    str, typer.Option(help="Ledger numbers of the events that woke this run; is none open, nothing is to be done.")
+]
+AirflowRun = Annotated[str, typer.Option(help="Airflow's run, for lineage.")]
 
 
-def retrain_command(
-    strategy: StrategyOption = "auto",
-    months: MonthsOption = "",
-    trials: Trials = 6,
-    set_: Changes = None,
-    promote: Promote = True,
-    trigger: Trigger = "",
-    by: By = "",
-    airflow_run_id: Annotated[str, typer.Option(help="Airflow's run, for lineage.")] = "",
-    use_case: UseCaseOption = "",
-) -> None:
+def with_retrain_options(run: Callable[["Workplace", "RetrainRequest"], None]) -> Callable[..., None]:
+    """A command with the options of a retrain and the help of `run`, which gets them as a request."""
+
+    def command(
+        strategy: Strategy = "auto",
+        months: Months = "",
+        trials: Trials = TRIALS,
+        set_: Changes = None,
+        promote: Promote = True,
+        trigger: Trigger = "",
+        by: By = "",
+        woken_by: WokenBy = "",
+        airflow_run_id: AirflowRun = "",
+        use_case: UseCaseOption = "",
+    ) -> None:
+        work = workplace(use_case)
+        from operations.retraining.candidates import checked_strategy
+        from operations.retraining.request import RetrainRequest
+
+        changes = parse_changes(set_ or [])
+        request = RetrainRequest(
+            strategy=checked_strategy(strategy),
+            months=parse_months(months) if months else None,
+            trials=trials,
+            trigger=trigger,
+            decided_by=by or user_name(),
+            promote=promote,
+            airflow_run_id=airflow_run_id or work.settings.airflow_run_id,
+            changes=changes,
+            woken_by=woken_by,
+        )
+        if changes:
+            check_training_options(work.contract, changes, ())
+        run(work, request)
+
+    command.__doc__ = run.__doc__
+    return command
+
+
+@with_retrain_options
+def retrain_command(work: "Workplace", request: "RetrainRequest") -> None:
     """Train challengers, judge each by the gate, compare them with the champion, push the best and record it all.
 
     With truth that is newer than the champion's, or was corrected since: `newest` (the latest labelled month) and
@@ -58,14 +91,16 @@ def retrain_command(
 
     Takes the open events of the ledger. Exit 3: no candidate passed the gate; the champion stays.
     """
-    settings, contract = open_use_case(use_case)
-    request = retrain_request(settings, contract, strategy, months, trials, set_, promote, trigger, by, airflow_run_id)
     from console.report.decision_page import decision_page
-    from operations.retraining.retrain import retrain as decide
+    from operations.retraining.projections import nothing_to_do
+    from operations.retraining.retrain import retrain as retrain_in_one_process
 
-    decision = decide(contract, settings, request, spark_of, listener(settings, contract))
+    decision = retrain_in_one_process(work.contract, work.settings, request, work.open_spark, work.listener)
+    if decision is None:
+        console.print(nothing_to_do(request))
+        return
     print_decision(decision)
-    console.print(f"\nReport   {decision_page(settings, decision.decision_id)}", soft_wrap=True)
+    console.print(f"\nReport   {decision_page(work.settings, decision.decision_id)}", soft_wrap=True)
     if decision.outcome == "none passed":
         console.print(
             f"`lakeloop decide {decision.decision_id} --choice promote|change|keep|fallback` says what is done; "
@@ -75,8 +110,16 @@ def retrain_command(
         raise GateRefusedError(f"{decision.reason}; the champion stays")
 
 
+def workplace(use_case: str) -> "Workplace":
+    """What a retrain needs; it talks to the terminal."""
+    settings, contract = open_use_case(use_case)
+    from operations.retraining.request import Workplace
+
+    return Workplace(contract, settings, spark_of, listener(settings, contract))
+
+
 def listener(settings: Settings, contract: Contract) -> "Listener":
-    """Tells the terminal what happens, and writes a decision's page."""
+    """Tells the terminal what happens, and writes a decision's page among the reports."""
     from console.report.decision_page import decision_page, write_decision
     from operations.retraining.request import Listener
 
@@ -85,35 +128,6 @@ def listener(settings: Settings, contract: Contract) -> "Listener":
         on_node=lambda result: console.print(node_line(result)),
         on_decision=lambda made: write_decision(made, contract, decision_page(settings, made.decision_id)),
     )
-
-
-def retrain_request(
-    settings: Settings,
-    contract: Contract,
-    strategy: str,
-    months: str,
-    trials: int,
-    changes: list[str] | None,
-    promote: bool,
-    trigger: str,
-    by: str,
-    airflow_run_id: str = "",
-) -> "RetrainRequest":
-    """The options as what is asked for, checked before anything slow starts.
-
-    Raises:
-        WrongUseError: naming the option, what was given and what is allowed.
-    """
-    from operations.retraining.candidates import checked_strategy
-
-    checked, asked_months = checked_strategy(strategy), parse_months(months) if months else None
-    parsed = parse_changes(changes or [])
-    if parsed:
-        check_training_options(contract, parsed, ())
-    from operations.retraining.request import RetrainRequest
-
-    run = airflow_run_id or settings.airflow_run_id
-    return RetrainRequest(checked, asked_months, trials, trigger, by or user_name(), promote, run, parsed)
 
 
 def user_name() -> str:

@@ -36,12 +36,12 @@ def question(decision: Decision, page: Path) -> str:
 
 
 def _table(decision: Decision) -> list[str]:
-    judged = [c for c in decision.candidates if c.checks]
-    if not judged:
+    checked = [c for c in decision.candidates if c.checks]
+    if not checked:
         return []
-    by_name = [{check.name: check for check in candidate.checks} for candidate in judged]
-    head = ["check", "bound", *(_inline(c.name) for c in judged)]
-    rows = [["**score**", "", *(f"{c.score:.3f}" if c.score is not None else "" for c in judged)]]
+    by_name = [{check.name: check for check in candidate.checks} for candidate in checked]
+    head = ["check", "bound", *(_inline(c.name) for c in checked)]
+    rows = [["**score**", "", *(f"{c.score:.3f}" if c.score is not None else "" for c in checked)]]
     for name, bound in common_bounds(decision).items():
         cells = []
         for checks in by_name:

@@ -32,7 +32,7 @@ PACKAGES = {
     "monitoring/dashboard": "The panels, the monitor's page, Grafana's files",
     "dags": "Airflow's DAGs",
     "operations": "What crosses the five packages: scoring, simulation, deployment, performance, retention",
-    "operations/retraining": "A retrain: context, candidates, evaluation, selection, approval",
+    "operations/retraining": "A retrain: its record, its stages, candidates, selection, approval",
     "operations/lineage": "Lineage both ways, and reproduction",
     "operations/features": "The catalogue, reads at a point in time, skew",
     "operations/drift": "Drift of months, from Delta",

@@ -1,4 +1,4 @@
-"""A person's answer to a decision that waits: apply it, once, and say who gave it and when."""
+"""A person's approval of what is done about a decision that waits: applied once, with who gave it and when."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from lakeloop.contract import Contract, Gate
-from lakeloop.decision import CHOICES, Choice, Decision, JudgedCandidate
+from lakeloop.decision import CHOICES, Choice, Decision, ScoredCandidate
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, parse_segment
-from operations.retraining import decision_files as files
 from operations.retraining.request import Workplace
 from operations.retraining.selection import best_of, checks_of
 from tfx_pipeline.evaluation.gate import judge_again
@@ -48,48 +47,42 @@ class Approval:
         return ": ".join(part for part in (parts[self.choice], self.why.strip()) if part)
 
 
-def answer_decision(work: Workplace, decision_id: str, answer: Approval) -> Decision:
-    """Apply an answer up to, but not including, a push: the decision's outcome, winner and who chose.
+def apply_approval(work: Workplace, decision: Decision, approval: Approval) -> Decision:
+    """The decision with what a person chose: its outcome, winner and who chose; a refused winner is blessed.
 
-    The same answer given again changes nothing.
+    The same approval given again changes nothing.
 
     Raises:
-        WrongUseError: nobody is asked, somebody answered otherwise already, or the answer cannot be carried out.
+        WrongUseError: it waits for nobody, somebody chose otherwise already, or the approval cannot be carried out.
     """
     contract, settings = work.contract, work.settings
-    decision = files.load_decision(settings, decision_id)
     if decision.choice and not decision.waits:
-        if decision.choice == answer.choice:
+        if decision.choice == approval.choice:
             return decision
+        chosen = next((label for choice, label in CHOICES.items() if choice == decision.choice), decision.choice)
         raise WrongUseError(
-            f"decision {decision_id} was answered already: {CHOICES.get(answer_of(decision), decision.choice)}, by "
-            f"{decision.chosen_by}; `lakeloop retrain` makes a new one"
+            f"decision {decision.decision_id} was answered already: {chosen}, by {decision.chosen_by}; "
+            "`lakeloop retrain` makes a new one"
         )
     if not decision.waits:
-        raise WrongUseError(f"decision {decision_id} asks nobody: {decision.outcome}, {decision.reason}")
+        raise WrongUseError(f"decision {decision.decision_id} asks nobody: {decision.outcome}, {decision.reason}")
     changed = decision.model_copy(
         update={
-            "choice": answer.choice, "choice_details": answer.details, "chosen_by": answer.by,
-            "chosen_at": answer.at.astimezone(UTC),
+            "choice": approval.choice, "choice_details": approval.details, "chosen_by": approval.by,
+            "chosen_at": approval.at.astimezone(UTC),
         }
     )  # fmt: skip
-    if answer.choice == "promote":
-        changed = _promote(changed, answer)
-    elif answer.choice == "change":
-        changed = _change(changed, contract, settings, answer)
-    elif answer.choice == "fallback":
-        changed = _fall_back(changed, contract, settings, answer)
+    if approval.choice == "promote":
+        changed = _promote(changed, approval)
+    elif approval.choice == "change":
+        changed = _change(changed, contract, settings, approval)
+    elif approval.choice == "fallback":
+        changed = _fall_back(changed, contract, settings, approval)
     else:
-        changed = changed.model_copy(update={"outcome": "kept", "reason": f"{answer.by} keeps the champion"})
+        changed = changed.model_copy(update={"outcome": "kept", "reason": f"{approval.by} keeps the champion"})
     if changed.outcome == "promoted":
         _bless(settings, changed)
-    files.save(settings, decision_id, files.DECISION, changed)
     return changed
-
-
-def answer_of(decision: Decision) -> Choice:
-    """The answer a decision has."""
-    return next(choice for choice in CHOICES if choice == decision.choice)
 
 
 def parse_requirements(gate: Gate, texts: list[str]) -> dict[str, float]:
@@ -140,20 +133,19 @@ def changed_gate(gate: Gate, requirements: Mapping[str, float]) -> Gate:
         raise WrongUseError(f"the gate's {where or 'bounds'} cannot be so: {first['msg']}") from None
 
 
-def _promote(decision: Decision, answer: Approval) -> Decision:
-    judged = [c for c in decision.candidates if c.checks]
-    if not judged:
+def _promote(decision: Decision, approval: Approval) -> Decision:
+    checked = [c for c in decision.candidates if c.checks]
+    if not checked:
         raise WrongUseError("no candidate got as far as the gate, so there is no model to promote")
-    if answer.candidate:
-        chosen = next((c for c in judged if c.name == answer.candidate), None)
+    if approval.candidate:
+        chosen = next((c for c in checked if c.name == approval.candidate), None)
         if chosen is None:
-            raise WrongUseError(
-                f"there is no candidate {answer.candidate!r} to promote; there are {', '.join(c.name for c in judged)}"
-            )
+            there_are = ", ".join(c.name for c in checked)
+            raise WrongUseError(f"there is no candidate {approval.candidate!r} to promote; there are {there_are}")
     else:
-        chosen = decision.candidate(decision.winner) or max(judged, key=lambda c: c.score or 0.0)
+        chosen = decision.candidate(decision.winner) or max(checked, key=lambda c: c.score or 0.0)
     refused = "" if chosen.passed else f", though the gate refused it ({', '.join(c.name for c in chosen.failed)})"
-    reason = f"{answer.by} promotes {chosen.name}{refused}"
+    reason = f"{approval.by} promotes {chosen.name}{refused}"
     return decision.model_copy(update={"outcome": "promoted", "winner": chosen.name, "reason": reason})
 
 
@@ -168,25 +160,25 @@ def _bless(settings: Settings, decision: Decision) -> None:
         overrule_the_gate(settings, run, decision.chosen_by, decision.chosen_at.isoformat(timespec="seconds"), why)
 
 
-def _change(decision: Decision, contract: Contract, settings: Settings, answer: Approval) -> Decision:
-    if not answer.requirements:
+def _change(decision: Decision, contract: Contract, settings: Settings, approval: Approval) -> Decision:
+    if not approval.requirements:
         raise WrongUseError("say what is required instead, e.g. --gate class_share_tolerance=0.3")
-    gate = changed_gate(contract.gate, answer.requirements)
-    judged = tuple(_judged_again(settings, gate, candidate) for candidate in decision.candidates)
-    best = best_of(judged, decision.champion_score)
-    changed = ", ".join(f"{name} {value:g}" for name, value in answer.requirements.items())
-    update: dict[str, object] = {"candidates": judged}
+    gate = changed_gate(contract.gate, approval.requirements)
+    checked = tuple(_checked_again(settings, gate, candidate) for candidate in decision.candidates)
+    best = best_of(checked, decision.champion_score)
+    changed = ", ".join(f"{name} {value:g}" for name, value in approval.requirements.items())
+    update: dict[str, object] = {"candidates": checked}
     if best is not None:
-        reason = f"{answer.by} changed the requirement for this decision ({changed}), and {best.name} meets it"
+        reason = f"{approval.by} changed the requirement for this decision ({changed}), and {best.name} meets it"
         return decision.model_copy(update=update | {"outcome": "promoted", "winner": best.name, "reason": reason})
-    if any(candidate.passed for candidate in judged):
-        reason = f"with {changed}, as {answer.by} wants, who passes is not better than the champion"
+    if any(candidate.passed for candidate in checked):
+        reason = f"with {changed}, as {approval.by} wants, who passes is not better than the champion"
         return decision.model_copy(update=update | {"outcome": "kept", "reason": reason})
-    reason = f"no candidate meets the requirement even with {changed}, as {answer.by} wants"
+    reason = f"no candidate meets the requirement even with {changed}, as {approval.by} wants"
     return decision.model_copy(update=update | {"outcome": "none passed", "reason": reason})
 
 
-def _judged_again(settings: Settings, gate: Gate, candidate: JudgedCandidate) -> JudgedCandidate:
+def _checked_again(settings: Settings, gate: Gate, candidate: ScoredCandidate) -> ScoredCandidate:
     run = load_run(settings, candidate.run_id) if candidate.checks else None
     if run is None or run.gate is None:
         return candidate
@@ -194,11 +186,11 @@ def _judged_again(settings: Settings, gate: Gate, candidate: JudgedCandidate) ->
     return candidate.model_copy(update={"passed": report.passed, "checks": checks_of(report)})
 
 
-def _fall_back(decision: Decision, contract: Contract, settings: Settings, answer: Approval) -> Decision:
-    if answer.segment != WHOLE_MODEL:
-        parse_segment(contract, answer.segment)
-    if not any(switch.segment == answer.segment for switch in active_switches(settings)):
-        why = answer.why.strip() or f"decision {decision.decision_id}: no candidate passed"
-        add_switch(settings, contract, answer.segment, answer.by, why)
-    reason = f"{answer.by} lets the rules answer for {answer.segment or 'all rows'}"
+def _fall_back(decision: Decision, contract: Contract, settings: Settings, approval: Approval) -> Decision:
+    if approval.segment != WHOLE_MODEL:
+        parse_segment(contract, approval.segment)
+    if not any(switch.segment == approval.segment for switch in active_switches(settings)):
+        why = approval.why.strip() or f"decision {decision.decision_id}: no candidate passed"
+        add_switch(settings, contract, approval.segment, approval.by, why)
+    reason = f"{approval.by} lets the rules answer for {approval.segment or 'all rows'}"
     return decision.model_copy(update={"outcome": "fell back", "reason": reason})

@@ -1,16 +1,13 @@
-"""Which candidates a retrain tries: by what was asked for, which truth is there, and what has drifted."""
+"""Which candidates a retrain tries: by the request, which truth is there, and what has drifted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from lakeloop.contract import Contract
+from lakeloop.decision import STRATEGIES, TRIALS, Strategy
 from lakeloop.exceptions import WrongUseError
 from tfx_pipeline.runs.parameters import Weighting
 
-Strategy = Literal["auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-TRIALS = 6
 Months = tuple[int, int]
 
 
@@ -57,7 +54,7 @@ class Evidence:
 
     @property
     def new_truth(self) -> bool:
-        """Whether there is truth the champion was not judged by yet: a newer month, or its own rows have changed."""
+        """Whether there is truth the champion was not checked on yet: a newer month, or its own rows have changed."""
         return bool(self.labelled) and (self.newer_month or self.changed > 0)
 
     @property

@@ -68,7 +68,7 @@ def read_context(contract: Contract, settings: Settings) -> Context:
     labelled = _labelled(contract, settings, version)
     window = newest_requests(contract, settings, contract.monitoring.window)
     pushed = champion(settings)
-    trained = _TrainedOn(contract, settings, _facts(settings, pushed.version)) if pushed is not None else None
+    trained = _TrainedOn(contract, settings, _model_card(settings, pushed.version)) if pushed is not None else None
     drift = _drift(contract, trained, window)
     evidence = Evidence(
         labelled=labelled,
@@ -129,19 +129,19 @@ def _export(
 
 @dataclass(frozen=True)
 class _TrainedOn:
-    """What the champion's facts lead to; empty where its export is gone or it carries no facts."""
+    """What the champion's model card leads to; empty where its export is gone or it has no card."""
 
     contract: Contract
     settings: Settings
-    facts: ModelCard | None
+    card: ModelCard | None
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """All rows, train and eval, of the champion's export."""
-        if self.facts is None:
+        if self.card is None:
             return pd.DataFrame()
         try:
-            return exported_rows(self.contract, self.facts.manifest_path(self.settings))
+            return exported_rows(self.contract, self.card.manifest_path(self.settings))
         except (WrongUseError, OSError):
             return pd.DataFrame()
 
@@ -154,9 +154,9 @@ class _TrainedOn:
 
     @property
     def export(self) -> tuple[Months | None, int] | None:
-        if self.facts is None or self.rows.empty:
+        if self.card is None or self.rows.empty:
             return None
-        manifest = read_manifest(self.facts.manifest_path(self.settings))
+        manifest = read_manifest(self.card.manifest_path(self.settings))
         return manifest.months, manifest.version
 
 
@@ -170,18 +170,18 @@ def rows_changed(contract: Contract, settings: Settings, months: Months, before:
 
 
 def _changed(contract: Contract, settings: Settings, trained: _TrainedOn | None, version: int | None) -> int:
-    """Rows of the champion's months that are others at `version` than when it was trained, or judged anew since."""
-    if trained is None or trained.export is None or trained.facts is None or version is None:
+    """Rows of the champion's months that are others at `version` than when it was trained, or checked since."""
+    if trained is None or trained.export is None or trained.card is None or version is None:
         return 0
     months, exported = trained.export
-    before = last_judged(read_decisions(settings), trained.facts.version, exported)
+    before = last_compared_on(read_decisions(settings), trained.card.version, exported)
     if before >= version:
         return 0
     return rows_changed(contract, settings, months or (0, trained.months[-1]), before, version)
 
 
-def last_judged(decisions: Sequence[Decision], champion: str, exported: int) -> int:
-    """The newest version of gold/training by which a champion was judged; `exported`, its own, where it never was.
+def last_compared_on(decisions: Sequence[Decision], champion: str, exported: int) -> int:
+    """The newest version of gold/training a champion was compared on; `exported`, its own, where it never was.
 
     A decision that still waits for somebody has settled nothing.
     """
@@ -190,14 +190,14 @@ def last_judged(decisions: Sequence[Decision], champion: str, exported: int) -> 
 
 
 def _drift(contract: Contract, trained: _TrainedOn | None, window: pd.DataFrame) -> dict[str, float]:
-    """Drifted features with their scores, the furthest beyond its threshold first; {} where that cannot be judged."""
-    if trained is None or trained.facts is None or trained.rows.empty:
+    """Drifted features with their scores, the furthest beyond its threshold first; {} where that cannot be told."""
+    if trained is None or trained.card is None or trained.rows.empty:
         return {}
-    report = detect_newest(contract, trained.facts, trained.rows, window)
+    report = detect_newest(contract, trained.card, trained.rows, window)
     return {column.column: column.score for column in report.furthest if column.score is not None}
 
 
-def _facts(settings: Settings, version: str) -> ModelCard | None:
+def _model_card(settings: Settings, version: str) -> ModelCard | None:
     try:
         return read_model_card(settings, version)
     except (ModelCardMissingError, NotFoundError):

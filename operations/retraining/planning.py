@@ -1,22 +1,18 @@
-"""The first steps of a retrain: take the events, look around, export, weigh, open a run for each candidate."""
+"""The plan of a retrain: look around, choose candidates, export, weigh, open a run for each, check the champion."""
 
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
-from lakeloop.events import take_open_events
 from lakeloop.exceptions import LakeloopError
 from lakeloop.git import git_commit
 from lakeloop.manifest import read_manifest
-from lakeloop.settings import Settings
-from operations.retraining import decision_files as files
-from operations.retraining.candidates import Candidate, candidates_for, checked_strategy
+from operations.retraining.candidates import Candidate, candidates_for
 from operations.retraining.context import Context, Prepared, evaluation_export, prepare, read_context, take_in_requests
-from operations.retraining.decision_files import Begun, Plan, PlannedCandidate, TakenEvent
+from operations.retraining.decision_folder import save_rows
 from operations.retraining.export_weights import ExportWeights
-from operations.retraining.request import Listener, RetrainRequest, Workplace
+from operations.retraining.record import Plan, PlannedCandidate, RetrainRecord
+from operations.retraining.request import Listener, Workplace
 from operations.retraining.selection import EvaluationRows, checks_of, held_out, newest_truth, old_truth
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.validate import model_folder, validate_model
@@ -24,39 +20,13 @@ from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.runner import new_run_id, start_run
 
 
-def begin(settings: Settings, request: RetrainRequest) -> Begun:
-    """Open a decision and take every open event of the ledger for it.
-
-    A begin that Airflow repeats (same Airflow run) gives the decision it opened, with what has come since.
-    """
-    earlier = begun_by(settings, request.airflow_run_id) if request.airflow_run_id else None
-    decision_id = earlier.decision_id if earlier is not None else new_run_id()
-    events = take_open_events(settings, decision_id)
-    kinds = ", ".join(dict.fromkeys(event.kind for event in events))
-    if request.strategy == "auto" and events and {event.kind for event in events} == {"drift"}:
-        request = replace(request, strategy=checked_strategy(settings.strategy_on_drift))
-    begun = Begun(
-        decision_id=decision_id,
-        use_case=settings.use_case,
-        at=earlier.at if earlier is not None else datetime.now(UTC),
-        request=request,
-        trigger=request.trigger or kinds or ("by hand in Airflow" if request.airflow_run_id else "command line"),
-        events=tuple(TakenEvent(id=e.id, kind=e.kind, key=e.key, payload=e.payload) for e in events),
-    )
-    files.save(settings, decision_id, files.BEGUN, begun)
-    return begun
-
-
-def plan(work: Workplace, begun: Begun) -> Plan:
-    """Choose the candidates, make what they need, open their runs, and judge the champion. A plan that is there stays.
+def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
+    """Choose the candidates, make what they need, open their runs, and check and score the champion.
 
     Raises:
         WrongUseError: the strategy needs something that is not there.
     """
-    contract, settings, request = work.contract, work.settings, begun.request
-    known = files.find(settings, begun.decision_id, files.PLAN, Plan)
-    if known is not None:
-        return known
+    contract, settings, request = work.contract, work.settings, record.request
     with work.spark_when_needed() as spark:
         if contract.requests is not None:
             take_in_requests(spark, contract, settings)
@@ -69,9 +39,9 @@ def plan(work: Workplace, begun: Begun) -> Plan:
     report = _check_champion(work, context)
     rows = _evaluation_rows(work, context, old, weights)
     if rows is not None:
-        files.save_rows(settings, begun.decision_id, rows)
-    made = Plan(
-        decision_id=begun.decision_id,
+        save_rows(settings, record.decision_id, rows)
+    return Plan(
+        decision_id=record.decision_id,
         clock=read_clock(settings),
         champion=context.champion.version if context.champion is not None else "",
         champion_score=_champion_score(work, context, rows),
@@ -80,25 +50,16 @@ def plan(work: Workplace, begun: Begun) -> Plan:
         with_truth=context.evidence.new_truth,
         changed_rows=context.evidence.changed,
         judged_on=rows.what if rows is not None else "",
-        judged_version=_judged_version(context, old),
+        judged_version=_rows_version(context, old),
         judged_rows=len(rows.frame) if rows is not None else 0,
         effective_rows=rows.effective if rows is not None else None,
         drifted=context.evidence.drifted,
-        candidates=tuple(_open_run(work, begun, context, one, weights) for one in prepared),
+        candidates=tuple(_open_run(work, record, context, one, weights) for one in prepared),
     )
-    files.save(settings, begun.decision_id, files.PLAN, made)
-    return made
-
-
-def begun_by(settings: Settings, airflow_run_id: str) -> Begun | None:
-    """The decision that an Airflow run opened; None if it opened none yet."""
-    paths = sorted(files.decisions_folder(settings).glob(f"*/{files.BEGUN}"), reverse=True)
-    found = (files.load_begun(settings, path.parent.name) for path in paths)
-    return next((begun for begun in found if begun.request.airflow_run_id == airflow_run_id), None)
 
 
 def _open_run(
-    work: Workplace, begun: Begun, context: Context, one: Prepared, weights: ExportWeights
+    work: Workplace, record: RetrainRecord, context: Context, one: Prepared, weights: ExportWeights
 ) -> PlannedCandidate:
     """A candidate's run, open and empty; what keeps it from being opened is put down, not raised."""
     candidate, run_id = one.candidate, new_run_id()
@@ -107,11 +68,11 @@ def _open_run(
         parameters = run_parameters(
             work.contract,
             one.manifest,
-            begun.request.changes,
+            record.request.changes,
             drop=candidate.drop,
-            trigger=begun.trigger,
-            event_id=",".join(begun.event_ids),
-            airflow_run_id=begun.request.airflow_run_id,
+            trigger=record.trigger,
+            event_id=",".join(record.event_ids),
+            airflow_run_id=record.request.airflow_run_id,
             git_commit=git_commit(),
             weighting=candidate.weighting,
             weights=weights.file(one.manifest) if by_weight else None,
@@ -142,8 +103,8 @@ def _evaluation_rows(
     return old_truth(work.contract, weights.rows(old), weights.of(old), len(context.window))
 
 
-def _judged_version(context: Context, old: Path | None) -> int | None:
-    """The version of gold/training that `_judging_rows` are from."""
+def _rows_version(context: Context, old: Path | None) -> int | None:
+    """The version of gold/training that `_evaluation_rows` are from."""
     if old is None:
         return None
     return context.gold_version if context.evidence.new_truth else read_manifest(old).version

@@ -1,4 +1,4 @@
-"""What a retrain is asked to do, and who hears what happens meanwhile."""
+"""What a retrain is to do, and who hears what happens meanwhile."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakeloop.contract import Contract
-from lakeloop.decision import Decision
+from lakeloop.decision import TRIALS, Decision, Strategy
 from lakeloop.settings import Settings
-from operations.retraining.candidates import TRIALS, Months, Strategy
+from operations.retraining.candidates import Months
 from tfx_pipeline.runs.run_record import NodeResult
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ SparkWhenNeeded = Callable[[], "SparkSession"]
 
 @dataclass(frozen=True)
 class RetrainRequest:
-    """What was asked for, by whom and why; `promote` False: compare and record, push nothing.
+    """What is wanted, by whom and why; `promote` False: compare and record, push nothing.
 
-    `changes` are hyper-parameters (name: text) that every candidate is trained with instead of the contract's.
+    `changes` are hyper-parameters (name: text) that every candidate is trained with instead of the contract's;
+    `woken_by` are the ledger's numbers of the events that woke it.
     """
 
     strategy: Strategy = "auto"
@@ -34,11 +35,12 @@ class RetrainRequest:
     promote: bool = True
     airflow_run_id: str = ""
     changes: dict[str, str] = field(default_factory=dict)
+    woken_by: str = ""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Told what happens while it happens; `on_decision` before the decision is on record, where people look for it."""
+    """Told what happens while it happens; `on_decision` writes the page of a decision, each time it goes on record."""
 
     say: Callable[[str], None] = lambda text: None
     on_start: Callable[[str], None] = lambda node: None
@@ -48,7 +50,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Workplace:
-    """What every step of a retrain needs."""
+    """What every stage of a retrain needs."""
 
     contract: Contract
     settings: Settings

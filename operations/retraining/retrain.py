@@ -1,20 +1,16 @@
-"""A retrain: look, train the candidates that apply, compare them on the same rows, push the best, record it all.
-
-Its steps are what Airflow runs as tasks (`planning`, the pipeline's nodes, `judging`); here they run in one process.
-"""
+"""A retrain in one process: look, train the candidates that apply, compare them, push the best, record it all."""
 
 from lakeloop.contract import Contract
-from lakeloop.decision import Decision, JudgedCandidate
-from lakeloop.events import release_events
+from lakeloop.decision import Decision
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
-from operations.retraining.decision_files import Plan, PlannedCandidate
-from operations.retraining.evaluation import compare, record, score
-from operations.retraining.planning import begin, plan
+from operations.retraining import stages
+from operations.retraining.approval import Approval
+from operations.retraining.record import PlannedCandidate
 from operations.retraining.request import Listener, OpenSpark, RetrainRequest, Workplace
 from operations.retraining.retrain_lock import the_only_retrain
 from tfx_pipeline.runs.run_record import load_run
-from tfx_pipeline.runs.runner import push_run, run_pipeline
+from tfx_pipeline.runs.runner import run_pipeline
 
 
 def retrain(
@@ -23,8 +19,8 @@ def retrain(
     request: RetrainRequest,
     open_spark: OpenSpark,
     listener: Listener | None = None,
-) -> Decision:
-    """Do it and give the record, which is in gold/decisions and, as a page, in the reports.
+) -> Decision | None:
+    """Do it and give the decision, which is in gold/decisions and, as a page, in the reports; None: nothing to do.
 
     Takes all open events of the ledger; should it fail, they are open again.
 
@@ -35,48 +31,53 @@ def retrain(
     """
     work = Workplace(contract, settings, open_spark, listener or Listener())
     with the_only_retrain(settings):
-        begun = begin(settings, request)
+        begun = stages.begin(work, request)
+        if begun is None:
+            return None
         try:
-            planned = plan(work, begun)
-            for candidate in planned.candidates:
-                try_candidate(work, planned, candidate)
-            return push_and_record(work, compare(work, begun, planned))
-        except BaseException:
-            release_events(settings, begun.decision_id)
-            raise
+            planned = stages.plan(work, begun.decision_id)
+            for candidate in planned.the_plan.candidates:
+                verdict = planned.verdicts.get(candidate.run_id)
+                if verdict is None or verdict.error:  # else it was scored before this was killed
+                    _train(work, candidate)
+                    stages.score(work, begun.decision_id, candidate.run_id)
+            compared = stages.compare(work, begun.decision_id)
+            return compared.decision if compared.state == "waiting" else _carry_out(work, begun.decision_id)
+        finally:
+            stages.finish(work, begun.decision_id)
 
 
-def try_candidate(work: Workplace, planned: Plan, candidate: PlannedCandidate) -> JudgedCandidate:
-    """Train one candidate up to the gate's verdict and score it; a run that fails is recorded, not raised."""
-    listener = work.listener
-    listener.say(f"candidate {candidate.name}: {candidate.what}")
-    if not candidate.error:
-        parameters = load_run(work.settings, candidate.run_id).parameters
-        try:
-            run_pipeline(
-                work.settings, work.contract, parameters, listener.on_node, listener.on_start, candidate.run_id,
-                push=False,
-            )  # fmt: skip
-        except LakeloopError:
-            listener.say(f"candidate {candidate.name} failed")
-    return score(work, planned, candidate.run_id)
-
-
-def push_and_record(work: Workplace, decision: Decision) -> Decision:
-    """Push the winner of a decision to promote it, and record the decision.
+def decide(work: Workplace, decision_id: str, approval: Approval) -> Decision:
+    """Apply a person's approval to a decision that waits, push what it promotes, and record it.
 
     Raises:
-        LakeloopError: it could not be pushed; that is on record.
+        BusyError: a retrain of the use case is at work.
+        WrongUseError: nobody has to approve it, somebody chose otherwise already, or it cannot be carried out.
+        LakeloopError: the winner could not be pushed; that is on record.
     """
-    winner = decision.candidate(decision.winner)
-    if decision.outcome == "promoted" and winner is not None and not decision.version:
-        listener, overruled = work.listener, bool(decision.choice)
-        listener.say(f"{winner.name} is {'chosen' if overruled else 'best'} and is pushed")
+    with the_only_retrain(work.settings, decision_id):
+        stages.approve(work, decision_id, approval)
         try:
-            push_run(
-                work.settings, work.contract, winner.run_id, listener.on_node, listener.on_start, overruled=overruled
-            )
-        except LakeloopError:
-            record(work, decision)
-            raise
-    return record(work, decision)
+            return _carry_out(work, decision_id)
+        finally:
+            stages.finish(work, decision_id)
+
+
+def _carry_out(work: Workplace, decision_id: str) -> Decision:
+    stages.push(work, decision_id)
+    return stages.record(work, decision_id)
+
+
+def _train(work: Workplace, candidate: PlannedCandidate) -> None:
+    """Train one candidate up to the gate's verdict; how a run failed stands in its record."""
+    listener = work.listener
+    listener.say(f"candidate {candidate.name}: {candidate.what}")
+    if candidate.error:
+        return
+    parameters = load_run(work.settings, candidate.run_id).parameters
+    try:
+        run_pipeline(
+            work.settings, work.contract, parameters, listener.on_node, listener.on_start, candidate.run_id, push=False
+        )
+    except LakeloopError:
+        listener.say(f"candidate {candidate.name} failed")

@@ -1,61 +1,42 @@
-"""One retrain at a time a use case: a lock while a process works, and a note of who works between processes."""
+"""One retrain at a time a use case: a lock while a process works, and the record where Airflow is between two tasks."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from lakehouse.storage.lock import only_one
-from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import BusyError
 from lakeloop.settings import Settings
-from operations.retraining.decision_files import decisions_folder
+from operations.retraining.decision_folder import decisions_folder
+from operations.retraining.record_table import records_at_work
+
+_held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
 
 @contextmanager
-def the_only_retrain(settings: Settings, decision_id: str = "", airflow_run_id: str = "") -> Iterator[None]:
-    """Hold the lock for a step of one decision ('': a new one).
+def the_only_retrain(settings: Settings, decision_id: str = "", replaces_airflows: bool = False) -> Iterator[None]:
+    """Hold the lock for one decision ('': a new one). Who holds it already, for all stages, holds it for each.
+
+    `replaces_airflows`: Airflow begins a new one. It runs one at a time, so that one at work of an earlier run is over.
 
     Raises:
-        BusyError: another process retrains, or an Airflow run's retrain is between two of its steps; both are named.
+        BusyError: another process retrains, or an Airflow run's retrain is between two of its tasks; both are named.
     """
-    with only_one(decisions_folder(settings) / "retrain.lock", f"retrain of {settings.use_case}"):
-        holder = _holder(settings)
-        mine = {decision_id, ""}
-        if holder.get("decision", "") not in mine and not (airflow_run_id and holder.get("dag_run")):
-            raise BusyError(
-                f"a retrain of {settings.use_case} is at work: decision {holder['decision']} of Airflow's run "
-                f"{holder['dag_run'] or 'unknown'}; wait for it to end. Should that run be gone: "
-                f"`lakeloop decisions finish {holder['decision']}`"
-            )
+    path = decisions_folder(settings) / "retrain.lock"
+    if path in _held.get():
         yield
-
-
-def hold(settings: Settings, decision_id: str, airflow_run_id: str) -> None:
-    """Note that an Airflow run's retrain is at work, which has no process between its tasks.
-
-    A note of an earlier Airflow run is replaced: Airflow runs one retrain at a time, so that one is over.
-    """
-    path = _path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps({"decision": decision_id, "dag_run": airflow_run_id}))
-
-
-def let_go(settings: Settings, decision_id: str) -> bool:
-    """Take the note of this decision away; whether there was one."""
-    if _holder(settings).get("decision") != decision_id:
-        return False
-    _path(settings).unlink(missing_ok=True)
-    return True
-
-
-def _path(settings: Settings) -> Path:
-    return decisions_folder(settings) / "at-work.json"
-
-
-def _holder(settings: Settings) -> dict[str, str]:
-    try:
-        found = json.loads(_path(settings).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return {str(key): str(value) for key, value in found.items()}
+        return
+    with only_one(path, f"retrain of {settings.use_case}"):
+        for other in records_at_work(settings):
+            if other.in_tasks and other.decision_id != decision_id and not replaces_airflows:
+                raise BusyError(
+                    f"a retrain of {settings.use_case} is at work: decision {other.decision_id} of Airflow's run "
+                    f"{other.request.airflow_run_id or 'unknown'}; wait for it to end. Should that run be gone: "
+                    f"`lakeloop decisions finish {other.decision_id}`"
+                )
+        token = _held.set(_held.get() | {path})
+        try:
+            yield
+        finally:
+            _held.reset(token)

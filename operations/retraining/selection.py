@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.decision import Decision, DecisionOutcome, JudgedCandidate
+from lakeloop.decision import Decision, DecisionOutcome, ScoredCandidate
 from lakeloop.gate_check import GateCheck
 from operations.retraining.importance import Importance
 from tfx_pipeline.evaluation.gate import GateReport
@@ -68,7 +68,7 @@ def checks_of(report: GateReport | None) -> tuple[GateCheck, ...]:
     return tuple(GateCheck(**check.model_dump()) for check in report.checks) if report is not None else ()
 
 
-def best_of(candidates: Sequence[JudgedCandidate], champion_score: float | None) -> JudgedCandidate | None:
+def best_of(candidates: Sequence[ScoredCandidate], champion_score: float | None) -> ScoredCandidate | None:
     """The candidate that passed with the highest score, if that is higher than the champion's."""
     passed = [c for c in candidates if c.passed and c.score is not None]
     best = max(passed, key=lambda candidate: candidate.score or 0.0, default=None)

@@ -33,7 +33,7 @@ from lakehouse.storage.session import spark_session
 from lakeloop.champion import read_model_card
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_store import lake_reports
 from lakeloop.events import find_event, open_events, record_event, take_open_events
@@ -93,7 +93,7 @@ class Story:
     def command(self, *args: str) -> "subprocess.CompletedProcess[str]":
         return lakeloop_in(self.settings.home, LAKELOOP_SPARK_KEEP_SECONDS="60")(*args)
 
-    def run_of(self, candidate: JudgedCandidate) -> RunRecord:
+    def run_of(self, candidate: ScoredCandidate) -> RunRecord:
         return load_run(self.settings, candidate.run_id)
 
 
@@ -101,16 +101,16 @@ def states(run: RunRecord) -> dict[str, NodeState]:
     return {node.node: node.state for node in run.nodes}
 
 
-def failed(candidate: JudgedCandidate) -> set[str]:
+def failed(candidate: ScoredCandidate) -> set[str]:
     return {check.name for check in candidate.failed}
 
 
-def accuracy(candidate: JudgedCandidate) -> tuple[float, float]:
+def accuracy(candidate: ScoredCandidate) -> tuple[float, float]:
     values = {check.name: check.value for check in candidate.checks}
     return values["accuracy_train"], values["accuracy_eval"]
 
 
-def found(decision: Decision, name: str) -> JudgedCandidate:
+def found(decision: Decision, name: str) -> ScoredCandidate:
     candidate = decision.candidate(name)
     assert candidate is not None, [c.name for c in decision.candidates]
     return candidate

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from lakeloop.drift_store import add_live_report, live_reports, replace_lake_reports
 from lakeloop.exceptions import LakeloopError
 from lakeloop.migrations.schema import VERSION_TABLE, newest, version_of
-from lakeloop.operational_db import clocks, drift_reports, engine, events, metadata, monitor_states
+from lakeloop.operational_db import clocks, drift_reports, engine, events, metadata, monitor_states, retrains
 from lakeloop.settings import PROJECT, Settings
 from monitoring.alarm import announce
 from tests.lakeloop.test_drift_store import report
@@ -131,6 +131,22 @@ def test_either_database_holds_one_report_a_window_of_the_lake_and_any_of_the_mo
         with pytest.raises(IntegrityError), connection.begin_nested():
             connection.execute(twice)
     assert len(live_reports(home)) == 2
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_a_database_from_before_the_records_of_retrains_keeps_its_rows(url: str, revision: str) -> None:
+    older = older_database(url, revision)
+    with older.begin() as connection:
+        assert not inspect(connection).has_table("retrain")
+        connection.execute(
+            insert(events).values(
+                use_case="insurance", kind="drift", key="k", payload={"a": 1}, created_at="2026-01-01", handled_by="d1"
+            )
+        )
+    with engine(url).connect() as connection:
+        assert version_of(connection) == newest()
+        assert connection.execute(select(retrains)).all() == []
+        assert connection.execute(select(events.c.key, events.c.handled_by)).all() == [("k", "d1")]
 
 
 def test_a_database_that_has_only_some_of_the_tables_gets_the_others(url: str) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 
 from console.report.decision_page import write_decision
 from lakeloop.contract import Contract
-from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.gate_check import GateCheck
 
 CHECKS = (GateCheck(name="accuracy_eval", value=0.8877, bound="> 0.85", passed=True),)
@@ -32,11 +32,11 @@ def decision(**changes: object) -> Decision:
         effective_rows=235.6,
         drifted=("miles",),
         candidates=(
-            JudgedCandidate(name="drop miles", what="without miles", run_id="r1", score=0.81, checks=FAILED),
-            JudgedCandidate(
+            ScoredCandidate(name="drop miles", what="without miles", run_id="r1", score=0.81, checks=FAILED),
+            ScoredCandidate(
                 name="reweight", what="<b>weighed</b>", run_id="r2", passed=True, score=0.89, checks=CHECKS
             ),
-            JudgedCandidate(name="tune", what="tuned", error="the Trainer failed"),
+            ScoredCandidate(name="tune", what="tuned", error="the Trainer failed"),
         ),
         winner="reweight",
         outcome="recommended",
@@ -74,7 +74,7 @@ def test_every_candidate_of_a_drift_can_be_seen_on_a_desktop(
     bound = ">= 0.887 (champion 0.897, weighted)"
     checks = (GateCheck(name="not_worse_than_champion", value=0.5652, bound=bound, passed=False),)
     names = ("drop miles age emergency_braking", "drop miles", "reweight", "resample")
-    tried = tuple(JudgedCandidate(name=name, what="w", run_id="r1", score=0.6, checks=checks) for name in names)
+    tried = tuple(ScoredCandidate(name=name, what="w", run_id="r1", score=0.6, checks=checks) for name in names)
     page_file = write_decision(decision(candidates=tried, winner=""), contract, tmp_path / "d1.html")
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(page_file.as_uri())

@@ -6,7 +6,7 @@ from lakehouse.gold.decisions import record_decision
 from lakehouse.storage.maintenance import optimize, vacuum
 from lakeloop.decision import Decision
 from operations.retention import versions_in_use
-from operations.retraining.context import last_judged, rows_changed
+from operations.retraining.context import last_compared_on, rows_changed
 from tests.lakehouse.gold.test_decisions import decision
 from tests.lakes import HEADER, Lake, claims, policy
 
@@ -53,4 +53,4 @@ def test_rows_of_a_champions_months_that_are_others_now(lake: Lake) -> None:
     ids=["none", "judged", "twice", "an older release", "another champion", "without truth", "nobody decided yet"],
 )
 def test_what_a_champion_was_judged_by_is_not_new_again(made: list[Decision], version: int) -> None:
-    assert last_judged(made, "17", 3) == version
+    assert last_compared_on(made, "17", 3) == version

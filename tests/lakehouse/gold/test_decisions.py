@@ -6,7 +6,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lakehouse.gold.decisions import record_decision
-from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.decision_table import find_decision, judged_versions, read_decisions
 from lakeloop.exceptions import NotFoundError
 from lakeloop.gate_check import GateCheck
@@ -34,9 +34,9 @@ def decision(number: int, **changes: object) -> Decision:
         judged_rows=302,
         drifted=("miles", "emergency_braking"),
         candidates=(
-            JudgedCandidate(name="newest", what="trained on month 12", run_id="r1", score=0.9, checks=checks + failed),
-            JudgedCandidate(name="all", what="trained on 0-12", run_id="r2", passed=True, score=0.88, checks=checks),
-            JudgedCandidate(name="tune", what="tuned", error="the Trainer failed"),
+            ScoredCandidate(name="newest", what="trained on month 12", run_id="r1", score=0.9, checks=checks + failed),
+            ScoredCandidate(name="all", what="trained on 0-12", run_id="r2", passed=True, score=0.88, checks=checks),
+            ScoredCandidate(name="tune", what="tuned", error="the Trainer failed"),
         ),
         winner="all",
         version="18",

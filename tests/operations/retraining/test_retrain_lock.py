@@ -1,96 +1,108 @@
-"""One retrain at a time a use case, in one process or in Airflow's steps."""
+"""One retrain at a time a use case, in one process or in Airflow's tasks."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from lakeloop.events import open_events, record_event, take_open_events
+from lakeloop.events import find_event, open_events, record_event, take_open_events
 from lakeloop.exceptions import BusyError
 from lakeloop.settings import PROJECT, Settings
-from operations.retraining.decision_files import BEGUN, decision_folder, load_begun
-from operations.retraining.planning import begin
-from operations.retraining.request import RetrainRequest
-from operations.retraining.retrain_lock import hold, let_go, the_only_retrain
+from operations.retraining import stages
+from operations.retraining.record_table import load_record, records_at_work
+from operations.retraining.request import RetrainRequest, Workplace
+from operations.retraining.retrain import retrain
+from operations.retraining.retrain_lock import the_only_retrain
 from tests.command_line import Run
 
-HOLD = """
+AT_WORK = """
 import sys, time
-from operations.retraining.retrain_lock import the_only_retrain
+from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
-with the_only_retrain(load_settings(use_case="insurance")):
-    print("held", flush=True)
+from operations.retraining.request import Listener, RetrainRequest
+from operations.retraining.retrain import retrain
+
+def hang(text):
+    print(text, flush=True)
     time.sleep(60)
+
+settings = load_settings(use_case="insurance")
+retrain(load_contract(settings.contract_path), settings, RetrainRequest("keep"), None, Listener(say=hang))
 """
+KEEP = RetrainRequest("keep")
+
+
+@contextmanager
+def retraining(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
+    """A process in the middle of a retrain; killed (-9) at the end."""
+    environment = {**os.environ, "LAKELOOP_HOME": str(settings.home)}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", AT_WORK], env=environment, cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == "champion: none yet\n"
+        yield holder
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def test_a_second_retrain_is_refused_while_one_runs(settings: Settings, lakeloop: Run) -> None:
-    environment = {**os.environ, "LAKELOOP_HOME": str(settings.home)}
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD], env=environment, cwd=PROJECT, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    with retraining(settings) as holder:
         record_event(settings, "drift", "e1", {"month": 11})
         refused = lakeloop("retrain", "--use-case", "insurance")
         assert refused.returncode == BusyError.exit_code == 1
         assert f"another retrain of insurance is running on this home (process {holder.pid})" in refused.stderr
         assert [event.key for event in open_events(settings)] == ["e1"], "it took no event"
-    finally:
-        holder.kill()
-        holder.wait()
     with the_only_retrain(settings):
         pass  # whoever was killed holds nothing
 
 
-def test_between_its_steps_airflows_retrain_is_at_work(settings: Settings) -> None:
-    hold(settings, "d1", "scheduled__1")
-    with (
-        pytest.raises(BusyError, match=r"decision d1 of Airflow's run scheduled__1.*lakeloop decisions finish d1"),
-        the_only_retrain(settings),
-    ):
+def test_the_next_retrain_takes_over_the_events_of_one_that_was_killed(settings: Settings, work: Workplace) -> None:
+    event, _ = record_event(settings, "drift", "e1", {"month": 11})
+    with retraining(settings):
+        (killed,) = records_at_work(settings)
+        assert killed.state == "begun" and find_event(settings, event.id).handled_by == killed.decision_id
+    assert load_record(settings, killed.decision_id).state == "begun", "it could not say that it died"
+    made = retrain(work.contract, settings, KEEP, work.open_spark)
+    assert made is not None and made.event_ids == (str(event.id),) and made.trigger == "drift"
+    assert find_event(settings, event.id).handled_by == made.decision_id
+    assert load_record(settings, killed.decision_id).state == "failed"
+    assert load_record(settings, made.decision_id).state == "recorded"
+    assert records_at_work(settings) == []
+
+
+def test_between_its_tasks_airflows_retrain_is_at_work(settings: Settings, work: Workplace) -> None:
+    event, _ = record_event(settings, "drift", "e1", {"month": 11})
+    first = stages.begin(work, RetrainRequest(airflow_run_id="scheduled__1"), in_tasks=True)
+    assert first is not None
+    hint = rf"decision {first.decision_id} of Airflow's run scheduled__1.*lakeloop decisions finish {first.decision_id}"
+    with pytest.raises(BusyError, match=hint), the_only_retrain(settings):
         pass
-    with the_only_retrain(settings, "d1"):
-        pass  # its own next step
-    with the_only_retrain(settings, airflow_run_id="scheduled__2"):
-        pass  # Airflow runs one at a time: the one before is over
-    assert let_go(settings, "d1") and not let_go(settings, "d1")
+    with pytest.raises(BusyError, match=hint):
+        retrain(work.contract, settings, KEEP, work.open_spark)
+    with the_only_retrain(settings, first.decision_id):
+        pass  # its own next task
+    # Airflow runs one at a time: the one before is over, and what it took is this one's.
+    second = stages.begin(work, RetrainRequest(airflow_run_id="scheduled__2"), in_tasks=True)
+    assert second is not None and second.event_ids == (str(event.id),)
+    assert load_record(settings, first.decision_id).state == "failed"
+    assert stages.finish(work, second.decision_id).state == "failed"
+    assert [event.key for event in open_events(settings)] == ["e1"]
+    assert stages.finish(work, second.decision_id).state == "failed", "done again it changes nothing"
     with the_only_retrain(settings):
         pass
 
 
-def test_a_repeated_begin_keeps_its_decision_and_takes_what_came_since(settings: Settings) -> None:
-    record_event(settings, "drift", "e1", {"month": 11})
-    request = RetrainRequest(airflow_run_id="asset__1")
-    first = begin(settings, request)
-    record_event(settings, "ground_truth", "g1", {"rows": 3})
-    again = begin(settings, request)
-    assert again.decision_id == first.decision_id and again.at == first.at
-    assert [event.key for event in first.events] == ["e1"]
-    assert [event.key for event in again.events] == ["e1", "g1"]
-    assert again.trigger == "drift, ground_truth"
-    assert begin(settings, RetrainRequest(airflow_run_id="asset__2")).decision_id != first.decision_id
-
-
-def test_a_retrain_begun_by_an_older_release_goes_on(settings: Settings) -> None:
-    begun = begin(settings, RetrainRequest(strategy="newest", airflow_run_id="asset__1"))
-    path = decision_folder(settings, begun.decision_id) / BEGUN
-    kept = json.loads(path.read_text())
-    path.write_text(json.dumps({"asked": kept.pop("request"), **kept}))
-    assert load_begun(settings, begun.decision_id) == begun
-
-
-def test_drift_alone_may_have_its_own_strategy(settings: Settings) -> None:
-    chosen = settings.model_copy(update={"strategy_on_drift": "reweight"})
-    assert begin(chosen, RetrainRequest()).request.strategy == "auto", "no event: asked for by hand"
-    record_event(chosen, "drift", "e1", {})
-    assert begin(chosen, RetrainRequest()).request.strategy == "reweight"
-    record_event(chosen, "drift", "e2", {})
-    record_event(chosen, "ground_truth", "g1", {})
-    assert begin(chosen, RetrainRequest()).request.strategy == "auto", "there is new truth"
+def test_a_retrain_that_waits_for_a_person_is_not_at_work(settings: Settings, work: Workplace, planned: object) -> None:
+    planned(state="waiting", in_tasks=True)  # type: ignore[operator]
+    assert retrain(work.contract, settings, KEEP, work.open_spark) is not None
+    assert load_record(settings, "d1").state == "waiting"
 
 
 def in_airflow_run(run: str, result: Path) -> dict[str, str]:
@@ -106,9 +118,10 @@ def test_a_run_whose_events_somebody_handled_has_nothing_to_do(
     done = lakeloop("decisions", "begin", "--woken-by", "1", "--use-case", "insurance", **in_airflow_run("r1", result))
     assert done.returncode == 0, done.stderr
     assert json.loads(result.read_text())["decision"] == "" and "nothing to do" in done.stdout
+    assert records_at_work(settings) == []
 
 
-def test_the_first_step_shows_why_and_the_last_one_opens_the_events_of_a_run_that_failed(
+def test_the_first_task_shows_why_and_the_last_one_opens_the_events_of_a_run_that_failed(
     settings: Settings, lakeloop: Run, tmp_path: Path
 ) -> None:
     record_event(settings, "drift", "e1", {"month": 11})
@@ -122,6 +135,7 @@ def test_the_first_step_shows_why_and_the_last_one_opens_the_events_of_a_run_tha
     assert open_events(settings) == ()
     ended = lakeloop("decisions", "finish", found["decision"], "--use-case", "insurance", **airflow)
     assert ended.returncode == 0, ended.stderr
+    assert "its events are open again" in ended.stdout
     assert [event.id for event in open_events(settings)] == [1]
     with the_only_retrain(settings):
         pass

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.decision import Decision, JudgedCandidate
+from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month, with_label
 from operations.retraining.importance import importance
@@ -18,8 +18,8 @@ def rows(contract: Contract) -> pd.DataFrame:
     return with_label(contract, sample_month(contract, Settings(use_case="insurance"), 0))
 
 
-def judged(name: str, passed: bool, score: float | None) -> JudgedCandidate:
-    return JudgedCandidate(name=name, what=name, passed=passed, score=score)
+def judged(name: str, passed: bool, score: float | None) -> ScoredCandidate:
+    return ScoredCandidate(name=name, what=name, passed=passed, score=score)
 
 
 def test_the_best_that_passed_wins_not_the_best_of_all() -> None:
@@ -48,7 +48,7 @@ def test_old_truth_is_the_held_out_rows_weighted_towards_the_requests(contract: 
     assert old_truth(contract, rows, None, 0).effective is None
 
 
-def made(candidates: list[JudgedCandidate], champion: float | None, with_truth: bool = True) -> Decision:
+def made(candidates: list[ScoredCandidate], champion: float | None, with_truth: bool = True) -> Decision:
     best = best_of(candidates, champion)
     return Decision(
         decision_id="d", use_case="insurance", at=datetime(2026, 1, 1, tzinfo=UTC), clock=36, strategy="auto",
@@ -72,7 +72,7 @@ BETTER, WORSE, REFUSED = judged("all", True, 0.89), judged("reweight", True, 0.8
     ],
 )
 def test_what_is_done_follows_from_who_passed_and_who_is_better(
-    candidates: list[JudgedCandidate], promote: bool, outcome: str, words: str
+    candidates: list[ScoredCandidate], promote: bool, outcome: str, words: str
 ) -> None:
     found, reason = outcome_of(made(candidates, 0.85), promote)
     assert found == outcome and words in reason

@@ -1,0 +1,42 @@
+"""What of a retrain is too much for its record: the rows compared on, in `tfx/<use case>/decisions/<decision>/`."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.atomic_file import replacing
+from lakeloop.settings import Settings
+from operations.retraining.record import Plan
+from operations.retraining.selection import EvaluationRows
+
+ROWS = "rows.parquet"
+WEIGHT = "_weight"
+
+
+def decisions_folder(settings: Settings) -> Path:
+    """Where the folders of all decisions are."""
+    return settings.folder("tfx").absolute() / "decisions"
+
+
+def save_rows(settings: Settings, decision_id: str, rows: EvaluationRows) -> None:
+    """Keep the rows that are compared on, with their weights."""
+    frame = rows.frame if rows.weights is None else rows.frame.assign(**{WEIGHT: rows.weights})
+    with replacing(_path(settings, decision_id)) as part:
+        frame.to_parquet(part, index=False)
+
+
+def load_rows(settings: Settings, plan: Plan) -> EvaluationRows | None:
+    """The rows that are compared on; None where there are none."""
+    path = _path(settings, plan.decision_id)
+    if not path.exists():
+        return None
+    frame = pd.read_parquet(path)
+    if WEIGHT not in frame:
+        return EvaluationRows(frame, plan.judged_on)
+    weights: np.ndarray = frame.pop(WEIGHT).to_numpy(float)
+    return EvaluationRows(frame, plan.judged_on, weights)
+
+
+def _path(settings: Settings, decision_id: str) -> Path:
+    return decisions_folder(settings) / decision_id / ROWS

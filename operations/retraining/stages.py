@@ -1,0 +1,189 @@
+"""The stages of a retrain, in their order; each reads the record and puts down what it did.
+
+`lakeloop retrain` runs them in one process (`retrain`), Airflow's tasks one each, `lakeloop decide` the last ones. A
+stage that is done again, after a kill or because a task was cleared, takes what is there and goes on.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from lakeloop.decision import Decision, ScoredCandidate
+from lakeloop.events import open_events, release_events, take_open_events
+from lakeloop.exceptions import BrokenError
+from operations.retraining.approval import Approval, apply_approval
+from operations.retraining.candidates import checked_strategy
+from operations.retraining.evaluation import decision_from, score_candidate, with_version
+from operations.retraining.planning import make_plan
+from operations.retraining.projections import note_in_airflow, nothing_to_do, write_projections
+from operations.retraining.record import RetrainRecord, TakenEvent
+from operations.retraining.record_table import (
+    add_record,
+    change_record,
+    load_record,
+    record_of_airflow_run,
+    records_at_work,
+)
+from operations.retraining.request import RetrainRequest, Workplace
+from operations.retraining.retrain_lock import the_only_retrain
+from tfx_pipeline.runs.runner import new_run_id, push_run
+
+
+def begin(work: Workplace, request: RetrainRequest, in_tasks: bool = False) -> RetrainRecord | None:
+    """Open a retrain and take every open event of the ledger for it; None where there is nothing to do.
+
+    A begin that Airflow repeats (same Airflow run) gives the retrain it opened, with what has come since. There is
+    nothing to do where events have woken this one, an earlier one handled them, and none is open. `in_tasks`: each
+    stage will be a task of Airflow's.
+
+    Raises:
+        BusyError: another retrain of the use case is at work.
+    """
+    settings = work.settings
+    with the_only_retrain(settings, replaces_airflows=in_tasks):
+        earlier = record_of_airflow_run(settings, request.airflow_run_id)
+        for dead in records_at_work(settings):
+            if earlier is None or dead.decision_id != earlier.decision_id:
+                finish(work, dead.decision_id)  # the lock is ours: nobody is at that one any more
+        if request.woken_by and earlier is None and not open_events(settings):
+            note_in_airflow(settings, nothing_to_do(request))
+            return None
+        record = earlier or add_record(
+            settings,
+            RetrainRecord(
+                decision_id=new_run_id(),
+                use_case=settings.use_case,
+                at=datetime.now(UTC),
+                in_tasks=in_tasks,
+                request=request,
+            ),
+        )
+        if record.decision is None:  # what comes after a decision is the next one's
+            record = _with_events(work, record, request)
+    write_projections(work, record)
+    return record
+
+
+def plan(work: Workplace, decision_id: str) -> RetrainRecord:
+    """Look at truth, drift and requests, choose candidates, open their runs, score the champion.
+
+    Raises:
+        WrongUseError: the strategy needs something that is not there.
+    """
+    with the_only_retrain(work.settings, decision_id):
+        record = load_record(work.settings, decision_id)
+        made = record.plan or make_plan(work, record)
+        return _change(work, decision_id, lambda found: found.planned(made))
+
+
+def score(work: Workplace, decision_id: str, run_id: str) -> ScoredCandidate:
+    """One candidate's verdict of the gate, and its accuracy on the rows all are compared on."""
+    record = load_record(work.settings, decision_id)
+    verdict = score_candidate(work, record.the_plan, run_id)
+    _change(work, decision_id, lambda found: found.scored(verdict))
+    return verdict
+
+
+def compare(work: Workplace, decision_id: str) -> RetrainRecord:
+    """Who is best, and what follows from it; a decision that waits for a person goes on record at once.
+
+    Done again before somebody decided or pushed it, it compares again; afterwards what is decided stays.
+    """
+    with the_only_retrain(work.settings, decision_id):
+        record = load_record(work.settings, decision_id)
+        for candidate in record.the_plan.candidates:
+            if candidate.run_id not in record.verdicts:
+                score(work, decision_id, candidate.run_id)
+        record = _change(work, decision_id, _compared)
+        if record.state == "waiting":
+            write_projections(work, record, record.decision)
+        return record
+
+
+def approve(work: Workplace, decision_id: str, approval: Approval) -> RetrainRecord:
+    """Apply a person's approval up to, but not including, a push. The same one given again changes nothing.
+
+    Raises:
+        WrongUseError: nobody has to approve it, somebody chose otherwise already, or it cannot be carried out.
+    """
+    with the_only_retrain(work.settings, decision_id):
+        record = load_record(work.settings, decision_id)
+        changed = apply_approval(work, record.the_decision, approval)
+        return _change(work, decision_id, lambda found: found.decided(changed))
+
+
+def push(work: Workplace, decision_id: str) -> RetrainRecord:
+    """Push the winner of a decision to promote it; nothing where none is to be pushed.
+
+    Raises:
+        LakeloopError: it could not be pushed.
+    """
+    with the_only_retrain(work.settings, decision_id):
+        record = load_record(work.settings, decision_id)
+        decision, listener = record.the_decision, work.listener
+        winner = decision.candidate(decision.winner)
+        if record.state != "pushing" or winner is None:
+            return record
+        overruled = bool(decision.choice)
+        listener.say(f"{winner.name} is {'chosen' if overruled else 'best'} and is pushed")
+        push_run(work.settings, work.contract, winner.run_id, listener.on_node, listener.on_start, overruled=overruled)
+        pushed = with_version(work, decision)
+        return _change(work, decision_id, lambda found: found.decided(pushed))
+
+
+def record(work: Workplace, decision_id: str) -> Decision:
+    """Put a decision where people look for it, with the version that was pushed; done again it replaces what is there.
+
+    Raises:
+        BrokenError: it could not be put everywhere; it is kept, and this may be done again.
+    """
+    found = load_record(work.settings, decision_id)
+    decision = with_version(work, found.the_decision)
+    if found.state != "waiting" and decision.outcome == found.the_decision.outcome:
+        found = _change(work, decision_id, lambda record: record.recorded(decision))
+    # else a person is to say, or a push that failed may be tried again: the plan to promote stays
+    write_projections(work, found, decision)
+    return decision
+
+
+def finish(work: Workplace, decision_id: str) -> RetrainRecord:
+    """End a retrain, however it went: one that came to no decision, or could not push, has its events opened again."""
+    settings, found = work.settings, load_record(work.settings, decision_id)
+    if not found.at_work:
+        return found
+    decision = with_version(work, found.the_decision) if found.state in ("pushing", "decided") else None
+    if decision is not None and decision.outcome == found.the_decision.outcome:
+        found = change_record(settings, decision_id, lambda record: record.recorded(decision))
+    else:
+        release_events(settings, decision_id)  # first: were this killed, the next one would end it as at work still
+        found = change_record(settings, decision_id, lambda record: record.to("failed"))
+    if decision is not None:
+        try:
+            write_projections(work, found, decision)
+        except BrokenError as error:  # whoever ends it may be about to begin another
+            work.listener.say(str(error))
+    return found
+
+
+def _compared(record: RetrainRecord) -> RetrainRecord:
+    return record.decided(record.the_decision if record.settled else decision_from(record))
+
+
+def _with_events(work: Workplace, record: RetrainRecord, request: RetrainRequest) -> RetrainRecord:
+    settings = work.settings
+    events = take_open_events(settings, record.decision_id)
+    kinds = ", ".join(dict.fromkeys(event.kind for event in events))
+    if request.strategy == "auto" and events and {event.kind for event in events} == {"drift"}:
+        request = replace(request, strategy=checked_strategy(settings.strategy_on_drift))
+    trigger = request.trigger or kinds or ("by hand in Airflow" if request.airflow_run_id else "command line")
+    taken = tuple(TakenEvent(id=e.id, kind=e.kind, key=e.key, payload=e.payload) for e in events)
+    return change_record(settings, record.decision_id, lambda found: found.begun_again(trigger, request, taken))
+
+
+def _change(work: Workplace, decision_id: str, change: Callable[[RetrainRecord], RetrainRecord]) -> RetrainRecord:
+    """Change the record; one that had failed and goes on takes those of its events back that nobody else has taken."""
+    before = load_record(work.settings, decision_id)
+    after = change_record(work.settings, decision_id, change)
+    if before.state == "failed" and after.state != "failed":
+        take_open_events(work.settings, decision_id, among=[event.id for event in after.events])
+    return after
