@@ -36,7 +36,7 @@ def monitor_command(
         )
 
     def pages(live: LiveMonitor) -> APIRouter:
-        return pages_router(settings, contract, Present(lambda: live.snapshot.model_version, lambda: live.newest))
+        return pages_router(settings, contract, Present(lambda: live.snapshot.serving, lambda: live.newest))
 
     performance = GoldPerformance(settings, contract)
     serve(settings, contract, host, settings.monitor_port if port is None else port, ready, performance, pages)

@@ -38,9 +38,12 @@ ANSWER_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Present:
-    """What the monitor knows at this moment: the version that serves, and the newest requests with their reference."""
+    """What the monitor knows at this moment: the version that serves, and the newest requests with their reference.
 
-    version: Callable[[], str]
+    `serving` gives '' where none serves, and None until the model server was asked.
+    """
+
+    serving: Callable[[], str | None]
     window: Callable[[], tuple[Reference | NoReference, pd.DataFrame]]
 
 
@@ -66,7 +69,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
 
     @router.get("/")
     def start(request: Request, all: bool = False) -> HTMLResponse:
-        page = start_page(settings, contract, runs, present.version())
+        page = start_page(settings, contract, runs, present.serving())
         pushed = [line.run for line in reversed(page.versions) if line.run is not None]
         pictures = {
             "versions": figures.accuracy_by_version(pushed, contract.gate.accuracy.above),
@@ -79,7 +82,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
 
     @router.get("/features")
     def features() -> HTMLResponse:
-        return html("features.html", features=describe_features(settings, contract, present.version()))
+        return html("features.html", features=describe_features(settings, contract, present.serving()))
 
     @router.get("/services")
     async def answering() -> dict[str, bool]:
@@ -97,7 +100,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         if run.evaluation is not None:
             pictures["slices"] = figures.accuracy_by_slice(run.evaluation)
         pushed = f"Pushed {pushed_at(run.pushed_version)}" if run.pushed_version else ""
-        serving = run.pushed_version != "" and run.pushed_version == present.version()
+        serving = run.pushed_version != "" and run.pushed_version == present.serving()
         return html(
             "model.html", page=page, pictures=pictures, pushed=pushed, lineage=lineage, statistics=page.statistics,
             judged=None, window_anomalies=(), serving=serving,

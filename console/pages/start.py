@@ -35,10 +35,14 @@ class VersionLine:
 
 @dataclass(frozen=True)
 class Start:
-    """The start page. `problems` are what could not be read, in sentences; the rest is shown all the same."""
+    """The start page. `problems` are what could not be read, in sentences; the rest is shown all the same.
+
+    `serving` is None where no version serves, or where it is not known yet (`serving_known` False).
+    """
 
     contract: Contract
     serving: VersionLine | None
+    serving_known: bool
     versions: Sequence[VersionLine]
     refused: Sequence[RunRecord]
     decisions: Sequence[Decision]
@@ -48,8 +52,8 @@ class Start:
     problems: Sequence[str]
 
 
-def start_page(settings: Settings, contract: Contract, runs: KnownRuns, serving: str) -> Start:
-    """Everything the page shows; `serving` is the version that answers, '' for none."""
+def start_page(settings: Settings, contract: Contract, runs: KnownRuns, serving: str | None) -> Start:
+    """Everything the page shows; `serving` is the version that serves, '' for none, None: not known yet."""
     problems: list[str] = []
     decisions = _tried(lambda: read_decisions(settings), "gold/decisions", problems)
     windows = _tried(lambda: lake_reports(settings, contract), "the drift reports", problems)
@@ -59,6 +63,7 @@ def start_page(settings: Settings, contract: Contract, runs: KnownRuns, serving:
     return Start(
         contract=contract,
         serving=next((line for line in versions if line.state == SERVED), None),
+        serving_known=serving is not None,
         versions=versions,
         refused=[record for record in reversed(records) if not record.pushed_version],
         decisions=list(reversed(decisions)),
@@ -70,7 +75,7 @@ def start_page(settings: Settings, contract: Contract, runs: KnownRuns, serving:
 
 
 def version_lines(
-    settings: Settings, records: Sequence[RunRecord], decisions: Sequence[Decision], serving: str
+    settings: Settings, records: Sequence[RunRecord], decisions: Sequence[Decision], serving: str | None
 ) -> list[VersionLine]:
     """Every version that was ever pushed, the newest first."""
     by_version = {record.pushed_version: record for record in records if record.pushed_version}

@@ -65,7 +65,8 @@ def test_a_shift_opens_one_episode_and_one_event(home: Settings, small: Contract
     log.add(rows(STABLE))
     with watching(home, small) as monitor:
         shown = shows(monitor, lambda s: s.windows == 1 and s.report)
-        assert shown.report.state == "stable" and not shown.episode_id and shown.model_version == "7"
+        assert shown.report.state == "stable" and not shown.episode_id
+        assert shown.model_version == shown.serving == "7"
         for _ in range(3):
             log.add(rows(SHIFTED))
         shown = shows(monitor, lambda s: s.windows == 4)
@@ -147,7 +148,7 @@ def test_without_a_model_nothing_is_judged_and_it_says_why(tmp_path: Path, small
     with watching(nothing, small) as monitor:
         shown = shows(monitor, lambda s: s.windows == 1)
     assert shown.report.state == "no reference" and "no model" in shown.report.reason
-    assert not shown.model_available and all_events(nothing) == ()
+    assert shown.serving == "" and not shown.model_available and all_events(nothing) == ()
 
 
 def test_after_a_deployment_only_the_new_versions_answers_are_its_own(

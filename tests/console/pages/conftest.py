@@ -134,9 +134,10 @@ def pages(
     settings: Settings,
     contract: Contract,
     window: Callable[[], tuple[Reference | NoReference, pd.DataFrame]] = lambda: (NOTHING, pd.DataFrame()),
+    serving: str | None = SERVES,
 ) -> FastAPI:
     app = FastAPI()
-    app.include_router(pages_router(settings, contract, Present(lambda: SERVES, window)))
+    app.include_router(pages_router(settings, contract, Present(lambda: serving, window)))
     return app
 
 

@@ -45,6 +45,19 @@ def test_the_start_page_tells_versions_runs_and_drift(told: Settings, client: Te
 
 
 @pytest.mark.parametrize(
+    ("serving", "shown"),
+    [(SERVES, f'<a href="/models/{SERVES}">{SERVES}</a>'), ("", "none"), (None, "not known yet")],
+)
+def test_the_start_page_and_a_models_page_agree_on_what_serves(
+    told: Settings, contract: Contract, serving: str | None, shown: str
+) -> None:
+    with TestClient(pages(told, contract, serving=serving)) as client:
+        assert f"<b>{shown}</b><span>model version that serves" in client.get("/").text
+        assert ("it serves now" in client.get(f"/models/{SERVES}").text) == (serving == SERVES)
+        assert "it serves now" not in client.get(f"/models/{OLD}").text
+
+
+@pytest.mark.parametrize(
     ("url", "link"),
     [
         ("http://127.0.0.1:8080", "http://lake.example.org:8080"),
