@@ -6,11 +6,12 @@ what travels with a model; a server does not read it.
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import ModelSettings
 from lakeloop.exceptions import ModelCardMissingError, NotFoundError
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 from lakeloop.manifest import FILE_NAME as MANIFEST_FILE
 from lakeloop.settings import Settings
@@ -20,13 +21,7 @@ FACTS_FILE = Path("assets.extra") / "lakeloop.json"
 STATUS_SECONDS = 3.0
 
 
-class FactsPart(BaseModel):
-    """Base of the facts: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelCard(FactsPart):
+class ModelCard(FrozenModel):
     """One pushed version. `stamps` are those of its artifact in ML Metadata, '' where there was none."""
 
     use_case: str

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 
 Strategy = Literal["auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep"]
@@ -37,13 +38,7 @@ OUTCOMES: dict[DecisionOutcome, str] = {
 }
 
 
-class DecisionPart(BaseModel):
-    """Base of the record's parts: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ScoredCandidate(DecisionPart):
+class ScoredCandidate(FrozenModel):
     """One candidate: its run, every check of the gate, and its score on the rows all are compared on."""
 
     name: str
@@ -60,7 +55,7 @@ class ScoredCandidate(DecisionPart):
         return tuple(check for check in self.checks if not check.passed)
 
 
-class Decision(DecisionPart):
+class Decision(FrozenModel):
     """The record of one retrain. '' stands for: none."""
 
     decision_id: str

@@ -2,20 +2,16 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from lakeloop.frozen_model import FrozenModel
 
 DriftState = Literal["stable", "drift", "too few rows", "no reference"]
 WindowKind = Literal["month", "tumbling"]
 """How windows are cut: a month of event time, or so many requests."""
 
 
-class Part(BaseModel):
-    """Base of the report's parts: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Window(Part):
+class Window(FrozenModel):
     """The requests that were looked at, in event time (`first`, `last`: ISO 8601 in UTC, '' of an empty window)."""
 
     kind: Literal["rolling", "tumbling", "month"]
@@ -25,7 +21,7 @@ class Window(Part):
     month: str = Field("", description="YYYY-MM of event time it is, or lies in; '' of what the live monitor looked at")
 
 
-class ColumnDrift(Part):
+class ColumnDrift(FrozenModel):
     """One column against the reference. `score` is None where the test could not be computed; `note` says why."""
 
     column: str
@@ -42,7 +38,7 @@ class ColumnDrift(Part):
         return max(score / self.threshold, self.threshold / score)
 
 
-class DriftReport(Part):
+class DriftReport(FrozenModel):
     """One window against all rows of the champion's own export.
 
     `share` is drifted features / features; the prediction is never one of them. `state` is "drift" for dataset

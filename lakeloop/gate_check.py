@@ -1,12 +1,10 @@
 """One verdict of the quality gate, as model facts and decisions keep it."""
 
-from pydantic import BaseModel, ConfigDict
+from lakeloop.frozen_model import FrozenModel
 
 
-class GateCheck(BaseModel):
+class GateCheck(FrozenModel):
     """One check of the quality gate as it was when the model was judged."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     value: float

@@ -7,21 +7,16 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import WrongUseError
+from lakeloop.frozen_model import FrozenModel
 
 FILE_NAME = "manifest.json"
 
 
-class ManifestPart(BaseModel):
-    """Base of the manifest's parts: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ExportedFile(ManifestPart):
+class ExportedFile(FrozenModel):
     """One CSV shard; `path` is relative to the manifest."""
 
     path: str
@@ -31,7 +26,7 @@ class ExportedFile(ManifestPart):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
-class Manifest(ManifestPart):
+class Manifest(FrozenModel):
     """One export of one Delta version as CSV shards."""
 
     use_case: str

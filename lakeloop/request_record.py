@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.settings import Settings
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999999, UTC)
@@ -13,10 +14,8 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 
 FINISHED, OPEN = ".jsonl", ".jsonl.part"
 
 
-class RequestRecord(BaseModel):
+class RequestRecord(FrozenModel):
     """One answered request. Times are ISO 8601 in UTC; `probabilities` follow the order of the contract's classes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     request_id: str = Field(description="given by the client, or a UUIDv7; the same id is counted once")
     key: str | None = Field(description="the contract's key, by which the ground truth finds it later")

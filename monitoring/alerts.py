@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.settings import Settings
 from monitoring.alarm import announce
 from monitoring.exceptions import NotificationError
@@ -21,10 +22,8 @@ EXAMPLE = {
 }
 
 
-class Alert(BaseModel):
+class Alert(FrozenModel, extra="ignore"):
     """One alert of a notification; keys we do not need are passed over, as Alertmanager may add some."""
-
-    model_config = ConfigDict(frozen=True)
 
     status: Literal["firing", "resolved"]
     labels: dict[str, str]
@@ -44,10 +43,8 @@ class Alert(BaseModel):
         return self.fingerprint or repr(sorted(self.labels.items()))
 
 
-class Notification(BaseModel):
+class Notification(FrozenModel, extra="ignore"):
     """What Alertmanager posts, version 4 of its webhook."""
-
-    model_config = ConfigDict(frozen=True)
 
     version: Literal["4"]
     alerts: list[Alert] = Field(max_length=10_000)

@@ -4,21 +4,19 @@ Position, window count, report and episode change in one transaction, at the end
 goes on with the window it was in, writes its report once, and never opens an episode twice.
 """
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, delete, insert, select, update
 
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import add_live_report
 from lakeloop.events import now
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.operational_db import drift_episodes, engine, monitor_states
 from lakeloop.settings import Settings
 from monitoring.drift.episodes import Episode
 
 
-class MonitorState(BaseModel):
+class MonitorState(FrozenModel):
     """Where a use case's live monitor stands. `episode_id` is '' while none is open."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     position: dict[str, tuple[int, int]]
     windows: int = 0

@@ -9,7 +9,9 @@ Source: NannyML, "Confidence-based Performance Estimation" (docs, How it works).
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from lakeloop.frozen_model import FrozenModel
 
 FEW_ROWS = 1000
 STEPS = 200
@@ -18,13 +20,11 @@ EDGE = 1e-6
 Method = Literal["platt", "isotonic", "constant"]
 
 
-class Calibration(BaseModel):
+class Calibration(FrozenModel):
     """How often a model's answer is right, by its confidence (highest probability).
 
     `knots` are probabilities at the confidences 0, 1/(n-1), …, 1; between them the line is straight.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_version: str
     method: Method
@@ -34,10 +34,8 @@ class Calibration(BaseModel):
     knots: tuple[float, ...] = Field(min_length=2)
 
 
-class Estimate(BaseModel):
+class Estimate(FrozenModel):
     """Accuracy to expect of `rows` answers; `standard_error` holds calibration's and the window's own chance."""
-
-    model_config = ConfigDict(frozen=True)
 
     accuracy: float
     standard_error: float

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
+
+from lakeloop.frozen_model import FrozenModel
 
 NAME = r"^[a-z][a-z0-9_]*$"
 UNQUOTED = "unquoted"
@@ -34,7 +36,5 @@ def some(values: Any, most: int = 5) -> str:
     return ", ".join(map(str, listed[:most])) + more
 
 
-class Section(BaseModel):
+class Section(FrozenModel, strict=True, allow_inf_nan=False):
     """Base of all parts of a contract: frozen; an unknown key is a mistake, and so is a number without end."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

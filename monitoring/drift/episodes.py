@@ -7,18 +7,15 @@ judged is neither: it does not open, does not close, and does not break a row of
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from lakeloop.drift_report import DriftReport, Window
+from lakeloop.frozen_model import FrozenModel
 
 Change = Literal["opened", "closed", "none"]
 JUDGED = ("stable", "drift")
 
 
-class Episode(BaseModel):
+class Episode(FrozenModel):
     """Consecutive drift of one model's windows. `closed_by` is the last of the clean windows that ended it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_version: str
     opened_by: Window

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lakehouse.read.provenance import TRAINING, rows_at
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.settings import Settings
 from operations.features.corrected import corrected_since_served
 
@@ -29,10 +30,8 @@ SHOWN = 5
 Compared = Literal["served values and training's examples", "gold's values and training's examples", "logged answers"]
 
 
-class ModelCheck(BaseModel):
+class ModelCheck(FrozenModel):
     """One model asked twice about the same rows; `largest` is the largest difference of a probability."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
     compared: Compared

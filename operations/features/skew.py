@@ -5,9 +5,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lakeloop.contract import Contract
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.settings import Settings
 from operations.features.corrected import corrected_since_served
 from operations.features.model_input import ModelCheck, check_models
@@ -21,13 +22,7 @@ FEWEST_FOR_SHAPE = 30
 Verdict = Literal["skew", "no skew", "not known"]
 
 
-class SkewPart(BaseModel):
-    """Base of the report's parts: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Example(SkewPart):
+class Example(FrozenModel):
     """One row with another value on the two sides."""
 
     request_id: str
@@ -36,7 +31,7 @@ class Example(SkewPart):
     trained: float | int | str
 
 
-class FeatureSkew(SkewPart):
+class FeatureSkew(FrozenModel):
     """One feature over the rows of one join. `largest` is the largest difference, 0 for texts."""
 
     feature: str
@@ -46,7 +41,7 @@ class FeatureSkew(SkewPart):
     examples: tuple[Example, ...] = ()
 
 
-class FeatureTypes(SkewPart):
+class FeatureTypes(FrozenModel):
     """One feature's type on both sides, '' where it is not known."""
 
     feature: str
@@ -65,7 +60,7 @@ class FeatureTypes(SkewPart):
         )
 
 
-class JoinSkew(SkewPart):
+class JoinSkew(FrozenModel):
     """Served rows against one source of training's values. `corrected`: they differ because a delivery corrected it."""
 
     source: str
@@ -75,7 +70,7 @@ class JoinSkew(SkewPart):
     features: tuple[FeatureSkew, ...]
 
 
-class SkewReport(SkewPart):
+class SkewReport(FrozenModel):
     """All that was compared, and what could not be."""
 
     since: str

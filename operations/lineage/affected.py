@@ -10,10 +10,10 @@ from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import TRAINING, deliveries, rows_of_file, rows_with_keys
 from lakeloop.contract import Contract
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.settings import Settings
 from operations.lineage import request_side
 from operations.lineage.deliveries import GoldWith, find_deliveries, gold_with
-from operations.lineage.graph import GraphPart
 from operations.lineage.lake_side import TAKEN
 from operations.lineage.pipeline_side import manifest_of
 from tfx_pipeline.metadata.lineage.models import KnownModel, export_of, models_trained_on
@@ -31,7 +31,7 @@ class Touched(NamedTuple):
     corrected: int | None
 
 
-class AffectedModel(GraphPart):
+class AffectedModel(FrozenModel):
     """A model with rows of the delivery among those it was trained and judged on."""
 
     version: str = Field(description="as what it was pushed; empty: it was not")
@@ -45,7 +45,7 @@ class AffectedModel(GraphPart):
     requests: int = Field(description="answered requests in the lake for which it gave the probabilities")
 
 
-class Affected(GraphPart):
+class Affected(FrozenModel):
     """What one delivery has touched."""
 
     source: str

@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from lakeloop.frozen_model import FrozenModel
 
 NodeKind = Literal[
     "file", "bronze", "silver", "gold", "event", "run", "export", "execution", "artifact", "model", "verdict",
@@ -14,13 +16,7 @@ KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
 """In the order of the flow: what is made of what, from left to right."""
 
 
-class GraphPart(BaseModel):
-    """Base of the answer's parts: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Item(GraphPart):
+class Item(FrozenModel):
     """One thing there is or was."""
 
     id: str = Field(description="unique in the answer, e.g. gold/training@3 or artifact 12")
@@ -29,14 +25,14 @@ class Item(GraphPart):
     facts: Mapping[str, str] = Field({}, description="what is known of it, by name")
 
 
-class Link(GraphPart):
+class Link(FrozenModel):
     """`source` went into, caused or decided `target`; both are ids."""
 
     source: str
     target: str
 
 
-class Lineage(GraphPart):
+class Lineage(FrozenModel):
     """An answer. `gaps` says in sentences what is not known, and why."""
 
     subject: str = Field(description="id of what was asked about")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.manifest import Manifest
-from operations.lineage.graph import GraphPart
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import RunParameters
@@ -20,7 +20,7 @@ AGAINST_CHAMPION = "not_worse_than_champion"
 """Left out: the champion it was compared with then is not the one of now."""
 
 
-class Difference(GraphPart):
+class Difference(FrozenModel):
     """One value that was compared; `allowed` is how far they may lie apart, relative for statistics."""
 
     what: str
@@ -30,7 +30,7 @@ class Difference(GraphPart):
     same: bool
 
 
-class Reproduction(GraphPart):
+class Reproduction(FrozenModel):
     """A model beside itself made once more."""
 
     version: str

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from lakeloop.contract import Gate
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.interval import wilson_interval
 
 TRAIN, EVAL = "train", "eval"
@@ -53,10 +53,8 @@ class ModelAnswers:
         return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
 
 
-class Check(BaseModel):
+class Check(FrozenModel, extra="ignore"):
     """One requirement: its measured value, the bound in words, and whether it holds."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     value: float
@@ -64,13 +62,11 @@ class Check(BaseModel):
     passed: bool
 
 
-class GateReport(BaseModel):
+class GateReport(FrozenModel, extra="ignore"):
     """All checks of one model. `interval` is the 95 % interval of the accuracy on `interval_set`.
 
     With weights `weighted_accuracy` is by set too, and `champion_accuracy` is the champion's weighted one.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     checks: tuple[Check, ...]
     accuracy: dict[str, float]

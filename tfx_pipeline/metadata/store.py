@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
-from pydantic import BaseModel, ConfigDict
 
 from lakeloop.databases import database_exists, metadata_database
 from lakeloop.exceptions import NotFoundError
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.settings import Settings
 from tfx_pipeline.metadata.postgresql import postgresql_connection
 
@@ -30,10 +30,8 @@ DESTINATION_PROPERTY = "pushed_destination"
 PIPELINE_CONTEXT = "pipeline"
 
 
-class PushedModel(BaseModel):
+class PushedModel(FrozenModel):
     """A version that was pushed and the model artifact it is a copy of."""
-
-    model_config = ConfigDict(frozen=True)
 
     version: str
     folder: Path

@@ -4,10 +4,11 @@ import hashlib
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.settings import Settings
 
 FILE_NAME, IR_FILE = "graph.json", "ir.pb"
@@ -17,19 +18,15 @@ PUSHING = ("InfraValidator", "Pusher")
 """What a blessed model still has to go through; of several candidates only the best one does."""
 
 
-class Node(BaseModel):
+class Node(FrozenModel, extra="ignore"):
     """A node and the nodes it waits for."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     upstream: tuple[str, ...]
 
 
-class Graph(BaseModel):
+class Graph(FrozenModel, extra="ignore"):
     """The nodes in topological order; the hashes say what it was compiled from."""
-
-    model_config = ConfigDict(frozen=True)
 
     pipeline: str
     contract_sha256: str

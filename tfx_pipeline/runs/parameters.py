@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from lakeloop.contract import Contract, ModelSettings
 from lakeloop.exceptions import WrongUseError
+from lakeloop.frozen_model import FrozenModel
 
 # Names of the TFX runtime parameters in the compiled pipeline.
 MANIFEST, MANIFEST_SHA256, MODEL, DROP = "manifest", "manifest_sha256", "model", "drop"
@@ -20,14 +21,12 @@ Weighting = Literal["none", "reweight", "resample"]
 MOST_TRIALS = 100
 
 
-class RunParameters(BaseModel):
+class RunParameters(FrozenModel):
     """One run's parameters: which export, which model, which features to leave out, and why it runs.
 
     `weights` are the rows' importance (`row_weights`): the gate compares by them, and `weighting` says whether the
     Trainer uses them too. `trials` above 0: the Tuner first tries so many hyper-parameters.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     manifest: Path
     model: ModelSettings

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import Balance, ModelSettings
 from lakeloop.exceptions import LakeloopError, NotFoundError
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.settings import Settings
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import RunParameters
@@ -16,10 +17,8 @@ FILE_NAME = "run.json"
 NodeState = Literal["ran", "cached", "skipped", "failed"]
 
 
-class NodeResult(BaseModel):
+class NodeResult(FrozenModel, extra="ignore"):
     """One node of one run: how it ended, how long it took, and its result in a line."""
-
-    model_config = ConfigDict(frozen=True)
 
     node: str
     state: NodeState
@@ -34,10 +33,8 @@ class NodeResult(BaseModel):
         return self.state == "cached"
 
 
-class History(BaseModel):
+class History(FrozenModel, extra="ignore"):
     """Training history, one value an epoch."""
-
-    model_config = ConfigDict(frozen=True)
 
     loss: tuple[float, ...] = ()
     accuracy: tuple[float, ...] = ()
@@ -45,14 +42,12 @@ class History(BaseModel):
     val_accuracy: tuple[float, ...] = ()
 
 
-class Trained(BaseModel):
+class Trained(FrozenModel, extra="ignore"):
     """What the Trainer really trained with: its settings, the Tuner's best among them, and the rows after balancing.
 
     `class_weights` is what each class counts for: its rows, or the sum of their weights. `rows` is None where they
     were streamed from disk, for then nobody counted them.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     settings: ModelSettings
     balance: Balance
@@ -60,13 +55,11 @@ class Trained(BaseModel):
     class_weights: tuple[float, ...] = ()
 
 
-class SliceAccuracy(BaseModel):
+class SliceAccuracy(FrozenModel, extra="ignore"):
     """Accuracy on the eval rows with one value of a feature; `feature` and `value` are '' for all rows.
 
     `champion_accuracy` is on the same rows, None without a champion. `failed`: "bounds", "champion" or both.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     feature: str
     value: str
@@ -76,13 +69,11 @@ class SliceAccuracy(BaseModel):
     failed: tuple[Literal["bounds", "champion"], ...] = ()
 
 
-class Evaluation(BaseModel):
+class Evaluation(FrozenModel, extra="ignore"):
     """TFMA's view of a model: its accuracy by slice, and what was wanted of every slice.
 
     `champion_margin` is how far it may be behind the champion; None: it was not compared.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     above: float
     below: float
@@ -90,13 +81,11 @@ class Evaluation(BaseModel):
     slices: tuple[SliceAccuracy, ...] = ()
 
 
-class RunRecord(BaseModel):
+class RunRecord(FrozenModel, extra="ignore"):
     """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has judged.
 
     `tuned` are the hyper-parameters the Tuner changed in `parameters.model`.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     run_id: str
     use_case: str
