@@ -103,16 +103,9 @@ def _form(contract: Contract) -> dict[str, Param]:
             description="For whom the rules answer, e.g. `age < 25 and training == 0`; empty: for all rows.",
         ),
     }  # fmt: skip
-    for name, bound in _bounds(contract).items():
+    for name, bound in contract.gate.bounds.items():
         fields[_GATE + name] = Param(
             None, type=["null", "number"], minimum=0, maximum=1, section="Change the requirement", title=name,
             description=f"The contract requires {bound:g}; what is required here instead, for this decision.",
         )  # fmt: skip
     return fields
-
-
-def _bounds(contract: Contract) -> dict[str, float]:
-    flat: dict[str, float] = {}
-    for name, value in contract.gate.model_dump(exclude_none=True).items():
-        flat |= {f"{name}.{key}": bound for key, bound in value.items()} if isinstance(value, dict) else {name: value}
-    return flat

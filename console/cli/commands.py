@@ -53,7 +53,7 @@ COMMANDS = {
     ),
     "retrain": Command(
         "retrain",
-        "Train challengers, judge each by the gate, compare them with the champion, push the best and record it all.",
+        "Train challengers, check each by the gate, compare them with the champion, push the best and record it all.",
     ),
     "decide": Command(
         "decide",
@@ -188,11 +188,11 @@ COMMANDS = {
     ),
     "decisions plan": Command(
         "decision_steps",
-        "Look at truth, drift and requests, choose candidates, export their rows, open their runs, judge the champion.",
+        "Look at truth, drift and requests, choose candidates, export their rows, open their runs, check the champion.",
     ),
     "decisions score": Command(
         "decision_steps",
-        "Judge one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on.",
+        "Score one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on.",
     ),
     "decisions compare": Command(
         "decision_steps",

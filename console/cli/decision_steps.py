@@ -41,7 +41,7 @@ def begin_command(work: "Workplace", request: "RetrainRequest") -> None:
 
 
 def plan_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
-    """Look at truth, drift and requests, choose candidates, export their rows, open their runs, judge the champion."""
+    """Look at truth, drift and requests, choose candidates, export their rows, open their runs, check the champion."""
     work = workplace(use_case)
     from operations.retraining import stages
 
@@ -59,7 +59,7 @@ def plan_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
 
 
 def score_command(decision: DecisionId, run: Run, use_case: UseCaseOption = "") -> None:
-    """Judge one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on."""
+    """Score one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on."""
     work = workplace(use_case)
     from operations.retraining import stages
 

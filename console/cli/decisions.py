@@ -1,4 +1,4 @@
-"""`lakeloop decisions`: what was tried, how it was judged, what was done."""
+"""`lakeloop decisions`: what was tried, how it fared, what was done."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -82,7 +82,7 @@ def with_retrain_options(run: Callable[["Workplace", "RetrainRequest"], None]) -
 
 @with_retrain_options
 def retrain_command(work: "Workplace", request: "RetrainRequest") -> None:
-    """Train challengers, judge each by the gate, compare them with the champion, push the best and record it all.
+    """Train challengers, check each by the gate, compare them with the champion, push the best and record it all.
 
     With truth that is newer than the champion's, or was corrected since: `newest` (the latest labelled month) and
     `all` (every labelled month). Without: `drop` (drifted features left out), `reweight` and `resample` (old rows

@@ -39,7 +39,7 @@ def decision_values(decision: Decision) -> dict[str, Any]:
 
 
 def common_bounds(decision: Decision) -> dict[str, str]:
-    """Every check any candidate was judged by, in the gate's order, with its bound; '' where that differs by rows."""
+    """Every check any candidate was held to, in the gate's order, with its bound; '' where that differs by rows."""
     bounds: dict[str, str] = {}
     for check in (check for candidate in decision.candidates for check in candidate.checks):
         bounds[check.name] = check.bound if bounds.get(check.name, check.bound) == check.bound else ""

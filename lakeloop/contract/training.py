@@ -1,4 +1,4 @@
-"""How a model is trained and judged: split, hyper-parameters, quality gate."""
+"""How a model is trained and checked: split, hyper-parameters, quality gate."""
 
 import hashlib
 from typing import Annotated, Literal, Self
@@ -74,3 +74,13 @@ class Gate(Section):
     class_share_tolerance: Share | None = None
     max_probability: MaxProbability | None = None
     champion_margin: Share | None = None
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """Every bound it has by its name in the contract, nested ones with a dot: `accuracy.above`."""
+        flat: dict[str, float] = {}
+        for name, value in self.model_dump(exclude_none=True).items():
+            flat |= (
+                {f"{name}.{key}": bound for key, bound in value.items()} if isinstance(value, dict) else {name: value}
+            )
+        return flat

@@ -14,7 +14,7 @@ from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, parse_segment
 from operations.retraining.request import Workplace
 from operations.retraining.selection import best_of, checks_of
-from tfx_pipeline.evaluation.gate import judge_again
+from tfx_pipeline.evaluation.gate import check_again
 from tfx_pipeline.metadata.annotations import overrule_the_gate
 from tfx_pipeline.runs.run_record import load_run
 
@@ -102,14 +102,6 @@ def parse_requirements(gate: Gate, texts: list[str]) -> dict[str, float]:
     return found
 
 
-def gate_numbers(gate: Gate) -> dict[str, float]:
-    """Every bound of the gate by its name in the contract, nested ones with a dot."""
-    flat: dict[str, float] = {}
-    for name, value in gate.model_dump(exclude_none=True).items():
-        flat |= {f"{name}.{key}": bound for key, bound in value.items()} if isinstance(value, dict) else {name: value}
-    return flat
-
-
 def changed_gate(gate: Gate, requirements: Mapping[str, float]) -> Gate:
     """The gate with some bounds replaced.
 
@@ -118,8 +110,8 @@ def changed_gate(gate: Gate, requirements: Mapping[str, float]) -> Gate:
     """
     values = gate.model_dump()
     for name, bound in requirements.items():
-        if name not in gate_numbers(gate):
-            raise WrongUseError(f"the gate has no bound {name!r}; it has {', '.join(gate_numbers(gate))}")
+        if name not in gate.bounds:
+            raise WrongUseError(f"the gate has no bound {name!r}; it has {', '.join(gate.bounds)}")
         section, _, key = name.partition(".")
         if key:
             values[section][key] = bound
@@ -182,7 +174,7 @@ def _checked_again(settings: Settings, gate: Gate, candidate: ScoredCandidate) -
     run = load_run(settings, candidate.run_id) if candidate.checks else None
     if run is None or run.gate is None:
         return candidate
-    report = judge_again(gate, run.gate)
+    report = check_again(gate, run.gate)
     return candidate.model_copy(update={"passed": report.passed, "checks": checks_of(report)})
 
 

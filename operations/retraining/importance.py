@@ -39,7 +39,7 @@ class Importance:
 def importance(contract: Contract, rows: pd.DataFrame, window: pd.DataFrame) -> Importance:
     """The weights of labelled `rows` (key and features) towards the requests in `window` (features).
 
-    A logistic regression on scaled features, which shifts of mean or share make exact; every row is judged by a fit
+    A logistic regression on scaled features, which shifts of mean or share make exact; every row is weighed by a fit
     that did not see it, or rows learned by heart would weigh too little.
 
     Raises:

@@ -124,7 +124,7 @@ def check_gate(
     )
 
 
-def judge_again(gate: Gate, report: GateReport) -> GateReport:
+def check_again(gate: Gate, report: GateReport) -> GateReport:
     """The same measured values by a changed gate. A check that was not made then was not measured, and is not made."""
     values = {check.name: check.value for check in report.checks}
     shares = {name: value for name, value in values.items() if name.startswith(SHARE)}

@@ -9,13 +9,13 @@ from lakeloop.decision import Choice, Decision, ScoredCandidate
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.gate_check import GateCheck
 from lakeloop.switches import active_switches
-from operations.retraining.approval import Approval, changed_gate, gate_numbers, parse_requirements
+from operations.retraining.approval import Approval, changed_gate, parse_requirements
 from operations.retraining.record import RetrainRecord, state_of
 from operations.retraining.record_table import add_record, load_record
 from operations.retraining.request import RetrainRequest, Workplace
 from operations.retraining.stages import approve
 from tests.operations.retraining.conftest import AT, gate_report
-from tfx_pipeline.evaluation.gate import judge_again
+from tfx_pipeline.evaluation.gate import check_again
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_was_never_asked_is_said(work: Workplace, waiting: Decision) -> Non
 
 
 def test_bounds_are_named_as_in_the_contract(contract: Contract) -> None:
-    assert gate_numbers(contract.gate)["accuracy.above"] == 0.85
+    assert contract.gate.bounds["accuracy.above"] == 0.85
     assert parse_requirements(contract.gate, ["accuracy.above=0.8"]) == {"accuracy.above": 0.8}
     assert changed_gate(contract.gate, {"accuracy.above": 0.8}).accuracy.above == 0.8
     for text, words in (("units=1", "no bound 'units'"), ("accuracy.above=2", "accuracy"), ("accuracy.above", "NAME")):
@@ -126,7 +126,7 @@ def test_bounds_are_named_as_in_the_contract(contract: Contract) -> None:
             parse_requirements(contract.gate, [text])
 
 
-def test_the_same_gate_judges_a_report_the_same(contract: Contract) -> None:
-    again = judge_again(contract.gate, gate_report(0.43))
+def test_the_same_gate_checks_a_report_the_same(contract: Contract) -> None:
+    again = check_again(contract.gate, gate_report(0.43))
     assert {c.name for c in again.failed} == {"share_low"}
-    assert judge_again(contract.gate, again) == again
+    assert check_again(contract.gate, again) == again
