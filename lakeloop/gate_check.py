@@ -1,10 +1,10 @@
-"""One verdict of the quality gate, as model facts and decisions keep it."""
+"""One verdict of the quality gate, as it is made and as run records, model cards and decisions keep it."""
 
 from lakeloop.frozen_model import FrozenModel
 
 
 class GateCheck(FrozenModel):
-    """One check of the quality gate as it was when the model was judged."""
+    """One requirement: its measured value, the bound in words as it was then, and whether it held."""
 
     name: str
     value: float

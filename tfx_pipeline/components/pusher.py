@@ -20,7 +20,6 @@ from tfx.types import (
 from tfx.types.component_spec import ExecutionParameter
 
 from lakeloop.champion import ModelCard
-from lakeloop.gate_check import GateCheck
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.components.trainer import trained_settings
 from tfx_pipeline.metadata.provenance import read_provenance, stamp
@@ -58,7 +57,6 @@ class StampedPusherExecutor(executor.Executor):
     def _facts_of(self, input_dict: dict[str, list[Artifact]], exec_properties: dict[str, Any]) -> ModelCard:
         model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         blessing = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_BLESSING_KEY])
-        checks = tuple(GateCheck(**check.model_dump()) for check in read_report(blessing.uri).checks)
         return ModelCard(
             use_case=exec_properties[USE_CASE],
             run_id=(self._context.pipeline_run_id if self._context else None) or "",
@@ -66,7 +64,7 @@ class StampedPusherExecutor(executor.Executor):
             manifest_sha256=exec_properties[p.MANIFEST_SHA256],
             model=trained_settings(model),
             drop=tuple(json.loads(exec_properties[p.DROP])),
-            checks=checks,
+            checks=read_report(blessing.uri).checks,
             stamps=read_provenance(model),
         )
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from lakeloop.contract import Gate
 from lakeloop.frozen_model import FrozenModel
+from lakeloop.gate_check import GateCheck
 from lakeloop.interval import wilson_interval
 
 TRAIN, EVAL = "train", "eval"
@@ -53,22 +54,13 @@ class ModelAnswers:
         return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
 
 
-class Check(FrozenModel, extra="ignore"):
-    """One requirement: its measured value, the bound in words, and whether it holds."""
-
-    name: str
-    value: float
-    bound: str
-    passed: bool
-
-
 class GateReport(FrozenModel, extra="ignore"):
     """All checks of one model. `interval` is the 95 % interval of the accuracy on `interval_set`.
 
     With weights `weighted_accuracy` is by set too, and `champion_accuracy` is the champion's weighted one.
     """
 
-    checks: tuple[Check, ...]
+    checks: tuple[GateCheck, ...]
     accuracy: dict[str, float]
     rows: dict[str, int]
     weighted_accuracy: dict[str, float] = {}
@@ -82,7 +74,7 @@ class GateReport(FrozenModel, extra="ignore"):
         return all(check.passed for check in self.checks)
 
     @property
-    def failed(self) -> tuple[Check, ...]:
+    def failed(self) -> tuple[GateCheck, ...]:
         """The checks that do not hold."""
         return tuple(check for check in self.checks if not check.passed)
 
@@ -105,7 +97,7 @@ def check_gate(
     accuracy = {name: judged.accuracy for name, judged in rows.items()}
     held_out = EVAL if EVAL in rows else next(iter(rows))
     names = class_names or [str(i) for i in range(together.shape[1])]
-    checks: list[Check] = []
+    checks: list[GateCheck] = []
     for name, value in accuracy.items():
         checks += check_accuracy(gate, name, value)
     checks += check_gap(gate, accuracy)
@@ -129,7 +121,7 @@ def check_again(gate: Gate, report: GateReport) -> GateReport:
     values = {check.name: check.value for check in report.checks}
     shares = {name: value for name, value in values.items() if name.startswith(SHARE)}
     highest = [values.get(f"max_probability_{name}") for name in ("min", "mean", "max")]
-    checks: list[Check] = []
+    checks: list[GateCheck] = []
     for name, value in report.accuracy.items():
         checks += check_accuracy(gate, name, value)
     checks += check_gap(gate, report.accuracy)
@@ -142,19 +134,19 @@ def check_again(gate: Gate, report: GateReport) -> GateReport:
     return report.model_copy(update={"checks": tuple(checks)})
 
 
-def check_accuracy(gate: Gate, name: str, value: float) -> Iterator[Check]:
+def check_accuracy(gate: Gate, name: str, value: float) -> Iterator[GateCheck]:
     """Good enough, and not too good to be true; both bounds exclusive."""
     yield _above(f"accuracy_{name}", value, gate.accuracy.above)
     yield _below(f"accuracy_{name}_plausible", value, gate.accuracy.below)
 
 
-def check_gap(gate: Gate, accuracy: Mapping[str, float]) -> Iterator[Check]:
+def check_gap(gate: Gate, accuracy: Mapping[str, float]) -> Iterator[GateCheck]:
     """Train and eval accuracy lie close together: the model has not learned its rows by heart."""
     if gate.train_eval_gap_below is not None and TRAIN in accuracy and EVAL in accuracy:
         yield _below("train_eval_gap", abs(accuracy[TRAIN] - accuracy[EVAL]), gate.train_eval_gap_below)
 
 
-def check_class_shares(gate: Gate, probabilities: np.ndarray, names: Sequence[str]) -> Iterator[Check]:
+def check_class_shares(gate: Gate, probabilities: np.ndarray, names: Sequence[str]) -> Iterator[GateCheck]:
     """Each class is predicted for about the same share of rows: within tolerance of 1/classes, inclusive."""
     if gate.class_share_tolerance is None:
         return
@@ -163,22 +155,22 @@ def check_class_shares(gate: Gate, probabilities: np.ndarray, names: Sequence[st
     yield from _check_shares(gate, {f"{SHARE}{n}": s for n, s in zip(names, shares.tolist(), strict=True)})
 
 
-def _check_shares(gate: Gate, shares: Mapping[str, float]) -> Iterator[Check]:
+def _check_shares(gate: Gate, shares: Mapping[str, float]) -> Iterator[GateCheck]:
     if gate.class_share_tolerance is None or not shares:
         return
     low, high = ((1 + sign * gate.class_share_tolerance) / len(shares) for sign in (-1, 1))
     for name, share in shares.items():
         inside = low - ROUNDING <= share <= high + ROUNDING
-        yield Check(name=name, value=share, bound=f"{low:.3f} to {high:.3f}", passed=inside)
+        yield GateCheck(name=name, value=share, bound=f"{low:.3f} to {high:.3f}", passed=inside)
 
 
-def check_max_probability(gate: Gate, probabilities: np.ndarray) -> Iterator[Check]:
+def check_max_probability(gate: Gate, probabilities: np.ndarray) -> Iterator[GateCheck]:
     """The highest class probability of a row: never a guess, sure on average, and at times very sure."""
     highest = probabilities.max(axis=1)
     yield from _check_highest(gate, float(highest.min()), float(highest.mean(dtype=np.float64)), float(highest.max()))
 
 
-def _check_highest(gate: Gate, lowest: float, mean: float, highest: float) -> Iterator[Check]:
+def _check_highest(gate: Gate, lowest: float, mean: float, highest: float) -> Iterator[GateCheck]:
     bounds = gate.max_probability
     if bounds is None:
         return
@@ -189,18 +181,18 @@ def _check_highest(gate: Gate, lowest: float, mean: float, highest: float) -> It
 
 def check_champion(
     gate: Gate, accuracy: float, champion_accuracy: float | None, weighted: bool = False
-) -> Iterator[Check]:
+) -> Iterator[GateCheck]:
     """Not worse than the champion by more than the margin on the same rows; exactly the margin passes."""
     if gate.champion_margin is None or champion_accuracy is None:
         return
     bound = champion_accuracy - gate.champion_margin
     text = f">= {bound:.3f} (champion {champion_accuracy:.3f}{', weighted' if weighted else ''})"
-    yield Check(name="not_worse_than_champion", value=accuracy, bound=text, passed=accuracy >= bound - ROUNDING)
+    yield GateCheck(name="not_worse_than_champion", value=accuracy, bound=text, passed=accuracy >= bound - ROUNDING)
 
 
-def _above(name: str, value: float, bound: float) -> Check:
-    return Check(name=name, value=value, bound=f"> {bound:g}", passed=value > bound)
+def _above(name: str, value: float, bound: float) -> GateCheck:
+    return GateCheck(name=name, value=value, bound=f"> {bound:g}", passed=value > bound)
 
 
-def _below(name: str, value: float, bound: float) -> Check:
-    return Check(name=name, value=value, bound=f"< {bound:g}", passed=value < bound)
+def _below(name: str, value: float, bound: float) -> GateCheck:
+    return GateCheck(name=name, value=value, bound=f"< {bound:g}", passed=value < bound)

@@ -15,11 +15,12 @@ from console.pages.router import Present, pages_router
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.drift_rows import rows_of
+from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
 from lakeloop.use_case import sample_month
 from monitoring.drift.reference import NoReference, Reference
 from tests.exports import month_export
-from tfx_pipeline.evaluation.gate import Check, GateReport
+from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import Evaluation, History, RunRecord, SliceAccuracy, save_run
 
@@ -28,7 +29,7 @@ NOTHING = NoReference("", "no model serves")
 
 
 def gate(passed: bool) -> GateReport:
-    check = Check(name="accuracy_eval", value=0.88 if passed else 0.61, bound="> 0.85", passed=passed)
+    check = GateCheck(name="accuracy_eval", value=0.88 if passed else 0.61, bound="> 0.85", passed=passed)
     return GateReport(
         checks=(check,), accuracy={"train": 0.87, "eval": check.value}, rows={"train": 1207, "eval": 293},
         interval_set="eval", interval=(0.84, 0.92),

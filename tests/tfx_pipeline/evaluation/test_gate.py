@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from lakeloop.contract import Between, Gate, MaxProbability
+from lakeloop.gate_check import GateCheck
 from lakeloop.interval import wilson_interval
-from tfx_pipeline.evaluation.gate import EVAL, TRAIN, Check, GateReport, ModelAnswers, check_gate
+from tfx_pipeline.evaluation.gate import EVAL, TRAIN, GateReport, ModelAnswers, check_gate
 
 
 def answers(correct: int, rows: int, highest: float = 0.8, classes: int = 3) -> ModelAnswers:
@@ -20,7 +21,7 @@ def answers(correct: int, rows: int, highest: float = 0.8, classes: int = 3) -> 
     return ModelAnswers(labels, probabilities)
 
 
-def check(report: GateReport, name: str) -> Check:
+def check(report: GateReport, name: str) -> GateCheck:
     return next(c for c in report.checks if c.name == name)
 
 
