@@ -65,8 +65,8 @@ def open_use_case(settings: Settings, name: str = "") -> UseCase:
     """A use case by name, by default the settings' own choice, with its contract checked as a whole.
 
     Raises:
-        WrongUseError: no use case is named anywhere, its folder has another name than its contract says, or the lake's
-            folder has a name that Delta cannot write to.
+        WrongUseError: no use case is named anywhere, there is none of that name, its folder has another name than its
+            contract says, or the lake's folder has a name that Delta cannot write to.
         ContractError: its contract has mistakes.
     """
     name = name or settings.use_case
@@ -74,12 +74,17 @@ def open_use_case(settings: Settings, name: str = "") -> UseCase:
         raise WrongUseError("no use case: name one with --use-case or LAKELOOP_USE_CASE")
     check_home(settings)
     path = contract_path(settings, name)
+    if not path.is_file():
+        known = sorted(found.parent.name for found in settings.use_cases.glob(f"*/{CONTRACT_FILE}"))
+        raise WrongUseError(
+            f"there is no use case {name!r}, for there is no {path}; use cases there: {', '.join(known) or 'none'}"
+        )
     contract = load_contract(path)
-    check_folder(path, contract)
+    _check_folder(path, contract)
     return UseCase(settings, contract)
 
 
-def check_folder(path: Path, contract: Contract) -> None:
+def _check_folder(path: Path, contract: Contract) -> None:
     """A use case is known by its folder's name; raises WrongUseError where its contract says another one."""
     if contract.use_case != path.absolute().parent.name:
         raise WrongUseError(

@@ -13,7 +13,7 @@ from lakeloop.catalogue import catalogue_markdown
 from lakeloop.contract.columns import notes_on
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
-from lakeloop.use_case import check_folder
+from lakeloop.use_case import open_use_case as load_use_case
 
 
 def check_command(
@@ -21,10 +21,11 @@ def check_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Name every mistake in a contract at once, each with its line (exit 2), or say that it is good."""
-    path = file or load_settings(use_case=use_case).contract_path
-    contract = load_contract(path)
     if file is None:
-        check_folder(path, contract)
+        opened = load_use_case(load_settings(use_case=use_case))
+        path, contract = opened.contract_path, opened.contract
+    else:
+        path, contract = file, load_contract(file)
     console.print(
         f"{path}: good. {len(contract.sources)} sources, {len(contract.features)} features, "
         f"{len(contract.label.classes)} classes of `{contract.label.name}`.",

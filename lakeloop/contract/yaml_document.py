@@ -51,9 +51,7 @@ def read_document(path: Path) -> YamlDocument:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        known = sorted(p.parent.name for p in path.parent.parent.glob("*/contract.yaml"))
-        there = f"; use cases there: {', '.join(known)}" if known else ""
-        raise ContractError(path, [f"the file does not exist{there}"]) from None
+        raise ContractError(path, ["the file does not exist"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(path, [f"cannot be read as UTF-8 text ({error})"]) from None
     document, doubles = YamlDocument({}), list[str]()

@@ -43,6 +43,11 @@ def test_a_use_case_that_nobody_named_is_refused(settings: Settings) -> None:
         open_use_case(settings.model_copy(update={"use_case": ""}))
 
 
+def test_a_use_case_that_is_not_there_is_named_before_its_files(settings: Settings) -> None:
+    with pytest.raises(WrongUseError, match=r"^there is no use case 'nothing', .*; use cases there: insurance$"):
+        open_use_case(settings, "nothing")
+
+
 def test_a_folder_of_another_name_is_refused(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "cases").mkdir()
     (tmp_path / "cases" / "motor").symlink_to(PROJECT / "data" / "insurance")

@@ -142,7 +142,7 @@ def test_a_database_that_is_none_is_named_with_what_is_wrong(lakeloop: Run, sett
 )
 def test_the_use_case_may_stand_before_the_command(lakeloop: Run, arguments: tuple[str, ...]) -> None:
     answer = lakeloop(*arguments)
-    assert answer.returncode == 2 and "data/nothing/contract.yaml" in answer.stderr
+    assert answer.returncode == 2 and "there is no use case 'nothing'" in answer.stderr
     assert "use cases there: insurance" in answer.stderr
 
 
