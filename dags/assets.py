@@ -10,8 +10,6 @@ from dags.landing import LandingTrigger
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 
-ASSETS = ("gold", "model", "drift", "ground_truth")
-
 
 def asset(use_case: str, what: str) -> Asset:
     """One of a use case's assets, named `<use case>/<what>`."""

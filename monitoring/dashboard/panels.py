@@ -135,12 +135,3 @@ PANELS: tuple[Panel, ...] = (
         ),
     ),
 )  # fmt: skip
-
-
-def expressions(use_case: str = USE_CASE) -> dict[str, str]:
-    """Every PromQL expression by `panel/position`."""
-    return {
-        f"{panel.key}/{position}": series.expression(use_case)
-        for panel in PANELS
-        for position, series in enumerate(panel.series)
-    }

@@ -362,7 +362,7 @@ def test_the_graph_is_the_compiled_pipelines(first: Finished) -> None:
 
 
 def test_the_same_run_again_takes_its_nodes_from_the_cache(first: Finished, second: Finished) -> None:
-    assert all(second.nodes[name].cached for name in BEFORE_TRAINER | {"Trainer"})
+    assert all(second.nodes[name].state == "cached" for name in BEFORE_TRAINER | {"Trainer"})
     assert second.record.history == first.record.history
     assert second.record.model_uri == first.record.model_uri
 
@@ -390,7 +390,7 @@ def test_a_refused_model_is_not_pushed(second: Finished, refused: Finished) -> N
     assert refused.record.state == "succeeded"
     assert refused.nodes["QualityGate"].result.startswith("refused: ")
     assert refused.nodes["InfraValidator"].state == refused.nodes["Pusher"].state == "skipped"
-    assert all(refused.nodes[name].cached for name in BEFORE_TRAINER)
+    assert all(refused.nodes[name].state == "cached" for name in BEFORE_TRAINER)
     assert refused.nodes["Trainer"].state == "ran"
     pushed = {push.version for push in pushes(refused.settings)}
     assert pushed == {first_version(second), second.record.pushed_version}
@@ -440,7 +440,7 @@ def test_a_dropped_feature_has_no_effect_but_is_still_accepted(refused: Finished
     from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
     run = refused.again(drop=("miles",), epochs=1)
-    assert run.nodes["Transform"].cached, "dropping a feature must not transform again"
+    assert run.nodes["Transform"].state == "cached", "dropping a feature must not transform again"
     model = load_saved_model(Path(run.record.model_uri) / "Format-Serving")
     inputs = columns(run.contract, rows)
     assert set(model.signatures["serving_default"].structured_input_signature[1]) == set(inputs)

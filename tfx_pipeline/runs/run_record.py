@@ -27,11 +27,6 @@ class NodeResult(FrozenModel, extra="ignore"):
     started: str = ""
     execution_id: int | None = None
 
-    @property
-    def cached(self) -> bool:
-        """Whether the outputs were taken from an earlier, identical execution."""
-        return self.state == "cached"
-
 
 class History(FrozenModel, extra="ignore"):
     """Training history, one value an epoch."""

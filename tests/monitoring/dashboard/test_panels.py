@@ -13,7 +13,7 @@ from lakeloop.settings import PROJECT
 from monitoring.dashboard.alert_rules import grafana_rules
 from monitoring.dashboard.grafana import DATASOURCE_UID, dashboard_json
 from monitoring.dashboard.grafana_files import PROMETHEUS_RULES, grafana_files
-from monitoring.dashboard.panels import PANELS, expressions
+from monitoring.dashboard.panels import PANELS
 from monitoring.exporter import GAUGES
 from serving.gateway.metrics import Metrics
 
@@ -48,9 +48,11 @@ def asked_metrics(expression: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("place", list(expressions()))
-def test_each_panel_asks_in_promql_for_metrics_that_exist(place: str, contract: Contract) -> None:
-    asked = asked_metrics(expressions("any use case")[place])
+@pytest.mark.parametrize(
+    "expression", [series.expression("any use case") for panel in PANELS for series in panel.series]
+)
+def test_each_panel_asks_in_promql_for_metrics_that_exist(expression: str, contract: Contract) -> None:
+    asked = asked_metrics(expression)
     assert len(asked) == 1
     assert asked <= exported(contract)
 
@@ -67,7 +69,7 @@ def test_the_committed_files_are_what_the_code_makes() -> None:
 def test_grafana_asks_exactly_the_panels_expressions_of_the_provisioned_source() -> None:
     drawn = json.loads(dashboard_json())["panels"]
     asked = [target["expr"] for panel in drawn for target in panel["targets"]]
-    assert asked == list(expressions().values())
+    assert asked == [series.expression() for panel in PANELS for series in panel.series]
     assert {panel["datasource"]["uid"] for panel in drawn} == {DATASOURCE_UID}
     source = (DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yaml").read_text(encoding="utf-8")
     assert yaml.safe_load(source)["datasources"][0]["uid"] == DATASOURCE_UID

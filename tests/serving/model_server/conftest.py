@@ -26,11 +26,6 @@ def client(server: RunningServer) -> Iterator[httpx.Client]:
         yield session
 
 
-@pytest.fixture(scope="session")
-def golden_folder() -> Path:
-    return Path(__file__).with_name("golden")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test with a `golden_case` argument runs once for every case of every golden file."""
     if "golden_case" in metafunc.fixturenames:
