@@ -10,14 +10,11 @@ from typing import Any
 
 import pytest
 
-from lakeloop.contract_file import load_contract
+from lakeloop.contract import Contract
 from lakeloop.landing_files import landed_files, write_known
-from lakeloop.settings import PROJECT
 from tests.dags.conftest import PYTHON, SCRIPTS
 from tests.waiting import eventually
 
-CONTRACT = load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
-PATTERNS = {name: source.file_pattern.pattern for name, source in CONTRACT.sources.items()}
 Events = Callable[[], list[dict[str, Any]]]
 QUIET = 5.0  # what the ingest waits
 
@@ -27,16 +24,24 @@ def landing(tmp_path: Path) -> Path:
     return tmp_path / "landing" / "insurance"
 
 
+@pytest.fixture(scope="module")
+def patterns(contract: Contract) -> dict[str, str]:
+    """What the files of each source are called."""
+    return {name: source.file_pattern.pattern for name, source in contract.sources.items()}
+
+
 @pytest.fixture
-def watch(airflow_environment: dict[str, str], tmp_path: Path, landing: Path) -> Iterator[Callable[[float], Events]]:
+def watch(
+    airflow_environment: dict[str, str], tmp_path: Path, landing: Path, patterns: dict[str, str]
+) -> Iterator[Callable[[float], Events]]:
     """`watch(seconds)`: start the trigger with these seconds of rest; gives a function for what it told so far."""
     log = tmp_path / "events"
     started = []
 
     def start(quiet: float) -> Events:
-        command = [PYTHON, SCRIPTS / "watch_landing.py", log, landing, json.dumps(PATTERNS), str(quiet)]
+        command = [PYTHON, SCRIPTS / "watch_landing.py", log, landing, json.dumps(patterns), str(quiet)]
         started.append(subprocess.Popen(command, env=airflow_environment))
-        eventually(lambda: log.exists() and is_watched(landing, started[-1].pid))
+        eventually(lambda: log.exists() and is_watched(landing, patterns, started[-1].pid))
         return lambda: [json.loads(line) for line in log.read_text().splitlines()]
 
     yield start
@@ -45,14 +50,14 @@ def watch(airflow_environment: dict[str, str], tmp_path: Path, landing: Path) ->
         watcher.wait(240)
 
 
-def is_watched(landing: Path, pid: int) -> bool:
+def is_watched(landing: Path, patterns: dict[str, str], pid: int) -> bool:
     """Whether the operating system tells the process of every folder of the landing folder."""
     watches = 0
     with suppress(FileNotFoundError):  # what was open a moment ago
         for opened in Path(f"/proc/{pid}/fdinfo").iterdir():
             watches += opened.read_text().count("inotify wd:")
     folders = [landing, *(path for path in landing.rglob("*") if path.is_dir())]
-    return landing.exists() and watches >= len(folders) > len(PATTERNS)
+    return landing.exists() and watches >= len(folders) > len(patterns)
 
 
 def test_a_file_renamed_from_part_is_told_without_waiting(landing: Path, watch: Callable[[float], Events]) -> None:
@@ -86,11 +91,13 @@ def test_a_growing_file_is_told_when_it_rests_and_half_a_file_never(
     assert event["files"] == ["policies/policies-2023-01.csv"] and event["at"] - grown >= QUIET - 1
 
 
-def test_what_the_lake_knows_wakes_nobody_until_it_changes(landing: Path, watch: Callable[[float], Events]) -> None:
+def test_what_the_lake_knows_wakes_nobody_until_it_changes(
+    landing: Path, patterns: dict[str, str], watch: Callable[[float], Events]
+) -> None:
     known = landing / "claims" / "claims-2023-02.csv"
     known.parent.mkdir(parents=True)
     known.write_text("policy_id;risk\n")
-    write_known(landing, {name: [state] for name, state in landed_files(landing, PATTERNS).items()})
+    write_known(landing, {name: [state] for name, state in landed_files(landing, patterns).items()})
     events = watch(0.5)
     time.sleep(3)
     assert events() == []

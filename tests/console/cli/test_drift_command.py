@@ -8,13 +8,11 @@ from typer.testing import CliRunner
 
 from console.cli.app import app
 from console.cli.drift import _drifted_alone, _episode, _reasons, _windows
-from lakeloop.contract_file import load_contract
+from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.exceptions import NotFoundError
-from lakeloop.settings import PROJECT
 from monitoring.drift.episodes import Episode
 
-CONTRACT = load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
 WINDOW = Window(kind="month", first="2023-12-01", last="2023-12-31", rows=1500, month="2023-12")
 
 
@@ -30,16 +28,16 @@ def report(**changes: object) -> DriftReport:
     return given.model_copy(update=changes)
 
 
-def shown(*reports: DriftReport) -> list[list[str]]:
+def shown(contract: Contract, *reports: DriftReport) -> list[list[str]]:
     console = Console(width=200, no_color=True, force_terminal=False)
     with console.capture() as captured:
-        console.print(_windows(reports, CONTRACT))
+        console.print(_windows(reports, contract))
     return [line.split() for line in captured.get().splitlines()]
 
 
-def test_a_row_a_window_with_drifted_scores_marked() -> None:
-    header, row = shown(report())
-    assert header == ["window", "rows", "model", "state", "share", *CONTRACT.features, "prediction"]
+def test_a_row_a_window_with_drifted_scores_marked(contract: Contract) -> None:
+    header, row = shown(contract, report())
+    assert header == ["window", "rows", "model", "state", "share", *contract.features, "prediction"]
     assert row == ["2023-12", "1,500", "7", "DRIFT", "2/3", "-", "*0.1500", "-", "-", "-", "*0.2839", "0.0200"]
 
 
@@ -60,8 +58,10 @@ def test_in_a_narrow_terminal_a_window_names_what_drifted_the_furthest_first() -
     assert lines[-1].split() == ["2023-12", "1,500", "7", "DRIFT", "-"]
 
 
-def test_a_window_that_was_not_judged_shows_no_numbers() -> None:
-    _, row = shown(report(state="no reference", reason="gone", features=(), prediction=None, model_version=""))
+def test_a_window_that_was_not_judged_shows_no_numbers(contract: Contract) -> None:
+    _, row = shown(
+        contract, report(state="no reference", reason="gone", features=(), prediction=None, model_version="")
+    )
     assert row == ["2023-12", "1,500", "none", "no", "reference", *["-"] * 7]
 
 
@@ -72,12 +72,12 @@ def test_each_reason_not_to_judge_is_told_once() -> None:
     assert _reasons([gone, report(), few, later]) == ["2 windows, 2023-12 to 2024-02: gone", "2023-12: 3 rows"]
 
 
-def test_an_episode_is_one_sentence() -> None:
+def test_an_episode_is_one_sentence(contract: Contract) -> None:
     episode = Episode(model_version="7", opened_by=WINDOW, last_drifted=WINDOW)
     start = "dataset drift of model 7 from 2023-12 (month 11) to 2023-12, 1 window drifted, "
-    assert _episode(episode, CONTRACT) == start + "still open"
+    assert _episode(episode, contract) == start + "still open"
     closed = episode.model_copy(update={"closed_by": WINDOW.model_copy(update={"month": "2024-03"})})
-    assert _episode(closed, CONTRACT) == start + "closed by 2024-03"
+    assert _episode(closed, contract) == start + "closed by 2024-03"
 
 
 @pytest.mark.parametrize(("command", "told"), [("drift", "was answered yet"), ("performance", "has no rows yet")])
