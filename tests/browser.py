@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 Open = Callable[[str, int], Page]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -33,7 +33,8 @@ def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip("no chromium; `make system` installs it")
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=240_000)
+        expect.set_options(timeout=60_000)  # 5 s are too few for a browser on a busy machine
         yield found
         found.close()
 

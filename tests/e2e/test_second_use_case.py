@@ -104,14 +104,16 @@ def test_the_model_answers_over_rest(trained: object, environment: dict[str, str
         assert server.stdout is not None
         line = server.stdout.readline()
         url = line.split()[1].removesuffix("/v1/models/churn")
-        wait_until_available(url, "churn", 60, server)
+        wait_until_available(url, "churn", 240, server)
         instances = [{"plan": "basic", "usage": 1.0}, {"plan": "pro, annual", "usage": 199.0}]
-        answer = httpx.post(f"{url}/v1/models/churn:predict", json={"instances": instances})
+        answer = httpx.post(f"{url}/v1/models/churn:predict", json={"instances": instances}, timeout=60)
         assert answer.status_code == 200, answer.text
         leaves, stays = answer.json()["predictions"]
         assert leaves["class_id"] == 1 and leaves["probabilities"][1] > 0.8
         assert stays["class_id"] == 0 and stays["probabilities"][0] > 0.8
-        wrong = httpx.post(f"{url}/v1/models/churn:predict", json={"instances": [{"plan": 1, "usage": 1.0}]})
+        wrong = httpx.post(
+            f"{url}/v1/models/churn:predict", json={"instances": [{"plan": 1, "usage": 1.0}]}, timeout=60
+        )
         assert wrong.status_code == 400 and "error" in wrong.json()
         second = run("serve", "models", "--port", url.rpartition(":")[2])
         assert second.returncode == 1 and "is taken by another process" in second.stderr

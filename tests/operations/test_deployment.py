@@ -65,7 +65,7 @@ def patient(platform: Settings) -> Contract:
 def push(settings: Settings, version: str) -> None:
     folder = settings.folder("models")
     (folder / f"{version}.part").rename(folder / version)
-    wait_until_available(settings, version, 60)
+    wait_until_available(settings, version, 240)
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def asked(settings: Settings, contract: Contract, age: float) -> Iterator[None]:
 
 
 def version_in_use(settings: Settings) -> Any:
-    return httpx.get(f"{settings.gateway}/health", trust_env=False).json()["model_version"]
+    return httpx.get(f"{settings.gateway}/health", trust_env=False, timeout=60).json()["model_version"]
 
 
 def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform: Settings, patient: Contract) -> None:

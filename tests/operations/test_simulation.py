@@ -2,9 +2,9 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,13 +54,13 @@ def gateway(settings: Settings) -> Iterator[str]:
 
 
 def address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    for _ in range(600):
+    def told() -> str:
         text = log.read_text()
         assert process.poll() is None, text
-        if "http://" in text:
-            return "http://" + text.split("http://")[1].split()[0]
-        time.sleep(0.05)
-    raise AssertionError(f"the gateway did not start: {log.read_text()}")
+        return "".join(re.findall(r"http://\S+(?=\s)", text)[:1])
+
+    address: str = eventually(told)
+    return address
 
 
 def test_a_month_goes_through_the_gateway_once_and_a_resumed_run_asks_nothing_again(
@@ -72,7 +72,7 @@ def test_a_month_goes_through_the_gateway_once_and_a_resumed_run_asks_nothing_ag
     (settings.home / "logs/simulations/insurance/a.json").write_text('{"1": {"requests": 1500, "rules": 1500}}')
     again = lakeloop("simulate", "--months", "1-2", "--batch", "100", "--url", gateway, "--label", "a")
     assert "1,500 requests in" in again.stdout and "1 month was answered before" in again.stdout
-    metrics = httpx.get(f"{gateway}/metrics").text
+    metrics = httpx.get(f"{gateway}/metrics", timeout=60).text
     eventually(lambda: len(logged(settings)) >= 3000)
     records = logged(settings)
     assert len(records) == len({r.request_id for r in records}) == 3000, metrics

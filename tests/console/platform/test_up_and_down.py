@@ -91,9 +91,11 @@ def test_airflow_lets_its_users_in_with_generated_passwords_and_nobody_else(home
     url = f"http://127.0.0.1:{home.airflow_port}"
     for user, password in json.loads(secret_files(home).passwords.read_text()).items():
         for given, accepted in ((password, True), (user, False)):
-            answer = httpx.post(f"{url}/auth/token", json={"username": user, "password": given}, trust_env=False)
+            answer = httpx.post(
+                f"{url}/auth/token", json={"username": user, "password": given}, trust_env=False, timeout=60
+            )
             assert answer.is_success == accepted, user
-    assert httpx.get(f"{url}/api/v2/dags", trust_env=False).status_code == 401
+    assert httpx.get(f"{url}/api/v2/dags", trust_env=False, timeout=60).status_code == 401
 
 
 def test_the_use_cases_dags_are_on(home: Settings) -> None:

@@ -123,7 +123,7 @@ def test_optimize_and_vacuum_wait_for_whoever_writes_tables(small: Lake) -> None
                 pool.submit(vacuum, small.settings, 0), pool.submit(optimize, small.spark, small.settings)
             ]  # fmt: skip
             assert not wait(both, timeout=2).done
-        assert all(future.result(timeout=120) for future in both)
+        assert all(future.result(timeout=400) for future in both)
 
 
 def test_silver_and_gold_follow_what_was_compacted_and_vacuumed_before_they_read_it(small: Lake) -> None:

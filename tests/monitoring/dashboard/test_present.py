@@ -148,7 +148,7 @@ def prometheus(exporters: tuple[bytes, bytes], tmp_path: Path) -> Iterator[str]:
         while time.monotonic() < until:
             try:
                 query = {"query": "count(lakeloop_gateway_model_version_info) + count(dataset_drift)"}
-                if httpx.get(f"{url}/api/v1/query", params=query, trust_env=False).json()["data"]["result"]:
+                if httpx.get(f"{url}/api/v1/query", params=query, trust_env=False, timeout=60).json()["data"]["result"]:
                     break
             except (httpx.HTTPError, ValueError):
                 pass

@@ -29,7 +29,7 @@ from operations.retraining.retrain import retrain
 
 def hang(text):
     print(text, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 
 settings = load_settings(use_case="insurance")
 retrain(load_contract(settings.contract_path), settings, RetrainRequest("keep"), None, Listener(say=hang))

@@ -42,7 +42,7 @@ def test_the_model_answers_with_probabilities_as_bars(page: Page, gateway: Runni
         "driver": {"training": 1, "age": 33.5, "miles": 125},
         "vehicle": {"emergency_braking": 0, "braking_distance": 51, "power": 100},
     }
-    told = httpx.post(f"{gateway.url}/predict/", json=request).json()
+    told = httpx.post(f"{gateway.url}/predict/", json=request, timeout=60).json()
     expect(page.locator("#prediction")).to_have_text(told["prediction"])
     rows = page.locator("#bars li")
     expect(rows).to_have_count(3)

@@ -74,7 +74,7 @@ def test_generated_requests_are_answered_or_refused_as_documented(gateway: Runni
     assert sum(told.values()) >= 2_000, told
     assert all(status < 500 for _, status in told), told
     assert any(status == 200 and path == "/predict/" for path, status in told), told
-    assert httpx.get(f"{gateway.url}/health").json()["status"] == "ok"
+    assert httpx.get(f"{gateway.url}/health", timeout=60).json()["status"] == "ok"
 
 
 def test_two_thousand_slow_connections_do_not_stop_answers(gateway: RunningGateway) -> None:
@@ -84,10 +84,10 @@ def test_two_thousand_slow_connections_do_not_stop_answers(gateway: RunningGatew
     content = json.dumps(body()).encode()
     head = f"POST /predict/ HTTP/1.1\r\nHost: slow\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
     begun = [b"", b"POST /pre", head.encode() + b"\r\n\r\n", head.encode() + b"\r\n\r\n" + content[:20]]
-    with contextlib.ExitStack() as stack, httpx.Client(base_url=gateway.url, timeout=10) as client:
+    with contextlib.ExitStack() as stack, httpx.Client(base_url=gateway.url, timeout=60) as client:
         slow = []
         for number in range(SLOW_CONNECTIONS):
-            connection = stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=10))
+            connection = stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=60))
             connection.sendall(begun[number % len(begun)])
             slow.append(connection)
         for _ in range(60):
@@ -105,7 +105,7 @@ def test_a_body_that_never_ends_is_refused_early(gateway: RunningGateway) -> Non
         for _ in range(100):
             yield b" " * 1024 * 1024
 
-    with httpx.Client(base_url=gateway.url, timeout=10) as client:
+    with httpx.Client(base_url=gateway.url, timeout=60) as client:
         headers = {"Content-Type": "application/json"}
         with contextlib.suppress(httpx.WriteError, httpx.ReadError):  # it may hang up while we still send
             assert client.post("/predict/", content=endless(), headers=headers).status_code == 413

@@ -235,7 +235,7 @@ def test_a_row_without_numbers_gives_way_to_rules_and_its_neighbours_do_not(
 
 
 def test_a_gateway_without_a_model_starts_answers_by_rules_and_says_so(settings: Settings) -> None:
-    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url) as client:
+    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
         told = client.post("/predict/", json=body()).json()
         assert told["predictor_type"] == "rules" and told["reason"].startswith("model unavailable: no connection to")
         assert told["prediction"] == "low" and told["probabilities"] is None and told["model_version"] is None
@@ -251,7 +251,7 @@ def test_a_use_case_without_rules_says_503_and_forgets_the_request(tmp_path: Pat
         use_cases=PROJECT / "tests" / "use_cases",
         model_server_url="http://127.0.0.1:9",
     )
-    with running_gateway(churn) as gateway, httpx.Client(base_url=gateway.url) as client:
+    with running_gateway(churn) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
         for _ in range(2):
             refused = client.post("/predict/", json={"plan": "basic", "usage": 3, "request_id": "one"})
             assert refused.status_code == 503
@@ -265,7 +265,7 @@ def test_rules_that_fail_are_named_and_the_gateway_goes_on(settings: Settings, t
     rules = 'def risk_group(row):\n    return "low" if row["age"] < 50 else "nobody" if row["age"] < 60 else row["x"]\n'
     (cases / "insurance" / "rules.py").write_text(rules)
     settings = settings.model_copy(update={"use_cases": cases})
-    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url) as client:
+    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
         for age, problem in ((55, "ValueError"), (70, "KeyError: 'x'")):
             refused = client.post("/predict/", json=body(age=age, request_id="same"))
             assert refused.status_code == 500
@@ -282,7 +282,7 @@ def under_load(url: str) -> Iterator[list[dict[str, Any]]]:
     ending = threading.Event()
 
     def ask() -> None:
-        with httpx.Client(base_url=url, timeout=10) as client:
+        with httpx.Client(base_url=url, timeout=60) as client:
             while not ending.is_set():
                 told = client.post("/predict/", json=body())
                 answers.append({"status": told.status_code, **told.json()})

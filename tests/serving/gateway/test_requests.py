@@ -45,7 +45,7 @@ def test_the_model_gets_the_values_as_they_are(client: httpx.Client, model_serve
     request = body(age=33.25, power=140.5)
     row = {**request["driver"], **request["vehicle"]}
     columns = {name: [value] for name, value in row.items()}
-    there = httpx.post(f"{model_server.url}/v1/models/insurance:predict", json={"inputs": columns}).json()
+    there = httpx.post(f"{model_server.url}/v1/models/insurance:predict", json={"inputs": columns}, timeout=60).json()
     told = ask(client, request).json()
     assert list(told["probabilities"].values()) == there["outputs"]["probabilities"][0]
 

@@ -22,7 +22,7 @@ def own_settings(shared_settings: Settings, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def asked(own_settings: Settings) -> Iterator[httpx.Client]:
-    with running_gateway(own_settings) as gateway, httpx.Client(base_url=gateway.url) as client:
+    with running_gateway(own_settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
         yield client
 
 

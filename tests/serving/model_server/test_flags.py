@@ -66,7 +66,7 @@ def test_pages_of_other_origins_may_ask(flagged: tuple[RunningServer, Path], cli
         "access-control-allow-methods": "POST, GET",
         "access-control-allow-headers": "Content-Type",
     }
-    with httpx.Client(base_url=running.url) as own:
+    with httpx.Client(base_url=running.url, timeout=60) as own:
         for answer in (
             own.options(PREDICT, headers={"Origin": "http://here"}), own.post(PREDICT, json={"instances": [1.0]}),
             own.post(PREDICT, content=b"{"),
@@ -108,7 +108,7 @@ def test_a_changed_config_file_holds(
     flagged: tuple[RunningServer, Path], config_file: Path, saved_models: Path
 ) -> None:
     before = config_file.read_text()
-    with httpx.Client(base_url=flagged[0].url) as client:
+    with httpx.Client(base_url=flagged[0].url, timeout=60) as client:
         config_file.write_text("no config")
         config_file.write_text(config_of(("half_plus", saved_models / "half_plus"), ("new", saved_models / "drivers")))
         eventually(lambda: client.get("/v1/models/new").status_code == 200)
@@ -194,7 +194,7 @@ def test_metrics_are_where_the_monitoring_config_wants_them(
     file.write_text(content)
     models = {"half_plus": saved_models / "half_plus"}
     with running_server(models, flags=(f"--monitoring_config_file={file}",)) as running:
-        answers = {path: httpx.get(f"{running.url}{path}") for path in ("/metrics", METRICS_PATH)}
+        answers = {path: httpx.get(f"{running.url}{path}", timeout=60) for path in ("/metrics", METRICS_PATH)}
     assert {path for path, answer in answers.items() if answer.status_code == 200} == found
     assert all(":tensorflow:serving:" in answers[path].text for path in found)
 

@@ -45,7 +45,7 @@ def test_the_ports_open_when_the_models_are_loaded(slow_to_load: Path) -> None:
     ports = ["--port", str(rest), "--grpc-port", str(over_grpc)]
     server = subprocess.Popen([*command, *ports], cwd=PROJECT, stdout=subprocess.DEVNULL)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{rest}") as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{rest}", timeout=60) as client:
             eventually(lambda: is_open(over_grpc))
             with grpc.insecure_channel(f"127.0.0.1:{over_grpc}") as channel:
                 grpc.channel_ready_future(channel).result(240)

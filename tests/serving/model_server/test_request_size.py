@@ -59,7 +59,7 @@ def test_eighty_megabytes_are_answered_over_both_apis(server: RunningServer, cli
 def test_what_a_server_takes_can_be_set(narrow: RunningServer) -> None:
     assert ask_grpc(narrow.grpc, strings(MEGABYTE)) is grpc.StatusCode.OK
     assert ask_grpc(narrow.grpc, strings(3 * MEGABYTE)) is grpc.StatusCode.RESOURCE_EXHAUSTED
-    with httpx.Client(base_url=narrow.url) as client:
+    with httpx.Client(base_url=narrow.url, timeout=60) as client:
         assert client.post(STRINGS, content=b'{"instances":["' + b"x" * MEGABYTE + b'"]}').status_code == 200
         answer = client.post(STRINGS, content=b" " * 3 * MEGABYTE)
         assert answer.status_code == 413
@@ -72,9 +72,9 @@ def test_chunked_body_that_grows_too_large_is_refused(narrow: RunningServer) -> 
             yield b" " * MEGABYTE
 
     closed_while_we_send = contextlib.suppress(httpx.TransportError)  # then the answer may be lost
-    with httpx.Client(base_url=narrow.url) as client, closed_while_we_send:
+    with httpx.Client(base_url=narrow.url, timeout=60) as client, closed_while_we_send:
         assert client.post(FLOATS, content=chunks()).status_code == 413
-    with httpx.Client(base_url=narrow.url) as client:
+    with httpx.Client(base_url=narrow.url, timeout=60) as client:
         assert client.post(FLOATS, content=ROW).json() == {"predictions": [1.5]}
 
 

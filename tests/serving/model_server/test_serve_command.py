@@ -35,9 +35,11 @@ def test_config_file_names_what_is_served_and_both_ports_are_told(saved_models: 
         (url,) = set(re.findall(r": (http://127\.0\.0\.1:\d+)/v1/models/", told))
         assert re.search(r"^gRPC: 127\.0\.0\.1:[1-9]\d+ ", told, re.MULTILINE)
         for name, version, answer in (("one", 3, 4.0), ("two words", 1, 2.0)):
-            wait_until_available(url, name, 30, server, version)
+            wait_until_available(url, name, 240, server, version)
             body = {"instances": [2.0]}
-            assert httpx.post(f"{url}/v1/models/{name}:predict", json=body).json() == {"predictions": [answer]}
+            assert httpx.post(f"{url}/v1/models/{name}:predict", json=body, timeout=60).json() == {
+                "predictions": [answer]
+            }
     finally:
         stop(server)
 

@@ -23,7 +23,6 @@ from tensorflow_serving.apis import (
 from serving.model_server.process import RunningServer, running_server
 
 SECONDS = 3.0
-AT_ONCE = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +95,12 @@ def test_status_metrics_and_other_models_answer_while_an_inference_runs(
     """The body is as small as any, and the run before was quick: nothing tells beforehand how long it takes."""
     asked = {"instances": [turns if model == "loop" else size]}
     path = f"{server.url}/v1/models/{model}:predict"
-    httpx.post(path, json={"instances": [1]}).raise_for_status()
+    httpx.post(path, json={"instances": [1]}, timeout=60).raise_for_status()
     row = {"instances": [1.0]}
     slow: list[httpx.Response] = []
+    began_slow = time.perf_counter()
     with (
-        httpx.Client(base_url=server.url) as client,
+        httpx.Client(base_url=server.url, timeout=60) as client,
         grpc.insecure_channel(server.grpc) as channel,
         running(lambda: slow.append(httpx.post(path, json=asked, timeout=60))) as thread,
     ):
@@ -119,11 +119,12 @@ def test_status_metrics_and_other_models_answer_while_an_inference_runs(
                 began = time.perf_counter()
                 ask()
                 took[name].append(time.perf_counter() - began)
+    slow_took = time.perf_counter() - began_slow  # SECONDS, and as much more as everything takes here
     assert slow[0].status_code == 200
     for name, seconds in took.items():
         assert len(seconds) > 3, "asked while the inference ran"
-        assert statistics.median(seconds) < AT_ONCE, name
-        assert max(seconds) < SECONDS / 2, f"{name} waited for the inference"
+        assert statistics.median(seconds) < slow_took / 30, name
+        assert max(seconds) < slow_took / 2, f"{name} waited for the inference"
 
 
 def test_rest_gives_up_at_its_time_and_cancels_the_run(slow_server: RunningServer, turns: int) -> None:
@@ -161,14 +162,14 @@ def test_calls_past_their_deadline_keep_nobody_waiting(slow_server: RunningServe
 def test_a_model_that_is_asked_too_much_leaves_rest_to_the_others(slow_server: RunningServer, turns: int) -> None:
     """Twice as many slow inferences as a model has threads; the threads of other models are not theirs."""
 
-    def ask_slow() -> int:
-        body = {"instances": [turns * 10]}
-        return httpx.post(f"{slow_server.url}/v1/models/loop:predict", json=body, timeout=60).status_code
+    with httpx.Client(base_url=slow_server.url, timeout=60) as client, ThreadPoolExecutor(8) as clients:
 
-    with ThreadPoolExecutor(8) as clients:
+        def ask_slow() -> int:
+            return client.post("/v1/models/loop:predict", json={"instances": [turns * 10]}).status_code
+
         asked = [clients.submit(ask_slow) for _ in range(8)]
         time.sleep(0.3)
-        path = f"{slow_server.url}/v1/models/half_plus_two:predict"
-        assert httpx.post(path, json={"instances": [2.0]}).json() == {"predictions": [3.0]}
+        quick = client.post("/v1/models/half_plus_two:predict", json={"instances": [2.0]})
+        assert quick.json() == {"predictions": [3.0]}
         assert not any(call.done() for call in asked)
         assert {call.result() for call in asked} == {504}

@@ -1,8 +1,10 @@
 """New, broken, half-written and removed version folders, on a real server that is asked all the while."""
 
+import http.client
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +12,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import grpc
 import httpx
@@ -232,7 +235,7 @@ def test_broken_version_is_not_loaded_again_and_again(base_path: Path, saved_mod
     with (
         log.open("w") as stream,
         running_server({"half_plus": base_path}, poll_seconds=0.05, wait_for=False, log_to=stream) as running,
-        httpx.Client(base_url=running.url) as client,
+        httpx.Client(base_url=running.url, timeout=60) as client,
     ):
         eventually(lambda: states(client).get(7) == ("END", "NOT_FOUND"))
         time.sleep(0.5)
@@ -243,20 +246,24 @@ def test_broken_version_is_not_loaded_again_and_again(base_path: Path, saved_mod
 
 def test_running_request_is_answered_before_the_server_stops(saved_models: Path) -> None:
     features = ("training", "age", "emergency_braking", "braking_distance", "power", "miles")
-    large = {"instances": [dict.fromkeys(features, 1.5)] * 100_000}
-    answers: list[httpx.Response] = []
+    body = json.dumps({"instances": [dict.fromkeys(features, 1.5)] * 100_000}).encode()
+    head = f"POST /v1/models/drivers:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with running_server({"drivers": saved_models / "drivers"}) as running:
-        content = json.dumps(large)
-        url = f"{running.url}/v1/models/drivers:predict"
-        thread = threading.Thread(target=lambda: answers.append(httpx.post(url, content=content, timeout=60)))
-        thread.start()
-        time.sleep(0.3)  # long enough to be sent, too short to be answered
-        assert not answers
-        running.process.terminate()
-        thread.join()
+        address = urlsplit(running.url)
+        with (
+            httpx.Client(base_url=running.url, timeout=60) as others,
+            socket.create_connection((address.hostname or "", address.port or 0), timeout=240) as asking,
+        ):
+            asking.sendall(head + body[:-1])
+            for _ in range(50):  # by then the server has read all of it that there is
+                others.get("/v1/models/drivers").raise_for_status()
+            asking.sendall(body[-1:])
+            running.process.terminate()
+            answer = http.client.HTTPResponse(asking)
+            answer.begin()
+            predictions = json.load(answer)["predictions"]
         assert running.process.wait(240) == 0
-    assert answers[0].status_code == 200
-    assert len(answers[0].json()["predictions"]) == 100_000
+    assert (answer.status, len(predictions)) == (200, 100_000)
 
 
 def test_taken_port_is_one_sentence_and_code_1(server: RunningServer, base_path: Path) -> None:

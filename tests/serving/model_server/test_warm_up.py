@@ -126,6 +126,6 @@ def test_a_warm_up_can_be_left_out(base_path: Path, saved_models: Path, tmp_path
     push_with(saved_models / "with_side_effects" / "1", folder, 1, [log_of("count", step=5)])
     with (
         running_server({"model": folder}, flags=("--enable_model_warmup=false",)) as started,
-        httpx.Client(base_url=started.url) as client,
+        httpx.Client(base_url=started.url, timeout=60) as client,
     ):
         assert ask(client, "counted", step=0) == 0

@@ -93,7 +93,7 @@ def test_a_job_whose_time_is_over_is_given_up_and_not_begun() -> None:
     ended, begun = threading.Event(), threading.Event()
 
     async def ask() -> None:
-        with closing(Workers(1, 0.2, "late")) as made:
+        with closing(Workers(1, 1.0, "late")) as made:
             running, waiting = made.run(lambda: ended.wait(LONG)), made.run(begun.set)
             for job in (running, waiting):
                 with pytest.raises(TimeoutError):
