@@ -5,7 +5,6 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.ports import free_port
+from tests.waiting import eventually
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 USER = "lakeloop"
@@ -53,17 +53,18 @@ def postgresql_server(password: str = "", port: int = 0) -> Iterator[PostgresqlS
             cwd=home, stdout=stream, stderr=stream,
         )  # fmt: skip
         try:
-            for _ in range(200):
-                ask = [PROGRAMS / "pg_isready", "-h", home, "-p", str(port), "-q"]
-                if subprocess.run(ask, check=False).returncode == 0:
-                    break
+            ask = [PROGRAMS / "pg_isready", "-h", home, "-p", str(port), "-q"]
+
+            def answers() -> bool:
                 assert server.poll() is None, log.read_text()
-                time.sleep(0.1)
+                return subprocess.run(ask, check=False).returncode == 0
+
+            eventually(answers)
             yield PostgresqlServer(
                 f"postgresql+psycopg://{USER}@/postgres?host={home}&port={port}",
                 f"postgresql+psycopg://{USER}:{password}@127.0.0.1:{port}/postgres",
             )
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(240)
             shutil.rmtree(home)

@@ -74,9 +74,9 @@ class Airflow:
         """What the REST API answers this user."""
         password = json.loads(self.password_file.read_text())[USER]
         login = {"username": USER, "password": password}
-        token = httpx.post(f"{self.url}/auth/token", json=login, timeout=30, trust_env=False).json()["access_token"]
+        token = httpx.post(f"{self.url}/auth/token", json=login, timeout=120, trust_env=False).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.get(f"{self.url}{path}", params=query, headers=headers, timeout=30, trust_env=False)
+        answer = httpx.get(f"{self.url}{path}", params=query, headers=headers, timeout=120, trust_env=False)
         content: dict[str, Any] = answer.raise_for_status().json()
         return content
 

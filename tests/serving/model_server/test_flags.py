@@ -236,7 +236,7 @@ def test_grpc_is_encrypted_and_asks_for_clients_certificates(saved_models: Path,
                     assert list(stub.Predict(request([2.0])).outputs["y"].float_val) == [4.0]
                     continue
                 with pytest.raises(grpc.RpcError) as caught:
-                    stub.Predict(request([2.0]), timeout=10)
+                    stub.Predict(request([2.0]), timeout=60)
                 assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
