@@ -2,9 +2,6 @@
 
 import logging
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,12 +11,10 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from lakehouse.storage.delta_jar import delta_jar, maven_package
+from lakehouse.storage.java import archive_options, check_java
 from lakeloop.atomic_file import write_text
-from lakeloop.exceptions import LakeloopError, MissingToolError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
-
-JAVA_VERSIONS = (17, 21)
-INSTALL_JAVA = "install it with `sudo apt-get install openjdk-17-jre-headless`"
 
 # For tables of some thousand to some million rows on one machine; Spark's defaults are for clusters, and each
 # needless partition of a small table costs a task.
@@ -105,33 +100,14 @@ def java_writes_to_log(settings: Settings) -> Iterator[None]:
         os.close(terminal)
 
 
-def check_java() -> int:
-    """The major version of the Java that Spark will use.
-
-    Raises:
-        MissingToolError: there is none, or it is neither 17 nor 21.
-    """
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
-    wanted = " or ".join(map(str, JAVA_VERSIONS))
-    if java is None:
-        where = f"in JAVA_HOME ({home})" if home else "on the PATH"
-        raise MissingToolError(f"Spark needs Java {wanted}, and there is no `java` {where}; {INSTALL_JAVA}")
-    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(\d+)', answer.stderr + answer.stdout)
-    if found is None or int(found[1]) not in JAVA_VERSIONS:
-        named = f"is version {found[1]}" if found else "does not tell its version"
-        raise MissingToolError(f"Spark needs Java {wanted}, and {java} {named}; {INSTALL_JAVA} and set JAVA_HOME to it")
-    return int(found[1])
-
-
 def _java_options(scratch: Path) -> str:
     scratch.mkdir(parents=True, exist_ok=True)
     quiet = scratch / "log4j2.properties"
     write_text(quiet, QUIET_LOGS)
     return (
         f"-Dlog4j2.configurationFile=file:{quiet} -Dderby.system.home={scratch} "
-        "-XX:+UseParallelGC -XX:MaxMetaspaceSize=512m -Dio.netty.tryReflectionSetAccessible=true"
+        "-XX:+UseParallelGC -XX:MaxMetaspaceSize=512m -Dio.netty.tryReflectionSetAccessible=true "
+        f"{archive_options()}"
     )
 
 

@@ -23,8 +23,9 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from lakehouse.storage.java import check_java
 from lakehouse.storage.layout import work_folder
-from lakehouse.storage.session import check_java, prepare_python, spark_options, spark_session
+from lakehouse.storage.session import prepare_python, spark_options, spark_session
 from lakeloop.local_server import END, server_connection, sole_server
 from lakeloop.settings import Settings
 
