@@ -68,13 +68,14 @@ def _record(folder: Path, at_work: str) -> RetrainRecord:
 
 
 def _state(record: RetrainRecord, at_work: bool) -> RetrainState:
-    """How far it was. One that nobody was at has failed, unless a person is to say or nothing was left to do."""
+    """How far it was. What nobody was at has failed; a command line was killed, or is at it: the next one ends it."""
+    unfinished = at_work or not record.in_tasks
     if record.decision is not None:
         state = state_of(record.decision)
-        if state == "waiting" or at_work:
-            return state
-        return "recorded" if state == "decided" else "failed"
-    if not at_work:
+        if state == "decided":
+            return "decided" if at_work else "recorded"
+        return state if state == "waiting" or unfinished else "failed"
+    if not unfinished:
         return "failed"
     return "begun" if record.plan is None else "scoring" if record.verdicts else "planned"
 

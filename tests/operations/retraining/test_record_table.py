@@ -5,11 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from lakeloop.decision import Decision, ScoredCandidate
+from lakeloop.events import record_event, take_open_events
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.operational_db import engine, retrains
 from lakeloop.settings import Settings
@@ -102,7 +104,7 @@ def test_a_record_that_cannot_be_read_is_named(settings: Settings, planned: Plan
         load_record(settings, "d1")
 
 
-BEGUN = {
+BEGUN: dict[str, Any] = {
     "decision_id": "20260101T101500-4f2a", "use_case": "insurance", "at": "2026-01-01T10:15:00Z",
     "asked": {
         "strategy": "newest", "months": [0, 12], "trials": 6, "trigger": "", "decided_by": "airflow", "promote": True,
@@ -172,6 +174,19 @@ def test_a_retrain_that_an_older_release_left_goes_on(
     assert (record.plan is not None, bool(record.verdicts)) == ("plan" in files, "score-run-1" in files)
     assert records_at_work(settings) == ([record] if record.at_work else [])
     assert not list(settings.home.rglob("at-work.json"))
+
+
+def test_the_next_retrain_takes_the_events_of_one_that_was_killed_on_an_older_command_line(
+    settings: Settings, work: Workplace
+) -> None:
+    event, _ = record_event(settings, "drift", "e1", {"month": 11})
+    take_open_events(settings, BEGUN["decision_id"])
+    request = {**BEGUN["asked"], "airflow_run_id": ""}
+    killed = older_home(settings, {"begun": {**BEGUN, "asked": request}, "plan": PLAN})
+    assert [record.state for record in records_at_work(settings)] == ["planned"]
+    made = retrain(work.contract, settings, RetrainRequest("keep"), work.open_spark)
+    assert made is not None and made.event_ids == (str(event.id),)
+    assert load_record(settings, killed.name).state == "failed"
 
 
 def test_a_person_answers_a_question_that_an_older_release_asked(settings: Settings, work: Workplace) -> None:
