@@ -46,7 +46,7 @@ def _classes(contract: Contract, rows: int, seed: int) -> np.ndarray:
     return names[np.random.default_rng(seed).integers(len(names), size=rows)]
 
 
-def judged(reference: Reference, contract: Contract, rows: pd.DataFrame) -> DriftReport:
+def measured(reference: Reference, contract: Contract, rows: pd.DataFrame) -> DriftReport:
     """The report on rows that are one window."""
     return detect_drift(reference, rows, contract, Window(kind="tumbling", rows=len(rows)))
 
@@ -56,7 +56,7 @@ def false_alarms(contract: Contract, settings: Settings) -> list[Figure]:
     reference, size = reference_of(contract, settings), contract.monitoring.window
     drifted: Counter[str] = Counter()
     for seed in range(1, STABLE_WINDOWS + 1):
-        report = judged(reference, contract, window_of(contract, settings, 0, size, seed))
+        report = measured(reference, contract, window_of(contract, settings, 0, size, seed))
         drifted.update(["data set"] if report.dataset_drift else [])
         drifted.update(report.drifted)
         drifted.update([PREDICTION] if report.prediction is not None and report.prediction.drifted else [])
@@ -74,7 +74,7 @@ def one_window(contract: Contract, settings: Settings) -> Figure:
     for seed in range(WINDOWS_TIMED):
         rows = window_of(contract, settings, 12, size, seed)
         began = time.perf_counter()
-        judged(reference, contract, rows)
+        measured(reference, contract, rows)
         seconds.append(time.perf_counter() - began)
     return Figure(f"one window of {size:,} x {len(contract.features) + 1}, median", float(np.median(seconds)), "s", 1.0)
 
@@ -98,7 +98,7 @@ def measure_large() -> dict[str, float]:
     contract = load_contract(settings.contract_path)
     reference, rows = reference_of(contract, settings), window_of(contract, settings, 12, LARGE, 1)
     began = time.perf_counter()
-    report = judged(reference, contract, rows)
+    report = measured(reference, contract, rows)
     seconds = time.perf_counter() - began
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return {"seconds": seconds, "gib": int(peak.split()[1]) / 2**20, "error": report.standard_error or 0.0}
@@ -120,7 +120,7 @@ def three_years(home: Path) -> list[Figure]:
     if "from 2023-12 (month 11)" not in told:
         raise RuntimeError(f"the drift of month 11 was not found:\n{told}")
     return [
-        Figure("36 months from Delta judged into gold/drift", times[0], "s", 60.0),
+        Figure("36 months from Delta measured into gold/drift", times[0], "s", 60.0),
         Figure("the same, CPU", cpu[0], "s", None),
         Figure("the same again, nothing new", times[1], "s", None),
         Figure("the same again, nothing new, CPU", cpu[1], "s", None),

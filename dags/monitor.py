@@ -9,11 +9,11 @@ from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 
 TEXT = """
-Judges the answered requests of every month in the lake: have the inputs drifted from the champion's training data, and
-how right were the answers? It runs each hour and after every ingest. The monitor service judges the present while it
-happens and raises the alarm; this is the history, from which the dashboard is drawn.
+Measures the answered requests of every month in the lake: have the inputs drifted from the champion's training data,
+and how right were the answers? It runs each hour and after every ingest. The monitor service measures the present while
+it happens and raises the alarm; this is the history, from which the dashboard is drawn.
 """
-DRIFT = "Writes `gold/drift`: one row a month and feature. Only months that changed are judged again."
+DRIFT = "Writes `gold/drift`: one row a month and feature. Only months that changed are measured again."
 PERFORMANCE = "Writes `gold/performance`: accuracy realised where truth is there, estimated from confidence where not."
 
 

@@ -31,12 +31,12 @@ def _one(value: float | None) -> Values:
     return [] if value is None else [((), float(value))]
 
 
-def _was_judged(shown: Snapshot) -> bool:
+def _was_measured(shown: Snapshot) -> bool:
     return shown.report is not None and shown.report.state in ("stable", "drift")
 
 
-def _if_judged(value: Callable[[Snapshot], float]) -> Callable[[Snapshot, Contract], Values]:
-    return lambda shown, _: _one(value(shown)) if _was_judged(shown) else []
+def _if_measured(value: Callable[[Snapshot], float]) -> Callable[[Snapshot, Contract], Values]:
+    return lambda shown, _: _one(value(shown)) if _was_measured(shown) else []
 
 
 def _columns(value: Callable[[ColumnDrift], float | None]) -> Callable[[Snapshot, Contract], Values]:
@@ -54,16 +54,16 @@ def _age(moment: float) -> float | None:
 GAUGES = (
     Gauge("number_of_columns", "Features of the contract.", lambda _, contract: _one(len(contract.features))),
     Gauge("number_of_drifted_columns", "Features that drifted in the newest window.",
-          _if_judged(lambda s: len(s.report.drifted) if s.report else 0)),
+          _if_measured(lambda s: len(s.report.drifted) if s.report else 0)),
     Gauge("share_of_drifted_columns", "Drifted features / features, 0 to 1.",
-          _if_judged(lambda s: s.report.share if s.report else 0)),
+          _if_measured(lambda s: s.report.share if s.report else 0)),
     Gauge("share_of_drifted_columns_threshold", "From this share on it is dataset drift (contract).",
           lambda _, contract: _one(contract.monitoring.dataset_drift_share)),
     Gauge("dataset_drift", "1 if the newest window has dataset drift.",
-          _if_judged(lambda s: s.report.dataset_drift if s.report else 0)),
+          _if_measured(lambda s: s.report.dataset_drift if s.report else 0)),
     Gauge("drift_episode_open", "1 while an episode of dataset drift is open; the drift alert looks at this. Each "
           "episode is a series, so that one after another, however soon, is another alert.",
-          lambda s, _: [((s.episode_id,), float(bool(s.episode_id)))] if s.judged_at else [], ("episode",)),
+          lambda s, _: [((s.episode_id,), float(bool(s.episode_id)))] if s.measured_at else [], ("episode",)),
     Gauge("drift_score_by_columns", "A feature's distance to the model's reference, by the contract's test.",
           _columns(lambda c: c.score), ("feature",)),
     Gauge("drift_threshold_by_columns", "The score from which the feature has drifted (contract).",
@@ -75,9 +75,9 @@ GAUGES = (
     Gauge("requests_in_windows", "Requests in the newest window.", lambda s, _: _one(s.rows)),
     Gauge("window_size", "Requests of a full window (contract).",
           lambda _, contract: _one(contract.monitoring.window)),
-    Gauge("minimum_window_size", "Requests a window must have to be judged, and to raise an alert (contract).",
+    Gauge("minimum_window_size", "Requests a window must have to be measured, and to raise an alert (contract).",
           lambda _, contract: _one(contract.monitoring.fewest)),
-    Gauge("window_age_seconds", "Since the newest window was judged.", lambda s, _: _one(_age(s.judged_at))),
+    Gauge("window_age_seconds", "Since the newest window was measured.", lambda s, _: _one(_age(s.measured_at))),
     Gauge("last_request_age_seconds", "Since the newest request was answered; absent before the first one.",
           lambda s, _: _one(_age(s.last_request_at))),
     Gauge("silence_threshold_seconds", "A newest request older than this, or a newest window while requests come, is "
@@ -94,9 +94,9 @@ GAUGES = (
           lambda _, contract: _one(contract.gate.accuracy.above)),
     Gauge("model_available", "1 if the model server serves a version; absent before it was asked.",
           lambda s, _: _one(s.model_available)),
-    Gauge("reference_available", "1 if there is something to judge the windows against.",
+    Gauge("reference_available", "1 if there is something to measure the windows against.",
           lambda s, _: _one(s.report is not None and s.report.state != "no reference")),
-    Gauge("windows_judged", "Full windows judged since the use case is watched.", lambda s, _: _one(s.windows)),
+    Gauge("windows_measured", "Full windows measured since the use case is watched.", lambda s, _: _one(s.windows)),
     Gauge("outbox_backlog", "Events of the ledger that Airflow does not have yet.", lambda s, _: _one(s.undelivered)),
     Gauge("request_log_unreadable_lines", "Lines of the request log that are no record, since the monitor started.",
           lambda s, _: _one(s.unreadable)),

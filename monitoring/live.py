@@ -69,7 +69,7 @@ class Snapshot:
     report: DriftReport | None = None
     rows: int = 0
     rules: int = 0
-    judged_at: float = 0.0
+    measured_at: float = 0.0
     requests: int = 0
     last_request_at: float = 0.0
     windows: int = 0
@@ -84,8 +84,8 @@ class Snapshot:
 
 
 class LiveMonitor:
-    """One use case's thread; `snapshot` is always there to read and never waits for a judgement, and so are `newest`,
-    the rolling window's rows, with what they are judged against.
+    """One use case's thread; `snapshot` is always there to read and never waits for a measurement, and so are `newest`,
+    the rolling window's rows, with what they are measured against.
 
     `on_event` is called (on this thread) when an episode was written into the ledger.
     """
@@ -111,7 +111,7 @@ class LiveMonitor:
         self._thread.start()
 
     def stop(self, seconds: float = 10.0) -> None:
-        """End, after the window that is being judged."""
+        """End, after the window that is being measured."""
         self._stopping.set()
         self._thread.join(seconds)
 
@@ -188,7 +188,7 @@ class LiveMonitor:
             self._end_episode_of_another_model()
 
     def _end_window(self) -> None:
-        """Judge a full tumbling window and remember what it changed."""
+        """Measure a full tumbling window and remember what it changed."""
         rows = self._rows(self._tumbling)
         self._tumbling = []
         report = detect_drift(self._reference, rows, self._contract, window_of(rows, "tumbling"))
@@ -222,7 +222,7 @@ class LiveMonitor:
             self._on_event()
 
     def _look_at_newest(self) -> None:
-        """Judge the rolling window and show it."""
+        """Measure the rolling window and show it."""
         window, rows = newest(self._rows(self._rolling), self._contract.monitoring.window)
         report = detect_drift(self._reference, rows, self._contract, window)
         self.newest = (self._reference, rows)
@@ -233,7 +233,7 @@ class LiveMonitor:
             report=report,
             rows=len(rows),
             rules=int(rows[BY_RULES].sum()) if len(rows) else 0,
-            judged_at=time.time(),
+            measured_at=time.time(),
             estimated_accuracy=known.estimated(version, rows) if known else None,
             realised_accuracy=known.realised(version) if known else None,
         )

@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def report(self) -> DriftReport:
-        """The judged month's own."""
+        """The measured month's own."""
         return self.reports[self.month]
 
 

@@ -11,7 +11,7 @@ def headline(found: Comparison) -> str:
     report, contract = found.report, found.contract
     name = contract.month_name(found.month)
     if not report.features:
-        return f"Month {found.month} ({name}) cannot be judged: {report.reason or report.state}."
+        return f"Month {found.month} ({name}) cannot be measured: {report.reason or report.state}."
     drifted, count = report.drifted, len(report.features)
     which = f": {_listed(drifted)}" if drifted else ""
     bound = contract.monitoring.dataset_drift_share
@@ -73,7 +73,9 @@ def _target(found: Comparison) -> list[str]:
             f"No truth of this month is in gold yet{due}: whether the target or the concept moved cannot be said."
         )
     else:
-        told.append(f"Only {found.labelled_rows} rows of this month have their truth: too few to judge the target by.")
+        told.append(
+            f"Only {found.labelled_rows} rows of this month have their truth: too few to compare the target by."
+        )
     if found.predicted is not None:
         told.append(f"What the model answers {_classes(found.predicted)}.")
     return told

@@ -72,7 +72,7 @@ def read_history(settings: Settings, contract: Contract) -> History:
 
 
 def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:
-    """Months as lines. One judged against several models shows what was found of the newest."""
+    """Months as lines. One measured against several models shows what was found of the newest."""
     newest = _newest_of_each_month(reports)
     scores: list[Line] = []
     for name in dict.fromkeys(column.column for report in reports for column in report.features):

@@ -82,7 +82,7 @@ PANELS: tuple[Panel, ...] = (
         states=(("unavailable", False), ("available", True)),
     ),
     Panel(
-        "window_age", "Age of the window", "Time since the newest window was judged.",
+        "window_age", "Age of the window", "Time since the newest window was measured.",
         "number", "seconds", (Series("window_age_seconds", "age"),),
     ),
     Panel(

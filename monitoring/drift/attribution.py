@@ -1,4 +1,4 @@
-"""Whose answers requests are: the one place where answered requests become the rows that a model is judged by.
+"""Whose answers requests are: the one place where answered requests become the rows that a window is measured by.
 
 A request is its model's whose probabilities it has. One that rules answered without asking a model belongs to the
 version that answered most of the stretch it lies in, for the training rows of that one hold such cases too. Where
@@ -21,7 +21,7 @@ VERSION, BY_RULES, CONFIDENCE = "model_version", "by_rules", "confidence"
 
 
 def columns_of(contract: Contract) -> list[str]:
-    """The columns of silver/predictions that windows are judged by."""
+    """The columns of silver/predictions that windows are measured by."""
     return [contract.event_time.column, AT, VERSION, *contract.features, *_probabilities(contract)]
 
 
@@ -46,7 +46,7 @@ def frame_of_records(rows: Iterable[Mapping[str, Any]], contract: Contract) -> p
 
 
 def rows_of_version(frame: pd.DataFrame, contract: Contract, version: str) -> pd.DataFrame:
-    """What a window is judged by: event time, features, the class this version thought likeliest (`prediction`) and
+    """What a window is measured by: event time, features, the class this version thought likeliest (`prediction`) and
     its probability (`confidence`); None and NaN where it was not asked.
 
     `frame` has a row an answered request and the columns above; `by_rules` is kept where it is there.

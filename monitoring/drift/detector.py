@@ -33,11 +33,11 @@ def detect_drift(
         share_threshold=contract.monitoring.dataset_drift_share, judged_from=judged_from,
     )  # fmt: skip
     if isinstance(reference, NoReference):
-        return _not_judged(report, "no reference", reference.reason)
+        return _not_measured(report, "no reference", reference.reason)
     fewest = contract.monitoring.fewest
     if window.rows < fewest or len(rows) < fewest:
         counted = min(window.rows, len(rows))
-        return _not_judged(report, "too few rows", f"{counted} rows; at least {fewest} are needed")
+        return _not_measured(report, "too few rows", f"{counted} rows; at least {fewest} are needed")
     sample = seeded_sample(rows)
     found = [
         _column_drift(name, reference.features[name], sample[name], feature.drift, feature.role == "numeric", fewest,
@@ -45,7 +45,7 @@ def detect_drift(
         for name, feature in contract.features.items()
     ]  # fmt: skip
     if all(column.score is None for column, _ in found):
-        return _not_judged(report, "too few rows", f"no feature has {fewest} values: {found[0][0].note}")
+        return _not_measured(report, "too few rows", f"no feature has {fewest} values: {found[0][0].note}")
     prediction = _prediction_drift(reference, sample, contract, window.rows)
     sampled = len(sample) < window.rows
     report = report.model_copy(update={
@@ -129,7 +129,7 @@ def _column(name: str, test: DriftTest, found: float | None, note: str) -> Colum
     return ColumnDrift(column=name, test=test.test, score=found, threshold=test.threshold, drifted=drifted, note=note)
 
 
-def _not_judged(report: DriftReport, state: DriftState, reason: str) -> DriftReport:
+def _not_measured(report: DriftReport, state: DriftState, reason: str) -> DriftReport:
     return report.model_copy(update={"state": state, "reason": reason})
 
 

@@ -1,7 +1,7 @@
 """Episodes of dataset drift: many drifted windows are one thing that happened. A pure state machine.
 
 An episode opens with the first drifted window and closes after some clean ones in a row. A window that could not be
-judged is neither: it does not open, does not close, and does not break a row of clean ones.
+measured is neither: it does not open, does not close, and does not break a row of clean ones.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from lakeloop.drift_report import DriftReport, Window
 from lakeloop.frozen_model import FrozenModel
 
 Change = Literal["opened", "closed", "none"]
-JUDGED = ("stable", "drift")
+MEASURED = ("stable", "drift")
 
 
 class Episode(FrozenModel):
@@ -36,7 +36,7 @@ def step(episode: Episode | None, report: DriftReport, closes_after: int) -> tup
     Windows of another model than the open episode's leave it as it is: keep one episode a model version.
     """
     current = episode if episode is not None and episode.is_open else None
-    if report.state not in JUDGED or (current is not None and report.model_version != current.model_version):
+    if report.state not in MEASURED or (current is not None and report.model_version != current.model_version):
         return current, "none"
     if current is None:
         if report.state == "stable":
@@ -53,7 +53,7 @@ def step(episode: Episode | None, report: DriftReport, closes_after: int) -> tup
 
 
 def episodes(reports: Iterable[DriftReport], closes_after: int) -> list[Episode]:
-    """All episodes of judged windows given in event order, by opening; each model version has its own."""
+    """All episodes of measured windows given in event order, by opening; each model version has its own."""
     ended: list[Episode] = []
     current: dict[str, Episode | None] = {}
     for report in reports:

@@ -1,4 +1,4 @@
-"""What a model's windows are judged against: all rows it was trained and checked on, and what it answers on them."""
+"""What a model's windows are measured against: all rows it was trained and checked on, and what it answers on them."""
 
 import json
 import logging
@@ -47,7 +47,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class NoReference:
-    """There is nothing to judge a model's windows against; `reason` says why and what to do."""
+    """There is nothing to measure a model's windows against; `reason` says why and what to do."""
 
     model_version: str
     reason: str

@@ -1,4 +1,4 @@
-"""Large windows are judged on a sample that is always the same; what that costs in precision is stated."""
+"""Large windows are measured on a sample that is always the same; what that costs in precision is stated."""
 
 from collections.abc import Callable
 from math import sqrt

@@ -1,4 +1,4 @@
-"""Cuts requests into the windows that are judged. Pure; rows carry their event time in `at`."""
+"""Cuts requests into the windows that are measured. Pure; rows carry their event time in `at`."""
 
 from collections.abc import Iterator
 from typing import Literal

@@ -1,4 +1,4 @@
-"""A champion whose training rows are month 0, and months to judge against it."""
+"""A champion whose training rows are month 0, and months to measure against it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,8 +37,8 @@ def reference(month: Callable[..., pd.DataFrame]) -> Reference:
 
 
 @pytest.fixture(scope="session")
-def judged(reference: Reference, contract: Contract) -> Callable[..., DriftReport]:
-    """`judged(rows)`: a month's window of these rows against month 0."""
+def measured(reference: Reference, contract: Contract) -> Callable[..., DriftReport]:
+    """`measured(rows)`: a month's window of these rows against month 0."""
 
     def report(
         rows: pd.DataFrame, known: Reference = reference, terms: Contract = contract, of: int = 0

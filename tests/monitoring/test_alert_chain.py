@@ -153,7 +153,7 @@ def test_a_shift_becomes_one_asset_event_and_a_second_one_waits_while_airflow_is
     with alerting(tmp_path, port) as prometheus, running(command, tmp_path / "monitor.log", **environment):
         log.add(month(0, WINDOW, next(rows)))
         eventually(lambda: _answers(f"{url}/health"))
-        eventually(lambda: metric(url, "windows_judged") == 1)
+        eventually(lambda: metric(url, "windows_measured") == 1)
         assert metric(url, "drift_episode_open") == 0 and all_events(settings) == ()
 
         log.add(month(24, WINDOW, next(rows)))

@@ -134,7 +134,7 @@ def test_events_wait_only_where_an_airflow_is_set(home: Settings, small: Contrac
         shows(monitor, lambda s: s.undelivered == 1)
 
 
-def test_few_requests_are_shown_and_judged_by_nobody(home: Settings, small: Contract, rows: Any) -> None:
+def test_few_requests_are_shown_and_measured_by_nobody(home: Settings, small: Contract, rows: Any) -> None:
     log = Log(home)
     with watching(home, small) as monitor:
         log.add(rows(SHIFTED)[:100], rules_every=4)
@@ -142,7 +142,7 @@ def test_few_requests_are_shown_and_judged_by_nobody(home: Settings, small: Cont
     assert shown.report.state == "too few rows" and shown.rules == 25 and not shown.episode_id
 
 
-def test_without_a_model_nothing_is_judged_and_it_says_why(tmp_path: Path, small: Contract, rows: Any) -> None:
+def test_without_a_model_nothing_is_measured_and_it_says_why(tmp_path: Path, small: Contract, rows: Any) -> None:
     nothing = Settings(home=tmp_path, use_case=small.use_case, model_server_url="http://127.0.0.1:9")
     Log(nothing).add(rows(SHIFTED))
     with watching(nothing, small) as monitor:

@@ -15,18 +15,18 @@ pytestmark = pytest.mark.long
 COMMAND = ("monitor", "--port", "0")
 
 
-def test_a_monitor_killed_at_every_stage_in_turn_judges_each_window_and_tells_each_episode_once(
+def test_a_monitor_killed_at_every_stage_in_turn_measures_each_window_and_tells_each_episode_once(
     home: Settings, month: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAKELOOP_MODEL_SERVER_URL", home.model_server_url)
     log = Log(home)
 
     def windows(count: int) -> Callable[[], bool]:
-        def judged() -> bool:
+        def measured() -> bool:
             state = load_state(home)
             return state is not None and state.windows >= count
 
-        return judged
+        return measured
 
     def episode_opened() -> bool:
         state = load_state(home)

@@ -62,7 +62,7 @@ def test_the_metrics_show_the_newest_window(
 ) -> None:
     Log(silent).add(month(24, 300, 1), rules_every=10)
     labels = 'model_version="7",use_case="insurance"'
-    page = eventually(lambda: "windows_judged{" + labels + "} 1.0" in (text := service.get("/metrics").text) and text)
+    page = eventually(lambda: "windows_measured{" + labels + "} 1.0" in (text := service.get("/metrics").text) and text)
     for line in (
         "number_of_columns{%s} 6.0", "dataset_drift{%s} 1.0",
         "requests_in_windows{%s} 300.0", "fallback_rate{%s} 0.1", "model_available{%s} 0.0",

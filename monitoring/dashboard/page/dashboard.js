@@ -31,7 +31,7 @@ function duration(seconds) {
 
 function tileText(panel) {
   if (panel.values.length === 0) return ["no data", "none"];
-  if (panel.kind === "number" && panel.values.length < panel.series_count) return ["not judged yet", "none"];
+  if (panel.kind === "number" && panel.values.length < panel.series_count) return ["not measured yet", "none"];
   if (panel.kind === "text") return [panel.values.map((v) => v.name).join(", "), ""];
   if (panel.kind === "state") {
     const [word, good] = panel.states[panel.values[0].value] ?? ["unknown", false];

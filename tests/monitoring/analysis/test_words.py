@@ -100,7 +100,9 @@ def test_without_truth_nothing_is_said_about_the_concept(found: Compare, rows: C
     assert "whether they still mean the same cannot be known before truth arrives" in told
 
 
-def test_a_handful_of_labelled_rows_is_too_few_to_judge_by(found: Compare, rows: Callable[[int], pd.DataFrame]) -> None:
+def test_a_handful_of_labelled_rows_is_too_few_to_compare_by(
+    found: Compare, rows: Callable[[int], pd.DataFrame]
+) -> None:
     told = " ".join(sentences(found(12, labelled=rows(12).head(20))))
     assert "Only 20 rows of this month have their truth" in told
 

@@ -58,7 +58,7 @@ def test_a_share_of_few_rows_comes_with_its_interval(with_past: Settings, contra
     assert GoldPerformance(with_past, contract).realised(MODEL) == 0.8, "one row raises no alarm"
 
 
-def test_a_month_judged_against_two_models_shows_the_newer(with_past: Settings, contract: Contract) -> None:
+def test_a_month_measured_against_two_models_shows_the_newer(with_past: Settings, contract: Contract) -> None:
     both = [drift_report(contract, 1), drift_report(contract, 1, version="10", age=0.9)]
     replace_lake_reports(with_past, both, "month", ["2023-02"])
     history = read_history(with_past, contract)

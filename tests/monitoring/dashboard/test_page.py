@@ -61,7 +61,7 @@ def test_before_anything_happened_it_says_so(empty: Settings, contract: Contract
         page = open_page(url, 390)
         assert page.locator("#empty").is_visible()
         assert page.locator("#tile-dataset_drift b").inner_text() == "no data"
-        assert page.locator("#tile-drifted_columns b").inner_text() == "not judged yet"
+        assert page.locator("#tile-drifted_columns b").inner_text() == "not measured yet"
         assert page.locator("#tile-model_available b").inner_text() == "no data"
         assert page.locator("#chart-share .blank").inner_text() == "no month yet: lakeloop drift"
         assert page.locator("#chart-accuracy .blank").inner_text() == "no month yet: lakeloop lake ingest"
