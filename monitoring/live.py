@@ -60,7 +60,7 @@ class Performance(Protocol):
 class Snapshot:
     """What is known of a use case at a moment. Times are Unix seconds, 0 where nothing happened yet.
 
-    `model_version` is whose rows the report is of. `serving`, the version that serves ('' for none), and
+    `model_version` is whose rows the report is of. `serving`, the version that serves ('' where none does), and
     `model_available` are None until the model server was asked: a monitor that starts must not call it away.
     """
 
@@ -169,9 +169,8 @@ class LiveMonitor:
     def _follow_the_model(self) -> None:
         answered = self._model.available
         changed = self._model.look()
-        self._show(
-            serving=self._model.version, model_available=self._model.available, model_problem=self._model.problem
-        )
+        serving = self._model.version if self._model.available else ""
+        self._show(serving=serving, model_available=self._model.available, model_problem=self._model.problem)
         incomplete = isinstance(self._reference, NoReference) or self._reference.predictions is None
         answers_now = self._model.available and not answered
         again = incomplete and (answers_now or time.monotonic() - self._reference_at >= REFERENCE_SECONDS)
