@@ -26,40 +26,38 @@ from bench import (
     tfx_bench,
 )
 from bench.figure import Figure
-from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.fallback import why_not_ask
-from lakeloop.settings import Settings, load_settings
-from lakeloop.use_case import sample_month
+from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case, sample_month
 
 
-def pushed(home: Path) -> tuple[Settings, Contract, dict[str, object]]:
+def pushed(home: Path) -> tuple[UseCase, dict[str, object]]:
     """The first use case with a pushed model, and a row that its model may answer."""
-    settings = load_settings(home=home / "reference")
-    if not settings.folder("models").is_dir():
+    use_case = open_use_case(load_settings(home=home / "reference"))
+    if not use_case.folder("models").is_dir():
         command = [sys.executable, "-m", "bench", "tfx", str(home)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    contract = load_contract(settings.contract_path)
-    rows = sample_month(contract, settings, 0)[list(contract.features)].to_dict("records")
+    contract = use_case.contract
+    rows = sample_month(use_case, 0)[list(contract.features)].to_dict("records")
     named = ({str(feature): value for feature, value in row.items()} for row in rows)
-    return settings, contract, next(row for row in named if not why_not_ask(contract, row))
+    return use_case, next(row for row in named if not why_not_ask(contract, row))
 
 
 def serving(home: Path) -> list[Figure]:
     """A pushed model of the first use case, asked row by row."""
-    settings, contract, row = pushed(home)
-    return model_server_bench.measure(settings.folder("models"), contract.use_case, row)
+    use_case, row = pushed(home)
+    return model_server_bench.measure(use_case.folder("models"), use_case.name, row)
 
 
 def gateway(home: Path) -> list[Figure]:
     """The gateway before a pushed model of the first use case."""
-    settings, contract, row = pushed(home)
+    use_case, row = pushed(home)
     request: dict[str, object] = {}
-    for name, feature in contract.features.items():
+    for name, feature in use_case.contract.features.items():
         place = request.setdefault(feature.group, {}) if feature.group else request
         assert isinstance(place, dict)
         place[name] = row[name]
-    return gateway_bench.measure(settings, request)
+    return gateway_bench.measure(use_case, request)
 
 
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {

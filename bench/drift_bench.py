@@ -15,11 +15,10 @@ import pandas as pd
 from bench.figure import Figure
 from lakeloop.champion import ModelCard
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
-from lakeloop.settings import Settings, load_settings
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import PREDICTION, Reference
 from operations.simulation import simulate, without_gateway
@@ -29,15 +28,17 @@ MONTHS = range(1, 37)
 VERSION = "1"
 
 
-def reference_of(contract: Contract, settings: Settings) -> Reference:
+def reference_of(use_case: UseCase) -> Reference:
     """Month 0; in place of a model, class shares of a third each."""
-    rows = sample_month(contract, settings, 0)[list(contract.features)]
+    contract = use_case.contract
+    rows = sample_month(use_case, 0)[list(contract.features)]
     return Reference(VERSION, "", rows, pd.Series(_classes(contract, len(rows), 0), dtype=object))
 
 
-def window_of(contract: Contract, settings: Settings, month: int, rows: int, seed: int) -> pd.DataFrame:
+def window_of(use_case: UseCase, month: int, rows: int, seed: int) -> pd.DataFrame:
     """A fresh draw of a month with stable predictions."""
-    frame = sample_month(contract, settings, month, rows, seed)[list(contract.features)]
+    contract = use_case.contract
+    frame = sample_month(use_case, month, rows, seed)[list(contract.features)]
     return frame.assign(**{PREDICTION: _classes(contract, rows, seed)})
 
 
@@ -51,12 +52,13 @@ def measured(reference: Reference, contract: Contract, rows: pd.DataFrame) -> Dr
     return detect_drift(reference, rows, contract, Window(kind="tumbling", rows=len(rows)))
 
 
-def false_alarms(contract: Contract, settings: Settings) -> list[Figure]:
+def false_alarms(use_case: UseCase) -> list[Figure]:
     """How often windows of the reference month's own distribution are called drifted, in per cent."""
-    reference, size = reference_of(contract, settings), contract.monitoring.window
+    contract = use_case.contract
+    reference, size = reference_of(use_case), contract.monitoring.window
     drifted: Counter[str] = Counter()
     for seed in range(1, STABLE_WINDOWS + 1):
-        report = measured(reference, contract, window_of(contract, settings, 0, size, seed))
+        report = measured(reference, contract, window_of(use_case, 0, size, seed))
         drifted.update(["data set"] if report.dataset_drift else [])
         drifted.update(report.drifted)
         drifted.update([PREDICTION] if report.prediction is not None and report.prediction.drifted else [])
@@ -67,12 +69,13 @@ def false_alarms(contract: Contract, settings: Settings) -> list[Figure]:
     ]
 
 
-def one_window(contract: Contract, settings: Settings) -> Figure:
+def one_window(use_case: UseCase) -> Figure:
     """The median time of a window of the contract's size, features and prediction."""
-    reference, size = reference_of(contract, settings), contract.monitoring.window
+    contract = use_case.contract
+    reference, size = reference_of(use_case), contract.monitoring.window
     seconds = []
     for seed in range(WINDOWS_TIMED):
-        rows = window_of(contract, settings, 12, size, seed)
+        rows = window_of(use_case, 12, size, seed)
         began = time.perf_counter()
         measured(reference, contract, rows)
         seconds.append(time.perf_counter() - began)
@@ -94,9 +97,9 @@ def large_window() -> list[Figure]:
 
 def measure_large() -> dict[str, float]:
     """What the process of its own tells: the import of SciPy's tests counts, the making of the rows does not."""
-    settings = load_settings()
-    contract = load_contract(settings.contract_path)
-    reference, rows = reference_of(contract, settings), window_of(contract, settings, 12, LARGE, 1)
+    use_case = open_use_case(load_settings())
+    contract = use_case.contract
+    reference, rows = reference_of(use_case), window_of(use_case, 12, LARGE, 1)
     began = time.perf_counter()
     report = measured(reference, contract, rows)
     seconds = time.perf_counter() - began
@@ -106,10 +109,9 @@ def measure_large() -> dict[str, float]:
 
 def three_years(home: Path) -> list[Figure]:
     """36 months from the lake into gold/drift, by the command a user runs."""
-    settings = load_settings(home=home)
-    contract = load_contract(settings.contract_path)
-    simulate(contract, settings, MONTHS, without_gateway(contract, settings, "bench"), label="bench")
-    push_champion(contract, settings)
+    use_case = open_use_case(load_settings(home=home))
+    simulate(use_case, MONTHS, without_gateway(use_case, "bench"), label="bench")
+    push_champion(use_case)
     _lakeloop(home, "lake", "stream")
     times, cpu = [], []
     for _ in range(2):
@@ -133,10 +135,11 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def push_champion(contract: Contract, settings: Settings) -> None:
+def push_champion(use_case: UseCase) -> None:
     """An export of month 0 and a version that says it was trained on it; the rules answered, so no model is asked."""
-    frame = with_label(contract, sample_month(contract, settings, 0))
-    folder = settings.folder("export").absolute() / "0"
+    contract = use_case.contract
+    frame = with_label(contract, sample_month(use_case, 0))
+    folder = use_case.folder("export").absolute() / "0"
     shard = folder / "train" / "data-00000-of-00001.csv"
     shard.parent.mkdir(parents=True, exist_ok=True)
     columns = [contract.key.column, contract.event_time.column, *contract.features, contract.label.name]
@@ -146,18 +149,18 @@ def push_champion(contract: Contract, settings: Settings) -> None:
         sha256=file_sha256(shard),
     )  # fmt: skip
     manifest = Manifest(
-        use_case=contract.use_case, table="gold/training", version=0, query="bench", columns=tuple(columns),
+        use_case=use_case.name, table="gold/training", version=0, query="bench", columns=tuple(columns),
         label=contract.label.name, schema_sha256=contract.schema_sha256, split="all train", rows=len(frame),
         files=(file,), created_at="",
     ).save(folder)  # fmt: skip
     facts = ModelCard(
-        use_case=contract.use_case, run_id="bench", manifest=manifest, manifest_sha256=file_sha256(manifest),
+        use_case=use_case.name, run_id="bench", manifest=manifest, manifest_sha256=file_sha256(manifest),
         model=contract.model,
     )  # fmt: skip
-    pushed = settings.folder("models") / VERSION
+    pushed = use_case.folder("models") / VERSION
     facts.save(pushed)
     (pushed / "saved_model.pb").touch()
-    kept = settings.folder("reports") / "reference" / f"{VERSION}.json"
+    kept = use_case.folder("reports") / "reference" / f"{VERSION}.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
     answers = {"manifest_sha256": facts.manifest_sha256, "classes": contract.label.class_names}
     kept.write_text(json.dumps(answers | {"class_ids": frame[contract.label.name].tolist()}), encoding="utf-8")
@@ -175,11 +178,10 @@ def _lakeloop(home: Path, *arguments: str) -> str:
 
 def measure(home: Path) -> list[Figure]:
     """Everything that is promised about drift."""
-    settings = load_settings(home=home / "drift")
-    contract = load_contract(settings.contract_path)
+    use_case = open_use_case(load_settings(home=home / "drift"))
     return [
-        *false_alarms(contract, settings),
-        one_window(contract, settings),
+        *false_alarms(use_case),
+        one_window(use_case),
         *large_window(),
         *three_years(home / "drift"),
     ]

@@ -18,7 +18,7 @@ import psutil
 
 from bench.figure import Figure
 from bench.model_server_bench import ask
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server, stop
 
@@ -27,16 +27,16 @@ CONNECTIONS, SECONDS = 16, 6.0
 PLAIN_SECONDS = 10.0
 
 
-def measure(settings: Settings, request: Mapping[str, object]) -> list[Figure]:
+def measure(use_case: UseCase, request: Mapping[str, object]) -> list[Figure]:
     """Figures for the newest pushed model of the settings' use case, asked with this body."""
     body = json.dumps(request).encode()
-    models = settings.folder("models")
+    models = use_case.folder("models")
     with (
-        running_server({settings.use_case: models}) as server,
+        running_server({use_case.name: models}) as server,
         tempfile.TemporaryDirectory() as home,
         _started("bench.bare_route") as bare_url,
     ):
-        own = settings.model_copy(update={"home": Path(home), "model_server_url": server.url})
+        own = use_case.settings.model_copy(update={"home": Path(home), "model_server_url": server.url})
         with running_gateway(own) as gateway:
             _refuse_rules(gateway.url, body)
             milliseconds = _one_connection(gateway.url, body)

@@ -20,12 +20,13 @@ from pyspark.sql import SparkSession
 from bench.figure import Figure
 from bench.straight_lake import create_tables, take_delivery
 from lakehouse.ingest import bronze_step, gold_step, ingest, silver_step
-from lakehouse.storage.layout import TRAINING, table_path
+from lakehouse.lake import Lake, lake_with
+from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.session import spark_session
 from lakeloop.clock import set_clock
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
-from lakeloop.settings import Settings, load_settings
+from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.delivery import generate
 
 ROWS = 1_500
@@ -86,49 +87,49 @@ def deliver(home: Path) -> list[Step]:
     spark = spark_session(load_settings(home=whole))
     watch = Stopwatch(spark)
     try:
-        contract = load_contract(load_settings(home=whole).contract_path)
-        create_tables(spark, contract, straight)
+        lake = lake_with(open_use_case(load_settings(home=whole)), spark)
+        create_tables(lake, straight)
         for month in range(YOUNG + MEASURED):
-            _ingest(spark, contract, _delivered(whole, contract, month), watch)
-            _step_by_step(spark, contract, _delivered(by_step, contract, month), watch)
-            files = _files(contract, load_settings(home=whole), month)
+            _ingest(lake_with(_delivered(whole, month), spark), watch)
+            _step_by_step(lake_with(_delivered(by_step, month), spark), watch)
             with watch.step("straight"):
-                take_delivery(spark, contract, straight, files, month)
+                take_delivery(lake, straight, _files(lake, month), month)
     finally:
         spark.stop()
-    _same_rows(contract, whole, by_step, straight)
+    _same_rows(lake.contract, whole, by_step, straight)
     return watch.steps
 
 
-def _delivered(home: Path, contract: Contract, month: int) -> Settings:
-    settings = load_settings(home=home)
-    set_clock(settings, month + 100)
-    generate(contract, settings, [month], rows=ROWS, seed=1)
-    return settings
+def _delivered(home: Path, month: int) -> UseCase:
+    use_case = open_use_case(load_settings(home=home))
+    set_clock(use_case, month + 100)
+    generate(use_case, [month], rows=ROWS, seed=1)
+    return use_case
 
 
-def _files(contract: Contract, settings: Settings, month: int) -> dict[str, list[Path]]:
+def _files(use_case: UseCase, month: int) -> dict[str, list[Path]]:
+    contract = use_case.contract
     name = contract.month_name(month)
-    landing = settings.folder("landing")
+    landing = use_case.folder("landing")
     return {source: [landing / source / spec.file_name(name)] for source, spec in contract.sources.items()}
 
 
-def _ingest(spark: SparkSession, contract: Contract, settings: Settings, watch: Stopwatch) -> None:
+def _ingest(lake: Lake, watch: Stopwatch) -> None:
     with watch.step("ingest"):
-        ingest(spark, contract, settings)
+        ingest(lake)
     with watch.step("nothing new"):
-        ingest(spark, contract, settings)
+        ingest(lake)
 
 
-def _step_by_step(spark: SparkSession, contract: Contract, settings: Settings, watch: Stopwatch) -> None:
+def _step_by_step(lake: Lake, watch: Stopwatch) -> None:
     for name, run in STEPS.items():
         with watch.step(name):
-            run(spark, contract, settings)
+            run(lake)
 
 
 def _same_rows(contract: Contract, whole: Path, by_step: Path, straight: Path) -> None:
     """Three ways that do not end in the same rows have not done the same work."""
-    gold = [table_path(load_settings(home=home), "gold", TRAINING) for home in (whole, by_step)]
+    gold = [open_use_case(load_settings(home=home)).table(f"gold/{TRAINING}") for home in (whole, by_step)]
     tables = [DeltaTable(path).to_pyarrow_table() for path in (*gold, f"{straight}/gold/training")]
     columns, rows = sorted(tables[0].column_names), ROWS * (YOUNG + MEASURED)
     first, *others = (table.select(columns).sort_by(contract.key.column) for table in tables)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from bench.figure import Figure
@@ -23,12 +23,12 @@ from bench.ingest_bench import family_cpu
 from lakehouse.gold.monthly import monthly_rows
 from lakehouse.gold.training import training_rows
 from lakehouse.ingest import ingest
+from lakehouse.lake import Lake, lake_with
 from lakehouse.storage.schema import SPARK_TYPES, allowed_sql, has_limits
 from lakehouse.storage.session import spark_session
 from lakeloop.clock import set_clock
-from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
-from lakeloop.settings import Settings, load_settings
+from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.delivery import generate
 
 MONTHS = 36
@@ -49,26 +49,27 @@ class Measurement:
     memory: float
 
 
-def open_home(home: Path) -> tuple[Settings, Contract]:
-    """Settings and contract for a bench home, everything delivered at once."""
-    settings = load_settings(home=home)
-    contract = load_contract(settings.contract_path)
-    set_clock(settings, MONTHS + 100)
-    return settings, contract
+def open_home(home: Path) -> UseCase:
+    """The use case in a bench home, everything delivered at once."""
+    use_case = open_use_case(load_settings(home=home))
+    set_clock(use_case, MONTHS + 100)
+    return use_case
 
 
-def lakehouse_job(spark: SparkSession, contract: Contract, settings: Settings) -> None:
+def lakehouse_job(lake: Lake) -> None:
     """Landing -> bronze -> silver -> gold with everything the lakehouse does."""
-    ingest(spark, contract, settings)
+    ingest(lake)
 
 
-def parquet_job(spark: SparkSession, contract: Contract, settings: Settings) -> None:
+def parquet_job(lake: Lake) -> None:
     """The same three layers by hand: read, cast, filter valid rows, join, derive the label, average; no checks."""
-    base = settings.home / "parquet"
+    contract = lake.contract
+    spark = lake.spark
+    base = lake.settings.home / "parquet"
     silver: dict[str, DataFrame] = {}
     for source, spec in contract.sources.items():
         schema = ", ".join(f"`{name}` string" for name in spec.columns)
-        files = str(settings.folder("landing") / source)
+        files = str(lake.folder("landing") / source)
         raw = spark.read.csv(files, sep=spec.separator, header=True, schema=schema)
         raw.write.mode("overwrite").parquet(f"{base}/bronze/{source}")
         columns = contract.columns_of(source)
@@ -84,7 +85,7 @@ def parquet_job(spark: SparkSession, contract: Contract, settings: Settings) -> 
     monthly_rows(features, training, contract).write.mode("overwrite").parquet(f"{base}/gold/monthly")
 
 
-JOBS: dict[str, Callable[[SparkSession, Contract, Settings], None]] = {
+JOBS: dict[str, Callable[[Lake], None]] = {
     "lakehouse": lakehouse_job,
     "parquet": parquet_job,
 }
@@ -92,12 +93,13 @@ JOBS: dict[str, Callable[[SparkSession, Contract, Settings], None]] = {
 
 def run_job(name: str, home: Path) -> Measurement:
     """One job in this process, after the session has started."""
-    settings, contract = open_home(home)
-    spark = spark_session(settings)
+    use_case = open_home(home)
+    spark = spark_session(use_case.settings)
     spark.range(10).count()
+    lake = lake_with(use_case, spark)
     with peak_memory() as memory:
         started, cpu = time.perf_counter(), family_cpu()
-        JOBS[name](spark, contract, settings)
+        JOBS[name](lake)
         seconds, cpu = time.perf_counter() - started, family_cpu() - cpu
     spark.stop()
     return Measurement(seconds, cpu, memory[0] / 2**30)
@@ -152,8 +154,7 @@ def in_process(name: str, home: Path) -> Measurement:
 
 def deliver(home: Path, rows_a_month: int, months: range = range(MONTHS)) -> None:
     """Generate months into the landing folder in the fast mode."""
-    settings, contract = open_home(home)
-    generate(contract, settings, months, rows=rows_a_month, seed=1)
+    generate(open_home(home), months, rows=rows_a_month, seed=1)
 
 
 def measure(home: Path) -> list[Figure]:

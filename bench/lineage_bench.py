@@ -16,9 +16,9 @@ from pyspark.sql import functions as sf
 from bench.figure import Figure
 from bench.own_platform import own_environment, timed
 from lakehouse.storage.session import spark_session
-from lakeloop.contract_file import load_contract
-from lakeloop.lake_tables import dataset_of, lake_table_path, open_lake_table
+from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.simulation import simulate, without_gateway
 from tfx_pipeline.metadata.lineage.models import model_of
 from tfx_pipeline.metadata.lineage.runs import run_graph, run_of_artifact
@@ -32,22 +32,21 @@ T = TypeVar("T")
 def measure(home: Path) -> list[Figure]:
     """A real model of month 0 and a real month of requests; then copies of both, until there are many."""
     environment = own_environment(home / "lineage")
-    settings = load_settings(home=home / "lineage")
+    use_case = open_use_case(load_settings(home=home / "lineage"))
     for command in (("data", "generate", "--months", "0"), ("lake", "ingest"), ("train", "--months", "0")):
         timed(environment, *command)
-    contract = load_contract(settings.contract_path)
-    asker = without_gateway(contract, settings, "bench")
-    simulate(contract, settings, range(1, 2), asker, label="bench")
+    asker = without_gateway(use_case, "bench")
+    simulate(use_case, range(1, 2), asker, label="bench")
     timed(environment, "lake", "stream")
-    (version,) = [path.name for path in settings.folder("models").iterdir() if path.name.isdigit()]
-    _copy_predictions(settings, [version], 1, 1500)  # the simulated ones had no model
-    few = _asked(environment, settings, version)
-    versions = [version, *_copy_model(settings, version, MODELS - 1)]
-    _copy_predictions(settings, versions, FILES, PREDICTIONS)
-    many = _asked(environment, settings, versions[-2])
+    (version,) = [path.name for path in use_case.folder("models").iterdir() if path.name.isdigit()]
+    _copy_predictions(use_case, [version], 1, 1500)  # the simulated ones had no model
+    few = _asked(environment, use_case, version)
+    versions = [version, *_copy_model(use_case, version, MODELS - 1)]
+    _copy_predictions(use_case, versions, FILES, PREDICTIONS)
+    many = _asked(environment, use_case, versions[-2])
     touched = _timed(environment, "affected-by", "claims-2023-01.csv")
-    _copy_record(settings, version, versions[1:])
-    start, page = _pages(environment, settings, version)
+    _copy_record(use_case, version, versions[1:])
+    start, page = _pages(environment, use_case.settings, version)
     return [
         Figure("lineage of one request, one model, 1,500 predictions", few, "s", None),
         Figure("lineage of one request, 200 models, a million predictions", many, "s", 3),
@@ -57,11 +56,11 @@ def measure(home: Path) -> list[Figure]:
     ]
 
 
-def _asked(environment: Mapping[str, str], settings: Settings, version: str) -> float:
+def _asked(environment: Mapping[str, str], use_case: UseCase, version: str) -> float:
     """Median seconds of the command for a request that a version answered."""
     import pyarrow.dataset as ds
 
-    found = open_lake_table(settings, "silver/predictions")
+    found = open_lake_table(use_case, "silver/predictions")
     assert found is not None
     one = dataset_of(found).scanner(columns=["request_id"], filter=ds.field("model_version") == version).head(1)
     return _timed(environment, "prediction", one["request_id"][0].as_py())
@@ -105,18 +104,18 @@ def _seconds(client: httpx.Client, path: str) -> float:
     return float(np.median(found))
 
 
-def _copy_record(settings: Settings, version: str, versions: Sequence[str]) -> None:
+def _copy_record(use_case: UseCase, version: str, versions: Sequence[str]) -> None:
     """The record of the run that pushed a version, once for each of the others."""
-    (record,) = [run for run in load_runs(settings) if run.pushed_version == version]
+    (record,) = [run for run in load_runs(use_case) if run.pushed_version == version]
     for other in versions:
         named = {"run_id": f"{record.run_id}-{other}", "pushed_version": other}
-        save_run(settings, record.model_copy(update=named))
+        save_run(use_case, record.model_copy(update=named))
 
 
-def _copy_model(settings: Settings, version: str, times: int) -> list[str]:
+def _copy_model(use_case: UseCase, version: str, times: int) -> list[str]:
     """The run that pushed a version, so many times again under other names; the new versions."""
-    with open_store(settings) as store:
-        known = model_of(store, settings.use_case, version)
+    with open_store(use_case.settings) as store:
+        known = model_of(store, use_case.name, version)
         assert known is not None and known.model is not None
         run = run_of_artifact(store, known.model.id)
         return [_copy_run(store, run, str(int(version) + number)) for number in range(1, times + 1)]
@@ -162,10 +161,10 @@ def _without(thing: T, *names: str) -> T:
     return copy
 
 
-def _copy_predictions(settings: Settings, versions: list[str], files: int, rows: int) -> None:
+def _copy_predictions(use_case: UseCase, versions: list[str], files: int, rows: int) -> None:
     """The month's requests again and again under other ids, answered by the versions in turn, in so many files."""
-    path = lake_table_path(settings, "silver/predictions")
-    spark = spark_session(settings)
+    path = use_case.table("silver/predictions")
+    spark = spark_session(use_case.settings)
     try:
         month = spark.read.format("delta").load(path).where("model_version IS NULL")
         times = -(-rows // month.count())

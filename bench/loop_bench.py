@@ -16,6 +16,7 @@ from bench.own_platform import own_environment, running, timed
 from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, contract_path, open_use_case
 
 MANY_ROWS = 200_000
 FEWER_STEPS = {"epochs": 3, "batch": 256}
@@ -38,7 +39,10 @@ def _few_rows(home: Path) -> list[Figure]:
         landed = time.time()
         timed(environment, "data", "generate", "--months", "0")
         airflow = AirflowRuns(with_airflow(settings))
-        ingest, retrain = _first(airflow, settings, "ingest"), _first(airflow, settings, "retrain")
+        ingest, retrain = (
+            _first(airflow, open_use_case(settings), "ingest"),
+            _first(airflow, open_use_case(settings), "retrain"),
+        )
         told = _ended(_tasks(airflow, ingest)["ground_truth"])
         answering = _wait(lambda: _answers(settings))
         _wait(lambda: airflow.run(retrain).ended)
@@ -57,8 +61,9 @@ def _many_rows(home: Path) -> list[Figure]:
     environment = own_environment(home)
     settings = _settings(environment)
     use_cases = home.resolve() / "use_cases"
-    shutil.copytree(settings.contract_path.parent, use_cases / settings.use_case)
-    contract = use_cases / settings.use_case / settings.contract_path.name
+    path = contract_path(settings, settings.use_case)
+    shutil.copytree(path.parent, use_cases / settings.use_case)
+    contract = use_cases / settings.use_case / path.name
     text = contract.read_text(encoding="utf-8")
     for name, value in FEWER_STEPS.items():
         text = re.sub(rf"^(\s+{name}:) \d+", rf"\1 {value}", text, flags=re.MULTILINE)
@@ -67,7 +72,7 @@ def _many_rows(home: Path) -> list[Figure]:
     with running(environment):
         timed(environment, "data", "generate", "--months", "0", "--rows", str(MANY_ROWS))
         airflow = AirflowRuns(with_airflow(settings))
-        retrain = _first(airflow, settings, "retrain")
+        retrain = _first(airflow, open_use_case(settings), "retrain")
         _wait(lambda: (task := _tasks(airflow, retrain).get("what_now")) and task["end_date"])
         tasks = {name: task for name, task in _tasks(airflow, retrain).items() if task["end_date"]}
     own = _between(tasks)
@@ -82,8 +87,8 @@ def _settings(environment: Mapping[str, str]) -> Settings:
     return Settings(**{name: value for name, value in fields.items() if name in Settings.model_fields})  # type: ignore[arg-type]
 
 
-def _first(airflow: AirflowRuns, settings: Settings, what: str) -> DagRun:
-    return _wait(lambda: airflow.runs(f"{settings.use_case}_{what}"))[0]
+def _first(airflow: AirflowRuns, use_case: UseCase, what: str) -> DagRun:
+    return _wait(lambda: airflow.runs(f"{use_case.name}_{what}"))[0]
 
 
 def _raw(airflow: AirflowRuns, run: DagRun) -> Task:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.figure import Figure
 from bench.tfx_bench import exported, home_of
+from lakeloop.use_case import open_use_case
 
 RUN = "nodes-bench"
 
@@ -22,29 +23,28 @@ def measure(home: Path) -> list[Figure]:
 def nodes_of_a_run(manifest: Path, run: str) -> list[Figure]:
     """CPU seconds (user and system) and wall seconds of every node's process, in the order they run."""
     from console.cli.warm_server import import_all
-    from lakeloop.contract_file import load_contract
     from lakeloop.settings import load_settings
     from tfx_pipeline.runs.graph import read_graph
     from tfx_pipeline.runs.parameters import run_parameters
     from tfx_pipeline.runs.runner import run_node, start_run
 
-    settings = load_settings()
-    contract = load_contract(settings.contract_path)
+    use_case = open_use_case(load_settings())
+    contract = use_case.contract
     import_all()
     from tfx_pipeline.runs.compile import compiled
 
-    compiled(contract, settings)
-    start_run(settings, contract, run_parameters(contract, manifest), run)
+    compiled(use_case)
+    start_run(use_case, run_parameters(contract, manifest), run)
     figures = []
     cpu_in_all = wall_in_all = 0.0
     gc.freeze()
-    for node in read_graph(settings).ids:
+    for node in read_graph(use_case).ids:
         began = time.monotonic()
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                run_node(settings, contract, run, node)
+                run_node(use_case, run, node)
                 code = 0
             finally:
                 sys.stdout.flush()

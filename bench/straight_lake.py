@@ -12,58 +12,56 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
 from lakehouse.gold.training import training_rows
+from lakehouse.lake import Lake
 from lakehouse.silver.validation import typed_value
 from lakehouse.storage.schema import SPARK_TYPES, allowed_sql, has_limits, quoted
-from lakeloop.contract import Contract
 
 ORIGIN = ("_file", "_batch")
 
 
-def take_delivery(
-    spark: SparkSession, contract: Contract, base: Path, files: Mapping[str, list[Path]], batch: int
-) -> None:
+def take_delivery(lake: Lake, base: Path, files: Mapping[str, list[Path]], batch: int) -> None:
     """One delivery, a list of files a source, through the three layers under `base`; `batch` counts deliveries."""
     for source, paths in files.items():
-        append_bronze(spark, contract, base, source, paths, batch)
+        append_bronze(lake, base, source, paths, batch)
     for source in files:
-        merge_silver(spark, contract, base, source, batch)
-    merge_gold(spark, contract, base, batch)
+        merge_silver(lake, base, source, batch)
+    merge_gold(lake, base, batch)
 
 
-def append_bronze(
-    spark: SparkSession, contract: Contract, base: Path, source: str, paths: list[Path], batch: int
-) -> None:
+def append_bronze(lake: Lake, base: Path, source: str, paths: list[Path], batch: int) -> None:
     """The delivered texts, with the file they came from and the delivery's number."""
-    spec = contract.sources[source]
+    spec = lake.contract.sources[source]
     schema = ", ".join(f"{quoted(name)} string" for name in spec.columns)
-    raw = spark.read.csv([str(path) for path in paths], sep=spec.separator, header=True, schema=schema)
+    raw = lake.spark.read.csv([str(path) for path in paths], sep=spec.separator, header=True, schema=schema)
     rows = raw.withColumns({"_file": sf.col("_metadata.file_name"), "_batch": sf.lit(batch).cast("bigint")})
     rows.write.format("delta").mode("append").save(f"{base}/bronze/{source}")
 
 
-def merge_silver(spark: SparkSession, contract: Contract, base: Path, source: str, batch: int) -> None:
+def merge_silver(lake: Lake, base: Path, source: str, batch: int) -> None:
     """Typed rows that keep the contract, the first of each key; the others beside them in `rejects`."""
+    contract = lake.contract
     key, columns = contract.key.column, contract.columns_of(source)
-    delivered = read(spark, base, f"bronze/{source}").where(sf.col("_batch") == batch)
+    delivered = read(lake.spark, base, f"bronze/{source}").where(sf.col("_batch") == batch)
     typed = delivered.select(*(typed_value(name, column).alias(name) for name, column in columns.items()), *ORIGIN)
     limits = [allowed_sql(name, column) for name, column in columns.items() if has_limits(column)]
     valid = sf.coalesce(sf.expr(" AND ".join([f"{quoted(key)} IS NOT NULL", *limits])), sf.lit(False))
     rank = sf.row_number().over(Window.partitionBy(quoted(key)).orderBy("_file"))
     judged = typed.withColumn("_kept", valid).withColumn("_kept", sf.col("_kept") & (rank == 1)).persist()
-    merge(spark, f"{base}/silver/{source}", judged.where("_kept").drop("_kept"), key)
+    merge(lake.spark, f"{base}/silver/{source}", judged.where("_kept").drop("_kept"), key)
     rejects = judged.where("NOT _kept").select(sf.to_json(sf.struct("*")).alias("row"), *ORIGIN)
     rejects.write.format("delta").mode("append").save(f"{base}/silver/rejects")
     judged.unpersist()
 
 
-def merge_gold(spark: SparkSession, contract: Contract, base: Path, batch: int) -> None:
+def merge_gold(lake: Lake, base: Path, batch: int) -> None:
     """Features joined with truth for every key that this delivery brought or changed."""
+    contract = lake.contract
     key, sources = contract.key.column, (contract.feature_source, contract.label.source)
-    silver = {source: read(spark, base, f"silver/{source}") for source in sources}
+    silver = {source: read(lake.spark, base, f"silver/{source}") for source in sources}
     brought = [table.where(sf.col("_batch") == batch).select(quoted(key)) for table in silver.values()]
     features, truth = silver.values()
     changed = features.join(brought[0].unionByName(brought[1]).distinct(), key, "semi")
-    merge(spark, f"{base}/gold/training", training_rows(changed, truth, contract), key)
+    merge(lake.spark, f"{base}/gold/training", training_rows(changed, truth, contract), key)
 
 
 def merge(spark: SparkSession, path: str, rows: DataFrame, key: str) -> None:
@@ -82,15 +80,16 @@ def read(spark: SparkSession, base: Path, table: str) -> DataFrame:
     return spark.read.format("delta").load(f"{base}/{table}")
 
 
-def create_tables(spark: SparkSession, contract: Contract, base: Path) -> None:
+def create_tables(lake: Lake, base: Path) -> None:
     """Silver's and gold's empty tables with the contract's types."""
+    contract = lake.contract
     label = contract.label
     for source in contract.sources:
         types = {name: SPARK_TYPES[column.type] for name, column in contract.columns_of(source).items()}
-        _create(spark, f"{base}/silver/{source}", {**types, "_file": "string", "_batch": "bigint"})
+        _create(lake.spark, f"{base}/silver/{source}", {**types, "_file": "string", "_batch": "bigint"})
     features = {name: SPARK_TYPES[c.type] for name, c in contract.columns_of(contract.feature_source).items()}
     labels = {label.column: SPARK_TYPES[label.truth.type], label.name: "int", label.name_column: "string"}
-    _create(spark, f"{base}/gold/training", {**features, **labels})
+    _create(lake.spark, f"{base}/gold/training", {**features, **labels})
 
 
 def _create(spark: SparkSession, path: str, types: Mapping[str, str]) -> None:

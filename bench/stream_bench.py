@@ -4,15 +4,13 @@ import statistics
 import time
 from pathlib import Path
 
-from pyspark.sql import SparkSession
-
 from bench.figure import Figure
+from lakehouse.lake import Lake, lake_with
 from lakehouse.read.tables import read_table
 from lakehouse.requests.stream import open_stream
 from lakehouse.storage.session import spark_session
-from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
-from lakeloop.settings import Settings, load_settings
+from lakeloop.settings import load_settings
+from lakeloop.use_case import open_use_case
 from operations.simulation import simulate, without_gateway
 
 YEARS = range(1, 37)
@@ -22,29 +20,24 @@ BATCHES = 104
 NEIGHBOURS = 4
 
 
-def open_home(home: Path) -> tuple[Settings, Contract]:
-    """Settings and contract of a bench home."""
-    settings = load_settings(home=home)
-    return settings, load_contract(settings.contract_path)
-
-
 def ask(home: Path, months: range, label: str) -> None:
     """Write the request log of some months, without a gateway."""
-    settings, contract = open_home(home)
-    simulate(contract, settings, months, without_gateway(contract, settings, label), label=label)
+    use_case = open_use_case(load_settings(home=home))
+    simulate(use_case, months, without_gateway(use_case, label), label=label)
 
 
 def three_years(home: Path) -> float:
     """Seconds from the start of Spark until all requests of 36 months are in silver."""
     ask(home, YEARS, "bench")
-    settings, contract = open_home(home)
+    use_case = open_use_case(load_settings(home=home))
     began = time.perf_counter()
-    spark = spark_session(settings)
+    spark = spark_session(use_case.settings)
+    lake = lake_with(use_case, spark)
     try:
-        with open_stream(spark, contract, settings) as take:
+        with open_stream(lake) as take:
             take()
         seconds = time.perf_counter() - began
-        _count(spark, settings, REQUESTS)
+        _count(lake, REQUESTS)
         return seconds
     finally:
         spark.stop()
@@ -52,22 +45,23 @@ def three_years(home: Path) -> float:
 
 def batch_by_batch(home: Path) -> list[float]:
     """Seconds of each of 104 batches, each a month of new requests."""
-    settings, contract = open_home(home)
-    spark = spark_session(settings)
+    use_case = open_use_case(load_settings(home=home))
+    spark = spark_session(use_case.settings)
+    lake = lake_with(use_case, spark)
     seconds = []
     try:
-        with open_stream(spark, contract, settings) as take:
+        with open_stream(lake) as take:
             for number in range(BATCHES):
                 ask(home, range(1, 2), f"bench{number}")
                 seconds.append(take().seconds)
-        _count(spark, settings, BATCHES * REQUESTS // len(YEARS))
+        _count(lake, BATCHES * REQUESTS // len(YEARS))
         return seconds
     finally:
         spark.stop()
 
 
-def _count(spark: SparkSession, settings: Settings, expected: int) -> None:
-    found = read_table(spark, settings, "silver/predictions").select("request_id").distinct().count()
+def _count(lake: Lake, expected: int) -> None:
+    found = read_table(lake, "silver/predictions").select("request_id").distinct().count()
     if found != expected:
         raise RuntimeError(f"silver/predictions holds {found:,} distinct requests, not {expected:,}")
 

@@ -55,14 +55,13 @@ def _timed_run(manifest: Path, changes: dict[str, str]) -> tuple[float, float]:
 
 
 def _run(manifest: Path, changes: dict[str, str]) -> None:
-    from lakeloop.contract_file import load_contract
     from lakeloop.settings import load_settings
+    from lakeloop.use_case import open_use_case
     from tfx_pipeline.runs.parameters import run_parameters
     from tfx_pipeline.runs.runner import run_pipeline
 
-    settings = load_settings()
-    contract = load_contract(settings.contract_path)
-    run_pipeline(settings, contract, run_parameters(contract, manifest, changes))
+    use_case = open_use_case(load_settings())
+    run_pipeline(use_case, run_parameters(use_case.contract, manifest, changes))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import listen
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.run_record import RunRecord, load_runs
 
 LOOK_SECONDS = 5
@@ -34,7 +34,7 @@ def link_runs(folder: Path, records: Sequence[RunRecord]) -> int:
     return len(wanted)
 
 
-def run_tensorboard(settings: Settings, host: str, port: int, on_runs: Callable[[int, str], None]) -> None:
+def run_tensorboard(use_case: UseCase, host: str, port: int, on_runs: Callable[[int, str], None]) -> None:
     """Run TensorBoard in this process until Ctrl-C; new runs are shown while it is open.
 
     `on_runs(count, url)` is called when it listens, and whenever there are more or fewer runs.
@@ -45,14 +45,14 @@ def run_tensorboard(settings: Settings, host: str, port: int, on_runs: Callable[
     listen(host, port, "TensorBoard").close()  # says at once, and better than TensorBoard, that a port is taken
     from tensorboard import default, program
 
-    folder = Path(settings.area("reports")) / settings.use_case / "tensorboard"
-    known = link_runs(folder, load_runs(settings))
+    folder = Path(use_case.settings.area("reports")) / use_case.name / "tensorboard"
+    known = link_runs(folder, load_runs(use_case))
     board = program.TensorBoard(default.get_plugins())
     board.configure(
         argv=[
             "tensorboard", "--logdir", str(folder), "--host", host, "--port", str(port),
             "--reload_interval", str(LOOK_SECONDS), "--load_fast", "false",
-            "--window_title", f"Lakeloop: {settings.use_case}",
+            "--window_title", f"Lakeloop: {use_case.name}",
         ]
     )  # fmt: skip
     try:
@@ -62,7 +62,7 @@ def run_tensorboard(settings: Settings, host: str, port: int, on_runs: Callable[
     on_runs(known, url)
     while True:
         time.sleep(LOOK_SECONDS)
-        count = link_runs(folder, load_runs(settings))
+        count = link_runs(folder, load_runs(use_case))
         if count != known:
             known = count
             on_runs(known, url)

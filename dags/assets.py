@@ -7,8 +7,7 @@
 from airflow.sdk import Asset, AssetWatcher
 
 from dags.landing import LandingTrigger
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 
 def asset(use_case: str, what: str) -> Asset:
@@ -16,10 +15,10 @@ def asset(use_case: str, what: str) -> Asset:
     return Asset(name=f"{use_case}/{what}", uri=f"lakeloop://{use_case}/{what}", group="lakeloop")
 
 
-def landing_asset(contract: Contract, settings: Settings) -> Asset:
+def landing_asset(use_case: UseCase) -> Asset:
     """The landing folder, watched by Airflow's triggerer."""
-    folder = settings.model_copy(update={"use_case": contract.use_case}).folder("landing")
-    patterns = {name: source.file_pattern.pattern for name, source in contract.sources.items()}
+    folder = use_case.folder("landing")
+    patterns = {name: source.file_pattern.pattern for name, source in use_case.contract.sources.items()}
     watcher = AssetWatcher(name="files_landed", trigger=LandingTrigger(str(folder), patterns))
-    name = f"{contract.use_case}/landing"
+    name = f"{use_case.name}/landing"
     return Asset(name=name, uri=f"lakeloop://{name}", group="lakeloop", watchers=[watcher])

@@ -7,8 +7,7 @@ from airflow.sdk import DAG, Param
 from dags.assets import asset
 from dags.commands import lakeloop_task
 from dags.options import dag_options
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 TEXT = """
 Starts when a model was pushed (`{case}/model`). The model server loads it by itself; this makes sure that it answers.
@@ -20,9 +19,10 @@ when more than 1 % of the answers came from the rules because the model failed, 
 to answer exceeds the contract's {budget} ms. Red after a rollback: the end of the log says why and what serves now."""
 
 
-def make_deploy(contract: Contract, settings: Settings) -> DAG:
+def make_deploy(use_case: UseCase) -> DAG:
     """The DAG `<use case>_deploy`."""
-    case = contract.use_case
+    contract = use_case.contract
+    case = use_case.name
     params = {
         "version": Param(
             None,

@@ -6,8 +6,7 @@ from dags.announce import AnnounceOperator, FailIfAnyOperator
 from dags.assets import asset, landing_asset
 from dags.commands import lakeloop_task
 from dags.options import dag_options
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 TEXT = """
 Takes every new file of the landing folder through bronze (as delivered) and silver (typed, judged) to gold (features
@@ -24,13 +23,14 @@ the same event under the same number (`lakeloop events list`). Skipped: no new t
 REFUSED = "Red when a file was refused, with the reason; everything else was taken. Deliver a corrected file."
 
 
-def make_ingest(contract: Contract, settings: Settings) -> DAG:
+def make_ingest(use_case: UseCase) -> DAG:
     """The DAG `<use case>_ingest`."""
-    case = contract.use_case
-    folder = settings.model_copy(update={"use_case": case}).folder("landing")
+    contract = use_case.contract
+    case = use_case.name
+    folder = use_case.folder("landing")
     files = ", ".join(f"`{name}/{source.files}`" for name, source in contract.sources.items())
     text = TEXT.format(folder=folder, files=files)
-    with DAG(schedule=[landing_asset(contract, settings)], **dag_options(contract, "ingest", text)) as dag:
+    with DAG(schedule=[landing_asset(use_case)], **dag_options(contract, "ingest", text)) as dag:
         bronze = lakeloop_task("bronze", "lake", "bronze", "--go-on", use_case=case, doc_md=BRONZE)
         silver = lakeloop_task("silver", "lake", "silver", use_case=case, doc_md=SILVER)
         gold = lakeloop_task(

@@ -5,8 +5,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 from dags.assets import asset
 from dags.commands import lakeloop_task
 from dags.options import dag_options
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 TEXT = """
 Measures the answered requests of every month in the lake: have the inputs drifted from the champion's training data,
@@ -17,12 +16,12 @@ DRIFT = "Writes `gold/drift`: one row a month and feature. Only months that chan
 PERFORMANCE = "Writes `gold/performance`: accuracy realised where truth is there, estimated from confidence where not."
 
 
-def make_monitor(contract: Contract, settings: Settings) -> DAG:
+def make_monitor(use_case: UseCase) -> DAG:
     """The DAG `<use case>_monitor`."""
-    case = contract.use_case
+    case = use_case.name
     hourly = CronTriggerTimetable("7 * * * *", timezone="UTC")
     schedule = AssetOrTimeSchedule(timetable=hourly, assets=[asset(case, "gold")])
-    with DAG(schedule=schedule, **dag_options(contract, "monitor", TEXT)) as dag:
+    with DAG(schedule=schedule, **dag_options(use_case.contract, "monitor", TEXT)) as dag:
         drift = lakeloop_task("drift", "drift", use_case=case, doc_md=DRIFT)
         performance = lakeloop_task(
             "performance", "performance", use_case=case, trigger_rule="all_done", doc_md=PERFORMANCE

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 PUSHING = ("InfraValidator", "Pusher")
 """What only the winner goes through."""
@@ -17,9 +17,9 @@ class Node:
     upstream: tuple[str, ...]
 
 
-def compiled_nodes(settings: Settings) -> tuple[Node, ...]:
+def compiled_nodes(use_case: UseCase) -> tuple[Node, ...]:
     """The nodes in topological order; () where nothing was compiled yet."""
-    path = settings.folder("tfx").absolute() / "graph.json"
+    path = use_case.folder("tfx").absolute() / "graph.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return tuple(Node(str(node["id"]), tuple(node["upstream"])) for node in found["nodes"])

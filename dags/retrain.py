@@ -18,7 +18,7 @@ from dags.pipeline_graph import Node, candidate_nodes, compiled_nodes, pushing_n
 from dags.retrain_form import form, form_options
 from dags.retrain_question import MACROS, approval_options, ask
 from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 DECISION = "{{ (ti.xcom_pull(task_ids='why') or {}).get('decision', '') }}"
 WINNER = "{{ (ti.xcom_pull(task_ids='answer') or ti.xcom_pull(task_ids='compare'))['run'] }}"
@@ -49,10 +49,10 @@ class PlanOperator(LakeloopOperator):
         return super().execute(context)["candidates"]
 
 
-def make_retrain(contract: Contract, settings: Settings) -> DAG:
+def make_retrain(use_case: UseCase) -> DAG:
     """The DAG `<use case>_retrain`. Before anything was compiled it has one task, which compiles the pipeline."""
-    nodes = compiled_nodes(settings.model_copy(update={"use_case": contract.use_case}))
-    return _retrain(contract, settings, nodes) if nodes else _not_compiled(contract)
+    nodes = compiled_nodes(use_case)
+    return _retrain(use_case, nodes) if nodes else _not_compiled(use_case.contract)
 
 
 def event_numbers(events: Any) -> str:
@@ -62,37 +62,42 @@ def event_numbers(events: Any) -> str:
     return ",".join(numbers) if all(numbers) else ""
 
 
-def _retrain(contract: Contract, settings: Settings, nodes: tuple[Node, ...]) -> DAG:
-    use_case = contract.use_case
-    drift = asset(use_case, "drift")
-    options = dag_options(contract, "retrain", TEXT.format(case=use_case, hours=settings.decision_hours))
+def _retrain(use_case: UseCase, nodes: tuple[Node, ...]) -> DAG:
+    contract, settings, case = use_case.contract, use_case.settings, use_case.name
+    drift = asset(case, "drift")
+    options = dag_options(contract, "retrain", TEXT.format(case=case, hours=settings.decision_hours))
     options["default_args"] = {**options["default_args"], "weight_rule": "upstream", "patience": WHILE_IT_IMPORTS}
     with DAG(
-        schedule=(drift | asset(use_case, "ground_truth")),
+        schedule=(drift | asset(case, "ground_truth")),
         params=form(contract),
         max_active_tasks=1 if settings.operational_db.startswith("sqlite") else 2,
         user_defined_macros={"event_numbers": event_numbers, **MACROS},
         **options,
     ) as dag:
-        command = _Commands(use_case)
+        command = _Commands(case)
         why = command(
             "why", "begin", *form_options(contract), f"--by={DECIDED_BY}",
             "{{ '--woken-by=' ~ event_numbers(triggering_asset_events) if event_numbers(triggering_asset_events) }}",
             post_execute=_skip_without_reason, patience=1.0, **WAIT_FOR_ANOTHER,
         )  # fmt: skip
-        plan = PlanOperator(task_id="plan", arguments=["decisions", "plan", DECISION], use_case=use_case)
-        candidates = _candidates(use_case, candidate_nodes(nodes), plan)
+        plan = PlanOperator(task_id="plan", arguments=["decisions", "plan", DECISION], use_case=case)
+        candidates = _candidates(case, candidate_nodes(nodes), plan)
         compare = command("compare", "compare", DECISION, trigger_rule=TriggerRule.NONE_FAILED)
         what_now = _branch("what_now", compare)
         question = ask(contract, settings.decision_hours)
         approve = lakeloop_task(
-            "answer", "decide", DECISION, *approval_options(settings.decision_hours), "--no-push", use_case=use_case
+            "answer",
+            "decide",
+            DECISION,
+            *approval_options(settings.decision_hours),
+            "--no-push",
+            use_case=case,
         )
         after_approval = _branch("after_answer", approve)
-        first, last = _push(use_case, pushing_nodes(nodes), asset(use_case, "model"))
+        first, last = _push(case, pushing_nodes(nodes), asset(case, "model"))
         record = command("record", "record", DECISION, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
         wake = lakeloop_task(
-            "wake_next", "decisions", "open", use_case=use_case, outlets=[drift],
+            "wake_next", "decisions", "open", use_case=case, outlets=[drift],
             post_execute=_wake(drift),
         )  # fmt: skip
         finish = command("finish", "finish", DECISION).as_teardown()

@@ -4,8 +4,7 @@ from airflow.sdk import DAG, Param
 
 from dags.commands import lakeloop_task
 from dags.options import dag_options
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 TEXT = """
 Plays months of production: asks each month's rows through the gateway, moves the simulated clock, and delivers the
@@ -15,7 +14,7 @@ twice; another *run* name asks it again. The gateway must run.
 SIMULATE = "Asks the gateway. `<use case>_stream` brings the answers into the lake, `<use case>_ingest` the truth."
 
 
-def make_simulate(contract: Contract, settings: Settings) -> DAG:
+def make_simulate(use_case: UseCase) -> DAG:
     """The DAG `<use case>_simulate`."""
     params = {
         "months": Param(
@@ -49,7 +48,7 @@ def make_simulate(contract: Contract, settings: Settings) -> DAG:
             description="Each run has request ids of its own.",
         ),
     }
-    with DAG(schedule=None, params=params, **dag_options(contract, "simulate", TEXT)) as dag:
+    with DAG(schedule=None, params=params, **dag_options(use_case.contract, "simulate", TEXT)) as dag:
         lakeloop_task(
             "simulate",
             "simulate",
@@ -57,7 +56,7 @@ def make_simulate(contract: Contract, settings: Settings) -> DAG:
             "{{ '--rate=%s' % params.rate if params.rate is not none }}",
             "{{ '--until=%s' % params.until if params.until is not none }}",
             "--label={{ params.label }}",
-            use_case=contract.use_case,
+            use_case=use_case.name,
             retries=0,
             doc_md=SIMULATE,
         )

@@ -4,8 +4,7 @@ from airflow.sdk import DAG
 
 from dags.commands import lakeloop_task
 from dags.options import dag_options
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 TEXT = """
 Each minute: the finished files of the gateway's request log go to `bronze/requests` and `silver/predictions`, each
@@ -15,8 +14,8 @@ without Airflow, seconds after each request.
 STREAM = "Goes on where the last run stopped; lines that are no request record go to `silver/rejects` with the reason."
 
 
-def make_stream(contract: Contract, settings: Settings) -> DAG:
+def make_stream(use_case: UseCase) -> DAG:
     """The DAG `<use case>_stream`."""
-    with DAG(schedule="* * * * *", **dag_options(contract, "stream", TEXT)) as dag:
-        lakeloop_task("stream", "lake", "stream", "--if-new", use_case=contract.use_case, retries=0, doc_md=STREAM)
+    with DAG(schedule="* * * * *", **dag_options(use_case.contract, "stream", TEXT)) as dag:
+        lakeloop_task("stream", "lake", "stream", "--if-new", use_case=use_case.name, retries=0, doc_md=STREAM)
     return dag

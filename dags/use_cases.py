@@ -16,11 +16,11 @@ from dags.monitor import make_monitor
 from dags.retrain import make_retrain
 from dags.simulate import make_simulate
 from dags.stream import make_stream
-from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import UseCase
 
-MAKERS: tuple[Callable[[Contract, Settings], DAG], ...] = (
+MAKERS: tuple[Callable[[UseCase], DAG], ...] = (
     make_ingest,
     make_stream,
     make_monitor,
@@ -46,8 +46,8 @@ def make_all(settings: Settings) -> Iterator[DAG]:
 def _make(path: Path, settings: Settings) -> tuple[list[DAG], str]:
     """A contract's DAGs, all of them or none and why."""
     try:
-        contract = load_contract(path)
-        return [make(contract, settings) for make in MAKERS], ""
+        use_case = UseCase(settings, load_contract(path))
+        return [make(use_case) for make in MAKERS], ""
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one contract, the others' DAGs must be there
         return [], f"{type(error).__name__}: {error}"
 

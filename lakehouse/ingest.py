@@ -6,23 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from pyspark.sql import SparkSession
-
 from lakehouse.bronze.append import LandingReport, land
 from lakehouse.bronze.landing import DeliveryRecord, collated
 from lakehouse.gold.build import GoldReport, build_gold
 from lakehouse.gold.new_truth import record_new_truth
+from lakehouse.lake import Lake
 from lakehouse.read.provenance import deliveries
 from lakehouse.requests.predictions import refine_predictions
 from lakehouse.silver.contract_change import follow_contract
 from lakehouse.silver.refine import SilverReport, refine
 from lakehouse.storage.disk_full import disk_full_as_no_space
-from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import INGEST_LOCK, in_turn, only_one
 from lakeloop.contract import Contract
 from lakeloop.events import Event
 from lakeloop.landing_files import FileState, write_known
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -73,13 +71,7 @@ class IngestReport:
         return rows or bool(gold.added or gold.updated or gold.removed or gold.performance)
 
 
-def ingest(
-    spark: SparkSession,
-    contract: Contract,
-    settings: Settings,
-    progress: Progress = lambda line: None,
-    verify: bool = False,
-) -> IngestReport:
+def ingest(lake: Lake, progress: Progress = lambda line: None, verify: bool = False) -> IngestReport:
     """Take everything new in the landing folder through bronze and silver to gold: the three steps in one go.
 
     `verify`: files that seem to be known are hashed, so that other content of the same size and time is noticed.
@@ -88,71 +80,61 @@ def ingest(
         BusyError: another ingest runs on this home.
         DiskFullError: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
-    with _alone(spark, contract, settings, progress):
-        before = deliveries(settings)
+    with _alone(lake, progress):
+        before = deliveries(lake)
         landed: list[DeliveryRecord] = []
 
         def take(source: str) -> SourceReport:
-            report = land(spark, contract, settings, source, before, verify=verify)
+            report = land(lake, source, before, verify=verify)
             landed.extend(report.records)
-            return _source_report(source, report, refine(spark, contract, settings, source))
+            return _source_report(source, report, refine(lake, source))
 
-        reports = _each_source(contract, take, progress)
-        _note_known(settings, [*before, *landed])
-        refine_predictions(spark, contract, settings)  # only new after a change of the contract
-        return IngestReport(reports, *_gold(spark, contract, settings, progress))
+        reports = _each_source(lake.contract, take, progress)
+        _note_known(lake, [*before, *landed])
+        refine_predictions(lake)  # only new after a change of the contract
+        return IngestReport(reports, *_gold(lake, progress))
 
 
-def bronze_step(
-    spark: SparkSession,
-    contract: Contract,
-    settings: Settings,
-    progress: Progress = lambda line: None,
-    verify: bool = False,
-) -> IngestReport:
+def bronze_step(lake: Lake, progress: Progress = lambda line: None, verify: bool = False) -> IngestReport:
     """The first step alone: new files into bronze, and the verdict on each; arguments and errors as `ingest`."""
-    with _alone(spark, contract, settings, progress):
-        before = deliveries(settings)
+    with _alone(lake, progress):
+        before = deliveries(lake)
         landed: list[DeliveryRecord] = []
 
         def take(source: str) -> SourceReport:
-            report = land(spark, contract, settings, source, before, verify=verify)
+            report = land(lake, source, before, verify=verify)
             landed.extend(report.records)
             return _source_report(source, report, SilverReport())
 
-        reports = _each_source(contract, take, progress)
-        _note_known(settings, [*before, *landed])
+        reports = _each_source(lake.contract, take, progress)
+        _note_known(lake, [*before, *landed])
         return IngestReport(reports)
 
 
-def silver_step(
-    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress = lambda line: None
-) -> IngestReport:
+def silver_step(lake: Lake, progress: Progress = lambda line: None) -> IngestReport:
     """The second step alone: what is new in bronze, judged and typed into silver; raises as `ingest`."""
 
     def take(source: str) -> SourceReport:
-        return _source_report(source, LandingReport(), refine(spark, contract, settings, source))
+        return _source_report(source, LandingReport(), refine(lake, source))
 
-    with _alone(spark, contract, settings, progress):
-        reports = _each_source(contract, take, progress)
-        refine_predictions(spark, contract, settings)
+    with _alone(lake, progress):
+        reports = _each_source(lake.contract, take, progress)
+        refine_predictions(lake)
         return IngestReport(reports)
 
 
-def gold_step(
-    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress = lambda line: None
-) -> IngestReport:
+def gold_step(lake: Lake, progress: Progress = lambda line: None) -> IngestReport:
     """The third step alone: gold as silver is now, and an event if that brought ground truth; raises as `ingest`."""
-    with _alone(spark, contract, settings, progress):
-        return IngestReport((), *_gold(spark, contract, settings, progress))
+    with _alone(lake, progress):
+        return IngestReport((), *_gold(lake, progress))
 
 
 @contextmanager
-def _alone(spark: SparkSession, contract: Contract, settings: Settings, progress: Progress) -> Iterator[None]:
+def _alone(lake: Lake, progress: Progress) -> Iterator[None]:
     """One ingest at a time on a home, with tables in the contract's shape."""
-    work = work_folder(settings)
+    work = lake.work_folder
     with only_one(work / INGEST_LOCK), in_turn(work / "tables.lock"), disk_full_as_no_space():
-        follow_contract(spark, contract, settings, progress)
+        follow_contract(lake, progress)
         yield
 
 
@@ -167,25 +149,23 @@ def _each_source(
     return tuple(reports)
 
 
-def _gold(
-    spark: SparkSession, contract: Contract, settings: Settings, progress: Progress
-) -> tuple[GoldReport, Event | None]:
-    gold = build_gold(spark, contract, settings)
+def _gold(lake: Lake, progress: Progress) -> tuple[GoldReport, Event | None]:
+    gold = build_gold(lake)
     if gold.version is not None:
         progress(
             f"gold/training version {gold.version}: {gold.added:,} rows added, {gold.updated:,} updated, "
             f"{gold.removed:,} removed"
         )
-    return gold, record_new_truth(contract, settings)
+    return gold, record_new_truth(lake)
 
 
-def _note_known(settings: Settings, records: list[DeliveryRecord]) -> None:
+def _note_known(use_case: UseCase, records: list[DeliveryRecord]) -> None:
     """Tell those who watch the landing folder without Spark what need not be taken any more."""
     known: dict[str, set[FileState]] = {}
     for record in records:
         state = record.file_state
         known.setdefault(f"{record.source}/{record.file}", set()).add((state.bytes, state.modified))
-    write_known(settings.folder("landing"), known)
+    write_known(use_case.folder("landing"), known)
 
 
 def _source_report(source: str, landed: LandingReport, refined: SilverReport) -> SourceReport:

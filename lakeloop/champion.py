@@ -14,7 +14,7 @@ from lakeloop.exceptions import ModelCardMissingError, NotFoundError
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 from lakeloop.manifest import FILE_NAME as MANIFEST_FILE
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 SAVED_MODEL = "saved_model.pb"
 FACTS_FILE = Path("assets.extra") / "lakeloop.json"
@@ -38,9 +38,9 @@ class ModelCard(FrozenModel):
         """Write the facts into a folder that is about to become a pushed version."""
         return write_text(model_folder / FACTS_FILE, self.model_dump_json(indent=2) + "\n")
 
-    def manifest_path(self, settings: Settings) -> Path:
+    def manifest_path(self, use_case: UseCase) -> Path:
         """The manifest where it is now: where it was, or in the export area, should that have moved since."""
-        moved = settings.folder("export").absolute() / self.manifest.parent.name / MANIFEST_FILE
+        moved = use_case.folder("export").absolute() / self.manifest.parent.name / MANIFEST_FILE
         return moved if not self.manifest.is_file() and moved.is_file() else self.manifest
 
 
@@ -52,15 +52,15 @@ def pushed_versions(folder: Path) -> list[str]:
     return sorted(complete, key=int)
 
 
-def read_model_card(settings: Settings, version: str = "") -> ModelCard:
+def read_model_card(use_case: UseCase, version: str = "") -> ModelCard:
     """The facts of one pushed version, by default of the one that serves.
 
     Raises:
         NotFoundError: nothing was pushed, or not that version; the text names those that were.
         ModelCardMissingError: the version carries none; the text says what to do.
     """
-    folder = settings.folder("models").absolute()
-    wanted = version or serving_version(settings)
+    folder = use_case.folder("models").absolute()
+    wanted = version or serving_version(use_case)
     known = pushed_versions(folder)
     if wanted not in known:
         raise NotFoundError(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
@@ -70,14 +70,14 @@ def read_model_card(settings: Settings, version: str = "") -> ModelCard:
         facts = ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelCardMissingError(
-            f"version {wanted} of {settings.use_case} does not say what it was trained on; {again}"
+            f"version {wanted} of {use_case.name} does not say what it was trained on; {again}"
         ) from None
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise ModelCardMissingError(f"{path} cannot be read ({error}); {again}") from error
     return facts.model_copy(update={"version": wanted})
 
 
-def serving_version(settings: Settings) -> str:
+def serving_version(use_case: UseCase) -> str:
     """The newest pushed version the model server answers with; the newest pushed one where no server answers.
 
     What a server has of another models folder does not count.
@@ -85,21 +85,21 @@ def serving_version(settings: Settings) -> str:
     Raises:
         NotFoundError: nothing was pushed.
     """
-    known = pushed_versions(settings.folder("models"))
+    known = pushed_versions(use_case.folder("models"))
     if not known:
         raise NotFoundError(
-            f"no model of {settings.use_case} was pushed yet; `lakeloop train` pushes one the gate has blessed"
+            f"no model of {use_case.name} was pushed yet; `lakeloop train` pushes one the gate has blessed"
         )
-    served = set(_available_versions(settings))
+    served = set(_available_versions(use_case))
     return next((version for version in reversed(known) if version in served), known[-1])
 
 
-def _available_versions(settings: Settings) -> list[str]:
+def _available_versions(use_case: UseCase) -> list[str]:
     """What TensorFlow Serving's status API says; [] where nobody answers or nothing is loaded."""
     import httpx  # here, since most who read a champion's facts ask no server
 
     try:
-        address = f"{settings.model_server}/v1/models/{settings.use_case}"
+        address = f"{use_case.settings.model_server}/v1/models/{use_case.name}"
         states = httpx.get(address, timeout=STATUS_SECONDS, trust_env=False).json()["model_version_status"]
         return [str(state["version"]) for state in states if state["state"] == "AVAILABLE"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError):

@@ -7,20 +7,20 @@ from sqlalchemy import delete, insert, select
 from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.exceptions import WrongUseError
 from lakeloop.operational_db import clocks, engine
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 LATEST = 2 * MOST_MONTHS
 """A use case's months, and as many again for the ground truth of the last ones to come."""
 
 
-def read_clock(settings: Settings) -> int:
+def read_clock(use_case: UseCase) -> int:
     """The use case's current month; 0 before anybody moved it."""
-    with engine(settings.operational_db).connect() as connection:
-        month = connection.scalar(select(clocks.c.month).where(clocks.c.use_case == settings.use_case))
+    with engine(use_case.settings.operational_db).connect() as connection:
+        month = connection.scalar(select(clocks.c.month).where(clocks.c.use_case == use_case.name))
     return month or 0
 
 
-def set_clock(settings: Settings, month: int) -> None:
+def set_clock(use_case: UseCase, month: int) -> None:
     """Move the clock to `month`.
 
     Raises:
@@ -28,15 +28,15 @@ def set_clock(settings: Settings, month: int) -> None:
     """
     if month > LATEST:
         raise WrongUseError(f"month {month} is more than two centuries ahead; the clock goes to {LATEST}")
-    now = read_clock(settings)
+    now = read_clock(use_case)
     if month < now:
         raise WrongUseError(
-            f"the clock of {settings.use_case} stands at month {now} and does not run backwards to {month}; "
+            f"the clock of {use_case.name} stands at month {now} and does not run backwards to {month}; "
             "to start over, use another LAKELOOP_HOME or `make clean`"
         )
-    with engine(settings.operational_db).begin() as connection:
-        connection.execute(delete(clocks).where(clocks.c.use_case == settings.use_case))
-        connection.execute(insert(clocks).values(use_case=settings.use_case, month=month))
+    with engine(use_case.settings.operational_db).begin() as connection:
+        connection.execute(delete(clocks).where(clocks.c.use_case == use_case.name))
+        connection.execute(insert(clocks).values(use_case=use_case.name, month=month))
 
 
 def month_spans(numbers: Iterable[int]) -> str:

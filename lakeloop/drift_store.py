@@ -18,44 +18,41 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Select, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, WindowKind
 from lakeloop.drift_rows import reports_of
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.operational_db import drift_episodes, drift_reports, engine
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 MOST_LIVE = 10_000
 """The live monitor's reports of a use case that are kept: at 1,500 requests a window those on 15 million."""
 
 
-def lake_reports(
-    settings: Settings, contract: Contract, kind: WindowKind = "month", version: str = ""
-) -> tuple[DriftReport, ...]:
+def lake_reports(use_case: UseCase, kind: WindowKind = "month", version: str = "") -> tuple[DriftReport, ...]:
     """The reports on windows in the lake in event order, of one model version or of all; () where nobody looked."""
-    _take_in_gold(settings, contract)
-    wanted = _of_lake(settings).where(drift_reports.c.kind == kind)
+    _take_in_gold(use_case)
+    wanted = _of_lake(use_case).where(drift_reports.c.kind == kind)
     if version:
         wanted = wanted.where(drift_reports.c.model_version == version)
     ordered = wanted.order_by(drift_reports.c.month, drift_reports.c.first, drift_reports.c.model_version)
-    with engine(settings.operational_db).connect() as connection:
+    with engine(use_case.settings.operational_db).connect() as connection:
         return tuple(DriftReport.model_validate_json(text) for text in connection.scalars(ordered))
 
 
 def replace_lake_reports(
-    settings: Settings, reports: Iterable[DriftReport], kind: WindowKind, months: Collection[str]
+    use_case: UseCase, reports: Iterable[DriftReport], kind: WindowKind, months: Collection[str]
 ) -> None:
     """Make these the reports on the windows of one kind in these months; other months and kinds stay as they are."""
     old = delete(drift_reports).where(
-        drift_reports.c.use_case == settings.use_case,
+        drift_reports.c.use_case == use_case.name,
         drift_reports.c.kind == kind,
         drift_reports.c.month.in_(months),
     )
     new = [_values(report) for report in reports]
 
     def replace() -> None:
-        with engine(settings.operational_db).begin() as connection:
+        with engine(use_case.settings.operational_db).begin() as connection:
             connection.execute(old)
             _insert(connection, new)
 
@@ -65,11 +62,11 @@ def replace_lake_reports(
         replace()
 
 
-def live_reports(settings: Settings) -> tuple[DriftReport, ...]:
+def live_reports(use_case: UseCase) -> tuple[DriftReport, ...]:
     """The live monitor's reports that are kept, in the order it looked."""
-    take_in_verdict_files(settings)
-    with engine(settings.operational_db).connect() as connection:
-        return tuple(DriftReport.model_validate_json(row.report) for row in _live_rows(connection, settings))
+    take_in_verdict_files(use_case)
+    with engine(use_case.settings.operational_db).connect() as connection:
+        return tuple(DriftReport.model_validate_json(row.report) for row in _live_rows(connection, use_case))
 
 
 def add_live_report(connection: Connection, report: DriftReport) -> int:
@@ -86,14 +83,14 @@ def add_live_report(connection: Connection, report: DriftReport) -> int:
     return number
 
 
-def take_in_verdict_files(settings: Settings) -> None:
+def take_in_verdict_files(use_case: UseCase) -> None:
     """Take in what the live monitor of an older release wrote into files, where the store has nothing of it yet."""
-    folder = Path(settings.area("logs")) / "verdicts" / settings.use_case
+    folder = Path(use_case.settings.area("logs")) / "verdicts" / use_case.name
     files = sorted(folder.glob("*.jsonl"), reverse=True)
     if not files:
         return
-    with engine(settings.operational_db).begin() as connection:
-        there = _live_rows(connection, settings)
+    with engine(use_case.settings.operational_db).begin() as connection:
+        there = _live_rows(connection, use_case)
         opened = set(connection.scalars(select(drift_episodes.c.report_id)))
         if any(row.id not in opened for row in there):
             return
@@ -103,13 +100,13 @@ def take_in_verdict_files(settings: Settings) -> None:
     log.info("event=reports_taken_in from=%s reports=%d", folder, len(written))
 
 
-def _take_in_gold(settings: Settings, contract: Contract) -> None:
-    with engine(settings.operational_db).connect() as connection:
-        if connection.scalar(_of_lake(settings).limit(1)) is not None:
+def _take_in_gold(use_case: UseCase) -> None:
+    with engine(use_case.settings.operational_db).connect() as connection:
+        if connection.scalar(_of_lake(use_case).limit(1)) is not None:
             return
-    found = reports_of(read_lake_records(settings, "gold/drift"), contract)
+    found = reports_of(read_lake_records(use_case, "gold/drift"), use_case.contract)
     try:
-        with engine(settings.operational_db).begin() as connection:
+        with engine(use_case.settings.operational_db).begin() as connection:
             _insert(connection, [_values(report) for report in found])
     except IntegrityError:  # another process was faster, with the same
         return
@@ -117,14 +114,14 @@ def _take_in_gold(settings: Settings, contract: Contract) -> None:
         log.info("event=reports_taken_in from=gold/drift reports=%d", len(found))
 
 
-def _of_lake(settings: Settings) -> Select[Any]:
-    mine = drift_reports.c.use_case == settings.use_case
+def _of_lake(use_case: UseCase) -> Select[Any]:
+    mine = drift_reports.c.use_case == use_case.name
     return select(drift_reports.c.report).where(mine, drift_reports.c.month != "")
 
 
-def _live_rows(connection: Connection, settings: Settings) -> Sequence[Any]:
+def _live_rows(connection: Connection, use_case: UseCase) -> Sequence[Any]:
     live = select(drift_reports.c.id, drift_reports.c.report).where(
-        drift_reports.c.use_case == settings.use_case, drift_reports.c.month == ""
+        drift_reports.c.use_case == use_case.name, drift_reports.c.month == ""
     )
     return connection.execute(live.order_by(drift_reports.c.id)).all()
 

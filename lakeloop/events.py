@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.operational_db import engine, events
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 EventKind = Literal["drift", "ground_truth"]
 KINDS: tuple[EventKind, ...] = get_args(EventKind)
@@ -50,7 +51,7 @@ class Event:
 
 
 def record_event(
-    settings: Settings, kind: EventKind, key: str, payload: Mapping[str, Any], claim_seconds: float = 0.0
+    use_case: UseCase, kind: EventKind, key: str, payload: Mapping[str, Any], claim_seconds: float = 0.0
 ) -> tuple[Event, bool]:
     """Write an event down, and whether it is new; one with this key that is there already stays as it is.
 
@@ -59,12 +60,19 @@ def record_event(
     Raises:
         WrongUseError: there is no such kind, or the key is empty.
     """
+    return record_event_of(use_case.settings, use_case.name, kind, key, payload, claim_seconds)
+
+
+def record_event_of(
+    settings: Settings, use_case: str, kind: EventKind, key: str, payload: Mapping[str, Any], claim_seconds: float = 0.0
+) -> tuple[Event, bool]:
+    """As `record_event`, of a use case by its name: an alert may tell of one whose contract is not at hand."""
     if kind not in KINDS:
         raise WrongUseError(f"there are no events of kind {kind!r}; kinds: {', '.join(KINDS)}")
     if not key:
         raise WrongUseError(f"an event of kind {kind} needs a key that tells it from the others, e.g. its episode")
     values: dict[str, Any] = {
-        "use_case": settings.use_case,
+        "use_case": use_case,
         "kind": kind,
         "key": key,
         "payload": dict(payload),
@@ -72,9 +80,7 @@ def record_event(
     }
     if claim_seconds:
         values |= {"attempts": 1, "attempt_after": _in(claim_seconds)}
-    found = select(events).where(
-        events.c.use_case == settings.use_case, events.c.kind == kind, events.c.key == key
-    )  # fmt: skip
+    found = select(events).where(events.c.use_case == use_case, events.c.kind == kind, events.c.key == key)
     created = True
     try:
         with engine(settings.operational_db).begin() as connection:
@@ -84,45 +90,47 @@ def record_event(
     return _read(settings, found)[0], created
 
 
-def take_open_events(settings: Settings, run: str, among: Sequence[int] | None = None) -> tuple[Event, ...]:
+def take_open_events(use_case: UseCase, run: str, among: Sequence[int] | None = None) -> tuple[Event, ...]:
     """Every open event of the use case, the oldest first, now handled by `run`; asked again, a run gets the same.
 
     Two runs never get the same event, however close together they ask. `among`: none but those with these numbers.
     """
     if not run:
         raise WrongUseError("who takes the events? name the run, e.g. Airflow's run id")
-    mine = update(events).where(_of(settings), events.c.handled_by.is_(None)).values(handled_by=run, handled_at=now())
-    _change(settings, mine if among is None else mine.where(events.c.id.in_(among)))
-    return _read(settings, select(events).where(_of(settings), events.c.handled_by == run).order_by(events.c.id))
+    mine = update(events).where(_of(use_case), events.c.handled_by.is_(None)).values(handled_by=run, handled_at=now())
+    _change(use_case.settings, mine if among is None else mine.where(events.c.id.in_(among)))
+    return _read(
+        use_case.settings, select(events).where(_of(use_case), events.c.handled_by == run).order_by(events.c.id)
+    )
 
 
-def release_events(settings: Settings, run: str) -> int:
+def release_events(use_case: UseCase, run: str) -> int:
     """Open a run's events again, because it failed; gives how many."""
-    again = update(events).where(_of(settings), events.c.handled_by == run).values(handled_by=None, handled_at=None)
-    return _change(settings, again)
+    again = update(events).where(_of(use_case), events.c.handled_by == run).values(handled_by=None, handled_at=None)
+    return _change(use_case.settings, again)
 
 
-def open_events(settings: Settings) -> tuple[Event, ...]:
+def open_events(use_case: UseCase) -> tuple[Event, ...]:
     """What no run has taken, the oldest first."""
-    query = select(events).where(_of(settings), events.c.handled_by.is_(None))
-    return _read(settings, query.order_by(events.c.id))
+    query = select(events).where(_of(use_case), events.c.handled_by.is_(None))
+    return _read(use_case.settings, query.order_by(events.c.id))
 
 
-def all_events(settings: Settings) -> tuple[Event, ...]:
+def all_events(use_case: UseCase) -> tuple[Event, ...]:
     """Every event of the use case, the oldest first."""
-    return _read(settings, select(events).where(_of(settings)).order_by(events.c.id))
+    return _read(use_case.settings, select(events).where(_of(use_case)).order_by(events.c.id))
 
 
-def find_event(settings: Settings, number: int) -> Event:
+def find_event(use_case: UseCase, number: int) -> Event:
     """The use case's event with this number.
 
     Raises:
         NotFoundError: there is none.
     """
-    found = _read(settings, select(events).where(_of(settings), events.c.id == number))
+    found = _read(use_case.settings, select(events).where(_of(use_case), events.c.id == number))
     if not found:
         raise NotFoundError(
-            f"there is no event {number} of use case {settings.use_case}; `lakeloop events list --all` shows them"
+            f"there is no event {number} of use case {use_case.name}; `lakeloop events list --all` shows them"
         )
     return found[0]
 
@@ -144,8 +152,8 @@ def event_of(row: Row[Any]) -> Event:
     )  # fmt: skip
 
 
-def _of(settings: Settings) -> Any:
-    return events.c.use_case == settings.use_case
+def _of(use_case: UseCase) -> Any:
+    return events.c.use_case == use_case.name
 
 
 def _read(settings: Settings, query: Select[Any]) -> tuple[Event, ...]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 SECONDS = 5.0
 _PREFIX = "lakeloop_gateway_"
@@ -50,10 +49,10 @@ class GatewayCounts:
         return 1000 * low
 
 
-def read_counts(settings: Settings, contract: Contract) -> GatewayCounts | None:
+def read_counts(use_case: UseCase) -> GatewayCounts | None:
     """The counts of this home's gateway for the use case; None where none answers."""
     try:
-        answer = httpx.get(f"{settings.gateway}/metrics", timeout=SECONDS, trust_env=False).raise_for_status()
+        answer = httpx.get(f"{use_case.settings.gateway}/metrics", timeout=SECONDS, trust_env=False).raise_for_status()
     except httpx.HTTPError:
         return None
     answers = errors = 0.0
@@ -61,7 +60,7 @@ def read_counts(settings: Settings, contract: Contract) -> GatewayCounts | None:
     version = ""
     for family in text_string_to_metric_families(answer.text):
         for sample in family.samples:
-            if sample.labels.get("use_case") != contract.use_case:
+            if sample.labels.get("use_case") != use_case.name:
                 continue
             if sample.name == f"{_PREFIX}answers_total":
                 answers += sample.value

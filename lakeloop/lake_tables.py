@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from lakeloop.exceptions import NotFoundError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,17 +18,11 @@ if TYPE_CHECKING:
 Filter = tuple[str, str, object]
 
 
-def lake_table_path(settings: Settings, table: str) -> str:
-    """Folder or URL of a table, e.g. `gold/drift`."""
-    layer, name = table.split("/")
-    return f"{settings.area('lake').rstrip('/')}/{layer}/{settings.use_case}/{name}"
-
-
-def has_lake_table(settings: Settings, table: str) -> bool:
+def has_lake_table(use_case: UseCase, table: str) -> bool:
     """Whether there is such a table, e.g. `silver/predictions`, known without starting Spark."""
     from deltalake import DeltaTable
 
-    return bool(DeltaTable.is_deltatable(lake_table_path(settings, table)))
+    return bool(DeltaTable.is_deltatable(use_case.table(table)))
 
 
 def folder_names(place: str) -> list[str]:
@@ -48,29 +42,29 @@ def folder_names(place: str) -> list[str]:
 
 
 def read_lake_table(
-    settings: Settings, table: str, columns: Sequence[str] | None = None, filters: Sequence[Filter] = ()
+    use_case: UseCase, table: str, columns: Sequence[str] | None = None, filters: Sequence[Filter] = ()
 ) -> "pd.DataFrame | None":
     """The newest version of a table, e.g. `gold/performance`; None while it does not exist.
 
     `filters` are (column, operator, value); files that cannot hold such rows are not opened.
     """
-    found = open_lake_table(settings, table)
+    found = open_lake_table(use_case, table)
     if found is None:
         return None
     read: pd.DataFrame = _read(found, columns, filters).to_pandas()
     return read
 
 
-def read_lake_records(settings: Settings, table: str, filters: Sequence[Filter] = ()) -> list[dict[str, Any]]:
+def read_lake_records(use_case: UseCase, table: str, filters: Sequence[Filter] = ()) -> list[dict[str, Any]]:
     """The rows of a table's newest version as plain values, null as None, times in UTC; [] while it does not exist."""
-    found = open_lake_table(settings, table)
+    found = open_lake_table(use_case, table)
     if found is None:
         return []
     read: list[dict[str, Any]] = _read(found, None, filters).to_pylist()
     return read
 
 
-def open_lake_table(settings: Settings, table: str, version: int | None = None) -> "DeltaTable | None":
+def open_lake_table(use_case: UseCase, table: str, version: int | None = None) -> "DeltaTable | None":
     """A table at a version, by default the newest; None while there is no such table.
 
     Raises:
@@ -80,7 +74,7 @@ def open_lake_table(settings: Settings, table: str, version: int | None = None) 
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
     try:
-        return DeltaTable(lake_table_path(settings, table), version=version)
+        return DeltaTable(use_case.table(table), version=version)
     except TableNotFoundError:
         return None
     except DeltaError as error:

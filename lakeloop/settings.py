@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     """One process's settings. Every field can be set as `LAKELOOP_<FIELD>`; paths may be relative.
 
     An area (landing, lake, export, models, tfx, logs, reports) is a folder under `home` unless it is set by
-    itself; `area()` gives it for one use case. Only the lake's tables may have a URL that Spark can open.
+    itself; `area()` gives it. Only the lake's tables may have a URL that Spark can open.
     """
 
     model_config = SettingsConfigDict(env_prefix="LAKELOOP_", frozen=True, extra="ignore")
@@ -79,10 +79,6 @@ class Settings(BaseSettings):
         """The folder of one area, the lake's perhaps a URL, e.g. `area("lake")` -> `/…/var/lake`."""
         return getattr(self, name) or str(self.home.absolute() / name)
 
-    def folder(self, name: str) -> Path:
-        """One area's folder for this use case, e.g. `folder("models")` -> `/…/var/models/<use case>`."""
-        return Path(self.area(name)) / self.use_case
-
     @property
     def metadata_db(self) -> Path:
         """ML Metadata's SQLite file, shared by all use cases."""
@@ -92,11 +88,6 @@ class Settings(BaseSettings):
     def operational_db(self) -> str:
         """SQLAlchemy URL of the small operational state: clock, event ledger, fallback switches."""
         return self.database_url or f"sqlite:///{self.home.absolute() / 'lakeloop.db'}"
-
-    @property
-    def contract_path(self) -> Path:
-        """The current use case's contract."""
-        return self.use_cases / self.use_case / "contract.yaml"
 
     @property
     def model_server(self) -> str:

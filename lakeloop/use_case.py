@@ -46,6 +46,13 @@ class UseCase:
         """One area's folder for this use case, e.g. `folder("models")` -> `/…/var/models/<use case>`."""
         return Path(self.settings.area(area)) / self.name
 
+    @property
+    def work_folder(self) -> Path:
+        """What is at work on the lake: locks, staged files, progress. A local folder, never in an object store."""
+        lake = self.settings.area("lake")
+        local = self.settings.home.absolute() / "lake" if "://" in lake else Path(lake)
+        return local / "_work" / self.name
+
     def table(self, name: str) -> str:
         """Folder or URL of a table of the lake: `table("gold/training")` -> `/…/var/lake/gold/<use case>/training`."""
         layer, table = name.split("/")
@@ -104,31 +111,27 @@ def load_module(path: Path) -> ModuleType:
     return module
 
 
-def load_rules(contract: Contract, settings: Settings) -> Rules | None:
+def load_rules(use_case: UseCase) -> Rules | None:
     """The use case's rules (row -> class name); none if its contract names none."""
-    if contract.fallback is None:
+    if use_case.contract.fallback is None:
         return None
-    file, function = contract.fallback.rules.split(":")
-    return getattr(load_module(settings.contract_path.parent / file), function)
+    file, function = use_case.contract.fallback.rules.split(":")
+    return getattr(use_case.module(file), function)
 
 
-def sample_month(
-    contract: Contract, settings: Settings, month: int, rows: int | None = None, seed: int | None = None
-) -> "pd.DataFrame":
+def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
     """A month drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
 
     Raises:
         WrongUseError: the use case has no generator, or it cannot draw this month (its ValueError says why).
     """
+    contract = use_case.contract
     if contract.generator is None:
-        raise WrongUseError(
-            f"use case {contract.use_case} has no `generator` in its contract; deliver real files instead"
-        )
-    generator = load_module(settings.contract_path.parent / contract.generator)
+        raise WrongUseError(f"use case {use_case.name} has no `generator` in its contract; deliver real files instead")
     try:
-        drawn = generator.sample(month, rows, seed)
+        drawn = use_case.module(contract.generator).sample(month, rows, seed)
     except ValueError as error:
-        raise WrongUseError(f"the generator of {contract.use_case} cannot draw month {month}: {error}") from error
+        raise WrongUseError(f"the generator of {use_case.name} cannot draw month {month}: {error}") from error
     key = contract.key.column
     return drawn.assign(**{key: drawn[key].astype(str)})
 

@@ -12,21 +12,22 @@ from typing import Any
 from sqlalchemy import select
 
 from lakeloop.drift_report import DriftReport
-from lakeloop.events import Event, record_event
+from lakeloop.events import Event, record_event_of
 from lakeloop.operational_db import drift_episodes, drift_reports, engine
 from lakeloop.settings import Settings
 
 
-def announce(settings: Settings) -> tuple[Event, bool] | None:
-    """Write the newest episode into the ledger, and whether that is new; None if there was never one."""
+def announce(settings: Settings, use_case: str) -> tuple[Event, bool] | None:
+    """Write the newest episode of a use case into the ledger, and whether that is new; None if there was never one."""
     opened = select(drift_episodes.c.id, drift_reports.c.report).where(
-        drift_episodes.c.use_case == settings.use_case, drift_reports.c.id == drift_episodes.c.report_id
+        drift_episodes.c.use_case == use_case, drift_reports.c.id == drift_episodes.c.report_id
     )
     with engine(settings.operational_db).connect() as connection:
         row = connection.execute(opened.order_by(drift_episodes.c.opened_at.desc()).limit(1)).first()
     if row is None:
         return None
-    return record_event(settings, "drift", row.id, drift_payload(row.id, DriftReport.model_validate_json(row.report)))
+    payload = drift_payload(row.id, DriftReport.model_validate_json(row.report))
+    return record_event_of(settings, use_case, "drift", row.id, payload)
 
 
 def drift_payload(episode_id: str, report: DriftReport) -> Mapping[str, Any]:

@@ -98,7 +98,7 @@ def handle(notification: Notification, settings: Settings) -> NotificationOutcom
             ignored.append(f"{alert.name}: {why}")
             continue
         use_case = alert.labels["use_case"]
-        announced = announce(settings.model_copy(update={"use_case": use_case}))
+        announced = announce(settings, use_case)
         if announced is None:
             ignored.append(f"{alert.name}: no episode of drift was ever opened for use case {use_case}")
             continue

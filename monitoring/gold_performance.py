@@ -5,10 +5,9 @@ import time
 
 import pandas as pd
 
-from lakeloop.contract import Contract
 from lakeloop.interval import says_little
 from lakeloop.lake_tables import read_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.performance import Calibration, expected_accuracy
 
 log = logging.getLogger(__name__)
@@ -18,8 +17,8 @@ FRESH_SECONDS = 30.0
 class GoldPerformance:
     """What is known of each model version's accuracy; the tables are looked at again after half a minute."""
 
-    def __init__(self, settings: Settings, contract: Contract) -> None:
-        self._settings, self._contract = settings, contract
+    def __init__(self, use_case: UseCase) -> None:
+        self._use_case = use_case
         self._read_at = float("-inf")
         self._calibrations: dict[str, Calibration] = {}
         self._realised: dict[str, float] = {}
@@ -44,15 +43,15 @@ class GoldPerformance:
             return
         self._read_at = time.monotonic()
         try:
-            self._calibrations = read_calibrations(self._settings)
-            self._realised = newest_realised(self._settings, self._contract)
+            self._calibrations = read_calibrations(self._use_case)
+            self._realised = newest_realised(self._use_case)
         except Exception as error:  # noqa: BLE001 - delta-rs raises many kinds; drift is watched whatever these tables say
             log.warning("event=performance_unreadable why=%r", str(error).splitlines()[0])
 
 
-def read_calibrations(settings: Settings) -> dict[str, Calibration]:
+def read_calibrations(use_case: UseCase) -> dict[str, Calibration]:
     """Model version -> its calibration; {} before any was made."""
-    rows = read_lake_table(settings, "gold/calibration")
+    rows = read_lake_table(use_case, "gold/calibration")
     if rows is None:
         return {}
     found = (
@@ -61,16 +60,16 @@ def read_calibrations(settings: Settings) -> dict[str, Calibration]:
     return {calibration.model_version: calibration for calibration in found}
 
 
-def newest_realised(settings: Settings, contract: Contract) -> dict[str, float]:
+def newest_realised(use_case: UseCase) -> dict[str, float]:
     """Model version -> realised accuracy of its own answers in the newest month with truth of enough of them.
 
     An alarm stands on it: the truth of a handful of rows must not raise one.
     """
-    rows = read_lake_table(settings, "gold/performance")
+    rows = read_lake_table(use_case, "gold/performance")
     if rows is None or not {"model_accuracy", "model_with_truth"} <= set(rows.columns):
         return {}
     known = rows[rows["model_accuracy"].notna() & (rows["model_with_truth"] > 0)]
     few = [says_little(a, int(n)) for a, n in zip(known["model_accuracy"], known["model_with_truth"], strict=True)]
-    known = known[[not little for little in few]].sort_values(contract.event_time.column)
+    known = known[[not little for little in few]].sort_values(use_case.contract.event_time.column)
     newest = known.groupby("model_version")["model_accuracy"].last()
     return {str(version): float(accuracy) for version, accuracy in newest.items()}

@@ -17,12 +17,11 @@ from typing import Any, Protocol
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
-from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import take_in_verdict_files
 from lakeloop.exceptions import LakeloopError
 from lakeloop.request_record import request_log_folder
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.alarm import announce
 from monitoring.drift.attribution import BY_RULES, frame_of_records, row_of_record, rows_of_version
 from monitoring.drift.detector import detect_drift
@@ -91,18 +90,15 @@ class LiveMonitor:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        contract: Contract,
-        performance: Performance | None = None,
-        on_event: Callable[[], object] = lambda: None,
+        self, use_case: UseCase, performance: Performance | None = None, on_event: Callable[[], object] = lambda: None
     ) -> None:
-        self._settings, self._contract, self._performance, self._on_event = settings, contract, performance, on_event
-        self._model = ModelWatch(settings)
+        self._use_case, self._contract = use_case, use_case.contract
+        self._performance, self._on_event = performance, on_event
+        self._model = ModelWatch(use_case)
         self._reference: Reference | NoReference = NoReference("", self._model.problem)
         self._reference_at = float("-inf")
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"monitor-{contract.use_case}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"monitor-{use_case.name}", daemon=True)
         self.snapshot = Snapshot(problem="it has not looked yet")
         self.newest: tuple[Reference | NoReference, pd.DataFrame] = (self._reference, pd.DataFrame())
 
@@ -129,14 +125,14 @@ class LiveMonitor:
                 self._stopping.wait(AGAIN_SECONDS)
 
     def _restore(self) -> None:
-        take_in_verdict_files(self._settings)
-        known = load_state(self._settings)
+        take_in_verdict_files(self._use_case)
+        known = load_state(self._use_case)
         window = self._contract.monitoring.window
-        folder = request_log_folder(self._settings)
+        folder = request_log_folder(self._use_case)
         self._tail = LogTail(folder, None if known is None else known.position, begin_with=window)
         self._state = known or MonitorState(position=dict(self._tail.position))
         if known is None:
-            save_state(self._settings, self._state)
+            save_state(self._use_case, self._state)
         self._rolling = deque((row_of_record(record, self._contract) for record in self._tail.recent), maxlen=window)
         self._tumbling: list[dict[str, Any]] = []
         self._requests, self._shown_at = 0, float("-inf")
@@ -161,7 +157,7 @@ class LiveMonitor:
         self._show(
             requests=self._requests,
             last_request_at=self._last_request_at,
-            undelivered=undelivered(self._settings) if self._settings.airflow_url else 0,
+            undelivered=undelivered(self._use_case) if self._use_case.settings.airflow_url else 0,
             unreadable=self._tail.unreadable,
             problem="",
         )
@@ -179,7 +175,7 @@ class LiveMonitor:
         version = self._model.version
         self._reference_at = time.monotonic()
         if version:
-            self._reference = load_reference(self._settings, self._contract, version)
+            self._reference = load_reference(self._use_case, version)
         else:
             self._reference = NoReference("", self._model.problem)
         self._new_rows = True
@@ -200,7 +196,7 @@ class LiveMonitor:
             episode=episode if episode is not None and episode.is_open else None,
             episode_id=number,
         )
-        save_state(self._settings, state, report, closed=before if change == "closed" else "")
+        save_state(self._use_case, state, report, closed=before if change == "closed" else "")
         self._state = state
         if change != "none":
             log.warning("event=episode_%s use_case=%s episode=%s", change, self._contract.use_case, number or before)
@@ -212,12 +208,12 @@ class LiveMonitor:
         """Its windows come no more, so nothing else would close it."""
         closed = self._state.episode_id
         state = self._state.model_copy(update={"episode": None, "episode_id": ""})
-        save_state(self._settings, state, closed=closed)
+        save_state(self._use_case, state, closed=closed)
         self._state = state
         log.warning("event=episode_closed use_case=%s episode=%s why=new_model", self._contract.use_case, closed)
 
     def _announce(self) -> None:
-        if self._settings.monitor_posts and announce(self._settings) is not None:
+        if self._use_case.settings.monitor_posts and announce(self._use_case.settings, self._use_case.name) is not None:
             self._on_event()
 
     def _look_at_newest(self) -> None:

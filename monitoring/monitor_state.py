@@ -11,7 +11,7 @@ from lakeloop.drift_store import add_live_report
 from lakeloop.events import now
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.operational_db import drift_episodes, engine, monitor_states
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.drift.episodes import Episode
 
 
@@ -24,23 +24,23 @@ class MonitorState(FrozenModel):
     episode_id: str = ""
 
 
-def load_state(settings: Settings) -> MonitorState | None:
+def load_state(use_case: UseCase) -> MonitorState | None:
     """The state at the end of the last window; None where nothing was watched yet."""
-    query = select(monitor_states.c.state).where(monitor_states.c.use_case == settings.use_case)
-    with engine(settings.operational_db).connect() as connection:
+    query = select(monitor_states.c.state).where(monitor_states.c.use_case == use_case.name)
+    with engine(use_case.settings.operational_db).connect() as connection:
         state = connection.scalar(query)
     return None if state is None else MonitorState.model_validate_json(state)
 
 
-def save_state(settings: Settings, state: MonitorState, report: DriftReport | None = None, closed: str = "") -> None:
+def save_state(use_case: UseCase, state: MonitorState, report: DriftReport | None = None, closed: str = "") -> None:
     """Remember a state, with the report on the window that led to it and the id of the episode it closed.
 
     Where the state's episode is not known yet, the report opened it.
     """
-    with engine(settings.operational_db).begin() as connection:
-        connection.execute(delete(monitor_states).where(monitor_states.c.use_case == settings.use_case))
+    with engine(use_case.settings.operational_db).begin() as connection:
+        connection.execute(delete(monitor_states).where(monitor_states.c.use_case == use_case.name))
         content = state.model_dump_json()
-        connection.execute(insert(monitor_states).values(use_case=settings.use_case, state=content))
+        connection.execute(insert(monitor_states).values(use_case=use_case.name, state=content))
         if closed:
             change = update(drift_episodes).where(drift_episodes.c.id == closed)
             connection.execute(change.values(closed_at=now()))
@@ -48,7 +48,7 @@ def save_state(settings: Settings, state: MonitorState, report: DriftReport | No
             return
         number = add_live_report(connection, report)
         if state.episode_id and not _is_known(connection, state.episode_id):
-            values = {"id": state.episode_id, "use_case": settings.use_case, "opened_at": now(), "report_id": number}
+            values = {"id": state.episode_id, "use_case": use_case.name, "opened_at": now(), "report_id": number}
             connection.execute(insert(drift_episodes).values(**values))
 
 

@@ -12,6 +12,7 @@ from lakeloop.events import Event, event_of, now
 from lakeloop.exceptions import LakeloopError
 from lakeloop.operational_db import engine, events
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +31,10 @@ class Receiver(Protocol):
     def was_posted(self, event: Event) -> bool: ...
 
 
-def undelivered(settings: Settings) -> int:
+def undelivered(use_case: UseCase) -> int:
     """How many events of the use case Airflow does not have yet."""
-    query = select(func.count()).where(events.c.use_case == settings.use_case, events.c.delivered_at.is_(None))
-    with engine(settings.operational_db).connect() as connection:
+    query = select(func.count()).where(events.c.use_case == use_case.name, events.c.delivered_at.is_(None))
+    with engine(use_case.settings.operational_db).connect() as connection:
         return connection.scalar(query) or 0
 
 

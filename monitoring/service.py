@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.http_server import HttpServer, http_config, listen
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.airflow_client import AirflowClient
 from monitoring.alerts import EXAMPLE, MOST_BYTES, CurrentAlerts, handle, read_notification
 from monitoring.dashboard.router import dashboard_router
@@ -33,11 +33,13 @@ GRACE_SECONDS = 5
 class Parts:
     """The threads behind the service: the live monitor, and the outbox where there is an Airflow."""
 
-    def __init__(self, settings: Settings, contract: Contract, performance: Performance | None) -> None:
-        self.outbox = Outbox(settings, AirflowClient(settings)) if settings.airflow_url else None
+    def __init__(self, use_case: UseCase, performance: Performance | None) -> None:
+        self.outbox = (
+            Outbox(use_case.settings, AirflowClient(use_case.settings)) if use_case.settings.airflow_url else None
+        )
         self.alerts = CurrentAlerts()
-        self.monitor = LiveMonitor(settings, contract, performance, self.new_event)
-        self.exporter = Exporter({contract.use_case: (contract, lambda: self.monitor.snapshot)})
+        self.monitor = LiveMonitor(use_case, performance, self.new_event)
+        self.exporter = Exporter({use_case.name: (use_case.contract, lambda: self.monitor.snapshot)})
 
     def new_event(self) -> None:
         """The ledger has a new event: deliver it now."""
@@ -57,11 +59,9 @@ class Parts:
             self.outbox.stop()
 
 
-def make_app(
-    settings: Settings, contract: Contract, performance: Performance | None = None, pages: Pages | None = None
-) -> FastAPI:
+def make_app(use_case: UseCase, performance: Performance | None = None, pages: Pages | None = None) -> FastAPI:
     """The service of one use case. Raises WrongUseError if Airflow's password file cannot be read."""
-    parts = Parts(settings, contract, performance)
+    parts = Parts(use_case, performance)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -94,7 +94,7 @@ def make_app(
             return _json({"detail": malformed.problems, "example": EXAMPLE}, 422)
         parts.alerts.update(notification.alerts)
         try:
-            outcome = await run_in_threadpool(handle, notification, settings)
+            outcome = await run_in_threadpool(handle, notification, use_case.settings)
         except (LakeloopError, SQLAlchemyError) as error:  # Alertmanager sends it again after a 5xx
             return _json({"detail": [{"field": "", "msg": f"the ledger cannot be written now: {error}"}]}, 503)
         if outcome.new:
@@ -109,17 +109,16 @@ def make_app(
     @app.get("/health")
     async def health() -> Response:
         """How the monitor is doing."""
-        return _json(_health(parts, contract))
+        return _json(_health(parts, use_case.contract))
 
-    app.include_router(dashboard_router(settings, contract, parts.exporter.text, settings.prometheus_url))
+    app.include_router(dashboard_router(use_case, parts.exporter.text, use_case.settings.prometheus_url))
     if pages is not None:
         app.include_router(pages(parts.monitor))
     return app
 
 
 def serve(
-    settings: Settings,
-    contract: Contract,
+    use_case: UseCase,
     host: str,
     port: int,
     on_ready: Callable[[str, int], None] = lambda host, port: None,
@@ -132,9 +131,9 @@ def serve(
         AddressTakenError: the port is another's.
         BusyError: another process watches this use case.
     """
-    app = make_app(settings, contract, performance, pages)
+    app = make_app(use_case, performance, pages)
     listener = listen(host, port, "monitor")
-    with closing(listener), only_monitor(settings):
+    with closing(listener), only_monitor(use_case):
         config = http_config(app, lifespan="on", grace_seconds=GRACE_SECONDS)
         HttpServer(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])
 

@@ -11,9 +11,7 @@ from pyarrow import csv
 
 from lakeloop.atomic_file import replacing
 from lakeloop.clock import read_clock
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month
+from lakeloop.use_case import UseCase, sample_month
 
 log = logging.getLogger(__name__)
 HELD = ".held"
@@ -31,8 +29,7 @@ class Delivery:
 
 
 def generate(
-    contract: Contract,
-    settings: Settings,
+    use_case: UseCase,
     months: Iterable[int],
     *,
     rows: int | None = None,
@@ -47,11 +44,12 @@ def generate(
     allows; later truth waits in a hidden folder beside it until `release` delivers it. With `out`, all is
     written there. `sources`: only these; default: all.
     """
-    landing = settings.folder("landing")
-    clock = read_clock(settings)
+    contract = use_case.contract
+    landing = use_case.folder("landing")
+    clock = read_clock(use_case)
     deliveries = []
     for month in months:
-        frame = sample_month(contract, settings, month, rows, seed)
+        frame = sample_month(use_case, month, rows, seed)
         for source, spec in contract.sources.items():
             if sources is not None and source not in sources:
                 continue
@@ -66,9 +64,10 @@ def generate(
     return deliveries
 
 
-def missing_sources(contract: Contract, settings: Settings, month: int, sources: Iterable[str]) -> list[str]:
+def missing_sources(use_case: UseCase, month: int, sources: Iterable[str]) -> list[str]:
     """Those of `sources` whose file of the month lies neither in the landing folder nor among those held back."""
-    landing = settings.folder("landing")
+    contract = use_case.contract
+    landing = use_case.folder("landing")
     names = {source: contract.sources[source].file_name(contract.month_name(month)) for source in sources}
     return [
         source
@@ -77,9 +76,10 @@ def missing_sources(contract: Contract, settings: Settings, month: int, sources:
     ]
 
 
-def release(contract: Contract, settings: Settings) -> list[Path]:
+def release(use_case: UseCase) -> list[Path]:
     """Deliver every held-back file whose time has come; the paths it now has in the landing folder."""
-    landing, clock = settings.folder("landing"), read_clock(settings)
+    contract = use_case.contract
+    landing, clock = use_case.folder("landing"), read_clock(use_case)
     delivered = []
     for source, spec in contract.sources.items():
         for path in sorted((landing / HELD / source).glob("*")):
@@ -88,7 +88,7 @@ def release(contract: Contract, settings: Settings) -> list[Path]:
                 target = landing / source / path.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 delivered.append(path.rename(target))
-    log.info("event=released use_case=%s clock=%d files=%d", contract.use_case, clock, len(delivered))
+    log.info("event=released use_case=%s clock=%d files=%d", use_case.name, clock, len(delivered))
     return delivered
 
 

@@ -16,7 +16,7 @@ from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.exceptions import ModelFailsError, RolledBackError
 
 log = logging.getLogger(__name__)
@@ -43,21 +43,21 @@ class Watched:
     p99_ms: float | None
 
 
-def version_to_deploy(settings: Settings, version: str = "") -> str:
+def version_to_deploy(use_case: UseCase, version: str = "") -> str:
     """That version, or the newest pushed one.
 
     Raises:
         NotFoundError: it was not pushed.
     """
-    known = pushed_versions(settings.folder("models"))
+    known = pushed_versions(use_case.folder("models"))
     if not known:
-        raise NotFoundError(f"no model of {settings.use_case} was pushed yet; `lakeloop train` pushes one")
+        raise NotFoundError(f"no model of {use_case.name} was pushed yet; `lakeloop train` pushes one")
     if version and version not in known:
-        raise NotFoundError(f"there is no pushed version {version} of {settings.use_case}; pushed: {', '.join(known)}")
+        raise NotFoundError(f"there is no pushed version {version} of {use_case.name}; pushed: {', '.join(known)}")
     return version or known[-1]
 
 
-def wait_until_available(settings: Settings, version: str, seconds: float = WAIT_SECONDS) -> None:
+def wait_until_available(use_case: UseCase, version: str, seconds: float = WAIT_SECONDS) -> None:
     """Wait until the model server says that the version is AVAILABLE.
 
     Raises:
@@ -65,7 +65,7 @@ def wait_until_available(settings: Settings, version: str, seconds: float = WAIT
     """
     deadline = time.monotonic() + seconds
     while True:
-        state, problem = _state(settings, version)
+        state, problem = _state(use_case, version)
         if state == "AVAILABLE":
             return
         if state == "END" and problem:
@@ -74,9 +74,9 @@ def wait_until_available(settings: Settings, version: str, seconds: float = WAIT
             )
         if time.monotonic() > deadline:
             raise LakeloopError(
-                f"version {version} of {settings.use_case} is not available after {seconds:g} s "
+                f"version {version} of {use_case.name} is not available after {seconds:g} s "
                 f"({problem or state or 'the server does not know it'}); is the model server at "
-                f"{settings.model_server} running on these models? What served before goes on"
+                f"{use_case.settings.model_server} running on these models? What served before goes on"
             )
         time.sleep(_LOOK_SECONDS)
 
@@ -98,10 +98,11 @@ def probe_rows(contract: Contract) -> list[dict[str, Any]]:
     return rows
 
 
-def ask(settings: Settings, contract: Contract, version: str) -> None:
+def ask(use_case: UseCase, version: str) -> None:
     """Ask the version itself, over REST, as the gateway does. Raises ModelFailsError."""
+    contract = use_case.contract
     rows = probe_rows(contract)
-    address = f"{settings.model_server}/v1/models/{contract.use_case}/versions/{version}:predict"
+    address = f"{use_case.settings.model_server}/v1/models/{use_case.name}/versions/{version}:predict"
     inputs = {name: [row[name] for row in rows] for name in contract.features}
     try:
         answer = httpx.post(address, json={"inputs": inputs}, timeout=_ASK_SECONDS, trust_env=False)
@@ -117,23 +118,19 @@ def ask(settings: Settings, contract: Contract, version: str) -> None:
 
 
 def watch(
-    settings: Settings,
-    contract: Contract,
-    version: str,
-    seconds: float = WATCH_SECONDS,
-    answers: int = WATCH_ANSWERS,
+    use_case: UseCase, version: str, seconds: float = WATCH_SECONDS, answers: int = WATCH_ANSWERS
 ) -> Watched | None:
     """Watch what the gateway answers until enough was answered or time is up; None where no gateway runs.
 
     Ends early when so many of `answers` failed that the rest cannot make it good. Raises ModelFailsError.
     """
-    first = _counts_of(settings, contract, version)
+    first = _counts_of(use_case, version)
     if first is None:
         return None
     began = time.monotonic()
     while True:
         time.sleep(_LOOK_SECONDS)
-        now = read_counts(settings, contract)
+        now = read_counts(use_case)
         elapsed = time.monotonic() - began
         if now is not None:
             seen = _watched(now.since(first), elapsed)
@@ -143,13 +140,12 @@ def watch(
             if now is None:
                 return None
             break
-    _check_answers(seen, contract)
+    _check_answers(seen, use_case.contract)
     return seen
 
 
 def deploy(
-    settings: Settings,
-    contract: Contract,
+    use_case: UseCase,
     version: str,
     seconds: float = WATCH_SECONDS,
     answers: int = WATCH_ANSWERS,
@@ -161,60 +157,60 @@ def deploy(
         RolledBackError: it failed, and its folder was moved aside.
     """
     try:
-        ask(settings, contract, version)
+        ask(use_case, version)
         say(f"version {version} answers {len(_POSITIONS)} rows made from the contract")
-        seen = watch(settings, contract, version, seconds, answers)
+        seen = watch(use_case, version, seconds, answers)
     except ModelFailsError as failure:
-        state, problem = _state(settings, version)
+        state, problem = _state(use_case, version)
         if state != "AVAILABLE":
             raise LakeloopError(
                 f"the model server went away while version {version} was looked after ({problem or state}); nothing "
                 "was taken back, for that says nothing of the model: start the server and deploy again"
             ) from failure
-        before = roll_back(settings, version, str(failure))
+        before = roll_back(use_case, version, str(failure))
         now = f"version {before} serves again" if before else "no model is left: the rules answer"
         raise RolledBackError(f"version {version} was taken back: {failure}; {now}") from failure
     return seen
 
 
-def _counts_of(settings: Settings, contract: Contract, version: str) -> GatewayCounts | None:
+def _counts_of(use_case: UseCase, version: str) -> GatewayCounts | None:
     """The gateway's counts as soon as it asks the version; it looks for a new one each second."""
     deadline = time.monotonic() + SWITCH_SECONDS
     while True:
-        counts = read_counts(settings, contract)
+        counts = read_counts(use_case)
         if counts is None or counts.version == version or time.monotonic() > deadline:
             return counts
         time.sleep(_LOOK_SECONDS)
 
 
-def roll_back(settings: Settings, version: str, why: str) -> str:
+def roll_back(use_case: UseCase, version: str, why: str) -> str:
     """Move the version's folder aside, so that no server and no reader counts it; the version before, or ''.
 
     A rename is one step for every server that watches the folder, TensorFlow Serving too, and it outlives restarts.
     """
-    folder = settings.folder("models") / version
+    folder = use_case.folder("models") / version
     aside = _free_name(folder.with_name(version + ROLLED_BACK))
     folder.rename(aside)
-    note = {"version": version, "why": why, "at": datetime.now(UTC).isoformat(), "by": settings.airflow_run_id}
+    note = {"version": version, "why": why, "at": datetime.now(UTC).isoformat(), "by": use_case.settings.airflow_run_id}
     write_json(aside / "rolled-back.json", note)
-    _note_in_metadata(settings, version, why)
-    log.warning("event=rolled_back use_case=%s version=%s why=%r", settings.use_case, version, why)
-    left = pushed_versions(settings.folder("models"))
+    _note_in_metadata(use_case, version, why)
+    log.warning("event=rolled_back use_case=%s version=%s why=%r", use_case.name, version, why)
+    left = pushed_versions(use_case.folder("models"))
     if not left:
         return ""
     try:
-        wait_until_available(settings, left[-1], WATCH_SECONDS)
+        wait_until_available(use_case, left[-1], WATCH_SECONDS)
     except LakeloopError:
         log.exception("event=previous_version_not_available version=%s", left[-1])
     return left[-1]
 
 
-def _note_in_metadata(settings: Settings, version: str, why: str) -> None:
+def _note_in_metadata(use_case: UseCase, version: str, why: str) -> None:
     """ML Metadata is told too, so that the next run compares with what serves; the rollback does not hang on it."""
     from tfx_pipeline.metadata.rollback import note_rollback
 
     try:
-        note_rollback(settings, version, why)
+        note_rollback(use_case, version, why)
     except Exception:  # whatever is wrong there, clients are answered by the version before
         log.exception("event=rollback_not_noted version=%s", version)
 
@@ -231,10 +227,10 @@ def _numbered(path: Path) -> Iterator[Path]:
         yield path.with_name(f"{path.name}-{number}")
 
 
-def _state(settings: Settings, version: str) -> tuple[str, str]:
+def _state(use_case: UseCase, version: str) -> tuple[str, str]:
     """The version's state in the server's words, and what is wrong."""
     try:
-        address = f"{settings.model_server}/v1/models/{settings.use_case}/versions/{version}"
+        address = f"{use_case.settings.model_server}/v1/models/{use_case.name}/versions/{version}"
         answer = httpx.get(address, timeout=_ASK_SECONDS, trust_env=False)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return "", ""

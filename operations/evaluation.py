@@ -11,13 +11,13 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
-from lakeloop.settings import Settings
-from lakeloop.use_case import load_rules, sample_month, with_label
+from lakeloop.use_case import UseCase, load_rules, sample_month, with_label
 
 
-def generated_rows(settings: Settings, contract: Contract, month: int) -> pd.DataFrame:
+def generated_rows(use_case: UseCase, month: int) -> pd.DataFrame:
     """Features, truth and class id of a month as the generator knows them. Raises WrongUseError where there is none."""
-    return with_label(contract, sample_month(contract, settings, month))
+    contract = use_case.contract
+    return with_label(contract, sample_month(use_case, month))
 
 
 def exported_rows(contract: Contract, manifest: Path) -> pd.DataFrame:
@@ -27,14 +27,16 @@ def exported_rows(contract: Contract, manifest: Path) -> pd.DataFrame:
     return frame.assign(**{contract.label.name_column: names})
 
 
-def seen_in_training(settings: Settings, contract: Contract, version: str, keys: Collection[str]) -> str:
+def seen_in_training(use_case: UseCase, version: str, keys: Collection[str]) -> str:
     """How many of the rows with these keys a pushed version was made from, as a sentence; '' if none.
 
     What a model shows on rows it was trained on, or chosen by, says little about others.
     """
     try:
-        manifest = read_model_card(settings, version).manifest_path(settings)
-        seen = {split: len(known.intersection(keys)) for split, known in _exported_keys(contract, manifest).items()}
+        manifest = read_model_card(use_case, version).manifest_path(use_case)
+        seen = {
+            split: len(known.intersection(keys)) for split, known in _exported_keys(use_case.contract, manifest).items()
+        }
     except (LakeloopError, OSError) as error:
         return f"Whether version {version} was trained on these rows cannot be told: {error}"
     if not any(seen.values()):
@@ -54,24 +56,26 @@ def _exported_keys(contract: Contract, manifest: Path) -> dict[str, set[str]]:
     return keys
 
 
-def whose_truth(settings: Settings, contract: Contract, month: int, oracle: bool, rows: int) -> str:
+def whose_truth(use_case: UseCase, month: int, oracle: bool, rows: int) -> str:
     """One sentence on the truth that a month's rows are judged by: gold's, or the generator's and when it is known."""
+    contract = use_case.contract
     if not oracle:
         return f"Judged by the truth in gold: {rows:,} labelled rows of month {month}."
-    due, now = contract.arrives(contract.label.source, month), read_clock(settings)
+    due, now = contract.arrives(contract.label.source, month), read_clock(use_case)
     if due <= now:
         return f"Judged with the generator's own labels; this truth was due at clock {due} (now {now})."
     return f"Judged with the generator's own labels: in production this truth is known at clock {due} (now {now})."
 
 
-def baselines(settings: Settings, contract: Contract, frame: pd.DataFrame) -> dict[str, float]:
+def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
     """Accuracy of what needs no model: a random class (expected), the commonest class, the use case's rules."""
+    contract = use_case.contract
     labels = frame[contract.label.name]
     found = {
         "random": 1 / len(contract.label.classes),
         "majority": float(labels.value_counts(normalize=True).iloc[0]),
     }
-    rules = load_rules(contract, settings)
+    rules = load_rules(use_case)
     if rules is not None:
         answers = frame[list(contract.features)].apply(rules, axis="columns")
         found["rules"] = float((answers == labels.map(dict(enumerate(contract.label.class_names)))).mean())

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lakehouse.lake import Lake
 from lakehouse.read.tables import find_table, open_table, read_table
-from lakehouse.storage.layout import SCORES, table_path, work_folder
+from lakehouse.storage.layout import SCORES
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.schema import SPARK_TYPES, create_table, quoted
 from lakeloop.contract import Contract, Segment
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL, Prediction, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.lake_tables import Filter, dataset_of, read_lake_table
-from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, parse_segment
-from lakeloop.use_case import Rules, load_rules
+from lakeloop.use_case import Rules, UseCase, load_rules
 from tfx_pipeline.evaluation.validate import DTYPES, model_folder
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 SPARK_NAMES = {"long": "bigint", "integer": "int"}
 ANSWER = (
@@ -49,18 +49,18 @@ class ScoreReport:
 class Scorer:
     """All a worker needs to answer rows; it is sent to the executors, which load the model from `folder` once."""
 
-    contract: Contract
-    settings: Settings
+    use_case: UseCase
     folder: Path
     segments_off: tuple[Segment, ...] = ()
     model_off: bool = False
 
     def answers(self, batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         """Frames of key and features -> frames of key and answer, for Spark's `mapInPandas`."""
-        rules = load_rules(self.contract, self.settings)
+        rules = load_rules(self.use_case)
         for frame in batches:
             given = self.answer(frame, rules)
-            columns = {self.contract.key.column: frame[self.contract.key.column].to_numpy()}
+            key = self.use_case.contract.key.column
+            columns = {key: frame[key].to_numpy()}
             asked = [answer.probabilities is not None for answer in given]
             yield pd.DataFrame(
                 columns
@@ -71,7 +71,7 @@ class Scorer:
 
     def answer(self, frame: pd.DataFrame, rules: Rules | None) -> list[Prediction]:
         """The answer of each row; only rows the model may be asked about reach it."""
-        contract = self.contract
+        contract = self.use_case.contract
         rows: list[Mapping[str, Any]] = frame[list(contract.features)].to_dict("records")  # type: ignore[assignment]
         reasons = [why_not_ask(contract, row, self.segments_off, self.model_off) for row in rows]
         asked = np.array([not reason for reason in reasons], dtype=bool)
@@ -115,42 +115,44 @@ class ScoreWanted:
     done: bool
 
 
-def score_wanted(contract: Contract, settings: Settings, table: str, version: int | None, model: str) -> ScoreWanted:
+def score_wanted(use_case: UseCase, table: str, version: int | None, model: str) -> ScoreWanted:
     """A version of a table, by default its newest, and a pushed model, by default the newest. Needs no Spark.
 
     Raises:
         NotFoundError: no such table, version or model; the text names what there is.
         WrongUseError: the table lacks the key or a feature, has one in another type, or rows without a value.
     """
-    folder = model_folder(settings, model)
-    name = "/".join(find_table(settings, table))
-    opened = open_table(settings, name, version)
+    contract = use_case.contract
+    folder = model_folder(use_case, model)
+    name = "/".join(find_table(use_case, table))
+    opened = open_table(use_case, name, version)
     _check(contract, opened, name)
     number = opened.version()
     done = not dataset_of(opened).head(1, columns=[contract.key.column]).num_rows
-    return ScoreWanted(name, number, folder, done or not _given(settings, name, number, folder).empty)
+    return ScoreWanted(name, number, folder, done or not _given(use_case, name, number, folder).empty)
 
 
-def score(spark: "SparkSession", contract: Contract, settings: Settings, wanted: ScoreWanted) -> ScoreReport:
+def score(lake: Lake, wanted: ScoreWanted) -> ScoreReport:
     """Score what is wanted into gold/scores, unless it is there already."""
-    path = table_path(settings, "gold", SCORES)
-    with in_turn(work_folder(settings) / "tables.lock"):
-        create_table(spark, path, _columns(contract), comment="Rows of tables, scored in batches")
-        if not _given(settings, wanted.table, wanted.version, wanted.folder).empty:
+    contract = lake.contract
+    path = lake.table(f"gold/{SCORES}")
+    with in_turn(lake.work_folder / "tables.lock"):
+        create_table(lake.spark, path, _columns(contract), comment="Rows of tables, scored in batches")
+        if not _given(lake, wanted.table, wanted.version, wanted.folder).empty:
             return ScoreReport(wanted.table, wanted.version, wanted.folder.name, 0, 0)
-        rows = read_table(spark, settings, wanted.table, wanted.version)
-        scored = _scored(rows, _scorer(contract, settings, wanted.folder), contract, wanted.table, wanted.version)
+        rows = read_table(lake, wanted.table, wanted.version)
+        scored = _scored(rows, _scorer(lake, wanted.folder), contract, wanted.table, wanted.version)
         scored.write.format("delta").mode("append").save(path)
-    kinds = _given(settings, wanted.table, wanted.version, wanted.folder)
+    kinds = _given(lake, wanted.table, wanted.version, wanted.folder)
     return ScoreReport(
         wanted.table, wanted.version, wanted.folder.name, len(kinds), int((kinds["predictor_type"] == "rules").sum())
     )
 
 
-def _given(settings: Settings, table: str, version: int, folder: Path) -> pd.DataFrame:
+def _given(use_case: UseCase, table: str, version: int, folder: Path) -> pd.DataFrame:
     """Who answered each row of this version of a table that was scored with this model."""
     mine: list[Filter] = [("table", "=", table), ("version", "=", version), ("model", "=", folder.name)]
-    found = read_lake_table(settings, f"gold/{SCORES}", ["predictor_type"], mine)
+    found = read_lake_table(use_case, f"gold/{SCORES}", ["predictor_type"], mine)
     return pd.DataFrame(columns=["predictor_type"]) if found is None else found
 
 
@@ -189,11 +191,13 @@ def _columns(contract: Contract) -> str:
     )
 
 
-def _scorer(contract: Contract, settings: Settings, folder: Path) -> Scorer:
+def _scorer(use_case: UseCase, folder: Path) -> Scorer:
     """With what is switched off at run time now."""
-    switches = active_switches(settings)
+    contract = use_case.contract
+    switches = active_switches(use_case)
     segments = tuple(parse_segment(contract, s.segment) for s in switches if s.segment != WHOLE_MODEL)
-    return Scorer(contract, settings, folder, segments, any(s.segment == WHOLE_MODEL for s in switches))
+    plain = UseCase(settings=use_case.settings, contract=contract)  # a lake's session stays with the driver
+    return Scorer(plain, folder, segments, any(s.segment == WHOLE_MODEL for s in switches))
 
 
 def _check(contract: Contract, rows: "DeltaTable", table: str) -> None:

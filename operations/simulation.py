@@ -19,8 +19,7 @@ from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import rules_answer
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder
-from lakeloop.settings import Settings
-from lakeloop.use_case import load_rules, sample_month
+from lakeloop.use_case import UseCase, load_rules, sample_month
 from operations.delivery import generate, missing_sources, release
 
 UNAVAILABLE = "model unavailable: the gateway was left out of this simulation"
@@ -55,8 +54,7 @@ class Asker(Protocol):
 
 
 def simulate(
-    contract: Contract,
-    settings: Settings,
+    use_case: UseCase,
     months: Iterable[int],
     asker: Asker,
     *,
@@ -77,17 +75,17 @@ def simulate(
     """
     if not re.fullmatch(r"[\w-]+", label):
         raise WrongUseError(f"the label {label!r} is used in file names; write letters, digits, - and _ only")
-    answers = AnsweredMonths(settings, label)
+    answers = AnsweredMonths(use_case, label)
     total, seconds, skipped, delivered = MonthCounts(), 0.0, [], []
     for month in months:
-        delivered += advance(contract, settings, month)
-        _deliver(contract, settings, month)
+        delivered += advance(use_case, month)
+        _deliver(use_case, month)
         if month == 0:
             continue
         if month in answers.months:
             skipped.append(month)
             continue
-        questions = questions_of(contract, settings, month, label)
+        questions = questions_of(use_case, month, label)
         on_month(month, len(questions))
         began = time.perf_counter()
         answered = asker(month, questions, on_answers)
@@ -95,28 +93,30 @@ def simulate(
         answers.add(month, answered)
         total = MonthCounts(total.requests + answered.requests, total.rules + answered.rules)
     if until is not None:
-        delivered += advance(contract, settings, until)
-    return SimulationReport(total, seconds, tuple(skipped), tuple(delivered), read_clock(settings))
+        delivered += advance(use_case, until)
+    return SimulationReport(total, seconds, tuple(skipped), tuple(delivered), read_clock(use_case))
 
 
-def advance(contract: Contract, settings: Settings, month: int) -> list[Path]:
+def advance(use_case: UseCase, month: int) -> list[Path]:
     """Move the clock to `month` unless it is there already; the truth files that delivers."""
-    if month > read_clock(settings):
-        set_clock(settings, month)
-    return release(contract, settings)
+    if month > read_clock(use_case):
+        set_clock(use_case, month)
+    return release(use_case)
 
 
-def _deliver(contract: Contract, settings: Settings, month: int) -> None:
+def _deliver(use_case: UseCase, month: int) -> None:
     """The month's files that come as files, unless they are there."""
+    contract = use_case.contract
     sources = list(contract.sources) if month == 0 else [contract.label.source]
-    missing = missing_sources(contract, settings, month, sources)
+    missing = missing_sources(use_case, month, sources)
     if missing:
-        generate(contract, settings, [month], sources=missing)
+        generate(use_case, [month], sources=missing)
 
 
-def questions_of(contract: Contract, settings: Settings, month: int, label: str) -> list[Question]:
+def questions_of(use_case: UseCase, month: int, label: str) -> list[Question]:
     """A month's rows as requests, spread evenly over the month; ids depend on use case, key and label alone."""
-    frame = sample_month(contract, settings, month)
+    contract = use_case.contract
+    frame = sample_month(use_case, month)
     first = _month_start(contract, month)
     step = (_month_start(contract, month + 1) - first) / len(frame)
     keys = frame[contract.key.column]
@@ -144,8 +144,8 @@ def _month_start(contract: Contract, month: int) -> datetime:
 class AnsweredMonths:
     """Which months a run has been answered completely; kept in the logs area, one file a label."""
 
-    def __init__(self, settings: Settings, label: str) -> None:
-        self._path = Path(settings.area("logs")) / "simulations" / settings.use_case / f"{label}.json"
+    def __init__(self, use_case: UseCase, label: str) -> None:
+        self._path = Path(use_case.settings.area("logs")) / "simulations" / use_case.name / f"{label}.json"
         known = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
         self.months = {int(month): MonthCounts(**answered) for month, answered in known.items()}
 
@@ -165,18 +165,17 @@ def through_gateway(client: GatewayClient) -> Asker:
     return ask
 
 
-def without_gateway(contract: Contract, settings: Settings, label: str) -> Asker:
+def without_gateway(use_case: UseCase, label: str) -> Asker:
     """Writes the request log that a gateway without a model would have written: the rules answer everything.
 
     Raises:
         WrongUseError: the use case has no rules.
     """
-    rules = load_rules(contract, settings)
+    contract = use_case.contract
+    rules = load_rules(use_case)
     if rules is None:
-        raise WrongUseError(
-            f"use case {contract.use_case} has no `fallback.rules` in its contract; nothing could answer"
-        )
-    folder = request_log_folder(settings)
+        raise WrongUseError(f"use case {use_case.name} has no `fallback.rules` in its contract; nothing could answer")
+    folder = request_log_folder(use_case)
 
     def write(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> MonthCounts:
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from tests.command_line import Run, lakeloop_in
 from tests.quick_java import QUICK_JAVA
 from tests.use_case_copies import USE_CASES
@@ -81,6 +82,11 @@ def browser() -> Iterator["Browser"]:
 
     with chromium() as started:
         yield started
+
+
+@pytest.fixture
+def use_case(settings: Settings) -> UseCase:
+    return open_use_case(settings)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import UseCase, sample_month, with_label
 from tests.use_case_copies import USE_CASES
 
 
@@ -54,4 +54,6 @@ def export_frame(contract: Contract, frame: pd.DataFrame, folder: Path, version:
 
 def month_export(contract: Contract, settings: Settings, folder: Path, month: int = 0, **draw: int) -> Path:
     """Export one generated month."""
-    return export_frame(contract, with_label(contract, sample_month(contract, settings, month, **draw)), folder)
+    return export_frame(
+        contract, with_label(contract, sample_month(UseCase(settings, contract), month, **draw)), folder
+    )

@@ -11,10 +11,11 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from lakehouse.ingest import IngestReport, ingest
+from lakehouse.lake import Lake
+from lakehouse.read.tables import table_names
 from lakehouse.storage.session import SMALL_DATA, spark_session
-from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
-from lakeloop.settings import Settings, load_settings
+from lakeloop.settings import load_settings
+from lakeloop.use_case import open_use_case
 from operations.delivery import generate
 from tests.use_case_copies import USE_CASES
 
@@ -26,34 +27,27 @@ FEW_TASKS = {
 }
 
 
-@dataclass
-class Lake:
-    """A home of its own with a use case's lake in it."""
+@dataclass(frozen=True)
+class OwnLake(Lake):
+    """A home of its own with a use case's lake in it; `lines` is what its ingests said."""
 
-    spark: SparkSession
-    settings: Settings
-    contract: Contract
     lines: list[str] = field(default_factory=list)
 
     def deliver(self, source: str, name: str, content: str | bytes) -> Path:
-        path = self.settings.folder("landing") / source / name
+        path = self.folder("landing") / source / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
     def ingest(self) -> IngestReport:
-        return ingest(self.spark, self.contract, self.settings, self.lines.append)
-
-    def folder(self, table: str) -> Path:
-        layer, name = table.split("/")
-        return self.settings.home / "lake" / layer / self.settings.use_case / name
+        return ingest(self, self.lines.append)
 
     def rows(self, table: str) -> pd.DataFrame:
-        return DeltaTable(self.folder(table)).to_pandas()
+        return DeltaTable(self.table(table)).to_pandas()
 
     def versions(self) -> dict[str, int]:
-        logs = sorted((self.settings.home / "lake").glob(f"*/{self.settings.use_case}/*/_delta_log"))
-        return {f"{p.parents[2].name}/{p.parent.name}": DeltaTable(p.parent).version() for p in logs}
+        names = ("/".join(found) for found in table_names(self))
+        return {name: DeltaTable(self.table(name)).version() for name in names}
 
     def rejects(self, file: str) -> pd.DataFrame:
         rows = self.rows("silver/rejects")
@@ -69,13 +63,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
-def open_lake(spark: SparkSession, home: Path, use_case: str = "insurance") -> Lake:
-    settings = load_settings(home=home, use_case=use_case, use_cases=USE_CASES[use_case])
-    return Lake(spark, settings, load_contract(settings.contract_path))
+def open_lake(spark: SparkSession, home: Path, name: str = "insurance") -> OwnLake:
+    use_case = open_use_case(load_settings(home=home, use_case=name, use_cases=USE_CASES[name]))
+    return OwnLake(use_case.settings, use_case.contract, lambda: spark)
 
 
 @pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+def lake(spark: SparkSession, tmp_path: Path) -> OwnLake:
     return open_lake(spark, tmp_path)
 
 
@@ -90,16 +84,16 @@ def small_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def small(spark: SparkSession, small_home: Path, tmp_path: Path) -> Lake:
+def small(spark: SparkSession, small_home: Path, tmp_path: Path) -> OwnLake:
     """A copy of it, to go on from: copying tables is much faster than making them."""
     return open_lake(spark, Path(shutil.copytree(small_home, tmp_path / "small")))
 
 
 @pytest.fixture(scope="session")
-def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> OwnLake:
     """Month 0 with its claims and month 1 without; for reading only."""
     lake = open_lake(spark, tmp_path_factory.mktemp("reference"))
-    generate(lake.contract, lake.settings, [0, 1])
+    generate(lake, [0, 1])
     lake.ingest()
     return lake
 

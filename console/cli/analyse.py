@@ -26,10 +26,10 @@ def analyse_command(
     Distributions, drift by month, five ways to measure side by side, what the features say about the target, and what
     it means in words.
     """
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     with console.status("comparing …"):
-        analysis = analyse(settings, contract, month, model, oracle)
-        path = write_analysis(settings, analysis)
+        analysis = analyse(case, month, model, oracle)
+        path = write_analysis(case, analysis)
     console.print(headline(analysis.comparison))
     for sentence in sentences(analysis.comparison):
         console.print(f"  - {sentence}")

@@ -14,13 +14,13 @@ from operations.delivery import release
 
 def show_command(use_case: UseCaseOption = "") -> None:
     """Say which month it is, to which one a simulation's ground truth is due, and which months have some in gold."""
-    settings, contract = open_use_case(use_case)
-    now = read_clock(settings)
-    due = max(0, now - contract.truth_delay)
-    rows = read_lake_table(settings, "gold/training", [contract.event_time.column])
-    months = [] if rows is None else map(contract.month_number, rows[contract.event_time.column].unique())
+    case = open_use_case(use_case)
+    now = read_clock(case)
+    due = max(0, now - case.contract.truth_delay)
+    rows = read_lake_table(case, "gold/training", [case.contract.event_time.column])
+    months = [] if rows is None else map(case.contract.month_number, rows[case.contract.event_time.column].unique())
     console.print(
-        f"{contract.use_case}: month {now} ({contract.month_name(now)}) of the simulated clock; simulated ground truth "
+        f"{case.name}: month {now} ({case.contract.month_name(now)}) of the simulated clock; simulated ground truth "
         f"is due to month {due}; labelled months in gold: {month_spans(months) or 'none yet'}"
     )
 
@@ -29,11 +29,11 @@ def set_command(
     month: Annotated[int, typer.Argument(min=0, help="Month number.")], use_case: UseCaseOption = ""
 ) -> None:
     """Move the clock forward and deliver the files that were held back until then."""
-    settings, contract = open_use_case(use_case)
-    set_clock(settings, month)
-    delivered = release(contract, settings)
+    case = open_use_case(use_case)
+    set_clock(case, month)
+    delivered = release(case)
     console.print(
-        f"{contract.use_case}: month {month} ({contract.month_name(month)}); {counted_files(len(delivered))} delivered"
+        f"{case.name}: month {month} ({case.contract.month_name(month)}); {counted_files(len(delivered))} delivered"
     )
     for path in delivered:
         console.print(f"  {path}", soft_wrap=True)

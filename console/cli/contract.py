@@ -39,6 +39,6 @@ def show_command(
     use_case: UseCaseOption = "", plain: Annotated[bool, typer.Option(help="Print the Markdown itself.")] = False
 ) -> None:
     """Render the data catalogue: what every column means, its unit, and what is allowed."""
-    _, contract = open_use_case(use_case)
-    text = catalogue_markdown(contract)
+    case = open_use_case(use_case)
+    text = catalogue_markdown(case.contract)
     console.print(text if plain else Markdown(text), markup=False, highlight=False, soft_wrap=plain)

@@ -26,16 +26,16 @@ def generate_command(
     In the landing folder the clock decides which ground truth is delivered; the rest is held back and
     `lakeloop clock set` delivers it when its time has come.
     """
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     first, last = parse_months(months)
     wanted = range(first, last + 1)
     with progress() as bar:
-        task = bar.add_task("writing", total=len(wanted) * len(contract.sources))
+        task = bar.add_task("writing", total=len(wanted) * len(case.contract.sources))
         deliveries = generate(
-            contract, settings, wanted, rows=rows, seed=seed, out=out,
+            case, wanted, rows=rows, seed=seed, out=out,
             on_file=lambda d: bar.update(task, advance=1, description=d.path.name),
         )  # fmt: skip
-    for source in contract.sources:
+    for source in case.contract.sources:
         written = [d for d in deliveries if d.source == source and d.due is None]
         held = [d for d in deliveries if d.source == source and d.due is not None]
         if written:
@@ -55,10 +55,10 @@ def reference_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Write one month of reference data, features and truth, with `;` between the columns."""
-    settings, contract = open_use_case(use_case)
-    label = contract.label
-    frame = with_label(contract, sample_month(contract, settings, month))
-    text = frame[[*contract.features, label.column, label.name, label.name_column]].to_csv(sep=";", index=False)
+    case = open_use_case(use_case)
+    label = case.contract.label
+    frame = with_label(case.contract, sample_month(case, month))
+    text = frame[[*case.contract.features, label.column, label.name, label.name_column]].to_csv(sep=";", index=False)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -66,4 +66,4 @@ def reference_command(
         write_text(out, text)
     except (IsADirectoryError, FileExistsError, NotADirectoryError):
         raise WrongUseError(f"--out {out} is not a file that can be written; name a file") from None
-    console.print(f"{out}: {len(frame):,} rows of month {month} ({contract.month_name(month)})")
+    console.print(f"{out}: {len(frame):,} rows of month {month} ({case.contract.month_name(month)})")

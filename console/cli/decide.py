@@ -48,13 +48,13 @@ def decide_command(
     from operations.retraining.record_table import load_record
     from operations.retraining.retrain import decide as decide_in_one_process
 
-    load_record(work.settings, decision)
-    if work.settings.airflow_run_id and checked in ("promote", "change"):
-        start_warm_server(work.settings)  # while the person thought, it may have ended
+    load_record(work.use_case, decision)
+    if work.use_case.settings.airflow_run_id and checked in ("promote", "change"):
+        start_warm_server(work.use_case)  # while the person thought, it may have ended
     bounds = [text for texts in gate or [] for text in texts.split(",") if text.strip()]
     approval = Approval(
         checked, by or user_name(), _time(at), why, candidate,
-        parse_requirements(work.contract.gate, bounds) if checked == "change" else {}, segment,
+        parse_requirements(work.use_case.contract.gate, bounds) if checked == "change" else {}, segment,
     )  # fmt: skip
     if push:
         made = decide_in_one_process(work, decision, approval)

@@ -26,7 +26,7 @@ def begin_command(work: "Workplace", request: "RetrainRequest") -> None:
     from operations.retraining import stages
     from operations.retraining.projections import nothing_to_do, why_it_runs
 
-    in_tasks = bool(work.settings.airflow_run_id)
+    in_tasks = bool(work.use_case.settings.airflow_run_id)
     begun = stages.begin(work, request, in_tasks=in_tasks)
     if begun is None:
         why = nothing_to_do(request)
@@ -34,7 +34,7 @@ def begin_command(work: "Workplace", request: "RetrainRequest") -> None:
         write_result({"decision": "", "why": why})
         return
     if in_tasks:
-        start_warm_server(work.settings)  # it imports TFX while Spark plans
+        start_warm_server(work.use_case)  # it imports TFX while Spark plans
     why = why_it_runs(begun)
     console.print(why, soft_wrap=True, markup=False)
     write_result({"decision": begun.decision_id, "trigger": begun.trigger, "events": begun.event_ids, "why": why})
@@ -78,7 +78,7 @@ def compare_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
     from operations.retraining import stages
 
     compared = stages.compare(work, decision)
-    made, page = compared.the_decision, decision_page(work.settings, decision)
+    made, page = compared.the_decision, decision_page(work.use_case.settings, decision)
     print_decision(made)
     asks = question(made, page) if made.waits else ""
     write_result(outcome_of(made) | {"next": compared.next_step, "question": asks, "page": str(page)})
@@ -92,15 +92,15 @@ def record_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
 
     made = stages.record(work, decision)
     print_decision(made)
-    write_result(outcome_of(made) | {"page": str(decision_page(work.settings, decision))})
+    write_result(outcome_of(made) | {"page": str(decision_page(work.use_case.settings, decision))})
 
 
 def open_command(use_case: UseCaseOption = "") -> None:
     """Name the events of the ledger that came while a retrain was at work: the next one takes them."""
     from lakeloop.events import open_events
 
-    settings, _ = open_use_case(use_case)
-    waiting = open_events(settings)
+    case = open_use_case(use_case)
+    waiting = open_events(case)
     for event in waiting:
         console.print(f"open: event {event.id} {event.kind} {event.key}")
     write_result({"open": [event.id for event in waiting], "kinds": [event.kind for event in waiting]})

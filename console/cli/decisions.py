@@ -17,8 +17,8 @@ def list_command(use_case: UseCaseOption = "") -> None:
     """List the decisions, the oldest first."""
     from lakeloop.decision_table import read_decisions
 
-    settings, _ = open_use_case(use_case)
-    found = read_decisions(settings)
+    case = open_use_case(use_case)
+    found = read_decisions(case)
     if not found:
         console.print("nothing was decided yet; `lakeloop retrain` does")
         return
@@ -33,8 +33,8 @@ def show_command(
     """Show one decision with every check of every candidate."""
     from lakeloop.decision_table import find_decision
 
-    settings, _ = open_use_case(use_case)
-    found = find_decision(settings, decision)
+    case = open_use_case(use_case)
+    found = find_decision(case, decision)
     if json:
         typer.echo(found.model_dump_json(indent=2))
     else:

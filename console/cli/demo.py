@@ -24,15 +24,15 @@ def demo_command(
 
     Starts the platform, and works on top of what is there.
     """
-    settings, contract = open_use_case(use_case)
-    if contract.generator is None:
-        raise WrongUseError(f"the demo needs data, and use case {contract.use_case} has no `generator` in its contract")
+    case = open_use_case(use_case)
+    if case.contract.generator is None:
+        raise WrongUseError(f"the demo needs data, and use case {case.name} has no `generator` in its contract")
     # On drift, one candidate is enough to tell the story; read by the retrain this platform's scheduler starts.
     os.environ.setdefault("LAKELOOP_STRATEGY_ON_DRIFT", "reweight")
     started = time.monotonic()
     chapter("The platform starts")
     up_command(use_case)
-    story = Story(settings, contract, ask)
+    story = Story(case, ask)
     story.history()
     story.production(LAST_MONTH if full else FIRST_YEAR)
     story.new_truth()

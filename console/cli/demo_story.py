@@ -10,12 +10,11 @@ from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
 from lakeloop.champion import pushed_versions
 from lakeloop.clock import read_clock
-from lakeloop.contract import Contract
 from lakeloop.decision import CHOICES
 from lakeloop.decision_table import read_decisions
 from lakeloop.events import open_events
 from lakeloop.gateway_client import GatewayClient
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.delivery import generate
 from operations.simulation import advance, questions_of
 
@@ -30,9 +29,9 @@ FIRST_YEAR, LAST_MONTH = 12, 36
 class Story:
     """What happens, chapter by chapter; each waits for the runs that Airflow starts by itself."""
 
-    def __init__(self, settings: Settings, contract: Contract, ask: bool) -> None:
-        self._settings, self._contract = settings, contract
-        self._airflow = AirflowRuns(with_airflow(settings).model_copy(update={"airflow_user": DEMO_USER}))
+    def __init__(self, use_case: UseCase, ask: bool) -> None:
+        self._use_case = use_case
+        self._airflow = AirflowRuns(with_airflow(use_case.settings).model_copy(update={"airflow_user": DEMO_USER}))
         self._watch = Watch(self._airflow, self._wait_for_you if ask else self._answer)
         self._deploying: DagRun | None = None
 
@@ -40,7 +39,7 @@ class Story:
         """Month 0 lands: from files to a model that answers."""
         chapter("Month 0 lands; Airflow sees the files")
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
-        for delivery in generate(self._contract, self._settings, [0]):
+        for delivery in generate(self._use_case, [0]):
             console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
         self._next("ingest", "the files that landed")
         chapter("Ground truth is there: retrain by itself")
@@ -59,33 +58,33 @@ class Story:
     def new_truth(self) -> None:
         """Years later: the truth of many months arrives at once."""
         self._follow_what_runs("ingest", "retrain")
-        now, delay = read_clock(self._settings), self._contract.truth_delay
+        now, delay = read_clock(self._use_case), self._use_case.contract.truth_delay
         until = LAST_MONTH if now < LAST_MONTH else now + delay
         first, last = max(1, now - delay + 1), until - delay
         chapter(f"The clock jumps to month {until}: the truth of months {first} to {last} lands as one delivery")
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
-        for path in advance(self._contract, self._settings, until):
+        for path in advance(self._use_case, until):
             console.print(f"{path}", soft_wrap=True)
-        known = pushed_versions(self._settings.folder("models"))
+        known = pushed_versions(self._use_case.folder("models"))
         self._next("ingest", "the claims that landed")
         self._next("retrain", "new ground truth")
-        if pushed_versions(self._settings.folder("models")) != known:
+        if pushed_versions(self._use_case.folder("models")) != known:
             self._deploy()
             self._deployed()
 
     def end(self, seconds: float) -> None:
         """What was decided, the report, and where to look."""
         chapter("What was decided")
-        console.print(decisions_table(read_decisions(self._settings)))
+        console.print(decisions_table(read_decisions(self._use_case)))
         chapter("The model that serves now")
-        report_command(use_case=self._contract.use_case)
+        report_command(use_case=self._use_case.name)
         console.print(f"\nAirflow    {self._airflow.url}", soft_wrap=True)
-        console.print(f"Pages      http://127.0.0.1:{self._settings.monitor_port}", soft_wrap=True)
-        console.print(f"Try it     {self._settings.gateway}", soft_wrap=True)
+        console.print(f"Pages      http://127.0.0.1:{self._use_case.settings.monitor_port}", soft_wrap=True)
+        console.print(f"Try it     {self._use_case.settings.gateway}", soft_wrap=True)
         console.print(f"\nDone in {seconds:.0f} s.")
 
     def _dag(self, what: str) -> str:
-        return f"{self._contract.use_case}_{what}"
+        return f"{self._use_case.name}_{what}"
 
     def _next(self, what: str, why: str) -> None:
         self._watch.follow(self._watch.next_run(self._dag(what), why=why))
@@ -95,7 +94,7 @@ class Story:
         until = time.monotonic() + SECONDS_TO_BEGIN
         while time.monotonic() < until:
             running = [run for what in whats for run in self._airflow.runs(self._dag(what)) if not run.ended]
-            if not running and not open_events(self._settings):
+            if not running and not open_events(self._use_case):
                 return
             for run in running:
                 self._watch.follow(run)
@@ -112,8 +111,8 @@ class Story:
         """What Airflow saw of its first answers; clients go on asking until it has seen enough of them."""
         if self._deploying is None:
             return
-        client = GatewayClient(self._settings.gateway, self._contract, rate=QUESTIONS_A_SECOND)
-        questions = questions_of(self._contract, self._settings, 0, f"demo{time.time_ns()}")
+        client = GatewayClient(self._use_case.settings.gateway, self._use_case.contract, rate=QUESTIONS_A_SECOND)
+        questions = questions_of(self._use_case, 0, f"demo{time.time_ns()}")
         for start in range(0, len(questions), QUESTIONS_A_SECOND):
             if self._airflow.run(self._deploying).ended:
                 break
@@ -122,8 +121,8 @@ class Story:
 
     def _ask_gateway(self) -> None:
         """One question to the gateway; who answered it."""
-        question = questions_of(self._contract, self._settings, 0, f"demo{time.time_ns()}")[0]
-        (answer,) = GatewayClient(self._settings.gateway, self._contract).ask([question])
+        question = questions_of(self._use_case, 0, f"demo{time.time_ns()}")[0]
+        (answer,) = GatewayClient(self._use_case.settings.gateway, self._use_case.contract).ask([question])
         model = f"model version {answer['model_version']}" if answer["model_version"] else f"rules: {answer['reason']}"
         self._watch.say(f"the gateway answers [bold]{answer['prediction']}[/bold] ({model})")
 

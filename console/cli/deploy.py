@@ -27,17 +27,17 @@ def deploy_command(
     the rules because of it, or when the 99th percentile of the time to answer exceeds the contract's `budget_ms`.
     Its folder is then moved aside (`<version>.rolled-back`), the version before serves again, and the exit code is 1.
     """
-    settings, contract = open_use_case(use_case)
-    wanted = version_to_deploy(settings, version)
-    wait_until_available(settings, wanted, wait)
-    console.print(f"version {wanted} of {contract.use_case} is AVAILABLE at {settings.model_server}", soft_wrap=True)
+    case = open_use_case(use_case)
+    wanted = version_to_deploy(case, version)
+    wait_until_available(case, wanted, wait)
+    console.print(f"version {wanted} of {case.name} is AVAILABLE at {case.settings.model_server}", soft_wrap=True)
     write_result({"version": wanted})
     if wait_only:
         return
-    seen = deploy(settings, contract, wanted, seconds, answers, lambda line: console.print(line, soft_wrap=True))
+    seen = deploy(case, wanted, seconds, answers, lambda line: console.print(line, soft_wrap=True))
     write_result(as_result(wanted, seen))
     if seen is None:
-        console.print(f"no gateway answers at {settings.gateway}, so nothing could be watched", style=DIM)
+        console.print(f"no gateway answers at {case.settings.gateway}, so nothing could be watched", style=DIM)
         return
     slow = "too few for a percentile" if seen.p99_ms is None else f"99 % of them within {seen.p99_ms:.0f} ms"
     console.print(

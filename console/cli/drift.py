@@ -11,7 +11,7 @@ from console.cli.options import open_use_case, parse_months
 from console.cli.render import BAD, DIM, console, fits, table
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.contract import Contract
-from lakeloop.drift_report import ColumnDrift, DriftReport
+from lakeloop.drift_report import ColumnDrift, DriftReport, WindowKind
 from lakeloop.lake_tables import has_lake_table
 from monitoring.drift.episodes import Episode
 from operations.drift.months import detect_windows, nothing_answered
@@ -32,17 +32,15 @@ def drift_command(
     Only months that changed are judged again. A drifted score is marked *; dataset drift is when enough of the
     features drifted. The prediction is judged by itself and never one of them.
     """
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     asked = parse_months(months) if months else None
-    if not (asked or model or has_lake_table(settings, "silver/predictions")):
-        console.print(nothing_answered(contract), soft_wrap=True)  # so it is on a platform that was just started
+    if not (asked or model or has_lake_table(case, "silver/predictions")):
+        console.print(nothing_answered(case.contract), soft_wrap=True)  # so it is on a platform that was just started
         return
     with console.status("judging …") as status:
-        found = detect_windows(
-            contract, settings, asked, "tumbling" if by_requests else "month", model,
-            on_month=lambda month: status.update(f"judging {month} …"),
-        )  # fmt: skip
-    windows = _windows(found.reports, contract)
+        kind: WindowKind = "tumbling" if by_requests else "month"
+        found = detect_windows(case, asked, kind, model, on_month=lambda month: status.update(f"judging {month} …"))
+    windows = _windows(found.reports, case.contract)
     if fits(windows):
         console.print(windows)
     else:
@@ -51,7 +49,7 @@ def drift_command(
     for line in _reasons(found.reports):
         console.print(line, style=DIM, soft_wrap=True)
     for episode in found.episodes:
-        console.print(_episode(episode, contract), soft_wrap=True)
+        console.print(_episode(episode, case.contract), soft_wrap=True)
     if not found.episodes:
         console.print("no dataset drift")
     where = "nothing was written" if model else "gold/drift has them all"

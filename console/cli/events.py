@@ -15,10 +15,10 @@ def list_command(
     every: Annotated[bool, typer.Option("--all", help="Handled ones too.")] = False, use_case: UseCaseOption = ""
 ) -> None:
     """Say what is open."""
-    settings, contract = open_use_case(use_case)
-    found = all_events(settings) if every else open_events(settings)
+    case = open_use_case(use_case)
+    found = all_events(case) if every else open_events(case)
     if not found:
-        console.print(f"{contract.use_case}: no events" if every else f"{contract.use_case}: no open events")
+        console.print(f"{case.name}: no events" if every else f"{case.name}: no open events")
         return
     head = ("number", "kind", "key", "since (UTC)", "handled by", "Airflow")
     console.print(table(head, [(e.id, e.kind, e.key, e.created_at[:19], e.handled_by, _delivery(e)) for e in found]))
@@ -28,8 +28,8 @@ def show_command(
     number: Annotated[int, typer.Argument(help="As `list` shows it.")], use_case: UseCaseOption = ""
 ) -> None:
     """Print one event with its payload, as JSON."""
-    settings, _ = open_use_case(use_case)
-    event = find_event(settings, number)
+    case = open_use_case(use_case)
+    event = find_event(case, number)
     console.print_json(json.dumps({**vars(event), "asset": event.asset}))
 
 

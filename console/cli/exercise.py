@@ -5,8 +5,7 @@ from pathlib import Path
 from console.cli.options import open_use_case
 from console.cli.render import chapter, console, table
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 FEWER_UNITS = 0.5
 
@@ -15,13 +14,13 @@ def exercise_command(use_case: UseCaseOption = "") -> None:
     """The gate exercise: half the units are refused, the contract's own number passes and is pushed."""
     from console.cli.train import train_on
 
-    settings, contract = open_use_case(use_case)
-    manifest = _from_files_to_export(settings, contract)
-    full = contract.model.units
+    case = open_use_case(use_case)
+    manifest = _from_files_to_export(case)
+    full = case.contract.model.units
     records = []
     for units in (max(1, round(full * FEWER_UNITS)), full):
         chapter(f"Train with {units} units")
-        records.append(train_on(settings, contract, manifest, {"units": str(units)}, trigger="exercise"))
+        records.append(train_on(case, manifest, {"units": str(units)}, trigger="exercise"))
     chapter("The exercise side by side")
     checked = [(r.parameters.model.units, {c.name: c for c in r.gate.checks}) for r in records if r.gate]
     names = list(checked[0][1])
@@ -43,18 +42,18 @@ def exercise_command(use_case: UseCaseOption = "") -> None:
         console.print(f"{record.parameters.model.units} units: the model {word}")
 
 
-def _from_files_to_export(settings: Settings, contract: Contract) -> Path:
+def _from_files_to_export(use_case: UseCase) -> Path:
     """Month 0 from files through bronze, silver and gold to CSV; the manifest's path."""
     from console.cli.export import export_with
     from console.cli.lake_ingest import ingest_with
-    from console.cli.spark import spark_of
+    from console.cli.spark import lake_of
     from operations.delivery import generate
 
     chapter("Month 0 is delivered")
-    for delivery in generate(contract, settings, [0]):
+    for delivery in generate(use_case, [0]):
         console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
     chapter("Ingest: bronze, silver, gold (Spark + Delta Lake)")
-    with spark_of(settings) as spark:
-        ingest_with(spark, settings, contract)
+    with lake_of(use_case) as lake:
+        ingest_with(lake)
         chapter("Export one version of gold as CSV with a manifest")
-        return export_with(spark, settings, contract, (0, 0))
+        return export_with(lake, (0, 0))

@@ -4,17 +4,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pyspark.sql import SparkSession
 
 from console.cli.options import TableVersion, open_use_case, parse_months
 from console.cli.render import console
-from console.cli.spark import spark_of
+from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.gold.export import export, finished_export
-from lakeloop.contract import Contract
+from lakehouse.lake import Lake
 from lakeloop.git import git_commit
 from lakeloop.manifest import read_manifest
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 
 def export_command(
@@ -23,31 +22,23 @@ def export_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Write one version of gold/training as CSV shards (train, eval) with a manifest."""
-    settings, contract = open_use_case(use_case)
-    export_months(settings, contract, parse_months(months) if months else None, version)
+    case = open_use_case(use_case)
+    export_months(case, parse_months(months) if months else None, version)
 
 
-def export_months(
-    settings: Settings, contract: Contract, months: tuple[int, int] | None, version: int | None = None
-) -> Path:
+def export_months(use_case: UseCase, months: tuple[int, int] | None, version: int | None = None) -> Path:
     """Export gold's labelled rows, or say that it is there already; the manifest's path. Spark starts if it is not."""
-    found = finished_export(contract, settings, version, months)
+    found = finished_export(use_case, version, months)
     if found is not None:
         return _print_export(found)
-    with spark_of(settings) as spark:
-        return export_with(spark, settings, contract, months, version)
+    with lake_of(use_case) as lake:
+        return export_with(lake, months, version)
 
 
-def export_with(
-    spark: SparkSession,
-    settings: Settings,
-    contract: Contract,
-    months: tuple[int, int] | None,
-    version: int | None = None,
-) -> Path:
+def export_with(lake: Lake, months: tuple[int, int] | None, version: int | None = None) -> Path:
     """Export gold's labelled rows and say what was exported; the manifest's path."""
     with console.status("exporting …"):
-        return _print_export(export(spark, contract, settings, version, months, git_commit()))
+        return _print_export(export(lake, version, months, git_commit()))
 
 
 def _print_export(path: Path) -> Path:

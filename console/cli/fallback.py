@@ -24,12 +24,12 @@ def add_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Switch the model off; it stays on record who did and why."""
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     if whole == bool(segment):
         raise WrongUseError("name a segment, such as 'age < 25', or --all for the whole model")
     if not why.strip():
         raise WrongUseError("say why with --why: others will ask")
-    switch = add_switch(settings, contract, WHOLE_MODEL if whole else segment, who or _user(), why)
+    switch = add_switch(case, WHOLE_MODEL if whole else segment, who or _user(), why)
     console.print(f"{switch.id}: rules answer for {_named(switch.segment)} ({switch.who}: {switch.why})")
     console.print(f"`lakeloop fallback remove {switch.id}` switches the model on again", style=DIM)
 
@@ -38,11 +38,11 @@ def list_command(
     history: Annotated[bool, typer.Option("--history", help="Removed ones too.")] = False, use_case: UseCaseOption = ""
 ) -> None:
     """Say what is switched off."""
-    settings, contract = open_use_case(use_case)
-    always = contract.fallback.segments if contract.fallback else ()
+    case = open_use_case(use_case)
+    always = case.contract.fallback.segments if case.contract.fallback else ()
     for text in always:
         console.print(f"by the contract, always: {text}")
-    switches = all_switches(settings) if history else active_switches(settings)
+    switches = all_switches(case) if history else active_switches(case)
     if not switches:
         console.print("nothing is switched off" if not always else "nothing else is switched off")
         return
@@ -54,8 +54,8 @@ def remove_command(
     number: Annotated[int, typer.Argument(help="As `list` shows it.")], who: Who = "", use_case: UseCaseOption = ""
 ) -> None:
     """Switch the model on again."""
-    settings, _ = open_use_case(use_case)
-    switch = remove_switch(settings, number, who or _user())
+    case = open_use_case(use_case)
+    switch = remove_switch(case, number, who or _user())
     console.print(f"{switch.id}: the model answers for {_named(switch.segment)} again")
 
 

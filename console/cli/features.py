@@ -21,8 +21,8 @@ SILVER = "silver/"
 
 def list_command(as_json: AsJson = False, use_case: UseCaseOption = "") -> None:
     """List every feature of the contract with its source, freshness and models."""
-    settings, contract = open_use_case(use_case)
-    found = describe_features(settings, contract)
+    case = open_use_case(use_case)
+    found = describe_features(case)
     if as_json:
         typer.echo(json.dumps([as_plain(one) for one in found], indent=2, default=_text))
         return
@@ -41,8 +41,8 @@ def show_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Tell all there is to know of one column."""
-    settings, contract = open_use_case(use_case)
-    found = describe_column(settings, contract, name)
+    case = open_use_case(use_case)
+    found = describe_column(case, name)
     if as_json:
         typer.echo(json.dumps(as_plain(found), indent=2, default=_text))
     else:

@@ -11,6 +11,7 @@ from console.cli.options import open_use_case
 from console.cli.render import BAD, console
 from console.cli.spark import spark_of
 from console.cli.use_case_option import UseCaseOption
+from lakehouse.lake import open_lake
 from lakehouse.read.as_of import Points, parse_point, read_points
 from lakeloop.clock import read_clock
 from lakeloop.exceptions import WrongUseError
@@ -36,20 +37,21 @@ def read_command(
     A month is one of the use case's clock: its files count as delivered when the contract says. A day or a moment is
     the lake's own time: what it had taken in by then.
     """
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     check_ending(out)
     if version is not None and as_of:
         raise WrongUseError("--version names what is read, so leave --as-of out")
-    clock, now = read_clock(settings), datetime.now(UTC)
-    points = Points(parse_point(as_of or str(clock), contract, clock, now))
+    clock, now = read_clock(case), datetime.now(UTC)
+    points = Points(parse_point(as_of or str(clock), case.contract, clock, now))
     if keys is not None:
-        points = read_points(keys, as_of, contract, clock, now)
+        points = read_points(keys, as_of, case.contract, clock, now)
     if version is not None:
-        rows = read_version(settings, contract, version, points)
+        rows = read_version(case, version, points)
     else:
-        rows = read_features(settings, contract, points, spark_of)
+        with open_lake(case, spark_of) as lake:
+            rows = read_features(lake, points)
     write_features(rows, out)
-    found = counted(rows, contract.key.column)
+    found = counted(rows, case.contract.key.column)
     console.print(f"{out}: {found.rows:,} rows, {found.labelled:,} with a label", soft_wrap=True)
     if found.unknown:
         shown = ", ".join(found.examples) + (" …" if found.unknown > len(found.examples) else "")

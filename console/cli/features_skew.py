@@ -24,9 +24,9 @@ def skew_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Compare what the gateway served with what training saw of the same rows (exit 1 where they differ)."""
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     with console.status("comparing …"):
-        found = measure_skew(settings, contract, parse_since(since, contract) if since else None)
+        found = measure_skew(case, parse_since(since, case.contract) if since else None)
     if as_json:
         typer.echo(json.dumps(found.model_dump() | {"verdict": found.verdict, "skewed": found.skewed}, indent=2))
     else:

@@ -5,21 +5,19 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from pyspark.sql import SparkSession
 
 from console.cli.options import open_use_case
 from console.cli.render import BAD, DIM, console
 from console.cli.result import write_result
-from console.cli.spark import spark_of
+from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
 from console.cli.warm_server import start_warm_server
 from lakehouse.ingest import IngestReport, bronze_step, gold_step, ingest, silver_step
+from lakehouse.lake import Lake
 from lakehouse.read.tables import count_rows, open_table
-from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import INGEST_LOCK, check_free
-from lakeloop.contract import Contract
 from lakeloop.exceptions import DeliveryError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 Verify = Annotated[
     bool,
@@ -33,24 +31,24 @@ def ingest_command(verify: Verify = False, use_case: UseCaseOption = "") -> None
     Rows that break the contract go to silver/rejects with file, line and reason; a file that cannot be taken is
     refused with a sentence (exit 1), everything else is taken. Repeating it changes nothing.
     """
-    settings, contract = open_use_case(use_case)
-    with _spark_to_ingest(settings) as spark:
-        report = ingest_with(spark, settings, contract, verify)
+    case = open_use_case(use_case)
+    with _lake_to_ingest(case) as lake:
+        report = ingest_with(lake, verify)
     _fail_if_refused(report)
 
 
 @contextmanager
-def _spark_to_ingest(settings: Settings) -> Iterator[SparkSession]:
-    """Spark, unless another ingest is at work: that is told at once."""
-    check_free(work_folder(settings) / INGEST_LOCK)
-    with spark_of(settings) as spark:
-        yield spark
+def _lake_to_ingest(use_case: UseCase) -> Iterator[Lake]:
+    """The lake, unless another ingest is at work: that is told at once."""
+    check_free(use_case.work_folder / INGEST_LOCK)
+    with lake_of(use_case) as lake:
+        yield lake
 
 
-def ingest_with(spark: SparkSession, settings: Settings, contract: Contract, verify: bool = False) -> IngestReport:
+def ingest_with(lake: Lake, verify: bool = False) -> IngestReport:
     """Ingest, saying what was taken, what was rejected and why."""
     with console.status("ingesting …"):
-        report = ingest(spark, contract, settings, _say, verify)
+        report = ingest(lake, _say, verify)
     _tell_sources(report)
     _tell_truth(report)
     if not report.changed:
@@ -66,9 +64,9 @@ def bronze_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Step 1 of an ingest alone: new landing files into bronze, as delivered, each once."""
-    settings, contract = open_use_case(use_case)
-    with _spark_to_ingest(settings) as spark:
-        report = bronze_step(spark, contract, settings, _say, verify)
+    case = open_use_case(use_case)
+    with _lake_to_ingest(case) as lake:
+        report = bronze_step(lake, _say, verify)
     _tell_sources(report)
     _give(report)
     if go_on:
@@ -80,24 +78,24 @@ def bronze_command(
 
 def silver_command(use_case: UseCaseOption = "") -> None:
     """Step 2 of an ingest alone: bronze into silver, typed and judged by the contract, one row a key."""
-    settings, contract = open_use_case(use_case)
-    with _spark_to_ingest(settings) as spark:
-        report = silver_step(spark, contract, settings, _say)
+    case = open_use_case(use_case)
+    with _lake_to_ingest(case) as lake:
+        report = silver_step(lake, _say)
     _tell_sources(report)
     _give(report)
 
 
 def gold_command(use_case: UseCaseOption = "") -> None:
     """Step 3 of an ingest alone: gold as silver is now; new ground truth becomes an event in the ledger."""
-    settings, contract = open_use_case(use_case)
-    with _spark_to_ingest(settings) as spark:
-        report = gold_step(spark, contract, settings, _say)
-    rows = 0 if report.gold.version is None else count_rows(open_table(settings, "gold/training"))
+    case = open_use_case(use_case)
+    with _lake_to_ingest(case) as lake:
+        report = gold_step(lake, _say)
+    rows = 0 if report.gold.version is None else count_rows(open_table(case, "gold/training"))
     if report.gold.version is None:
         console.print("there is no gold/training yet: it needs features and their ground truth")
     _tell_truth(report)
-    if report.new_truth is not None and settings.airflow_run_id:
-        start_warm_server(settings, wait=False)  # a retrain begins: it imports while Airflow gets there
+    if report.new_truth is not None and case.settings.airflow_run_id:
+        start_warm_server(case, wait=False)  # a retrain begins: it imports while Airflow gets there
     gold = report.gold
     write_result(
         {

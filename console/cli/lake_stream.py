@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -11,11 +12,10 @@ import typer
 
 from console.cli.options import open_use_case
 from console.cli.render import BAD, console, counted_files
-from console.cli.spark import spark_of
+from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.requests.log_files import new_files
 from lakehouse.requests.stream import StreamReport, open_stream
-from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import STREAM_LOCK, check_free
 
 
@@ -34,17 +34,17 @@ def stream_command(
     Lines that are no request record, and rows that break the contract, go to silver/rejects with file, line and
     reason. `lakeloop lake ingest` joins the ground truth and brings gold up to date.
     """
-    settings, contract = open_use_case(use_case)
-    if if_new and not new_files(settings):
+    case = open_use_case(use_case)
+    if if_new and not new_files(case):
         console.print("nothing new in the request log")
         return
-    check_free(work_folder(settings) / STREAM_LOCK, "stream")
+    check_free(case.work_folder / STREAM_LOCK, "stream")
     if continuous:  # Spark of its own: the shared one could never be renewed
-        settings = settings.model_copy(update={"spark_keep_seconds": 0.0})
+        case = replace(case, settings=case.settings.model_copy(update={"spark_keep_seconds": 0.0}))
     with (
-        spark_of(settings) as spark,
+        lake_of(case) as lake,
         stop_requested() as stop,
-        open_stream(spark, contract, settings, _print_line) as take,
+        open_stream(lake, _print_line) as take,
     ):
         while True:
             report = take()

@@ -15,8 +15,8 @@ Table = Annotated[str, typer.Argument(metavar="TABLE", help="e.g. gold/training,
 
 def tables_command(use_case: UseCaseOption = "") -> None:
     """List the tables with their rows, version and size."""
-    settings, _ = open_use_case(use_case)
-    found = list_tables(settings)
+    case = open_use_case(use_case)
+    found = list_tables(case)
     if not found:
         console.print("there are no tables yet; `lakeloop lake ingest` makes them")
         return
@@ -35,8 +35,8 @@ def show_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Print a table's first rows, as it is or as it was at a version."""
-    settings, _ = open_use_case(use_case)
-    opened = open_table(settings, name, version)
+    case = open_use_case(use_case)
+    opened = open_table(case, name, version)
     rows = first_rows(opened, limit)
     if csv:
         typer.echo(rows_as_csv(rows), nl=False)
@@ -48,7 +48,7 @@ def show_command(
 
 def history_command(name: Table, use_case: UseCaseOption = "") -> None:
     """List a table's versions: when, by which operation, how many rows."""
-    settings, _ = open_use_case(use_case)
+    case = open_use_case(use_case)
     rows = [
         (
             c.version,
@@ -56,6 +56,6 @@ def history_command(name: Table, use_case: UseCaseOption = "") -> None:
             c.operation,
             ", ".join(f"{k} {v:,}" for k, v in c.rows.items()),
         )
-        for c in history(settings, name)
+        for c in history(case, name)
     ]
     console.print(table(("version", "at (UTC)", "operation", "rows"), rows, ("version",)))

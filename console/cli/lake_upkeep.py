@@ -6,7 +6,7 @@ import typer
 
 from console.cli.options import open_use_case
 from console.cli.render import console, table
-from console.cli.spark import spark_of
+from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.storage.maintenance import optimize, vacuum
 from operations.retention import versions_in_use
@@ -14,9 +14,9 @@ from operations.retention import versions_in_use
 
 def optimize_command(use_case: UseCaseOption = "") -> None:
     """Compact small files into larger ones; readers notice nothing. It waits for whoever writes tables."""
-    settings, _ = open_use_case(use_case)
-    with spark_of(settings) as spark, console.status("optimizing, as soon as nobody writes …"):
-        done = optimize(spark, settings)
+    case = open_use_case(use_case)
+    with lake_of(case) as lake, console.status("optimizing, as soon as nobody writes …"):
+        done = optimize(lake)
     rows = [(name, removed, added) for name, (removed, added) in done.items()]
     console.print(table(("table", "files merged", "into files"), rows, ("files merged", "into files")))
 
@@ -30,9 +30,9 @@ def vacuum_command(
     Versions that an export or a model was made from, or that a decision was judged on, are never removed. What is
     removed stays named in `lakeloop lineage`. It waits for whoever writes tables.
     """
-    settings, _ = open_use_case(use_case)
+    case = open_use_case(use_case)
     with console.status("vacuuming, as soon as nobody writes …"):
-        done = vacuum(settings, hours, versions_in_use(settings))
+        done = vacuum(case, hours, versions_in_use(case))
     rows = [(name, t.removed, ", ".join(map(str, t.kept_versions))) for name, t in done.items()]
     header = ("table", "files removed", "versions kept for an export, a model or a decision")
     console.print(table(header, rows, ("files removed",)))

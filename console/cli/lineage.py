@@ -50,8 +50,8 @@ def prediction_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """From an answered request back to the files its model was made from."""
-    settings, contract = open_use_case(use_case)
-    _show(trace_request(settings, contract, request_id), as_json, html, use_case)
+    case = open_use_case(use_case)
+    _show(trace_request(case, request_id), as_json, html, use_case)
 
 
 def model_command(
@@ -61,8 +61,13 @@ def model_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """From a model back to its files, its decision and its event; and on to what it answered."""
-    settings, _ = open_use_case(use_case)
-    _show(trace_model(settings, version or serving_version(settings)), as_json, html, use_case)
+    case = open_use_case(use_case)
+    _show(
+        trace_model(case, version or serving_version(case)),
+        as_json,
+        html,
+        use_case,
+    )
 
 
 def table_command(
@@ -72,8 +77,8 @@ def table_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """From a table's version back to the files in it, and on to the models trained on it."""
-    settings, _ = open_use_case(use_case)
-    _show(trace_table(settings, *table_and_version(name)), as_json, html, use_case)
+    case = open_use_case(use_case)
+    _show(trace_table(case, *table_and_version(name)), as_json, html, use_case)
 
 
 def file_command(
@@ -83,8 +88,8 @@ def file_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """From a delivered file on to the tables and models that were made of it."""
-    settings, _ = open_use_case(use_case)
-    _show(trace_file(settings, path), as_json, html, use_case)
+    case = open_use_case(use_case)
+    _show(trace_file(case, path), as_json, html, use_case)
 
 
 def run_command(
@@ -94,8 +99,8 @@ def run_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """From a run back to its data and its event, and on to what it made."""
-    settings, _ = open_use_case(use_case)
-    _show(trace_run(settings, run_id), as_json, html, use_case)
+    case = open_use_case(use_case)
+    _show(trace_run(case, run_id), as_json, html, use_case)
 
 
 def affected_by_command(
@@ -107,8 +112,8 @@ def affected_by_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Name every model and prediction that a bad delivery has touched."""
-    settings, contract = open_use_case(use_case)
-    found = affected_by(settings, contract, path)
+    case = open_use_case(use_case)
+    found = affected_by(case, path)
     if as_json:
         typer.echo(json.dumps([one.model_dump() for one in found], indent=2))
     else:
@@ -116,14 +121,14 @@ def affected_by_command(
             _show_affected(one)
     if requests is not None:
         versions = sorted({version for one in found for version in one.versions})
-        columns = ["request_id", contract.key.column, "at", "model_version", "predictor_type", "prediction"]
+        columns = ["request_id", case.contract.key.column, "at", "model_version", "predictor_type", "prediction"]
         rows = _write_requests(requests, columns, use_case, versions)
         typer.echo(f"{requests}: {rows:,} predictions", err=True)
 
 
 def _write_requests(path: Path, columns: list[str], use_case: str, versions: list[str]) -> int:
-    settings, _ = open_use_case(use_case)
-    found = requests_of(settings, versions, columns)
+    case = open_use_case(use_case)
+    found = requests_of(case, versions, columns)
     with replacing(path) as part:
         if found is None:
             part.write_text(",".join(columns) + "\n", encoding="utf-8")
@@ -134,8 +139,8 @@ def _write_requests(path: Path, columns: list[str], use_case: str, versions: lis
 
 def _show(found: Lineage, as_json: bool, html: Path | None, use_case: str) -> None:
     if html is not None:
-        _, contract = open_use_case(use_case)
-        typer.echo(f"{write_lineage(found, contract, html.absolute())}", err=as_json)
+        case = open_use_case(use_case)
+        typer.echo(f"{write_lineage(found, case.contract, html.absolute())}", err=as_json)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     elif html is None:

@@ -23,20 +23,20 @@ def monitor_command(
 
     It follows the request log and goes on where it stopped. With LAKELOOP_AIRFLOW_URL set, events go to Airflow.
     """
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
 
     def ready(host: str, port: int) -> None:
         url = f"http://{host}:{port}"
         console.print(
-            f"{contract.use_case}: {url}  (Ctrl-C stops)\n"
+            f"{case.name}: {url}  (Ctrl-C stops)\n"
             f"  start page {url}   dashboard {url}/dashboard   metrics {url}/metrics   health {url}/health   "
             f"webhook {url}/alerts\n"
-            f"  events go to {settings.airflow_url or 'the ledger alone: LAKELOOP_AIRFLOW_URL is not set'}",
+            f"  events go to {case.settings.airflow_url or 'the ledger alone: LAKELOOP_AIRFLOW_URL is not set'}",
             soft_wrap=True,
         )
 
     def pages(live: LiveMonitor) -> APIRouter:
-        return pages_router(settings, contract, Present(lambda: live.snapshot.serving, lambda: live.newest))
+        return pages_router(case, Present(lambda: live.snapshot.serving, lambda: live.newest))
 
-    performance = GoldPerformance(settings, contract)
-    serve(settings, contract, host, settings.monitor_port if port is None else port, ready, performance, pages)
+    performance = GoldPerformance(case)
+    serve(case, host, case.settings.monitor_port if port is None else port, ready, performance, pages)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from lakeloop.contract import Contract
 from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import Settings, load_settings
+from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase
 from lakeloop.use_case import open_use_case as load_use_case
 
 Months = Annotated[str, typer.Option("--months", "-m", help="A month number or a range: 0, 0-12.")]
@@ -16,16 +16,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="The whole answer as JSON, 
 TableVersion = Annotated[int | None, typer.Option("--version", min=0, help="A Delta version; default: the newest.")]
 
 
-def open_use_case(use_case: str = "") -> tuple[Settings, Contract]:
-    """The settings and the checked contract of a use case.
+def open_use_case(use_case: str = "") -> UseCase:
+    """The use case of a command: everything it calls gets this one, or what it needs of it.
 
     Raises:
         WrongUseError: no use case is named anywhere, its folder has another name than its contract says, or the lake's
             folder has a name that Delta cannot write to.
         ContractError: its contract has mistakes.
     """
-    opened = load_use_case(load_settings(use_case=use_case))
-    return opened.settings, opened.contract
+    return load_use_case(load_settings(use_case=use_case))
 
 
 def parse_months(text: str) -> tuple[int, int]:

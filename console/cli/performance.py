@@ -6,6 +6,7 @@ from console.cli.options import open_use_case
 from console.cli.render import BAD, DIM, console, table
 from console.cli.spark import spark_of
 from console.cli.use_case_option import UseCaseOption
+from lakehouse.lake import open_lake
 from lakeloop.interval import says_little, wilson_interval
 from lakeloop.lake_tables import has_lake_table
 from operations.performance import estimate_performance, performance_table
@@ -20,13 +21,13 @@ def performance_command(use_case: UseCaseOption = "") -> None:
     Each model version is calibrated once, on held-out rows of its own export. The estimate stands for the model's own
     answers; it follows inputs that drift and cannot see a concept that does.
     """
-    settings, contract = open_use_case(use_case)
-    if not has_lake_table(settings, "silver/predictions"):
+    case = open_use_case(use_case)
+    if not has_lake_table(case, "silver/predictions"):
         console.print(NO_ROWS)
         return
-    with console.status("estimating …"):
-        report = estimate_performance(contract, settings, spark_of)
-    rows = performance_table(contract, settings)
+    with console.status("estimating …"), open_lake(case, spark_of) as lake:
+        report = estimate_performance(lake)
+    rows = performance_table(case)
     for notice in report.notices:
         console.print(notice, style=BAD, soft_wrap=True)
     for calibration in report.calibrated:
@@ -38,7 +39,7 @@ def performance_command(use_case: UseCaseOption = "") -> None:
     if rows.empty:
         console.print(NO_ROWS)
         return
-    month = contract.event_time.column
+    month = case.contract.event_time.column
     console.print(table(HEADER, [_cells(row, month) for row in rows.to_dict("records")], numbers=HEADER[2:]))
     console.print(
         "estimated: by confidence, over the model's own answers; error: estimated minus realised by the model; "

@@ -20,8 +20,8 @@ def compile_command(use_case: UseCaseOption = "") -> None:
     """Compile the pipeline to its intermediate representation (ir.pb) and its task graph (graph.json)."""
     from tfx_pipeline.runs.compile import compile_pipeline  # noqa: PLC0415 - TFX: eight seconds, for this alone
 
-    settings, contract = open_use_case(use_case)
-    path = compile_pipeline(contract, settings)
+    case = open_use_case(use_case)
+    path = compile_pipeline(case)
     console.print(f"{path} and graph.json beside it", soft_wrap=True)
 
 
@@ -31,15 +31,15 @@ def node_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Run one node of an open run in this process; again after a failure: what ran before is taken as it is."""
-    settings, contract = open_use_case(use_case)
-    if settings.airflow_run_id:
-        start_warm_server(settings)  # for the nodes after this one, if it ended since the retrain began
-    result = run_node(settings, contract, run, node)
+    case = open_use_case(use_case)
+    if case.settings.airflow_run_id:
+        start_warm_server(case)  # for the nodes after this one, if it ended since the retrain began
+    result = run_node(case, run, node)
     console.print(node_line(result))
-    where = {"run": run, "execution_id": result.execution_id, "metadata": _metadata_link(settings, result)}
+    where = {"run": run, "execution_id": result.execution_id, "metadata": _metadata_link(case.settings, result)}
     for name, value in where.items():
         console.print(f"  {name}: {value}", soft_wrap=True, markup=False)
-    version = load_run(settings, run).pushed_version
+    version = load_run(case, run).pushed_version
     write_result({**result.model_dump(mode="json"), **where, "version": version})
 
 

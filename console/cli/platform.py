@@ -27,7 +27,7 @@ def up_command(use_case: UseCaseOption = "") -> None:
 
     Waits until all of it works. Called again it starts what is missing; Ctrl-C stops what it started.
     """
-    settings, _ = open_use_case(use_case)
+    settings = open_use_case(use_case).settings
     begun = time.monotonic()
     seen: set[str] = set()
     with console.status("starting …") as spinner:
@@ -60,7 +60,7 @@ def prepare_command(use_case: UseCaseOption = "") -> None:
 
     `lakeloop up` does it by itself. Containers run it once before the others; there Airflow's own variables count.
     """
-    settings, _ = open_use_case(use_case)
+    settings = open_use_case(use_case).settings
     log_folder(settings).mkdir(parents=True, exist_ok=True)
     airflow = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
     seen: set[str] = set()
@@ -74,7 +74,7 @@ def prepare_command(use_case: UseCaseOption = "") -> None:
 
 def down_command(use_case: UseCaseOption = "") -> None:
     """Stop everything that `lakeloop up` started on this home, running tasks included, and nothing else."""
-    settings, _ = open_use_case(use_case)
+    settings = open_use_case(use_case).settings
     with console.status("stopping …"):
         stopped = down(settings)
     if not stopped.processes and not stopped.strays:
@@ -89,7 +89,7 @@ def status_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Show every service: state, since when, process, URL. Exit 1 if one of them is not healthy."""
-    settings, _ = open_use_case(use_case)
+    settings = open_use_case(use_case).settings
     states = service_states(settings)
     if as_json:
         rows = [{**asdict(s), "since": s.since.isoformat() if s.since else None} for s in states]
@@ -111,7 +111,7 @@ def logs_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Show what the services wrote last. Task logs are in Airflow's UI."""
-    settings, _ = open_use_case(use_case)
+    settings = open_use_case(use_case).settings
     found = {path.stem: path for path in sorted(log_folder(settings).glob("*.log"))}
     if not found:
         raise NotFoundError(f"there are no logs in {log_folder(settings)} yet; `lakeloop up` writes them")

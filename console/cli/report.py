@@ -17,8 +17,7 @@ from console.report.page import Report, Served, write_report
 from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
-from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import UseCase, sample_month, with_label
 from operations.evaluation import baselines, exported_rows, generated_rows
 from serving.model_server.process import running_server
 from tfx_pipeline.data_checks.statistics import read_statistics
@@ -37,47 +36,47 @@ def report_command(
 
     Asks the model three questions over REST, and judges it on later months where the use case's generator knows them.
     """
-    settings, contract = open_use_case(use_case)
-    records = _runs_of(settings, version)
+    case = open_use_case(use_case)
+    records = _runs_of(case, version)
     record = records[0]
     manifest = Path(record.parameters.manifest)
-    rejects = rejects_by_reason(settings)
-    served, url = _ask(settings, contract, record.pushed_version) if contract.generator else ([], "")
-    curves = _check_later_months(settings, contract, record) if contract.generator else {}
-    frame = exported_rows(contract, manifest)
-    found = baselines(settings, contract, frame)
+    rejects = rejects_by_reason(case)
+    served, url = _ask(case, record.pushed_version) if case.contract.generator else ([], "")
+    curves = _check_later_months(case, record) if case.contract.generator else {}
+    frame = exported_rows(case.contract, manifest)
+    found = baselines(case, frame)
     path = write_report(
         Report(
-            contract=contract,
+            contract=case.contract,
             created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             frame=frame,
             manifest=str(manifest),
             runs=records,
             statistics=read_statistics(record.statistics_uri),
             baselines=found,
-            months=[contract.month_name(month) for month in REPORTED_MONTHS] if curves else [],
+            months=[case.contract.month_name(month) for month in REPORTED_MONTHS] if curves else [],
             accuracy=curves,
             served=served,
             url=url,
             rejects=rejects,
         ),
-        Path(settings.area("reports")) / "index.html",
+        Path(case.settings.area("reports")) / "index.html",
     )
-    console.print(_story(contract, records, frame, found, curves))
+    console.print(_story(case.contract, records, frame, found, curves))
     console.print(f"\nReport   {path}", soft_wrap=True)
 
 
-def _runs_of(settings: Settings, version: str) -> list[RunRecord]:
+def _runs_of(use_case: UseCase, version: str) -> list[RunRecord]:
     """The run that pushed the version, and after it those the gate refused on the same rows.
 
     Raises:
         NotFoundError: no run pushed such a version.
     """
-    runs = load_runs(settings)
+    runs = load_runs(use_case)
     pushed = [run for run in runs if run.pushed_version and version in ("", run.pushed_version)]
     if not pushed:
         which = f"version {version}" if version else "a model"
-        raise NotFoundError(f"no run of {settings.use_case} pushed {which}; `lakeloop train` makes one")
+        raise NotFoundError(f"no run of {use_case.name} pushed {which}; `lakeloop train` makes one")
     shown = pushed[-1]
     refused = [
         run
@@ -87,16 +86,17 @@ def _runs_of(settings: Settings, version: str) -> list[RunRecord]:
     return [shown, *refused[-1:]]
 
 
-def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list[Served], str]:
+def _ask(use_case: UseCase, version: str) -> tuple[list[Served], str]:
     """Start a model server, ask the version one question a class (three at most) over REST, stop it."""
-    frame = with_label(contract, sample_month(contract, settings, 0))
+    contract = use_case.contract
+    frame = with_label(contract, sample_month(use_case, 0))
     held_out = frame[frame[contract.key.column].map(contract.split.is_eval)]
     questions = held_out.groupby(contract.label.name).head(-(-3 // len(contract.label.classes))).head(3)
-    name, served = contract.use_case, []
-    log = Path(settings.area("logs")) / "model_server.log"
+    name, served = use_case.name, []
+    log = Path(use_case.settings.area("logs")) / "model_server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with console.status("starting the model server …"), log.open("a", encoding="utf-8") as stream:
-        server = running_server({name: settings.folder("models")}, log_to=stream)
+        server = running_server({name: use_case.folder("models")}, log_to=stream)
         with server as running, httpx.Client(base_url=running.url) as client:
             path = f"/v1/models/{name}/versions/{version}:predict"
             console.print(f"POST {running.url}{path}")
@@ -135,21 +135,21 @@ def _ask(settings: Settings, contract: Contract, version: str) -> tuple[list[Ser
     return served, url
 
 
-def _check_later_months(settings: Settings, contract: Contract, record: RunRecord) -> dict[str, list[float]]:
+def _check_later_months(use_case: UseCase, record: RunRecord) -> dict[str, list[float]]:
     """Judge the pushed model on later months with the generator's labels; accuracy curves for the report."""
-    folder = model_folder(settings, record.pushed_version)
+    folder = model_folder(use_case, record.pushed_version)
     curves: dict[str, list[float]] = {"model": [], "rules": [], "majority": []}
     with console.status("judging every month …"):
         for month in REPORTED_MONTHS:
-            frame = generated_rows(settings, contract, month)
-            report = validate_model(folder, contract, frame)
-            found = baselines(settings, contract, frame)
+            frame = generated_rows(use_case, month)
+            report = validate_model(folder, use_case.contract, frame)
+            found = baselines(use_case, frame)
             curves["model"].append(next(iter(report.accuracy.values())))
             for name in ("rules", "majority"):
                 if name in found:
                     curves[name].append(found[name])
             if month in SHOWN_MONTHS:
-                print_judged(settings, contract, report, folder.name, month, frame, oracle=True)
+                print_judged(use_case, report, folder.name, month, frame, oracle=True)
     return {name: values for name, values in curves.items() if values}
 
 

@@ -10,15 +10,15 @@ from rich.table import Table
 
 from console.cli.options import open_use_case
 from console.cli.render import GOOD, console, node_line, table, verdict
-from console.cli.spark import spark_of
+from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.gold.export import export
 from lakeloop.champion import serving_version
-from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.git import git_commit
 from lakeloop.manifest import Manifest, read_manifest
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.exceptions import NotReproducedError
 from operations.lineage.pipeline_side import exported_version, manifest_of
 from operations.lineage.reproduce import (
@@ -48,9 +48,9 @@ def reproduce_command(
     Nothing is pushed. Statistics must be the same to a millionth, the gate's values within the tolerance. Exit code 1:
     they are not.
     """
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     console.quiet = as_json  # nothing but JSON on standard output
-    found = _reproduce(settings, contract, model or serving_version(settings), tolerance)
+    found = _reproduce(case, model or serving_version(case), tolerance)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:
@@ -60,10 +60,10 @@ def reproduce_command(
     console.print(f"version {found.version} was made again", style=GOOD)
 
 
-def _reproduce(settings: Settings, contract: Contract, version: str, tolerance: float) -> Reproduction:
-    then = _run_that_pushed(settings, version)
-    exported = _manifest_then(settings, then)
-    if exported.schema_sha256 != contract.schema_sha256:
+def _reproduce(use_case: UseCase, version: str, tolerance: float) -> Reproduction:
+    then = _run_that_pushed(use_case, version)
+    exported = _manifest_then(use_case.settings, then)
+    if exported.schema_sha256 != use_case.contract.schema_sha256:
         raise LakeloopError(
             f"version {version} was trained under another contract: its row shape has changed since. Check out commit "
             f"{then.parameters.git_commit or 'of then'} and try again"
@@ -73,13 +73,12 @@ def _reproduce(settings: Settings, contract: Contract, version: str, tolerance: 
         raise NotFoundError(
             f"the row weights of version {version} are gone ({weights}); without them it cannot be made"
         )
-    scratch = Path(tempfile.mkdtemp(prefix="reproduce-", dir=_scratch(settings)))
+    scratch = Path(tempfile.mkdtemp(prefix="reproduce-", dir=_scratch(use_case.settings)))
     try:
-        manifest = _export_again(settings, contract, exported, scratch)
+        manifest = _export_again(use_case, exported, scratch)
         with console.status("starting TFX …") as status:
             now = run_pipeline(
-                settings,
-                contract,
+                use_case,
                 parameters_then(then, manifest, git_commit()),
                 on_node=lambda result: console.print(node_line(result)),
                 on_start=lambda node: status.update(f"{node} …"),
@@ -98,12 +97,12 @@ def _reproduce(settings: Settings, contract: Contract, version: str, tolerance: 
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _run_that_pushed(settings: Settings, version: str) -> RunRecord:
-    pushed = [run for run in load_runs(settings) if run.pushed_version]
+def _run_that_pushed(use_case: UseCase, version: str) -> RunRecord:
+    pushed = [run for run in load_runs(use_case) if run.pushed_version]
     found = next((run for run in pushed if run.pushed_version == version), None)
     if found is None or found.gate is None:
         known = ", ".join(run.pushed_version for run in pushed) or "none"
-        raise NotFoundError(f"no run is known that pushed version {version} of {settings.use_case}; known: {known}")
+        raise NotFoundError(f"no run is known that pushed version {version} of {use_case.name}; known: {known}")
     return found
 
 
@@ -120,11 +119,11 @@ def _manifest_then(settings: Settings, then: RunRecord) -> Manifest:
     return manifest
 
 
-def _export_again(settings: Settings, contract: Contract, then: Manifest, folder: Path) -> Path:
+def _export_again(use_case: UseCase, then: Manifest, folder: Path) -> Path:
     console.print(f"{then.table}@{then.version}, {then.rows:,} rows, as it was", style="bold")
-    elsewhere = settings.model_copy(update={"export": str(folder)})
-    with spark_of(settings) as spark:
-        return export(spark, contract, elsewhere, then.version, then.months, git_commit())
+    elsewhere = use_case.settings.model_copy(update={"export": str(folder)})
+    with lake_of(UseCase(elsewhere, use_case.contract)) as lake:
+        return export(lake, then.version, then.months, git_commit())
 
 
 def _scratch(settings: Settings) -> Path:

@@ -13,12 +13,12 @@ from console.cli.render import DIM, console, node_line
 from console.cli.spark import spark_of
 from console.cli.train import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.contract import Contract
 from lakeloop.decision import MOST_TRIALS, STRATEGIES, TRIALS
 from lakeloop.exceptions import GateRefusedError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
+    from lakeloop.decision import Decision
     from operations.retraining.request import Listener, RetrainRequest, Workplace
 
 Strategy = Annotated[
@@ -68,12 +68,12 @@ def with_retrain_options(run: Callable[["Workplace", "RetrainRequest"], None]) -
             trigger=trigger,
             decided_by=by or user_name(),
             promote=promote,
-            airflow_run_id=airflow_run_id or work.settings.airflow_run_id,
+            airflow_run_id=airflow_run_id or work.use_case.settings.airflow_run_id,
             changes=changes,
             woken_by=woken_by,
         )
         if changes:
-            check_training_options(work.contract, changes, ())
+            check_training_options(work.use_case.contract, changes, ())
         run(work, request)
 
     command.__doc__ = run.__doc__
@@ -95,12 +95,12 @@ def retrain_command(work: "Workplace", request: "RetrainRequest") -> None:
     from operations.retraining.projections import nothing_to_do
     from operations.retraining.retrain import retrain as retrain_in_one_process
 
-    decision = retrain_in_one_process(work.contract, work.settings, request, work.open_spark, work.listener)
+    decision = retrain_in_one_process(work, request)
     if decision is None:
         console.print(nothing_to_do(request))
         return
     print_decision(decision)
-    console.print(f"\nReport   {decision_page(work.settings, decision.decision_id)}", soft_wrap=True)
+    console.print(f"\nReport   {decision_page(work.use_case.settings, decision.decision_id)}", soft_wrap=True)
     if decision.outcome == "none passed":
         console.print(
             f"`lakeloop decide {decision.decision_id} --choice promote|change|keep|fallback` says what is done; "
@@ -112,21 +112,24 @@ def retrain_command(work: "Workplace", request: "RetrainRequest") -> None:
 
 def workplace(use_case: str) -> "Workplace":
     """What a retrain needs; it talks to the terminal."""
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     from operations.retraining.request import Workplace
 
-    return Workplace(contract, settings, spark_of, listener(settings, contract))
+    return Workplace(case, spark_of, listener(case))
 
 
-def listener(settings: Settings, contract: Contract) -> "Listener":
+def listener(use_case: UseCase) -> "Listener":
     """Tells the terminal what happens, and writes a decision's page among the reports."""
     from console.report.decision_page import decision_page, write_decision
     from operations.retraining.request import Listener
 
+    def write_page(made: "Decision") -> None:
+        write_decision(made, use_case.contract, decision_page(use_case.settings, made.decision_id))
+
     return Listener(
         say=lambda text: console.print(text, soft_wrap=True),
         on_node=lambda result: console.print(node_line(result)),
-        on_decision=lambda made: write_decision(made, contract, decision_page(settings, made.decision_id)),
+        on_decision=write_page,
     )
 
 

@@ -6,7 +6,7 @@ import typer
 
 from console.cli.options import open_use_case
 from console.cli.render import console
-from console.cli.spark import spark_of
+from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.exceptions import WrongUseError
 from operations.scoring import score, score_wanted
@@ -21,17 +21,17 @@ def score_command(
 
     The same version of a table is scored with the same model only once.
     """
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     name, at, number = table.partition("@")
     if at and not number.isdigit():
         raise WrongUseError(f"{table!r}: the version after @ is a number, e.g. {name or 'gold/training'}@3")
-    wanted = score_wanted(contract, settings, name, int(number) if at else None, model)
+    wanted = score_wanted(case, name, int(number) if at else None, model)
     what = f"{wanted.table} version {wanted.version} with model {wanted.folder.name}"
     if wanted.done:
         console.print(f"{what}: nothing to do, gold/scores has it already or the table is empty")
         return
-    with spark_of(settings) as spark, console.status("scoring …"):
-        report = score(spark, contract, settings, wanted)
+    with lake_of(case) as lake, console.status("scoring …"):
+        report = score(lake, wanted)
     console.print(
         f"{what}: {report.rows:,} rows in gold/scores, {report.rules / report.rows:.1%} answered by the rules"
     )

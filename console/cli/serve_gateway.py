@@ -1,5 +1,6 @@
 """`lakeloop serve gateway`: what answers clients."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -22,16 +23,16 @@ def gateway_command(
 
     It needs no model to start: until one is served, the rules answer and say so.
     """
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     if model_url:
-        settings = settings.model_copy(update={"model_server_url": model_url})
+        case = replace(case, settings=case.settings.model_copy(update={"model_server_url": model_url}))
 
     def ready(host: str, port: int) -> None:
         url = f"http://{host}:{port}"
         console.print(
-            f"{contract.use_case}: {url}  (Ctrl-C stops)\n  model: {settings.model_server}\n"
+            f"{case.name}: {url}  (Ctrl-C stops)\n  model: {case.settings.model_server}\n"
             f"  page {url}/   API {url}/docs   health {url}/health   metrics {url}/metrics",
             soft_wrap=True,
         )
 
-    serve(settings, contract, host, settings.gateway_port if port is None else port, ready)
+    serve(case, host, case.settings.gateway_port if port is None else port, ready)

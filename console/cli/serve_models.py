@@ -41,7 +41,7 @@ def models_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Serve the newest pushed model over TensorFlow Serving's REST and gRPC APIs; new versions go live at once."""
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     given = flags.parse(context.args, "lakeloop serve models")
     model_config = model_config or given.model_config_file
     if given.model_base_path is not None:
@@ -49,9 +49,9 @@ def models_command(
     elif model_config is not None:
         served = read_config(model_config)
     else:
-        served = newest_of({contract.use_case: settings.folder("models")})
+        served = newest_of({case.name: case.folder("models")})
         try:
-            model_folder(settings)
+            model_folder(case)
         except NotFoundError:
             if not wait:
                 raise
@@ -64,7 +64,7 @@ def models_command(
 
     rest_port = given.rest_api_port if port is None else port
     if rest_port is None:
-        rest_port = settings.model_server_port
+        rest_port = case.settings.model_server_port
     if grpc_port is None:
-        grpc_port = settings.model_server_grpc_port if rest_port else 0
+        grpc_port = case.settings.model_server_grpc_port if rest_port else 0
     serve(served, flags.options_of(given, host, rest_port, grpc_port, poll), ready, model_config)

@@ -40,33 +40,34 @@ def simulate_command(
     Interrupted, it goes on where it was: request ids depend on use case, key and label, so nothing is counted twice.
     `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth.
     """
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
+    month_name = case.contract.month_name
     if not months and until is None:
         raise WrongUseError("say what to simulate: --months 1-36, or --until 60 to run the clock on")
     if sum([rate is not None, month_seconds is not None, as_fast_as_possible]) > 1:
         raise WrongUseError("--rate, --month-seconds and --as-fast-as-possible exclude each other; give one of them")
     if not months:
-        delivered = advance(contract, settings, until or 0)
-        _print_clock(read_clock(settings), delivered)
+        delivered = advance(case, until or 0)
+        _print_clock(read_clock(case), delivered)
         return
     first, last = parse_months(months)
     wanted = range(first, last + 1)
-    size = len(sample_month(contract, settings, first))
+    size = len(sample_month(case, first))
     if mock_predictions:
-        asker = without_gateway(contract, settings, label)
+        asker = without_gateway(case, label)
     else:
-        gateway = (url or settings.gateway).rstrip("/")
-        check_gateway(gateway, contract)
+        gateway = (url or case.settings.gateway).rstrip("/")
+        check_gateway(gateway, case.contract)
         pace = rate if month_seconds is None else size / month_seconds
-        asker = through_gateway(GatewayClient(gateway, contract, batch=batch, rate=pace, connections=connections))
+        asker = through_gateway(GatewayClient(gateway, case.contract, batch=batch, rate=pace, connections=connections))
     with progress() as bar:
         task = bar.add_task("simulating", total=size * sum(month > 0 for month in wanted))
         report = simulate(
-            contract, settings, wanted, asker, label=label, until=until,
-            on_month=lambda month, _: bar.update(task, description=f"month {month} ({contract.month_name(month)})"),
+            case, wanted, asker, label=label, until=until,
+            on_month=lambda month, _: bar.update(task, description=f"month {month} ({month_name(month)})"),
             on_answers=lambda count: bar.update(task, advance=count),
         )  # fmt: skip
-    _print_report(report, contract.use_case)
+    _print_report(report, case.name)
 
 
 def _print_report(report: SimulationReport, use_case: str) -> None:

@@ -12,25 +12,27 @@ from console.cli.helper_process import start_helper
 from console.cli.options import open_use_case
 from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from lakehouse.lake import Lake
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def spark_of(settings: Settings) -> Iterator["SparkSession"]:
+def spark_of(use_case: UseCase) -> Iterator["SparkSession"]:
     """A Spark session for the length of a command."""
     from lakehouse.storage.session import spark_session  # noqa: PLC0415 - who may need Spark often ends without it
     from lakehouse.storage.shared_spark import shared_spark  # noqa: PLC0415 - as above
 
     with ExitStack() as stack:
         with console.status("starting Spark …"):
-            spark = stack.enter_context(shared_spark(settings, partial(_start_keeper, settings)))
+            spark = stack.enter_context(shared_spark(use_case, partial(_start_keeper, use_case)))
             if spark is None:
-                spark = spark_session(settings)
+                spark = spark_session(use_case.settings)
                 stack.callback(_stop, spark)
         try:
             yield spark
@@ -39,6 +41,15 @@ def spark_of(settings: Settings) -> Iterator["SparkSession"]:
             if told is error:
                 raise
             raise told from None
+
+
+@contextmanager
+def lake_of(use_case: UseCase) -> Iterator["Lake"]:
+    """The lake of a command that cannot do without Spark; `open_lake` with `spark_of` is for the others."""
+    from lakehouse.lake import lake_with  # noqa: PLC0415 - as above
+
+    with spark_of(use_case) as spark:
+        yield lake_with(use_case, spark)
 
 
 def _stop(spark: "SparkSession") -> None:
@@ -53,9 +64,8 @@ def keep_spark_command(use_case: UseCaseOption = "") -> None:
     """Keep a warm Spark for the next commands that need it; ends when nobody asks any more."""
     from lakehouse.storage.shared_spark import keep  # noqa: PLC0415 - as above
 
-    settings, _ = open_use_case(use_case)
-    keep(settings)
+    keep(open_use_case(use_case))
 
 
-def _start_keeper(settings: Settings) -> "subprocess.Popen[bytes]":
-    return start_helper(settings, "spark-keeper", "lake", "keep-spark")
+def _start_keeper(use_case: UseCase) -> "subprocess.Popen[bytes]":
+    return start_helper(use_case, "spark-keeper", "lake", "keep-spark")

@@ -17,11 +17,11 @@ def tensorboard_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Open TensorBoard over all runs, each by its pushed version or its id; new ones appear while it is open."""
-    settings, _ = open_use_case(use_case)
+    case = open_use_case(use_case)
 
     def runs(count: int, url: str) -> None:
         known = f"{count} run{'s' * (count > 1)}" if count else "no run has trained yet, the first will appear"
-        console.print(f"{settings.use_case}: {url}  (Ctrl-C stops), {known}", soft_wrap=True)
+        console.print(f"{case.name}: {url}  (Ctrl-C stops), {known}", soft_wrap=True)
 
     with suppress(KeyboardInterrupt):
-        run_tensorboard(settings, host, settings.tensorboard_port if port is None else port, runs)
+        run_tensorboard(case, host, case.settings.tensorboard_port if port is None else port, runs)

@@ -12,7 +12,7 @@ from console.cli.use_case_option import UseCaseOption
 from lakeloop.contract import Contract
 from lakeloop.exceptions import GateRefusedError, WrongUseError
 from lakeloop.git import git_commit
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import RunRecord
 from tfx_pipeline.runs.runner import run_pipeline
@@ -30,11 +30,11 @@ def train_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Export gold, train, evaluate, gate and push a model. A model the gate refuses is not pushed (exit 3)."""
-    settings, contract = open_use_case(use_case)
+    case = open_use_case(use_case)
     changes = parse_changes(set_ or [])
-    check_training_options(contract, changes, tuple(drop or ()))
-    manifest = export_months(settings, contract, parse_months(months) if months else None)
-    record = train_on(settings, contract, manifest, changes, tuple(drop or ()))
+    check_training_options(case.contract, changes, tuple(drop or ()))
+    manifest = export_months(case, parse_months(months) if months else None)
+    record = train_on(case, manifest, changes, tuple(drop or ()))
     if not record.blessed:
         failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
         raise GateRefusedError(f"the quality gate refused the model ({failed}); nothing was pushed")
@@ -58,19 +58,17 @@ def check_training_options(contract: Contract, changes: dict[str, str], drop: tu
 
 
 def train_on(
-    settings: Settings,
-    contract: Contract,
+    use_case: UseCase,
     manifest: Path,
     changes: dict[str, str],
     drop: tuple[str, ...] = (),
     trigger: str = "command line",
 ) -> RunRecord:
     """Run the pipeline on an export: a line a node, then the gate table and the verdict."""
-    parameters = run_parameters(contract, manifest, changes, drop, trigger=trigger, git_commit=git_commit())
+    parameters = run_parameters(use_case.contract, manifest, changes, drop, trigger=trigger, git_commit=git_commit())
     with console.status("starting TFX …") as status:
         record = run_pipeline(
-            settings,
-            contract,
+            use_case,
             parameters,
             on_node=lambda result: console.print(node_line(result)),
             on_start=lambda node: status.update(f"{node} …"),

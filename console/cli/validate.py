@@ -10,10 +10,9 @@ from console.cli.options import open_use_case
 from console.cli.render import BAD, console, print_gate
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.gold.labelled import labelled_month
-from lakeloop.contract import Contract
 from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.exceptions import GateRefusedError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.evaluation import generated_rows, seen_in_training, whose_truth
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.validate import model_folder, validate_model
@@ -32,11 +31,11 @@ def validate_command(
 
     Says so where the model was made from rows of that month.
     """
-    settings, contract = open_use_case(use_case)
-    folder = model_folder(settings, model)
-    frame = generated_rows(settings, contract, month) if oracle else labelled_month(contract, settings, month)
-    report = validate_model(folder, contract, frame)
-    print_judged(settings, contract, report, folder.name, month, frame, oracle)
+    case = open_use_case(use_case)
+    folder = model_folder(case, model)
+    frame = generated_rows(case, month) if oracle else labelled_month(case, month)
+    report = validate_model(folder, case.contract, frame)
+    print_judged(case, report, folder.name, month, frame, oracle)
     if not report.passed:
         raise GateRefusedError(
             f"version {folder.name} does not meet the gate on month {month}: "
@@ -45,17 +44,12 @@ def validate_command(
 
 
 def print_judged(
-    settings: Settings,
-    contract: Contract,
-    report: GateReport,
-    version: str,
-    month: int,
-    frame: pd.DataFrame,
-    oracle: bool,
+    use_case: UseCase, report: GateReport, version: str, month: int, frame: pd.DataFrame, oracle: bool
 ) -> None:
     """A version's gate table on the rows of a month, whose truth they were judged by, and whether it knew them."""
-    print_gate(report, f"{contract.use_case} version {version} on month {month} ({contract.month_name(month)})")
-    console.print(whose_truth(settings, contract, month, oracle, len(frame)))
-    seen = seen_in_training(settings, contract, version, set(frame[contract.key.column]))
+    contract = use_case.contract
+    print_gate(report, f"{use_case.name} version {version} on month {month} ({contract.month_name(month)})")
+    console.print(whose_truth(use_case, month, oracle, len(frame)))
+    seen = seen_in_training(use_case, version, set(frame[contract.key.column]))
     if seen:
         console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}", soft_wrap=True)

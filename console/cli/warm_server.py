@@ -31,6 +31,7 @@ from console.cli.app import application
 from console.cli.helper_process import start_helper
 from lakeloop.local_server import sole_server
 from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import UseCase
 from lakeloop.warm_process import (
     KILL,
     PATIENCE_SECONDS,
@@ -60,14 +61,14 @@ _LONGEST = 1_000_000
 _PR_SET_PDEATHSIG = 1
 
 
-def start_warm_server(settings: Settings, wait: bool = True) -> None:
+def start_warm_server(use_case: UseCase, wait: bool = True) -> None:
     """See to it that the home has a warm server; it runs apart from this process. `wait` until it can be asked, which
     is before it has imported anything.
     """
-    if not wait_for_server(settings, 0.0):
-        start_helper(settings, "warm-server", module="console.cli.warm_server")
+    if not wait_for_server(use_case.settings, 0.0):
+        start_helper(use_case, "warm-server", module="console.cli.warm_server")
     if wait:
-        wait_for_server(settings, STARTS_SECONDS)
+        wait_for_server(use_case.settings, STARTS_SECONDS)
 
 
 def import_all() -> None:

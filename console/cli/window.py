@@ -22,8 +22,8 @@ Version = Annotated[str, typer.Option(help="The model version that answered; def
 
 def list_command(use_case: UseCaseOption = "") -> None:
     """List the months that `lakeloop drift` has judged."""
-    settings, contract = open_use_case(use_case)
-    found = lake_reports(settings, contract)
+    case = open_use_case(use_case)
+    found = lake_reports(case)
     if not found:
         console.print("no month was judged yet; `lakeloop drift` does")
         return
@@ -43,10 +43,10 @@ def list_command(use_case: UseCaseOption = "") -> None:
 
 def statistics_command(month: Month, version: Version = "", use_case: UseCaseOption = "") -> None:
     """Count a month's requests with TFDV, beside the training rows, and check them against the model's schema."""
-    settings, contract = open_use_case(use_case)
-    judged = find_window(settings, contract, month, version)
+    case = open_use_case(use_case)
+    judged = find_window(case, month, version)
     with console.status("TFDV counts …"):
-        folder = count_window(settings, contract, judged)
+        folder = count_window(case, judged)
     counted = read_statistics(str(folder))["serving"]
     rows = [
         (
@@ -74,12 +74,12 @@ def report_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Write Evidently's own report of a month against the rows its model was trained on."""
-    settings, contract = open_use_case(use_case)
-    answered_by = find_window(settings, contract, month, version).model_version
-    path = out or Path(settings.area("reports")) / settings.use_case / "evidently" / f"{month}-{answered_by}.html"
+    case = open_use_case(use_case)
+    answered_by = find_window(case, month, version).model_version
+    path = out or Path(case.settings.area("reports")) / case.name / "evidently" / f"{month}-{answered_by}.html"
     with console.status("Evidently compares …"):
-        rows = read_window(settings, contract, answered_by, month)
-        page = evidently_page(load_reference(settings, contract, answered_by), rows, contract)
+        rows = read_window(case, answered_by, month)
+        page = evidently_page(load_reference(case, answered_by), rows, case.contract)
     write_text(path, page)
     console.print(f"{path}", soft_wrap=True)
 

@@ -5,14 +5,14 @@ import sys
 import threading
 from pathlib import Path
 
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 
 class Counting:
     """At most one process at a time; a window that was asked for meanwhile has its turn when it is asked for again."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, use_case: UseCase) -> None:
+        self._use_case = use_case
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._window = ("", "")
@@ -20,7 +20,7 @@ class Counting:
     @property
     def log(self) -> Path:
         """What the process said."""
-        return Path(self._settings.area("logs")) / "window_statistics.log"
+        return Path(self._use_case.settings.area("logs")) / "window_statistics.log"
 
     def ask(self, version: str, month: str) -> str:
         """Start to count, or look how it goes: '' while it runs, else why it could not be done."""
@@ -44,7 +44,7 @@ class Counting:
 
     def _start(self, version: str, month: str) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        arguments = ("window", "statistics", month, "--version", version, "--use-case", self._settings.use_case)
+        arguments = ("window", "statistics", month, "--version", version, "--use-case", self._use_case.name)
         with self.log.open("wb") as stream:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", "from console.cli import main; main()", *arguments],

@@ -11,7 +11,7 @@ from lakeloop.drift_report import DriftReport, WindowKind
 from lakeloop.drift_store import lake_reports
 from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import Manifest, read_manifest
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.drift.windows import statistics_folder
 from tfx_pipeline.data_checks.anomalies import Anomaly, read_anomalies
 from tfx_pipeline.data_checks.schema_history import SchemaState, described, read_schema, schema_history, schema_uri
@@ -58,13 +58,13 @@ class ModelPage:
         return f"Model version {run.pushed_version}" if run.pushed_version else f"Run {run.run_id}"
 
 
-def model_page(settings: Settings, contract: Contract, run: RunRecord) -> ModelPage:
+def model_page(use_case: UseCase, run: RunRecord) -> ModelPage:
     """Everything the page shows at once; windows' statistics come when they are asked for."""
     gaps: dict[str, str] = {}
     found: dict[str, object] = {}
 
     def judged(kind: WindowKind) -> tuple[DriftReport, ...]:
-        return lake_reports(settings, contract, kind, run.pushed_version) if run.pushed_version else ()
+        return lake_reports(use_case, kind, run.pushed_version) if run.pushed_version else ()
 
     readers = {
         "manifest": lambda: read_manifest(run.parameters.manifest),
@@ -73,10 +73,10 @@ def model_page(settings: Settings, contract: Contract, run: RunRecord) -> ModelP
         "differences": lambda: (
             read_anomalies(Path(run.distribution_anomalies_uri)) if run.distribution_anomalies_uri else None
         ),
-        "schema": lambda: _schema(settings, run),
+        "schema": lambda: _schema(use_case, run),
         "windows": lambda: judged("month"),
         "smaller": lambda: judged("tumbling"),
-        "decisions": lambda: _decisions_about(settings, run),
+        "decisions": lambda: _decisions_about(use_case, run),
     }
     for name, read in readers.items():
         try:
@@ -85,7 +85,7 @@ def model_page(settings: Settings, contract: Contract, run: RunRecord) -> ModelP
             gaps[name] = str(error)
         except Exception as error:  # noqa: BLE001 - delta-rs and ML Metadata raise many kinds; the page shows the rest
             gaps[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
-    return ModelPage(contract=contract, run=run, gaps=gaps, **found)  # type: ignore[arg-type]
+    return ModelPage(contract=use_case.contract, run=run, gaps=gaps, **found)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -96,27 +96,27 @@ class WindowStatistics:
     anomalies: Sequence[Anomaly]
 
 
-def window_statistics(settings: Settings, run: RunRecord, judged: DriftReport) -> WindowStatistics | None:
+def window_statistics(use_case: UseCase, run: RunRecord, judged: DriftReport) -> WindowStatistics | None:
     """What was counted of a window; None while nobody has counted it."""
-    folder = statistics_folder(settings, judged)
+    folder = statistics_folder(use_case, judged)
     if not folder.is_dir():
         return None
     both = {**read_statistics(run.statistics_uri), **read_statistics(str(folder))}
     return WindowStatistics(both, read_anomalies(folder))
 
 
-def _schema(settings: Settings, run: RunRecord) -> Schema | None:
-    with open_store(settings) as store:
+def _schema(use_case: UseCase, run: RunRecord) -> Schema | None:
+    with open_store(use_case.settings) as store:
         graph = run_graph(store, run.run_id)
         uri = schema_uri(graph) if graph is not None else ""
-        return Schema(described(read_schema(uri)), schema_history(store, settings.use_case)) if uri else None
+        return Schema(described(read_schema(uri)), schema_history(store, use_case.name)) if uri else None
 
 
-def _decisions_about(settings: Settings, run: RunRecord) -> list[Decision]:
+def _decisions_about(use_case: UseCase, run: RunRecord) -> list[Decision]:
     """The one this run was a candidate of, and those that asked whether to replace it; the oldest first."""
     return [
         decision
-        for decision in read_decisions(settings)
+        for decision in read_decisions(use_case)
         if any(candidate.run_id == run.run_id for candidate in decision.candidates)
         or (run.pushed_version and run.pushed_version in (decision.champion, decision.version))
     ]

@@ -19,11 +19,10 @@ from console.pages.start import for_browser, pushed_at, services, start_page
 from console.report import figures
 from console.report.decision_page import decision_values
 from console.report.lineage_page import lineage_values
-from lakeloop.contract import Contract
 from lakeloop.decision_table import find_decision
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
-from lakeloop.settings import Settings
 from lakeloop.static_files import add_static_files
+from lakeloop.use_case import UseCase
 from monitoring.drift.evidently_page import evidently_page
 from monitoring.drift.reference import NoReference, Reference, load_reference
 from operations.drift.windows import find_window, read_window
@@ -47,13 +46,14 @@ class Present:
     window: Callable[[], tuple[Reference | NoReference, pd.DataFrame]]
 
 
-def pages_router(settings: Settings, contract: Contract, present: Present) -> APIRouter:
+def pages_router(use_case: UseCase, present: Present) -> APIRouter:
     """All pages of a use case. Unknown models, runs, months and ids answer 404 with what there is."""
-    site, runs, counting = Site(contract), KnownRuns(settings), Counting(settings)
+    contract = use_case.contract
+    site, runs, counting = Site(contract), KnownRuns(use_case), Counting(use_case)
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        first = asyncio.create_task(asyncio.to_thread(start_page, settings, contract, runs, ""))  # what it imports
+        first = asyncio.create_task(asyncio.to_thread(start_page, use_case, runs, ""))  # what it imports
         yield
         await asyncio.gather(first, return_exceptions=True)
         await asyncio.to_thread(counting.stop)
@@ -69,7 +69,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
 
     @router.get("/")
     def start(request: Request, all: bool = False) -> HTMLResponse:
-        page = start_page(settings, contract, runs, present.serving())
+        page = start_page(use_case, runs, present.serving())
         pushed = [line.run for line in reversed(page.versions) if line.run is not None]
         pictures = {
             "versions": figures.accuracy_by_version(pushed, contract.gate.accuracy.above),
@@ -77,23 +77,23 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         }
         shown = len(page.versions) + len(page.decisions) if all else SHOWN
         host = request.url.hostname or "127.0.0.1"
-        links = {name: (for_browser(url, host), what) for name, (url, what) in services(settings).items()}
+        links = {name: (for_browser(url, host), what) for name, (url, what) in services(use_case).items()}
         return html("start.html", page=page, pictures=pictures, services=links, shown=shown)
 
     @router.get("/features")
     def features() -> HTMLResponse:
-        return html("features.html", features=describe_features(settings, contract, present.serving()))
+        return html("features.html", features=describe_features(use_case, present.serving()))
 
     @router.get("/services")
     async def answering() -> dict[str, bool]:
         """Which of the other services answers."""
         async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
-            listed = services(settings)
+            listed = services(use_case)
             answers = await asyncio.gather(*(_answers(client, url) for url, _ in listed.values()))
         return dict(zip(listed, answers, strict=True))
 
     def model_html(run: RunRecord, lineage: str) -> HTMLResponse:
-        page = model_page(settings, contract, run)
+        page = model_page(use_case, run)
         pictures = {"training": figures.training_curve(run.history), "drift": figures.drift_by_month(page.windows)}
         if page.statistics:
             pictures["statistics"] = figures.statistics_by_split(contract, page.statistics)
@@ -127,7 +127,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
     @router.get("/decisions/{decision_id}")
     def decision(decision_id: str) -> HTMLResponse:
         try:
-            found = find_decision(settings, decision_id)
+            found = find_decision(use_case, decision_id)
         except NotFoundError as problem:
             return missing(f"Decision {decision_id}", problem)
         return html("decision.html", frame="site.html", served=True, **decision_values(found))
@@ -137,8 +137,8 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
         """A window's statistics as a fragment of the model's page; 202 while they are counted."""
         run = runs.of_version(version)
         try:
-            judged = find_window(settings, contract, month, version)
-            found = None if run is None else window_statistics(settings, run, judged)
+            judged = find_window(use_case, month, version)
+            found = None if run is None else window_statistics(use_case, run, judged)
         except NotFoundError as problem:
             return PlainTextResponse(str(problem), 404)
         if found is None:
@@ -154,8 +154,8 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
     def evidently(version: str, month: str, first: str = "", last: str = "") -> HTMLResponse:
         """Evidently's own report of a month, or of a window in it: by its first and last moment."""
         try:
-            rows = read_window(settings, contract, version, month, first, last)
-            page = evidently_page(load_reference(settings, contract, version), rows, contract)
+            rows = read_window(use_case, version, month, first, last)
+            page = evidently_page(load_reference(use_case, version), rows, contract)
         except LakeloopError as problem:
             return missing(f"Requests of {month}", problem)
         return HTMLResponse(page, headers={"content-security-policy": EVIDENTLY_POLICY})
@@ -172,7 +172,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
     @router.get("/lineage")
     def ask(of: str = "") -> Response:
         try:
-            kind = kind_of(settings, of.strip()) if of.strip() else ""
+            kind = kind_of(use_case, of.strip()) if of.strip() else ""
         except LakeloopError as problem:
             page = site.page("ask.html", of=of, problem=str(problem))
             return HTMLResponse(page, 400 if isinstance(problem, WrongUseError) else 404, headers=HEADERS)
@@ -183,7 +183,7 @@ def pages_router(settings: Settings, contract: Contract, present: Present) -> AP
     @router.get("/lineage/{kind}/{subject:path}")
     def lineage(kind: str, subject: str, embedded: bool = False) -> HTMLResponse:
         try:
-            found = trace(settings, contract, kind, subject)
+            found = trace(use_case, kind, subject)
         except LakeloopError as problem:
             page = missing("Lineage", problem)
             page.status_code = 200 if embedded else page.status_code  # part of a page that is there

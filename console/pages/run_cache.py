@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from lakeloop.exceptions import LakeloopError, NotFoundError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.run_record import RunRecord, load_run, run_files
 
 FileState = tuple[int, int]
@@ -14,8 +14,8 @@ FileState = tuple[int, int]
 class KnownRuns:
     """All runs of a use case; usable from several threads."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, use_case: UseCase) -> None:
+        self._use_case = use_case
         self._known: dict[Path, tuple[FileState, RunRecord]] = {}
         self._lock = threading.Lock()
         self.unreadable: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class KnownRuns:
         with self._lock:
             known: dict[Path, tuple[FileState, RunRecord]] = {}
             problems = []
-            for path in run_files(self._settings):
+            for path in run_files(self._use_case):
                 try:
                     known[path] = self._record(path)
                 except NotFoundError:
@@ -48,4 +48,4 @@ class KnownRuns:
         before = self._known.get(path)
         if before is not None and before[0] == state:
             return before
-        return state, load_run(self._settings, path.parent.name)
+        return state, load_run(self._use_case, path.parent.name)

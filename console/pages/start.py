@@ -14,8 +14,8 @@ from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
-from lakeloop.settings import Settings
 from lakeloop.switches import active_switches
+from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.run_record import RunRecord
 
 Row = TypeVar("Row")
@@ -52,35 +52,35 @@ class Start:
     problems: Sequence[str]
 
 
-def start_page(settings: Settings, contract: Contract, runs: KnownRuns, serving: str | None) -> Start:
+def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start:
     """Everything the page shows; `serving` is the version that serves, '' for none, None: not known yet."""
     problems: list[str] = []
-    decisions = _tried(lambda: read_decisions(settings), "gold/decisions", problems)
-    windows = _tried(lambda: lake_reports(settings, contract), "the drift reports", problems)
+    decisions = _tried(lambda: read_decisions(use_case), "gold/decisions", problems)
+    windows = _tried(lambda: lake_reports(use_case), "the drift reports", problems)
     records = runs.all()
     problems += runs.unreadable
-    versions = version_lines(settings, records, decisions, serving)
+    versions = version_lines(use_case, records, decisions, serving)
     return Start(
-        contract=contract,
+        contract=use_case.contract,
         serving=next((line for line in versions if line.state == SERVED), None),
         serving_known=serving is not None,
         versions=versions,
         refused=[record for record in reversed(records) if not record.pushed_version],
         decisions=list(reversed(decisions)),
         windows=windows,
-        switches=len(active_switches(settings)),
-        clock=read_clock(settings),
+        switches=len(active_switches(use_case)),
+        clock=read_clock(use_case),
         problems=problems,
     )
 
 
 def version_lines(
-    settings: Settings, records: Sequence[RunRecord], decisions: Sequence[Decision], serving: str | None
+    use_case: UseCase, records: Sequence[RunRecord], decisions: Sequence[Decision], serving: str | None
 ) -> list[VersionLine]:
     """Every version that was ever pushed, the newest first."""
     by_version = {record.pushed_version: record for record in records if record.pushed_version}
     decided = {decision.version: decision for decision in decisions if decision.version}
-    there = set(pushed_versions(settings.folder("models")))
+    there = set(pushed_versions(use_case.folder("models")))
     versions = sorted({*by_version, *there}, key=int, reverse=True)
     return [
         VersionLine(
@@ -100,19 +100,31 @@ def pushed_at(version: str) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M UTC}" if 1e9 < moment < 1e11 else ""
 
 
-def services(settings: Settings) -> Mapping[str, tuple[str, str]]:
+def services(use_case: UseCase) -> Mapping[str, tuple[str, str]]:
     """What else can be opened: name -> (address, what one sees there)."""
-    here = "http://127.0.0.1:"
+    settings, here = use_case.settings, "http://127.0.0.1:"
     return {
-        "Airflow": (settings.airflow_url or f"{here}{settings.airflow_port}", "runs, assets, questions to people"),
+        "Airflow": (
+            settings.airflow_url or f"{here}{settings.airflow_port}",
+            "runs, assets, questions to people",
+        ),
         "Gateway": (settings.gateway, "try the model in a form"),
-        "Model server": (f"{settings.model_server}/v1/models/{settings.use_case}", "TensorFlow Serving's REST API"),
+        "Model server": (
+            f"{settings.model_server}/v1/models/{use_case.name}",
+            "TensorFlow Serving's REST API",
+        ),
         "TensorBoard": (
             settings.tensorboard_url or f"{here}{settings.tensorboard_port}",
             "training curves of all runs: lakeloop tensorboard",
         ),
-        "Prometheus": (settings.prometheus_url or f"{here}{settings.prometheus_port}", "metrics of the present"),
-        "Alertmanager": (settings.alertmanager_url or f"{here}{settings.alertmanager_port}", "alerts and silences"),
+        "Prometheus": (
+            settings.prometheus_url or f"{here}{settings.prometheus_port}",
+            "metrics of the present",
+        ),
+        "Alertmanager": (
+            settings.alertmanager_url or f"{here}{settings.alertmanager_port}",
+            "alerts and silences",
+        ),
     }
 
 

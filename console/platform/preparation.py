@@ -23,6 +23,7 @@ from lakeloop.contract_file import load_contract
 from lakeloop.databases import airflow_database, making_database, on_postgresql
 from lakeloop.exceptions import ContractError, LakeloopError
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.graph import is_compiled
 
 _LOOK_SECONDS = 0.2
@@ -54,7 +55,7 @@ def stale_pipelines(settings: Settings) -> tuple[str, ...]:
             contract = load_contract(path)
         except ContractError:
             continue
-        if not is_compiled(contract, settings.model_copy(update={"use_case": contract.use_case})):
+        if not is_compiled(UseCase(settings, contract)):
             stale.append(contract.use_case)
     return tuple(stale)
 

@@ -50,6 +50,7 @@ def prometheus_url(settings: Settings) -> str:
 
 
 def _answering(settings: Settings) -> tuple[Service, ...]:
+    models_folder = (Path(settings.area("models")) / settings.use_case).absolute()
     lakeloop = str(Path(sys.executable).parent / "lakeloop")
     models, gateway = f"http://127.0.0.1:{settings.model_server_port}", f"http://127.0.0.1:{settings.gateway_port}"
     monitor = f"http://127.0.0.1:{settings.monitor_port}"
@@ -58,7 +59,7 @@ def _answering(settings: Settings) -> tuple[Service, ...]:
             "models",
             (
                 sys.executable, "-m", "serving.model_server",
-                "--model", f"{settings.use_case}={settings.folder('models').absolute()}",
+                "--model", f"{settings.use_case}={models_folder}",
                 "--port", str(settings.model_server_port), "--grpc-port", str(settings.model_server_grpc_port),
             ),
             f"{models}/v1/models/{settings.use_case}",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from console.report import analysis_figures as figures
 from console.report.html_file import write_page
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.analysis.side_by_side import METHODS
 from monitoring.analysis.words import headline, sentences
 from operations.analysis.month_comparison import Analysis
@@ -13,7 +13,7 @@ from operations.analysis.month_comparison import Analysis
 TARGET = " (target)"
 
 
-def write_analysis(settings: Settings, analysis: Analysis) -> Path:
+def write_analysis(use_case: UseCase, analysis: Analysis) -> Path:
     """Write the page into the reports; its name says the month, the model and whose truth it is."""
     found, reference, rows = analysis.comparison, analysis.reference, analysis.rows
     contract, label, months = found.contract, found.contract.label, list(rows.by_month)
@@ -24,7 +24,7 @@ def write_analysis(settings: Settings, analysis: Analysis) -> Path:
     name = f"analysis-{found.month:03d}-{found.model_version}{'-oracle' if analysis.oracle else ''}.html"
     return write_page(
         "analysis.html",
-        settings.folder("reports") / name,
+        use_case.folder("reports") / name,
         contract=contract,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         found=found,

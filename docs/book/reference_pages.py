@@ -10,8 +10,8 @@ from console.cli.app import application
 from docs.book.api_reference import PACKAGES, api_pages
 from docs.book.contents import REFERENCE
 from docs.book.rest_reference import rest_page
-from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT, load_settings
+from lakeloop.use_case import open_use_case
 
 COMMAND_LINE, REST, API = f"{REFERENCE}/command-line", f"{REFERENCE}/gateway", f"{REFERENCE}/api"
 
@@ -45,6 +45,5 @@ def _command_line() -> str:
 def _rest() -> str:
     from serving.gateway.app import make_app
 
-    settings = load_settings()
-    contract = load_contract(settings.contract_path)
-    return rest_page(make_app(settings, contract).app.openapi(), contract.use_case)
+    use_case = open_use_case(load_settings())
+    return rest_page(make_app(use_case).app.openapi(), use_case.name)

@@ -17,20 +17,19 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, WriterProperties, write_deltalake
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from lakehouse.bronze.landing import Admission, DeliveryRecord, admit, collated
 from lakehouse.bronze.ledger import batch_note, in_step, write_records, written_rows
 from lakehouse.bronze.split_lines import odd_part_rows, parts_of, split, split_rows
+from lakehouse.lake import Lake
 from lakehouse.read.provenance import corrected_since, months_of_batch
-from lakehouse.storage.layout import table_path, work_folder
 from lakehouse.storage.schema import KEEP_HISTORY, quoted
 from lakehouse.storage.small_tables import column
 from lakeloop.clock import read_clock
-from lakeloop.contract import Contract
 from lakeloop.contract.sources import ANY_MONTH
 from lakeloop.exceptions import LakeloopError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 ROW_GROUP = 250_000
@@ -66,13 +65,7 @@ class LandingReport:
 
 
 def land(
-    spark: SparkSession,
-    contract: Contract,
-    settings: Settings,
-    source: str,
-    before: Sequence[DeliveryRecord],
-    step: Step = lambda name: None,
-    verify: bool = False,
+    lake: Lake, source: str, before: Sequence[DeliveryRecord], step: Step = lambda name: None, verify: bool = False
 ) -> LandingReport:
     """Take every new file of one source into bronze, after completing the ledger of a batch that was interrupted.
 
@@ -81,10 +74,11 @@ def land(
     Raises:
         LakeloopError: bronze got other rows than were delivered; the next ingest takes those files again.
     """
-    work = work_folder(settings) / source
+    contract = lake.contract
+    work = lake.work_folder / source
     staging = work / "staging"
     own = [r for r in before if r.source == source]
-    ledger = in_step(settings, source, own, work / "pending.json")
+    ledger = in_step(lake, source, own, work / "pending.json")
 
     def look(unreadable: Mapping[str, str]) -> Admission:
         shutil.rmtree(staging, ignore_errors=True)
@@ -92,26 +86,26 @@ def land(
             source,
             contract.sources[source],
             contract.event_time,
-            settings.folder("landing") / source,
+            lake.folder("landing") / source,
             ledger.records,
             staging,
             ledger.next_batch,
             datetime.now(UTC),
             verify=verify,
-            corrected=lambda d: corrected_since(settings, source, contract.key.column, d.file, d.batch),
+            corrected=lambda d: corrected_since(lake, source, contract.key.column, d.file, d.batch),
             unreadable=unreadable,
         )
 
     admission = look({})
     step("staged")
     if admission.verdicts:
-        admission = _append(spark, contract, settings, source, admission, look)
+        admission = _append(lake, source, admission, look)
         step("bronze appended")
-        write_records(settings, admission.verdicts)
+        write_records(lake, admission.verdicts)
         step("deliveries appended")
         log.info("event=landed source=%s batch=%d files=%d", source, ledger.next_batch, len(admission.verdicts))
     shutil.rmtree(staging, ignore_errors=True)
-    months = _other_months(contract, settings, source, admission)
+    months = _other_months(lake, source, admission)
     return LandingReport(
         (*ledger.completed, *admission.verdicts),
         (*ledger.notices, *months, *admission.notices),
@@ -119,34 +113,33 @@ def land(
     )
 
 
-def _append(
-    spark: SparkSession, contract: Contract, settings: Settings, source: str, admission: Admission, look: Look
-) -> Admission:
+def _append(lake: Lake, source: str, admission: Admission, look: Look) -> Admission:
     """One append of everything staged. What Spark cannot read is refused: then it is the append of a second look."""
     if not any(r.rows for r in admission.taken):
         return admission
-    spec = contract.sources[source]
+    spec = lake.contract.sources[source]
     try:
-        folder = split(spark, spec, admission)
+        folder = split(lake.spark, spec, admission)
     except SPARK_ERRORS:
-        unreadable = _unreadable(spark, contract, source, admission)
+        unreadable = _unreadable(lake, source, admission)
         if not unreadable:
             raise
         admission = look(unreadable)
         if not any(r.rows for r in admission.taken):
             return admission
-        folder = split(spark, spec, admission)
-    _write(contract, settings, source, admission, folder)
-    _check(settings, source, admission)
+        folder = split(lake.spark, spec, admission)
+    _write(lake, source, admission, folder)
+    _check(lake, source, admission)
     return admission
 
 
-def _write(contract: Contract, settings: Settings, source: str, admission: Admission, folder: Path) -> None:
+def _write(use_case: UseCase, source: str, admission: Admission, folder: Path) -> None:
     """Append what was split into `folder` as one batch, by a commit that names its files."""
+    contract = use_case.contract
     spec, record = contract.sources[source], admission.verdicts[0]
     bounds = ["_batch", *(name for name in (contract.key.column,) if name in spec.columns)]
     table = DeltaTable.create(
-        table_path(settings, "bronze", source),
+        use_case.table(f"bronze/{source}"),
         bronze_schema(spec.columns),
         mode="ignore",
         description=f"As delivered: {spec.description}",
@@ -169,7 +162,7 @@ def _write(contract: Contract, settings: Settings, source: str, admission: Admis
         schema_mode="merge",  # the contract may have got columns
         writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP),
         commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": batch_note(admission.verdicts, read_clock(settings))}
+            custom_metadata={"userMetadata": batch_note(admission.verdicts, read_clock(use_case))}
         ),
     )
 
@@ -179,9 +172,9 @@ def bronze_schema(columns: Sequence[str]) -> Schema:
     return Schema([*(column(name, "string", nullable=True) for name in columns), *ORIGIN])
 
 
-def _check(settings: Settings, source: str, admission: Admission) -> None:
+def _check(use_case: UseCase, source: str, admission: Admission) -> None:
     batch, wanted = admission.verdicts[0].batch, sum(r.rows for r in admission.taken)
-    written = written_rows(settings, source, batch) if wanted else 0
+    written = written_rows(use_case, source, batch) if wanted else 0
     if written != wanted:
         raise LakeloopError(
             f"{source}: {wanted:,} rows of {', '.join(r.file for r in admission.taken)} were read from the landing "
@@ -190,7 +183,7 @@ def _check(settings: Settings, source: str, admission: Admission) -> None:
         )
 
 
-def _unreadable(spark: SparkSession, contract: Contract, source: str, admission: Admission) -> dict[str, str]:
+def _unreadable(lake: Lake, source: str, admission: Admission) -> dict[str, str]:
     """Name and reason of each file that Spark cannot read, alone and without writing it; {} where it is not that."""
     failed = {}
     for number, record in enumerate(admission.taken, admission.first):
@@ -198,14 +191,16 @@ def _unreadable(spark: SparkSession, contract: Contract, source: str, admission:
             if not (parts := parts_of(folder, f"*.{number:08d}.*")):
                 continue
             try:
-                _without_writing(odd_part_rows(spark, contract.sources[source], admission, layout, *map(str, parts)))
+                _without_writing(
+                    odd_part_rows(lake.spark, lake.contract.sources[source], admission, layout, *map(str, parts))
+                )
             except SPARK_ERRORS as error:
                 if "No space left on device" in str(error):
                     return {}
                 failed[record.file] = f"cannot be read by Spark ({_cause(error)})"
                 log.warning("event=unreadable_file source=%s file=%s", source, record.file)
     try:
-        _without_writing(spark.range(1))
+        _without_writing(lake.spark.range(1))
     except SPARK_ERRORS:  # it is Spark itself
         return {}
     return failed
@@ -222,13 +217,14 @@ def _cause(error: Exception) -> str:
     return (causes or lines or [type(error).__name__])[-1 if causes else 0][:200]
 
 
-def _other_months(contract: Contract, settings: Settings, source: str, admission: Admission) -> list[str]:
+def _other_months(use_case: UseCase, source: str, admission: Admission) -> list[str]:
     """A notice for each file whose rows belong to another month than its name says."""
+    contract = use_case.contract
     spec, column = contract.sources[source], contract.event_time.column
     if column not in spec.columns or not any(r.rows for r in admission.taken):
         return []
     told = []
-    for file, months in months_of_batch(settings, source, admission.taken[0].batch, column).items():
+    for file, months in months_of_batch(use_case, source, admission.taken[0].batch, column).items():
         match = spec.file_pattern.match(file)
         others = {m: n for m, n in months.items() if m and re.fullmatch(ANY_MONTH, m) and match and m != match["month"]}
         if others:

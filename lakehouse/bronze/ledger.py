@@ -22,7 +22,7 @@ from lakehouse.storage.layout import DELIVERIES, read_json
 from lakehouse.storage.lock import SHARED_TABLES
 from lakehouse.storage.small_tables import SmallTable, column, merge_rows
 from lakeloop.lake_tables import open_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 LEDGER = f"bronze/{DELIVERIES}"
@@ -55,10 +55,10 @@ class InStep:
     next_batch: int
 
 
-def write_records(settings: Settings, records: Sequence[DeliveryRecord]) -> None:
+def write_records(use_case: UseCase, records: Sequence[DeliveryRecord]) -> None:
     """Add records, or put them in the place of those of the same file and batch; earlier versions stay readable."""
     with SHARED_TABLES:
-        merge_rows(settings, TABLE, [asdict(record) for record in records])
+        merge_rows(use_case, TABLE, [asdict(record) for record in records])
 
 
 def batch_note(records: Sequence[DeliveryRecord], clock: int) -> str:
@@ -67,34 +67,34 @@ def batch_note(records: Sequence[DeliveryRecord], clock: int) -> str:
     return json.dumps({"batch": records[0].batch, "clock": clock, FILES: files})
 
 
-def written_rows(settings: Settings, source: str, batch: int) -> int:
+def written_rows(use_case: UseCase, source: str, batch: int) -> int:
     """How many rows bronze's log says that batch has just brought; 0 where it did not."""
-    table = open_lake_table(settings, f"bronze/{source}")
+    table = open_lake_table(use_case, f"bronze/{source}")
     return 0 if table is None else _written(table.history(NEWEST_COMMITS)).get(batch, 0)
 
 
-def in_step(settings: Settings, source: str, known: Sequence[DeliveryRecord], pending: Path) -> InStep:
+def in_step(use_case: UseCase, source: str, known: Sequence[DeliveryRecord], pending: Path) -> InStep:
     """Make the ledger of a source say what is in bronze; `known` is what it says.
 
     `pending`: where older releases noted a batch they were about to write.
     """
-    table = open_lake_table(settings, f"bronze/{source}")
-    there, last = (0, 0) if table is None else _rows_and_last_batch(table, f"{settings.use_case}/{source}")
+    table = open_lake_table(use_case, f"bronze/{source}")
+    there, last = (0, 0) if table is None else _rows_and_last_batch(table, f"{use_case.name}/{source}")
     in_ledger = {record.batch for record in known}
     adopted = [r for r in _left_behind(pending, source) if r.batch not in in_ledger and r.batch <= last]
     if table is not None and last > max((r.batch for r in known if r.state == "taken" and r.rows), default=0):
         in_ledger |= {record.batch for record in adopted}
         adopted += [r for r in _noted(table.history(), source) if r.batch not in in_ledger]
     if adopted:
-        write_records(settings, adopted)
+        write_records(use_case, adopted)
         log.info("event=ledger_completed source=%s files=%d", source, len(adopted))
     pending.unlink(missing_ok=True)
     records = [*known, *adopted]
     next_batch = max(last, *(record.batch for record in records)) + 1 if records else last + 1
     if there is None or there == sum(r.rows for r in records if r.state == "taken"):
         return InStep(records, adopted, (), next_batch)
-    amended, told = _amended(settings, source, records, table)
-    write_records(settings, amended)
+    amended, told = _amended(use_case, source, records, table)
+    write_records(use_case, amended)
     log.warning("event=ledger_amended source=%s files=%d", source, len(amended))
     changed = {(r.file, r.batch) for r in amended}
     kept = [r for r in records if r.state != "taken" or (r.file, r.batch) not in changed]
@@ -117,13 +117,13 @@ def _rows_and_last_batch(table: DeltaTable, transaction: str) -> tuple[int | Non
 
 
 def _amended(
-    settings: Settings, source: str, records: Sequence[DeliveryRecord], table: DeltaTable | None
+    use_case: UseCase, source: str, records: Sequence[DeliveryRecord], table: DeltaTable | None
 ) -> tuple[list[DeliveryRecord], list[tuple[str, str]]]:
     """The records that say otherwise than bronze, as they should be, and what to tell of each file."""
     there: Mapping[tuple[str, int], int] = {}
     written: Mapping[int, int] = {}
     if table is not None:
-        there = file_rows(settings, f"bronze/{source}", table.version())
+        there = file_rows(use_case, f"bronze/{source}", table.version())
         written = _written(table.history())
     taken = {(r.file, r.batch): r for r in records if r.state == "taken"}
     of_batch: dict[int, int] = {}

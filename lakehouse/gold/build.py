@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
 from lakehouse.gold.calibration import months_to_estimate
@@ -18,15 +17,16 @@ from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.monthly import update_monthly
 from lakehouse.gold.performance import update_performance
 from lakehouse.gold.training import create_training, load_training, update_training
+from lakehouse.lake import Lake
 from lakehouse.silver.refine import create_silver
 from lakehouse.storage.commit_note import commit_note
-from lakehouse.storage.layout import PREDICTIONS, TRAINING, read_json, table_path, work_folder, write_json
+from lakehouse.storage.layout import PREDICTIONS, TRAINING, read_json, write_json
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.merge import MergeCounts, within
 from lakehouse.storage.schema import quoted
 from lakehouse.storage.table_log import DataFile, files_at, version_of
 from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 
@@ -43,32 +43,33 @@ class GoldReport:
     performance: tuple[str, ...] = ()
 
 
-def build_gold(spark: SparkSession, contract: Contract, settings: Settings) -> GoldReport:
+def build_gold(lake: Lake) -> GoldReport:
     """Bring gold up to date with silver; nothing is read where silver did not change."""
-    training_path = table_path(settings, "gold", TRAINING)
-    paths = _silver_paths(spark, contract, settings)
+    contract = lake.contract
+    training_path = lake.table(f"gold/{TRAINING}")
+    paths = _silver_paths(lake)
     if not paths:
         return GoldReport(version_of(training_path))
-    create_training(spark, contract, settings)
-    progress = progress_path(settings)
+    create_training(lake)
+    progress = progress_path(lake)
     done: dict[str, int] = read_json(progress) or {}
     now = _versions(paths)
     if done == now:
         return GoldReport(version_of(training_path))
-    silver = _silver_at(spark, contract, paths, now)
+    silver = _silver_at(lake, paths, now)
     changes = read_changes(contract, paths, done, now) if done else None
     before = files_at(training_path) or []
-    with commit_note(spark, {"silver": now}):
+    with commit_note(lake.spark, {"silver": now}):
         if changes is None:
-            counts = load_training(spark, contract, silver, training_path)
+            counts = load_training(lake, silver, training_path)
             months = asked_months = None
         else:
-            counts = update_training(spark, contract, silver, changes, training_path)
+            counts = update_training(lake, silver, changes, training_path)
             months = changes.months_of(contract.feature_source, PREDICTIONS)
             months |= _months_between(contract, before, files_at(training_path) or [])
             asked_months = _months_asked(contract, silver, changes)
-        touched = update_monthly(spark, contract, settings, silver, months)
-        judged = update_performance(spark, contract, settings, silver, asked_months)
+        touched = update_monthly(lake, silver, months)
+        judged = update_performance(lake, silver, asked_months)
     write_json(progress, now)
     version = version_of(training_path) or 0
     log.info("event=gold version=%d added=%d updated=%d removed=%d", version, counts.inserted, counts.updated,
@@ -95,30 +96,29 @@ def _months_asked(contract: Contract, silver: SilverTables, changes: Changes) ->
     return months | {row[0] for row in asked.select(quoted(contract.event_time.column)).distinct().collect()}
 
 
-def update_estimates(spark: SparkSession, contract: Contract, settings: Settings) -> tuple[str, ...]:
+def update_estimates(lake: Lake) -> tuple[str, ...]:
     """Estimate the accuracy of months whose model was calibrated after they were written; those months.
 
     Made from silver as it is now; nothing where no estimate is missing.
     """
-    with in_turn(work_folder(settings) / "tables.lock"):
-        months = months_to_estimate(contract, settings)
-        if not months or read_json(progress_path(settings)) is None:
+    with in_turn(lake.work_folder / "tables.lock"):
+        months = months_to_estimate(lake)
+        if not months or read_json(progress_path(lake)) is None:
             return ()
-        paths = _silver_paths(spark, contract, settings)
+        paths = _silver_paths(lake)
         now = _versions(paths)
-        with commit_note(spark, {"silver": now}):
-            silver = _silver_at(spark, contract, paths, now)
-            return update_performance(spark, contract, settings, silver, months)
+        with commit_note(lake.spark, {"silver": now}):
+            silver = _silver_at(lake, paths, now)
+            return update_performance(lake, silver, months)
 
 
 def _versions(paths: dict[str, str]) -> dict[str, int]:
     return {source: version_of(path) or 0 for source, path in paths.items()}
 
 
-def _silver_at(
-    spark: SparkSession, contract: Contract, paths: dict[str, str], versions: dict[str, int]
-) -> SilverTables:
-    frames = {s: spark.read.format("delta").option("versionAsOf", versions[s]).load(p) for s, p in paths.items()}
+def _silver_at(lake: Lake, paths: dict[str, str], versions: dict[str, int]) -> SilverTables:
+    contract = lake.contract
+    frames = {s: lake.spark.read.format("delta").option("versionAsOf", versions[s]).load(p) for s, p in paths.items()}
     return SilverTables(frames[contract.feature_source], frames[contract.label.source], frames.get(PREDICTIONS))
 
 
@@ -126,22 +126,23 @@ def _report(version: int, counts: MergeCounts, months: tuple[str, ...], performa
     return GoldReport(version, counts.inserted, counts.updated, counts.deleted, months, performance)
 
 
-def _silver_paths(spark: SparkSession, contract: Contract, settings: Settings) -> dict[str, str]:
+def _silver_paths(lake: Lake) -> dict[str, str]:
     """The silver tables gold is made from; {} while there is not enough: features and truth, or answered requests.
 
     Where requests were answered before any file of a source came, that source's table is made, empty.
     """
+    contract = lake.contract
     sources = list(dict.fromkeys([contract.feature_source, contract.label.source]))
-    paths = {source: table_path(settings, "silver", source) for source in sources}
+    paths = {source: lake.table(f"silver/{source}") for source in sources}
     missing = [source for source, path in paths.items() if version_of(path) is None]
-    asked = table_path(settings, "silver", PREDICTIONS)
+    asked = lake.table(f"silver/{PREDICTIONS}")
     if version_of(asked) is not None:
         for source in missing:
-            create_silver(spark, contract, settings, source)
+            create_silver(lake, source)
         return {**paths, PREDICTIONS: asked}
     return {} if missing else paths
 
 
-def progress_path(settings: Settings) -> Path:
+def progress_path(use_case: UseCase) -> Path:
     """The silver versions gold was last made from."""
-    return work_folder(settings) / "gold.json"
+    return use_case.work_folder / "gold.json"

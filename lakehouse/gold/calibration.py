@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from deltalake.schema import ArrayType, PrimitiveType
 
-from lakehouse.storage.layout import CALIBRATION, PERFORMANCE, table_exists, table_path, work_folder
+from lakehouse.lake import Lake
+from lakehouse.storage.layout import CALIBRATION, PERFORMANCE, table_exists
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.small_tables import SmallTable, column, merge_rows
-from lakeloop.contract import Contract
 from lakeloop.lake_tables import read_lake_records
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 TABLE = SmallTable(
     f"gold/{CALIBRATION}",
@@ -50,35 +50,35 @@ class CalibrationRow:
     knots: tuple[float, ...]
 
 
-def calibrations(spark: "SparkSession", settings: Settings) -> "DataFrame | None":
+def calibrations(lake: Lake) -> "DataFrame | None":
     """The table, for Spark to join with; None while nothing was calibrated."""
-    path = table_path(settings, "gold", CALIBRATION)
-    return spark.read.format("delta").load(path) if table_exists(path) else None
+    path = lake.table(f"gold/{CALIBRATION}")
+    return lake.spark.read.format("delta").load(path) if table_exists(path) else None
 
 
-def calibrated_versions(settings: Settings) -> set[str]:
+def calibrated_versions(use_case: UseCase) -> set[str]:
     """Model versions that have a calibration."""
-    return {row["model_version"] for row in read_lake_records(settings, TABLE.name)}
+    return {row["model_version"] for row in read_lake_records(use_case, TABLE.name)}
 
 
-def answering_versions(settings: Settings) -> set[str]:
+def answering_versions(use_case: UseCase) -> set[str]:
     """Model versions that were asked, as far as gold/performance knows."""
-    return {row["model_version"] for row in read_lake_records(settings, f"gold/{PERFORMANCE}")} - {""}
+    return {row["model_version"] for row in read_lake_records(use_case, f"gold/{PERFORMANCE}")} - {""}
 
 
-def write_calibrations(settings: Settings, rows: Sequence[CalibrationRow]) -> None:
+def write_calibrations(use_case: UseCase, rows: Sequence[CalibrationRow]) -> None:
     """Add calibrations; a version that has one keeps it."""
     if rows:
-        with in_turn(work_folder(settings) / "tables.lock"):
-            merge_rows(settings, TABLE, [asdict(row) for row in rows], keep_old=True)
+        with in_turn(use_case.work_folder / "tables.lock"):
+            merge_rows(use_case, TABLE, [asdict(row) for row in rows], keep_old=True)
 
 
-def months_to_estimate(contract: Contract, settings: Settings) -> set[str]:
+def months_to_estimate(use_case: UseCase) -> set[str]:
     """Months whose model is calibrated and whose answers still have no estimate."""
-    calibrated = calibrated_versions(settings)
+    calibrated = calibrated_versions(use_case)
     return {
-        row[contract.event_time.column]
-        for row in read_lake_records(settings, f"gold/{PERFORMANCE}")
+        row[use_case.contract.event_time.column]
+        for row in read_lake_records(use_case, f"gold/{PERFORMANCE}")
         if row["model_version"] in calibrated and _lacks_estimate(row)
     }
 

@@ -4,12 +4,11 @@ from datetime import UTC
 
 from deltalake.schema import ArrayType, PrimitiveType
 
-from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.small_tables import SmallTable, column, merge_rows, rows_within
 from lakeloop.decision import Decision
 from lakeloop.decision_table import DECISIONS
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 TEXTS = ArrayType(PrimitiveType("string"))
 CHECKS = rows_within(name="string", value="double", bound="string", passed="boolean")
@@ -58,7 +57,7 @@ LATER_COLUMNS = (
 """Added to tables that an older release made; null in their old rows."""
 
 
-def record_decision(settings: Settings, decision: Decision) -> None:
+def record_decision(use_case: UseCase, decision: Decision) -> None:
     """Write a decision; recording it again, perhaps with another outcome, replaces its row."""
     table = SmallTable(
         DECISIONS,
@@ -68,5 +67,5 @@ def record_decision(settings: Settings, decision: Decision) -> None:
     )
     times = {"at": decision.at, "chosen_at": decision.chosen_at}
     row = decision.model_dump() | {name: time and time.astimezone(UTC) for name, time in times.items()}
-    with in_turn(work_folder(settings) / "tables.lock"):
-        merge_rows(settings, table, [row])
+    with in_turn(use_case.work_folder / "tables.lock"):
+        merge_rows(use_case, table, [row])

@@ -5,14 +5,12 @@ Made from the store of drift reports (`lakeloop.drift_store`) for SQL and notebo
 
 from collections.abc import Iterable
 
-from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import in_turn
 from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows
-from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, WindowKind
 from lakeloop.drift_rows import DATASET, rows_of
 from lakeloop.lake_tables import read_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 DRIFT = "gold/drift"
 KEY = ("model_version", "kind", "month", "first", "column_kind", "column")
@@ -47,7 +45,7 @@ Basis = tuple[str, str]
 """(model version, hash) of a report: what it was made from."""
 
 
-def write_drift(contract: Contract, settings: Settings, reports: Iterable[DriftReport], kind: WindowKind) -> None:
+def write_drift(use_case: UseCase, reports: Iterable[DriftReport], kind: WindowKind) -> None:
     """Bring the table to these reports, all there are on windows of one kind; rows of another kind stay as they are.
 
     Only months that differ are written. Where none does nothing changes, not even the table's version.
@@ -55,25 +53,25 @@ def write_drift(contract: Contract, settings: Settings, reports: Iterable[DriftR
     by_month: dict[str, list[DriftReport]] = {}
     for report in reports:
         by_month.setdefault(report.window.month, []).append(report)
-    with in_turn(work_folder(settings) / "tables.lock"):
-        there = _months(settings, kind)
+    with in_turn(use_case.work_folder / "tables.lock"):
+        there = _months(use_case, kind)
         differing = {month for month, found in by_month.items() if there.get(month) != set(map(_basis, found))}
         if not differing:
             return
-        table = SmallTable(DRIFT, COLUMNS, KEY, f"{contract.title}: drift of the requests, window by window")
+        table = SmallTable(DRIFT, COLUMNS, KEY, f"{use_case.contract.title}: drift of the requests, window by window")
         rows = [row for month in sorted(differing) for report in by_month[month] for row in rows_of(report)]
         these = f"{among('kind', [kind])} AND {among('month', differing)}"
-        merge_rows(settings, table, rows, replacing=these)
+        merge_rows(use_case, table, rows, replacing=these)
 
 
 def _basis(report: DriftReport) -> Basis:
     return report.model_version, report.judged_from
 
 
-def _months(settings: Settings, kind: WindowKind) -> dict[str, set[Basis]]:
+def _months(use_case: UseCase, kind: WindowKind) -> dict[str, set[Basis]]:
     """What the table's rows of each month were made from."""
     columns = ["month", "model_version", "judged_from"]
-    rows = read_lake_table(settings, DRIFT, columns, [("kind", "=", kind), ("column_kind", "=", DATASET)])
+    rows = read_lake_table(use_case, DRIFT, columns, [("kind", "=", kind), ("column_kind", "=", DATASET)])
     found: dict[str, set[Basis]] = {}
     if rows is not None:
         for month, version, judged_from in rows.itertuples(index=False):

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import csv
 
+from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table, read_table
-from lakehouse.storage.layout import TRAINING, table_path
+from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.schema import literal, quoted
 from lakehouse.storage.table_log import files_at
 from lakeloop.clock import month_spans
@@ -24,24 +25,17 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 log = logging.getLogger(__name__)
 ROWS_A_SHARD = 250_000
 TABLE = f"gold/{TRAINING}"
 
 
-def export(
-    spark: "SparkSession",
-    contract: Contract,
-    settings: Settings,
-    version: int | None = None,
-    months: tuple[int, int] | None = None,
-    git_commit: str = "",
-) -> Path:
+def export(lake: Lake, version: int | None = None, months: tuple[int, int] | None = None, git_commit: str = "") -> Path:
     """Write one version of gold/training (default: the newest), or its months `(first, last)`, as CSV shards.
 
     Returns the manifest's path. What was exported before and is still whole is returned as it is.
@@ -50,12 +44,13 @@ def export(
         NotFoundError: no such version, or months without labelled rows; the text says when their truth arrives.
         LakeloopError: one of the two splits would be empty.
     """
-    version = _version_of(contract, settings, version)
-    folder = _folder(settings, version, months)
+    contract = lake.contract
+    version = _version_of(lake, version)
+    folder = _folder(lake, version, months)
     if _is_whole(folder):
         return folder / FILE_NAME
-    _check_months(contract, settings, version, months)
-    rows = read_table(spark, settings, TABLE, version)
+    _check_months(lake, version, months)
+    rows = read_table(lake, TABLE, version)
     if months is not None:
         first, last = (literal(contract.month_name(month)) for month in months)
         rows = rows.where(f"{quoted(contract.event_time.column)} BETWEEN {first} AND {last}")
@@ -64,7 +59,7 @@ def export(
     try:
         files = _write_shards(with_split(rows, contract), contract, counts, part)
         manifest = Manifest(
-            use_case=contract.use_case,
+            use_case=lake.name,
             table=TABLE,
             version=version,
             months=months,
@@ -88,14 +83,14 @@ def export(
 
 
 def finished_export(
-    contract: Contract, settings: Settings, version: int | None = None, months: tuple[int, int] | None = None
+    use_case: UseCase, version: int | None = None, months: tuple[int, int] | None = None
 ) -> Path | None:
     """The manifest of what `export` would give, where that is there already; needs no Spark. Raises as that does."""
-    version = _version_of(contract, settings, version)
-    folder = _folder(settings, version, months)
+    version = _version_of(use_case, version)
+    folder = _folder(use_case, version, months)
     if _is_whole(folder):
         return folder / FILE_NAME
-    _check_months(contract, settings, version, months)
+    _check_months(use_case, version, months)
     return None
 
 
@@ -137,30 +132,31 @@ def no_truth(contract: Contract, month: int, known: Iterable[str]) -> str:
     return f"{text}. Labelled months: {month_spans(numbers) or 'none yet'}"
 
 
-def _version_of(contract: Contract, settings: Settings, version: int | None) -> int:
+def _version_of(use_case: UseCase, version: int | None) -> int:
     """The version asked for, by default the newest."""
-    if not has_lake_table(settings, TABLE):
+    if not has_lake_table(use_case, TABLE):
         raise NotFoundError(
-            f"{TABLE} of use case {contract.use_case} does not exist yet: deliver files and run `lakeloop lake ingest`"
+            f"{TABLE} of use case {use_case.name} does not exist yet: deliver files and run `lakeloop lake ingest`"
         )
-    return open_table(settings, TABLE, version).version()
+    return open_table(use_case, TABLE, version).version()
 
 
-def _folder(settings: Settings, version: int, months: tuple[int, int] | None) -> Path:
+def _folder(use_case: UseCase, version: int, months: tuple[int, int] | None) -> Path:
     name = str(version) if months is None else f"{version}-m{months[0]}-{months[1]}"
-    return settings.folder("export") / name
+    return use_case.folder("export") / name
 
 
-def _check_months(contract: Contract, settings: Settings, version: int, months: tuple[int, int] | None) -> None:
+def _check_months(use_case: UseCase, version: int, months: tuple[int, int] | None) -> None:
     """Raises where the version has no rows, or a month asked for has none; its partitions tell, without Spark."""
-    files = files_at(table_path(settings, "gold", TRAINING), version) or []
+    contract = use_case.contract
+    files = files_at(use_case.table(f"gold/{TRAINING}"), version) or []
     known = {str(file.lowest[contract.event_time.column]) for file in files}
     if months is not None:
         lacking = [m for m in range(months[0], months[1] + 1) if contract.month_name(m) not in known]
         if lacking:
             raise NotFoundError("\n".join(no_truth(contract, m, known) for m in lacking[:3]))
     if not known:
-        raise NotFoundError(f"{TABLE} of use case {contract.use_case} has no rows yet: no ground truth was delivered")
+        raise NotFoundError(f"{TABLE} of use case {use_case.name} has no rows yet: no ground truth was delivered")
 
 
 def _rows_a_split(rows: "DataFrame", contract: Contract) -> dict[str, int]:

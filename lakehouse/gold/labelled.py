@@ -16,7 +16,7 @@ from lakehouse.storage.layout import TRAINING
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, has_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -35,7 +35,7 @@ def labelled_months(table: "DeltaTable", contract: Contract) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def labelled_month(contract: Contract, settings: Settings, month: int, version: int | None = None) -> pd.DataFrame:
+def labelled_month(use_case: UseCase, month: int, version: int | None = None) -> pd.DataFrame:
     """The month's rows of gold/training, sorted by key: key, event time, features, truth, class id, class name.
 
     `version` is the table's; default: the newest.
@@ -43,9 +43,10 @@ def labelled_month(contract: Contract, settings: Settings, month: int, version: 
     Raises:
         NotFoundError: the month has no labelled rows; the text says when its truth is delivered and which months have.
     """
-    if not has_lake_table(settings, TABLE):
+    contract = use_case.contract
+    if not has_lake_table(use_case, TABLE):
         raise NotFoundError(no_truth(contract, month, {}))
-    table = open_table(settings, TABLE, version)
+    table = open_table(use_case, TABLE, version)
     wanted = ds.field(contract.event_time.column) == contract.month_name(month)
     frame: pd.DataFrame = dataset_of(table).to_table(filter=wanted).to_pandas()
     if frame.empty:
@@ -53,7 +54,7 @@ def labelled_month(contract: Contract, settings: Settings, month: int, version: 
     return frame.sort_values(contract.key.column, ignore_index=True)
 
 
-def changed_rows(contract: Contract, settings: Settings, months: tuple[int, int], before: int, now: int) -> int:
+def changed_rows(use_case: UseCase, months: tuple[int, int], before: int, now: int) -> int:
     """Rows of the months from `first` to `last` of gold/training that two of its versions do not share.
 
     Told apart by key; one that only one of them has counts, and so does one with another value in an exported column.
@@ -61,7 +62,8 @@ def changed_rows(contract: Contract, settings: Settings, months: tuple[int, int]
     Raises:
         NotFoundError: there is no such version, or its files were vacuumed.
     """
-    then, newer = (dataset_of(open_table(settings, TABLE, version)) for version in (before, now))
+    contract = use_case.contract
+    then, newer = (dataset_of(open_table(use_case, TABLE, version)) for version in (before, now))
     shared = set(then.files) & set(newer.files) if _in_files(then) and _in_files(newer) else set()
     month = ds.field(contract.event_time.column)
     first, last = (contract.month_name(number) for number in months)

@@ -1,15 +1,15 @@
 """gold/monthly: averages of each month, of what was delivered and asked."""
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.gold.feature_rows import SilverTables, feature_rows_of_months
+from lakehouse.lake import Lake
 from lakehouse.storage.commit_note import read_note
-from lakehouse.storage.layout import MONTHLY, TRAINING, table_path
+from lakehouse.storage.layout import MONTHLY, TRAINING
 from lakehouse.storage.schema import quoted
 from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows, replace_rows
 from lakeloop.contract import Contract
-from lakeloop.settings import Settings
 
 
 def monthly_rows(features: DataFrame, training: DataFrame, contract: Contract) -> DataFrame:
@@ -39,15 +39,14 @@ def numeric_features(contract: Contract) -> list[str]:
     return [name for name, feature in contract.features.items() if feature.role != "categorical"]
 
 
-def update_monthly(
-    spark: SparkSession, contract: Contract, settings: Settings, silver: SilverTables, months: set[str] | None
-) -> tuple[str, ...]:
+def update_monthly(lake: Lake, silver: SilverTables, months: set[str] | None) -> tuple[str, ...]:
     """Compute these months again, all of them for None; those that have rows."""
+    contract = lake.contract
     if months is not None and not months:
         return ()
-    month, path = contract.event_time.column, table_path(settings, "gold", TRAINING)
+    month, path = contract.event_time.column, lake.table(f"gold/{TRAINING}")
     delivered, asked = silver.delivered, silver.asked
-    training = spark.read.format("delta").load(path)
+    training = lake.spark.read.format("delta").load(path)
     if months is not None:
         listed = month_in(contract, months)
         delivered, training = delivered.where(listed), training.where(listed)
@@ -55,11 +54,11 @@ def update_monthly(
     features = feature_rows_of_months(delivered, asked, contract)
     rows = monthly_rows(features, training, contract).toArrow().to_pylist()
     table = _table(contract)
-    note = read_note(spark)
+    note = read_note(lake.spark)
     if months is None:
-        replace_rows(settings, table, rows, note=note)
+        replace_rows(lake, table, rows, note=note)
     else:
-        merge_rows(settings, table, rows, replacing=among(month, months), note=note)
+        merge_rows(lake, table, rows, replacing=among(month, months), note=note)
     return tuple(sorted(row[month] for row in rows))
 
 

@@ -7,11 +7,11 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 
-from lakehouse.storage.layout import TRAINING, table_path
+from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.table_log import commits_after, files_at, version_of
 from lakeloop.contract import Contract
 from lakeloop.events import Event, all_events, record_event
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 TABLE = f"gold/{TRAINING}"
@@ -19,14 +19,15 @@ SENDING_SECONDS = 60.0
 """For how long an ingest that Airflow runs has the sending to itself: its next task emits the asset event."""
 
 
-def record_new_truth(contract: Contract, settings: Settings) -> Event | None:
+def record_new_truth(use_case: UseCase) -> Event | None:
     """Record what came since the last such event; None if nothing did.
 
     The payload: `table`, `version` and its `rows`, `since` (version told before, None at first), `new_rows`,
     `corrected_rows` and `months` (`YYYY-MM` of the new rows).
     """
-    path = table_path(settings, "gold", TRAINING)
-    version, told = version_of(path), _told(settings)
+    contract = use_case.contract
+    path = use_case.table(f"gold/{TRAINING}")
+    version, told = version_of(path), _told(use_case)
     if version is None or told == version:
         return None
     before = {} if told is None else _rows_a_month(contract, path, told)
@@ -44,15 +45,15 @@ def record_new_truth(contract: Contract, settings: Settings) -> Event | None:
         "corrected_rows": corrected,
         "months": sorted(new),
     }
-    claim = SENDING_SECONDS if settings.airflow_run_id else 0.0
-    event, created = record_event(settings, "ground_truth", f"{TABLE}@{version}", payload, claim)
-    log.info("event=new_truth use_case=%s version=%d new=%d", settings.use_case, version, sum(new.values()))
+    claim = SENDING_SECONDS if use_case.settings.airflow_run_id else 0.0
+    event, created = record_event(use_case, "ground_truth", f"{TABLE}@{version}", payload, claim)
+    log.info("event=new_truth use_case=%s version=%d new=%d", use_case.name, version, sum(new.values()))
     return event if created else None
 
 
-def _told(settings: Settings) -> int | None:
+def _told(use_case: UseCase) -> int | None:
     """The newest version an event was recorded for."""
-    ours = [e.payload for e in all_events(settings) if e.kind == "ground_truth" and e.payload.get("table") == TABLE]
+    ours = [e.payload for e in all_events(use_case) if e.kind == "ground_truth" and e.payload.get("table") == TABLE]
     return max((int(payload["version"]) for payload in ours), default=None)
 
 

@@ -5,20 +5,21 @@ Beside what was realised stands what was to be expected of the model's own answe
 `accuracy` with all others.
 """
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.gold.calibration import calibrations, with_expectation
 from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.monthly import month_in
 from lakehouse.gold.training import class_id
+from lakehouse.lake import Lake
 from lakehouse.storage.commit_note import read_note
 from lakehouse.storage.layout import PERFORMANCE
 from lakehouse.storage.schema import quoted
 from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows, replace_rows
 from lakeloop.contract import Contract
 from lakeloop.lake_tables import open_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 COUNTS = {
     "answered": "requests answered",
@@ -77,35 +78,34 @@ def performance_rows(
     )
 
 
-def update_performance(
-    spark: SparkSession, contract: Contract, settings: Settings, silver: SilverTables, months: set[str] | None
-) -> tuple[str, ...]:
+def update_performance(lake: Lake, silver: SilverTables, months: set[str] | None) -> tuple[str, ...]:
     """Compute these months again, all of them for None; the months that were. Nothing where nothing was asked."""
+    contract = lake.contract
     if silver.asked is None or (months is not None and not months):
         return ()
     asked, key, month = silver.asked, contract.key.column, contract.event_time.column
-    if months is not None and _has_other_columns(contract, settings):
+    if months is not None and _has_other_columns(lake):
         months = None
     truth = silver.truth
     if months is not None:
         asked = asked.where(month_in(contract, months))
         truth = truth.join(asked.select(quoted(key)), key, "left_semi")
-    rows = performance_rows(asked, truth, contract, calibrations(spark, settings)).toArrow().to_pylist()
-    table, note = _table(contract), read_note(spark)
+    rows = performance_rows(asked, truth, contract, calibrations(lake)).toArrow().to_pylist()
+    table, note = _table(contract), read_note(lake.spark)
     if months is None:
-        replace_rows(settings, table, rows, note=note)
+        replace_rows(lake, table, rows, note=note)
     else:
-        merge_rows(settings, table, rows, replacing=among(month, months), note=note)
+        merge_rows(lake, table, rows, replacing=among(month, months), note=note)
     return tuple(sorted({row[month] for row in rows}))
 
 
-def _has_other_columns(contract: Contract, settings: Settings) -> bool:
+def _has_other_columns(use_case: UseCase) -> bool:
     """Whether the table was made when it had other columns; then it is made anew, whole."""
-    table = open_lake_table(settings, f"gold/{PERFORMANCE}")
+    table = open_lake_table(use_case, f"gold/{PERFORMANCE}")
     if table is None:
         return False
     there = [field.name for field in table.schema().fields]
-    return there != [field.name for field in _table(contract).columns]
+    return there != [field.name for field in _table(use_case.contract).columns]
 
 
 def _table(contract: Contract) -> SmallTable:

@@ -2,17 +2,17 @@
 
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.gold.changes import Changes
 from lakehouse.gold.feature_rows import SilverTables
-from lakehouse.storage.layout import PREDICTIONS, TRAINING, table_path
+from lakehouse.lake import Lake
+from lakehouse.storage.layout import PREDICTIONS, TRAINING
 from lakehouse.storage.merge import MergeCounts, append, merge, within
 from lakehouse.storage.schema import constraints, create_table, quoted, training_columns
 from lakehouse.storage.table_log import files_at, overlap
 from lakeloop.contract import Contract, LabelClass
-from lakeloop.settings import Settings
 
 
 def class_id(contract: Contract) -> Column:
@@ -62,13 +62,14 @@ def training_column_names(contract: Contract) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def create_training(spark: SparkSession, contract: Contract, settings: Settings, replace: bool = False) -> None:
+def create_training(lake: Lake, replace: bool = False) -> None:
     """The training table with the contract's types and limits; `replace` as for `create_table`."""
+    contract = lake.contract
     label, month = contract.label, contract.event_time.column
     checks = constraints(contract, {**contract.columns_of(contract.feature_source), label.column: label.truth})
     create_table(
-        spark,
-        table_path(settings, "gold", TRAINING),
+        lake.spark,
+        lake.table(f"gold/{TRAINING}"),
         training_columns(contract),
         comment=f"{contract.title}: features with ground truth, one row a {contract.key.column}",
         checks=checks,
@@ -78,18 +79,18 @@ def create_training(spark: SparkSession, contract: Contract, settings: Settings,
     )
 
 
-def load_training(spark: SparkSession, contract: Contract, silver: SilverTables, path: str) -> MergeCounts:
+def load_training(lake: Lake, silver: SilverTables, path: str) -> MergeCounts:
     """Everything, where it is not known what changed; rows that silver does not hold any more go."""
+    contract = lake.contract
     rows, key = training_rows(*silver.features_and_truth(contract), contract), contract.key.column
     if not any(file.rows for file in files_at(path) or []):
         return append(path, rows)
-    return merge(spark, path, rows, [key], compared=training_column_names(contract), delete_others=True)
+    return merge(lake.spark, path, rows, [key], compared=training_column_names(contract), delete_others=True)
 
 
-def update_training(
-    spark: SparkSession, contract: Contract, silver: SilverTables, changes: Changes, path: str
-) -> MergeCounts:
+def update_training(lake: Lake, silver: SilverTables, changes: Changes, path: str) -> MergeCounts:
     """Join the keys again whose features or truth changed."""
+    contract = lake.contract
     key, sources = contract.key.column, (contract.feature_source, contract.label.source, PREDICTIONS)
     if not changes.can_join(contract):
         return MergeCounts()
@@ -99,7 +100,7 @@ def update_training(
     if not overlap(files_at(path) or [], key, ranges):
         return append(path, rows)
     rows = rows.join(_changed_keys(near, changes, contract), key, "left_semi")
-    return merge(spark, path, rows, [key], compared=training_column_names(contract), ranges=ranges)
+    return merge(lake.spark, path, rows, [key], compared=training_column_names(contract), ranges=ranges)
 
 
 def _changed_keys(silver: SilverTables, changes: Changes, contract: Contract) -> DataFrame:

@@ -13,23 +13,24 @@ from pyspark.sql import functions as sf
 from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.training import training_column_names, training_rows
+from lakehouse.lake import Lake
 from lakehouse.read.as_of import AS_OF, Point, Points
 from lakehouse.read.provenance import clock_of_batches, deliveries
 from lakehouse.silver.refine import bronze_frame, newest_by_key, ranked_by_key
 from lakehouse.silver.validation import good_rows
-from lakehouse.storage.layout import PREDICTIONS, REQUESTS, table_exists, table_path
+from lakehouse.storage.layout import PREDICTIONS, REQUESTS, table_exists
 from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 KNOWN = "known"
 BOTH, FEATURES, NOTHING = "features and label", "features", "nothing"
 _WHEN = "_known_at"
 
 
-def features_as_of(spark: SparkSession, contract: Contract, settings: Settings, points: Points) -> DataFrame:
+def features_as_of(lake: Lake, points: Points) -> DataFrame:
     """One row a key and point: key, `as_of`, `known`, then gold/training's other columns as they were known then.
 
     `known` is `features and label`, `features` (the truth had not been delivered) or `nothing` (neither had; every
@@ -40,14 +41,15 @@ def features_as_of(spark: SparkSession, contract: Contract, settings: Settings, 
         NotFoundError: nothing was ever delivered.
         WrongUseError: a column of the contract is called as one of the answer's own.
     """
+    contract = lake.contract
     key = contract.key.column
     if taken := {AS_OF, KNOWN} & {key, *training_column_names(contract)}:
         raise WrongUseError(
             f"`{taken.pop()}` is a column of the answer itself, so no column of the contract can be read so"
         )
-    check_delivered(contract, settings)
-    asked = _asked_points(spark, points)
-    silver = _silver_at(spark, contract, settings, asked, points.in_months)
+    check_delivered(lake)
+    asked = _asked_points(lake.spark, points)
+    silver = _silver_at(lake, asked, points.in_months)
     features, truth = silver.features_and_truth(contract)
     rows = training_rows(features, truth, contract, unlabelled=True)
     others = [name for name in training_column_names(contract) if name != key]
@@ -63,13 +65,14 @@ def features_as_of(spark: SparkSession, contract: Contract, settings: Settings, 
     return found.select(quoted(key), AS_OF, KNOWN, *map(quoted, others)).orderBy(quoted(key), AS_OF)
 
 
-def check_delivered(contract: Contract, settings: Settings) -> None:
+def check_delivered(use_case: UseCase) -> None:
     """Raises NotFoundError where no row was ever delivered and no request answered; needs no Spark."""
+    contract = use_case.contract
     sources = {contract.feature_source, contract.label.source}
-    delivered = any(d.source in sources and d.state == "taken" and d.rows for d in deliveries(settings))
-    if not delivered and not table_exists(table_path(settings, "silver", PREDICTIONS)):
+    delivered = any(d.source in sources and d.state == "taken" and d.rows for d in deliveries(use_case))
+    if not delivered and not table_exists(use_case.table(f"silver/{PREDICTIONS}")):
         raise NotFoundError(
-            f"nothing of {contract.use_case} was delivered yet: `lakeloop lake ingest` takes what has landed"
+            f"nothing of {use_case.name} was delivered yet: `lakeloop lake ingest` takes what has landed"
         )
 
 
@@ -81,36 +84,28 @@ def _asked_points(spark: SparkSession, points: Points) -> DataFrame:
     return spark.createDataFrame(table)
 
 
-def _silver_at(
-    spark: SparkSession, contract: Contract, settings: Settings, asked: DataFrame, in_months: bool
-) -> SilverTables:
+def _silver_at(lake: Lake, asked: DataFrame, in_months: bool) -> SilverTables:
     """Silver as it was at each point; its key is the pair of key and point."""
+    contract = lake.contract
     features, truth = contract.feature_source, contract.label.source
-    known = {source: _known_deliveries(contract, settings, source, in_months) for source in {features, truth}}
-    requests = table_path(settings, "silver", PREDICTIONS)
-    tables = {
-        source: _source_at(spark, contract, settings, source, asked, known[source], in_months) for source in known
-    }
-    answered = _requests_at(spark, contract, settings, asked, in_months) if table_exists(requests) else None
+    known = {source: _known_deliveries(lake, source, in_months) for source in {features, truth}}
+    requests = lake.table(f"silver/{PREDICTIONS}")
+    tables = {source: _source_at(lake, source, asked, known[source], in_months) for source in known}
+    answered = _requests_at(lake, asked, in_months) if table_exists(requests) else None
     return SilverTables(tables[features], tables[truth], answered)
 
 
 def _source_at(
-    spark: SparkSession,
-    contract: Contract,
-    settings: Settings,
-    source: str,
-    asked: DataFrame,
-    known: list[tuple[str, int, Point]],
-    in_months: bool,
+    lake: Lake, source: str, asked: DataFrame, known: list[tuple[str, int, Point]], in_months: bool
 ) -> DataFrame:
     """A source's silver at each point: of each key the row of the newest file delivered by then."""
-    key, bronze = contract.key.column, table_path(settings, "bronze", source)
+    contract = lake.contract
+    key, bronze = contract.key.column, lake.table(f"bronze/{source}")
     columns = contract.sources[source].columns
     if not known or not table_exists(bronze):
         types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in contract.columns_of(source).items()]
         when = f"{_WHEN} {'string' if in_months else 'timestamp'}"
-        return _at_points(spark.createDataFrame([], ", ".join([*types, when])), asked, key)
+        return _at_points(lake.spark.createDataFrame([], ", ".join([*types, when])), asked, key)
     files = pa.table(
         {
             "_source_file": [file for file, _, _ in known],
@@ -118,21 +113,20 @@ def _source_at(
             _WHEN: pa.array([when for *_, when in known], pa.string() if in_months else pa.timestamp("us", "UTC")),
         }
     )
-    good = good_rows(bronze_frame(spark, contract, settings, source), contract, source)
-    dated = good.join(sf.broadcast(spark.createDataFrame(files)), ["_source_file", "_batch"])
+    good = good_rows(bronze_frame(lake, source), contract, source)
+    dated = good.join(sf.broadcast(lake.spark.createDataFrame(files)), ["_source_file", "_batch"])
     return newest_by_key(ranked_by_key(_at_points(dated, asked, key), key)).select(*map(quoted, columns))
 
 
-def _requests_at(
-    spark: SparkSession, contract: Contract, settings: Settings, asked: DataFrame, in_months: bool
-) -> DataFrame:
+def _requests_at(lake: Lake, asked: DataFrame, in_months: bool) -> DataFrame:
     """silver/predictions at each point: requests of that month or earlier, or those the lake had taken in by then."""
+    contract = lake.contract
     key = contract.key.column
-    rows = spark.read.format("delta").load(table_path(settings, "silver", PREDICTIONS))
+    rows = lake.spark.read.format("delta").load(lake.table(f"silver/{PREDICTIONS}"))
     rows = rows.where(sf.col(quoted(key)).isNotNull())
     if in_months:
         return _at_points(rows.withColumn(_WHEN, sf.col(quoted(contract.event_time.column))), asked, key)
-    bronze = spark.read.format("delta").load(table_path(settings, "bronze", REQUESTS))
+    bronze = lake.spark.read.format("delta").load(lake.table(f"bronze/{REQUESTS}"))
     batches = bronze.groupBy("_batch").agg(sf.min("_ingested_at").alias(_WHEN))
     return _at_points(rows.join(sf.broadcast(batches), "_batch"), asked, key)
 
@@ -144,16 +138,15 @@ def _at_points(rows: DataFrame, asked: DataFrame, key: str) -> DataFrame:
     return pairs.where(sf.col(_WHEN) <= sf.col(AS_OF)).withColumn(key, pair).drop(_WHEN, AS_OF)
 
 
-def _known_deliveries(
-    contract: Contract, settings: Settings, source: str, in_months: bool
-) -> list[tuple[str, int, Point]]:
+def _known_deliveries(use_case: UseCase, source: str, in_months: bool) -> list[tuple[str, int, Point]]:
     """(file, batch, when it became known) of every file taken in."""
-    taken = [d for d in deliveries(settings) if d.source == source and d.state == "taken" and d.rows]
+    contract = use_case.contract
+    taken = [d for d in deliveries(use_case) if d.source == source and d.state == "taken" and d.rows]
     if not in_months:
         return [(d.file, d.batch, d.ingested_at) for d in taken]
     if not taken:
         return []
-    months = delivery_clocks(contract, source, taken, clock_of_batches(settings, source), read_clock(settings))
+    months = delivery_clocks(contract, source, taken, clock_of_batches(use_case, source), read_clock(use_case))
     return [(d.file, d.batch, contract.month_name(clock)) for d, clock in zip(taken, months, strict=True)]
 
 

@@ -10,7 +10,7 @@ from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.storage.commit_note import note_of
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records, rows_of_log
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,19 +42,19 @@ class TableVersion:
     note: Mapping[str, Any]
 
 
-def deliveries(settings: Settings) -> tuple[DeliveryRecord, ...]:
+def deliveries(use_case: UseCase) -> tuple[DeliveryRecord, ...]:
     """The ledger of deliveries, oldest first."""
-    rows = (DeliveryRecord(**row) for row in read_lake_records(settings, "bronze/deliveries"))
+    rows = (DeliveryRecord(**row) for row in read_lake_records(use_case, "bronze/deliveries"))
     return tuple(sorted(rows, key=lambda d: (d.batch, d.source, d.file)))
 
 
-def table_versions(settings: Settings, table: str) -> tuple[TableVersion, ...]:
+def table_versions(use_case: UseCase, table: str) -> tuple[TableVersion, ...]:
     """Every commit of a table that its log still knows, the oldest first.
 
     Raises:
         NotFoundError: there is no such table.
     """
-    commits = sorted(_open(settings, table).history(), key=lambda commit: int(commit["version"]))
+    commits = sorted(_open(use_case, table).history(), key=lambda commit: int(commit["version"]))
     return tuple(
         TableVersion(
             table, int(c["version"]), datetime.fromtimestamp(c["timestamp"] / 1000, UTC), c["operation"], note_of(c)
@@ -63,9 +63,9 @@ def table_versions(settings: Settings, table: str) -> tuple[TableVersion, ...]:
     )  # fmt: skip
 
 
-def clock_of_batches(settings: Settings, source: str) -> Mapping[int, int]:
+def clock_of_batches(use_case: UseCase, source: str) -> Mapping[int, int]:
     """Batch -> the clock at which bronze took it in; without the batches an older release wrote."""
-    versions = table_versions(settings, f"bronze/{source}")
+    versions = table_versions(use_case, f"bronze/{source}")
     return {v.note["batch"]: v.note["clock"] for v in versions if {"batch", "clock"} <= set(v.note)}
 
 
@@ -98,7 +98,7 @@ def made_from(versions: tuple[TableVersion, ...], layer: str, name: str, version
     return [made for made, used in told.items() if used == first]
 
 
-def file_rows(settings: Settings, table: str, version: int) -> Mapping[tuple[str, int], int]:
+def file_rows(use_case: UseCase, table: str, version: int) -> Mapping[tuple[str, int], int]:
     """(file, batch) -> how many rows of a bronze or silver table at that version have their values from it.
 
     Raises:
@@ -106,13 +106,13 @@ def file_rows(settings: Settings, table: str, version: int) -> Mapping[tuple[str
         VersionVacuumedError: the version was vacuumed.
     """
     columns = ["_source_file", "_batch"]
-    counted = _read(settings, table, version, columns).group_by(columns).aggregate([([], "count_all")])
+    counted = _read(use_case, table, version, columns).group_by(columns).aggregate([([], "count_all")])
     rows = sorted(counted.to_pylist(), key=lambda row: (row["_batch"], row["_source_file"]))
     return {(row["_source_file"], row["_batch"]): row["count_all"] for row in rows}
 
 
 def rows_of_file(
-    settings: Settings, table: str, version: int | None, file: str, batch: int, columns: Sequence[str] = ("_batch",)
+    use_case: UseCase, table: str, version: int | None, file: str, batch: int, columns: Sequence[str] = ("_batch",)
 ) -> "pa.Table":
     """The rows of a bronze or silver table at a version (None: now) that have their values from a file of a batch.
 
@@ -123,10 +123,10 @@ def rows_of_file(
     import pyarrow.dataset as ds
 
     wanted = (ds.field("_batch") == batch) & (ds.field("_source_file") == file)
-    return _read(settings, table, version, columns, wanted)
+    return _read(use_case, table, version, columns, wanted)
 
 
-def corrected_since(settings: Settings, source: str, key: str, file: str, batch: int) -> bool:
+def corrected_since(use_case: UseCase, source: str, key: str, file: str, batch: int) -> bool:
     """Whether bronze has rows of a later delivery for a key that a file of a batch brought.
 
     Raises:
@@ -136,7 +136,7 @@ def corrected_since(settings: Settings, source: str, key: str, file: str, batch:
     import pyarrow.dataset as ds
 
     columns = [key, "_delivery", "_source_file", "_batch"]
-    rows = _read(settings, f"bronze/{source}", None, columns, ds.field("_batch") >= batch)
+    rows = _read(use_case, f"bronze/{source}", None, columns, ds.field("_batch") >= batch)
     own = rows.filter((pc.field("_batch") == batch) & (pc.field("_source_file") == file))
     if not own.num_rows:
         return False
@@ -144,12 +144,12 @@ def corrected_since(settings: Settings, source: str, key: str, file: str, batch:
     return bool(pc.any(pc.is_in(later[key], own[key].combine_chunks())).as_py())
 
 
-def months_of_batch(settings: Settings, source: str, batch: int, column: str) -> Mapping[str, Mapping[str, int]]:
+def months_of_batch(use_case: UseCase, source: str, batch: int, column: str) -> Mapping[str, Mapping[str, int]]:
     """File -> month -> rows, of what a batch brought into bronze; raises as `rows_of_file`."""
     import pyarrow.dataset as ds
 
     columns = ["_source_file", column]
-    rows = _read(settings, f"bronze/{source}", None, columns, ds.field("_batch") == batch)
+    rows = _read(use_case, f"bronze/{source}", None, columns, ds.field("_batch") == batch)
     found: dict[str, dict[str, int]] = {}
     for row in rows.group_by(columns).aggregate([([], "count_all")]).to_pylist():
         found.setdefault(row["_source_file"], {})[row[column]] = row["count_all"]
@@ -157,25 +157,25 @@ def months_of_batch(settings: Settings, source: str, batch: int, column: str) ->
 
 
 def rows_with_keys(
-    settings: Settings, table: str, version: int, key: str, keys: "pa.Array", columns: Sequence[str]
+    use_case: UseCase, table: str, version: int, key: str, keys: "pa.Array", columns: Sequence[str]
 ) -> "pa.Table":
     """The rows of a table at a version whose key is among `keys`; raises as `rows_of_file`."""
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
     if not len(keys):
-        return _read(settings, table, version, columns, ds.scalar(False))
+        return _read(use_case, table, version, columns, ds.scalar(False))
     bounds = pc.min_max(keys)  # by these, files are skipped
     wanted = (ds.field(key) >= bounds["min"]) & (ds.field(key) <= bounds["max"]) & ds.field(key).isin(keys)
-    return _read(settings, table, version, columns, wanted)
+    return _read(use_case, table, version, columns, wanted)
 
 
-def rows_at(settings: Settings, table: str, version: int, columns: Sequence[str]) -> "pa.Table":
+def rows_at(use_case: UseCase, table: str, version: int, columns: Sequence[str]) -> "pa.Table":
     """All rows of a table at a version; raises as `rows_of_file`."""
-    return _read(settings, table, version, columns)
+    return _read(use_case, table, version, columns)
 
 
-def last_batch(settings: Settings, table: str, version: int) -> int | None:
+def last_batch(use_case: UseCase, table: str, version: int) -> int | None:
     """The newest batch in a bronze or silver table at a version, from its log alone; None where the log has no word.
 
     Raises:
@@ -183,27 +183,27 @@ def last_batch(settings: Settings, table: str, version: int) -> int | None:
     """
     import pyarrow as pa
 
-    files = pa.table(_open(settings, table, version).get_add_actions(flatten=True))
+    files = pa.table(_open(use_case, table, version).get_add_actions(flatten=True))
     if "max._batch" not in files.column_names:
         return None
     known = [batch for batch in files["max._batch"].to_pylist() if batch is not None]
     return max(known, default=None)
 
 
-def table_statistics(settings: Settings, table: str, columns: Sequence[str]) -> TableStatistics | None:
+def table_statistics(use_case: UseCase, table: str, columns: Sequence[str]) -> TableStatistics | None:
     """Rows and bounds of a table, from its log alone; a partition's name is a bound, too. None: no such table."""
     import pyarrow as pa
 
-    found = open_lake_table(settings, table)
+    found = open_lake_table(use_case, table)
     if found is None:
         return None
     files = pa.table(found.get_add_actions(flatten=True))
     return TableStatistics(rows_of_log(found), {name: _bounds(files, name) for name in columns})
 
 
-def row_count(settings: Settings, table: str, version: int) -> int | None:
+def row_count(use_case: UseCase, table: str, version: int) -> int | None:
     """Rows of a table at a version, from its log alone; None where the log does not count them."""
-    return rows_of_log(_open(settings, table, version))
+    return rows_of_log(_open(use_case, table, version))
 
 
 def _bounds(files: "pa.Table", column: str) -> tuple[Any, Any]:
@@ -219,11 +219,11 @@ def _bounds(files: "pa.Table", column: str) -> tuple[Any, Any]:
 
 
 def _read(
-    settings: Settings, table: str, version: int | None, columns: Sequence[str], wanted: "ds.Expression | None" = None
+    use_case: UseCase, table: str, version: int | None, columns: Sequence[str], wanted: "ds.Expression | None" = None
 ) -> "pa.Table":
     import pyarrow as pa
 
-    dataset = dataset_of(_open(settings, table, version))
+    dataset = dataset_of(_open(use_case, table, version))
     try:
         return dataset.to_table(columns=list(columns), filter=wanted)
     except (FileNotFoundError, pa.ArrowInvalid) as error:
@@ -232,10 +232,10 @@ def _read(
         ) from error
 
 
-def _open(settings: Settings, table: str, version: int | None = None) -> "DeltaTable":
-    found = open_lake_table(settings, table, version)
+def _open(use_case: UseCase, table: str, version: int | None = None) -> "DeltaTable":
+    found = open_lake_table(use_case, table, version)
     if found is None:
-        raise NotFoundError(f"there is no table {table} in use case {settings.use_case}")
+        raise NotFoundError(f"there is no table {table} in use case {use_case.name}")
     return found
 
 

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.storage.layout import LAYERS, REJECTS, table_path
+from lakehouse.lake import Lake
+from lakehouse.storage.layout import LAYERS, REJECTS
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, folder_names, has_lake_table, open_lake_table, rows_of_log
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,19 @@ class Commit:
     note: str
 
 
-def table_names(settings: Settings) -> list[tuple[str, str]]:
+def table_names(use_case: UseCase) -> list[tuple[str, str]]:
     """(layer, table) of every table of the use case, bronze first."""
     return [
         (layer, name)
         for layer in LAYERS
-        for name in folder_names(table_path(settings, layer, ""))
-        if has_lake_table(settings, f"{layer}/{name}")
+        for name in folder_names(use_case.table(f"{layer}/"))
+        if has_lake_table(use_case, f"{layer}/{name}")
     ]
 
 
-def list_tables(settings: Settings) -> list[TableInfo]:
+def list_tables(use_case: UseCase) -> list[TableInfo]:
     """Every table of the use case; rows come from Delta's statistics, not from reading the data."""
-    return [_info(layer, name, _opened(settings, layer, name)) for layer, name in table_names(settings)]
+    return [_info(layer, name, _opened(use_case, layer, name)) for layer, name in table_names(use_case)]
 
 
 def _info(layer: str, name: str, table: "DeltaTable") -> TableInfo:
@@ -77,13 +78,13 @@ def count_rows(table: "DeltaTable") -> int:
     return dataset_of(table).count_rows() if counted is None else counted
 
 
-def find_table(settings: Settings, name: str) -> tuple[str, str]:
+def find_table(use_case: UseCase, name: str) -> tuple[str, str]:
     """(layer, table) for `gold/training`, or `training` if only one layer has it.
 
     Raises:
         NotFoundError: there is no such table, or several; the text names what there is.
     """
-    known = table_names(settings)
+    known = table_names(use_case)
     layer, _, table = name.rpartition("/")
     matches = [n for n in known if n[1] == table and layer in ("", n[0])]
     if len(matches) == 1:
@@ -93,23 +94,23 @@ def find_table(settings: Settings, name: str) -> tuple[str, str]:
         raise NotFoundError(f"`{name}` is the name of several tables; write {options}")
     if known and table == REJECTS and layer in ("", "silver"):
         raise NotFoundError(
-            f"no row of use case {settings.use_case} was rejected so far, so there is no silver/{REJECTS} yet"
+            f"no row of use case {use_case.name} was rejected so far, so there is no silver/{REJECTS} yet"
         )
     there = ", ".join("/".join(n) for n in known)
     raise NotFoundError(
-        f"there is no table `{name}` in use case {settings.use_case}; "
+        f"there is no table `{name}` in use case {use_case.name}; "
         + (f"tables: {there}" if there else "there are no tables yet, `lakeloop lake ingest` makes them")
     )
 
 
-def open_table(settings: Settings, name: str, version: int | None = None) -> "DeltaTable":
+def open_table(use_case: UseCase, name: str, version: int | None = None) -> "DeltaTable":
     """A table as it is now, or as it was at `version`.
 
     Raises:
         NotFoundError: no such table or version; the text names what there is.
     """
-    layer, table = find_table(settings, name)
-    newest = _opened(settings, layer, table)
+    layer, table = find_table(use_case, name)
+    newest = _opened(use_case, layer, table)
     if version is None or version == newest.version():
         return newest
     versions = [commit["version"] for commit in newest.history()]
@@ -134,34 +135,33 @@ def first_rows(table: "DeltaTable", limit: int) -> "pa.Table":
         ) from error
 
 
-def read_table(spark: "SparkSession", settings: Settings, name: str, version: int | None = None) -> "DataFrame":
+def read_table(lake: Lake, name: str, version: int | None = None) -> "DataFrame":
     """A table for Spark, as it is now, or as it was at `version`.
 
     Raises:
         NotFoundError: no such table or version; the text names what there is.
     """
-    path = table_path(settings, *find_table(settings, name))
-    if version is None:
-        return spark.read.format("delta").load(path)
-    open_table(settings, name, version)
-    return spark.read.format("delta").option("versionAsOf", version).load(path)
+    found = "/".join(find_table(lake, name))
+    if version is not None:
+        open_table(lake, name, version)
+    return lake.frame(found, version)
 
 
-def rejects_by_reason(settings: Settings) -> dict[str, int]:
+def rejects_by_reason(use_case: UseCase) -> dict[str, int]:
     """How many rows were rejected so far, by reason, the most frequent first; empty if none ever was."""
-    found = open_lake_table(settings, f"silver/{REJECTS}")
+    found = open_lake_table(use_case, f"silver/{REJECTS}")
     if found is None:
         return {}
     return dict(Counter(dataset_of(found).to_table(columns=["reason"])["reason"].to_pylist()).most_common())
 
 
-def history(settings: Settings, name: str, limit: int | None = None) -> list[Commit]:
+def history(use_case: UseCase, name: str, limit: int | None = None) -> list[Commit]:
     """The table's versions, newest first.
 
     Raises:
         NotFoundError: no such table; the text names what there is.
     """
-    commits = _opened(settings, *find_table(settings, name)).history(limit)
+    commits = _opened(use_case, *find_table(use_case, name)).history(limit)
     return [
         Commit(
             commit["version"],
@@ -174,10 +174,10 @@ def history(settings: Settings, name: str, limit: int | None = None) -> list[Com
     ]
 
 
-def _opened(settings: Settings, layer: str, name: str) -> "DeltaTable":
-    found = open_lake_table(settings, f"{layer}/{name}")
+def _opened(use_case: UseCase, layer: str, name: str) -> "DeltaTable":
+    found = open_lake_table(use_case, f"{layer}/{name}")
     if found is None:
-        raise NotFoundError(f"there is no table {layer}/{name} in use case {settings.use_case} any more")
+        raise NotFoundError(f"there is no table {layer}/{name} in use case {use_case.name} any more")
     return found
 
 

@@ -6,20 +6,20 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from lakehouse.storage.layout import PREDICTIONS
-from lakeloop.contract import Contract
 from lakeloop.lake_tables import dataset_of, open_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 AT = "at"
 
 
-def newest_requests(contract: Contract, settings: Settings, rows: int) -> pd.DataFrame:
+def newest_requests(use_case: UseCase, rows: int) -> pd.DataFrame:
     """The features and event month of the newest `rows` requests, newest last; empty where none was streamed yet.
 
     Of requests that came after the simulated present there are none: the log is written as time passes.
     """
+    contract = use_case.contract
     columns = [contract.event_time.column, *contract.features]
-    table = open_lake_table(settings, f"silver/{PREDICTIONS}")
+    table = open_lake_table(use_case, f"silver/{PREDICTIONS}")
     if table is None:
         return pd.DataFrame(columns=columns)
     requests = dataset_of(table)

@@ -4,9 +4,9 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lakehouse.storage.layout import REQUESTS, read_json, work_folder, write_json
+from lakehouse.storage.layout import REQUESTS, read_json, write_json
 from lakeloop.request_record import FINISHED, request_log_folder
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 # A folder that starts with `_` is passed over by Spark's listing.
@@ -15,16 +15,16 @@ STREAMED = "_streamed"
 KEPT = 1_000
 
 
-def new_files(settings: Settings) -> list[Path]:
+def new_files(use_case: UseCase) -> list[Path]:
     """Finished files that are not in the lake yet, by name."""
-    taken = set(_taken(settings))
-    return [path for path in _finished(settings) if path.name not in taken]
+    taken = set(_taken(use_case))
+    return [path for path in _finished(use_case) if path.name not in taken]
 
 
-def put_away(settings: Settings, files: list[Path], keep: int = KEPT) -> None:
+def put_away(use_case: UseCase, files: list[Path], keep: int = KEPT) -> None:
     """Note that these files are in the lake, and move all but the newest `keep` of such to `_streamed/<day>`."""
-    names = {*_taken(settings), *(path.name for path in files)}
-    taken = [(path.stat().st_mtime, path) for path in _finished(settings) if path.name in names]
+    names = {*_taken(use_case), *(path.name for path in files)}
+    taken = [(path.stat().st_mtime, path) for path in _finished(use_case) if path.name in names]
     taken.sort()
     for modified, path in taken[: max(0, len(taken) - keep)]:
         target = path.parent / STREAMED / f"{datetime.fromtimestamp(modified, UTC):%Y-%m-%d}" / path.name
@@ -33,16 +33,16 @@ def put_away(settings: Settings, files: list[Path], keep: int = KEPT) -> None:
             path.rename(target)
         except OSError as problem:  # it stays, and is not read again
             log.warning("event=not_put_away file=%s problem=%s", path, problem)
-    write_json(_notes(settings), [path.name for _, path in taken if path.exists()])
+    write_json(_notes(use_case), [path.name for _, path in taken if path.exists()])
 
 
-def _finished(settings: Settings) -> list[Path]:
-    return sorted(request_log_folder(settings).glob(f"*{FINISHED}"))
+def _finished(use_case: UseCase) -> list[Path]:
+    return sorted(request_log_folder(use_case).glob(f"*{FINISHED}"))
 
 
-def _notes(settings: Settings) -> Path:
-    return work_folder(settings) / REQUESTS / "taken.json"
+def _notes(use_case: UseCase) -> Path:
+    return use_case.work_folder / REQUESTS / "taken.json"
 
 
-def _taken(settings: Settings) -> list[str]:
-    return read_json(_notes(settings)) or []
+def _taken(use_case: UseCase) -> list[str]:
+    return read_json(_notes(use_case)) or []

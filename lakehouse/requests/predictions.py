@@ -7,44 +7,47 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as sf
 
+from lakehouse.lake import Lake, lake_with
 from lakehouse.requests.lines import check_names, judged_records, prediction_columns, reject_rows
 from lakehouse.requests.request_ids import SeenIds
 from lakehouse.silver.refine import SilverReport, write_rejects
 from lakehouse.storage.commit_note import commit_note
-from lakehouse.storage.layout import PREDICTIONS, REQUESTS, read_json, table_exists, table_path, work_folder, write_json
+from lakehouse.storage.layout import PREDICTIONS, REQUESTS, read_json, table_exists, write_json
 from lakehouse.storage.merge import append, merge
 from lakehouse.storage.schema import constraints, create_table
 from lakehouse.storage.table_log import version_of
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 ROWS_A_FILE = 500_000
 
 
-def refine_predictions(spark: SparkSession, contract: Contract, settings: Settings) -> SilverReport:
+def refine_predictions(lake: Lake) -> SilverReport:
     """Bring everything new in bronze/requests into silver; `repeated`: records whose request id was there already."""
     report = SilverReport()
-    bronze = table_path(settings, "bronze", REQUESTS)
+    bronze = lake.table(f"bronze/{REQUESTS}")
     if not table_exists(bronze):
         return report
-    progress = progress_path(settings)
+    progress = progress_path(lake)
     done = read_json(progress) or {"batch": 0, "version": None}
     version = version_of(bronze)
-    path = table_path(settings, "silver", PREDICTIONS)
+    path = lake.table(f"silver/{PREDICTIONS}")
     if done["version"] == version and table_exists(path):
         return report
-    create_predictions(spark, contract, settings)
+    create_predictions(lake)
     rows = (
-        spark.read.format("delta").option("versionAsOf", version).load(bronze).where(sf.col("_batch") > done["batch"])
+        lake.spark.read.format("delta")
+        .option("versionAsOf", version)
+        .load(bronze)
+        .where(sf.col("_batch") > done["batch"])
     )
-    judged = judged_records(rows, contract).persist()
+    judged = judged_records(rows, lake.contract).persist()
     try:
-        with commit_note(spark, {"bronze": {REQUESTS: version}}):
-            last = _write(judged, contract, settings, path, report)
+        with commit_note(lake.spark, {"bronze": {REQUESTS: version}}):
+            last = _write(judged, lake, path, report)
     finally:
         judged.unpersist()
     write_json(progress, {"batch": max(last, done["batch"]), "version": version})
@@ -53,19 +56,20 @@ def refine_predictions(spark: SparkSession, contract: Contract, settings: Settin
     return report
 
 
-def progress_path(settings: Settings) -> Path:
+def progress_path(use_case: UseCase) -> Path:
     """The last batch of bronze/requests, and the table's version, that silver/predictions was made from."""
-    return work_folder(settings) / REQUESTS / "silver.json"
+    return use_case.work_folder / REQUESTS / "silver.json"
 
 
-def create_predictions(spark: SparkSession, contract: Contract, settings: Settings, replace: bool = False) -> None:
+def create_predictions(lake: Lake, replace: bool = False) -> None:
     """The table with the contract's types and limits; `replace` as for `create_table`."""
+    contract = lake.contract
     check_names(contract)
     key, month = contract.key.column, contract.event_time.column
     checked = {**contract.features, month: contract.columns_of(contract.feature_source)[month]}
     create_table(
-        spark,
-        table_path(settings, "silver", PREDICTIONS),
+        lake.spark,
+        lake.table(f"silver/{PREDICTIONS}"),
         prediction_columns(contract),
         comment=contract.requests.description if contract.requests else "Answered requests, each with its answer",
         checks=constraints(contract, checked),
@@ -74,20 +78,20 @@ def create_predictions(spark: SparkSession, contract: Contract, settings: Settin
     )
 
 
-def forget(spark: SparkSession, contract: Contract, settings: Settings) -> None:
+def forget(lake: Lake) -> None:
     """Empty silver/predictions, to be made anew from bronze by another contract."""
-    progress_path(settings).unlink(missing_ok=True)
-    seen_ids(settings).clear()
-    if table_exists(table_path(settings, "silver", PREDICTIONS)):
-        create_predictions(spark, contract, settings, replace=True)
+    progress_path(lake).unlink(missing_ok=True)
+    seen_ids(lake).clear()
+    if table_exists(lake.table(f"silver/{PREDICTIONS}")):
+        create_predictions(lake, replace=True)
 
 
-def seen_ids(settings: Settings) -> SeenIds:
+def seen_ids(use_case: UseCase) -> SeenIds:
     """The index of request ids that may be in silver/predictions."""
-    return SeenIds(work_folder(settings) / REQUESTS / "seen_ids")
+    return SeenIds(use_case.work_folder / REQUESTS / "seen_ids")
 
 
-def _write(judged: DataFrame, contract: Contract, settings: Settings, path: str, report: SilverReport) -> int:
+def _write(judged: DataFrame, use_case: UseCase, path: str, report: SilverReport) -> int:
     """Write a batch's good rows and rejects; its highest `_batch`, 0 if it has no rows."""
     spark = judged.sparkSession
     found = judged.select("_good", sf.xxhash64("request_id").alias("hash"), "_batch").toArrow()
@@ -96,7 +100,7 @@ def _write(judged: DataFrame, contract: Contract, settings: Settings, path: str,
     good = found["_good"].to_numpy()
     hashes = found["hash"].to_numpy()[good]
     distinct = np.unique(hashes)
-    index = _index_of(spark, settings, path)
+    index = _index_of(lake_with(use_case, spark), path)
     repeats = bool(index.known(distinct).any())
     index.add(distinct)
     rows = judged.where("_good").select(*spark.read.format("delta").load(path).columns)
@@ -112,17 +116,17 @@ def _write(judged: DataFrame, contract: Contract, settings: Settings, path: str,
     index.set_stamp(version_of(path) or 0)
     batches = found["_batch"].to_numpy()
     if not good.all():
-        rows = reject_rows(judged, contract, REQUESTS)
-        write_rejects(rows, settings, REQUESTS, report, (int(batches.min()), int(batches.max())))
+        rows = reject_rows(judged, use_case.contract, REQUESTS)
+        write_rejects(rows, use_case, REQUESTS, report, (int(batches.min()), int(batches.max())))
     return int(batches.max())
 
 
-def _index_of(spark: SparkSession, settings: Settings, path: str) -> SeenIds:
+def _index_of(lake: Lake, path: str) -> SeenIds:
     """The index, made anew from the table if anybody else wrote that."""
-    index = seen_ids(settings)
+    index = seen_ids(lake)
     if index.stamp != version_of(path):
         index.clear()
-        ids = spark.read.format("delta").load(path).select(sf.xxhash64("request_id").alias("hash")).toArrow()
+        ids = lake.spark.read.format("delta").load(path).select(sf.xxhash64("request_id").alias("hash")).toArrow()
         index.add(ids["hash"].to_numpy())
     return index
 

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from lakehouse.lake import Lake
 from lakehouse.requests.lines import BRONZE, check_names, lines_of_files
 from lakehouse.requests.log_files import new_files, put_away
 from lakehouse.requests.predictions import refine_predictions
@@ -31,8 +32,6 @@ from lakehouse.storage.layout import (
     folder_exists,
     glob_quoted,
     read_json,
-    table_path,
-    work_folder,
     write_json,
 )
 from lakehouse.storage.lock import STREAM_LOCK, in_turn, only_one
@@ -40,7 +39,6 @@ from lakehouse.storage.schema import create_table
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import FINISHED, request_log_folder
-from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
 BYTES_A_BATCH, BYTES_A_FILE = 256 << 20, 16 << 20
@@ -69,9 +67,7 @@ class StreamReport:
 
 
 @contextmanager
-def open_stream(
-    spark: SparkSession, contract: Contract, settings: Settings, notice: Callable[[str], None] = lambda line: None
-) -> Iterator[Callable[[], StreamReport]]:
+def open_stream(lake: Lake, notice: Callable[[str], None] = lambda line: None) -> Iterator[Callable[[], StreamReport]]:
     """A function that takes everything finished in the request log each time it is called.
 
     Raises:
@@ -79,69 +75,68 @@ def open_stream(
         WrongUseError: the contract uses a name that the stream's tables use themselves.
         DiskFullError: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
+    contract = lake.contract
     _check_sources(contract)
     check_names(contract)
 
     def take() -> StreamReport:
         began = time.perf_counter()
-        with in_turn(work_folder(settings) / "tables.lock"), disk_full_as_no_space():
-            follow_contract(spark, contract, settings, notice)
-            files, silver = _take_in(spark, contract, settings)
+        with in_turn(lake.work_folder / "tables.lock"), disk_full_as_no_space():
+            follow_contract(lake, notice)
+            files, silver = _take_in(lake)
         return StreamReport(
             files, silver.inserted, silver.repeated, silver.rejected, tuple(silver.reasons),
             time.perf_counter() - began,
         )  # fmt: skip
 
-    with only_one(work_folder(settings) / STREAM_LOCK, "stream"):
+    with only_one(lake.work_folder / STREAM_LOCK, "stream"):
         yield take
 
 
-def stream(spark: SparkSession, contract: Contract, settings: Settings) -> StreamReport:
+def stream(lake: Lake) -> StreamReport:
     """Take everything finished in the request log once; raises as `open_stream`."""
-    with open_stream(spark, contract, settings) as take:
+    with open_stream(lake) as take:
         return take()
 
 
-def _take_in(spark: SparkSession, contract: Contract, settings: Settings) -> tuple[int, SilverReport]:
+def _take_in(lake: Lake) -> tuple[int, SilverReport]:
     """Files taken and what silver got; a batch that was interrupted comes first."""
-    files = new_files(settings)
+    files = new_files(lake)
     if files:
         size = sum(path.stat().st_size for path in files)
-        identity = _identity(spark, settings)
+        identity = _identity(lake)
         query = (
-            lines_of_files(_files(spark, settings))
-            .writeStream.foreachBatch(_appender(spark, settings, identity["id"], identity["again"], size))
-            .option("checkpointLocation", checkpoint_path(settings, REQUESTS))
-            .queryName(f"requests {settings.use_case}")
+            lines_of_files(_files(lake))
+            .writeStream.foreachBatch(_appender(lake, identity["id"], identity["again"], size))
+            .option("checkpointLocation", checkpoint_path(lake, REQUESTS))
+            .queryName(f"requests {lake.name}")
             .trigger(availableNow=True)
             .start()
         )
         query.awaitTermination()
         if identity["again"]:  # all that was there has been read
-            write_json(work_folder(settings) / REQUESTS / IDENTITY, identity | {"again": False})
-    report = refine_predictions(spark, contract, settings)
+            write_json(lake.work_folder / REQUESTS / IDENTITY, identity | {"again": False})
+    report = refine_predictions(lake)
     if files:
-        put_away(settings, files)
+        put_away(lake, files)
     return len(files), report
 
 
-def _files(spark: SparkSession, settings: Settings) -> DataFrame:
+def _files(lake: Lake) -> DataFrame:
     """Each finished file of the request log as one row. By default Spark would pass over files that come late."""
     return (
-        spark.readStream.format("text")
+        lake.spark.readStream.format("text")
         .option("wholetext", "true")
         .option("pathGlobFilter", f"*{FINISHED}")
         .option("maxFileAge", FOREVER)
         .option("maxBytesPerTrigger", BYTES_A_BATCH)
-        .load(glob_quoted(str(request_log_folder(settings))))
+        .load(glob_quoted(str(request_log_folder(lake))))
     )
 
 
-def _appender(
-    spark: SparkSession, settings: Settings, stream_id: str, again: bool, size: int
-) -> Callable[[DataFrame, int], None]:
-    path = table_path(settings, "bronze", REQUESTS)
-    create_table(spark, path, BRONZE, comment="The request log, as the gateway wrote it", statistics=("_batch",))
+def _appender(lake: Lake, stream_id: str, again: bool, size: int) -> Callable[[DataFrame, int], None]:
+    path = lake.table(f"bronze/{REQUESTS}")
+    create_table(lake.spark, path, BRONZE, comment="The request log, as the gateway wrote it", statistics=("_batch",))
 
     def append(lines: DataFrame, batch: int) -> None:
         """One batch, once: the same batch of the same stream is skipped by Delta."""
@@ -150,7 +145,7 @@ def _appender(
             lines = _not_in_bronze(lines, path)
         added = {"_ingested_at": sf.current_timestamp(), "_batch": sf.lit(last + 1).cast("bigint")}
         lines.withColumns(added).coalesce(size // BYTES_A_FILE + 1).write.format("delta").mode("append").options(
-            txnAppId=f"{settings.use_case}/{REQUESTS}/{stream_id}", txnVersion=batch
+            txnAppId=f"{lake.name}/{REQUESTS}/{stream_id}", txnVersion=batch
         ).save(path)
 
     return append
@@ -162,18 +157,18 @@ def _not_in_bronze(lines: DataFrame, path: str) -> DataFrame:
     return lines.join(there, "_source_file", "left_anti").select(lines.columns)
 
 
-def _identity(spark: SparkSession, settings: Settings) -> dict[str, Any]:
+def _identity(lake: Lake) -> dict[str, Any]:
     """`id`: the name under which Delta counts this stream's batches; `again`: whether it reads files bronze may have.
 
     A stream without a checkpoint begins anew. So does one whose log was moved with its home, for the checkpoint names
     files where they were; an older release did not note where.
     """
-    path, folder = work_folder(settings) / REQUESTS / IDENTITY, str(request_log_folder(settings).absolute())
-    checkpoint = checkpoint_path(settings, REQUESTS)
+    path, folder = lake.work_folder / REQUESTS / IDENTITY, str(request_log_folder(lake).absolute())
+    checkpoint = checkpoint_path(lake, REQUESTS)
     known = read_json(path)
-    if isinstance(known, dict) and known["log"] == folder and folder_exists(spark, f"{checkpoint}/offsets"):
+    if isinstance(known, dict) and known["log"] == folder and folder_exists(lake.spark, f"{checkpoint}/offsets"):
         return known
-    delete_folder(spark, checkpoint)
+    delete_folder(lake.spark, checkpoint)
     made = {"id": uuid.uuid4().hex, "log": folder, "again": True}
     write_json(path, made)
     log.info("event=stream_begins log=%s", folder)

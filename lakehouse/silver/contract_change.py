@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable
 
 from delta.tables import DeltaTable
-from pyspark.sql import SparkSession
 
 from lakehouse.gold import build as gold
 from lakehouse.gold import training
+from lakehouse.lake import Lake
 from lakehouse.requests import predictions
 from lakehouse.silver import refine as silver
 from lakehouse.storage.layout import (
@@ -17,12 +17,8 @@ from lakehouse.storage.layout import (
     delete_folder,
     read_json,
     table_exists,
-    table_path,
-    work_folder,
     write_json,
 )
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
 
 log = logging.getLogger(__name__)
 NOTICE = (
@@ -31,34 +27,33 @@ NOTICE = (
 )
 
 
-def follow_contract(
-    spark: SparkSession, contract: Contract, settings: Settings, progress: Callable[[str], None]
-) -> None:
+def follow_contract(lake: Lake, progress: Callable[[str], None]) -> None:
     """Empty silver and gold and forget how far they had read, if the contract is not the one they were made by.
 
     The shape they were made by is written last, so an interrupted change begins again.
     """
-    made_by = work_folder(settings) / "contract.json"
+    contract = lake.contract
+    made_by = lake.work_folder / "contract.json"
     known, now = read_json(made_by), contract.schema_sha256
     if known == now:
         return
     if known is not None:
         progress(NOTICE)
-        gold.progress_path(settings).unlink(missing_ok=True)
+        gold.progress_path(lake).unlink(missing_ok=True)
         for source in contract.sources:
-            _forget(spark, contract, settings, source)
-        predictions.forget(spark, contract, settings)
-        if table_exists(table_path(settings, "gold", TRAINING)):
-            training.create_training(spark, contract, settings, replace=True)
-        rejects = table_path(settings, "silver", REJECTS)
+            _forget(lake, source)
+        predictions.forget(lake)
+        if table_exists(lake.table(f"gold/{TRAINING}")):
+            training.create_training(lake, replace=True)
+        rejects = lake.table(f"silver/{REJECTS}")
         if table_exists(rejects):
-            DeltaTable.forPath(spark, rejects).delete()
-        log.info("event=contract_changed use_case=%s from=%s to=%s", settings.use_case, known, now)
+            DeltaTable.forPath(lake.spark, rejects).delete()
+        log.info("event=contract_changed use_case=%s from=%s to=%s", lake.name, known, now)
     write_json(made_by, now)
 
 
-def _forget(spark: SparkSession, contract: Contract, settings: Settings, source: str) -> None:
-    silver.progress_path(settings, source).unlink(missing_ok=True)
-    delete_folder(spark, checkpoint_path(settings, source))
-    if table_exists(table_path(settings, "silver", source)):
-        silver.create_silver(spark, contract, settings, source, replace=True)
+def _forget(lake: Lake, source: str) -> None:
+    silver.progress_path(lake, source).unlink(missing_ok=True)
+    delete_folder(lake.spark, checkpoint_path(lake, source))
+    if table_exists(lake.table(f"silver/{source}")):
+        silver.create_silver(lake, source, replace=True)

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.util import hash_array
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as sf
 
+from lakehouse.lake import Lake, lake_with
 from lakehouse.silver.validation import bad_rows, good_rows, is_good, rejects, shown
 from lakehouse.storage.commit_note import commit_note
 from lakehouse.storage.layout import (
@@ -24,8 +25,6 @@ from lakehouse.storage.layout import (
     checkpoint_path,
     delete_folder,
     read_json,
-    table_path,
-    work_folder,
     write_json,
 )
 from lakehouse.storage.lock import SHARED_TABLES
@@ -34,7 +33,7 @@ from lakehouse.storage.schema import add_columns, constraints, create_table, quo
 from lakehouse.storage.table_log import DataFile, files_at, key_ranges, overlap, version_of
 from lakeloop.contract import Contract
 from lakeloop.lake_tables import dataset_of, open_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 REJECTS_SCHEMA = (
@@ -68,67 +67,61 @@ class Progress:
     batch: int = 0
 
 
-def refine(spark: SparkSession, contract: Contract, settings: Settings, source: str) -> SilverReport:
+def refine(lake: Lake, source: str) -> SilverReport:
     """Bring everything new in bronze into silver; returns when nothing is left."""
     report = SilverReport()
-    bronze = table_path(settings, "bronze", source)
+    bronze = lake.table(f"bronze/{source}")
     version = version_of(bronze)
     if version is None:
         return report
-    done = _read_progress(spark, settings, source)
-    if done.version == version and version_of(table_path(settings, "silver", source)) is not None:
+    done = _read_progress(lake, source)
+    if done.version == version and version_of(lake.table(f"silver/{source}")) is not None:
         return report
     # Of its own, since the sources of an ingest are refined side by side and a commit's note is the session's.
-    session = spark.newSession()
-    create_silver(session, contract, settings, source)
+    own = lake_with(lake, lake.spark.newSession())
+    create_silver(own, source)
     new = [file for file in files_at(bronze, version) or [] if file.rows and file.highest["_batch"] > done.batch]
     last = max((file.highest["_batch"] for file in new), default=done.batch)
     if new:
         first = max(done.batch + 1, min(file.lowest["_batch"] for file in new))
-        with commit_note(session, {"bronze": {source: version}, "batches": [first, last]}):
-            rows = bronze_frame(session, contract, settings, source, version).where(sf.col("_batch") > done.batch)
-            doubles = _has_doubles(settings, source, contract.key.column, version, done.batch)
-            _write(rows, new, doubles, contract, settings, source, report, (first, last))
-    write_json(progress_path(settings, source), {"version": version, "batch": last})
+        with commit_note(own.spark, {"bronze": {source: version}, "batches": [first, last]}):
+            rows = bronze_frame(own, source, version).where(sf.col("_batch") > done.batch)
+            doubles = _has_doubles(lake, source, lake.contract.key.column, version, done.batch)
+            _write(rows, new, doubles, lake, source, report, (first, last))
+    write_json(progress_path(lake, source), {"version": version, "batch": last})
     log.info("event=refined source=%s inserted=%d updated=%d rejected=%d", source, report.inserted, report.updated,
              report.rejected)  # fmt: skip
     return report
 
 
-def progress_path(settings: Settings, source: str) -> Path:
+def progress_path(use_case: UseCase, source: str) -> Path:
     """How far this source's silver has read bronze, so that nothing starts where nothing is new."""
-    return work_folder(settings) / source / "silver.json"
+    return use_case.work_folder / source / "silver.json"
 
 
-def _read_progress(spark: SparkSession, settings: Settings, source: str) -> Progress:
+def _read_progress(lake: Lake, source: str) -> Progress:
     """How far silver came. An older release noted the version alone, and had a stream's checkpoint beside it."""
-    found = read_json(progress_path(settings, source))
+    found = read_json(progress_path(lake, source))
     if isinstance(found, dict):
         return Progress(**found)
-    delete_folder(spark, checkpoint_path(settings, source))
-    files = None if found is None else files_at(table_path(settings, "bronze", source), found)
+    delete_folder(lake.spark, checkpoint_path(lake, source))
+    files = None if found is None else files_at(lake.table(f"bronze/{source}"), found)
     return Progress(found, max((f.highest["_batch"] for f in files if f.rows), default=0)) if files else Progress()
 
 
-def bronze_frame(
-    spark: SparkSession, contract: Contract, settings: Settings, source: str, version: int | None = None
-) -> DataFrame:
+def bronze_frame(lake: Lake, source: str, version: int | None = None) -> DataFrame:
     """A bronze table; columns that the contract has had only since are null in it."""
-    reader = spark.read.format("delta")
-    if version is not None:
-        reader = reader.option("versionAsOf", version)
-    rows = reader.load(table_path(settings, "bronze", source))
-    missing = [name for name in contract.sources[source].columns if name not in rows.columns]
+    rows = lake.frame(f"bronze/{source}", version)
+    missing = [name for name in lake.contract.sources[source].columns if name not in rows.columns]
     return rows.withColumns({name: sf.lit(None).cast("string") for name in missing}) if missing else rows
 
 
-def create_silver(
-    spark: SparkSession, contract: Contract, settings: Settings, source: str, replace: bool = False
-) -> None:
+def create_silver(lake: Lake, source: str, replace: bool = False) -> None:
     """The source's table with the contract's types and limits; `replace` as for `create_table`."""
+    contract = lake.contract
     create_table(
-        spark,
-        table_path(settings, "silver", source),
+        lake.spark,
+        lake.table(f"silver/{source}"),
         silver_columns(contract, source),
         comment=contract.sources[source].description,
         checks=constraints(contract, contract.columns_of(source)),
@@ -147,13 +140,13 @@ def _write(
     rows: DataFrame,
     files: Sequence[DataFile],
     doubles: bool,
-    contract: Contract,
-    settings: Settings,
+    use_case: UseCase,
     source: str,
     report: SilverReport,
     batches: tuple[int, int],
 ) -> None:
     """Write new rows of bronze, which stand in `files`, into silver and rejects; `doubles`: a key may have several."""
+    contract = use_case.contract
     key, delivered = contract.key.column, sum(file.rows for file in files)
     clean, refused = good_rows(rows, contract, source), rejects(bad_rows(rows, contract, source), contract, source)
     if doubles:
@@ -162,21 +155,21 @@ def _write(
         clean = newest_by_key(ranked_by_key(clean, key))
     values = list(contract.sources[source].columns)
     clean = clean.select(*map(quoted, [*values, "_source_file", "_batch"]))
-    path = table_path(settings, "silver", source)
+    path = use_case.table(f"silver/{source}")
     written = upsert(rows.sparkSession, path, clean, key, key_ranges(files, key), values)
     report.inserted += written.inserted
     report.updated += written.updated
     if written.seen != delivered:
-        write_rejects(refused, settings, source, report, batches)
+        write_rejects(refused, use_case, source, report, batches)
 
 
-def _has_doubles(settings: Settings, source: str, key: str, version: int, batch: int) -> bool:
+def _has_doubles(use_case: UseCase, source: str, key: str, version: int, batch: int) -> bool:
     """Whether a key seems to stand twice in the rows that bronze got after a batch.
 
     Reads one column and compares hashes, eight bytes a row: a collision, or a double that is bad anyway, only costs the
     longer way.
     """
-    table = open_lake_table(settings, f"bronze/{source}", version)
+    table = open_lake_table(use_case, f"bronze/{source}", version)
     if table is None or key not in (field.name for field in table.schema().fields):
         return False
     found = dataset_of(table).to_batches(columns=[key], filter=pc.field("_batch") > batch)
@@ -217,13 +210,13 @@ def repeated_in_file(ranked: DataFrame, key: str) -> DataFrame:
 
 
 def write_rejects(
-    rows: DataFrame, settings: Settings, source: str, report: SilverReport, batches: tuple[int, int]
+    rows: DataFrame, use_case: UseCase, source: str, report: SilverReport, batches: tuple[int, int]
 ) -> None:
     """Add rows of `rejects`' columns that are not there yet, and their count and reasons to the report.
 
     `batches`: the first and the last that they are from.
     """
-    path, first = table_path(settings, "silver", REJECTS), batches[0]
+    path, first = use_case.table(f"silver/{REJECTS}"), batches[0]
     with SHARED_TABLES:
         columns = ", ".join([REJECTS_SCHEMA, *LATER_REJECTS_COLUMNS])
         create_table(rows.sparkSession, path, columns, comment="Rows that break the contract, each with the reason")
@@ -236,12 +229,12 @@ def write_rejects(
             written = append(path, rows)
     report.rejected += written.inserted
     if written.inserted:
-        report.reasons += _reasons(settings, source, batches)
+        report.reasons += _reasons(use_case, source, batches)
 
 
-def _reasons(settings: Settings, source: str, batches: tuple[int, int]) -> list[tuple[str, int]]:
+def _reasons(use_case: UseCase, source: str, batches: tuple[int, int]) -> list[tuple[str, int]]:
     """The most frequent reasons of what was rejected in these batches, each with an example and how often."""
-    table = open_lake_table(settings, f"silver/{REJECTS}")
+    table = open_lake_table(use_case, f"silver/{REJECTS}")
     if table is None:
         return []
     these = (pc.field("source") == source) & (pc.field("batch") >= batches[0]) & (pc.field("batch") <= batches[1])

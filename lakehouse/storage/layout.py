@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deltalake import DeltaTable
 
 from lakeloop.atomic_file import write_text
-from lakeloop.lake_tables import lake_table_path
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -22,21 +21,9 @@ REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "perform
 CALIBRATION = "calibration"
 
 
-def table_path(settings: Settings, layer: str, table: str) -> str:
-    """Folder or URL of one table, e.g. `/…/lake/gold/<use case>/training`."""
-    return lake_table_path(settings, f"{layer}/{table}")
-
-
-def work_folder(settings: Settings) -> Path:
-    """Local folder of staged files, write-ahead files and gold's progress; never in an object store."""
-    lake = settings.area("lake")
-    local = Path(settings.home.absolute() / "lake") if "://" in lake else Path(lake)
-    return local / "_work" / settings.use_case
-
-
-def checkpoint_path(settings: Settings, source: str) -> str:
+def checkpoint_path(use_case: UseCase, source: str) -> str:
     """Where a stream remembers how far it read; of the sources only those of older releases have such a folder."""
-    return f"{settings.area('lake').rstrip('/')}/_checkpoints/{settings.use_case}/{source}"
+    return f"{use_case.settings.area('lake').rstrip('/')}/_checkpoints/{use_case.name}/{source}"
 
 
 def table_exists(path: str) -> bool:

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 from deltalake import DeltaTable
 
+from lakehouse.lake import Lake
 from lakehouse.read.tables import table_names
-from lakehouse.storage.layout import TRAINING, table_path, work_folder
+from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.lock import in_turn
 from lakeloop.champion import FACTS_FILE
 from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, read_manifest
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    pass
 
 log = logging.getLogger(__name__)
 
 
-def optimize(spark: "SparkSession", settings: Settings) -> dict[str, tuple[int, int]]:
+def optimize(lake: Lake) -> dict[str, tuple[int, int]]:
     """Compact every table's small files; table -> (files removed, files added). Rows and values stay as they are.
 
     Waits for whoever writes tables.
@@ -31,12 +32,12 @@ def optimize(spark: "SparkSession", settings: Settings) -> dict[str, tuple[int, 
     from delta.tables import DeltaTable as SparkTable
 
     result = {}
-    with in_turn(work_folder(settings) / "tables.lock"):
-        for layer, name in table_names(settings):
-            metrics = SparkTable.forPath(spark, table_path(settings, layer, name)).optimize().executeCompaction()
+    with in_turn(lake.work_folder / "tables.lock"):
+        for layer, name in table_names(lake):
+            metrics = SparkTable.forPath(lake.spark, lake.table(f"{layer}/{name}")).optimize().executeCompaction()
             row = metrics.select("metrics.numFilesRemoved", "metrics.numFilesAdded").collect()[0]
             result[f"{layer}/{name}"] = (row[0], row[1])
-    log.info("event=optimized use_case=%s tables=%d", settings.use_case, len(result))
+    log.info("event=optimized use_case=%s tables=%d", lake.name, len(result))
     return result
 
 
@@ -48,24 +49,24 @@ class Vacuumed:
     kept_versions: tuple[int, ...] = ()
 
 
-def vacuum(settings: Settings, hours: int = 168, referred: Collection[int] = ()) -> dict[str, Vacuumed]:
+def vacuum(use_case: UseCase, hours: int = 168, referred: Collection[int] = ()) -> dict[str, Vacuumed]:
     """Delete files that left their table more than `hours` ago, by table. Waits for whoever writes tables.
 
     A version of gold/training that an export's manifest names, that a pushed model was trained on, or that stands in
     `referred`, stays readable, however long ago that was. Silver and gold read nothing but the newest version of what
     they are made from, and its log, which stays.
     """
-    referred = {*referred, *exported_versions(settings), *trained_versions(settings)}
+    referred = {*referred, *exported_versions(use_case), *trained_versions(use_case)}
     done = {}
-    with in_turn(work_folder(settings) / "tables.lock"):
-        for layer, name in table_names(settings):
-            done[f"{layer}/{name}"] = _vacuum(settings, layer, name, hours, referred)
-    log.info("event=vacuumed use_case=%s tables=%d", settings.use_case, len(done))
+    with in_turn(use_case.work_folder / "tables.lock"):
+        for layer, name in table_names(use_case):
+            done[f"{layer}/{name}"] = _vacuum(use_case, layer, name, hours, referred)
+    log.info("event=vacuumed use_case=%s tables=%d", use_case.name, len(done))
     return done
 
 
-def _vacuum(settings: Settings, layer: str, name: str, hours: int, referred: Collection[int]) -> Vacuumed:
-    table = DeltaTable(table_path(settings, layer, name))
+def _vacuum(use_case: UseCase, layer: str, name: str, hours: int, referred: Collection[int]) -> Vacuumed:
+    table = DeltaTable(use_case.table(f"{layer}/{name}"))
     needed = set(referred) if name == TRAINING else set()
     keep = sorted(needed & {commit["version"] for commit in table.history()})
     removed = table.vacuum(
@@ -74,10 +75,10 @@ def _vacuum(settings: Settings, layer: str, name: str, hours: int, referred: Col
     return Vacuumed(len(removed), tuple(keep))
 
 
-def exported_versions(settings: Settings) -> set[int]:
+def exported_versions(use_case: UseCase) -> set[int]:
     """Versions of gold/training that a manifest in the export area names."""
     versions = set()
-    for path in Path(settings.folder("export")).glob(f"*/{FILE_NAME}"):
+    for path in Path(use_case.folder("export")).glob(f"*/{FILE_NAME}"):
         try:
             versions.add(read_manifest(path).version)
         except LakeloopError:
@@ -85,10 +86,10 @@ def exported_versions(settings: Settings) -> set[int]:
     return versions
 
 
-def trained_versions(settings: Settings) -> set[int]:
+def trained_versions(use_case: UseCase) -> set[int]:
     """Versions of gold/training that a pushed model was trained on; one that was taken back counts too."""
     versions = set()
-    for path in Path(settings.folder("models")).glob(f"*/{FACTS_FILE}"):
+    for path in Path(use_case.folder("models")).glob(f"*/{FACTS_FILE}"):
         try:
             stamped = json.loads(path.read_text(encoding="utf-8"))["stamps"]["delta_version"]
             versions |= {int(stamped)} if stamped else set()

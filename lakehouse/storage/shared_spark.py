@@ -24,10 +24,10 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from lakehouse.storage.java import check_java
-from lakehouse.storage.layout import work_folder
 from lakehouse.storage.session import prepare_python, spark_options, spark_session
 from lakeloop.local_server import END, server_connection, sole_server
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 SERVER = "java"
@@ -41,7 +41,7 @@ _START_SECONDS, _LOOK_SECONDS, _ASK_SECONDS = 600.0, 0.1, 5.0
 
 
 @contextmanager
-def shared_spark(settings: Settings, start_keeper: StartKeeper) -> Iterator[SparkSession | None]:
+def shared_spark(use_case: UseCase, start_keeper: StartKeeper) -> Iterator[SparkSession | None]:
     """A session of its own in the home's warm Spark; None where the caller is to start its own Spark.
 
     Where none is kept yet, `start_keeper()` is called, which starts a process that calls `keep`. Nothing is shared
@@ -51,14 +51,14 @@ def shared_spark(settings: Settings, start_keeper: StartKeeper) -> Iterator[Spar
     Raises:
         MissingToolError: Java is missing or of a version Spark does not run on.
     """
-    wanted = settings.spark_keep_seconds and settings.spark_master.startswith("local")
+    wanted = use_case.settings.spark_keep_seconds and use_case.settings.spark_master.startswith("local")
     if not wanted or SparkContext._gateway is not None:
         yield None
         return
     check_java()  # here, where it is told: what a keeper says is in its log
     with ExitStack() as connected:
-        keeper = connected.enter_context(_connection(work_folder(settings), start_keeper))
-        gateway = None if keeper is None else _ask(keeper, _key(settings))
+        keeper = connected.enter_context(_connection(use_case.work_folder, start_keeper))
+        gateway = None if keeper is None else _ask(keeper, _key(use_case.settings))
         if keeper is None or gateway is None:
             connected.close()
             yield None
@@ -75,18 +75,18 @@ def shared_spark(settings: Settings, start_keeper: StartKeeper) -> Iterator[Spar
                 keeper.sendall(_DONE)
 
 
-def keep(settings: Settings) -> bool:
+def keep(use_case: UseCase) -> bool:
     """Keep Spark until nobody has asked for `settings.spark_keep_seconds`; False: it is kept by another process."""
-    folder = work_folder(settings)
+    folder = use_case.work_folder
     with sole_server(folder, SERVER) as server:
         if server is None:
             return False
-        spark = spark_session(settings)
+        spark = spark_session(use_case.settings)
         gateway = spark.sparkContext._gateway
         assert gateway is not None
         java: subprocess.Popen[bytes] = gateway.proc
         try:
-            if _serve(server, folder, gateway, _key(settings), settings.spark_keep_seconds):
+            if _serve(server, folder, gateway, _key(use_case.settings), use_case.settings.spark_keep_seconds):
                 spark.stop()  # its temporary files go
         finally:
             java.kill()

@@ -14,8 +14,8 @@ from deltalake import CommitProperties, DeltaTable, Field, Schema, write_deltala
 from deltalake.schema import ArrayType, PrimitiveType, StructType
 
 from lakehouse.storage.schema import KEEP_HISTORY, quoted
-from lakeloop.lake_tables import lake_table_path, open_lake_table
-from lakeloop.settings import Settings
+from lakeloop.lake_tables import open_lake_table
+from lakeloop.use_case import UseCase
 
 Row = Mapping[str, Any]
 ColumnType = str | PrimitiveType | ArrayType | StructType
@@ -61,7 +61,7 @@ def rows_within(**columns: ColumnType) -> ArrayType:
 
 
 def merge_rows(
-    settings: Settings,
+    use_case: UseCase,
     table: SmallTable,
     rows: Sequence[Row],
     *,
@@ -75,7 +75,7 @@ def merge_rows(
     rows that keep this condition (SQL over the table's columns) those not among `rows` are removed. `note`: what the
     commit says of where its rows came from.
     """
-    found = _opened(settings, table)
+    found = _opened(use_case, table)
     source = _as_arrow(rows, found)
     same = " AND ".join(f"target.{quoted(name)} = new.{quoted(name)}" for name in table.key)
     merge = found.merge(
@@ -92,9 +92,9 @@ def merge_rows(
     return RowCounts(*(done[f"num_target_rows_{what}"] for what in ("inserted", "updated", "deleted")))
 
 
-def replace_rows(settings: Settings, table: SmallTable, rows: Sequence[Row], *, note: Row | None = None) -> None:
+def replace_rows(use_case: UseCase, table: SmallTable, rows: Sequence[Row], *, note: Row | None = None) -> None:
     """Make these all the rows of a table, and its columns those of `table`; earlier versions stay readable."""
-    made = _opened(settings, table)
+    made = _opened(use_case, table)
     write_deltalake(
         made,
         pa.Table.from_pylist(list(rows), schema=pa.schema(table.schema)),
@@ -110,11 +110,11 @@ def among(name: str, values: Collection[str]) -> str:
     return f"target.{quoted(name)} IN ({texts})" if values else "false"
 
 
-def _opened(settings: Settings, table: SmallTable) -> DeltaTable:
+def _opened(use_case: UseCase, table: SmallTable) -> DeltaTable:
     """The table, made if there is none, with every column it should have."""
-    found = open_lake_table(settings, table.name)
+    found = open_lake_table(use_case, table.name)
     if found is None:
-        path = lake_table_path(settings, table.name)
+        path = use_case.table(table.name)
         return DeltaTable.create(
             path, table.schema, mode="ignore", description=table.comment or None, configuration=dict(KEEP_HISTORY)
         )

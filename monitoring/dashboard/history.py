@@ -10,7 +10,7 @@ from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
 from lakeloop.interval import wilson_interval
 from lakeloop.lake_tables import read_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.drift.reference import PREDICTION
 
 DRIFT, INGEST = "lakeloop drift", "lakeloop lake ingest"
@@ -57,16 +57,16 @@ class History:
         return not any(self.lines.values())
 
 
-def read_history(settings: Settings, contract: Contract) -> History:
+def read_history(use_case: UseCase) -> History:
     """Both as lines; empty where neither exists. Raises what delta-rs does where one cannot be read."""
     lines: dict[str, list[Line]] = {}
-    reports = lake_reports(settings, contract)
+    reports = lake_reports(use_case)
     newest = _newest_of_each_month(reports)
     if reports:
         lines |= drift_lines(reports)
-    performance = read_lake_table(settings, "gold/performance")
+    performance = read_lake_table(use_case, "gold/performance")
     if performance is not None and len(performance):
-        lines |= performance_lines(performance, contract)
+        lines |= performance_lines(performance, use_case.contract)
     drifted = tuple(report.window.month for report in newest if report.dataset_drift)
     return History(lines, drifted, {report.window.month: report.model_version for report in newest})
 

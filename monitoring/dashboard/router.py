@@ -14,8 +14,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from lakeloop.contract import Contract
-from lakeloop.settings import Settings
 from lakeloop.static_files import add_static_files
+from lakeloop.use_case import UseCase
 from monitoring.dashboard.history import FILLED_BY, NO_PAST, History, read_history
 from monitoring.dashboard.panels import PANELS
 from monitoring.dashboard.present import SECONDS, Fetch, Present, present
@@ -36,21 +36,22 @@ HEADERS = {
 HISTORY_SECONDS = 5.0
 
 
-def dashboard_router(
-    settings: Settings, contract: Contract, metrics_page: Callable[[], bytes], prometheus_url: str = ""
-) -> APIRouter:
+def dashboard_router(use_case: UseCase, metrics_page: Callable[[], bytes], prometheus_url: str = "") -> APIRouter:
     """GET /dashboard, /dashboard/data and /dashboard/static/…; `metrics_page` gives the monitor's own metrics.
 
     Without `prometheus_url` the present is read from the monitor's and the gateway's metrics pages.
     """
     router = APIRouter(include_in_schema=False)
-    page = _render(contract)
-    past = _Past(settings, contract)
+    page = _render(use_case.contract)
+    past = _Past(use_case)
 
     async def own() -> bytes:
         return metrics_page()
 
-    pages: dict[str, Fetch] = {"the monitor": own, f"the gateway at {settings.gateway}": _page(settings.gateway)}
+    pages: dict[str, Fetch] = {
+        "the monitor": own,
+        f"the gateway at {use_case.settings.gateway}": _page(use_case.settings.gateway),
+    }
 
     @router.get("/dashboard")
     def dashboard() -> HTMLResponse:
@@ -58,9 +59,7 @@ def dashboard_router(
 
     @router.get("/dashboard/data")
     async def data() -> dict[str, Any]:
-        now, history = await asyncio.gather(
-            present(contract.use_case, prometheus_url, pages), asyncio.to_thread(past.read)
-        )
+        now, history = await asyncio.gather(present(use_case.name, prometheus_url, pages), asyncio.to_thread(past.read))
         return panels_data(now, history, past.problem, bool(prometheus_url))
 
     add_static_files(router, "/dashboard/static", STATIC)
@@ -98,8 +97,8 @@ def _no_past(panel: str, prometheus: bool) -> str:
 class _Past:
     """The history, read at most every few seconds; what was known stays where it cannot be read."""
 
-    def __init__(self, settings: Settings, contract: Contract) -> None:
-        self._settings, self._contract = settings, contract
+    def __init__(self, use_case: UseCase) -> None:
+        self._use_case = use_case
         self._history, self._read_at = History(), float("-inf")
         self.problem = ""
 
@@ -108,7 +107,7 @@ class _Past:
         if time.monotonic() - self._read_at >= HISTORY_SECONDS:
             self._read_at = time.monotonic()
             try:
-                self._history, self.problem = read_history(self._settings, self._contract), ""
+                self._history, self.problem = read_history(self._use_case), ""
             except Exception as error:  # noqa: BLE001 - delta-rs raises many kinds; the page shows the rest
                 self.problem = f"the history cannot be read: {str(error).splitlines()[0][:200]}"
         return self._history

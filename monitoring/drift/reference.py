@@ -18,7 +18,7 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.fallback import why_not_ask
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.drift.sampling import seeded_sample
 from monitoring.exceptions import ModelNotAskedError
 
@@ -28,8 +28,8 @@ ASKED_ROWS = 50_000
 """Of a larger export so many rows are asked: a class share then has a standard error of at most .0023."""
 BATCH, ANSWER_SECONDS = 1000, 30.0
 Shard = tuple[str, Path]
-AskModel = Callable[[Settings, Contract, str, pd.DataFrame], np.ndarray]
-"""(settings, contract, version, features) -> probabilities (rows, classes). Raises LakeloopError."""
+AskModel = Callable[[UseCase, str, pd.DataFrame], np.ndarray]
+"""(use case, version, features) -> probabilities (rows, classes). Raises LakeloopError."""
 
 
 @dataclass(frozen=True)
@@ -53,34 +53,33 @@ class NoReference:
     reason: str
 
 
-def load_reference(
-    settings: Settings, contract: Contract, version: str, ask: AskModel | None = None
-) -> Reference | NoReference:
+def load_reference(use_case: UseCase, version: str, ask: AskModel | None = None) -> Reference | NoReference:
     """The reference of one pushed version, every file checked against the manifest it was trained by.
 
     Its answers are asked for once, by default through the model server, and kept in the reports area.
     """
     try:
-        facts = read_model_card(settings, version)
-        features = export_features(facts, settings, contract)
+        facts = read_model_card(use_case, version)
+        features = export_features(facts, use_case)
     except LakeloopError as error:
         return NoReference(version, str(error))
     known = Reference(facts.version, facts.manifest_sha256, features)
     try:
-        predictions = _kept_predictions(settings, contract, known, ask or through_model_server)
+        predictions = _kept_predictions(use_case, known, ask or through_model_server)
     except LakeloopError as error:
         log.warning("event=no_reference_predictions version=%s why=%r", version, str(error))
         return Reference(known.model_version, known.manifest_sha256, features, None, str(error))
     return Reference(known.model_version, known.manifest_sha256, features, predictions)
 
 
-def export_features(facts: ModelCard, settings: Settings, contract: Contract) -> pd.DataFrame:
+def export_features(facts: ModelCard, use_case: UseCase) -> pd.DataFrame:
     """The features of all rows, train and eval, of the export a version was trained on.
 
     Raises:
         LakeloopError: the export is gone or is not what the model was trained on any more.
     """
-    manifest, shards = checked_export(facts, settings, contract)
+    contract = use_case.contract
+    manifest, shards = checked_export(facts, use_case)
     missing = [name for name in contract.features if name not in manifest.columns]
     if missing:
         raise LakeloopError(
@@ -90,14 +89,14 @@ def export_features(facts: ModelCard, settings: Settings, contract: Contract) ->
     return read_shards(contract, [shard for _, shard in shards], contract.features)
 
 
-def checked_export(facts: ModelCard, settings: Settings, contract: Contract) -> tuple[Manifest, list[Shard]]:
+def checked_export(facts: ModelCard, use_case: UseCase) -> tuple[Manifest, list[Shard]]:
     """The manifest a version was trained by and its shards as (split, path), each with the sha256 it was written with.
 
     Raises:
         LakeloopError: the export is gone or is not what the model was trained on any more.
     """
-    path = facts.manifest_path(settings)
-    gone = f"the rows that version {facts.version} of {contract.use_case} was trained on are not there any more"
+    path = facts.manifest_path(use_case)
+    gone = f"the rows that version {facts.version} of {use_case.name} was trained on are not there any more"
     if not path.is_file():
         raise LakeloopError(f"{gone}: {path} was removed. `lakeloop train` makes a model whose rows are kept")
     if file_sha256(path) != facts.manifest_sha256:
@@ -114,15 +113,16 @@ def checked_export(facts: ModelCard, settings: Settings, contract: Contract) -> 
     return manifest, shards
 
 
-def through_model_server(settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:
+def through_model_server(use_case: UseCase, version: str, features: pd.DataFrame) -> np.ndarray:
     """A version's probabilities on rows of features, asked of TensorFlow Serving's REST API in batches.
 
     Raises:
         ModelNotAskedError: nobody answers for that version, or not as a model of this contract does.
     """
+    contract = use_case.contract
     import httpx  # here, since answers that were given before are kept
 
-    address = f"{settings.model_server}/v1/models/{settings.use_case}/versions/{version}:predict"
+    address = f"{use_case.settings.model_server}/v1/models/{use_case.name}/versions/{version}:predict"
     answers = []
     try:
         with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as client:
@@ -136,7 +136,7 @@ def through_model_server(settings: Settings, contract: Contract, version: str, f
                 answers.append(np.asarray(outputs["probabilities"] if isinstance(outputs, dict) else outputs, float))
     except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:
         raise ModelNotAskedError(
-            f"the model server at {settings.model_server} does not answer for version {version} "
+            f"the model server at {use_case.settings.model_server} does not answer for version {version} "
             f"({type(error).__name__}: {error})"
         ) from error
     return np.concatenate(answers) if answers else np.empty((0, len(contract.label.class_names)))
@@ -151,16 +151,17 @@ def likeliest(contract: Contract, probabilities: ArrayLike) -> np.ndarray:
     return names
 
 
-def _kept_predictions(settings: Settings, contract: Contract, known: Reference, ask: AskModel) -> pd.Series:
+def _kept_predictions(use_case: UseCase, known: Reference, ask: AskModel) -> pd.Series:
     """The classes given before, or asked for now and kept; those of another export do not count."""
-    path = settings.folder("reports") / "reference" / f"{known.model_version}.json"
+    contract = use_case.contract
+    path = use_case.folder("reports") / "reference" / f"{known.model_version}.json"
     kept = _read(path)
     if kept.get("manifest_sha256") == known.manifest_sha256 and kept.get("classes") == list(contract.label.class_names):
         return pd.Series([contract.label.class_names[i] for i in kept["class_ids"]], dtype=object)
     rows = seeded_sample(known.features.dropna(), ASKED_ROWS)
     records = rows.to_dict("records")
     asked = rows[[not why_not_ask(contract, {str(k): v for k, v in row.items()}) for row in records]]
-    names = pd.Series(likeliest(contract, ask(settings, contract, known.model_version, asked)), dtype=object).dropna()
+    names = pd.Series(likeliest(contract, ask(use_case, known.model_version, asked)), dtype=object).dropna()
     ids = {name: i for i, name in enumerate(contract.label.class_names)}
     _write(path, {
         "model_version": known.model_version,

@@ -11,7 +11,7 @@ from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.exceptions import NotFoundError
 from lakeloop.fallback import why_not_ask
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.analysis.comparison import Comparison, compare
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference, likeliest, load_reference
@@ -38,28 +38,29 @@ class Analysis:
     truth_note: str
 
 
-def analyse(settings: Settings, contract: Contract, month: int, version: str = "", oracle: bool = False) -> Analysis:
+def analyse(use_case: UseCase, month: int, version: str = "", oracle: bool = False) -> Analysis:
     """Compare a month with the reference of a pushed model, by default the serving one.
 
     Raises:
         NotFoundError: no such version, its export is gone, or the month has no rows; the text says which months have.
         WrongUseError: `oracle` without a generator.
     """
-    facts = read_model_card(settings, version)
-    reference = load_reference(settings, contract, facts.version, ask=_ask_pushed_model)
+    contract = use_case.contract
+    facts = read_model_card(use_case, version)
+    reference = load_reference(use_case, facts.version, ask=_ask_pushed_model)
     if not isinstance(reference, Reference):
         raise NotFoundError(reference.reason)
-    known = with_truth(settings, contract, exported_rows(contract, facts.manifest_path(settings)))
-    rows = month_rows(settings, contract, month, oracle)
-    labelled = labelled_rows_of(settings, contract, month, oracle)
+    known = with_truth(use_case, exported_rows(contract, facts.manifest_path(use_case)))
+    rows = month_rows(use_case, month, oracle)
+    labelled = labelled_rows_of(use_case, month, oracle)
     found = compare(
         contract, facts.version, month, known, rows.by_month, _reports(contract, reference, rows.by_month), labelled,
-        _predictions(settings, contract, reference, rows.by_month[month]),
+        _predictions(use_case, reference, rows.by_month[month]),
     )  # fmt: skip
-    return Analysis(found, known, rows, labelled, oracle, _truth_note(settings, found, known, oracle))
+    return Analysis(found, known, rows, labelled, oracle, _truth_note(use_case, found, known, oracle))
 
 
-def _truth_note(settings: Settings, found: Comparison, reference: pd.DataFrame, oracle: bool) -> str:
+def _truth_note(use_case: UseCase, found: Comparison, reference: pd.DataFrame, oracle: bool) -> str:
     contract = found.contract
     told = []
     if contract.month_name(found.month) in set(reference[contract.event_time.column]):
@@ -68,7 +69,7 @@ def _truth_note(settings: Settings, found: Comparison, reference: pd.DataFrame, 
             "with themselves."
         )
     if found.labelled_rows:
-        told.append(whose_truth(settings, contract, found.month, oracle, found.labelled_rows))
+        told.append(whose_truth(use_case, found.month, oracle, found.labelled_rows))
     return " ".join(told)
 
 
@@ -82,10 +83,9 @@ def _reports(contract: Contract, reference: Reference, by_month: Mapping[int, pd
     }
 
 
-def _predictions(
-    settings: Settings, contract: Contract, reference: Reference, rows: pd.DataFrame
-) -> tuple[pd.Series, pd.Series] | None:
+def _predictions(use_case: UseCase, reference: Reference, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series] | None:
     """The model's answers on its reference and on the month's rows it may be asked about; None where one is unknown."""
+    contract = use_case.contract
     if reference.predictions is None:
         return None
     sample = seeded_sample(rows[list(contract.features)].dropna())
@@ -94,10 +94,10 @@ def _predictions(
     ]
     if not any(allowed):
         return None
-    given = likeliest(contract, _ask_pushed_model(settings, contract, reference.model_version, sample[allowed]))
+    given = likeliest(contract, _ask_pushed_model(use_case, reference.model_version, sample[allowed]))
     return reference.predictions, pd.Series(given, dtype=object).dropna()
 
 
-def _ask_pushed_model(settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:
+def _ask_pushed_model(use_case: UseCase, version: str, features: pd.DataFrame) -> np.ndarray:
     """The pushed model in this process: no server need run."""
-    return probabilities_of(contract, model_folder(settings, version), features)
+    return probabilities_of(use_case.contract, model_folder(use_case, version), features)

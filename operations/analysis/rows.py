@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_table
-from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month
+from lakeloop.use_case import UseCase, sample_month
 from monitoring.drift.sampling import seeded_sample
 from operations.evaluation import generated_rows
 
@@ -22,66 +20,70 @@ class MonthRows:
     source: str
 
 
-def month_rows(settings: Settings, contract: Contract, month: int, oracle: bool) -> MonthRows:
+def month_rows(use_case: UseCase, month: int, oracle: bool) -> MonthRows:
     """The features of every month there is, with `oracle` of every month up to the judged or the last served one.
 
     Raises:
         NotFoundError: the judged month has no rows; the text names the months that have.
         WrongUseError: `oracle` without a generator.
     """
-    there = _tables_of_months(settings, contract)
+    there = _tables_of_months(use_case)
     if oracle:
         last = max([month, *there])
-        drawn = {number: sample_month(contract, settings, number) for number in range(last + 1)}
+        drawn = {number: sample_month(use_case, number) for number in range(last + 1)}
         return MonthRows(drawn, "the generator")
     if month not in there:
         known = ", ".join(map(str, sorted(there))) or "none yet"
         raise NotFoundError(
-            f"month {month} ({contract.month_name(month)}) has no delivered or asked rows in the lake. Months that "
-            f"have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them in; --oracle takes the "
-            "generator's"
+            f"month {month} ({use_case.contract.month_name(month)}) has no delivered or asked rows in the lake. "
+            f"Months that have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them in; "
+            "--oracle takes the generator's"
         )
-    found = {number: _read_month(settings, contract, table, number) for number, table in sorted(there.items())}
+    found = {number: _read_month(use_case, table, number) for number, table in sorted(there.items())}
     kinds = ["delivered files"] if "silver/predictions" not in there.values() else ["the answered requests"]
     if len(set(there.values())) > 1:
         kinds = ["delivered files", "answered requests"]
     return MonthRows(found, " and ".join(kinds))
 
 
-def labelled_rows_of(settings: Settings, contract: Contract, month: int, oracle: bool) -> pd.DataFrame:
+def labelled_rows_of(use_case: UseCase, month: int, oracle: bool) -> pd.DataFrame:
     """The month's rows whose truth is known: features, truth, class id; empty where none is."""
+    contract = use_case.contract
     if oracle:
-        return generated_rows(settings, contract, month)
+        return generated_rows(use_case, month)
     month_is = (contract.event_time.column, "=", contract.month_name(month))
     names = [*contract.features, contract.label.column, contract.label.name]
-    rows = read_lake_table(settings, "gold/training", names, [month_is])
+    rows = read_lake_table(use_case, "gold/training", names, [month_is])
     return pd.DataFrame(columns=names) if rows is None else rows
 
 
-def with_truth(settings: Settings, contract: Contract, exported: pd.DataFrame) -> pd.DataFrame:
+def with_truth(use_case: UseCase, exported: pd.DataFrame) -> pd.DataFrame:
     """Exported rows, which carry the class alone, with the ground truth itself where gold has it for all of them."""
+    contract = use_case.contract
     key, truth = contract.key.column, contract.label.column
     months = sorted(exported[contract.event_time.column].unique())
     span = [(contract.event_time.column, ">=", months[0]), (contract.event_time.column, "<=", months[-1])]
-    known = read_lake_table(settings, "gold/training", [key, truth], span)
+    known = read_lake_table(use_case, "gold/training", [key, truth], span)
     if known is None:
         return exported
     joined = exported.merge(known.drop_duplicates(key), on=key, how="left")
     return exported if joined[truth].isna().any() else joined
 
 
-def _tables_of_months(settings: Settings, contract: Contract) -> dict[int, str]:
+def _tables_of_months(use_case: UseCase) -> dict[int, str]:
     """Month number -> the silver table that has its features; delivered ones win over asked ones."""
+    contract = use_case.contract
     column = contract.event_time.column
     found: dict[int, str] = {}
     for table in ("silver/predictions", f"silver/{contract.feature_source}"):
-        rows = read_lake_table(settings, table, [column])
+        rows = read_lake_table(use_case, table, [column])
         if rows is not None:
             found |= {contract.month_number(name): table for name in rows[column].unique()}
     return {number: table for number, table in found.items() if number >= 0}
 
 
-def _read_month(settings: Settings, contract: Contract, table: str, month: int) -> pd.DataFrame:
+def _read_month(use_case: UseCase, table: str, month: int) -> pd.DataFrame:
+    contract = use_case.contract
     month_is = (contract.event_time.column, "=", contract.month_name(month))
-    rows = read_lake_table(settings, table, list(contract.features), [month_is])
+    rows = read_lake_table(use_case, table, list(contract.features), [month_is])
     return pd.DataFrame(columns=list(contract.features)) if rows is None else seeded_sample(rows)

@@ -26,7 +26,7 @@ from lakeloop.drift_report import DriftReport, Window, WindowKind
 from lakeloop.drift_store import lake_reports, replace_lake_reports
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.episodes import Episode, episodes
@@ -61,8 +61,7 @@ class MonthShare:
 
 
 def detect_windows(
-    contract: Contract,
-    settings: Settings,
+    use_case: UseCase,
     months: tuple[int, int] | None = None,
     kind: WindowKind = "month",
     model: str = "",
@@ -76,23 +75,24 @@ def detect_windows(
     Raises:
         NotFoundError: no request was answered (in these months) yet; the text says what to do.
     """
-    asked = _predictions(contract, settings, months)
-    shares = _shares(asked, contract, settings, model)
+    contract = use_case.contract
+    asked = _predictions(use_case, months)
+    shares = _shares(asked, use_case, model)
     if not shares:
         raise NotFoundError(nothing_answered(contract, months))
     references: dict[str, Reference | NoReference] = {}
     for version in dict.fromkeys(share.version for share in shares):
-        references[version] = _reference(settings, contract, version)
+        references[version] = _reference(use_case, version)
     basis = {share: _basis(share, references[share.version], contract, kind) for share in shares}
-    known = () if model else lake_reports(settings, contract, kind)
+    known = () if model else lake_reports(use_case, kind)
     stale = _stale_months(basis, known)
     fresh: list[DriftReport] = []
     for share, window, rows in _windows(asked, contract, [s for s in shares if s.month in stale], kind, model):
         on_month(share.month)
         fresh.append(detect_drift(references[share.version], rows, contract, window, basis[share]))
     if not model:
-        replace_lake_reports(settings, fresh, kind, stale)
-        write_drift(contract, settings, lake_reports(settings, contract, kind), kind)
+        replace_lake_reports(use_case, fresh, kind, stale)
+        write_drift(use_case, lake_reports(use_case, kind), kind)
     wanted = {share.month for share in shares}
     kept = [report for report in known if report.window.month in wanted - stale]
     reports = sorted([*kept, *fresh], key=lambda one: (one.window.month, one.window.first, one.model_version))
@@ -111,8 +111,9 @@ def _windows(
                 yield share, window, rows
 
 
-def _predictions(contract: Contract, settings: Settings, months: tuple[int, int] | None) -> ds.Dataset:
-    found = open_lake_table(settings, PREDICTIONS)
+def _predictions(use_case: UseCase, months: tuple[int, int] | None) -> ds.Dataset:
+    contract = use_case.contract
+    found = open_lake_table(use_case, PREDICTIONS)
     if found is None:
         raise NotFoundError(nothing_answered(contract, months))
     asked = dataset_of(found)
@@ -133,9 +134,9 @@ def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) 
     )
 
 
-def _shares(asked: ds.Dataset, contract: Contract, settings: Settings, model: str) -> list[MonthShare]:
+def _shares(asked: ds.Dataset, use_case: UseCase, model: str) -> list[MonthShare]:
     """Who is judged against whom, month by month, from three columns of the table, a piece at a time."""
-    by = [contract.event_time.column, VERSION]
+    by = [use_case.contract.event_time.column, VERSION]
     parts = [
         pa.Table.from_batches([batch]).group_by(by).aggregate([([], "count_all"), ("_batch", "max")])
         for batch in asked.to_batches(columns=[*by, "_batch"])
@@ -145,7 +146,7 @@ def _shares(asked: ds.Dataset, contract: Contract, settings: Settings, model: st
     counted = pa.concat_tables(parts).group_by(by).aggregate([("count_all", "sum"), ("_batch_max", "max")])
     columns = [counted[name].to_pylist() for name in (*by, "count_all_sum", "_batch_max_max")]
     rows = sorted(zip(*columns, strict=True), key=lambda row: str(row[0]))
-    serving = cache(lambda: _serving(settings))  # asked of the model server, and often not needed
+    serving = cache(lambda: _serving(use_case))  # asked of the model server, and often not needed
     return [
         share
         for month, group in groupby(rows, key=lambda row: str(row[0]))
@@ -172,29 +173,30 @@ def _month_shares(
         yield MonthShare(month, version, rows + unasked, unasked, max(batch, unasked_batch))
 
 
-def _serving(settings: Settings) -> str:
+def _serving(use_case: UseCase) -> str:
     """The version that serves; '' where there is none, which then is the reason not to judge."""
     try:
-        return serving_version(settings)
+        return serving_version(use_case)
     except NotFoundError:
         return ""
 
 
-def _reference(settings: Settings, contract: Contract, version: str) -> Reference | NoReference:
+def _reference(use_case: UseCase, version: str) -> Reference | NoReference:
     if not version:
         return NoReference("", "rules answered all requests and no model was pushed yet, so there is none to judge by")
-    return load_reference(settings, contract, version, ask_model)
+    return load_reference(use_case, version, ask_model)
 
 
-def ask_model(settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:
+def ask_model(use_case: UseCase, version: str, features: pd.DataFrame) -> np.ndarray:
     """The model server's answers; of a version it does not serve any more, those of the pushed model itself."""
+    contract = use_case.contract
     try:
-        return through_model_server(settings, contract, version, features)
+        return through_model_server(use_case, version, features)
     except ModelNotAskedError as away:
         log.info("event=asked_from_disk version=%s why=%r", version, str(away))
     from operations.scoring import DTYPES, loaded_model
 
-    served = loaded_model(str(settings.folder("models").absolute() / version))
+    served = loaded_model(str(use_case.folder("models").absolute() / version))
     from tfx_pipeline.evaluation.prediction import predict_columns
 
     columns = {name: features[name].to_numpy(DTYPES[f.type]) for name, f in contract.features.items()}

@@ -5,25 +5,24 @@ from typing import Any
 
 import pandas as pd
 
-from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.lake_tables import Filter, read_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.windows import AT
 
 PREDICTIONS = "silver/predictions"
 
 
-def find_window(settings: Settings, contract: Contract, month: str, version: str = "") -> DriftReport:
+def find_window(use_case: UseCase, month: str, version: str = "") -> DriftReport:
     """One judged month; of several versions that answered in it, the one with most of its requests.
 
     Raises:
         NotFoundError: it was not judged; the text names the months that were.
     """
-    judged = lake_reports(settings, contract, version=version)
+    judged = lake_reports(use_case, version=version)
     found = [report for report in judged if report.window.month == month]
     if not found:
         of = f" for version {version}" if version else ""
@@ -32,9 +31,7 @@ def find_window(settings: Settings, contract: Contract, month: str, version: str
     return max(found, key=lambda report: (report.window.rows, report.model_version))
 
 
-def read_window(
-    settings: Settings, contract: Contract, version: str, month: str, first: str = "", last: str = ""
-) -> pd.DataFrame:
+def read_window(use_case: UseCase, version: str, month: str, first: str = "", last: str = "") -> pd.DataFrame:
     """The requests of a month that are judged against a version, as `rows_of_version` gives them.
 
     With `first` and `last` (ISO 8601) only requests between them count.
@@ -43,9 +40,10 @@ def read_window(
         NotFoundError: there are none; the text says what to do.
         WrongUseError: `first` or `last` is no moment, or stands alone.
     """
+    contract = use_case.contract
     bounds = _bounds(first, last)
     filters: list[Filter] = [(contract.event_time.column, "=", month)]
-    frame = read_lake_table(settings, PREDICTIONS, columns_of(contract), filters)
+    frame = read_lake_table(use_case, PREDICTIONS, columns_of(contract), filters)
     if frame is not None:
         answered = {str(version): rows for version, rows in frame[VERSION].value_counts().items()}
         frame = requests_of_version(frame, version, not answered or version == version_of_unasked(answered))
@@ -59,13 +57,13 @@ def read_window(
     return rows_of_version(frame, contract, version)
 
 
-def statistics_folder(settings: Settings, judged: DriftReport) -> Path:
+def statistics_folder(use_case: UseCase, judged: DriftReport) -> Path:
     """Where a window's statistics are kept; another number of rows is another folder."""
     name = f"{judged.window.month}-{judged.window.rows}"
-    return Path(settings.area("reports")) / settings.use_case / "windows" / judged.model_version / name
+    return Path(use_case.settings.area("reports")) / use_case.name / "windows" / judged.model_version / name
 
 
-def count_window(settings: Settings, contract: Contract, judged: DriftReport) -> Path:
+def count_window(use_case: UseCase, judged: DriftReport) -> Path:
     """TFDV's statistics and anomalies of a window, against the schema of the model that answered it.
 
     What was counted before is not counted again. Imports TensorFlow: seconds.
@@ -73,13 +71,15 @@ def count_window(settings: Settings, contract: Contract, judged: DriftReport) ->
     Raises:
         NotFoundError: the window's requests or its model's run are not known any more.
     """
-    folder = statistics_folder(settings, judged)
+    folder = statistics_folder(use_case, judged)
     if folder.is_dir():
         return folder
     from tfx_pipeline.data_checks.window_statistics import write_window_statistics
 
-    rows = read_window(settings, contract, judged.model_version, judged.window.month)
-    return write_window_statistics(rows[list(contract.features)], _schema(settings, judged.model_version), folder)
+    rows = read_window(use_case, judged.model_version, judged.window.month)
+    return write_window_statistics(
+        rows[list(use_case.contract.features)], _schema(use_case, judged.model_version), folder
+    )
 
 
 def _bounds(first: str, last: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -96,14 +96,14 @@ def _bounds(first: str, last: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     return begin, end
 
 
-def _schema(settings: Settings, version: str) -> Any:
+def _schema(use_case: UseCase, version: str) -> Any:
     from tfx_pipeline.data_checks.schema_history import read_schema, schema_uri
     from tfx_pipeline.metadata.lineage.models import model_of
     from tfx_pipeline.metadata.lineage.runs import run_graph, run_of_artifact
     from tfx_pipeline.metadata.store import open_store
 
-    with open_store(settings) as store:
-        known = model_of(store, settings.use_case, version)
+    with open_store(use_case.settings) as store:
+        known = model_of(store, use_case.name, version)
         graph = (
             None if known is None or known.model is None else run_graph(store, run_of_artifact(store, known.model.id))
         )

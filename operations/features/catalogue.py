@@ -11,7 +11,7 @@ from typing import Literal
 from lakeloop.clock import read_clock
 from lakeloop.contract import Column, Contract, Feature
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.features.feature_sources import Arrival, Origin, Origins
 from operations.features.freshness import Freshness, freshness
 from operations.features.usage import Models, ModelUse, models_of
@@ -79,28 +79,26 @@ class FeatureDescription:
         return next((model.version for model in self.used_by if model.serves), "")
 
 
-def describe_features(
-    settings: Settings, contract: Contract, serving: str | None = None
-) -> tuple[FeatureDescription, ...]:
+def describe_features(use_case: UseCase, serving: str | None = None) -> tuple[FeatureDescription, ...]:
     """Every feature of the contract, in its order.
 
     `serving` is the version that serves, '' for none; by default the model server is asked, which may take its time.
     """
-    return _described(settings, contract, tuple(contract.features), serving)
+    return _described(use_case, tuple(use_case.contract.features), serving)
 
 
-def describe_column(settings: Settings, contract: Contract, name: str) -> FeatureDescription:
+def describe_column(use_case: UseCase, name: str) -> FeatureDescription:
     """One feature, or the key, the event time, the ground truth or the label.
 
     Raises:
         WrongUseError: there is no such column; the text names those that are spelt like it.
     """
-    known = known_names(contract)
+    known = known_names(use_case.contract)
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise WrongUseError(f"{contract.use_case} has no feature `{name}`; {hint}known: {', '.join(known)}")
-    return _described(settings, contract, (name,))[0]
+        raise WrongUseError(f"{use_case.name} has no feature `{name}`; {hint}known: {', '.join(known)}")
+    return _described(use_case, (name,))[0]
 
 
 def known_names(contract: Contract) -> tuple[str, ...]:
@@ -109,12 +107,10 @@ def known_names(contract: Contract) -> tuple[str, ...]:
     return (*contract.features, contract.key.column, contract.event_time.column, label.column, label.name)
 
 
-def _described(
-    settings: Settings, contract: Contract, names: tuple[str, ...], serving: str | None = None
-) -> tuple[FeatureDescription, ...]:
-    origins, models = Origins(settings, contract), models_of(settings, serving)
-    clock, now = read_clock(settings), datetime.now(UTC)
-    return tuple(_describe(contract, name, origins, models, clock, now) for name in names)
+def _described(use_case: UseCase, names: tuple[str, ...], serving: str | None = None) -> tuple[FeatureDescription, ...]:
+    origins, models = Origins(use_case), models_of(use_case, serving)
+    clock, now = read_clock(use_case), datetime.now(UTC)
+    return tuple(_describe(use_case.contract, name, origins, models, clock, now) for name in names)
 
 
 def _describe(

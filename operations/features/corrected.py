@@ -7,20 +7,21 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.lake_tables import dataset_of, open_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 READ: Mapping[str, Callable[[str], object]] = {"float": float, "int": int, "string": str}
 
 
-def corrected_since_served(settings: Settings, contract: Contract, served: pd.DataFrame) -> np.ndarray:
+def corrected_since_served(use_case: UseCase, served: pd.DataFrame) -> np.ndarray:
     """For each served row (n,): whether its key was delivered with several values, and once with just these.
 
     A key that was delivered with one set of values has no correction, so a difference has another cause.
     """
+    contract = use_case.contract
     import pyarrow.dataset as ds
 
     key, source = contract.key.column, contract.feature_source
-    table = open_lake_table(settings, f"bronze/{source}")
+    table = open_lake_table(use_case, f"bronze/{source}")
     if table is None:
         return np.zeros(len(served), dtype=bool)
     wanted = ds.field(key).isin(served[key].unique().tolist())

@@ -7,9 +7,8 @@ from typing import Literal
 
 from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.read.provenance import deliveries, table_statistics
-from lakeloop.contract import Contract
 from lakeloop.lake_tables import dataset_of, open_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 PREDICTIONS, REJECTS = "silver/predictions", "silver/rejects"
 STREAM = "requests"
@@ -70,18 +69,19 @@ class _Came:
 class Origins:
     """The lake as it is now, looked at once for all columns."""
 
-    def __init__(self, settings: Settings, contract: Contract) -> None:
-        self._settings, self._contract = settings, contract
+    def __init__(self, use_case: UseCase) -> None:
+        contract = use_case.contract
+        self._contract = contract
         self._came: dict[str, _Came] = {}
-        taken = [delivery for delivery in deliveries(settings) if delivery.state == TAKEN]
+        taken = [delivery for delivery in deliveries(use_case) if delivery.state == TAKEN]
         for source in contract.sources:
-            found = _delivered(settings, contract, source, [d for d in taken if d.source == source])
+            found = _delivered(use_case, source, [d for d in taken if d.source == source])
             if found is not None:
                 self._came[source] = found
-        asked = _asked(settings, contract)
+        asked = _asked(use_case)
         if asked is not None:
             self._came[STREAM] = asked
-        self._reasons = _reject_reasons(settings)
+        self._reasons = _reject_reasons(use_case)
 
     def of(self, column: str) -> tuple[Origin, ...]:
         """The tables of a column of the contract that are there, files first."""
@@ -111,14 +111,14 @@ class Origins:
         )
 
 
-def _delivered(settings: Settings, contract: Contract, source: str, taken: list[DeliveryRecord]) -> _Came | None:
-    statistics = table_statistics(settings, f"silver/{source}", ())
+def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _Came | None:
+    statistics = table_statistics(use_case, f"silver/{source}", ())
     if statistics is None and not taken:
         return None
     arrivals = [
         Arrival(match["month"], _utc(delivery.ingested_at), delivery.file)
         for delivery in taken
-        if (match := contract.sources[source].file_pattern.match(delivery.file))
+        if (match := use_case.contract.sources[source].file_pattern.match(delivery.file))
     ]
     return _Came(
         rows=0 if statistics is None else statistics.rows,
@@ -128,17 +128,17 @@ def _delivered(settings: Settings, contract: Contract, source: str, taken: list[
     )
 
 
-def _asked(settings: Settings, contract: Contract) -> _Came | None:
-    month = contract.event_time.column
-    statistics = table_statistics(settings, PREDICTIONS, (month, "_batch"))
+def _asked(use_case: UseCase) -> _Came | None:
+    month = use_case.contract.event_time.column
+    statistics = table_statistics(use_case, PREDICTIONS, (month, "_batch"))
     if statistics is None:
         return None
     low, high = statistics.bounds[month]
     if low is None or high is None:
         return _Came(statistics.rows, None, None, None)
-    first, last = _asked_where(settings, month, low, newest=False), _asked_where(settings, month, high, newest=True)
+    first, last = _asked_where(use_case, month, low, newest=False), _asked_where(use_case, month, high, newest=True)
     # A late month need not have been asked about last: the newest batch has the newest answers.
-    newest = _asked_where(settings, "_batch", statistics.bounds["_batch"][1], newest=True)
+    newest = _asked_where(use_case, "_batch", statistics.bounds["_batch"][1], newest=True)
     return _Came(
         statistics.rows,
         None if first is None else Arrival(low, *first),
@@ -147,13 +147,13 @@ def _asked(settings: Settings, contract: Contract) -> _Came | None:
     )
 
 
-def _asked_where(settings: Settings, column: str, value: object, newest: bool) -> tuple[datetime, str] | None:
+def _asked_where(use_case: UseCase, column: str, value: object, newest: bool) -> tuple[datetime, str] | None:
     """When the first or the newest request with a value was answered, and its log file; only files that may hold the
     value are opened."""
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
-    table = open_lake_table(settings, PREDICTIONS)
+    table = open_lake_table(use_case, PREDICTIONS)
     if table is None:
         return None
     rows = dataset_of(table).to_table(columns=["answered_at", "_source_file"], filter=ds.field(column) == value)
@@ -164,9 +164,9 @@ def _asked_where(settings: Settings, column: str, value: object, newest: bool) -
     return _utc(at), rows["_source_file"][place].as_py()
 
 
-def _reject_reasons(settings: Settings) -> Mapping[str, Mapping[str, int]]:
+def _reject_reasons(use_case: UseCase) -> Mapping[str, Mapping[str, int]]:
     """Source -> reason -> rows rejected for it."""
-    table = open_lake_table(settings, REJECTS)
+    table = open_lake_table(use_case, REJECTS)
     if table is None:
         return {}
     rows = dataset_of(table).to_table(columns=["source", "reason"])

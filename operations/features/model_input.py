@@ -16,7 +16,7 @@ from lakehouse.read.provenance import TRAINING, rows_at
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.features.corrected import corrected_since_served
 
 if TYPE_CHECKING:
@@ -51,13 +51,11 @@ class ModelCheck(FrozenModel):
         )
 
 
-def check_models(
-    settings: Settings, contract: Contract, served: pd.DataFrame
-) -> tuple[tuple[ModelCheck, ...], tuple[str, ...]]:
+def check_models(use_case: UseCase, served: pd.DataFrame) -> tuple[tuple[ModelCheck, ...], tuple[str, ...]]:
     """Every model that answered, with its own answers; the newest pushed one with its training's examples. And gaps."""
     from lakeloop.champion import pushed_versions
 
-    folder, gaps = settings.folder("models").absolute(), list[str]()
+    folder, gaps = use_case.folder("models").absolute(), list[str]()
     versions = pushed_versions(folder)
     checks = []
     answered = served[served["model_version"].notna()]
@@ -70,11 +68,11 @@ def check_models(
         if version not in versions:
             gaps.append(f"model {version} gave {len(rows):,} answers and is not in {folder} any more")
             continue
-        checks.append(_answers_again(contract, folder, version, rows))
+        checks.append(_answers_again(use_case.contract, folder, version, rows))
     if not versions:
         return tuple(checks), (*gaps, "no model was pushed yet, so none can be asked")
     try:
-        checks.append(_examples(settings, contract, folder, versions[-1], served, gaps))
+        checks.append(_examples(use_case, folder, versions[-1], served, gaps))
     except LakeloopError as problem:
         gaps.append(f"model {versions[-1]} cannot be asked with its training's examples: {problem}")
     return tuple(checks), tuple(gaps)
@@ -87,16 +85,15 @@ def _answers_again(contract: Contract, folder: Path, version: str, rows: pd.Data
     return _check(version, "logged answers", logged, now, newest["request_id"].tolist())
 
 
-def _examples(
-    settings: Settings, contract: Contract, folder: Path, version: str, served: pd.DataFrame, gaps: list[str]
-) -> ModelCheck:
+def _examples(use_case: UseCase, folder: Path, version: str, served: pd.DataFrame, gaps: list[str]) -> ModelCheck:
+    contract = use_case.contract
     from tfx_pipeline.runs.quiet import quiet_libraries
 
     quiet_libraries()
     from tfx_pipeline.metadata.training_examples import training_examples
 
     key, month = contract.key.column, contract.event_time.column
-    found = training_examples(settings, contract, version)
+    found = training_examples(use_case, version)
     place = {pair: number for number, pair in enumerate(zip(found.keys, found.months, strict=True))}
     named = _asked_alike(contract, served[served[key].notna()])
     seen = [place.get(pair, -1) for pair in zip(named[key], named[month], strict=True)]
@@ -109,10 +106,10 @@ def _examples(
             "which shows that CSV and ExampleGen change nothing, and nothing of the gateway"
         )
         what = "gold's values and training's examples"
-        both = _gold(settings, contract, found, place)
+        both = _gold(use_case, found, place)
     values = _from_values(contract, folder / version, both)
     examples = _from_examples(folder / version, [found.serialised[number] for number in both["_place"]])
-    kept = ~_corrected(settings, contract, both, _apart(values, examples))
+    kept = ~_corrected(use_case, both, _apart(values, examples))
     return _check(version, what, values[kept], examples[kept], both[key][kept].tolist())
 
 
@@ -123,21 +120,20 @@ def _asked_alike(contract: Contract, named: pd.DataFrame) -> pd.DataFrame:
     return different[~different.duplicated(by, keep=False)].sort_values("at")
 
 
-def _corrected(settings: Settings, contract: Contract, rows: pd.DataFrame, apart: np.ndarray) -> np.ndarray:
+def _corrected(use_case: UseCase, rows: pd.DataFrame, apart: np.ndarray) -> np.ndarray:
     """Rows (n,) that differ because a delivery was corrected before or after the model was trained."""
     wrong = ~(apart <= TOLERANCE)
     found = np.zeros(len(rows), dtype=bool)
     if wrong.any():
-        found[wrong] = corrected_since_served(settings, contract, rows[wrong])
+        found[wrong] = corrected_since_served(use_case, rows[wrong])
     return found
 
 
-def _gold(
-    settings: Settings, contract: Contract, found: "TrainingExamples", place: dict[tuple[str, str], int]
-) -> pd.DataFrame:
+def _gold(use_case: UseCase, found: "TrainingExamples", place: dict[tuple[str, str], int]) -> pd.DataFrame:
     """The rows of the version of gold/training the model was trained on, each with its example's place."""
+    contract = use_case.contract
     key, month = contract.key.column, contract.event_time.column
-    rows = rows_at(settings, TRAINING, found.delta_version, [key, month, *contract.features]).to_pandas()
+    rows = rows_at(use_case, TRAINING, found.delta_version, [key, month, *contract.features]).to_pandas()
     placed = rows.assign(_place=[place.get(pair, -1) for pair in zip(rows[key], rows[month], strict=True)])
     return placed[placed["_place"] >= 0].head(MOST_ROWS)
 

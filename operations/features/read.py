@@ -1,7 +1,5 @@
 """Feature values as they were known at a point in time, as one table to write into a file."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,15 +7,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from lakehouse.lake import Lake
 from lakehouse.read.as_of import AS_OF, Points
 from lakehouse.read.provenance import TRAINING, rows_at, rows_with_keys
 from lakeloop.atomic_file import replacing
-from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    pass
 
 ENDINGS = (".csv", ".parquet")
 SHOWN = 5
@@ -33,27 +31,22 @@ class FeaturesRead:
     examples: tuple[str, ...] = ()
 
 
-def read_features(
-    settings: Settings,
-    contract: Contract,
-    points: Points,
-    spark_of: Callable[[Settings], "AbstractContextManager[SparkSession]"],
-) -> pa.Table:
+def read_features(lake: Lake, points: Points) -> pa.Table:
     """The rows of `lakehouse.read.point_in_time.features_as_of`; raises as that does."""
     from lakehouse.read.point_in_time import check_delivered, features_as_of
 
-    check_delivered(contract, settings)  # features_as_of says so too, after a Spark has started
-    with spark_of(settings) as spark:
-        return features_as_of(spark, contract, settings, points).toArrow()
+    check_delivered(lake)  # features_as_of says so too, after a Spark has started
+    return features_as_of(lake, points).toArrow()
 
 
-def read_version(settings: Settings, contract: Contract, version: int, points: Points) -> pa.Table:
+def read_version(use_case: UseCase, version: int, points: Points) -> pa.Table:
     """The rows of gold/training at a version, all or those of some keys, once each; same columns, without Spark.
 
     Raises:
         NotFoundError: no such version.
         VersionVacuumedError: it was vacuumed.
     """
+    contract = use_case.contract
     import pyarrow.compute as pc
 
     from lakehouse.gold.training import training_column_names
@@ -63,9 +56,9 @@ def read_version(settings: Settings, contract: Contract, version: int, points: P
     others = [name for name in columns if name != key]
     wanted = None if points.table is None else points.table.group_by(key).aggregate([])
     if wanted is None:
-        found = rows_at(settings, TRAINING, version, columns)
+        found = rows_at(use_case, TRAINING, version, columns)
     else:
-        found = rows_with_keys(settings, TRAINING, version, key, wanted[key].combine_chunks(), columns)
+        found = rows_with_keys(use_case, TRAINING, version, key, wanted[key].combine_chunks(), columns)
         found = wanted.join(found, key)
     known = pc.if_else(pc.is_null(found[contract.label.name]), NOTHING, BOTH)
     at = pa.array([f"{TRAINING}@{version}"] * found.num_rows, pa.string())

@@ -7,9 +7,8 @@ from datetime import datetime
 import pandas as pd
 
 from lakehouse.read.provenance import last_batch
-from lakeloop.contract import Contract
 from lakeloop.lake_tables import Filter, dataset_of, open_lake_table, read_lake_table
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.features.feature_sources import PREDICTIONS
 
 REQUESTS = "bronze/requests"
@@ -17,38 +16,39 @@ LINES = 1_000
 JSON_TYPES = {bool: "truth value", int: "int", float: "float", str: "string"}
 
 
-def served_rows(settings: Settings, contract: Contract, since: "str | datetime | None" = None) -> pd.DataFrame:
+def served_rows(use_case: UseCase, since: "str | datetime | None" = None) -> pd.DataFrame:
     """The lake's requests, one row each; since a month by their event time, since a moment by when they were answered.
 
     Columns: request_id, key, event time, `at`, features, `model_version` and `probability_<class>`, null where no
     model was asked.
     """
+    contract = use_case.contract
     columns = [
         "request_id", contract.key.column, contract.event_time.column, "at", *contract.features, "model_version",
         *(f"probability_{name}" for name in contract.label.class_names),
     ]  # fmt: skip
     by = contract.event_time.column if isinstance(since, str) else "answered_at"
     filters: list[Filter] = [] if since is None else [(by, ">=", since)]
-    found = read_lake_table(settings, PREDICTIONS, columns, filters)
+    found = read_lake_table(use_case, PREDICTIONS, columns, filters)
     return pd.DataFrame(columns=columns) if found is None else found
 
 
-def logged_types(settings: Settings, contract: Contract) -> Mapping[str, str]:
+def logged_types(use_case: UseCase) -> Mapping[str, str]:
     """Feature -> the type its values have in the log's JSON, e.g. `float`, or `float, int`; of the newest 1,000 lines.
 
     A number is a float where it is written with a point or an exponent, as the gateway writes every float.
     """
-    table = open_lake_table(settings, REQUESTS)
+    table = open_lake_table(use_case, REQUESTS)
     if table is None:
         return {}
     import pyarrow.dataset as ds
 
-    newest = last_batch(settings, REQUESTS, table.version())
+    newest = last_batch(use_case, REQUESTS, table.version())
     wanted = (
         ds.field("line").is_valid() if newest is None else ds.field("line").is_valid() & (ds.field("_batch") == newest)
     )
     lines = dataset_of(table).head(LINES, columns=["line"], filter=wanted)["line"].to_pylist()
-    found: dict[str, set[str]] = {name: set() for name in contract.features}
+    found: dict[str, set[str]] = {name: set() for name in use_case.contract.features}
     for line in lines:
         features = json.loads(line).get("features", {})
         for name in found:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lakeloop.contract import Contract
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.features.corrected import corrected_since_served
 from operations.features.model_input import ModelCheck, check_models
 from operations.features.served import logged_types, served_rows
@@ -95,27 +95,27 @@ class SkewReport(FrozenModel):
         return "no skew" if self.joins or self.models else "not known"
 
 
-def measure_skew(settings: Settings, contract: Contract, since: "str | datetime | None" = None) -> SkewReport:
+def measure_skew(use_case: UseCase, since: "str | datetime | None" = None) -> SkewReport:
     """Compare every request in the lake with training's row of the same key and month, and ask the models."""
-    served = served_rows(settings, contract, since)
-    found = find_counterparts(settings, contract, served)
-    joins = tuple(_compare_join(settings, contract, joined) for joined in found.joined)
-    models, gaps = check_models(settings, contract, served)
+    served = served_rows(use_case, since)
+    found = find_counterparts(use_case, served)
+    joins = tuple(_compare_join(use_case, joined) for joined in found.joined)
+    models, gaps = check_models(use_case, served)
     return SkewReport(
         since="" if since is None else since if isinstance(since, str) else since.isoformat(),
         served=len(served),
-        types=_types(settings, contract),
+        types=_types(use_case),
         joins=joins,
         models=models,
-        gaps=(*_nothing_served(served), *found.gaps, *_cut(contract, served, found.joined), *gaps),
+        gaps=(*_nothing_served(served), *found.gaps, *_cut(use_case.contract, served, found.joined), *gaps),
     )
 
 
-def _types(settings: Settings, contract: Contract) -> tuple[FeatureTypes, ...]:
-    logged, trained = logged_types(settings, contract), trained_types(settings, contract)
+def _types(use_case: UseCase) -> tuple[FeatureTypes, ...]:
+    logged, trained = logged_types(use_case), trained_types(use_case)
     return tuple(
         FeatureTypes(feature=name, contract=feature.type, logged=logged.get(name, ""), trained=trained.get(name, ""))
-        for name, feature in contract.features.items()
+        for name, feature in use_case.contract.features.items()
     )
 
 
@@ -123,7 +123,8 @@ def _nothing_served(served: pd.DataFrame) -> tuple[str, ...]:
     return () if len(served) else ("the lake has no answered request; `lakeloop lake stream` brings them in",)
 
 
-def _compare_join(settings: Settings, contract: Contract, joined: Joined) -> JoinSkew:
+def _compare_join(use_case: UseCase, joined: Joined) -> JoinSkew:
+    contract = use_case.contract
     rows = joined.rows
     apart = {
         name: differs(rows[name], rows[f"{name}{TRAINED}"], feature.type) for name, feature in contract.features.items()
@@ -131,7 +132,7 @@ def _compare_join(settings: Settings, contract: Contract, joined: Joined) -> Joi
     any_apart = np.logical_or.reduce(list(apart.values()))
     corrected = np.zeros(len(rows), dtype=bool)
     if joined.independent and any_apart.any():
-        corrected[any_apart] = corrected_since_served(settings, contract, rows[any_apart])
+        corrected[any_apart] = corrected_since_served(use_case, rows[any_apart])
     return JoinSkew(
         source=joined.source,
         independent=joined.independent,

@@ -15,8 +15,7 @@ from lakehouse.read.provenance import TRAINING, rows_at, silver_of, table_versio
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import open_lake_table, read_lake_table
-from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month
+from lakeloop.use_case import UseCase, sample_month
 from operations.features.feature_sources import PREDICTIONS
 from operations.simulation import request_id_of
 
@@ -45,8 +44,9 @@ class Counterparts:
     gaps: tuple[str, ...]
 
 
-def find_counterparts(settings: Settings, contract: Contract, served: pd.DataFrame) -> Counterparts:
+def find_counterparts(use_case: UseCase, served: pd.DataFrame) -> Counterparts:
     """Training's row for every served one that has any."""
+    contract = use_case.contract
     key, month = contract.key.column, contract.event_time.column
     gaps: list[str] = []
     named = served[served[key].notna()]
@@ -55,8 +55,8 @@ def find_counterparts(settings: Settings, contract: Contract, served: pd.DataFra
             f"{len(served) - len(named):,} of {len(served):,} requests have no {key}: no row of training is theirs"
         )
     months = sorted(named[month].unique())
-    delivered = _rows(settings, contract, f"silver/{contract.feature_source}", months)
-    gold = _rows(settings, contract, TRAINING, months)
+    delivered = _rows(use_case, f"silver/{contract.feature_source}", months)
+    gold = _rows(use_case, TRAINING, months)
     joined = []
     by_file = _beside(contract, named, delivered)
     # What is in gold is what training saw; silver has besides what it will see once its truth comes.
@@ -64,14 +64,14 @@ def find_counterparts(settings: Settings, contract: Contract, served: pd.DataFra
     joined.append(Joined(TRAINING, True, _beside(contract, by_file[in_gold], gold, again=True)))
     joined.append(Joined(f"silver/{contract.feature_source}", True, by_file[~in_gold]))
     rest = named[~named["request_id"].isin(by_file["request_id"])]
-    made_of = rest[rest["request_id"].isin(_requests_in_gold(settings, contract, gaps))]
+    made_of = rest[rest["request_id"].isin(_requests_in_gold(use_case, gaps))]
     through = _beside(contract, made_of, gold)
-    simulated = _simulated(settings, contract, rest)
+    simulated = _simulated(use_case, rest)
     joined.append(Joined("the simulation's own rows", True, simulated))
     joined.append(Joined(f"{TRAINING}, made of the requests", False, through))
     alone = rest[~rest["request_id"].isin(simulated["request_id"]) & ~rest["request_id"].isin(through["request_id"])]
     if len(alone):
-        elsewhere = int(alone[key].isin(_keys(settings, contract)).sum())
+        elsewhere = int(alone[key].isin(_keys(use_case)).sum())
         if elsewhere:
             gaps.append(f"{elsewhere:,} requests are about a key that was delivered for another month")
         if elsewhere < len(alone):
@@ -86,30 +86,32 @@ def find_counterparts(settings: Settings, contract: Contract, served: pd.DataFra
     return Counterparts(tuple(one for one in joined if len(one.rows)), tuple(gaps))
 
 
-def _rows(settings: Settings, contract: Contract, table: str, months: Sequence[str]) -> pd.DataFrame:
+def _rows(use_case: UseCase, table: str, months: Sequence[str]) -> pd.DataFrame:
+    contract = use_case.contract
     columns = [contract.key.column, contract.event_time.column, *contract.features]
     found = (
-        read_lake_table(settings, table, columns, [(contract.event_time.column, "in", list(months))])
+        read_lake_table(use_case, table, columns, [(contract.event_time.column, "in", list(months))])
         if months
         else None
     )
     return pd.DataFrame(columns=columns) if found is None else found
 
 
-def _keys(settings: Settings, contract: Contract) -> pd.Series:
-    found = read_lake_table(settings, f"silver/{contract.feature_source}", [contract.key.column])
+def _keys(use_case: UseCase) -> pd.Series:
+    contract = use_case.contract
+    found = read_lake_table(use_case, f"silver/{contract.feature_source}", [contract.key.column])
     return pd.Series(dtype=str) if found is None else found[contract.key.column]
 
 
-def _requests_in_gold(settings: Settings, contract: Contract, gaps: list[str]) -> pd.Series:
+def _requests_in_gold(use_case: UseCase, gaps: list[str]) -> pd.Series:
     """Ids of the newest request of each key when gold was last made: of them are its rows that nobody delivered."""
-    key = contract.key.column
+    key = use_case.contract.key.column
     try:
-        versions = table_versions(settings, TRAINING)
+        versions = table_versions(use_case, TRAINING)
         version = silver_of(versions, versions[-1].version).get("predictions")
         if version is None:
             return pd.Series(dtype=str)
-        rows = rows_at(settings, PREDICTIONS, version, ["request_id", key, "at", "answered_at"]).to_pandas()
+        rows = rows_at(use_case, PREDICTIONS, version, ["request_id", key, "at", "answered_at"]).to_pandas()
     except VersionVacuumedError as gone:
         gaps.append(f"which requests gold's rows are made of is not known: {gone}")
         return pd.Series(dtype=str)
@@ -128,19 +130,21 @@ def _beside(contract: Contract, served: pd.DataFrame, trained: pd.DataFrame, aga
     return served.merge(renamed, on=by, how="inner")
 
 
-def trained_types(settings: Settings, contract: Contract) -> dict[str, str]:
+def trained_types(use_case: UseCase) -> dict[str, str]:
     """Feature -> its type in gold/training, else in silver, in the contract's words; {} while there is neither."""
-    found = open_lake_table(settings, TRAINING) or open_lake_table(settings, f"silver/{contract.feature_source}")
+    contract = use_case.contract
+    found = open_lake_table(use_case, TRAINING) or open_lake_table(use_case, f"silver/{contract.feature_source}")
     if found is None:
         return {}
     stored = {field.name: str(getattr(field.type, "type", field.type)) for field in found.schema().fields}
     return {name: TYPES.get(stored[name], stored[name]) for name in contract.features if name in stored}
 
 
-def _simulated(settings: Settings, contract: Contract, served: pd.DataFrame) -> pd.DataFrame:
+def _simulated(use_case: UseCase, served: pd.DataFrame) -> pd.DataFrame:
     """Requests of simulations, beside the rows the generator drew: their ids are made of key and label."""
+    contract = use_case.contract
     key, month = contract.key.column, contract.event_time.column
-    labels = _simulations(settings)
+    labels = _simulations(use_case)
     parts = [served.iloc[:0].assign(**{f"{name}{TRAINED}": None for name in contract.features})]
     if contract.generator is not None and labels:
         for name, rows in served.groupby(month):
@@ -150,14 +154,14 @@ def _simulated(settings: Settings, contract: Contract, served: pd.DataFrame) -> 
                 for request_id, one in zip(rows["request_id"], rows[key], strict=True)
             ]
             if number >= 0 and any(sent):
-                drawn = sample_month(contract, settings, number)
+                drawn = sample_month(use_case, number)
                 parts.append(_beside(contract, rows[sent], drawn[[key, month, *contract.features]]))
     return parts[0] if len(parts) == 1 else pd.concat(parts[1:], ignore_index=True)
 
 
-def _simulations(settings: Settings) -> tuple[str, ...]:
+def _simulations(use_case: UseCase) -> tuple[str, ...]:
     """Labels of the simulations that were run on this home."""
-    folder = Path(settings.area("logs")) / "simulations" / settings.use_case
+    folder = Path(use_case.settings.area("logs")) / "simulations" / use_case.name
     return tuple(_labels(folder)) if folder.is_dir() else ()
 
 

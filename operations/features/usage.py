@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lakeloop.champion import pushed_versions, read_model_card, serving_version
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.manifest import read_manifest
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 
 @dataclass(frozen=True)
@@ -50,47 +50,47 @@ class Models:
         )
 
 
-def models_of(settings: Settings, serving: str | None = None) -> Models:
+def models_of(use_case: UseCase, serving: str | None = None) -> Models:
     """Every model that is known; none before the first was trained. `serving`: None asks the model server."""
     from tfx_pipeline.metadata.lineage.models import inputs_of_models
     from tfx_pipeline.metadata.store import has_metadata, open_store
 
     gaps: list[str] = []
-    if has_metadata(settings):
-        with open_store(settings) as store:
-            found = inputs_of_models(store, settings.use_case)
+    if has_metadata(use_case.settings):
+        with open_store(use_case.settings) as store:
+            found = inputs_of_models(store, use_case.name)
         known = tuple(KnownModelInputs(m.version, m.made, m.columns, m.dropped) for m in found)
     else:
-        known = _pushed_alone(settings, gaps)
+        known = _pushed_alone(use_case, gaps)
     lost = sum(model.columns is None for model in known)
     if lost:
         gaps.append(
             f"what {lost} of {len(known)} models were trained on is not known: their exports' manifests are gone"
         )
-    return Models(known, _serving(settings) if serving is None else serving, tuple(gaps))
+    return Models(known, _serving(use_case) if serving is None else serving, tuple(gaps))
 
 
-def _pushed_alone(settings: Settings, gaps: list[str]) -> tuple[KnownModelInputs, ...]:
+def _pushed_alone(use_case: UseCase, gaps: list[str]) -> tuple[KnownModelInputs, ...]:
     """The models folder knows what was pushed, and each version what it was trained on."""
-    versions: Sequence[str] = pushed_versions(settings.folder("models"))
+    versions: Sequence[str] = pushed_versions(use_case.folder("models"))
     if not versions:
         gaps.append("no model was trained yet: there is no ML Metadata; `lakeloop train` makes it")
         return ()
     gaps.append("there is no ML Metadata, so only pushed models are known, candidates are not")
-    return tuple(_pushed(settings, version) for version in versions)
+    return tuple(_pushed(use_case, version) for version in versions)
 
 
-def _pushed(settings: Settings, version: str) -> KnownModelInputs:
+def _pushed(use_case: UseCase, version: str) -> KnownModelInputs:
     try:
-        facts = read_model_card(settings, version)
-        manifest = read_manifest(facts.manifest_path(settings))
+        facts = read_model_card(use_case, version)
+        manifest = read_manifest(facts.manifest_path(use_case))
     except LakeloopError:
         return KnownModelInputs(version, "", None, ())
     return KnownModelInputs(version, "", manifest.columns, facts.drop)
 
 
-def _serving(settings: Settings) -> str:
+def _serving(use_case: UseCase) -> str:
     try:
-        return serving_version(settings)
+        return serving_version(use_case)
     except NotFoundError:
         return ""

@@ -9,9 +9,8 @@ from pydantic import Field
 from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import TRAINING, deliveries, rows_of_file, rows_with_keys
-from lakeloop.contract import Contract
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.lineage import request_side
 from operations.lineage.deliveries import GoldWith, find_deliveries, gold_with
 from operations.lineage.lake_side import TAKEN
@@ -64,23 +63,21 @@ class Affected(FrozenModel):
         return tuple(model.version for model in self.models if model.version)
 
 
-def affected_by(settings: Settings, contract: Contract, path: str) -> tuple[Affected, ...]:
+def affected_by(use_case: UseCase, path: str) -> tuple[Affected, ...]:
     """What each delivery of a file has touched.
 
     Raises:
         NotFoundError: nothing of that name was ever delivered.
     """
-    found = find_deliveries(deliveries(settings), path)
-    if not has_metadata(settings):
-        return tuple(_affected(settings, contract, None, delivery) for delivery in found)
-    with open_store(settings) as store:
-        return tuple(_affected(settings, contract, store, delivery) for delivery in found)
+    found = find_deliveries(deliveries(use_case), path)
+    if not has_metadata(use_case.settings):
+        return tuple(_affected(use_case, None, delivery) for delivery in found)
+    with open_store(use_case.settings) as store:
+        return tuple(_affected(use_case, store, delivery) for delivery in found)
 
 
-def _affected(
-    settings: Settings, contract: Contract, store: metadata_store.MetadataStore | None, delivery: DeliveryRecord
-) -> Affected:
-    made = gold_with(settings, delivery) if delivery.state == TAKEN else ()
+def _affected(use_case: UseCase, store: metadata_store.MetadataStore | None, delivery: DeliveryRecord) -> Affected:
+    made = gold_with(use_case, delivery) if delivery.state == TAKEN else ()
     models, gaps = [], []
     if delivery.state != TAKEN:
         gaps.append(f"the file was {delivery.state}: {delivery.reason or 'its content was there already'}")
@@ -89,22 +86,22 @@ def _affected(
     if store is not None:
         by_version = {str(one.gold.version): one for one in made}
         counted: dict[str, Touched | None] = {}  # by export: candidates of one run were given the same rows
-        valid = _valid_keys(settings, contract, delivery) if made else None
-        for known in models_trained_on(store, settings.use_case, [one.gold.version for one in made]):
+        valid = _valid_keys(use_case, delivery) if made else None
+        for known in models_trained_on(store, use_case.name, [one.gold.version for one in made]):
             if known.model is None:
                 continue
             stamps = known.model.properties
             one, export = by_version[stamps["delta_version"]], stamps.get("manifest_sha256", "")
             if export not in counted:
                 months = _months_of(store, known.model)
-                counted[export] = _touched(settings, contract, delivery, one, months, valid)
+                counted[export] = _touched(use_case, delivery, one, months, valid)
             found = counted[export]
             if found is None or found.rows:
                 models.append(_model(store, known, known.model, found))
     return Affected(
         source=delivery.source, file=delivery.file, batch=delivery.batch, sha256=delivery.sha256, state=delivery.state,
         rows=delivery.rows, gold_versions=tuple(one.gold.version for one in made),
-        models=_with_requests(settings, models), gaps=tuple(gaps),
+        models=_with_requests(use_case, models), gaps=tuple(gaps),
     )  # fmt: skip
 
 
@@ -134,19 +131,19 @@ def _months_of(store: metadata_store.MetadataStore, model: ArtifactInfo) -> tupl
 
 
 def _touched(
-    settings: Settings, contract: Contract, delivery: DeliveryRecord, one: GoldWith, months: tuple[int, int] | None,
-    valid: "pa.Array | None",
-) -> Touched | None:  # fmt: skip
+    use_case: UseCase, delivery: DeliveryRecord, one: GoldWith, months: tuple[int, int] | None,
+    valid: "pa.Array | None") -> Touched | None:  # fmt: skip
     """Rows of gold's version, in the months a model was given, whose values came from the delivery; None: unknown.
 
     `valid`: keys of the rows that have their values from it now; None: not known.
     """
+    contract = use_case.contract
     import pyarrow.compute as pc
 
     key, month = contract.key.column, contract.event_time.column
     try:
-        keys = _keys_of_file(settings, contract, delivery, one.silver.version)
-        rows = rows_with_keys(settings, TRAINING, one.gold.version, key, keys, [key, month])
+        keys = _keys_of_file(use_case, delivery, one.silver.version)
+        rows = rows_with_keys(use_case, TRAINING, one.gold.version, key, keys, [key, month])
     except VersionVacuumedError:
         return None
     if months is not None:
@@ -157,24 +154,24 @@ def _touched(
     return Touched(rows.num_rows, rows.num_rows - (pc.sum(pc.is_in(rows[key], value_set=valid)).as_py() or 0))
 
 
-def _valid_keys(settings: Settings, contract: Contract, delivery: DeliveryRecord) -> "pa.Array | None":
+def _valid_keys(use_case: UseCase, delivery: DeliveryRecord) -> "pa.Array | None":
     """None where an ingest and a vacuum at the same moment left nothing to read."""
     try:
-        return _keys_of_file(settings, contract, delivery, None)
+        return _keys_of_file(use_case, delivery, None)
     except VersionVacuumedError:
         return None
 
 
-def _keys_of_file(settings: Settings, contract: Contract, delivery: DeliveryRecord, version: int | None) -> "pa.Array":
+def _keys_of_file(use_case: UseCase, delivery: DeliveryRecord, version: int | None) -> "pa.Array":
     """Keys of silver's rows at a version (None: now) with values of the delivery. Raises VersionVacuumedError."""
-    key = contract.key.column
-    rows = rows_of_file(settings, f"silver/{delivery.source}", version, delivery.file, delivery.batch, [key])
+    key = use_case.contract.key.column
+    rows = rows_of_file(use_case, f"silver/{delivery.source}", version, delivery.file, delivery.batch, [key])
     return rows[key].combine_chunks()
 
 
-def _with_requests(settings: Settings, models: Sequence[AffectedModel]) -> tuple[AffectedModel, ...]:
+def _with_requests(use_case: UseCase, models: Sequence[AffectedModel]) -> tuple[AffectedModel, ...]:
     versions = [model.version for model in models if model.version]
-    answered = request_side.requests_of(settings, versions, ["model_version"]) if versions else None
+    answered = request_side.requests_of(use_case, versions, ["model_version"]) if versions else None
     if answered is None:
         return tuple(models)
     counted = answered.group_by("model_version").aggregate([([], "count_all")]).to_pylist()

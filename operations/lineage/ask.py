@@ -3,9 +3,8 @@
 from uuid import UUID
 
 from lakeloop.champion import pushed_versions
-from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.lineage.graph import Lineage
 from operations.lineage.trace import trace_file, trace_model, trace_request, trace_run, trace_table
 from tfx_pipeline.metadata.lineage.models import model_of
@@ -16,22 +15,22 @@ PREDICTION, MODEL, TABLE, FILE, RUN = "prediction", "model", "table", "file", "r
 LAYERS = ("bronze/", "silver/", "gold/")
 
 
-def kind_of(settings: Settings, text: str) -> str:
+def kind_of(use_case: UseCase, text: str) -> str:
     """What a text names: a table, a known version or run, a file by its name or checksum; anything else: a request."""
     if text.startswith(LAYERS):
         return TABLE
-    if text in pushed_versions(settings.folder("models")):
+    if text in pushed_versions(use_case.folder("models")):
         return MODEL
-    if has_metadata(settings):
-        with open_store(settings) as store:
-            if text.isdigit() and model_of(store, settings.use_case, text) is not None:
+    if has_metadata(use_case.settings):
+        with open_store(use_case.settings) as store:
+            if text.isdigit() and model_of(store, use_case.name, text) is not None:
                 return MODEL
-            if text in run_ids(store, settings.use_case) or runs_of_airflow_run(store, text):
+            if text in run_ids(store, use_case.name) or runs_of_airflow_run(store, text):
                 return RUN
     return PREDICTION if _is_uuid(text) or not _is_file(text) else FILE
 
 
-def trace(settings: Settings, contract: Contract, kind: str, subject: str) -> Lineage:
+def trace(use_case: UseCase, kind: str, subject: str) -> Lineage:
     """The lineage of a subject of one of the kinds.
 
     Raises:
@@ -39,15 +38,15 @@ def trace(settings: Settings, contract: Contract, kind: str, subject: str) -> Li
         WrongUseError: there is no such kind, or a table's version is no number.
     """
     if kind == PREDICTION:
-        return trace_request(settings, contract, subject)
+        return trace_request(use_case, subject)
     if kind == MODEL:
-        return trace_model(settings, subject)
+        return trace_model(use_case, subject)
     if kind == TABLE:
-        return trace_table(settings, *table_and_version(subject))
+        return trace_table(use_case, *table_and_version(subject))
     if kind == FILE:
-        return trace_file(settings, subject)
+        return trace_file(use_case, subject)
     if kind == RUN:
-        return trace_run(settings, subject)
+        return trace_run(use_case, subject)
     raise WrongUseError(f"{kind!r} has no lineage; there are {PREDICTION}, {MODEL}, {TABLE}, {FILE} and {RUN}")
 
 

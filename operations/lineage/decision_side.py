@@ -8,26 +8,27 @@ from lakeloop.events import find_event
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.lineage.graph import LineageDraft
 from operations.lineage.lake_side import add_gold_if_known
 from operations.lineage.pipeline_side import execution_item, version_item
 from tfx_pipeline.metadata.lineage.runs import RunGraph
 
 
-def add_why(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
+def add_why(draft: LineageDraft, use_case: UseCase, graph: RunGraph) -> None:
     """Why a run was made and what was decided of it: event → Airflow's run → the run → its first node; decision."""
     run = draft.add("run", f"run {graph.run_id}", f"pipeline run {graph.run_id}", {**graph.notes})
     users = {execution_id for execution_id, _ in graph.used}
     for execution in graph.executions:
         if execution.id not in users:  # the others follow from these
             draft.link(run, execution_item(execution.id))
-    airflow = _add_airflow_run(draft, settings, graph)
+    airflow = _add_airflow_run(draft, use_case.settings, graph)
     if airflow:
         draft.link(airflow, run)
-    decision = _decision_of(settings, graph)
+    decision = _decision_of(use_case, graph)
     numbers = decision["event_ids"] if decision is not None else graph.notes.get("event_id", "").split(",")
     for number in filter(None, numbers):
-        event = _add_event(draft, settings, number)
+        event = _add_event(draft, use_case, number)
         draft.link(event, airflow or run)
     if decision is None:
         why = graph.notes.get("trigger", "")
@@ -45,23 +46,23 @@ def add_why(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
     judged_version = decision.get("judged_version")
     if judged_version is not None:
         gold = f"{TRAINING}@{judged_version}"
-        draft.link(gold if gold in draft else add_gold_if_known(draft, settings, TRAINING, judged_version), item)
+        draft.link(gold if gold in draft else add_gold_if_known(draft, use_case, TRAINING, judged_version), item)
     if decision["version"] and version_item(decision["version"]) in draft:
         draft.link(item, version_item(decision["version"]))
 
 
-def add_judged_on(draft: LineageDraft, settings: Settings, versions: Collection[int]) -> None:
+def add_judged_on(draft: LineageDraft, use_case: UseCase, versions: Collection[int]) -> None:
     """The decisions whose champion and candidates were compared on rows of these versions of gold/training."""
-    for row in read_lake_records(settings, "gold/decisions"):
+    for row in read_lake_records(use_case, "gold/decisions"):
         if row.get("judged_version") in versions:
             draft.link(f"{TRAINING}@{row['judged_version']}", _add_decision(draft, row))
 
 
-def _decision_of(settings: Settings, graph: RunGraph) -> dict[str, Any] | None:
+def _decision_of(use_case: UseCase, graph: RunGraph) -> dict[str, Any] | None:
     wanted = graph.notes.get("decision_id")
     if not wanted:
         return None
-    return next(iter(read_lake_records(settings, "gold/decisions", [("decision_id", "=", wanted)])), None)
+    return next(iter(read_lake_records(use_case, "gold/decisions", [("decision_id", "=", wanted)])), None)
 
 
 def _add_decision(draft: LineageDraft, row: dict[str, Any]) -> str:
@@ -75,9 +76,9 @@ def _add_decision(draft: LineageDraft, row: dict[str, Any]) -> str:
     return draft.add("decision", f"decision {row['decision_id']}", f"decision {row['decision_id']}", facts)
 
 
-def _add_event(draft: LineageDraft, settings: Settings, number: str) -> str:
+def _add_event(draft: LineageDraft, use_case: UseCase, number: str) -> str:
     try:
-        event = find_event(settings, int(number))
+        event = find_event(use_case, int(number))
     except (NotFoundError, ValueError):
         draft.gap(f"event {number} is not in the ledger any more")
         return draft.add("event", f"event {number}")

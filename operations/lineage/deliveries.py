@@ -16,7 +16,7 @@ from lakehouse.read.provenance import (
     table_versions,
 )
 from lakeloop.exceptions import NotFoundError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 MIN_CHECKSUM = 8
 
@@ -54,14 +54,14 @@ def find_deliveries(known: Sequence[DeliveryRecord], path: str) -> tuple[Deliver
     return found
 
 
-def gold_with(settings: Settings, delivery: DeliveryRecord) -> tuple[GoldWith, ...]:
+def gold_with(use_case: UseCase, delivery: DeliveryRecord) -> tuple[GoldWith, ...]:
     """The versions of gold/training that were made from rows of this delivery, the oldest first.
 
     Where a version of silver was vacuumed, a batch that was there before it counts as in it.
     """
     silver = f"silver/{delivery.source}"
     try:
-        versions, silver_versions = table_versions(settings, TRAINING), table_versions(settings, silver)
+        versions, silver_versions = table_versions(use_case, TRAINING), table_versions(use_case, silver)
     except NotFoundError:
         return ()
     counted: dict[int, int | None] = {}
@@ -71,15 +71,15 @@ def gold_with(settings: Settings, delivery: DeliveryRecord) -> tuple[GoldWith, .
         if used is None:
             continue
         if used not in counted:
-            counted[used] = _rows(settings, silver, used, delivery)
+            counted[used] = _rows(use_case, silver, used, delivery)
         if counted[used] != 0:
             found.append(GoldWith(version, find_version(silver_versions, silver, used), counted[used]))
     return tuple(found)
 
 
-def _rows(settings: Settings, silver: str, version: int, delivery: DeliveryRecord) -> int | None:
+def _rows(use_case: UseCase, silver: str, version: int, delivery: DeliveryRecord) -> int | None:
     try:
-        return rows_of_file(settings, silver, version, delivery.file, delivery.batch).num_rows
+        return rows_of_file(use_case, silver, version, delivery.file, delivery.batch).num_rows
     except VersionVacuumedError:
-        newest = last_batch(settings, silver, version)
+        newest = last_batch(use_case, silver, version)
         return None if newest is not None and newest >= delivery.batch else 0

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
 from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.lineage.graph import LineageDraft
 from operations.lineage.pipeline_side import version_item
 
@@ -21,15 +20,16 @@ if TYPE_CHECKING:
 PREDICTIONS = "silver/predictions"
 
 
-def add_request(draft: LineageDraft, settings: Settings, contract: Contract, request_id: str) -> tuple[str, str]:
+def add_request(draft: LineageDraft, use_case: UseCase, request_id: str) -> tuple[str, str]:
     """One answered request; gives its id and the model version that gave the probabilities, '' where none was asked.
 
     Raises:
         NotFoundError: neither the lake nor the request log has it.
     """
-    row = _from_lake(settings, request_id)
+    contract = use_case.contract
+    row = _from_lake(use_case, request_id)
     if row is None:
-        row = _from_log(settings, contract, request_id)
+        row = _from_log(use_case, request_id)
         draft.gap(f"request {request_id} is not in the lake yet; `lakeloop lake stream` brings it in")
     features = {name: row[name] for name in contract.features}
     facts: dict[str, object] = {
@@ -52,9 +52,9 @@ def add_request(draft: LineageDraft, settings: Settings, contract: Contract, req
     return item, row["model_version"] or ""
 
 
-def add_requests_of(draft: LineageDraft, settings: Settings, version: str) -> None:
+def add_requests_of(draft: LineageDraft, use_case: UseCase, version: str) -> None:
     """How many requests a model version answered, and when, as one item behind the version."""
-    answered = requests_of(settings, [version], ["at", "predictor_type"])
+    answered = requests_of(use_case, [version], ["at", "predictor_type"])
     if answered is None or not answered.num_rows:
         draft.gap(f"the lake has no request that model version {version} answered yet")
         return
@@ -69,40 +69,40 @@ def add_requests_of(draft: LineageDraft, settings: Settings, version: str) -> No
     draft.link(version_item(version), item)
 
 
-def requests_of(settings: Settings, versions: list[str], columns: list[str]) -> "pa.Table | None":
+def requests_of(use_case: UseCase, versions: list[str], columns: list[str]) -> "pa.Table | None":
     """The requests in the lake whose probabilities came from these versions; None before any was taken in."""
     import pyarrow.dataset as ds
 
-    found = open_lake_table(settings, PREDICTIONS)
+    found = open_lake_table(use_case, PREDICTIONS)
     if found is None:
         return None
     return dataset_of(found).to_table(columns=columns, filter=ds.field("model_version").isin(versions))
 
 
-def _from_lake(settings: Settings, request_id: str) -> dict[str, Any] | None:
-    found = read_lake_records(settings, PREDICTIONS, [("request_id", "=", request_id)])
+def _from_lake(use_case: UseCase, request_id: str) -> dict[str, Any] | None:
+    found = read_lake_records(use_case, PREDICTIONS, [("request_id", "=", request_id)])
     if not found:
         return None
     times = {name: f"{found[0][name]:%Y-%m-%d %H:%M:%S} UTC" for name in ("at", "answered_at")}
     return {**found[0], **times}
 
 
-def _from_log(settings: Settings, contract: Contract, request_id: str) -> dict[str, Any]:
-    for path, record in _records_with(settings, request_id):
+def _from_log(use_case: UseCase, request_id: str) -> dict[str, Any]:
+    for path, record in _records_with(use_case, request_id):
         if record.request_id == request_id:
             row = record.model_dump()
             confidence = max(record.probabilities) if record.probabilities else None
-            return {**row, **record.features, contract.key.column: record.key, "confidence": confidence,
+            return {**row, **record.features, use_case.contract.key.column: record.key, "confidence": confidence,
                     "_source_file": path.name}  # fmt: skip
     raise NotFoundError(
-        f"there is no request {request_id} of {settings.use_case}, neither in {PREDICTIONS} nor in the request log; "
+        f"there is no request {request_id} of {use_case.name}, neither in {PREDICTIONS} nor in the request log; "
         "`lakeloop lake show predictions` lists some"
     )
 
 
-def _records_with(settings: Settings, text: str) -> Iterator[tuple[Path, RequestRecord]]:
+def _records_with(use_case: UseCase, text: str) -> Iterator[tuple[Path, RequestRecord]]:
     """Records of the request log's files whose line holds the text; lines that are no record are passed over."""
-    folder, needle = request_log_folder(settings), json.dumps(text)
+    folder, needle = request_log_folder(use_case), json.dumps(text)
     for path in (p for ending in (OPEN, FINISHED) for p in sorted(folder.glob(f"*{ending}"), reverse=True)):
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

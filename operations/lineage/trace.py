@@ -4,9 +4,8 @@ from ml_metadata import metadata_store
 
 from lakehouse.read.provenance import TRAINING, deliveries, find_version, table_versions
 from lakeloop.champion import pushed_versions
-from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.lineage import decision_side, lake_side, pipeline_side, request_side
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.graph import Lineage, LineageDraft
@@ -15,19 +14,19 @@ from tfx_pipeline.metadata.lineage.runs import RunGraph, run_graph, run_ids, run
 from tfx_pipeline.metadata.store import has_metadata, open_store
 
 
-def trace_request(settings: Settings, contract: Contract, request_id: str) -> Lineage:
+def trace_request(use_case: UseCase, request_id: str) -> Lineage:
     """One answered request, back to the delivered files.
 
     Raises:
         NotFoundError: nobody knows the request.
     """
     draft = LineageDraft()
-    request, version = request_side.add_request(draft, settings, contract, request_id)
+    request, version = request_side.add_request(draft, use_case, request_id)
     if version:
         item = pipeline_side.version_item(version)
         try:
-            with open_store(settings) as store:
-                _add_model(draft, settings, store, version)
+            with open_store(use_case.settings) as store:
+                _add_model(draft, use_case, store, version)
         except NotFoundError as missing:
             draft.add("version", item, f"model version {version}")
             draft.gap(f"the model that answered is not known any more: {missing}")
@@ -35,37 +34,37 @@ def trace_request(settings: Settings, contract: Contract, request_id: str) -> Li
     return draft.finish(request)
 
 
-def trace_model(settings: Settings, version: str) -> Lineage:
+def trace_model(use_case: UseCase, version: str) -> Lineage:
     """A pushed version: what it was made from, who wanted it, what it answered.
 
     Raises:
         NotFoundError: no such version was ever pushed; the text names those that were.
     """
     draft = LineageDraft()
-    with open_store(settings) as store:
-        _add_model(draft, settings, store, version)
-    request_side.add_requests_of(draft, settings, version)
+    with open_store(use_case.settings) as store:
+        _add_model(draft, use_case, store, version)
+    request_side.add_requests_of(draft, use_case, version)
     return draft.finish(pipeline_side.version_item(version))
 
 
-def trace_run(settings: Settings, run: str) -> Lineage:
+def trace_run(use_case: UseCase, run: str) -> Lineage:
     """A pipeline run, or all candidates that a run of Airflow made.
 
     Raises:
         NotFoundError: ML Metadata has no such run; the text names the newest.
     """
     draft = LineageDraft()
-    with open_store(settings) as store:
+    with open_store(use_case.settings) as store:
         graphs = [graph for name in [run, *runs_of_airflow_run(store, run)] if (graph := run_graph(store, name))]
         if not graphs:
-            newest = ", ".join(run_ids(store, settings.use_case)[-5:][::-1]) or "none"
-            raise NotFoundError(f"ML Metadata has no run {run} of {settings.use_case}; the newest are {newest}")
+            newest = ", ".join(run_ids(store, use_case.name)[-5:][::-1]) or "none"
+            raise NotFoundError(f"ML Metadata has no run {run} of {use_case.name}; the newest are {newest}")
     for graph in graphs:
-        _add_run(draft, settings, graph)
+        _add_run(draft, use_case, graph)
     return draft.finish(f"run {run}" if graphs[0].run_id == run else f"airflow {run}")
 
 
-def trace_table(settings: Settings, table: str, version: int | None) -> Lineage:
+def trace_table(use_case: UseCase, table: str, version: int | None) -> Lineage:
     """A version (default: the newest) of a table such as gold/training: the files in it, the models made of it.
 
     Raises:
@@ -75,26 +74,26 @@ def trace_table(settings: Settings, table: str, version: int | None) -> Lineage:
     layer, _, name = table.partition("/")
     if layer not in ("bronze", "silver", "gold") or not name:
         raise WrongUseError(f"{table!r} is no table's name; write its layer, too, e.g. gold/training@3")
-    versions = table_versions(settings, table)
+    versions = table_versions(use_case, table)
     number = versions[-1].version if version is None else find_version(versions, table, version).version
     draft = LineageDraft()
     add = {"bronze": lake_side.add_bronze, "silver": lake_side.add_silver, "gold": lake_side.add_gold}[layer]
-    subject = add(draft, settings, table, number)
+    subject = add(draft, use_case, table, number)
     made = [number] if table == TRAINING else []
     if layer != "gold":
-        made = lake_side.add_what_came_of(draft, settings, table, number)
-    _add_models_of(draft, settings, made)
-    decision_side.add_judged_on(draft, settings, made)
+        made = lake_side.add_what_came_of(draft, use_case, table, number)
+    _add_models_of(draft, use_case, made)
+    decision_side.add_judged_on(draft, use_case, made)
     return draft.finish(subject)
 
 
-def trace_file(settings: Settings, path: str) -> Lineage:
+def trace_file(use_case: UseCase, path: str) -> Lineage:
     """A delivered file, by its name, the end of its path or its checksum: what came of it.
 
     Raises:
         NotFoundError: nothing of that name was delivered; the text names what was.
     """
-    *earlier, delivery = find_deliveries(deliveries(settings), path)
+    *earlier, delivery = find_deliveries(deliveries(use_case), path)
     draft = LineageDraft()
     subject = lake_side.add_file(draft, delivery)
     if earlier:
@@ -103,75 +102,75 @@ def trace_file(settings: Settings, path: str) -> Lineage:
     if delivery.state != lake_side.TAKEN:
         draft.gap(f"{delivery.file} was {delivery.state}: {delivery.reason or 'its content was there already'}")
         return draft.finish(subject)
-    made = gold_with(settings, delivery)
+    made = gold_with(use_case, delivery)
     for one in made:
-        gold = lake_side.add_version(draft, settings, one.gold)
-        used = lake_side.add_version(draft, settings, one.silver)
+        gold = lake_side.add_version(draft, use_case, one.gold)
+        used = lake_side.add_version(draft, use_case, one.silver)
         draft.link(subject, used)
         draft.link(used, gold)
     if not made:
         draft.gap(f"no version of {TRAINING} has a row with values from {delivery.file} of batch {delivery.batch}")
     versions = [one.gold.version for one in made]
-    _add_models_of(draft, settings, versions)
-    decision_side.add_judged_on(draft, settings, versions)
+    _add_models_of(draft, use_case, versions)
+    decision_side.add_judged_on(draft, use_case, versions)
     return draft.finish(subject)
 
 
-def _add_model(draft: LineageDraft, settings: Settings, store: metadata_store.MetadataStore, version: str) -> None:
-    known = model_of(store, settings.use_case, version)
+def _add_model(draft: LineageDraft, use_case: UseCase, store: metadata_store.MetadataStore, version: str) -> None:
+    known = model_of(store, use_case.name, version)
     if known is None:
-        _add_unknown_model(draft, settings, version)
+        _add_unknown_model(draft, use_case, version)
         return
     if known.model is None:
         draft.gap(f"ML Metadata has lost the model behind version {version}: only its push is known")
-        _add_push_alone(draft, settings, known)
+        _add_push_alone(draft, use_case, known)
         return
     graph = run_graph(store, run_of_artifact(store, known.model.id))
     if graph is None:
         draft.gap(f"ML Metadata does not know which run made version {version}")
-        _add_push_alone(draft, settings, known)
+        _add_push_alone(draft, use_case, known)
         return
-    _add_run(draft, settings, graph)
+    _add_run(draft, use_case, graph)
 
 
-def _add_unknown_model(draft: LineageDraft, settings: Settings, version: str) -> None:
-    folder = settings.folder("models")
+def _add_unknown_model(draft: LineageDraft, use_case: UseCase, version: str) -> None:
+    folder = use_case.folder("models")
     there = pushed_versions(folder)
     if version not in there:
         raise NotFoundError(
-            f"there is no model version {version} of {settings.use_case}; pushed: {', '.join(there) or 'none'}"
+            f"there is no model version {version} of {use_case.name}; pushed: {', '.join(there) or 'none'}"
         )
     draft.add("version", pipeline_side.version_item(version), f"model version {version}", {"where": folder / version})
     draft.gap(f"ML Metadata knows no push of version {version}: its folder was put there by somebody else")
 
 
-def _add_push_alone(draft: LineageDraft, settings: Settings, known: KnownModel) -> None:
+def _add_push_alone(draft: LineageDraft, use_case: UseCase, known: KnownModel) -> None:
     if known.pushed is None:
         return
     item = pipeline_side.add_artifact(draft, known.pushed)
     stamps = pipeline_side.stamps(known.pushed)
     if stamps.get("delta_version", "").isdigit():
-        gold = lake_side.add_gold_if_known(draft, settings, stamps["delta_table"], int(stamps["delta_version"]))
+        gold = lake_side.add_gold_if_known(draft, use_case, stamps["delta_table"], int(stamps["delta_version"]))
         draft.link(gold, item)
 
 
-def _add_run(draft: LineageDraft, settings: Settings, graph: RunGraph) -> None:
+def _add_run(draft: LineageDraft, use_case: UseCase, graph: RunGraph) -> None:
     pipeline_side.add_run(draft, graph)
     export = pipeline_side.exported_version(graph)
     if export is None:
         draft.gap(f"no export of run {graph.run_id} says which version of the lake it was made from")
     else:
         artifact, table, version = export
-        draft.link(lake_side.add_gold_if_known(draft, settings, table, version), pipeline_side.artifact_item(artifact))
-    decision_side.add_why(draft, settings, graph)
+        draft.link(lake_side.add_gold_if_known(draft, use_case, table, version), pipeline_side.artifact_item(artifact))
+    decision_side.add_why(draft, use_case, graph)
 
 
-def _add_models_of(draft: LineageDraft, settings: Settings, versions: list[int]) -> None:
+def _add_models_of(draft: LineageDraft, use_case: UseCase, versions: list[int]) -> None:
     """Every model trained on these versions of gold/training, with what it answered."""
-    if not versions or not has_metadata(settings):
+    if not versions or not has_metadata(use_case.settings):
         return
-    with open_store(settings) as store:
-        found = models_trained_on(store, settings.use_case, versions)
+    with open_store(use_case.settings) as store:
+        found = models_trained_on(store, use_case.name, versions)
     for known in found:
         if known.model is None:
             continue
@@ -179,7 +178,7 @@ def _add_models_of(draft: LineageDraft, settings: Settings, versions: list[int])
         draft.link(f"{TRAINING}@{known.model.properties['delta_version']}", model)
         if known.pushed is not None:
             draft.link(model, pipeline_side.add_artifact(draft, known.pushed))
-            request_side.add_requests_of(draft, settings, known.version)
+            request_side.add_requests_of(draft, use_case, known.version)
     if not found:
         names = ", ".join(f"{TRAINING}@{version}" for version in versions)
         draft.gap(f"no model was trained on {names}")

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from lakeloop.contract import Contract, Gate
+from lakeloop.contract import Gate
 from lakeloop.decision import CHOICES, Choice, Decision, ScoredCandidate
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
-from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, parse_segment
+from lakeloop.use_case import UseCase
 from operations.retraining.request import Workplace
 from operations.retraining.selection import best_of, checks_of
 from tfx_pipeline.evaluation.gate import check_again
@@ -55,7 +55,6 @@ def apply_approval(work: Workplace, decision: Decision, approval: Approval) -> D
     Raises:
         WrongUseError: it waits for nobody, somebody chose otherwise already, or the approval cannot be carried out.
     """
-    contract, settings = work.contract, work.settings
     if decision.choice and not decision.waits:
         if decision.choice == approval.choice:
             return decision
@@ -75,13 +74,13 @@ def apply_approval(work: Workplace, decision: Decision, approval: Approval) -> D
     if approval.choice == "promote":
         changed = _promote(changed, approval)
     elif approval.choice == "change":
-        changed = _change(changed, contract, settings, approval)
+        changed = _change(changed, work.use_case, approval)
     elif approval.choice == "fallback":
-        changed = _fall_back(changed, contract, settings, approval)
+        changed = _fall_back(changed, work.use_case, approval)
     else:
         changed = changed.model_copy(update={"outcome": "kept", "reason": f"{approval.by} keeps the champion"})
     if changed.outcome == "promoted":
-        _bless(settings, changed)
+        _bless(work.use_case, changed)
     return changed
 
 
@@ -141,22 +140,24 @@ def _promote(decision: Decision, approval: Approval) -> Decision:
     return decision.model_copy(update={"outcome": "promoted", "winner": chosen.name, "reason": reason})
 
 
-def _bless(settings: Settings, decision: Decision) -> None:
+def _bless(use_case: UseCase, decision: Decision) -> None:
     """Let the winner through to the Pusher where the gate refused it; ML Metadata says who wanted that."""
     winner = decision.candidate(decision.winner)
     if winner is None or decision.chosen_at is None:
         return
-    run = load_run(settings, winner.run_id)
+    run = load_run(use_case, winner.run_id)
     if not run.blessed:
         why = f"decision {decision.decision_id}: {decision.reason}"
-        overrule_the_gate(settings, run, decision.chosen_by, decision.chosen_at.isoformat(timespec="seconds"), why)
+        overrule_the_gate(
+            use_case.settings, run, decision.chosen_by, decision.chosen_at.isoformat(timespec="seconds"), why
+        )
 
 
-def _change(decision: Decision, contract: Contract, settings: Settings, approval: Approval) -> Decision:
+def _change(decision: Decision, use_case: UseCase, approval: Approval) -> Decision:
     if not approval.requirements:
         raise WrongUseError("say what is required instead, e.g. --gate class_share_tolerance=0.3")
-    gate = changed_gate(contract.gate, approval.requirements)
-    checked = tuple(_checked_again(settings, gate, candidate) for candidate in decision.candidates)
+    gate = changed_gate(use_case.contract.gate, approval.requirements)
+    checked = tuple(_checked_again(use_case, gate, candidate) for candidate in decision.candidates)
     best = best_of(checked, decision.champion_score)
     changed = ", ".join(f"{name} {value:g}" for name, value in approval.requirements.items())
     update: dict[str, object] = {"candidates": checked}
@@ -170,19 +171,19 @@ def _change(decision: Decision, contract: Contract, settings: Settings, approval
     return decision.model_copy(update=update | {"outcome": "none passed", "reason": reason})
 
 
-def _checked_again(settings: Settings, gate: Gate, candidate: ScoredCandidate) -> ScoredCandidate:
-    run = load_run(settings, candidate.run_id) if candidate.checks else None
+def _checked_again(use_case: UseCase, gate: Gate, candidate: ScoredCandidate) -> ScoredCandidate:
+    run = load_run(use_case, candidate.run_id) if candidate.checks else None
     if run is None or run.gate is None:
         return candidate
     report = check_again(gate, run.gate)
     return candidate.model_copy(update={"passed": report.passed, "checks": checks_of(report)})
 
 
-def _fall_back(decision: Decision, contract: Contract, settings: Settings, approval: Approval) -> Decision:
+def _fall_back(decision: Decision, use_case: UseCase, approval: Approval) -> Decision:
     if approval.segment != WHOLE_MODEL:
-        parse_segment(contract, approval.segment)
-    if not any(switch.segment == approval.segment for switch in active_switches(settings)):
+        parse_segment(use_case.contract, approval.segment)
+    if not any(switch.segment == approval.segment for switch in active_switches(use_case)):
         why = approval.why.strip() or f"decision {decision.decision_id}: no candidate passed"
-        add_switch(settings, contract, approval.segment, approval.by, why)
+        add_switch(use_case, approval.segment, approval.by, why)
     reason = f"{approval.by} lets the rules answer for {approval.segment or 'all rows'}"
     return decision.model_copy(update={"outcome": "fell back", "reason": reason})

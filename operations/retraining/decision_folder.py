@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.atomic_file import replacing
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.retraining.record import Plan
 from operations.retraining.selection import EvaluationRows
 
@@ -14,21 +14,21 @@ ROWS = "rows.parquet"
 WEIGHT = "_weight"
 
 
-def decisions_folder(settings: Settings) -> Path:
+def decisions_folder(use_case: UseCase) -> Path:
     """Where the folders of all decisions are."""
-    return settings.folder("tfx").absolute() / "decisions"
+    return use_case.folder("tfx").absolute() / "decisions"
 
 
-def save_rows(settings: Settings, decision_id: str, rows: EvaluationRows) -> None:
+def save_rows(use_case: UseCase, decision_id: str, rows: EvaluationRows) -> None:
     """Keep the rows that are compared on, with their weights."""
     frame = rows.frame if rows.weights is None else rows.frame.assign(**{WEIGHT: rows.weights})
-    with replacing(_path(settings, decision_id)) as part:
+    with replacing(_path(use_case, decision_id)) as part:
         frame.to_parquet(part, index=False)
 
 
-def load_rows(settings: Settings, plan: Plan) -> EvaluationRows | None:
+def load_rows(use_case: UseCase, plan: Plan) -> EvaluationRows | None:
     """The rows that are compared on; None where there are none."""
-    path = _path(settings, plan.decision_id)
+    path = _path(use_case, plan.decision_id)
     if not path.exists():
         return None
     frame = pd.read_parquet(path)
@@ -38,5 +38,5 @@ def load_rows(settings: Settings, plan: Plan) -> EvaluationRows | None:
     return EvaluationRows(frame, plan.judged_on, weights)
 
 
-def _path(settings: Settings, decision_id: str) -> Path:
-    return decisions_folder(settings) / decision_id / ROWS
+def _path(use_case: UseCase, decision_id: str) -> Path:
+    return decisions_folder(use_case) / decision_id / ROWS

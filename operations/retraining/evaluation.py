@@ -19,7 +19,7 @@ def score_candidate(work: Workplace, plan: Plan, run_id: str) -> ScoredCandidate
     scored = ScoredCandidate(name=candidate.name, what=candidate.what, run_id=run_id, error=candidate.error)
     if candidate.error:
         return scored
-    run = load_run(work.settings, run_id)
+    run = load_run(work.use_case, run_id)
     try:
         return scored.model_copy(update=_verdict(work, plan, run) | {"what": candidate.what + _tuned(run)})
     except LakeloopError as error:
@@ -56,9 +56,9 @@ def with_version(work: Workplace, decision: Decision) -> Decision:
     if decision.outcome != "promoted" or decision.version or winner is None:
         return decision
     try:
-        run = load_run(work.settings, winner.run_id)
+        run = load_run(work.use_case, winner.run_id)
         if run.pushed_version:
-            finish_run(work.settings, run.run_id)
+            finish_run(work.use_case, run.run_id)
             return decision.model_copy(update={"version": run.pushed_version})
         problem = run.error or "its run did not get that far"
     except LakeloopError as error:
@@ -74,9 +74,9 @@ def _verdict(work: Workplace, plan: Plan, run: RunRecord) -> dict[str, object]:
         done = run.nodes[-1].node if run.nodes else "no node"
         raise LakeloopError(f"run {run.run_id} ended without a word after {done}: it was killed, or nobody went on")
     if run.state == "running":
-        finish_run(work.settings, run.run_id)
-    rows = load_rows(work.settings, plan)
-    score = rows.score(work.contract, serving_folder(run)) if rows is not None else None
+        finish_run(work.use_case, run.run_id)
+    rows = load_rows(work.use_case, plan)
+    score = rows.score(work.use_case.contract, serving_folder(run)) if rows is not None else None
     return {"passed": bool(run.blessed), "checks": checks_of(run.gate), "score": score}
 
 

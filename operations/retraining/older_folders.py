@@ -14,7 +14,7 @@ from typing import TypeVar
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from lakeloop.decision import Decision, ScoredCandidate
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.retraining.decision_folder import decisions_folder
 from operations.retraining.record import Plan, RecordPart, RetrainRecord, RetrainState, TakenEvent, state_of
 from operations.retraining.request import RetrainRequest
@@ -35,10 +35,10 @@ class Begun(RecordPart):
     events: tuple[TakenEvent, ...] = ()
 
 
-def older_records(settings: Settings, known: Collection[str]) -> Iterator[RetrainRecord]:
+def older_records(use_case: UseCase, known: Collection[str]) -> Iterator[RetrainRecord]:
     """The record of each folder whose decision is not among the `known`; one that cannot be read is left out."""
-    at_work = _at_work(settings)
-    for path in sorted(decisions_folder(settings).glob(f"*/{BEGUN}")):
+    at_work = _at_work(use_case)
+    for path in sorted(decisions_folder(use_case).glob(f"*/{BEGUN}")):
         folder = path.parent
         if folder.name in known:
             continue
@@ -48,9 +48,9 @@ def older_records(settings: Settings, known: Collection[str]) -> Iterator[Retrai
             log.warning("event=older_retrain_unreadable folder=%s reason=%r", folder, str(error)[:300])
 
 
-def forget_who_was_at_work(settings: Settings) -> None:
+def forget_who_was_at_work(use_case: UseCase) -> None:
     """The records say it now."""
-    (decisions_folder(settings) / AT_WORK).unlink(missing_ok=True)
+    (decisions_folder(use_case) / AT_WORK).unlink(missing_ok=True)
 
 
 def _record(folder: Path, at_work: str) -> RetrainRecord:
@@ -85,9 +85,9 @@ def _found(folder: Path, name: str, kind: type[Kept]) -> Kept | None:
     return kind.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _at_work(settings: Settings) -> str:
+def _at_work(use_case: UseCase) -> str:
     try:
-        found = json.loads((decisions_folder(settings) / AT_WORK).read_text(encoding="utf-8"))
+        found = json.loads((decisions_folder(use_case) / AT_WORK).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return ""
     return str(found.get("decision", ""))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lakehouse.lake import open_lake
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
@@ -26,23 +27,23 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
     Raises:
         WrongUseError: the strategy needs something that is not there.
     """
-    contract, settings, request = work.contract, work.settings, record.request
-    with work.spark_when_needed() as spark:
+    use_case, contract, request = work.use_case, work.use_case.contract, record.request
+    with open_lake(use_case, work.open_spark) as lake:
         if contract.requests is not None:
-            take_in_requests(spark, contract, settings)
-        context = read_context(contract, settings)
+            take_in_requests(lake)
+        context = read_context(lake)
         candidates = candidates_for(request.strategy, contract, context.evidence, request.months, request.trials)
-        prepared = prepare(spark, contract, settings, context, candidates)
-        old = evaluation_export(spark, contract, settings, context) if context.evidence.labelled else None
+        prepared = prepare(lake, context, candidates)
+        old = evaluation_export(lake, context) if context.evidence.labelled else None
     _tell(work.listener, contract, context, candidates)
-    weights = ExportWeights(contract, settings, context.window)
+    weights = ExportWeights(use_case, context.window)
     report = _check_champion(work, context)
     rows = _evaluation_rows(work, context, old, weights)
     if rows is not None:
-        save_rows(settings, record.decision_id, rows)
+        save_rows(use_case, record.decision_id, rows)
     return Plan(
         decision_id=record.decision_id,
-        clock=read_clock(settings),
+        clock=read_clock(use_case),
         champion=context.champion.version if context.champion is not None else "",
         champion_score=_champion_score(work, context, rows),
         champion_judged_on=f"month {context.newest_month}" if report is not None else "",
@@ -66,7 +67,7 @@ def _open_run(
     by_weight = candidate.weighting != "none" or not context.evidence.new_truth
     try:
         parameters = run_parameters(
-            work.contract,
+            work.use_case.contract,
             one.manifest,
             record.request.changes,
             drop=candidate.drop,
@@ -78,7 +79,7 @@ def _open_run(
             weights=weights.file(one.manifest) if by_weight else None,
             trials=candidate.trials,
         )
-        start_run(work.settings, work.contract, parameters, run_id)
+        start_run(work.use_case, parameters, run_id)
     except LakeloopError as error:
         return PlannedCandidate(name=candidate.name, what=candidate.what, run_id=run_id, error=str(error))
     return PlannedCandidate(name=candidate.name, what=candidate.what, run_id=run_id)
@@ -88,9 +89,9 @@ def _check_champion(work: Workplace, context: Context) -> GateReport | None:
     """The champion on the newest truth: a whole month it has not seen, or the eval rows of one it has."""
     if context.champion is None or not context.evidence.new_truth:
         return None
-    folder = model_folder(work.settings, context.champion.version)
-    rows = context.newest if context.evidence.newer_month else held_out(work.contract, context.newest)
-    return validate_model(folder, work.contract, rows, name=f"month {context.newest_month}")
+    folder = model_folder(work.use_case, context.champion.version)
+    rows = context.newest if context.evidence.newer_month else held_out(work.use_case.contract, context.newest)
+    return validate_model(folder, work.use_case.contract, rows, name=f"month {context.newest_month}")
 
 
 def _evaluation_rows(
@@ -99,8 +100,8 @@ def _evaluation_rows(
     if old is None:
         return None
     if context.evidence.new_truth:
-        return newest_truth(work.contract, context)
-    return old_truth(work.contract, weights.rows(old), weights.of(old), len(context.window))
+        return newest_truth(work.use_case.contract, context)
+    return old_truth(work.use_case.contract, weights.rows(old), weights.of(old), len(context.window))
 
 
 def _rows_version(context: Context, old: Path | None) -> int | None:
@@ -113,7 +114,7 @@ def _rows_version(context: Context, old: Path | None) -> int | None:
 def _champion_score(work: Workplace, context: Context, rows: EvaluationRows | None) -> float | None:
     if context.champion is None or rows is None:
         return None
-    return rows.score(work.contract, model_folder(work.settings, context.champion.version))
+    return rows.score(work.use_case.contract, model_folder(work.use_case, context.champion.version))
 
 
 def _tell(listener: Listener, contract: Contract, context: Context, candidates: list[Candidate]) -> None:

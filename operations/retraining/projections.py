@@ -28,16 +28,16 @@ def write_projections(work: Workplace, record: RetrainRecord, decision: Decision
     Raises:
         BrokenError: some could not be written; the others were, and the record has all of it.
     """
-    settings = work.settings
+    use_case = work.use_case
     writers: dict[str, Callable[[], object]] = {}
     if decision is not None:
         writers = {
             "its page": lambda: work.listener.on_decision(decision),
-            "ML Metadata": lambda: _annotate_runs(settings, decision),
-            "gold/decisions": lambda: record_decision(settings, decision),
+            "ML Metadata": lambda: _annotate_runs(use_case.settings, decision),
+            "gold/decisions": lambda: record_decision(use_case, decision),
         }
     problems = [f"{name}: {problem}" for name, write in writers.items() if (problem := _problem(name, write))]
-    if problem := note_in_airflow(settings, note_of(record, decision)):
+    if problem := note_in_airflow(use_case.settings, note_of(record, decision)):
         work.listener.say(f"the run's note could not be set: {problem}")
     if problems:
         raise BrokenError(

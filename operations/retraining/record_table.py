@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.operational_db import engine, retrains
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.retraining.older_folders import forget_who_was_at_work, older_records
 from operations.retraining.record import AT_WORK, RetrainRecord
 
@@ -18,24 +18,24 @@ _FIELDS = tuple(RetrainRecord.model_fields)
 _NEWEST = 5
 
 
-def add_record(settings: Settings, record: RetrainRecord) -> RetrainRecord:
+def add_record(use_case: UseCase, record: RetrainRecord) -> RetrainRecord:
     """Put a new record down; one of this decision that is there already stays as it is."""
     values = _values(record) | {"revision": 1}
     try:
-        with engine(settings.operational_db).begin() as connection:
+        with engine(use_case.settings.operational_db).begin() as connection:
             connection.execute(insert(retrains).values(**values))
     except IntegrityError:  # another process read the same folder of an older release in
-        return load_record(settings, record.decision_id)
+        return load_record(use_case, record.decision_id)
     return record
 
 
-def load_record(settings: Settings, decision_id: str) -> RetrainRecord:
+def load_record(use_case: UseCase, decision_id: str) -> RetrainRecord:
     """One retrain. Raises NotFoundError where there is none; the text names the newest."""
-    return _record(_row(settings, decision_id))
+    return _record(_row(use_case, decision_id))
 
 
 def change_record(
-    settings: Settings, decision_id: str, change: Callable[[RetrainRecord], RetrainRecord]
+    use_case: UseCase, decision_id: str, change: Callable[[RetrainRecord], RetrainRecord]
 ) -> RetrainRecord:
     """Keep what `change` makes of a record, and give it. Where others change it meanwhile, theirs is changed.
 
@@ -44,61 +44,61 @@ def change_record(
         WrongUseError: it cannot go into that state; nothing is changed then.
     """
     while True:
-        row = _row(settings, decision_id)
+        row = _row(use_case, decision_id)
         before = _record(row)
         after = change(before)
         if after == before:
             return before
-        mine = update(retrains).where(_of(settings, decision_id), retrains.c.revision == row.revision)
-        with engine(settings.operational_db).begin() as connection:
+        mine = update(retrains).where(_of(use_case, decision_id), retrains.c.revision == row.revision)
+        with engine(use_case.settings.operational_db).begin() as connection:
             if connection.execute(mine.values(**_values(after), revision=row.revision + 1)).rowcount:
                 return after
 
 
-def records_at_work(settings: Settings) -> list[RetrainRecord]:
+def records_at_work(use_case: UseCase) -> list[RetrainRecord]:
     """The retrains that are at work, or whose process has died at it; the oldest first."""
-    return _found(settings, retrains.c.state.in_(AT_WORK))
+    return _found(use_case, retrains.c.state.in_(AT_WORK))
 
 
-def record_of_airflow_run(settings: Settings, airflow_run_id: str) -> RetrainRecord | None:
+def record_of_airflow_run(use_case: UseCase, airflow_run_id: str) -> RetrainRecord | None:
     """The retrain that an Airflow run began; None where it began none yet."""
-    found = _found(settings, retrains.c.airflow_run_id == airflow_run_id) if airflow_run_id else []
+    found = _found(use_case, retrains.c.airflow_run_id == airflow_run_id) if airflow_run_id else []
     return found[-1] if found else None
 
 
-def _found(settings: Settings, condition: ColumnElement[bool]) -> list[RetrainRecord]:
-    _read_older(settings)
-    query = select(retrains).where(retrains.c.use_case == settings.use_case, condition)
-    with engine(settings.operational_db).connect() as connection:
+def _found(use_case: UseCase, condition: ColumnElement[bool]) -> list[RetrainRecord]:
+    _read_older(use_case)
+    query = select(retrains).where(retrains.c.use_case == use_case.name, condition)
+    with engine(use_case.settings.operational_db).connect() as connection:
         return [_record(row) for row in connection.execute(query.order_by(retrains.c.decision_id))]
 
 
-def _row(settings: Settings, decision_id: str) -> Row[Any]:
-    with engine(settings.operational_db).connect() as connection:
-        found = connection.execute(select(retrains).where(_of(settings, decision_id))).one_or_none()
+def _row(use_case: UseCase, decision_id: str) -> Row[Any]:
+    with engine(use_case.settings.operational_db).connect() as connection:
+        found = connection.execute(select(retrains).where(_of(use_case, decision_id))).one_or_none()
     if found is not None:
         return found
-    if _read_older(settings):
-        return _row(settings, decision_id)
-    newest = ", ".join(_ids(settings)[-_NEWEST:]) or "none"
-    raise NotFoundError(f"there is no decision {decision_id} of {settings.use_case}; the newest are {newest}")
+    if _read_older(use_case):
+        return _row(use_case, decision_id)
+    newest = ", ".join(_ids(use_case)[-_NEWEST:]) or "none"
+    raise NotFoundError(f"there is no decision {decision_id} of {use_case.name}; the newest are {newest}")
 
 
-def _ids(settings: Settings) -> list[str]:
-    query = select(retrains.c.decision_id).where(retrains.c.use_case == settings.use_case)
-    with engine(settings.operational_db).connect() as connection:
+def _ids(use_case: UseCase) -> list[str]:
+    query = select(retrains.c.decision_id).where(retrains.c.use_case == use_case.name)
+    with engine(use_case.settings.operational_db).connect() as connection:
         return list(connection.scalars(query.order_by(retrains.c.decision_id)))
 
 
-def _read_older(settings: Settings) -> int:
+def _read_older(use_case: UseCase) -> int:
     """Read what older releases kept as folders in; gives how many there were."""
-    read = [add_record(settings, record) for record in older_records(settings, _ids(settings))]
-    forget_who_was_at_work(settings)
+    read = [add_record(use_case, record) for record in older_records(use_case, _ids(use_case))]
+    forget_who_was_at_work(use_case)
     return len(read)
 
 
-def _of(settings: Settings, decision_id: str) -> ColumnElement[bool]:
-    return (retrains.c.use_case == settings.use_case) & (retrains.c.decision_id == decision_id)
+def _of(use_case: UseCase, decision_id: str) -> ColumnElement[bool]:
+    return (retrains.c.use_case == use_case.name) & (retrains.c.decision_id == decision_id)
 
 
 def _values(record: RetrainRecord) -> dict[str, Any]:

@@ -1,22 +1,13 @@
 """What a retrain is to do, and who hears what happens meanwhile."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from lakeloop.contract import Contract
+from lakehouse.lake import OpenSpark
 from lakeloop.decision import TRIALS, Decision, Strategy
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.retraining.candidates import Months
 from tfx_pipeline.runs.run_record import NodeResult
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-OpenSpark = Callable[[Settings], AbstractContextManager["SparkSession"]]
-SparkWhenNeeded = Callable[[], "SparkSession"]
-"""The same session at each call; it is opened by the first."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +41,8 @@ class Listener:
 
 @dataclass(frozen=True)
 class Workplace:
-    """What every stage of a retrain needs."""
+    """What every stage of a retrain needs; Spark is opened by the one that plans, and closed before a model trains."""
 
-    contract: Contract
-    settings: Settings
+    use_case: UseCase
     open_spark: OpenSpark
     listener: Listener = field(default_factory=Listener)
-
-    @contextmanager
-    def spark_when_needed(self) -> Iterator[SparkWhenNeeded]:
-        """A Spark session that is opened by whoever asks for it first, and closed at the end."""
-        with ExitStack() as stack:
-            opened: list[SparkSession] = []
-
-            def session() -> "SparkSession":
-                if not opened:
-                    opened.append(stack.enter_context(self.open_spark(self.settings)))
-                return opened[0]
-
-            yield session

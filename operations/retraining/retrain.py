@@ -1,25 +1,17 @@
 """A retrain in one process: look, train the candidates that apply, compare them, push the best, record it all."""
 
-from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.exceptions import LakeloopError
-from lakeloop.settings import Settings
 from operations.retraining import stages
 from operations.retraining.approval import Approval
 from operations.retraining.record import PlannedCandidate
-from operations.retraining.request import Listener, OpenSpark, RetrainRequest, Workplace
+from operations.retraining.request import RetrainRequest, Workplace
 from operations.retraining.retrain_lock import the_only_retrain
 from tfx_pipeline.runs.run_record import load_run
 from tfx_pipeline.runs.runner import run_pipeline
 
 
-def retrain(
-    contract: Contract,
-    settings: Settings,
-    request: RetrainRequest,
-    open_spark: OpenSpark,
-    listener: Listener | None = None,
-) -> Decision | None:
+def retrain(work: Workplace, request: RetrainRequest) -> Decision | None:
     """Do it and give the decision, which is in gold/decisions and, as a page, in the reports; None: nothing to do.
 
     Takes all open events of the ledger; should it fail, they are open again.
@@ -29,8 +21,7 @@ def retrain(
         WrongUseError: the strategy needs something that is not there.
         LakeloopError: the best candidate could not be pushed; that is on record.
     """
-    work = Workplace(contract, settings, open_spark, listener or Listener())
-    with the_only_retrain(settings):
+    with the_only_retrain(work.use_case):
         begun = stages.begin(work, request)
         if begun is None:
             return None
@@ -55,7 +46,7 @@ def decide(work: Workplace, decision_id: str, approval: Approval) -> Decision:
         WrongUseError: nobody has to approve it, somebody chose otherwise already, or it cannot be carried out.
         LakeloopError: the winner could not be pushed; that is on record.
     """
-    with the_only_retrain(work.settings, decision_id):
+    with the_only_retrain(work.use_case, decision_id):
         stages.approve(work, decision_id, approval)
         try:
             return _carry_out(work, decision_id)
@@ -74,10 +65,8 @@ def _train(work: Workplace, candidate: PlannedCandidate) -> None:
     listener.say(f"candidate {candidate.name}: {candidate.what}")
     if candidate.error:
         return
-    parameters = load_run(work.settings, candidate.run_id).parameters
+    parameters = load_run(work.use_case, candidate.run_id).parameters
     try:
-        run_pipeline(
-            work.settings, work.contract, parameters, listener.on_node, listener.on_start, candidate.run_id, push=False
-        )
+        run_pipeline(work.use_case, parameters, listener.on_node, listener.on_start, candidate.run_id, push=False)
     except LakeloopError:
         listener.say(f"candidate {candidate.name} failed")

@@ -39,20 +39,20 @@ def begin(work: Workplace, request: RetrainRequest, in_tasks: bool = False) -> R
     Raises:
         BusyError: another retrain of the use case is at work.
     """
-    settings = work.settings
-    with the_only_retrain(settings, replaces_airflows=in_tasks):
-        earlier = record_of_airflow_run(settings, request.airflow_run_id)
-        for dead in records_at_work(settings):
+    use_case = work.use_case
+    with the_only_retrain(use_case, replaces_airflows=in_tasks):
+        earlier = record_of_airflow_run(use_case, request.airflow_run_id)
+        for dead in records_at_work(use_case):
             if earlier is None or dead.decision_id != earlier.decision_id:
                 finish(work, dead.decision_id)  # the lock is ours: nobody is at that one any more
-        if request.woken_by and earlier is None and not open_events(settings):
-            note_in_airflow(settings, nothing_to_do(request))
+        if request.woken_by and earlier is None and not open_events(use_case):
+            note_in_airflow(use_case.settings, nothing_to_do(request))
             return None
         record = earlier or add_record(
-            settings,
+            use_case,
             RetrainRecord(
                 decision_id=new_run_id(),
-                use_case=settings.use_case,
+                use_case=use_case.name,
                 at=datetime.now(UTC),
                 in_tasks=in_tasks,
                 request=request,
@@ -70,15 +70,15 @@ def plan(work: Workplace, decision_id: str) -> RetrainRecord:
     Raises:
         WrongUseError: the strategy needs something that is not there.
     """
-    with the_only_retrain(work.settings, decision_id):
-        record = load_record(work.settings, decision_id)
+    with the_only_retrain(work.use_case, decision_id):
+        record = load_record(work.use_case, decision_id)
         made = record.plan or make_plan(work, record)
         return _change(work, decision_id, lambda found: found.planned(made))
 
 
 def score(work: Workplace, decision_id: str, run_id: str) -> ScoredCandidate:
     """One candidate's verdict of the gate, and its accuracy on the rows all are compared on."""
-    record = load_record(work.settings, decision_id)
+    record = load_record(work.use_case, decision_id)
     verdict = score_candidate(work, record.the_plan, run_id)
     _change(work, decision_id, lambda found: found.scored(verdict))
     return verdict
@@ -89,8 +89,8 @@ def compare(work: Workplace, decision_id: str) -> RetrainRecord:
 
     Done again before somebody decided or pushed it, it compares again; afterwards what is decided stays.
     """
-    with the_only_retrain(work.settings, decision_id):
-        record = load_record(work.settings, decision_id)
+    with the_only_retrain(work.use_case, decision_id):
+        record = load_record(work.use_case, decision_id)
         for candidate in record.the_plan.candidates:
             if candidate.run_id not in record.verdicts:
                 score(work, decision_id, candidate.run_id)
@@ -106,8 +106,8 @@ def approve(work: Workplace, decision_id: str, approval: Approval) -> RetrainRec
     Raises:
         WrongUseError: nobody has to approve it, somebody chose otherwise already, or it cannot be carried out.
     """
-    with the_only_retrain(work.settings, decision_id):
-        record = load_record(work.settings, decision_id)
+    with the_only_retrain(work.use_case, decision_id):
+        record = load_record(work.use_case, decision_id)
         changed = apply_approval(work, record.the_decision, approval)
         return _change(work, decision_id, lambda found: found.decided(changed))
 
@@ -118,15 +118,15 @@ def push(work: Workplace, decision_id: str) -> RetrainRecord:
     Raises:
         LakeloopError: it could not be pushed.
     """
-    with the_only_retrain(work.settings, decision_id):
-        record = load_record(work.settings, decision_id)
+    with the_only_retrain(work.use_case, decision_id):
+        record = load_record(work.use_case, decision_id)
         decision, listener = record.the_decision, work.listener
         winner = decision.candidate(decision.winner)
         if record.state != "pushing" or winner is None:
             return record
         overruled = bool(decision.choice)
         listener.say(f"{winner.name} is {'chosen' if overruled else 'best'} and is pushed")
-        push_run(work.settings, work.contract, winner.run_id, listener.on_node, listener.on_start, overruled=overruled)
+        push_run(work.use_case, winner.run_id, listener.on_node, listener.on_start, overruled=overruled)
         pushed = with_version(work, decision)
         return _change(work, decision_id, lambda found: found.decided(pushed))
 
@@ -137,7 +137,7 @@ def record(work: Workplace, decision_id: str) -> Decision:
     Raises:
         BrokenError: it could not be put everywhere; it is kept, and this may be done again.
     """
-    found = load_record(work.settings, decision_id)
+    found = load_record(work.use_case, decision_id)
     decision = with_version(work, found.the_decision)
     if found.state != "waiting" and decision.outcome == found.the_decision.outcome:
         found = _change(work, decision_id, lambda record: record.recorded(decision))
@@ -148,15 +148,16 @@ def record(work: Workplace, decision_id: str) -> Decision:
 
 def finish(work: Workplace, decision_id: str) -> RetrainRecord:
     """End a retrain, however it went: one that came to no decision, or could not push, has its events opened again."""
-    settings, found = work.settings, load_record(work.settings, decision_id)
+    use_case, found = work.use_case, load_record(work.use_case, decision_id)
     if not found.at_work:
         return found
     decision = with_version(work, found.the_decision) if found.state in ("pushing", "decided") else None
     if decision is not None and decision.outcome == found.the_decision.outcome:
-        found = change_record(settings, decision_id, lambda record: record.recorded(decision))
+        found = change_record(use_case, decision_id, lambda record: record.recorded(decision))
     else:
-        release_events(settings, decision_id)  # first: were this killed, the next one would end it as at work still
-        found = change_record(settings, decision_id, lambda record: record.to("failed"))
+        # First: were this killed, the next one would end it as at work still.
+        release_events(use_case, decision_id)
+        found = change_record(use_case, decision_id, lambda record: record.to("failed"))
     if decision is not None:
         try:
             write_projections(work, found, decision)
@@ -170,20 +171,20 @@ def _compared(record: RetrainRecord) -> RetrainRecord:
 
 
 def _with_events(work: Workplace, record: RetrainRecord, request: RetrainRequest) -> RetrainRecord:
-    settings = work.settings
-    events = take_open_events(settings, record.decision_id)
+    use_case = work.use_case
+    events = take_open_events(use_case, record.decision_id)
     kinds = ", ".join(dict.fromkeys(event.kind for event in events))
     if request.strategy == "auto" and events and {event.kind for event in events} == {"drift"}:
-        request = replace(request, strategy=checked_strategy(settings.strategy_on_drift))
+        request = replace(request, strategy=checked_strategy(use_case.settings.strategy_on_drift))
     trigger = request.trigger or kinds or ("by hand in Airflow" if request.airflow_run_id else "command line")
     taken = tuple(TakenEvent(id=e.id, kind=e.kind, key=e.key, payload=e.payload) for e in events)
-    return change_record(settings, record.decision_id, lambda found: found.begun_again(trigger, request, taken))
+    return change_record(use_case, record.decision_id, lambda found: found.begun_again(trigger, request, taken))
 
 
 def _change(work: Workplace, decision_id: str, change: Callable[[RetrainRecord], RetrainRecord]) -> RetrainRecord:
     """Change the record; one that had failed and goes on takes those of its events back that nobody else has taken."""
-    before = load_record(work.settings, decision_id)
-    after = change_record(work.settings, decision_id, change)
+    before = load_record(work.use_case, decision_id)
+    after = change_record(work.use_case, decision_id, change)
     if before.state == "failed" and after.state != "failed":
-        take_open_events(work.settings, decision_id, among=[event.id for event in after.events])
+        take_open_events(work.use_case, decision_id, among=[event.id for event in after.events])
     return after

@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.staticfiles import StaticFiles
 
 from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from serving.gateway.answer_model import Health, LogHealth, Ping, answer_models
 from serving.gateway.answer_routes import AnswerRoutes
 from serving.gateway.openapi import Operation, add_operations
@@ -26,12 +26,12 @@ ABOUT_ONE = "Answer one row. `key`, `at` and `request_id` may be left out."
 ABOUT_BATCH = "Answer many rows at once; one bad row refuses them all and is named by its position."
 
 
-def make_app(settings: Settings, contract: Contract) -> AnswerRoutes:
+def make_app(use_case: UseCase) -> AnswerRoutes:
     """The application of one use case. Raises WrongUseError if its contract cannot be asked over HTTP."""
+    contract = use_case.contract
     requests = RequestModel(contract)
-    parts = Parts(settings, contract)
-    use_case = contract.use_case
-    seconds = {route: parts.metrics.seconds.labels(use_case, route) for route in ("predict", "batch")}
+    parts = Parts(use_case)
+    seconds = {route: parts.metrics.seconds.labels(use_case.name, route) for route in ("predict", "batch")}
 
     async def predict(body: bytes, began: float) -> bytes:
         content = (await parts.answering.answer([requests.read_one(body)], began))[0]
@@ -47,7 +47,7 @@ def make_app(settings: Settings, contract: Contract) -> AnswerRoutes:
     return AnswerRoutes(
         _framework(contract, parts, requests),
         routes,
-        lambda status: parts.metrics.refused.labels(use_case, str(status)).inc(),
+        lambda status: parts.metrics.refused.labels(use_case.name, str(status)).inc(),
     )
 
 

@@ -3,11 +3,10 @@
 import asyncio
 import logging
 
-from lakeloop.contract import Contract, Requests
+from lakeloop.contract import Requests
 from lakeloop.request_record import request_log_folder
-from lakeloop.settings import Settings
 from lakeloop.switches import parse_segment
-from lakeloop.use_case import load_rules
+from lakeloop.use_case import UseCase, load_rules
 from serving.gateway.answering import Answering
 from serving.gateway.log_files import finish_dead_writers, newest_records
 from serving.gateway.metrics import Metrics
@@ -27,19 +26,22 @@ class Parts:
         WrongUseError: a segment of the contract names no feature.
     """
 
-    def __init__(self, settings: Settings, contract: Contract) -> None:
+    def __init__(self, use_case: UseCase) -> None:
+        contract = use_case.contract
         for text in contract.fallback.segments if contract.fallback else ():
             parse_segment(contract, text)
-        self.metrics = Metrics(contract.use_case, contract.monitoring.window)
+        self.metrics = Metrics(use_case.name, contract.monitoring.window)
         budget = (contract.requests or Requests(description="not logged")).budget_ms / 1000
-        api = ModelApi(settings.model_server, contract.use_case, list(contract.features), len(contract.label.classes))
+        api = ModelApi(
+            use_case.settings.model_server, use_case.name, list(contract.features), len(contract.label.classes)
+        )
         self.model = ModelClient(api, budget, self.metrics.model_version)
-        self.switches = SwitchWatch(settings, contract)
-        self._folder = request_log_folder(settings)
+        self.switches = SwitchWatch(use_case)
+        self._folder = request_log_folder(use_case)
         self.log = RequestLog(self._folder, self.metrics.log_failures.inc) if contract.requests else None
         self.answering = Answering(
             contract,
-            load_rules(contract, settings),
+            load_rules(use_case),
             self.model,
             lambda: self.switches.now,
             self.metrics,

@@ -2,19 +2,14 @@
 
 from collections.abc import Callable
 
-from lakeloop.contract import Contract
 from lakeloop.http_server import HttpServer, http_config, listen
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 GRACE_SECONDS = 10
 
 
 def serve(
-    settings: Settings,
-    contract: Contract,
-    host: str,
-    port: int,
-    on_ready: Callable[[str, int], None] = lambda host, port: None,
+    use_case: UseCase, host: str, port: int, on_ready: Callable[[str, int], None] = lambda host, port: None
 ) -> None:
     """Answer until SIGINT or SIGTERM; running requests are finished and the request log is completed.
 
@@ -24,5 +19,5 @@ def serve(
     from serving.gateway.app import make_app
 
     with listen(host, port, "gateway") as listener:
-        config = http_config(make_app(settings, contract), lifespan="on", grace_seconds=GRACE_SECONDS)
+        config = http_config(make_app(use_case), lifespan="on", grace_seconds=GRACE_SECONDS)
         HttpServer(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from lakeloop.contract import Contract, Segment
+from lakeloop.contract import Segment
 from lakeloop.exceptions import LakeloopError
 from lakeloop.fallback import WHOLE_MODEL
-from lakeloop.settings import Settings
 from lakeloop.switches import Switch, active_switches, parse_segment
+from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ class SwitchedOff:
 class SwitchWatch:
     """Keeps `now` up to date; while the database cannot be read, the last known switches hold and `problem` says so."""
 
-    def __init__(self, settings: Settings, contract: Contract) -> None:
-        self._settings, self._contract = settings, contract
+    def __init__(self, use_case: UseCase) -> None:
+        self._use_case = use_case
         self._task: asyncio.Task[None] | None = None
         self.now = SwitchedOff()
         self.problem = ""
@@ -52,7 +52,7 @@ class SwitchWatch:
 
     async def _read(self) -> None:
         try:
-            switches = await asyncio.to_thread(active_switches, self._settings)
+            switches = await asyncio.to_thread(active_switches, self._use_case)
         except (LakeloopError, SQLAlchemyError, OSError) as error:
             if not self.problem:
                 log.error("event=switches_unreadable error=%r", str(error))
@@ -66,7 +66,7 @@ class SwitchWatch:
         if switch.segment == WHOLE_MODEL:
             return None
         try:
-            return parse_segment(self._contract, switch.segment)
+            return parse_segment(self._use_case.contract, switch.segment)
         except LakeloopError as error:  # the contract changed since
             log.error("event=switch_ignored number=%d error=%r", switch.id, str(error))
             return None

@@ -9,6 +9,7 @@ from console.tensorboard import link_runs, run_tensorboard
 from lakeloop.contract import Contract
 from lakeloop.exceptions import AddressTakenError
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 from tests.console.pages.conftest import record
 
 
@@ -36,4 +37,4 @@ def test_a_taken_port_is_named(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(AddressTakenError, match=f"port {port} on 127.0.0.1 is taken by another process"):
-            run_tensorboard(settings, "127.0.0.1", port, lambda count, url: None)
+            run_tensorboard(open_use_case(settings), "127.0.0.1", port, lambda count, url: None)

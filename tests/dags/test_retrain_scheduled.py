@@ -21,6 +21,7 @@ from lakeloop.airflow_runs import AirflowRuns
 from lakeloop.events import find_event, open_events, record_event
 from lakeloop.exceptions import AirflowError, AirflowRefusedError
 from lakeloop.settings import PROJECT, Settings, load_settings
+from lakeloop.use_case import open_use_case
 from monitoring.airflow_client import AirflowClient
 from tests.ports import free_port
 
@@ -35,6 +36,7 @@ class Scheduled:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = with_airflow(settings)
+        self.use_case = open_use_case(self.settings)
         self.events = AirflowClient(self.settings)
 
     def runs(self) -> list[dict[str, Any]]:
@@ -49,7 +51,7 @@ class Scheduled:
 
     def happens(self, key: str, post: bool = True) -> int:
         """Drift is found: it goes to the ledger and, unless Airflow is away just then, to Airflow."""
-        event, _ = record_event(self.settings, "drift", key, {"episode": key})
+        event, _ = record_event(self.use_case, "drift", key, {"episode": key})
         if post:
             self.events.post(event)
         return event.id
@@ -127,10 +129,10 @@ def test_events_during_a_run_lead_to_exactly_one_more_that_takes_them_all(airflo
     later = [airflow.happens("e2"), airflow.happens("e3"), airflow.happens("e4")]
     runs = airflow.quiet(0)
     assert [run["state"] for run in runs] == ["success", "success"]
-    one, two = (find_event(airflow.settings, number).handled_by for number in (first, later[0]))
+    one, two = (find_event(airflow.use_case, number).handled_by for number in (first, later[0]))
     assert one != two
-    assert {find_event(airflow.settings, number).handled_by for number in later} == {two}
-    assert open_events(airflow.settings) == ()
+    assert {find_event(airflow.use_case, number).handled_by for number in later} == {two}
+    assert open_events(airflow.use_case) == ()
     # Why it ran stands on the run's page.
     assert f"decision {one}" in runs[0]["note"] and 'drift e1: {"episode": "e1"}' in runs[0]["note"]
     assert all(f"drift {key}" in runs[1]["note"] for key in ("e2", "e3", "e4"))
@@ -153,8 +155,8 @@ def test_an_event_airflow_was_never_told_of_wakes_the_next_run_too(
     runs = airflow.quiet(before)
     assert [run["state"] for run in runs] == ["success", "success"]
     assert airflow.states(runs[0]["dag_run_id"])["wake_next"] == "success"
-    assert open_events(airflow.settings) == ()
-    assert f"decision {find_event(airflow.settings, missed).handled_by}" in runs[1]["note"]
+    assert open_events(airflow.use_case) == ()
+    assert f"decision {find_event(airflow.use_case, missed).handled_by}" in runs[1]["note"]
     assert watch.follow(run).state == "success"
     told = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
     assert "why" not in told and told[-3:] == ["record", "wake_next", "finish"]  # it goes on where it was left

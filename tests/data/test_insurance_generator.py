@@ -8,7 +8,7 @@ import pytest
 
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT, load_settings
-from lakeloop.use_case import load_module, load_rules, sample_month, with_label
+from lakeloop.use_case import UseCase, load_module, load_rules, sample_month, with_label
 
 FOLDER = PROJECT / "data" / "insurance"
 SETTINGS = load_settings(use_case="insurance")
@@ -25,7 +25,7 @@ def class_counts(frame: pd.DataFrame) -> list[int]:
 
 
 def test_month_0_is_the_reference() -> None:
-    frame = sample_month(CONTRACT, SETTINGS, 0)
+    frame = sample_month(UseCase(SETTINGS, CONTRACT), 0)
     first = frame.iloc[0]
     assert first["policy_id"] == "2023-01-0000" and first["month"] == "2023-01"
     assert first["age"] == pytest.approx(41.95110048903289, abs=1e-12)
@@ -35,7 +35,7 @@ def test_month_0_is_the_reference() -> None:
 
 
 def test_month_12_is_the_reference() -> None:
-    frame = sample_month(CONTRACT, SETTINGS, 12)
+    frame = sample_month(UseCase(SETTINGS, CONTRACT), 12)
     assert frame["miles"].sum() == pytest.approx(112933.35538477816, abs=1e-8)
     assert class_counts(frame) == [378, 561, 561]
     assert frame["policy_id"].iloc[-1] == "2024-01-1499"
@@ -43,7 +43,7 @@ def test_month_12_is_the_reference() -> None:
 
 def test_every_reference_row_is_valid() -> None:
     for month in range(37):
-        frame = sample_month(CONTRACT, SETTINGS, month)
+        frame = sample_month(UseCase(SETTINGS, CONTRACT), month)
         for name, feature in CONTRACT.features.items():
             if feature.valid:
                 assert frame[name].between(*feature.valid).all(), (month, name)
@@ -80,5 +80,5 @@ def test_the_fast_mode_repeats_with_its_seed(generator: ModuleType) -> None:
     ],
 )
 def test_the_rules_are_the_documented_ones(row: dict[str, float], group: str) -> None:
-    rules = load_rules(CONTRACT, SETTINGS)
+    rules = load_rules(UseCase(SETTINGS, CONTRACT))
     assert rules is not None and rules(row) == group

@@ -10,6 +10,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lakeloop.settings import load_settings
+from lakeloop.use_case import open_use_case
 from tests.command_line import lakeloop_in
 from tfx_pipeline.metadata.store import artifacts_of, open_store
 from tfx_pipeline.runs.graph import TUNER
@@ -110,7 +111,7 @@ def test_what_the_tuner_found_is_in_ml_metadata_and_is_what_the_model_was_traine
 ) -> None:
     settings = load_settings(home=home, use_case="insurance")
     (candidate,) = decision(home, "tune")["candidates"]
-    run = load_run(settings, candidate["run_id"])
+    run = load_run(open_use_case(settings), candidate["run_id"])
     node = run.node(TUNER)
     assert node is not None and node.state == "ran"
     with open_store(settings) as store:

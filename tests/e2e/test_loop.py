@@ -22,11 +22,11 @@ from console.platform.generated_secrets import secret_files
 from console.platform.marked_processes import marked_processes
 from console.platform.paths import home_of
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question, TaskState
-from lakeloop.contract_file import load_contract
 from lakeloop.decision import CHOICES
 from lakeloop.events import all_events, find_event
 from lakeloop.gateway_client import GatewayClient
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 from operations.delivery import generate
 from operations.lineage.graph import Lineage
 from operations.simulation import questions_of
@@ -49,7 +49,7 @@ class Platform:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.contract = load_contract(settings.contract_path)
+        self.use_case = open_use_case(settings)
         self.airflow = AirflowRuns(with_airflow(settings).model_copy(update={"airflow_user": PERSON}))
 
     def first_run(self, what: str, seconds: float = 120) -> DagRun:
@@ -100,10 +100,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def ingested(platform: Platform) -> DagRun:
     """Files are dropped, one of them wrong; nobody starts anything."""
-    wrong = platform.settings.folder("landing") / "claims" / "claims-2023-02.csv"
+    wrong = open_use_case(platform.settings).folder("landing") / "claims" / "claims-2023-02.csv"
     wrong.parent.mkdir(parents=True, exist_ok=True)
     wrong.with_suffix(".part").write_text("what is this?\n")
-    generate(platform.contract, platform.settings, [0])
+    generate(platform.use_case, [0])
     wrong.with_suffix(".part").rename(wrong)
     return platform.ended(platform.first_run("ingest"))
 
@@ -157,7 +157,7 @@ def test_dropped_files_are_ingested_and_the_wrong_one_is_seen(platform: Platform
         "refused_files": "failed",
     }  # fmt: skip
     assert ingested.state == "failed"  # so that somebody looks
-    (truth,) = all_events(platform.settings)
+    (truth,) = all_events(platform.use_case)
     assert (truth.kind, truth.payload["new_rows"], truth.payload["months"]) == ("ground_truth", 1500, ["2023-01"])
     assert truth.attempts == 1  # the ingest told Airflow itself; the outbox looks before it sends
 
@@ -213,8 +213,8 @@ def test_the_graphs_and_the_form_for_a_run_by_hand(page: Page, platform: Platfor
 
 def test_the_answer_is_pushed_deployed_and_served(platform: Platform, deployed: DagRun) -> None:
     assert deployed.state == "success"
-    question = questions_of(platform.contract, platform.settings, 0, "loop")[0]
-    (answer,) = GatewayClient(platform.settings.gateway, platform.contract).ask([question])
+    question = questions_of(platform.use_case, 0, "loop")[0]
+    (answer,) = GatewayClient(platform.settings.gateway, platform.use_case.contract).ask([question])
     (row,) = (
         DeltaTable(platform.settings.home / "lake" / "gold" / "insurance" / "decisions").to_pyarrow_table().to_pylist()
     )
@@ -222,7 +222,7 @@ def test_the_answer_is_pushed_deployed_and_served(platform: Platform, deployed: 
     assert (row["outcome"], row["choice"], row["chosen_by"]) == ("promoted", "promote", PERSON)
     assert row["choice_details"] == "the best there is"
     (truth,) = row["event_ids"]
-    assert find_event(platform.settings, truth).handled_by == row["decision_id"]
+    assert find_event(platform.use_case, truth).handled_by == row["decision_id"]
     shown = run_in(platform.settings)("lineage", "prediction", answer["request_id"], "--json")
     lineage = Lineage.model_validate_json(shown.stdout)
     (version,) = [item for item in lineage.items if item.kind == "version"]
@@ -234,8 +234,8 @@ def test_the_answer_is_pushed_deployed_and_served(platform: Platform, deployed: 
 
 def test_what_was_served_is_what_training_saw(platform: Platform, deployed: DagRun) -> None:
     """Real requests about delivered rows, through gateway, model server, request log and stream."""
-    questions = questions_of(platform.contract, platform.settings, 0, "loop")[:200]
-    assert len(GatewayClient(platform.settings.gateway, platform.contract).ask(questions)) == 200
+    questions = questions_of(platform.use_case, 0, "loop")[:200]
+    assert len(GatewayClient(platform.settings.gateway, platform.use_case.contract).ask(questions)) == 200
     run = run_in(platform.settings)
 
     def in_the_lake() -> dict[str, Any] | None:

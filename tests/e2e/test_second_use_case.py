@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 
 from lakeloop.manifest import read_manifest
 from lakeloop.settings import PROJECT, load_settings
+from lakeloop.use_case import open_use_case
 from serving.model_server.process import stop, wait_until_available
 from tests.command_line import COMMAND, Run, run_command
 from tfx_pipeline.metadata.store import artifacts_of, open_store
@@ -83,7 +84,7 @@ def test_the_model_passes_and_is_pushed(trained: "subprocess.CompletedProcess[st
 
 def test_the_classes_were_evened_out_by_rows_that_smote_made(trained: object, home: Path) -> None:
     settings = load_settings(home=home, use_case="churn")
-    record = load_runs(settings)[-1]
+    record = load_runs(open_use_case(settings))[-1]
     assert record.trained is not None and record.trained.balance == "smote"
     manifest = read_manifest(record.parameters.manifest)
     stays, leaves = record.trained.class_weights

@@ -18,26 +18,25 @@ import pytest
 from deltalake import DeltaTable
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from pyspark.sql import SparkSession
 
 from console.cli.retrain import listener
 from console.pages.router import Present, pages_router
 from console.report.decision_page import decision_page
 from lakehouse.gold.export import export
 from lakehouse.ingest import ingest
+from lakehouse.lake import Lake
 from lakehouse.read.as_of import Points
 from lakehouse.read.point_in_time import BOTH, features_as_of
 from lakehouse.requests.log_files import new_files
 from lakehouse.requests.stream import open_stream
 from lakehouse.storage.session import spark_session
 from lakeloop.champion import read_model_card
-from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_store import lake_reports
 from lakeloop.events import find_event, open_events, record_event, take_open_events
-from lakeloop.settings import PROJECT, Settings, load_settings
+from lakeloop.settings import PROJECT, load_settings
+from lakeloop.use_case import open_use_case
 from monitoring.drift.reference import NoReference
 from operations.delivery import generate
 from operations.drift.months import DetectedDrift, detect_windows
@@ -50,7 +49,7 @@ from operations.lineage.affected import affected_by
 from operations.lineage.graph import KINDS, Lineage
 from operations.lineage.reproduce import Reproduction
 from operations.retraining.candidates import Strategy
-from operations.retraining.request import RetrainRequest
+from operations.retraining.request import RetrainRequest, Workplace
 from operations.retraining.retrain import retrain
 from operations.simulation import simulate, without_gateway
 from tests.command_line import lakeloop_in
@@ -67,34 +66,31 @@ NOBODY = "http://127.0.0.1:9"  # no model server: the newest pushed version is t
 SHARED = {"GoldExport", "ExampleGen", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate", "Transform"}
 
 
-@dataclass
-class Story:
+@dataclass(frozen=True)
+class Story(Lake):
     """A home in which time passes."""
-
-    spark: SparkSession
-    settings: Settings
-    contract: Contract
 
     def play(self, first: int, last: int) -> None:
         """Months of requests, answered by the rules; the clock runs along and truth is delivered when it is due."""
-        asker = without_gateway(self.contract, self.settings, "story")
-        simulate(self.contract, self.settings, range(first, last + 1), asker, label="story")
+        asker = without_gateway(self, "story")
+        simulate(self, range(first, last + 1), asker, label="story")
 
     def take_in(self) -> None:
-        with open_stream(self.spark, self.contract, self.settings, lambda line: None) as take:
+        with open_stream(self, lambda line: None) as take:
             take()
-        ingest(self.spark, self.contract, self.settings, lambda line: None)
+        ingest(self, lambda line: None)
 
     def decide(self, strategy: Strategy = "auto", promote: bool = True) -> Decision:
         asked = RetrainRequest(strategy, decided_by="the story", promote=promote)
-        told = listener(self.settings, self.contract)
-        return retrain(self.contract, self.settings, asked, lambda settings: nullcontext(self.spark), told)
+        decided = retrain(Workplace(self, lambda _: nullcontext(self.spark), listener(self)), asked)
+        assert decided is not None
+        return decided
 
     def command(self, *args: str) -> "subprocess.CompletedProcess[str]":
         return lakeloop_in(self.settings.home, LAKELOOP_SPARK_KEEP_SECONDS="60")(*args)
 
     def run_of(self, candidate: ScoredCandidate) -> RunRecord:
-        return load_run(self.settings, candidate.run_id)
+        return load_run(self, candidate.run_id)
 
 
 def states(run: RunRecord) -> dict[str, NodeState]:
@@ -122,18 +118,18 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", QUICK_JAVA)
         spark = spark_session(settings)
-    return Story(spark, settings, load_contract(settings.contract_path))
+    return Story(settings, open_use_case(settings).contract, lambda: spark)
 
 
 @pytest.fixture(scope="module")
 def first_champion(story: Story) -> RunRecord:
     """Trained on month 0, all that is known at clock 0."""
-    generate(story.contract, story.settings, [0])
-    ingest(story.spark, story.contract, story.settings, lambda line: None)
-    manifest = export(story.spark, story.contract, story.settings, months=(0, 0))
-    run = run_pipeline(story.settings, story.contract, run_parameters(story.contract, manifest, trigger="story"))
+    generate(story, [0])
+    ingest(story, lambda line: None)
+    manifest = export(story, months=(0, 0))
+    run = run_pipeline(story, run_parameters(story.contract, manifest, trigger="story"))
     assert run.blessed
-    (truth,) = take_open_events(story.settings, run.run_id)  # that of month 0: this model answers it
+    (truth,) = take_open_events(story, run.run_id)  # that of month 0: this model answers it
     assert truth.kind == "ground_truth" and truth.payload["new_rows"] == 1500
     return run
 
@@ -142,13 +138,13 @@ def first_champion(story: Story) -> RunRecord:
 def drifted_until_11(story: Story, first_champion: RunRecord) -> DetectedDrift:
     story.play(1, 11)
     story.take_in()
-    return detect_windows(story.contract, story.settings)
+    return detect_windows(story)
 
 
 @pytest.fixture(scope="module")
 def at_11(story: Story, drifted_until_11: DetectedDrift) -> Decision:
     """Drift, and no truth newer than the champion's; it is compared, not promoted: a person decides."""
-    record_event(story.settings, "drift", "episode 2023-12", {"month": 11})
+    record_event(story, "drift", "episode 2023-12", {"month": 11})
     return story.decide(promote=False)
 
 
@@ -158,8 +154,8 @@ def at_36(story: Story, at_11: Decision) -> Decision:
     story.play(12, 35)
     story.take_in()
     story.play(36, 36)
-    ingest(story.spark, story.contract, story.settings, lambda line: None)
-    assert new_files(story.settings)
+    ingest(story, lambda line: None)
+    assert new_files(story)
     return story.decide()
 
 
@@ -168,7 +164,7 @@ def at_60(story: Story, at_36: Decision) -> "subprocess.CompletedProcess[str]":
     """By the command line, as a person would."""
     moved = story.command("simulate", "--until", "60")
     assert moved.returncode == 0, moved.stderr
-    ingest(story.spark, story.contract, story.settings, lambda line: None)
+    ingest(story, lambda line: None)
     return story.command("retrain", "--strategy", "newest", "--by", "the story")
 
 
@@ -212,13 +208,13 @@ def test_at_clock_11_candidates_share_everything_before_the_trainer(story: Story
 
 
 def test_a_decision_takes_the_open_events(story: Story, at_11: Decision) -> None:
-    assert open_events(story.settings) == ()
-    assert find_event(story.settings, int(at_11.event_ids[0])).handled_by == at_11.decision_id
+    assert open_events(story) == ()
+    assert find_event(story, int(at_11.event_ids[0])).handled_by == at_11.decision_id
 
 
 def test_at_clock_36_the_champion_fails_newest_fails_and_all_passes(story: Story, at_36: Decision) -> None:
     assert (at_36.clock, at_36.with_truth) == (36, True)
-    assert new_files(story.settings) == []
+    assert new_files(story) == []
     assert at_36.champion_judged_on == "month 12"
     assert "accuracy_month 12" in {check.name for check in at_36.champion_checks if not check.passed}
     newest, whole = found(at_36, "newest"), found(at_36, "all")
@@ -227,7 +223,7 @@ def test_at_clock_36_the_champion_fails_newest_fails_and_all_passes(story: Story
     assert (at_36.winner, at_36.outcome) == ("all", "promoted")
     assert whole.score is not None and at_36.champion_score is not None and whole.score > at_36.champion_score
     assert story.run_of(whole).pushed_version == at_36.version
-    assert versions(story.settings.folder("models"))[-1] == at_36.version
+    assert versions(story.folder("models"))[-1] == at_36.version
 
 
 def test_at_clock_60_month_36_alone_is_accurate_and_fails_the_class_shares(
@@ -242,7 +238,7 @@ def test_at_clock_60_month_36_alone_is_accurate_and_fails_the_class_shares(
     assert min(accuracy(newest)) > 0.88
     assert failed(newest) and all(name.startswith("share_") for name in failed(newest)), failed(newest)
     assert decision.winner == "" and decision.version == "" and decision.decided_by == "the story"
-    assert versions(story.settings.folder("models"))[-1] == at_36.version
+    assert versions(story.folder("models"))[-1] == at_36.version
 
 
 def test_every_decision_is_listed_and_has_its_page(
@@ -275,9 +271,9 @@ def test_lineage_leads_from_the_model_to_files_and_from_a_file_to_models(
     assert kinds["decision"] == [f"decision {at_36.decision_id}"] and kinds["verdict"] == ["gate: blessed"]
     assert {title.split(":")[0] for title in kinds["event"]} == {f"event {number}" for number in at_36.event_ids}
     assert (tmp_path / "lineage.html").stat().st_size > 10_000
-    middle = affected_by(story.settings, story.contract, f"claims-{months[5]}.csv")
+    middle = affected_by(story, f"claims-{months[5]}.csv")
     assert [(m.version, m.rows, m.corrected) for one in middle for m in one.models] == [(at_36.version, 1500, 0)]
-    (first,) = affected_by(story.settings, story.contract, "landing/claims/claims-2023-01.csv")
+    (first,) = affected_by(story, "landing/claims/claims-2023-01.csv")
     assert {first_champion.pushed_version, at_36.version} <= set(first.versions)
     with open_store(story.settings) as store:
         assert {model.delta_version for model in first.models} <= referred_versions(store, story.settings.use_case)
@@ -286,7 +282,7 @@ def test_lineage_leads_from_the_model_to_files_and_from_a_file_to_models(
 
 
 def test_features_know_their_months_and_models(story: Story, at_36: Decision, at_60: object) -> None:
-    age, power = (describe_column(story.settings, story.contract, name) for name in ("age", "power"))
+    age, power = (describe_column(story, name) for name in ("age", "power"))
     assert age.first is not None and age.last is not None
     assert (age.first.month, age.last.month) == ("2023-01", story.contract.month_name(36))
     assert age.freshness is not None and age.freshness.months_behind == 24
@@ -297,11 +293,11 @@ def test_features_know_their_months_and_models(story: Story, at_36: Decision, at
 
 def test_what_was_known_at_clock_36_is_what_training_saw_then(story: Story, at_36: Decision, at_60: object) -> None:
     """The truth of months 13 to 36 has come since."""
-    version = int(read_model_card(story.settings, at_36.version).stamps["delta_version"])
+    version = int(read_model_card(story, at_36.version).stamps["delta_version"])
     points = Points(story.contract.month_name(36))
-    rows = features_as_of(story.spark, story.contract, story.settings, points).toArrow()
+    rows = features_as_of(story, points).toArrow()
     known = rows.filter(pc.equal(rows["known"], BOTH)).drop_columns(["as_of", "known"])
-    then = read_version(story.settings, story.contract, version, points).drop_columns(["as_of", "known"])
+    then = read_version(story, version, points).drop_columns(["as_of", "known"])
     assert known.num_rows == 13 * 1500 and known.to_pylist() == then.to_pylist()
     assert rows.num_rows == 37 * 1500
 
@@ -309,7 +305,7 @@ def test_what_was_known_at_clock_36_is_what_training_saw_then(story: Story, at_3
 def test_what_was_served_is_what_training_saw_and_a_cut_age_is_found(
     story: Story, at_36: Decision, at_60: object
 ) -> None:
-    report = measure_skew(story.settings, story.contract)
+    report = measure_skew(story)
     assert report.verdict == "no skew", report.skewed
     simulated, through = report.joins
     assert simulated.independent and not through.independent
@@ -317,9 +313,9 @@ def test_what_was_served_is_what_training_saw_and_a_cut_age_is_found(
     assert [(check.compared, check.rows) for check in report.models] == [
         ("served values and training's examples", 12 * 1500)
     ]
-    served = served_rows(story.settings, story.contract, story.contract.month_name(12))
+    served = served_rows(story, story.contract.month_name(12))
     as_integers = served.assign(age=served["age"] // 1)
-    ((check,), _) = check_models(story.settings, story.contract, as_integers)
+    ((check,), _) = check_models(story, as_integers)
     assert check.problem and check.version == at_36.version
     assert check.rows == 1500 and check.differing > 1400 and check.largest > 0.01
 
@@ -327,16 +323,16 @@ def test_what_was_served_is_what_training_saw_and_a_cut_age_is_found(
 def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: DetectedDrift, at_60: object) -> None:
     app = FastAPI()
     present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))
-    app.include_router(pages_router(story.settings, story.contract, present))
-    pushed = [run for run in load_runs(story.settings) if run.pushed_version]
-    judged = next(one for one in lake_reports(story.settings, story.contract) if one.window.month == "2023-12")
+    app.include_router(pages_router(story, present))
+    pushed = [run for run in load_runs(story) if run.pushed_version]
+    judged = next(one for one in lake_reports(story) if one.window.month == "2023-12")
     with TestClient(app) as client:
         start = client.get("/").text
         for run in pushed:
             assert f'href="/models/{run.pushed_version}"' in start
             page = client.get(f"/models/{run.pushed_version}").text
             assert "Not known" not in page and "Accuracy by slice" in page
-        for decision in read_decisions(story.settings):
+        for decision in read_decisions(story):
             assert f'href="/decisions/{decision.decision_id}"' in start
             assert client.get(f"/decisions/{decision.decision_id}").status_code == 200
         evidently = client.get(f"/models/{judged.model_version}/windows/2023-12/evidently")
@@ -374,4 +370,4 @@ def test_the_first_champion_can_be_made_again(story: Story, first_champion: RunR
     found = Reproduction.model_validate_json(again.stdout)
     assert found.same_files and found.succeeded
     assert len(found.statistics) > 80 and {"accuracy_train", "accuracy_eval"} <= {one.what for one in found.gate}
-    assert versions(story.settings.folder("models"))[-1] == at_36.version, "nothing is pushed"
+    assert versions(story.folder("models"))[-1] == at_36.version, "nothing is pushed"

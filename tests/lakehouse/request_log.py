@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lakeloop.request_record import RequestRecord, request_log_folder
-from tests.lakes import Lake
+from tests.lakes import OwnLake
 
 FEATURES = {
     "training": 0, "age": 41.5, "emergency_braking": 1, "braking_distance": 40.25, "power": 120.0, "miles": 60.0
@@ -32,9 +32,9 @@ def by_rules(request_id: str, key: str | None = None, **changes: Any) -> str:
     return record(request_id, key, **changes)
 
 
-def log_file(lake: Lake, name: str, lines: Iterable[str | bytes]) -> Path:
+def log_file(lake: OwnLake, name: str, lines: Iterable[str | bytes]) -> Path:
     """A finished file of the request log."""
-    folder = request_log_folder(lake.settings)
+    folder = request_log_folder(lake)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{name}.jsonl.part"
     part.write_bytes(b"".join(line.encode() if isinstance(line, str) else line for line in lines))

@@ -10,11 +10,11 @@ from pyspark.sql import SparkSession
 from lakeloop.clock import set_clock
 from lakeloop.use_case import sample_month, with_label
 from operations.delivery import generate, release
-from tests.lakes import HEADER, SMALL_POLICIES, Lake, open_lake, policy
+from tests.lakes import HEADER, SMALL_POLICIES, OwnLake, open_lake, policy
 
 
-def test_the_reference_month_arrives_whole_and_unchanged(reference: Lake) -> None:
-    wanted = with_label(reference.contract, sample_month(reference.contract, reference.settings, 0))
+def test_the_reference_month_arrives_whole_and_unchanged(reference: OwnLake) -> None:
+    wanted = with_label(reference.contract, sample_month(reference, 0))
     wanted = wanted.set_index("policy_id")
     training = reference.rows("gold/training").set_index("policy_id").loc[wanted.index]
     assert len(reference.rows("gold/training")) == 1500
@@ -26,12 +26,12 @@ def test_the_reference_month_arrives_whole_and_unchanged(reference: Lake) -> Non
     ]  # fmt: skip
 
 
-def test_rows_without_truth_are_in_silver_but_not_in_gold(reference: Lake) -> None:
+def test_rows_without_truth_are_in_silver_but_not_in_gold(reference: OwnLake) -> None:
     assert len(reference.rows("silver/policies")) == 3000
     assert set(reference.rows("gold/training")["month"]) == {"2023-01"}
 
 
-def test_ingesting_again_changes_no_version_of_any_table(reference: Lake) -> None:
+def test_ingesting_again_changes_no_version_of_any_table(reference: OwnLake) -> None:
     before = reference.versions()
     assert set(before) == {
         "bronze/claims", "bronze/deliveries", "bronze/policies", "silver/claims", "silver/policies",
@@ -43,9 +43,9 @@ def test_ingesting_again_changes_no_version_of_any_table(reference: Lake) -> Non
     assert reference.versions() == before
 
 
-def test_a_repeated_delivery_changes_no_row_and_is_told(small: Lake) -> None:
+def test_a_repeated_delivery_changes_no_row_and_is_told(small: OwnLake) -> None:
     counts = {name: len(small.rows(name)) for name in small.versions() if not name.endswith("deliveries")}
-    os.utime(small.settings.folder("landing") / "policies" / "policies-2023-01.csv", (1, 1))
+    os.utime(small.folder("landing") / "policies" / "policies-2023-01.csv", (1, 1))
     small.deliver("policies", "policies-2023-01.again.csv", SMALL_POLICIES)
     report = small.ingest()
     assert report.sources[0].repeated == ("policies-2023-01.csv", "policies-2023-01.again.csv")
@@ -54,7 +54,7 @@ def test_a_repeated_delivery_changes_no_row_and_is_told(small: Lake) -> None:
     assert {name: len(small.rows(name)) for name in counts} == counts
 
 
-def test_other_content_under_a_known_name_is_refused_and_changes_nothing(small: Lake) -> None:
+def test_other_content_under_a_known_name_is_refused_and_changes_nothing(small: OwnLake) -> None:
     small.deliver("policies", "policies-2023-01.csv", HEADER + policy("2023-01", 0, {"age": "99"}))
     report = small.ingest()
     assert len(report.refused) == 1
@@ -63,7 +63,7 @@ def test_other_content_under_a_known_name_is_refused_and_changes_nothing(small: 
     assert set(small.rows("silver/policies")["age"]) == {41.5}
 
 
-def test_corrections_and_late_claims_reach_gold_by_key(small: Lake) -> None:
+def test_corrections_and_late_claims_reach_gold_by_key(small: OwnLake) -> None:
     small.deliver("claims", "claims-2023-01.late.csv", "policy_id;risk\n2023-01-0030;4\n2023-01-9999;2\n")
     late = small.ingest()
     assert (late.gold.added, late.gold.updated) == (1, 0)
@@ -84,7 +84,7 @@ def test_corrections_and_late_claims_reach_gold_by_key(small: Lake) -> None:
     assert files["2023-01-0001"] == "policies-2023-01.v2.csv" and files["2023-01-0000"] == "policies-2023-01.csv"
 
 
-def test_a_file_and_its_correction_in_one_ingest_end_as_in_two(lake: Lake) -> None:
+def test_a_file_and_its_correction_in_one_ingest_end_as_in_two(lake: OwnLake) -> None:
     lake.deliver("policies", "policies-2023-01.v2.csv", HEADER + policy("2023-01", 1, {"age": "50"}))
     lake.deliver("policies", "policies-2023-01.v10.csv", HEADER + policy("2023-01", 1, {"age": "60"}))
     lake.deliver("policies", "policies-2023-01.csv", HEADER + policy("2023-01", 0) + policy("2023-01", 1) * 2)
@@ -96,10 +96,10 @@ def test_a_file_and_its_correction_in_one_ingest_end_as_in_two(lake: Lake) -> No
 
 def test_claims_released_by_the_clock_add_their_month_to_gold(spark: SparkSession, tmp_path: Path) -> None:
     lake = open_lake(spark, tmp_path)
-    generate(lake.contract, lake.settings, [0, 1], rows=50, seed=1)
+    generate(lake, [0, 1], rows=50, seed=1)
     assert lake.ingest().gold.added == 50
-    set_clock(lake.settings, 25)
-    release(lake.contract, lake.settings)
+    set_clock(lake, 25)
+    release(lake)
     report = lake.ingest()
     assert (report.gold.added, report.gold.version) == (50, 2)
     assert report.gold.months == ("2023-02",)
@@ -107,11 +107,11 @@ def test_claims_released_by_the_clock_add_their_month_to_gold(spark: SparkSessio
 
 def test_a_use_case_with_its_label_in_the_same_file_works(spark: SparkSession, tmp_path: Path) -> None:
     lake = open_lake(spark, tmp_path, "churn")
-    generate(lake.contract, lake.settings, [0, 1])
+    generate(lake, [0, 1])
     lake.deliver("customers", "customers-2024-03.csv", "customer,period,plan,usage,left\nx,2024-03,gold,1,yes\n")
     report = lake.ingest()
     assert report.sources[0].reasons == (("`plan` is not one of basic, plus, pro, annual (plan = 'gold')", 1),)
-    wanted = with_label(lake.contract, sample_month(lake.contract, lake.settings, 0)).set_index("customer")
+    wanted = with_label(lake.contract, sample_month(lake, 0)).set_index("customer")
     training = lake.rows("gold/training").set_index("customer")
     assert len(training) == 1200
     assert training.loc[wanted.index, "churned"].tolist() == wanted["churned"].tolist()
@@ -123,21 +123,21 @@ def test_a_use_case_with_its_label_in_the_same_file_works(spark: SparkSession, t
     assert lake.rows("gold/training").set_index("customer").loc["c0000000", "churned"] == 0
 
 
-def test_no_files_at_all_is_no_error(lake: Lake) -> None:
+def test_no_files_at_all_is_no_error(lake: OwnLake) -> None:
     report = lake.ingest()
     assert not report.changed and report.gold.version is None
     assert lake.lines == ["policies: 0 new files, 0 rows", "claims: 0 new files, 0 rows"]
 
 
 @pytest.mark.parametrize("table", ["silver/policies", "gold/training"])
-def test_tables_refuse_what_the_contract_forbids_whoever_writes(reference: Lake, table: str) -> None:
-    rows = reference.spark.read.format("delta").load(str(reference.folder(table))).limit(1)
+def test_tables_refuse_what_the_contract_forbids_whoever_writes(reference: OwnLake, table: str) -> None:
+    rows = reference.spark.read.format("delta").load(reference.table(table)).limit(1)
     bad = rows.selectExpr("* EXCEPT (age)", "151D AS age").select(*rows.columns)
     with pytest.raises(Exception, match="age_valid"):
-        bad.write.format("delta").mode("append").save(str(reference.folder(table)))
+        bad.write.format("delta").mode("append").save(reference.table(table))
 
 
-def test_column_comments_make_the_catalogue(reference: Lake) -> None:
-    schema = reference.spark.read.format("delta").load(str(reference.folder("silver/policies"))).schema
+def test_column_comments_make_the_catalogue(reference: OwnLake) -> None:
+    schema = reference.spark.read.format("delta").load(reference.table("silver/policies")).schema
     assert schema["age"].metadata["comment"] == "Age of the driver in years (0 to 150)"
     assert [f.name for f in schema if not f.nullable] == [*reference.contract.sources["policies"].columns, "_batch"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.delivery import generate
 from tests.lakehouse.killing import kill_when, start
 
@@ -16,10 +16,12 @@ pytestmark = pytest.mark.long
 
 def test_an_ingest_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, use_case="insurance")
-    contract = load_contract(settings.contract_path)
-    generate(contract, settings, [0, 1])
+    contract = open_use_case(settings).contract
+    generate(UseCase(settings, contract), [0, 1])
     lake = tmp_path / "lake"
-    late = settings.folder("landing") / "claims"  # sources are taken side by side: the second one has its own turn
+    late = (
+        open_use_case(settings).folder("landing") / "claims"
+    )  # sources are taken side by side: the second one has its own turn
     late.rename(tmp_path / "claims")
 
     def committed(table: str, version: int) -> Callable[[], bool]:

@@ -12,6 +12,7 @@ from lakeloop.contract import ModelSettings
 from lakeloop.exceptions import ModelCardMissingError, NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, open_use_case
 from tests.http_answers import answering
 
 NOBODY = "http://127.0.0.1:9"
@@ -34,11 +35,11 @@ def facts(manifest: Path) -> ModelCard:
     )
 
 
-def push(settings: Settings, version: str, with_facts: bool = True) -> Path:
-    folder = settings.folder("models") / version
+def push(use_case: UseCase, version: str, with_facts: bool = True) -> Path:
+    folder = use_case.folder("models") / version
     folder.mkdir(parents=True)
     if with_facts:
-        facts(settings.folder("export") / "0" / "manifest.json").save(folder)
+        facts(use_case.folder("export") / "0" / "manifest.json").save(folder)
     (folder / "saved_model.pb").write_bytes(b"")
     return folder
 
@@ -53,53 +54,53 @@ def status_server(states: dict[str, str]) -> Iterator[str]:
 
 def test_facts_come_back_as_they_were_saved_with_the_version_of_their_folder(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    push(settings, "5")
-    written = facts(settings.folder("export") / "0" / "manifest.json")
-    assert read_model_card(settings) == written.model_copy(update={"version": "5"})
-    assert "version" not in json.loads((settings.folder("models") / "5" / FACTS_FILE).read_text())
+    push(open_use_case(settings), "5")
+    written = facts(open_use_case(settings).folder("export") / "0" / "manifest.json")
+    assert read_model_card(open_use_case(settings)) == written.model_copy(update={"version": "5"})
+    assert "version" not in json.loads((open_use_case(settings).folder("models") / "5" / FACTS_FILE).read_text())
 
 
 def test_the_newest_pushed_version_that_answers_serves(tmp_path: Path) -> None:
     for version in ("9", "10", "11", "12"):
-        push(settings_of(tmp_path), version)
+        push(open_use_case(settings_of(tmp_path)), version)
     with status_server({"12": "LOADING", "10": "AVAILABLE", "9": "AVAILABLE", "11": "END", "77": "AVAILABLE"}) as url:
-        assert serving_version(settings_of(tmp_path, url)) == "10"
+        assert serving_version(open_use_case(settings_of(tmp_path, url))) == "10"
     with status_server({"77": "AVAILABLE"}) as url:
-        assert serving_version(settings_of(tmp_path, url)) == "12"
+        assert serving_version(open_use_case(settings_of(tmp_path, url))) == "12"
 
 
 def test_without_a_server_the_newest_complete_push_counts(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     with pytest.raises(NotFoundError, match="lakeloop train"):
-        serving_version(settings)
+        serving_version(open_use_case(settings))
     for version in ("9", "10"):
-        push(settings, version)
-    (settings.folder("models") / "11").mkdir()
-    assert serving_version(settings) == "10"
+        push(open_use_case(settings), version)
+    (open_use_case(settings).folder("models") / "11").mkdir()
+    assert serving_version(open_use_case(settings)) == "10"
     with status_server({"10": "LOADING"}) as url:
-        assert serving_version(settings_of(tmp_path, url)) == "10"
+        assert serving_version(open_use_case(settings_of(tmp_path, url))) == "10"
 
 
 def test_a_version_without_readable_facts_says_so(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    push(settings, "3", with_facts=False)
+    push(open_use_case(settings), "3", with_facts=False)
     with pytest.raises(
         ModelCardMissingError, match="version 3 of insurance does not say what it was trained on; `lakeloop train`"
     ):
-        read_model_card(settings, "3")
-    broken = push(settings, "4")
+        read_model_card(open_use_case(settings), "3")
+    broken = push(open_use_case(settings), "4")
     (broken / FACTS_FILE).write_text("{")
     with pytest.raises(ModelCardMissingError, match=r"lakeloop\.json cannot be read"):
-        read_model_card(settings, "4")
+        read_model_card(open_use_case(settings), "4")
     with pytest.raises(NotFoundError, match=r"no version 7 .* pushed: 3, 4"):
-        read_model_card(settings, "7")
+        read_model_card(open_use_case(settings), "7")
 
 
 def test_a_moved_home_is_followed_into_its_export_area(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     elsewhere = facts(Path("/nowhere/export/insurance/12-m0-3/manifest.json"))
-    assert elsewhere.manifest_path(settings) == elsewhere.manifest
-    moved = settings.folder("export").absolute() / "12-m0-3" / "manifest.json"
+    assert elsewhere.manifest_path(open_use_case(settings)) == elsewhere.manifest
+    moved = open_use_case(settings).folder("export").absolute() / "12-m0-3" / "manifest.json"
     moved.parent.mkdir(parents=True)
     moved.write_text("{}")
-    assert elsewhere.manifest_path(settings) == moved
+    assert elsewhere.manifest_path(open_use_case(settings)) == moved

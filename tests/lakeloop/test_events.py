@@ -18,23 +18,27 @@ from lakeloop.events import (
 )
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from tests.command_line import Run
 from tests.postgresql_server import postgresql_server
 
-RECORDS = """
-from lakeloop.events import record_event
-from lakeloop.settings import load_settings
-for n in range(20):
-    record_event(load_settings(), "drift", f"episode-{n}", {"n": n})
-"""
-TAKES = """
+OPEN = """
 import sys
 from lakeloop.events import record_event, take_open_events
 from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
+contract = open_use_case(load_settings(), "insurance").contract
+ledger = UseCase(load_settings(), contract.model_copy(update={"use_case": sys.argv[1]}))
+"""
+RECORDS = """
+for n in range(20):
+    record_event(ledger, "drift", f"episode-{n}", {"n": n})
+"""
+TAKES = """
 mine = set()
 for n in range(15):
-    record_event(load_settings(), "drift", f"{sys.argv[1]}-{n}", {})
-    mine |= {e.id for e in take_open_events(load_settings(), sys.argv[1])}
+    record_event(ledger, "drift", f"{sys.argv[2]}-{n}", {})
+    mine |= {e.id for e in take_open_events(ledger, sys.argv[2])}
 print(sorted(mine))
 """
 
@@ -47,23 +51,29 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Settings whose ledger is empty for their use case."""
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> UseCase:
+    """A use case whose ledger is empty."""
     url = request.getfixturevalue("postgresql") if request.param == "postgresql" else ""
-    name = f"use_case_{abs(hash(request.node.name))}"
-    return load_settings(home=tmp_path, use_case=name, database_url=url)
+    return named(f"use_case_{abs(hash(request.node.name))}", load_settings(home=tmp_path, database_url=url))
 
 
-def in_processes(settings: Settings, code: str, names: list[str]) -> list[str]:
+def named(name: str, settings: Settings) -> UseCase:
+    """The first use case by another name."""
+    contract = open_use_case(settings, "insurance").contract
+    return UseCase(settings, contract.model_copy(update={"use_case": name}))
+
+
+def in_processes(ledger: UseCase, code: str, names: list[str]) -> list[str]:
     """Run the same code in several processes at once; what each printed."""
     environment = {
         **os.environ,
-        "LAKELOOP_HOME": str(settings.home),
-        "LAKELOOP_USE_CASE": settings.use_case,
-        "LAKELOOP_DATABASE_URL": settings.database_url,
+        "LAKELOOP_HOME": str(ledger.settings.home),
+        "LAKELOOP_DATABASE_URL": ledger.settings.database_url,
     }
     running = [
-        subprocess.Popen([sys.executable, "-c", code, name], env=environment, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN + code, ledger.name, name], env=environment, stdout=subprocess.PIPE, text=True
+        )
         for name in names
     ]
     outputs = [process.communicate(timeout=400)[0] for process in running]
@@ -71,18 +81,16 @@ def in_processes(settings: Settings, code: str, names: list[str]) -> list[str]:
     return outputs
 
 
-def test_the_same_key_is_one_event_and_keeps_its_first_payload(ledger: Settings) -> None:
+def test_the_same_key_is_one_event_and_keeps_its_first_payload(ledger: UseCase) -> None:
     first, created = record_event(ledger, "drift", "episode-1", {"scores": {"miles": 0.22}})
     again, created_again = record_event(ledger, "drift", "episode-1", {"scores": {"miles": 0.99}})
     assert created and not created_again and again == first and first.payload == {"scores": {"miles": 0.22}}
     _, other_kind = record_event(ledger, "ground_truth", "episode-1", {})
-    _, other_use_case = record_event(
-        ledger.model_copy(update={"use_case": ledger.use_case + "x"}), "drift", "episode-1", {}
-    )
+    _, other_use_case = record_event(named(ledger.name + "x", ledger.settings), "drift", "episode-1", {})
     assert other_kind and other_use_case and len(all_events(ledger)) == 2
 
 
-def test_a_run_takes_all_open_events_once_and_a_retry_gets_them_again(ledger: Settings) -> None:
+def test_a_run_takes_all_open_events_once_and_a_retry_gets_them_again(ledger: UseCase) -> None:
     for key in ("a", "b"):
         record_event(ledger, "drift", key, {})
     taken = take_open_events(ledger, "run-1")
@@ -95,12 +103,12 @@ def test_a_run_takes_all_open_events_once_and_a_retry_gets_them_again(ledger: Se
     assert [event.key for event in open_events(ledger)] == ["a", "b"]
 
 
-def test_many_processes_record_the_same_events_once(ledger: Settings) -> None:
+def test_many_processes_record_the_same_events_once(ledger: UseCase) -> None:
     in_processes(ledger, RECORDS, ["a", "b", "c", "d"])
     assert sorted(event.key for event in all_events(ledger)) == sorted(f"episode-{n}" for n in range(20))
 
 
-def test_runs_that_take_at_the_same_time_share_no_event(ledger: Settings) -> None:
+def test_runs_that_take_at_the_same_time_share_no_event(ledger: UseCase) -> None:
     taken = [set(json.loads(text)) for text in in_processes(ledger, TAKES, ["a", "b", "c"])]
     assert sum(map(len, taken)) == len(set().union(*taken)) == 45
     assert open_events(ledger) == ()
@@ -109,19 +117,19 @@ def test_runs_that_take_at_the_same_time_share_no_event(ledger: Settings) -> Non
 def test_an_event_without_kind_or_key_is_refused(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, use_case="insurance")
     with pytest.raises(WrongUseError, match="kinds: drift, ground_truth"):
-        record_event(settings, "sunshine", "x", {})  # type: ignore[arg-type]
+        record_event(open_use_case(settings), "sunshine", "x", {})  # type: ignore[arg-type]
     with pytest.raises(WrongUseError, match="needs a key"):
-        record_event(settings, "drift", "", {})
+        record_event(open_use_case(settings), "drift", "", {})
 
 
-def test_the_command_line_lists_and_shows(lakeloop: Run, settings: Settings) -> None:
+def test_the_command_line_lists_and_shows(lakeloop: Run, use_case: UseCase) -> None:
     assert "no open events" in lakeloop("events", "list").stdout
-    event, _ = record_event(settings, "drift", "episode-1", {"features": ["miles"]})
+    event, _ = record_event(use_case, "drift", "episode-1", {"features": ["miles"]})
     listed = lakeloop("events", "list").stdout
     assert "episode-1" in listed and "not told yet" in listed
     shown = json.loads(lakeloop("events", "show", event.id).stdout)
     assert shown["payload"] == {"features": ["miles"]} and shown["asset"] == "insurance/drift"
-    take_open_events(settings, "ann")
+    take_open_events(use_case, "ann")
     assert "no open events" in lakeloop("events", "list").stdout
     assert "ann" in lakeloop("events", "list", "--all").stdout
     missing = lakeloop("events", "show", 7)

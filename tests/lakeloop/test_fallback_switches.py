@@ -8,8 +8,8 @@ import pytest
 from lakeloop.contract import Contract, Segment
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import model_answer, rules_answer, why_not_ask, why_not_take
-from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, all_switches, parse_segment, remove_switch
+from lakeloop.use_case import UseCase
 from tests.command_line import Run
 
 ROW = {"training": 0, "age": 40.0, "emergency_braking": 1, "braking_distance": 40.0, "power": 100.0, "miles": 70.0}
@@ -76,18 +76,18 @@ def test_probabilities_that_are_no_numbers_are_not_taken(odd: float) -> None:
     assert why_not_take([0.25, 0.75]) == ""
 
 
-def test_switches_stay_on_record(settings: Settings, contract: Contract) -> None:
-    first = add_switch(settings, contract, "age < 25", "ann", "complaints")
-    whole = add_switch(settings, contract, "", "bob", "audit")
+def test_switches_stay_on_record(use_case: UseCase) -> None:
+    first = add_switch(use_case, "age < 25", "ann", "complaints")
+    whole = add_switch(use_case, "", "bob", "audit")
     with pytest.raises(WrongUseError, match="switched off already"):
-        add_switch(settings, contract, "age < 25", "eve", "again")
-    remove_switch(settings, first.id, "bob")
-    assert [switch.segment for switch in active_switches(settings)] == [""]
-    gone, still = all_switches(settings)
+        add_switch(use_case, "age < 25", "eve", "again")
+    remove_switch(use_case, first.id, "bob")
+    assert [switch.segment for switch in active_switches(use_case)] == [""]
+    gone, still = all_switches(use_case)
     assert (gone.who, gone.why, gone.removed_by) == ("ann", "complaints", "bob") and gone.until and still == whole
     with pytest.raises(NotFoundError, match="no active switch has number"):
-        remove_switch(settings, first.id, "bob")
-    assert active_switches(settings.model_copy(update={"use_case": "other"})) == ()
+        remove_switch(use_case, first.id, "bob")
+    assert active_switches(UseCase(use_case.settings, use_case.contract.model_copy(update={"use_case": "other"}))) == ()
 
 
 def test_the_command_line_adds_lists_and_removes(lakeloop: Run) -> None:

@@ -20,6 +20,7 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.migrations.schema import VERSION_TABLE, newest, version_of
 from lakeloop.operational_db import clocks, drift_reports, engine, events, metadata, monitor_states, retrains
 from lakeloop.settings import PROJECT, Settings
+from lakeloop.use_case import open_use_case
 from monitoring.alarm import announce
 from tests.lakeloop.test_drift_store import report
 from tests.postgresql_server import postgresql_server
@@ -109,11 +110,11 @@ def test_an_older_homes_episodes_name_their_report_and_are_told_as_before(home: 
             connection.execute(text(row), values)
         connection.execute(insert(monitor_states).values(use_case="insurance", state='{"position": {}}'))
     older.dispose()
-    announced = announce(home)
+    announced = announce(home, "insurance")
     assert announced is not None and announced[1]
     event = announced[0]
     assert (event.key, event.payload) == ("insurance-7-2026", payload)
-    assert [report.drifted for report in live_reports(home)] == [(), ("age", "miles")]
+    assert [report.drifted for report in live_reports(open_use_case(home))] == [(), ("age", "miles")]
     with engine(home.operational_db).connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
@@ -124,13 +125,13 @@ def test_an_older_homes_episodes_name_their_report_and_are_told_as_before(home: 
 def test_either_database_holds_one_report_a_window_of_the_lake_and_any_of_the_monitor(home: Settings) -> None:
     again = report("2023-12")
     for _ in range(2):
-        replace_lake_reports(home, [again], "month", ["2023-12"])
+        replace_lake_reports(open_use_case(home), [again], "month", ["2023-12"])
     with engine(home.operational_db).begin() as connection:
         assert len({add_live_report(connection, report("")) for _ in range(2)}) == 2
         twice = insert(drift_reports).from_select(SAME, select(*(drift_reports.c[name] for name in SAME)))
         with pytest.raises(IntegrityError), connection.begin_nested():
             connection.execute(twice)
-    assert len(live_reports(home)) == 2
+    assert len(live_reports(open_use_case(home))) == 2
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002"])

@@ -11,7 +11,7 @@ from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import file_sha256
 from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_month
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference
 from tests.exports import month_export
@@ -24,7 +24,7 @@ def month(contract: Contract) -> Callable[..., pd.DataFrame]:
     """`month(12)`: the features of month 12; rows and seed as for the generator."""
 
     def features(number: int, rows: int | None = None, seed: int | None = None) -> pd.DataFrame:
-        return sample_month(contract, Settings(), number, rows, seed)[list(contract.features)].copy()
+        return sample_month(UseCase(Settings(), contract), number, rows, seed)[list(contract.features)].copy()
 
     return features
 
@@ -50,7 +50,7 @@ def measured(reference: Reference, contract: Contract) -> Callable[..., DriftRep
 
 def push_facts(contract: Contract, settings: Settings, version: str = "7") -> ModelCard:
     """Export month 0 into the home and push a version, without a model in it, that says it was trained on that."""
-    manifest = month_export(contract, settings, settings.folder("export").absolute() / "0")
+    manifest = month_export(contract, settings, open_use_case(settings).folder("export").absolute() / "0")
     facts = ModelCard(
         use_case=contract.use_case,
         run_id="r1",
@@ -58,7 +58,7 @@ def push_facts(contract: Contract, settings: Settings, version: str = "7") -> Mo
         manifest_sha256=file_sha256(manifest),
         model=contract.model,
     )
-    folder = settings.folder("models") / version
+    folder = open_use_case(settings).folder("models") / version
     facts.save(folder)
     (folder / "saved_model.pb").touch()
     return facts

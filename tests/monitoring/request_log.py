@@ -7,13 +7,14 @@ import pandas as pd
 
 from lakeloop.request_record import request_log_folder
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 
 
 class Log:
     """Writes a request log as the gateway does, a file a call."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = request_log_folder(settings)
+        self._folder = request_log_folder(open_use_case(settings))
         self._folder.mkdir(parents=True)
         self._files = self._rows = 0
 

@@ -18,6 +18,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.events import all_events, record_event
 from lakeloop.settings import PROJECT, Settings
+from lakeloop.use_case import open_use_case
 from monitoring.airflow_client import AirflowClient
 from monitoring.outbox import Outbox
 from tests.command_line import COMMAND
@@ -154,13 +155,13 @@ def test_a_shift_becomes_one_asset_event_and_a_second_one_waits_while_airflow_is
         log.add(month(0, WINDOW, next(rows)))
         eventually(lambda: _answers(f"{url}/health"))
         eventually(lambda: metric(url, "windows_measured") == 1)
-        assert metric(url, "drift_episode_open") == 0 and all_events(settings) == ()
+        assert metric(url, "drift_episode_open") == 0 and all_events(open_use_case(settings)) == ()
 
         log.add(month(24, WINDOW, next(rows)))
         written = time.time()
         (posted,) = eventually(lambda: airflow.asset_events("insurance/drift"))
         alert = eventually(lambda: drift_alert(prometheus))
-        (event,) = all_events(settings)
+        (event,) = all_events(open_use_case(settings))
         assert posted["extra"]["event_id"] == event.id and posted["extra"]["payload"] == event.payload
         assert "miles" in event.payload["features"] and event.payload["model_version"] == "7"
         assert alert["labels"]["use_case"] == "insurance"
@@ -174,19 +175,21 @@ def test_a_shift_becomes_one_asset_event_and_a_second_one_waits_while_airflow_is
         # It closes and another opens at once, sooner than Alertmanager tells of the end.
         for number in (0, 0, 0, 24):
             log.add(month(number, WINDOW, next(rows)))
-        eventually(lambda: len(all_events(settings)) == 2 and all_events(settings)[1].problem)
+        eventually(
+            lambda: len(all_events(open_use_case(settings))) == 2 and all_events(open_use_case(settings))[1].problem
+        )
         eventually(lambda: metric(url, "outbox_backlog") == 1)
         airflow.start()
         eventually(lambda: len(airflow.asset_events("insurance/drift")) == 2)
         eventually(lambda: metric(url, "outbox_backlog") == 0)
         time.sleep(3)  # time for something that would be sent twice
         extras = [posted["extra"] for posted in airflow.asset_events("insurance/drift")]
-        assert [extra["key"] for extra in extras] == [event.key for event in all_events(settings)]
+        assert [extra["key"] for extra in extras] == [event.key for event in all_events(open_use_case(settings))]
 
 
 def test_an_event_whose_first_sending_was_cut_off_is_in_airflow_once(settings: Settings, airflow: Airflow) -> None:
     """The post arrived, and the monitor died before it could note that."""
-    event, _ = record_event(settings, "ground_truth", "2024-01", {"months": ["2024-01"]})
+    event, _ = record_event(open_use_case(settings), "ground_truth", "2024-01", {"months": ["2024-01"]})
     client = AirflowClient(settings)
     assert not client.was_posted(event)
 
@@ -197,10 +200,12 @@ def test_an_event_whose_first_sending_was_cut_off_is_in_airflow_once(settings: S
 
     with pytest.raises(KeyboardInterrupt):
         Outbox(settings, Dying(settings)).deliver()
-    assert client.was_posted(event) and not all_events(settings)[0].delivered_at
+    assert client.was_posted(event) and not all_events(open_use_case(settings))[0].delivered_at
     _let_the_claim_run_out(settings)
     assert Outbox(settings, client).deliver() == 1
-    assert len(airflow.asset_events("insurance/ground_truth")) == 1 and all_events(settings)[0].delivered_at
+    assert (
+        len(airflow.asset_events("insurance/ground_truth")) == 1 and all_events(open_use_case(settings))[0].delivered_at
+    )
 
 
 def test_airflow_knows_the_assets_of_every_contract(airflow: Airflow) -> None:
@@ -221,10 +226,10 @@ def test_what_airflow_refuses_is_said_and_tried_again(
     settings: Settings, airflow: Airflow, change: dict[str, Any], sentence: str
 ) -> None:
     other = settings.model_copy(update=change)
-    record_event(other, "drift", "episode", {})
+    record_event(open_use_case(other), "drift", "episode", {})
     outbox = Outbox(other, AirflowClient(other))
     assert outbox.deliver() == 0
-    (event,) = all_events(other)
+    (event,) = all_events(open_use_case(other))
     assert sentence in event.problem and sentence in outbox.problem and event.attempts == 1
 
 

@@ -14,6 +14,7 @@ from lakeloop.contract import Contract
 from lakeloop.drift_store import live_reports
 from lakeloop.events import all_events, record_event
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.alarm import announce, drift_payload
 from monitoring.drift.reference import load_reference
 from monitoring.live import LiveMonitor, Snapshot
@@ -25,7 +26,7 @@ SHIFTED, STABLE = 24, 0
 
 @contextmanager
 def watching(settings: Settings, contract: Contract, **options: Any) -> Iterator[LiveMonitor]:
-    monitor = LiveMonitor(settings, contract, **options)
+    monitor = LiveMonitor(UseCase(settings, contract), **options)
     monitor.start()
     try:
         shows(monitor, lambda snapshot: not snapshot.problem)  # a first look passes over what is history by then
@@ -71,13 +72,13 @@ def test_a_shift_opens_one_episode_and_one_event(home: Settings, small: Contract
             log.add(rows(SHIFTED))
         shown = shows(monitor, lambda s: s.windows == 4)
         assert shown.episode_id and shown.report.dataset_drift
-    (event,) = all_events(home)
+    (event,) = all_events(open_use_case(home))
     assert event.key == shown.episode_id == event.payload["episode_id"]
     assert {"age", "miles", "emergency_braking"} <= set(event.payload["features"])
     assert event.payload["window"]["rows"] == 300 and event.payload["model_version"] == "7"
     assert set(event.payload["scores"]) == set(event.payload["thresholds"]) == set(small.features)
-    assert announce(home) == (event, False)  # the alert comes later and finds it written
-    reports = live_reports(home)
+    assert announce(home, small.use_case) == (event, False)  # the alert comes later and finds it written
+    reports = live_reports(open_use_case(home))
     assert [report.state for report in reports] == ["stable", "drift", "drift", "drift"]
     assert event.payload == drift_payload(event.key, reports[1])
 
@@ -90,10 +91,10 @@ def test_an_episode_closes_after_three_clean_windows_and_the_next_is_another(
         for number in (SHIFTED, STABLE, STABLE, SHIFTED, STABLE, STABLE, STABLE):
             log.add(rows(number))
         shown = shows(monitor, lambda s: s.windows == 7)
-        assert not shown.episode_id and len(all_events(home)) == 1
+        assert not shown.episode_id and len(all_events(open_use_case(home))) == 1
         log.add(rows(SHIFTED))
         shown = shows(monitor, lambda s: s.windows == 8)
-    assert [event.key for event in all_events(home)][1:] == [shown.episode_id]
+    assert [event.key for event in all_events(open_use_case(home))][1:] == [shown.episode_id]
 
 
 def test_a_restart_in_an_episode_counts_and_sends_nothing_twice(home: Settings, small: Contract, rows: Any) -> None:
@@ -107,7 +108,7 @@ def test_a_restart_in_an_episode_counts_and_sends_nothing_twice(home: Settings, 
         after = shows(monitor, lambda s: s.windows == 2)
         assert after.episode_id == before.episode_id and after.requests == 300
         assert shows(monitor, lambda s: s.rows == 300)
-    assert len(all_events(home)) == 1
+    assert len(all_events(open_use_case(home))) == 1
 
 
 def test_an_episode_that_was_opened_but_not_written_down_is_at_the_next_start(
@@ -118,15 +119,15 @@ def test_an_episode_that_was_opened_but_not_written_down_is_at_the_next_start(
     log.add(rows(SHIFTED))
     with watching(silent, small) as monitor:
         shown = shows(monitor, lambda s: s.episode_id)
-    assert all_events(home) == ()
+    assert all_events(open_use_case(home)) == ()
     told: list[str] = []
     with watching(home, small, on_event=lambda: told.append("event")) as monitor:
         shows(monitor, lambda s: s.windows == 1 and told)
-    assert [event.key for event in all_events(home)] == [shown.episode_id]
+    assert [event.key for event in all_events(open_use_case(home))] == [shown.episode_id]
 
 
 def test_events_wait_only_where_an_airflow_is_set(home: Settings, small: Contract) -> None:
-    record_event(home, "ground_truth", "truth-1", {})
+    record_event(open_use_case(home), "ground_truth", "truth-1", {})
     with watching(home, small) as monitor:
         assert shows(monitor, lambda s: s.model_available is not None or s.model_problem).undelivered == 0
     waiting = home.model_copy(update={"airflow_url": "http://127.0.0.1:9"})
@@ -148,14 +149,16 @@ def test_without_a_model_nothing_is_measured_and_it_says_why(tmp_path: Path, sma
     with watching(nothing, small) as monitor:
         shown = shows(monitor, lambda s: s.windows == 1)
     assert shown.report.state == "no reference" and "no model" in shown.report.reason
-    assert shown.serving == "" and not shown.model_available and all_events(nothing) == ()
+    assert shown.serving == "" and not shown.model_available and all_events(UseCase(nothing, small)) == ()
 
 
 def test_after_a_deployment_only_the_new_versions_answers_are_its_own(
     home: Settings, small: Contract, rows: Any
 ) -> None:
     low = [0.1, 0.1, 0.8]
-    load_reference(home, small, "7", lambda *asked: np.array([low] * len(asked[-1])))  # its answers are known then
+    load_reference(
+        UseCase(home, small), "7", lambda *asked: np.array([low] * len(asked[-1]))
+    )  # its answers are known then
     log = Log(home)
     with watching(home, small) as monitor:
         log.add(rows(STABLE)[:100], model_version="6", probabilities=[0.8, 0.1, 0.1])
@@ -163,7 +166,7 @@ def test_after_a_deployment_only_the_new_versions_answers_are_its_own(
         shown = shows(monitor, lambda s: s.windows == 1 and s.rows == 300)
     prediction = shown.report.prediction
     assert (prediction.score, prediction.note) == (0.0, "the model did not answer 100 of 300")
-    (kept,) = live_reports(home)
+    (kept,) = live_reports(open_use_case(home))
     assert kept.prediction == prediction and kept.window.rows == 300
 
 
@@ -195,4 +198,4 @@ def test_a_ledger_that_is_gone_for_a_while_loses_nothing(home: Settings, small: 
         database.rmdir()
         kept.rename(database)
         shows(monitor, lambda s: s.windows == 2 and not s.problem)
-    assert len(all_events(home)) == 1
+    assert len(all_events(open_use_case(home))) == 1

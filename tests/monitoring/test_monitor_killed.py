@@ -7,6 +7,7 @@ import pytest
 
 from lakeloop.events import all_events
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 from monitoring.monitor_state import load_state
 from tests.lakehouse.killing import kill_when
 from tests.monitoring.request_log import Log
@@ -23,13 +24,13 @@ def test_a_monitor_killed_at_every_stage_in_turn_measures_each_window_and_tells_
 
     def windows(count: int) -> Callable[[], bool]:
         def measured() -> bool:
-            state = load_state(home)
+            state = load_state(open_use_case(home))
             return state is not None and state.windows >= count
 
         return measured
 
     def episode_opened() -> bool:
-        state = load_state(home)
+        state = load_state(open_use_case(home))
         return state is not None and state.episode_id != ""
 
     kill_when(windows(0), home.home, *COMMAND)  # it knows where the log begins, and nothing else
@@ -37,12 +38,12 @@ def test_a_monitor_killed_at_every_stage_in_turn_measures_each_window_and_tells_
     kill_when(windows(1), home.home, *COMMAND)  # 700 rows of the second window are read or not
     log.add(month(24, 2300, 2))
     kill_when(episode_opened, home.home, *COMMAND)  # perhaps not written into the ledger yet
-    kill_when(lambda: len(all_events(home)) == 1 and windows(3)(), home.home, *COMMAND)
+    kill_when(lambda: len(all_events(open_use_case(home))) == 1 and windows(3)(), home.home, *COMMAND)
     log.add(month(24, 1500, 3))
     kill_when(windows(4), home.home, *COMMAND)
 
-    state = load_state(home)
+    state = load_state(open_use_case(home))
     assert state is not None and state.windows == 4
-    (event,) = all_events(home)
+    (event,) = all_events(open_use_case(home))
     assert event.key == state.episode_id and event.payload["window"]["rows"] == 1500
     assert state.episode is not None and state.episode.drifted_windows == 3

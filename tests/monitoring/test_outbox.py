@@ -10,6 +10,7 @@ from lakeloop.events import Event, all_events, record_event
 from lakeloop.exceptions import LakeloopError
 from lakeloop.operational_db import engine, events
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 from monitoring.outbox import Outbox, undelivered
 
 
@@ -35,7 +36,7 @@ class Inbox:
 def ledger(tmp_path: Path) -> Settings:
     settings = Settings(home=tmp_path, use_case="insurance")
     for number in range(3):
-        record_event(settings, "drift", f"e{number}", {})
+        record_event(open_use_case(settings), "drift", f"e{number}", {})
     return settings
 
 
@@ -49,7 +50,7 @@ def test_events_arrive_in_order_and_once(ledger: Settings) -> None:
     inbox = Inbox()
     outbox = Outbox(ledger, inbox)
     assert (outbox.deliver(), outbox.deliver()) == (3, 0)
-    assert inbox.received == ["e0", "e1", "e2"] and undelivered(ledger) == 0
+    assert inbox.received == ["e0", "e1", "e2"] and undelivered(open_use_case(ledger)) == 0
 
 
 def test_what_failed_waits_and_arrives_later_once(ledger: Settings) -> None:
@@ -59,11 +60,11 @@ def test_what_failed_waits_and_arrives_later_once(ledger: Settings) -> None:
     assert outbox.deliver() == 0 and outbox.problem == "it is down"
     inbox.down = False
     assert outbox.deliver() == 0, "it is not due yet"
-    assert undelivered(ledger) == 3
+    assert undelivered(open_use_case(ledger)) == 3
     due_again(ledger)
     assert outbox.deliver() == 3 and outbox.problem == ""
     assert inbox.received == ["e0", "e1", "e2"]
-    assert {(event.attempts, event.problem) for event in all_events(ledger)} == {(2, "")}
+    assert {(event.attempts, event.problem) for event in all_events(open_use_case(ledger))} == {(2, "")}
 
 
 def test_it_waits_longer_each_time_and_never_too_long(ledger: Settings) -> None:
@@ -76,19 +77,22 @@ def test_it_waits_longer_each_time_and_never_too_long(ledger: Settings) -> None:
             row = connection.execute(events.select().where(events.c.key == "e0")).one()
         waits.append(row.attempt_after)
         due_again(ledger)
-    assert all_events(ledger)[0].attempts == 7 and waits == sorted(waits)
+    assert all_events(open_use_case(ledger))[0].attempts == 7 and waits == sorted(waits)
 
 
 def test_two_outboxes_send_nothing_twice(ledger: Settings) -> None:
     for number in range(3, 30):
-        record_event(ledger, "drift", f"e{number}", {})
+        record_event(open_use_case(ledger), "drift", f"e{number}", {})
     inbox = Inbox()
     threads = [threading.Thread(target=Outbox(ledger, inbox).deliver) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(inbox.received) == sorted(f"e{number}" for number in range(30)) and undelivered(ledger) == 0
+    assert (
+        sorted(inbox.received) == sorted(f"e{number}" for number in range(30))
+        and undelivered(open_use_case(ledger)) == 0
+    )
 
 
 def test_a_started_outbox_delivers_when_it_is_woken(ledger: Settings) -> None:

@@ -15,6 +15,7 @@ from lakeloop.events import all_events
 from lakeloop.exceptions import AddressTakenError, BusyError
 from lakeloop.http_server import HttpServer, http_config, listen
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.monitor_lock import only_monitor
 from monitoring.service import make_app, serve
 from tests.monitoring.request_log import Log
@@ -46,7 +47,7 @@ def service(silent: Settings, contract: Contract) -> Iterator[httpx.Client]:
     small = contract.model_copy(update={"monitoring": contract.monitoring.model_copy(update={"window": 300})})
     listener = listen("127.0.0.1", 0, "monitor")
     ready = threading.Event()
-    server = HttpServer(http_config(make_app(silent, small), lifespan="on", grace_seconds=2), ready.set)
+    server = HttpServer(http_config(make_app(UseCase(silent, small)), lifespan="on", grace_seconds=2), ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     assert ready.wait(240)
@@ -84,7 +85,7 @@ def test_the_metrics_show_the_newest_window(
     assert len(service.get("/alerts").json()["alerts"]) == 1
     assert service.post("/alerts", json=notification("resolved")).json()["events"] == []
     assert service.get("/alerts").json() == {"alerts": []}
-    (event,) = all_events(silent)
+    (event,) = all_events(open_use_case(silent))
     assert event.key == health["episode"]
 
 
@@ -113,7 +114,7 @@ def test_an_alert_without_an_episode_becomes_no_event(service: httpx.Client, sil
     assert answer["events"] == [] and "no episode" in answer["ignored"][0]
     assert "no label use_case" in service.post("/alerts", json=notification(use_case="")).json()["ignored"][0]
     assert service.post("/alerts", content=b"x" * 1_100_000).status_code == 413
-    assert all_events(silent) == ()
+    assert all_events(open_use_case(silent)) == ()
 
 
 def test_a_port_that_is_taken_is_said(silent: Settings, contract: Contract) -> None:
@@ -121,12 +122,12 @@ def test_a_port_that_is_taken_is_said(silent: Settings, contract: Contract) -> N
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(AddressTakenError, match="taken by another process"):
-            serve(silent, contract, "127.0.0.1", taken.getsockname()[1])
+            serve(UseCase(silent, contract), "127.0.0.1", taken.getsockname()[1])
 
 
 def test_a_second_monitor_of_the_same_use_case_is_refused(silent: Settings, contract: Contract) -> None:
     another = rf"another monitor \(process {os.getpid()}\) watches insurance"
-    with only_monitor(silent), pytest.raises(BusyError, match=another):
-        serve(silent, contract, "127.0.0.1", 0)
-    with only_monitor(silent):  # and the lock is free again
+    with only_monitor(open_use_case(silent)), pytest.raises(BusyError, match=another):
+        serve(UseCase(silent, contract), "127.0.0.1", 0)
+    with only_monitor(open_use_case(silent)):  # and the lock is free again
         pass

@@ -18,6 +18,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.deployment import deploy, probe_rows, version_to_deploy, wait_until_available
 from operations.exceptions import RolledBackError
 from serving.gateway.process import running_gateway
@@ -47,7 +48,7 @@ def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def platform(tmp_path: Path, saved: Path, use_cases: Path) -> Iterator[Settings]:
     """A model server and a gateway; version 1 serves, 2 and 3 wait to be pushed."""
     settings = load_settings(home=tmp_path / "home", use_case="insurance", use_cases=use_cases)
-    models = settings.folder("models")
+    models = open_use_case(settings).folder("models")
     shutil.copytree(saved, models)
     with running_server({"insurance": models}, poll_seconds=0.1) as server:
         settings = settings.model_copy(update={"model_server_url": server.url})
@@ -57,15 +58,14 @@ def platform(tmp_path: Path, saved: Path, use_cases: Path) -> Iterator[Settings]
 
 @pytest.fixture
 def patient(platform: Settings) -> Contract:
-    from lakeloop.contract_file import load_contract
 
-    return load_contract(platform.contract_path)
+    return open_use_case(platform).contract
 
 
-def push(settings: Settings, version: str) -> None:
-    folder = settings.folder("models")
+def push(use_case: UseCase, version: str) -> None:
+    folder = use_case.folder("models")
     (folder / f"{version}.part").rename(folder / version)
-    wait_until_available(settings, version, 240)
+    wait_until_available(use_case, version, 240)
 
 
 @contextmanager
@@ -96,26 +96,26 @@ def version_in_use(settings: Settings) -> Any:
 
 def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform: Settings, patient: Contract) -> None:
     with asked(platform, patient, age=45):
-        seen = deploy(platform, patient, "1", seconds=60)
+        seen = deploy(UseCase(platform, patient), "1", seconds=60)
     assert seen is not None and seen.answers >= 200 and seen.model_errors == 0 and seen.p99_ms is not None
 
-    push(platform, "2")
+    push(open_use_case(platform), "2")
     with pytest.raises(RolledBackError, match=r"version 2 was taken back: it answered 400: .*version 1 serves again"):
-        deploy(platform, patient, "2")
-    folder = platform.folder("models")
+        deploy(UseCase(platform, patient), "2")
+    folder = open_use_case(platform).folder("models")
     assert pushed_versions(folder) == ["1"] and (folder / "2.rolled-back" / "rolled-back.json").is_file()
     eventually(lambda: version_in_use(platform) == "1")
 
-    push(platform, "3")
+    push(open_use_case(platform), "3")
     eventually(lambda: version_in_use(platform) == "3")
     with (
         asked(platform, patient, age=20),
         pytest.raises(RolledBackError, match="came from the rules because it failed"),
     ):
-        deploy(platform, patient, "3", seconds=60)
+        deploy(UseCase(platform, patient), "3", seconds=60)
     eventually(lambda: version_in_use(platform) == "1")
     with asked(platform, patient, age=20):
-        again = deploy(platform, patient, "1", seconds=60)
+        again = deploy(UseCase(platform, patient), "1", seconds=60)
     assert again is not None and again.model_errors == 0
 
 
@@ -126,18 +126,18 @@ def test_a_version_that_is_slower_than_the_contract_allows_is_taken_back(platfor
         asked(platform, patient, age=45),
         pytest.raises(RolledBackError, match="no model is left: the rules answer") as why,
     ):
-        deploy(platform, strict, "1", seconds=60)
+        deploy(UseCase(platform, strict), "1", seconds=60)
     assert "99th percentile" in str(why.value) and "allows 0.1 ms" in str(why.value)
 
 
 def test_what_says_nothing_of_the_model_takes_nothing_back(platform: Settings, patient: Contract) -> None:
     away = platform.model_copy(update={"model_server_url": NOWHERE})
     with pytest.raises(LakeloopError, match="is not available after 0 s"):
-        wait_until_available(away, "1", 0)
+        wait_until_available(open_use_case(away), "1", 0)
     with pytest.raises(LakeloopError, match="nothing was taken back") as failure:
-        deploy(away, patient, "1")
+        deploy(UseCase(away, patient), "1")
     assert not isinstance(failure.value, RolledBackError)
-    assert deploy(platform.model_copy(update={"gateway_url": NOWHERE}), patient, "1") is None
-    assert pushed_versions(platform.folder("models")) == ["1"]
+    assert deploy(UseCase(platform.model_copy(update={"gateway_url": NOWHERE}), patient), "1") is None
+    assert pushed_versions(open_use_case(platform).folder("models")) == ["1"]
     with pytest.raises(NotFoundError, match="pushed: 1"):
-        version_to_deploy(platform, "9")
+        version_to_deploy(open_use_case(platform), "9")

@@ -1,7 +1,6 @@
 """A pushed model is calibrated on its own held-out rows, and months it answered get their estimate, once."""
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,10 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.manifest import file_sha256
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.performance import calibrate_version, estimate_performance, performance_table
 from tests.lakehouse.request_log import log_file, record
-from tests.lakes import Lake, open_lake
+from tests.lakes import OwnLake, open_lake
 from tests.monitoring.conftest import push_facts
 
 pytestmark = pytest.mark.long
@@ -31,7 +31,7 @@ class AlwaysMedium(tf.Module):
         return {"probabilities": probabilities, "class_id": tf.argmax(probabilities, axis=1)}
 
 
-def push_model(lake: Lake, folder: Path) -> None:
+def push_model(lake: OwnLake, folder: Path) -> None:
     model, kinds = AlwaysMedium(), {"float": tf.float32, "int": tf.int64}
     inputs = {n: tf.TensorSpec([None], kinds[f.type], name=n) for n, f in lake.contract.features.items()}
     columns = tf.function(lambda **asked: model.answer(tf.shape(asked["age"])[0]))
@@ -46,21 +46,21 @@ def push_model(lake: Lake, folder: Path) -> None:
 def test_months_get_their_estimate_from_the_models_own_held_out_rows(spark: SparkSession, tmp_path: Path) -> None:
     lake = open_lake(spark, tmp_path)
     facts = push_facts(lake.contract, lake.settings)
-    push_model(lake, lake.settings.folder("models") / "7")
+    push_model(lake, lake.folder("models") / "7")
     sure = {"probabilities": [0.2, CONFIDENCE, 0.2], "prediction": "medium", "class_id": 1}
     log_file(lake, "w-1", [record(str(n), f"K{n}", **sure) for n in range(20)])
-    stream(spark, lake.contract, lake.settings)
+    stream(lake)
     lake.ingest()
-    report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
+    report = estimate_performance(lake)
     (calibration,) = report.calibrated
     held_out = np.loadtxt(facts.manifest.parent / "eval" / "part-00000.csv", str, delimiter=",", skiprows=1)
     share = (held_out[:, -1] == "1").mean()
     assert (calibration.model_version, calibration.rows) == ("7", len(held_out))
     assert report.months == ("2023-03",) and report.notices == ()
-    month = performance_table(lake.contract, lake.settings).iloc[0]
+    month = performance_table(lake).iloc[0]
     assert month["estimated_accuracy"] == pytest.approx(share, abs=1e-4)
     versions = lake.versions()
-    again = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
+    again = estimate_performance(lake)
     assert again.calibrated == () and again.months == () and lake.versions() == versions
 
 
@@ -68,7 +68,7 @@ def test_a_version_whose_rows_are_gone_is_named_and_stays_without_estimate(spark
     lake = open_lake(spark, tmp_path)
     facts = push_facts(lake.contract, lake.settings)
     facts.manifest.unlink()
-    report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
+    report = estimate_performance(lake)
     assert report.calibrated == () and "version 7 cannot be calibrated" in report.notices[0]
 
 
@@ -80,7 +80,7 @@ def test_rows_that_are_not_those_it_was_trained_with_calibrate_nothing(
     facts = push_facts(lake.contract, lake.settings)
     file = facts.manifest.parent / changed
     file.write_text(file.read_text() + "\n")
-    report = estimate_performance(lake.contract, lake.settings, lambda _: nullcontext(lake.spark))
+    report = estimate_performance(lake)
     assert report.calibrated == () and "sha256" in report.notices[0] and str(file) in report.notices[0]
 
 
@@ -89,6 +89,6 @@ def test_a_version_whose_export_held_nothing_out_says_so(contract: Contract, set
     content = json.loads(facts.manifest.read_text())
     facts.manifest.write_text(json.dumps(content | {"files": [f for f in content["files"] if f["split"] == "train"]}))
     changed = facts.model_copy(update={"manifest_sha256": file_sha256(facts.manifest)})
-    changed.save(settings.folder("models") / "7")
+    changed.save(open_use_case(settings).folder("models") / "7")
     with pytest.raises(NotFoundError, match="held no rows out"):
-        calibrate_version(contract, settings, "7")
+        calibrate_version(UseCase(settings, contract), "7")

@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lakehouse.lake import lake_with
 from lakehouse.read.tables import read_table
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_ask
 from lakeloop.switches import add_switch, parse_segment, remove_switch
-from lakeloop.use_case import load_rules
+from lakeloop.use_case import UseCase, load_rules, open_use_case
 from operations.scoring import ScoreReport, score, score_wanted
-from tests.lakes import Lake, open_lake
+from tests.lakes import OwnLake, open_lake
 
 pytestmark = pytest.mark.long
 SEGMENT = "age < 20 and training == 1"
@@ -48,23 +49,23 @@ def push_model(contract: Contract, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def delivered(reference: Lake, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def delivered(reference: OwnLake, tmp_path_factory: pytest.TempPathFactory) -> OwnLake:
     """Month 0 with its claims and month 1 without, to push models into."""
     home = tmp_path_factory.mktemp("scoring") / "home"
     return open_lake(reference.spark, Path(shutil.copytree(reference.settings.home, home)))
 
 
-def scored(lake: Lake, table: str, version: int | None = None, model: str = "") -> ScoreReport:
-    wanted = score_wanted(lake.contract, lake.settings, table, version, model)
-    return score(lake.spark, lake.contract, lake.settings, wanted)
+def scored(lake: OwnLake, table: str, version: int | None = None, model: str = "") -> ScoreReport:
+    wanted = score_wanted(lake, table, version, model)
+    return score(lake, wanted)
 
 
-def expected(lake: Lake, rows: pd.DataFrame, folder: Path, switched_off: bool) -> dict[str, Prediction]:
+def expected(lake: OwnLake, rows: pd.DataFrame, folder: Path, switched_off: bool) -> dict[str, Prediction]:
     """Each row answered by itself, as the gateway does."""
     from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
     contract, model = lake.contract, load_saved_model(folder)
-    rules = load_rules(contract, lake.settings)
+    rules = load_rules(lake)
     assert rules is not None
     segments = (parse_segment(contract, SEGMENT),) if switched_off else ()
     answers = {}
@@ -83,21 +84,21 @@ def expected(lake: Lake, rows: pd.DataFrame, folder: Path, switched_off: bool) -
     return answers
 
 
-def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: Lake) -> None:
+def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: OwnLake) -> None:
     lake = delivered
     spark, contract, settings = lake.spark, lake.contract, lake.settings
     with pytest.raises(NotFoundError, match="no model was pushed"):
         scored(lake, "gold/training")
     for version in ("1", "2"):
-        push_model(contract, settings.folder("models") / version)
-    switch = add_switch(settings, contract, SEGMENT, "a test", "to see the reason")
+        push_model(contract, open_use_case(settings).folder("models") / version)
+    switch = add_switch(UseCase(settings, contract), SEGMENT, "a test", "to see the reason")
     report = scored(lake, "silver/policies", 1, "1")
-    remove_switch(settings, switch.id, "a test")
+    remove_switch(open_use_case(settings), switch.id, "a test")
     assert (report.table, report.version, report.model, report.rows) == ("silver/policies", 1, "1", 3000)
 
     scores = lake.rows("gold/scores")
-    rows = read_table(spark, settings, "silver/policies", 1).toPandas()
-    wanted = expected(lake, rows, settings.folder("models") / "1", switched_off=True)
+    rows = read_table(lake_with(open_use_case(settings), spark), "silver/policies", 1).toPandas()
+    wanted = expected(lake, rows, open_use_case(settings).folder("models") / "1", switched_off=True)
     kinds = {answer.reason.partition(":")[0] for answer in wanted.values()}
     assert kinds == {"ok", "low confidence", "out of range", "segment switched off"}
     assert len(scores) == len(wanted) == 3000
@@ -115,7 +116,7 @@ def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: Lake)
             assert [given[name] for name in contract.label.class_names] == pytest.approx(answer.probabilities, abs=1e-6)
 
     version = lake.versions()["gold/scores"]
-    assert score_wanted(contract, settings, "silver/policies", None, "1").done
+    assert score_wanted(UseCase(settings, contract), "silver/policies", None, "1").done
     again = scored(lake, "silver/policies", None, "1")
     assert again.rows == 0 and lake.versions()["gold/scores"] == version
     other = scored(lake, "gold/training")
@@ -123,12 +124,12 @@ def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: Lake)
     assert len(lake.rows("gold/scores")) == 4500
 
 
-def test_a_table_without_the_features_typed_is_refused_with_what_is_missing(delivered: Lake) -> None:
-    folder = delivered.settings.folder("models") / "9"
+def test_a_table_without_the_features_typed_is_refused_with_what_is_missing(delivered: OwnLake) -> None:
+    folder = delivered.folder("models") / "9"
     push_model(delivered.contract, folder)
     for table, text in [
         ("silver/claims", "lacks training, age"),
         ("bronze/policies", "training is string, not bigint"),
     ]:
         with pytest.raises(WrongUseError, match=text):
-            score_wanted(delivered.contract, delivered.settings, table, None, "")
+            score_wanted(delivered, table, None, "")

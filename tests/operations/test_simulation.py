@@ -19,19 +19,20 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import RequestRecord, request_log_folder
 from lakeloop.settings import PROJECT, Settings
+from lakeloop.use_case import UseCase
 from operations.simulation import questions_of, simulate, without_gateway
 from tests.command_line import COMMAND, Run
 from tests.waiting import eventually
 
 
-def logged(settings: Settings) -> list[RequestRecord]:
-    files = sorted(request_log_folder(settings).glob("*.jsonl"))
+def logged(use_case: UseCase) -> list[RequestRecord]:
+    files = sorted(request_log_folder(use_case).glob("*.jsonl"))
     lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     return [RequestRecord.model_validate(json.loads(line)) for line in lines]
 
 
-def landing(settings: Settings) -> list[str]:
-    root = settings.folder("landing")
+def landing(use_case: UseCase) -> list[str]:
+    root = use_case.folder("landing")
     return sorted(str(path.relative_to(root)) for path in root.rglob("*.csv"))
 
 
@@ -64,31 +65,33 @@ def address(process: "subprocess.Popen[bytes]", log: Path) -> str:
 
 
 def test_a_month_goes_through_the_gateway_once_and_a_resumed_run_asks_nothing_again(
-    settings: Settings, contract: Contract, gateway: str, lakeloop: Run
+    use_case: UseCase, gateway: str, lakeloop: Run
 ) -> None:
     first = lakeloop("simulate", "--months", "1-2", "--batch", "100", "--url", gateway, "--label", "a")
     assert first.returncode == 0, first.stderr
     assert "3,000 requests in" in first.stdout and "100.0% answered by the rules" in first.stdout
-    (settings.home / "logs/simulations/insurance/a.json").write_text('{"1": {"requests": 1500, "rules": 1500}}')
+    (use_case.settings.home / "logs/simulations/insurance/a.json").write_text(
+        '{"1": {"requests": 1500, "rules": 1500}}'
+    )
     again = lakeloop("simulate", "--months", "1-2", "--batch", "100", "--url", gateway, "--label", "a")
     assert "1,500 requests in" in again.stdout and "1 month was answered before" in again.stdout
     metrics = httpx.get(f"{gateway}/metrics", timeout=60).text
-    eventually(lambda: len(logged(settings)) >= 3000)
-    records = logged(settings)
+    eventually(lambda: len(logged(use_case)) >= 3000)
+    records = logged(use_case)
     assert len(records) == len({r.request_id for r in records}) == 3000, metrics
-    asked = [*questions_of(contract, settings, 1, "a"), *questions_of(contract, settings, 2, "a")]
+    asked = [*questions_of(use_case, 1, "a"), *questions_of(use_case, 2, "a")]
     assert {(r.request_id, r.key, r.at) for r in records} == {(q.request_id, q.key, q.at) for q in asked}
     answered = {r.request_id: r.features for r in records}
     assert all(answered[q.request_id] == q.features for q in asked)
-    assert read_clock(settings) == 2
-    assert landing(settings) == [".held/claims/claims-2023-02.csv", ".held/claims/claims-2023-03.csv"]
+    assert read_clock(use_case) == 2
+    assert landing(use_case) == [".held/claims/claims-2023-02.csv", ".held/claims/claims-2023-03.csv"]
 
 
 def test_requests_lie_within_their_month_in_order_and_their_ids_differ_by_run_and_use_case_only(
-    settings: Settings, contract: Contract
+    use_case: UseCase,
 ) -> None:
-    one, two = questions_of(contract, settings, 13, "a"), questions_of(contract, settings, 13, "b")
-    assert one == questions_of(contract, settings, 13, "a")
+    one, two = questions_of(use_case, 13, "a"), questions_of(use_case, 13, "b")
+    assert one == questions_of(use_case, 13, "a")
     assert not {q.request_id for q in one} & {q.request_id for q in two}
     assert len({q.request_id for q in one}) == 1500 and uuid.UUID(one[0].request_id).version == 5
     times = [q.at for q in one]
@@ -96,26 +99,26 @@ def test_requests_lie_within_their_month_in_order_and_their_ids_differ_by_run_an
 
 
 def test_without_a_gateway_the_rules_answers_are_logged_and_the_clock_delivers_the_truth(
-    settings: Settings, contract: Contract, lakeloop: Run
+    use_case: UseCase, lakeloop: Run
 ) -> None:
     done = lakeloop("simulate", "--months", "0-1", "--mock-predictions", "--until", "24")
     assert done.returncode == 0, done.stderr
-    records = logged(settings)
+    records = logged(use_case)
     assert len(records) == 1500 and {r.predictor_type for r in records} == {"rules"}
-    assert all(contract.label.class_names[r.class_id] == r.prediction for r in records)
-    assert landing(settings) == [
+    assert all(use_case.contract.label.class_names[r.class_id] == r.prediction for r in records)
+    assert landing(use_case) == [
         ".held/claims/claims-2023-02.csv", "claims/claims-2023-01.csv", "policies/policies-2023-01.csv"
     ]  # fmt: skip
     later = lakeloop("simulate", "--until", "25")
     assert "the clock stands at month 25; 1 file of ground truth delivered" in later.stdout
-    assert "claims/claims-2023-02.csv" in landing(settings)
+    assert "claims/claims-2023-02.csv" in landing(use_case)
 
 
-def test_a_gateway_that_is_not_there_is_one_sentence(lakeloop: Run, settings: Settings) -> None:
+def test_a_gateway_that_is_not_there_is_one_sentence(lakeloop: Run, use_case: UseCase) -> None:
     done = lakeloop("simulate", "--months", "1", "--url", "http://127.0.0.1:9")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "no gateway answers at http://127.0.0.1:9" in done.stderr and "lakeloop serve gateway" in done.stderr
-    assert read_clock(settings) == 0
+    assert read_clock(use_case) == 0
 
 
 @pytest.mark.parametrize(
@@ -136,4 +139,4 @@ def test_wrong_use_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, argu
 def test_a_use_case_without_a_generator_is_wrong_use(settings: Settings, contract: Contract) -> None:
     bare = contract.model_copy(update={"generator": None})
     with pytest.raises(WrongUseError, match="has no `generator`"):
-        simulate(bare, settings, [1], without_gateway(bare, settings, "a"))
+        simulate(UseCase(settings, bare), [1], without_gateway(UseCase(settings, bare), "a"))

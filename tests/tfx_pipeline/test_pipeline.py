@@ -15,7 +15,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
 from tests.exports import export_frame, month_export, settings_in
 from tests.tfx_pipeline.upstream import types_upstream
 from tfx_pipeline.evaluation.validate import model_folder, newest_version, validate_model, versions
@@ -48,34 +48,31 @@ BEFORE_TRAINER = NODES - {"ChampionStatistics"} - FROM_TRAINER
 WHY = {"trigger": "test", "event_id": "e1", "airflow_run_id": "", "git_commit": "abc"}
 
 
-@dataclass
-class Finished:
+@dataclass(frozen=True)
+class Finished(UseCase):
     """One run and what it reported."""
 
-    settings: Settings
-    contract: Contract
     manifest: Path
     record: RunRecord
     nodes: dict[str, NodeResult] = field(default_factory=dict)
 
     def again(self, drop: tuple[str, ...] = (), **changes: Any) -> "Finished":
-        return finished(self.settings, self.contract, self.manifest, drop, **changes)
+        return finished(self, self.manifest, drop, **changes)
 
 
-def finished(
-    settings: Settings, contract: Contract, manifest: Path, drop: tuple[str, ...] = (), **changes: Any
-) -> Finished:
+def finished(use_case: UseCase, manifest: Path, drop: tuple[str, ...] = (), **changes: Any) -> Finished:
+    contract = use_case.contract
     nodes: dict[str, NodeResult] = {}
     parameters = run_parameters(contract, manifest, changes, drop, **WHY)
-    record = run_pipeline(settings, contract, parameters, on_node=lambda node: nodes.update({node.node: node}))
-    return Finished(settings, contract, manifest, record, nodes)
+    record = run_pipeline(use_case, parameters, on_node=lambda node: nodes.update({node.node: node}))
+    return Finished(use_case.settings, contract, manifest, record, nodes)
 
 
-def newest_artifacts(settings: Settings, type_name: str) -> list[Any]:
+def newest_artifacts(use_case: UseCase, type_name: str) -> list[Any]:
     from tfx_pipeline.metadata.store import artifacts_of, open_store
 
-    with open_store(settings) as store:
-        return artifacts_of(store, settings.use_case, type_name)
+    with open_store(use_case.settings) as store:
+        return artifacts_of(store, use_case.name, type_name)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +88,7 @@ def settings(home: Path) -> Settings:
 @pytest.fixture(scope="module")
 def first(settings: Settings, contract: Contract, home: Path) -> Finished:
     manifest = month_export(contract, settings, home / "export" / "0")
-    return finished(settings, contract, manifest)
+    return finished(UseCase(settings, contract), manifest)
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +107,12 @@ def refused(second: Finished) -> Finished:
 def model(first: Finished) -> Any:
     from tfx_pipeline.evaluation.prediction import load_saved_model
 
-    return load_saved_model(model_folder(first.settings, first.record.pushed_version))
+    return load_saved_model(model_folder(first, first.record.pushed_version))
 
 
 @pytest.fixture(scope="module")
 def rows(first: Finished) -> pd.DataFrame:
-    frame = with_label(first.contract, sample_month(first.contract, first.settings, 0))
+    frame = with_label(first.contract, sample_month(first, 0))
     return frame[frame["policy_id"].map(first.contract.split.is_eval)]
 
 
@@ -154,20 +151,20 @@ def test_export_model_and_pushed_model_carry_where_they_come_from(first: Finishe
         **WHY,
     }
     for type_name in ("GoldExport", "Model", "PushedModel"):
-        artifact = newest_artifacts(first.settings, type_name)[0]
+        artifact = newest_artifacts(first, type_name)[0]
         stamps = {name: artifact.custom_properties[name].string_value for name in expected}
         assert stamps == expected, type_name
         assert all(name in artifact.custom_properties for name in expected)
 
 
 def test_lineage_leads_from_the_pushed_model_back_to_the_export(first: Finished) -> None:
-    pushed = newest_artifacts(first.settings, "PushedModel")[0]
+    pushed = newest_artifacts(first, "PushedModel")[0]
     assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= types_upstream(first.settings, pushed.id)
 
 
 def test_the_blessing_names_model_judge_and_every_check(first: Finished) -> None:
-    blessing = next(b for b in newest_artifacts(first.settings, "ModelBlessing") if "judge" in b.custom_properties)
-    model = newest_artifacts(first.settings, "Model")[0]
+    blessing = next(b for b in newest_artifacts(first, "ModelBlessing") if "judge" in b.custom_properties)
+    model = newest_artifacts(first, "Model")[0]
     assert blessing.custom_properties["blessed"].int_value == 1
     assert blessing.custom_properties["current_model_id"].int_value == model.id
     assert blessing.custom_properties["current_model"].string_value == model.uri
@@ -179,21 +176,21 @@ def test_the_blessing_names_model_judge_and_every_check(first: Finished) -> None
 
 
 def test_the_model_was_pushed_to_a_version_folder(first: Finished) -> None:
-    folder = model_folder(first.settings, first.record.pushed_version)
-    assert folder.parent == first.settings.folder("models").absolute()
+    folder = model_folder(first, first.record.pushed_version)
+    assert folder.parent == open_use_case(first.settings).folder("models").absolute()
     assert (folder / "saved_model.pb").is_file()
     assert folder.name.isdigit()
 
 
 def test_the_pushed_version_carries_what_it_was_made_from(first: Finished) -> None:
-    facts = read_model_card(first.settings, first.record.pushed_version)
-    assert facts.manifest_path(first.settings) == first.manifest.absolute()
+    facts = read_model_card(first, first.record.pushed_version)
+    assert facts.manifest_path(first) == first.manifest.absolute()
     assert facts.manifest_sha256 == file_sha256(first.manifest)
     assert (facts.use_case, facts.run_id, facts.drop) == (first.contract.use_case, first.record.run_id, ())
     assert facts.model == first.record.parameters.model
     assert first.record.gate is not None
     assert [c.model_dump() for c in facts.checks] == [c.model_dump() for c in first.record.gate.checks]
-    (pushed,) = newest_artifacts(first.settings, "PushedModel")
+    (pushed,) = newest_artifacts(first, "PushedModel")
     assert facts.stamps == {name: pushed.custom_properties[name].string_value for name in facts.stamps}
     assert facts.stamps["trigger"] == WHY["trigger"]
 
@@ -215,7 +212,7 @@ def test_signatures_have_the_contracts_names_shapes_and_types(first: Finished, m
 def test_classify_has_the_classify_method_and_the_others_predict(first: Finished) -> None:
     from tensorflow.core.protobuf import saved_model_pb2
 
-    path = model_folder(first.settings, first.record.pushed_version) / "saved_model.pb"
+    path = model_folder(first, first.record.pushed_version) / "saved_model.pb"
     signatures = saved_model_pb2.SavedModel.FromString(path.read_bytes()).meta_graphs[0].signature_def
     assert signatures["classify"].method_name == "tensorflow/serving/classify"
     assert list(signatures["classify"].inputs) == ["inputs"]
@@ -267,7 +264,7 @@ def test_tensorboard_can_show_the_training(first: Finished) -> None:
 
 
 def test_the_run_record_tells_the_whole_run(first: Finished) -> None:
-    record = load_run(first.settings, first.record.run_id)
+    record = load_run(first, first.record.run_id)
     assert record.state == "succeeded" and record.error == ""
     assert record.parameters.manifest == first.manifest
     assert record.manifest_sha256 == file_sha256(first.manifest)
@@ -276,7 +273,7 @@ def test_the_run_record_tells_the_whole_run(first: Finished) -> None:
     assert {n.node for n in record.nodes} == NODES and record.seconds > 1
     for uri in (record.model_uri, record.statistics_uri, record.evaluation_uri, record.anomalies_uri):
         assert Path(uri).is_dir()
-    assert record.blessed is True and record.pushed_version in versions(first.settings.folder("models"))
+    assert record.blessed is True and record.pushed_version in versions(open_use_case(first.settings).folder("models"))
 
 
 def test_statistics_are_of_features_and_label_alone(first: Finished) -> None:
@@ -334,7 +331,7 @@ def test_a_models_page_shows_what_its_run_left(first: Finished, refused: Finishe
 
     app = FastAPI()
     present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))
-    app.include_router(pages_router(first.settings, first.contract, present))
+    app.include_router(pages_router(first, present))
     with TestClient(app) as client:
         page = client.get(f"/models/{first.record.pushed_version}").text
         assert "Not known" not in page and "emergency_braking = 1" in page and "float, 0 to 150" in page
@@ -350,9 +347,9 @@ def test_the_graph_is_the_compiled_pipelines(first: Finished) -> None:
 
     from tfx_pipeline.runs.graph import ir_path
 
-    ir = pipeline_pb2.Pipeline.FromString(ir_path(first.settings).read_bytes())
+    ir = pipeline_pb2.Pipeline.FromString(ir_path(first).read_bytes())
     compiled = {n.pipeline_node.node_info.id: set(n.pipeline_node.upstream_nodes) for n in ir.nodes}
-    graph = read_graph(first.settings)
+    graph = read_graph(first)
     assert {node.id: set(node.upstream) for node in graph.nodes} == compiled and set(compiled) == NODES
     assert compiled["ExampleGen"] == {"GoldExport"} and "DataGate" in compiled["Transform"]
     seen: set[str] = set()
@@ -376,11 +373,11 @@ def test_the_second_run_is_compared_with_the_champion(first: Finished, second: F
 
 
 def test_the_pushed_model_is_infra_blessed_as_tfx_does_it(first: Finished, second: Finished) -> None:
-    for blessing in newest_artifacts(first.settings, "InfraBlessing"):
+    for blessing in newest_artifacts(first, "InfraBlessing"):
         assert blessing.custom_properties["blessed"].int_value == 1
         assert (Path(blessing.uri) / "INFRA_BLESSED").is_file()
         assert "event=version_loaded" in (Path(blessing.uri) / "model_server.log").read_text(encoding="utf-8")
-    graph = read_graph(first.settings)
+    graph = read_graph(first)
     upstream = {node.id: set(node.upstream) for node in graph.nodes}
     assert "InfraValidator" in upstream["Pusher"] and "QualityGate" in upstream["InfraValidator"]
 
@@ -392,25 +389,25 @@ def test_a_refused_model_is_not_pushed(second: Finished, refused: Finished) -> N
     assert refused.nodes["InfraValidator"].state == refused.nodes["Pusher"].state == "skipped"
     assert all(refused.nodes[name].state == "cached" for name in BEFORE_TRAINER)
     assert refused.nodes["Trainer"].state == "ran"
-    pushed = {push.version for push in pushes(refused.settings)}
+    pushed = {push.version for push in pushes(refused)}
     assert pushed == {first_version(second), second.record.pushed_version}
-    assert pushed == set(versions(refused.settings.folder("models")))
+    assert pushed == set(versions(open_use_case(refused.settings).folder("models")))
 
 
 def first_version(second: Finished) -> str:
-    return load_runs(second.settings)[0].pushed_version
+    return load_runs(second)[0].pushed_version
 
 
-def pushes(settings: Settings) -> list[Any]:
+def pushes(use_case: UseCase) -> list[Any]:
     from tfx_pipeline.metadata.store import pushed_models
 
-    return pushed_models(settings)
+    return pushed_models(use_case)
 
 
 def test_the_champion_is_the_newest_pushed_blessed_version(second: Finished, refused: Finished) -> None:
     from tfx_pipeline.metadata.store import champion
 
-    found = champion(refused.settings)
+    found = champion(refused)
     assert found is not None and found.version == second.record.pushed_version
     assert found.model_uri == second.record.model_uri
 
@@ -450,20 +447,20 @@ def test_a_dropped_feature_has_no_effect_but_is_still_accepted(refused: Finished
 
 
 def test_data_that_break_the_contract_stop_at_the_data_gate(refused: Finished, home: Path) -> None:
-    frame = with_label(refused.contract, sample_month(refused.contract, refused.settings, 0))
+    frame = with_label(refused.contract, sample_month(refused, 0))
     broken = frame.assign(age=frame["age"].where(frame.index != 3, 200.5)).drop(columns="power")
     manifest = export_frame(refused.contract, broken, home / "export" / "broken", version=1)
-    before = len(pushes(refused.settings))
+    before = len(pushes(refused))
     with pytest.raises(LakeloopError) as caught:
-        finished(refused.settings, refused.contract, manifest)
+        finished(refused, manifest)
     text = str(caught.value)
     assert "age (" in text and "Out-of-range" in text and "power (train)" in text and "power (eval)" in text
-    record = load_runs(refused.settings)[-1]
+    record = load_runs(refused)[-1]
     assert record.state == "failed" and record.error == text and record.nodes[-1].state == "failed"
     assert record.node("Transform") is None and record.node("DataGate") is not None
-    assert len(pushes(refused.settings)) == before
+    assert len(pushes(refused)) == before
     with pytest.raises(LakeloopError):
-        finished(refused.settings, refused.contract, manifest)  # a failure is not cached
+        finished(refused, manifest)  # a failure is not cached
 
 
 def test_a_failed_node_is_failed_in_ml_metadata(refused: Finished) -> None:
@@ -482,13 +479,13 @@ def test_a_changed_or_missing_shard_is_refused_and_named(first: Finished, home: 
     manifest = month_export(first.contract, first.settings, folder)
     shard = folder / "train" / "part-00000.csv"
     parameters = run_parameters(first.contract, manifest)
-    start_run(first.settings, first.contract, parameters, "tampered")
+    start_run(first, parameters, "tampered")
     shard.write_text(shard.read_text(encoding="utf-8").replace("2023", "2024", 1), encoding="utf-8")
     with pytest.raises(WrongUseError, match="sha256 differs"):
-        run_node(first.settings, first.contract, "tampered", "GoldExport")
+        run_node(first, "tampered", "GoldExport")
     shard.unlink()
     with pytest.raises(WrongUseError, match="does not exist"):
-        run_node(first.settings, first.contract, "tampered", "GoldExport")
+        run_node(first, "tampered", "GoldExport")
 
 
 def test_nodes_run_one_by_one_and_again_after_a_failure(first: Finished, home: Path) -> None:
@@ -497,47 +494,47 @@ def test_nodes_run_one_by_one_and_again_after_a_failure(first: Finished, home: P
     shard = folder / "eval" / "part-00000.csv"
     kept = shard.read_bytes()
     parameters = run_parameters(first.contract, manifest, trigger="steps")
-    opened = start_run(first.settings, first.contract, parameters, "stepwise")
-    assert start_run(first.settings, first.contract, parameters, "stepwise") == opened
+    opened = start_run(first, parameters, "stepwise")
+    assert start_run(first, parameters, "stepwise") == opened
     with pytest.raises(WrongUseError, match="other parameters"):
-        start_run(first.settings, first.contract, run_parameters(first.contract, manifest, trigger="x"), "stepwise")
+        start_run(first, run_parameters(first.contract, manifest, trigger="x"), "stepwise")
     with pytest.raises(LakeloopError, match="run the nodes before it first"):
-        run_node(first.settings, first.contract, "stepwise", "Trainer")
+        run_node(first, "stepwise", "Trainer")
     shard.write_bytes(b"")
     with pytest.raises(WrongUseError):
-        run_node(first.settings, first.contract, "stepwise", "GoldExport")
+        run_node(first, "stepwise", "GoldExport")
     shard.write_bytes(kept)
-    assert run_node(first.settings, first.contract, "stepwise", "GoldExport").state == "ran"
+    assert run_node(first, "stepwise", "GoldExport").state == "ran"
     with pytest.raises(NotFoundError, match="no node Tester"):
-        run_node(first.settings, first.contract, "stepwise", "Tester")
-    assert finish_run(first.settings, "stepwise").node("GoldExport") is not None
+        run_node(first, "stepwise", "Tester")
+    assert finish_run(first, "stepwise").node("GoldExport") is not None
 
 
 def test_a_manifest_of_another_use_case_starts_nothing(first: Finished, churn: Contract) -> None:
     with pytest.raises(WrongUseError, match="an export of insurance, not of churn"):
-        run_pipeline(first.settings, churn, run_parameters(churn, first.manifest))
+        run_pipeline(UseCase(first.settings, churn), run_parameters(churn, first.manifest))
     with pytest.raises(WrongUseError, match="no manifest"):
-        run_pipeline(first.settings, first.contract, run_parameters(first.contract, Path("/nowhere/manifest.json")))
+        run_pipeline(first, run_parameters(first.contract, Path("/nowhere/manifest.json")))
 
 
 def test_a_pushed_model_can_be_validated_on_any_rows(first: Finished, rows: pd.DataFrame) -> None:
-    folder = model_folder(first.settings, first.record.pushed_version)
+    folder = model_folder(first, first.record.pushed_version)
     report = validate_model(folder, first.contract, rows, name="eval")
     assert first.record.gate is not None
     assert report.accuracy["eval"] == pytest.approx(first.record.gate.accuracy["eval"])
-    drifted = with_label(first.contract, sample_month(first.contract, first.settings, 36))
+    drifted = with_label(first.contract, sample_month(first, 36))
     later = validate_model(folder, first.contract, drifted, name="month 36")
     assert later.accuracy["month 36"] < 0.65 and not later.passed
 
 
 def test_what_cannot_be_validated_is_said_plainly(first: Finished, rows: pd.DataFrame, tmp_path: Path) -> None:
-    folder = model_folder(first.settings, first.record.pushed_version)
+    folder = model_folder(first, first.record.pushed_version)
     with pytest.raises(WrongUseError, match="lack age"):
         validate_model(folder, first.contract, rows.drop(columns="age"))
     with pytest.raises(NotFoundError, match="no model was pushed"):
         newest_version(tmp_path)
     with pytest.raises(NotFoundError, match=f"pushed: .*{folder.name}"):
-        model_folder(first.settings, "12")
+        model_folder(first, "12")
     broken = tmp_path / "123"
     broken.mkdir()
     (broken / "saved_model.pb").write_bytes(b"not a model")
@@ -550,5 +547,5 @@ def test_tfx_does_not_pack_its_sources_for_remote_workers() -> None:
 
 
 def test_the_manifest_is_kept_with_the_run(first: Finished) -> None:
-    export = newest_artifacts(first.settings, "GoldExport")[0]
+    export = newest_artifacts(first, "GoldExport")[0]
     assert read_manifest(Path(export.uri) / "manifest.json") == read_manifest(first.manifest)

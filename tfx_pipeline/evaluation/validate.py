@@ -8,7 +8,7 @@ import pandas as pd
 from lakeloop.champion import pushed_versions as versions
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.evaluation.gate import GateReport, ModelAnswers, check_gate
 from tfx_pipeline.runs.quiet import quiet_libraries
 from tfx_pipeline.runs.run_record import RunRecord
@@ -28,13 +28,13 @@ def newest_version(folder: Path) -> str:
     return known[-1]
 
 
-def model_folder(settings: Settings, version: str = "") -> Path:
+def model_folder(use_case: UseCase, version: str = "") -> Path:
     """The folder of one pushed version, the newest if none is given.
 
     Raises:
         NotFoundError: it was not pushed; the text names those that were.
     """
-    folder = settings.folder("models").absolute()
+    folder = use_case.folder("models").absolute()
     wanted = version or newest_version(folder)
     known = versions(folder)
     if wanted not in known:

@@ -11,6 +11,7 @@ from lakeloop.databases import database_exists, metadata_database
 from lakeloop.exceptions import NotFoundError
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.metadata.postgresql import postgresql_connection
 
 STAMPS = (
@@ -89,23 +90,23 @@ def artifacts_of(
     return sorted((a for a in found if a.state == metadata_store_pb2.Artifact.LIVE), key=lambda a: a.id)
 
 
-def pushed_models(settings: Settings) -> list[PushedModel]:
+def pushed_models(use_case: UseCase) -> list[PushedModel]:
     """Every pushed version of the use case, oldest first; [] before the first run."""
-    if not has_metadata(settings):
+    if not has_metadata(use_case.settings):
         return []
-    with open_store(settings) as store:
-        models = {a.id: a for a in artifacts_of(store, settings.use_case, "Model")}
-        blessed = set(_blessed_by_the_gate(artifacts_of(store, settings.use_case, "ModelBlessing")))
+    with open_store(use_case.settings) as store:
+        models = {a.id: a for a in artifacts_of(store, use_case.name, "Model")}
+        blessed = set(_blessed_by_the_gate(artifacts_of(store, use_case.name, "ModelBlessing")))
         return [
             _pushed_model(push, models, blessed)
-            for push in artifacts_of(store, settings.use_case, "PushedModel")
+            for push in artifacts_of(store, use_case.name, "PushedModel")
             if push.custom_properties[PUSHED_PROPERTY].int_value == 1
         ]
 
 
-def champion(settings: Settings) -> PushedModel | None:
+def champion(use_case: UseCase) -> PushedModel | None:
     """The newest pushed version whose model the QualityGate blessed; None before the first."""
-    return next((push for push in reversed(pushed_models(settings)) if push.blessed), None)
+    return next((push for push in reversed(pushed_models(use_case)) if push.blessed), None)
 
 
 def _blessed_by_the_gate(blessings: list[metadata_store_pb2.Artifact]) -> Iterator[int]:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.metadata.lineage.models import model_of
 from tfx_pipeline.metadata.lineage.runs import RunGraph, run_graph, run_of_artifact
 from tfx_pipeline.metadata.store import open_store
@@ -27,14 +26,15 @@ class TrainingExamples:
     delta_version: int
 
 
-def training_examples(settings: Settings, contract: Contract, version: str) -> TrainingExamples:
+def training_examples(use_case: UseCase, version: str) -> TrainingExamples:
     """The examples of the run that pushed a version.
 
     Raises:
         NotFoundError: ML Metadata does not know the version, or the examples' files are gone.
     """
-    with open_store(settings) as store:
-        known = model_of(store, settings.use_case, version)
+    contract = use_case.contract
+    with open_store(use_case.settings) as store:
+        known = model_of(store, use_case.name, version)
         if known is None or known.model is None:
             raise NotFoundError(f"ML Metadata does not know what version {version} was trained on")
         graph = run_graph(store, run_of_artifact(store, known.model.id))

@@ -7,42 +7,42 @@ from tfx.dsl.compiler.compiler import Compiler
 from tfx.proto.orchestration import pipeline_pb2
 
 from lakeloop.atomic_file import write_bytes
-from lakeloop.contract import Contract
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.data_checks.schema import save_schema
 from tfx_pipeline.pipeline import create_pipeline
 from tfx_pipeline.runs.graph import Graph, Node, code_sha256, contract_sha256, graph_path, ir_path, is_compiled
 
 
-def compile_pipeline(contract: Contract, settings: Settings) -> Path:
+def compile_pipeline(use_case: UseCase) -> Path:
     """Write the schema, `ir.pb` and `graph.json` into the `tfx` area; returns the path of `ir.pb`."""
-    folder = settings.folder("tfx").absolute()
+    contract = use_case.contract
+    folder = use_case.folder("tfx").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     schema = save_schema(contract, folder / "schema")
     pipeline = create_pipeline(
         contract=contract,
         pipeline_root=folder / "artifacts",
         schema_path=schema,
-        models_folder=settings.folder("models").absolute(),
+        models_folder=use_case.folder("models").absolute(),
         metadata_connection=metadata_store_pb2.ConnectionConfig(),  # who launches a node brings it, password and all
     )
     ir = Compiler().compile(pipeline)
-    write_bytes(ir_path(settings), ir.SerializeToString(deterministic=True))
+    write_bytes(ir_path(use_case), ir.SerializeToString(deterministic=True))
     graph = Graph(
-        pipeline=contract.use_case,
-        contract_sha256=contract_sha256(contract, settings),
+        pipeline=use_case.name,
+        contract_sha256=contract_sha256(use_case),
         code_sha256=code_sha256(),
         nodes=tuple(_node(node.pipeline_node) for node in ir.nodes),
     )
-    write_bytes(graph_path(settings), graph.model_dump_json(indent=2).encode() + b"\n")
-    return ir_path(settings)
+    write_bytes(graph_path(use_case), graph.model_dump_json(indent=2).encode() + b"\n")
+    return ir_path(use_case)
 
 
-def compiled(contract: Contract, settings: Settings) -> pipeline_pb2.Pipeline:
+def compiled(use_case: UseCase) -> pipeline_pb2.Pipeline:
     """The compiled pipeline; compiled anew when it is missing or older than contract, paths or code."""
-    if not is_compiled(contract, settings):
-        compile_pipeline(contract, settings)
-    return pipeline_pb2.Pipeline.FromString(ir_path(settings).read_bytes())
+    if not is_compiled(use_case):
+        compile_pipeline(use_case)
+    return pipeline_pb2.Pipeline.FromString(ir_path(use_case).read_bytes())
 
 
 def _node(node: pipeline_pb2.PipelineNode) -> Node:

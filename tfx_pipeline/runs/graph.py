@@ -6,10 +6,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 FILE_NAME, IR_FILE = "graph.json", "ir.pb"
 TUNER = "Tuner"
@@ -39,43 +38,43 @@ class Graph(FrozenModel, extra="ignore"):
         return tuple(node.id for node in self.nodes)
 
 
-def graph_path(settings: Settings) -> Path:
+def graph_path(use_case: UseCase) -> Path:
     """Where `graph.json` lives."""
-    return settings.folder("tfx").absolute() / FILE_NAME
+    return use_case.folder("tfx").absolute() / FILE_NAME
 
 
-def ir_path(settings: Settings) -> Path:
+def ir_path(use_case: UseCase) -> Path:
     """Where the intermediate representation lives."""
-    return settings.folder("tfx").absolute() / IR_FILE
+    return use_case.folder("tfx").absolute() / IR_FILE
 
 
-def read_graph(settings: Settings) -> Graph:
+def read_graph(use_case: UseCase) -> Graph:
     """The graph of the compiled pipeline.
 
     Raises:
         NotFoundError: it was not compiled yet, or by an older version.
     """
-    path = graph_path(settings)
+    path = graph_path(use_case)
     try:
         return Graph.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError) as error:
         raise NotFoundError(f"there is no compiled pipeline at {path}; run `lakeloop pipeline compile`") from error
 
 
-def is_compiled(contract: Contract, settings: Settings) -> bool:
+def is_compiled(use_case: UseCase) -> bool:
     """Whether what was compiled fits today's contract, paths and code."""
     try:
-        graph = read_graph(settings)
+        graph = read_graph(use_case)
     except NotFoundError:
         return False
-    current = (contract_sha256(contract, settings), code_sha256())
-    return (graph.contract_sha256, graph.code_sha256) == current and ir_path(settings).is_file()
+    current = (contract_sha256(use_case), code_sha256())
+    return (graph.contract_sha256, graph.code_sha256) == current and ir_path(use_case).is_file()
 
 
-def contract_sha256(contract: Contract, settings: Settings) -> str:
+def contract_sha256(use_case: UseCase) -> str:
     """Hash of all the compiled pipeline depends on besides code: contract and paths."""
-    places = [str(settings.folder("tfx").absolute()), str(settings.folder("models").absolute())]
-    text = contract.model_dump_json() + "\n".join([*places, str(settings.metadata_db.absolute())])
+    places = [str(use_case.folder("tfx").absolute()), str(use_case.folder("models").absolute())]
+    text = use_case.contract.model_dump_json() + "\n".join([*places, str(use_case.settings.metadata_db.absolute())])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

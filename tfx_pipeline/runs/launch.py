@@ -14,9 +14,8 @@ from tfx.orchestration.portable import data_types, launcher, runtime_parameter_u
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact, artifact_utils
 
-from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.exceptions import NodeError
 from tfx_pipeline.metadata.store import connection_config
 from tfx_pipeline.runs.compile import compiled
@@ -40,17 +39,17 @@ class Ended:
     outputs: Mapping[str, Sequence[Artifact]]
 
 
-def launch(settings: Settings, contract: Contract, record: RunRecord, node: str) -> Ended:
+def launch(use_case: UseCase, record: RunRecord, node: str) -> Ended:
     """Run one node of a run: its inputs come from ML Metadata, so any process may do it.
 
     Raises:
         NotFoundError: the pipeline has no such node.
         NodeError: it failed; a LakeloopError of the node itself comes through as it is.
     """
-    pipeline = _bound(compiled(contract, settings), record)
+    pipeline = _bound(compiled(use_case), record)
     pipeline_node = _find(pipeline, node)
     deployment = runner_utils.extract_local_deployment_config(pipeline)
-    connection = tfx_metadata.Metadata(connection_config(settings))
+    connection = tfx_metadata.Metadata(connection_config(use_case.settings))
     try:
         info = launcher.Launcher(
             pipeline_node=pipeline_node,
@@ -68,9 +67,9 @@ def launch(settings: Settings, contract: Contract, record: RunRecord, node: str)
     return _ended(connection, record.run_id, pipeline_node, info)
 
 
-def node_ids(settings: Settings, contract: Contract) -> list[str]:
+def node_ids(use_case: UseCase) -> list[str]:
     """The compiled pipeline's nodes in topological order."""
-    return [node.pipeline_node.node_info.id for node in compiled(contract, settings).nodes]
+    return [node.pipeline_node.node_info.id for node in compiled(use_case).nodes]
 
 
 def _bound(pipeline: pipeline_pb2.Pipeline, record: RunRecord) -> pipeline_pb2.Pipeline:

@@ -9,7 +9,7 @@ from lakeloop.atomic_file import write_text
 from lakeloop.contract import Balance, ModelSettings
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import RunParameters
 
@@ -116,40 +116,40 @@ class RunRecord(FrozenModel, extra="ignore"):
         return self.model_copy(update={"nodes": (*kept, result)})
 
 
-def run_folder(settings: Settings, run_id: str) -> Path:
+def run_folder(use_case: UseCase, run_id: str) -> Path:
     """Where a run's record lives."""
-    return settings.folder("tfx").absolute() / "runs" / run_id
+    return use_case.folder("tfx").absolute() / "runs" / run_id
 
 
-def save_run(settings: Settings, record: RunRecord) -> Path:
+def save_run(use_case: UseCase, record: RunRecord) -> Path:
     """Write the record; readers see the old or the new one, never half of it."""
-    path = run_folder(settings, record.run_id) / FILE_NAME
+    path = run_folder(use_case, record.run_id) / FILE_NAME
     return write_text(path, record.model_dump_json(indent=2) + "\n")
 
 
-def load_run(settings: Settings, run_id: str) -> RunRecord:
+def load_run(use_case: UseCase, run_id: str) -> RunRecord:
     """One run's record.
 
     Raises:
         NotFoundError: there is no such run; the text names the newest ones.
         LakeloopError: the record cannot be read.
     """
-    path = run_folder(settings, run_id) / FILE_NAME
+    path = run_folder(use_case, run_id) / FILE_NAME
     if not path.is_file():
         known = sorted((p.parent.name for p in path.parent.parent.glob(f"*/{FILE_NAME}")), reverse=True)
         there = f"the newest runs are {', '.join(known[:5])}" if known else "there are no runs yet"
-        raise NotFoundError(f"there is no run {run_id} of {settings.use_case}; {there}")
+        raise NotFoundError(f"there is no run {run_id} of {use_case.name}; {there}")
     return _read(path)
 
 
-def load_runs(settings: Settings) -> list[RunRecord]:
+def load_runs(use_case: UseCase) -> list[RunRecord]:
     """All runs of the use case, oldest first."""
-    return sorted(map(_read, run_files(settings)), key=lambda record: record.started)
+    return sorted(map(_read, run_files(use_case)), key=lambda record: record.started)
 
 
-def run_files(settings: Settings) -> list[Path]:
+def run_files(use_case: UseCase) -> list[Path]:
     """The records' files, in no order."""
-    return list((settings.folder("tfx").absolute() / "runs").glob(f"*/{FILE_NAME}"))
+    return list((use_case.folder("tfx").absolute() / "runs").glob(f"*/{FILE_NAME}"))
 
 
 def _read(path: Path) -> RunRecord:

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.graph import PUSHING, TUNER
 from tfx_pipeline.runs.parameters import RunParameters
 from tfx_pipeline.runs.quiet import quiet_after_import, quiet_libraries
@@ -28,8 +28,7 @@ def new_run_id() -> str:
 
 
 def run_pipeline(
-    settings: Settings,
-    contract: Contract,
+    use_case: UseCase,
     parameters: RunParameters,
     on_node: Listener = lambda result: None,
     on_start: Callable[[str], None] = lambda node: None,
@@ -45,17 +44,16 @@ def run_pipeline(
         WrongUseError: the manifest is missing or of another use case; nothing was started.
         LakeloopError: a node failed (NodeError, DataRefusedError, …); the run's record says so.
     """
-    run_id = start_run(settings, contract, parameters, run_id or new_run_id()).run_id
+    run_id = start_run(use_case, parameters, run_id or new_run_id()).run_id
     quiet_libraries()
     from tfx_pipeline.runs.launch import node_ids
 
-    nodes = [node for node in node_ids(settings, contract) if push or node not in PUSHING]
-    return _run_nodes(settings, contract, run_id, nodes, on_node, on_start)
+    nodes = [node for node in node_ids(use_case) if push or node not in PUSHING]
+    return _run_nodes(use_case, run_id, nodes, on_node, on_start)
 
 
 def push_run(
-    settings: Settings,
-    contract: Contract,
+    use_case: UseCase,
     run_id: str,
     on_node: Listener = lambda result: None,
     on_start: Callable[[str], None] = lambda node: None,
@@ -70,69 +68,64 @@ def push_run(
         WrongUseError: the gate did not bless its model.
         LakeloopError: a node failed.
     """
-    if not overruled and not load_run(settings, run_id).blessed:
+    if not overruled and not load_run(use_case, run_id).blessed:
         raise WrongUseError(
             f"the model of run {run_id} was not blessed by the quality gate; only blessed models are pushed"
         )
-    return _run_nodes(settings, contract, run_id, PUSHING, on_node, on_start)
+    return _run_nodes(use_case, run_id, PUSHING, on_node, on_start)
 
 
 def _run_nodes(
-    settings: Settings,
-    contract: Contract,
-    run_id: str,
-    nodes: Iterable[str],
-    on_node: Listener,
-    on_start: Callable[[str], None],
+    use_case: UseCase, run_id: str, nodes: Iterable[str], on_node: Listener, on_start: Callable[[str], None]
 ) -> RunRecord:
     for node in nodes:
         on_start(node)
         try:
-            on_node(run_node(settings, contract, run_id, node))
+            on_node(run_node(use_case, run_id, node))
         except LakeloopError:
-            failed = load_run(settings, run_id).node(node)
+            failed = load_run(use_case, run_id).node(node)
             if failed is not None:
                 on_node(failed)
             raise
-    return finish_run(settings, run_id)
+    return finish_run(use_case, run_id)
 
 
-def start_run(settings: Settings, contract: Contract, parameters: RunParameters, run_id: str) -> RunRecord:
+def start_run(use_case: UseCase, parameters: RunParameters, run_id: str) -> RunRecord:
     """Open a run: check its manifest and write its record. Opening it again with the same parameters changes nothing.
 
     Raises:
         WrongUseError: the manifest is missing or of another use case, or the run exists with other parameters.
     """
     manifest = read_manifest(parameters.manifest)
-    if manifest.use_case != contract.use_case:
-        raise WrongUseError(f"{parameters.manifest} is an export of {manifest.use_case}, not of {contract.use_case}")
+    if manifest.use_case != use_case.name:
+        raise WrongUseError(f"{parameters.manifest} is an export of {manifest.use_case}, not of {use_case.name}")
     manifest_sha256 = file_sha256(parameters.manifest)
-    if run_folder(settings, run_id).exists():
-        known = load_run(settings, run_id)
+    if run_folder(use_case, run_id).exists():
+        known = load_run(use_case, run_id)
         if (known.parameters, known.manifest_sha256) != (parameters, manifest_sha256):
             raise WrongUseError(f"there is a run {run_id} with other parameters already; choose another id")
         return known
     record = RunRecord(
         run_id=run_id,
-        use_case=contract.use_case,
+        use_case=use_case.name,
         started=datetime.now(UTC).isoformat(timespec="milliseconds"),
         parameters=parameters,
         manifest_sha256=manifest_sha256,
     )
-    save_run(settings, record)
+    save_run(use_case, record)
     return record
 
 
-def run_node(settings: Settings, contract: Contract, run_id: str, node: str) -> NodeResult:
+def run_node(use_case: UseCase, run_id: str, node: str) -> NodeResult:
     """Run one node of an opened run and add its result to the run's record; may be called again after a failure.
 
     Raises:
         NotFoundError: there is no such run or node.
         LakeloopError: the node failed; the text says why.
     """
-    record = load_run(settings, run_id)
+    record = load_run(use_case, run_id)
     if node == TUNER and not record.parameters.trials:
-        return _save_not_asked_for(settings, record, node)
+        return _save_not_asked_for(use_case, record, node)
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
     quiet_libraries()
     from tfx_pipeline.runs.launch import launch
@@ -140,10 +133,10 @@ def run_node(settings: Settings, contract: Contract, run_id: str, node: str) -> 
 
     quiet_after_import()
     try:
-        ended = launch(settings, contract, record, node)
+        ended = launch(use_case, record, node)
         text, facts = describe(node, ended.outputs) if ended.state != "skipped" else ("the model was refused", {})
     except LakeloopError as error:
-        _save_failure(settings, record, node, started, began, error)
+        _save_failure(use_case, record, node, started, began, error)
         raise
     result = NodeResult(
         node=node,
@@ -153,18 +146,18 @@ def run_node(settings: Settings, contract: Contract, run_id: str, node: str) -> 
         started=started,
         execution_id=ended.execution_id,
     )
-    save_run(settings, record.with_node(result).model_copy(update={**facts, "state": "running", "error": ""}))
-    _note(settings, record, ended.execution_id)
+    save_run(use_case, record.with_node(result).model_copy(update={**facts, "state": "running", "error": ""}))
+    _note(use_case.settings, record, ended.execution_id)
     log.info("event=node_done run=%s node=%s state=%s seconds=%s", run_id, node, result.state, result.seconds)
     return result
 
 
-def finish_run(settings: Settings, run_id: str) -> RunRecord:
+def finish_run(use_case: UseCase, run_id: str) -> RunRecord:
     """Close a run's record after its last node; `seconds` is the sum over its nodes."""
-    record = load_run(settings, run_id)
+    record = load_run(use_case, run_id)
     seconds = round(sum(node.seconds for node in record.nodes), 2)
     record = record.model_copy(update={"state": "succeeded", "seconds": seconds})
-    save_run(settings, record)
+    save_run(use_case, record)
     return record
 
 
@@ -180,18 +173,18 @@ def _note(settings: Settings, record: RunRecord, execution_id: int | None) -> No
     annotate_run(settings, record.run_id, notes_of_run)
 
 
-def _save_not_asked_for(settings: Settings, record: RunRecord, node: str) -> NodeResult:
+def _save_not_asked_for(use_case: UseCase, record: RunRecord, node: str) -> NodeResult:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     result = NodeResult(node=node, state="skipped", seconds=0.0, result="no trials were asked for", started=now)
-    save_run(settings, record.with_node(result))
+    save_run(use_case, record.with_node(result))
     return result
 
 
 def _save_failure(
-    settings: Settings, record: RunRecord, node: str, started: str, began: float, error: LakeloopError
+    use_case: UseCase, record: RunRecord, node: str, started: str, began: float, error: LakeloopError
 ) -> None:
     result = NodeResult(node=node, state="failed", seconds=_since(began), result=str(error), started=started)
-    save_run(settings, record.with_node(result).model_copy(update={"state": "failed", "error": str(error)}))
+    save_run(use_case, record.with_node(result).model_copy(update={"state": "failed", "error": str(error)}))
     log.info("event=node_failed run=%s node=%s seconds=%s", record.run_id, node, result.seconds)
 
 

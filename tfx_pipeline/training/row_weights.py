@@ -14,19 +14,19 @@ import numpy as np
 
 from lakeloop.atomic_file import write_bytes
 from lakeloop.exceptions import LakeloopError, WrongUseError
-from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 
 HEADER = ("key", "weight")
 
 
-def save_row_weights(settings: Settings, weights: Mapping[str, float]) -> Path:
+def save_row_weights(use_case: UseCase, weights: Mapping[str, float]) -> Path:
     """Write the weights by key into the `tfx` area; the same weights are the same file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
     writer.writerows((key, repr(float(weights[key]))) for key in sorted(weights))
     content = text.getvalue().encode()
-    path = settings.folder("tfx").absolute() / "weights" / f"{hashlib.sha256(content).hexdigest()}.csv"
+    path = use_case.folder("tfx").absolute() / "weights" / f"{hashlib.sha256(content).hexdigest()}.csv"
     return write_bytes(path, content)
 
 

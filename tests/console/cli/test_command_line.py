@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lakehouse.storage.layout import work_folder
 from lakehouse.storage.lock import only_one
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 from tests.command_line import Run
 
 
@@ -15,7 +15,7 @@ def test_contract_check_says_good_or_every_mistake(lakeloop: Run, tmp_path: Path
     good = lakeloop("contract", "check")
     assert good.returncode == 0 and "good. 2 sources, 6 features, 3 classes" in good.stdout
     wrong = tmp_path / "contract.yaml"
-    wrong.write_text(settings.contract_path.read_text().replace("layers: 3", "layrs: 3"))
+    wrong.write_text(open_use_case(settings).contract_path.read_text().replace("layers: 3", "layrs: 3"))
     bad = lakeloop("contract", "check", wrong)
     assert bad.returncode == 2 and "did you mean `layers`?" in bad.stderr and "Traceback" not in bad.stderr
 
@@ -117,7 +117,7 @@ def test_what_an_empty_home_cannot_give_is_told_before_a_spark_starts(
 def test_who_would_be_refused_in_the_end_does_not_wait_for_a_spark(
     lakeloop: Run, settings: Settings, tmp_path: Path, command: str, at_work: str
 ) -> None:
-    with only_one(work_folder(settings) / f"{at_work}.lock", at_work):
+    with only_one(open_use_case(settings).work_folder / f"{at_work}.lock", at_work):
         answer = lakeloop("lake", command, JAVA_HOME=str(tmp_path))
     assert answer.returncode == 1 and f"another {at_work} is running on this home" in answer.stderr
 

@@ -17,7 +17,7 @@ from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.drift_rows import rows_of
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_month
 from monitoring.drift.reference import NoReference, Reference
 from tests.exports import month_export
 from tfx_pipeline.evaluation.gate import GateReport
@@ -48,7 +48,7 @@ def record(contract: Contract, manifest: Path, run_id: str, version: str = "", *
 
 @pytest.fixture
 def manifest(settings: Settings, contract: Contract) -> Path:
-    return month_export(contract, settings, settings.folder("export").absolute() / "0")
+    return month_export(contract, settings, open_use_case(settings).folder("export").absolute() / "0")
 
 
 @pytest.fixture
@@ -58,11 +58,14 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
     failed = {"accuracy": 0.8, "champion_accuracy": 0.9, "failed": ("bounds", "champion")}
     part = SliceAccuracy.model_validate({"feature": "training", "value": "1", "rows": 51, **failed})
     evaluation = Evaluation(above=0.85, below=0.95, champion_margin=0.01, slices=(whole, part))
-    save_run(settings, record(contract, manifest, "old", OLD))
-    counted = str(statistics(contract, settings, settings.folder("tfx").absolute() / "statistics"))
-    save_run(settings, record(contract, manifest, "newer", SERVES, evaluation=evaluation, statistics_uri=counted))
-    save_run(settings, record(contract, manifest, "refused"))
-    folder = settings.folder("models") / SERVES
+    save_run(open_use_case(settings), record(contract, manifest, "old", OLD))
+    counted = str(statistics(contract, settings, open_use_case(settings).folder("tfx").absolute() / "statistics"))
+    save_run(
+        open_use_case(settings),
+        record(contract, manifest, "newer", SERVES, evaluation=evaluation, statistics_uri=counted),
+    )
+    save_run(open_use_case(settings), record(contract, manifest, "refused"))
+    folder = open_use_case(settings).folder("models") / SERVES
     folder.mkdir(parents=True)
     (folder / "saved_model.pb").touch()
     lake = Path(settings.area("lake"))
@@ -73,7 +76,7 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
 
 def statistics(contract: Contract, settings: Settings, folder: Path) -> Path:
     """Moments and a histogram of every feature, as StatisticsGen lays them down; TFDV itself would bring TensorFlow."""
-    rows = sample_month(contract, settings, 0).head(200)
+    rows = sample_month(UseCase(settings, contract), 0).head(200)
     for split, part in (("train", rows[:160]), ("eval", rows[160:])):
         listed = DatasetFeatureStatisticsList()
         dataset = listed.datasets.add(name=split, num_examples=len(part))
@@ -113,7 +116,7 @@ def drift_rows(contract: Contract) -> pd.DataFrame:
 
 def predictions(contract: Contract, settings: Settings) -> pd.DataFrame:
     """60 requests of 2023-03: 40 answered by the version that serves, 10 by the old one, 10 by rules alone."""
-    rows = sample_month(contract, settings, 2).head(60)[list(contract.features)].copy()
+    rows = sample_month(UseCase(settings, contract), 2).head(60)[list(contract.features)].copy()
     rows["month"] = "2023-03"
     rows["at"] = [f"2023-03-{1 + number % 28:02d}T00:00:00+00:00" for number in range(60)]
     rows["answered_at"] = pd.Timestamp("2026-01-01T00:00:00Z")
@@ -138,7 +141,7 @@ def pages(
     serving: str | None = SERVES,
 ) -> FastAPI:
     app = FastAPI()
-    app.include_router(pages_router(settings, contract, Present(lambda: serving, window)))
+    app.include_router(pages_router(UseCase(settings, contract), Present(lambda: serving, window)))
     return app
 
 

@@ -14,7 +14,7 @@ from console.pages.start import for_browser
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_month
 from monitoring.drift.reference import Reference
 from operations.drift.windows import read_window
 from tests.browser import served, watched
@@ -73,14 +73,14 @@ def test_a_new_run_and_a_broken_record_are_seen_at_the_next_look(
     told: Settings, contract: Contract, manifest: Path, client: TestClient
 ) -> None:
     assert "/runs/late" not in client.get("/").text
-    save_run(told, record(contract, manifest, "late"))
-    (run_folder(told, "old") / "run.json").write_text("{", encoding="utf-8")
+    save_run(open_use_case(told), record(contract, manifest, "late"))
+    (run_folder(open_use_case(told), "old") / "run.json").write_text("{", encoding="utf-8")
     page = client.get("/").text
     assert 'href="/runs/late"' in page and "is not a run record" in page and OLD not in page
 
 
 def test_records_are_read_once(told: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = KnownRuns(told)
+    runs = KnownRuns(open_use_case(told))
     before = runs.all()
     monkeypatch.setattr("console.pages.run_cache.load_run", lambda *_: pytest.fail("it was read again"))
     assert runs.all() == before and len(before) == 3
@@ -131,9 +131,11 @@ def test_an_unknown_month_says_which_were_judged(told: Settings, client: TestCli
 
 
 def test_requests_the_rules_answered_belong_to_the_model_that_answered_most(told: Settings, contract: Contract) -> None:
-    assert len(read_window(told, contract, SERVES, "2023-03")) == 50
-    assert len(read_window(told, contract, OLD, "2023-03")) == 10
-    some = read_window(told, contract, SERVES, "2023-03", "2023-03-01T00:00:00+00:00", "2023-03-05T00:00:00+00:00")
+    assert len(read_window(UseCase(told, contract), SERVES, "2023-03")) == 50
+    assert len(read_window(UseCase(told, contract), OLD, "2023-03")) == 10
+    some = read_window(
+        UseCase(told, contract), SERVES, "2023-03", "2023-03-01T00:00:00+00:00", "2023-03-05T00:00:00+00:00"
+    )
     assert sorted(set(some["at"])) == [f"2023-03-0{day}T00:00:00+00:00" for day in range(1, 6)]
     assert some["prediction"].isna().sum() == (some.index >= 50).sum()
 
@@ -195,7 +197,7 @@ def test_evidentlys_own_report_of_the_newest_requests_opens_offline(
     told: Settings, contract: Contract, browser: Browser
 ) -> None:
     features = list(contract.features)
-    before, now = (sample_month(contract, told, month)[features] for month in (0, 12))
+    before, now = (sample_month(UseCase(told, contract), month)[features] for month in (0, 12))
     known = Reference(SERVES, "a" * 64, before, pd.Series(["high", "low", "medium"] * 500))
     asked = now.assign(prediction=["high"] * 800 + [None] * 700, at="2024-01-01T00:00:00+00:00")
     with served(pages(told, contract, lambda: (known, asked))) as url, watched(browser) as opened:

@@ -10,6 +10,7 @@ from console.platform.airflow_environment import AIRFLOW
 from lakeloop.databases import airflow_database
 from lakeloop.events import record_event
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 from tests.console.platform.conftest import make_settings, run_in
 from tests.postgresql_server import postgresql_server
 
@@ -39,7 +40,7 @@ def test_airflow_and_the_ledger_live_on_the_server(settings: Settings) -> None:
     airflow.dispose()
     assert any(name.startswith("insurance_") for name in dags)
     assert jobs == {"SchedulerJob", "DagProcessorJob", "TriggererJob"}
-    record_event(settings, "drift", "one", {})
+    record_event(open_use_case(settings), "drift", "one", {})
     operational = create_engine(settings.operational_db)
     assert "event" in inspect(operational).get_table_names()
     operational.dispose()

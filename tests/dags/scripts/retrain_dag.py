@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from dags import retrain_question as q
 from dags.retrain import event_numbers, make_retrain
-from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
 
 FORMS: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -60,9 +60,9 @@ class Event:
 
 def main() -> None:
     settings = load_settings(use_case="insurance")
-    contract = load_contract(settings.contract_path)
+    contract = open_use_case(settings).contract
     began = time.monotonic()
-    dag = make_retrain(contract, settings)
+    dag = make_retrain(UseCase(settings, contract))
     ask = dag.task_dict.get("ask")
     bounds = {"require class_share_tolerance": 0.3, "require accuracy.above": None}
     answered = {

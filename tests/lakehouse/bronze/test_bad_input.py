@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.bronze import staging
 from lakehouse.ingest import IngestReport
-from tests.lakes import HEADER, Lake, open_lake, policy
+from tests.lakes import HEADER, OwnLake, open_lake, policy
 
 GOOD = policy
 WIDE = "x" * 10_000_000
@@ -67,7 +67,7 @@ REFUSED = ("2022-12", "2023-02", "2023-08", "2023-10", "2023-12", "2025-02", "20
 
 
 @pytest.fixture(scope="module")
-def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> OwnLake:
     lake = open_lake(spark, tmp_path_factory.mktemp("bad-input"))
     for month, content in FILES.items():
         lake.deliver("policies", f"policies-{month}.csv", content)
@@ -75,17 +75,17 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 @pytest.fixture(scope="module")
-def report(lake: Lake) -> IngestReport:
+def report(lake: OwnLake) -> IngestReport:
     return lake.ingest()
 
 
 @pytest.fixture(scope="module")
-def silver(lake: Lake, report: IngestReport) -> pd.DataFrame:
+def silver(lake: OwnLake, report: IngestReport) -> pd.DataFrame:
     return lake.rows("silver/policies").set_index("policy_id")
 
 
 @pytest.fixture(scope="module")
-def rejects(lake: Lake, report: IngestReport) -> dict[str, list[tuple[int, str]]]:
+def rejects(lake: OwnLake, report: IngestReport) -> dict[str, list[tuple[int, str]]]:
     """month -> (line, reason: value) of its rejected rows."""
     rows = lake.rows("silver/rejects").sort_values(["file", "line"])
     found: dict[str, list[tuple[int, str]]] = {}
@@ -112,7 +112,7 @@ def test_a_missing_column_refuses_the_file(report: IngestReport, silver: pd.Data
     assert kept(silver, "2023-02") == []
 
 
-def test_an_extra_column_is_kept_in_bronze_only(lake: Lake, report: IngestReport, silver: pd.DataFrame) -> None:
+def test_an_extra_column_is_kept_in_bronze_only(lake: OwnLake, report: IngestReport, silver: pd.DataFrame) -> None:
     assert kept(silver, "2023-03") == ["2023-03-0000"]
     bronze = lake.rows("bronze/policies")
     extra = bronze[bronze["_source_file"] == "policies-2023-03.csv"]["_extra"]
@@ -179,7 +179,7 @@ def test_a_wrong_separator_is_named(report: IngestReport) -> None:
 
 
 def test_a_latin_1_byte_rejects_its_row_only(
-    lake: Lake, rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
+    lake: OwnLake, rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
 ) -> None:
     assert rejects["2023-11"] == [(3, "the line is not valid UTF-8")]
     assert kept(silver, "2023-11") == ["2023-11-0000"]
@@ -210,14 +210,16 @@ def test_a_header_alone_is_taken_with_a_notice(report: IngestReport) -> None:
 
 
 def test_a_wrong_number_of_fields_names_line_and_numbers_and_blank_lines_count(
-    lake: Lake, rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
+    lake: OwnLake, rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame
 ) -> None:
     assert rejects["2024-04"] == [(3, "the line has 3 fields, 8 expected"), (5, "the line has 9 fields, 8 expected")]
     assert list(lake.rejects("policies-2024-04.csv")["raw"]) == ["1;2;3", "a;b;c;d;e;f;g;h;i"]
     assert kept(silver, "2024-04") == ["2024-04-0000", "2024-04-0001"]
 
 
-def test_missing_values_keys_and_wrong_months_are_named(lake: Lake, rejects: dict[str, list[tuple[int, str]]]) -> None:
+def test_missing_values_keys_and_wrong_months_are_named(
+    lake: OwnLake, rejects: dict[str, list[tuple[int, str]]]
+) -> None:
     assert rejects["2024-05"] == [
         (2, "`miles` is missing"),
         (3, "`policy_id` is missing"),
@@ -240,11 +242,11 @@ def test_another_order_of_columns_is_accepted(silver: pd.DataFrame) -> None:
 
 
 def test_a_line_break_inside_quotes_is_part_of_the_value(
-    rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame, lake: Lake
+    rejects: dict[str, list[tuple[int, str]]], silver: pd.DataFrame, lake: OwnLake
 ) -> None:
     assert kept(silver, "2024-09") == ["2024-09-0003", "A\nB", 'A "quoted"']
     assert rejects["2024-09"] == [(5, "`miles` is not a float: miles = '6\n0'")]
-    theirs = pd.read_csv(lake.settings.folder("landing") / "policies" / "policies-2024-09.csv", sep=";", dtype=str)
+    theirs = pd.read_csv(lake.folder("landing") / "policies" / "policies-2024-09.csv", sep=";", dtype=str)
     bronze = lake.rows("bronze/policies")
     bronze = bronze[bronze["_source_file"] == "policies-2024-09.csv"].sort_values("_line")
     assert bronze["policy_id"].tolist() == theirs["policy_id"].tolist()
@@ -267,7 +269,7 @@ def test_old_macintosh_line_ends_are_accepted(silver: pd.DataFrame) -> None:
     assert kept(silver, "2024-11") == ["2024-11-0000", "2024-11-0001"]
 
 
-def test_no_carriage_return_is_left_in_a_value(lake: Lake, silver: pd.DataFrame) -> None:
+def test_no_carriage_return_is_left_in_a_value(lake: OwnLake, silver: pd.DataFrame) -> None:
     assert kept(silver, "2024-12") == ["2024-12-0000"]
     assert silver.loc["2024-12-0000", "month"] == "2024-12"
     assert not silver["month"].str.contains("\r").any()
@@ -285,7 +287,7 @@ def test_a_file_of_another_format_is_called_by_its_name(report: IngestReport) ->
     assert "is compressed (gzip), no CSV text" in refusal(report, "2025-02")
 
 
-def test_thousands_of_columns_too_many_are_kept_as_json(lake: Lake, silver: pd.DataFrame) -> None:
+def test_thousands_of_columns_too_many_are_kept_as_json(lake: OwnLake, silver: pd.DataFrame) -> None:
     assert kept(silver, "2025-03") == ["2025-03-0000"]
     bronze = lake.rows("bronze/policies")
     (extra,) = bronze[bronze["_source_file"] == "policies-2025-03.csv"]["_extra"]
@@ -301,7 +303,7 @@ def test_a_month_before_the_start_and_a_first_line_without_end_refuse_the_file(r
     assert "has a first line of more than 131,072 bytes" in refusal(report, "2025-05")
 
 
-def test_every_delivered_row_is_in_bronze_and_in_silver_or_rejects(lake: Lake, report: IngestReport) -> None:
+def test_every_delivered_row_is_in_bronze_and_in_silver_or_rejects(lake: OwnLake, report: IngestReport) -> None:
     ledger = lake.rows("bronze/deliveries")
     ledger = ledger[(ledger["state"] == "taken") & (ledger["rows"] > 0)].set_index("file")["rows"]
     assert lake.rows("bronze/policies").groupby("_source_file").size().to_dict() == ledger.to_dict()
@@ -311,7 +313,7 @@ def test_every_delivered_row_is_in_bronze_and_in_silver_or_rejects(lake: Lake, r
     assert sum(count for _, count in report.sources[0].reasons) <= len(rejects)
 
 
-def test_every_file_is_in_the_ledger(lake: Lake, report: IngestReport) -> None:
+def test_every_file_is_in_the_ledger(lake: OwnLake, report: IngestReport) -> None:
     ledger = lake.rows("bronze/deliveries")
     assert sorted(ledger["file"]) == sorted(f"policies-{m}.csv" for m in FILES)
     refused = ledger[ledger["state"] == "refused"]
@@ -320,7 +322,7 @@ def test_every_file_is_in_the_ledger(lake: Lake, report: IngestReport) -> None:
     assert refused["reason"].str.len().min() > 10
 
 
-def test_ingesting_again_reports_nothing_new(lake: Lake, report: IngestReport) -> None:
+def test_ingesting_again_reports_nothing_new(lake: OwnLake, report: IngestReport) -> None:
     versions = lake.versions()
     again = lake.ingest()
     assert not again.changed and not again.refused
@@ -328,7 +330,7 @@ def test_ingesting_again_reports_nothing_new(lake: Lake, report: IngestReport) -
     assert lake.versions() == versions
 
 
-def test_parts_of_a_long_file_keep_their_line_numbers(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_a_long_file_keep_their_line_numbers(lake: OwnLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "CHUNK_BYTES", 300)
     monkeypatch.setattr(staging, "PART_BYTES", 1000)
     rows = [{"age": "200"} if n % 50 == 7 else {} for n in range(200)]
@@ -339,7 +341,7 @@ def test_parts_of_a_long_file_keep_their_line_numbers(lake: Lake, monkeypatch: p
     assert list(rejected["key"]) == ["2024-08-0007", "2024-08-0057", "2024-08-0107", "2024-08-0157"]
 
 
-def test_nothing_is_left_in_the_staging_folder(lake: Lake, report: IngestReport) -> None:
+def test_nothing_is_left_in_the_staging_folder(lake: OwnLake, report: IngestReport) -> None:
     work = lake.settings.home / "lake" / "_work" / "insurance"
     assert list(Path(work).rglob("*.csv")) == []
     assert not (work / "policies" / "staging").exists()

@@ -12,7 +12,7 @@ from lakehouse.read.provenance import deliveries
 from lakehouse.silver import refine as silver
 from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError, DiskFullError
-from tests.lakes import HEADER, Lake, claims, policy
+from tests.lakes import HEADER, OwnLake, claims, policy
 
 STEPS = ["staged", "bronze appended", "deliveries appended"]
 
@@ -26,7 +26,7 @@ def file(month: str, rows: int) -> str:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_crash_after_any_step_of_landing_loses_and_doubles_nothing(lake: Lake, step: str) -> None:
+def test_a_crash_after_any_step_of_landing_loses_and_doubles_nothing(lake: OwnLake, step: str) -> None:
     lake.deliver("policies", "policies-2023-01.csv", file("2023-01", 3))
     lake.deliver("policies", "policies-2023-02.csv", "wrong\n")
 
@@ -35,32 +35,32 @@ def test_a_crash_after_any_step_of_landing_loses_and_doubles_nothing(lake: Lake,
             raise Crash
 
     with pytest.raises(Crash):
-        land(lake.spark, lake.contract, lake.settings, "policies", [], crash)
-    before = deliveries(lake.settings)
-    report = land(lake.spark, lake.contract, lake.settings, "policies", before)
+        land(lake, "policies", [], crash)
+    before = deliveries(lake)
+    report = land(lake, "policies", before)
     told = {r.file: r.state for r in [*before, *report.records]}
     assert told == {"policies-2023-01.csv": "taken", "policies-2023-02.csv": "refused"}
     assert sorted(lake.rows("bronze/policies")["policy_id"]) == ["2023-01-0000", "2023-01-0001", "2023-01-0002"]
     assert sorted(lake.rows("bronze/deliveries")["file"]) == ["policies-2023-01.csv", "policies-2023-02.csv"]
 
 
-def test_files_that_come_after_a_crash_make_a_batch_of_their_own(lake: Lake) -> None:
+def test_files_that_come_after_a_crash_make_a_batch_of_their_own(lake: OwnLake) -> None:
     def crash(name: str) -> None:
         if name == "bronze appended":
             raise Crash
 
     lake.deliver("policies", "policies-2023-01.csv", file("2023-01", 3))
     with pytest.raises(Crash):
-        land(lake.spark, lake.contract, lake.settings, "policies", [], crash)
+        land(lake, "policies", [], crash)
     lake.deliver("policies", "policies-2023-02.csv", file("2023-02", 2))
-    land(lake.spark, lake.contract, lake.settings, "policies", [])
+    land(lake, "policies", [])
     bronze = lake.rows("bronze/policies")
     assert bronze.groupby("_batch").size().to_dict() == {1: 3, 2: 2}
     assert sorted(bronze["_delivery"].unique()) == [1, 2]
 
 
 def test_a_crash_between_silver_and_its_progress_or_before_gold_s_progress_doubles_nothing(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: OwnLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.deliver("policies", "policies-2023-01.csv", file("2023-01", 3) + policy("2023-01", 3, {"age": "999"}))
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 4, 2, 0))
@@ -92,7 +92,7 @@ def crash_after_write(*_: object) -> None:
     raise Crash
 
 
-def test_silver_s_lost_progress_only_costs_work(lake: Lake) -> None:
+def test_silver_s_lost_progress_only_costs_work(lake: OwnLake) -> None:
     lake.deliver("policies", "policies-2023-01.csv", file("2023-01", 2) + "broken\n")
     lake.deliver("policies", "policies-2023-01.v2.csv", HEADER + policy("2023-01", 1, {"age": "50"}))
     lake.ingest()
@@ -110,7 +110,7 @@ def hold(path: Path, held: "multiprocessing.synchronize.Event", done: "multiproc
         done.wait(400)
 
 
-def test_a_second_ingest_on_the_same_home_is_refused_with_the_first_one_s_process(lake: Lake) -> None:
+def test_a_second_ingest_on_the_same_home_is_refused_with_the_first_one_s_process(lake: OwnLake) -> None:
     context = multiprocessing.get_context("fork")
     held, done = context.Event(), context.Event()
     path = lake.settings.home / "lake" / "_work" / "insurance" / "ingest.lock"
@@ -126,7 +126,9 @@ def test_a_second_ingest_on_the_same_home_is_refused_with_the_first_one_s_proces
     lake.ingest()
 
 
-def test_a_full_disk_is_one_sentence_and_the_next_ingest_goes_on(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_sentence_and_the_next_ingest_goes_on(
+    lake: OwnLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake.deliver("policies", "policies-2023-01.csv", file("2023-01", 2))
 
     def full(*_: object) -> None:

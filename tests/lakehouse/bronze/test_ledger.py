@@ -18,10 +18,9 @@ from lakehouse.bronze.append import LandingReport, land
 from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.bronze.ledger import LEDGER, TABLE, write_records
 from lakehouse.read.provenance import deliveries
-from lakehouse.storage.layout import work_folder
 from lakehouse.storage.schema import create_table
 from lakeloop.exceptions import LakeloopError
-from tests.lakes import Lake, claims, open_lake
+from tests.lakes import OwnLake, claims, open_lake
 
 HEADER = "policy_id;risk\n"
 BRONZE_OF_SPARK = (
@@ -34,8 +33,8 @@ class Crash(BaseException):
     """Ends the work as a kill would: nothing catches it."""
 
 
-def take(lake: Lake, step: Callable[[str], None] = lambda name: None) -> LandingReport:
-    return land(lake.spark, lake.contract, lake.settings, "claims", deliveries(lake.settings), step)
+def take(lake: OwnLake, step: Callable[[str], None] = lambda name: None) -> LandingReport:
+    return land(lake, "claims", deliveries(lake), step)
 
 
 def crash_after(step: str) -> Callable[[str], None]:
@@ -46,18 +45,18 @@ def crash_after(step: str) -> Callable[[str], None]:
     return crash
 
 
-def taken(lake: Lake) -> dict[tuple[str, int], int]:
+def taken(lake: OwnLake) -> dict[tuple[str, int], int]:
     rows = lake.rows(LEDGER)
     found = rows[rows["state"] == "taken"]
     return {(r["file"], r["batch"]): r["rows"] for r in found.to_dict("records") if r["rows"]}
 
 
-def in_bronze(lake: Lake) -> dict[tuple[str, int], int]:
+def in_bronze(lake: OwnLake) -> dict[tuple[str, int], int]:
     rows = lake.rows("bronze/claims")
     return rows.groupby(["_source_file", "_batch"]).size().to_dict()
 
 
-def assert_in_step(lake: Lake) -> None:
+def assert_in_step(lake: OwnLake) -> None:
     assert taken(lake) == in_bronze(lake)
 
 
@@ -73,24 +72,24 @@ def claimed_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def claimed(spark: SparkSession, claimed_home: Path, tmp_path: Path) -> Lake:
+def claimed(spark: SparkSession, claimed_home: Path, tmp_path: Path) -> OwnLake:
     return open_lake(spark, Path(shutil.copytree(claimed_home, tmp_path / "claimed")))
 
 
-def test_taken_rows_are_bronze_rows_and_the_commits_name_the_files(claimed: Lake) -> None:
+def test_taken_rows_are_bronze_rows_and_the_commits_name_the_files(claimed: OwnLake) -> None:
     assert_in_step(claimed)
-    notes = [json.loads(c["userMetadata"]) for c in DeltaTable(claimed.folder("bronze/claims")).history(2)]
+    notes = [json.loads(c["userMetadata"]) for c in DeltaTable(claimed.table("bronze/claims")).history(2)]
     assert [[file["file"] for file in note["files"]] for note in notes] == [
         ["claims-2023-02.csv"], ["claims-2023-01.csv"]
     ]  # fmt: skip
 
 
-def test_a_home_that_is_moved_after_a_crash_loses_nothing(lake: Lake, tmp_path: Path) -> None:
+def test_a_home_that_is_moved_after_a_crash_loses_nothing(lake: OwnLake, tmp_path: Path) -> None:
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 1, 2, 3))
     with pytest.raises(Crash):
         take(lake, crash_after("staged"))
     moved = open_lake(lake.spark, Path(shutil.move(lake.settings.home, tmp_path.with_name(f"{tmp_path.name}-moved"))))
-    shutil.rmtree(work_folder(moved.settings))
+    shutil.rmtree(moved.work_folder)
     assert take(moved).rows == 3
     assert_in_step(moved)
     with pytest.raises(Crash):
@@ -102,9 +101,9 @@ def test_a_home_that_is_moved_after_a_crash_loses_nothing(lake: Lake, tmp_path: 
     assert_in_step(again)
 
 
-def test_staged_copies_that_are_cut_are_an_error_that_names_the_file_and_the_next_ingest_mends(lake: Lake) -> None:
+def test_staged_copies_that_are_cut_are_an_error_that_names_the_file_and_the_next_ingest_mends(lake: OwnLake) -> None:
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", *[1.0] * 100))
-    staging = work_folder(lake.settings) / "claims" / "staging"
+    staging = lake.work_folder / "claims" / "staging"
 
     def cut(name: str) -> None:
         if name == "staged":
@@ -123,12 +122,12 @@ def test_staged_copies_that_are_cut_are_an_error_that_names_the_file_and_the_nex
     assert take(lake) == LandingReport(known=1)
 
 
-def test_a_ledger_that_was_restored_from_a_backup_is_completed_and_new_files_are_taken(claimed: Lake) -> None:
+def test_a_ledger_that_was_restored_from_a_backup_is_completed_and_new_files_are_taken(claimed: OwnLake) -> None:
     """Numbers never begin again: a number that bronze had before would be taken for written already."""
     whole = claimed.rows(LEDGER).sort_values("batch")
-    shutil.rmtree(claimed.folder(LEDGER))
+    shutil.rmtree(claimed.table(LEDGER))
     before = DeliveryRecord(**whole.to_dict("records")[0])
-    write_records(claimed.settings, [before])
+    write_records(claimed, [before])
     claimed.deliver("claims", "claims-2023-03.csv", claims("2023-03", 5))
     report = take(claimed)
     assert [(r.file, r.batch) for r in report.records] == [("claims-2023-02.csv", 2), ("claims-2023-03.csv", 3)]
@@ -138,14 +137,14 @@ def test_a_ledger_that_was_restored_from_a_backup_is_completed_and_new_files_are
     assert sorted(claimed.rows("bronze/claims")["_delivery"].unique()) == [1, 2, 3]
 
 
-def test_a_lost_ledger_is_made_again_from_bronze(claimed: Lake) -> None:
-    shutil.rmtree(claimed.folder(LEDGER))
+def test_a_lost_ledger_is_made_again_from_bronze(claimed: OwnLake) -> None:
+    shutil.rmtree(claimed.table(LEDGER))
     assert [r.file for r in take(claimed).records] == ["claims-2023-01.csv", "claims-2023-02.csv"]
     assert_in_step(claimed)
     assert take(claimed) == LandingReport(known=2)
 
 
-def test_what_the_ledger_calls_taken_and_bronze_does_not_have_is_taken_again(claimed: Lake) -> None:
+def test_what_the_ledger_calls_taken_and_bronze_does_not_have_is_taken_again(claimed: OwnLake) -> None:
     """As homes are left by older releases, which believed a note of what was staged."""
     lost = claimed.rows(LEDGER).to_dict("records")[0] | {
         "file": "claims-2023-03.csv",
@@ -153,7 +152,7 @@ def test_what_the_ledger_calls_taken_and_bronze_does_not_have_is_taken_again(cla
         "sha256": "ab",
         "rows": 2,
     }
-    write_records(claimed.settings, [DeliveryRecord(**lost)])
+    write_records(claimed, [DeliveryRecord(**lost)])
     report = take(claimed)
     assert report.notices == (
         "claims-2023-03.csv: 2 rows were taken in batch 3, 0 are in bronze; it is taken again, or deliver it again if "
@@ -165,8 +164,8 @@ def test_what_the_ledger_calls_taken_and_bronze_does_not_have_is_taken_again(cla
     assert_in_step(claimed)
 
 
-def test_rows_that_somebody_removed_from_bronze_stay_removed(claimed: Lake) -> None:
-    DeltaTable(claimed.folder("bronze/claims")).delete("policy_id = '2023-01-0001'")
+def test_rows_that_somebody_removed_from_bronze_stay_removed(claimed: OwnLake) -> None:
+    DeltaTable(claimed.table("bronze/claims")).delete("policy_id = '2023-01-0001'")
     report = take(claimed)
     assert report.records == () and report.known == 2
     assert report.notices == (
@@ -177,20 +176,20 @@ def test_rows_that_somebody_removed_from_bronze_stay_removed(claimed: Lake) -> N
     assert take(claimed) == LandingReport(known=2)
 
 
-def test_rows_in_bronze_that_no_ledger_and_no_commit_names_are_put_into_the_ledger(claimed: Lake) -> None:
+def test_rows_in_bronze_that_no_ledger_and_no_commit_names_are_put_into_the_ledger(claimed: OwnLake) -> None:
     """As older releases left them, whose commits name no files."""
-    rows = claimed.spark.read.format("delta").load(str(claimed.folder("bronze/claims")))
+    rows = claimed.spark.read.format("delta").load(claimed.table("bronze/claims"))
     old = rows.where("_batch = 2").selectExpr("* EXCEPT (_batch)", "CAST(7 AS BIGINT) AS _batch")
     note = json.dumps({"batch": 7, "clock": 0})
-    old.write.format("delta").mode("append").option("userMetadata", note).save(str(claimed.folder("bronze/claims")))
+    old.write.format("delta").mode("append").option("userMetadata", note).save(claimed.table("bronze/claims"))
     report = take(claimed)
     assert any("2 rows of batch 7 are in bronze, of which the ledger knew nothing" in text for text in report.notices)
     assert_in_step(claimed)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"records": ', "[]", '{"records": [{"source": "claims"}]}'])
-def test_an_empty_or_cut_note_of_an_older_release_is_no_obstacle(claimed: Lake, content: str) -> None:
-    pending = work_folder(claimed.settings) / "claims" / "pending.json"
+def test_an_empty_or_cut_note_of_an_older_release_is_no_obstacle(claimed: OwnLake, content: str) -> None:
+    pending = claimed.work_folder / "claims" / "pending.json"
     pending.parent.mkdir(parents=True, exist_ok=True)
     pending.write_text(content)
     assert take(claimed) == LandingReport(known=2)
@@ -206,12 +205,12 @@ def test_an_older_release_s_interrupted_batch_is_finished_or_begun_again(
     now = datetime.now(UTC)
     record = asdict(DeliveryRecord("claims", "claims-2023-01.csv", "ab", 40, 2, now, now, 1, "taken"))
     times = {name: now.isoformat() for name in ("modified_at", "ingested_at")}
-    pending = work_folder(lake.settings) / "claims" / "pending.json"
+    pending = lake.work_folder / "claims" / "pending.json"
     pending.parent.mkdir(parents=True)
     gone = [{"header": ["policy_id", "risk"], "folder": "/nowhere/staging/layout-0000"}]
     pending.write_text(json.dumps({"records": [record | times], "layouts": gone}))
     if appended:
-        path = str(lake.folder("bronze/claims"))
+        path = lake.table("bronze/claims")
         create_table(spark, path, BRONZE_OF_SPARK, statistics=("_batch", "policy_id"))
         rows = spark.sql(
             "SELECT policy_id, '1' AS risk, 'claims-2023-01.csv' AS _source_file, 1L AS _delivery, line AS _line, "
@@ -228,10 +227,10 @@ def test_an_older_release_s_interrupted_batch_is_finished_or_begun_again(
     assert lake.ingest().sources[1].silver_inserted == 3
 
 
-def test_a_ledger_that_spark_made_is_read_and_written_on(claimed: Lake) -> None:
+def test_a_ledger_that_spark_made_is_read_and_written_on(claimed: OwnLake) -> None:
     rows = claimed.rows(LEDGER)
-    shutil.rmtree(claimed.folder(LEDGER))
-    path = str(claimed.folder(LEDGER))
+    shutil.rmtree(claimed.table(LEDGER))
+    path = claimed.table(LEDGER)
     schema = (
         "source string, file string, sha256 string, bytes bigint, rows bigint, modified_at timestamp, "
         "ingested_at timestamp, batch bigint, state string, reason string"
@@ -250,14 +249,14 @@ def test_a_ledger_that_spark_made_is_read_and_written_on(claimed: Lake) -> None:
     ]  # fmt: skip
 
 
-def test_new_bronze_tables_keep_bounds_of_batch_and_key(claimed: Lake) -> None:
-    actions = DeltaTable(claimed.folder("bronze/claims")).get_add_actions(flatten=True)
+def test_new_bronze_tables_keep_bounds_of_batch_and_key(claimed: OwnLake) -> None:
+    actions = DeltaTable(claimed.table("bronze/claims")).get_add_actions(flatten=True)
     columns = {name for name in actions.schema.names if name.startswith("min.")}
     assert columns == {"min._batch", "min.policy_id"}
 
 
 def test_a_file_that_spark_cannot_read_is_refused_and_the_others_are_taken(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: OwnLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(odd_lines, "MOST_FIELDS", 1_000_000)  # beyond what Spark's parser can take
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 1, 2))
@@ -276,7 +275,7 @@ def test_a_file_that_spark_cannot_read_is_refused_and_the_others_are_taken(
     assert_in_step(lake)
 
 
-def test_whatever_files_hold_each_is_taken_or_refused_and_no_row_is_lost(lake: Lake) -> None:
+def test_whatever_files_hold_each_is_taken_or_refused_and_no_row_is_lost(lake: OwnLake) -> None:
     choice = random.Random(14)
     alphabet = [
         b";",

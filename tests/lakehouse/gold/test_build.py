@@ -3,12 +3,12 @@ from delta.tables import DeltaTable
 
 from lakehouse.gold.training import class_id
 from lakeloop.contract import Label, LabelClass, When
-from tests.lakes import Lake
+from tests.lakes import OwnLake
 
 EDGES = [0.999999999, 1.0, 1.0000000001, 2.0, 2.999999999, 3.0, 3.0000000001, -5.0, 42.0]
 
 
-def test_labels_derived_in_spark_equal_the_contract_s_also_on_the_bounds(lake: Lake) -> None:
+def test_labels_derived_in_spark_equal_the_contract_s_also_on_the_bounds(lake: OwnLake) -> None:
     frame = lake.spark.createDataFrame([(r,) for r in EDGES], "risk double")
     ids = [row[0] for row in frame.select(class_id(lake.contract)).collect()]
     assert ids == [lake.contract.label.class_id(r) for r in EDGES]
@@ -16,7 +16,7 @@ def test_labels_derived_in_spark_equal_the_contract_s_also_on_the_bounds(lake: L
 
 
 @pytest.mark.parametrize("truth", ["0", "1", "2", "3"])
-def test_the_first_class_that_holds_wins(lake: Lake, truth: str) -> None:
+def test_the_first_class_that_holds_wins(lake: OwnLake, truth: str) -> None:
     label = lake.contract.label
     classes = (
         LabelClass(name="rest"),
@@ -30,7 +30,7 @@ def test_the_first_class_that_holds_wins(lake: Lake, truth: str) -> None:
     assert frame.select(class_id(contract)).collect()[0][0] == changed.class_id(int(truth))
 
 
-def test_monthly_holds_counts_means_and_shares(reference: Lake) -> None:
+def test_monthly_holds_counts_means_and_shares(reference: OwnLake) -> None:
     monthly = reference.rows("gold/monthly").set_index("month")
     silver, training = reference.rows("silver/policies"), reference.rows("gold/training")
     first = silver[silver["month"] == "2023-01"]
@@ -43,20 +43,20 @@ def test_monthly_holds_counts_means_and_shares(reference: Lake) -> None:
     assert monthly.loc["2023-02"][["risk_mean", "low_share"]].isna().all()
 
 
-def test_gold_s_commits_name_the_silver_versions_they_come_from(reference: Lake) -> None:
-    table = DeltaTable.forPath(reference.spark, str(reference.folder("gold/training")))
+def test_gold_s_commits_name_the_silver_versions_they_come_from(reference: OwnLake) -> None:
+    table = DeltaTable.forPath(reference.spark, reference.table("gold/training"))
     assert table.history(1).collect()[0]["userMetadata"] == '{"silver": {"claims": 1, "policies": 1}}'
 
 
-def test_truth_deleted_from_silver_leaves_gold(small: Lake) -> None:
-    DeltaTable.forPath(small.spark, str(small.folder("silver/claims"))).delete("policy_id >= '2023-01-0001'")
+def test_truth_deleted_from_silver_leaves_gold(small: OwnLake) -> None:
+    DeltaTable.forPath(small.spark, small.table("silver/claims")).delete("policy_id >= '2023-01-0001'")
     report = small.ingest()
     assert report.gold.removed == 29
     assert small.rows("gold/training")["policy_id"].tolist() == ["2023-01-0000"]
     assert small.rows("gold/monthly")["labelled"].tolist() == [1]
 
 
-def test_a_lost_progress_file_only_costs_work(small: Lake) -> None:
+def test_a_lost_progress_file_only_costs_work(small: OwnLake) -> None:
     (small.settings.home / "lake" / "_work" / "insurance" / "gold.json").unlink()
     assert not small.ingest().changed
     assert len(small.rows("gold/training")) == 30 and len(small.rows("gold/monthly")) == 1

@@ -8,12 +8,12 @@ from lakeloop.decision import Decision
 from operations.retention import versions_in_use
 from operations.retraining.context import last_compared_on, rows_changed
 from tests.lakehouse.gold.test_decisions import decision
-from tests.lakes import HEADER, Lake, claims, policy
+from tests.lakes import HEADER, OwnLake, claims, policy
 
 
-def test_rows_of_a_champions_months_that_are_others_now(lake: Lake) -> None:
+def test_rows_of_a_champions_months_that_are_others_now(lake: OwnLake) -> None:
     def changed(months: tuple[int, int], before: int, now: int) -> int:
-        return rows_changed(lake.contract, lake.settings, months, before, now)
+        return rows_changed(lake, months, before, now)
 
     for month in ("2023-01", "2023-02", "2023-03"):
         rows = "".join(policy(month, number) for number in range(4))
@@ -25,15 +25,15 @@ def test_rows_of_a_champions_months_that_are_others_now(lake: Lake) -> None:
     second = lake.ingest().gold.version
     assert changed((0, 2), first, second) == 1, "another class; a risk that leaves the class as it is teaches nothing"
     assert changed((1, 2), first, second) == 0, "its months alone"
-    optimize(lake.spark, lake.settings)
+    optimize(lake)
     third = lake.versions()["gold/training"]
     assert changed((0, 2), second, third) == 0, "another version with the same rows"
     lake.deliver("claims", "claims-2023-02.csv", claims("2023-02", 4, 4, 4))
     late = lake.ingest().gold.version
     assert changed((0, 2), first, late) == 4 and changed((0, 0), first, late) == 1, "a month that was skipped came late"
-    record_decision(lake.settings, decision(1, judged_version=second))
-    assert versions_in_use(lake.settings) == {second}
-    kept = vacuum(lake.settings, hours=0, referred=versions_in_use(lake.settings))["gold/training"]
+    record_decision(lake, decision(1, judged_version=second))
+    assert versions_in_use(lake) == {second}
+    kept = vacuum(lake, hours=0, referred=versions_in_use(lake))["gold/training"]
     assert kept.kept_versions == (second,) and changed((0, 2), second, late) == 3
     assert changed((0, 2), first, late) == 0, "nobody knows any more"
     assert changed((0, 2), 99, late) == 0

@@ -10,7 +10,7 @@ from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.decision_table import find_decision, judged_versions, read_decisions
 from lakeloop.exceptions import NotFoundError
 from lakeloop.gate_check import GateCheck
-from tests.lakes import Lake
+from tests.lakes import OwnLake
 
 
 def decision(number: int, **changes: object) -> Decision:
@@ -46,37 +46,37 @@ def decision(number: int, **changes: object) -> Decision:
     ).model_copy(update=changes)
 
 
-def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: Lake) -> None:
-    assert read_decisions(lake.settings) == []
+def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: OwnLake) -> None:
+    assert read_decisions(lake) == []
     with pytest.raises(NotFoundError, match="nothing was decided yet"):
-        find_decision(lake.settings)
+        find_decision(lake)
     first, second = (
         decision(1),
         decision(2, effective_rows=235.6, judged_version=None, with_truth=False, champion_score=None),
     )
-    record_decision(lake.settings, second)
-    record_decision(lake.settings, first)
-    assert read_decisions(lake.settings) == [first, second]
+    record_decision(lake, second)
+    record_decision(lake, first)
+    assert read_decisions(lake) == [first, second]
     changed = decision(2, outcome="kept", decided_by="somebody else")
-    record_decision(lake.settings, changed)
-    assert find_decision(lake.settings) == changed
-    assert find_decision(lake.settings, "d1") == first
-    assert judged_versions(lake.settings) == {5}
+    record_decision(lake, changed)
+    assert find_decision(lake) == changed
+    assert find_decision(lake, "d1") == first
+    assert judged_versions(lake) == {5}
     with pytest.raises(NotFoundError, match=r"no decision d3 .* newest are d2, d1"):
-        find_decision(lake.settings, "d3")
-    rows = DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().to_pylist()
+        find_decision(lake, "d3")
+    rows = DeltaTable(lake.table("gold/decisions")).to_pyarrow_table().to_pylist()
     assert [row["winner"] for row in rows] == ["all", "all"]
     assert rows[0]["candidates"][0]["checks"][1]["bound"] == "0.267 to 0.400"
 
 
 def test_a_table_of_an_older_release_is_read_and_gets_the_columns_it_lacks(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: OwnLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as older:
         older.setattr("lakehouse.gold.decisions.LATER_COLUMNS", ())
-        record_decision(lake.settings, decision(1))
-    assert "judged_version" not in DeltaTable(lake.folder("gold/decisions")).to_pyarrow_table().column_names
-    assert read_decisions(lake.settings) == [decision(1, judged_version=None)]
-    assert judged_versions(lake.settings) == set()
-    record_decision(lake.settings, decision(2, changed_rows=7))
-    assert read_decisions(lake.settings) == [decision(1, judged_version=None), decision(2, changed_rows=7)]
+        record_decision(lake, decision(1))
+    assert "judged_version" not in DeltaTable(lake.table("gold/decisions")).to_pyarrow_table().column_names
+    assert read_decisions(lake) == [decision(1, judged_version=None)]
+    assert judged_versions(lake) == set()
+    record_decision(lake, decision(2, changed_rows=7))
+    assert read_decisions(lake) == [decision(1, judged_version=None), decision(2, changed_rows=7)]

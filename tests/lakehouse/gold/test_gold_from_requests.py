@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.requests.stream import stream
 from tests.lakehouse.request_log import by_rules, log_file, record
-from tests.lakes import HEADER, Lake, open_lake, policy
+from tests.lakes import HEADER, OwnLake, open_lake, policy
 
 MARCH = "2023-03-10T12:00:00+00:00"
 
@@ -21,7 +21,7 @@ def counts(performance: pd.DataFrame, month: str, version: str) -> list[Any]:
 class Gold:
     """The gold tables of a lake as they were at one moment."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: OwnLake) -> None:
         self.training = lake.rows("gold/training").set_index("policy_id")
         self.performance = lake.rows("gold/performance")
         self.monthly = lake.rows("gold/monthly").set_index("month")
@@ -37,19 +37,19 @@ def moments(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> di
         by_rules("d", "K2", at=MARCH),
         record("e", None, {"age": 20.0}, at=MARCH, prediction="high", class_id=0, probabilities=[0.9, 0.05, 0.05]),
     ])  # fmt: skip
-    stream(spark, lake.contract, lake.settings)
+    stream(lake)
     lake.deliver("claims", "claims-2023-02.csv", "policy_id;risk\nK1;0.5\n")
     lake.ingest()
     found = {"first truth": Gold(lake)}
     log_file(lake, "w-2", [record("f", "K1", {"age": 70.0}, at="2023-02-20T12:00:00+00:00")])
-    stream(spark, lake.contract, lake.settings)
+    stream(lake)
     lake.deliver("claims", "claims-2023-03.csv", "policy_id;risk\nK2;5\n")
     lake.deliver("policies", "policies-2023-04.csv", HEADER + policy("2023-04", 0, {"policy_id": "K1", "age": "33"}))
     lake.ingest()
     found["more truth"] = Gold(lake)
     assert not lake.ingest().changed
     log_file(lake, "w-3", [record("g", "K1", at="2023-02-21T12:00:00+00:00")])
-    stream(spark, lake.contract, lake.settings)
+    stream(lake)
     assert lake.ingest().changed  # no row of training, but one more answer in gold/performance
     return found
 

@@ -8,7 +8,7 @@ from lakehouse.gold.build import update_estimates
 from lakehouse.gold.calibration import CalibrationRow, calibrated_versions, months_to_estimate, write_calibrations
 from lakehouse.requests.stream import stream
 from tests.lakehouse.request_log import by_rules, log_file, record
-from tests.lakes import Lake, open_lake
+from tests.lakes import OwnLake, open_lake
 
 FEBRUARY, MARCH = "2023-02-10T12:00:00+00:00", "2023-03-10T12:00:00+00:00"
 KNOTS = (0.0, 0.4, 1.0)  # straight from 0 to .4 at confidence .5, then to 1
@@ -16,7 +16,7 @@ SEVEN = CalibrationRow("7", "platt", 300, 0.85, 0.03, KNOTS)
 
 
 @pytest.fixture(scope="module")
-def moments(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, dict[str, pd.DataFrame]]:
+def moments(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[OwnLake, dict[str, pd.DataFrame]]:
     lake = open_lake(spark, tmp_path_factory.mktemp("estimate"))
     low = "low confidence: the highest probability is 0.45, below 0.5"
     log_file(lake, "w-1", [
@@ -27,16 +27,16 @@ def moments(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tu
         record("e", "K5", at=MARCH, probabilities=[0.0, 0.0, 1.0]),
         by_rules("f", "K6", at=MARCH),
     ])  # fmt: skip
-    stream(spark, lake.contract, lake.settings)
+    stream(lake)
     lake.ingest()
     found = {"before": lake.rows("gold/performance")}
-    write_calibrations(lake.settings, [SEVEN])
-    assert months_to_estimate(lake.contract, lake.settings) == {"2023-02", "2023-03"}
-    assert update_estimates(spark, lake.contract, lake.settings) == ("2023-02", "2023-03")
+    write_calibrations(lake, [SEVEN])
+    assert months_to_estimate(lake) == {"2023-02", "2023-03"}
+    assert update_estimates(lake) == ("2023-02", "2023-03")
     found["calibrated"] = lake.rows("gold/performance")
     versions = lake.versions()
-    write_calibrations(lake.settings, [CalibrationRow("7", "isotonic", 1, 0.0, 0.0, (0.0, 0.0))])
-    assert update_estimates(spark, lake.contract, lake.settings) == ()
+    write_calibrations(lake, [CalibrationRow("7", "isotonic", 1, 0.0, 0.0, (0.0, 0.0))])
+    assert update_estimates(lake) == ()
     assert lake.versions()["gold/performance"] == versions["gold/performance"]
     lake.deliver("claims", "claims-2023-02.csv", "policy_id;risk\nK1;0.5\nK3;0.5\n")
     lake.ingest()
@@ -48,7 +48,7 @@ def row(performance: pd.DataFrame, month: str, version: str) -> pd.Series:
     return performance.set_index(["month", "model_version"]).loc[(month, version)]
 
 
-def test_without_a_calibration_there_is_no_estimate(moments: tuple[Lake, dict[str, pd.DataFrame]]) -> None:
+def test_without_a_calibration_there_is_no_estimate(moments: tuple[OwnLake, dict[str, pd.DataFrame]]) -> None:
     _, found = moments
     columns = ["estimated_accuracy", "estimate_standard_error", "estimate_error"]
     assert found["before"][columns].isna().all(axis=None)
@@ -56,7 +56,7 @@ def test_without_a_calibration_there_is_no_estimate(moments: tuple[Lake, dict[st
 
 
 def test_the_estimate_is_the_calibrated_mean_over_the_models_own_answers(
-    moments: tuple[Lake, dict[str, pd.DataFrame]],
+    moments: tuple[OwnLake, dict[str, pd.DataFrame]],
 ) -> None:
     _, found = moments
     february = row(found["calibrated"], "2023-02", "7")
@@ -68,7 +68,7 @@ def test_the_estimate_is_the_calibrated_mean_over_the_models_own_answers(
 
 
 def test_the_error_compares_the_same_answers_once_truth_arrives(
-    moments: tuple[Lake, dict[str, pd.DataFrame]],
+    moments: tuple[OwnLake, dict[str, pd.DataFrame]],
 ) -> None:
     _, found = moments
     february = row(found["truth"], "2023-02", "7")
@@ -78,20 +78,20 @@ def test_the_error_compares_the_same_answers_once_truth_arrives(
     assert pd.isna(row(found["truth"], "2023-03", "7")["estimate_error"])
 
 
-def test_a_version_keeps_its_first_calibration(moments: tuple[Lake, dict[str, pd.DataFrame]]) -> None:
+def test_a_version_keeps_its_first_calibration(moments: tuple[OwnLake, dict[str, pd.DataFrame]]) -> None:
     lake, _ = moments
-    assert calibrated_versions(lake.settings) == {"7"}
+    assert calibrated_versions(lake) == {"7"}
     assert lake.rows("gold/calibration")["method"].tolist() == ["platt"]
 
 
 def test_a_table_of_an_older_shape_is_made_anew_with_all_its_months(
-    spark: SparkSession, moments: tuple[Lake, dict[str, pd.DataFrame]]
+    spark: SparkSession, moments: tuple[OwnLake, dict[str, pd.DataFrame]]
 ) -> None:
     lake, found = moments
-    path = str(lake.folder("gold/performance"))
+    path = lake.table("gold/performance")
     old = spark.read.format("delta").load(path).select("month", "model_version", "answered", "rules")
     old.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
-    assert update_estimates(spark, lake.contract, lake.settings) == ("2023-02", "2023-03")
+    assert update_estimates(lake) == ("2023-02", "2023-03")
     order = ["month", "model_version"]
     again = lake.rows("gold/performance").sort_values(order, ignore_index=True)
     pd.testing.assert_frame_equal(again, found["truth"].sort_values(order, ignore_index=True)[again.columns])

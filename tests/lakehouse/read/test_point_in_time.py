@@ -1,7 +1,6 @@
 """Features as they were known: not what was corrected later, and the label only where the truth had come."""
 
 import shutil
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ from lakeloop.exceptions import NotFoundError, WrongUseError
 from operations.features.catalogue import describe_column
 from operations.features.read import counted, read_features, read_version, write_features
 from tests.lakehouse.request_log import log_file, record
-from tests.lakes import HEADER, Lake, claims, open_lake, policy
+from tests.lakes import HEADER, OwnLake, claims, open_lake, policy
 
 CORRECTED, LATE, ASKED = "2023-01-0003", "2023-02-0000", "asked"
 
@@ -33,7 +32,7 @@ CORRECTED, LATE, ASKED = "2023-01-0003", "2023-02-0000", "asked"
 class Past:
     """A lake with a past: at clock 3 a correction and requests, at 26 a late file, its truth and corrected truth."""
 
-    lake: Lake
+    lake: OwnLake
     before_correction: datetime
 
     def read(self, point: Point, *keys: str) -> list[dict[str, Any]]:
@@ -41,14 +40,14 @@ class Past:
         of_type = pa.string() if isinstance(point, str) else pa.timestamp("us", "UTC")
         table = pa.table({"policy_id": list(keys), "as_of": pa.array([point] * len(keys), of_type)}) if keys else None
         points = Points(point if table is None else None, table)
-        return features_as_of(lake.spark, lake.contract, lake.settings, points).toArrow().to_pylist()
+        return features_as_of(lake, points).toArrow().to_pylist()
 
 
 @pytest.fixture(scope="module")
 def past(spark: SparkSession, small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
     lake = open_lake(spark, Path(shutil.copytree(small_home, tmp_path_factory.mktemp("past") / "home")))
     before = datetime.now(UTC)
-    set_clock(lake.settings, 3)
+    set_clock(lake, 3)
     changed = "".join(policy("2023-01", number, {"age": "50.5"}) for number in range(10))
     lake.deliver("policies", "policies-2023-01.v2.csv", HEADER + changed)
     lines = [
@@ -57,10 +56,10 @@ def past(spark: SparkSession, small_home: Path, tmp_path_factory: pytest.TempPat
         record("r3", at="2023-04-03T10:00:00+00:00"),
     ]
     log_file(lake, "a", lines)
-    with open_stream(lake.spark, lake.contract, lake.settings, lambda line: None) as take:
+    with open_stream(lake, lambda line: None) as take:
         take()
     lake.ingest()
-    set_clock(lake.settings, 26)
+    set_clock(lake, 26)
     lake.deliver("policies", "policies-2023-02.csv", HEADER + policy("2023-02", 0) + policy("2023-02", 1))
     lake.deliver("claims", "claims-2023-02.csv", claims("2023-02", 3.5))
     lake.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", *[0.5] * 5))
@@ -73,9 +72,7 @@ def test_values_and_labels_are_those_known_at_each_month(past: Past) -> None:
     pairs = [(key, month) for month in months for key in (CORRECTED, LATE, ASKED)]
     table = pa.table({"policy_id": [key for key, _ in pairs], "as_of": [month for _, month in pairs]})
     lake = past.lake
-    rows = read_features(
-        lake.settings, lake.contract, Points(None, table), lambda settings: nullcontext(lake.spark)
-    ).to_pylist()
+    rows = read_features(lake, Points(None, table)).to_pylist()
     told = {
         (months[row["as_of"]], row["policy_id"]): (
             row["known"],
@@ -119,28 +116,28 @@ def test_a_moment_is_the_lakes_own_time(past: Past) -> None:
 def test_a_version_of_gold_is_read_as_training_saw_it_and_a_vacuumed_one_says_so(past: Past, tmp_path: Path) -> None:
     lake = open_lake(past.lake.spark, Path(shutil.copytree(past.lake.settings.home, tmp_path / "copy")))
     keys = Points(None, pa.table({"policy_id": [CORRECTED, CORRECTED, "nobody"], "as_of": ["2023-01"] * 3}))
-    first, nobody = read_version(lake.settings, lake.contract, 1, keys).to_pylist()
+    first, nobody = read_version(lake, 1, keys).to_pylist()
     assert (first["as_of"], first["age"], first["known"]) == ("gold/training@1", 41.5, BOTH)
     assert nobody["known"] == NOTHING
     newest = lake.versions()["gold/training"]
-    whole = read_version(lake.settings, lake.contract, newest, Points("2025-03"))
+    whole = read_version(lake, newest, Points("2025-03"))
     found = counted(whole, "policy_id")
     assert (found.rows, found.labelled, found.unknown) == (31, 31, 0)
     write_features(whole, tmp_path / "out.csv")
     assert csv.read_csv(tmp_path / "out.csv").num_rows == 31
     assert (tmp_path / "out.csv").read_text().startswith("policy_id,as_of,known,month,training,age,")
-    for file in lake.folder("gold/training").rglob("*.parquet"):
+    for file in Path(lake.table("gold/training")).rglob("*.parquet"):
         if "_delta_log" not in file.parts:
             file.unlink()
     with pytest.raises(VersionVacuumedError, match="version 1 of gold/training was vacuumed"):
-        read_version(lake.settings, lake.contract, 1, keys)
+        read_version(lake, 1, keys)
     with pytest.raises(NotFoundError, match="no version 99"):
-        read_version(lake.settings, lake.contract, 99, keys)
+        read_version(lake, 99, keys)
 
 
 def test_bronze_notes_the_clock_and_without_the_note_a_correction_counts_from_now_on(past: Past) -> None:
     lake = past.lake
-    assert clock_of_batches(lake.settings, "policies") == {1: 0, 2: 3, 3: 26}
+    assert clock_of_batches(lake, "policies") == {1: 0, 2: 3, 3: 26}
     at = datetime(2026, 1, 1, tzinfo=UTC)
     files = ["policies-2023-01.csv", "policies-2023-01.v2.csv", "policies-2023-05.csv"]
     taken = [DeliveryRecord("policies", file, "", 0, 1, at, at, batch, "taken") for batch, file in enumerate(files, 1)]
@@ -148,9 +145,9 @@ def test_bronze_notes_the_clock_and_without_the_note_a_correction_counts_from_no
     assert delivery_clocks(lake.contract, "policies", taken, {}, 30) == [0, 30, 4]
 
 
-def test_before_anything_came_nothing_is_read_and_other_endings_are_refused(lake: Lake, tmp_path: Path) -> None:
+def test_before_anything_came_nothing_is_read_and_other_endings_are_refused(lake: OwnLake, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="nothing of insurance was delivered yet"):
-        features_as_of(lake.spark, lake.contract, lake.settings, Points("2023-01"))
+        features_as_of(lake, Points("2023-01"))
     with pytest.raises(WrongUseError, match=r"\.csv and \.parquet can be written"):
         write_features(pa.table({"a": [1]}), tmp_path / "out.json")
 
@@ -163,17 +160,14 @@ def test_where_the_truth_comes_with_the_features_every_row_has_a_label(spark: Sp
         "customers", "customers-2024-01.csv", header + 'a,2024-01,"pro, annual",1.5,no\nb,2024-01,basic,2,no\n'
     )
     lake.ingest()
-    set_clock(lake.settings, 2)
+    set_clock(lake, 2)
     lake.deliver("customers", "customers-2024-01.v2.csv", header + "b,2024-01,plus,2,yes\n")
     lake.ingest()
-    read = {
-        month: features_as_of(lake.spark, lake.contract, lake.settings, Points(month)).toArrow().to_pylist()
-        for month in ("2024-02", "2024-03")
-    }
+    read = {month: features_as_of(lake, Points(month)).toArrow().to_pylist() for month in ("2024-02", "2024-03")}
     assert [(row["known"], row["plan"], row["churned_name"]) for row in read["2024-02"]] == [
         (BOTH, "pro, annual", "stays"), (BOTH, "basic", "stays"),
     ]  # fmt: skip
     assert read["2024-03"][1]["plan"] == "plus" and read["2024-03"][1]["churned_name"] == "leaves"
-    usage, label = (describe_column(lake.settings, lake.contract, name) for name in ("usage", "churned"))
+    usage, label = (describe_column(lake, name) for name in ("usage", "churned"))
     assert usage.origins[0].rows == 2 and label.allowed == "one of 0 stays, 1 leaves"
     assert label.last is not None and label.last.file == "customers-2024-01.v2.csv"

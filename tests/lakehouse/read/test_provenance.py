@@ -26,7 +26,7 @@ from operations.lineage.affected import affected_by
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.trace import trace_file, trace_request, trace_table
 from tests.lakehouse.request_log import by_rules, log_file, record
-from tests.lakes import HEADER, Lake, claims, open_lake, policy
+from tests.lakes import HEADER, OwnLake, claims, open_lake, policy
 
 FIRST, CORRECTED = "policies-2023-01.csv", "policies-2023-02.csv"
 
@@ -42,78 +42,78 @@ def corrected_home(spark: SparkSession, small_home: Path, tmp_path_factory: pyte
 
 
 @pytest.fixture
-def corrected(spark: SparkSession, corrected_home: Path, tmp_path: Path) -> Lake:
+def corrected(spark: SparkSession, corrected_home: Path, tmp_path: Path) -> OwnLake:
     """A copy of it."""
     return open_lake(spark, Path(shutil.copytree(corrected_home, tmp_path / "corrected")))
 
 
-def test_a_version_of_silver_names_the_files_its_rows_come_from(corrected: Lake) -> None:
-    versions = table_versions(corrected.settings, "silver/policies")
-    assert file_rows(corrected.settings, "silver/policies", versions[-2].version) == {(FIRST, 1): 40}
-    newest = file_rows(corrected.settings, "silver/policies", versions[-1].version)
+def test_a_version_of_silver_names_the_files_its_rows_come_from(corrected: OwnLake) -> None:
+    versions = table_versions(corrected, "silver/policies")
+    assert file_rows(corrected, "silver/policies", versions[-2].version) == {(FIRST, 1): 40}
+    newest = file_rows(corrected, "silver/policies", versions[-1].version)
     assert newest == {(FIRST, 1): 30, (CORRECTED, 2): 10}
     assert versions[-1].note == {"bronze": {"policies": 2}, "batches": [2, 2]}
-    assert last_batch(corrected.settings, "silver/policies", versions[-2].version) == 1
-    assert row_count(corrected.settings, "silver/policies", versions[-1].version) == 40
+    assert last_batch(corrected, "silver/policies", versions[-2].version) == 1
+    assert row_count(corrected, "silver/policies", versions[-1].version) == 40
 
 
-def test_a_version_of_gold_names_the_versions_of_silver_also_after_its_files_were_joined(corrected: Lake) -> None:
-    before = table_versions(corrected.settings, TRAINING)
-    policies_version = DeltaTable.forPath(corrected.spark, str(corrected.folder("silver/policies"))).history(1)
+def test_a_version_of_gold_names_the_versions_of_silver_also_after_its_files_were_joined(corrected: OwnLake) -> None:
+    before = table_versions(corrected, TRAINING)
+    policies_version = DeltaTable.forPath(corrected.spark, corrected.table("silver/policies")).history(1)
     now = policies_version.collect()[0]["version"]
     assert silver_of(before, before[-1].version)["policies"] == now
     assert made_from(before, "silver", "policies", now) == [before[-1].version]
     assert made_from(before, "silver", "policies", now + 1) == []
-    optimize(corrected.spark, corrected.settings)
-    after = table_versions(corrected.settings, TRAINING)
+    optimize(corrected)
+    after = table_versions(corrected, TRAINING)
     assert silver_of(after, after[-1].version) == silver_of(before, before[-1].version)
     assert silver_of(after, 0) == {}, "the empty table was made from nothing"
 
 
-def test_a_version_of_bronze_is_followed_up_to_gold(corrected: Lake) -> None:
-    found = trace_table(corrected.settings, "bronze/policies", None)
-    newest = table_versions(corrected.settings, TRAINING)[-1].version
+def test_a_version_of_bronze_is_followed_up_to_gold(corrected: OwnLake) -> None:
+    found = trace_table(corrected, "bronze/policies", None)
+    newest = table_versions(corrected, TRAINING)[-1].version
     assert [item.id for item in found.items if item.kind == "gold"] == [f"{TRAINING}@{newest}"]
     assert len([item for item in found.items if item.kind == "file"]) == 2
 
 
-def test_rows_are_found_by_file_and_by_key(corrected: Lake) -> None:
-    version = table_versions(corrected.settings, "silver/policies")[-1].version
-    rows = rows_of_file(corrected.settings, "silver/policies", version, CORRECTED, 2, ["policy_id", "age"])
+def test_rows_are_found_by_file_and_by_key(corrected: OwnLake) -> None:
+    version = table_versions(corrected, "silver/policies")[-1].version
+    rows = rows_of_file(corrected, "silver/policies", version, CORRECTED, 2, ["policy_id", "age"])
     assert set(rows["age"].to_pylist()) == {50.5} and rows.num_rows == 10
-    training = table_versions(corrected.settings, TRAINING)[-1].version
+    training = table_versions(corrected, TRAINING)[-1].version
     keys = rows["policy_id"].combine_chunks()
-    found = rows_with_keys(corrected.settings, TRAINING, training, "policy_id", keys, ["month"])
+    found = rows_with_keys(corrected, TRAINING, training, "policy_id", keys, ["month"])
     assert found["month"].to_pylist() == ["2023-01"] * 10
-    assert rows_with_keys(corrected.settings, TRAINING, training, "policy_id", keys[:0], ["month"]).num_rows == 0
+    assert rows_with_keys(corrected, TRAINING, training, "policy_id", keys[:0], ["month"]).num_rows == 0
 
 
-def test_a_vacuumed_version_says_so_and_the_ledger_still_names_its_files(corrected: Lake) -> None:
-    version = table_versions(corrected.settings, "silver/policies")[-1].version
-    for file in corrected.folder("silver/policies").glob("*.parquet"):
+def test_a_vacuumed_version_says_so_and_the_ledger_still_names_its_files(corrected: OwnLake) -> None:
+    version = table_versions(corrected, "silver/policies")[-1].version
+    for file in Path(corrected.table("silver/policies")).glob("*.parquet"):
         file.unlink()
     with pytest.raises(VersionVacuumedError, match=f"version {version} of silver/policies was vacuumed"):
-        file_rows(corrected.settings, "silver/policies", version)
-    found = trace_table(corrected.settings, TRAINING, None)
+        file_rows(corrected, "silver/policies", version)
+    found = trace_table(corrected, TRAINING, None)
     assert any("was vacuumed" in gap for gap in found.gaps)
     assert {FIRST, CORRECTED} <= {item.title.partition("/")[2] for item in found.items if item.kind == "file"}
-    (delivery,) = find_deliveries(deliveries(corrected.settings), CORRECTED)
-    (late,) = gold_with(corrected.settings, delivery)
+    (delivery,) = find_deliveries(deliveries(corrected), CORRECTED)
+    (late,) = gold_with(corrected, delivery)
     assert late.rows is None, "nobody knows any more how many"
 
 
-def test_a_commit_of_an_older_release_says_nothing_and_that_is_said(small: Lake) -> None:
-    log = sorted((small.folder(TRAINING) / "_delta_log").glob("*.json"))[-1]
+def test_a_commit_of_an_older_release_says_nothing_and_that_is_said(small: OwnLake) -> None:
+    log = sorted((Path(small.table(TRAINING)) / "_delta_log").glob("*.json"))[-1]
     log.write_text(log.read_text().replace('"userMetadata"', '"otherMetadata"'))
     for crc in log.parent.glob("*.crc"):
         crc.unlink()
-    found = trace_table(small.settings, TRAINING, None)
+    found = trace_table(small, TRAINING, None)
     assert [item.kind for item in found.items] == ["gold"]
     assert any("or an older release wrote it" in gap for gap in found.gaps)
 
 
-def test_a_file_is_found_by_name_path_and_checksum(corrected: Lake) -> None:
-    known = deliveries(corrected.settings)
+def test_a_file_is_found_by_name_path_and_checksum(corrected: OwnLake) -> None:
+    known = deliveries(corrected)
     (one,) = find_deliveries(known, FIRST)
     assert find_deliveries(known, f"policies/{FIRST}") == (one,)
     assert find_deliveries(known, str(Path("/somewhere/landing/policies") / FIRST)) == (one,)
@@ -124,51 +124,51 @@ def test_a_file_is_found_by_name_path_and_checksum(corrected: Lake) -> None:
             find_deliveries(known, wrong)
 
 
-def test_what_came_of_a_file_and_of_one_that_was_refused(corrected: Lake) -> None:
-    found = trace_file(corrected.settings, CORRECTED)
-    newest = table_versions(corrected.settings, TRAINING)[-1].version
+def test_what_came_of_a_file_and_of_one_that_was_refused(corrected: OwnLake) -> None:
+    found = trace_file(corrected, CORRECTED)
+    newest = table_versions(corrected, TRAINING)[-1].version
     assert [item.id for item in found.items if item.kind == "gold"] == [f"{TRAINING}@{newest}"]
-    assert len([item for item in trace_file(corrected.settings, FIRST).items if item.kind == "gold"]) == 2
+    assert len([item for item in trace_file(corrected, FIRST).items if item.kind == "gold"]) == 2
     corrected.deliver("claims", "claims-2023-03.csv", "what is this?\n")
     corrected.ingest()
-    refused = trace_file(corrected.settings, "claims-2023-03.csv")
+    refused = trace_file(corrected, "claims-2023-03.csv")
     assert [item.kind for item in refused.items] == ["file"]
     assert "was refused: lacks columns" in refused.gaps[0]
 
 
-def test_of_a_file_delivered_again_the_last_is_shown_and_the_others_are_named(small: Lake) -> None:
-    (first,) = find_deliveries(deliveries(small.settings), "claims-2023-01.csv")
+def test_of_a_file_delivered_again_the_last_is_shown_and_the_others_are_named(small: OwnLake) -> None:
+    (first,) = find_deliveries(deliveries(small), "claims-2023-01.csv")
     small.deliver("claims", "claims-2023-01.csv", claims("2023-01", *[3.5] * 30))
     small.ingest()
-    last = trace_file(small.settings, "claims-2023-01.csv")
+    last = trace_file(small, "claims-2023-01.csv")
     assert last.item(last.subject).facts["batch"] == "2"
     assert f"was delivered 2 times; this is the last, the others are {first.sha256[:12]}" in last.gaps[0]
-    assert trace_file(small.settings, first.sha256[:12]).gaps == (), "by its checksum it is found alone"
+    assert trace_file(small, first.sha256[:12]).gaps == (), "by its checksum it is found alone"
 
 
-def test_a_superseded_delivery_touches_only_the_versions_before(small: Lake) -> None:
+def test_a_superseded_delivery_touches_only_the_versions_before(small: OwnLake) -> None:
     small.deliver("claims", "claims-2023-02.csv", claims("2023-01", *[3.5] * 30))
     small.ingest()
-    (old,) = affected_by(small.settings, small.contract, "claims-2023-01.csv")
-    (new,) = affected_by(small.settings, small.contract, "claims-2023-02.csv")
+    (old,) = affected_by(small, "claims-2023-01.csv")
+    (new,) = affected_by(small, "claims-2023-02.csv")
     assert len(old.gold_versions) == len(new.gold_versions) == 1 and old.gold_versions < new.gold_versions
     assert old.models == () and old.state == "taken"
 
 
-def test_a_table_whose_last_files_have_no_log_is_not_found(small: Lake) -> None:
-    shutil.rmtree(small.folder("silver/policies"))
+def test_a_table_whose_last_files_have_no_log_is_not_found(small: OwnLake) -> None:
+    shutil.rmtree(Path(small.table("silver/policies")))
     with pytest.raises(NotFoundError, match="there is no table silver/policies"):
-        trace_table(small.settings, "silver/policies", None)
+        trace_table(small, "silver/policies", None)
 
 
-def test_a_request_the_rules_answered_has_no_model_and_one_not_streamed_is_in_the_log(lake: Lake) -> None:
+def test_a_request_the_rules_answered_has_no_model_and_one_not_streamed_is_in_the_log(lake: OwnLake) -> None:
     log_file(lake, "a", [record("r1", key="2023-01-0001"), "broken r2\n", by_rules("r2", key="2023-01-0002")])
-    found = trace_request(lake.settings, lake.contract, "r2")
+    found = trace_request(lake, "r2")
     assert [item.kind for item in found.items] == ["request"]
     assert found.item("request r2").facts["policy_id"] == "2023-01-0002"
     assert "no model was asked" in " ".join(found.gaps) and "not in the lake yet" in " ".join(found.gaps)
-    lost = trace_request(lake.settings, lake.contract, "r1")
+    lost = trace_request(lake, "r1")
     assert [item.title for item in lost.nearest_sources()["request r1"]] == ["model version 7"]
     assert "the model that answered is not known any more: there is no ML Metadata" in " ".join(lost.gaps)
     with pytest.raises(NotFoundError, match="neither in silver/predictions nor in the request log"):
-        trace_request(lake.settings, lake.contract, "r3")
+        trace_request(lake, "r3")

@@ -18,7 +18,7 @@ from lakeloop.drift_report import ColumnDrift
 from lakeloop.drift_store import lake_reports
 from tests.lakehouse.gold.test_decisions import decision
 from tests.lakehouse.request_log import log_file, record
-from tests.lakes import Lake, claims
+from tests.lakes import OwnLake, claims
 
 QUESTIONS = [
     ["lake", "tables"],
@@ -44,17 +44,17 @@ print(json.dumps([told, sorted(heavy & set(sys.modules))]))
 
 
 @pytest.fixture
-def asked(small: Lake) -> Lake:
+def asked(small: OwnLake) -> OwnLake:
     """A lake with two answered requests, and a decision on record."""
     log_file(small, "w-1", [record("a", "2023-01-0001"), record("b", "2023-01-0002", at="2023-03-09T10:00:00+00:00")])
-    stream(small.spark, small.contract, small.settings)
+    stream(small)
     small.ingest()
-    record_decision(small.settings, decision(1))
+    record_decision(small, decision(1))
     return small
 
 
 def test_questions_are_answered_without_spark_and_import_nothing_heavy(
-    asked: Lake, monkeypatch: pytest.MonkeyPatch
+    asked: OwnLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAKELOOP_HOME", str(asked.settings.home))
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
@@ -72,23 +72,23 @@ def test_questions_are_answered_without_spark_and_import_nothing_heavy(
     assert month == ""  # an error, which `main` tells
 
 
-def test_the_newest_requests_are_the_last_by_event_time_then_by_id(asked: Lake) -> None:
+def test_the_newest_requests_are_the_last_by_event_time_then_by_id(asked: OwnLake) -> None:
     log_file(
         asked, "w-2", [record(name, features={"age": age}) for name, age in (("c", 43.0), ("d", 44.0), ("e", 45.0))]
     )
-    stream(asked.spark, asked.contract, asked.settings)
-    newest = newest_requests(asked.contract, asked.settings, 3)
+    stream(asked)
+    newest = newest_requests(asked, 3)
     assert newest["age"].tolist() == [44.0, 45.0, 41.5]  # d, e: of the moment that a, c, d and e share; then b
-    assert len(newest_requests(asked.contract, asked.settings, 99)) == 5
-    assert newest_requests(asked.contract, asked.settings, 5)["age"].tolist() == [41.5, 43.0, 44.0, 45.0, 41.5]
+    assert len(newest_requests(asked, 99)) == 5
+    assert newest_requests(asked, 5)["age"].tolist() == [41.5, 43.0, 44.0, 45.0, 41.5]
 
 
-def test_rows_that_versions_share_or_only_moved_are_not_counted_as_changed(small: Lake) -> None:
+def test_rows_that_versions_share_or_only_moved_are_not_counted_as_changed(small: OwnLake) -> None:
     small.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", *[2.0] * 28, 4.0, 4.0, 4.0, 4.0))
     small.ingest()  # 2 corrected, 2 added
-    of = (small.contract, small.settings, (0, 0))
+    of = (small, (0, 0))
     assert changed_rows(*of, 1, 2) == 4 and changed_rows(*of, 2, 1) == 4 and changed_rows(*of, 2, 2) == 0
-    assert changed_rows(small.contract, small.settings, (1, 5), 1, 2) == 0
+    assert changed_rows(small, (1, 5), 1, 2) == 0
 
 
 OLD_DRIFT = """
@@ -118,37 +118,37 @@ OLD_DECISION = """
 AGE = ColumnDrift(column="age", test="ks", score=None, threshold=0.05, drifted=False, note="it's not known")
 
 
-def spark_count(lake: Lake, table: str) -> int:
-    return lake.spark.read.format("delta").load(str(lake.folder(table))).count()
+def spark_count(lake: OwnLake, table: str) -> int:
+    return lake.spark.read.format("delta").load(lake.table(table)).count()
 
 
-def test_decisions_and_drift_of_tables_that_spark_made_are_read_and_written_on(lake: Lake) -> None:
-    create_table(lake.spark, str(lake.folder("gold/decisions")), OLD_DECISIONS, comment="old")
-    create_table(lake.spark, str(lake.folder("gold/drift")), OLD_DRIFT, comment="old")
+def test_decisions_and_drift_of_tables_that_spark_made_are_read_and_written_on(lake: OwnLake) -> None:
+    create_table(lake.spark, lake.table("gold/decisions"), OLD_DECISIONS, comment="old")
+    create_table(lake.spark, lake.table("gold/drift"), OLD_DRIFT, comment="old")
     checks = "array(named_struct('name', 'accuracy_eval', 'value', 0.888D, 'bound', '> 0.85', 'passed', true))"
     row = OLD_DECISION.format(checks=checks)
-    lake.spark.sql(f"INSERT INTO delta.`{lake.folder('gold/decisions')}` SELECT {row}")
+    lake.spark.sql(f"INSERT INTO delta.`{lake.table('gold/decisions')}` SELECT {row}")
     lake.spark.sql(
-        f"INSERT INTO delta.`{lake.folder('gold/drift')}` VALUES ('7', 'month', '2023-02', 'a', 'b', 5, 'dataset', "
+        f"INSERT INTO delta.`{lake.table('gold/drift')}` VALUES ('7', 'month', '2023-02', 'a', 'b', 5, 'dataset', "
         "'dataset', 't', 0.5D, 0.5D, true, '', 'drift', '', 3, 6, NULL, NULL, 'old')"
     )
-    record_decision(lake.settings, decision(1))
-    old, new = read_decisions(lake.settings)
+    record_decision(lake, decision(1))
+    old, new = read_decisions(lake)
     assert (old.at, old.candidates[0].checks[0].bound) == (datetime(2025, 1, 1, tzinfo=UTC), "> 0.85")
     assert new == decision(1) and spark_count(lake, "gold/decisions") == 2
-    (known,) = lake_reports(lake.settings, lake.contract)
+    (known,) = lake_reports(lake)
     assert (known.window.rows, known.dataset_drift, known.sampled_rows) == (5, True, None)
     window = known.window.model_copy(update={"month": "2023-03"})
     later = known.model_copy(update={"window": window, "reason": "it's later", "state": "too few rows"})
-    write_drift(lake.contract, lake.settings, [known, later], "month")
+    write_drift(lake, [known, later], "month")
     assert sorted(lake.rows("gold/drift")["reason"]) == ["", "it's later"] and spark_count(lake, "gold/drift") == 2
     again = known.model_copy(update={"judged_from": "new", "features": (AGE,)})
-    write_drift(lake.contract, lake.settings, [again, later], "month")
+    write_drift(lake, [again, later], "month")
     assert spark_count(lake, "gold/drift") == 3
 
 
-def test_nothing_is_written_where_nothing_differs(lake: Lake) -> None:
-    record_decision(lake.settings, decision(1))
+def test_nothing_is_written_where_nothing_differs(lake: OwnLake) -> None:
+    record_decision(lake, decision(1))
     before = lake.versions()
-    record_decision(lake.settings, decision(1))
+    record_decision(lake, decision(1))
     assert lake.versions() == before

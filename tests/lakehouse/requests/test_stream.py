@@ -14,11 +14,11 @@ from lakehouse.requests import stream as streaming
 from lakehouse.requests.lines import check_names
 from lakehouse.requests.log_files import new_files, put_away
 from lakehouse.requests.stream import StreamReport, stream
-from lakehouse.storage.layout import read_json, work_folder, write_json
+from lakehouse.storage.layout import read_json, write_json
 from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError, WrongUseError
 from tests.lakehouse.request_log import by_rules, log_file, record
-from tests.lakes import Lake, open_lake
+from tests.lakes import OwnLake, open_lake
 
 BROKEN = record("r5")[:-22] + "\n"
 
@@ -26,14 +26,14 @@ BROKEN = record("r5")[:-22] + "\n"
 class Story:
     """A lake and what its streams reported, by the name of what was in the log."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: OwnLake) -> None:
         self.lake, self.reports = lake, dict[str, StreamReport]()
         self.versions: dict[str, dict[str, int]] = {}
 
     def take(self, name: str, *lines: str | bytes) -> None:
         if lines:
             log_file(self.lake, name, lines)
-        self.reports[name] = stream(self.lake.spark, self.lake.contract, self.lake.settings)
+        self.reports[name] = stream(self.lake)
         self.versions[name] = self.lake.versions()
 
 
@@ -134,18 +134,18 @@ def test_rejects_name_file_line_and_every_reason(story: Story) -> None:
     ]
 
 
-def test_a_time_that_no_reader_can_tell_is_rejected_and_everything_else_is_read(lake: Lake) -> None:
+def test_a_time_that_no_reader_can_tell_is_rejected_and_everything_else_is_read(lake: OwnLake) -> None:
     log_file(lake, "w-1", [
         record("good"),
         record("far", at="9999-12-31T23:59:59-12:00"),  # in UTC the year 10000
         record("old", at="0001-01-01T00:00:00+00:00"),
         record("late", answered_at="9999-01-01T00:00:00Z"),
     ])  # fmt: skip
-    stream(lake.spark, lake.contract, lake.settings)
+    stream(lake)
     assert lake.rows("silver/predictions")["request_id"].tolist() == ["good"]
     told = "\n".join(lake.rejects("w-1.jsonl")["reason"])
     assert told.count("1970 to 2199") == 3 and told.count("`at` ") == 2 and told.count("`answered_at` ") == 1
-    assert newest_requests(lake.contract, lake.settings, 10)["month"].tolist() == ["2023-03"]
+    assert newest_requests(lake, 10)["month"].tolist() == ["2023-03"]
 
 
 def test_a_stream_with_nothing_new_touches_no_table(story: Story) -> None:
@@ -170,7 +170,7 @@ def test_a_home_that_was_moved_goes_on_where_it_was(
 ) -> None:
     lake = open_lake(spark, tmp_path / "before")
     log_file(lake, "a", [record("r1")])
-    stream(lake.spark, lake.contract, lake.settings)
+    stream(lake)
     log_file(lake, "b", [record("r2")])
 
     def dies(*_: object) -> None:
@@ -179,31 +179,31 @@ def test_a_home_that_was_moved_goes_on_where_it_was(
     with monkeypatch.context() as patch:
         patch.setattr(streaming, "_appender", lambda *_: dies)
         with pytest.raises(StreamingQueryException):
-            stream(lake.spark, lake.contract, lake.settings)
+            stream(lake)
     moved = open_lake(lake.spark, lake.settings.home.rename(tmp_path / "moved"))
     log_file(moved, "c", [record("r3")])
     monkeypatch.setattr(streaming, "BYTES_A_BATCH", 1)  # a file a batch
-    stream(moved.spark, moved.contract, moved.settings)
+    stream(moved)
     assert moved.rows("bronze/requests")["_source_file"].sort_values().tolist() == ["a.jsonl", "b.jsonl", "c.jsonl"]
     assert sorted(moved.rows("silver/predictions")["request_id"]) == ["r1", "r2", "r3"]
-    identity = work_folder(moved.settings) / "requests" / "stream.json"
+    identity = moved.work_folder / "requests" / "stream.json"
     known = read_json(identity)
     assert known["log"].startswith(str(tmp_path / "moved")) and not known["again"]
     write_json(identity, known["id"])  # as an older release kept it: nobody knows where the log was
     log_file(moved, "d", [record("r4")])
-    stream(moved.spark, moved.contract, moved.settings)
+    stream(moved)
     assert moved.rows("bronze/requests")["_source_file"].sort_values().tolist() == [f"{n}.jsonl" for n in "abcd"]
 
 
-def test_a_second_stream_on_the_same_home_is_refused(lake: Lake) -> None:
+def test_a_second_stream_on_the_same_home_is_refused(lake: OwnLake) -> None:
     with (
-        only_one(work_folder(lake.settings) / "stream.lock"),
+        only_one(lake.work_folder / "stream.lock"),
         pytest.raises(BusyError, match="another stream is running"),
     ):
-        stream(lake.spark, lake.contract, lake.settings)
+        stream(lake)
 
 
-def test_a_feature_named_like_a_column_of_the_table_is_refused_with_the_names_taken(lake: Lake) -> None:
+def test_a_feature_named_like_a_column_of_the_table_is_refused_with_the_names_taken(lake: OwnLake) -> None:
     features = {**lake.contract.features, "reason": lake.contract.features["age"]}
     with pytest.raises(
         WrongUseError, match=r"`reason` is a column of silver/predictions itself.*Taken names: .*latency_ms"
@@ -211,10 +211,10 @@ def test_a_feature_named_like_a_column_of_the_table_is_refused_with_the_names_ta
         check_names(lake.contract.model_copy(update={"features": features}))
 
 
-def test_only_the_newest_files_that_were_taken_stay_in_the_log_s_folder(lake: Lake) -> None:
+def test_only_the_newest_files_that_were_taken_stay_in_the_log_s_folder(lake: OwnLake) -> None:
     files = [log_file(lake, f"w-{n}", [record(f"r{n}")]) for n in range(4)]
-    put_away(lake.settings, files[:3], keep=1)
+    put_away(lake, files[:3], keep=1)
     folder = files[0].parent
     assert sorted(p.name for p in folder.glob("*.jsonl")) == ["w-2.jsonl", "w-3.jsonl"]
     assert sorted(p.name for p in folder.glob("_streamed/*/*")) == ["w-0.jsonl", "w-1.jsonl"]
-    assert [p.name for p in new_files(lake.settings)] == ["w-3.jsonl"]
+    assert [p.name for p in new_files(lake)] == ["w-3.jsonl"]

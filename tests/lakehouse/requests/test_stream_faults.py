@@ -16,10 +16,11 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from lakehouse.lake import lake_with
 from lakehouse.requests.stream import stream
-from lakeloop.contract_file import load_contract
 from lakeloop.request_record import request_log_folder
 from lakeloop.settings import PROJECT, Settings, load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.simulation import simulate, without_gateway
 from serving.gateway.process import RunningGateway, running_gateway
 from tests.lakes import open_lake
@@ -87,7 +88,7 @@ class Client:
 def test_requests_through_killed_and_doubled_gateways_are_in_silver_once(spark: SparkSession, tmp_path: Path) -> None:
     lake = open_lake(spark, tmp_path)
     settings: Settings = lake.settings.model_copy(update={"model_server_url": NOWHERE})
-    log, client = request_log_folder(settings), Client()
+    log, client = request_log_folder(open_use_case(settings)), Client()
 
     def finished() -> int:
         return len(list(log.glob("*.jsonl")))
@@ -106,7 +107,7 @@ def test_requests_through_killed_and_doubled_gateways_are_in_silver_once(spark: 
         with running_gateway(settings) as gateway:
             client.ask(gateway.url, again)
             killed = client.ask_until_killed(gateway, phase())
-        stream(spark, lake.contract, settings)
+        stream(lake_with(UseCase(settings, lake.contract), spark))
         # What was not answered, or so late that its line may be lost, is sent again: to a gateway that may know it.
         again = [i for i in client.sent if client.answered.get(i, killed) > killed - LOST_WINDOW]
         assert again
@@ -114,11 +115,11 @@ def test_requests_through_killed_and_doubled_gateways_are_in_silver_once(spark: 
     with running_gateway(settings) as first, running_gateway(settings) as second, ThreadPoolExecutor(2) as pool:
         client.ask(first.url, again)
         list(pool.map(lambda url: client.ask(url, doubled), [first.url, second.url]))
-    report = stream(spark, lake.contract, settings)
+    report = stream(lake_with(UseCase(settings, lake.contract), spark))
     assert report.repeated >= len(doubled)
     ids = lake.rows("silver/predictions")["request_id"]
     assert ids.is_unique and set(ids) == client.sent
-    assert not lake.folder("silver/rejects").exists()
+    assert not Path(lake.table("silver/rejects")).exists()
 
 
 def is_above(count: Callable[[], int], bound: int) -> bool:
@@ -129,9 +130,9 @@ def test_a_full_disk_is_one_sentence_and_loses_and_doubles_nothing(tmp_path: Pat
     if not may_mount():
         pytest.skip("no disk may be mounted here; it needs user namespaces or root")
     settings = load_settings(home=tmp_path, use_case="insurance")
-    contract = load_contract(settings.contract_path)
-    log, held = request_log_folder(settings), tmp_path / "held"
-    simulate(contract, settings, [1, 2], without_gateway(contract, settings, "a"), label="a")
+    contract = open_use_case(settings).contract
+    log, held = request_log_folder(open_use_case(settings)), tmp_path / "held"
+    simulate(UseCase(settings, contract), [1, 2], without_gateway(UseCase(settings, contract), "a"), label="a")
     held.mkdir()
     newer = sorted(log.glob("*.jsonl"))[1:]
     assert newer

@@ -1,6 +1,7 @@
 """A real `lakeloop lake stream`, killed with SIGKILL at one stage after the other; and a changed contract."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from pyspark.sql import SparkSession
 
 from lakehouse.requests.stream import stream
 from lakehouse.silver.contract_change import NOTICE
-from lakeloop.contract_file import load_contract
 from lakeloop.request_record import request_log_folder
 from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.simulation import simulate, without_gateway
 from tests.lakehouse import killing
 from tests.lakehouse.request_log import log_file, record
@@ -22,12 +23,12 @@ pytestmark = pytest.mark.long
 
 def test_a_stream_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, use_case="insurance")
-    contract = load_contract(settings.contract_path)
-    lake, log = tmp_path / "lake", request_log_folder(settings)
+    contract = open_use_case(settings).contract
+    lake, log = tmp_path / "lake", request_log_folder(open_use_case(settings))
     checkpoint = lake / "_checkpoints/insurance/requests"
 
     def new_month(month: int) -> None:
-        simulate(contract, settings, [month], without_gateway(contract, settings, "a"), label="a")
+        simulate(UseCase(settings, contract), [month], without_gateway(UseCase(settings, contract), "a"), label="a")
         # and all of the months before once more, as a gateway would that had forgotten them
         repeated = b"".join(path.read_bytes() for path in sorted(log.glob("simulation_a-*.jsonl")))
         (log / f"again-{month}.jsonl").write_bytes(repeated)
@@ -70,15 +71,15 @@ def test_a_stream_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_pa
 def test_a_changed_contract_makes_predictions_anew_from_bronze(spark: SparkSession, tmp_path: Path) -> None:
     lake = open_lake(spark, tmp_path)
     log_file(lake, "w-1", [record("a"), record("b", features={"age": 151.0})])
-    stream(spark, lake.contract, lake.settings)
+    stream(lake)
     assert lake.rows("silver/predictions")["request_id"].tolist() == ["a"]
     age = lake.contract.features["age"].model_copy(update={"valid": (0.0, 200.0)})
     wider = lake.contract.model_copy(update={"features": {**lake.contract.features, "age": age}})
-    lake.contract = wider
+    lake = replace(lake, contract=wider)
     lake.ingest()
     assert lake.lines[0] == NOTICE
     assert sorted(lake.rows("silver/predictions")["request_id"]) == ["a", "b"]
     assert lake.rows("silver/rejects").empty
     log_file(lake, "w-2", [record("a"), record("c")])
-    report = stream(spark, lake.contract, lake.settings)
+    report = stream(lake)
     assert (report.inserted, report.repeated) == (1, 1)

@@ -1,10 +1,12 @@
 """A changed contract: silver and gold follow it, from what bronze kept."""
 
+from dataclasses import replace
+
 import pytest
 
 from lakehouse.silver import contract_change
 from lakeloop.contract import Contract, Feature
-from tests.lakes import HEADER, Lake, claims, policy
+from tests.lakes import HEADER, OwnLake, claims, policy
 
 
 def with_features(contract: Contract, source: str = "policies", **features: Feature) -> Contract:
@@ -18,7 +20,7 @@ def with_features(contract: Contract, source: str = "policies", **features: Feat
 
 
 @pytest.fixture
-def delivered(lake: Lake) -> Lake:
+def delivered(lake: OwnLake) -> OwnLake:
     lake.deliver(
         "policies", "policies-2023-01.csv", HEADER + policy("2023-01", 0) + policy("2023-01", 1, {"age": "160"})
     )
@@ -27,26 +29,27 @@ def delivered(lake: Lake) -> Lake:
     return lake
 
 
-def test_wider_limits_bring_rejected_rows_back_and_earlier_versions_stay(delivered: Lake) -> None:
+def test_wider_limits_bring_rejected_rows_back_and_earlier_versions_stay(delivered: OwnLake) -> None:
     assert delivered.rows("gold/training")["policy_id"].tolist() == ["2023-01-0000"]
     version = delivered.versions()["gold/training"]
     age = delivered.contract.features["age"].model_copy(update={"valid": (0.0, 200.0)})
-    delivered.contract = with_features(delivered.contract, age=age)
+    delivered = replace(delivered, contract=with_features(delivered.contract, age=age))
     delivered.lines.clear()
     delivered.ingest()
     assert delivered.lines[0] == contract_change.NOTICE
     assert sorted(delivered.rows("gold/training")["age"]) == [41.5, 160.0]
     assert delivered.rows("silver/rejects").empty
     assert delivered.rows("gold/monthly")["labelled"].tolist() == [2]
-    path = str(delivered.folder("gold/training"))
+    path = delivered.table("gold/training")
     assert delivered.spark.read.format("delta").option("versionAsOf", version).load(path).count() == 1
     assert not delivered.ingest().changed
 
 
 def test_a_new_column_is_asked_of_every_row_interrupted_or_not(
-    delivered: Lake, monkeypatch: pytest.MonkeyPatch
+    delivered: OwnLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    delivered.contract = with_features(delivered.contract, doors=delivered.contract.features["age"])
+    wider = with_features(delivered.contract, doors=delivered.contract.features["age"])
+    delivered = replace(delivered, contract=wider)
     with monkeypatch.context() as patch:
         patch.setattr(contract_change, "write_json", lambda *_: pytest.fail("crash"))
         with pytest.raises(pytest.fail.Exception):
@@ -61,9 +64,9 @@ def test_a_new_column_is_asked_of_every_row_interrupted_or_not(
     }  # fmt: skip
 
 
-def test_other_words_in_the_contract_make_nothing_anew(reference: Lake) -> None:
+def test_other_words_in_the_contract_make_nothing_anew(reference: OwnLake) -> None:
     before = reference.versions()
     age = reference.contract.features["age"].model_copy(update={"description": "how old the driver is"})
-    reworded = Lake(reference.spark, reference.settings, with_features(reference.contract, age=age))
+    reworded = replace(reference, contract=with_features(reference.contract, age=age))
     assert not reworded.ingest().changed
     assert reworded.versions() == before

@@ -5,13 +5,14 @@ import io
 import json
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from lakehouse.ingest import IngestReport
-from tests.lakes import HEADER, Lake, claims, open_lake, policy
+from tests.lakes import HEADER, OwnLake, claims, open_lake, policy
 
 NASTY = ["${env:HOME}", "${spark.sql.shuffle.partitions}", "${system:user.name}", "$", "{rows}", ":low", "?", "'", "\\",
          "\\'", "a`b", "--", "/*", "%s", "\u00e9", "e\u0301", "\U0001f600", " lead", "\u202e"]  # fmt: skip
@@ -30,7 +31,7 @@ def delivered(rows: list[tuple[str, float]]) -> str:
     return text.getvalue()
 
 
-def test_a_correction_finds_its_key_whatever_characters_that_has(lake: Lake) -> None:
+def test_a_correction_finds_its_key_whatever_characters_that_has(lake: OwnLake) -> None:
     found = keys(300)
     lake.deliver("claims", "claims-2023-01.csv", delivered([(key, 1.0) for key in found]))
     first = lake.ingest().sources[1]
@@ -42,7 +43,7 @@ def test_a_correction_finds_its_key_whatever_characters_that_has(lake: Lake) -> 
     assert sorted(rows["policy_id"]) == sorted(found) and set(rows["risk"]) == {2.0}
 
 
-def test_a_first_delivery_without_one_good_row_is_rejected_and_good_files_are_taken_afterwards(lake: Lake) -> None:
+def test_a_first_delivery_without_one_good_row_is_rejected_and_good_files_are_taken_afterwards(lake: OwnLake) -> None:
     lake.deliver("claims", "claims-2023-01.csv", "policy_id;risk\n2023-01-0000;3,5\n")
     report = lake.ingest()
     assert report.sources[1].reasons == (("`risk` is not a float (risk = '3,5')", 1),)
@@ -51,7 +52,7 @@ def test_a_first_delivery_without_one_good_row_is_rejected_and_good_files_are_ta
     assert lake.ingest().sources[1].silver_inserted == 1
 
 
-def test_truth_of_keys_that_nobody_knows_waits_quietly_for_their_features(lake: Lake) -> None:
+def test_truth_of_keys_that_nobody_knows_waits_quietly_for_their_features(lake: OwnLake) -> None:
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 4.0, 2.0))
     assert lake.ingest().gold.version is None
     lake.deliver("policies", "policies-2023-02.csv", HEADER + policy("2023-02", 0))
@@ -71,20 +72,19 @@ def test_a_feature_that_no_delivered_row_has_rejects_those_and_takes_the_new_one
     narrow.pop("miles")
     source = lake.contract.sources["policies"]
     fewer = source.model_copy(update={"columns": tuple(name for name in source.columns if name != "miles")})
-    wide, lake.contract = lake.contract, lake.contract.model_copy(
+    without = lake.contract.model_copy(
         update={"features": narrow, "sources": {**lake.contract.sources, "policies": fewer}}
-    )  # fmt: skip
+    )
     row = policy("2023-01", 0).rsplit(";", 1)[0] + "\n"
     lake.deliver("policies", "policies-2023-01.csv", HEADER.replace(";miles", "") + row)
-    assert lake.ingest().sources[0].silver_inserted == 1
-    lake.contract = wide
+    assert replace(lake, contract=without).ingest().sources[0].silver_inserted == 1
     lake.deliver("policies", "policies-2023-02.csv", HEADER + policy("2023-02", 0))
     report = lake.ingest()
     assert report.sources[0].reasons == (("`miles` is missing", 1),)
     assert lake.rows("silver/policies")["policy_id"].tolist() == ["2023-02-0000"]
 
 
-def test_a_lake_whose_silver_was_read_by_a_stream_goes_on_where_that_stopped(small: Lake) -> None:
+def test_a_lake_whose_silver_was_read_by_a_stream_goes_on_where_that_stopped(small: OwnLake) -> None:
     progress = small.settings.home / "lake" / "_work" / "insurance" / "policies" / "silver.json"
     version = json.loads(progress.read_text())["version"]
     progress.write_text(json.dumps(version))  # as an older release wrote it, with a checkpoint beside the lake
@@ -97,7 +97,7 @@ def test_a_lake_whose_silver_was_read_by_a_stream_goes_on_where_that_stopped(sma
     assert not checkpoint.exists()
 
 
-def test_rows_are_looked_through_for_doubles_before_they_are_sorted(lake: Lake) -> None:
+def test_rows_are_looked_through_for_doubles_before_they_are_sorted(lake: OwnLake) -> None:
     lake.deliver("policies", "policies-2023-01.csv", HEADER + "".join(policy("2023-01", n) for n in range(5)))
     assert taken(lake.ingest()) == (5, 0)
     rows = "".join(policy("2023-02", n) for n in (0, 1, 1, 2))
@@ -109,16 +109,16 @@ def taken(report: IngestReport) -> tuple[int, int]:
     return report.sources[0].silver_inserted, report.sources[0].rejected
 
 
-def test_what_gold_has_not_seen_may_be_vacuumed_away(small: Lake) -> None:
+def test_what_gold_has_not_seen_may_be_vacuumed_away(small: OwnLake) -> None:
     progress = small.settings.home / "lake" / "_work" / "insurance" / "gold.json"
     before = progress.read_text()
     small.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", *[5.0] * 3))
     small.ingest()
     progress.write_text(before)  # gold is behind silver, whose replaced files go
-    for path in small.folder("silver/claims").glob("*.parquet"):
-        if path.name not in {Path(uri).name for uri in DeltaTable(small.folder("silver/claims")).file_uris()}:
+    for path in Path(small.table("silver/claims")).glob("*.parquet"):
+        if path.name not in {Path(uri).name for uri in DeltaTable(small.table("silver/claims")).file_uris()}:
             path.unlink()
     assert small.ingest().gold.added == 0
-    shutil.rmtree(small.folder("gold/training"))
+    shutil.rmtree(Path(small.table("gold/training")))
     progress.unlink()
     assert small.ingest().gold.added == 30

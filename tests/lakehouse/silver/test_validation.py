@@ -6,7 +6,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.silver.validation import bad_rows, good_rows
 from lakeloop.contract import Column, Contract
-from tests.lakes import HEADER, Lake, claims, policy
+from tests.lakes import HEADER, OwnLake, claims, policy
 
 WHOLE = {"1.0": 1, "1": 1, "+1": 1, "1.": 1, "0.0": 0, "-0": 0, "1e0": 1, " 1 ": 1, "1\t": 1, "\u00a01\u2003": 1}
 NOT_WHOLE = ["1.5", "true", "1,0", "0x1", "1d", "NaN", "Infinity", "1e400", "one", "1 1", "9007199254740993.0"]
@@ -30,12 +30,12 @@ def judged(spark: SparkSession, contract: Contract, feature: str, texts: list[st
     return {texts[int(row[0])]: row[1] for row in good}
 
 
-def test_a_whole_number_may_be_written_as_a_decimal_and_blanks_around_it_are_none(lake: Lake) -> None:
+def test_a_whole_number_may_be_written_as_a_decimal_and_blanks_around_it_are_none(lake: OwnLake) -> None:
     found = judged(lake.spark, lake.contract, "training", [*WHOLE, *NOT_WHOLE])
     assert found == WHOLE
 
 
-def test_a_float_may_have_white_space_of_any_kind_around_it(lake: Lake) -> None:
+def test_a_float_may_have_white_space_of_any_kind_around_it(lake: OwnLake) -> None:
     found = judged(lake.spark, lake.contract, "age", [*FLOATS, *NO_FLOATS])
     assert found == FLOATS
 
@@ -50,7 +50,7 @@ def test_a_float_may_have_white_space_of_any_kind_around_it(lake: Lake) -> None:
         ("\u0662\u0660\u0662\u0663-01", "`month` is not YYYY-MM"),
     ],
 )
-def test_a_month_that_cannot_be_is_rejected(lake: Lake, month: str, reason: str) -> None:
+def test_a_month_that_cannot_be_is_rejected(lake: OwnLake, month: str, reason: str) -> None:
     row = lake.spark.createDataFrame([("k", month, "0", "41", "1", "40", "100", "50", None, None)],
         "policy_id string, month string, training string, age string, emergency_braking string, "
         "braking_distance string, power string, miles string, _flaw string, _rescued string")  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_month_that_cannot_be_is_rejected(lake: Lake, month: str, reason: str)
     assert [tuple(each) for each in found] == [(reason, f"month = '{month}'")]
 
 
-def test_a_thousand_different_wrong_values_are_one_reason_with_the_value_beside_it(small: Lake) -> None:
+def test_a_thousand_different_wrong_values_are_one_reason_with_the_value_beside_it(small: OwnLake) -> None:
     rows = "".join(policy("2023-01", 100 + n, {"age": f"x{n}", "training": "3"}) for n in range(1000))
     small.deliver("policies", "policies-2023-01.v2.csv", HEADER + rows + policy("2023-01", 2000))
     small.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", 5.0))
@@ -70,7 +70,7 @@ def test_a_thousand_different_wrong_values_are_one_reason_with_the_value_beside_
     assert "training = '3'; age = 'x999'" in set(table["value"])
 
 
-def test_of_many_allowed_values_a_reason_names_some(lake: Lake) -> None:
+def test_of_many_allowed_values_a_reason_names_some(lake: OwnLake) -> None:
     many = Column(type="string", description="d", values=tuple(f"v{n:02d}" for n in range(60)))
     feature = lake.contract.features["age"].model_copy(update={"type": "string", "valid": None, "values": many.values})
     contract = lake.contract.model_copy(update={"features": {**lake.contract.features, "age": feature}})

@@ -22,9 +22,10 @@ from delta.tables import DeltaTable
 from lakehouse.storage.commit_note import commit_note
 from lakehouse.storage.shared_spark import shared_spark
 from lakeloop.settings import load_settings
+from lakeloop.use_case import open_use_case
 
 table = sys.argv[1]
-with shared_spark(load_settings(use_case="insurance"), lambda: None) as spark:
+with shared_spark(open_use_case(load_settings(use_case="insurance")), lambda: None) as spark:
     java = spark._jvm.java.lang.ProcessHandle.current().pid()
     with commit_note(spark, {"table": table}):
         spark.range(3).write.format("delta").mode("append").save(table)
@@ -40,13 +41,15 @@ print("done", rows, flush=True)
 ASK = """
 from lakehouse.storage.shared_spark import shared_spark
 from lakeloop.settings import load_settings
-with shared_spark(load_settings(use_case="insurance"), lambda: None) as spark:
+from lakeloop.use_case import open_use_case
+with shared_spark(open_use_case(load_settings(use_case="insurance")), lambda: None) as spark:
     print(spark and spark._jvm.java.lang.ProcessHandle.current().pid())
 """
 KEEP = """
 from lakehouse.storage.shared_spark import keep
 from lakeloop.settings import load_settings
-print("kept", keep(load_settings(use_case="insurance")), flush=True)
+from lakeloop.use_case import open_use_case
+print("kept", keep(open_use_case(load_settings(use_case="insurance"))), flush=True)
 """
 # What every command does that needs Spark.
 COMMAND = """
@@ -54,8 +57,9 @@ import sys
 from console.cli.failures import explain
 from console.cli.spark import spark_of
 from lakeloop.settings import load_settings
+from lakeloop.use_case import open_use_case
 try:
-    with spark_of(load_settings(use_case="insurance")) as spark:
+    with spark_of(open_use_case(load_settings(use_case="insurance"))) as spark:
         print(spark.range(5).rdd.map(lambda row: sys.executable).distinct().collect() == [sys.executable])
 except Exception as error:
     print(*explain(error))

@@ -8,7 +8,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.drift_report import Window
 from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import UseCase, sample_month, with_label
 from monitoring.analysis.comparison import Comparison, compare
 from monitoring.analysis.words import headline, sentences
 from monitoring.drift.detector import detect_drift
@@ -20,7 +20,7 @@ Compare = Callable[..., Comparison]
 @pytest.fixture(scope="module")
 def rows(contract: Contract) -> Callable[[int], pd.DataFrame]:
     def of(month: int) -> pd.DataFrame:
-        return with_label(contract, sample_month(contract, Settings(), month))
+        return with_label(contract, sample_month(UseCase(Settings(), contract), month))
 
     return of
 
@@ -111,7 +111,9 @@ def test_two_draws_of_the_same_month_call_for_nothing(contract: Contract) -> Non
     """Month 0 as the reference drew it is itself three standard errors off in two features; so other draws are used."""
     features, calm = list(contract.features), 0
     for seed in range(0, 16, 2):
-        one, two = (with_label(contract, sample_month(contract, Settings(), 0, 1500, seed + i)) for i in (0, 1))
+        one, two = (
+            with_label(contract, sample_month(UseCase(Settings(), contract), 0, 1500, seed + i)) for i in (0, 1)
+        )
         report = detect_drift(
             Reference("7", "a" * 64, one[features]), two[features], contract, Window(kind="month", rows=1500)
         )
@@ -123,7 +125,7 @@ def test_two_draws_of_the_same_month_call_for_nothing(contract: Contract) -> Non
 def test_inputs_that_move_under_the_same_concept_are_told_apart(
     contract: Contract, reference: Reference, rows: Callable[[int], pd.DataFrame]
 ) -> None:
-    many = with_label(contract, sample_month(contract, Settings(), 0, 20_000, 5))
+    many = with_label(contract, sample_month(UseCase(Settings(), contract), 0, 20_000, 5))
     older = many.sample(3000, weights=(many["age"] > 40).astype(float) + 0.6, random_state=1)
     report = detect_drift(reference, older[list(contract.features)], contract, Window(kind="month", rows=3000))
     month = compare(contract, "7", 3, rows(0), {3: older}, {3: report}, older.head(0))

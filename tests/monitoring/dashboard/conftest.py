@@ -10,6 +10,7 @@ from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.drift_store import replace_lake_reports
 from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import open_use_case
 
 NOBODY = "http://127.0.0.1:9"
 MODEL = "7"
@@ -62,6 +63,6 @@ def with_past(contract: Contract, tmp_path: Path) -> Settings:
     settings = load_settings(home=tmp_path / "past", use_case=contract.use_case, gateway_url=NOBODY)
     gold = tmp_path / "past" / "lake" / "gold" / contract.use_case
     reports = [drift_report(contract, month) for month in range(1, 5)]
-    replace_lake_reports(settings, reports, "month", [report.window.month for report in reports])
+    replace_lake_reports(open_use_case(settings), reports, "month", [report.window.month for report in reports])
     write_deltalake(str(gold / "performance"), performance_rows())
     return settings

@@ -7,6 +7,7 @@ from deltalake import write_deltalake
 from lakeloop.contract import Contract
 from lakeloop.drift_store import replace_lake_reports
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.dashboard.history import History, Line, read_history
 from monitoring.gold_performance import GoldPerformance
 from tests.monitoring.dashboard.conftest import MODEL, drift_report
@@ -19,12 +20,12 @@ def line(history: History, key: str, name: str) -> Line:
 
 
 def test_no_table_is_an_empty_past(empty: Settings, contract: Contract) -> None:
-    history = read_history(empty, contract)
+    history = read_history(UseCase(empty, contract))
     assert history.empty and history.drifted_months == ()
 
 
 def test_scores_and_thresholds_stand_month_by_month(with_past: Settings, contract: Contract) -> None:
-    history = read_history(with_past, contract)
+    history = read_history(UseCase(with_past, contract))
     age = line(history, "scores", "age")
     assert (age.x, age.y) == (MONTHS, pytest.approx((0.04, 0.08, 0.12, 0.16)))
     assert line(history, "scores", "power").y == (None,) * 4
@@ -34,7 +35,7 @@ def test_scores_and_thresholds_stand_month_by_month(with_past: Settings, contrac
 
 
 def test_accuracy_of_a_month_is_weighted_over_its_model_versions(with_past: Settings, contract: Contract) -> None:
-    history = read_history(with_past, contract)
+    history = read_history(UseCase(with_past, contract))
     assert line(history, "accuracy", "estimated").y == pytest.approx((0.85, (40 * 0.9 + 60 * 0.8) / 100))
     assert line(history, "accuracy", "realised").y == (0.8, None)
     assert line(history, "accuracy", "realised, rules included").y == (0.75, None)
@@ -48,20 +49,20 @@ def test_a_share_of_few_rows_comes_with_its_interval(with_past: Settings, contra
     }  # fmt: skip
     gold = with_past.home / "lake" / "gold" / contract.use_case
     write_deltalake(str(gold / "performance"), pd.DataFrame([one]), mode="append", schema_mode="merge")
-    history = read_history(with_past, contract)
+    history = read_history(UseCase(with_past, contract))
     expected = [("accuracy", "realised", 0.0, (0.0, 0.793)), ("fallback", "rules", 1.0, (0.207, 1.0))]
     for key, name, share, ends in expected:
         told = line(history, key, name)
         assert (told.y[-1], told.rows[-1]) == (share, 1)
         assert (told.low[-1], told.high[-1]) == pytest.approx(ends, abs=1e-3)
     assert line(history, "accuracy", "realised").low[1] is None, "nothing is known of a month without truth"
-    assert GoldPerformance(with_past, contract).realised(MODEL) == 0.8, "one row raises no alarm"
+    assert GoldPerformance(UseCase(with_past, contract)).realised(MODEL) == 0.8, "one row raises no alarm"
 
 
 def test_a_month_measured_against_two_models_shows_the_newer(with_past: Settings, contract: Contract) -> None:
     both = [drift_report(contract, 1), drift_report(contract, 1, version="10", age=0.9)]
-    replace_lake_reports(with_past, both, "month", ["2023-02"])
-    history = read_history(with_past, contract)
+    replace_lake_reports(open_use_case(with_past), both, "month", ["2023-02"])
+    history = read_history(UseCase(with_past, contract))
     assert line(history, "scores", "age").x == MONTHS and line(history, "scores", "age").y[0] == 0.9
     assert history.versions["2023-02"] == "10"
 
@@ -70,7 +71,7 @@ def test_the_live_monitor_gets_estimate_and_truth_from_gold(with_past: Settings,
     gold = with_past.home / "lake" / "gold" / contract.use_case
     calibration = {"model_version": MODEL, "method": "platt", "rows": 300, "accuracy": 0.8, "standard_error": 0.02}
     write_deltalake(str(gold / "calibration"), pd.DataFrame([{**calibration, "knots": [0.0, 0.4, 1.0]}]))
-    known = GoldPerformance(with_past, contract)
+    known = GoldPerformance(UseCase(with_past, contract))
     window = pd.DataFrame({"confidence": [0.75, 0.5, 0.4, float("nan")], "by_rules": [False, False, True, True]})
     assert known.estimated(MODEL, window) == pytest.approx((0.7 + 0.4) / 2)
     assert known.realised(MODEL) == 0.8
@@ -78,6 +79,6 @@ def test_the_live_monitor_gets_estimate_and_truth_from_gold(with_past: Settings,
 
 
 def test_the_live_monitor_claims_nothing_where_gold_says_nothing(empty: Settings, contract: Contract) -> None:
-    known = GoldPerformance(empty, contract)
+    known = GoldPerformance(UseCase(empty, contract))
     assert known.estimated(MODEL, pd.DataFrame({"confidence": [0.9], "by_rules": [False]})) is None
     assert known.realised(MODEL) is None

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from monitoring.dashboard.panels import PANELS
 from monitoring.dashboard.router import dashboard_router
 from monitoring.exporter import Exporter
@@ -20,7 +21,7 @@ from tests.monitoring.dashboard.test_present import snapshot
 def dashboard(settings: Settings, contract: Contract, shown: Snapshot) -> FastAPI:
     app = FastAPI()
     exporter = Exporter({contract.use_case: (contract, lambda: shown)})
-    app.include_router(dashboard_router(settings, contract, exporter.text))
+    app.include_router(dashboard_router(UseCase(settings, contract), exporter.text))
     return app
 
 
@@ -79,7 +80,7 @@ def test_a_history_that_cannot_be_read_is_named_and_the_rest_is_shown(with_past:
 
 def test_no_other_file_is_served(empty: Settings, contract: Contract) -> None:
     app = FastAPI()
-    app.include_router(dashboard_router(empty, contract, lambda: b""))
+    app.include_router(dashboard_router(UseCase(empty, contract), lambda: b""))
     client = TestClient(app)
     assert client.get("/dashboard/static/plotly.min.js").status_code == 200
     assert client.get("/dashboard/static/dashboard.html").status_code == 404

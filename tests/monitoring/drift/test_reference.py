@@ -13,7 +13,7 @@ from lakeloop.champion import FACTS_FILE
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_month
 from monitoring.drift.reference import NoReference, Reference, likeliest, load_reference, through_model_server
 from monitoring.live import REFERENCE_SECONDS, LiveMonitor
 from serving.model_server.process import running_server
@@ -30,27 +30,27 @@ class Model:
     def __init__(self) -> None:
         self.asked = 0
 
-    def __call__(self, settings: Settings, contract: Contract, version: str, features: pd.DataFrame) -> np.ndarray:
+    def __call__(self, use_case: UseCase, version: str, features: pd.DataFrame) -> np.ndarray:
         assert version == "7"
         self.asked += len(features)
         return np.where(np.arange(len(features))[:, None] % 3 == 0, [0.9, 0.1, 0.0], [0.2, 0.3, 0.5])
 
 
 def known(settings: Settings, contract: Contract, model: Model | None = None) -> Reference:
-    found = load_reference(settings, contract, "7", model or Model())
+    found = load_reference(UseCase(settings, contract), "7", model or Model())
     assert isinstance(found, Reference)
     return found
 
 
 def missing(settings: Settings, contract: Contract, version: str = "7") -> str:
-    found = load_reference(settings, contract, version, Model())
+    found = load_reference(UseCase(settings, contract), version, Model())
     assert isinstance(found, NoReference) and found.model_version == version
     return found.reason
 
 
 def test_the_reference_is_every_row_of_the_export_bit_by_bit(home: Settings, contract: Contract) -> None:
     found = known(home, contract)
-    rows = sample_month(contract, home, 0)[list(contract.features)]
+    rows = sample_month(UseCase(home, contract), 0)[list(contract.features)]
     by = list(contract.features)[1]
     expected = rows.sort_values(by, ignore_index=True)
     pd.testing.assert_frame_equal(found.features.sort_values(by, ignore_index=True), expected, check_dtype=False)
@@ -75,7 +75,7 @@ def test_answers_of_another_export_are_not_taken(home: Settings, contract: Contr
     model = Model()
     known(home, contract, model)
     before = model.asked
-    kept = home.folder("reports") / "reference" / "7.json"
+    kept = open_use_case(home).folder("reports") / "reference" / "7.json"
     kept.write_text(json.dumps(json.loads(kept.read_text()) | {"manifest_sha256": "b" * 64}))
     known(home, contract, model)
     assert model.asked == 2 * before
@@ -85,21 +85,21 @@ def test_answers_of_another_export_are_not_taken(home: Settings, contract: Contr
 
 
 def test_a_model_server_that_is_away_costs_only_the_prediction(home: Settings, contract: Contract) -> None:
-    found = load_reference(home, contract, "7")
+    found = load_reference(UseCase(home, contract), "7")
     assert isinstance(found, Reference) and found.predictions is None and len(found.features) == 1500
     assert f"the model server at {NOBODY} does not answer for version 7" in found.why_no_predictions
     assert known(home, contract).predictions is not None
 
 
 def test_a_vacuumed_export_is_no_reference(home: Settings, contract: Contract) -> None:
-    shutil.rmtree(home.folder("export"))
+    shutil.rmtree(open_use_case(home).folder("export"))
     reason = missing(home, contract)
     assert "the rows that version 7 of insurance was trained on are not there any more" in reason
     assert "manifest.json was removed. `lakeloop train` makes a model whose rows are kept" in reason
 
 
 def test_a_shard_that_was_removed_or_changed_is_no_reference(home: Settings, contract: Contract) -> None:
-    shard = next(home.folder("export").rglob("eval/*.csv"))
+    shard = next(open_use_case(home).folder("export").rglob("eval/*.csv"))
     content = shard.read_bytes()
     shard.write_bytes(content.replace(b"1", b"2", 1))
     assert f"{shard.name} was changed (its sha256 is not the manifest's)" in missing(home, contract)
@@ -107,14 +107,14 @@ def test_a_shard_that_was_removed_or_changed_is_no_reference(home: Settings, con
     assert f"{shard.name} was removed" in missing(home, contract)
     shard.write_bytes(content)
     assert len(known(home, contract).features) == 1500
-    manifest = home.folder("export") / "0" / "manifest.json"
+    manifest = open_use_case(home).folder("export") / "0" / "manifest.json"
     manifest.write_text(manifest.read_text() + "\n")
     assert "manifest.json is another export now (its sha256 differs)" in missing(home, contract)
 
 
 def test_a_version_without_facts_or_not_pushed_is_no_reference(home: Settings, contract: Contract) -> None:
     assert missing(home, contract, "8").startswith("there is no version 8 in ")
-    (home.folder("models") / "7" / FACTS_FILE).unlink()
+    (open_use_case(home).folder("models") / "7" / FACTS_FILE).unlink()
     assert "version 7 of insurance does not say what it was trained on" in missing(home, contract)
 
 
@@ -129,40 +129,42 @@ def served(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A real model in the real model server."""
     home = tmp_path_factory.mktemp("served")
     settings = Settings(home=home, use_case=contract.use_case)
-    push_model(contract, settings.folder("models") / "7")
+    push_model(contract, open_use_case(settings).folder("models") / "7")
     push_facts(contract, settings)
-    with running_server({contract.use_case: settings.folder("models")}) as server:
+    with running_server({contract.use_case: open_use_case(settings).folder("models")}) as server:
         yield Settings(home=home, use_case=contract.use_case, model_server_url=server.url)
 
 
 def test_the_real_model_server_gives_the_model_s_own_answers(served: Settings, contract: Contract) -> None:
     from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
-    rows = sample_month(contract, served, 0, rows=2500)[list(contract.features)]
-    answers = through_model_server(served, contract, "7", rows)
+    rows = sample_month(UseCase(served, contract), 0, rows=2500)[list(contract.features)]
+    answers = through_model_server(UseCase(served, contract), "7", rows)
     types = {"float": np.float32, "int": np.int64}
     columns = {name: rows[name].to_numpy(types[f.type]) for name, f in contract.features.items()}
-    own = predict_columns(load_saved_model(served.folder("models") / "7"), columns)
+    own = predict_columns(load_saved_model(open_use_case(served).folder("models") / "7"), columns)
     assert answers.shape == (2500, 3)
     np.testing.assert_allclose(answers, own, atol=1e-6)
     with pytest.raises(LakeloopError, match="versions/8:predict answered 404"):
-        through_model_server(served, contract, "8", rows)
-    found = load_reference(served, contract, "7")
+        through_model_server(UseCase(served, contract), "8", rows)
+    found = load_reference(UseCase(served, contract), "7")
     assert isinstance(found, Reference) and found.predictions is not None
     assert found.predictions.nunique() > 1
-    assert Path(served.folder("reports") / "reference" / "7.json").is_file()
+    assert Path(open_use_case(served).folder("reports") / "reference" / "7.json").is_file()
 
 
 def test_a_version_that_no_server_serves_is_asked_where_it_lies(served: Settings, contract: Contract) -> None:
     from operations.drift.months import ask_model
 
-    rows = sample_month(contract, served, 0, rows=200)[list(contract.features)]
+    rows = sample_month(UseCase(served, contract), 0, rows=200)[list(contract.features)]
     away = served.model_copy(update={"model_server_url": NOBODY})
     np.testing.assert_allclose(
-        ask_model(away, contract, "7", rows), through_model_server(served, contract, "7", rows), atol=1e-6
+        ask_model(UseCase(away, contract), "7", rows),
+        through_model_server(UseCase(served, contract), "7", rows),
+        atol=1e-6,
     )
     with pytest.raises(LakeloopError, match="cannot be loaded"):
-        ask_model(away, contract, "8", rows)
+        ask_model(UseCase(away, contract), "8", rows)
 
 
 def test_the_live_monitor_asks_as_soon_as_the_model_server_answers(
@@ -170,15 +172,15 @@ def test_the_live_monitor_asks_as_soon_as_the_model_server_answers(
 ) -> None:
     """Both start together, or a first model was just pushed: months of a simulation pass before the next try."""
     monkeypatch.setattr("monitoring.model_watch.LOOK_SECONDS", 0.2)
-    (served.folder("reports") / "reference" / "7.json").unlink(missing_ok=True)
+    (open_use_case(served).folder("reports") / "reference" / "7.json").unlink(missing_ok=True)
     port = free_port()
     Log(served).add(month(0))
-    monitor = LiveMonitor(served.model_copy(update={"model_server_url": f"http://127.0.0.1:{port}"}), contract)
+    monitor = LiveMonitor(UseCase(served.model_copy(update={"model_server_url": f"http://127.0.0.1:{port}"}), contract))
     monitor.start()
     try:
         before = shows(monitor, lambda s: s.report and s.report.prediction).report
         assert before.prediction.score is None and "is not known" in before.prediction.note
-        with running_server({contract.use_case: served.folder("models")}, port=port):
+        with running_server({contract.use_case: open_use_case(served).folder("models")}, port=port):
             after = shows(monitor, lambda s: s.report.prediction.score is not None, REFERENCE_SECONDS / 2)
     finally:
         monitor.stop()

@@ -9,23 +9,22 @@ from deltalake import write_deltalake
 
 from console.report.analysis_page import write_analysis
 from lakeloop.contract import Contract
-from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT, Settings
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
 from monitoring.analysis.words import sentences
 from operations.analysis.month_comparison import analyse
 from operations.analysis.rows import labelled_rows_of, month_rows
 from tests.monitoring.conftest import NOBODY, push_facts
 
 
-def delta(settings: Settings, table: str, rows: pd.DataFrame) -> None:
+def delta(use_case: UseCase, table: str, rows: pd.DataFrame) -> None:
     layer, name = table.split("/")
-    write_deltalake(str(Path(settings.area("lake")) / layer / settings.use_case / name), rows)
+    write_deltalake(str(Path(use_case.settings.area("lake")) / layer / use_case.name / name), rows)
 
 
-def labelled(contract: Contract, settings: Settings, month: int) -> pd.DataFrame:
-    return with_label(contract, sample_month(contract, settings, month))
+def labelled(use_case: UseCase, month: int) -> pd.DataFrame:
+    return with_label(use_case.contract, sample_month(use_case, month))
 
 
 @pytest.fixture
@@ -34,10 +33,10 @@ def home(contract: Contract, tmp_path: Path) -> Settings:
     settings = Settings(home=tmp_path, use_case=contract.use_case, model_server_url=NOBODY)
     push_facts(contract, settings)
     names = [contract.event_time.column, *contract.features]
-    asked = [sample_month(contract, settings, month)[names] for month in (1, 2)]
-    delta(settings, "silver/predictions", pd.concat(asked, ignore_index=True))
-    known = pd.concat([labelled(contract, settings, month) for month in (0, 1)], ignore_index=True)
-    delta(settings, "gold/training", known)
+    asked = [sample_month(UseCase(settings, contract), month)[names] for month in (1, 2)]
+    delta(open_use_case(settings), "silver/predictions", pd.concat(asked, ignore_index=True))
+    known = pd.concat([labelled(UseCase(settings, contract), month) for month in (0, 1)], ignore_index=True)
+    delta(open_use_case(settings), "gold/training", known)
     return settings
 
 
@@ -46,8 +45,8 @@ def own_markup(path: Path) -> str:
 
 
 def test_a_month_with_truth_is_shown_whole_and_offline(home: Settings, contract: Contract) -> None:
-    path = write_analysis(home, analyse(home, contract, 1, "7"))
-    assert path == home.folder("reports") / "analysis-001-7.html"
+    path = write_analysis(open_use_case(home), analyse(UseCase(home, contract), 1, "7"))
+    assert path == open_use_case(home).folder("reports") / "analysis-001-7.html"
     own = own_markup(path)
     assert not re.findall(r"""(?:src|href)=["'](?!data:)[^"']+""", own)
     assert len(re.findall(r'class="plotly-graph-div"', own)) == 6
@@ -58,31 +57,35 @@ def test_a_month_with_truth_is_shown_whole_and_offline(home: Settings, contract:
 
 
 def test_a_month_without_truth_says_when_it_comes(home: Settings, contract: Contract) -> None:
-    own = own_markup(write_analysis(home, analyse(home, contract, 2, "7")))
+    own = own_markup(write_analysis(open_use_case(home), analyse(UseCase(home, contract), 2, "7")))
     assert "(by the contract it comes 24 months after the month)" in own and "risk (target)" not in own
     assert "Neither truth nor answers of the model are known" in own
 
 
 def test_a_month_nobody_asked_about_names_those_there_are(home: Settings, contract: Contract) -> None:
     with pytest.raises(NotFoundError, match=r"Months that have: 1, 2\."):
-        month_rows(home, contract, 12, oracle=False)
+        month_rows(UseCase(home, contract), 12, oracle=False)
 
 
 def test_with_oracle_rows_and_truth_are_the_generators(home: Settings, contract: Contract) -> None:
-    rows = month_rows(home, contract, 5, oracle=True)
+    rows = month_rows(UseCase(home, contract), 5, oracle=True)
     assert list(rows.by_month) == [0, 1, 2, 3, 4, 5] and rows.source == "the generator"
-    assert len(labelled_rows_of(home, contract, 5, oracle=True)) == 1500
+    assert len(labelled_rows_of(UseCase(home, contract), 5, oracle=True)) == 1500
 
 
 def test_a_use_case_with_categories_and_no_groups_is_analysed_alike(tmp_path: Path) -> None:
     settings = Settings(
         home=tmp_path, use_case="churn", use_cases=PROJECT / "tests" / "use_cases", model_server_url=NOBODY
     )
-    contract = load_contract(settings.contract_path)
+    contract = open_use_case(settings).contract
     push_facts(contract, settings)
-    delta(settings, "silver/customers", sample_month(contract, settings, 0)[["period", *contract.features]])
-    found = analyse(settings, contract, 4, "7", oracle=True)
-    own = own_markup(write_analysis(settings, found))
+    delta(
+        open_use_case(settings),
+        "silver/customers",
+        sample_month(UseCase(settings, contract), 0)[["period", *contract.features]],
+    )
+    found = analyse(UseCase(settings, contract), 4, "7", oracle=True)
+    own = own_markup(write_analysis(open_use_case(settings), found))
     assert "churned (target)" in own and "plan" in own
     assert "cannot be measured: 600 rows" in own and "No month could be judged" in own
     assert sentences(found.comparison)[-1] == "So nothing moved, as far as so few rows can tell."

@@ -19,20 +19,21 @@ from lakeloop.drift_store import lake_reports
 from lakeloop.exceptions import NotFoundError
 from lakeloop.operational_db import drift_reports, engine
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 from monitoring.drift.reference import load_reference
 from operations.drift import months as drift_job
 from operations.drift.months import DetectedDrift, detect_windows
 from operations.simulation import questions_of
 from tests.lakehouse.request_log import by_rules, log_file, record
-from tests.lakes import Lake, open_lake
+from tests.lakes import OwnLake
 from tests.monitoring.conftest import NOBODY, push_facts
 
 LOW, HIGH = [0.1, 0.2, 0.7], [0.7, 0.2, 0.1]
 
 
-def lines(lake: Lake, month: int, version: str | None = "7", first: int = 0, last: int = 1500) -> Iterator[str]:
+def lines(lake: OwnLake, month: int, version: str | None = "7", first: int = 0, last: int = 1500) -> Iterator[str]:
     """Rows of a generated month as answered requests; `version` None: the rules answered without a model."""
-    for question in questions_of(lake.contract, lake.settings, month, "t")[first:last]:
+    for question in questions_of(lake, month, "t")[first:last]:
         known = {"at": question.at, "features": question.features}
         if version is None:
             yield by_rules(question.request_id, question.key, **known)
@@ -44,7 +45,7 @@ def lines(lake: Lake, month: int, version: str | None = "7", first: int = 0, las
 class Told:
     """What the job reported at each moment, and the table's version after it."""
 
-    lake: Lake
+    lake: OwnLake
     reports: dict[str, DetectedDrift]
     versions: dict[str, int]
 
@@ -56,22 +57,22 @@ class Told:
 
 @pytest.fixture(scope="module")
 def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
-    lake = open_lake(spark, tmp_path_factory.mktemp("drift"))
-    lake.settings = Settings(home=lake.settings.home, use_case="insurance", model_server_url=NOBODY)
+    settings = Settings(home=tmp_path_factory.mktemp("drift"), use_case="insurance", model_server_url=NOBODY)
+    lake = OwnLake(settings, open_use_case(settings).contract, lambda: spark)
     with pytest.raises(
         NotFoundError, match=r"no request .* answered yet: ask some through the gateway \(`lakeloop simul"
     ):
-        detect_windows(lake.contract, lake.settings)
+        detect_windows(lake)
     push_facts(lake.contract, lake.settings, "7")
-    load_reference(lake.settings, lake.contract, "7", lambda *given: np.array([LOW] * len(given[-1])))
+    load_reference(lake, "7", lambda *given: np.array([LOW] * len(given[-1])))
     log_file(lake, "w-1", [*lines(lake, 1), *lines(lake, 2, None), *lines(lake, 3, "7", 0, 1400)])
     log_file(lake, "w-2", [*lines(lake, 3, None, 1400), *lines(lake, 4, "7", 0, 800), *lines(lake, 4, "8", 800)])
     log_file(lake, "w-3", [*lines(lake, 11), *lines(lake, 12), *lines(lake, 13, "7", 0, 700)])
-    stream(spark, lake.contract, lake.settings)
+    stream(lake)
     told = Told(lake, {}, {})
 
     def judge(moment: str, **options: Any) -> None:
-        told.reports[moment] = detect_windows(lake.contract, lake.settings, **options)
+        told.reports[moment] = detect_windows(lake, **options)
         told.versions[moment] = lake.versions()["gold/drift"]
 
     judge("first")
@@ -82,7 +83,7 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
         patch.setattr(drift_job, "MOST_ROWS", 1000)
         judge("sampled", model="7", months=(10, 12))
     log_file(lake, "w-4", [*lines(lake, 13, "7", 700, 1500)])
-    stream(spark, lake.contract, lake.settings)
+    stream(lake)
     judge("more")
     return told
 
@@ -135,8 +136,8 @@ def test_only_what_changed_is_judged_again(told: Told) -> None:
 
 def test_store_and_table_hold_the_reports_the_table_with_comments(told: Told) -> None:
     lake = told.lake
-    assert lake_reports(lake.settings, lake.contract) == told.reports["more"].reports
-    table = DeltaTable(lake.folder("gold/drift"))
+    assert lake_reports(lake) == told.reports["more"].reports
+    table = DeltaTable(lake.table("gold/drift"))
     months = table.to_pyarrow_table(filters=[("kind", "=", "month")]).to_pylist()
     assert reports_of(months, lake.contract) == list(told.reports["more"].reports)
     rows = table.to_pandas()
@@ -176,11 +177,11 @@ def test_a_month_too_large_to_take_whole_is_sampled_in_the_lake(told: Told) -> N
 
 def test_a_table_that_is_gone_is_made_again_from_the_store_and_an_empty_store_from_the_table(told: Told) -> None:
     lake, known = told.lake, told.reports["more"].reports
-    shutil.rmtree(lake.folder("gold/drift"))
-    assert detect_windows(lake.contract, lake.settings).judged == 0
-    months = DeltaTable(lake.folder("gold/drift")).to_pyarrow_table().to_pylist()
+    shutil.rmtree(lake.table("gold/drift"))
+    assert detect_windows(lake).judged == 0
+    months = DeltaTable(lake.table("gold/drift")).to_pyarrow_table().to_pylist()
     assert reports_of(months, lake.contract) == list(known)
     with engine(lake.settings.operational_db).begin() as connection:
         connection.execute(delete(drift_reports))
-    assert lake_reports(lake.settings, lake.contract) == known
-    assert detect_windows(lake.contract, lake.settings).judged == 0
+    assert lake_reports(lake) == known
+    assert detect_windows(lake).judged == 0

@@ -11,19 +11,19 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from lakehouse.requests.stream import open_stream
 from lakeloop.clock import set_clock
-from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.features.catalogue import describe_column, describe_features
 from tests.lakehouse.request_log import log_file, record
-from tests.lakes import HEADER, Lake, policy
+from tests.lakes import HEADER, OwnLake, policy
 from tfx_pipeline.metadata.store import connection_config
 
 
 def test_before_anything_was_delivered_the_contract_speaks_and_the_rest_is_said_to_be_unknown(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, use_case="insurance")
-    contract = load_contract(settings.contract_path)
-    found = describe_features(settings, contract)
+    contract = open_use_case(settings).contract
+    found = describe_features(UseCase(settings, contract))
     assert [one.name for one in found] == list(contract.features)
     age = found[1]
     assert (age.type, age.unit, age.allowed, age.meaning) == ("float", "years", "0 to 150", "Age of the driver")
@@ -32,12 +32,12 @@ def test_before_anything_was_delivered_the_contract_speaks_and_the_rest_is_said_
     assert "no model was trained yet" in age.gaps[0] and "no policies-YYYY-MM.csv was taken in" in age.gaps[1]
 
 
-def test_a_feature_knows_its_files_rows_and_rejects(small: Lake) -> None:
+def test_a_feature_knows_its_files_rows_and_rejects(small: OwnLake) -> None:
     rows = policy("2023-03", 0) + policy("2023-03", 1, {"age": ""}) + policy("2023-03", 2, {"age": "151"})
     small.deliver("policies", "policies-2023-03.csv", HEADER + rows)
     small.ingest()
-    set_clock(small.settings, 5)
-    age, power = (describe_column(small.settings, small.contract, name) for name in ("age", "power"))
+    set_clock(small, 5)
+    age, power = (describe_column(small, name) for name in ("age", "power"))
     (origin,) = age.origins
     assert (origin.table, origin.column, origin.rows) == ("silver/policies", "age", 41)
     assert (origin.missing, origin.refused, origin.rejected) == (1, 2, 2)
@@ -50,10 +50,10 @@ def test_a_feature_knows_its_files_rows_and_rejects(small: Lake) -> None:
     assert fresh.seconds is not None and 0 <= fresh.seconds < 600
 
 
-def test_key_label_and_truth_are_told_if_asked_by_name_and_the_truth_is_due_late(small: Lake) -> None:
-    set_clock(small.settings, 26)
+def test_key_label_and_truth_are_told_if_asked_by_name_and_the_truth_is_due_late(small: OwnLake) -> None:
+    set_clock(small, 26)
     kinds = {"policy_id": "key", "month": "event time", "risk": "truth", "group": "label"}
-    found = {name: describe_column(small.settings, small.contract, name) for name in kinds}
+    found = {name: describe_column(small, name) for name in kinds}
     assert {name: one.kind for name, one in found.items()} == kinds
     label, key = found["group"], found["policy_id"]
     assert (label.type, label.allowed, label.derived_from) == (
@@ -63,21 +63,21 @@ def test_key_label_and_truth_are_told_if_asked_by_name_and_the_truth_is_due_late
     assert [origin.table for origin in key.origins] == ["silver/policies", "silver/claims"]
 
 
-def test_an_unknown_name_is_refused_with_the_nearest_ones(small: Lake) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_ones(small: OwnLake) -> None:
     with pytest.raises(WrongUseError, match=r"no feature `mile`; did you mean miles\? known: training, age,"):
-        describe_column(small.settings, small.contract, "mile")
+        describe_column(small, "mile")
 
 
-def test_requests_make_features_fresh_too(small: Lake) -> None:
+def test_requests_make_features_fresh_too(small: OwnLake) -> None:
     lines = [
         record("r1", key="k1", at="2023-02-05T10:00:00+00:00", answered_at="2026-01-03T10:00:00+00:00"),
         record("r2", at="2023-05-05T10:00:00+00:00", answered_at="2026-01-02T10:00:00+00:00"),
     ]
     log_file(small, "a", lines)
-    with open_stream(small.spark, small.contract, small.settings, lambda line: None) as take:
+    with open_stream(small, lambda line: None) as take:
         take()
-    set_clock(small.settings, 4)
-    age = describe_column(small.settings, small.contract, "age")
+    set_clock(small, 4)
+    age = describe_column(small, "age")
     assert [origin.table for origin in age.origins] == ["silver/policies", "silver/predictions"]
     asked = age.origins[1]
     assert asked.rows == 2 and asked.first is not None and asked.first.month == "2023-02"
@@ -86,7 +86,7 @@ def test_requests_make_features_fresh_too(small: Lake) -> None:
     assert age.freshness is not None and age.freshness.months_behind == 0
 
 
-def test_models_are_named_by_the_columns_of_their_export_and_what_they_dropped(small: Lake) -> None:
+def test_models_are_named_by_the_columns_of_their_export_and_what_they_dropped(small: OwnLake) -> None:
     export = small.settings.home / "export-of-the-run"
     manifest = {
         "use_case": "insurance", "table": "gold/training", "version": 1, "query": "", "label": "group", "rows": 30,
@@ -99,19 +99,19 @@ def test_models_are_named_by_the_columns_of_their_export_and_what_they_dropped(s
     _model(store, "5", str(export), "a" * 64, dropped=["age"])
     _model(store, "", str(export), "a" * 64, dropped=[])
     _model(store, "7", "/nowhere", "b" * 64, dropped=[])
-    age, power = (describe_column(small.settings, small.contract, name) for name in ("age", "power"))
+    age, power = (describe_column(small, name) for name in ("age", "power"))
     assert [(model.version, model.dropped) for model in age.models] == [("5", True), ("", False)]
     assert [model.version for model in age.used_by] == [""] and age.serves == "" and power.models == ()
     assert "what 1 of 3 models were trained on is not known" in age.gaps[0]
-    assert describe_column(small.settings, small.contract, "policy_id").models == ()
-    assert len(describe_column(small.settings, small.contract, "risk").models) == 2, "it is looked at as the label"
+    assert describe_column(small, "policy_id").models == ()
+    assert len(describe_column(small, "risk").models) == 2, "it is looked at as the label"
 
 
-def test_the_catalogue_needs_neither_spark_nor_tensorflow(small: Lake) -> None:
+def test_the_catalogue_needs_neither_spark_nor_tensorflow(small: OwnLake) -> None:
     code = (
-        "import sys; from lakeloop.settings import load_settings; from lakeloop.contract_file import load_contract; "
-        "from operations.features.catalogue import describe_features; s = load_settings(); "
-        "assert describe_features(s, load_contract(s.contract_path))[0].rows == 40; "
+        "import sys; from lakeloop.settings import load_settings; from lakeloop.use_case import open_use_case; "
+        "from operations.features.catalogue import describe_features; "
+        "assert describe_features(open_use_case(load_settings()))[0].rows == 40; "
         "print(sorted({'pyspark', 'tensorflow', 'tfx', 'apache_beam'} & set(sys.modules)))"
     )
     environment = {"LAKELOOP_HOME": str(small.settings.home), "PATH": "/usr/bin:/bin"}

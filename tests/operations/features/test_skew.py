@@ -9,9 +9,9 @@ import pytest
 
 from console.cli.features_skew import skew_command
 from lakehouse.requests.stream import open_stream
-from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.exceptions import SkewError
 from operations.features.corrected import corrected_since_served
 from operations.features.served import served_rows
@@ -19,7 +19,7 @@ from operations.features.skew import SkewReport, differs, measure_skew
 from operations.features.training_serving_join import find_counterparts
 from operations.simulation import AnsweredMonths, MonthCounts, questions_of
 from tests.lakehouse.request_log import log_file, record
-from tests.lakes import HEADER, Lake, policy
+from tests.lakes import HEADER, OwnLake, policy
 from tests.use_case_copies import copy_insurance
 
 AT = "2023-01-05T10:00:00+00:00"
@@ -31,9 +31,9 @@ def asked(number: int, **features: float) -> str:
     return record(f"r{number}", key=f"2023-01-{number:04d}", features=features, at=AT)
 
 
-def stream(lake: Lake, lines: Iterable[str]) -> None:
+def stream(lake: OwnLake, lines: Iterable[str]) -> None:
     log_file(lake, "a", lines)
-    with open_stream(lake.spark, lake.contract, lake.settings, lambda line: None) as take:
+    with open_stream(lake, lambda line: None) as take:
         take()
 
 
@@ -42,7 +42,7 @@ def sources(report: SkewReport) -> dict[str, int]:
 
 
 def test_honest_requests_have_no_skew_and_what_cannot_be_joined_is_said(
-    small: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: OwnLake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     strangers = [
         record("s1", at=AT),
@@ -50,7 +50,7 @@ def test_honest_requests_have_no_skew_and_what_cannot_be_joined_is_said(
         record("s3", key="2023-01-0001", at="2023-05-05T10:00:00+00:00"),
     ]
     stream(small, [*(asked(number) for number in range(25, 35)), *strangers])
-    report = measure_skew(small.settings, small.contract)
+    report = measure_skew(small)
     assert report.verdict == "no skew" and report.served == 13
     assert sources(report) == {"gold/training": 5, "silver/policies": 5}, "silver where the truth has not come"
     for join in report.joins:
@@ -63,7 +63,7 @@ def test_honest_requests_have_no_skew_and_what_cannot_be_joined_is_said(
     assert "1 requests are about a key that was delivered for another month" in gaps
     assert "1 requests are about a key that nobody delivered and no simulation drew" in gaps
     assert "model 7 gave 13 answers and is not in" in gaps
-    later = measure_skew(small.settings, small.contract, "2023-02")
+    later = measure_skew(small, "2023-02")
     assert (later.served, later.joins, later.verdict) == (1, (), "not known")
     assert "no served row has values that came another way than through the gateway" in "\n".join(later.gaps)
     monkeypatch.setenv("LAKELOOP_HOME", str(small.settings.home))
@@ -74,7 +74,7 @@ def test_honest_requests_have_no_skew_and_what_cannot_be_joined_is_said(
 
 
 def test_values_cut_to_integers_are_found_by_value_and_by_type_but_corrected_ones_are_no_skew(
-    small: Lake, monkeypatch: pytest.MonkeyPatch
+    small: OwnLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The predecessor's API took an age of 41, training one of 41.5."""
     corrected = [asked(number) for number in range(3)]
@@ -83,7 +83,7 @@ def test_values_cut_to_integers_are_found_by_value_and_by_type_but_corrected_one
     changed = "".join(policy("2023-01", number, {"age": "50.5"}) for number in range(3))
     small.deliver("policies", "policies-2023-01.v2.csv", HEADER + changed)
     small.ingest()
-    report = measure_skew(small.settings, small.contract)
+    report = measure_skew(small)
     (join,) = report.joins
     features = {one.feature: one for one in join.features}
     age = features["age"]
@@ -97,23 +97,23 @@ def test_values_cut_to_integers_are_found_by_value_and_by_type_but_corrected_one
     assert of_types == (
         "age is float in the contract, float, int in the request log's newest lines and float in training"
     )
-    delivered_once = served_rows(small.settings, small.contract).assign(policy_id="2023-01-0020", age=41.5)
-    assert not corrected_since_served(small.settings, small.contract, delivered_once).any(), "nothing was corrected"
+    delivered_once = served_rows(small).assign(policy_id="2023-01-0020", age=41.5)
+    assert not corrected_since_served(small, delivered_once).any(), "nothing was corrected"
     monkeypatch.setenv("LAKELOOP_HOME", str(small.settings.home))
     with pytest.raises(SkewError, match=r"served values are not what training saw:\n  age differs") as caught:
         skew_command()
     assert caught.value.exit_code == 1
 
 
-def test_a_simulations_rows_are_compared_with_what_its_generator_drew(lake: Lake) -> None:
-    questions = questions_of(lake.contract, lake.settings, 1, "played")[:60]
-    AnsweredMonths(lake.settings, "played").add(1, MonthCounts(60, 0))
+def test_a_simulations_rows_are_compared_with_what_its_generator_drew(lake: OwnLake) -> None:
+    questions = questions_of(lake, 1, "played")[:60]
+    AnsweredMonths(lake, "played").add(1, MonthCounts(60, 0))
     lines = []
     for number, question in enumerate(questions):
         given = {name: float(int(question.features[name])) for name in FLOATS} if number % 2 else {}
         lines.append(record(question.request_id, question.key, question.features | given, at=question.at))
     stream(lake, lines)
-    (join,) = measure_skew(lake.settings, lake.contract).joins
+    (join,) = measure_skew(lake).joins
     assert (join.source, join.independent, join.rows) == ("the simulation's own rows", True, 60)
     differing = {one.feature: one.differing for one in join.features}
     assert differing == {name: 30 if name in FLOATS else 0 for name in lake.contract.features}
@@ -128,14 +128,14 @@ def test_keys_that_a_generator_draws_as_numbers_are_joined(tmp_path: Path) -> No
         )
     )
     settings = load_settings(home=tmp_path / "home", use_case="insurance", use_cases=use_cases)
-    contract = load_contract(settings.contract_path)
-    questions = questions_of(contract, settings, 1, "played")[:30]
-    AnsweredMonths(settings, "played").add(1, MonthCounts(30, 0))
+    contract = open_use_case(settings).contract
+    questions = questions_of(UseCase(settings, contract), 1, "played")[:30]
+    AnsweredMonths(open_use_case(settings), "played").add(1, MonthCounts(30, 0))
     served = pd.DataFrame(
         [{"request_id": q.request_id, "policy_id": q.key, "month": q.at[:7], **q.features} for q in questions]
     )
     assert served["policy_id"].tolist()[:2] == ["10000", "10001"]
-    (join,) = find_counterparts(settings, contract, served).joined
+    (join,) = find_counterparts(UseCase(settings, contract), served).joined
     assert (join.source, len(join.rows)) == ("the simulation's own rows", 30)
     assert (join.rows["age"] == join.rows["age_trained"]).all()
 

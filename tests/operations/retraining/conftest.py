@@ -12,6 +12,7 @@ from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from operations.retraining.record import Plan, PlannedCandidate, RetrainRecord
 from operations.retraining.record_table import add_record
 from operations.retraining.request import Listener, RetrainRequest, Workplace
@@ -22,7 +23,7 @@ from tfx_pipeline.runs.run_record import RunRecord, save_run
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
-def no_spark(settings: Settings) -> Any:
+def no_spark(_: UseCase) -> Any:
     raise AssertionError("this needs no Spark")
 
 
@@ -41,7 +42,9 @@ def heard() -> Heard:
 
 @pytest.fixture
 def work(contract: Contract, settings: Settings, heard: Heard) -> Workplace:
-    return Workplace(contract, settings, no_spark, Listener(say=heard.said.append, on_decision=heard.pages.append))
+    return Workplace(
+        UseCase(settings, contract), no_spark, Listener(say=heard.said.append, on_decision=heard.pages.append)
+    )
 
 
 def gate_report(share_low: float) -> GateReport:
@@ -65,9 +68,9 @@ def gated_run(work: Workplace, tmp_path: Path) -> Callable[..., tuple[GateCheck,
 
     def make(run_id: str, share_low: float, **more: object) -> tuple[GateCheck, ...]:
         found = gate_report(share_low)
-        parameters = run_parameters(work.contract, tmp_path / "manifest.json")
+        parameters = run_parameters(work.use_case.contract, tmp_path / "manifest.json")
         run = RunRecord(run_id=run_id, use_case="insurance", started="", parameters=parameters, gate=found)
-        save_run(work.settings, run.model_copy(update={"blessed": found.passed, **more}))
+        save_run(work.use_case, run.model_copy(update={"blessed": found.passed, **more}))
         return tuple(GateCheck(**check.model_dump()) for check in found.checks)
 
     return make
@@ -84,6 +87,6 @@ def planned(work: Workplace) -> Callable[..., RetrainRecord]:
             decision_id="d1", use_case="insurance", state="planned", at=AT, trigger="drift",
             request=RetrainRequest(decided_by="me"), plan=plan,
         )  # fmt: skip
-        return add_record(work.settings, record.model_copy(update=more))
+        return add_record(work.use_case, record.model_copy(update=more))
 
     return make

@@ -35,13 +35,10 @@ def waiting(work: Workplace, gated_run: Callable[..., tuple[GateCheck, ...]]) ->
 
 
 def keep(work: Workplace, decision: Decision) -> None:
-    add_record(
-        work.settings,
-        RetrainRecord(
+    add_record(work.use_case, RetrainRecord(
             decision_id=decision.decision_id, use_case="insurance", state=state_of(decision), at=AT,
             request=RetrainRequest(), decision=decision,
-        ),
-    )  # fmt: skip
+        ))  # fmt: skip
 
 
 def chosen(choice: Choice, **more: object) -> Approval:
@@ -56,10 +53,10 @@ def test_keeping_the_champion_is_put_down_once(work: Workplace, waiting: Decisio
     kept = approved(work, "d1", chosen("keep", why="wait for more truth"))
     assert (kept.outcome, kept.choice, kept.chosen_by, kept.chosen_at) == ("kept", "keep", "demo", AT)
     assert kept.choice_details == "wait for more truth" and not kept.waits
-    record = load_record(work.settings, "d1")
+    record = load_record(work.use_case, "d1")
     assert (record.state, record.next_step) == ("decided", "record")
     again = approved(work, "d1", Approval("keep", by="somebody else"))
-    assert again == kept == load_record(work.settings, "d1").decision
+    assert again == kept == load_record(work.use_case, "d1").decision
     with pytest.raises(WrongUseError, match="answered already: keep the champion, by demo"):
         approved(work, "d1", chosen("promote"))
 
@@ -68,15 +65,15 @@ def test_falling_back_switches_the_model_off_for_the_segment_once(work: Workplac
     done = approved(work, "d1", chosen("fallback", segment="age < 25"))
     assert done.outcome == "fell back" and "age < 25" in done.reason
     approved(work, "d1", chosen("fallback", segment="age < 25"))
-    (switch,) = active_switches(work.settings)
+    (switch,) = active_switches(work.use_case)
     assert (switch.segment, switch.who) == ("age < 25", "demo") and "d1" in switch.why
 
 
 def test_a_wrong_segment_leaves_the_question_open(work: Workplace, waiting: Decision) -> None:
     with pytest.raises(WrongUseError, match="segment"):
         approved(work, "d1", chosen("fallback", segment="height < 2"))
-    assert load_record(work.settings, "d1").decision == waiting
-    assert active_switches(work.settings) == ()
+    assert load_record(work.use_case, "d1").decision == waiting
+    assert active_switches(work.use_case) == ()
 
 
 def test_a_changed_requirement_is_judged_on_what_was_measured(
@@ -92,14 +89,14 @@ def test_a_changed_requirement_is_judged_on_what_was_measured(
     assert newest.passed and not whole.passed, "0.43 lies within 30 % of a third, 0.5 does not"
     assert newest.checks[-1].bound == "0.233 to 0.433"
     assert blessed == ["newest"]
-    record = load_record(work.settings, "d1")
+    record = load_record(work.use_case, "d1")
     assert (record.state, record.next_step) == ("pushing", "push")
 
 
 def test_a_requirement_nobody_meets_leaves_the_question_open(work: Workplace, waiting: Decision) -> None:
     done = approved(work, "d1", chosen("change", requirements={"class_share_tolerance": 0.21}))
     assert done.outcome == "none passed" and done.waits and done.chosen_by == "demo"
-    assert load_record(work.settings, "d1").state == "waiting"
+    assert load_record(work.use_case, "d1").state == "waiting"
     assert approved(work, "d1", chosen("keep")).outcome == "kept"
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -15,6 +16,7 @@ from lakeloop.events import record_event, take_open_events
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.operational_db import engine, retrains
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, open_use_case
 from operations.retraining import stages
 from operations.retraining.approval import Approval
 from operations.retraining.record import RetrainRecord, RetrainState
@@ -56,14 +58,16 @@ def test_a_record_is_kept_whole(any_database: Settings, planned: Planned) -> Non
         planned("run-1", "run-2").model_copy(update={"decision_id": "d3", "in_tasks": True}).scored(verdict("run-1")),
         planned("run-1").model_copy(update={"decision_id": "d4"}).scored(verdict("run-1")).decided(waiting),
     ):
-        assert add_record(any_database, record) is record
-        assert load_record(any_database, record.decision_id) == record
-    assert [record.decision_id for record in records_at_work(any_database) if record.state == "scoring"] == ["d3"]
+        assert add_record(open_use_case(any_database), record) is record
+        assert load_record(open_use_case(any_database), record.decision_id) == record
+    assert [
+        record.decision_id for record in records_at_work(open_use_case(any_database)) if record.state == "scoring"
+    ] == ["d3"]
 
 
 def test_candidates_scored_at_the_same_time_are_all_kept(any_database: Settings, planned: Planned) -> None:
     runs = [f"run-{number}" for number in range(4)]
-    add_record(any_database, planned(*runs).model_copy(update={"decision_id": "d2"}))
+    add_record(open_use_case(any_database), planned(*runs).model_copy(update={"decision_id": "d2"}))
     together = Barrier(len(runs))
 
     def score(run: str) -> None:
@@ -74,23 +78,23 @@ def test_candidates_scored_at_the_same_time_are_all_kept(any_database: Settings,
                 met.append(bool(together.wait(30) >= 0))
             return record.scored(verdict(run))
 
-        change_record(any_database, "d2", change)
+        change_record(open_use_case(any_database), "d2", change)
 
     with ThreadPoolExecutor(len(runs)) as threads:
         list(threads.map(score, runs))
-    assert load_record(any_database, "d2").verdicts == {run: verdict(run) for run in runs}
+    assert load_record(open_use_case(any_database), "d2").verdicts == {run: verdict(run) for run in runs}
 
 
 def test_a_change_that_is_refused_changes_nothing(settings: Settings, planned: Planned) -> None:
     kept = planned("run-1")
     with pytest.raises(WrongUseError, match="cannot become recorded"):
-        change_record(settings, "d1", lambda record: record.to("recorded"))
-    assert load_record(settings, "d1") == kept
+        change_record(open_use_case(settings), "d1", lambda record: record.to("recorded"))
+    assert load_record(open_use_case(settings), "d1") == kept
 
 
-def test_a_retrain_of_another_use_case_is_not_found(settings: Settings, planned: Planned) -> None:
+def test_a_retrain_of_another_use_case_is_not_found(use_case: UseCase, planned: Planned) -> None:
     planned("run-1")
-    other = settings.model_copy(update={"use_case": "wine"})
+    other = replace(use_case, contract=use_case.contract.model_copy(update={"use_case": "wine"}))
     assert records_at_work(other) == []
     with pytest.raises(NotFoundError, match="no decision d1 of wine; the newest are none"):
         load_record(other, "d1")
@@ -101,7 +105,7 @@ def test_a_record_that_cannot_be_read_is_named(settings: Settings, planned: Plan
     with engine(settings.operational_db).begin() as connection:
         connection.execute(update(retrains).values(request={"whim": 1}))
     with pytest.raises(LakeloopError, match="the record of retrain d1 cannot be read"):
-        load_record(settings, "d1")
+        load_record(open_use_case(settings), "d1")
 
 
 BEGUN: dict[str, Any] = {
@@ -135,7 +139,7 @@ WAITING = {"begun": BEGUN, "plan": PLAN, "score-run-1": SCORE, "decision": DECIS
 
 def older_home(settings: Settings, files: dict[str, object], at_work: bool = False) -> Path:
     """A retrain as a release before this one left it."""
-    decisions = settings.folder("tfx") / "decisions"
+    decisions = open_use_case(settings).folder("tfx") / "decisions"
     folder = decisions / str(BEGUN["decision_id"])
     folder.mkdir(parents=True)
     for name, content in files.items():
@@ -165,28 +169,28 @@ def test_a_retrain_that_an_older_release_left_goes_on(
     settings: Settings, files: dict[str, object], at_work: bool, state: RetrainState
 ) -> None:
     older_home(settings, files, at_work)
-    record = record_of_airflow_run(settings, "asset__1")
+    record = record_of_airflow_run(open_use_case(settings), "asset__1")
     assert record is not None and record.state == state
     assert record.request == RetrainRequest(
         "newest", (0, 12), decided_by="airflow", airflow_run_id="asset__1", changes={"units": "50"}
     )
     assert record.event_ids == ("7",) and record.in_tasks
     assert (record.plan is not None, bool(record.verdicts)) == ("plan" in files, "score-run-1" in files)
-    assert records_at_work(settings) == ([record] if record.at_work else [])
+    assert records_at_work(open_use_case(settings)) == ([record] if record.at_work else [])
     assert not list(settings.home.rglob("at-work.json"))
 
 
 def test_the_next_retrain_takes_the_events_of_one_that_was_killed_on_an_older_command_line(
     settings: Settings, work: Workplace
 ) -> None:
-    event, _ = record_event(settings, "drift", "e1", {"month": 11})
-    take_open_events(settings, BEGUN["decision_id"])
+    event, _ = record_event(work.use_case, "drift", "e1", {"month": 11})
+    take_open_events(work.use_case, BEGUN["decision_id"])
     request = {**BEGUN["asked"], "airflow_run_id": ""}
     killed = older_home(settings, {"begun": {**BEGUN, "asked": request}, "plan": PLAN})
-    assert [record.state for record in records_at_work(settings)] == ["planned"]
-    made = retrain(work.contract, settings, RetrainRequest("keep"), work.open_spark)
+    assert [record.state for record in records_at_work(work.use_case)] == ["planned"]
+    made = retrain(work, RetrainRequest("keep"))
     assert made is not None and made.event_ids == (str(event.id),)
-    assert load_record(settings, killed.name).state == "failed"
+    assert load_record(work.use_case, killed.name).state == "failed"
 
 
 def test_a_person_answers_a_question_that_an_older_release_asked(settings: Settings, work: Workplace) -> None:
@@ -200,13 +204,13 @@ def test_an_older_retrain_is_read_in_once(settings: Settings, work: Workplace) -
     folder = older_home(settings, WAITING)
     kept = stages.approve(work, str(BEGUN["decision_id"]), Approval("keep", by="demo"))
     assert (folder / "decision.json").exists()
-    assert records_at_work(settings) == [kept]
-    assert load_record(settings, folder.name) == kept
+    assert records_at_work(work.use_case) == [kept]
+    assert load_record(work.use_case, folder.name) == kept
 
 
 def test_an_older_folder_that_cannot_be_read_stops_nobody(settings: Settings, work: Workplace) -> None:
     folder = older_home(settings, {"begun": BEGUN})
     (folder / "begun.json").write_text("{")
     with pytest.raises(NotFoundError, match=r"no decision 20260101T101500-4f2a"):
-        load_record(settings, folder.name)
-    assert retrain(work.contract, settings, RetrainRequest("keep"), work.open_spark) is not None
+        load_record(work.use_case, folder.name)
+    assert retrain(work, RetrainRequest("keep")) is not None

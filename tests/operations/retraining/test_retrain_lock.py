@@ -13,6 +13,7 @@ import pytest
 from lakeloop.events import find_event, open_events, record_event, take_open_events
 from lakeloop.exceptions import BusyError
 from lakeloop.settings import PROJECT, Settings
+from lakeloop.use_case import open_use_case
 from operations.retraining import stages
 from operations.retraining.record_table import load_record, records_at_work
 from operations.retraining.request import RetrainRequest, Workplace
@@ -22,17 +23,17 @@ from tests.command_line import Run
 
 AT_WORK = """
 import sys, time
-from lakeloop.contract_file import load_contract
 from lakeloop.settings import load_settings
-from operations.retraining.request import Listener, RetrainRequest
+from lakeloop.use_case import open_use_case
+from operations.retraining.request import Listener, RetrainRequest, Workplace
 from operations.retraining.retrain import retrain
 
 def hang(text):
     print(text, flush=True)
     time.sleep(600)
 
-settings = load_settings(use_case="insurance")
-retrain(load_contract(settings.contract_path), settings, RetrainRequest("keep"), None, Listener(say=hang))
+work = Workplace(open_use_case(load_settings(use_case="insurance")), None, Listener(say=hang))
+retrain(work, RetrainRequest("keep"))
 """
 KEEP = RetrainRequest("keep")
 
@@ -54,55 +55,55 @@ def retraining(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
 
 def test_a_second_retrain_is_refused_while_one_runs(settings: Settings, lakeloop: Run) -> None:
     with retraining(settings) as holder:
-        record_event(settings, "drift", "e1", {"month": 11})
+        record_event(open_use_case(settings), "drift", "e1", {"month": 11})
         refused = lakeloop("retrain", "--use-case", "insurance")
         assert refused.returncode == BusyError.exit_code == 1
         assert f"another retrain of insurance is running on this home (process {holder.pid})" in refused.stderr
-        assert [event.key for event in open_events(settings)] == ["e1"], "it took no event"
-    with the_only_retrain(settings):
+        assert [event.key for event in open_events(open_use_case(settings))] == ["e1"], "it took no event"
+    with the_only_retrain(open_use_case(settings)):
         pass  # whoever was killed holds nothing
 
 
 def test_the_next_retrain_takes_over_the_events_of_one_that_was_killed(settings: Settings, work: Workplace) -> None:
-    event, _ = record_event(settings, "drift", "e1", {"month": 11})
+    event, _ = record_event(work.use_case, "drift", "e1", {"month": 11})
     with retraining(settings):
-        (killed,) = records_at_work(settings)
-        assert killed.state == "begun" and find_event(settings, event.id).handled_by == killed.decision_id
-    assert load_record(settings, killed.decision_id).state == "begun", "it could not say that it died"
-    made = retrain(work.contract, settings, KEEP, work.open_spark)
+        (killed,) = records_at_work(work.use_case)
+        assert killed.state == "begun" and find_event(work.use_case, event.id).handled_by == killed.decision_id
+    assert load_record(work.use_case, killed.decision_id).state == "begun", "it could not say that it died"
+    made = retrain(work, KEEP)
     assert made is not None and made.event_ids == (str(event.id),) and made.trigger == "drift"
-    assert find_event(settings, event.id).handled_by == made.decision_id
-    assert load_record(settings, killed.decision_id).state == "failed"
-    assert load_record(settings, made.decision_id).state == "recorded"
-    assert records_at_work(settings) == []
+    assert find_event(work.use_case, event.id).handled_by == made.decision_id
+    assert load_record(work.use_case, killed.decision_id).state == "failed"
+    assert load_record(work.use_case, made.decision_id).state == "recorded"
+    assert records_at_work(work.use_case) == []
 
 
 def test_between_its_tasks_airflows_retrain_is_at_work(settings: Settings, work: Workplace) -> None:
-    event, _ = record_event(settings, "drift", "e1", {"month": 11})
+    event, _ = record_event(work.use_case, "drift", "e1", {"month": 11})
     first = stages.begin(work, RetrainRequest(airflow_run_id="scheduled__1"), in_tasks=True)
     assert first is not None
     hint = rf"decision {first.decision_id} of Airflow's run scheduled__1.*lakeloop decisions finish {first.decision_id}"
-    with pytest.raises(BusyError, match=hint), the_only_retrain(settings):
+    with pytest.raises(BusyError, match=hint), the_only_retrain(work.use_case):
         pass
     with pytest.raises(BusyError, match=hint):
-        retrain(work.contract, settings, KEEP, work.open_spark)
-    with the_only_retrain(settings, first.decision_id):
+        retrain(work, KEEP)
+    with the_only_retrain(work.use_case, first.decision_id):
         pass  # its own next task
     # Airflow runs one at a time: the one before is over, and what it took is this one's.
     second = stages.begin(work, RetrainRequest(airflow_run_id="scheduled__2"), in_tasks=True)
     assert second is not None and second.event_ids == (str(event.id),)
-    assert load_record(settings, first.decision_id).state == "failed"
+    assert load_record(work.use_case, first.decision_id).state == "failed"
     assert stages.finish(work, second.decision_id).state == "failed"
-    assert [event.key for event in open_events(settings)] == ["e1"]
+    assert [event.key for event in open_events(work.use_case)] == ["e1"]
     assert stages.finish(work, second.decision_id).state == "failed", "done again it changes nothing"
-    with the_only_retrain(settings):
+    with the_only_retrain(work.use_case):
         pass
 
 
 def test_a_retrain_that_waits_for_a_person_is_not_at_work(settings: Settings, work: Workplace, planned: object) -> None:
     planned(state="waiting", in_tasks=True)  # type: ignore[operator]
-    assert retrain(work.contract, settings, KEEP, work.open_spark) is not None
-    assert load_record(settings, "d1").state == "waiting"
+    assert retrain(work, KEEP) is not None
+    assert load_record(work.use_case, "d1").state == "waiting"
 
 
 def in_airflow_run(run: str, result: Path) -> dict[str, str]:
@@ -112,19 +113,19 @@ def in_airflow_run(run: str, result: Path) -> dict[str, str]:
 def test_a_run_whose_events_somebody_handled_has_nothing_to_do(
     settings: Settings, lakeloop: Run, tmp_path: Path
 ) -> None:
-    record_event(settings, "drift", "e1", {"month": 11})
-    take_open_events(settings, "an earlier run")
+    record_event(open_use_case(settings), "drift", "e1", {"month": 11})
+    take_open_events(open_use_case(settings), "an earlier run")
     result = tmp_path / "result.json"
     done = lakeloop("decisions", "begin", "--woken-by", "1", "--use-case", "insurance", **in_airflow_run("r1", result))
     assert done.returncode == 0, done.stderr
     assert json.loads(result.read_text())["decision"] == "" and "nothing to do" in done.stdout
-    assert records_at_work(settings) == []
+    assert records_at_work(open_use_case(settings)) == []
 
 
 def test_the_first_task_shows_why_and_the_last_one_opens_the_events_of_a_run_that_failed(
     settings: Settings, lakeloop: Run, tmp_path: Path
 ) -> None:
-    record_event(settings, "drift", "e1", {"month": 11})
+    record_event(open_use_case(settings), "drift", "e1", {"month": 11})
     result = tmp_path / "result.json"
     airflow = in_airflow_run("r1", result)
     begun = lakeloop("decisions", "begin", "--woken-by", "1", "--use-case", "insurance", **airflow)
@@ -132,10 +133,10 @@ def test_the_first_task_shows_why_and_the_last_one_opens_the_events_of_a_run_tha
     assert 'event 1 drift e1: {"month": 11}' in begun.stdout
     found = json.loads(result.read_text())
     assert found["events"] == ["1"] and found["trigger"] == "drift"
-    assert open_events(settings) == ()
+    assert open_events(open_use_case(settings)) == ()
     ended = lakeloop("decisions", "finish", found["decision"], "--use-case", "insurance", **airflow)
     assert ended.returncode == 0, ended.stderr
     assert "its events are open again" in ended.stdout
-    assert [event.id for event in open_events(settings)] == [1]
-    with the_only_retrain(settings):
+    assert [event.id for event in open_events(open_use_case(settings))] == [1]
+    with the_only_retrain(open_use_case(settings)):
         pass

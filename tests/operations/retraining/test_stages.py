@@ -1,6 +1,7 @@
 """The stages of a retrain: each can be done again, and what it puts down is what the next one reads."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -41,10 +42,10 @@ def make_metadata(settings: Settings, *runs: str) -> "object":
 
 
 def test_a_repeated_begin_keeps_its_decision_and_takes_what_came_since(work: Workplace, settings: Settings) -> None:
-    record_event(settings, "drift", "e1", {"month": 11})
+    record_event(work.use_case, "drift", "e1", {"month": 11})
     request = RetrainRequest(airflow_run_id="asset__1")
     first = begun(work, request, in_tasks=True)
-    record_event(settings, "ground_truth", "g1", {"rows": 3})
+    record_event(work.use_case, "ground_truth", "g1", {"rows": 3})
     again = begun(work, request, in_tasks=True)
     assert again.decision_id == first.decision_id and again.at == first.at
     assert [event.key for event in first.events] == ["e1"]
@@ -55,30 +56,30 @@ def test_a_repeated_begin_keeps_its_decision_and_takes_what_came_since(work: Wor
 
 
 def test_drift_alone_may_have_its_own_strategy(work: Workplace, settings: Settings) -> None:
-    chosen = Workplace(
-        work.contract, settings.model_copy(update={"strategy_on_drift": "reweight"}), work.open_spark, work.listener
+    chosen = replace(
+        work, use_case=replace(work.use_case, settings=settings.model_copy(update={"strategy_on_drift": "reweight"}))
     )
     assert begun(chosen, RetrainRequest()).request.strategy == "auto", "no event: by hand"
-    record_event(settings, "drift", "e1", {})
+    record_event(work.use_case, "drift", "e1", {})
     assert begun(chosen, RetrainRequest()).request.strategy == "reweight"
-    record_event(settings, "ground_truth", "g1", {})
+    record_event(work.use_case, "ground_truth", "g1", {})
     assert begun(chosen, RetrainRequest()).request.strategy == "auto", "there is new truth"
 
 
 def test_a_retrain_that_fails_opens_its_events_again(work: Workplace, settings: Settings) -> None:
-    record_event(settings, "drift", "e1", {})
+    record_event(work.use_case, "drift", "e1", {})
     with pytest.raises(WrongUseError, match="no labelled row"):
-        retrain(work.contract, settings, RetrainRequest("newest"), work.open_spark)
-    assert [event.key for event in open_events(settings)] == ["e1"]
+        retrain(work, RetrainRequest("newest"))
+    assert [event.key for event in open_events(work.use_case)] == ["e1"]
 
 
 def test_who_goes_on_with_a_failed_retrain_takes_its_events_back(work: Workplace, settings: Settings) -> None:
-    record_event(settings, "drift", "e1", {})
+    record_event(work.use_case, "drift", "e1", {})
     first = begun(work, RetrainRequest("keep", airflow_run_id="asset__1"), in_tasks=True)
     assert stages.finish(work, first.decision_id).state == "failed"
-    record_event(settings, "drift", "e2", {})
+    record_event(work.use_case, "drift", "e2", {})
     assert stages.plan(work, first.decision_id).state == "planned"
-    assert [event.key for event in open_events(settings)] == ["e2"], "what it had not taken stays open"
+    assert [event.key for event in open_events(work.use_case)] == ["e2"], "what it had not taken stays open"
 
 
 def test_stages_know_what_comes_before_them(work: Workplace, planned: Planned) -> None:
@@ -103,7 +104,7 @@ def test_a_stage_done_again_takes_what_is_there(work: Workplace) -> None:
     assert stages.record(work, first.decision_id) == made
     assert stages.plan(work, first.decision_id).state == "recorded"
     assert stages.finish(work, first.decision_id).state == "recorded"
-    (row,) = read_decisions(work.settings)
+    (row,) = read_decisions(work.use_case)
     assert row.outcome == "kept" and row.decision_id == first.decision_id
 
 
@@ -114,11 +115,11 @@ def test_candidates_that_nobody_scored_are_scored_before_they_are_compared(
     gated_run("run-1", 0.5), gated_run("run-2", 0.45)
     planned("run-1", "run-2")
     stages.score(work, "d1", "run-2")
-    assert load_record(settings, "d1").state == "scoring"
+    assert load_record(work.use_case, "d1").state == "scoring"
     compared = stages.compare(work, "d1")
     assert (compared.state, compared.next_step, set(compared.verdicts)) == ("waiting", "ask", {"run-1", "run-2"})
     assert [c.name for c in compared.the_decision.candidates] == ["run-1", "run-2"], "as planned"
-    assert read_decisions(settings) == [compared.decision], "where people look, while it waits"
+    assert read_decisions(work.use_case) == [compared.decision], "where people look, while it waits"
 
 
 def test_a_candidate_that_was_mended_is_compared_again(
@@ -136,7 +137,7 @@ def test_a_candidate_that_was_mended_is_compared_again(
 def test_a_push_that_fails_is_on_record_and_may_be_tried_again(
     work: Workplace, settings: Settings, planned: Planned, gated_run: Gated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record_event(settings, "drift", "e1", {})
+    record_event(work.use_case, "drift", "e1", {})
     make_metadata(settings, "run-1")
     checks = gated_run("run-1", 0.5)
     planned("run-1")
@@ -151,15 +152,15 @@ def test_a_push_that_fails_is_on_record_and_may_be_tried_again(
     monkeypatch.setattr(stages, "push_run", disk_full)
     with pytest.raises(BrokenError, match="the disk is full"):
         decide(work, "d1", approval)
-    (row,) = read_decisions(settings)
+    (row,) = read_decisions(work.use_case)
     assert row.outcome == "kept" and row.reason.endswith("could not be pushed: the disk is full")
-    failed = load_record(settings, "d1")
+    failed = load_record(work.use_case, "d1")
     assert failed.state == "failed" and failed.the_decision.outcome == "promoted", "the plan to promote stays"
 
     monkeypatch.setattr(stages, "push_run", lambda *_, **__: gated_run("run-1", 0.5, pushed_version="18"))
     made = decide(work, "d1", approval)
     assert (made.outcome, made.version, made.choice) == ("promoted", "18", "promote")
-    assert read_decisions(settings) == [made] and load_record(settings, "d1").state == "recorded"
+    assert read_decisions(work.use_case) == [made] and load_record(work.use_case, "d1").state == "recorded"
     assert made.candidates[0].checks == checks
 
 
@@ -170,17 +171,17 @@ def test_one_killed_after_its_push_is_put_on_record_by_the_next(
     gated_run("run-1", 0.35)
     planned("run-1")
     assert stages.compare(work, "d1").state == "decided", "nothing is better than the champion without a score"
-    record = load_record(settings, "d1")
+    record = load_record(work.use_case, "d1")
     promoted = record.the_decision.model_copy(update={"outcome": "promoted", "winner": "run-1"})
     from operations.retraining.record_table import change_record
 
-    change_record(settings, "d1", lambda found: found.decided(promoted))
+    change_record(work.use_case, "d1", lambda found: found.decided(promoted))
     gated_run("run-1", 0.35, pushed_version="18")
     next_one = begun(work, RetrainRequest("keep"))
-    assert load_record(settings, "d1").state == "recorded"
-    (row,) = read_decisions(settings)
+    assert load_record(work.use_case, "d1").state == "recorded"
+    (row,) = read_decisions(work.use_case)
     assert (row.decision_id, row.outcome, row.version) == ("d1", "promoted", "18")
-    assert load_record(settings, next_one.decision_id).state == "begun"
+    assert load_record(work.use_case, next_one.decision_id).state == "begun"
 
 
 def test_a_projection_that_fails_keeps_none_of_the_others_away_and_is_written_later(
@@ -192,9 +193,9 @@ def test_a_projection_that_fails_keeps_none_of_the_others_away_and_is_written_la
     stages.compare(work, "d1")
     with pytest.raises(BrokenError, match=r"could not be put everywhere .*ML Metadata.*lakeloop decisions record d1"):
         stages.record(work, "d1")
-    kept = load_record(settings, "d1")
+    kept = load_record(work.use_case, "d1")
     assert kept.state == "recorded"
-    assert read_decisions(settings) == [kept.decision] == heard.pages
+    assert read_decisions(work.use_case) == [kept.decision] == heard.pages
     store = make_metadata(settings, "run-1")
     made = stages.record(work, "d1")
     assert made == kept.decision
@@ -204,7 +205,7 @@ def test_a_projection_that_fails_keeps_none_of_the_others_away_and_is_written_la
 
 def test_no_stage_fails_for_want_of_airflows_note(work: Workplace, settings: Settings, heard: Heard) -> None:
     away = {"airflow_url": "http://127.0.0.1:9", "airflow_run_id": "r1", "airflow_dag_id": "d"}
-    without = Workplace(work.contract, settings.model_copy(update=away), work.open_spark, work.listener)
+    without = replace(work, use_case=replace(work.use_case, settings=settings.model_copy(update=away)))
     first = begun(without, RetrainRequest("keep"))
     assert first.state == "begun"
     assert [text for text in heard.said if "the run's note could not be set" in text and "does not answer" in text]

@@ -11,6 +11,7 @@ import pytest
 
 from lakeloop.request_record import request_log_folder
 from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import UseCase
 from serving.gateway.process import RunningGateway, running_gateway
 from serving.model_server.process import RunningServer, running_server
 from tests.use_case_copies import PATIENT, copy_insurance
@@ -30,9 +31,9 @@ def body(**changes: Any) -> dict[str, Any]:
     return request
 
 
-def logged(settings: Settings) -> list[dict[str, Any]]:
+def logged(use_case: UseCase) -> list[dict[str, Any]]:
     """Every record in the request log; a torn line fails the test."""
-    folder = request_log_folder(settings)
+    folder = request_log_folder(use_case)
     return [
         json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().split("\n") if line
     ]

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from lakeloop.settings import PROJECT, Settings, load_settings
+from lakeloop.use_case import open_use_case
 from serving.gateway.model_api import ModelApi
 from serving.gateway.model_client import ModelClient, ModelReply, Unavailable
 from serving.gateway.page.texts import GERMAN_PARTICULARS
@@ -257,7 +258,7 @@ def test_a_use_case_without_rules_says_503_and_forgets_the_request(tmp_path: Pat
             assert refused.status_code == 503
             assert "churn has no rules to answer instead" in refused.json()["detail"][0]["msg"]
         assert client.get("/health").json()["request_log"] is None
-    assert not logged(churn) and not (tmp_path / "logs").exists()
+    assert not logged(open_use_case(churn)) and not (tmp_path / "logs").exists()
 
 
 def test_rules_that_fail_are_named_and_the_gateway_goes_on(settings: Settings, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from lakeloop.request_record import RequestRecord, request_log_folder
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, open_use_case
 from serving.gateway import request_log
 from serving.gateway.log_files import finish_dead_writers, new_writer, newest_records, open_file
 from serving.gateway.process import RunningGateway, running_gateway
@@ -175,9 +176,9 @@ def test_long_answers_are_forgotten_earlier() -> None:
 
 
 def test_a_hundred_thousand_answers_take_eighty_megabytes_kept_waiting_for_a_disk_and_read_back(
-    settings: Settings, model_server: RunningServer
+    use_case: UseCase, model_server: RunningServer
 ) -> None:
-    settings = settings.model_copy(update={"model_server_url": model_server.url})
+    settings = use_case.settings.model_copy(update={"model_server_url": model_server.url})
 
     def megabytes(gateway: RunningGateway) -> float:
         status = Path(f"/proc/{gateway.process.pid}/status").read_text()
@@ -187,7 +188,7 @@ def test_a_hundred_thousand_answers_take_eighty_megabytes_kept_waiting_for_a_dis
         asked = {"requests": [body(key=f"2023-01-{number:04}") for number in range(rows)]}
         assert client.post("/predict/batch", json=asked).status_code == 200
 
-    folder = request_log_folder(settings)
+    folder = request_log_folder(use_case)
     folder.parent.mkdir(parents=True)
     folder.write_text("a file where the folder should be")
     with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
@@ -218,7 +219,7 @@ def test_the_same_request_again_gets_the_same_answer_and_is_logged_once(
     told = client.post("/predict/batch", json={"requests": [inside, inside]}).json()["answers"]
     assert told[0] == told[1]
     last = client.post("/predict/", json=body()).json()["request_id"]
-    records = eventually(lambda: (r := logged(shared_settings)) and r[-1]["request_id"] == last and r)
+    records = eventually(lambda: (r := logged(open_use_case(shared_settings))) and r[-1]["request_id"] == last and r)
     for request_id in (request["request_id"], inside["request_id"]):
         assert sum(record["request_id"] == request_id for record in records) == 1
 
@@ -236,14 +237,18 @@ def test_the_same_request_at_the_same_time_is_answered_once(gateway: Any, shared
     for thread in threads:
         thread.join()
     assert len(told) == 12 and len(set(told)) == 1
-    same = eventually(lambda: [r for r in logged(shared_settings) if r["request_id"] == request["request_id"]])
+    same = eventually(
+        lambda: [r for r in logged(open_use_case(shared_settings)) if r["request_id"] == request["request_id"]]
+    )
     assert len(same) == 1
 
 
 def test_every_line_is_a_request_record(client: httpx.Client, shared_settings: Settings) -> None:
     answer = client.post("/predict/", json=body(age=9)).json()
-    eventually(lambda: any(record["request_id"] == answer["request_id"] for record in logged(shared_settings)))
-    records = [RequestRecord.model_validate(record) for record in logged(shared_settings)]
+    eventually(
+        lambda: any(record["request_id"] == answer["request_id"] for record in logged(open_use_case(shared_settings)))
+    )
+    records = [RequestRecord.model_validate(record) for record in logged(open_use_case(shared_settings))]
     same = next(record for record in records if record.request_id == answer["request_id"])
     assert same.reason == answer["reason"] and same.probabilities is None and same.latency_ms > 0
 
@@ -275,9 +280,9 @@ class Asking:
             thread.join()
 
 
-def test_kill_9_under_load_loses_at_most_the_last_second_and_counts_nothing_twice(settings: Settings) -> None:
-    folder = request_log_folder(settings)
-    with running_gateway(settings) as gateway:
+def test_kill_9_under_load_loses_at_most_the_last_second_and_counts_nothing_twice(use_case: UseCase) -> None:
+    folder = request_log_folder(use_case)
+    with running_gateway(use_case.settings) as gateway:
         asking = Asking(gateway.url)
         eventually(lambda: len(asking.answered) > 300)
         time.sleep(1.5)
@@ -287,32 +292,32 @@ def test_kill_9_under_load_loses_at_most_the_last_second_and_counts_nothing_twic
     part = next(folder.glob("*.part"), None) or open_file(folder, new_writer(), 1)
     with part.open("ab") as stream:
         stream.write(b'{"request_id": "torn')  # as if it had been cut in the middle of a line
-    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
+    with running_gateway(use_case.settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
         assert not list(folder.glob("*.part"))
-        ids = [record["request_id"] for record in logged(settings)]
+        ids = [record["request_id"] for record in logged(use_case)]
         assert len(ids) == len(set(ids)), "counted twice"
         lost = set(asking.answered) - set(ids)
         assert all(asking.answered[request_id] > killed - 1 for request_id in lost)
         again = client.post("/predict/", json=body(request_id=ids[-1], power=300)).json()
         assert again["reason"].startswith("model unavailable"), "the answer of before the kill"
-    after = [record["request_id"] for record in logged(settings)]
+    after = [record["request_id"] for record in logged(use_case)]
     assert len(after) == len(ids)
 
 
-def test_an_orderly_stop_loses_nothing(settings: Settings) -> None:
-    with running_gateway(settings) as gateway:
+def test_an_orderly_stop_loses_nothing(use_case: UseCase) -> None:
+    with running_gateway(use_case.settings) as gateway:
         asking = Asking(gateway.url)
         eventually(lambda: len(asking.answered) > 100)
         gateway.process.send_signal(signal.SIGTERM)
         asking.end()
         assert gateway.process.wait(240) == 0
-    assert set(asking.answered) <= {record["request_id"] for record in logged(settings)}
-    assert {path.suffix for path in request_log_folder(settings).iterdir()} == {".jsonl"}
+    assert set(asking.answered) <= {record["request_id"] for record in logged(use_case)}
+    assert {path.suffix for path in request_log_folder(use_case).iterdir()} == {".jsonl"}
 
 
-def test_a_full_disk_raises_the_alarm_answers_go_on_and_all_is_written_later(settings: Settings) -> None:
+def test_a_full_disk_raises_the_alarm_answers_go_on_and_all_is_written_later(use_case: UseCase) -> None:
     """The process may write files of 20,000 bytes and no more: writes fail half-way, as on a full disk."""
-    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
+    with running_gateway(use_case.settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
         ids: list[str] = []
 
         def ask(count: int) -> None:
@@ -330,22 +335,22 @@ def test_a_full_disk_raises_the_alarm_answers_go_on_and_all_is_written_later(set
         alarm = 'lakeloop_gateway_request_log_failures_total{use_case="insurance"} '
         metrics = client.get("/metrics").text
         assert float(metrics.partition(alarm)[2].split("\n")[0]) >= 1
-        for path in request_log_folder(settings).glob("*.jsonl"):
+        for path in request_log_folder(use_case).glob("*.jsonl"):
             assert path.read_text().endswith("\n")
         resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        eventually(lambda: {record["request_id"] for record in logged(settings)} == set(ids))
+        eventually(lambda: {record["request_id"] for record in logged(use_case)} == set(ids))
         well = {"pending": 0, "lag_seconds": 0.0, "lost": 0, "problem": ""}
         eventually(lambda: client.get("/health").json()["request_log"] == well)
-    assert [record["request_id"] for record in logged(settings)] == ids
+    assert [record["request_id"] for record in logged(use_case)] == ids
 
 
-def test_a_log_folder_that_cannot_be_written_stops_no_answer(settings: Settings) -> None:
-    folder = request_log_folder(settings)
+def test_a_log_folder_that_cannot_be_written_stops_no_answer(use_case: UseCase) -> None:
+    folder = request_log_folder(use_case)
     folder.parent.mkdir(parents=True)
     folder.write_text("")
-    with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
+    with running_gateway(use_case.settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
         told = client.post("/predict/", json=body()).json()
         assert told["prediction"] == "low"
         eventually(lambda: client.get("/health").json()["request_log"]["problem"])
         folder.unlink()
-        eventually(lambda: [record["request_id"] for record in logged(settings)] == [told["request_id"]])
+        eventually(lambda: [record["request_id"] for record in logged(use_case)] == [told["request_id"]])

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from lakeloop.contract import Contract, Feature
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
+from lakeloop.use_case import open_use_case
 from serving.exceptions import RefusedRequestError
 from serving.gateway.answer_model import answer_models
 from serving.gateway.body import MOST_BYTES
@@ -155,7 +156,7 @@ def test_key_time_and_request_id_are_optional_and_logged(client: httpx.Client, s
     request_id = str(uuid.uuid4())
     told = ask(client, body(key="2023-01-0007", at="2023-02-01T01:30:00+02:00", request_id=request_id)).json()
     assert told["request_id"] == request_id
-    record = eventually(lambda: [r for r in logged(shared_settings) if r["request_id"] == request_id])[0]
+    record = eventually(lambda: [r for r in logged(open_use_case(shared_settings)) if r["request_id"] == request_id])[0]
     assert record["key"] == "2023-01-0007" and record["at"] == "2023-01-31T23:30:00+00:00"
     assert record["features"] == {
         "training": 0, "age": 45.5, "emergency_braking": 1, "braking_distance": 40.0, "power": 100.0, "miles": 70.0,

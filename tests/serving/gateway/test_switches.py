@@ -10,6 +10,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from lakeloop.switches import add_switch, remove_switch
+from lakeloop.use_case import UseCase, open_use_case
 from serving.gateway.process import running_gateway
 from tests.serving.gateway.conftest import body
 from tests.waiting import eventually
@@ -34,25 +35,25 @@ def test_a_segment_is_switched_off_and_on_again(
     asked: httpx.Client, own_settings: Settings, contract: Contract
 ) -> None:
     assert reason(asked, age=20) == "ok"
-    switch = add_switch(own_settings, contract, "age < 25 and training == 0", "me", "too many complaints")
+    switch = add_switch(UseCase(own_settings, contract), "age < 25 and training == 0", "me", "too many complaints")
     eventually(lambda: reason(asked, age=20) == "segment switched off: age < 25 and training == 0", 5)
     assert reason(asked, age=25) == "ok" and reason(asked, age=20, training=1) == "ok"
     assert asked.get("/health").json()["switched_off"] == ["age < 25 and training == 0"]
-    remove_switch(own_settings, switch.id, "me")
+    remove_switch(open_use_case(own_settings), switch.id, "me")
     eventually(lambda: reason(asked, age=20) == "ok", 5)
 
 
 def test_the_whole_model_is_switched_off(asked: httpx.Client, own_settings: Settings, contract: Contract) -> None:
-    switch = add_switch(own_settings, contract, "", "me", "audit")
+    switch = add_switch(UseCase(own_settings, contract), "", "me", "audit")
     eventually(lambda: reason(asked) == "model switched off", 5)
-    remove_switch(own_settings, switch.id, "me")
+    remove_switch(open_use_case(own_settings), switch.id, "me")
     eventually(lambda: reason(asked) == "ok", 5)
 
 
 def test_an_unreadable_database_keeps_the_last_switches(
     asked: httpx.Client, own_settings: Settings, contract: Contract
 ) -> None:
-    switch = add_switch(own_settings, contract, "age < 25", "me", "why not")
+    switch = add_switch(UseCase(own_settings, contract), "age < 25", "me", "why not")
     eventually(lambda: reason(asked, age=20).startswith("segment switched off"), 5)
     database = Path(own_settings.operational_db.removeprefix("sqlite:///"))
     good = database.read_bytes()
@@ -62,5 +63,5 @@ def test_an_unreadable_database_keeps_the_last_switches(
     assert 'switches_stale{use_case="insurance"} 1.0' in asked.get("/metrics").text
     database.write_bytes(good)
     eventually(lambda: not asked.get("/health").json()["switches_problem"], 10)
-    remove_switch(own_settings, switch.id, "me")
+    remove_switch(open_use_case(own_settings), switch.id, "me")
     eventually(lambda: reason(asked, age=20) == "ok", 5)

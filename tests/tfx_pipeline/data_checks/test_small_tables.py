@@ -16,8 +16,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from lakeloop.contract import Contract
 from lakeloop.exported import column_types
-from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import UseCase, sample_month, with_label
 from tests.exports import settings_in
 from tfx_pipeline.components.example_gen import write_examples
 from tfx_pipeline.components.statistics_gen import StatisticsGenExecutor
@@ -40,11 +39,12 @@ def artifact(kind: Any, uri: Path) -> Any:
     return made
 
 
-def examples_of(contract: Contract, settings: Settings, folder: Path) -> Any:
+def examples_of(use_case: UseCase, folder: Path) -> Any:
     """A generated month as an Examples artifact."""
+    contract = use_case.contract
     examples = artifact(standard_artifacts.Examples, folder / "examples")
     examples.split_names, examples.span = artifact_utils.encode_split_names(list(SPLITS)), 0
-    rows = with_label(contract, sample_month(contract, settings, 0))
+    rows = with_label(contract, sample_month(use_case, 0))
     for split in SPLITS:
         held_out = rows[contract.key.column].map(contract.split.is_eval) == (split == "eval")
         shard = folder / f"{split}.csv"
@@ -63,7 +63,7 @@ def done(executor: type[BaseBeamExecutor], inputs: Any, outputs: Any, properties
 def test_statistics_are_those_that_beam_counts(
     churn: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    examples = examples_of(churn, settings_in(tmp_path, "churn"), tmp_path)
+    examples = examples_of(UseCase(settings_in(tmp_path, "churn"), churn), tmp_path)
     options = tfdv.StatsOptions(feature_allowlist=[*churn.features, churn.label.name])
     found = {}
     for way, most in (("here", small_tables.SMALL_BYTES), ("beam", 0)):
@@ -102,7 +102,7 @@ def transformed(tmp_path_factory: pytest.TempPathFactory, contract: Contract) ->
     folder = tmp_path_factory.mktemp("transform")
     categorical = contract.features["training"].model_copy(update={"role": "categorical"})
     one_hot = contract.model_copy(update={"features": {**contract.features, "training": categorical}})
-    examples = examples_of(one_hot, settings_in(folder, "insurance"), folder)
+    examples = examples_of(UseCase(settings_in(folder, "insurance"), one_hot), folder)
     schema = artifact(standard_artifacts.Schema, folder / "schema")
     save_schema(one_hot, folder).rename(folder / "schema" / "schema.pbtxt")
     properties = {

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, open_use_case
 from tests.exports import month_export
 from tests.postgresql_server import PostgresqlServer, postgresql_server
 from tests.tfx_pipeline.upstream import types_upstream
@@ -63,7 +64,11 @@ def test_processes_that_open_it_first_at_the_same_time_all_succeed(on_server: Se
 
 
 def test_before_the_first_run_there_is_nothing_and_asking_makes_nothing(on_server: Settings) -> None:
-    assert not has_metadata(on_server) and pushed_models(on_server) == [] and champion(on_server) is None
+    assert (
+        not has_metadata(on_server)
+        and pushed_models(open_use_case(on_server)) == []
+        and champion(open_use_case(on_server)) is None
+    )
     with pytest.raises(NotFoundError, match=r"_metadata yet; `lakeloop train` makes it"), open_store(on_server):
         pass
     assert not has_metadata(on_server)
@@ -124,9 +129,9 @@ def test_who_may_not_create_databases_is_told_what_to_ask_for(server: Postgresql
 @pytest.mark.long
 def test_a_real_run_is_recorded_on_the_server(on_server: Settings, contract: Contract, tmp_path: Path) -> None:
     manifest = month_export(contract, on_server, tmp_path / "export")
-    record = run_pipeline(on_server, contract, run_parameters(contract, manifest, {}, (), trigger="test"))
+    record = run_pipeline(UseCase(on_server, contract), run_parameters(contract, manifest, {}, (), trigger="test"))
     assert record.blessed and record.pushed_version
-    pushed = champion(on_server)
+    pushed = champion(open_use_case(on_server))
     assert pushed is not None and pushed.version == record.pushed_version
     assert pushed.stamps["trigger"] == "test"
     assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= types_upstream(on_server, pushed.pushed_id)

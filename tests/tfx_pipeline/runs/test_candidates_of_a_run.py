@@ -8,8 +8,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.settings import Settings
-from lakeloop.use_case import sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_month
 from tests.exports import month_export, settings_in
 from tfx_pipeline.evaluation.validate import versions
 from tfx_pipeline.runs.graph import PUSHING, TUNER
@@ -23,18 +22,16 @@ EPOCHS = 5
 pytestmark = pytest.mark.long
 
 
-@dataclass
-class Candidates:
+@dataclass(frozen=True)
+class Candidates(UseCase):
     """A home with one export and the weights of its rows: those with training count three times as much."""
 
-    settings: Settings
-    contract: Contract
     manifest: Path
     weights: Path
 
     def run(self, push: bool = False, **options: Any) -> RunRecord:
         parameters = run_parameters(self.contract, self.manifest, {"epochs": EPOCHS}, trigger="test", **options)
-        return run_pipeline(self.settings, self.contract, parameters, push=push)
+        return run_pipeline(self, parameters, push=push)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +53,9 @@ def candidates(
     )
     mild = contract.model_copy(update={"gate": gate})
     manifest = month_export(mild, settings, home / "export" / "0")
-    rows = sample_month(mild, settings, 0)
+    rows = sample_month(UseCase(settings, mild), 0)
     weights = {key: 3.0 if training else 1.0 for key, training in zip(rows["policy_id"], rows["training"], strict=True)}
-    return Candidates(settings, mild, manifest, save_row_weights(settings, weights))
+    return Candidates(settings, mild, manifest, save_row_weights(open_use_case(settings), weights))
 
 
 @pytest.fixture(scope="module")
@@ -119,19 +116,19 @@ def test_the_tuner_runs_where_trials_are_asked_for_and_its_best_reach_the_traine
 def test_only_the_chosen_candidate_is_pushed_from_its_own_run(
     candidates: Candidates, plain: RunRecord, reweighted: RunRecord, tuned: RunRecord
 ) -> None:
-    models = candidates.settings.folder("models")
+    models = open_use_case(candidates.settings).folder("models")
     assert versions(models) == [plain.pushed_version]
     assert not {"InfraValidator", "Pusher"} & set(states(tuned))
     assert reweighted.blessed
-    pushed = push_run(candidates.settings, candidates.contract, reweighted.run_id)
+    pushed = push_run(candidates, reweighted.run_id)
     assert {states(pushed)[node] for node in PUSHING} == {"ran"}
     assert versions(models) == [plain.pushed_version, pushed.pushed_version]
-    assert load_run(candidates.settings, reweighted.run_id) == pushed
+    assert load_run(candidates, reweighted.run_id) == pushed
 
 
 def test_a_refused_candidate_cannot_be_pushed(candidates: Candidates, tuned: RunRecord) -> None:
     from tfx_pipeline.runs.run_record import save_run
 
-    save_run(candidates.settings, tuned.model_copy(update={"run_id": "refused", "blessed": False}))
+    save_run(candidates, tuned.model_copy(update={"run_id": "refused", "blessed": False}))
     with pytest.raises(WrongUseError, match="was not blessed"):
-        push_run(candidates.settings, candidates.contract, "refused")
+        push_run(candidates, "refused")

@@ -7,6 +7,7 @@ import pytest
 
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase
 from tests.exports import settings_in
 from tfx_pipeline.training.row_weights import effective_rows, load_row_weights, save_row_weights, weights_of
 
@@ -16,16 +17,16 @@ def settings(tmp_path: Path) -> Settings:
     return settings_in(tmp_path, "insurance")
 
 
-def test_weights_come_back_as_they_were_and_the_same_ones_are_the_same_file(settings: Settings) -> None:
+def test_weights_come_back_as_they_were_and_the_same_ones_are_the_same_file(use_case: UseCase) -> None:
     weights = {"b,1": 0.1 + 0.2, "a": 1e-9, 'c "x"': 10.0}
-    path = save_row_weights(settings, weights)
+    path = save_row_weights(use_case, weights)
     assert load_row_weights(path) == weights
-    assert save_row_weights(settings, dict(reversed(weights.items()))) == path
-    assert save_row_weights(settings, weights | {"a": 2e-9}) != path
+    assert save_row_weights(use_case, dict(reversed(weights.items()))) == path
+    assert save_row_weights(use_case, weights | {"a": 2e-9}) != path
 
 
-def test_a_changed_file_is_refused(settings: Settings) -> None:
-    path = save_row_weights(settings, {"a": 1.0})
+def test_a_changed_file_is_refused(use_case: UseCase) -> None:
+    path = save_row_weights(use_case, {"a": 1.0})
     path.write_text(path.read_text().replace("1.0", "2.0"))
     with pytest.raises(WrongUseError, match="was changed"):
         load_row_weights(path)

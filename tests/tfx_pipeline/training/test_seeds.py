@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.use_case import UseCase
 from tests.exports import month_export, settings_in
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import RunRecord
@@ -26,7 +27,7 @@ def train(
 
     def run(units: int, seed: int, push: bool) -> RunRecord:
         parameters = run_parameters(alone, manifest, {"units": units, "seed": seed})
-        record = run_pipeline(settings, alone, parameters, push=push)
+        record = run_pipeline(UseCase(settings, alone), parameters, push=push)
         assert record.gate is not None
         print(units, seed, {c.name: round(c.value, 4) for c in record.gate.checks})
         return record
