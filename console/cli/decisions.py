@@ -11,12 +11,11 @@ from console.cli.options import open_use_case
 from console.cli.render import BAD, GOOD, console, table, verdict
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.decision import OUTCOMES, Decision, ScoredCandidate
+from lakeloop.decision_table import find_decision, read_decisions
 
 
 def list_command(use_case: UseCaseOption = "") -> None:
     """List the decisions, the oldest first."""
-    from lakeloop.decision_table import read_decisions
-
     case = open_use_case(use_case)
     found = read_decisions(case)
     if not found:
@@ -31,8 +30,6 @@ def show_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Show one decision with every check of every candidate."""
-    from lakeloop.decision_table import find_decision
-
     case = open_use_case(use_case)
     found = find_decision(case, decision)
     if json:

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+from console.cli.export import export_with
+from console.cli.lake_ingest import ingest_with
 from console.cli.options import open_use_case
 from console.cli.render import chapter, console, table
+from console.cli.spark import lake_of
+from console.cli.train import train_on
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.use_case import UseCase
+from operations.delivery import generate
 
 FEWER_UNITS = 0.5
 
 
 def exercise_command(use_case: UseCaseOption = "") -> None:
     """The gate exercise: half the units are refused, the contract's own number passes and is pushed."""
-    from console.cli.train import train_on
-
     case = open_use_case(use_case)
     manifest = _from_files_to_export(case)
     full = case.contract.model.units
@@ -44,11 +47,6 @@ def exercise_command(use_case: UseCaseOption = "") -> None:
 
 def _from_files_to_export(use_case: UseCase) -> Path:
     """Month 0 from files through bronze, silver and gold to CSV; the manifest's path."""
-    from console.cli.export import export_with
-    from console.cli.lake_ingest import ingest_with
-    from console.cli.spark import lake_of
-    from operations.delivery import generate
-
     chapter("Month 0 is delivered")
     for delivery in generate(use_case, [0]):
         console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
