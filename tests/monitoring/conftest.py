@@ -30,18 +30,18 @@ def month(contract: Contract) -> Callable[..., pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def reference(month: Callable[..., pd.DataFrame]) -> Reference:
+def month_0_reference(month: Callable[..., pd.DataFrame]) -> Reference:
     """All rows of month 0, and a model that calls half of them low."""
     answers = pd.Series(["high", "medium", "low", "low"] * 375, dtype=object)
     return Reference("7", "a" * 64, month(0), answers)
 
 
 @pytest.fixture(scope="session")
-def measured(reference: Reference, contract: Contract) -> Callable[..., DriftReport]:
+def measured(month_0_reference: Reference, contract: Contract) -> Callable[..., DriftReport]:
     """`measured(rows)`: a month's window of these rows against month 0."""
 
     def report(
-        rows: pd.DataFrame, known: Reference = reference, terms: Contract = contract, of: int = 0
+        rows: pd.DataFrame, known: Reference = month_0_reference, terms: Contract = contract, of: int = 0
     ) -> DriftReport:
         return detect_drift(known, rows, terms, Window(kind="month", rows=of or len(rows), month="2024-01"))
 

@@ -26,14 +26,14 @@ def rows(contract: Contract) -> Callable[[int], pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def found(contract: Contract, reference: Reference, rows: Callable[[int], pd.DataFrame]) -> Compare:
+def found(contract: Contract, month_0_reference: Reference, rows: Callable[[int], pd.DataFrame]) -> Compare:
     """`found(12)`: month 12, and all months before, against month 0."""
 
     def against_reference(month: int, labelled: pd.DataFrame | None = None, months: range | None = None) -> Comparison:
         features = list(contract.features)
         by_month = {number: rows(number)[features] for number in months or range(month + 1)}
         reports = {
-            number: detect_drift(reference, frame, contract, Window(kind="month", rows=len(frame)))
+            number: detect_drift(month_0_reference, frame, contract, Window(kind="month", rows=len(frame)))
             for number, frame in by_month.items()
         }
         truth = rows(month) if labelled is None else labelled
@@ -123,11 +123,11 @@ def test_two_draws_of_the_same_month_call_for_nothing(contract: Contract) -> Non
 
 
 def test_inputs_that_move_under_the_same_concept_are_told_apart(
-    contract: Contract, reference: Reference, rows: Callable[[int], pd.DataFrame]
+    contract: Contract, month_0_reference: Reference, rows: Callable[[int], pd.DataFrame]
 ) -> None:
     many = with_label(contract, sample_month(UseCase(Settings(), contract), 0, 20_000, 5))
     older = many.sample(3000, weights=(many["age"] > 40).astype(float) + 0.6, random_state=1)
-    report = detect_drift(reference, older[list(contract.features)], contract, Window(kind="month", rows=3000))
+    report = detect_drift(month_0_reference, older[list(contract.features)], contract, Window(kind="month", rows=3000))
     month = compare(contract, "7", 3, rows(0), {3: older}, {3: report}, older.head(0))
     assert [pace.feature for pace in month.paces if pace.speed != "still"] == ["age"]
     assert "age moves fast" in sentences(month)[0]

@@ -53,20 +53,22 @@ def test_the_reference_months_drift_when_they_are_known_to(month: Month, measure
 
 @pytest.mark.parametrize("test", ["wasserstein", "jensenshannon", "psi", "kl_div", "hellinger", "ks"])
 def test_each_test_finds_a_shift_and_no_shift(
-    test: str, contract: Contract, reference: Reference, month: Month
+    test: str, contract: Contract, month_0_reference: Reference, month: Month
 ) -> None:
     threshold = 0.001 if test == "ks" else 0.15
     terms = with_test(contract, "miles", DriftTest(test=test, threshold=threshold))  # type: ignore[arg-type]
     window = Window(kind="month", rows=1500)
     fresh, shifted = month(0, seed=5), month(36)
-    stable, drifted = (column(detect_drift(reference, rows, terms, window), "miles") for rows in (fresh, shifted))
+    stable, drifted = (
+        column(detect_drift(month_0_reference, rows, terms, window), "miles") for rows in (fresh, shifted)
+    )
     assert (stable.test, stable.drifted, drifted.drifted) == (test, False, True)
     assert stable.score is not None and drifted.score is not None
     assert (stable.score > threshold > drifted.score) if test == "ks" else (stable.score < threshold < drifted.score)
 
 
-def test_prediction_drift_is_its_own_signal(reference: Reference, month: Month, measured: Measured) -> None:
-    same = month(1).assign(prediction=reference.predictions)
+def test_prediction_drift_is_its_own_signal(month_0_reference: Reference, month: Month, measured: Measured) -> None:
+    same = month(1).assign(prediction=month_0_reference.predictions)
     other = month(1).assign(prediction="high")
     assert measured(same).prediction == ColumnDrift(
         column="prediction", test="jensenshannon", score=0.0, threshold=0.1, drifted=False
@@ -78,9 +80,9 @@ def test_prediction_drift_is_its_own_signal(reference: Reference, month: Month, 
 
 
 def test_answers_by_rules_are_no_predictions_of_the_model(
-    reference: Reference, month: Month, measured: Measured
+    month_0_reference: Reference, month: Month, measured: Measured
 ) -> None:
-    rows = month(1).assign(prediction=reference.predictions)
+    rows = month(1).assign(prediction=month_0_reference.predictions)
     rows.loc[:99, "prediction"] = None
     prediction = measured(rows).prediction
     assert prediction is not None
@@ -143,8 +145,12 @@ def test_missing_values_and_infinities_are_left_out(month: Month, measured: Meas
     assert training.score == pytest.approx(column(measured(whole), "training").score, abs=0.005)
 
 
-def test_a_constant_feature_drifts_only_when_it_changes(reference: Reference, month: Month, measured: Measured) -> None:
-    constant = Reference("7", "a" * 64, reference.features.assign(power=120.0, training=0), reference.predictions)
+def test_a_constant_feature_drifts_only_when_it_changes(
+    month_0_reference: Reference, month: Month, measured: Measured
+) -> None:
+    constant = Reference(
+        "7", "a" * 64, month_0_reference.features.assign(power=120.0, training=0), month_0_reference.predictions
+    )
     same = measured(month(1).assign(power=np.float64(np.float32(120.00001)), training=0), constant)
     assert column(same, "power").score == column(same, "training").score == 0.0
     assert (same.drifted, column(same, "power").note) == ((), "constant, as in the reference")
@@ -156,7 +162,7 @@ def test_a_constant_feature_drifts_only_when_it_changes(reference: Reference, mo
 
 
 def test_an_unseen_category_counts_and_is_named(
-    contract: Contract, reference: Reference, month: Month, measured: Measured
+    contract: Contract, month_0_reference: Reference, month: Month, measured: Measured
 ) -> None:
     rows = month(1)
     rows.loc[:299, "training"] = 2
@@ -173,14 +179,14 @@ def test_an_unseen_category_counts_and_is_named(
 
 
 def test_measuring_changes_neither_window_nor_reference(
-    contract: Contract, reference: Reference, month: Month, measured: Measured
+    contract: Contract, month_0_reference: Reference, month: Month, measured: Measured
 ) -> None:
     rows = month(3).assign(prediction="low")
     rows.loc[:2, "miles"] = np.nan
-    before, known = rows.copy(), reference.features.copy()
+    before, known = rows.copy(), month_0_reference.features.copy()
     measured(rows, terms=with_test(contract, "miles", DriftTest(test="hellinger", threshold=0.1)))
     pd.testing.assert_frame_equal(rows, before)
-    pd.testing.assert_frame_equal(reference.features, known)
+    pd.testing.assert_frame_equal(month_0_reference.features, known)
 
 
 def test_no_reference_says_why_and_raises_no_alarm(month: Month, contract: Contract) -> None:
