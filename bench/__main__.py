@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import (
+    commands_bench,
     drift_bench,
     gateway_bench,
     ingest_bench,
@@ -61,6 +62,7 @@ def gateway(home: Path) -> list[Figure]:
 
 
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {
+    "commands": commands_bench.measure,
     "tfx": tfx_bench.measure,
     "nodes": nodes_bench.measure,
     "serving": serving,
