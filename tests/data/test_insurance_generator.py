@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lakeloop.contract_file import load_contract
-from lakeloop.settings import PROJECT, load_settings
+from lakeloop.contract import Contract
+from lakeloop.settings import PROJECT
 from lakeloop.use_case import UseCase, load_module, load_rules, sample_month, with_label
 
 FOLDER = PROJECT / "data" / "insurance"
-SETTINGS = load_settings(use_case="insurance")
-CONTRACT = load_contract(FOLDER / "contract.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -20,31 +18,31 @@ def generator() -> ModuleType:
     return load_module(FOLDER / "generator.py")
 
 
-def class_counts(frame: pd.DataFrame) -> list[int]:
-    return with_label(CONTRACT, frame)["group_name"].value_counts().reindex(["high", "medium", "low"]).tolist()
+def class_counts(contract: Contract, frame: pd.DataFrame) -> list[int]:
+    return with_label(contract, frame)["group_name"].value_counts().reindex(["high", "medium", "low"]).tolist()
 
 
-def test_month_0_is_the_reference() -> None:
-    frame = sample_month(UseCase(SETTINGS, CONTRACT), 0)
+def test_month_0_is_the_reference(use_case: UseCase) -> None:
+    frame = sample_month(use_case, 0)
     first = frame.iloc[0]
     assert first["policy_id"] == "2023-01-0000" and first["month"] == "2023-01"
     assert first["age"] == pytest.approx(41.95110048903289, abs=1e-12)
     assert first["miles"] == pytest.approx(98.50976528624481, abs=1e-12)
     assert first["risk"] == pytest.approx(3.700073417427882, abs=1e-12)
-    assert class_counts(frame) == [580, 488, 432]
+    assert class_counts(use_case.contract, frame) == [580, 488, 432]
 
 
-def test_month_12_is_the_reference() -> None:
-    frame = sample_month(UseCase(SETTINGS, CONTRACT), 12)
+def test_month_12_is_the_reference(use_case: UseCase) -> None:
+    frame = sample_month(use_case, 12)
     assert frame["miles"].sum() == pytest.approx(112933.35538477816, abs=1e-8)
-    assert class_counts(frame) == [378, 561, 561]
+    assert class_counts(use_case.contract, frame) == [378, 561, 561]
     assert frame["policy_id"].iloc[-1] == "2024-01-1499"
 
 
-def test_every_reference_row_is_valid() -> None:
+def test_every_reference_row_is_valid(use_case: UseCase) -> None:
     for month in range(37):
-        frame = sample_month(UseCase(SETTINGS, CONTRACT), month)
-        for name, feature in CONTRACT.features.items():
+        frame = sample_month(use_case, month)
+        for name, feature in use_case.contract.features.items():
             if feature.valid:
                 assert frame[name].between(*feature.valid).all(), (month, name)
             else:
@@ -52,10 +50,10 @@ def test_every_reference_row_is_valid() -> None:
 
 
 @pytest.mark.parametrize("month", [0, 36])
-def test_the_fast_mode_draws_from_the_same_model(generator: ModuleType, month: int) -> None:
+def test_the_fast_mode_draws_from_the_same_model(contract: Contract, generator: ModuleType, month: int) -> None:
     fast = generator.sample(month, rows=200_000, seed=7)
     reference = pd.concat([generator.reference_frame(month, seed) for seed in range(40)])
-    for name in (*CONTRACT.features, "risk"):
+    for name in (*contract.features, "risk"):
         error = np.hypot(fast[name].std() / np.sqrt(len(fast)), reference[name].std() / np.sqrt(len(reference)))
         assert abs(fast[name].mean() - reference[name].mean()) < 5 * error, name
         assert fast[name].std() == pytest.approx(reference[name].std(), rel=0.02), name
@@ -79,6 +77,6 @@ def test_the_fast_mode_repeats_with_its_seed(generator: ModuleType) -> None:
         ({"training": 0, "age": 40, "emergency_braking": 0, "miles": 58}, "low"),
     ],
 )
-def test_the_rules_are_the_documented_ones(row: dict[str, float], group: str) -> None:
-    rules = load_rules(UseCase(SETTINGS, CONTRACT))
+def test_the_rules_are_the_documented_ones(use_case: UseCase, row: dict[str, float], group: str) -> None:
+    rules = load_rules(use_case)
     assert rules is not None and rules(row) == group
