@@ -156,7 +156,7 @@ def prometheus(exporters: tuple[bytes, bytes], tmp_path: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(240)
         server.should_exit = True
 
 
