@@ -16,7 +16,7 @@ from lakehouse.requests.predictions import refine_predictions
 from lakehouse.silver.contract_change import follow_contract
 from lakehouse.silver.refine import SilverReport, refine
 from lakehouse.storage.disk_full import disk_full_as_no_space
-from lakehouse.storage.lock import INGEST_LOCK, in_turn, only_one
+from lakehouse.storage.lock import INGEST_LOCK, only_one, tables_held
 from lakeloop.contract import Contract
 from lakeloop.events import Event
 from lakeloop.landing_files import FileState, write_known
@@ -132,8 +132,7 @@ def gold_step(lake: Lake, progress: Progress = lambda line: None) -> IngestRepor
 @contextmanager
 def _alone(lake: Lake, progress: Progress) -> Iterator[None]:
     """One ingest at a time on a home, with tables in the contract's shape."""
-    work = lake.work_folder
-    with only_one(work / INGEST_LOCK), in_turn(work / "tables.lock"), disk_full_as_no_space():
+    with only_one(lake.work_folder / INGEST_LOCK), tables_held(lake), disk_full_as_no_space():
         follow_contract(lake, progress)
         yield
 

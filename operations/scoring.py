@@ -13,7 +13,7 @@ import pandas as pd
 from lakehouse.lake import Lake
 from lakehouse.read.tables import find_table, open_table, read_table
 from lakehouse.storage.layout import SCORES
-from lakehouse.storage.lock import in_turn
+from lakehouse.storage.lock import tables_held
 from lakehouse.storage.schema import SPARK_TYPES, create_table, quoted
 from lakeloop.contract import Contract, Segment
 from lakeloop.exceptions import WrongUseError
@@ -136,7 +136,7 @@ def score(lake: Lake, wanted: ScoreWanted) -> ScoreReport:
     """Score what is wanted into gold/scores, unless it is there already."""
     contract = lake.contract
     path = lake.table(f"gold/{SCORES}")
-    with in_turn(lake.work_folder / "tables.lock"):
+    with tables_held(lake):
         create_table(lake.spark, path, _columns(contract), comment="Rows of tables, scored in batches")
         if not _given(lake, wanted.table, wanted.version, wanted.folder).empty:
             return ScoreReport(wanted.table, wanted.version, wanted.folder.name, 0, 0)

@@ -21,7 +21,7 @@ from lakehouse.lake import Lake
 from lakehouse.silver.refine import create_silver
 from lakehouse.storage.commit_note import commit_note
 from lakehouse.storage.layout import PREDICTIONS, TRAINING, read_json, write_json
-from lakehouse.storage.lock import in_turn
+from lakehouse.storage.lock import tables_held
 from lakehouse.storage.merge import MergeCounts, within
 from lakehouse.storage.schema import quoted
 from lakehouse.storage.table_log import DataFile, files_at, version_of
@@ -101,7 +101,7 @@ def update_estimates(lake: Lake) -> tuple[str, ...]:
 
     Made from silver as it is now; nothing where no estimate is missing.
     """
-    with in_turn(lake.work_folder / "tables.lock"):
+    with tables_held(lake):
         months = months_to_estimate(lake)
         if not months or read_json(progress_path(lake)) is None:
             return ()

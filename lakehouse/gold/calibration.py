@@ -12,7 +12,7 @@ from deltalake.schema import ArrayType, PrimitiveType
 
 from lakehouse.lake import Lake
 from lakehouse.storage.layout import CALIBRATION, PERFORMANCE, table_exists
-from lakehouse.storage.lock import in_turn
+from lakehouse.storage.lock import tables_held
 from lakehouse.storage.small_tables import SmallTable, column, merge_rows
 from lakeloop.lake_tables import read_lake_records
 from lakeloop.use_case import UseCase
@@ -69,7 +69,7 @@ def answering_versions(use_case: UseCase) -> set[str]:
 def write_calibrations(use_case: UseCase, rows: Sequence[CalibrationRow]) -> None:
     """Add calibrations; a version that has one keeps it."""
     if rows:
-        with in_turn(use_case.work_folder / "tables.lock"):
+        with tables_held(use_case):
             merge_rows(use_case, TABLE, [asdict(row) for row in rows], keep_old=True)
 
 

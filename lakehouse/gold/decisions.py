@@ -4,7 +4,7 @@ from datetime import UTC
 
 from deltalake.schema import ArrayType, PrimitiveType
 
-from lakehouse.storage.lock import in_turn
+from lakehouse.storage.lock import tables_held
 from lakehouse.storage.small_tables import SmallTable, column, merge_rows, rows_within
 from lakeloop.decision import Decision
 from lakeloop.decision_table import DECISIONS
@@ -67,5 +67,5 @@ def record_decision(use_case: UseCase, decision: Decision) -> None:
     )
     times = {"at": decision.at, "chosen_at": decision.chosen_at}
     row = decision.model_dump() | {name: time and time.astimezone(UTC) for name, time in times.items()}
-    with in_turn(use_case.work_folder / "tables.lock"):
+    with tables_held(use_case):
         merge_rows(use_case, table, [row])

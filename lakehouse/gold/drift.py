@@ -5,7 +5,7 @@ Made from the store of drift reports (`lakeloop.drift_store`) for SQL and notebo
 
 from collections.abc import Iterable
 
-from lakehouse.storage.lock import in_turn
+from lakehouse.storage.lock import tables_held
 from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows
 from lakeloop.drift_report import DriftReport, WindowKind
 from lakeloop.drift_rows import DATASET, rows_of
@@ -53,7 +53,7 @@ def write_drift(use_case: UseCase, reports: Iterable[DriftReport], kind: WindowK
     by_month: dict[str, list[DriftReport]] = {}
     for report in reports:
         by_month.setdefault(report.window.month, []).append(report)
-    with in_turn(use_case.work_folder / "tables.lock"):
+    with tables_held(use_case):
         there = _months(use_case, kind)
         differing = {month for month, found in by_month.items() if there.get(month) != set(map(_basis, found))}
         if not differing:

@@ -34,7 +34,7 @@ from lakehouse.storage.layout import (
     read_json,
     write_json,
 )
-from lakehouse.storage.lock import STREAM_LOCK, in_turn, only_one
+from lakehouse.storage.lock import STREAM_LOCK, only_one, tables_held
 from lakehouse.storage.schema import create_table
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
@@ -81,7 +81,7 @@ def open_stream(lake: Lake, notice: Callable[[str], None] = lambda line: None) -
 
     def take() -> StreamReport:
         began = time.perf_counter()
-        with in_turn(lake.work_folder / "tables.lock"), disk_full_as_no_space():
+        with tables_held(lake), disk_full_as_no_space():
             follow_contract(lake, notice)
             files, silver = _take_in(lake)
         return StreamReport(

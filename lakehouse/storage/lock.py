@@ -5,9 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from lakeloop import file_lock
-from lakeloop.file_lock import in_turn
-
-__all__ = ["in_turn"]
+from lakeloop.use_case import UseCase
 
 INGEST_LOCK, STREAM_LOCK = "ingest.lock", "stream.lock"
 """Files in a home's work folder."""
@@ -33,3 +31,8 @@ def check_free(path: Path, what: str = "ingest") -> None:
     """Raises BusyError as `only_one` would now, for who wants to know it before a Spark starts."""
     with only_one(path, what):
         pass
+
+
+def tables_held(use_case: UseCase) -> AbstractContextManager[None]:
+    """Hold the tables of a use case, to write them, waiting until whoever holds them lets them go."""
+    return file_lock.in_turn(use_case.work_folder / "tables.lock")

@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from lakehouse.lake import Lake
 from lakehouse.read.tables import table_names
 from lakehouse.storage.layout import TRAINING
-from lakehouse.storage.lock import in_turn
+from lakehouse.storage.lock import tables_held
 from lakeloop.champion import FACTS_FILE
 from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, read_manifest
@@ -32,7 +32,7 @@ def optimize(lake: Lake) -> dict[str, tuple[int, int]]:
     from delta.tables import DeltaTable as SparkTable
 
     result = {}
-    with in_turn(lake.work_folder / "tables.lock"):
+    with tables_held(lake):
         for layer, name in table_names(lake):
             metrics = SparkTable.forPath(lake.spark, lake.table(f"{layer}/{name}")).optimize().executeCompaction()
             row = metrics.select("metrics.numFilesRemoved", "metrics.numFilesAdded").collect()[0]
@@ -58,7 +58,7 @@ def vacuum(use_case: UseCase, hours: int = 168, referred: Collection[int] = ()) 
     """
     referred = {*referred, *exported_versions(use_case), *trained_versions(use_case)}
     done = {}
-    with in_turn(use_case.work_folder / "tables.lock"):
+    with tables_held(use_case):
         for layer, name in table_names(use_case):
             done[f"{layer}/{name}"] = _vacuum(use_case, layer, name, hours, referred)
     log.info("event=vacuumed use_case=%s tables=%d", use_case.name, len(done))

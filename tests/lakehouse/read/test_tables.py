@@ -9,7 +9,7 @@ import pytest
 from lakehouse.gold.export import export
 from lakehouse.ingest import bronze_step, gold_step, silver_step
 from lakehouse.read.tables import first_rows, history, list_tables, open_table, read_table
-from lakehouse.storage.lock import in_turn
+from lakehouse.storage.lock import tables_held
 from lakehouse.storage.maintenance import Vacuumed, exported_versions, optimize, trained_versions, vacuum
 from lakeloop.champion import FACTS_FILE
 from lakeloop.exceptions import NotFoundError
@@ -118,7 +118,7 @@ def test_optimize_and_vacuum_change_no_row_and_keep_versions_readable_that_a_mod
 
 def test_optimize_and_vacuum_wait_for_whoever_writes_tables(small: OwnLake) -> None:
     with ThreadPoolExecutor(2) as pool:
-        with in_turn(small.work_folder / "tables.lock"):
+        with tables_held(small):
             both: list[Future[object]] = [
                 pool.submit(vacuum, small, 0),
                 pool.submit(optimize, small),
