@@ -1,17 +1,14 @@
 """One answered request as a line of the request log: what the gateway writes and the lakehouse reads."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.use_case import UseCase
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999999, UTC)
 """Times of a request lie between these: what reads them later cannot tell any time there is."""
-FINISHED, OPEN = ".jsonl", ".jsonl.part"
 
 
 class RequestRecord(FrozenModel):
@@ -29,12 +26,3 @@ class RequestRecord(FrozenModel):
     reason: str = Field(description="ok, or why the rules answered")
     model_version: str | None = Field(description="version that gave the probabilities; null without them")
     latency_ms: float = Field(description="from request to answer, in the gateway")
-
-
-def request_log_folder(use_case: UseCase) -> Path:
-    """Where a use case's request log lives: `<writer>-<number>.jsonl`, finished and never changed again.
-
-    A file that is still written is named `….jsonl.part`; of those the lakehouse has taken in, only the newest 1,000
-    stay here, the others lie in `_streamed/<day>/`.
-    """
-    return Path(use_case.settings.area("logs")) / "requests" / use_case.name

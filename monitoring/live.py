@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import take_in_verdict_files
 from lakeloop.exceptions import LakeloopError
-from lakeloop.request_record import request_log_folder
+from lakeloop.request_log_files import request_log_folder
 from lakeloop.use_case import UseCase
 from monitoring.alarm import announce
 from monitoring.drift.attribution import BY_RULES, frame_of_records, row_of_record, rows_of_version

@@ -4,7 +4,6 @@ A writer's files are numbered and are read in that order, so how far one has rea
 """
 
 import logging
-import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from lakeloop.request_record import FINISHED, OPEN, RequestRecord
+from lakeloop.request_log_files import FINISHED, read_name, streamed_files
+from lakeloop.request_record import RequestRecord
 
 log = logging.getLogger(__name__)
 
-STREAMED = "_streamed"
-NAME = re.compile(rf"^(?P<writer>.+)-(?P<number>\d+)({re.escape(OPEN)}|{re.escape(FINISHED)})$")
 MOST_IDS = 100_000
 """Request ids remembered, as many as the gateway remembers answers: a later repetition is counted again."""
 
@@ -58,7 +56,7 @@ class LogTail:
         self.unreadable = 0
         files = {(file.writer, file.number): file for file in self._list()}
         # Looked for second: a file that is moved in between is seen twice rather than never.
-        self._put_away = [file for path in folder.glob(f"{STREAMED}/*/*{FINISHED}") if (file := _log_file(path))]
+        self._put_away = [file for path in streamed_files(folder) if (file := _log_file(path))]
         files |= {(file.writer, file.number): file for file in self._put_away}
         self.position = _begin(list(files.values()), begin_with) if position is None else dict(position)
         self.recent = self._before(list(files.values()))
@@ -90,7 +88,7 @@ class LogTail:
             reached = self.position.get(writer, (0, 0))[0]
             if number > reached + 1 and (writer, number) not in self._looked_for:
                 self._looked_for.add((writer, number))
-                for path in self._folder.glob(f"{STREAMED}/*/{writer}-*{FINISHED}"):
+                for path in streamed_files(self._folder, writer):
                     if (moved := _log_file(path)) is not None:
                         files.setdefault((moved.writer, moved.number), moved)
         unread = [file for file in files.values() if self._start(file) < file.size]
@@ -172,10 +170,10 @@ def _event_time(text: str) -> str:
 
 
 def _log_file(path: Path, read_before: Mapping[str, tuple[int, int]] = MappingProxyType({})) -> LogFile | None:
-    match = NAME.match(path.name)
-    if match is None or path.name.startswith("."):
+    name = read_name(path)
+    if name is None:
         return None
-    writer, number = match["writer"], int(match["number"])
+    writer, number = name
     if number < read_before.get(writer, (0, 0))[0]:
         return LogFile(path, writer, number, 0, 0.0)
     try:

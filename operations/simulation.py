@@ -18,7 +18,8 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import rules_answer
 from lakeloop.gateway_client import GatewayClient, Question
-from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder
+from lakeloop.request_log_files import finished_file, open_file, request_log_folder
+from lakeloop.request_record import RequestRecord
 from lakeloop.use_case import UseCase, load_rules, sample_month
 from operations.delivery import generate, missing_sources, release
 
@@ -179,7 +180,7 @@ def without_gateway(use_case: UseCase, label: str) -> Asker:
 
     def write(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> MonthCounts:
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"simulation_{label}-{month:08d}{OPEN}"
+        part = open_file(folder, f"simulation_{label}", month)
         now = datetime.now(UTC).isoformat()
         with part.open("wb") as stream:
             for question in questions:
@@ -190,7 +191,7 @@ def without_gateway(use_case: UseCase, label: str) -> Asker:
                     model_version=None, latency_ms=0.0,
                 )  # fmt: skip
                 stream.write(orjson.dumps(record.model_dump(), option=orjson.OPT_APPEND_NEWLINE))
-        part.rename(part.with_name(part.name.removesuffix(OPEN) + FINISHED))
+        part.rename(finished_file(part))
         on_answers(len(questions))
         return MonthCounts(len(questions), len(questions))
 

@@ -5,12 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lakehouse.storage.layout import REQUESTS, read_json, write_json
-from lakeloop.request_record import FINISHED, request_log_folder
+from lakeloop.request_log_files import finished_files, request_log_folder, streamed_file
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
-# A folder that starts with `_` is passed over by Spark's listing.
-STREAMED = "_streamed"
 # Listing a folder costs by the file, so only the newest stay: a gateway that starts reads its last answers in them.
 KEPT = 1_000
 
@@ -27,7 +25,7 @@ def put_away(use_case: UseCase, files: list[Path], keep: int = KEPT) -> None:
     taken = [(path.stat().st_mtime, path) for path in _finished(use_case) if path.name in names]
     taken.sort()
     for modified, path in taken[: max(0, len(taken) - keep)]:
-        target = path.parent / STREAMED / f"{datetime.fromtimestamp(modified, UTC):%Y-%m-%d}" / path.name
+        target = streamed_file(path, f"{datetime.fromtimestamp(modified, UTC):%Y-%m-%d}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target)
@@ -37,7 +35,7 @@ def put_away(use_case: UseCase, files: list[Path], keep: int = KEPT) -> None:
 
 
 def _finished(use_case: UseCase) -> list[Path]:
-    return sorted(request_log_folder(use_case).glob(f"*{FINISHED}"))
+    return finished_files(request_log_folder(use_case))
 
 
 def _notes(use_case: UseCase) -> Path:

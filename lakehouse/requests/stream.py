@@ -38,7 +38,7 @@ from lakehouse.storage.lock import STREAM_LOCK, only_one, tables_held
 from lakehouse.storage.schema import create_table
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.request_record import FINISHED, request_log_folder
+from lakeloop.request_log_files import FINISHED, request_log_folder
 
 log = logging.getLogger(__name__)
 BYTES_A_BATCH, BYTES_A_FILE = 256 << 20, 16 << 20

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
-from lakeloop.request_record import FINISHED, OPEN, RequestRecord, request_log_folder
+from lakeloop.request_log_files import finished_files, open_files, request_log_folder
+from lakeloop.request_record import RequestRecord
 from lakeloop.use_case import UseCase
 from operations.lineage.graph import LineageDraft
 from operations.lineage.pipeline_side import version_item
@@ -103,7 +104,7 @@ def _from_log(use_case: UseCase, request_id: str) -> dict[str, Any]:
 def _records_with(use_case: UseCase, text: str) -> Iterator[tuple[Path, RequestRecord]]:
     """Records of the request log's files whose line holds the text; lines that are no record are passed over."""
     folder, needle = request_log_folder(use_case), json.dumps(text)
-    for path in (p for ending in (OPEN, FINISHED) for p in sorted(folder.glob(f"*{ending}"), reverse=True)):
+    for path in (path for files in (open_files, finished_files) for path in reversed(files(folder))):
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:  # an open one that was finished just now: it comes again under its new name

@@ -1,4 +1,4 @@
-"""The request log's files: their names, what a dead writer left behind, and the newest records in them.
+"""The request log's files as a gateway sees them: their writer, what a dead one left, and the newest records in them.
 
 A writer holds a lock on its own hidden lock file as long as it lives; the operating system lets go of it however
 the process ends. So a `.part` file whose lock can be had is a dead writer's.
@@ -16,26 +16,17 @@ from pathlib import Path
 import orjson
 
 from lakeloop.file_lock import try_lock
-from lakeloop.request_record import FINISHED, OPEN
+from lakeloop.request_log_files import OPEN, finished_file, finished_files, open_files, read_name
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(rf"^(?P<writer>[0-9TZ]+-[0-9]+-[0-9a-f]+)-(?P<number>\d+)({re.escape(OPEN)}|{re.escape(FINISHED)})$")
+# A gateway's own: a file of somebody else, who holds no such lock, is left alone.
+WRITER = re.compile(r"[0-9TZ]+-[0-9]+-[0-9a-f]+")
 
 
 def new_writer() -> str:
     """A writer's name: when it started, its process, and what makes it unique; names sort by time."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{os.getpid()}-{secrets.token_hex(2)}"
-
-
-def open_file(folder: Path, writer: str, number: int) -> Path:
-    """The file a writer writes now."""
-    return folder / f"{writer}-{number:08d}{OPEN}"
-
-
-def finished(path: Path) -> Path:
-    """What a `.part` file is called when it is complete."""
-    return path.with_name(path.name.removesuffix(OPEN) + FINISHED)
 
 
 def lock_file(folder: Path, writer: str) -> Path:
@@ -55,13 +46,13 @@ def sync_folder(folder: Path) -> None:
 def finish_dead_writers(folder: Path) -> list[Path]:
     """Complete what writers that are gone left open, without a torn last line; gives the files made."""
     made: list[Path] = []
-    for lock in sorted({*folder.glob(".*.lock"), *(_lock_of(part) for part in folder.glob(f"*{OPEN}"))}):
+    for lock in sorted({*folder.glob(".*.lock"), *(_lock_of(part) for part in open_files(folder))}):
         held = try_lock(lock)
         if held is None:
             continue
         try:
             writer = lock.name.removeprefix(".").removesuffix(".lock")
-            made += filter(None, map(_finish, sorted(folder.glob(f"{writer}-*{OPEN}"))))
+            made += filter(None, map(_finish, open_files(folder, writer)))
             lock.unlink(missing_ok=True)
         finally:
             held.release()
@@ -78,7 +69,7 @@ def newest_records(folder: Path, most: int, most_files: int) -> Iterator[dict[st
     """
     files: list[Path] = []
     count = 0
-    for path in sorted(folder.glob(f"*{FINISHED}"), reverse=True)[:most_files]:
+    for path in finished_files(folder)[::-1][:most_files]:
         files.append(path)
         count += sum(1 for _ in _records(path))
         if count >= most:
@@ -96,8 +87,9 @@ def _records(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _lock_of(part: Path) -> Path:
-    match = NAME.match(part.name)
-    return lock_file(part.parent, match["writer"] if match else part.name.removesuffix(OPEN))
+    name = read_name(part)
+    own = name is not None and WRITER.fullmatch(name.writer)
+    return lock_file(part.parent, name.writer if name is not None and own else part.name.removesuffix(OPEN))
 
 
 def _finish(part: Path) -> Path | None:
@@ -114,7 +106,7 @@ def _finish(part: Path) -> Path | None:
         if good == 0:
             part.unlink()
             return None
-        return part.rename(finished(part))
+        return part.rename(finished_file(part))
     except FileNotFoundError:  # another gateway that started just now was faster
         return None
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from lakeloop.contract import Requests
-from lakeloop.request_record import request_log_folder
+from lakeloop.request_log_files import request_log_folder
 from lakeloop.switches import parse_segment
 from lakeloop.use_case import UseCase, load_rules
 from serving.gateway.answering import Answering

@@ -15,8 +15,9 @@ from pathlib import Path
 from filelock import BaseFileLock
 
 from lakeloop.file_lock import try_lock
+from lakeloop.request_log_files import finished_file, open_file
 from serving.gateway.compact import compact
-from serving.gateway.log_files import finished, lock_file, new_writer, open_file, sync_folder
+from serving.gateway.log_files import lock_file, new_writer, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +161,7 @@ class _OpenFile:
         os.ftruncate(self._descriptor, self.size)
         os.fsync(self._descriptor)
         if self.size:
-            self._path.rename(finished(self._path))
+            self._path.rename(finished_file(self._path))
             sync_folder(self._path.parent)
         else:
             self._path.unlink()

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lakeloop.request_record import RequestRecord, request_log_folder
+from lakeloop.request_log_files import request_log_folder
+from lakeloop.request_record import RequestRecord
 from tests.lakes import OwnLake
 
 FEATURES = {

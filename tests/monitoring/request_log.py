@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lakeloop.request_record import request_log_folder
+from lakeloop.request_log_files import request_log_folder
 from lakeloop.settings import Settings
 from lakeloop.use_case import open_use_case
 

@@ -17,7 +17,8 @@ from console.cli.app import app
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.request_record import RequestRecord, request_log_folder
+from lakeloop.request_log_files import request_log_folder
+from lakeloop.request_record import RequestRecord
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import UseCase
 from operations.simulation import questions_of, simulate, without_gateway

@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.lake import lake_with
 from lakehouse.requests.stream import stream
-from lakeloop.request_record import request_log_folder
+from lakeloop.request_log_files import request_log_folder
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from operations.simulation import simulate, without_gateway

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeloop.request_record import request_log_folder
+from lakeloop.request_log_files import request_log_folder
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import UseCase
 from serving.gateway.process import RunningGateway, running_gateway

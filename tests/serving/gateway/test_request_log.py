@@ -13,11 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeloop.request_record import RequestRecord, request_log_folder
+from lakeloop.request_log_files import open_file, request_log_folder
+from lakeloop.request_record import RequestRecord
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from serving.gateway import request_log
-from serving.gateway.log_files import finish_dead_writers, new_writer, newest_records, open_file
+from serving.gateway.log_files import finish_dead_writers, new_writer, newest_records
 from serving.gateway.process import RunningGateway, running_gateway
 from serving.gateway.recent_answers import RecentAnswers
 from serving.gateway.request_log import RequestLog
