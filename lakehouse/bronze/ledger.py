@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 
 from lakehouse.bronze.landing import DeliveryRecord, collated
 from lakehouse.read.provenance import file_rows
-from lakehouse.storage.commit_note import note_of
+from lakehouse.storage.commits import Commit, commits_of
 from lakehouse.storage.layout import DELIVERIES, read_json
 from lakehouse.storage.lock import SHARED_TABLES
 from lakehouse.storage.small_tables import SmallTable, column, merge_rows
@@ -70,7 +70,7 @@ def batch_note(records: Sequence[DeliveryRecord], clock: int) -> str:
 def written_rows(use_case: UseCase, source: str, batch: int) -> int:
     """How many rows bronze's log says that batch has just brought; 0 where it did not."""
     table = open_lake_table(use_case, f"bronze/{source}")
-    return 0 if table is None else _written(table.history(NEWEST_COMMITS)).get(batch, 0)
+    return 0 if table is None else _written(commits_of(table, NEWEST_COMMITS)).get(batch, 0)
 
 
 def in_step(use_case: UseCase, source: str, known: Sequence[DeliveryRecord], pending: Path) -> InStep:
@@ -84,7 +84,7 @@ def in_step(use_case: UseCase, source: str, known: Sequence[DeliveryRecord], pen
     adopted = [r for r in _left_behind(pending, source) if r.batch not in in_ledger and r.batch <= last]
     if table is not None and last > max((r.batch for r in known if r.state == "taken" and r.rows), default=0):
         in_ledger |= {record.batch for record in adopted}
-        adopted += [r for r in _noted(table.history(), source) if r.batch not in in_ledger]
+        adopted += [r for r in _noted(commits_of(table), source) if r.batch not in in_ledger]
     if adopted:
         write_records(use_case, adopted)
         log.info("event=ledger_completed source=%s files=%d", source, len(adopted))
@@ -124,7 +124,7 @@ def _amended(
     written: Mapping[int, int] = {}
     if table is not None:
         there = file_rows(use_case, f"bronze/{source}", table.version())
-        written = _written(table.history())
+        written = _written(commits_of(table))
     taken = {(r.file, r.batch): r for r in records if r.state == "taken"}
     of_batch: dict[int, int] = {}
     for record in taken.values():
@@ -150,10 +150,10 @@ def _amended(
     return amended, told
 
 
-def _noted(history: Iterable[Mapping[str, Any]], source: str) -> list[DeliveryRecord]:
+def _noted(commits: Sequence[Commit], source: str) -> list[DeliveryRecord]:
     """The files that bronze's commits say they brought, oldest first; those of older releases do not say it."""
-    commits = reversed(list(history))
-    return [_record(file) for commit in commits for file in note_of(commit).get(FILES, ()) if file["source"] == source]
+    files = (file for commit in reversed(commits) for file in commit.note.get(FILES, ()))
+    return [_record(file) for file in files if file["source"] == source]
 
 
 def _left_behind(pending: Path, source: str) -> list[DeliveryRecord]:
@@ -168,13 +168,11 @@ def _record(item: Mapping[str, Any]) -> DeliveryRecord:
     return DeliveryRecord(**{**item, **{name: datetime.fromisoformat(item[name]) for name in TIMES}})
 
 
-def _written(history: Iterable[Mapping[str, Any]]) -> dict[int, int]:
+def _written(commits: Iterable[Commit]) -> dict[int, int]:
     """Batch -> rows its commits wrote."""
     rows: dict[int, int] = {}
-    for commit in history:
-        batch = note_of(commit).get("batch")
-        if batch is not None:
-            metrics = commit.get("operationMetrics", {})
-            count = metrics.get("num_added_rows", metrics.get("numOutputRows", 0))  # older releases wrote by Spark
-            rows[batch] = rows.get(batch, 0) + int(count)
+    for commit in commits:
+        batch = commit.note.get("batch")
+        if batch is not None:  # older releases wrote by Spark
+            rows[batch] = rows.get(batch, 0) + (commit.count("numAddedRows") or commit.count("numOutputRows"))
     return rows

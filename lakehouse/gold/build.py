@@ -19,7 +19,7 @@ from lakehouse.gold.performance import update_performance
 from lakehouse.gold.training import create_training, load_training, update_training
 from lakehouse.lake import Lake
 from lakehouse.silver.refine import create_silver
-from lakehouse.storage.commit_note import commit_note
+from lakehouse.storage.commits import commit_note
 from lakehouse.storage.layout import PREDICTIONS, TRAINING, read_json, write_json
 from lakehouse.storage.lock import tables_held
 from lakehouse.storage.merge import MergeCounts, within

@@ -8,9 +8,9 @@ never less.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lakehouse.storage.commits import Commit
 from lakehouse.storage.layout import PREDICTIONS
 from lakehouse.storage.table_log import (
-    Commit,
     DataFile,
     Range,
     commits_after,
@@ -109,7 +109,7 @@ def _change(
 
 
 def _keeps_keys(commit: Commit) -> bool:
-    return commit.operation in FOLLOWED and not commit.overwrote and not commit.rows("numTargetRowsDeleted")
+    return commit.operation in FOLLOWED and not commit.overwrote and not commit.count("numTargetRowsDeleted")
 
 
 def _months(contract: Contract, files: Sequence[DataFile]) -> frozenset[str] | None:

@@ -5,7 +5,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.gold.feature_rows import SilverTables, feature_rows_of_months
 from lakehouse.lake import Lake
-from lakehouse.storage.commit_note import read_note
+from lakehouse.storage.commits import read_note
 from lakehouse.storage.layout import MONTHLY, TRAINING
 from lakehouse.storage.schema import quoted
 from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows, replace_rows

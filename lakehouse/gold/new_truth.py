@@ -67,4 +67,4 @@ def _rows_a_month(contract: Contract, path: str, version: int) -> Mapping[str, i
 
 def _corrected(path: str, since: int) -> int:
     """Rows that commits after `since` changed in place."""
-    return sum(commit.rows("numTargetRowsUpdated") for commit in commits_after(path, since))
+    return sum(commit.count("numTargetRowsUpdated") for commit in commits_after(path, since))

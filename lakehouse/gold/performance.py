@@ -13,7 +13,7 @@ from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.monthly import month_in
 from lakehouse.gold.training import class_id
 from lakehouse.lake import Lake
-from lakehouse.storage.commit_note import read_note
+from lakehouse.storage.commits import read_note
 from lakehouse.storage.layout import PERFORMANCE
 from lakehouse.storage.schema import quoted
 from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows, replace_rows

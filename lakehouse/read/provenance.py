@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
-from lakehouse.storage.commit_note import note_of
+from lakehouse.storage.commits import Commit, commits_of
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records, rows_of_log
 from lakeloop.use_case import UseCase
@@ -31,36 +30,19 @@ class TableStatistics:
     bounds: Mapping[str, tuple[Any, Any]]
 
 
-@dataclass(frozen=True)
-class TableVersion:
-    """One commit of a table; `note` is what it says of where its rows came from, {} where it says nothing."""
-
-    table: str
-    version: int
-    at: datetime
-    operation: str
-    note: Mapping[str, Any]
-
-
 def deliveries(use_case: UseCase) -> tuple[DeliveryRecord, ...]:
     """The ledger of deliveries, oldest first."""
     rows = (DeliveryRecord(**row) for row in read_lake_records(use_case, "bronze/deliveries"))
     return tuple(sorted(rows, key=lambda d: (d.batch, d.source, d.file)))
 
 
-def table_versions(use_case: UseCase, table: str) -> tuple[TableVersion, ...]:
+def table_versions(use_case: UseCase, table: str) -> Sequence[Commit]:
     """Every commit of a table that its log still knows, the oldest first.
 
     Raises:
         NotFoundError: there is no such table.
     """
-    commits = sorted(_open(use_case, table).history(), key=lambda commit: int(commit["version"]))
-    return tuple(
-        TableVersion(
-            table, int(c["version"]), datetime.fromtimestamp(c["timestamp"] / 1000, UTC), c["operation"], note_of(c)
-        )
-        for c in commits
-    )  # fmt: skip
+    return tuple(reversed(commits_of(_open(use_case, table))))
 
 
 def clock_of_batches(use_case: UseCase, source: str) -> Mapping[int, int]:
@@ -69,7 +51,7 @@ def clock_of_batches(use_case: UseCase, source: str) -> Mapping[int, int]:
     return {v.note["batch"]: v.note["clock"] for v in versions if {"batch", "clock"} <= set(v.note)}
 
 
-def find_version(versions: tuple[TableVersion, ...], table: str, version: int) -> TableVersion:
+def find_version(versions: Sequence[Commit], table: str, version: int) -> Commit:
     """One of a table's commits.
 
     Raises:
@@ -81,17 +63,17 @@ def find_version(versions: tuple[TableVersion, ...], table: str, version: int) -
     return found
 
 
-def silver_of(versions: tuple[TableVersion, ...], version: int) -> Mapping[str, int]:
+def silver_of(versions: Sequence[Commit], version: int) -> Mapping[str, int]:
     """The version of each silver table that a version of a gold table was made from; {} where no commit said so."""
     return _noted(versions, version, "silver")
 
 
-def bronze_of(versions: tuple[TableVersion, ...], version: int) -> Mapping[str, int]:
+def bronze_of(versions: Sequence[Commit], version: int) -> Mapping[str, int]:
     """The version of the bronze table that a version of a silver table was made from; {} where no commit said so."""
     return _noted(versions, version, "bronze")
 
 
-def made_from(versions: tuple[TableVersion, ...], layer: str, name: str, version: int) -> list[int]:
+def made_from(versions: Sequence[Commit], layer: str, name: str, version: int) -> list[int]:
     """Which of a table's versions were made from another table at `version`, or at the first one used after it."""
     told = {v.version: v.note[layer][name] for v in versions if name in v.note.get(layer, {})}
     first = min((used for used in told.values() if used >= version), default=None)
@@ -239,7 +221,7 @@ def _open(use_case: UseCase, table: str, version: int | None = None) -> "DeltaTa
     return found
 
 
-def _noted(versions: tuple[TableVersion, ...], version: int, layer: str) -> Mapping[str, int]:
+def _noted(versions: Sequence[Commit], version: int, layer: str) -> Mapping[str, int]:
     """A commit that only moved rows into other files says nothing: then the one before it that did."""
     told = [v.note[layer] for v in versions if v.version <= version and layer in v.note]
     return dict(told[-1]) if told else {}

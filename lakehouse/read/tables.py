@@ -4,12 +4,12 @@ All of it is in Delta's log or in a few rows, so it is read by delta-rs; only `r
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from lakehouse.lake import Lake
+from lakehouse.storage.commits import Commit, commits_of
 from lakehouse.storage.layout import LAYERS, REJECTS
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, folder_names, has_lake_table, open_lake_table, rows_of_log
@@ -38,17 +38,6 @@ class TableInfo:
         return f"{self.layer}/{self.name}"
 
 
-@dataclass(frozen=True)
-class Commit:
-    """One version of a table; `rows` is what the operation wrote, changed or removed, by Spark's name for it."""
-
-    version: int
-    at: datetime
-    operation: str
-    rows: dict[str, int]
-    note: str
-
-
 def table_names(use_case: UseCase) -> list[tuple[str, str]]:
     """(layer, table) of every table of the use case, bronze first."""
     return [
@@ -67,9 +56,9 @@ def list_tables(use_case: UseCase) -> list[TableInfo]:
 def _info(layer: str, name: str, table: "DeltaTable") -> TableInfo:
     import pyarrow as pa
 
-    newest = table.history(1)[0]
+    newest = commits_of(table, 1)[0]
     size = sum(pa.table(table.get_add_actions(flatten=True))["size_bytes"].to_pylist())
-    return TableInfo(layer, name, count_rows(table), table.version(), size, _time(newest))
+    return TableInfo(layer, name, count_rows(table), table.version(), size, newest.at)
 
 
 def count_rows(table: "DeltaTable") -> int:
@@ -113,7 +102,7 @@ def open_table(use_case: UseCase, name: str, version: int | None = None) -> "Del
     newest = _opened(use_case, layer, table)
     if version is None or version == newest.version():
         return newest
-    versions = [commit["version"] for commit in newest.history()]
+    versions = [commit.version for commit in commits_of(newest)]
     if version not in versions:
         raise NotFoundError(f"{layer}/{table} has no version {version}; it has {min(versions)} to {max(versions)}")
     newest.load_as_version(version)
@@ -161,17 +150,7 @@ def history(use_case: UseCase, name: str, limit: int | None = None) -> list[Comm
     Raises:
         NotFoundError: no such table; the text names what there is.
     """
-    commits = _opened(use_case, *find_table(use_case, name)).history(limit)
-    return [
-        Commit(
-            commit["version"],
-            _time(commit),
-            commit["operation"],
-            _row_counts(commit.get("operationMetrics") or {}),
-            commit.get("userMetadata") or "",
-        )
-        for commit in sorted(commits, key=lambda commit: -int(commit["version"]))
-    ]
+    return commits_of(_opened(use_case, *find_table(use_case, name)), limit)
 
 
 def _opened(use_case: UseCase, layer: str, name: str) -> "DeltaTable":
@@ -179,19 +158,3 @@ def _opened(use_case: UseCase, layer: str, name: str) -> "DeltaTable":
     if found is None:
         raise NotFoundError(f"there is no table {layer}/{name} in use case {use_case.name} any more")
     return found
-
-
-def _time(commit: Mapping[str, Any]) -> datetime:
-    return datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
-
-
-def _row_counts(metrics: Mapping[str, Any]) -> dict[str, int]:
-    """Those that count rows and are not 0; Spark writes texts, delta-rs numbers and names in its own spelling."""
-    counts = {_as_spark_names(name): str(value) for name, value in metrics.items()}
-    return {name: int(value) for name, value in counts.items() if "Rows" in name and value.isdigit() and value != "0"}
-
-
-def _as_spark_names(name: str) -> str:
-    """`num_output_rows` as `numOutputRows`."""
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)

@@ -14,7 +14,7 @@ from lakehouse.lake import Lake, lake_with
 from lakehouse.requests.lines import check_names, judged_records, prediction_columns, reject_rows
 from lakehouse.requests.request_ids import SeenIds
 from lakehouse.silver.refine import SilverReport, write_rejects
-from lakehouse.storage.commit_note import commit_note
+from lakehouse.storage.commits import commit_note
 from lakehouse.storage.layout import PREDICTIONS, REQUESTS, read_json, table_exists, write_json
 from lakehouse.storage.merge import append, merge
 from lakehouse.storage.schema import constraints, create_table

@@ -19,7 +19,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.lake import Lake, lake_with
 from lakehouse.silver.validation import bad_rows, good_rows, is_good, rejects, shown
-from lakehouse.storage.commit_note import commit_note
+from lakehouse.storage.commits import commit_note
 from lakehouse.storage.layout import (
     REJECTS,
     checkpoint_path,

@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 
 from lakehouse.lake import Lake
 from lakehouse.read.tables import table_names
+from lakehouse.storage.commits import commits_of
 from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.lock import tables_held
 from lakeloop.champion import FACTS_FILE
@@ -68,7 +69,7 @@ def vacuum(use_case: UseCase, hours: int = 168, referred: Collection[int] = ()) 
 def _vacuum(use_case: UseCase, layer: str, name: str, hours: int, referred: Collection[int]) -> Vacuumed:
     table = DeltaTable(use_case.table(f"{layer}/{name}"))
     needed = set(referred) if name == TRAINING else set()
-    keep = sorted(needed & {commit["version"] for commit in table.history()})
+    keep = sorted(needed & {commit.version for commit in commits_of(table)})
     removed = table.vacuum(
         hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=keep or None
     )

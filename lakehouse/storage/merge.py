@@ -27,7 +27,7 @@ def append(path: str, rows: DataFrame, **options: str) -> MergeCounts:
     before = version_of(path)
     rows.write.format("delta").mode("append").options(**options).save(path)
     commits = [] if before is None else commits_after(path, before)
-    count = sum(commit.rows("numOutputRows") for commit in commits)
+    count = sum(commit.count("numOutputRows") for commit in commits)
     return MergeCounts(inserted=count, seen=count)
 
 
@@ -90,7 +90,7 @@ def merge(
         row = spark.sql(text, args=values).collect()[0]
     finally:
         spark.catalog.dropTempView(view)
-    seen = next((commit.rows("numSourceRows") for commit in commits_after(path, before)), None)
+    seen = next((commit.count("numSourceRows") for commit in commits_after(path, before)), None)
     return MergeCounts(row["num_inserted_rows"], row["num_updated_rows"], row["num_deleted_rows"], seen)
 
 

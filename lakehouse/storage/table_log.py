@@ -1,4 +1,4 @@
-"""What Delta's log tells of a table: versions, commits, and the bounds of each file; without Spark."""
+"""What Delta's log tells of a table's versions: what came after one, and the bounds of each file; without Spark."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from lakehouse.storage.commits import Commit, commits_of
 
 Range = tuple[Any, Any]
 MAX_RANGES = 16
@@ -28,20 +30,6 @@ class DataFile:
         """Lowest and highest value of a column; None if the log does not say."""
         low, high = self.lowest.get(column), self.highest.get(column)
         return None if low is None or high is None else (low, high)
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One version: the operation's name as Delta calls it, whether it wrote over what was there, and its metrics."""
-
-    version: int
-    operation: str
-    overwrote: bool
-    metrics: Mapping[str, str]
-
-    def rows(self, metric: str) -> int:
-        """A metric as a number, e.g. `numOutputRows`; 0 where the operation has none of that name."""
-        return int(self.metrics.get(metric) or 0)
 
 
 def version_of(path: str) -> int | None:
@@ -78,16 +66,7 @@ def commits_after(path: str, version: int) -> list[Commit]:
     newest = version_of(path)
     if newest is None or newest <= version:
         return []
-    found = [commit for commit in DeltaTable(path).history(newest - version) if commit["version"] > version]
-    return [
-        Commit(
-            commit["version"],
-            commit.get("operation", ""),
-            commit.get("operationParameters", {}).get("mode") == "Overwrite",
-            commit.get("operationMetrics") or {},
-        )
-        for commit in found
-    ]
+    return [commit for commit in commits_of(DeltaTable(path), newest - version) if commit.version > version]
 
 
 def key_ranges(files: Iterable[DataFile], column: str) -> list[Range] | None:

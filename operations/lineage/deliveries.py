@@ -8,13 +8,13 @@ from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
     TRAINING,
-    TableVersion,
     find_version,
     last_batch,
     rows_of_file,
     silver_of,
     table_versions,
 )
+from lakehouse.storage.commits import Commit
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase
 
@@ -28,8 +28,8 @@ class GoldWith:
     `rows`: how many of silver's rows have their values from the file; None where that version was vacuumed.
     """
 
-    gold: TableVersion
-    silver: TableVersion
+    gold: Commit
+    silver: Commit
     rows: int | None
 
 

@@ -6,7 +6,6 @@ from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
     TRAINING,
-    TableVersion,
     bronze_of,
     deliveries,
     file_rows,
@@ -17,6 +16,7 @@ from lakehouse.read.provenance import (
     silver_of,
     table_versions,
 )
+from lakehouse.storage.commits import Commit
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase
 from operations.lineage.graph import LineageDraft, NodeKind
@@ -32,7 +32,7 @@ def add_gold(draft: LineageDraft, use_case: UseCase, table: str, version: int) -
         NotFoundError: there is no such table or version.
     """
     versions = table_versions(use_case, table)
-    made = add_version(draft, use_case, find_version(versions, table, version))
+    made = add_version(draft, use_case, table, find_version(versions, table, version))
     silver = silver_of(versions, version)
     if not silver:
         why = "it is no join of them, or an older release wrote it"
@@ -58,7 +58,7 @@ def add_silver(draft: LineageDraft, use_case: UseCase, table: str, version: int)
         NotFoundError: there is no such table or version.
     """
     versions = table_versions(use_case, table)
-    made = add_version(draft, use_case, find_version(versions, table, version))
+    made = add_version(draft, use_case, table, find_version(versions, table, version))
     source = table.partition("/")[2]
     known = {(d.file, d.batch): d for d in deliveries(use_case) if d.source == source and d.state == TAKEN}
     noted: Mapping[str, int | None] = bronze_of(versions, version)
@@ -82,7 +82,7 @@ def add_bronze(draft: LineageDraft, use_case: UseCase, table: str, version: int)
     Raises:
         NotFoundError: there is no such table or version.
     """
-    made = add_version(draft, use_case, find_version(table_versions(use_case, table), table, version))
+    made = add_version(draft, use_case, table, find_version(table_versions(use_case, table), table, version))
     source = table.partition("/")[2]
     newest = last_batch(use_case, table, version) or 0
     for delivery in deliveries(use_case):
@@ -130,7 +130,7 @@ def _add_made(draft: LineageDraft, use_case: UseCase, table: str, version: int, 
     made = made_from(versions, layer, name, version)
     for number in made:
         used = find_version(versions, later, number)
-        draft.link(f"{table}@{version}", add_version(draft, use_case, used))
+        draft.link(f"{table}@{version}", add_version(draft, use_case, later, used))
     if not made:
         draft.gap(f"no version of {later} was made from {table}@{version} or a later version, as far as commits say")
     return made
@@ -155,20 +155,22 @@ def _add_bronze_of(draft: LineageDraft, use_case: UseCase, made_from: Mapping[st
         if version is None:
             items.append(draft.add("bronze", table, facts={"version": "not noted by the release that wrote it"}))
         else:
-            items.append(add_version(draft, use_case, find_version(table_versions(use_case, table), table, version)))
+            items.append(
+                add_version(draft, use_case, table, find_version(table_versions(use_case, table), table, version))
+            )
     return items
 
 
-def add_version(draft: LineageDraft, use_case: UseCase, found: TableVersion) -> str:
+def add_version(draft: LineageDraft, use_case: UseCase, table: str, found: Commit) -> str:
     """One version of a table by itself; gives its id."""
-    layer = found.table.partition("/")[0]
+    layer = table.partition("/")[0]
     facts = {
-        "rows": row_count(use_case, found.table, found.version),
+        "rows": row_count(use_case, table, found.version),
         "written": _time(found.at),
         "operation": found.operation,
     }
     kind: NodeKind = "bronze" if layer == "bronze" else "silver" if layer == "silver" else "gold"
-    return draft.add(kind, f"{found.table}@{found.version}", facts=facts)
+    return draft.add(kind, f"{table}@{found.version}", facts=facts)
 
 
 def _time(at: object) -> str:

@@ -104,8 +104,8 @@ def trace_file(use_case: UseCase, path: str) -> Lineage:
         return draft.finish(subject)
     made = gold_with(use_case, delivery)
     for one in made:
-        gold = lake_side.add_version(draft, use_case, one.gold)
-        used = lake_side.add_version(draft, use_case, one.silver)
+        gold = lake_side.add_version(draft, use_case, TRAINING, one.gold)
+        used = lake_side.add_version(draft, use_case, f"silver/{delivery.source}", one.silver)
         draft.link(subject, used)
         draft.link(used, gold)
     if not made:

@@ -19,7 +19,7 @@ from tests.waiting import eventually
 WORK = """
 import json, sys
 from delta.tables import DeltaTable
-from lakehouse.storage.commit_note import commit_note
+from lakehouse.storage.commits import commit_note
 from lakehouse.storage.shared_spark import shared_spark
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case
