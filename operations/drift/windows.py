@@ -66,7 +66,7 @@ def statistics_folder(use_case: UseCase, judged: DriftReport) -> Path:
 def count_window(use_case: UseCase, judged: DriftReport) -> Path:
     """TFDV's statistics and anomalies of a window, against the schema of the model that answered it.
 
-    What was counted before is not counted again. Imports TensorFlow: seconds.
+    What was counted before is not counted again. Imports TensorFlow as soon as all that it needs is there.
 
     Raises:
         NotFoundError: the window's requests or its model's run are not known any more.
@@ -74,12 +74,11 @@ def count_window(use_case: UseCase, judged: DriftReport) -> Path:
     folder = statistics_folder(use_case, judged)
     if folder.is_dir():
         return folder
-    from tfx_pipeline.data_checks.window_statistics import write_window_statistics
-
+    schema = _schema(use_case, judged.model_version)
     rows = read_window(use_case, judged.model_version, judged.window.month)
-    return write_window_statistics(
-        rows[list(use_case.contract.features)], _schema(use_case, judged.model_version), folder
-    )
+    from tfx_pipeline.data_checks.window_statistics import write_window_statistics  # last: it takes six seconds
+
+    return write_window_statistics(rows[list(use_case.contract.features)], schema, folder)
 
 
 def _bounds(first: str, last: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
