@@ -123,9 +123,9 @@ def score_wanted(use_case: UseCase, table: str, version: int | None, model: str)
         WrongUseError: the table lacks the key or a feature, has one in another type, or rows without a value.
     """
     contract = use_case.contract
-    folder = model_folder(use_case, model)
     name = "/".join(find_table(use_case, table))
     opened = open_table(use_case, name, version)
+    folder = model_folder(use_case, model)
     _check(contract, opened, name)
     number = opened.version()
     done = not dataset_of(opened).head(1, columns=[contract.key.column]).num_rows

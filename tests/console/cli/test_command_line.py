@@ -103,6 +103,7 @@ def test_a_home_that_is_a_file_is_refused(lakeloop: Run, tmp_path: Path) -> None
     [
         (("lake", "export"), "gold/training of use case insurance does not exist yet"),
         (("train",), "gold/training of use case insurance does not exist yet"),
+        (("score", "nosuch"), "there is no table `nosuch`"),  # whatever else is missing as well
         (("features", "read", "--out", "read.csv"), "nothing of insurance was delivered yet"),
     ],
 )
