@@ -16,7 +16,7 @@ from lakeloop.drift_rows import reports_of, rows_of
 from lakeloop.drift_store import add_live_report, lake_reports, live_reports, replace_lake_reports
 from lakeloop.operational_db import drift_episodes, engine
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case
+from lakeloop.use_case import UseCase
 
 
 def report(
@@ -36,31 +36,29 @@ def add(settings: Settings, *reports: DriftReport) -> list[int]:
         return [add_live_report(connection, one) for one in reports]
 
 
-def test_lake_windows_come_in_event_order_and_are_replaced_month_by_month(
-    settings: Settings, contract: Contract
-) -> None:
+def test_lake_windows_come_in_event_order_and_are_replaced_month_by_month(use_case: UseCase) -> None:
     march, april = report("2023-03"), [report("2023-04", "8"), report("2023-04", "7")]
     small = report("2023-03", kind="tumbling", first="2023-03-02")
-    replace_lake_reports(open_use_case(settings), [*april, march], "month", ["2023-03", "2023-04"])
-    replace_lake_reports(open_use_case(settings), [small], "tumbling", ["2023-03"])
-    assert lake_reports(UseCase(settings, contract)) == (march, april[1], april[0])
-    assert lake_reports(UseCase(settings, contract), version="8") == (april[0],)
-    assert lake_reports(UseCase(settings, contract), "tumbling") == (small,)
+    replace_lake_reports(use_case, [*april, march], "month", ["2023-03", "2023-04"])
+    replace_lake_reports(use_case, [small], "tumbling", ["2023-03"])
+    assert lake_reports(use_case) == (march, april[1], april[0])
+    assert lake_reports(use_case, version="8") == (april[0],)
+    assert lake_reports(use_case, "tumbling") == (small,)
     other = report("2023-04", "9", state="drift")
-    replace_lake_reports(open_use_case(settings), [other], "month", ["2023-04"])
-    assert lake_reports(UseCase(settings, contract)) == (march, other)
-    assert lake_reports(UseCase(settings, contract), "tumbling") == (small,)
+    replace_lake_reports(use_case, [other], "month", ["2023-04"])
+    assert lake_reports(use_case) == (march, other)
+    assert lake_reports(use_case, "tumbling") == (small,)
 
 
-def test_what_the_live_monitor_found_stays_in_the_order_it_looked(settings: Settings, contract: Contract) -> None:
+def test_what_the_live_monitor_found_stays_in_the_order_it_looked(settings: Settings, use_case: UseCase) -> None:
     found = [report(first="b"), report(first="a", state="drift"), report(first="a", state="drift")]
     add(settings, *found)
-    assert live_reports(open_use_case(settings)) == tuple(found)
-    assert lake_reports(UseCase(settings, contract)) == ()
+    assert live_reports(use_case) == tuple(found)
+    assert lake_reports(use_case) == ()
 
 
 def test_very_old_live_reports_go_but_for_those_that_opened_an_episode(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, use_case: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drift_store, "MOST_LIVE", 3)
     numbers = add(settings, *(report(first=str(place)) for place in range(3)))
@@ -68,7 +66,7 @@ def test_very_old_live_reports_go_but_for_those_that_opened_an_episode(
         opened = {"id": "e", "use_case": settings.use_case, "opened_at": "2026", "report_id": numbers[1]}
         connection.execute(drift_episodes.insert().values(**opened))
     add(settings, *(report(first=str(place)) for place in range(3, 8)))
-    assert [one.window.first for one in live_reports(open_use_case(settings))] == ["1", "5", "6", "7"]
+    assert [one.window.first for one in live_reports(use_case)] == ["1", "5", "6", "7"]
 
 
 def test_rows_of_gold_and_back(contract: Contract) -> None:
@@ -83,7 +81,7 @@ def test_rows_of_gold_and_back(contract: Contract) -> None:
     assert reports_of(reversed(rows), contract) == [none, whole]
 
 
-def test_an_older_homes_table_is_taken_in_once_whoever_asks_first(settings: Settings, contract: Contract) -> None:
+def test_an_older_homes_table_is_taken_in_once_whoever_asks_first(settings: Settings, use_case: UseCase) -> None:
     known = [
         report("2023-02"),
         report("2023-03", state="drift"),
@@ -93,16 +91,14 @@ def test_an_older_homes_table_is_taken_in_once_whoever_asks_first(settings: Sett
     folder = Path(settings.area("lake")) / "gold" / settings.use_case / "drift"
     write_deltalake(str(folder), rows.astype({"sampled_rows": float, "standard_error": float}))
     with ThreadPoolExecutor(8) as askers:
-        answers = list(askers.map(lambda _: lake_reports(UseCase(settings, contract)), range(8)))
-    assert lake_reports(UseCase(settings, contract)) == tuple(known[:2]) and lake_reports(
-        UseCase(settings, contract), "tumbling"
-    ) == (known[2],)
+        answers = list(askers.map(lambda _: lake_reports(use_case), range(8)))
+    assert lake_reports(use_case) == tuple(known[:2]) and lake_reports(use_case, "tumbling") == (known[2],)
     assert answers == [tuple(known[:2])] * 8
-    replace_lake_reports(open_use_case(settings), [], "month", ["2023-02"])
-    assert lake_reports(UseCase(settings, contract)) == (known[1],)
+    replace_lake_reports(use_case, [], "month", ["2023-02"])
+    assert lake_reports(use_case) == (known[1],)
 
 
-def test_an_older_monitors_files_are_taken_in_once(settings: Settings) -> None:
+def test_an_older_monitors_files_are_taken_in_once(settings: Settings, use_case: UseCase) -> None:
     folder = Path(settings.area("logs")) / "verdicts" / settings.use_case
     folder.mkdir(parents=True)
     known = [report(first=str(place), state="drift") for place in range(4)]
@@ -110,6 +106,6 @@ def test_an_older_monitors_files_are_taken_in_once(settings: Settings) -> None:
     (folder / "2026-01-01.jsonl").write_text("\n".join(lines[:3]) + '\n{"half a li')
     (folder / "2026-01-02.jsonl").write_text(lines[3] + "\n")
     for _ in range(2):
-        assert [one.window.first for one in live_reports(open_use_case(settings))] == ["0", "1", "2", "3"]
+        assert [one.window.first for one in live_reports(use_case)] == ["0", "1", "2", "3"]
     add(settings, report(first="4"))
-    assert [one.window.first for one in live_reports(open_use_case(settings))] == ["0", "1", "2", "3", "4"]
+    assert [one.window.first for one in live_reports(use_case)] == ["0", "1", "2", "3", "4"]

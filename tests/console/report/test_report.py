@@ -9,7 +9,6 @@ import pytest
 from console.cli.report import how_pushed
 from console.report.page import Report, Served, write_report
 from lakeloop.contract import Contract
-from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, sample_month, with_label
 from operations.evaluation import baselines
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
@@ -39,8 +38,8 @@ def record(contract: Contract, units: int, version: str) -> RunRecord:
 
 
 @pytest.fixture
-def page(contract: Contract, settings: Settings, tmp_path: Path) -> str:
-    frame = with_label(contract, sample_month(UseCase(settings, contract), 0))
+def page(contract: Contract, use_case: UseCase, tmp_path: Path) -> str:
+    frame = with_label(contract, sample_month(use_case, 0))
     numbers = {"mean": 1.5, "std": 0.5, "minimum": 0.0, "median": 1.0, "maximum": 9.0}
     statistics = {
         split: {
@@ -56,7 +55,7 @@ def page(contract: Contract, settings: Settings, tmp_path: Path) -> str:
         manifest="export/manifest.json",
         runs=[record(contract, 100, "17"), record(contract, 50, "")],
         statistics=statistics,
-        baselines=baselines(UseCase(settings, contract), frame),
+        baselines=baselines(use_case, frame),
         months=["2023-01", "2023-02"],
         accuracy={"model": [0.9, 0.8], "rules": [0.6, 0.59]},
         served=[Served({"age": 30.5}, "high", [0.9, 0.05, 0.05], "high", 1.2)],
@@ -93,8 +92,8 @@ def test_what_came_from_data_cannot_become_markup(page: str) -> None:
     assert "2 rejected: `age` is missing &lt;b&gt;" in page
 
 
-def test_baselines_are_the_known_ones(contract: Contract, settings: Settings) -> None:
-    found = baselines(UseCase(settings, contract), with_label(contract, sample_month(UseCase(settings, contract), 0)))
+def test_baselines_are_the_known_ones(contract: Contract, use_case: UseCase) -> None:
+    found = baselines(use_case, with_label(contract, sample_month(use_case, 0)))
     assert found["random"] == pytest.approx(1 / 3)
     assert found["majority"] == pytest.approx(580 / 1500)
     assert found["rules"] == pytest.approx(0.602)

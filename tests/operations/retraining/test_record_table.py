@@ -85,11 +85,11 @@ def test_candidates_scored_at_the_same_time_are_all_kept(any_database: Settings,
     assert load_record(open_use_case(any_database), "d2").verdicts == {run: verdict(run) for run in runs}
 
 
-def test_a_change_that_is_refused_changes_nothing(settings: Settings, planned: Planned) -> None:
+def test_a_change_that_is_refused_changes_nothing(use_case: UseCase, planned: Planned) -> None:
     kept = planned("run-1")
     with pytest.raises(WrongUseError, match="cannot become recorded"):
-        change_record(open_use_case(settings), "d1", lambda record: record.to("recorded"))
-    assert load_record(open_use_case(settings), "d1") == kept
+        change_record(use_case, "d1", lambda record: record.to("recorded"))
+    assert load_record(use_case, "d1") == kept
 
 
 def test_a_retrain_of_another_use_case_is_not_found(use_case: UseCase, planned: Planned) -> None:
@@ -100,12 +100,12 @@ def test_a_retrain_of_another_use_case_is_not_found(use_case: UseCase, planned: 
         load_record(other, "d1")
 
 
-def test_a_record_that_cannot_be_read_is_named(settings: Settings, planned: Planned) -> None:
+def test_a_record_that_cannot_be_read_is_named(settings: Settings, use_case: UseCase, planned: Planned) -> None:
     planned("run-1")
     with engine(settings.operational_db).begin() as connection:
         connection.execute(update(retrains).values(request={"whim": 1}))
     with pytest.raises(LakeloopError, match="the record of retrain d1 cannot be read"):
-        load_record(open_use_case(settings), "d1")
+        load_record(use_case, "d1")
 
 
 BEGUN: dict[str, Any] = {
@@ -166,17 +166,17 @@ def older_home(settings: Settings, files: dict[str, object], at_work: bool = Fal
     ],
 )
 def test_a_retrain_that_an_older_release_left_goes_on(
-    settings: Settings, files: dict[str, object], at_work: bool, state: RetrainState
+    settings: Settings, use_case: UseCase, files: dict[str, object], at_work: bool, state: RetrainState
 ) -> None:
     older_home(settings, files, at_work)
-    record = record_of_airflow_run(open_use_case(settings), "asset__1")
+    record = record_of_airflow_run(use_case, "asset__1")
     assert record is not None and record.state == state
     assert record.request == RetrainRequest(
         "newest", (0, 12), decided_by="airflow", airflow_run_id="asset__1", changes={"units": "50"}
     )
     assert record.event_ids == ("7",) and record.in_tasks
     assert (record.plan is not None, bool(record.verdicts)) == ("plan" in files, "score-run-1" in files)
-    assert records_at_work(open_use_case(settings)) == ([record] if record.at_work else [])
+    assert records_at_work(use_case) == ([record] if record.at_work else [])
     assert not list(settings.home.rglob("at-work.json"))
 
 

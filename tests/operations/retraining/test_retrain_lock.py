@@ -13,7 +13,7 @@ import pytest
 from lakeloop.events import find_event, open_events, record_event, take_open_events
 from lakeloop.exceptions import BusyError
 from lakeloop.settings import PROJECT, Settings
-from lakeloop.use_case import open_use_case
+from lakeloop.use_case import UseCase
 from operations.retraining import stages
 from operations.retraining.record_table import load_record, records_at_work
 from operations.retraining.request import RetrainRequest, Workplace
@@ -53,14 +53,14 @@ def retraining(settings: Settings) -> Iterator["subprocess.Popen[str]"]:
         holder.wait()
 
 
-def test_a_second_retrain_is_refused_while_one_runs(settings: Settings, lakeloop: Run) -> None:
+def test_a_second_retrain_is_refused_while_one_runs(settings: Settings, use_case: UseCase, lakeloop: Run) -> None:
     with retraining(settings) as holder:
-        record_event(open_use_case(settings), "drift", "e1", {"month": 11})
+        record_event(use_case, "drift", "e1", {"month": 11})
         refused = lakeloop("retrain", "--use-case", "insurance")
         assert refused.returncode == BusyError.exit_code == 1
         assert f"another retrain of insurance is running on this home (process {holder.pid})" in refused.stderr
-        assert [event.key for event in open_events(open_use_case(settings))] == ["e1"], "it took no event"
-    with the_only_retrain(open_use_case(settings)):
+        assert [event.key for event in open_events(use_case)] == ["e1"], "it took no event"
+    with the_only_retrain(use_case):
         pass  # whoever was killed holds nothing
 
 
@@ -111,21 +111,21 @@ def in_airflow_run(run: str, result: Path) -> dict[str, str]:
 
 
 def test_a_run_whose_events_somebody_handled_has_nothing_to_do(
-    settings: Settings, lakeloop: Run, tmp_path: Path
+    use_case: UseCase, lakeloop: Run, tmp_path: Path
 ) -> None:
-    record_event(open_use_case(settings), "drift", "e1", {"month": 11})
-    take_open_events(open_use_case(settings), "an earlier run")
+    record_event(use_case, "drift", "e1", {"month": 11})
+    take_open_events(use_case, "an earlier run")
     result = tmp_path / "result.json"
     done = lakeloop("decisions", "begin", "--woken-by", "1", "--use-case", "insurance", **in_airflow_run("r1", result))
     assert done.returncode == 0, done.stderr
     assert json.loads(result.read_text())["decision"] == "" and "nothing to do" in done.stdout
-    assert records_at_work(open_use_case(settings)) == []
+    assert records_at_work(use_case) == []
 
 
 def test_the_first_task_shows_why_and_the_last_one_opens_the_events_of_a_run_that_failed(
-    settings: Settings, lakeloop: Run, tmp_path: Path
+    use_case: UseCase, lakeloop: Run, tmp_path: Path
 ) -> None:
-    record_event(open_use_case(settings), "drift", "e1", {"month": 11})
+    record_event(use_case, "drift", "e1", {"month": 11})
     result = tmp_path / "result.json"
     airflow = in_airflow_run("r1", result)
     begun = lakeloop("decisions", "begin", "--woken-by", "1", "--use-case", "insurance", **airflow)
@@ -133,10 +133,10 @@ def test_the_first_task_shows_why_and_the_last_one_opens_the_events_of_a_run_tha
     assert 'event 1 drift e1: {"month": 11}' in begun.stdout
     found = json.loads(result.read_text())
     assert found["events"] == ["1"] and found["trigger"] == "drift"
-    assert open_events(open_use_case(settings)) == ()
+    assert open_events(use_case) == ()
     ended = lakeloop("decisions", "finish", found["decision"], "--use-case", "insurance", **airflow)
     assert ended.returncode == 0, ended.stderr
     assert "its events are open again" in ended.stdout
-    assert [event.id for event in open_events(open_use_case(settings))] == [1]
-    with the_only_retrain(open_use_case(settings)):
+    assert [event.id for event in open_events(use_case)] == [1]
+    with the_only_retrain(use_case):
         pass
