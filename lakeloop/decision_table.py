@@ -33,7 +33,7 @@ def find_decision(use_case: UseCase, decision_id: str = "") -> Decision:
     return found
 
 
-def judged_versions(use_case: UseCase) -> set[int]:
+def compared_versions(use_case: UseCase) -> set[int]:
     """The versions of gold/training that champions and candidates were compared on."""
     return {d.judged_version for d in read_decisions(use_case) if d.judged_version is not None}
 

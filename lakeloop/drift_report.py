@@ -42,14 +42,14 @@ class DriftReport(FrozenModel):
     """One window against all rows of the champion's own export.
 
     `share` is drifted features / features; the prediction is never one of them. `state` is "drift" for dataset
-    drift; a window that cannot be judged is neither stable nor drift and raises no alarm.
+    drift; a window that cannot be measured is neither stable nor drift and raises no alarm.
     """
 
     use_case: str
     model_version: str
     window: Window
     state: DriftState
-    reason: str = Field("", description="why the window could not be judged")
+    reason: str = Field("", description="why the window could not be measured")
     features: tuple[ColumnDrift, ...] = ()
     prediction: ColumnDrift | None = None
     share_threshold: float | None = Field(None, description="share of drifted features from which it is drift")
@@ -59,7 +59,7 @@ class DriftReport(FrozenModel):
 
     @property
     def columns(self) -> tuple[ColumnDrift, ...]:
-        """The features, and the prediction where it was judged."""
+        """The features, and the prediction where it was measured."""
         return (*self.features, *([self.prediction] if self.prediction is not None else []))
 
     @property
@@ -75,7 +75,7 @@ class DriftReport(FrozenModel):
 
     @property
     def share(self) -> float:
-        """Drifted features / features; 0 of a window that was not judged."""
+        """Drifted features / features; 0 of a window that was not measured."""
         return len(self.drifted) / len(self.features) if self.features else 0.0
 
     @property

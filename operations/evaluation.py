@@ -1,4 +1,4 @@
-"""Labelled rows to judge models on: from an export, or from the generator before the truth is known."""
+"""Labelled rows to evaluate models on: from an export, or from the generator before the truth is known."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -43,7 +43,7 @@ def seen_in_training(use_case: UseCase, version: str, keys: Collection[str]) -> 
         return ""
     return (
         f"Version {version} was made from {sum(seen.values()):,} of these {len(keys):,} rows "
-        f"({seen['train']:,} trained it, {seen['eval']:,} judged it): "
+        f"({seen['train']:,} trained it, {seen['eval']:,} evaluated it): "
         "the figures show what it remembers, not how good it is on rows it never saw."
     )
 
@@ -57,14 +57,14 @@ def _exported_keys(contract: Contract, manifest: Path) -> dict[str, set[str]]:
 
 
 def whose_truth(use_case: UseCase, month: int, oracle: bool, rows: int) -> str:
-    """One sentence on the truth that a month's rows are judged by: gold's, or the generator's and when it is known."""
+    """One sentence on the truth a month's rows are evaluated by: gold's, or the generator's and when it is known."""
     contract = use_case.contract
     if not oracle:
-        return f"Judged by the truth in gold: {rows:,} labelled rows of month {month}."
+        return f"Evaluated by the truth in gold: {rows:,} labelled rows of month {month}."
     due, now = contract.arrives(contract.label.source, month), read_clock(use_case)
     if due <= now:
-        return f"Judged with the generator's own labels; this truth was due at clock {due} (now {now})."
-    return f"Judged with the generator's own labels: in production this truth is known at clock {due} (now {now})."
+        return f"Evaluated with the generator's own labels; this truth was due at clock {due} (now {now})."
+    return f"Evaluated with the generator's own labels: in production this truth is known at clock {due} (now {now})."
 
 
 def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:

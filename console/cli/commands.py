@@ -37,7 +37,7 @@ GROUPS = {
     "lineage": (
         "Where something came from and what came of it: delivered files, tables, runs, models, decisions, requests."
     ),
-    "window": "A closer look at one judged month of answered requests.",
+    "window": "A closer look at one measured month of answered requests.",
     "features": "The features: what each means, where it comes from, how fresh it is, and which models use it.",
 }
 COMMANDS = {
@@ -45,7 +45,8 @@ COMMANDS = {
         "train", "Export gold, train, evaluate, gate and push a model. A model the gate refuses is not pushed (exit 3)."
     ),
     "validate": Command(
-        "validate", "Judge a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails)."
+        "validate",
+        "Evaluate a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails).",
     ),
     "reproduce": Command(
         "reproduce",
@@ -73,7 +74,7 @@ COMMANDS = {
     "score": Command(
         "score", "Score a table's rows into gold/scores, with the same model and fallback as the gateway."
     ),
-    "drift": Command("drift", "Judge the answered requests by month of event time and write gold/drift."),
+    "drift": Command("drift", "Measure the answered requests by month of event time and write gold/drift."),
     "performance": Command(
         "performance",
         "Estimate accuracy from calibrated confidence, and show it beside what was realised, month by month.",
@@ -142,7 +143,8 @@ COMMANDS = {
         "lake_ingest", "Step 1 of an ingest alone: new landing files into bronze, as delivered, each once."
     ),
     "lake silver": Command(
-        "lake_ingest", "Step 2 of an ingest alone: bronze into silver, typed and judged by the contract, one row a key."
+        "lake_ingest",
+        "Step 2 of an ingest alone: bronze into silver, typed and validated by the contract, one row a key.",
     ),
     "lake gold": Command(
         "lake_ingest",
@@ -220,7 +222,7 @@ COMMANDS = {
     "lineage file": Command("lineage", "From a delivered file on to the tables and models that were made of it."),
     "lineage run": Command("lineage", "From a run back to its data and its event, and on to what it made."),
     "lineage affected-by": Command("lineage", "Name every model and prediction that a bad delivery has touched."),
-    "window list": Command("window", "List the months that `lakeloop drift` has judged."),
+    "window list": Command("window", "List the months that `lakeloop drift` has measured."),
     "window statistics": Command(
         "window",
         "Count a month's requests with TFDV, beside the training rows, and check them against the model's schema.",

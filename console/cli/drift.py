@@ -23,23 +23,23 @@ def drift_command(
         bool, typer.Option("--by-requests", help="Windows of the contract's size instead of whole months.")
     ] = False,
     model: Annotated[
-        str, typer.Option("--model", help="What if: judge against this pushed version; nothing is written.")
+        str, typer.Option("--model", help="What if: measure against this pushed version; nothing is written.")
     ] = "",
     use_case: UseCaseOption = "",
 ) -> None:
-    """Judge the answered requests by month of event time and write gold/drift.
+    """Measure the answered requests by month of event time and write gold/drift.
 
-    Only months that changed are judged again. A drifted score is marked *; dataset drift is when enough of the
-    features drifted. The prediction is judged by itself and never one of them.
+    Only months that changed are measured again. A drifted score is marked *; dataset drift is when enough of the
+    features drifted. The prediction is measured by itself and never one of them.
     """
     case = open_use_case(use_case)
     asked = parse_months(months) if months else None
     if not (asked or model or has_lake_table(case, "silver/predictions")):
         console.print(nothing_answered(case.contract), soft_wrap=True)  # so it is on a platform that was just started
         return
-    with console.status("judging …") as status:
+    with console.status("measuring …") as status:
         kind: WindowKind = "tumbling" if by_requests else "month"
-        found = detect_windows(case, asked, kind, model, on_month=lambda month: status.update(f"judging {month} …"))
+        found = detect_windows(case, asked, kind, model, on_month=lambda month: status.update(f"measuring {month} …"))
     windows = _windows(found.reports, case.contract)
     if fits(windows):
         console.print(windows)
@@ -53,7 +53,7 @@ def drift_command(
     if not found.episodes:
         console.print("no dataset drift")
     where = "nothing was written" if model else "gold/drift has them all"
-    console.print(f"{found.judged} of {len(found.reports)} windows judged now; {where}", style=DIM)
+    console.print(f"{found.measured} of {len(found.reports)} windows measured now; {where}", style=DIM)
 
 
 def _windows(reports: Sequence[DriftReport], contract: Contract) -> Table:
@@ -83,13 +83,13 @@ def _row(report: DriftReport, contract: Contract) -> list[object]:
 
 
 def _whole(report: DriftReport) -> list[object]:
-    judged = bool(report.features)
+    measured = bool(report.features)
     return [
         _name(report),
         f"{report.window.rows:,}",
         report.model_version or "none",
-        Text("DRIFT", BAD) if report.dataset_drift else Text(report.state, "" if judged else DIM),
-        f"{len(report.drifted)}/{len(report.features)}" if judged else "",
+        Text("DRIFT", BAD) if report.dataset_drift else Text(report.state, "" if measured else DIM),
+        f"{len(report.drifted)}/{len(report.features)}" if measured else "",
     ]
 
 
@@ -101,7 +101,7 @@ def _score(column: ColumnDrift | None) -> Text:
 
 
 def _reasons(reports: Sequence[DriftReport]) -> list[str]:
-    """Why windows were not judged, each reason once."""
+    """Why windows were not measured, each reason once."""
     named: dict[str, list[str]] = {}
     for report in reports:
         if report.reason:

@@ -77,7 +77,7 @@ def bronze_command(
 
 
 def silver_command(use_case: UseCaseOption = "") -> None:
-    """Step 2 of an ingest alone: bronze into silver, typed and judged by the contract, one row a key."""
+    """Step 2 of an ingest alone: bronze into silver, typed and validated by the contract, one row a key."""
     case = open_use_case(use_case)
     with _lake_to_ingest(case) as lake:
         report = silver_step(lake, _say)

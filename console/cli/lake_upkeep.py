@@ -27,7 +27,7 @@ def vacuum_command(
 ) -> None:
     """Remove files that no kept version needs.
 
-    Versions that an export or a model was made from, or that a decision was judged on, are never removed. What is
+    Versions that an export or a model was made from, or that a decision compared models on, are never removed. What is
     removed stays named in `lakeloop lineage`. It waits for whoever writes tables.
     """
     case = open_use_case(use_case)

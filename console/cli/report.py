@@ -12,7 +12,7 @@ import typer
 from console.cli.options import open_use_case
 from console.cli.render import console, table
 from console.cli.use_case_option import UseCaseOption
-from console.cli.validate import print_judged
+from console.cli.validate import print_evaluation
 from console.report.page import Report, Served, write_report
 from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
@@ -34,7 +34,8 @@ def report_command(
 ) -> None:
     """Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by month.
 
-    Asks the model three questions over REST, and judges it on later months where the use case's generator knows them.
+    Asks the model three questions over REST, and evaluates it on later months where the use case's generator knows
+    them.
     """
     case = open_use_case(use_case)
     records = _runs_of(case, version)
@@ -136,10 +137,10 @@ def _ask(use_case: UseCase, version: str) -> tuple[list[Served], str]:
 
 
 def _check_later_months(use_case: UseCase, record: RunRecord) -> dict[str, list[float]]:
-    """Judge the pushed model on later months with the generator's labels; accuracy curves for the report."""
+    """Evaluate the pushed model on later months with the generator's labels; accuracy curves for the report."""
     folder = model_folder(use_case, record.pushed_version)
     curves: dict[str, list[float]] = {"model": [], "rules": [], "majority": []}
-    with console.status("judging every month …"):
+    with console.status("evaluating every month …"):
         for month in REPORTED_MONTHS:
             frame = generated_rows(use_case, month)
             report = validate_model(folder, use_case.contract, frame)
@@ -149,7 +150,7 @@ def _check_later_months(use_case: UseCase, record: RunRecord) -> dict[str, list[
                 if name in found:
                     curves[name].append(found[name])
             if month in SHOWN_MONTHS:
-                print_judged(use_case, report, folder.name, month, frame, oracle=True)
+                print_evaluation(use_case, report, folder.name, month, frame, oracle=True)
     return {name: values for name, values in curves.items() if values}
 
 

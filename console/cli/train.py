@@ -1,4 +1,4 @@
-"""`lakeloop train`: from gold to a model that the gate has judged."""
+"""`lakeloop train`: from gold to a model that the gate has checked."""
 
 from pathlib import Path
 from typing import Annotated

@@ -19,7 +19,7 @@ from tfx_pipeline.evaluation.validate import model_folder, validate_model
 
 
 def validate_command(
-    month: Annotated[int, typer.Option("--month", min=0, max=MOST_MONTHS, help="Month number to judge the model on.")],
+    month: Annotated[int, typer.Option("--month", min=0, max=MOST_MONTHS, help="Month number to evaluate it on.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
     oracle: Annotated[
         bool,
@@ -27,7 +27,7 @@ def validate_command(
     ] = False,
     use_case: UseCaseOption = "",
 ) -> None:
-    """Judge a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails).
+    """Evaluate a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails).
 
     Says so where the model was made from rows of that month.
     """
@@ -35,7 +35,7 @@ def validate_command(
     folder = model_folder(case, model)
     frame = generated_rows(case, month) if oracle else labelled_month(case, month)
     report = validate_model(folder, case.contract, frame)
-    print_judged(case, report, folder.name, month, frame, oracle)
+    print_evaluation(case, report, folder.name, month, frame, oracle)
     if not report.passed:
         raise GateRefusedError(
             f"version {folder.name} does not meet the gate on month {month}: "
@@ -43,10 +43,10 @@ def validate_command(
         )
 
 
-def print_judged(
+def print_evaluation(
     use_case: UseCase, report: GateReport, version: str, month: int, frame: pd.DataFrame, oracle: bool
 ) -> None:
-    """A version's gate table on the rows of a month, whose truth they were judged by, and whether it knew them."""
+    """A version's gate table on the rows of a month, whose truth it was evaluated by, and whether it knew them."""
     contract = use_case.contract
     print_gate(report, f"{use_case.name} version {version} on month {month} ({contract.month_name(month)})")
     console.print(whose_truth(use_case, month, oracle, len(frame)))

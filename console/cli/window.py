@@ -21,11 +21,11 @@ Version = Annotated[str, typer.Option(help="The model version that answered; def
 
 
 def list_command(use_case: UseCaseOption = "") -> None:
-    """List the months that `lakeloop drift` has judged."""
+    """List the months that `lakeloop drift` has measured."""
     case = open_use_case(use_case)
     found = lake_reports(case)
     if not found:
-        console.print("no month was judged yet; `lakeloop drift` does")
+        console.print("no month was measured yet; `lakeloop drift` does")
         return
     rows = [
         (
@@ -44,9 +44,9 @@ def list_command(use_case: UseCaseOption = "") -> None:
 def statistics_command(month: Month, version: Version = "", use_case: UseCaseOption = "") -> None:
     """Count a month's requests with TFDV, beside the training rows, and check them against the model's schema."""
     case = open_use_case(use_case)
-    judged = find_window(case, month, version)
+    measured = find_window(case, month, version)
     with console.status("TFDV counts …"):
-        folder = count_window(case, judged)
+        folder = count_window(case, measured)
     counted = read_statistics(str(folder))["serving"]
     rows = [
         (

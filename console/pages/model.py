@@ -35,8 +35,8 @@ class Schema:
 class ModelPage:
     """One run and what became of it. What cannot be read is None or empty, and `gaps` says why.
 
-    `windows` are the judged months of requests, `smaller` the judged windows within them. `anomalies`: of the training
-    rows against the schema; `differences`: against the champion's rows; () is none found.
+    `windows` are the measured months of requests, `smaller` the measured windows within them. `anomalies`: of the
+    training rows against the schema; `differences`: against the champion's rows; () is none found.
     """
 
     contract: Contract
@@ -63,7 +63,7 @@ def model_page(use_case: UseCase, run: RunRecord) -> ModelPage:
     gaps: dict[str, str] = {}
     found: dict[str, object] = {}
 
-    def judged(kind: WindowKind) -> tuple[DriftReport, ...]:
+    def measured(kind: WindowKind) -> tuple[DriftReport, ...]:
         return lake_reports(use_case, kind, run.pushed_version) if run.pushed_version else ()
 
     readers = {
@@ -74,8 +74,8 @@ def model_page(use_case: UseCase, run: RunRecord) -> ModelPage:
             read_anomalies(Path(run.distribution_anomalies_uri)) if run.distribution_anomalies_uri else None
         ),
         "schema": lambda: _schema(use_case, run),
-        "windows": lambda: judged("month"),
-        "smaller": lambda: judged("tumbling"),
+        "windows": lambda: measured("month"),
+        "smaller": lambda: measured("tumbling"),
         "decisions": lambda: _decisions_about(use_case, run),
     }
     for name, read in readers.items():
@@ -96,9 +96,9 @@ class WindowStatistics:
     anomalies: Sequence[Anomaly]
 
 
-def window_statistics(use_case: UseCase, run: RunRecord, judged: DriftReport) -> WindowStatistics | None:
+def window_statistics(use_case: UseCase, run: RunRecord, measured: DriftReport) -> WindowStatistics | None:
     """What was counted of a window; None while nobody has counted it."""
-    folder = statistics_folder(use_case, judged)
+    folder = statistics_folder(use_case, measured)
     if not folder.is_dir():
         return None
     both = {**read_statistics(run.statistics_uri), **read_statistics(str(folder))}

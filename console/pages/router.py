@@ -103,7 +103,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         serving = run.pushed_version != "" and run.pushed_version == present.serving()
         return html(
             "model.html", page=page, pictures=pictures, pushed=pushed, lineage=lineage, statistics=page.statistics,
-            judged=None, window_anomalies=(), serving=serving,
+            measured=None, window_anomalies=(), serving=serving,
         )  # fmt: skip
 
     @router.get("/models/{version}")
@@ -137,8 +137,8 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         """A window's statistics as a fragment of the model's page; 202 while they are counted."""
         run = runs.of_version(version)
         try:
-            judged = find_window(use_case, month, version)
-            found = None if run is None else window_statistics(use_case, run, judged)
+            measured = find_window(use_case, month, version)
+            found = None if run is None else window_statistics(use_case, run, measured)
         except NotFoundError as problem:
             return PlainTextResponse(str(problem), 404)
         if found is None:
@@ -146,7 +146,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
             return PlainTextResponse(problem_text or "they are counted", 503 if problem_text else 202)
         pictures = {"statistics": figures.statistics_by_split(contract, found.statistics)}
         return html(
-            "statistics.html", judged=judged, window_anomalies=found.anomalies, statistics=found.statistics,
+            "statistics.html", measured=measured, window_anomalies=found.anomalies, statistics=found.statistics,
             pictures=pictures,
         )  # fmt: skip
 

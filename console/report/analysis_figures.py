@@ -52,8 +52,8 @@ def _bins(reference: pd.Series, current: pd.Series, count: int = 40) -> dict[str
     return {"start": low, "end": high, "size": (high - low) / count or 1.0}
 
 
-def drift_by_month(contract: Contract, reports: Mapping[int, DriftReport], judged: int) -> go.Figure | None:
-    """Each feature's score over the months as multiples of its own threshold; 1 is drift. None: no month was judged."""
+def drift_by_month(contract: Contract, reports: Mapping[int, DriftReport], analysed: int) -> go.Figure | None:
+    """Each feature's score over the months as multiples of its own threshold; 1 is drift. None: none was measured."""
     months = [number for number, report in sorted(reports.items()) if report.features]
     if not months:
         return None
@@ -71,7 +71,7 @@ def drift_by_month(contract: Contract, reports: Mapping[int, DriftReport], judge
         )  # fmt: skip
     figure.add_hline(y=1, line_dash="dash", line_color=RED, annotation_text="threshold", annotation_position="top left")
     if len(months) > 1:
-        figure.add_vline(x=judged, line_dash="dot", line_color=GREY, annotation_text=f"month {judged}")
+        figure.add_vline(x=analysed, line_dash="dot", line_color=GREY, annotation_text=f"month {analysed}")
     figure.update_xaxes(title="month")
     figure.update_yaxes(title="score / threshold", rangemode="tozero")
     return finish(figure, 430, top=80)

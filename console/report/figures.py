@@ -161,10 +161,10 @@ def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
 def drift_by_month(reports: Sequence[DriftReport]) -> go.Figure:
     """Each column's score over the months as multiples of its own threshold; from 1 on it is drift."""
     figure = go.Figure()
-    judged = [(one.window.month, column) for one in reports for column in one.columns]
-    columns = list(dict.fromkeys(column.column for _, column in judged))
+    measured = [(one.window.month, column) for one in reports for column in one.columns]
+    columns = list(dict.fromkeys(column.column for _, column in measured))
     for name, colour in zip(columns, LINE_COLOURS * (1 + len(columns) // len(LINE_COLOURS)), strict=False):
-        known = [(month, column) for month, column in judged if column.column == name]
+        known = [(month, column) for month, column in measured if column.column == name]
         figure.add_trace(
             go.Scatter(
                 x=[month for month, _ in known],
@@ -182,13 +182,13 @@ def drift_by_month(reports: Sequence[DriftReport]) -> go.Figure:
 
 def accuracy_by_version(runs: Sequence[RunRecord], required: float) -> go.Figure:
     """Accuracy of every pushed version on its own train and eval rows, in the order they were pushed."""
-    judged = [(run.pushed_version, run.gate.accuracy) for run in runs if run.gate is not None]
+    checked = [(run.pushed_version, run.gate.accuracy) for run in runs if run.gate is not None]
     figure = go.Figure()
     for split, colour in (("train", BLUE), ("eval", ORANGE)):
         figure.add_trace(
             go.Scatter(
-                x=[version for version, _ in judged],
-                y=[accuracy.get(split) for _, accuracy in judged],
+                x=[version for version, _ in checked],
+                y=[accuracy.get(split) for _, accuracy in checked],
                 name=split,
                 mode="lines+markers",
                 line_color=colour,

@@ -107,12 +107,12 @@ class Requests(Section):
 class Monitoring(Section):
     """How production is watched.
 
-    `window`: requests judged together. `minimum_window`: fewer are not judged; by default half of `window`.
+    `window`: requests measured together. `minimum_window`: fewer are not measured; by default half of `window`.
     `dataset_drift_share`: share of the features that must have drifted for the data as a whole to have.
     `prediction_drift`: test and threshold for the classes the model answers.
     `episode_closes_after`: windows without dataset drift that end an episode.
     `fallback_rate_above`: share of a window answered by the rules above which somebody is told.
-    `silence_minutes`: without a request for so long, or without a judged window while requests come, somebody is told.
+    `silence_minutes`: without a request for so long, or a measured window while requests come, somebody is told.
     """
 
     window: Annotated[int, Field(ge=10)] = 1500
@@ -125,7 +125,7 @@ class Monitoring(Section):
 
     @property
     def fewest(self) -> int:
-        """Rows a window must have to be judged."""
+        """Rows a window must have to be measured."""
         return self.minimum_window or max(10, self.window // 2)
 
     @model_validator(mode="after")

@@ -56,7 +56,7 @@ class Between(Section):
 
 
 class MaxProbability(Section):
-    """Bounds on the highest class probability over all judged rows."""
+    """Bounds on the highest class probability over all evaluated rows."""
 
     min_above: Share
     mean_above: Share

@@ -21,10 +21,10 @@ class MonthRows:
 
 
 def month_rows(use_case: UseCase, month: int, oracle: bool) -> MonthRows:
-    """The features of every month there is, with `oracle` of every month up to the judged or the last served one.
+    """The features of every month there is, with `oracle` of every month up to the analysed or the last served one.
 
     Raises:
-        NotFoundError: the judged month has no rows; the text names the months that have.
+        NotFoundError: the analysed month has no rows; the text names the months that have.
         WrongUseError: `oracle` without a generator.
     """
     there = _tables_of_months(use_case)

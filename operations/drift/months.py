@@ -1,8 +1,8 @@
 """Feeds the answered requests of the lake to drift detection, month by month of event time, and keeps the reports.
 
-Each window is judged against the rows of the model that answered it; whose a request is `monitoring.drift.attribution`
-says. Requests of a month that no model was asked in belong to the one that serves now. The reports go into the store
-(`lakeloop.drift_store`), and from there into gold/drift.
+Each window is measured against the rows of the model that answered it; `monitoring.drift.attribution` says whose a
+request is. Requests of a month that no model was asked in belong to the one that serves now. The reports go into the
+store (`lakeloop.drift_store`), and from there into gold/drift.
 """
 
 import hashlib
@@ -42,16 +42,16 @@ MOST_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class DetectedDrift:
-    """All windows asked for, in event order, and how many of them were judged now; the others were known already."""
+    """All windows asked for, in event order, and how many of them were measured now; the others were known already."""
 
     reports: tuple[DriftReport, ...]
     episodes: tuple[Episode, ...]
-    judged: int
+    measured: int
 
 
 @dataclass(frozen=True)
 class MonthShare:
-    """The requests of one month that are judged against one version; `unasked` are those that rules answered alone."""
+    """The requests of one month that are measured against one version; `unasked`: those that rules answered alone."""
 
     month: str
     version: str
@@ -67,10 +67,10 @@ def detect_windows(
     model: str = "",
     on_month: Callable[[str], None] = lambda month: None,
 ) -> DetectedDrift:
-    """Judge the windows that are new or changed, keep the reports, and give those of all windows asked for.
+    """Measure the windows that are new or changed, keep the reports, and give those of all windows asked for.
 
     `kind` month: one window a month; tumbling: windows of the contract's size within each month. With `model` all
-    requests are judged against that version whoever answered them, and nothing is written.
+    requests are measured against that version whoever answered them, and nothing is written.
 
     Raises:
         NotFoundError: no request was answered (in these months) yet; the text says what to do.
@@ -96,7 +96,7 @@ def detect_windows(
     wanted = {share.month for share in shares}
     kept = [report for report in known if report.window.month in wanted - stale]
     reports = sorted([*kept, *fresh], key=lambda one: (one.window.month, one.window.first, one.model_version))
-    log.info("event=drift_judged kind=%s windows=%d of=%d", kind, len(fresh), len(reports))
+    log.info("event=drift_measured kind=%s windows=%d of=%d", kind, len(fresh), len(reports))
     return DetectedDrift(tuple(reports), tuple(episodes(reports, contract.monitoring.episode_closes_after)), len(fresh))
 
 
@@ -125,7 +125,7 @@ def _predictions(use_case: UseCase, months: tuple[int, int] | None) -> ds.Datase
 
 
 def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) -> str:
-    """What is told where there is no request to judge, with what to do."""
+    """What is told where there is no request to measure, with what to do."""
     first, last = months or (0, 0)
     during = "" if months is None else f" in month {first}" if first == last else f" in months {first} to {last}"
     return (
@@ -135,7 +135,7 @@ def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) 
 
 
 def _shares(asked: ds.Dataset, use_case: UseCase, model: str) -> list[MonthShare]:
-    """Who is judged against whom, month by month, from three columns of the table, a piece at a time."""
+    """Who is measured against whom, month by month, from three columns of the table, a piece at a time."""
     by = [use_case.contract.event_time.column, VERSION]
     parts = [
         pa.Table.from_batches([batch]).group_by(by).aggregate([([], "count_all"), ("_batch", "max")])
@@ -174,7 +174,7 @@ def _month_shares(
 
 
 def _serving(use_case: UseCase) -> str:
-    """The version that serves; '' where there is none, which then is the reason not to judge."""
+    """The version that serves; '' where there is none, which then is the reason not to measure."""
     try:
         return serving_version(use_case)
     except NotFoundError:
@@ -183,7 +183,7 @@ def _serving(use_case: UseCase) -> str:
 
 def _reference(use_case: UseCase, version: str) -> Reference | NoReference:
     if not version:
-        return NoReference("", "rules answered all requests and no model was pushed yet, so there is none to judge by")
+        return NoReference("", "rules answered all requests and no model was pushed yet, so there is no reference")
     return load_reference(use_case, version, ask_model)
 
 
@@ -216,7 +216,7 @@ def _basis(share: MonthShare, reference: Reference | NoReference, contract: Cont
 
 
 def _stale_months(basis: dict[MonthShare, str], known: Sequence[DriftReport]) -> set[str]:
-    """Months whose windows were not judged yet, or from something else."""
+    """Months whose windows were not measured yet, or from something else."""
     there: dict[str, set[tuple[str, str]]] = {}
     for report in known:
         there.setdefault(report.window.month, set()).add((report.model_version, report.judged_from))
@@ -240,7 +240,7 @@ def _groups(shares: Sequence[MonthShare]) -> Iterator[list[MonthShare]]:
 
 
 def _read(asked: ds.Dataset, contract: Contract, group: Sequence[MonthShare]) -> pd.DataFrame:
-    """The columns that windows are judged by: event time, features, probabilities, version."""
+    """The columns that windows are measured by: event time, features, probabilities, version."""
     columns, rows = columns_of(contract), sum(share.rows for share in group)
     wanted = ds.field(contract.event_time.column).isin(sorted({share.month for share in group}))
     if rows <= MOST_ROWS:

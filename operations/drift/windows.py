@@ -17,22 +17,22 @@ PREDICTIONS = "silver/predictions"
 
 
 def find_window(use_case: UseCase, month: str, version: str = "") -> DriftReport:
-    """One judged month; of several versions that answered in it, the one with most of its requests.
+    """One measured month; of several versions that answered in it, the one with most of its requests.
 
     Raises:
-        NotFoundError: it was not judged; the text names the months that were.
+        NotFoundError: it was not measured; the text names the months that were.
     """
-    judged = lake_reports(use_case, version=version)
-    found = [report for report in judged if report.window.month == month]
+    measured = lake_reports(use_case, version=version)
+    found = [report for report in measured if report.window.month == month]
     if not found:
         of = f" for version {version}" if version else ""
-        known = ", ".join(dict.fromkeys(one.window.month for one in judged)) or "none; `lakeloop drift` judges them"
-        raise NotFoundError(f"month {month} was not judged{of}; judged: {known}")
+        known = ", ".join(dict.fromkeys(one.window.month for one in measured)) or "none; `lakeloop drift` measures them"
+        raise NotFoundError(f"month {month} was not measured{of}; measured: {known}")
     return max(found, key=lambda report: (report.window.rows, report.model_version))
 
 
 def read_window(use_case: UseCase, version: str, month: str, first: str = "", last: str = "") -> pd.DataFrame:
-    """The requests of a month that are judged against a version, as `rows_of_version` gives them.
+    """The requests of a month that are measured against a version, as `rows_of_version` gives them.
 
     With `first` and `last` (ISO 8601) only requests between them count.
 
@@ -57,13 +57,13 @@ def read_window(use_case: UseCase, version: str, month: str, first: str = "", la
     return rows_of_version(frame, contract, version)
 
 
-def statistics_folder(use_case: UseCase, judged: DriftReport) -> Path:
+def statistics_folder(use_case: UseCase, measured: DriftReport) -> Path:
     """Where a window's statistics are kept; another number of rows is another folder."""
-    name = f"{judged.window.month}-{judged.window.rows}"
-    return Path(use_case.settings.area("reports")) / use_case.name / "windows" / judged.model_version / name
+    name = f"{measured.window.month}-{measured.window.rows}"
+    return Path(use_case.settings.area("reports")) / use_case.name / "windows" / measured.model_version / name
 
 
-def count_window(use_case: UseCase, judged: DriftReport) -> Path:
+def count_window(use_case: UseCase, measured: DriftReport) -> Path:
     """TFDV's statistics and anomalies of a window, against the schema of the model that answered it.
 
     What was counted before is not counted again. Imports TensorFlow as soon as all that it needs is there.
@@ -71,11 +71,11 @@ def count_window(use_case: UseCase, judged: DriftReport) -> Path:
     Raises:
         NotFoundError: the window's requests or its model's run are not known any more.
     """
-    folder = statistics_folder(use_case, judged)
+    folder = statistics_folder(use_case, measured)
     if folder.is_dir():
         return folder
-    schema = _schema(use_case, judged.model_version)
-    rows = read_window(use_case, judged.model_version, judged.window.month)
+    schema = _schema(use_case, measured.model_version)
+    rows = read_window(use_case, measured.model_version, measured.window.month)
     from tfx_pipeline.data_checks.window_statistics import write_window_statistics  # last: it takes six seconds
 
     return write_window_statistics(rows[list(use_case.contract.features)], schema, folder)

@@ -31,7 +31,7 @@ class Touched(NamedTuple):
 
 
 class AffectedModel(FrozenModel):
-    """A model with rows of the delivery among those it was trained and judged on."""
+    """A model with rows of the delivery among those it was trained and evaluated on."""
 
     version: str = Field(description="as what it was pushed; empty: it was not")
     run_id: str

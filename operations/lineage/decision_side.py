@@ -51,7 +51,7 @@ def add_why(draft: LineageDraft, use_case: UseCase, graph: RunGraph) -> None:
         draft.link(item, version_item(decision["version"]))
 
 
-def add_judged_on(draft: LineageDraft, use_case: UseCase, versions: Collection[int]) -> None:
+def add_comparisons(draft: LineageDraft, use_case: UseCase, versions: Collection[int]) -> None:
     """The decisions whose champion and candidates were compared on rows of these versions of gold/training."""
     for row in read_lake_records(use_case, "gold/decisions"):
         if row.get("judged_version") in versions:

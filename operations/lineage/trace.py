@@ -83,7 +83,7 @@ def trace_table(use_case: UseCase, table: str, version: int | None) -> Lineage:
     if layer != "gold":
         made = lake_side.add_what_came_of(draft, use_case, table, number)
     _add_models_of(draft, use_case, made)
-    decision_side.add_judged_on(draft, use_case, made)
+    decision_side.add_comparisons(draft, use_case, made)
     return draft.finish(subject)
 
 
@@ -112,7 +112,7 @@ def trace_file(use_case: UseCase, path: str) -> Lineage:
         draft.gap(f"no version of {TRAINING} has a row with values from {delivery.file} of batch {delivery.batch}")
     versions = [one.gold.version for one in made]
     _add_models_of(draft, use_case, versions)
-    decision_side.add_judged_on(draft, use_case, versions)
+    decision_side.add_comparisons(draft, use_case, versions)
     return draft.finish(subject)
 
 

@@ -92,7 +92,7 @@ def decision(home: Path, strategy: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_tuning_is_judged_like_any_candidate_and_pushes_nothing_unless_told(
+def test_tuning_is_scored_like_any_candidate_and_pushes_nothing_unless_told(
     tuned: "subprocess.CompletedProcess[str]", home: Path
 ) -> None:
     found = decision(home, "tune")

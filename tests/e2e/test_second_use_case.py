@@ -122,12 +122,12 @@ def test_the_model_answers_over_rest(trained: object, environment: dict[str, str
         assert stop(server) == 0
 
 
-def test_the_model_is_judged_on_later_months(trained: object, run: Run) -> None:
-    judged = run("validate", "--month", "3", "--oracle")
-    assert judged.returncode == 0, judged.stderr
-    assert "on month 3 (2024-04)" in judged.stdout and "generator's own labels" in judged.stdout
-    assert "was made from" not in judged.stdout
+def test_the_model_is_evaluated_on_later_months(trained: object, run: Run) -> None:
+    evaluated = run("validate", "--month", "3", "--oracle")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert "on month 3 (2024-04)" in evaluated.stdout and "generator's own labels" in evaluated.stdout
+    assert "was made from" not in evaluated.stdout
     known = run("validate", "--month", "0")
-    assert "Judged by the truth in gold" in known.stdout and "the figures show what it remembers" in known.stdout
+    assert "Evaluated by the truth in gold" in known.stdout and "the figures show what it remembers" in known.stdout
     missing = run("validate", "--month", "3", "--oracle", "--model", "7")
     assert missing.returncode == 1 and "7" in missing.stderr

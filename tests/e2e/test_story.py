@@ -172,15 +172,15 @@ def test_dataset_drift_opens_in_month_11(
     story: Story, first_champion: RunRecord, drifted_until_11: DetectedDrift, at_11: Decision
 ) -> None:
     found = drifted_until_11
-    judged = [report for report in found.reports if report.model_version == first_champion.pushed_version]
-    assert [report.window.month for report in judged] == [story.contract.month_name(month) for month in range(1, 12)]
-    assert [report.window.month for report in judged if report.dataset_drift] == ["2023-12"]
+    measured = [report for report in found.reports if report.model_version == first_champion.pushed_version]
+    assert [report.window.month for report in measured] == [story.contract.month_name(month) for month in range(1, 12)]
+    assert [report.window.month for report in measured if report.dataset_drift] == ["2023-12"]
     (episode,) = found.episodes
     assert episode.is_open and episode.opened_by.month == "2023-12"
     assert at_11.drifted[0] == "miles" and set(at_11.drifted) == {"miles", "emergency_braking", "age"}
 
 
-def test_at_clock_11_old_labels_are_judged_without_truth(story: Story, at_11: Decision) -> None:
+def test_at_clock_11_old_labels_are_compared_without_truth(story: Story, at_11: Decision) -> None:
     assert (at_11.clock, at_11.with_truth, at_11.trigger) == (11, False, "drift")
     assert [c.name for c in at_11.candidates[1:]] == ["drop miles", "reweight", "resample"]
     everything, miles = at_11.candidates[:2]
@@ -325,7 +325,7 @@ def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: Detec
     present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))
     app.include_router(pages_router(story, present))
     pushed = [run for run in load_runs(story) if run.pushed_version]
-    judged = next(one for one in lake_reports(story) if one.window.month == "2023-12")
+    measured = next(one for one in lake_reports(story) if one.window.month == "2023-12")
     with TestClient(app) as client:
         start = client.get("/").text
         for run in pushed:
@@ -335,7 +335,7 @@ def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: Detec
         for decision in read_decisions(story):
             assert f'href="/decisions/{decision.decision_id}"' in start
             assert client.get(f"/decisions/{decision.decision_id}").status_code == 200
-        evidently = client.get(f"/models/{judged.model_version}/windows/2023-12/evidently")
+        evidently = client.get(f"/models/{measured.model_version}/windows/2023-12/evidently")
         assert evidently.status_code == 200 and "miles" in evidently.text
         lineage = client.get(f"/lineage/model/{pushed[0].pushed_version}").text
         assert "claims-2023-01.csv" in lineage and len(pushed) >= 2

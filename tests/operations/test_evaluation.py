@@ -1,4 +1,4 @@
-"""What is said beside the figures of a judged model: whose truth it was, and whether the model knew the rows."""
+"""What is said beside the figures of an evaluated model: whose truth it was, and whether the model knew the rows."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def pushed(use_case: UseCase) -> Path:
 @pytest.mark.usefixtures("pushed")
 def test_rows_a_version_was_made_from_are_counted_and_named(use_case: UseCase) -> None:
     told = seen_in_training(use_case, VERSION, {"0042", "b", "NA", "new"})
-    assert told.startswith(f"Version {VERSION} was made from 3 of these 4 rows (2 trained it, 1 judged it)")
+    assert told.startswith(f"Version {VERSION} was made from 3 of these 4 rows (2 trained it, 1 evaluated it)")
     assert "not how good it is on rows it never saw" in told
 
 
@@ -65,7 +65,9 @@ def test_an_export_that_is_gone_is_said_and_stops_nothing(use_case: UseCase, pus
 
 
 def test_truth_in_gold_counts_wherever_the_simulated_clock_stands(use_case: UseCase) -> None:
-    assert whose_truth(use_case, 44, False, 1_200) == ("Judged by the truth in gold: 1,200 labelled rows of month 44.")
+    assert whose_truth(use_case, 44, False, 1_200) == (
+        "Evaluated by the truth in gold: 1,200 labelled rows of month 44."
+    )
     assert "at clock 68 (now 0)" in whose_truth(use_case, 44, True, 1_200)
     set_clock(use_case, 70)
     assert "was due at clock 68 (now 70)" in whose_truth(use_case, 44, True, 1_200)

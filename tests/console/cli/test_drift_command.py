@@ -58,14 +58,14 @@ def test_in_a_narrow_terminal_a_window_names_what_drifted_the_furthest_first() -
     assert lines[-1].split() == ["2023-12", "1,500", "7", "DRIFT", "-"]
 
 
-def test_a_window_that_was_not_judged_shows_no_numbers(contract: Contract) -> None:
+def test_a_window_that_was_not_measured_shows_no_numbers(contract: Contract) -> None:
     _, row = shown(
         contract, report(state="no reference", reason="gone", features=(), prediction=None, model_version="")
     )
     assert row == ["2023-12", "1,500", "none", "no", "reference", *["-"] * 7]
 
 
-def test_each_reason_not_to_judge_is_told_once() -> None:
+def test_each_reason_not_to_measure_is_told_once() -> None:
     gone = report(state="no reference", reason="gone", features=())
     later = gone.model_copy(update={"window": WINDOW.model_copy(update={"month": "2024-02"})})
     few = report(state="too few rows", reason="3 rows", features=())
@@ -81,7 +81,7 @@ def test_an_episode_is_one_sentence(contract: Contract) -> None:
 
 
 @pytest.mark.parametrize(("command", "told"), [("drift", "was answered yet"), ("performance", "has no rows yet")])
-def test_where_nothing_was_ever_asked_there_is_nothing_to_judge_and_spark_is_not_started(
+def test_where_nothing_was_ever_asked_there_is_nothing_to_measure_and_spark_is_not_started(
     command: str, told: str, tmp_path: Path
 ) -> None:
     environment = {"LAKELOOP_HOME": str(tmp_path), "JAVA_HOME": "/nowhere"}

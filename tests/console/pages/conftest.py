@@ -1,4 +1,4 @@
-"""A home in which three runs were made and two months judged, written as the platform writes them, without Spark."""
+"""A home in which three runs were made and two months measured, written as the platform writes them, without Spark."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

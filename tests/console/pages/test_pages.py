@@ -98,7 +98,7 @@ def test_a_models_page_shows_gate_slices_drift_and_what_is_not_known(told: Setti
         "As TensorFlow Data Validation counted them on the export." in page and page.count("<td>braking_distance") > 0
     )
     old = client.get(f"/models/{OLD}").text
-    assert "No month of requests to this model was judged yet." in old
+    assert "No month of requests to this model was measured yet." in old
     refused = client.get("/runs/refused").text
     assert "Refused by the quality gate." in refused and "It never served." in refused
 
@@ -123,9 +123,9 @@ def command_of(process: psutil.Process) -> str:
         return ""
 
 
-def test_an_unknown_month_says_which_were_judged(told: Settings, client: TestClient) -> None:
+def test_an_unknown_month_says_which_were_measured(told: Settings, client: TestClient) -> None:
     answer = client.get(f"/models/{SERVES}/windows/2031-01")
-    assert answer.status_code == 404 and "judged: 2023-02, 2023-03" in answer.text
+    assert answer.status_code == 404 and "measured: 2023-02, 2023-03" in answer.text
     nobody = client.get(f"/models/{SERVES}/windows/2023-02/evidently")
     assert nobody.status_code == 404 and "lakeloop lake stream" in nobody.text
 

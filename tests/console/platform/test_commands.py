@@ -47,10 +47,10 @@ def test_logs_are_shown_by_service_and_an_unknown_one_is_refused(lakeloop: Run, 
     folder: Path = log_folder(settings)
     folder.mkdir(parents=True)
     (folder / "gateway.log").write_text("".join(f"line {n}\n" for n in range(100)))
-    (folder / "monitor.log").write_text("window judged\n")
+    (folder / "monitor.log").write_text("window measured\n")
     one = lakeloop("logs", "gateway", "-n", "3")
     assert one.stdout.split() == ["line", "97", "line", "98", "line", "99"]
     everything = lakeloop("logs").stdout
-    assert "gateway.log" in everything and "window judged" in everything
+    assert "gateway.log" in everything and "window measured" in everything
     unknown = lakeloop("logs", "gatway")
     assert unknown.returncode == 2 and "logs: gateway, monitor" in unknown.stderr

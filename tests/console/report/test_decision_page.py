@@ -48,7 +48,7 @@ def decision(**changes: object) -> Decision:
 def test_the_page_shows_the_whole_record(contract: Contract, tmp_path: Path) -> None:
     text = write_decision(decision(), contract, tmp_path / "d1.html").read_text(encoding="utf-8")
     for expected in ("0.8877", "0.4111", "share_low", "0.267 to 0.400", "r1", "ann", "(event 7)", "236 rows",
-                     "the Trainer failed", "Judged without truth", "lakeloop fallback add"):  # fmt: skip
+                     "the Trainer failed", "Compared without truth", "lakeloop fallback add"):  # fmt: skip
         assert expected in text, expected
     assert "<b>weighed</b>" not in text and "&lt;b&gt;weighed" in text
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?:', text)
@@ -61,9 +61,9 @@ def test_a_decision_to_keep_has_a_page_without_candidates(contract: Contract, tm
 
 
 def test_a_page_with_newer_truth_shows_the_champions_own_checks(contract: Contract, tmp_path: Path) -> None:
-    judged = decision(with_truth=True, champion_checks=FAILED, champion_judged_on="month 12", outcome="promoted")
-    text = write_decision(judged, contract, tmp_path / "d1.html").read_text(encoding="utf-8")
-    assert "The champion on month 12" in text and "Judged without truth" not in text
+    compared = decision(with_truth=True, champion_checks=FAILED, champion_judged_on="month 12", outcome="promoted")
+    text = write_decision(compared, contract, tmp_path / "d1.html").read_text(encoding="utf-8")
+    assert "The champion on month 12" in text and "Compared without truth" not in text
     assert "What can be done now" not in text
 
 

@@ -7,7 +7,7 @@ from deltalake import DeltaTable
 
 from lakehouse.gold.decisions import record_decision
 from lakeloop.decision import Decision, ScoredCandidate
-from lakeloop.decision_table import find_decision, judged_versions, read_decisions
+from lakeloop.decision_table import compared_versions, find_decision, read_decisions
 from lakeloop.exceptions import NotFoundError
 from lakeloop.gate_check import GateCheck
 from tests.lakes import OwnLake
@@ -61,7 +61,7 @@ def test_a_decision_comes_back_whole_and_recording_it_again_replaces_it(lake: Ow
     record_decision(lake, changed)
     assert find_decision(lake) == changed
     assert find_decision(lake, "d1") == first
-    assert judged_versions(lake) == {5}
+    assert compared_versions(lake) == {5}
     with pytest.raises(NotFoundError, match=r"no decision d3 .* newest are d2, d1"):
         find_decision(lake, "d3")
     rows = DeltaTable(lake.table("gold/decisions")).to_pyarrow_table().to_pylist()
@@ -77,6 +77,6 @@ def test_a_table_of_an_older_release_is_read_and_gets_the_columns_it_lacks(
         record_decision(lake, decision(1))
     assert "judged_version" not in DeltaTable(lake.table("gold/decisions")).to_pyarrow_table().column_names
     assert read_decisions(lake) == [decision(1, judged_version=None)]
-    assert judged_versions(lake) == set()
+    assert compared_versions(lake) == set()
     record_decision(lake, decision(2, changed_rows=7))
     assert read_decisions(lake) == [decision(1, judged_version=None), decision(2, changed_rows=7)]

@@ -87,5 +87,5 @@ def test_a_use_case_with_categories_and_no_groups_is_analysed_alike(tmp_path: Pa
     found = analyse(UseCase(settings, contract), 4, "7", oracle=True)
     own = own_markup(write_analysis(open_use_case(settings), found))
     assert "churned (target)" in own and "plan" in own
-    assert "cannot be measured: 600 rows" in own and "No month could be judged" in own
+    assert "cannot be measured: 600 rows" in own and "No month could be measured" in own
     assert sentences(found.comparison)[-1] == "So nothing moved, as far as so few rows can tell."

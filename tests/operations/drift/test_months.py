@@ -1,4 +1,4 @@
-"""Answered requests in the lake, judged month by month against the model that answered them."""
+"""Answered requests in the lake, measured month by month against the model that answered them."""
 
 import shutil
 from collections.abc import Iterator
@@ -71,20 +71,20 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
     stream(lake)
     told = Told(lake, {}, {})
 
-    def judge(moment: str, **options: Any) -> None:
+    def measure(moment: str, **options: Any) -> None:
         told.reports[moment] = detect_windows(lake, **options)
         told.versions[moment] = lake.versions()["gold/drift"]
 
-    judge("first")
-    judge("again")
-    judge("by requests", kind="tumbling", months=(3, 4))
-    judge("what if", model="7")
+    measure("first")
+    measure("again")
+    measure("by requests", kind="tumbling", months=(3, 4))
+    measure("what if", model="7")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drift_job, "MOST_ROWS", 1000)
-        judge("sampled", model="7", months=(10, 12))
+        measure("sampled", model="7", months=(10, 12))
     log_file(lake, "w-4", [*lines(lake, 13, "7", 700, 1500)])
     stream(lake)
-    judge("more")
+    measure("more")
     return told
 
 
@@ -115,7 +115,7 @@ def test_requests_that_rules_answered_alone_go_to_the_model_of_their_month_or_th
     assert mixed.prediction is not None and mixed.prediction.note == "the model did not answer 100 of 1500"
 
 
-def test_each_model_s_requests_are_judged_against_its_own_rows(told: Told) -> None:
+def test_each_model_s_requests_are_measured_against_its_own_rows(told: Told) -> None:
     assert told.month("2023-05").window.rows == 800
     other = told.month("2023-05", "8")
     assert (other.state, other.window.rows, other.features) == ("no reference", 700, ())
@@ -124,9 +124,9 @@ def test_each_model_s_requests_are_judged_against_its_own_rows(told: Told) -> No
     assert (few.state, few.reason) == ("too few rows", "700 rows; at least 750 are needed")
 
 
-def test_only_what_changed_is_judged_again(told: Told) -> None:
+def test_only_what_changed_is_measured_again(told: Told) -> None:
     reports, versions = told.reports, told.versions
-    assert (reports["first"].judged, reports["again"].judged, reports["more"].judged) == (8, 0, 1)
+    assert (reports["first"].measured, reports["again"].measured, reports["more"].measured) == (8, 0, 1)
     assert reports["again"].reports == reports["first"].reports
     assert versions["again"] == versions["first"]
     assert told.month("2024-02", moment="more").state == "drift"
@@ -147,8 +147,8 @@ def test_store_and_table_hold_the_reports_the_table_with_comments(told: Told) ->
     assert (whole["score"], whole["threshold"], bool(whole["drifted"])) == (0.5, 0.5, True)
     assert (whole["drifted_columns"], whole["columns"], whole["rows"]) == (3, 6, 1500)
     assert month.loc[("feature", "miles"), "score"] == pytest.approx(0.28385, abs=5e-6)
-    unjudged = rows[(rows["state"] == "no reference") & (rows["kind"] == "month")]
-    assert unjudged["column_kind"].tolist() == ["dataset"] and pd.isna(unjudged["score"].iloc[0])
+    unmeasured = rows[(rows["state"] == "no reference") & (rows["kind"] == "month")]
+    assert unmeasured["column_kind"].tolist() == ["dataset"] and pd.isna(unmeasured["score"].iloc[0])
     described = {field.name: field.metadata.get("comment") for field in table.schema().fields}
     assert described["score"] and described["model_version"] and described["state"]
 
@@ -160,7 +160,7 @@ def test_windows_of_requests_stay_within_their_month_beside_the_months(told: Tol
     assert set(rows["kind"]) == {"month", "tumbling"}
 
 
-def test_what_if_judges_everybody_s_requests_and_writes_nothing(told: Told) -> None:
+def test_what_if_measures_everybody_s_requests_and_writes_nothing(told: Told) -> None:
     may = told.month("2023-05", moment="what if")
     assert (may.window.rows, may.state) == (1500, "stable")
     assert may.prediction is not None and may.prediction.note == "the model did not answer 700 of 1500"
@@ -178,10 +178,10 @@ def test_a_month_too_large_to_take_whole_is_sampled_in_the_lake(told: Told) -> N
 def test_a_table_that_is_gone_is_made_again_from_the_store_and_an_empty_store_from_the_table(told: Told) -> None:
     lake, known = told.lake, told.reports["more"].reports
     shutil.rmtree(lake.table("gold/drift"))
-    assert detect_windows(lake).judged == 0
+    assert detect_windows(lake).measured == 0
     months = DeltaTable(lake.table("gold/drift")).to_pyarrow_table().to_pylist()
     assert reports_of(months, lake.contract) == list(known)
     with engine(lake.settings.operational_db).begin() as connection:
         connection.execute(delete(drift_reports))
     assert lake_reports(lake) == known
-    assert detect_windows(lake).judged == 0
+    assert detect_windows(lake).measured == 0
