@@ -30,8 +30,10 @@ def show_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Show one decision with every check of every candidate."""
+    from operations.retraining.record_table import find_decided
+
     case = open_use_case(use_case)
-    found = find_decision(case, decision)
+    found = find_decided(case, decision)
     if json:
         typer.echo(found.model_dump_json(indent=2))
     else:

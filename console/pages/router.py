@@ -19,7 +19,6 @@ from console.pages.start import for_browser, pushed_at, services, start_page
 from console.report import figures
 from console.report.decision_page import decision_values
 from console.report.lineage_page import lineage_values
-from lakeloop.decision_table import find_decision
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
@@ -28,6 +27,7 @@ from monitoring.drift.reference import NoReference, Reference, load_reference
 from operations.drift.windows import find_window, read_window
 from operations.features.catalogue import describe_features
 from operations.lineage.ask import kind_of, trace
+from operations.retraining.record_table import find_decided
 from tfx_pipeline.runs.run_record import RunRecord
 
 SHOWN = 20
@@ -127,7 +127,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
     @router.get("/decisions/{decision_id}")
     def decision(decision_id: str) -> HTMLResponse:
         try:
-            found = find_decision(use_case, decision_id)
+            found = find_decided(use_case, decision_id)
         except NotFoundError as problem:
             return missing(f"Decision {decision_id}", problem)
         return html("decision.html", frame="site.html", served=True, **decision_values(found))

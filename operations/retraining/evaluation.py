@@ -10,7 +10,7 @@ from operations.retraining.request import Workplace
 from operations.retraining.selection import best_of, checks_of, outcome_of
 from tfx_pipeline.evaluation.validate import serving_folder
 from tfx_pipeline.runs.run_record import RunRecord, load_run
-from tfx_pipeline.runs.runner import finish_run
+from tfx_pipeline.runs.runner import fail_run, finish_run
 
 
 def score_candidate(work: Workplace, plan: Plan, run_id: str) -> ScoredCandidate:
@@ -19,11 +19,23 @@ def score_candidate(work: Workplace, plan: Plan, run_id: str) -> ScoredCandidate
     scored = ScoredCandidate(name=candidate.name, what=candidate.what, run_id=run_id, error=candidate.error)
     if candidate.error:
         return scored
-    run = load_run(work.use_case, run_id)
+    run = closed_run(work, run_id)
     try:
         return scored.model_copy(update=_verdict(work, plan, run) | {"what": candidate.what + _tuned(run)})
     except LakeloopError as error:
         return scored.model_copy(update={"error": str(error)})
+
+
+def closed_run(work: Workplace, run_id: str) -> RunRecord:
+    """A candidate's run, which nobody is at any more: where no node failed and the gate did not speak, it failed."""
+    run = load_run(work.use_case, run_id)
+    if run.state != "running":
+        return run
+    if run.gate is not None:
+        return finish_run(work.use_case, run_id)
+    done = run.nodes[-1].node if run.nodes else "no node"
+    why = f"run {run_id} ended without a word after {done}: it was killed, or nobody went on"
+    return fail_run(work.use_case, run_id, why)
 
 
 def decision_from(record: RetrainRecord) -> Decision:
@@ -68,13 +80,8 @@ def with_version(work: Workplace, decision: Decision) -> Decision:
 
 
 def _verdict(work: Workplace, plan: Plan, run: RunRecord) -> dict[str, object]:
-    if run.state == "failed":
-        raise LakeloopError(run.error)
-    if run.gate is None:
-        done = run.nodes[-1].node if run.nodes else "no node"
-        raise LakeloopError(f"run {run.run_id} ended without a word after {done}: it was killed, or nobody went on")
-    if run.state == "running":
-        finish_run(work.use_case, run.run_id)
+    if run.state == "failed" or run.gate is None:
+        raise LakeloopError(run.error or f"run {run.run_id} ended without the gate's verdict")
     rows = load_rows(work.use_case, plan)
     score = rows.score(work.use_case.contract, serving_folder(run)) if rows is not None else None
     return {"passed": bool(run.blessed), "checks": checks_of(run.gate), "score": score}

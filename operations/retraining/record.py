@@ -124,6 +124,14 @@ class RetrainRecord(RecordPart):
         return self.decision is not None and bool(self.decision.choice or self.decision.version)
 
     @property
+    def not_decided(self) -> str:
+        """How far it is, for who looks for its decision while there is none."""
+        what = f"the retrain of {self.at:%Y-%m-%d %H:%M} UTC, because of {self.trigger or 'nothing yet'}"
+        dead = "; should nobody be at it any more, the next `lakeloop retrain` ends it and takes its events"
+        ends = dead if self.at_work and not self.in_tasks else ""
+        return f"decision {self.decision_id} was not made: {what}, is {self.state}: {STATES[self.state]}{ends}"
+
+    @property
     def next_step(self) -> NextStep:
         """What follows a comparison or an approval."""
         decision = self.the_decision

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from lakeloop.decision import Decision
+from lakeloop.decision_table import find_decision
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.operational_db import engine, retrains
 from lakeloop.use_case import UseCase
@@ -32,6 +34,20 @@ def add_record(use_case: UseCase, record: RetrainRecord) -> RetrainRecord:
 def load_record(use_case: UseCase, decision_id: str) -> RetrainRecord:
     """One retrain. Raises NotFoundError where there is none; the text names the newest."""
     return _record(_row(use_case, decision_id))
+
+
+def find_decided(use_case: UseCase, decision_id: str = "") -> Decision:
+    """One decision of gold/decisions, by default the newest.
+
+    Raises:
+        NotFoundError: there is none of that id; the text names those there are, or says how far the retrain came.
+    """
+    try:
+        return find_decision(use_case, decision_id)
+    except NotFoundError:
+        if decision_id and decision_id in _ids(use_case):
+            raise NotFoundError(load_record(use_case, decision_id).not_decided) from None
+        raise
 
 
 def change_record(

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.events import open_events, release_events, take_open_events
-from lakeloop.exceptions import BrokenError
+from lakeloop.exceptions import BrokenError, LakeloopError
 from operations.retraining.approval import Approval, apply_approval
 from operations.retraining.candidates import checked_strategy
-from operations.retraining.evaluation import decision_from, score_candidate, with_version
+from operations.retraining.evaluation import closed_run, decision_from, score_candidate, with_version
 from operations.retraining.planning import make_plan
 from operations.retraining.projections import note_in_airflow, nothing_to_do, write_projections
 from operations.retraining.record import RetrainRecord, TakenEvent
@@ -156,6 +156,7 @@ def finish(work: Workplace, decision_id: str) -> RetrainRecord:
         found = change_record(use_case, decision_id, lambda record: record.recorded(decision))
     else:
         # First: were this killed, the next one would end it as at work still.
+        _close_runs(work, found)
         release_events(use_case, decision_id)
         found = change_record(use_case, decision_id, lambda record: record.to("failed"))
     if decision is not None:
@@ -164,6 +165,16 @@ def finish(work: Workplace, decision_id: str) -> RetrainRecord:
         except BrokenError as error:  # whoever ends it may be about to begin another
             work.listener.say(str(error))
     return found
+
+
+def _close_runs(work: Workplace, record: RetrainRecord) -> None:
+    """Let no candidate's run be called running that nobody is at."""
+    for candidate in record.plan.candidates if record.plan is not None else ():
+        try:
+            if not candidate.error:
+                closed_run(work, candidate.run_id)
+        except LakeloopError as error:  # it is gone: there is nothing to close
+            work.listener.say(str(error))
 
 
 def _compared(record: RetrainRecord) -> RetrainRecord:

@@ -161,6 +161,13 @@ def finish_run(use_case: UseCase, run_id: str) -> RunRecord:
     return record
 
 
+def fail_run(use_case: UseCase, run_id: str, why: str) -> RunRecord:
+    """Close the record of a run that was killed, or that nobody went on with; a node that is run again opens it."""
+    record = load_run(use_case, run_id).model_copy(update={"state": "failed", "error": why})
+    save_run(use_case, record)
+    return record
+
+
 def _note(settings: Settings, record: RunRecord, execution_id: int | None) -> None:
     """Say in ML Metadata which task ran the node and which event the run is for."""
     from tfx_pipeline.metadata.annotations import airflow_notes, annotate_run, note_on_execution

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from lakeloop.events import find_event, open_events, record_event, take_open_events
-from lakeloop.exceptions import BusyError
+from lakeloop.exceptions import BusyError, NotFoundError
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import UseCase
 from operations.retraining import stages
-from operations.retraining.record_table import load_record, records_at_work
+from operations.retraining.record_table import find_decided, load_record, records_at_work
 from operations.retraining.request import RetrainRequest, Workplace
 from operations.retraining.retrain import retrain
 from operations.retraining.retrain_lock import the_only_retrain
@@ -70,10 +70,17 @@ def test_the_next_retrain_takes_over_the_events_of_one_that_was_killed(settings:
         (killed,) = records_at_work(work.use_case)
         assert killed.state == "begun" and find_event(work.use_case, event.id).handled_by == killed.decision_id
     assert load_record(work.use_case, killed.decision_id).state == "begun", "it could not say that it died"
+    with pytest.raises(
+        NotFoundError, match=r"is begun: .*; should nobody be at it any more"
+    ):
+        find_decided(work.use_case, killed.decision_id)
     made = retrain(work, KEEP)
     assert made is not None and made.event_ids == (str(event.id),) and made.trigger == "drift"
     assert find_event(work.use_case, event.id).handled_by == made.decision_id
-    assert load_record(work.use_case, killed.decision_id).state == "failed"
+    with pytest.raises(
+        NotFoundError, match=r"was not made: .*, because of drift, is failed: .* open again$"
+    ):
+        find_decided(work.use_case, killed.decision_id)
     assert load_record(work.use_case, made.decision_id).state == "recorded"
     assert records_at_work(work.use_case) == []
 

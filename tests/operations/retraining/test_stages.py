@@ -19,6 +19,7 @@ from operations.retraining.retrain import decide, retrain
 from tests.operations.retraining.conftest import Heard
 from tfx_pipeline.metadata.annotations import RUN_CONTEXT
 from tfx_pipeline.metadata.store import connection_config
+from tfx_pipeline.runs.run_record import load_run
 
 Gated = Callable[..., tuple[GateCheck, ...]]
 Planned = Callable[..., RetrainRecord]
@@ -120,6 +121,18 @@ def test_candidates_that_nobody_scored_are_scored_before_they_are_compared(
     assert (compared.state, compared.next_step, set(compared.verdicts)) == ("waiting", "ask", {"run-1", "run-2"})
     assert [c.name for c in compared.the_decision.candidates] == ["run-1", "run-2"], "as planned"
     assert read_decisions(work.use_case) == [compared.decision], "where people look, while it waits"
+
+
+def test_no_run_of_a_retrain_that_was_killed_is_called_running(
+    work: Workplace, planned: Planned, gated_run: Callable[..., object]
+) -> None:
+    gated_run("run-1", 0.3)
+    gated_run("run-2", 0.3, gate=None, blessed=None)
+    planned("run-1", "run-2", "gone")
+    assert stages.finish(work, "d1").state == "failed"
+    trained, killed = load_run(work.use_case, "run-1"), load_run(work.use_case, "run-2")
+    assert (trained.state, trained.error) == ("succeeded", "")
+    assert killed.state == "failed" and "it was killed, or nobody went on" in killed.error
 
 
 def test_a_candidate_that_was_mended_is_compared_again(
