@@ -185,31 +185,31 @@ COMMANDS = {
     "decisions list": Command("decisions", "List the decisions, the oldest first."),
     "decisions show": Command("decisions", "Show one decision with every check of every candidate."),
     "decisions begin": Command(
-        "decision_steps",
+        "decision_stages",
         "Open a decision: say why it is made and take every open event of the ledger, whatever woke this run.",
     ),
     "decisions plan": Command(
-        "decision_steps",
+        "decision_stages",
         "Look at truth, drift and requests, choose candidates, export their rows, open their runs, check the champion.",
     ),
     "decisions score": Command(
-        "decision_steps",
+        "decision_stages",
         "Score one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on.",
     ),
     "decisions compare": Command(
-        "decision_steps",
+        "decision_stages",
         "Compare candidates with the champion and say what follows; a decision that waits for a person is recorded.",
     ),
     "decisions record": Command(
-        "decision_steps",
+        "decision_stages",
         "Put a decision in gold/decisions, on its page and in ML Metadata, with the version that was pushed.",
     ),
     "decisions open": Command(
-        "decision_steps",
+        "decision_stages",
         "Name the events of the ledger that came while a retrain was at work: the next one takes them.",
     ),
     "decisions finish": Command(
-        "decision_steps",
+        "decision_stages",
         "End a retrain in steps: let the next one begin, and open the events of one that came to no decision again.",
     ),
     "lineage prediction": Command("lineage", "From an answered request back to the files its model was made from."),

@@ -1,21 +1,22 @@
 """`lakeloop decide`: a person's approval, where no candidate settled a decision."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from console.cli.decision_steps import outcome_of
+from console.cli.decision_stages import decision_result
 from console.cli.decisions import print_decision
 from console.cli.result import write_result
-from console.cli.retrain import user_name, workplace
+from console.cli.retrain_options import user_name, workplace
 from console.cli.use_case_option import UseCaseOption
 from console.cli.warm_server import start_warm_server
-from lakeloop.decision import CHOICES
+from lakeloop.decision import CHOICES, Choice
 from lakeloop.exceptions import WrongUseError
-
-if TYPE_CHECKING:
-    from lakeloop.decision import Choice
+from operations.retraining import stages
+from operations.retraining.approval import Approval, parse_requirements
+from operations.retraining.record_table import load_record
+from operations.retraining.retrain import decide
 
 
 def decide_command(
@@ -43,11 +44,6 @@ def decide_command(
     """
     checked = _choice(choice)
     work = workplace(use_case)
-    from operations.retraining import stages
-    from operations.retraining.approval import Approval, parse_requirements
-    from operations.retraining.record_table import load_record
-    from operations.retraining.retrain import decide as decide_in_one_process
-
     load_record(work.use_case, decision)
     if work.use_case.settings.airflow_run_id and checked in ("promote", "change"):
         start_warm_server(work.use_case)  # while the person thought, it may have ended
@@ -57,16 +53,16 @@ def decide_command(
         parse_requirements(work.use_case.contract.gate, bounds) if checked == "change" else {}, segment,
     )  # fmt: skip
     if push:
-        made = decide_in_one_process(work, decision, approval)
+        made = decide(work, decision, approval)
         print_decision(made)
-        write_result(outcome_of(made))
+        write_result(decision_result(made))
         return
     approved = stages.approve(work, decision, approval)
     print_decision(approved.the_decision)
-    write_result(outcome_of(approved.the_decision) | {"next": approved.next_step})
+    write_result(decision_result(approved.the_decision) | {"next": approved.next_step})
 
 
-def _choice(text: str) -> "Choice":
+def _choice(text: str) -> Choice:
     found = next((choice for choice in CHOICES if choice == text), None)
     if found is None:
         raise WrongUseError(f"there is no choice {text!r}; choices: {', '.join(CHOICES)}")

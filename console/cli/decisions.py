@@ -12,6 +12,7 @@ from console.cli.render import BAD, GOOD, console, table, verdict
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.decision import OUTCOMES, Decision, ScoredCandidate
 from lakeloop.decision_table import find_decision, read_decisions
+from lakeloop.exceptions import NotFoundError
 
 
 def list_command(use_case: UseCaseOption = "") -> None:
@@ -30,10 +31,13 @@ def show_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Show one decision with every check of every candidate."""
-    from operations.retraining.record_table import find_decided
-
     case = open_use_case(use_case)
-    found = find_decided(case, decision)
+    try:
+        found = find_decision(case, decision)
+    except NotFoundError:
+        from operations.retraining.record_table import find_decided  # noqa: PLC0415 - who finds it needs no database
+
+        found = find_decided(case, decision)
     if json:
         typer.echo(found.model_dump_json(indent=2))
     else:

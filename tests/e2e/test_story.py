@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from console.cli.retrain import listener
+from console.cli.retrain_options import listener
 from console.pages.router import Present, pages_router
 from console.report.decision_page import decision_page
 from lakehouse.gold.export import export

@@ -70,16 +70,12 @@ def test_the_next_retrain_takes_over_the_events_of_one_that_was_killed(settings:
         (killed,) = records_at_work(work.use_case)
         assert killed.state == "begun" and find_event(work.use_case, event.id).handled_by == killed.decision_id
     assert load_record(work.use_case, killed.decision_id).state == "begun", "it could not say that it died"
-    with pytest.raises(
-        NotFoundError, match=r"is begun: .*; should nobody be at it any more"
-    ):
+    with pytest.raises(NotFoundError, match=r"is begun: .*; should nobody be at it any more"):
         find_decided(work.use_case, killed.decision_id)
     made = retrain(work, KEEP)
     assert made is not None and made.event_ids == (str(event.id),) and made.trigger == "drift"
     assert find_event(work.use_case, event.id).handled_by == made.decision_id
-    with pytest.raises(
-        NotFoundError, match=r"was not made: .*, because of drift, is failed: .* open again$"
-    ):
+    with pytest.raises(NotFoundError, match=r"was not made: .*, because of drift, is failed: .* open again$"):
         find_decided(work.use_case, killed.decision_id)
     assert load_record(work.use_case, made.decision_id).state == "recorded"
     assert records_at_work(work.use_case) == []

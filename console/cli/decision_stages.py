@@ -1,6 +1,6 @@
 """The stages of a retrain, each a process of its own, for Airflow's tasks: `lakeloop retrain` runs them in one."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -8,24 +8,24 @@ from console.cli.decisions import print_decision
 from console.cli.options import open_use_case
 from console.cli.render import console, verdict
 from console.cli.result import write_result
-from console.cli.retrain import with_retrain_options, workplace
+from console.cli.retrain_options import with_retrain_options, workplace
 from console.cli.use_case_option import UseCaseOption
 from console.cli.warm_server import start_warm_server
-
-if TYPE_CHECKING:
-    from lakeloop.decision import Decision
-    from operations.retraining.request import RetrainRequest, Workplace
+from console.report.decision_page import decision_page
+from console.report.question import question
+from lakeloop.decision import Decision
+from lakeloop.events import open_events
+from operations.retraining import stages
+from operations.retraining.projections import nothing_to_do, why_it_runs
+from operations.retraining.request import RetrainRequest, Workplace
 
 DecisionId = Annotated[str, typer.Argument(help="The decision's id.")]
 Run = Annotated[str, typer.Argument(help="The candidate's run.")]
 
 
 @with_retrain_options
-def begin_command(work: "Workplace", request: "RetrainRequest") -> None:
+def begin_command(work: Workplace, request: RetrainRequest) -> None:
     """Open a decision: say why it is made and take every open event of the ledger, whatever woke this run."""
-    from operations.retraining import stages
-    from operations.retraining.projections import nothing_to_do, why_it_runs
-
     in_tasks = bool(work.use_case.settings.airflow_run_id)
     begun = stages.begin(work, request, in_tasks=in_tasks)
     if begun is None:
@@ -43,8 +43,6 @@ def begin_command(work: "Workplace", request: "RetrainRequest") -> None:
 def plan_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
     """Look at truth, drift and requests, choose candidates, export their rows, open their runs, check the champion."""
     work = workplace(use_case)
-    from operations.retraining import stages
-
     planned = stages.plan(work, decision).the_plan
     for candidate in planned.candidates:
         console.print(f"candidate {candidate.name}: {candidate.what}; run {candidate.run_id}", soft_wrap=True)
@@ -61,8 +59,6 @@ def plan_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
 def score_command(decision: DecisionId, run: Run, use_case: UseCaseOption = "") -> None:
     """Score one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on."""
     work = workplace(use_case)
-    from operations.retraining import stages
-
     scored = stages.score(work, decision, run)
     console.print(verdict(scored.passed), f"{scored.name}: {scored.error or scored.what}", soft_wrap=True)
     for check in scored.checks:
@@ -73,32 +69,23 @@ def score_command(decision: DecisionId, run: Run, use_case: UseCaseOption = "") 
 def compare_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
     """Compare candidates with the champion and say what follows; a decision that waits for a person is recorded."""
     work = workplace(use_case)
-    from console.report.decision_page import decision_page
-    from console.report.question import question
-    from operations.retraining import stages
-
     compared = stages.compare(work, decision)
     made, page = compared.the_decision, decision_page(work.use_case.settings, decision)
     print_decision(made)
     asks = question(made, page) if made.waits else ""
-    write_result(outcome_of(made) | {"next": compared.next_step, "question": asks, "page": str(page)})
+    write_result(decision_result(made) | {"next": compared.next_step, "question": asks, "page": str(page)})
 
 
 def record_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
     """Put a decision in gold/decisions, on its page and in ML Metadata, with the version that was pushed."""
     work = workplace(use_case)
-    from console.report.decision_page import decision_page
-    from operations.retraining import stages
-
     made = stages.record(work, decision)
     print_decision(made)
-    write_result(outcome_of(made) | {"page": str(decision_page(work.use_case.settings, decision))})
+    write_result(decision_result(made) | {"page": str(decision_page(work.use_case.settings, decision))})
 
 
 def open_command(use_case: UseCaseOption = "") -> None:
     """Name the events of the ledger that came while a retrain was at work: the next one takes them."""
-    from lakeloop.events import open_events
-
     case = open_use_case(use_case)
     waiting = open_events(case)
     for event in waiting:
@@ -114,15 +101,13 @@ def finish_command(
     if not decision:
         return
     work = workplace(use_case)
-    from operations.retraining import stages
-
     failed = stages.finish(work, decision).state == "failed"
     if failed:
         console.print(f"decision {decision} was not made; its events are open again, for the next run")
     write_result({"failed": failed})
 
 
-def outcome_of(made: "Decision") -> dict[str, Any]:
+def decision_result(made: Decision) -> dict[str, Any]:
     """What a task's result says of a decision."""
     winner = made.candidate(made.winner)
     return {
