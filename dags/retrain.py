@@ -8,14 +8,14 @@ finds the first one's result in the cache.
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, TaskGroup, TriggerRule, task, task_group
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import DAG, Asset, TaskGroup, TriggerRule, task_group
 
 from dags.assets import asset
 from dags.commands import LakeloopOperator, lakeloop_task
 from dags.options import dag_options
 from dags.pipeline_graph import Node, candidate_nodes, compiled_nodes, pushing_nodes
 from dags.retrain_form import form, form_options
+from dags.retrain_hooks import PlanOperator, event_numbers, next_task, skip_without_reason, tell_version, wake_next
 from dags.retrain_question import MACROS, approval_options, ask
 from lakeloop.contract import Contract
 from lakeloop.use_case import UseCase
@@ -23,8 +23,6 @@ from lakeloop.use_case import UseCase
 DECISION = "{{ (ti.xcom_pull(task_ids='why') or {}).get('decision', '') }}"
 WINNER = "{{ (ti.xcom_pull(task_ids='answer') or ti.xcom_pull(task_ids='compare'))['run'] }}"
 DECIDED_BY = "{{ dag_run.triggering_user_name or 'airflow' }}"
-NEXT = {"push": "push.InfraValidator", "ask": "ask", "record": "record"}
-"""The task of each next step that a comparison or an approval names."""
 WAIT_FOR_ANOTHER = {"retries": 30, "retry_delay": timedelta(minutes=1)}
 """Somebody may be retraining on the command line."""
 WHILE_IT_IMPORTS = 60.0
@@ -41,25 +39,10 @@ hyper-parameters.
 NOT_COMPILED = "The pipeline is not compiled yet. Run this, or `lakeloop pipeline compile`: then its tasks appear here."
 
 
-class PlanOperator(LakeloopOperator):
-    """Gives the candidates alone, since a task group is mapped over what a task returns."""
-
-    def execute(self, context: Any) -> Any:
-        """Each candidate's name and run."""
-        return super().execute(context)["candidates"]
-
-
 def make_retrain(use_case: UseCase) -> DAG:
     """The DAG `<use case>_retrain`. Before anything was compiled it has one task, which compiles the pipeline."""
     nodes = compiled_nodes(use_case)
     return _retrain(use_case, nodes) if nodes else _not_compiled(use_case.contract)
-
-
-def event_numbers(events: Any) -> str:
-    """The ledger's numbers of the asset events that woke a run; '' where one came from elsewhere, or none did."""
-    extras = [event.extra or {} for of_asset in events.values() for event in of_asset]
-    numbers = [str(extra.get("event_id") or ",".join(map(str, extra.get("open", [])))) for extra in extras]
-    return ",".join(numbers) if all(numbers) else ""
 
 
 def _retrain(use_case: UseCase, nodes: tuple[Node, ...]) -> DAG:
@@ -78,12 +61,12 @@ def _retrain(use_case: UseCase, nodes: tuple[Node, ...]) -> DAG:
         why = command(
             "why", "begin", *form_options(contract), f"--by={DECIDED_BY}",
             "{{ '--woken-by=' ~ event_numbers(triggering_asset_events) if event_numbers(triggering_asset_events) }}",
-            post_execute=_skip_without_reason, patience=1.0, **WAIT_FOR_ANOTHER,
+            post_execute=skip_without_reason, patience=1.0, **WAIT_FOR_ANOTHER,
         )  # fmt: skip
         plan = PlanOperator(task_id="plan", arguments=["decisions", "plan", DECISION], use_case=case)
         candidates = _candidates(case, candidate_nodes(nodes), plan)
         compare = command("compare", "compare", DECISION, trigger_rule=TriggerRule.NONE_FAILED)
-        what_now = _branch("what_now", compare)
+        what_now = next_task("what_now", compare)
         question = ask(contract, settings.decision_hours)
         approve = lakeloop_task(
             "answer",
@@ -93,12 +76,12 @@ def _retrain(use_case: UseCase, nodes: tuple[Node, ...]) -> DAG:
             "--no-push",
             use_case=case,
         )
-        after_approval = _branch("after_answer", approve)
+        after_approval = next_task("after_answer", approve)
         first, last = _push(case, pushing_nodes(nodes), asset(case, "model"))
         record = command("record", "record", DECISION, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
         wake = lakeloop_task(
             "wake_next", "decisions", "open", use_case=case, outlets=[drift],
-            post_execute=_wake(drift),
+            post_execute=wake_next(drift),
         )  # fmt: skip
         finish = command("finish", "finish", DECISION).as_teardown()
 
@@ -143,7 +126,7 @@ def _push(use_case: str, nodes: tuple[Node, ...], model: Asset) -> tuple[Lakeloo
     """What the winner goes through; the last one tells the asset `model` the version."""
     with TaskGroup("push"):
         tasks = _node_tasks(use_case, nodes[:1], WINNER, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
-        tasks |= _node_tasks(use_case, nodes[1:], WINNER, outlets=[model], post_execute=_pushed(model))
+        tasks |= _node_tasks(use_case, nodes[1:], WINNER, outlets=[model], post_execute=tell_version(model))
         first, last = tasks[nodes[0].id], tasks[nodes[-1].id]
         first >> last
     return first, last
@@ -155,37 +138,6 @@ def _node_tasks(use_case: str, nodes: tuple[Node, ...], run: str, **options: Any
         tasks[node.id] = lakeloop_task(node.id, "pipeline", "node", run, node.id, use_case=use_case, **options)
         [tasks[before] for before in node.upstream if before in tasks] >> tasks[node.id]
     return tasks
-
-
-def _branch(task_id: str, decided: LakeloopOperator) -> Any:
-    @task.branch(task_id=task_id)
-    def branch(outcome: dict[str, Any]) -> str:
-        return NEXT[outcome["next"]]
-
-    return branch(decided.output)
-
-
-def _skip_without_reason(context: Any, result: Any) -> None:
-    if not result["decision"]:
-        raise AirflowSkipException(result["why"])
-
-
-def _pushed(model: Asset) -> Any:
-    def tell(context: Any, result: Any) -> None:
-        if not result.get("version"):
-            raise AirflowSkipException("nothing was pushed")
-        context["outlet_events"][model].extra = {"version": result["version"], "run": result["run"]}
-
-    return tell
-
-
-def _wake(about: Asset) -> Any:
-    def wake(context: Any, result: Any) -> None:
-        if not result["open"]:
-            raise AirflowSkipException("no event of the ledger is open: nobody has to be woken")
-        context["outlet_events"][about].extra = {"open": result["open"], "woken_by": context["ti"].run_id}
-
-    return wake
 
 
 def _not_compiled(contract: Contract) -> DAG:

@@ -11,7 +11,8 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError
 
 from dags import retrain_question as q
-from dags.retrain import event_numbers, make_retrain
+from dags.retrain import make_retrain
+from dags.retrain_hooks import event_numbers
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
 
