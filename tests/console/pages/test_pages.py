@@ -1,5 +1,6 @@
 """The pages say what is there, what is not and why; in a browser they draw it without a network."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,9 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case, sample_month
 from monitoring.drift.reference import Reference
 from operations.drift.windows import read_window
+from operations.retraining.record import RetrainRecord
+from operations.retraining.record_table import add_record
+from operations.retraining.request import RetrainRequest
 from tests.browser import served, watched
 from tests.console.pages.conftest import OLD, SERVES, pages, record
 from tests.waiting import eventually
@@ -32,6 +36,18 @@ def test_before_anything_happened_the_start_page_says_what_to_do(client: TestCli
     assert (
         missing.status_code == 404 and "no run&#39;s record tells of model version 17; there are: none" in missing.text
     )
+
+
+def test_the_page_of_a_decision_that_was_not_made_says_how_far_it_came(
+    settings: Settings, contract: Contract, client: TestClient
+) -> None:
+    request = RetrainRequest(decided_by="me")
+    killed = RetrainRecord(
+        decision_id="d1", use_case="insurance", at=datetime.now(UTC), trigger="drift", request=request
+    )
+    add_record(UseCase(settings, contract), killed)
+    page = client.get("/decisions/d1")
+    assert page.status_code == 404 and "because of drift, is begun: the open events are taken" in page.text
 
 
 def test_the_start_page_tells_versions_runs_and_drift(told: Settings, client: TestClient) -> None:
