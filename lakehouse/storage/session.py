@@ -31,8 +31,11 @@ SMALL_DATA = {
 }
 
 
-def spark_session(settings: Settings) -> SparkSession:
+def spark_session(settings: Settings, scratch: str = "") -> SparkSession:
     """The session of this process, started if there is none; stop it with `.stop()`.
+
+    `scratch` is the folder of Java's temporary files, for those who may kill Java and then delete them; by default they
+    go when Java ends.
 
     Raises:
         MissingToolError: Java is missing or of a version Spark does not run on.
@@ -40,8 +43,12 @@ def spark_session(settings: Settings) -> SparkSession:
     """
     check_java()
     prepare_python()
+    options = spark_options(settings)
+    if scratch:
+        options |= {"spark.local.dir": scratch}
+        options["spark.driver.extraJavaOptions"] += f" -Djava.io.tmpdir={scratch}"
     builder = SparkSession.builder
-    for key, value in spark_options(settings).items():
+    for key, value in options.items():
         builder = builder.config(key, value)
     with java_writes_to_log(settings):
         return builder.getOrCreate()

@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -78,16 +79,16 @@ def shared_spark(use_case: UseCase, start_keeper: StartKeeper) -> Iterator[Spark
 def keep(use_case: UseCase) -> bool:
     """Keep Spark until nobody has asked for `settings.spark_keep_seconds`; False: it is kept by another process."""
     folder = use_case.work_folder
-    with sole_server(folder, SERVER) as server:
+    with sole_server(folder, SERVER) as server, tempfile.TemporaryDirectory(prefix="lakeloop-java-") as scratch:
         if server is None:
             return False
-        spark = spark_session(use_case.settings)
+        spark = spark_session(use_case.settings, scratch)  # killed, Java would leave it behind
         gateway = spark.sparkContext._gateway
         assert gateway is not None
         java: subprocess.Popen[bytes] = gateway.proc
         try:
             if _serve(server, folder, gateway, _key(use_case.settings), use_case.settings.spark_keep_seconds):
-                spark.stop()  # its temporary files go
+                spark.stop()
         finally:
             java.kill()
             java.wait()

@@ -73,6 +73,8 @@ class Home:
         self.folder = folder
         self.work = folder / "lake" / "_work" / "insurance"
         self.socket = self.work / f"{SERVER}.sock"
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
 
     def start(self, code: str, *arguments: str, keep: str = "60", **environment: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -80,7 +82,7 @@ class Home:
             stderr=subprocess.STDOUT, text=True, cwd=PROJECT,
             env={
                 **os.environ, "LAKELOOP_HOME": str(self.folder), "LAKELOOP_SPARK_KEEP_SECONDS": keep,
-                "LAKELOOP_SPARK_MEMORY": "512m", **environment,
+                "LAKELOOP_SPARK_MEMORY": "512m", "TMPDIR": str(self.temporary), **environment,
             },
         )  # fmt: skip
 
@@ -149,10 +151,12 @@ def test_who_dies_at_work_takes_java_along_unless_others_are_at_work(
     assert working.go_on() == "done 6\n"
     alone = Command(home, "one", "wait")
     assert alone.java == working.java
+    assert list(home.temporary.glob("lakeloop-java-*/spark-*"))
     alone.die()
     eventually(lambda: not psutil.pid_exists(alone.java), 1400)
     assert keeper.wait(1400) == 0
     assert not home.socket.exists()
+    assert not list(home.temporary.glob("lakeloop-java-*")), "a killed Java does not tidy up"
 
 
 def test_spark_ends_when_its_keeper_is_killed_and_when_its_home_is_deleted(home: Home) -> None:
