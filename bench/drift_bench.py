@@ -153,16 +153,16 @@ def push_champion(use_case: UseCase) -> None:
         label=contract.label.name, schema_sha256=contract.schema_sha256, split="all train", rows=len(frame),
         files=(file,), created_at="",
     ).save(folder)  # fmt: skip
-    facts = ModelCard(
+    card = ModelCard(
         use_case=use_case.name, run_id="bench", manifest=manifest, manifest_sha256=file_sha256(manifest),
         model=contract.model,
     )  # fmt: skip
     pushed = use_case.folder("models") / VERSION
-    facts.save(pushed)
+    card.save(pushed)
     (pushed / "saved_model.pb").touch()
     kept = use_case.folder("reports") / "reference" / f"{VERSION}.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
-    answers = {"manifest_sha256": facts.manifest_sha256, "classes": contract.label.class_names}
+    answers = {"manifest_sha256": card.manifest_sha256, "classes": contract.label.class_names}
     kept.write_text(json.dumps(answers | {"class_ids": frame[contract.label.name].tolist()}), encoding="utf-8")
 
 

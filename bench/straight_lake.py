@@ -1,6 +1,6 @@
 """The work of an ingest as one would write it by hand in Spark and Delta: what the lakehouse is held against.
 
-Bronze gets a delivery's rows appended; silver is typed, judged, one row a key, merged; gold joins the keys that the
+Bronze gets a delivery's rows appended; silver is typed, validated, one row a key, merged; gold joins the keys that the
 delivery brought and is merged. No ledger, no sentences for what is wrong, no lineage, no monthly figures. Plain SQL and
 DataFrames, so it runs in a session of Spark Connect as well.
 """
@@ -46,11 +46,11 @@ def merge_silver(lake: Lake, base: Path, source: str, batch: int) -> None:
     limits = [allowed_sql(name, column) for name, column in columns.items() if has_limits(column)]
     valid = sf.coalesce(sf.expr(" AND ".join([f"{quoted(key)} IS NOT NULL", *limits])), sf.lit(False))
     rank = sf.row_number().over(Window.partitionBy(quoted(key)).orderBy("_file"))
-    judged = typed.withColumn("_kept", valid).withColumn("_kept", sf.col("_kept") & (rank == 1)).persist()
-    merge(lake.spark, f"{base}/silver/{source}", judged.where("_kept").drop("_kept"), key)
-    rejects = judged.where("NOT _kept").select(sf.to_json(sf.struct("*")).alias("row"), *ORIGIN)
+    validated = typed.withColumn("_kept", valid).withColumn("_kept", sf.col("_kept") & (rank == 1)).persist()
+    merge(lake.spark, f"{base}/silver/{source}", validated.where("_kept").drop("_kept"), key)
+    rejects = validated.where("NOT _kept").select(sf.to_json(sf.struct("*")).alias("row"), *ORIGIN)
     rejects.write.format("delta").mode("append").save(f"{base}/silver/rejects")
-    judged.unpersist()
+    validated.unpersist()
 
 
 def merge_gold(lake: Lake, base: Path, batch: int) -> None:

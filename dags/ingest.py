@@ -9,7 +9,7 @@ from dags.options import dag_options
 from lakeloop.use_case import UseCase
 
 TEXT = """
-Takes every new file of the landing folder through bronze (as delivered) and silver (typed, judged) to gold (features
+Takes every new file of the landing folder through bronze (as delivered) and silver (typed, validated) to gold (features
 joined with ground truth). It starts by itself when a file is complete: renamed from `.part`, or unchanged for 5 s.
 Repeating it changes nothing.
 

@@ -112,7 +112,7 @@ def bronze_step(lake: Lake, progress: Progress = lambda line: None, verify: bool
 
 
 def silver_step(lake: Lake, progress: Progress = lambda line: None) -> IngestReport:
-    """The second step alone: what is new in bronze, judged and typed into silver; raises as `ingest`."""
+    """The second step alone: what is new in bronze, validated and typed into silver; raises as `ingest`."""
 
     def take(source: str) -> SourceReport:
         return _source_report(source, LandingReport(), refine(lake, source))

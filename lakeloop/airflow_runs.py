@@ -91,7 +91,7 @@ class AirflowRuns(AirflowApi):
     def questions(self, run: DagRun) -> tuple[Question, ...]:
         """What the run's tasks ask and nobody has answered."""
         page = self.ask("GET", f"{_path(run)}/hitlDetails", params={"response_received": False})
-        return tuple(_question(run, asked) for asked in page["hitl_details"])
+        return tuple(_question(run, detail) for detail in page["hitl_details"])
 
     def answer(self, question: Question, option: str, form: Mapping[str, Any] | None = None) -> None:
         """Choose an option, with the form's values."""
@@ -124,9 +124,9 @@ def _task(found: dict[str, Any]) -> TaskState:
     )
 
 
-def _question(run: DagRun, asked: dict[str, Any]) -> Question:
-    task = asked["task_instance"]
-    form = {name: field["value"] for name, field in asked["params"].items()}
+def _question(run: DagRun, detail: dict[str, Any]) -> Question:
+    task = detail["task_instance"]
+    form = {name: field["value"] for name, field in detail["params"].items()}
     return Question(
-        run, task["task_id"], task["map_index"], asked["subject"], asked["body"] or "", tuple(asked["options"]), form
+        run, task["task_id"], task["map_index"], detail["subject"], detail["body"] or "", tuple(detail["options"]), form
     )

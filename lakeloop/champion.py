@@ -17,12 +17,12 @@ from lakeloop.manifest import FILE_NAME as MANIFEST_FILE
 from lakeloop.use_case import UseCase
 
 SAVED_MODEL = "saved_model.pb"
-FACTS_FILE = Path("assets.extra") / "lakeloop.json"
+CARD_FILE = Path("assets.extra") / "lakeloop.json"
 STATUS_SECONDS = 3.0
 
 
-class ModelCard(FrozenModel):
-    """One pushed version. `stamps` are those of its artifact in ML Metadata, '' where there was none."""
+class ModelCard(FrozenModel, populate_by_name=True, serialize_by_alias=True):
+    """One pushed version. `provenance` is that of its artifact in ML Metadata, '' where there was none."""
 
     use_case: str
     run_id: str = Field(description="run that pushed the model; its record is tfx/<use case>/runs/<run id>/run.json")
@@ -31,12 +31,12 @@ class ModelCard(FrozenModel):
     model: ModelSettings
     drop: tuple[str, ...] = Field((), description="features that have no effect on this model")
     checks: tuple[GateCheck, ...] = ()
-    stamps: dict[str, str] = {}
+    provenance: dict[str, str] = Field({}, alias="stamps")
     version: str = Field("", exclude=True, description="not in the file: the name of the version's folder")
 
     def save(self, model_folder: Path) -> Path:
-        """Write the facts into a folder that is about to become a pushed version."""
-        return write_text(model_folder / FACTS_FILE, self.model_dump_json(indent=2) + "\n")
+        """Write the card into a folder that is about to become a pushed version."""
+        return write_text(model_folder / CARD_FILE, self.model_dump_json(indent=2) + "\n")
 
     def manifest_path(self, use_case: UseCase) -> Path:
         """The manifest where it is now: where it was, or in the export area, should that have moved since."""
@@ -53,7 +53,7 @@ def pushed_versions(folder: Path) -> list[str]:
 
 
 def read_model_card(use_case: UseCase, version: str = "") -> ModelCard:
-    """The facts of one pushed version, by default of the one that serves.
+    """The card of one pushed version, by default of the one that serves.
 
     Raises:
         NotFoundError: nothing was pushed, or not that version; the text names those that were.
@@ -64,17 +64,17 @@ def read_model_card(use_case: UseCase, version: str = "") -> ModelCard:
     known = pushed_versions(folder)
     if wanted not in known:
         raise NotFoundError(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
-    path = folder / wanted / FACTS_FILE
+    path = folder / wanted / CARD_FILE
     again = "`lakeloop train` pushes one that does"
     try:
-        facts = ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
+        card = ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelCardMissingError(
             f"version {wanted} of {use_case.name} does not say what it was trained on; {again}"
         ) from None
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise ModelCardMissingError(f"{path} cannot be read ({error}); {again}") from error
-    return facts.model_copy(update={"version": wanted})
+    return card.model_copy(update={"version": wanted})
 
 
 def serving_version(use_case: UseCase) -> str:
@@ -96,7 +96,7 @@ def serving_version(use_case: UseCase) -> str:
 
 def _available_versions(use_case: UseCase) -> list[str]:
     """What TensorFlow Serving's status API says; [] where nobody answers or nothing is loaded."""
-    import httpx  # here, since most who read a champion's facts ask no server
+    import httpx  # here, since most who read a champion's card ask no server
 
     try:
         address = f"{use_case.settings.model_server}/v1/models/{use_case.name}"

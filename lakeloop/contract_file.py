@@ -40,7 +40,7 @@ def load_contract(path: Path) -> Contract:
     try:
         contract = Contract.model_validate(_sequences_as_tuples(document.values))
     except ValidationError as error:
-        problems += _told(error.errors(), document)
+        problems += _sentences(error.errors(), document)
     if contract is not None and contract.fallback is not None:
         problems += _rules_file_problems(path, contract.fallback.rules)
     if contract is not None and contract.generator and not (path.parent / contract.generator).is_file():
@@ -53,7 +53,7 @@ def load_contract(path: Path) -> Contract:
     return contract
 
 
-def _told(errors: list[ErrorDetails], document: YamlDocument) -> Iterator[tuple[Location, str]]:
+def _sentences(errors: list[ErrorDetails], document: YamlDocument) -> Iterator[tuple[Location, str]]:
     """A sentence a mistake; those of one list that are all alike, as where a hundred texts lack quotes, are one."""
     unquoted: dict[Location, list[Location]] = {}
     for error in errors:

@@ -81,7 +81,7 @@ class AirflowRefusedError(AirflowError):
 
 
 class ModelCardMissingError(NotFoundError):
-    """A pushed version that carries no facts, or none that can be read: it was pushed before there were any."""
+    """A pushed version that carries no model card, or none that can be read: it was pushed before there were any."""
 
 
 class AddressTakenError(BusyError):

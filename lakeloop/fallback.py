@@ -43,10 +43,10 @@ def why_not_ask(
             return f"segment switched off: {segment.text}"
     for name, usual in fallback.ranges.items():
         if not usual.at_least <= row[name] < usual.below:
-            told = f"{row[name]:g}"
-            if usual.at_least <= float(told) < usual.below:  # 9.9999999 is not 10
-                told = str(row[name])
-            return f"out of range: {name} is {told}, the model answers {usual.at_least:g} to below {usual.below:g}"
+            shown = f"{row[name]:g}"
+            if usual.at_least <= float(shown) < usual.below:  # 9.9999999 is not 10
+                shown = str(row[name])
+            return f"out of range: {name} is {shown}, the model answers {usual.at_least:g} to below {usual.below:g}"
     return ""
 
 

@@ -68,7 +68,7 @@ def _entries(folder: Path) -> list[Path]:
 class _Seen:
     state: FileState
     since: float
-    told: float | None = None
+    announced: float | None = None
 
 
 class Arrivals:
@@ -94,12 +94,12 @@ class Arrivals:
             seen = self._seen.get(name)
             if seen is None or seen.state != state:
                 seen = self._seen[name] = _Seen(state, now)
-            if seen.told is not None:
-                due = now - seen.told >= self._again
+            if seen.announced is not None:
+                due = now - seen.announced >= self._again
             else:
                 due = name in complete or now - seen.since >= self._quiet
             if due:
-                seen.told = now
+                seen.announced = now
                 tell.append(name)
         self._seen = {name: seen for name, seen in self._seen.items() if name in files}
         return tell

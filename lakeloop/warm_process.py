@@ -141,12 +141,12 @@ def server_folder(settings: Settings) -> Path:
 def code_stamp() -> str:
     """Changes with the project's code and its packages: names, sizes and times of what a server may have imported."""
     files = [path for package in _PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))]
-    stamps = [str(PROJECT)]
+    marks = [str(PROJECT)]
     for path in [*files, PROJECT / "uv.lock"]:
         with suppress(FileNotFoundError):
             known = path.stat()
-            stamps.append(f"{path.relative_to(PROJECT)} {known.st_size} {known.st_mtime_ns}")
-    return hashlib.sha256("\n".join(stamps).encode()).hexdigest()
+            marks.append(f"{path.relative_to(PROJECT)} {known.st_size} {known.st_mtime_ns}")
+    return hashlib.sha256("\n".join(marks).encode()).hexdigest()
 
 
 def _is_there(settings: Settings) -> bool:

@@ -110,8 +110,8 @@ def ask(use_case: UseCase, version: str) -> None:
     except (httpx.HTTPError, ValueError) as error:
         raise ModelFailsError(f"it gave no answer ({type(error).__name__}: {error})") from error
     if answer.status_code != httpx.codes.OK:
-        told = " ".join(str(content.get("error", content)).split())
-        raise ModelFailsError(f"it answered {answer.status_code}: {told[:300]}")
+        status = " ".join(str(content.get("error", content)).split())
+        raise ModelFailsError(f"it answered {answer.status_code}: {status[:300]}")
     probabilities = (content.get("outputs") or {}).get("probabilities")
     if not _are_probabilities(probabilities, len(rows), len(contract.label.class_names)):
         raise ModelFailsError(f"its answer is not `probabilities` of each class for each row: {str(content)[:300]}")
@@ -235,8 +235,10 @@ def _state(use_case: UseCase, version: str) -> tuple[str, str]:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return "", ""
         (state,) = answer.json()["model_version_status"]
-        told = state.get("status", {})
-        return str(state["state"]), "" if told.get("error_code", "OK") == "OK" else str(told.get("error_message", ""))
+        status = state.get("status", {})
+        return str(state["state"]), "" if status.get("error_code", "OK") == "OK" else str(
+            status.get("error_message", "")
+        )
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return "", f"{type(error).__name__}: {error}"
 

@@ -61,12 +61,12 @@ class Scorer:
             given = self.answer(frame, rules)
             key = self.use_case.contract.key.column
             columns = {key: frame[key].to_numpy()}
-            asked = [answer.probabilities is not None for answer in given]
+            by_model = [answer.probabilities is not None for answer in given]
             yield pd.DataFrame(
                 columns
                 | {name: [getattr(a, name) for a in given] for name in ("prediction", "class_id", "probabilities")}
                 | {name: [getattr(a, name) for a in given] for name in ("predictor_type", "reason")}
-                | {"model_version": [self.folder.name if known else None for known in asked]}
+                | {"model_version": [self.folder.name if known else None for known in by_model]}
             )
 
     def answer(self, frame: pd.DataFrame, rules: Rules | None) -> list[Prediction]:
@@ -74,8 +74,8 @@ class Scorer:
         contract = self.use_case.contract
         rows: list[Mapping[str, Any]] = frame[list(contract.features)].to_dict("records")  # type: ignore[assignment]
         reasons = [why_not_ask(contract, row, self.segments_off, self.model_off) for row in rows]
-        asked = np.array([not reason for reason in reasons], dtype=bool)
-        known = iter(probabilities_of(contract, self.folder, frame[asked]) if asked.any() else ())
+        by_model = np.array([not reason for reason in reasons], dtype=bool)
+        known = iter(probabilities_of(contract, self.folder, frame[by_model]) if by_model.any() else ())
         answers: list[Prediction] = []
         for row, reason in zip(rows, reasons, strict=True):
             probabilities = [] if reason else [float(p) for p in next(known)]

@@ -33,13 +33,13 @@ def drift_command(
     features drifted. The prediction is measured by itself and never one of them.
     """
     case = open_use_case(use_case)
-    asked = parse_months(months) if months else None
-    if not (asked or model or has_lake_table(case, "silver/predictions")):
+    wanted = parse_months(months) if months else None
+    if not (wanted or model or has_lake_table(case, "silver/predictions")):
         console.print(nothing_answered(case.contract), soft_wrap=True)  # so it is on a platform that was just started
         return
     with console.status("measuring …") as status:
         kind: WindowKind = "tumbling" if by_requests else "month"
-        found = detect_windows(case, asked, kind, model, on_month=lambda month: status.update(f"measuring {month} …"))
+        found = detect_windows(case, wanted, kind, model, on_month=lambda month: status.update(f"measuring {month} …"))
     windows = _windows(found.reports, case.contract)
     if fits(windows):
         console.print(windows)

@@ -37,10 +37,10 @@ def spark_of(use_case: UseCase) -> Iterator["SparkSession"]:
         try:
             yield spark
         except Exception as error:
-            told = in_words(error)
-            if told is error:
+            worded = in_words(error)
+            if worded is error:
                 raise
-            raise told from None
+            raise worded from None
 
 
 @contextmanager

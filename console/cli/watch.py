@@ -23,7 +23,7 @@ class Watch:
         self._airflow, self._decide = airflow, decide
         self._began = time.monotonic()
         self._known: dict[str, set[str]] = {}
-        self._told: dict[tuple[str, str], set[tuple[str, int, int]]] = {}
+        self._shown: dict[tuple[str, str], set[tuple[str, int, int]]] = {}
 
     def remember(self, *dag_ids: str) -> None:
         """Take the runs there are as known, so that `next_run` waits for one that comes after now."""
@@ -58,21 +58,21 @@ class Watch:
         Raises:
             LakeloopError: the run failed.
         """
-        if (run.dag_id, run.run_id) not in self._told:
+        if (run.dag_id, run.run_id) not in self._shown:
             self.say(f"[bold]{run.dag_id}[/bold]  {self._airflow.link(run)}")
-        told = self._told.setdefault((run.dag_id, run.run_id), set())
-        asked: set[tuple[str, int]] = set()
+        shown = self._shown.setdefault((run.dag_id, run.run_id), set())
+        put: set[tuple[str, int]] = set()
         with console.status("") as status:
             while True:
                 now = self._airflow.run(run)  # before its tasks: what ended before it did is then told, too
                 tasks = self._airflow.tasks(run)
                 for task in tasks:
-                    if task.ended and (task.task_id, task.map_index, task.tries) not in told:
-                        told.add((task.task_id, task.map_index, task.tries))
+                    if task.ended and (task.task_id, task.map_index, task.tries) not in shown:
+                        shown.add((task.task_id, task.map_index, task.tries))
                         self._tell(task)
                 for question in self._airflow.questions(run):
-                    if (question.task_id, question.map_index) not in asked:
-                        asked.add((question.task_id, question.map_index))
+                    if (question.task_id, question.map_index) not in put:
+                        put.add((question.task_id, question.map_index))
                         status.stop()
                         self._show(question)
                         self._decide(question)

@@ -13,7 +13,7 @@ _NOT_PASSED_ON = ("PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "PYTHONHOME", "NOTIF
 
 def service_environment(settings: Settings) -> dict[str, str]:
     """This process's environment, with what ties Airflow and every `lakeloop` command to this home and its ports."""
-    told = with_airflow(settings)
+    own = with_airflow(settings)
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     return {
         **PREFERENCES,
@@ -21,9 +21,9 @@ def service_environment(settings: Settings) -> dict[str, str]:
         **airflow_environment(settings),
         "LAKELOOP_USE_CASE": settings.use_case,
         "LAKELOOP_USE_CASES": str(settings.use_cases.absolute()),
-        "LAKELOOP_AIRFLOW_URL": told.airflow_url,
-        "LAKELOOP_AIRFLOW_USER": told.airflow_user,
-        "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(told.airflow_password_file),
+        "LAKELOOP_AIRFLOW_URL": own.airflow_url,
+        "LAKELOOP_AIRFLOW_USER": own.airflow_user,
+        "LAKELOOP_AIRFLOW_PASSWORD_FILE": str(own.airflow_password_file),
         "LAKELOOP_PROMETHEUS_URL": settings.prometheus_url or prometheus_url(settings),
         "PYTHONUNBUFFERED": "1",  # what a service prints is in its log at once
         MARK: str(home_of(settings)),

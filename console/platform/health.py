@@ -26,9 +26,9 @@ class Health:
 def ask_health(services: Iterable[Service], since: Mapping[str, datetime]) -> dict[str, Health]:
     """Ask all services at once. `since`: when the process of each started, for those that report by heartbeat."""
     listed = list(services)
-    asked = [service for service in listed if service.health]
-    with httpx.Client(timeout=SECONDS, trust_env=False) as http, ThreadPoolExecutor(len(asked) or 1) as pool:
-        answers = dict(zip([s.name for s in asked], pool.map(lambda s: _get(http, s.health), asked), strict=True))
+    checked = [service for service in listed if service.health]
+    with httpx.Client(timeout=SECONDS, trust_env=False) as http, ThreadPoolExecutor(len(checked) or 1) as pool:
+        answers = dict(zip([s.name for s in checked], pool.map(lambda s: _get(http, s.health), checked), strict=True))
     health = {name: _health(answer) for name, answer in answers.items()}
     for service in listed:
         if service.name in _COMPONENTS:
@@ -70,11 +70,11 @@ def _heartbeat(answer: httpx.Response | str | None, name: str, since: datetime |
     if not isinstance(answer, httpx.Response) or not answer.is_success:
         return Health(False, "the api-server does not answer, which would know")
     component = _COMPONENTS[name]
-    told = _content(answer).get(component, {})
-    beat = told.get(f"latest_{component}_heartbeat")
+    state = _content(answer).get(component, {})
+    beat = state.get(f"latest_{component}_heartbeat")
     if not beat or since is None or _time(beat) < since:
         return Health(False, "no heartbeat yet")
-    return Health(told["status"] == "healthy", "" if told["status"] == "healthy" else f"no heartbeat since {beat}")
+    return Health(state["status"] == "healthy", "" if state["status"] == "healthy" else f"no heartbeat since {beat}")
 
 
 def _time(text: str) -> datetime:

@@ -223,18 +223,18 @@ def _other_months(use_case: UseCase, source: str, admission: Admission) -> list[
     spec, column = contract.sources[source], contract.event_time.column
     if column not in spec.columns or not any(r.rows for r in admission.taken):
         return []
-    told = []
+    sentences = []
     for file, months in months_of_batch(use_case, source, admission.taken[0].batch, column).items():
         match = spec.file_pattern.match(file)
         others = {m: n for m, n in months.items() if m and re.fullmatch(ANY_MONTH, m) and match and m != match["month"]}
         if others:
             listed = ", ".join(f"{month}: {rows:,}" for month, rows in sorted(others.items())[:MONTHS_SHOWN])
             more = f" and {len(others) - MONTHS_SHOWN} months more" if len(others) > MONTHS_SHOWN else ""
-            told.append(
+            sentences.append(
                 (
                     file,
                     f"{sum(others.values()):,} of its rows are of another month than its name says ({listed}{more}); "
                     "the month in the row counts",
                 )
             )
-    return collated(told)
+    return collated(sentences)

@@ -79,7 +79,7 @@ class Admission:
         return [verdict for verdict in self.verdicts if verdict.state == "taken"]
 
 
-Told = list[tuple[str, str]]
+Sentences = list[tuple[str, str]]
 Corrected = Callable[[DeliveryRecord], bool]
 
 
@@ -106,24 +106,24 @@ def admit(
     seen = {(d.file, d.file_state): d for d in past if d.whole}
     number = 1 + sum(d.state == "taken" for d in past)
     result, taken = Admission(number), _Taken(source)
-    told: Told = []
+    sentences: Sentences = []
     for delivery in past:
         taken.add(delivery)
-    for path in _deliverable(landing, source, told, result.notices):
+    for path in _deliverable(landing, source, sentences, result.notices):
         folder = staging / f"new-{number:08d}"
         try:
             earlier = seen.get((path.name, file_state(path)))
             if earlier is not None and not (verify and file_sha256(path) != earlier.sha256):
                 result.known += 1
                 if earlier.state == "refused":
-                    told.append((path.name, f"was refused before and has not changed: it {earlier.reason}"))
+                    sentences.append((path.name, f"was refused before and has not changed: it {earlier.reason}"))
                 continue
             staged = stage_file(path, number, source, folder)
             if reason := unreadable.get(path.name):
                 staged = replace(staged, refusal=reason, rows=0)
         except NotReadableYetError as problem:
             _drop(folder)
-            told.append((path.name, str(problem)))
+            sentences.append((path.name, str(problem)))
             continue
         verdict, reason = _verdict(staged, _month(path.name, source), event_time, taken, batch, corrected)
         delivery = DeliveryRecord(
@@ -132,19 +132,19 @@ def admit(
         )  # fmt: skip
         result.verdicts.append(delivery)
         if verdict == "taken":
-            told += [(path.name, remark) for remark in _remarks(staged, source, taken)]
+            sentences += [(path.name, remark) for remark in _remarks(staged, source, taken)]
             _move(folder, result, Layout(staged.header, staged.quoted), staging)
             taken.add(delivery)
             number += 1
         _drop(folder)
-    result.notices += collated(told)
+    result.notices += collated(sentences)
     return result
 
 
-def collated(told: Iterable[tuple[str, str]]) -> list[str]:
+def collated(sentences: Iterable[tuple[str, str]]) -> list[str]:
     """(file, sentence) -> one notice a sentence, with the first of its files."""
     files: dict[str, list[str]] = {}
-    for file, sentence in told:
+    for file, sentence in sentences:
         files.setdefault(sentence, []).append(file)
     return [f"{_several(names)}: {sentence}" for sentence, names in files.items()]
 
@@ -154,7 +154,7 @@ def _several(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - FILES_SHOWN} more" if len(names) > FILES_SHOWN else "")
 
 
-def _deliverable(landing: Path, source: Source, told: Told, notices: list[str]) -> list[Path]:
+def _deliverable(landing: Path, source: Source, sentences: Sentences, notices: list[str]) -> list[Path]:
     """The folder's files with a name of this source, oldest month first and corrections after what they correct."""
     try:
         visible = sorted(p for p in landing.iterdir() if not p.name.startswith(".") and p.suffix != ".part")
@@ -168,11 +168,13 @@ def _deliverable(landing: Path, source: Source, told: Told, notices: list[str]) 
         known = source.file_pattern.match(path.name)
         problem = _no_file(path)
         if known and problem:
-            told.append((path.name, f"{problem}; left alone"))
+            sentences.append((path.name, f"{problem}; left alone"))
         elif known:
             files.append(path)
         elif month := source.impossible_month(path.name):
-            told.append((path.name, f"there is no month {month}: YYYY-MM with 01 to 12, in digits 0 to 9; left alone"))
+            sentences.append(
+                (path.name, f"there is no month {month}: YYYY-MM with 01 to 12, in digits 0 to 9; left alone")
+            )
         elif not problem:
             strangers.append(path.name)
     if strangers:

@@ -93,12 +93,12 @@ def in_step(use_case: UseCase, source: str, known: Sequence[DeliveryRecord], pen
     next_batch = max(last, *(record.batch for record in records)) + 1 if records else last + 1
     if there is None or there == sum(r.rows for r in records if r.state == "taken"):
         return InStep(records, adopted, (), next_batch)
-    amended, told = _amended(use_case, source, records, table)
+    amended, sentences = _amended(use_case, source, records, table)
     write_records(use_case, amended)
     log.warning("event=ledger_amended source=%s files=%d", source, len(amended))
     changed = {(r.file, r.batch) for r in amended}
     kept = [r for r in records if r.state != "taken" or (r.file, r.batch) not in changed]
-    return InStep([*kept, *amended], adopted, collated(told), next_batch)
+    return InStep([*kept, *amended], adopted, collated(sentences), next_batch)
 
 
 def _rows_and_last_batch(table: DeltaTable, transaction: str) -> tuple[int | None, int]:
@@ -129,7 +129,7 @@ def _amended(
     of_batch: dict[int, int] = {}
     for record in taken.values():
         of_batch[record.batch] = of_batch.get(record.batch, 0) + record.rows
-    amended, told = [], []
+    amended, sentences = [], []
     for place, record in taken.items():
         found = there.get(place, 0)
         if found == record.rows:
@@ -137,17 +137,19 @@ def _amended(
         what = f"{record.rows:,} rows were taken in batch {record.batch}, {found:,} are in bronze"
         if found < record.rows and written.get(record.batch, 0) == of_batch[record.batch]:
             amended.append(replace(record, rows=found, reason=f"{what}: the others were removed there later"))
-            told.append((record.file, f"{what}: the others were removed there; the file is not taken again"))
+            sentences.append((record.file, f"{what}: the others were removed there; the file is not taken again"))
         else:
             amended.append(replace(record, rows=found, sha256="", reason=f"{what}: it is not whole"))
-            told.append((record.file, f"{what}; it is taken again, or deliver it again if it is not there any more"))
+            sentences.append(
+                (record.file, f"{what}; it is taken again, or deliver it again if it is not there any more")
+            )
     for (file, batch), rows in there.items():
         if (file, batch) not in taken:
             what = f"{rows:,} rows of batch {batch} are in bronze, of which the ledger knew nothing"
             epoch = datetime.fromtimestamp(0, UTC)
             amended.append(DeliveryRecord(source, file, "", 0, rows, epoch, epoch, batch, "taken", what))
-            told.append((file, f"{what}; it is taken again if it is still there"))
-    return amended, told
+            sentences.append((file, f"{what}; it is taken again if it is still there"))
+    return amended, sentences
 
 
 def _noted(commits: Sequence[Commit], source: str) -> list[DeliveryRecord]:

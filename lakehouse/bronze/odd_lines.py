@@ -50,11 +50,11 @@ def odd_rows(
         .when(~sf.is_valid_utf8("value"), "the line is not valid UTF-8")
         .when(sf.col("_too_many") | sf.col("row._bad").isNotNull(), _wrong_count(separator, len(header)))
     )
-    judged = parsed.withColumn("_flaw", flaw)
+    checked = parsed.withColumn("_flaw", flaw)
     position_of = {column: header.index(column) for column in columns}
     whole = sf.col("_flaw").isNull()
     values = [sf.when(whole, sf.col(f"row.c{position_of[c]}")).alias(c) for c in columns]
-    return judged.select(
+    return checked.select(
         *values,
         sf.when(~whole, sf.make_valid_utf8("value")).alias("_rescued"),
         "_flaw",

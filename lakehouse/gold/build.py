@@ -62,19 +62,19 @@ def build_gold(lake: Lake) -> GoldReport:
     with commit_note(lake.spark, {"silver": now}):
         if changes is None:
             counts = load_training(lake, silver, training_path)
-            months = asked_months = None
+            months = request_months = None
         else:
             counts = update_training(lake, silver, changes, training_path)
             months = changes.months_of(contract.feature_source, PREDICTIONS)
             months |= _months_between(contract, before, files_at(training_path) or [])
-            asked_months = _months_asked(contract, silver, changes)
+            request_months = _months_of_requests(contract, silver, changes)
         touched = update_monthly(lake, silver, months)
-        judged = update_performance(lake, silver, asked_months)
+        computed = update_performance(lake, silver, request_months)
     write_json(progress, now)
     version = version_of(training_path) or 0
     log.info("event=gold version=%d added=%d updated=%d removed=%d", version, counts.inserted, counts.updated,
              counts.deleted)  # fmt: skip
-    return _report(version, counts, touched, judged)
+    return _report(version, counts, touched, computed)
 
 
 def _months_between(contract: Contract, before: Sequence[DataFile], after: Sequence[DataFile]) -> set[str]:
@@ -84,16 +84,16 @@ def _months_between(contract: Contract, before: Sequence[DataFile], after: Seque
     return {found[path] for found in (old, new) for path in old.keys() ^ new.keys() if path in found}
 
 
-def _months_asked(contract: Contract, silver: SilverTables, changes: Changes) -> set[str]:
+def _months_of_requests(contract: Contract, silver: SilverTables, changes: Changes) -> set[str]:
     """Months in which requests came, or truth of requests that came earlier."""
     months = changes.months_of(PREDICTIONS)
     key, truth = contract.key.column, contract.label.source
     batch, ranges = changes.batch_of(truth), changes.keys_of(truth)
-    if silver.asked is None or batch is None or ranges == []:
+    if silver.requests is None or batch is None or ranges == []:
         return months
     known = silver.truth.where(within(key, ranges) & (sf.col("_batch") > batch)).select(quoted(key))
-    asked = silver.asked.where(within(key, ranges)).join(known, key, "left_semi")
-    return months | {row[0] for row in asked.select(quoted(contract.event_time.column)).distinct().collect()}
+    requests = silver.requests.where(within(key, ranges)).join(known, key, "left_semi")
+    return months | {row[0] for row in requests.select(quoted(contract.event_time.column)).distinct().collect()}
 
 
 def update_estimates(lake: Lake) -> tuple[str, ...]:
@@ -135,11 +135,11 @@ def _silver_paths(lake: Lake) -> dict[str, str]:
     sources = list(dict.fromkeys([contract.feature_source, contract.label.source]))
     paths = {source: lake.table(f"silver/{source}") for source in sources}
     missing = [source for source, path in paths.items() if version_of(path) is None]
-    asked = lake.table(f"silver/{PREDICTIONS}")
-    if version_of(asked) is not None:
+    requests = lake.table(f"silver/{PREDICTIONS}")
+    if version_of(requests) is not None:
         for source in missing:
             create_silver(lake, source)
-        return {**paths, PREDICTIONS: asked}
+        return {**paths, PREDICTIONS: requests}
     return {} if missing else paths
 
 

@@ -90,16 +90,16 @@ def _lacks_estimate(row: Mapping[str, Any]) -> bool:
     return row["estimated_accuracy"] is None and row["answered"] > row["rules"]
 
 
-def with_expectation(asked: "DataFrame", calibration: "DataFrame | None") -> "DataFrame":
+def with_expectation(requests: "DataFrame", calibration: "DataFrame | None") -> "DataFrame":
     """Requests with `_expected`, the probability that the answer is right (null without confidence or calibration),
     and `_calibration_error`, the calibration's standard error."""
     from pyspark.sql import functions as sf
 
     if calibration is None:
         nothing = sf.lit(None).cast("double")
-        return asked.withColumn("_expected", nothing).withColumn("_calibration_error", nothing)
+        return requests.withColumn("_expected", nothing).withColumn("_calibration_error", nothing)
     known = calibration.select("model_version", sf.col("knots").alias("_knots"), sf.col("standard_error").alias("_se"))
-    joined = asked.join(sf.broadcast(known), "model_version", "left")
+    joined = requests.join(sf.broadcast(known), "model_version", "left")
     steps = sf.size("_knots") - 1
     place = sf.col("confidence") * steps
     below = sf.least(sf.floor(place).cast("int"), steps - 1)

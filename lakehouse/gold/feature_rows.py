@@ -1,4 +1,4 @@
-"""Silver as gold sees it: features as delivered, or as asked through the gateway where nobody delivered them."""
+"""Silver as gold sees it: features as delivered, or as in requests to the gateway where nobody delivered them."""
 
 from dataclasses import dataclass
 
@@ -16,48 +16,48 @@ class SilverTables:
 
     delivered: DataFrame
     truth: DataFrame
-    asked: DataFrame | None = None
+    requests: DataFrame | None = None
 
     def where(self, condition: Column) -> "SilverTables":
         """The rows of all tables that meet a condition."""
-        asked = None if self.asked is None else self.asked.where(condition)
-        return SilverTables(self.delivered.where(condition), self.truth.where(condition), asked)
+        requests = None if self.requests is None else self.requests.where(condition)
+        return SilverTables(self.delivered.where(condition), self.truth.where(condition), requests)
 
     def features_and_truth(self, contract: Contract) -> tuple[DataFrame, DataFrame | None]:
         """One row of features a key, and the truth; None where it stands in the same rows as the features."""
         if contract.label.source == contract.feature_source:
             return self.delivered, None
-        return feature_rows(self.delivered, self.asked, contract), self.truth
+        return feature_rows(self.delivered, self.requests, contract), self.truth
 
 
-def feature_rows(delivered: DataFrame, asked: DataFrame | None, contract: Contract) -> DataFrame:
+def feature_rows(delivered: DataFrame, requests: DataFrame | None, contract: Contract) -> DataFrame:
     """Key, event time and features, one row a key: as delivered, else of the request with the newest `at`."""
     rows = delivered.select(*_columns(contract))
-    if asked is None:
+    if requests is None:
         return rows
     key = contract.key.column
     return rows.unionByName(
-        _newest(asked, [key]).join(delivered.select(quoted(key)), key, "left_anti").select(rows.columns)
+        _newest(requests, [key]).join(delivered.select(quoted(key)), key, "left_anti").select(rows.columns)
     )
 
 
-def feature_rows_of_months(delivered: DataFrame, asked: DataFrame | None, contract: Contract) -> DataFrame:
+def feature_rows_of_months(delivered: DataFrame, requests: DataFrame | None, contract: Contract) -> DataFrame:
     """The same month by month: a key that was asked about in two months has a row in each.
 
     Requests without a key count each for itself. So one month can be computed without reading the others.
     """
     rows = delivered.select(*_columns(contract))
-    if asked is None:
+    if requests is None:
         return rows
     by = [contract.key.column, contract.event_time.column]
-    named = _newest(asked, by).join(delivered.select(*map(quoted, by)), by, "left_anti")
-    unnamed = asked.where(sf.col(quoted(by[0])).isNull())
+    named = _newest(requests, by).join(delivered.select(*map(quoted, by)), by, "left_anti")
+    unnamed = requests.where(sf.col(quoted(by[0])).isNull())
     return rows.unionByName(named.select(rows.columns)).unionByName(unnamed.select(rows.columns))
 
 
-def _newest(asked: DataFrame, by: list[str]) -> DataFrame:
+def _newest(requests: DataFrame, by: list[str]) -> DataFrame:
     newest = Window.partitionBy(*map(quoted, by)).orderBy(sf.desc("at"), sf.desc("answered_at"), "request_id")
-    named = asked.where(sf.col(quoted(by[0])).isNotNull())
+    named = requests.where(sf.col(quoted(by[0])).isNotNull())
     return named.withColumn("_newest", sf.row_number().over(newest)).where("_newest = 1").drop("_newest")
 
 

@@ -45,13 +45,13 @@ def update_monthly(lake: Lake, silver: SilverTables, months: set[str] | None) ->
     if months is not None and not months:
         return ()
     month, path = contract.event_time.column, lake.table(f"gold/{TRAINING}")
-    delivered, asked = silver.delivered, silver.asked
+    delivered, requests = silver.delivered, silver.requests
     training = lake.spark.read.format("delta").load(path)
     if months is not None:
         listed = month_in(contract, months)
         delivered, training = delivered.where(listed), training.where(listed)
-        asked = None if asked is None else asked.where(listed)
-    features = feature_rows_of_months(delivered, asked, contract)
+        requests = None if requests is None else requests.where(listed)
+    features = feature_rows_of_months(delivered, requests, contract)
     rows = monthly_rows(features, training, contract).toArrow().to_pylist()
     table = _table(contract)
     note = read_note(lake.spark)

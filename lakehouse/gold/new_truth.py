@@ -27,20 +27,20 @@ def record_new_truth(use_case: UseCase) -> Event | None:
     """
     contract = use_case.contract
     path = use_case.table(f"gold/{TRAINING}")
-    version, told = version_of(path), _told(use_case)
-    if version is None or told == version:
+    version, recorded = version_of(path), _recorded(use_case)
+    if version is None or recorded == version:
         return None
-    before = {} if told is None else _rows_a_month(contract, path, told)
+    before = {} if recorded is None else _rows_a_month(contract, path, recorded)
     now = _rows_a_month(contract, path, version)
     new = {month: rows - before.get(month, 0) for month, rows in now.items() if rows > before.get(month, 0)}
-    corrected = 0 if told is None else _corrected(path, told)
+    corrected = 0 if recorded is None else _corrected(path, recorded)
     if not new and not corrected:
         return None
     payload = {
         "table": TABLE,
         "version": version,
         "rows": sum(now.values()),
-        "since": told,
+        "since": recorded,
         "new_rows": sum(new.values()),
         "corrected_rows": corrected,
         "months": sorted(new),
@@ -51,7 +51,7 @@ def record_new_truth(use_case: UseCase) -> Event | None:
     return event if created else None
 
 
-def _told(use_case: UseCase) -> int | None:
+def _recorded(use_case: UseCase) -> int | None:
     """The newest version an event was recorded for."""
     ours = [e.payload for e in all_events(use_case) if e.kind == "ground_truth" and e.payload.get("table") == TABLE]
     return max((int(payload["version"]) for payload in ours), default=None)

@@ -41,7 +41,7 @@ RATES = {
 
 
 def performance_rows(
-    asked: DataFrame, truth: DataFrame, contract: Contract, calibration: DataFrame | None = None
+    requests: DataFrame, truth: DataFrame, contract: Contract, calibration: DataFrame | None = None
 ) -> DataFrame:
     """A row a month and model version ('' where no model was asked); counts add up over both."""
     key, month = contract.key.column, quoted(contract.event_time.column)
@@ -50,7 +50,7 @@ def performance_rows(
     own = sf.col("predictor_type") == "model"
     settled = own & sf.col("_truth").isNotNull()
     counted = (
-        with_expectation(asked, calibration)
+        with_expectation(requests, calibration)
         .join(known, key, "left")
         .groupBy(month, sf.coalesce("model_version", sf.lit("")).alias("model_version"))
         .agg(
@@ -81,16 +81,16 @@ def performance_rows(
 def update_performance(lake: Lake, silver: SilverTables, months: set[str] | None) -> tuple[str, ...]:
     """Compute these months again, all of them for None; the months that were. Nothing where nothing was asked."""
     contract = lake.contract
-    if silver.asked is None or (months is not None and not months):
+    if silver.requests is None or (months is not None and not months):
         return ()
-    asked, key, month = silver.asked, contract.key.column, contract.event_time.column
+    requests, key, month = silver.requests, contract.key.column, contract.event_time.column
     if months is not None and _has_other_columns(lake):
         months = None
     truth = silver.truth
     if months is not None:
-        asked = asked.where(month_in(contract, months))
-        truth = truth.join(asked.select(quoted(key)), key, "left_semi")
-    rows = performance_rows(asked, truth, contract, calibrations(lake)).toArrow().to_pylist()
+        requests = requests.where(month_in(contract, months))
+        truth = truth.join(requests.select(quoted(key)), key, "left_semi")
+    rows = performance_rows(requests, truth, contract, calibrations(lake)).toArrow().to_pylist()
     table, note = _table(contract), read_note(lake.spark)
     if months is None:
         replace_rows(lake, table, rows, note=note)

@@ -106,7 +106,7 @@ def update_training(lake: Lake, silver: SilverTables, changes: Changes, path: st
 def _changed_keys(silver: SilverTables, changes: Changes, contract: Contract) -> DataFrame:
     """Keys with features, truth or a request of a batch that gold does not know."""
     sources = {contract.feature_source: silver.delivered, contract.label.source: silver.truth}
-    frames = sources if silver.asked is None else {**sources, PREDICTIONS: silver.asked}
+    frames = sources if silver.requests is None else {**sources, PREDICTIONS: silver.requests}
     found = [
         frame.where(sf.col("_batch") > batch).select(quoted(contract.key.column))
         for table, frame in frames.items()

@@ -1,7 +1,7 @@
 """Features as they were known at a point in time: by silver's and gold's own definitions, from what bronze has kept.
 
-Silver holds the newest values of a key, bronze every delivery. What was delivered by then is judged, typed, ranked and
-joined by the same functions that make silver and gold; only the key is another one: a key *at a point in time*.
+Silver holds the newest values of a key, bronze every delivery. What was delivered by then is validated, typed, ranked
+and joined by the same functions that make silver and gold; only the key is another one: a key *at a point in time*.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,8 +48,8 @@ def features_as_of(lake: Lake, points: Points) -> DataFrame:
             f"`{taken.pop()}` is a column of the answer itself, so no column of the contract can be read so"
         )
     check_delivered(lake)
-    asked = _asked_points(lake.spark, points)
-    silver = _silver_at(lake, asked, points.in_months)
+    wanted = _wanted_points(lake.spark, points)
+    silver = _silver_at(lake, wanted, points.in_months)
     features, truth = silver.features_and_truth(contract)
     rows = training_rows(features, truth, contract, unlabelled=True)
     others = [name for name in training_column_names(contract) if name != key]
@@ -61,7 +61,7 @@ def features_as_of(lake: Lake, points: Points) -> DataFrame:
     )
     if points.table is None:
         return flat.orderBy(quoted(key))
-    found = asked.join(flat, [key, AS_OF], "left").withColumn(KNOWN, sf.coalesce(KNOWN, sf.lit(NOTHING)))
+    found = wanted.join(flat, [key, AS_OF], "left").withColumn(KNOWN, sf.coalesce(KNOWN, sf.lit(NOTHING)))
     return found.select(quoted(key), AS_OF, KNOWN, *map(quoted, others)).orderBy(quoted(key), AS_OF)
 
 
@@ -76,7 +76,7 @@ def check_delivered(use_case: UseCase) -> None:
         )
 
 
-def _asked_points(spark: SparkSession, points: Points) -> DataFrame:
+def _wanted_points(spark: SparkSession, points: Points) -> DataFrame:
     table = points.table
     if table is None:
         of_type = pa.string() if points.in_months else pa.timestamp("us", "UTC")
@@ -84,19 +84,19 @@ def _asked_points(spark: SparkSession, points: Points) -> DataFrame:
     return spark.createDataFrame(table)
 
 
-def _silver_at(lake: Lake, asked: DataFrame, in_months: bool) -> SilverTables:
+def _silver_at(lake: Lake, wanted: DataFrame, in_months: bool) -> SilverTables:
     """Silver as it was at each point; its key is the pair of key and point."""
     contract = lake.contract
     features, truth = contract.feature_source, contract.label.source
     known = {source: _known_deliveries(lake, source, in_months) for source in {features, truth}}
     requests = lake.table(f"silver/{PREDICTIONS}")
-    tables = {source: _source_at(lake, source, asked, known[source], in_months) for source in known}
-    answered = _requests_at(lake, asked, in_months) if table_exists(requests) else None
+    tables = {source: _source_at(lake, source, wanted, known[source], in_months) for source in known}
+    answered = _requests_at(lake, wanted, in_months) if table_exists(requests) else None
     return SilverTables(tables[features], tables[truth], answered)
 
 
 def _source_at(
-    lake: Lake, source: str, asked: DataFrame, known: list[tuple[str, int, Point]], in_months: bool
+    lake: Lake, source: str, wanted: DataFrame, known: list[tuple[str, int, Point]], in_months: bool
 ) -> DataFrame:
     """A source's silver at each point: of each key the row of the newest file delivered by then."""
     contract = lake.contract
@@ -105,7 +105,7 @@ def _source_at(
     if not known or not table_exists(bronze):
         types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in contract.columns_of(source).items()]
         when = f"{_WHEN} {'string' if in_months else 'timestamp'}"
-        return _at_points(lake.spark.createDataFrame([], ", ".join([*types, when])), asked, key)
+        return _at_points(lake.spark.createDataFrame([], ", ".join([*types, when])), wanted, key)
     files = pa.table(
         {
             "_source_file": [file for file, _, _ in known],
@@ -115,25 +115,25 @@ def _source_at(
     )
     good = good_rows(bronze_frame(lake, source), contract, source)
     dated = good.join(sf.broadcast(lake.spark.createDataFrame(files)), ["_source_file", "_batch"])
-    return newest_by_key(ranked_by_key(_at_points(dated, asked, key), key)).select(*map(quoted, columns))
+    return newest_by_key(ranked_by_key(_at_points(dated, wanted, key), key)).select(*map(quoted, columns))
 
 
-def _requests_at(lake: Lake, asked: DataFrame, in_months: bool) -> DataFrame:
+def _requests_at(lake: Lake, wanted: DataFrame, in_months: bool) -> DataFrame:
     """silver/predictions at each point: requests of that month or earlier, or those the lake had taken in by then."""
     contract = lake.contract
     key = contract.key.column
     rows = lake.spark.read.format("delta").load(lake.table(f"silver/{PREDICTIONS}"))
     rows = rows.where(sf.col(quoted(key)).isNotNull())
     if in_months:
-        return _at_points(rows.withColumn(_WHEN, sf.col(quoted(contract.event_time.column))), asked, key)
+        return _at_points(rows.withColumn(_WHEN, sf.col(quoted(contract.event_time.column))), wanted, key)
     bronze = lake.spark.read.format("delta").load(lake.table(f"bronze/{REQUESTS}"))
     batches = bronze.groupBy("_batch").agg(sf.min("_ingested_at").alias(_WHEN))
-    return _at_points(rows.join(sf.broadcast(batches), "_batch"), asked, key)
+    return _at_points(rows.join(sf.broadcast(batches), "_batch"), wanted, key)
 
 
-def _at_points(rows: DataFrame, asked: DataFrame, key: str) -> DataFrame:
+def _at_points(rows: DataFrame, wanted: DataFrame, key: str) -> DataFrame:
     """Each row once for every point it was known at; its key becomes the pair."""
-    pairs = rows.join(sf.broadcast(asked), key) if key in asked.columns else rows.crossJoin(sf.broadcast(asked))
+    pairs = rows.join(sf.broadcast(wanted), key) if key in wanted.columns else rows.crossJoin(sf.broadcast(wanted))
     pair = sf.struct(sf.col(quoted(key)).alias("key"), sf.col(AS_OF))
     return pairs.where(sf.col(_WHEN) <= sf.col(AS_OF)).withColumn(key, pair).drop(_WHEN, AS_OF)
 

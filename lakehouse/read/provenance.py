@@ -75,9 +75,9 @@ def bronze_of(versions: Sequence[Commit], version: int) -> Mapping[str, int]:
 
 def made_from(versions: Sequence[Commit], layer: str, name: str, version: int) -> list[int]:
     """Which of a table's versions were made from another table at `version`, or at the first one used after it."""
-    told = {v.version: v.note[layer][name] for v in versions if name in v.note.get(layer, {})}
-    first = min((used for used in told.values() if used >= version), default=None)
-    return [made for made, used in told.items() if used == first]
+    noted = {v.version: v.note[layer][name] for v in versions if name in v.note.get(layer, {})}
+    first = min((used for used in noted.values() if used >= version), default=None)
+    return [made for made, used in noted.items() if used == first]
 
 
 def file_rows(use_case: UseCase, table: str, version: int) -> Mapping[tuple[str, int], int]:
@@ -223,5 +223,5 @@ def _open(use_case: UseCase, table: str, version: int | None = None) -> "DeltaTa
 
 def _noted(versions: Sequence[Commit], version: int, layer: str) -> Mapping[str, int]:
     """A commit that only moved rows into other files says nothing: then the one before it that did."""
-    told = [v.note[layer] for v in versions if v.version <= version and layer in v.note]
-    return dict(told[-1]) if told else {}
+    noted = [v.note[layer] for v in versions if v.version <= version and layer in v.note]
+    return dict(noted[-1]) if noted else {}

@@ -52,9 +52,9 @@ def lines_of_files(files: DataFrame) -> DataFrame:
     )
     for name in REQUIRED:
         flaw = flaw.when(record[name].isNull() | (record[name].cast("string") == ""), f"`{name}` is missing")
-    judged = lines.select("text", "_source_file", "_position", flaw.alias("_flaw"))
+    validated = lines.select("text", "_source_file", "_position", flaw.alias("_flaw"))
     whole = sf.col("_flaw").isNull()
-    return judged.select(
+    return validated.select(
         sf.when(whole, sf.col("text")).alias("line"),
         sf.when(~whole, sf.make_valid_utf8("text")).alias("_rescued"),
         "_flaw",
@@ -105,7 +105,7 @@ def prediction_columns(contract: Contract) -> str:
     )
 
 
-def judged_records(bronze: DataFrame, contract: Contract) -> DataFrame:
+def validated_records(bronze: DataFrame, contract: Contract) -> DataFrame:
     """Rows of bronze/requests -> columns of silver/predictions, with `_good` and the text columns `reject_rows` needs.
 
     Columns of a bad row may be null.
@@ -120,8 +120,8 @@ def judged_records(bronze: DataFrame, contract: Contract) -> DataFrame:
     )  # fmt: skip
     good = reduce(lambda a, b: a & b, _conditions(contract), sf.col("_flaw").isNull())
     reason, value = joined_problems(_problems(contract))
-    judged = texts.withColumn("_good", sf.coalesce(good, sf.lit(False)))
-    return judged.select(
+    validated = texts.withColumn("_good", sf.coalesce(good, sf.lit(False)))
+    return validated.select(
         *_typed(contract), *_origin(), "_good",
         sf.when(~sf.col("_good"), sf.coalesce("_flaw", reason)).alias("_reason"),
         sf.when(~sf.col("_good") & sf.col("_flaw").isNull(), value).alias("_value"),
@@ -221,6 +221,6 @@ def _wrong(name: str, what: str) -> Column:
     return wrong(f"`{name}` {what}", shown(name, sf.col(f"r_{name}").cast("string")))
 
 
-def reject_rows(judged: DataFrame, contract: Contract, source: str) -> DataFrame:
+def reject_rows(validated: DataFrame, contract: Contract, source: str) -> DataFrame:
     """The bad ones of `judged_records`, as the table `rejects` keeps them."""
-    return reject_columns(judged.where("NOT _good"), contract, source, sf.col("_raw"))
+    return reject_columns(validated.where("NOT _good"), contract, source, sf.col("_raw"))

@@ -1,4 +1,4 @@
-"""bronze/requests -> silver/predictions: typed, judged, one row a request id, the first one wins; or a reject.
+"""bronze/requests -> silver/predictions: typed, validated, one row a request id, the first one wins; or a reject.
 
 Idempotent by request id: a batch that is taken again after a crash changes nothing.
 """
@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as sf
 
 from lakehouse.lake import Lake, lake_with
-from lakehouse.requests.lines import check_names, judged_records, prediction_columns, reject_rows
+from lakehouse.requests.lines import check_names, prediction_columns, reject_rows, validated_records
 from lakehouse.requests.request_ids import SeenIds
 from lakehouse.silver.refine import SilverReport, write_rejects
 from lakehouse.storage.commits import commit_note
@@ -44,12 +44,12 @@ def refine_predictions(lake: Lake) -> SilverReport:
         .load(bronze)
         .where(sf.col("_batch") > done["batch"])
     )
-    judged = judged_records(rows, lake.contract).persist()
+    validated = validated_records(rows, lake.contract).persist()
     try:
         with commit_note(lake.spark, {"bronze": {REQUESTS: version}}):
-            last = _write(judged, lake, path, report)
+            last = _write(validated, lake, path, report)
     finally:
-        judged.unpersist()
+        validated.unpersist()
     write_json(progress, {"batch": max(last, done["batch"]), "version": version})
     log.info("event=refined source=%s inserted=%d repeated=%d rejected=%d", REQUESTS, report.inserted, report.repeated,
              report.rejected)  # fmt: skip
@@ -91,10 +91,10 @@ def seen_ids(use_case: UseCase) -> SeenIds:
     return SeenIds(use_case.work_folder / REQUESTS / "seen_ids")
 
 
-def _write(judged: DataFrame, use_case: UseCase, path: str, report: SilverReport) -> int:
+def _write(validated: DataFrame, use_case: UseCase, path: str, report: SilverReport) -> int:
     """Write a batch's good rows and rejects; its highest `_batch`, 0 if it has no rows."""
-    spark = judged.sparkSession
-    found = judged.select("_good", sf.xxhash64("request_id").alias("hash"), "_batch").toArrow()
+    spark = validated.sparkSession
+    found = validated.select("_good", sf.xxhash64("request_id").alias("hash"), "_batch").toArrow()
     if not found.num_rows:
         return 0
     good = found["_good"].to_numpy()
@@ -103,7 +103,7 @@ def _write(judged: DataFrame, use_case: UseCase, path: str, report: SilverReport
     index = _index_of(lake_with(use_case, spark), path)
     repeats = bool(index.known(distinct).any())
     index.add(distinct)
-    rows = judged.where("_good").select(*spark.read.format("delta").load(path).columns)
+    rows = validated.where("_good").select(*spark.read.format("delta").load(path).columns)
     if len(distinct) < len(hashes):
         rows = first_by_request_id(rows)
     if len(hashes):
@@ -116,7 +116,7 @@ def _write(judged: DataFrame, use_case: UseCase, path: str, report: SilverReport
     index.set_stamp(version_of(path) or 0)
     batches = found["_batch"].to_numpy()
     if not good.all():
-        rows = reject_rows(judged, use_case.contract, REQUESTS)
+        rows = reject_rows(validated, use_case.contract, REQUESTS)
         write_rejects(rows, use_case, REQUESTS, report, (int(batches.min()), int(batches.max())))
     return int(batches.max())
 

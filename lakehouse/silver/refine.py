@@ -1,4 +1,4 @@
-"""Bronze -> silver: what is new in bronze, typed, judged, one row a key, or a reject.
+"""Bronze -> silver: what is new in bronze, typed, validated, one row a key, or a reject.
 
 Within a file the first row of a key is kept and the others are rejected; between files the newer delivery wins.
 Everything written is idempotent by key, so what is read again after a crash changes nothing.

@@ -54,9 +54,9 @@ def joined_problems(problems: Sequence[Expression]) -> tuple[Expression, Express
 
 def wrong(kind: str | Expression, value: Expression | None = None) -> Expression:
     """One problem: the kind of mistake, and where it helps the value that made it."""
-    told_kind = sf.lit(kind) if isinstance(kind, str) else kind
-    told_value = sf.lit(None) if value is None else value
-    return sf.struct(told_kind.alias("kind"), told_value.cast("string").alias("value"))
+    named_kind = sf.lit(kind) if isinstance(kind, str) else kind
+    named_value = sf.lit(None) if value is None else value
+    return sf.struct(named_kind.alias("kind"), named_value.cast("string").alias("value"))
 
 
 def shown(name: str, text: Expression) -> Expression:

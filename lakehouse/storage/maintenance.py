@@ -14,7 +14,7 @@ from lakehouse.read.tables import table_names
 from lakehouse.storage.commits import commits_of
 from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.lock import tables_held
-from lakeloop.champion import FACTS_FILE
+from lakeloop.champion import CARD_FILE
 from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, read_manifest
 from lakeloop.use_case import UseCase
@@ -90,7 +90,7 @@ def exported_versions(use_case: UseCase) -> set[int]:
 def trained_versions(use_case: UseCase) -> set[int]:
     """Versions of gold/training that a pushed model was trained on; one that was taken back counts too."""
     versions = set()
-    for path in Path(use_case.folder("models")).glob(f"*/{FACTS_FILE}"):
+    for path in Path(use_case.folder("models")).glob(f"*/{CARD_FILE}"):
         try:
             stamped = json.loads(path.read_text(encoding="utf-8"))["stamps"]["delta_version"]
             versions |= {int(stamped)} if stamped else set()

@@ -99,14 +99,14 @@ def _serve(server: socket.socket, folder: Path, gateway: Any, key: str, idle_sec
     """Until nobody asks any more; False where Java is not to do anything any more, not even to tidy up."""
     address = folder / f"{SERVER}.sock"
     commands: dict[socket.socket, Any] = {}  # each with its own door into Java: what it held there goes with the door
-    count, asked = 0, time.monotonic()
-    while commands or (count < MOST_COMMANDS and time.monotonic() - asked < idle_seconds):
+    count, last_use = 0, time.monotonic()
+    while commands or (count < MOST_COMMANDS and time.monotonic() - last_use < idle_seconds):
         ready, _, _ = select.select([server, *commands], [], [], 1.0)
         if gateway.proc.poll() is not None or not address.exists():  # the home was deleted
             return False
         for command in [c for c in commands if c in ready]:
             door = commands.pop(command)
-            asked = time.monotonic()
+            last_use = time.monotonic()
             if not _is_done(command):
                 log.info("event=command_died others=%d", len(commands))
                 if not commands:
@@ -129,7 +129,7 @@ def _serve(server: socket.socket, folder: Path, gateway: Any, key: str, idle_sec
                 asker.close()
                 continue
             commands[asker] = door
-            count, asked = count + 1, time.monotonic()
+            count, last_use = count + 1, time.monotonic()
             log.info("event=command_joined commands=%d others=%d", count, len(commands) - 1)
     return True
 

@@ -26,14 +26,14 @@ def headline(found: Comparison) -> str:
 def sentences(found: Comparison) -> list[str]:
     """The meaning, most important first; each sentence stands alone."""
     moving = sorted((p for p in found.paces if p.speed != "still"), key=lambda p: -abs(p.a_month))
-    told = [_move(found, pace) for pace in moving]
+    said = [_move(found, pace) for pace in moving]
     still = [pace.feature for pace in found.paces if pace.speed == "still"]
     if still:
-        told.append(f"{_listed(still)}: no move beyond what chance explains.")
-    told += _target(found)
-    told += list(_concept(found))
-    told.append(_meaning(found, bool(moving)))
-    return told
+        said.append(f"{_listed(still)}: no move beyond what chance explains.")
+    said += _target(found)
+    said += list(_concept(found))
+    said.append(_meaning(found, bool(moving)))
+    return said
 
 
 def _move(found: Comparison, pace: Pace) -> str:
@@ -63,22 +63,22 @@ def _crossing(found: Comparison, pace: Pace) -> str:
 
 
 def _target(found: Comparison) -> list[str]:
-    told = []
+    said = []
     if found.target is not None:
-        told.append(f"The target {_classes(found.target)}.")
+        said.append(f"The target {_classes(found.target)}.")
     elif found.labelled_rows == 0:
         delay = found.contract.truth_delay if found.month else 0
         due = f" (by the contract it comes {delay} months after the month)" if delay else ""
-        told.append(
+        said.append(
             f"No truth of this month is in gold yet{due}: whether the target or the concept moved cannot be said."
         )
     else:
-        told.append(
+        said.append(
             f"Only {found.labelled_rows} rows of this month have their truth: too few to compare the target by."
         )
     if found.predicted is not None:
-        told.append(f"What the model answers {_classes(found.predicted)}.")
-    return told
+        said.append(f"What the model answers {_classes(found.predicted)}.")
+    return said
 
 
 def _classes(drift: TargetDrift) -> str:

@@ -58,13 +58,13 @@ async def from_prometheus(use_case: str, url: str) -> dict[str, list[Value]]:
         PrometheusError: it does not answer, or refuses a query.
     """
     async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as client:
-        asked = [(panel, series) for panel in PANELS for series in panel.series]
+        wanted = [(panel, series) for panel in PANELS for series in panel.series]
         try:
-            answers = await asyncio.gather(*(_query(client, series, use_case) for _, series in asked))
+            answers = await asyncio.gather(*(_query(client, series, use_case) for _, series in wanted))
         except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:
             raise PrometheusError(f"Prometheus at {url} does not answer ({type(error).__name__})") from error
     values: dict[str, list[Value]] = {panel.key: [] for panel in PANELS}
-    for (panel, _), found in zip(asked, answers, strict=True):
+    for (panel, _), found in zip(wanted, answers, strict=True):
         values[panel.key] += found
     return values
 

@@ -98,11 +98,11 @@ def _prediction_drift(reference: Reference, rows: pd.DataFrame, contract: Contra
         return _column(PREDICTION, test, None, why), 0.0
     if PREDICTION not in rows:
         return _column(PREDICTION, test, None, "the window has no predictions"), 0.0
-    asked = rows[PREDICTION].dropna()
-    rules = len(rows) - len(asked)
+    answered = rows[PREDICTION].dropna()
+    rules = len(rows) - len(answered)
     column, error = _column_drift(
-        PREDICTION, reference.predictions, asked, test, False, contract.monitoring.fewest,
-        round(of_rows * len(asked) / len(rows)),
+        PREDICTION, reference.predictions, answered, test, False, contract.monitoring.fewest,
+        round(of_rows * len(answered) / len(rows)),
     )  # fmt: skip
     note = _joined(f"the model did not answer {rules} of {len(rows)}" if rules else "", column.note)
     return column.model_copy(update={"note": note}), error

@@ -26,8 +26,8 @@ def evidently_page(reference: Reference | NoReference, rows: pd.DataFrame, contr
 
     tests = {name: feature.drift for name, feature in contract.features.items()}
     numeric = [name for name, feature in contract.features.items() if feature.role == "numeric"]
-    known, asked = reference.features, seeded_sample(rows)
-    if reference.predictions is not None and asked[PREDICTION].notna().any():
+    known, sample = reference.features, seeded_sample(rows)
+    if reference.predictions is not None and sample[PREDICTION].notna().any():
         tests[PREDICTION] = contract.monitoring.prediction_drift
         known = known.assign(**{PREDICTION: _as_long(reference.predictions, len(known))})
     columns = list(tests)
@@ -46,7 +46,7 @@ def evidently_page(reference: Reference | NoReference, rows: pd.DataFrame, contr
         ]
     )
     current, before = (
-        Dataset.from_pandas(_typed(frame[columns], numeric), data_definition=definition) for frame in (asked, known)
+        Dataset.from_pandas(_typed(frame[columns], numeric), data_definition=definition) for frame in (sample, known)
     )
     page: str = report.run(current, before).get_html_str(as_iframe=False)
     return page

@@ -59,11 +59,11 @@ def load_reference(use_case: UseCase, version: str, ask: AskModel | None = None)
     Its answers are asked for once, by default through the model server, and kept in the reports area.
     """
     try:
-        facts = read_model_card(use_case, version)
-        features = export_features(facts, use_case)
+        card = read_model_card(use_case, version)
+        features = export_features(card, use_case)
     except LakeloopError as error:
         return NoReference(version, str(error))
-    known = Reference(facts.version, facts.manifest_sha256, features)
+    known = Reference(card.version, card.manifest_sha256, features)
     try:
         predictions = _kept_predictions(use_case, known, ask or through_model_server)
     except LakeloopError as error:
@@ -72,34 +72,34 @@ def load_reference(use_case: UseCase, version: str, ask: AskModel | None = None)
     return Reference(known.model_version, known.manifest_sha256, features, predictions)
 
 
-def export_features(facts: ModelCard, use_case: UseCase) -> pd.DataFrame:
+def export_features(card: ModelCard, use_case: UseCase) -> pd.DataFrame:
     """The features of all rows, train and eval, of the export a version was trained on.
 
     Raises:
         LakeloopError: the export is gone or is not what the model was trained on any more.
     """
     contract = use_case.contract
-    manifest, shards = checked_export(facts, use_case)
+    manifest, shards = checked_export(card, use_case)
     missing = [name for name in contract.features if name not in manifest.columns]
     if missing:
         raise LakeloopError(
-            f"the export of version {facts.version} has no {', '.join(missing)}: the contract has changed since; "
+            f"the export of version {card.version} has no {', '.join(missing)}: the contract has changed since; "
             "train anew"
         )
     return read_shards(contract, [shard for _, shard in shards], contract.features)
 
 
-def checked_export(facts: ModelCard, use_case: UseCase) -> tuple[Manifest, list[Shard]]:
+def checked_export(card: ModelCard, use_case: UseCase) -> tuple[Manifest, list[Shard]]:
     """The manifest a version was trained by and its shards as (split, path), each with the sha256 it was written with.
 
     Raises:
         LakeloopError: the export is gone or is not what the model was trained on any more.
     """
-    path = facts.manifest_path(use_case)
-    gone = f"the rows that version {facts.version} of {use_case.name} was trained on are not there any more"
+    path = card.manifest_path(use_case)
+    gone = f"the rows that version {card.version} of {use_case.name} was trained on are not there any more"
     if not path.is_file():
         raise LakeloopError(f"{gone}: {path} was removed. `lakeloop train` makes a model whose rows are kept")
-    if file_sha256(path) != facts.manifest_sha256:
+    if file_sha256(path) != card.manifest_sha256:
         raise LakeloopError(f"{gone}: {path} is another export now (its sha256 differs)")
     manifest = read_manifest(path)
     shards: list[Shard] = []
@@ -160,8 +160,8 @@ def _kept_predictions(use_case: UseCase, known: Reference, ask: AskModel) -> pd.
         return pd.Series([contract.label.class_names[i] for i in kept["class_ids"]], dtype=object)
     rows = seeded_sample(known.features.dropna(), ASKED_ROWS)
     records = rows.to_dict("records")
-    asked = rows[[not why_not_ask(contract, {str(k): v for k, v in row.items()}) for row in records]]
-    names = pd.Series(likeliest(contract, ask(use_case, known.model_version, asked)), dtype=object).dropna()
+    answerable = rows[[not why_not_ask(contract, {str(k): v for k, v in row.items()}) for row in records]]
+    names = pd.Series(likeliest(contract, ask(use_case, known.model_version, answerable)), dtype=object).dropna()
     ids = {name: i for i, name in enumerate(contract.label.class_names)}
     _write(path, {
         "model_version": known.model_version,

@@ -46,15 +46,15 @@ def analyse(use_case: UseCase, month: int, version: str = "", oracle: bool = Fal
         WrongUseError: `oracle` without a generator.
     """
     contract = use_case.contract
-    facts = read_model_card(use_case, version)
-    reference = load_reference(use_case, facts.version, ask=_ask_pushed_model)
+    card = read_model_card(use_case, version)
+    reference = load_reference(use_case, card.version, ask=_ask_pushed_model)
     if not isinstance(reference, Reference):
         raise NotFoundError(reference.reason)
-    known = with_truth(use_case, exported_rows(contract, facts.manifest_path(use_case)))
+    known = with_truth(use_case, exported_rows(contract, card.manifest_path(use_case)))
     rows = month_rows(use_case, month, oracle)
     labelled = labelled_rows_of(use_case, month, oracle)
     found = compare(
-        contract, facts.version, month, known, rows.by_month, _reports(contract, reference, rows.by_month), labelled,
+        contract, card.version, month, known, rows.by_month, _reports(contract, reference, rows.by_month), labelled,
         _predictions(use_case, reference, rows.by_month[month]),
     )  # fmt: skip
     return Analysis(found, known, rows, labelled, oracle, _truth_note(use_case, found, known, oracle))
@@ -62,15 +62,15 @@ def analyse(use_case: UseCase, month: int, version: str = "", oracle: bool = Fal
 
 def _truth_note(use_case: UseCase, found: Comparison, reference: pd.DataFrame, oracle: bool) -> str:
     contract = found.contract
-    told = []
+    notes = []
     if contract.month_name(found.month) in set(reference[contract.event_time.column]):
-        told.append(
+        notes.append(
             f"Model {found.model_version} was made from rows of month {found.month} too: in part they are compared "
             "with themselves."
         )
     if found.labelled_rows:
-        told.append(whose_truth(use_case, found.month, oracle, found.labelled_rows))
-    return " ".join(told)
+        notes.append(whose_truth(use_case, found.month, oracle, found.labelled_rows))
+    return " ".join(notes)
 
 
 def _reports(contract: Contract, reference: Reference, by_month: Mapping[int, pd.DataFrame]) -> dict[int, DriftReport]:

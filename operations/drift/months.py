@@ -76,8 +76,8 @@ def detect_windows(
         NotFoundError: no request was answered (in these months) yet; the text says what to do.
     """
     contract = use_case.contract
-    asked = _predictions(use_case, months)
-    shares = _shares(asked, use_case, model)
+    dataset = _predictions(use_case, months)
+    shares = _shares(dataset, use_case, model)
     if not shares:
         raise NotFoundError(nothing_answered(contract, months))
     references: dict[str, Reference | NoReference] = {}
@@ -87,7 +87,7 @@ def detect_windows(
     known = () if model else lake_reports(use_case, kind)
     stale = _stale_months(basis, known)
     fresh: list[DriftReport] = []
-    for share, window, rows in _windows(asked, contract, [s for s in shares if s.month in stale], kind, model):
+    for share, window, rows in _windows(dataset, contract, [s for s in shares if s.month in stale], kind, model):
         on_month(share.month)
         fresh.append(detect_drift(references[share.version], rows, contract, window, basis[share]))
     if not model:
@@ -101,11 +101,11 @@ def detect_windows(
 
 
 def _windows(
-    asked: ds.Dataset, contract: Contract, shares: Sequence[MonthShare], kind: WindowKind, model: str
+    dataset: ds.Dataset, contract: Contract, shares: Sequence[MonthShare], kind: WindowKind, model: str
 ) -> Iterator[tuple[MonthShare, Window, pd.DataFrame]]:
     """Every share's windows and their rows, as many months read together as fit."""
     for group in _groups(shares):
-        frame = _read(asked, contract, group)
+        frame = _read(dataset, contract, group)
         for share in group:
             for window, rows in _cut(_rows_of(frame, contract, share, model), contract, kind, share):
                 yield share, window, rows
@@ -116,12 +116,12 @@ def _predictions(use_case: UseCase, months: tuple[int, int] | None) -> ds.Datase
     found = open_lake_table(use_case, PREDICTIONS)
     if found is None:
         raise NotFoundError(nothing_answered(contract, months))
-    asked = dataset_of(found)
+    dataset = dataset_of(found)
     if months is not None:
         month = ds.field(contract.event_time.column)
         first, last = (contract.month_name(number) for number in months)
-        asked = asked.filter((month >= first) & (month <= last))
-    return asked
+        dataset = dataset.filter((month >= first) & (month <= last))
+    return dataset
 
 
 def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) -> str:
@@ -134,12 +134,12 @@ def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) 
     )
 
 
-def _shares(asked: ds.Dataset, use_case: UseCase, model: str) -> list[MonthShare]:
+def _shares(dataset: ds.Dataset, use_case: UseCase, model: str) -> list[MonthShare]:
     """Who is measured against whom, month by month, from three columns of the table, a piece at a time."""
     by = [use_case.contract.event_time.column, VERSION]
     parts = [
         pa.Table.from_batches([batch]).group_by(by).aggregate([([], "count_all"), ("_batch", "max")])
-        for batch in asked.to_batches(columns=[*by, "_batch"])
+        for batch in dataset.to_batches(columns=[*by, "_batch"])
     ]
     if not parts:
         return []
@@ -239,16 +239,16 @@ def _groups(shares: Sequence[MonthShare]) -> Iterator[list[MonthShare]]:
         yield group
 
 
-def _read(asked: ds.Dataset, contract: Contract, group: Sequence[MonthShare]) -> pd.DataFrame:
+def _read(dataset: ds.Dataset, contract: Contract, group: Sequence[MonthShare]) -> pd.DataFrame:
     """The columns that windows are measured by: event time, features, probabilities, version."""
     columns, rows = columns_of(contract), sum(share.rows for share in group)
     wanted = ds.field(contract.event_time.column).isin(sorted({share.month for share in group}))
     if rows <= MOST_ROWS:
-        frame: pd.DataFrame = asked.to_table(columns=columns, filter=wanted).to_pandas()
+        frame: pd.DataFrame = dataset.to_table(columns=columns, filter=wanted).to_pandas()
         return frame
     parts = [
         batch.filter(_taken(batch["request_id"], 1000 * MOST_ROWS // rows))
-        for batch in asked.to_batches(columns=[*columns, "request_id"], filter=wanted)
+        for batch in dataset.to_batches(columns=[*columns, "request_id"], filter=wanted)
     ]
     sampled: pd.DataFrame = pa.Table.from_batches(parts).select(columns).to_pandas()
     return sampled

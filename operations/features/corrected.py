@@ -30,8 +30,8 @@ def corrected_since_served(use_case: UseCase, served: pd.DataFrame) -> np.ndarra
         values = _values(contract, row)
         if values is not None:
             known.setdefault(row[key], set()).add(values)
-    asked = zip(served[key], served[list(contract.features)].itertuples(index=False, name=None), strict=True)
-    return np.array([len(known.get(one, ())) > 1 and values in known[one] for one, values in asked], dtype=bool)
+    pairs = zip(served[key], served[list(contract.features)].itertuples(index=False, name=None), strict=True)
+    return np.array([len(known.get(one, ())) > 1 and values in known[one] for one, values in pairs], dtype=bool)
 
 
 def _values(contract: Contract, row: Mapping[str, str]) -> tuple[object, ...] | None:

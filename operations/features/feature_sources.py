@@ -78,21 +78,21 @@ class Origins:
             found = _delivered(use_case, source, [d for d in taken if d.source == source])
             if found is not None:
                 self._came[source] = found
-        asked = _asked(use_case)
-        if asked is not None:
-            self._came[STREAM] = asked
+        streamed = _streamed(use_case)
+        if streamed is not None:
+            self._came[STREAM] = streamed
         self._reasons = _reject_reasons(use_case)
 
     def of(self, column: str) -> tuple[Origin, ...]:
         """The tables of a column of the contract that are there, files first."""
         names = [name for name, source in self._contract.sources.items() if column in source.columns]
         origins = [self._origin(f"silver/{name}", name, column, "files") for name in names if name in self._came]
-        if STREAM in self._came and column in self._asked_columns:
+        if STREAM in self._came and column in self._request_columns:
             origins.append(self._origin(PREDICTIONS, STREAM, column, "requests"))
         return tuple(origins)
 
     @property
-    def _asked_columns(self) -> tuple[str, ...]:
+    def _request_columns(self) -> tuple[str, ...]:
         return (self._contract.key.column, self._contract.event_time.column, *self._contract.features)
 
     def _origin(self, table: str, source: str, column: str, way: Way) -> Origin:
@@ -128,7 +128,7 @@ def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _
     )
 
 
-def _asked(use_case: UseCase) -> _Came | None:
+def _streamed(use_case: UseCase) -> _Came | None:
     month = use_case.contract.event_time.column
     statistics = table_statistics(use_case, PREDICTIONS, (month, "_batch"))
     if statistics is None:

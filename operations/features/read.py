@@ -62,8 +62,8 @@ def read_version(use_case: UseCase, version: int, points: Points) -> pa.Table:
         found = wanted.join(found, key)
     known = pc.if_else(pc.is_null(found[contract.label.name]), NOTHING, BOTH)
     at = pa.array([f"{TRAINING}@{version}"] * found.num_rows, pa.string())
-    told = pa.table({key: found[key], AS_OF: at, KNOWN: known, **{name: found[name] for name in others}})
-    return told.sort_by(key)
+    answer = pa.table({key: found[key], AS_OF: at, KNOWN: known, **{name: found[name] for name in others}})
+    return answer.sort_by(key)
 
 
 def write_features(rows: pa.Table, path: Path) -> None:

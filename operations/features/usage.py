@@ -82,11 +82,11 @@ def _pushed_alone(use_case: UseCase, gaps: list[str]) -> tuple[KnownModelInputs,
 
 def _pushed(use_case: UseCase, version: str) -> KnownModelInputs:
     try:
-        facts = read_model_card(use_case, version)
-        manifest = read_manifest(facts.manifest_path(use_case))
+        card = read_model_card(use_case, version)
+        manifest = read_manifest(card.manifest_path(use_case))
     except LakeloopError:
         return KnownModelInputs(version, "", None, ())
-    return KnownModelInputs(version, "", manifest.columns, facts.drop)
+    return KnownModelInputs(version, "", manifest.columns, card.drop)
 
 
 def _serving(use_case: UseCase) -> str:

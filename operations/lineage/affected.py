@@ -90,8 +90,8 @@ def _affected(use_case: UseCase, store: metadata_store.MetadataStore | None, del
         for known in models_trained_on(store, use_case.name, [one.gold.version for one in made]):
             if known.model is None:
                 continue
-            stamps = known.model.properties
-            one, export = by_version[stamps["delta_version"]], stamps.get("manifest_sha256", "")
+            provenance = known.model.properties
+            one, export = by_version[provenance["delta_version"]], provenance.get("manifest_sha256", "")
             if export not in counted:
                 months = _months_of(store, known.model)
                 counted[export] = _touched(use_case, delivery, one, months, valid)

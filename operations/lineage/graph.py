@@ -80,11 +80,11 @@ class LineageDraft:
 
     def add(self, kind: NodeKind, item_id: str, title: str = "", facts: Mapping[str, object] | None = None) -> str:
         """Add an item and give its id; facts that are None or '' are left out."""
-        told = {name: _text(value) for name, value in (facts or {}).items() if value not in (None, "")}
+        known_facts = {name: _text(value) for name, value in (facts or {}).items() if value not in (None, "")}
         known = self._items.get(item_id)
         if known is not None:
-            told = {**known.facts, **told}
-        self._items[item_id] = Item(id=item_id, kind=kind, title=title or item_id, facts=told)
+            known_facts = {**known.facts, **known_facts}
+        self._items[item_id] = Item(id=item_id, kind=kind, title=title or item_id, facts=known_facts)
         return item_id
 
     def link(self, source: str, target: str) -> None:

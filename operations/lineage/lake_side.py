@@ -93,7 +93,7 @@ def add_bronze(draft: LineageDraft, use_case: UseCase, table: str, version: int)
 
 def add_file(draft: LineageDraft, delivery: DeliveryRecord, facts: dict[str, object] | None = None) -> str:
     """A delivered file with its checksum and times; gives its id."""
-    told = {
+    own = {
         "source": delivery.source,
         "sha256": delivery.sha256,
         "bytes": delivery.bytes,
@@ -105,7 +105,7 @@ def add_file(draft: LineageDraft, delivery: DeliveryRecord, facts: dict[str, obj
         "reason": delivery.reason,
     }
     item_id = f"{delivery.source}/{delivery.file} batch {delivery.batch}"
-    return draft.add("file", item_id, f"{delivery.source}/{delivery.file}", {**told, **(facts or {})})
+    return draft.add("file", item_id, f"{delivery.source}/{delivery.file}", {**own, **(facts or {})})
 
 
 def add_what_came_of(draft: LineageDraft, use_case: UseCase, table: str, version: int) -> list[int]:

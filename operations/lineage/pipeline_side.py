@@ -7,7 +7,7 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, Manifest, file_sha256, read_manifest
 from operations.lineage.graph import LineageDraft, NodeKind
 from tfx_pipeline.metadata.lineage.runs import ArtifactInfo, ExecutionInfo, RunGraph
-from tfx_pipeline.metadata.store import JUDGE_PROPERTY, STAMPS, VERSION_PROPERTY
+from tfx_pipeline.metadata.store import JUDGE_PROPERTY, PROVENANCE, VERSION_PROPERTY
 
 KIND_OF_TYPE: Mapping[str, NodeKind] = {"Model": "model", "PushedModel": "version", "GoldExport": "export"}
 NOT_TOLD = {"name", "tfx_version", "is_external", "payload_format", "span", "version", "split_names", "state"}
@@ -115,6 +115,6 @@ def _is_there(uri: str) -> bool:
     return "://" in uri or Path(uri).exists()
 
 
-def stamps(artifact: ArtifactInfo) -> dict[str, str]:
-    """Where an artifact's rows come from, as its stamps say; those it lacks are left out."""
-    return {name: artifact.properties[name] for name in STAMPS if artifact.properties.get(name)}
+def provenance(artifact: ArtifactInfo) -> dict[str, str]:
+    """Where an artifact's rows come from, as it says itself; what it lacks is left out."""
+    return {name: artifact.properties[name] for name in PROVENANCE if artifact.properties.get(name)}

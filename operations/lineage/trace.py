@@ -148,9 +148,9 @@ def _add_push_alone(draft: LineageDraft, use_case: UseCase, known: KnownModel) -
     if known.pushed is None:
         return
     item = pipeline_side.add_artifact(draft, known.pushed)
-    stamps = pipeline_side.stamps(known.pushed)
-    if stamps.get("delta_version", "").isdigit():
-        gold = lake_side.add_gold_if_known(draft, use_case, stamps["delta_table"], int(stamps["delta_version"]))
+    provenance = pipeline_side.provenance(known.pushed)
+    if provenance.get("delta_version", "").isdigit():
+        gold = lake_side.add_gold_if_known(draft, use_case, provenance["delta_table"], int(provenance["delta_version"]))
         draft.link(gold, item)
 
 

@@ -43,7 +43,7 @@ class Answering:
         self._classes = contract.label.class_names
         self.recent = RecentAnswers()
 
-    async def answer(self, asked: Sequence[PredictionRequest], began: float) -> list[bytes]:
+    async def answer(self, requests: Sequence[PredictionRequest], began: float) -> list[bytes]:
         """Each row's answer as JSON. `began` is when the request arrived (`time.perf_counter`).
 
         Raises:
@@ -51,7 +51,7 @@ class Answering:
         """
         new: list[PredictionRequest] = []
         answers: list[bytes | Pending] = []
-        for row in asked:
+        for row in requests:
             known = self.recent.claim(row.request_id)
             if known is None:
                 new.append(row)
@@ -69,7 +69,7 @@ class Answering:
                     self.recent.release(row.request_id)
         return [
             await _settled(answer) if answer != b"" else made[row.request_id]
-            for row, answer in zip(asked, answers, strict=True)
+            for row, answer in zip(requests, answers, strict=True)
         ]
 
     async def _decide(self, rows: list[dict[str, Any]]) -> list[Given]:
@@ -112,12 +112,12 @@ class Answering:
         what = f"{type(error).__name__}: {error}"[:200]
         return refusal(500, f"the rules of use case {self._contract.use_case} failed on this row ({what})")
 
-    def _finish(self, asked: Sequence[PredictionRequest], given: Sequence[Given], began: float) -> dict[str, bytes]:
+    def _finish(self, requests: Sequence[PredictionRequest], given: Sequence[Given], began: float) -> dict[str, bytes]:
         """Log, count and keep the answers; nothing here waits."""
         made: dict[str, bytes] = {}
         latency = round((time.perf_counter() - began) * 1000, 3)
         now = datetime.now(UTC).isoformat()
-        for row, (answer, version) in zip(asked, given, strict=True):
+        for row, (answer, version) in zip(requests, given, strict=True):
             if self._write is not None:
                 self._write(_line(row, answer, version, now, latency))
             self._metrics.count(answer)

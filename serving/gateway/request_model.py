@@ -74,12 +74,12 @@ class RequestModel:
 
     def read_one(self, body: bytes) -> PredictionRequest:
         """The row of a `/predict/` body. Raises RefusedRequestError (422)."""
-        return self._asked(self._validated(self.one, body))
+        return self._as_request(self._validated(self.one, body))
 
     def read_batch(self, body: bytes) -> list[PredictionRequest]:
         """The rows of a `/predict/batch` body. Raises RefusedRequestError (422), which names a bad row's position."""
         batch: Any = self._validated(self.batch, body)
-        return [self._asked(row) for row in batch.requests]
+        return [self._as_request(row) for row in batch.requests]
 
     def example(self) -> dict[str, Any]:
         """A body that is valid and, in most use cases, ordinary."""
@@ -95,7 +95,7 @@ class RequestModel:
         except ValidationError as error:
             raise RefusedRequestError(422, problems_of(error, self._contract, model is self.batch)) from None
 
-    def _asked(self, request: Any) -> PredictionRequest:
+    def _as_request(self, request: Any) -> PredictionRequest:
         features = {
             name: getattr(request if group is None else getattr(request, group), attribute)
             for name, group, attribute in self._places

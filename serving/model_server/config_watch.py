@@ -25,18 +25,18 @@ def watched(file: Path, seconds: float, applied: Mapping[str, ModelConfig], life
     ended = threading.Event()
 
     def watch() -> None:
-        last, told = dict(applied), ""
+        last, logged = dict(applied), ""
         while not ended.wait(seconds):
             try:
                 models = read_config(file)
                 if models != last:
                     lifecycle.reload(models)
                     last = models
-                told = ""
+                logged = ""
             except (LakeloopError, RequestError) as exc:
-                if str(exc) != told:
-                    told = str(exc)
-                    log.error("event=config_not_reloaded file=%r error=%r", str(file), told)
+                if str(exc) != logged:
+                    logged = str(exc)
+                    log.error("event=config_not_reloaded file=%r error=%r", str(file), logged)
 
     thread = threading.Thread(target=watch, name="config-watch", daemon=True)
     thread.start()

@@ -34,14 +34,14 @@ def predict(
     """The answer of a version in use, whatever the request says of model and version; tensors in the fields of their
     types or as packed bytes. Raises RequestError.
     """
-    asked = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    signature = loaded.model.signatures.get(asked)
+    signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    signature = loaded.model.signatures.get(signature_name)
     if signature is None:
-        raise RequestError(Code.FAILED_PRECONDITION, f'Serving signature key "{asked}" not found.')
-    inputs = _inputs(request, signature, loaded.model.signature_defs[asked])
+        raise RequestError(Code.FAILED_PRECONDITION, f'Serving signature key "{signature_name}" not found.')
+    inputs = _inputs(request, signature, loaded.model.signature_defs[signature_name])
     wanted = _outputs(request.output_filter, signature)
     outputs = loaded.run("Predict", signature, inputs, wanted, deadline)
-    answer = predict_pb2.PredictResponse(model_spec=answered_by(loaded, asked))
+    answer = predict_pb2.PredictResponse(model_spec=answered_by(loaded, signature_name))
     for name in wanted:
         fill_proto(answer.outputs[name], outputs[name], tensor_content)
     return answer
@@ -51,9 +51,9 @@ def classify(
     loaded: LoadedVersion, request: classification_pb2.ClassificationRequest, deadline: float | None
 ) -> classification_pb2.ClassificationResponse:
     """As `predict`."""
-    asked = request.model_spec.signature_name
-    classes = inference.classify(loaded, asked, _examples(request.input), deadline)
-    answer = classification_pb2.ClassificationResponse(model_spec=answered_by(loaded, asked))
+    signature_name = request.model_spec.signature_name
+    classes = inference.classify(loaded, signature_name, _examples(request.input), deadline)
+    answer = classification_pb2.ClassificationResponse(model_spec=answered_by(loaded, signature_name))
     _fill_classes(answer.result, classes)
     return answer
 
@@ -62,9 +62,9 @@ def regress(
     loaded: LoadedVersion, request: regression_pb2.RegressionRequest, deadline: float | None
 ) -> regression_pb2.RegressionResponse:
     """As `predict`."""
-    asked = request.model_spec.signature_name
-    values = inference.regress(loaded, asked, _examples(request.input), deadline)
-    answer = regression_pb2.RegressionResponse(model_spec=answered_by(loaded, asked))
+    signature_name = request.model_spec.signature_name
+    values = inference.regress(loaded, signature_name, _examples(request.input), deadline)
+    answer = regression_pb2.RegressionResponse(model_spec=answered_by(loaded, signature_name))
     _fill_values(answer.result, values)
     return answer
 

@@ -130,20 +130,20 @@ class RestApi:
 
     def _infer(self, route: routes.Route, body: bytes, encoding: bytes, deadline: float | None) -> bytes:
         document = json_parser.parse(inflated(body, encoding) if encoding else body, deadline)
-        asked = signature_name(document)
+        named = signature_name(document)
         if route.action != "predict":
-            return self._infer_examples(route, asked, read_examples(document), deadline)
+            return self._infer_examples(route, named, read_examples(document), deadline)
         with self._lifecycle.use(route.model, route.version, route.label) as loaded:
-            signature = loaded.model.signature(asked)
+            signature = loaded.model.signature(named)
             request = read_predict_request(document, signature)
             outputs = loaded.run("Predict", signature, request.inputs, deadline=deadline)
         return to_json(outputs, request.format)
 
-    def _infer_examples(self, route: routes.Route, asked: str, examples: list[bytes], deadline: float | None) -> bytes:
+    def _infer_examples(self, route: routes.Route, named: str, examples: list[bytes], deadline: float | None) -> bytes:
         with self._lifecycle.use(route.model, route.version, route.label) as loaded:
             if route.action == "classify":
-                return classes_to_json(inference.classify(loaded, asked, examples, deadline).rows())
-            return values_to_json(inference.regress(loaded, asked, examples, deadline))
+                return classes_to_json(inference.classify(loaded, named, examples, deadline).rows())
+            return values_to_json(inference.regress(loaded, named, examples, deadline))
 
     def _status(self, route: routes.Route) -> bytes:
         # As in TensorFlow Serving, a label does not narrow the status: all versions are listed.

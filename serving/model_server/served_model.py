@@ -165,14 +165,14 @@ class ServedModel:
         loaded = LoadedVersion(self.name, version, model, self._metrics, self._options.batching)
         try:
             model.prepare()
-            asked = warm_up(loaded, self._options.warm_up_times)
+            count = warm_up(loaded, self._options.warm_up_times)
             if fingerprint(folder) != before:
                 raise LoadError(Code.ABORTED, f"{folder} was written to while it was being loaded")
         except LoadError:
             model.close()
             raise
-        if asked:
-            log.info("event=warmed_up model=%r version=%d requests=%d", self.name, version, asked)
+        if count:
+            log.info("event=warmed_up model=%r version=%d requests=%d", self.name, version, count)
         return loaded
 
     def _remember(self, version: int, folder: Path, before: Fingerprint, failure: _Failure | None) -> None:

@@ -48,7 +48,7 @@ def serve(
     with (
         reserve(options.host, options.port, NAME) as rest_socket,
         reserve(options.host, options.grpc_port, NAME) as grpc_socket,
-        _stop_asked() as stop_asked,
+        _stop_requested() as stop_requested,
     ):
         ports = Ports(options.host, rest_socket.getsockname()[1], grpc_socket.getsockname()[1])
         # TensorFlow takes seconds to import: a taken port should be known before
@@ -64,9 +64,9 @@ def serve(
         is_quiet = True
         lifecycle.start()
         try:
-            while not lifecycle.wait(seconds=0.1) and not stop_asked.is_set():
+            while not lifecycle.wait(seconds=0.1) and not stop_requested.is_set():
                 pass
-            if stop_asked.is_set():
+            if stop_requested.is_set():
                 return
             grpc_server.start(_address(ports.host, ports.grpc), lifecycle)
             grpc_socket.close()
@@ -87,12 +87,12 @@ def serve(
 
 
 @contextmanager
-def _stop_asked() -> Iterator[threading.Event]:
+def _stop_requested() -> Iterator[threading.Event]:
     """Set by SIGINT and SIGTERM until the server that listens takes both over."""
-    asked = threading.Event()
-    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    requested = threading.Event()
+    before = {number: signal.signal(number, lambda *_: requested.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked
+        yield requested
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -56,7 +56,7 @@ class Workers:
         self._jobs: deque[_Job] = deque()
         self._done: deque[tuple[asyncio.Future[Any], BaseException | None, Any]] = deque()
         self._held_since = 0.0
-        self._is_told = False
+        self._is_woken = False
         self._lock = threading.Lock()
         self._turns: list[_Turn] = []
         self._offered: SimpleQueue[_Turn | None] = SimpleQueue()
@@ -160,9 +160,9 @@ class Workers:
                     self._held_since = now
                 self._done.append((job.future, error, result))
                 if now - self._held_since >= HELD_SECONDS:
-                    self._tell(loop)
+                    self._wake(loop)
                 del job, error, result
-            self._tell(loop)
+            self._wake(loop)
 
     def _next(self, turn: _Turn) -> _Job | None:
         """The job that has waited longest; None ends the turn."""
@@ -173,14 +173,14 @@ class Workers:
             self._turns.remove(turn)
             return None
 
-    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._done and not self._is_told:
-            self._is_told = True
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._done and not self._is_woken:
+            self._is_woken = True
             with suppress(RuntimeError):  # the loop has ended: the server stops, and gave up waiting for this
                 loop.call_soon_threadsafe(self._settle)
 
     def _settle(self) -> None:
-        self._is_told = False  # before looking: what is done from now on wakes the loop again
+        self._is_woken = False  # before looking: what is done from now on wakes the loop again
         while self._done:
             future, error, result = self._done.popleft()
             self._pending.pop(future, None)

@@ -293,7 +293,7 @@ def test_features_know_their_months_and_models(story: Story, at_36: Decision, at
 
 def test_what_was_known_at_clock_36_is_what_training_saw_then(story: Story, at_36: Decision, at_60: object) -> None:
     """The truth of months 13 to 36 has come since."""
-    version = int(read_model_card(story, at_36.version).stamps["delta_version"])
+    version = int(read_model_card(story, at_36.version).provenance["delta_version"])
     points = Points(story.contract.month_name(36))
     rows = features_as_of(story, points).toArrow()
     known = rows.filter(pc.equal(rows["known"], BOTH)).drop_columns(["as_of", "known"])

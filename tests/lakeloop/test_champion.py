@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.champion import FACTS_FILE, ModelCard, read_model_card, serving_version
+from lakeloop.champion import CARD_FILE, ModelCard, read_model_card, serving_version
 from lakeloop.contract import ModelSettings
 from lakeloop.exceptions import ModelCardMissingError, NotFoundError
 from lakeloop.gate_check import GateCheck
@@ -22,7 +22,7 @@ def settings_of(home: Path, server: str = NOBODY) -> Settings:
     return Settings(home=home, use_case="insurance", model_server_url=server)
 
 
-def facts(manifest: Path) -> ModelCard:
+def card(manifest: Path) -> ModelCard:
     return ModelCard(
         use_case="insurance",
         run_id="r1",
@@ -31,15 +31,15 @@ def facts(manifest: Path) -> ModelCard:
         model=ModelSettings(units=7),
         drop=("miles",),
         checks=(GateCheck(name="accuracy_train", value=0.9, bound="> 0.85", passed=True),),
-        stamps={"trigger": "test"},
+        provenance={"trigger": "test"},
     )
 
 
-def push(use_case: UseCase, version: str, with_facts: bool = True) -> Path:
+def push(use_case: UseCase, version: str, with_card: bool = True) -> Path:
     folder = use_case.folder("models") / version
     folder.mkdir(parents=True)
-    if with_facts:
-        facts(use_case.folder("export") / "0" / "manifest.json").save(folder)
+    if with_card:
+        card(use_case.folder("export") / "0" / "manifest.json").save(folder)
     (folder / "saved_model.pb").write_bytes(b"")
     return folder
 
@@ -52,12 +52,13 @@ def status_server(states: dict[str, str]) -> Iterator[str]:
         yield url
 
 
-def test_facts_come_back_as_they_were_saved_with_the_version_of_their_folder(tmp_path: Path) -> None:
+def test_a_card_comes_back_as_it_was_saved_with_the_version_of_their_folder(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     push(open_use_case(settings), "5")
-    written = facts(open_use_case(settings).folder("export") / "0" / "manifest.json")
+    written = card(open_use_case(settings).folder("export") / "0" / "manifest.json")
     assert read_model_card(open_use_case(settings)) == written.model_copy(update={"version": "5"})
-    assert "version" not in json.loads((open_use_case(settings).folder("models") / "5" / FACTS_FILE).read_text())
+    kept = json.loads((open_use_case(settings).folder("models") / "5" / CARD_FILE).read_text())
+    assert "version" not in kept and kept["stamps"] == written.provenance  # by the key that older releases gave it
 
 
 def test_the_newest_pushed_version_that_answers_serves(tmp_path: Path) -> None:
@@ -83,13 +84,13 @@ def test_without_a_server_the_newest_complete_push_counts(tmp_path: Path) -> Non
 
 def test_a_version_without_readable_facts_says_so(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    push(open_use_case(settings), "3", with_facts=False)
+    push(open_use_case(settings), "3", with_card=False)
     with pytest.raises(
         ModelCardMissingError, match="version 3 of insurance does not say what it was trained on; `lakeloop train`"
     ):
         read_model_card(open_use_case(settings), "3")
     broken = push(open_use_case(settings), "4")
-    (broken / FACTS_FILE).write_text("{")
+    (broken / CARD_FILE).write_text("{")
     with pytest.raises(ModelCardMissingError, match=r"lakeloop\.json cannot be read"):
         read_model_card(open_use_case(settings), "4")
     with pytest.raises(NotFoundError, match=r"no version 7 .* pushed: 3, 4"):
@@ -98,7 +99,7 @@ def test_a_version_without_readable_facts_says_so(tmp_path: Path) -> None:
 
 def test_a_moved_home_is_followed_into_its_export_area(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    elsewhere = facts(Path("/nowhere/export/insurance/12-m0-3/manifest.json"))
+    elsewhere = card(Path("/nowhere/export/insurance/12-m0-3/manifest.json"))
     assert elsewhere.manifest_path(open_use_case(settings)) == elsewhere.manifest
     moved = open_use_case(settings).folder("export").absolute() / "12-m0-3" / "manifest.json"
     moved.parent.mkdir(parents=True)

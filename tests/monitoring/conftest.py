@@ -48,10 +48,10 @@ def measured(month_0_reference: Reference, contract: Contract) -> Callable[..., 
     return report
 
 
-def push_facts(contract: Contract, settings: Settings, version: str = "7") -> ModelCard:
+def push_card(contract: Contract, settings: Settings, version: str = "7") -> ModelCard:
     """Export month 0 into the home and push a version, without a model in it, that says it was trained on that."""
     manifest = month_export(contract, settings, open_use_case(settings).folder("export").absolute() / "0")
-    facts = ModelCard(
+    card = ModelCard(
         use_case=contract.use_case,
         run_id="r1",
         manifest=manifest,
@@ -59,14 +59,14 @@ def push_facts(contract: Contract, settings: Settings, version: str = "7") -> Mo
         model=contract.model,
     )
     folder = open_use_case(settings).folder("models") / version
-    facts.save(folder)
+    card.save(folder)
     (folder / "saved_model.pb").touch()
-    return facts
+    return card
 
 
 @pytest.fixture
 def home(contract: Contract, tmp_path: Path) -> Settings:
     """A home with an export of month 0 and version 7 trained on it; no server runs."""
     settings = Settings(home=tmp_path, use_case=contract.use_case, model_server_url=NOBODY)
-    push_facts(contract, settings)
+    push_card(contract, settings)
     return settings

@@ -23,7 +23,7 @@ from monitoring.airflow_client import AirflowClient
 from monitoring.outbox import Outbox
 from tests.command_line import COMMAND
 from tests.monitoring.airflow_server import AIRFLOW, USER, Airflow
-from tests.monitoring.conftest import push_facts
+from tests.monitoring.conftest import push_card
 from tests.monitoring.request_log import Log
 from tests.ports import free_port
 from tests.use_case_copies import copy_insurance
@@ -75,7 +75,7 @@ def settings(tmp_path: Path, contract: Contract, use_cases: Path, airflow: Airfl
         home=tmp_path / "var", use_case="insurance", use_cases=use_cases, model_server_url="http://127.0.0.1:9",
         airflow_url=airflow.url, airflow_user=USER, airflow_password_file=airflow.password_file,
     )  # fmt: skip
-    push_facts(contract, made)
+    push_card(contract, made)
     return made
 
 

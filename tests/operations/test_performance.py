@@ -17,7 +17,7 @@ from lakeloop.use_case import UseCase, open_use_case
 from operations.performance import calibrate_version, estimate_performance, performance_table
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import OwnLake, open_lake
-from tests.monitoring.conftest import push_facts
+from tests.monitoring.conftest import push_card
 
 pytestmark = pytest.mark.long
 CONFIDENCE = 0.6
@@ -45,7 +45,7 @@ def push_model(lake: OwnLake, folder: Path) -> None:
 
 def test_months_get_their_estimate_from_the_models_own_held_out_rows(spark: SparkSession, tmp_path: Path) -> None:
     lake = open_lake(spark, tmp_path)
-    facts = push_facts(lake.contract, lake.settings)
+    card = push_card(lake.contract, lake.settings)
     push_model(lake, lake.folder("models") / "7")
     sure = {"probabilities": [0.2, CONFIDENCE, 0.2], "prediction": "medium", "class_id": 1}
     log_file(lake, "w-1", [record(str(n), f"K{n}", **sure) for n in range(20)])
@@ -53,7 +53,7 @@ def test_months_get_their_estimate_from_the_models_own_held_out_rows(spark: Spar
     lake.ingest()
     report = estimate_performance(lake)
     (calibration,) = report.calibrated
-    held_out = np.loadtxt(facts.manifest.parent / "eval" / "part-00000.csv", str, delimiter=",", skiprows=1)
+    held_out = np.loadtxt(card.manifest.parent / "eval" / "part-00000.csv", str, delimiter=",", skiprows=1)
     share = (held_out[:, -1] == "1").mean()
     assert (calibration.model_version, calibration.rows) == ("7", len(held_out))
     assert report.months == ("2023-03",) and report.notices == ()
@@ -66,8 +66,8 @@ def test_months_get_their_estimate_from_the_models_own_held_out_rows(spark: Spar
 
 def test_a_version_whose_rows_are_gone_is_named_and_stays_without_estimate(spark: SparkSession, tmp_path: Path) -> None:
     lake = open_lake(spark, tmp_path)
-    facts = push_facts(lake.contract, lake.settings)
-    facts.manifest.unlink()
+    card = push_card(lake.contract, lake.settings)
+    card.manifest.unlink()
     report = estimate_performance(lake)
     assert report.calibrated == () and "version 7 cannot be calibrated" in report.notices[0]
 
@@ -77,18 +77,18 @@ def test_rows_that_are_not_those_it_was_trained_with_calibrate_nothing(
     spark: SparkSession, tmp_path: Path, changed: str
 ) -> None:
     lake = open_lake(spark, tmp_path)
-    facts = push_facts(lake.contract, lake.settings)
-    file = facts.manifest.parent / changed
+    card = push_card(lake.contract, lake.settings)
+    file = card.manifest.parent / changed
     file.write_text(file.read_text() + "\n")
     report = estimate_performance(lake)
     assert report.calibrated == () and "sha256" in report.notices[0] and str(file) in report.notices[0]
 
 
 def test_a_version_whose_export_held_nothing_out_says_so(contract: Contract, settings: Settings) -> None:
-    facts = push_facts(contract, settings)
-    content = json.loads(facts.manifest.read_text())
-    facts.manifest.write_text(json.dumps(content | {"files": [f for f in content["files"] if f["split"] == "train"]}))
-    changed = facts.model_copy(update={"manifest_sha256": file_sha256(facts.manifest)})
+    card = push_card(contract, settings)
+    content = json.loads(card.manifest.read_text())
+    card.manifest.write_text(json.dumps(content | {"files": [f for f in content["files"] if f["split"] == "train"]}))
+    changed = card.model_copy(update={"manifest_sha256": file_sha256(card.manifest)})
     changed.save(open_use_case(settings).folder("models") / "7")
     with pytest.raises(NotFoundError, match="held no rows out"):
         calibrate_version(UseCase(settings, contract), "7")

@@ -152,8 +152,8 @@ def test_export_model_and_pushed_model_carry_where_they_come_from(first: Finishe
     }
     for type_name in ("GoldExport", "Model", "PushedModel"):
         artifact = newest_artifacts(first, type_name)[0]
-        stamps = {name: artifact.custom_properties[name].string_value for name in expected}
-        assert stamps == expected, type_name
+        provenance = {name: artifact.custom_properties[name].string_value for name in expected}
+        assert provenance == expected, type_name
         assert all(name in artifact.custom_properties for name in expected)
 
 
@@ -183,16 +183,16 @@ def test_the_model_was_pushed_to_a_version_folder(first: Finished) -> None:
 
 
 def test_the_pushed_version_carries_what_it_was_made_from(first: Finished) -> None:
-    facts = read_model_card(first, first.record.pushed_version)
-    assert facts.manifest_path(first) == first.manifest.absolute()
-    assert facts.manifest_sha256 == file_sha256(first.manifest)
-    assert (facts.use_case, facts.run_id, facts.drop) == (first.contract.use_case, first.record.run_id, ())
-    assert facts.model == first.record.parameters.model
+    card = read_model_card(first, first.record.pushed_version)
+    assert card.manifest_path(first) == first.manifest.absolute()
+    assert card.manifest_sha256 == file_sha256(first.manifest)
+    assert (card.use_case, card.run_id, card.drop) == (first.contract.use_case, first.record.run_id, ())
+    assert card.model == first.record.parameters.model
     assert first.record.gate is not None
-    assert [c.model_dump() for c in facts.checks] == [c.model_dump() for c in first.record.gate.checks]
+    assert [c.model_dump() for c in card.checks] == [c.model_dump() for c in first.record.gate.checks]
     (pushed,) = newest_artifacts(first, "PushedModel")
-    assert facts.stamps == {name: pushed.custom_properties[name].string_value for name in facts.stamps}
-    assert facts.stamps["trigger"] == WHY["trigger"]
+    assert card.provenance == {name: pushed.custom_properties[name].string_value for name in card.provenance}
+    assert card.provenance["trigger"] == WHY["trigger"]
 
 
 def test_signatures_have_the_contracts_names_shapes_and_types(first: Finished, model: Any) -> None:

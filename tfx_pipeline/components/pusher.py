@@ -1,4 +1,4 @@
-"""TFX's Pusher, with the model's stamps and id on what it pushes, and in it what it was made from."""
+"""TFX's Pusher, with the model's provenance and id on what it pushes, and in it what it was made from."""
 
 import json
 import shutil
@@ -22,12 +22,12 @@ from tfx.types.component_spec import ExecutionParameter
 from lakeloop.champion import ModelCard
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.components.trainer import trained_settings
-from tfx_pipeline.metadata.provenance import read_provenance, stamp
+from tfx_pipeline.metadata.provenance import read_provenance, write_provenance
 from tfx_pipeline.metadata.store import MODEL_ID_PROPERTY
 from tfx_pipeline.runs import parameters as p
 
 USE_CASE = "use_case"
-FACTS = (p.MANIFEST, p.MANIFEST_SHA256, p.DROP, USE_CASE)
+CARD_PARAMETERS = (p.MANIFEST, p.MANIFEST_SHA256, p.DROP, USE_CASE)
 
 
 class StampedPusherExecutor(executor.Executor):
@@ -39,22 +39,22 @@ class StampedPusherExecutor(executor.Executor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Push the model with its facts, then stamp the pushed model as its model is stamped."""
-        self._facts = self._facts_of(input_dict, exec_properties)
+        """Push the model with its card, then write its provenance on the pushed model, too."""
+        self._card = self._card_of(input_dict, exec_properties)
         super().Do(input_dict, output_dict, exec_properties)
         model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
-        stamp(pushed, read_provenance(model))
+        write_provenance(pushed, read_provenance(model))
         pushed.set_int_custom_property(MODEL_ID_PROPERTY, model.id)
 
     def GetModelPath(self, input_dict: dict[str, list[Artifact]]) -> str:  # noqa: N802 TFX's name
-        """A copy of the model that holds the facts too: TFX copies `saved_model.pb` last, so they are there before."""
+        """A copy of the model that holds the card too: TFX copies `saved_model.pb` last, so they are there before."""
         copy = Path(self._get_tmp_dir()) / "model"
         shutil.copytree(super().GetModelPath(input_dict), copy, dirs_exist_ok=True)
-        self._facts.save(copy)
+        self._card.save(copy)
         return str(copy)
 
-    def _facts_of(self, input_dict: dict[str, list[Artifact]], exec_properties: dict[str, Any]) -> ModelCard:
+    def _card_of(self, input_dict: dict[str, list[Artifact]], exec_properties: dict[str, Any]) -> ModelCard:
         model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         blessing = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_BLESSING_KEY])
         return ModelCard(
@@ -65,16 +65,16 @@ class StampedPusherExecutor(executor.Executor):
             model=trained_settings(model),
             drop=tuple(json.loads(exec_properties[p.DROP])),
             checks=read_report(blessing.uri).checks,
-            stamps=read_provenance(model),
+            provenance=read_provenance(model),
         )
 
 
 class StampedPusherSpec(standard_component_specs.PusherSpec):
-    """TFX's, plus the run parameters that the facts name."""
+    """TFX's, plus the run parameters that the card names."""
 
     PARAMETERS = {
         **standard_component_specs.PusherSpec.PARAMETERS,
-        **{name: ExecutionParameter(type=str) for name in FACTS},
+        **{name: ExecutionParameter(type=str) for name in CARD_PARAMETERS},
     }
 
 

@@ -14,7 +14,7 @@ from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Gate, Section
 from tfx_pipeline.evaluation.gate import EVAL, TRAIN, GateReport, ModelAnswers, check_gate
-from tfx_pipeline.evaluation.prediction import judge_examples, load_saved_model
+from tfx_pipeline.evaluation.prediction import answers_on, load_saved_model
 from tfx_pipeline.metadata.store import JUDGE_PROPERTY
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.training.row_weights import load_row_weights
@@ -59,13 +59,13 @@ class QualityGateExecutor(base_executor.BaseExecutor):
         champion = next(iter(input_dict.get(CHAMPION_KEY) or ()), None)
         path = exec_properties[p.WEIGHTS]
         weights = load_row_weights(Path(path)) if path else None
-        rows, champion_accuracy = _judge_rows(input_dict[EXAMPLES_KEY], model, champion, wanted, weights)
+        rows, champion_accuracy = _model_answers(input_dict[EXAMPLES_KEY], model, champion, wanted, weights)
         report = check_gate(wanted.gate, rows, champion_accuracy, wanted.class_names)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         write_blessing(blessing, model, champion, report)
 
 
-def _judge_rows(
+def _model_answers(
     examples: list[Artifact],
     model: Artifact,
     champion: Artifact | None,
@@ -73,10 +73,10 @@ def _judge_rows(
     weights: Mapping[str, float] | None,
 ) -> tuple[Mapping[str, ModelAnswers], float | None]:
     models = [load_saved_model(path_utils.serving_model_path(model.uri))]
-    train = judge_examples(models, _files(examples, TRAIN), wanted.label, wanted.key, weights)[0]
+    train = answers_on(models, _files(examples, TRAIN), wanted.label, wanted.key, weights)[0]
     if champion is not None:
         models.append(load_saved_model(path_utils.serving_model_path(champion.uri)))
-    held_out = judge_examples(models, _files(examples, EVAL), wanted.label, wanted.key, weights)
+    held_out = answers_on(models, _files(examples, EVAL), wanted.label, wanted.key, weights)
     return {TRAIN: train, EVAL: held_out[0]}, held_out[1].weighted_accuracy if champion is not None else None
 
 

@@ -1,6 +1,6 @@
 """TFX's Trainer, with the run's model settings as execution properties.
 
-Its model carries the export's stamps and what it was trained with.
+Its model carries the export's provenance and what it was trained with.
 """
 
 import json
@@ -24,7 +24,7 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from lakeloop.contract import ModelSettings
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
 from tfx_pipeline.evaluation.gate import TRAIN
-from tfx_pipeline.metadata.provenance import read_provenance, stamp
+from tfx_pipeline.metadata.provenance import read_provenance, write_provenance
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.run_record import Trained
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, RAW_TRAIN_KEY, TRAINED_FILE, WEIGHTING_KEY, WEIGHTS_KEY
@@ -45,7 +45,7 @@ class StampedTrainerExecutor(executor.GenericExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Train, then stamp the model with where its rows came from and what it was trained with."""
+        """Train, then write on the model where its rows came from and what it was trained with."""
         export = artifact_utils.get_single_instance(input_dict[EXPORT_KEY])
         config = json.loads(exec_properties[CONFIG])
         config |= {
@@ -57,7 +57,7 @@ class StampedTrainerExecutor(executor.GenericExecutor):
         }
         super().Do(input_dict, output_dict, {**exec_properties, CONFIG: json.dumps(config)})
         model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
-        stamp(model, read_provenance(export))
+        write_provenance(model, read_provenance(export))
         run = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_RUN_KEY])
         _write_trained(model, read_trained(Path(run.uri)))
 

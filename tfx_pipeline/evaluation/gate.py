@@ -1,7 +1,7 @@
 """The quality gate: named checks over a model's answers, pure numpy.
 
 Which rows count: accuracy is checked on each set by itself. Class shares and highest probabilities are taken over
-all judged rows together (train and eval): they say how the model behaves on this data, not how well it generalises,
+all checked rows together (train and eval): they say how the model behaves on this data, not how well it generalises,
 and on a small eval set alone they are too noisy to refuse a model for. Where rows have weights (how much they count
 among what is asked now), the comparison with the champion goes by them; what the contract requires of a model on its
 own data does not.
@@ -93,8 +93,8 @@ def check_gate(
     """
     if not rows:
         raise ValueError("there is no set of rows to judge")
-    together = np.concatenate([judged.probabilities for judged in rows.values()])
-    accuracy = {name: judged.accuracy for name, judged in rows.items()}
+    together = np.concatenate([answers.probabilities for answers in rows.values()])
+    accuracy = {name: answers.accuracy for name, answers in rows.items()}
     held_out = EVAL if EVAL in rows else next(iter(rows))
     names = class_names or [str(i) for i in range(together.shape[1])]
     checks: list[GateCheck] = []
@@ -108,7 +108,7 @@ def check_gate(
     return GateReport(
         checks=tuple(checks),
         accuracy=accuracy,
-        rows={name: len(judged.labels) for name, judged in rows.items()},
+        rows={name: len(answers.labels) for name, answers in rows.items()},
         weighted_accuracy=weighted,
         champion_accuracy=champion_accuracy,
         interval_set=held_out,

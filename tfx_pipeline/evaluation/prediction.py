@@ -51,7 +51,7 @@ def predict_examples(model: Any, serialised: Sequence[bytes]) -> np.ndarray:
     return np.concatenate([serve(examples=batch)[PROBABILITIES].numpy() for batch in batches])
 
 
-def judge_examples(
+def answers_on(
     models: Sequence[Any], files: Sequence[str], label: str, key: str = "", weights: Mapping[str, float] | None = None
 ) -> list[ModelAnswers]:
     """Each model's answers on the same examples (gzipped TFRecords with an int64 `label`).

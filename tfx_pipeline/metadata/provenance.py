@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from tfx.types import Artifact
 
 from lakeloop.manifest import Manifest
-from tfx_pipeline.metadata.store import STAMPS
+from tfx_pipeline.metadata.store import PROVENANCE
 from tfx_pipeline.runs import parameters as p
 
 
-def stamps_of(manifest: Manifest, manifest_sha256: str, run: Mapping[str, str]) -> dict[str, str]:
-    """The stamps of an export imported by a run; `run` holds the run's parameters, '' where there is none."""
+def provenance_of(manifest: Manifest, manifest_sha256: str, run: Mapping[str, str]) -> dict[str, str]:
+    """The provenance of an export imported by a run; `run` holds the run's parameters, '' where there is none."""
     return {
         "delta_table": manifest.table,
         "delta_version": str(manifest.version),
@@ -24,12 +24,12 @@ def stamps_of(manifest: Manifest, manifest_sha256: str, run: Mapping[str, str]) 
     }
 
 
-def stamp(artifact: Artifact, stamps: Mapping[str, str]) -> None:
-    """Write stamps on an artifact that is about to be published."""
-    for name in STAMPS:
-        artifact.set_string_custom_property(name, stamps[name])
+def write_provenance(artifact: Artifact, provenance: Mapping[str, str]) -> None:
+    """Write provenance on an artifact that is about to be published."""
+    for name in PROVENANCE:
+        artifact.set_string_custom_property(name, provenance[name])
 
 
 def read_provenance(artifact: Artifact) -> dict[str, str]:
-    """The stamps on an artifact; '' for those it lacks."""
-    return {name: artifact.get_string_custom_property(name) or "" for name in STAMPS}
+    """The provenance on an artifact; '' for what it lacks."""
+    return {name: artifact.get_string_custom_property(name) or "" for name in PROVENANCE}

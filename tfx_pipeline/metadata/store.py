@@ -14,7 +14,7 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from tfx_pipeline.metadata.postgresql import postgresql_connection
 
-STAMPS = (
+PROVENANCE = (
     "delta_table",
     "delta_version",
     "manifest_sha256",
@@ -40,7 +40,7 @@ class PushedModel(FrozenModel):
     model_uri: str
     pushed_id: int
     blessed: bool
-    stamps: dict[str, str]
+    provenance: dict[str, str]
 
 
 def connection_config(settings: Settings) -> metadata_store_pb2.ConnectionConfig:
@@ -129,5 +129,5 @@ def _pushed_model(
         model_uri=models[model_id].uri if model_id in models else "",
         pushed_id=push.id,
         blessed=model_id in blessed,
-        stamps={name: properties[name].string_value for name in STAMPS},
+        provenance={name: properties[name].string_value for name in PROVENANCE},
     )

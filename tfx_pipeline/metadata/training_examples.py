@@ -1,4 +1,4 @@
-"""The raw tf.Examples a pushed model was trained and judged on: what CSV and ExampleGen made of gold's rows."""
+"""The raw tf.Examples a pushed model was trained and evaluated on: what CSV and ExampleGen made of gold's rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

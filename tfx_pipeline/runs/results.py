@@ -19,8 +19,9 @@ from tfx_pipeline.runs.graph import TUNER
 from tfx_pipeline.runs.run_record import History
 
 Outputs = Mapping[str, Sequence[Artifact]]
-Facts = dict[str, Any]  # fields of RunRecord
-Described = tuple[str, Facts]
+RecordFields = dict[str, Any]
+"""Fields of RunRecord."""
+Described = tuple[str, RecordFields]
 
 
 def describe(node: str, outputs: Outputs) -> Described:
@@ -33,9 +34,9 @@ def describe(node: str, outputs: Outputs) -> Described:
 
 
 def _gold_export(outputs: Outputs) -> Described:
-    stamps = read_provenance(outputs["export"][0])
-    text = f"{stamps['delta_table']} version {stamps['delta_version']}, {int(stamps['rows']):,} rows"
-    return text, {"manifest_sha256": stamps["manifest_sha256"]}
+    provenance = read_provenance(outputs["export"][0])
+    text = f"{provenance['delta_table']} version {provenance['delta_version']}, {int(provenance['rows']):,} rows"
+    return text, {"manifest_sha256": provenance["manifest_sha256"]}
 
 
 def _example_gen(outputs: Outputs) -> Described:

@@ -77,7 +77,7 @@ class Evaluation(FrozenModel, extra="ignore"):
 
 
 class RunRecord(FrozenModel, extra="ignore"):
-    """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has judged.
+    """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has checked it.
 
     `tuned` are the hyper-parameters the Tuner changed in `parameters.model`.
     """

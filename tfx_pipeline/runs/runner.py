@@ -134,7 +134,7 @@ def run_node(use_case: UseCase, run_id: str, node: str) -> NodeResult:
     quiet_after_import()
     try:
         ended = launch(use_case, record, node)
-        text, facts = describe(node, ended.outputs) if ended.state != "skipped" else ("the model was refused", {})
+        text, fields = describe(node, ended.outputs) if ended.state != "skipped" else ("the model was refused", {})
     except LakeloopError as error:
         _save_failure(use_case, record, node, started, began, error)
         raise
@@ -146,7 +146,7 @@ def run_node(use_case: UseCase, run_id: str, node: str) -> NodeResult:
         started=started,
         execution_id=ended.execution_id,
     )
-    save_run(use_case, record.with_node(result).model_copy(update={**facts, "state": "running", "error": ""}))
+    save_run(use_case, record.with_node(result).model_copy(update={**fields, "state": "running", "error": ""}))
     _note(use_case.settings, record, ended.execution_id)
     log.info("event=node_done run=%s node=%s state=%s seconds=%s", run_id, node, result.state, result.seconds)
     return result

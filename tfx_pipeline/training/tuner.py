@@ -1,6 +1,6 @@
 """The Tuner's `tuner_fn`: a small random search around the contract's model settings.
 
-It is judged on a fifth of the training rows, held back from its own trials, so the eval rows stay unseen for the gate.
+It is scored on a fifth of the training rows, held back from its own trials, so the eval rows stay unseen for the gate.
 """
 
 import json

@@ -11,7 +11,7 @@ from lakehouse.ingest import bronze_step, gold_step, silver_step
 from lakehouse.read.tables import first_rows, history, list_tables, open_table, read_table
 from lakehouse.storage.lock import tables_held
 from lakehouse.storage.maintenance import Vacuumed, exported_versions, optimize, trained_versions, vacuum
-from lakeloop.champion import FACTS_FILE
+from lakeloop.champion import CARD_FILE
 from lakeloop.exceptions import NotFoundError
 from tests.lakes import HEADER, OwnLake, claims, policy
 
@@ -103,9 +103,9 @@ def test_optimize_and_vacuum_change_no_row_and_keep_versions_readable_that_a_mod
     assert not small.ingest().changed
 
     shutil.rmtree(small.folder("export"))  # what a model was trained on stays even without its export
-    facts = small.folder("models") / "1700000000.rolled-back" / FACTS_FILE
-    facts.parent.mkdir(parents=True)
-    facts.write_text(json.dumps({"stamps": {"delta_table": "gold/training", "delta_version": "1"}}))
+    card = small.folder("models") / "1700000000.rolled-back" / CARD_FILE
+    card.parent.mkdir(parents=True)
+    card.write_text(json.dumps({"stamps": {"delta_table": "gold/training", "delta_version": "1"}}))
     assert trained_versions(small) == {1}
     assert vacuum(small, hours=0)["gold/training"] == Vacuumed(removed=0, kept_versions=(1,))
     assert read_table(small, "training", version=1).toPandas()["risk"].eq(2.0).sum() == 30

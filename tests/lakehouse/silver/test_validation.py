@@ -14,7 +14,7 @@ FLOATS = {"41": 41.0, "41\t": 41.0, "\u00a041": 41.0, "\ufeff41.5\u3000": 41.5, 
 NO_FLOATS = ["41f", "41d", "0x29", "1e400", "4 1", "41,5", "\u0664\u0661"]
 
 
-def judged(spark: SparkSession, contract: Contract, feature: str, texts: list[str]) -> dict[str, object]:
+def validated(spark: SparkSession, contract: Contract, feature: str, texts: list[str]) -> dict[str, object]:
     """Delivered text -> the typed value; the texts that were rejected are missing."""
     given = {"policy_id": "k", "month": "2023-01", "training": "0", "age": "41", "emergency_braking": "1",
              "braking_distance": "40", "power": "100", "miles": "50"}  # fmt: skip
@@ -31,12 +31,12 @@ def judged(spark: SparkSession, contract: Contract, feature: str, texts: list[st
 
 
 def test_a_whole_number_may_be_written_as_a_decimal_and_blanks_around_it_are_none(lake: OwnLake) -> None:
-    found = judged(lake.spark, lake.contract, "training", [*WHOLE, *NOT_WHOLE])
+    found = validated(lake.spark, lake.contract, "training", [*WHOLE, *NOT_WHOLE])
     assert found == WHOLE
 
 
 def test_a_float_may_have_white_space_of_any_kind_around_it(lake: OwnLake) -> None:
-    found = judged(lake.spark, lake.contract, "age", [*FLOATS, *NO_FLOATS])
+    found = validated(lake.spark, lake.contract, "age", [*FLOATS, *NO_FLOATS])
     assert found == FLOATS
 
 

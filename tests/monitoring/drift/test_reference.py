@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lakeloop.champion import FACTS_FILE
+from lakeloop.champion import CARD_FILE
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
@@ -17,7 +17,7 @@ from lakeloop.use_case import UseCase, open_use_case, sample_month
 from monitoring.drift.reference import NoReference, Reference, likeliest, load_reference, through_model_server
 from monitoring.live import REFERENCE_SECONDS, LiveMonitor
 from serving.model_server.process import running_server
-from tests.monitoring.conftest import NOBODY, push_facts
+from tests.monitoring.conftest import NOBODY, push_card
 from tests.monitoring.request_log import Log
 from tests.monitoring.test_live import shows
 from tests.operations.test_scoring import push_model
@@ -114,7 +114,7 @@ def test_a_shard_that_was_removed_or_changed_is_no_reference(home: Settings, con
 
 def test_a_version_without_facts_or_not_pushed_is_no_reference(home: Settings, contract: Contract) -> None:
     assert missing(home, contract, "8").startswith("there is no version 8 in ")
-    (open_use_case(home).folder("models") / "7" / FACTS_FILE).unlink()
+    (open_use_case(home).folder("models") / "7" / CARD_FILE).unlink()
     assert "version 7 of insurance does not say what it was trained on" in missing(home, contract)
 
 
@@ -130,7 +130,7 @@ def served(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> Iter
     home = tmp_path_factory.mktemp("served")
     settings = Settings(home=home, use_case=contract.use_case)
     push_model(contract, open_use_case(settings).folder("models") / "7")
-    push_facts(contract, settings)
+    push_card(contract, settings)
     with running_server({contract.use_case: open_use_case(settings).folder("models")}) as server:
         yield Settings(home=home, use_case=contract.use_case, model_server_url=server.url)
 

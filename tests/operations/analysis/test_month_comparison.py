@@ -15,7 +15,7 @@ from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
 from monitoring.analysis.words import sentences
 from operations.analysis.month_comparison import analyse
 from operations.analysis.rows import labelled_rows_of, month_rows
-from tests.monitoring.conftest import NOBODY, push_facts
+from tests.monitoring.conftest import NOBODY, push_card
 
 
 def delta(use_case: UseCase, table: str, rows: pd.DataFrame) -> None:
@@ -31,7 +31,7 @@ def labelled(use_case: UseCase, month: int) -> pd.DataFrame:
 def home(contract: Contract, tmp_path: Path) -> Settings:
     """Version 7 trained on month 0; months 1 and 2 were asked, month 1 has its truth. The model itself is gone."""
     settings = Settings(home=tmp_path, use_case=contract.use_case, model_server_url=NOBODY)
-    push_facts(contract, settings)
+    push_card(contract, settings)
     names = [contract.event_time.column, *contract.features]
     asked = [sample_month(UseCase(settings, contract), month)[names] for month in (1, 2)]
     delta(open_use_case(settings), "silver/predictions", pd.concat(asked, ignore_index=True))
@@ -78,7 +78,7 @@ def test_a_use_case_with_categories_and_no_groups_is_analysed_alike(tmp_path: Pa
         home=tmp_path, use_case="churn", use_cases=PROJECT / "tests" / "use_cases", model_server_url=NOBODY
     )
     contract = open_use_case(settings).contract
-    push_facts(contract, settings)
+    push_card(contract, settings)
     delta(
         open_use_case(settings),
         "silver/customers",

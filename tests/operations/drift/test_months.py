@@ -26,7 +26,7 @@ from operations.drift.months import DetectedDrift, detect_windows
 from operations.simulation import questions_of
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.lakes import OwnLake
-from tests.monitoring.conftest import NOBODY, push_facts
+from tests.monitoring.conftest import NOBODY, push_card
 
 LOW, HIGH = [0.1, 0.2, 0.7], [0.7, 0.2, 0.1]
 
@@ -63,7 +63,7 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
         NotFoundError, match=r"no request .* answered yet: ask some through the gateway \(`lakeloop simul"
     ):
         detect_windows(lake)
-    push_facts(lake.contract, lake.settings, "7")
+    push_card(lake.contract, lake.settings, "7")
     load_reference(lake, "7", lambda *given: np.array([LOW] * len(given[-1])))
     log_file(lake, "w-1", [*lines(lake, 1), *lines(lake, 2, None), *lines(lake, 3, "7", 0, 1400)])
     log_file(lake, "w-2", [*lines(lake, 3, None, 1400), *lines(lake, 4, "7", 0, 800), *lines(lake, 4, "8", 800)])

@@ -133,7 +133,7 @@ def test_a_real_run_is_recorded_on_the_server(on_server: Settings, contract: Con
     assert record.blessed and record.pushed_version
     pushed = champion(open_use_case(on_server))
     assert pushed is not None and pushed.version == record.pushed_version
-    assert pushed.stamps["trigger"] == "test"
+    assert pushed.provenance["trigger"] == "test"
     assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= types_upstream(on_server, pushed.pushed_id)
     assert not on_server.metadata_db.exists()
     password = str(make_url(on_server.database_url).password)
