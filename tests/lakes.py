@@ -63,20 +63,20 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
-def open_lake(spark: SparkSession, home: Path, name: str = "insurance") -> OwnLake:
+def own_lake(spark: SparkSession, home: Path, name: str = "insurance") -> OwnLake:
     use_case = open_use_case(load_settings(home=home, use_case=name, use_cases=USE_CASES[name]))
     return OwnLake(use_case.settings, use_case.contract, lambda: spark)
 
 
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> OwnLake:
-    return open_lake(spark, tmp_path)
+    return own_lake(spark, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def small_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that took in 40 policies of month 0 and the claims of the first 30."""
-    lake = open_lake(spark, tmp_path_factory.mktemp("small"))
+    lake = own_lake(spark, tmp_path_factory.mktemp("small"))
     lake.deliver("policies", "policies-2023-01.csv", SMALL_POLICIES)
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", *[2.0] * 30))
     lake.ingest()
@@ -86,13 +86,13 @@ def small_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def small(spark: SparkSession, small_home: Path, tmp_path: Path) -> OwnLake:
     """A copy of it, to go on from: copying tables is much faster than making them."""
-    return open_lake(spark, Path(shutil.copytree(small_home, tmp_path / "small")))
+    return own_lake(spark, Path(shutil.copytree(small_home, tmp_path / "small")))
 
 
 @pytest.fixture(scope="session")
 def reference(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> OwnLake:
     """Month 0 with its claims and month 1 without; for reading only."""
-    lake = open_lake(spark, tmp_path_factory.mktemp("reference"))
+    lake = own_lake(spark, tmp_path_factory.mktemp("reference"))
     generate(lake, [0, 1])
     lake.ingest()
     return lake

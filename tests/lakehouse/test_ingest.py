@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from lakeloop.clock import set_clock
 from lakeloop.use_case import sample_month, with_label
 from operations.delivery import generate, release
-from tests.lakes import HEADER, SMALL_POLICIES, OwnLake, open_lake, policy
+from tests.lakes import HEADER, SMALL_POLICIES, OwnLake, own_lake, policy
 
 
 def test_the_reference_month_arrives_whole_and_unchanged(reference: OwnLake) -> None:
@@ -95,7 +95,7 @@ def test_a_file_and_its_correction_in_one_ingest_end_as_in_two(lake: OwnLake) ->
 
 
 def test_claims_released_by_the_clock_add_their_month_to_gold(spark: SparkSession, tmp_path: Path) -> None:
-    lake = open_lake(spark, tmp_path)
+    lake = own_lake(spark, tmp_path)
     generate(lake, [0, 1], rows=50, seed=1)
     assert lake.ingest().gold.added == 50
     set_clock(lake, 25)
@@ -106,7 +106,7 @@ def test_claims_released_by_the_clock_add_their_month_to_gold(spark: SparkSessio
 
 
 def test_a_use_case_with_its_label_in_the_same_file_works(spark: SparkSession, tmp_path: Path) -> None:
-    lake = open_lake(spark, tmp_path, "churn")
+    lake = own_lake(spark, tmp_path, "churn")
     generate(lake, [0, 1])
     lake.deliver("customers", "customers-2024-03.csv", "customer,period,plan,usage,left\nx,2024-03,gold,1,yes\n")
     report = lake.ingest()

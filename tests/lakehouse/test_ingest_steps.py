@@ -10,7 +10,7 @@ from lakehouse.ingest import bronze_step, gold_step, silver_step
 from lakehouse.storage.maintenance import optimize
 from lakeloop.events import all_events
 from lakeloop.landing_files import Arrivals, landed_files, read_known
-from tests.lakes import HEADER, OwnLake, claims, open_lake, policy
+from tests.lakes import HEADER, OwnLake, claims, own_lake, policy
 
 
 def patterns(lake: OwnLake) -> dict[str, str]:
@@ -19,7 +19,7 @@ def patterns(lake: OwnLake) -> dict[str, str]:
 
 @pytest.mark.long
 def test_three_steps_do_what_one_ingest_does(lake: OwnLake, spark: SparkSession, tmp_path: Path) -> None:
-    other = open_lake(spark, tmp_path / "other")
+    other = own_lake(spark, tmp_path / "other")
     for each in (lake, other):
         each.deliver("policies", "policies-2023-01.csv", HEADER + "".join(policy("2023-01", i) for i in range(5)))
         each.deliver("claims", "claims-2023-01.csv", claims("2023-01", 4, 2))

@@ -33,8 +33,10 @@ def test_two_use_cases_of_one_home_live_in_one_process(tmp_path: Path) -> None:
 
 def test_the_lake_may_be_in_an_object_store(settings: Settings) -> None:
     there = settings.model_copy(update={"lake": "s3://bucket/lake/"})
-    assert UseCase(there, open_use_case(settings).contract).table("silver/claims") == (
-        "s3://bucket/lake/silver/insurance/claims"
+    use_case = UseCase(there, open_use_case(settings).contract)
+    assert use_case.table("silver/claims") == "s3://bucket/lake/silver/insurance/claims"
+    assert use_case.work_folder == settings.home.absolute() / "lake" / "_work" / "insurance", (
+        "locks need a local folder"
     )
 
 

@@ -16,7 +16,7 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from operations.performance import calibrate_version, estimate_performance, performance_table
 from tests.lakehouse.request_log import log_file, record
-from tests.lakes import OwnLake, open_lake
+from tests.lakes import OwnLake, own_lake
 from tests.monitoring.conftest import push_card
 
 pytestmark = pytest.mark.long
@@ -44,7 +44,7 @@ def push_model(lake: OwnLake, folder: Path) -> None:
 
 
 def test_months_get_their_estimate_from_the_models_own_held_out_rows(spark: SparkSession, tmp_path: Path) -> None:
-    lake = open_lake(spark, tmp_path)
+    lake = own_lake(spark, tmp_path)
     card = push_card(lake.contract, lake.settings)
     push_model(lake, lake.folder("models") / "7")
     sure = {"probabilities": [0.2, CONFIDENCE, 0.2], "prediction": "medium", "class_id": 1}
@@ -65,7 +65,7 @@ def test_months_get_their_estimate_from_the_models_own_held_out_rows(spark: Spar
 
 
 def test_a_version_whose_rows_are_gone_is_named_and_stays_without_estimate(spark: SparkSession, tmp_path: Path) -> None:
-    lake = open_lake(spark, tmp_path)
+    lake = own_lake(spark, tmp_path)
     card = push_card(lake.contract, lake.settings)
     card.manifest.unlink()
     report = estimate_performance(lake)
@@ -76,7 +76,7 @@ def test_a_version_whose_rows_are_gone_is_named_and_stays_without_estimate(spark
 def test_rows_that_are_not_those_it_was_trained_with_calibrate_nothing(
     spark: SparkSession, tmp_path: Path, changed: str
 ) -> None:
-    lake = open_lake(spark, tmp_path)
+    lake = own_lake(spark, tmp_path)
     card = push_card(lake.contract, lake.settings)
     file = card.manifest.parent / changed
     file.write_text(file.read_text() + "\n")

@@ -15,7 +15,7 @@ from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_as
 from lakeloop.switches import add_switch, parse_segment, remove_switch
 from lakeloop.use_case import UseCase, load_rules, open_use_case
 from operations.scoring import ScoreReport, score, score_wanted
-from tests.lakes import OwnLake, open_lake
+from tests.lakes import OwnLake, own_lake
 
 pytestmark = pytest.mark.long
 SEGMENT = "age < 20 and training == 1"
@@ -52,7 +52,7 @@ def push_model(contract: Contract, folder: Path) -> None:
 def delivered(reference: OwnLake, tmp_path_factory: pytest.TempPathFactory) -> OwnLake:
     """Month 0 with its claims and month 1 without, to push models into."""
     home = tmp_path_factory.mktemp("scoring") / "home"
-    return open_lake(reference.spark, Path(shutil.copytree(reference.settings.home, home)))
+    return own_lake(reference.spark, Path(shutil.copytree(reference.settings.home, home)))
 
 
 def scored(lake: OwnLake, table: str, version: int | None = None, model: str = "") -> ScoreReport:

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.bronze import staging
 from lakehouse.ingest import IngestReport
-from tests.lakes import HEADER, OwnLake, open_lake, policy
+from tests.lakes import HEADER, OwnLake, own_lake, policy
 
 GOOD = policy
 WIDE = "x" * 10_000_000
@@ -68,7 +68,7 @@ REFUSED = ("2022-12", "2023-02", "2023-08", "2023-10", "2023-12", "2025-02", "20
 
 @pytest.fixture(scope="module")
 def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> OwnLake:
-    lake = open_lake(spark, tmp_path_factory.mktemp("bad-input"))
+    lake = own_lake(spark, tmp_path_factory.mktemp("bad-input"))
     for month, content in FILES.items():
         lake.deliver("policies", f"policies-{month}.csv", content)
     return lake

@@ -20,7 +20,7 @@ from lakehouse.bronze.ledger import LEDGER, TABLE, write_records
 from lakehouse.read.provenance import deliveries
 from lakehouse.storage.schema import create_table
 from lakeloop.exceptions import LakeloopError
-from tests.lakes import OwnLake, claims, open_lake
+from tests.lakes import OwnLake, claims, own_lake
 
 HEADER = "policy_id;risk\n"
 BRONZE_OF_SPARK = (
@@ -63,7 +63,7 @@ def assert_in_step(lake: OwnLake) -> None:
 @pytest.fixture(scope="session")
 def claimed_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose bronze has 3 claims of month 0, in one batch, and 2 of month 1 in another."""
-    lake = open_lake(spark, tmp_path_factory.mktemp("claimed"))
+    lake = own_lake(spark, tmp_path_factory.mktemp("claimed"))
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 1, 2, 3))
     take(lake)
     lake.deliver("claims", "claims-2023-02.csv", claims("2023-02", 1, 2))
@@ -73,7 +73,7 @@ def claimed_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def claimed(spark: SparkSession, claimed_home: Path, tmp_path: Path) -> OwnLake:
-    return open_lake(spark, Path(shutil.copytree(claimed_home, tmp_path / "claimed")))
+    return own_lake(spark, Path(shutil.copytree(claimed_home, tmp_path / "claimed")))
 
 
 def test_taken_rows_are_bronze_rows_and_the_commits_name_the_files(claimed: OwnLake) -> None:
@@ -88,14 +88,14 @@ def test_a_home_that_is_moved_after_a_crash_loses_nothing(lake: OwnLake, tmp_pat
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 1, 2, 3))
     with pytest.raises(Crash):
         take(lake, crash_after("staged"))
-    moved = open_lake(lake.spark, Path(shutil.move(lake.settings.home, tmp_path.with_name(f"{tmp_path.name}-moved"))))
+    moved = own_lake(lake.spark, Path(shutil.move(lake.settings.home, tmp_path.with_name(f"{tmp_path.name}-moved"))))
     shutil.rmtree(moved.work_folder)
     assert take(moved).rows == 3
     assert_in_step(moved)
     with pytest.raises(Crash):
         moved.deliver("claims", "claims-2023-02.csv", claims("2023-02", 4))
         take(moved, crash_after("bronze appended"))
-    again = open_lake(lake.spark, Path(shutil.move(moved.settings.home, tmp_path.with_name(f"{tmp_path.name}-again"))))
+    again = own_lake(lake.spark, Path(shutil.move(moved.settings.home, tmp_path.with_name(f"{tmp_path.name}-again"))))
     report = take(again)
     assert [(r.file, r.state, r.rows) for r in report.records] == [("claims-2023-02.csv", "taken", 1)]
     assert_in_step(again)
@@ -200,7 +200,7 @@ def test_an_empty_or_cut_note_of_an_older_release_is_no_obstacle(claimed: OwnLak
 def test_an_older_release_s_interrupted_batch_is_finished_or_begun_again(
     spark: SparkSession, tmp_path: Path, appended: bool
 ) -> None:
-    lake = open_lake(spark, tmp_path)
+    lake = own_lake(spark, tmp_path)
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 1, 2))
     now = datetime.now(UTC)
     record = asdict(DeliveryRecord("claims", "claims-2023-01.csv", "ab", 40, 2, now, now, 1, "taken"))
@@ -314,7 +314,7 @@ def test_the_ledger_s_columns_are_those_of_a_record() -> None:
 
 
 def test_a_home_with_brackets_and_quotes_in_its_path_works(spark: SparkSession, tmp_path: Path) -> None:
-    lake = open_lake(spark, tmp_path / "it's {a,b} `c` *é")
+    lake = own_lake(spark, tmp_path / "it's {a,b} `c` *é")
     lake.deliver("claims", "claims-2023-01.csv", claims("2023-01", 1, 2))
     lake.deliver("claims", "claims-2023-02.csv", 'policy_id;risk\n"A\nB";1\n')
     take(lake)

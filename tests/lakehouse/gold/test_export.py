@@ -14,7 +14,7 @@ from lakeloop.exported import read_shards
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
 from lakeloop.use_case import UseCase
 from operations.delivery import generate
-from tests.lakes import OwnLake, claims, open_lake
+from tests.lakes import OwnLake, claims, own_lake
 
 
 def frames(path: Path, manifest: Manifest) -> dict[str, pd.DataFrame]:
@@ -130,7 +130,7 @@ def test_an_empty_split_is_an_error(small: OwnLake) -> None:
 
 
 def test_text_with_commas_survives_the_csv(spark: SparkSession, tmp_path: Path) -> None:
-    lake = open_lake(spark, tmp_path, "churn")
+    lake = own_lake(spark, tmp_path, "churn")
     generate(lake, [0])
     lake.ingest()
     path = export(lake)

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.requests.stream import stream
 from tests.lakehouse.request_log import by_rules, log_file, record
-from tests.lakes import HEADER, OwnLake, open_lake, policy
+from tests.lakes import HEADER, OwnLake, own_lake, policy
 
 MARCH = "2023-03-10T12:00:00+00:00"
 
@@ -29,7 +29,7 @@ class Gold:
 
 @pytest.fixture(scope="module")
 def moments(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Gold]:
-    lake = open_lake(spark, tmp_path_factory.mktemp("gold"))
+    lake = own_lake(spark, tmp_path_factory.mktemp("gold"))
     log_file(lake, "w-1", [
         record("a", "K1", at="2023-02-10T12:00:00+00:00"),
         record("b", "K1", {"age": 50.0}, at=MARCH),

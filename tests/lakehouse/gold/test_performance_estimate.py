@@ -8,7 +8,7 @@ from lakehouse.gold.build import update_estimates
 from lakehouse.gold.calibration import CalibrationRow, calibrated_versions, months_to_estimate, write_calibrations
 from lakehouse.requests.stream import stream
 from tests.lakehouse.request_log import by_rules, log_file, record
-from tests.lakes import OwnLake, open_lake
+from tests.lakes import OwnLake, own_lake
 
 FEBRUARY, MARCH = "2023-02-10T12:00:00+00:00", "2023-03-10T12:00:00+00:00"
 KNOTS = (0.0, 0.4, 1.0)  # straight from 0 to .4 at confidence .5, then to 1
@@ -17,7 +17,7 @@ SEVEN = CalibrationRow("7", "platt", 300, 0.85, 0.03, KNOTS)
 
 @pytest.fixture(scope="module")
 def moments(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[OwnLake, dict[str, pd.DataFrame]]:
-    lake = open_lake(spark, tmp_path_factory.mktemp("estimate"))
+    lake = own_lake(spark, tmp_path_factory.mktemp("estimate"))
     low = "low confidence: the highest probability is 0.45, below 0.5"
     log_file(lake, "w-1", [
         record("a", "K1", at=FEBRUARY, probabilities=[0.1, 0.15, 0.75]),

@@ -23,7 +23,7 @@ from lakeloop.exceptions import NotFoundError, WrongUseError
 from operations.features.catalogue import describe_column
 from operations.features.read import counted, read_features, read_version, write_features
 from tests.lakehouse.request_log import log_file, record
-from tests.lakes import HEADER, OwnLake, claims, open_lake, policy
+from tests.lakes import HEADER, OwnLake, claims, own_lake, policy
 
 CORRECTED, LATE, ASKED = "2023-01-0003", "2023-02-0000", "asked"
 
@@ -45,7 +45,7 @@ class Past:
 
 @pytest.fixture(scope="module")
 def past(spark: SparkSession, small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
-    lake = open_lake(spark, Path(shutil.copytree(small_home, tmp_path_factory.mktemp("past") / "home")))
+    lake = own_lake(spark, Path(shutil.copytree(small_home, tmp_path_factory.mktemp("past") / "home")))
     before = datetime.now(UTC)
     set_clock(lake, 3)
     changed = "".join(policy("2023-01", number, {"age": "50.5"}) for number in range(10))
@@ -114,7 +114,7 @@ def test_a_moment_is_the_lakes_own_time(past: Past) -> None:
 
 
 def test_a_version_of_gold_is_read_as_training_saw_it_and_a_vacuumed_one_says_so(past: Past, tmp_path: Path) -> None:
-    lake = open_lake(past.lake.spark, Path(shutil.copytree(past.lake.settings.home, tmp_path / "copy")))
+    lake = own_lake(past.lake.spark, Path(shutil.copytree(past.lake.settings.home, tmp_path / "copy")))
     keys = Points(None, pa.table({"policy_id": [CORRECTED, CORRECTED, "nobody"], "as_of": ["2023-01"] * 3}))
     first, nobody = read_version(lake, 1, keys).to_pylist()
     assert (first["as_of"], first["age"], first["known"]) == ("gold/training@1", 41.5, BOTH)
@@ -154,7 +154,7 @@ def test_before_anything_came_nothing_is_read_and_other_endings_are_refused(lake
 
 @pytest.mark.long
 def test_where_the_truth_comes_with_the_features_every_row_has_a_label(spark: SparkSession, tmp_path: Path) -> None:
-    lake = open_lake(spark, tmp_path, "churn")
+    lake = own_lake(spark, tmp_path, "churn")
     header = "customer,period,plan,usage,left\n"
     lake.deliver(
         "customers", "customers-2024-01.csv", header + 'a,2024-01,"pro, annual",1.5,no\nb,2024-01,basic,2,no\n'

@@ -26,7 +26,7 @@ from operations.lineage.affected import affected_by
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.trace import trace_file, trace_request, trace_table
 from tests.lakehouse.request_log import by_rules, log_file, record
-from tests.lakes import HEADER, OwnLake, claims, open_lake, policy
+from tests.lakes import HEADER, OwnLake, claims, own_lake, policy
 
 FIRST, CORRECTED = "policies-2023-01.csv", "policies-2023-02.csv"
 
@@ -34,7 +34,7 @@ FIRST, CORRECTED = "policies-2023-01.csv", "policies-2023-02.csv"
 @pytest.fixture(scope="module")
 def corrected_home(spark: SparkSession, small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first ten of 40 policies were delivered again with another age; their claims are there."""
-    lake = open_lake(spark, Path(shutil.copytree(small_home, tmp_path_factory.mktemp("corrected") / "home")))
+    lake = own_lake(spark, Path(shutil.copytree(small_home, tmp_path_factory.mktemp("corrected") / "home")))
     rows = "".join(policy("2023-01", number, {"age": "50.5"}) for number in range(10))
     lake.deliver("policies", CORRECTED, HEADER + rows)
     lake.ingest()
@@ -44,7 +44,7 @@ def corrected_home(spark: SparkSession, small_home: Path, tmp_path_factory: pyte
 @pytest.fixture
 def corrected(spark: SparkSession, corrected_home: Path, tmp_path: Path) -> OwnLake:
     """A copy of it."""
-    return open_lake(spark, Path(shutil.copytree(corrected_home, tmp_path / "corrected")))
+    return own_lake(spark, Path(shutil.copytree(corrected_home, tmp_path / "corrected")))
 
 
 def test_a_version_of_silver_names_the_files_its_rows_come_from(corrected: OwnLake) -> None:

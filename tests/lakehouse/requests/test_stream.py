@@ -18,7 +18,7 @@ from lakehouse.storage.layout import read_json, write_json
 from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError, WrongUseError
 from tests.lakehouse.request_log import by_rules, log_file, record
-from tests.lakes import OwnLake, open_lake
+from tests.lakes import OwnLake, own_lake
 
 BROKEN = record("r5")[:-22] + "\n"
 
@@ -39,7 +39,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    lake = open_lake(spark, tmp_path_factory.mktemp("stream"))
+    lake = own_lake(spark, tmp_path_factory.mktemp("stream"))
     story = Story(lake)
     story.take(
         "first",
@@ -168,7 +168,7 @@ def test_a_lost_checkpoint_doubles_neither_bronze_nor_silver(story: Story) -> No
 def test_a_home_that_was_moved_goes_on_where_it_was(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lake = open_lake(spark, tmp_path / "before")
+    lake = own_lake(spark, tmp_path / "before")
     log_file(lake, "a", [record("r1")])
     stream(lake)
     log_file(lake, "b", [record("r2")])
@@ -180,7 +180,7 @@ def test_a_home_that_was_moved_goes_on_where_it_was(
         patch.setattr(streaming, "_appender", lambda *_: dies)
         with pytest.raises(StreamingQueryException):
             stream(lake)
-    moved = open_lake(lake.spark, lake.settings.home.rename(tmp_path / "moved"))
+    moved = own_lake(lake.spark, lake.settings.home.rename(tmp_path / "moved"))
     log_file(moved, "c", [record("r3")])
     monkeypatch.setattr(streaming, "BYTES_A_BATCH", 1)  # a file a batch
     stream(moved)

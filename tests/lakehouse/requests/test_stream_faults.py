@@ -23,7 +23,7 @@ from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from operations.simulation import simulate, without_gateway
 from serving.gateway.process import RunningGateway, running_gateway
-from tests.lakes import open_lake
+from tests.lakes import own_lake
 from tests.serving.gateway.conftest import NOWHERE, body
 from tests.small_disk import may_mount
 from tests.waiting import eventually
@@ -86,7 +86,7 @@ class Client:
 
 
 def test_requests_through_killed_and_doubled_gateways_are_in_silver_once(spark: SparkSession, tmp_path: Path) -> None:
-    lake = open_lake(spark, tmp_path)
+    lake = own_lake(spark, tmp_path)
     settings: Settings = lake.settings.model_copy(update={"model_server_url": NOWHERE})
     log, client = request_log_folder(open_use_case(settings)), Client()
 

@@ -16,7 +16,7 @@ from lakeloop.use_case import UseCase, open_use_case
 from operations.simulation import simulate, without_gateway
 from tests.lakehouse import killing
 from tests.lakehouse.request_log import log_file, record
-from tests.lakes import open_lake
+from tests.lakes import own_lake
 
 pytestmark = pytest.mark.long
 
@@ -69,7 +69,7 @@ def test_a_stream_killed_at_every_stage_in_turn_loses_and_doubles_nothing(tmp_pa
 
 
 def test_a_changed_contract_makes_predictions_anew_from_bronze(spark: SparkSession, tmp_path: Path) -> None:
-    lake = open_lake(spark, tmp_path)
+    lake = own_lake(spark, tmp_path)
     log_file(lake, "w-1", [record("a"), record("b", features={"age": 151.0})])
     stream(lake)
     assert lake.rows("silver/predictions")["request_id"].tolist() == ["a"]

@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from lakehouse.ingest import IngestReport
-from tests.lakes import HEADER, OwnLake, claims, open_lake, policy
+from tests.lakes import HEADER, OwnLake, claims, own_lake, policy
 
 NASTY = ["${env:HOME}", "${spark.sql.shuffle.partitions}", "${system:user.name}", "$", "{rows}", ":low", "?", "'", "\\",
          "\\'", "a`b", "--", "/*", "%s", "\u00e9", "e\u0301", "\U0001f600", " lead", "\u202e"]  # fmt: skip
@@ -67,7 +67,7 @@ def test_truth_of_keys_that_nobody_knows_waits_quietly_for_their_features(lake: 
 def test_a_feature_that_no_delivered_row_has_rejects_those_and_takes_the_new_ones(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    lake = open_lake(spark, tmp_path)
+    lake = own_lake(spark, tmp_path)
     narrow = lake.contract.features | {}
     narrow.pop("miles")
     source = lake.contract.sources["policies"]
