@@ -63,7 +63,7 @@ def record_decision(use_case: UseCase, decision: Decision) -> None:
         DECISIONS,
         COLUMNS + LATER_COLUMNS,
         key=("decision_id",),
-        comment="What was tried, how it was judged, and what was done",
+        comment="What was tried, how it compared, and what was done",
     )
     times = {"at": decision.at, "chosen_at": decision.chosen_at}
     row = decision.model_dump() | {name: time and time.astimezone(UTC) for name, time in times.items()}

@@ -32,12 +32,12 @@ COLUMNS = (
     column("drifted", "boolean"),
     column("note", "string", "what was special: missing values, unseen categories, why there is no score"),
     column("state", "string", "of the window: stable, drift, too few rows, no reference"),
-    column("reason", "string", "why the window could not be judged"),
+    column("reason", "string", "why the window could not be measured"),
     column("drifted_columns", "integer", "features of the window that drifted"),
-    column("columns", "integer", "features that were judged"),
+    column("columns", "integer", "features that were measured"),
     column("sampled_rows", "long", "requests taken of a larger window; null: all", nullable=True),
     column("standard_error", "double", "largest error of a score that sampling brings", nullable=True),
-    column("judged_from", "string", "hash of requests, reference and tests; the same: not judged again"),
+    column("judged_from", "string", "hash of requests, reference and tests; the same: not measured again"),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Labelled rows of some months: for judging a model, and for seeing what has changed since it was trained.
+"""Labelled rows of some months: for evaluating a model, and for seeing what has changed since it was trained.
 
 Read by delta-rs, and of two versions only the files that they do not share.
 """

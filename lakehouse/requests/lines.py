@@ -222,5 +222,5 @@ def _wrong(name: str, what: str) -> Column:
 
 
 def reject_rows(validated: DataFrame, contract: Contract, source: str) -> DataFrame:
-    """The bad ones of `judged_records`, as the table `rejects` keeps them."""
+    """The bad ones of `validated_records`, as the table `rejects` keeps them."""
     return reject_columns(validated.where("NOT _good"), contract, source, sf.col("_raw"))

@@ -1,4 +1,4 @@
-"""Judges bronze rows by the contract: typed values for the good ones, a sentence for what is wrong with the others.
+"""Validates bronze rows by the contract: typed values for the good ones, a sentence for what is wrong with the others.
 
 A sentence names the kind of the mistake, and the value stands beside it: so a hundred thousand rows with a hundred
 thousand different values are one line in a report.

@@ -40,7 +40,7 @@ def test_its_tasks_are_the_compiled_pipelines_nodes(found: dict[str, Any]) -> No
     assert upstream["push.Pusher"] == ["push.InfraValidator"]
     assert "candidate.Pusher" not in upstream
     assert upstream["plan"] == ["why"]
-    # A candidate that failed is judged too, and does not keep the others from being compared.
+    # A candidate that failed is scored too, and does not keep the others from being compared.
     assert found["rules"]["candidate.score"] == "all_done"
     assert found["rules"]["compare"] == "none_failed"
     # One retrain at a time, one task at a time where ML Metadata is SQLite.

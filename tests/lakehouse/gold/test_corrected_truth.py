@@ -50,7 +50,7 @@ def test_rows_of_a_champions_months_that_are_others_now(lake: OwnLake) -> None:
         ([decision(1, judged_version=5, with_truth=False)], 3),
         ([decision(1, judged_version=5, outcome="recommended", version="")], 3),
     ],
-    ids=["none", "judged", "twice", "an older release", "another champion", "without truth", "nobody decided yet"],
+    ids=["none", "compared", "twice", "an older release", "another champion", "without truth", "nobody decided yet"],
 )
-def test_what_a_champion_was_judged_by_is_not_new_again(made: list[Decision], version: int) -> None:
+def test_what_a_champion_was_compared_on_is_not_new_again(made: list[Decision], version: int) -> None:
     assert last_compared_on(made, "17", 3) == version

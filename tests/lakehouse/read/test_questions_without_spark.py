@@ -66,7 +66,7 @@ def test_questions_are_answered_without_spark_and_import_nothing_heavy(
     assert (rows["gold/training"], rows["silver/predictions"], rows["gold/decisions"]) == ("30", "2", "1")
     assert "WRITE" in history and "20 of 30 rows" in training
     assert '""name"": ""accuracy_eval""' in decisions
-    assert "2023-03 2 7 no reference" in " ".join(drift.split()) and "windows judged now" in by_requests
+    assert "2023-03 2 7 no reference" in " ".join(drift.split()) and "windows measured now" in by_requests
     assert "version 7 cannot be calibrated" in performance and "d1" in decided
     assert "miles" in features and "first answered" in feature
     assert month == ""  # an error, which `main` tells
