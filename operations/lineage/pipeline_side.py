@@ -7,7 +7,7 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, Manifest, file_sha256, read_manifest
 from operations.lineage.graph import LineageDraft, NodeKind
 from tfx_pipeline.metadata.lineage.runs import ArtifactInfo, ExecutionInfo, RunGraph
-from tfx_pipeline.metadata.store import JUDGE_PROPERTY, PROVENANCE, VERSION_PROPERTY
+from tfx_pipeline.metadata.store import GATE_PROPERTY, PROVENANCE, VERSION_PROPERTY
 
 KIND_OF_TYPE: Mapping[str, NodeKind] = {"Model": "model", "PushedModel": "version", "GoldExport": "export"}
 NOT_TOLD = {"name", "tfx_version", "is_external", "payload_format", "span", "version", "split_names", "state"}
@@ -96,7 +96,7 @@ def _add_execution(draft: LineageDraft, execution: ExecutionInfo, run_id: str) -
 
 
 def _kind(artifact: ArtifactInfo) -> NodeKind:
-    if artifact.type == "ModelBlessing" and artifact.properties.get(JUDGE_PROPERTY):
+    if artifact.type == "ModelBlessing" and artifact.properties.get(GATE_PROPERTY):
         return "verdict"
     return KIND_OF_TYPE.get(artifact.type, "artifact")
 

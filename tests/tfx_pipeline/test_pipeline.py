@@ -162,7 +162,7 @@ def test_lineage_leads_from_the_pushed_model_back_to_the_export(first: Finished)
     assert {"GoldExport", "Examples", "TransformGraph", "Model"} <= types_upstream(first.settings, pushed.id)
 
 
-def test_the_blessing_names_model_judge_and_every_check(first: Finished) -> None:
+def test_the_blessing_names_model_gate_and_every_check(first: Finished) -> None:
     blessing = next(b for b in newest_artifacts(first, "ModelBlessing") if "judge" in b.custom_properties)
     model = newest_artifacts(first, "Model")[0]
     assert blessing.custom_properties["blessed"].int_value == 1

@@ -12,7 +12,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import Artifact
 
-from tfx_pipeline.metadata.store import JUDGE_PROPERTY, MODEL_ID_PROPERTY, PUSHED_PROPERTY
+from tfx_pipeline.metadata.store import GATE_PROPERTY, MODEL_ID_PROPERTY, PUSHED_PROPERTY
 
 MODEL, BLESSING, PUSHED = "model", "model_blessing", "pushed_model"
 STATISTICS, CURRENT = "statistics", "current_statistics"
@@ -45,7 +45,7 @@ def champion_of(
     blessed = {
         b.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)
         for b in blessings
-        if b.get_string_custom_property(JUDGE_PROPERTY)
+        if b.get_string_custom_property(GATE_PROPERTY)
         and b.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
     }
     by_id = {model.id: model for model in models if model.id in blessed}

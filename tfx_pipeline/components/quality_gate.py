@@ -1,4 +1,4 @@
-"""QualityGate: judges the trained model with the contract's checks; only its blessing makes a champion."""
+"""QualityGate: checks the trained model by the contract's checks; only its blessing makes a champion."""
 
 import json
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from tfx.utils import io_utils, path_utils
 from lakeloop.contract import Contract, Gate, Section
 from tfx_pipeline.evaluation.gate import EVAL, TRAIN, GateReport, ModelAnswers, check_gate
 from tfx_pipeline.evaluation.prediction import answers_on, load_saved_model
-from tfx_pipeline.metadata.store import JUDGE_PROPERTY
+from tfx_pipeline.metadata.store import GATE_PROPERTY
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.training.row_weights import load_row_weights
 
 EXAMPLES_KEY, MODEL_KEY, CHAMPION_KEY, EVALUATION_KEY = "examples", "model", "champion", "evaluation"
 BLESSING_KEY, REQUIREMENTS_KEY = "blessing", "requirements"
 REPORT_FILE = "gate.json"
-JUDGE = "quality_gate"
+GATE_NAME = "quality_gate"
 
 
 class Requirements(Section):
@@ -45,7 +45,7 @@ def requirements_of(contract: Contract) -> Requirements:
 
 
 class QualityGateExecutor(base_executor.BaseExecutor):
-    """Predicts all train and eval rows with the model, the eval rows with the champion too, and judges."""
+    """Predicts all train and eval rows with the model, the eval rows with the champion too, and checks."""
 
     def Do(  # noqa: N802 TFX's name
         self,
@@ -90,7 +90,7 @@ def write_blessing(blessing: Artifact, model: Artifact, champion: Artifact | Non
     name = constants.BLESSED_FILE_NAME if report.passed else constants.NOT_BLESSED_FILE_NAME
     io_utils.write_string_file(str(Path(blessing.uri) / name), "")
     io_utils.write_string_file(str(Path(blessing.uri) / REPORT_FILE), report.model_dump_json(indent=2))
-    blessing.set_string_custom_property(JUDGE_PROPERTY, JUDGE)
+    blessing.set_string_custom_property(GATE_PROPERTY, GATE_NAME)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(report.passed))
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)

@@ -36,7 +36,7 @@ class ModelAnswers:
                 f"labels {self.labels.shape} and probabilities {self.probabilities.shape} must be (n,) and (n, classes)"
             )
         if len(self.labels) == 0:
-            raise ValueError("there are no rows to judge")
+            raise ValueError("there are no rows to evaluate")
 
     @property
     def accuracy(self) -> float:
@@ -92,7 +92,7 @@ def check_gate(
     not compared.
     """
     if not rows:
-        raise ValueError("there is no set of rows to judge")
+        raise ValueError("there is no set of rows to evaluate")
     together = np.concatenate([answers.probabilities for answers in rows.values()])
     accuracy = {name: answers.accuracy for name, answers in rows.items()}
     held_out = EVAL if EVAL in rows else next(iter(rows))
@@ -103,7 +103,7 @@ def check_gate(
     checks += check_gap(gate, accuracy)
     checks += check_class_shares(gate, together, names)
     checks += check_max_probability(gate, together)
-    weighted = {name: j.weighted_accuracy for name, j in rows.items() if j.weights is not None}
+    weighted = {name: one.weighted_accuracy for name, one in rows.items() if one.weights is not None}
     checks += check_champion(gate, weighted.get(held_out, accuracy[held_out]), champion_accuracy, bool(weighted))
     return GateReport(
         checks=tuple(checks),

@@ -1,4 +1,4 @@
-"""Judges any pushed model on any labelled rows with the quality gate's own checks."""
+"""Evaluates any pushed model on any labelled rows with the quality gate's own checks."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.settings import Settings
-from tfx_pipeline.metadata.store import BLESSED_PROPERTY, JUDGE_PROPERTY, open_store
+from tfx_pipeline.metadata.store import BLESSED_PROPERTY, GATE_PROPERTY, open_store
 from tfx_pipeline.runs.run_record import RunRecord
 
 RUN_CONTEXT = "pipeline_run"
@@ -65,7 +65,7 @@ def overrule_the_gate(settings: Settings, record: RunRecord, by: str, at: str, w
         made = [event.artifact_id for event in store.get_events_by_execution_ids([node.execution_id])]
         for blessing in store.get_artifacts_by_id(made):
             properties = blessing.custom_properties
-            if JUDGE_PROPERTY not in properties or properties[JUDGE_PROPERTY].string_value == "":
+            if GATE_PROPERTY not in properties or properties[GATE_PROPERTY].string_value == "":
                 continue
             if properties[BLESSED_PROPERTY].int_value == 1:
                 return

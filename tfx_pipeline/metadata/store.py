@@ -25,7 +25,8 @@ PROVENANCE = (
     "event_id",
     "airflow_run_id",
 )
-JUDGE_PROPERTY, BLESSED_PROPERTY, BLESSED_MODEL_PROPERTY = "judge", "blessed", "current_model_id"
+GATE_PROPERTY, BLESSED_PROPERTY, BLESSED_MODEL_PROPERTY = "judge", "blessed", "current_model_id"
+"""The gate's name is kept under `judge`, as in the stores of earlier releases."""
 PUSHED_PROPERTY, VERSION_PROPERTY, MODEL_ID_PROPERTY = "pushed", "pushed_version", "model_id"
 DESTINATION_PROPERTY = "pushed_destination"
 PIPELINE_CONTEXT = "pipeline"
@@ -110,10 +111,10 @@ def champion(use_case: UseCase) -> PushedModel | None:
 
 
 def _blessed_by_the_gate(blessings: list[metadata_store_pb2.Artifact]) -> Iterator[int]:
-    """Ids of blessed models. TFX's Evaluator blesses too, but its blessings name no judge."""
+    """Ids of blessed models. TFX's Evaluator blesses too, but not in the gate's name."""
     for blessing in blessings:
         properties = blessing.custom_properties
-        if JUDGE_PROPERTY in properties and properties[BLESSED_PROPERTY].int_value == 1:
+        if GATE_PROPERTY in properties and properties[BLESSED_PROPERTY].int_value == 1:
             yield properties[BLESSED_MODEL_PROPERTY].int_value
 
 

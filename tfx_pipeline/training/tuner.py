@@ -23,7 +23,7 @@ from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, build_model, tune
 TRIALS_KEY = "trials"
 SCORE = "accuracy"
 HELD_BACK = 5
-"""One row in five judges the trials."""
+"""One row in five evaluates the trials."""
 
 
 class SettingsSearch(keras_tuner.Tuner):
@@ -81,7 +81,7 @@ def changes(space: keras_tuner.HyperParameters, settings: ModelSettings) -> dict
 
 
 def _halves(rows: Rows, seed: int) -> tuple[Rows, Rows]:
-    """Four fifths to train on, one to judge by."""
+    """Four fifths to train on, one to evaluate on."""
     order = np.random.default_rng(seed).permutation(len(rows.labels))
-    judging, training = order[::HELD_BACK], np.delete(order, np.s_[::HELD_BACK])
-    return tuple(Rows(rows.features[part], rows.labels[part]) for part in (training, judging))  # type: ignore[return-value]
+    evaluation, training = order[::HELD_BACK], np.delete(order, np.s_[::HELD_BACK])
+    return tuple(Rows(rows.features[part], rows.labels[part]) for part in (training, evaluation))  # type: ignore[return-value]

@@ -152,7 +152,7 @@ def test_a_report_survives_its_json() -> None:
     assert [c.name for c in report.failed] == ["accuracy_eval"]
 
 
-def test_rows_that_cannot_be_judged_are_an_error() -> None:
+def test_rows_that_cannot_be_evaluated_are_an_error() -> None:
     with pytest.raises(ValueError, match="no rows"):
         ModelAnswers(np.zeros(0, np.int64), np.zeros((0, 3)))
     with pytest.raises(ValueError, match=r"\(n,\) and \(n, classes\)"):

@@ -21,7 +21,7 @@ def train(
 ) -> Iterator[Callable[[int, int, bool], RunRecord]]:
     home = tmp_path_factory.mktemp("home")
     settings = settings_in(home, "insurance")
-    # Each model is judged by itself: the best of the four as champion would refuse the others (.87 against .89).
+    # Each model is checked by itself: the best of the four as champion would refuse the others (.87 against .89).
     alone = contract.model_copy(update={"gate": contract.gate.model_copy(update={"champion_margin": None})})
     manifest = month_export(alone, settings, home / "export")
 
