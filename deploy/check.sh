@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the container files without a container engine: compose reads them, hadolint and checkov judge them.
+# Checks the container files without a container engine: compose reads them, hadolint and checkov check them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=.venv-deploy/bin
