@@ -19,6 +19,7 @@ from lakeloop.settings import PROJECT, load_settings
 from lakeloop.use_case import open_use_case
 from serving.model_server.process import stop, wait_until_available
 from tests.command_line import COMMAND, Run, run_command
+from tests.use_case_copies import USE_CASES
 from tfx_pipeline.metadata.store import artifacts_of, open_store
 from tfx_pipeline.runs.run_record import load_runs
 
@@ -83,7 +84,7 @@ def test_the_model_passes_and_is_pushed(trained: "subprocess.CompletedProcess[st
 
 
 def test_the_classes_were_evened_out_by_rows_that_smote_made(trained: object, home: Path) -> None:
-    settings = load_settings(home=home, use_case="churn")
+    settings = load_settings(home=home, use_case="churn", use_cases=USE_CASES["churn"])
     record = load_runs(open_use_case(settings))[-1]
     assert record.trained is not None and record.trained.balance == "smote"
     manifest = read_manifest(record.parameters.manifest)
