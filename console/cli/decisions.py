@@ -65,7 +65,7 @@ def print_decision(decision: Decision) -> None:
     truth = "with new truth" if decision.with_truth else "without new truth"
     console.print(
         f"{decision.at:%Y-%m-%d %H:%M} UTC, by {decision.decided_by}; why: {decision.trigger}; "
-        f"strategy {decision.strategy}, judged {truth}"
+        f"strategy {decision.strategy}, compared {truth}"
     )
     if decision.champion_checks:
         failed = ", ".join(f"{c.name} ({c.value:.3f})" for c in decision.champion_checks if not c.passed)

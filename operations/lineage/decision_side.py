@@ -13,6 +13,7 @@ from operations.lineage.graph import LineageDraft
 from operations.lineage.lake_side import add_gold_if_known
 from operations.lineage.pipeline_side import execution_item, version_item
 from tfx_pipeline.metadata.lineage.runs import RunGraph
+from tfx_pipeline.metadata.store import GATE_PROPERTY
 
 
 def add_why(draft: LineageDraft, use_case: UseCase, graph: RunGraph) -> None:
@@ -41,7 +42,7 @@ def add_why(draft: LineageDraft, use_case: UseCase, graph: RunGraph) -> None:
     if airflow:
         draft.link(airflow, item)
     for artifact in graph.artifacts:
-        if f"artifact {artifact.id}" in draft and artifact.properties.get("judge"):
+        if f"artifact {artifact.id}" in draft and artifact.properties.get(GATE_PROPERTY):
             draft.link(f"artifact {artifact.id}", item)
     judged_version = decision.get("judged_version")
     if judged_version is not None:

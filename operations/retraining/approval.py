@@ -13,7 +13,7 @@ from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.switches import active_switches, add_switch, parse_segment
 from lakeloop.use_case import UseCase
 from operations.retraining.request import Workplace
-from operations.retraining.selection import best_of, checks_of
+from operations.retraining.selection import best_of
 from tfx_pipeline.evaluation.gate import check_again
 from tfx_pipeline.metadata.annotations import overrule_the_gate
 from tfx_pipeline.runs.run_record import load_run
@@ -176,7 +176,7 @@ def _checked_again(use_case: UseCase, gate: Gate, candidate: ScoredCandidate) ->
     if run is None or run.gate is None:
         return candidate
     report = check_again(gate, run.gate)
-    return candidate.model_copy(update={"passed": report.passed, "checks": checks_of(report)})
+    return candidate.model_copy(update={"passed": report.passed, "checks": report.checks})
 
 
 def _fall_back(decision: Decision, use_case: UseCase, approval: Approval) -> Decision:

@@ -7,7 +7,7 @@ from lakeloop.exceptions import LakeloopError
 from operations.retraining.decision_folder import load_rows
 from operations.retraining.record import Plan, RetrainRecord
 from operations.retraining.request import Workplace
-from operations.retraining.selection import best_of, checks_of, outcome_of
+from operations.retraining.selection import best_of, outcome_of
 from tfx_pipeline.evaluation.validate import serving_folder
 from tfx_pipeline.runs.run_record import RunRecord, load_run
 from tfx_pipeline.runs.runner import fail_run, finish_run
@@ -84,7 +84,7 @@ def _verdict(work: Workplace, plan: Plan, run: RunRecord) -> dict[str, object]:
         raise LakeloopError(run.error or f"run {run.run_id} ended without the gate's verdict")
     rows = load_rows(work.use_case, plan)
     score = rows.score(work.use_case.contract, serving_folder(run)) if rows is not None else None
-    return {"passed": bool(run.blessed), "checks": checks_of(run.gate), "score": score}
+    return {"passed": bool(run.blessed), "checks": run.gate.checks if run.gate is not None else (), "score": score}
 
 
 def _tuned(run: RunRecord) -> str:

@@ -14,9 +14,10 @@ from typing import TypeVar
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from lakeloop.decision import Decision, ScoredCandidate
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.use_case import UseCase
 from operations.retraining.decision_folder import decisions_folder
-from operations.retraining.record import Plan, RecordPart, RetrainRecord, RetrainState, TakenEvent, state_of
+from operations.retraining.record import Plan, RetrainRecord, RetrainState, TakenEvent, state_of
 from operations.retraining.request import RetrainRequest
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ BEGUN, PLAN, DECISION, AT_WORK = "begun.json", "plan.json", "decision.json", "at
 Kept = TypeVar("Kept", bound=BaseModel)
 
 
-class Begun(RecordPart):
+class Begun(FrozenModel):
     """begun.json."""
 
     decision_id: str

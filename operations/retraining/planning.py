@@ -14,7 +14,7 @@ from operations.retraining.decision_folder import save_rows
 from operations.retraining.export_weights import ExportWeights
 from operations.retraining.record import Plan, PlannedCandidate, RetrainRecord
 from operations.retraining.request import Listener, Workplace
-from operations.retraining.selection import EvaluationRows, checks_of, held_out, newest_truth, old_truth
+from operations.retraining.selection import EvaluationRows, held_out, newest_truth, old_truth
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.validate import model_folder, validate_model
 from tfx_pipeline.runs.parameters import run_parameters
@@ -47,7 +47,7 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         champion=context.champion.version if context.champion is not None else "",
         champion_score=_champion_score(work, context, rows),
         champion_judged_on=f"month {context.newest_month}" if report is not None else "",
-        champion_checks=checks_of(report),
+        champion_checks=report.checks if report is not None else (),
         with_truth=context.evidence.new_truth,
         changed_rows=context.evidence.changed,
         judged_on=rows.what if rows is not None else "",

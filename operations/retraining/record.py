@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.exceptions import NotFoundError, WrongUseError
+from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 from operations.retraining.request import RetrainRequest
 
@@ -42,13 +43,7 @@ TRANSITIONS: dict[RetrainState, tuple[RetrainState, ...]] = {
 """Where a record may go from a state; staying is always allowed."""
 
 
-class RecordPart(BaseModel):
-    """Base of what is kept: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TakenEvent(RecordPart):
+class TakenEvent(FrozenModel):
     """An event of the ledger that this retrain took."""
 
     id: int
@@ -57,7 +52,7 @@ class TakenEvent(RecordPart):
     payload: Mapping[str, Any]
 
 
-class PlannedCandidate(RecordPart):
+class PlannedCandidate(FrozenModel):
     """A candidate and its run, which is open; `error` says why there is none."""
 
     name: str
@@ -66,7 +61,7 @@ class PlannedCandidate(RecordPart):
     error: str = ""
 
 
-class Plan(RecordPart):
+class Plan(FrozenModel):
     """What is tried and what it is compared with; the rows compared on lie in the decision's folder."""
 
     decision_id: str
@@ -93,7 +88,7 @@ class Plan(RecordPart):
         return found
 
 
-class RetrainRecord(RecordPart):
+class RetrainRecord(FrozenModel):
     """One retrain. `verdicts` are by run; `in_tasks`: Airflow does it, and no process is at it between two tasks."""
 
     decision_id: str

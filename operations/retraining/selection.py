@@ -10,9 +10,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision, DecisionOutcome, ScoredCandidate
-from lakeloop.gate_check import GateCheck
 from operations.retraining.importance import Importance
-from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.training.row_weights import effective_rows
 
 if TYPE_CHECKING:
@@ -63,11 +61,6 @@ def held_out(contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[keys.map(contract.split.is_eval)].reset_index(drop=True)
 
 
-def checks_of(report: GateReport | None) -> tuple[GateCheck, ...]:
-    """The gate's checks as a decision keeps them; none where it gave no verdict."""
-    return tuple(GateCheck(**check.model_dump()) for check in report.checks) if report is not None else ()
-
-
 def best_of(candidates: Sequence[ScoredCandidate], champion_score: float | None) -> ScoredCandidate | None:
     """The candidate that passed with the highest score, if that is higher than the champion's."""
     passed = [c for c in candidates if c.passed and c.score is not None]
@@ -95,5 +88,5 @@ def outcome_of(decision: Decision, promote: bool) -> tuple[DecisionOutcome, str]
     against = f", better than {champion}" if champion else ""
     reason = f"candidate {best.name} passed the gate and scored {best.score or 0:.3f}{against}, on {decision.judged_on}"
     if not decision.with_truth:
-        reason += "; judged without new truth"
+        reason += "; compared without new truth"
     return ("promoted" if promote else "recommended"), reason

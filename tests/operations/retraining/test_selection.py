@@ -18,24 +18,24 @@ def rows(contract: Contract) -> pd.DataFrame:
     return with_label(contract, sample_month(UseCase(Settings(use_case="insurance"), contract), 0))
 
 
-def judged(name: str, passed: bool, score: float | None) -> ScoredCandidate:
+def scored(name: str, passed: bool, score: float | None) -> ScoredCandidate:
     return ScoredCandidate(name=name, what=name, passed=passed, score=score)
 
 
 def test_the_best_that_passed_wins_not_the_best_of_all() -> None:
-    found = best_of([judged("a", False, 0.95), judged("b", True, 0.88), judged("c", True, 0.9)], 0.7)
+    found = best_of([scored("a", False, 0.95), scored("b", True, 0.88), scored("c", True, 0.9)], 0.7)
     assert found is not None and found.name == "c"
 
 
 @pytest.mark.parametrize("champion", [0.9, 0.91])
 def test_a_candidate_that_is_not_better_than_the_champion_does_not_replace_it(champion: float) -> None:
-    assert best_of([judged("a", True, 0.9)], champion) is None
+    assert best_of([scored("a", True, 0.9)], champion) is None
 
 
 def test_without_a_champion_whoever_passed_wins() -> None:
-    found = best_of([judged("a", True, 0.9)], None)
+    found = best_of([scored("a", True, 0.9)], None)
     assert found is not None and found.name == "a"
-    assert best_of([judged("a", False, 0.9), judged("b", True, None)], None) is None
+    assert best_of([scored("a", False, 0.9), scored("b", True, None)], None) is None
 
 
 def test_old_truth_is_the_held_out_rows_weighted_towards_the_requests(contract: Contract, rows: pd.DataFrame) -> None:
@@ -58,7 +58,7 @@ def made(candidates: list[ScoredCandidate], champion: float | None, with_truth: 
 
 
 THAN = "better than the champion's 0.850"
-BETTER, WORSE, REFUSED = judged("all", True, 0.89), judged("reweight", True, 0.8), judged("newest", False, 0.95)
+BETTER, WORSE, REFUSED = scored("all", True, 0.89), scored("reweight", True, 0.8), scored("newest", False, 0.95)
 
 
 @pytest.mark.parametrize(
@@ -79,5 +79,5 @@ def test_what_is_done_follows_from_who_passed_and_who_is_better(
 
 
 def test_a_winner_without_newer_truth_is_called_so() -> None:
-    assert "judged without new truth" in outcome_of(made([BETTER], 0.85, with_truth=False), True)[1]
+    assert "compared without new truth" in outcome_of(made([BETTER], 0.85, with_truth=False), True)[1]
     assert "without new truth" not in outcome_of(made([BETTER], None), True)[1]
