@@ -18,7 +18,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.events import all_events, record_event
 from lakeloop.settings import PROJECT, Settings
-from lakeloop.use_case import open_use_case
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.airflow_client import AirflowClient
 from monitoring.outbox import Outbox
 from tests.command_line import COMMAND
@@ -223,13 +223,14 @@ def test_airflow_knows_the_assets_of_every_contract(airflow: Airflow) -> None:
     ],
 )
 def test_what_airflow_refuses_is_said_and_tried_again(
-    settings: Settings, airflow: Airflow, change: dict[str, Any], sentence: str
+    settings: Settings, contract: Contract, airflow: Airflow, change: dict[str, Any], sentence: str
 ) -> None:
     other = settings.model_copy(update=change)
-    record_event(open_use_case(other), "drift", "episode", {})
+    use_case = UseCase(other, contract.model_copy(update={"use_case": other.use_case}))
+    record_event(use_case, "drift", "episode", {})
     outbox = Outbox(other, AirflowClient(other))
     assert outbox.deliver() == 0
-    (event,) = all_events(open_use_case(other))
+    (event,) = all_events(use_case)
     assert sentence in event.problem and sentence in outbox.problem and event.attempts == 1
 
 
