@@ -11,7 +11,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.storage.java import ARCHIVES, archive_file, check_java
 from lakehouse.storage.merge import append, merge
-from lakehouse.storage.session import prepare_python, spark_options
+from lakehouse.storage.session import prepare_python, spark_options, start_spark
 from lakeloop.atomic_file import replacing
 from lakeloop.settings import Settings, load_settings
 
@@ -32,10 +32,7 @@ def write_archive(settings: Settings, folder: Path = ARCHIVES) -> Path:
     with replacing(target) as part, tempfile.TemporaryDirectory() as scratch:
         options = spark_options(settings)
         options["spark.driver.extraJavaOptions"] += f" -Xlog:disable -XX:ArchiveClassesAtExit={part}"
-        builder = SparkSession.builder
-        for key, value in options.items():
-            builder = builder.config(key, value)
-        spark = builder.getOrCreate()
+        spark = start_spark(options)
         gateway = spark.sparkContext._gateway
         assert gateway is not None
         try:

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,11 +47,13 @@ def spark_session(settings: Settings, scratch: str = "") -> SparkSession:
     if scratch:
         options |= {"spark.local.dir": scratch}
         options["spark.driver.extraJavaOptions"] += f" -Djava.io.tmpdir={scratch}"
-    builder = SparkSession.builder
-    for key, value in options.items():
-        builder = builder.config(key, value)
     with java_writes_to_log(settings):
-        return builder.getOrCreate()
+        return start_spark(options)
+
+
+def start_spark(options: Mapping[str, str]) -> SparkSession:
+    """The session of this process, started with these options if there is none."""
+    return SparkSession.builder.config(map=dict(options)).getOrCreate()
 
 
 def prepare_python() -> None:
