@@ -11,7 +11,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
-from lakeloop.use_case import UseCase, load_rules, sample_month, with_label
+from lakeloop.use_case import UseCase, sample_month, with_label
 
 
 def generated_rows(use_case: UseCase, month: int) -> pd.DataFrame:
@@ -20,9 +20,10 @@ def generated_rows(use_case: UseCase, month: int) -> pd.DataFrame:
     return with_label(contract, sample_month(use_case, month))
 
 
-def exported_rows(contract: Contract, manifest: Path) -> pd.DataFrame:
-    """All rows of an export, train and eval: key, event time, features, class id and class name."""
-    frame = read_shards(contract, [manifest.parent / file.path for file in read_manifest(manifest).files])
+def exported_rows(contract: Contract, manifest: Path, split: str = "") -> pd.DataFrame:
+    """All rows of an export, or of one split of it: key, event time, features, class id and class name."""
+    files = [file for file in read_manifest(manifest).files if split in ("", file.split)]
+    frame = read_shards(contract, [manifest.parent / file.path for file in files])
     names = frame[contract.label.name].map(dict(enumerate(contract.label.class_names)))
     return frame.assign(**{contract.label.name_column: names})
 
@@ -65,18 +66,3 @@ def whose_truth(use_case: UseCase, month: int, oracle: bool, rows: int) -> str:
     if due <= now:
         return f"Evaluated with the generator's own labels; this truth was due at clock {due} (now {now})."
     return f"Evaluated with the generator's own labels: in production this truth is known at clock {due} (now {now})."
-
-
-def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
-    """Accuracy of what needs no model: a random class (expected), the commonest class, the use case's rules."""
-    contract = use_case.contract
-    labels = frame[contract.label.name]
-    found = {
-        "random": 1 / len(contract.label.classes),
-        "majority": float(labels.value_counts(normalize=True).iloc[0]),
-    }
-    rules = load_rules(use_case)
-    if rules is not None:
-        answers = frame[list(contract.features)].apply(rules, axis="columns")
-        found["rules"] = float((answers == labels.map(dict(enumerate(contract.label.class_names)))).mean())
-    return found

@@ -18,7 +18,8 @@ from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase, sample_month, with_label
-from operations.evaluation import baselines, exported_rows, generated_rows
+from operations.baselines import baselines, difference_words, split_baselines
+from operations.evaluation import exported_rows, generated_rows
 from serving.model_server.process import running_server
 from tfx_pipeline.data_checks.statistics import read_statistics
 from tfx_pipeline.evaluation.validate import model_folder, validate_model
@@ -45,7 +46,7 @@ def report_command(
     served, url = _ask(case, record.pushed_version) if case.contract.generator else ([], "")
     curves = _check_later_months(case, record) if case.contract.generator else {}
     frame = exported_rows(case.contract, manifest)
-    found = baselines(case, frame)
+    found = split_baselines(case, manifest)
     path = write_report(
         Report(
             contract=case.contract,
@@ -163,7 +164,7 @@ def _story(
 ) -> str:
     record = records[0]
     assert record.gate is not None
-    beside = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+    beside = difference_words(record.gate.accuracy["eval"], found)
     text = (
         f"{len(frame):,} rows became a model that is right on {record.gate.accuracy['train']:.3f} of the train and "
         f"{record.gate.accuracy['eval']:.3f} of the eval rows; beside it: {beside}.\n"

@@ -13,6 +13,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import GateRefusedError, WrongUseError
 from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase
+from operations.baselines import difference_words, split_baselines
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import RunRecord
 from tfx_pipeline.runs.runner import run_pipeline
@@ -35,6 +36,9 @@ def train_command(
     check_training_options(case.contract, changes, tuple(drop or ()))
     manifest = export_months(case, parse_months(months) if months else None)
     record = train_on(case, manifest, changes, tuple(drop or ()))
+    if record.gate is not None:
+        beside = difference_words(record.gate.accuracy["eval"], split_baselines(case, manifest))
+        console.print(f"beside it on the eval rows: {beside}")
     if not record.blessed:
         failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
         raise GateRefusedError(f"the quality gate refused the model ({failed}); nothing was pushed")

@@ -1,0 +1,79 @@
+"""What a model has to beat: answers that need no model, and a quick one of another kind on the same split."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.use_case import UseCase, load_rules
+from operations.evaluation import exported_rows
+
+TREES = "trees"
+MOST_CATEGORIES = 254
+"""Values of a category that the trees tell apart; rarer ones are as if missing. Scikit-learn's own bound is 255."""
+
+
+def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
+    """Accuracy of what needs no model: a random class (expected), the commonest class, the use case's rules."""
+    labels = frame[use_case.contract.label.name]
+    found = {"random": 1 / len(use_case.contract.label.classes)}
+    return found | {"majority": float(labels.value_counts(normalize=True).iloc[0])} | _rules(use_case, frame)
+
+
+def split_baselines(use_case: UseCase, manifest: Path) -> dict[str, float]:
+    """Accuracy on the eval rows of an export, as the model's own is measured.
+
+    The commonest class is the train rows', and `trees` are scikit-learn's gradient-boosted trees with its own settings,
+    trained on the train rows: how far a model stays behind them is how much is left in the table.
+    """
+    contract = use_case.contract
+    train, held_out = (exported_rows(contract, manifest, split) for split in ("train", "eval"))
+    label = contract.label.name
+    commonest = train[label].mode().iloc[0]
+    return {
+        "random": 1 / len(contract.label.classes),
+        "majority": float((held_out[label] == commonest).mean()),
+        **_rules(use_case, held_out),
+        **_trees(contract, train, held_out),
+    }
+
+
+def difference_words(accuracy: float, found: Mapping[str, float]) -> str:
+    """How far a model's accuracy is from each baseline, as words: `majority 0.387 (+0.483), trees 0.861 (+0.009)`."""
+    return ", ".join(f"{name} {value:.3f} ({accuracy - value:+.3f})" for name, value in found.items())
+
+
+def _rules(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
+    rules = load_rules(use_case)
+    if rules is None:
+        return {}
+    contract = use_case.contract
+    answers = frame[list(contract.features)].apply(rules, axis="columns")
+    return {"rules": float((answers == frame[contract.label.name_column]).mean())}
+
+
+def _trees(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+    """Nothing where the train rows are all of one class: there is nothing to learn."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # a second that `--help` need not take
+    from threadpoolctl import threadpool_limits
+
+    label = contract.label.name
+    if train[label].nunique() < 2:
+        return {}
+    categories = {
+        name: train[name].value_counts().index[:MOST_CATEGORIES]
+        for name, feature in contract.features.items()
+        if feature.role == "categorical"
+    }
+    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=contract.model.seed)
+    with threadpool_limits(1):  # where cores are busy, its threads wait for one another ten times longer than they work
+        model.fit(_inputs(contract, train, categories), train[label])
+        answers = model.predict(_inputs(contract, held_out, categories))
+    return {TREES: float(np.mean(answers == held_out[label]))}
+
+
+def _inputs(contract: Contract, frame: pd.DataFrame, categories: Mapping[str, pd.Index]) -> pd.DataFrame:
+    inputs = frame[list(contract.features)]
+    return inputs.assign(**{name: pd.Categorical(inputs[name], known) for name, known in categories.items()})

@@ -1,0 +1,45 @@
+"""What a model is compared with: rules, the commonest class, gradient-boosted trees, all on the same eval rows."""
+
+from pathlib import Path
+
+import pytest
+
+from lakeloop.contract import Contract
+from lakeloop.settings import Settings
+from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
+from operations.baselines import baselines, difference_words, split_baselines
+from tests.exports import export_frame, month_export, settings_in
+
+
+def test_without_a_split_all_rows_count(contract: Contract, use_case: UseCase) -> None:
+    found = baselines(use_case, with_label(contract, sample_month(use_case, 0)))
+    assert found == {
+        "random": pytest.approx(1 / 3),
+        "majority": pytest.approx(580 / 1500),
+        "rules": pytest.approx(0.602),
+    }
+
+
+def test_trees_are_trained_on_the_train_rows_and_asked_about_the_eval_rows(
+    contract: Contract, settings: Settings, use_case: UseCase, tmp_path: Path
+) -> None:
+    found = split_baselines(use_case, month_export(contract, settings, tmp_path))
+    assert list(found) == ["random", "majority", "rules", "trees"]
+    assert found["majority"] == pytest.approx(129 / 293)  # of the eval rows; of all it is 580 / 1500
+    assert 0.8 < found["trees"] < 0.95  # 1.0 if they had seen the rows
+
+
+def test_categories_are_no_numbers_to_the_trees(tmp_path: Path) -> None:
+    churn = open_use_case(settings_in(tmp_path, "churn"))
+    found = split_baselines(churn, month_export(churn.contract, churn.settings, tmp_path / "export"))
+    assert found["trees"] > found["majority"]
+
+
+def test_rows_of_one_class_teach_trees_nothing(contract: Contract, use_case: UseCase, tmp_path: Path) -> None:
+    frame = with_label(contract, sample_month(use_case, 0))
+    alike = frame[frame[contract.label.name] == 0]
+    assert "trees" not in split_baselines(use_case, export_frame(contract, alike, tmp_path))
+
+
+def test_distances_are_the_models_lead() -> None:
+    assert difference_words(0.87, {"majority": 0.387, "trees": 0.88}) == "majority 0.387 (+0.483), trees 0.880 (-0.010)"
