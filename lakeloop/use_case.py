@@ -120,14 +120,29 @@ def load_rules(use_case: UseCase) -> Rules | None:
 
 
 def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
-    """A month drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
+    """A month's key (a text, as everywhere), event time, features and truth, from the generator or the history.
+
+    `rows` and `seed` are for a generator. Truth that a history does not know is missing.
 
     Raises:
-        WrongUseError: the use case has no generator, or it cannot draw this month (its ValueError says why).
+        WrongUseError: the use case has neither; its generator cannot draw this month (its ValueError says why), or its
+            history has no rows of it.
     """
     contract = use_case.contract
+    if contract.history is not None:
+        from lakeloop.history import history_rows
+
+        if rows is not None or seed is not None:
+            raise WrongUseError(
+                f"use case {use_case.name} replays its history as it was; rows and seed are for a `generator`, leave "
+                "them out"
+            )
+        return history_rows(use_case, month)
     if contract.generator is None:
-        raise WrongUseError(f"use case {use_case.name} has no `generator` in its contract; deliver real files instead")
+        raise WrongUseError(
+            f"use case {use_case.name} has neither `generator` nor `history` in its contract; deliver real files "
+            "instead"
+        )
     try:
         drawn = use_case.module(contract.generator).sample(month, rows, seed)
     except ValueError as error:
@@ -136,8 +151,18 @@ def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: i
     return drawn.assign(**{key: drawn[key].astype(str)})
 
 
+def played_months(use_case: UseCase, wanted: range) -> list[int]:
+    """Those of the months of which there are rows: a generator draws all, a history has files of some."""
+    if use_case.contract.history is None:
+        return list(wanted)
+    from lakeloop.history import history_months
+
+    return sorted(set(wanted).intersection(history_months(use_case)))
+
+
 def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The frame with class id and class name derived from its truth column."""
+    """The rows whose truth is known, with class id and class name derived from it."""
+    frame = frame[frame[contract.label.column].notna()]
     ids = frame[contract.label.column].map(contract.label.class_id)
     names = ids.map(dict(enumerate(contract.label.class_names)))
     return frame.assign(**{contract.label.name: ids, contract.label.name_column: names})

@@ -1,6 +1,10 @@
-"""Delivers generated months as files into the landing folder, and holds back what the clock says is not known yet."""
+"""Delivers drawn or replayed months as files into the landing folder, and holds back what is not known yet.
+
+What is known says the clock.
+"""
 
 import logging
+import shutil
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +15,7 @@ from pyarrow import csv
 
 from lakeloop.atomic_file import replacing
 from lakeloop.clock import read_clock
+from lakeloop.history import delivered_texts, history_files
 from lakeloop.use_case import UseCase, sample_month
 
 log = logging.getLogger(__name__)
@@ -38,11 +43,14 @@ def generate(
     sources: Collection[str] | None = None,
     on_file: Callable[[Delivery], None] = lambda delivery: None,
 ) -> list[Delivery]:
-    """Write `<source>/<file of the month>` for every source and month.
+    """Write `<source>/<file of the month>` for every source and month; a history's files are copied as they are.
 
     The landing folder (no `out`) gets the features of every month asked for and the ground truth the clock
     allows; later truth waits in a hidden folder beside it until `release` delivers it. With `out`, all is
-    written there. `sources`: only these; default: all.
+    written there. `sources`: only these; default: all. `rows` and `seed` are for a generator.
+
+    Raises:
+        WrongUseError: the use case has no such month, or neither generator nor history.
     """
     contract = use_case.contract
     landing = use_case.folder("landing")
@@ -56,24 +64,40 @@ def generate(
             due = contract.arrives(source, month) if source == contract.label.source and spec.delay_months else 0
             held = out is None and due > clock
             folder = (out or landing) / (HELD if held else "") / source
-            path = folder / spec.file_name(contract.month_name(month))
-            _write_csv(frame[list(spec.columns)], path, spec.separator)
-            delivery = Delivery(path, source, month, len(frame), due if held else None)
-            on_file(delivery)
-            deliveries.append(delivery)
+            if contract.history is None:
+                path = folder / spec.file_name(contract.month_name(month))
+                _write_csv(frame[list(spec.columns)], path, spec.separator)
+                written = [Delivery(path, source, month, len(frame), due if held else None)]
+            else:
+                copies = [_copy(path, folder) for path in history_files(use_case, source, month)]
+                written = [
+                    Delivery(path, source, month, len(delivered_texts(path, spec)), due if held else None)
+                    for path in copies
+                ]
+            for delivery in written:
+                on_file(delivery)
+            deliveries += written
     return deliveries
 
 
 def missing_sources(use_case: UseCase, month: int, sources: Iterable[str]) -> list[str]:
-    """Those of `sources` whose file of the month lies neither in the landing folder nor among those held back."""
-    contract = use_case.contract
+    """Those of `sources` of which a file of the month lies neither in the landing folder nor among those held back."""
     landing = use_case.folder("landing")
-    names = {source: contract.sources[source].file_name(contract.month_name(month)) for source in sources}
     return [
         source
-        for source, name in names.items()
-        if not any((folder / source / name).exists() for folder in (landing, landing / HELD))
+        for source in sources
+        if not all(
+            any((folder / source / name).exists() for folder in (landing, landing / HELD))
+            for name in _file_names(use_case, source, month)
+        )
     ]
+
+
+def _file_names(use_case: UseCase, source: str, month: int) -> list[str]:
+    contract = use_case.contract
+    if contract.history is not None:
+        return [path.name for path in history_files(use_case, source, month)]
+    return [contract.sources[source].file_name(contract.month_name(month))]
 
 
 def release(use_case: UseCase) -> list[Path]:
@@ -90,6 +114,14 @@ def release(use_case: UseCase) -> list[Path]:
                 delivered.append(path.rename(target))
     log.info("event=released use_case=%s clock=%d files=%d", use_case.name, clock, len(delivered))
     return delivered
+
+
+def _copy(path: Path, folder: Path) -> Path:
+    """A file's copy in the folder, under the same name."""
+    copy = folder / path.name
+    with replacing(copy) as part:
+        shutil.copyfile(path, part)
+    return copy
 
 
 def _write_csv(frame: pd.DataFrame, path: Path, separator: str) -> None:

@@ -1,4 +1,4 @@
-"""Labelled rows to evaluate models on: from an export, or from the generator before the truth is known."""
+"""Labelled rows to evaluate models on: from an export, or from generator or history before it is due."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -15,7 +15,10 @@ from lakeloop.use_case import UseCase, sample_month, with_label
 
 
 def generated_rows(use_case: UseCase, month: int) -> pd.DataFrame:
-    """Features, truth and class id of a month as the generator knows them. Raises WrongUseError where there is none."""
+    """Features, truth and class id of a month as generator or history know them, before they are due.
+
+    Raises WrongUseError where there is neither, or not this month.
+    """
     contract = use_case.contract
     return with_label(contract, sample_month(use_case, month))
 
@@ -58,11 +61,12 @@ def _exported_keys(contract: Contract, manifest: Path) -> dict[str, set[str]]:
 
 
 def whose_truth(use_case: UseCase, month: int, oracle: bool, rows: int) -> str:
-    """One sentence on the truth a month's rows are evaluated by: gold's, or the generator's and when it is known."""
+    """One sentence on the truth a month's rows are evaluated by: gold's, or another and when it is known."""
     contract = use_case.contract
     if not oracle:
         return f"Evaluated by the truth in gold: {rows:,} labelled rows of month {month}."
     due, now = contract.arrives(contract.label.source, month), read_clock(use_case)
+    whose = f"{contract.months_from}'s own labels"
     if due <= now:
-        return f"Evaluated with the generator's own labels; this truth was due at clock {due} (now {now})."
-    return f"Evaluated with the generator's own labels: in production this truth is known at clock {due} (now {now})."
+        return f"Evaluated with {whose}; this truth was due at clock {due} (now {now})."
+    return f"Evaluated with {whose}: in production this truth is known at clock {due} (now {now})."

@@ -4,7 +4,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from lakeloop.fallback import rules_answer
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.request_log_files import finished_file, open_file, request_log_folder
 from lakeloop.request_record import RequestRecord
-from lakeloop.use_case import UseCase, load_rules, sample_month
+from lakeloop.use_case import UseCase, load_rules, played_months, sample_month
 from operations.delivery import generate, missing_sources, release
 
 UNAVAILABLE = "model unavailable: the gateway was left out of this simulation"
@@ -38,12 +38,13 @@ class MonthCounts:
 class SimulationReport:
     """What a simulation did; `skipped` months were answered before, `delivered` truth files lie in landing now.
 
-    `seconds` counts only the time in which was asked.
+    `empty`: months of which the history has no rows. `seconds` counts only the time in which was asked.
     """
 
     answered: MonthCounts
     seconds: float
     skipped: tuple[int, ...]
+    empty: tuple[int, ...]
     delivered: tuple[Path, ...]
     clock: int
 
@@ -56,7 +57,7 @@ class Asker(Protocol):
 
 def simulate(
     use_case: UseCase,
-    months: Iterable[int],
+    months: range,
     asker: Asker,
     *,
     label: str = "first",
@@ -71,15 +72,21 @@ def simulate(
     a month and its requests before they are asked.
 
     Raises:
-        WrongUseError: the use case has no generator, or the label is no file name.
+        WrongUseError: the use case has neither generator nor history, its history has none of the months, or the label
+            is no file name.
         LakeloopError: the gateway stays away.
     """
     if not re.fullmatch(r"[\w-]+", label):
         raise WrongUseError(f"the label {label!r} is used in file names; write letters, digits, - and _ only")
     answers = AnsweredMonths(use_case, label)
     total, seconds, skipped, delivered = MonthCounts(), 0.0, [], []
+    there = played_months(use_case, months)
+    if not there:
+        sample_month(use_case, months[0])  # says why there is none
     for month in months:
         delivered += advance(use_case, month)
+        if month not in there:
+            continue
         _deliver(use_case, month)
         if month == 0:
             continue
@@ -95,7 +102,8 @@ def simulate(
         total = MonthCounts(total.requests + answered.requests, total.rules + answered.rules)
     if until is not None:
         delivered += advance(use_case, until)
-    return SimulationReport(total, seconds, tuple(skipped), tuple(delivered), read_clock(use_case))
+    empty = tuple(month for month in months if month not in there)
+    return SimulationReport(total, seconds, tuple(skipped), empty, tuple(delivered), read_clock(use_case))
 
 
 def advance(use_case: UseCase, month: int) -> list[Path]:

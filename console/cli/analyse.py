@@ -17,7 +17,7 @@ def analyse_command(
     month: Annotated[int, typer.Option("--month", min=0, max=MOST_MONTHS, help="Month number to look at.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the serving one.")] = "",
     oracle: Annotated[
-        bool, typer.Option("--oracle", help="Take rows and truth from the generator, before they are known.")
+        bool, typer.Option("--oracle", help="Take rows and truth from generator or history, before they are known.")
     ] = False,
     use_case: UseCaseOption = "",
 ) -> None:

@@ -24,7 +24,7 @@ class Command:
 
 GROUPS = {
     "contract": "The data contract: check it, show it as the data catalogue.",
-    "data": "Generate a use case's data with the generator beside its contract.",
+    "data": "Deliver a use case's data from the generator or the history beside its contract.",
     "clock": "The simulated clock, in months: what is known depends on it.",
     "lake": "The lakehouse: bronze, silver, gold in Delta Lake on Spark.",
     "pipeline": "The TFX pipeline's definition.",

@@ -10,8 +10,10 @@ from console.cli.options import open_use_case
 from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.catalogue import catalogue_markdown
+from lakeloop.clock import month_spans
 from lakeloop.contract.columns import notes_on
 from lakeloop.contract_file import load_contract
+from lakeloop.history import history_months
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case as load_use_case
 
@@ -21,14 +23,17 @@ def check_command(
     use_case: UseCaseOption = "",
 ) -> None:
     """Name every mistake in a contract at once, each with its line (exit 2), or say that it is good."""
+    history = ""
     if file is None:
         opened = load_use_case(load_settings(use_case=use_case))
         path, contract = opened.contract_path, opened.contract
+        if contract.history is not None:
+            history = f" Its history has months {month_spans(history_months(opened))}."
     else:
         path, contract = file, load_contract(file)
     console.print(
         f"{path}: good. {len(contract.sources)} sources, {len(contract.features)} features, "
-        f"{len(contract.label.classes)} classes of `{contract.label.name}`.",
+        f"{len(contract.label.classes)} classes of `{contract.label.name}`.{history}",
         highlight=False,
     )
     for note in notes_on(contract.features):

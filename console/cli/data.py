@@ -1,4 +1,4 @@
-"""`lakeloop data`: generate a use case's data."""
+"""`lakeloop data`: deliver a use case's data, drawn or replayed."""
 
 from pathlib import Path
 from typing import Annotated

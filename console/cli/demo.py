@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.demo_story import FIRST_YEAR, LAST_MONTH, Story
+from console.cli.demo_story import Story, play_of
 from console.cli.options import open_use_case
 from console.cli.platform import down_command, up_command
 from console.cli.render import chapter, console
@@ -15,26 +15,30 @@ from lakeloop.exceptions import WrongUseError
 
 
 def demo_command(
-    full: Annotated[bool, typer.Option("--full", help="Play all 36 months instead of the first twelve.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Play every month there is instead of twelve.")] = False,
     ask: Annotated[bool, typer.Option("--ask", help="Wait for your answer where a person is asked.")] = False,
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the platform running at the end.")] = True,
     use_case: UseCaseOption = "",
 ) -> None:
     """Close the loop once, through Airflow: data, model, a year of requests, drift, a retrain, new truth, another.
 
-    Starts the platform, and works on top of what is there.
+    Months are drawn by the use case's generator, or replayed from its history: the first half of it is landed, the rest
+    played as production. Starts the platform, and works on top of what is there.
     """
     case = open_use_case(use_case)
-    if case.contract.generator is None:
-        raise WrongUseError(f"the demo needs data, and use case {case.name} has no `generator` in its contract")
+    if not case.contract.plays_months:
+        raise WrongUseError(
+            f"the demo needs data, and use case {case.name} has neither `generator` nor `history` in its contract"
+        )
+    play = play_of(case, full)
     # On drift, one candidate is enough to tell the story; read by the retrain this platform's scheduler starts.
     os.environ.setdefault("LAKELOOP_STRATEGY_ON_DRIFT", "reweight")
     started = time.monotonic()
     chapter("The platform starts")
     up_command(use_case)
-    story = Story(case, ask)
+    story = Story(case, play, ask)
     story.history()
-    story.production(LAST_MONTH if full else FIRST_YEAR)
+    story.production()
     story.new_truth()
     story.end(time.monotonic() - started)
     if keep:

@@ -1,6 +1,7 @@
 """The chapters of `lakeloop demo`."""
 
 import time
+from dataclasses import dataclass
 
 from console.cli.decisions import decisions_table
 from console.cli.render import chapter, console
@@ -9,11 +10,13 @@ from console.cli.watch import Watch
 from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
 from lakeloop.champion import pushed_versions
-from lakeloop.clock import read_clock
+from lakeloop.clock import month_spans, read_clock
 from lakeloop.decision import CHOICES
 from lakeloop.decision_table import read_decisions
 from lakeloop.events import open_events
+from lakeloop.exceptions import GateRefusedError, WrongUseError
 from lakeloop.gateway_client import GatewayClient
+from lakeloop.history import history_months
 from lakeloop.use_case import UseCase
 from operations.delivery import generate
 from operations.simulation import advance, questions_of
@@ -23,50 +26,101 @@ SECONDS_TO_READ = 10
 SECONDS_TO_BEGIN = 60
 """For Airflow to begin a run that an event in the ledger asks for."""
 QUESTIONS_A_SECOND = 50
-FIRST_YEAR, LAST_MONTH = 12, 36
+SECONDS_OF_QUIET = 15
+"""For the monitor to measure what was just answered."""
+MONTHS_PLAYED, LAST_DRAWN = 12, 36
+
+
+@dataclass(frozen=True)
+class Play:
+    """Months that land as files, months that are then played as production, and the clock at which the story ends."""
+
+    landed: tuple[int, ...]
+    played: tuple[int, ...]
+    until: int
+
+
+def play_of(use_case: UseCase, full: bool) -> Play:
+    """A year of what the generator draws, or of the later half of the history; `full`: all there is.
+
+    Raises:
+        WrongUseError: the history has fewer than two months.
+    """
+    contract = use_case.contract
+    if contract.history is None:
+        return Play((0,), tuple(range(1, LAST_DRAWN + 1 if full else MONTHS_PLAYED + 1)), LAST_DRAWN)
+    months = history_months(use_case)
+    if len(months) < 2:
+        raise WrongUseError(
+            f"the history of {use_case.name} has month {months[0]} alone; the demo lands one and plays another, so it "
+            "needs two at least"
+        )
+    landed, later = months[: (len(months) + 1) // 2], months[(len(months) + 1) // 2 :]
+    played = later if full else later[:MONTHS_PLAYED]
+    return Play(landed, played, played[-1] + contract.truth_delay)
 
 
 class Story:
     """What happens, chapter by chapter; each waits for the runs that Airflow starts by itself."""
 
-    def __init__(self, use_case: UseCase, ask: bool) -> None:
-        self._use_case = use_case
+    def __init__(self, use_case: UseCase, play: Play, ask: bool) -> None:
+        self._use_case, self._play = use_case, play
         self._airflow = AirflowRuns(with_airflow(use_case.settings).model_copy(update={"airflow_user": DEMO_USER}))
         self._watch = Watch(self._airflow, self._wait_for_you if ask else self._answer)
         self._deploying: DagRun | None = None
 
     def history(self) -> None:
-        """Month 0 lands: from files to a model that answers."""
-        chapter("Month 0 lands; Airflow sees the files")
+        """The first months land: from files to a model that answers.
+
+        Raises:
+            GateRefusedError: no candidate passes, so there is no model to go on with.
+        """
+        landed = self._play.landed
+        which = f"Month {landed[0]} lands" if len(landed) == 1 else f"Months {month_spans(landed)} land"
+        chapter(f"{which}; Airflow sees the files")
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
-        for delivery in generate(self._use_case, [0]):
+        for delivery in generate(self._use_case, landed):
             console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
+        if landed[-1]:
+            advance(self._use_case, landed[-1] + self._use_case.contract.truth_delay)
         self._next("ingest", "the files that landed")
         chapter("Ground truth is there: retrain by itself")
-        self._next("retrain", "the truth of month 0")
+        self._next("retrain", f"the truth of month {month_spans(landed)}")
+        if not pushed_versions(self._use_case.folder("models")):
+            raise GateRefusedError(
+                "no model passed the gate, so nothing can answer; `lakeloop decisions show` has every check. Mend the "
+                f"features or the model in {self._use_case.contract_path}, or lower `gate` there if it asks too much"
+            )
         self._deploy()
 
-    def production(self, months: int) -> None:
-        """Months of requests; the drift they bring starts a retrain without new truth."""
-        chapter(f"Months 1 to {months} in production, through the gateway")
+    def production(self) -> None:
+        """Months of requests; drift that they bring starts a retrain without new truth."""
+        played = self._play.played
+        chapter(f"Months {played[0]} to {played[-1]} in production, through the gateway")
         self._watch.remember(self._dag("retrain"))
-        self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"months": f"1-{months}"}))
+        self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"months": f"{played[0]}-{played[-1]}"}))
         self._deployed()
+        if self._use_case.contract.history is not None:  # nobody knows what real months bring
+            chapter("What the months brought: truth that was due, perhaps drift")
+            self._follow_what_runs("ingest", "retrain", quiet=SECONDS_OF_QUIET)
+            return
         chapter("The monitor's alarm: retrain by itself, without new truth")
         self._next("retrain", "drift")
 
     def new_truth(self) -> None:
-        """Years later: the truth of many months arrives at once."""
+        """Later: the truth of the months that were played arrives at once."""
         self._follow_what_runs("ingest", "retrain")
         now, delay = read_clock(self._use_case), self._use_case.contract.truth_delay
-        until = LAST_MONTH if now < LAST_MONTH else now + delay
+        until = self._play.until if now < self._play.until else now + delay
+        if until == now:  # truth comes without delay here, so all of it has come
+            return
         first, last = max(1, now - delay + 1), until - delay
         chapter(f"The clock jumps to month {until}: the truth of months {first} to {last} lands as one delivery")
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
         for path in advance(self._use_case, until):
             console.print(f"{path}", soft_wrap=True)
         known = pushed_versions(self._use_case.folder("models"))
-        self._next("ingest", "the claims that landed")
+        self._next("ingest", "the truth that landed")
         self._next("retrain", "new ground truth")
         if pushed_versions(self._use_case.folder("models")) != known:
             self._deploy()
@@ -89,13 +143,20 @@ class Story:
     def _next(self, what: str, why: str) -> None:
         self._watch.follow(self._watch.next_run(self._dag(what), why=why))
 
-    def _follow_what_runs(self, *whats: str) -> None:
-        """Until these DAGs have nothing to do: months of simulation bring truth, and with it retrains of their own."""
+    def _follow_what_runs(self, *whats: str, quiet: float = 0) -> None:
+        """Until these DAGs have nothing to do: months of simulation bring truth, and with it retrains of their own.
+
+        `quiet`: seconds for which there must be nothing.
+        """
         until = time.monotonic() + SECONDS_TO_BEGIN
+        still = time.monotonic()
         while time.monotonic() < until:
             running = [run for what in whats for run in self._airflow.runs(self._dag(what)) if not run.ended]
             if not running and not open_events(self._use_case):
-                return
+                if time.monotonic() - still >= quiet:
+                    return
+            else:
+                still = time.monotonic()
             for run in running:
                 self._watch.follow(run)
                 until = time.monotonic() + SECONDS_TO_BEGIN
@@ -112,7 +173,7 @@ class Story:
         if self._deploying is None:
             return
         client = GatewayClient(self._use_case.settings.gateway, self._use_case.contract, rate=QUESTIONS_A_SECOND)
-        questions = questions_of(self._use_case, 0, f"demo{time.time_ns()}")
+        questions = questions_of(self._use_case, self._play.landed[0], f"demo{time.time_ns()}")
         for start in range(0, len(questions), QUESTIONS_A_SECOND):
             if self._airflow.run(self._deploying).ended:
                 break
@@ -121,7 +182,7 @@ class Story:
 
     def _ask_gateway(self) -> None:
         """One question to the gateway; who answered it."""
-        question = questions_of(self._use_case, 0, f"demo{time.time_ns()}")[0]
+        question = questions_of(self._use_case, self._play.landed[0], f"demo{time.time_ns()}")[0]
         (answer,) = GatewayClient(self._use_case.settings.gateway, self._use_case.contract).ask([question])
         model = f"model version {answer['model_version']}" if answer["model_version"] else f"rules: {answer['reason']}"
         self._watch.say(f"the gateway answers [bold]{answer['prediction']}[/bold] ({model})")

@@ -1,6 +1,7 @@
 """`lakeloop report`: one page about a pushed model, from its data to how it does in later months."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ from console.report.page import Report, Served, write_report
 from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
-from lakeloop.use_case import UseCase, sample_month, with_label
+from lakeloop.use_case import UseCase, played_months
 from operations.baselines import baselines, difference_words, split_baselines
 from operations.evaluation import exported_rows, generated_rows
 from serving.model_server.process import running_server
@@ -35,16 +36,17 @@ def report_command(
 ) -> None:
     """Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by month.
 
-    Asks the model three questions over REST, and evaluates it on later months where the use case's generator knows
-    them.
+    Asks the model three questions over REST, and evaluates it on later months that the use case's generator or history
+    knows.
     """
     case = open_use_case(use_case)
     records = _runs_of(case, version)
     record = records[0]
     manifest = Path(record.parameters.manifest)
     rejects = rejects_by_reason(case)
-    served, url = _ask(case, record.pushed_version) if case.contract.generator else ([], "")
-    curves = _check_later_months(case, record) if case.contract.generator else {}
+    later = _months_with_truth(case)
+    served, url = _ask(case, record.pushed_version, later[0]) if later else ([], "")
+    curves = _check_later_months(case, record, later) if later else {}
     frame = exported_rows(case.contract, manifest)
     found = split_baselines(case, manifest)
     path = write_report(
@@ -56,7 +58,7 @@ def report_command(
             runs=records,
             statistics=read_statistics(record.statistics_uri),
             baselines=found,
-            months=[case.contract.month_name(month) for month in REPORTED_MONTHS] if curves else [],
+            months=[case.contract.month_name(month) for month in later],
             accuracy=curves,
             served=served,
             url=url,
@@ -64,7 +66,7 @@ def report_command(
         ),
         Path(case.settings.area("reports")) / "index.html",
     )
-    console.print(_story(case.contract, records, frame, found, curves))
+    console.print(_story(case.contract, records, frame, found, curves, later))
     console.print(f"\nReport   {path}", soft_wrap=True)
 
 
@@ -88,10 +90,19 @@ def _runs_of(use_case: UseCase, version: str) -> list[RunRecord]:
     return [shown, *refused[-1:]]
 
 
-def _ask(use_case: UseCase, version: str) -> tuple[list[Served], str]:
+def _months_with_truth(use_case: UseCase) -> list[int]:
+    """The months that can be had before they are due, and whose truth is known then."""
+    contract = use_case.contract
+    if not contract.plays_months:
+        return []
+    months = played_months(use_case, REPORTED_MONTHS)
+    return months if contract.history is None else [m for m in months if not generated_rows(use_case, m).empty]
+
+
+def _ask(use_case: UseCase, version: str, month: int) -> tuple[list[Served], str]:
     """Start a model server, ask the version one question a class (three at most) over REST, stop it."""
     contract = use_case.contract
-    frame = with_label(contract, sample_month(use_case, 0))
+    frame = generated_rows(use_case, month)
     held_out = frame[frame[contract.key.column].map(contract.split.is_eval)]
     questions = held_out.groupby(contract.label.name).head(-(-3 // len(contract.label.classes))).head(3)
     name, served = use_case.name, []
@@ -137,12 +148,12 @@ def _ask(use_case: UseCase, version: str) -> tuple[list[Served], str]:
     return served, url
 
 
-def _check_later_months(use_case: UseCase, record: RunRecord) -> dict[str, list[float]]:
-    """Evaluate the pushed model on later months with the generator's labels; accuracy curves for the report."""
+def _check_later_months(use_case: UseCase, record: RunRecord, months: Sequence[int]) -> dict[str, list[float]]:
+    """Evaluate the pushed model on each month by the truth of generator or history; accuracy curves for the report."""
     folder = model_folder(use_case, record.pushed_version)
     curves: dict[str, list[float]] = {"model": [], "rules": [], "majority": []}
     with console.status("evaluating every month …"):
-        for month in REPORTED_MONTHS:
+        for month in months:
             frame = generated_rows(use_case, month)
             report = validate_model(folder, use_case.contract, frame)
             found = baselines(use_case, frame)
@@ -150,9 +161,14 @@ def _check_later_months(use_case: UseCase, record: RunRecord) -> dict[str, list[
             for name in ("rules", "majority"):
                 if name in found:
                     curves[name].append(found[name])
-            if month in SHOWN_MONTHS:
+            if month in shown_months(months):
                 print_evaluation(use_case, report, folder.name, month, frame, oracle=True)
     return {name: values for name, values in curves.items() if values}
+
+
+def shown_months(months: Sequence[int]) -> tuple[int, ...]:
+    """The months that are told one by one: after one year and three, or where there are fewer, the last."""
+    return tuple(month for month in SHOWN_MONTHS if month in months) or tuple(months[-1:])
 
 
 def _story(
@@ -161,6 +177,7 @@ def _story(
     frame: pd.DataFrame,
     found: dict[str, float],
     curves: dict[str, list[float]],
+    months: Sequence[int],
 ) -> str:
     record = records[0]
     assert record.gate is not None
@@ -173,8 +190,9 @@ def _story(
     if curves:
         own = set(frame[contract.event_time.column])
         later = ", ".join(
-            f"{curves['model'][m]:.2f} in month {m}{' (of whose rows it was made)' * (contract.month_name(m) in own)}"
-            for m in SHOWN_MONTHS
+            f"{curves['model'][months.index(m)]:.2f} in month {m}"
+            f"{' (of whose rows it was made)' * (contract.month_name(m) in own)}"
+            for m in shown_months(months)
         )
         text += f" Its accuracy is {later}; the truth of a month takes {contract.truth_delay} months to arrive."
     for refused in records[1:]:

@@ -9,10 +9,10 @@ import typer
 from console.cli.options import Months, open_use_case, parse_months
 from console.cli.render import console, counted_files, progress
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.clock import read_clock
+from lakeloop.clock import month_spans, read_clock
 from lakeloop.exceptions import WrongUseError
 from lakeloop.gateway_client import GatewayClient, check_gateway
-from lakeloop.use_case import sample_month
+from lakeloop.use_case import played_months, sample_month
 from operations.simulation import SimulationReport, advance, simulate, through_gateway, without_gateway
 
 MOST = 1000
@@ -52,7 +52,8 @@ def simulate_command(
         return
     first, last = parse_months(months)
     wanted = range(first, last + 1)
-    size = len(sample_month(case, first))
+    there = played_months(case, wanted)
+    size = len(sample_month(case, there[0] if there else first))
     if mock_predictions:
         asker = without_gateway(case, label)
     else:
@@ -61,7 +62,7 @@ def simulate_command(
         pace = rate if month_seconds is None else size / month_seconds
         asker = through_gateway(GatewayClient(gateway, case.contract, batch=batch, rate=pace, connections=connections))
     with progress() as bar:
-        task = bar.add_task("simulating", total=size * sum(month > 0 for month in wanted))
+        task = bar.add_task("simulating", total=size * sum(month > 0 for month in there))
         report = simulate(
             case, wanted, asker, label=label, until=until,
             on_month=lambda month, _: bar.update(task, description=f"month {month} ({month_name(month)})"),
@@ -81,6 +82,8 @@ def _print_report(report: SimulationReport, use_case: str) -> None:
     if report.skipped:
         months = "1 month was" if len(report.skipped) == 1 else f"{len(report.skipped)} months were"
         console.print(f"{months} answered before and not asked again")
+    if report.empty:
+        console.print(f"the history has no rows of {month_spans(report.empty)}; nothing was asked there")
     if answered.requests:
         console.print("`lakeloop lake stream` brings the requests into the lake")
     _print_clock(report.clock, report.delivered)

@@ -23,7 +23,9 @@ def validate_command(
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
     oracle: Annotated[
         bool,
-        typer.Option("--oracle", help="Take the truth from the generator, for evaluation only, before it is known."),
+        typer.Option(
+            "--oracle", help="Take the truth from generator or history before it is known, for evaluation only."
+        ),
     ] = False,
     use_case: UseCaseOption = "",
 ) -> None:

@@ -3,14 +3,14 @@
 import hashlib
 import json
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from lakeloop.contract.columns import Column, Feature
 from lakeloop.contract.label import Label
 from lakeloop.contract.production import Fallback, Monitoring, Requests
-from lakeloop.contract.section import Name, Section, Text
+from lakeloop.contract.section import Name, Section, Text, mistake
 from lakeloop.contract.sources import EventTime, Key, Source
 from lakeloop.contract.training import Gate, ModelSettings, Split, Training
 
@@ -37,10 +37,27 @@ class Contract(Section):
     requests: Requests | None = None
     monitoring: Monitoring = Monitoring()
     generator: Annotated[str, StringConstraints(pattern=GENERATOR)] | None = None
+    history: Text | None = None
     slices: tuple[Name, ...] = ()
     translations: dict[Literal["de"], dict[Text, Text]] = Field(
         {}, description="words and sentences of this contract in other languages, for the client page"
     )
+
+    @model_validator(mode="after")
+    def _one_kind_of_months(self) -> Self:
+        if self.generator is not None and self.history is not None:
+            raise mistake("`generator` draws months and `history` replays them; keep one of the two")
+        return self
+
+    @property
+    def plays_months(self) -> bool:
+        """Whether months can be had without waiting for them: drawn by a generator, or replayed from a history."""
+        return self.generator is not None or self.history is not None
+
+    @property
+    def months_from(self) -> str:
+        """Where months come from that nobody waited for, in words."""
+        return "the history" if self.history is not None else "the generator"
 
     @property
     def words(self) -> tuple[str, ...]:

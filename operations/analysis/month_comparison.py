@@ -27,7 +27,7 @@ class Analysis:
     """A month beside what a model was made from: the comparison, and the rows it rests on.
 
     `reference`: the model's own rows. `labelled`: the month's with their truth, perhaps none. `oracle`: rows and truth
-    are the generator's. `truth_note`: what is to be said about the truth, '' where nothing is.
+    are those of generator or history. `truth_note`: what is to be said about the truth, '' where nothing is.
     """
 
     comparison: Comparison
@@ -43,7 +43,7 @@ def analyse(use_case: UseCase, month: int, version: str = "", oracle: bool = Fal
 
     Raises:
         NotFoundError: no such version, its export is gone, or the month has no rows; the text says which months have.
-        WrongUseError: `oracle` without a generator.
+        WrongUseError: `oracle` without generator and history.
     """
     contract = use_case.contract
     card = read_model_card(use_case, version)

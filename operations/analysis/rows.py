@@ -1,4 +1,4 @@
-"""The rows an analysis looks at: months as they were delivered or asked, or from the generator; and their truth."""
+"""The rows an analysis looks at: months as they were delivered or asked, drawn or replayed; and their truth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import pandas as pd
 
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_table
-from lakeloop.use_case import UseCase, sample_month
+from lakeloop.use_case import UseCase, played_months, sample_month
 from monitoring.drift.sampling import seeded_sample
 from operations.evaluation import generated_rows
 
@@ -25,19 +25,21 @@ def month_rows(use_case: UseCase, month: int, oracle: bool) -> MonthRows:
 
     Raises:
         NotFoundError: the analysed month has no rows; the text names the months that have.
-        WrongUseError: `oracle` without a generator.
+        WrongUseError: `oracle` without generator and history.
     """
     there = _tables_of_months(use_case)
     if oracle:
         last = max([month, *there])
-        drawn = {number: sample_month(use_case, number) for number in range(last + 1)}
-        return MonthRows(drawn, "the generator")
+        numbers = played_months(use_case, range(last + 1))
+        if month not in numbers:
+            sample_month(use_case, month)  # says why there is none
+        return MonthRows({number: sample_month(use_case, number) for number in numbers}, use_case.contract.months_from)
     if month not in there:
         known = ", ".join(map(str, sorted(there))) or "none yet"
         raise NotFoundError(
             f"month {month} ({use_case.contract.month_name(month)}) has no delivered or asked rows in the lake. "
             f"Months that have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them in; "
-            "--oracle takes the generator's"
+            "--oracle takes those of generator or history"
         )
     found = {number: _read_month(use_case, table, number) for number, table in sorted(there.items())}
     kinds = ["delivered files"] if "silver/predictions" not in there.values() else ["the answered requests"]

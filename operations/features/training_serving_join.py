@@ -141,12 +141,12 @@ def trained_types(use_case: UseCase) -> dict[str, str]:
 
 
 def _simulated(use_case: UseCase, served: pd.DataFrame) -> pd.DataFrame:
-    """Requests of simulations, beside the rows the generator drew: their ids are made of key and label."""
+    """Requests of simulations, beside the rows that were drawn or replayed: their ids are made of key and label."""
     contract = use_case.contract
     key, month = contract.key.column, contract.event_time.column
     labels = _simulations(use_case)
     parts = [served.iloc[:0].assign(**{f"{name}{TRAINED}": None for name in contract.features})]
-    if contract.generator is not None and labels:
+    if contract.plays_months and labels:
         for name, rows in served.groupby(month):
             number = contract.month_number(str(name))
             sent = [

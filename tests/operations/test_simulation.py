@@ -137,7 +137,7 @@ def test_wrong_use_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, argu
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
-def test_a_use_case_without_a_generator_is_wrong_use(settings: Settings, contract: Contract) -> None:
+def test_a_use_case_without_generator_and_history_is_wrong_use(settings: Settings, contract: Contract) -> None:
     bare = contract.model_copy(update={"generator": None})
-    with pytest.raises(WrongUseError, match="has no `generator`"):
-        simulate(UseCase(settings, bare), [1], without_gateway(UseCase(settings, bare), "a"))
+    with pytest.raises(WrongUseError, match="has neither `generator` nor `history`"):
+        simulate(UseCase(settings, bare), range(1, 2), without_gateway(UseCase(settings, bare), "a"))

@@ -1,0 +1,150 @@
+"""A use case's real history: delivered files of periods long past, which are replayed as if they came in now.
+
+`history` in the contract names a folder with a folder a source in it, and in that the files as they were delivered,
+each of one period, as the source's `files` says.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeloop.clock import month_spans
+from lakeloop.contract import Column, Contract, Source
+from lakeloop.exceptions import WrongUseError
+from lakeloop.use_case import UseCase
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+
+def history_folder(use_case: UseCase) -> Path:
+    """The folder that `history` names, beside the contract unless it is a whole path.
+
+    Raises:
+        WrongUseError: the contract names none, or it is not there.
+    """
+    named = use_case.contract.history
+    if named is None:
+        raise WrongUseError(f"use case {use_case.name} has no `history` in its contract; name a folder of old files")
+    folder = use_case.contract_path.parent / named
+    if not folder.is_dir():
+        raise WrongUseError(
+            f"the history of {use_case.name} should be in {folder}, and there is no such folder; put the files there, "
+            "a folder a source, or mend `history` in the contract"
+        )
+    return folder
+
+
+def history_files(use_case: UseCase, source: str, month: int) -> list[Path]:
+    """The files of one source and month in the order in which they count, corrections last; perhaps none."""
+    wanted = use_case.contract.month_name(month)
+    return [path for path, name in _files(use_case, source) if name == wanted]
+
+
+def history_months(use_case: UseCase) -> tuple[int, ...]:
+    """The month numbers whose features the history has, from 0 on.
+
+    Raises:
+        WrongUseError: there is no history, or it has no file of the features' source.
+    """
+    contract = use_case.contract
+    source = contract.feature_source
+    numbers = {contract.month_number(name) for _, name in _files(use_case, source)}
+    found = tuple(sorted(number for number in numbers if number >= 0))
+    if not found:
+        folder = history_folder(use_case) / source
+        raise WrongUseError(
+            f"the history of {use_case.name} has no file of any month from {contract.event_time.start} on in {folder}; "
+            f"it should be called as `sources.{source}.files` says, {contract.sources[source].file_name('…')}"
+        )
+    return found
+
+
+def history_rows(use_case: UseCase, month: int) -> "pd.DataFrame":
+    """The rows of a month that keep the contract: key (a text), event time, features, and the truth where it is known.
+
+    Of two rows with the same key the one delivered later counts, as in the lake.
+
+    Raises:
+        WrongUseError: there is no history, or it has no rows of this month that keep the contract.
+    """
+    contract = use_case.contract
+    key, truth = contract.key.column, contract.label.column
+    if month not in history_months(use_case):
+        raise WrongUseError(
+            f"the history of {use_case.name} has no file of month {month} ({contract.month_name(month)}); it has "
+            f"months {month_spans(history_months(use_case))}"
+        )
+    rows = source_rows(use_case, contract.feature_source, month)
+    if contract.label.source != contract.feature_source:
+        known = source_rows(use_case, contract.label.source, month)
+        rows = rows.merge(known[[key, truth]], on=key, how="left")
+    kept = rows[_keeps(rows, contract, [contract.event_time.column, *contract.features])]
+    if kept.empty:
+        raise WrongUseError(
+            f"none of the {len(rows):,} rows that the history of {use_case.name} has of month {month} "
+            f"({contract.month_name(month)}) keeps the contract; `lakeloop lake ingest` says why each is rejected"
+        )
+    known_truth = kept[truth].where(_keeps(kept, contract, [truth]))
+    whole = [name for name, feature in contract.features.items() if feature.type == "int"]
+    return kept.assign(**{truth: known_truth}).astype(dict.fromkeys(whole, "int64")).reset_index(drop=True)
+
+
+def source_rows(use_case: UseCase, source: str, month: int) -> "pd.DataFrame":
+    """What one source delivered of a month, in the contract's types; a value that is none of its type is missing."""
+    import pandas as pd
+
+    contract = use_case.contract
+    spec, columns = contract.sources[source], contract.columns_of(source)
+    delivered = [delivered_texts(path, spec) for path in history_files(use_case, source, month)]
+    texts = pd.concat(delivered, ignore_index=True) if delivered else pd.DataFrame(columns=list(columns), dtype=str)
+    typed = pd.DataFrame({name: _typed(texts[name], column) for name, column in columns.items()})
+    return typed.dropna(subset=[contract.key.column]).drop_duplicates(contract.key.column, keep="last")
+
+
+def _files(use_case: UseCase, source: str) -> Iterable[tuple[Path, str]]:
+    """A source's files and the name of each one's month."""
+    pattern = use_case.contract.sources[source].file_pattern
+    folder = history_folder(use_case) / source
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if match := pattern.match(path.name):
+            yield path, match["month"]
+
+
+def delivered_texts(path: Path, spec: Source) -> "pd.DataFrame":
+    """The contract's columns of a delivered file, as texts."""
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, sep=spec.separator, usecols=list(spec.columns), dtype=str, keep_default_na=False)
+    except (ValueError, OSError, pd.errors.ParserError) as error:
+        raise WrongUseError(f"{path} cannot be read as a file of its source: {error}") from None
+
+
+def _typed(texts: "pd.Series", column: Column) -> "pd.Series":
+    """Texts as the contract's type, as silver has them; missing where a text is empty or none of that type."""
+    import pyarrow as pa
+
+    if column.type == "string":
+        return texts.where(texts != "")
+    bare = texts.str.strip()
+    # Arrow's reading is exact to the last digit; that of pandas is not.
+    numbers = pa.array(bare.where(bare.str.fullmatch(NUMBER)), pa.string()).cast(pa.float64()).to_pandas()
+    if column.type == "float":
+        return numbers.set_axis(texts.index)
+    return numbers.where(numbers % 1 == 0).astype("Int64").set_axis(texts.index)
+
+
+def _keeps(rows: "pd.DataFrame", contract: Contract, names: list[str]) -> "pd.Series":
+    """Whether each row has values that the contract allows in these columns."""
+    kept = rows[names].notna().all(axis="columns")
+    described = {**contract.features, contract.label.column: contract.label.truth}
+    for name in names:
+        column = described.get(name)
+        if column is not None and column.valid is not None:
+            kept &= rows[name].between(*column.valid).fillna(False).astype(bool)
+        elif column is not None and column.values is not None:
+            kept &= rows[name].isin(column.values)
+    return kept
