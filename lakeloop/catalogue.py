@@ -10,7 +10,7 @@ def catalogue_markdown(contract: Contract) -> str:
     label, gate = contract.label, contract.gate
     parts = [
         f"# {contract.title}\n\n{contract.description}",
-        f"**Key** `{contract.key.column}`: {contract.key.description}  \n"
+        f"**Key** `{contract.key.column}`{_origin(contract)}: {contract.key.description}  \n"
         f"**Event time** `{contract.event_time.column}`: {contract.event_time.description} "
         f"(month 0 is {contract.event_time.start})",
         "## Sources",
@@ -70,6 +70,11 @@ def catalogue_markdown(contract: Contract) -> str:
             _table(("feature", "usual"), ((n, f"{r.at_least:g} to below {r.below:g}") for n, r in ranges)),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _origin(contract: Contract) -> str:
+    key = contract.key
+    return "" if key.delivered else f" (made when rows come into bronze, {key.origin})"
 
 
 def _when(when: When | None) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lakeloop.clock import month_spans
 from lakeloop.contract import Column, Contract, Source
 from lakeloop.exceptions import WrongUseError
+from lakeloop.row_keys import row_keys
 from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -97,11 +98,24 @@ def source_rows(use_case: UseCase, source: str, month: int) -> "pd.DataFrame":
     import pandas as pd
 
     contract = use_case.contract
-    spec, columns = contract.sources[source], contract.columns_of(source)
-    delivered = [delivered_texts(path, spec) for path in history_files(use_case, source, month)]
+    columns = contract.columns_of(source)
+    delivered = [_with_key(contract, source, path) for path in history_files(use_case, source, month)]
     texts = pd.concat(delivered, ignore_index=True) if delivered else pd.DataFrame(columns=list(columns), dtype=str)
     typed = pd.DataFrame({name: _typed(texts[name], column) for name, column in columns.items()})
     return typed.dropna(subset=[contract.key.column]).drop_duplicates(contract.key.column, keep="last")
+
+
+def _with_key(contract: Contract, source: str, path: Path) -> "pd.DataFrame":
+    """The texts of one file, and the key that bronze makes of them."""
+    import pyarrow as pa
+
+    texts = delivered_texts(path, contract.sources[source])
+    if contract.key.delivered:
+        return texts
+    arrays = {str(name): pa.array(values.where(values != "", None), pa.string()) for name, values in texts.items()}
+    lines = pa.array(range(2, len(texts) + 2))
+    keys = row_keys(contract, source, arrays, pa.scalar(path.name), lines)
+    return texts.assign(**{contract.key.column: keys.to_pandas()})
 
 
 def _files(use_case: UseCase, source: str) -> Iterable[tuple[Path, str]]:

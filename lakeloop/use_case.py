@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
+from lakeloop.row_keys import row_keys
 from lakeloop.settings import Settings, check_home
 
 if TYPE_CHECKING:
@@ -147,8 +148,24 @@ def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: i
         drawn = use_case.module(contract.generator).sample(month, rows, seed)
     except ValueError as error:
         raise WrongUseError(f"the generator of {use_case.name} cannot draw month {month}: {error}") from error
-    key = contract.key.column
-    return drawn.assign(**{key: drawn[key].astype(str)})
+    key = contract.key
+    keys = drawn[key.column].astype(str) if key.delivered else _made_keys(contract, drawn, month)
+    return drawn.assign(**{key.column: keys})
+
+
+def _made_keys(contract: Contract, drawn: "pd.DataFrame", month: int) -> list[str]:
+    """The keys that bronze makes when the rows are delivered as the month's file of the features' source."""
+    import pyarrow as pa
+
+    source = contract.feature_source
+    spec = contract.sources[source]
+    rows = pa.Table.from_pandas(drawn[list(spec.columns)], preserve_index=False)
+    texts = {name: rows[name].combine_chunks().cast(pa.string()) for name in rows.column_names}
+    lines = pa.array(range(2, len(drawn) + 2))
+    keys: list[str] = row_keys(
+        contract, source, texts, pa.scalar(spec.file_name(contract.month_name(month))), lines
+    ).to_pylist()
+    return keys
 
 
 def played_months(use_case: UseCase, wanted: range) -> list[int]:

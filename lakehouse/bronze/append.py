@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame
 
 from lakehouse.bronze.landing import Admission, DeliveryRecord, admit, collated
 from lakehouse.bronze.ledger import batch_note, in_step, write_records, written_rows
+from lakehouse.bronze.made_keys import with_made_key
 from lakehouse.bronze.split_lines import odd_part_rows, parts_of, split, split_rows
 from lakehouse.lake import Lake
 from lakehouse.read.provenance import corrected_since, months_of_batch
@@ -136,21 +137,23 @@ def _append(lake: Lake, source: str, admission: Admission, look: Look) -> Admiss
 def _write(use_case: UseCase, source: str, admission: Admission, folder: Path) -> None:
     """Append what was split into `folder` as one batch, by a commit that names its files."""
     contract = use_case.contract
-    spec, record = contract.sources[source], admission.verdicts[0]
-    bounds = ["_batch", *(name for name in (contract.key.column,) if name in spec.columns)]
+    spec, record, kept = contract.sources[source], admission.verdicts[0], tuple(contract.columns_of(source))
+    bounds = ["_batch", *(name for name in (contract.key.column,) if name in kept)]
     table = DeltaTable.create(
         use_case.table(f"bronze/{source}"),
-        bronze_schema(spec.columns),
+        bronze_schema(kept),
         mode="ignore",
         description=f"As delivered: {spec.description}",
         configuration={**KEEP_HISTORY, "delta.dataSkippingStatsColumns": ",".join(map(quoted, bounds))},
     )
-    schema = pa.schema(bronze_schema(spec.columns))
+    schema = pa.schema(bronze_schema(kept))
     at = pa.scalar(record.ingested_at, schema.field("_ingested_at").type)
     batch = pa.scalar(record.batch, pa.int64())
 
     def batches() -> Iterator[pa.RecordBatch]:
         for rows in split_rows(spec.columns, admission, folder):
+            if not contract.key.delivered:
+                rows = with_made_key(contract, source, rows)
             given = [rows[name] for name in schema.names[:-2]]
             ours = [pa.repeat(value, rows.num_rows) for value in (at, batch)]
             yield pa.RecordBatch.from_arrays(given + ours, schema=schema)
@@ -168,7 +171,7 @@ def _write(use_case: UseCase, source: str, admission: Admission, folder: Path) -
 
 
 def bronze_schema(columns: Sequence[str]) -> Schema:
-    """Delivered columns as strings and where each row came from."""
+    """Key and delivered columns as strings, and where each row came from."""
     return Schema([*(column(name, "string", nullable=True) for name in columns), *ORIGIN])
 
 

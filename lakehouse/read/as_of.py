@@ -1,12 +1,14 @@
 """Points in time as people write them: a clock's month, or a moment; and which keys are asked about at which."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeloop.contract import Contract
+from lakeloop.contract.key import JOINT
 from lakeloop.exceptions import WrongUseError
 
 if TYPE_CHECKING:
@@ -87,13 +89,19 @@ def _refuse_future(text: str, now: datetime) -> Point:
 def read_points(path: Path, point: str, contract: Contract, clock: int, now: datetime) -> Points:
     """Keys from a CSV (comma, semicolon or tab) or Parquet file; its column `as_of`, or `point` for all of them.
 
+    A compound key may stand there in its parts.
+
     Raises:
         WrongUseError: the file cannot be read, lacks the key, has no rows or an empty value, or says the time twice.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    key = contract.key.column
-    found = _read(path, key)
+    key, parts = contract.key.column, contract.key.columns
+    found = _read(path, (key, *parts))
+    if key not in found.column_names and parts and set(parts) <= set(found.column_names):
+        joined = pc.binary_join_element_wise(*(found[part].cast(pa.string()) for part in parts), JOINT)
+        found = found.append_column(key, joined)
     if key not in found.column_names:
         raise WrongUseError(f"{path} has no column `{key}`, the key; its columns are {', '.join(found.column_names)}")
     if not found.num_rows:
@@ -119,7 +127,8 @@ def read_points(path: Path, point: str, contract: Contract, clock: int, now: dat
     return Points(None, pa.table(columns))
 
 
-def _read(path: Path, key: str) -> "pa.Table":
+def _read(path: Path, keys: Sequence[str]) -> "pa.Table":
+    """The file's table; the columns `keys`, where it has them, as texts."""
     import pyarrow as pa
     from pyarrow import csv, parquet
 
@@ -128,8 +137,8 @@ def _read(path: Path, key: str) -> "pa.Table":
             return parquet.read_table(path)
         with path.open(encoding="utf-8-sig") as stream:
             header = stream.readline()
-        separator = next((s for s in SEPARATORS if key in header.rstrip("\n").split(s)), ",")
-        texts = {name.strip('"'): pa.string() for name in (key, AS_OF)}
+        separator = next((s for s in SEPARATORS if set(keys) & set(header.rstrip("\n").split(s))), ",")
+        texts = {name: pa.string() for name in (*keys, AS_OF)}
         return csv.read_csv(
             path,
             parse_options=csv.ParseOptions(delimiter=separator),

@@ -101,7 +101,7 @@ def _source_at(
     """A source's silver at each point: of each key the row of the newest file delivered by then."""
     contract = lake.contract
     key, bronze = contract.key.column, lake.table(f"bronze/{source}")
-    columns = contract.sources[source].columns
+    columns = contract.columns_of(source)
     if not known or not table_exists(bronze):
         types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in contract.columns_of(source).items()]
         when = f"{_WHEN} {'string' if in_months else 'timestamp'}"

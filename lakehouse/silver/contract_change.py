@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from delta.tables import DeltaTable
 
+from lakehouse.bronze.made_keys import make_keys_anew
 from lakehouse.gold import build as gold
 from lakehouse.gold import training
 from lakehouse.lake import Lake
@@ -41,6 +42,7 @@ def follow_contract(lake: Lake, progress: Callable[[str], None]) -> None:
         progress(NOTICE)
         gold.progress_path(lake).unlink(missing_ok=True)
         for source in contract.sources:
+            make_keys_anew(lake, source)
             _forget(lake, source)
         predictions.forget(lake)
         if table_exists(lake.table(f"gold/{TRAINING}")):

@@ -31,7 +31,7 @@ from lakehouse.storage.lock import SHARED_TABLES
 from lakehouse.storage.merge import append, merge, upsert
 from lakehouse.storage.schema import add_columns, constraints, create_table, quoted, silver_columns
 from lakehouse.storage.table_log import DataFile, files_at, key_ranges, overlap, version_of
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Key
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.use_case import UseCase
 
@@ -112,7 +112,7 @@ def _read_progress(lake: Lake, source: str) -> Progress:
 def bronze_frame(lake: Lake, source: str, version: int | None = None) -> DataFrame:
     """A bronze table; columns that the contract has had only since are null in it."""
     rows = lake.frame(f"bronze/{source}", version)
-    missing = [name for name in lake.contract.sources[source].columns if name not in rows.columns]
+    missing = [name for name in lake.contract.columns_of(source) if name not in rows.columns]
     return rows.withColumns({name: sf.lit(None).cast("string") for name in missing}) if missing else rows
 
 
@@ -133,7 +133,7 @@ def create_silver(lake: Lake, source: str, replace: bool = False) -> None:
 def _looked_up_by(contract: Contract, source: str) -> tuple[str, ...]:
     """Columns that files can be skipped by; the others' lowest and highest say nothing in unsorted files."""
     names = (contract.key.column, contract.event_time.column)
-    return (*(name for name in names if name in contract.sources[source].columns), "_batch")
+    return (*(name for name in names if name in contract.columns_of(source)), "_batch")
 
 
 def _write(
@@ -151,9 +151,9 @@ def _write(
     clean, refused = good_rows(rows, contract, source), rejects(bad_rows(rows, contract, source), contract, source)
     if doubles:
         suspects = ranked_by_key(rows.where(is_good(contract, source)), key)
-        refused = refused.unionByName(rejects(repeated_in_file(suspects, key), contract, source))
+        refused = refused.unionByName(rejects(repeated_in_file(suspects, contract.key), contract, source))
         clean = newest_by_key(ranked_by_key(clean, key))
-    values = list(contract.sources[source].columns)
+    values = list(contract.columns_of(source))
     clean = clean.select(*map(quoted, [*values, "_source_file", "_batch"]))
     path = use_case.table(f"silver/{source}")
     written = upsert(rows.sparkSession, path, clean, key, key_ranges(files, key), values)
@@ -200,13 +200,17 @@ def newest_by_key(ranked: DataFrame) -> DataFrame:
     return ranked.where("_newer = 1").drop("_rank", "_first", "_newer")
 
 
-def repeated_in_file(ranked: DataFrame, key: str) -> DataFrame:
+def repeated_in_file(ranked: DataFrame, key: Key) -> DataFrame:
     """The rows whose key stands earlier in the same file, with the reason."""
-    earlier = sf.concat(shown(key, sf.col(quoted(key))), sf.lit(", first in line "), "_first")
-    reason = sf.lit(f"`{key}` stands earlier in the same file; the first row is kept")
-    return (
-        ranked.where("_rank > 1").withColumns({"_reason": reason, "_value": earlier}).drop("_rank", "_first", "_newer")
-    )
+    first = sf.concat(sf.lit("first in line "), "_first")
+    value = sf.concat(shown(key.column, sf.col(quoted(key.column))), sf.lit(", "), first)
+    what = f"`{key.column}` stands"
+    if key.columns:
+        what = f"{' and '.join(map(quoted, key.columns))} stand together"
+    elif key.made == "row_hash":
+        what, value = "the row, with the same value in every column, stands", first
+    reason = sf.lit(f"{what} earlier in the same file; the first row is kept")
+    return ranked.where("_rank > 1").withColumns({"_reason": reason, "_value": value}).drop("_rank", "_first", "_newer")
 
 
 def write_rejects(

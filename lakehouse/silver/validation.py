@@ -13,6 +13,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.storage.schema import MONTH_PATTERN, SPARK_TYPES, quoted
 from lakeloop.contract import Column, Contract
+from lakeloop.contract.key import JOINT
 from lakeloop.contract.section import some
 from lakeloop.contract.sources import MOST_MONTHS
 
@@ -73,6 +74,8 @@ def is_good(contract: Contract, source: str) -> Expression:
 def fits(contract: Contract, name: str, column: Column) -> Expression:
     """Whether one delivered text keeps the contract; null counts as no."""
     text, value = sf.col(quoted(name)), typed_value(name, column)
+    if name == contract.key.column and contract.key.columns:
+        return _joints(text) == len(contract.key.columns) - 1
     if name == contract.event_time.column:
         return is_month(text) & text.between(*known_months(contract))
     if column.valid is not None:
@@ -83,6 +86,11 @@ def fits(contract: Contract, name: str, column: Column) -> Expression:
     else:
         fits = text != ""
     return fits & _is_decimal(_number(text)) if column.type == "float" else fits
+
+
+def _joints(text: Expression) -> Expression:
+    """How often a compound key has what stands between its parts."""
+    return sf.length(text) - sf.length(sf.replace(text, sf.lit(JOINT)))
 
 
 def is_month(text: Expression) -> Expression:
@@ -125,6 +133,9 @@ def problem(contract: Contract, name: str, column: Column) -> Expression:
     """What is wrong with the delivered text, as `wrong` gives it; null if nothing is."""
     text, value = sf.col(quoted(name)), typed_value(name, column)
     beside = shown(name, text)
+    if name == contract.key.column and contract.key.columns:  # a part that is missing is told as itself
+        joined = wrong(f"a part of the key has `{JOINT}` in it, which stands between its parts", beside)
+        return sf.when(_joints(text) != len(contract.key.columns) - 1, joined)
     case = sf.when(text.isNull() | (text == ""), wrong(f"`{name}` is missing"))
     if name == contract.event_time.column:
         first, last = known_months(contract)

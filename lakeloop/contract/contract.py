@@ -8,10 +8,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from lakeloop.contract.columns import Column, Feature
+from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.section import Name, Section, Text, mistake
-from lakeloop.contract.sources import EventTime, Key, Source
+from lakeloop.contract.sources import EventTime, Source
 from lakeloop.contract.training import Gate, ModelSettings, Split, Training
 
 GENERATOR = r"^[\w-]+\.py$"
@@ -69,7 +70,8 @@ class Contract(Section):
     @property
     def feature_source(self) -> str:
         """The source that delivers the features and the event time."""
-        return next(n for n, s in self.sources.items() if self.event_time.column in s.columns)
+        wanted = {self.event_time.column, *self.features}
+        return next(n for n, s in self.sources.items() if wanted <= set(s.columns))
 
     @property
     def truth_delay(self) -> int:
@@ -77,22 +79,23 @@ class Contract(Section):
         return self.sources[self.label.source].delay_months
 
     def columns_of(self, source: str) -> dict[str, Column]:
-        """The typed columns of a source in delivered order; key and event time are strings."""
-        return {name: self._column(name) for name in self.sources[source].columns}
+        """The typed columns of a source as delivered, after a key that is made; key and event time are strings."""
+        made = () if self.key.delivered else (self.key.column,)
+        return {name: self._column(name) for name in (*made, *self.sources[source].columns)}
 
     def _column(self, name: str) -> Column:
         if name in self.features:
             return self.features[name]
         if name == self.label.column:
             return self.label.truth
-        description = self.key.description if name == self.key.column else self.event_time.description
-        return Column.model_construct(type="string", description=description)
+        described = {self.key.column: self.key.description, self.event_time.column: self.event_time.description}
+        return Column.model_construct(type="string", description=described.get(name, f"Part of {self.key.column}"))
 
     @property
     def schema_sha256(self) -> str:
         """Hash over what a row may look like: names, types, units, allowed values and classes; not their wording."""
         shape = {
-            "key": self.key.column,
+            "key": self.key.shape,
             "event_time": [self.event_time.column, self.event_time.start],
             "features": {
                 name: feature.model_dump(mode="json", include=ROW_SHAPE) for name, feature in self.features.items()

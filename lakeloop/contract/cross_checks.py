@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
+from lakeloop.contract.key import ROW_KEY
 from lakeloop.contract.production import CONDITION, condition_problem
 from lakeloop.contract.yaml_document import Location
 
@@ -13,6 +14,7 @@ Found = Iterator[tuple[Location, str]]
 def cross_checks(raw: dict[str, Any]) -> Found:
     """Each mistake and where it is."""
     yield from _columns(raw)
+    yield from _made_key(raw)
     yield from _label(raw)
     yield from _names_taken(raw)
     yield from _fallback(raw)
@@ -23,18 +25,23 @@ def cross_checks(raw: dict[str, Any]) -> Found:
 
 
 def _columns(raw: dict[str, Any]) -> Found:
-    key, event, truth = _text(raw, "key", "column"), _text(raw, "event_time", "column"), _text(raw, "label", "column")
-    features, sources = _names(raw, "features"), _names(raw, "sources")
-    known = {*features, key, event, truth}
+    key, event, truth = _key_column(raw), _text(raw, "event_time", "column"), _text(raw, "label", "column")
+    features, sources, parts = _names(raw, "features"), _names(raw, "sources"), _names(raw, "key", "columns")
+    known = {*features, *parts, key, event, truth}
     columns = {source: _names(raw, "sources", source, "columns") for source in sources}
     for source, names in columns.items():
         at: Location = ("sources", source, "columns")
-        if key and key not in names:
+        if _is_made(raw):
+            yield from ((at, f"`{part}` is missing, a part of the key; every source must deliver it")
+                        for part in parts if part not in names)  # fmt: skip
+        elif key and key not in names:
             yield at, f"the key `{key}` is missing; every source must deliver it"
         for position, name in enumerate(names):
             if name not in known:
                 yield (*at, position), f"`{name}` is neither key, event time, feature nor ground truth; describe it"
     holders = [source for source, names in columns.items() if event in names]
+    if event in parts:  # then every source has it, and the one with the features counts
+        holders = [source for source in holders if set(features) <= set(columns[source])] or holders[:1]
     if sources and event and len(holders) != 1:
         yield (
             ("event_time", "column"),
@@ -50,8 +57,39 @@ def _columns(raw: dict[str, Any]) -> Found:
             yield ("features", name), f"is also the {what}, which is no model input; leave it out of the features"
 
 
+def _made_key(raw: dict[str, Any]) -> Found:
+    """A key that is not delivered: it needs a name of its own, and what it is made of must be the same everywhere."""
+    if not _is_made(raw):
+        return
+    key, sources, made = _key_column(raw), _names(raw, "sources"), _text(raw, "key", "made")
+    for source in sources:
+        names = _names(raw, "sources", source, "columns")
+        if key in names:
+            yield (
+                ("sources", source, "columns", names.index(key)),
+                f"`{key}` is the key, which is made when rows come in; take it for the key as it is "
+                f"(`key: {{column: {key}, …}}`), or give the key another name by `key.column`",
+            )
+    if made and len(sources) > 1:
+        yield (
+            ("key", "made"),
+            f"a {made} is another one in every file, so the rows of {', '.join(sources)} would never meet; take "
+            "`column` or `columns`, which every source delivers",
+        )
+    truth = _text(raw, "label", "column")
+    for position, part in enumerate(_names(raw, "key", "columns")):
+        if part == truth:
+            yield ("key", "columns", position), f"`{part}` is the truth, which requests do not know; leave it out"
+        missing = _text(raw, "features", part, "missing")
+        if missing and missing != "reject":
+            yield (
+                ("features", part, "missing"),
+                f"is {missing}, and `{part}` is a part of the key: a row without it has none; write `missing: reject`",
+            )
+
+
 def _label(raw: dict[str, Any]) -> Found:
-    key, event = _text(raw, "key", "column"), _text(raw, "event_time", "column")
+    key, event = _key_column(raw), _text(raw, "event_time", "column")
     features, sources = _names(raw, "features"), _names(raw, "sources")
     label, truth, source = (_text(raw, "label", k) for k in ("name", "column", "source"))
     if source and source not in sources:
@@ -71,7 +109,7 @@ def _label(raw: dict[str, Any]) -> Found:
 
 
 def _names_taken(raw: dict[str, Any]) -> Found:
-    key, event, truth = _text(raw, "key", "column"), _text(raw, "event_time", "column"), _text(raw, "label", "column")
+    key, event, truth = _key_column(raw), _text(raw, "event_time", "column"), _text(raw, "label", "column")
     features, logged = _names(raw, "features"), "requests" in raw
     classes = [str(c["name"]) for c in _items(raw, "label", "classes") if isinstance(c, dict) and "name" in c]
     for name in features:
@@ -115,6 +153,15 @@ def _fallback(raw: dict[str, Any]) -> Found:
                 yield at, f"`{name}` is not a feature; features: {listed}"
             elif problem := condition_problem(name, _text(raw, "features", name, "type"), comparison, value):
                 yield at, problem
+
+
+def _is_made(raw: dict[str, Any]) -> bool:
+    """Whether the key is made, of columns or of the row itself."""
+    return bool(_names(raw, "key", "columns") or _text(raw, "key", "made"))
+
+
+def _key_column(raw: dict[str, Any]) -> str:
+    return _text(raw, "key", "column") or (ROW_KEY if _is_made(raw) else "")
 
 
 def _names(raw: dict[str, Any], *path: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where rows come from: files of a kind, their key and their event time."""
+"""Where rows come from: files of a kind, and their event time."""
 
 import re
 from functools import cached_property
@@ -15,13 +15,6 @@ ANY_MONTH = "[0-9]{4}-(?:0[1-9]|1[0-2])"
 LAST_MONTH = "2199-12"
 MOST_MONTHS = 1200
 """Months after its start that a use case may have; what lies later is taken for a mistake."""
-
-
-class Key(Section):
-    """What identifies a row across sources; always a string."""
-
-    column: Name
-    description: Text
 
 
 class EventTime(Section):

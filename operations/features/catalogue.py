@@ -118,9 +118,7 @@ def _describe(
 ) -> FeatureDescription:
     label = contract.label
     stored = label.column if name == label.name else name
-    source = next(source for source, spec in contract.sources.items() if stored in spec.columns)
-    if stored in (contract.key.column, contract.event_time.column):
-        source = contract.feature_source
+    source = label.source if stored == label.column else contract.feature_source
     column = contract.columns_of(source)[stored]
     feature = column if isinstance(column, Feature) else None
     came = origins.of(stored)
