@@ -1,7 +1,8 @@
 """Landing to gold, in one go or step by step; bad files and bad rows are reported, never raised."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from lakehouse.storage.lock import INGEST_LOCK, only_one, tables_held
 from lakeloop.contract import Contract
 from lakeloop.events import Event
 from lakeloop.landing_files import FileState, write_known
+from lakeloop.rejected_rows import RejectedRows
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,8 @@ class SourceReport:
     """What one source brought. `taken`, `repeated` are file names; `refused`, `notices` are sentences.
 
     `known` files lay there unchanged; `bronze_rows` were delivered, `silver_inserted` and `silver_updated` written,
-    `rejected` put aside, for `reasons` (sentence, rows), the most frequent first.
+    `rejected` put aside, for `reasons` (sentence, rows), the most frequent first. `validated` are all rows that silver
+    looked at, and `by_reason` counts those put aside by the kind of mistake alone.
     """
 
     source: str
@@ -45,6 +48,8 @@ class SourceReport:
     silver_updated: int
     rejected: int
     reasons: tuple[tuple[str, int], ...]
+    validated: int = 0
+    by_reason: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,14 @@ class IngestReport:
     def refused(self) -> tuple[str, ...]:
         """One sentence a refused file, over all sources."""
         return tuple(sentence for source in self.sources for sentence in source.refused)
+
+    @property
+    def rejects(self) -> RejectedRows:
+        """Of all rows that silver looked at those that were put aside, over all sources."""
+        reasons: Counter[str] = Counter()
+        for source in self.sources:
+            reasons.update(source.by_reason)
+        return RejectedRows(sum(source.validated for source in self.sources), reasons)
 
     @property
     def changed(self) -> bool:
@@ -181,6 +194,8 @@ def _source_report(source: str, landed: LandingReport, refined: SilverReport) ->
         silver_updated=refined.updated,
         rejected=refined.rejected,
         reasons=tuple(refined.reasons),
+        validated=refined.delivered,
+        by_reason=refined.by_reason,
     )
 
 

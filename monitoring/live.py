@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import take_in_verdict_files
 from lakeloop.exceptions import LakeloopError
+from lakeloop.rejected_rows import RejectedRows
 from lakeloop.request_log_files import request_log_folder
 from lakeloop.use_case import UseCase
 from monitoring.alarm import announce
@@ -31,6 +32,7 @@ from monitoring.drift.windows import newest, window_of
 from monitoring.model_watch import ModelWatch
 from monitoring.monitor_state import MonitorState, load_state, new_episode_id, save_state
 from monitoring.outbox import undelivered
+from monitoring.rejected_watch import RejectedWatch
 from monitoring.tail import LogTail
 
 log = logging.getLogger(__name__)
@@ -79,6 +81,7 @@ class Snapshot:
     unreadable: int = 0
     estimated_accuracy: float | None = None
     realised_accuracy: float | None = None
+    rejects: tuple[RejectedRows, ...] = ()
     problem: str = ""
 
 
@@ -86,7 +89,8 @@ class LiveMonitor:
     """One use case's thread; `snapshot` is always there to read and never waits for a measurement, and so are `newest`,
     the rolling window's rows, with what they are measured against.
 
-    `on_event` is called (on this thread) when an episode was written into the ledger.
+    `rejected` is what is known of rejected rows. `on_event` is called (on this thread) when an episode was written into
+    the ledger.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class LiveMonitor:
         self._use_case, self._contract = use_case, use_case.contract
         self._performance, self._on_event = performance, on_event
         self._model = ModelWatch(use_case)
+        self.rejected = RejectedWatch(use_case)
         self._reference: Reference | NoReference = NoReference("", self._model.problem)
         self._reference_at = float("-inf")
         self._stopping = threading.Event()
@@ -159,6 +164,7 @@ class LiveMonitor:
             last_request_at=self._last_request_at,
             undelivered=undelivered(self._use_case) if self._use_case.settings.airflow_url else 0,
             unreadable=self._tail.unreadable,
+            rejects=self.rejected.newest(),
             problem="",
         )
 

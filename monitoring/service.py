@@ -23,6 +23,7 @@ from monitoring.exporter import Exporter
 from monitoring.live import LiveMonitor, Performance
 from monitoring.monitor_lock import only_monitor
 from monitoring.outbox import Outbox
+from monitoring.rejected_watch import ALERT
 
 Pages = Callable[[LiveMonitor], APIRouter]
 """Further pages of the service, made of what the live monitor knows."""
@@ -103,8 +104,11 @@ def make_app(use_case: UseCase, performance: Performance | None = None, pages: P
 
     @app.get("/alerts")
     async def firing() -> Response:
-        """The alerts that fire now, as Alertmanager told."""
-        return _json({"alerts": parts.alerts.firing()})
+        """The alerts that fire now, as Alertmanager told; rejected rows, where it did not, as the monitor sees them."""
+        told = parts.alerts.firing()
+        knows = any(alert["labels"].get("alertname") == ALERT for alert in told)
+        own = [] if knows else parts.monitor.rejected.alerts()
+        return _json({"alerts": [*told, *own]})
 
     @app.get("/health")
     async def health() -> Response:

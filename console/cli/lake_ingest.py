@@ -53,6 +53,7 @@ def ingest_with(lake: Lake, verify: bool = False) -> IngestReport:
     _tell_truth(report)
     if not report.changed:
         console.print("nothing new: no table changed")
+    _tell_rejects(lake, report)
     return report
 
 
@@ -82,6 +83,7 @@ def silver_command(use_case: UseCaseOption = "") -> None:
     with _lake_to_ingest(case) as lake:
         report = silver_step(lake, _say)
     _tell_sources(report)
+    _tell_rejects(case, report)
     _give(report)
 
 
@@ -123,6 +125,14 @@ def _tell_sources(report: IngestReport) -> None:
         console.print("  every rejected row, with file and line: `lakeloop lake show silver/rejects`")
 
 
+def _tell_rejects(use_case: UseCase, report: IngestReport) -> None:
+    """The last line: how much of what was delivered is not in silver, and why."""
+    rejects, limit = report.rejects, use_case.contract.monitoring.rejected_share_above
+    if rejects.rejected:
+        loud = f"; more than {100 * limit:g} % is an alert" if rejects.share > limit else ""
+        console.print(f"{rejects.sentence}{loud}", style=BAD, soft_wrap=True)
+
+
 def _tell_truth(report: IngestReport) -> None:
     if report.new_truth is not None:
         console.print(f"new ground truth: event {report.new_truth.id} of the ledger", style=DIM)
@@ -141,6 +151,7 @@ def _give(report: IngestReport) -> None:
             "taken": [f"{source.source}/{file}" for source in report.sources for file in source.taken],
             "refused": list(report.refused),
             "rejected_rows": sum(source.rejected for source in report.sources),
+            "rejected_share": round(report.rejects.share, 6),
             "changed": report.changed,
         }
     )

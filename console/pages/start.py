@@ -14,6 +14,7 @@ from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
+from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
 from lakeloop.switches import active_switches
 from lakeloop.use_case import UseCase
 from tfx_pipeline.runs.run_record import RunRecord
@@ -47,6 +48,7 @@ class Start:
     refused: Sequence[RunRecord]
     decisions: Sequence[Decision]
     windows: Sequence[DriftReport]
+    rejects: Sequence[RejectedRows]
     switches: int
     clock: int
     problems: Sequence[str]
@@ -57,6 +59,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
     problems: list[str] = []
     decisions = _tried(lambda: read_decisions(use_case), "gold/decisions", problems)
     windows = _tried(lambda: lake_reports(use_case), "the drift reports", problems)
+    rejects = _tried(lambda: newest_rejected_rows(use_case), "silver/rejects", problems)
     records = runs.all()
     problems += runs.unreadable
     versions = version_lines(use_case, records, decisions, serving)
@@ -68,6 +71,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
         refused=[record for record in reversed(records) if not record.pushed_version],
         decisions=list(reversed(decisions)),
         windows=windows,
+        rejects=[found for found in rejects if found.rejected],
         switches=len(active_switches(use_case)),
         clock=read_clock(use_case),
         problems=problems,

@@ -49,14 +49,17 @@ TOP_REASONS = 5
 class SilverReport:
     """What one run changed in a source's silver table, and what it rejected (most frequent reasons first).
 
-    `repeated`: records left out because their request id was there already. A reason has an example beside it.
+    `delivered`: rows that it looked at. `repeated`: records left out because their request id was there already. Of
+    `reasons` each has an example beside it; `by_reason` has all of them, without.
     """
 
     inserted: int = 0
     updated: int = 0
     repeated: int = 0
     rejected: int = 0
+    delivered: int = 0
     reasons: list[tuple[str, int]] = field(default_factory=list)
+    by_reason: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ def _write(
     written = upsert(rows.sparkSession, path, clean, key, key_ranges(files, key), values)
     report.inserted += written.inserted
     report.updated += written.updated
+    report.delivered += delivered
     if written.seen != delivered:
         write_rejects(refused, use_case, source, report, batches)
 
@@ -233,11 +237,16 @@ def write_rejects(
             written = append(path, rows)
     report.rejected += written.inserted
     if written.inserted:
-        report.reasons += _reasons(use_case, source, batches)
+        counted = _counted_reasons(use_case, source, batches)
+        report.by_reason |= {row["reason"]: row["reason_count"] for row in counted}
+        report.reasons += [
+            (f"{row['reason']} ({row['value_min']})" if row["value_min"] else row["reason"], row["reason_count"])
+            for row in counted[:TOP_REASONS]
+        ]
 
 
-def _reasons(use_case: UseCase, source: str, batches: tuple[int, int]) -> list[tuple[str, int]]:
-    """The most frequent reasons of what was rejected in these batches, each with an example and how often."""
+def _counted_reasons(use_case: UseCase, source: str, batches: tuple[int, int]) -> list[dict[str, Any]]:
+    """The reasons of what was rejected in these batches, the most frequent first, each with an example value."""
     table = open_lake_table(use_case, f"silver/{REJECTS}")
     if table is None:
         return []
@@ -247,7 +256,4 @@ def _reasons(use_case: UseCase, source: str, batches: tuple[int, int]) -> list[t
         found.group_by("reason").aggregate([("reason", "count"), ("value", "min")]).to_pylist()
     )
     counted.sort(key=lambda row: (-row["reason_count"], row["reason"]))
-    return [
-        (f"{row['reason']} ({row['value_min']})" if row["value_min"] else row["reason"], row["reason_count"])
-        for row in counted[:TOP_REASONS]
-    ]
+    return counted

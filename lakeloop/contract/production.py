@@ -112,6 +112,8 @@ class Monitoring(Section):
     `prediction_drift`: test and threshold for the classes the model answers.
     `episode_closes_after`: windows without dataset drift that end an episode.
     `fallback_rate_above`: share of a window answered by the rules above which somebody is told.
+    `rejected_share_above`: share of the rows that a source delivered last which broke the contract, above which
+    somebody is told. A hundredth: what real tables lose by their gaps is more, what a slip of one row loses is less.
     `silence_minutes`: without a request for so long, or a measured window while requests come, somebody is told.
     """
 
@@ -121,6 +123,7 @@ class Monitoring(Section):
     prediction_drift: DriftTest = DriftTest(test="jensenshannon", threshold=0.1)
     episode_closes_after: Annotated[int, Field(ge=1)] = 3
     fallback_rate_above: Share = 0.2
+    rejected_share_above: Share = 0.01
     silence_minutes: Annotated[float, Field(gt=0)] = 60
 
     @property

@@ -20,6 +20,7 @@ FILLED_BY = {
 }  # fmt: skip
 """The command that brings each panel's past into gold."""
 NO_PAST = {
+    "rejected": "no past: the newest delivery alone counts. Prometheus has it, and Grafana draws it",
     "latency": "no past: gold keeps no latencies. Prometheus does, and Grafana draws them",
 }
 """Why a panel shows the present only."""

@@ -127,6 +127,14 @@ PANELS: tuple[Panel, ...] = (
         history="fallback",
     ),
     Panel(
+        "rejected", "Rejected rows", "Share of the rows each source delivered last that broke the contract.",
+        "lines", "share",
+        (
+            Series("rejected_share", "", by="source"),
+            Series("rejected_share_threshold", "alert above", bound=True),
+        ),
+    ),
+    Panel(
         "latency", "Latency of the gateway", "From request to answer.",
         "lines", "seconds",
         (

@@ -15,7 +15,10 @@ from monitoring.service import PROMETHEUS
 DEPLOY = PROJECT / "deploy"
 NAMES = {gauge.name for gauge in GAUGES}
 ELSEWHERE = {"up", "lakeloop_gateway_answers_total", "lakeloop_gateway_request_log_failures_total"}
-WORDS = {"on", "and", "or", "by", "sum", "increase", "label_replace", "use_case", "model_version", "job", "accuracy"}
+WORDS = {
+    "on", "and", "or", "by", "group_left", "sum", "increase", "label_replace", "use_case", "model_version", "job",
+    "accuracy",
+}  # fmt: skip
 
 
 def check(*command: object) -> str:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser
@@ -36,6 +38,17 @@ def test_before_anything_happened_the_start_page_says_what_to_do(client: TestCli
     assert (
         missing.status_code == 404 and "no run&#39;s record tells of model version 17; there are: none" in missing.text
     )
+
+
+def test_the_start_page_tells_rejected_rows_by_reason(use_case: UseCase, client: TestClient) -> None:
+    came = [{"source": s, "file": "a", "rows": 200, "batch": 1, "state": "taken"} for s in ("policies", "claims")]
+    write_deltalake(use_case.table("bronze/deliveries"), pa.Table.from_pylist(came))
+    bad = [{"source": s, "batch": 1, "reason": "`age` is NaN"} for s in ["policies"] * 16 + ["claims"]]
+    write_deltalake(use_case.table("silver/rejects"), pa.Table.from_pylist(bad))
+    page = client.get("/").text
+    assert '<b class="fail">8.0 %</b><span>of the newest rows of policies were rejected' in page
+    assert "policies: 16 of 200 rows (8.0 %) were rejected: `age` is NaN 16 (8.0 %)" in page
+    assert "claims: 1 of 200 rows (0.5 %) was rejected" in page and "0.5 %</b>" not in page
 
 
 def test_the_page_of_a_decision_that_was_not_made_says_how_far_it_came(

@@ -89,7 +89,8 @@ def test_rows_whose_parts_do_not_make_a_key_are_rejected_with_their_line(noise: 
         "traffic", "traffic-2024-01.csv",
         TRAFFIC + "00101,2024-01,13,homes\n,2024-01,13,homes\n1|2,2024-01,13,homes\nbroken\n",
     )  # fmt: skip
-    noise.ingest()
+    report = noise.ingest()
+    assert report.rejects.sentence.startswith("4 of 6 rows (66.7 %) were rejected: ")
     found = noise.rejects("traffic-2024-01.csv")
     assert found[["line", "reason", "value"]].values.tolist() == [
         [4, "`district` and `month` stand together earlier in the same file; the first row is kept",
