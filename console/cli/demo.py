@@ -11,6 +11,7 @@ from console.cli.options import open_use_case
 from console.cli.platform import down_command, up_command
 from console.cli.render import chapter, console
 from console.cli.use_case_option import UseCaseOption
+from lakeloop.clock import read_clock
 from lakeloop.exceptions import WrongUseError
 
 
@@ -23,7 +24,7 @@ def demo_command(
     """Close the loop once, through Airflow: data, model, a year of requests, drift, a retrain, new truth, another.
 
     Months are drawn by the use case's generator, or replayed from its history: the first half of it is landed, the rest
-    played as production. Starts the platform, and works on top of what is there.
+    played as production. Starts the platform; a story that was interrupted goes on where it was.
     """
     case = open_use_case(use_case)
     if not case.contract.plays_months:
@@ -31,6 +32,11 @@ def demo_command(
             f"the demo needs data, and use case {case.name} has neither `generator` nor `history` in its contract"
         )
     play = play_of(case, full)
+    if (now := read_clock(case)) >= play.until:
+        raise WrongUseError(
+            f"the demo was played to its end in {case.settings.home} (the clock of {case.name} stands at month {now}): "
+            "`lakeloop up` starts the platform as it is there; `make clean`, or another LAKELOOP_HOME, plays it anew"
+        )
     # On drift, one candidate is enough to tell the story; read by the retrain this platform's scheduler starts.
     os.environ.setdefault("LAKELOOP_STRATEGY_ON_DRIFT", "reweight")
     started = time.monotonic()

@@ -13,7 +13,7 @@ from lakeloop.champion import pushed_versions
 from lakeloop.clock import month_spans, read_clock
 from lakeloop.decision import CHOICES
 from lakeloop.decision_table import read_decisions
-from lakeloop.events import open_events
+from lakeloop.events import all_events, open_events
 from lakeloop.exceptions import GateRefusedError, WrongUseError
 from lakeloop.gateway_client import GatewayClient
 from lakeloop.history import history_months
@@ -76,16 +76,25 @@ class Story:
             GateRefusedError: no candidate passes, so there is no model to go on with.
         """
         landed = self._play.landed
+        if known := pushed_versions(self._use_case.folder("models")):
+            chapter(f"A model answers already: version {known[-1]}")
+            self._ask_gateway()
+            return
         which = f"Month {landed[0]} lands" if len(landed) == 1 else f"Months {month_spans(landed)} land"
         chapter(f"{which}; Airflow sees the files")
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
+        events = all_events(self._use_case)
         for delivery in generate(self._use_case, landed):
             console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
         if landed[-1]:
             advance(self._use_case, landed[-1] + self._use_case.contract.truth_delay)
         self._next("ingest", "the files that landed")
-        chapter("Ground truth is there: retrain by itself")
-        self._next("retrain", f"the truth of month {month_spans(landed)}")
+        if all_events(self._use_case) != events:
+            chapter("Ground truth is there: retrain by itself")
+            self._next("retrain", f"the truth of month {month_spans(landed)}")
+        else:  # a story that was interrupted took it in
+            chapter("Ground truth was there before: retrain by hand")
+            self._watch.follow(self._airflow.trigger(self._dag("retrain"), {}))
         if not pushed_versions(self._use_case.folder("models")):
             raise GateRefusedError(
                 "no model passed the gate, so nothing can answer; `lakeloop decisions show` has every check. Mend the "
@@ -95,12 +104,15 @@ class Story:
 
     def production(self) -> None:
         """Months of requests; drift that they bring starts a retrain without new truth."""
-        played = self._play.played
+        played = [month for month in self._play.played if month > read_clock(self._use_case)]
+        if not played:
+            return
         chapter(f"Months {played[0]} to {played[-1]} in production, through the gateway")
         self._watch.remember(self._dag("retrain"))
         self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"months": f"{played[0]}-{played[-1]}"}))
         self._deployed()
-        if self._use_case.contract.history is not None:  # nobody knows what real months bring
+        if self._use_case.contract.history is not None or len(played) < len(self._play.played):
+            # Nobody knows what real months bring, and what drifted before the story was interrupted is handled.
             chapter("What the months brought: truth that was due, perhaps drift")
             self._follow_what_runs("ingest", "retrain", quiet=SECONDS_OF_QUIET)
             return
