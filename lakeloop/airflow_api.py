@@ -8,7 +8,6 @@ import httpx
 from lakeloop.exceptions import AirflowError, AirflowRefusedError
 from lakeloop.settings import Settings
 
-SECONDS = 10.0
 BUSY = (0.2, 0.6, 1.8)
 """Seconds before asking once more: SQLite refuses at once who read, and would write what another has written since."""
 
@@ -16,9 +15,12 @@ BUSY = (0.2, 0.6, 1.8)
 class AirflowApi:
     """One Airflow with one user (role `op` or more). It need not be there yet: each call says if it is not."""
 
+    SECONDS = 10.0
+    """How long an answer may take."""
+
     def __init__(self, settings: Settings) -> None:
         self._url, self._user, self._password = settings.airflow_url, settings.airflow_user, settings.airflow_secret
-        self._http = httpx.Client(base_url=self._url, timeout=SECONDS, trust_env=False)
+        self._http = httpx.Client(base_url=self._url, timeout=self.SECONDS, trust_env=False)
         self._token = ""
 
     @property

@@ -59,6 +59,9 @@ class Question:
 class AirflowRuns(AirflowApi):
     """Airflow as someone sees it who starts DAGs, watches them and answers their questions."""
 
+    SECONDS = 90.0
+    """Who follows a story waits for an api-server that is busy; where nothing listens, that is said at once."""
+
     def trigger(self, dag_id: str, form: Mapping[str, Any] | None = None) -> DagRun:
         """Start a run with the form's values.
 

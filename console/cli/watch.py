@@ -30,7 +30,7 @@ class Watch:
         for dag_id in dag_ids:
             self._known[dag_id] = {run.run_id for run in self._airflow.runs(dag_id)}
 
-    def next_run(self, dag_id: str, seconds: float = 180, why: str = "") -> DagRun:
+    def next_run(self, dag_id: str, seconds: float = 300, why: str = "") -> DagRun:
         """Wait for a run of the DAG that is not known yet, and say that it is there.
 
         Raises:

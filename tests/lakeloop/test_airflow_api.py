@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from threading import Thread
+from time import sleep
 
 import pytest
 
 from lakeloop import airflow_api
 from lakeloop.airflow_api import AirflowApi
-from lakeloop.exceptions import AirflowRefusedError
+from lakeloop.airflow_runs import AirflowRuns
+from lakeloop.exceptions import AirflowError, AirflowRefusedError
 from lakeloop.settings import Settings
 from tests.http_answers import JsonHandler
 
@@ -23,6 +25,7 @@ class Airflow(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[tuple[int, object]] = []
         self.asked = 0
+        self.seconds = 0.0
 
     def next(self) -> tuple[int, object]:
         """The next answer, counted."""
@@ -35,6 +38,7 @@ class _Handler(JsonHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        sleep(self.server.seconds)
         status, content = (201, {"access_token": "t"}) if self.path == "/auth/token" else self.server.next()
         self.answer(status, content)
 
@@ -51,6 +55,17 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
 def ask(airflow: Airflow) -> dict[str, object]:
     api = AirflowApi(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
     return api.ask("POST", "/api/v2/assets/events", json={})
+
+
+def test_a_slow_answer_is_waited_for_by_who_follows_a_story_alone(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow.answers, airflow.seconds = [(200, {"dag_runs": []})], 0.6
+    monkeypatch.setattr(AirflowApi, "SECONDS", 0.3)
+    with pytest.raises(AirflowError, match="does not answer"):
+        ask(airflow)
+    runs = AirflowRuns(Settings(airflow_url=f"http://127.0.0.1:{airflow.server_port}"))
+    assert runs.ask("POST", "/api/v2/assets/events", json={}) == {"dag_runs": []}
 
 
 def test_a_busy_database_is_asked_again(airflow: Airflow) -> None:
