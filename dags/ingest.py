@@ -28,7 +28,7 @@ def make_ingest(use_case: UseCase) -> DAG:
     contract = use_case.contract
     case = use_case.name
     folder = use_case.folder("landing")
-    files = ", ".join(f"`{name}/{source.files}`" for name, source in contract.sources.items())
+    files = ", ".join(f"`{name}/{source.files_in_words}`" for name, source in contract.sources.items())
     text = TEXT.format(folder=folder, files=files)
     with DAG(schedule=[landing_asset(use_case)], **dag_options(contract, "ingest", text)) as dag:
         bronze = lakeloop_task("bronze", "lake", "bronze", "--go-on", use_case=case, doc_md=BRONZE)

@@ -58,4 +58,5 @@ class LandingTrigger(BaseEventTrigger):
         async for changes in awatch(landing, debounce=200, step=50, rust_timeout=poll, yield_on_timeout=True):
             gone = {Path(path).name for change, path in changes if change == Change.deleted}
             came = [Path(path) for change, path in changes if change == Change.added]
-            yield {f"{path.parent.name}/{path.name}" for path in came if gone & {path.name, path.name + PART}}
+            renamed = [path for path in came if gone & {path.name, path.name + PART}]
+            yield {path.relative_to(landing).as_posix() for path in renamed if path.is_relative_to(landing)}

@@ -19,7 +19,7 @@ def catalogue_markdown(contract: Contract) -> str:
             (
                 (
                     n,
-                    s.files,
+                    s.files_in_words,
                     s.separator,
                     f"{s.delay_months} months later" if s.delay_months else "in its month",
                     ", ".join(s.columns),

@@ -58,7 +58,7 @@ def history_months(use_case: UseCase) -> tuple[int, ...]:
         folder = history_folder(use_case) / source
         raise WrongUseError(
             f"the history of {use_case.name} has no file of any month from {contract.event_time.start} on in {folder}; "
-            f"it should be called as `sources.{source}.files` says, {contract.sources[source].file_name('…')}"
+            f"it should be called as `sources.{source}.files` says, {contract.sources[source].files_in_words}"
         )
     return found
 
@@ -120,11 +120,10 @@ def _with_key(contract: Contract, source: str, path: Path) -> "pd.DataFrame":
 
 def _files(use_case: UseCase, source: str) -> Iterable[tuple[Path, str]]:
     """A source's files and the name of each one's month."""
-    pattern = use_case.contract.sources[source].file_pattern
-    folder = history_folder(use_case) / source
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if match := pattern.match(path.name):
-            yield path, match["month"]
+    spec, folder = use_case.contract.sources[source], history_folder(use_case) / source
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and (month := spec.period_of_file(path.relative_to(folder).as_posix())):
+            yield path, month
 
 
 def delivered_texts(path: Path, spec: Source) -> "pd.DataFrame":

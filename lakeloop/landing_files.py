@@ -4,9 +4,10 @@ What the lake knows stands in a small file beside the sources' folders, which ev
 """
 
 import json
+import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,23 +46,31 @@ def landed_files(landing: Path, patterns: Mapping[str, str]) -> dict[str, FileSt
     """
     found = {}
     for source, pattern in patterns.items():
-        for path in _entries(landing / source):
-            if path.suffix == PART or not re.match(pattern, path.name):
+        for name in sorted(_names(landing / source)):
+            if not re.match(pattern, name):
                 continue
             try:
-                status = path.stat()
+                status = (landing / source / name).stat()
             except OSError:
                 continue
             if stat.S_ISREG(status.st_mode):
-                found[f"{source}/{path.name}"] = (status.st_size, status.st_mtime_ns // 1000)
+                found[f"{source}/{name}"] = (status.st_size, status.st_mtime_ns // 1000)
     return found
 
 
-def _entries(folder: Path) -> list[Path]:
+def _names(folder: Path) -> Iterator[str]:
+    """Paths of what lies below a folder and is neither hidden nor unfinished; nothing where it cannot be read."""
     try:
-        return sorted(folder.iterdir())
+        entries = list(os.scandir(folder))
     except OSError:
-        return []
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name.endswith(PART):
+            continue
+        if entry.is_dir():
+            yield from (f"{entry.name}/{name}" for name in _names(Path(entry.path)))
+        else:
+            yield entry.name
 
 
 @dataclass

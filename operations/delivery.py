@@ -9,14 +9,11 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-import pyarrow as pa
-from pyarrow import csv
-
 from lakeloop.atomic_file import replacing
 from lakeloop.clock import read_clock
 from lakeloop.history import delivered_texts, history_files
 from lakeloop.use_case import UseCase, sample_month
+from operations.delivered_file import write_delivered
 
 log = logging.getLogger(__name__)
 HELD = ".held"
@@ -66,7 +63,7 @@ def generate(
             folder = (out or landing) / (HELD if held else "") / source
             if contract.history is None:
                 path = folder / spec.file_name(contract.month_name(month))
-                _write_csv(frame[list(spec.columns)], path, spec.separator)
+                write_delivered(frame[list(spec.columns)], spec, path)
                 written = [Delivery(path, source, month, len(frame), due if held else None)]
             else:
                 copies = [_copy(path, folder) for path in history_files(use_case, source, month)]
@@ -106,10 +103,14 @@ def release(use_case: UseCase) -> list[Path]:
     landing, clock = use_case.folder("landing"), read_clock(use_case)
     delivered = []
     for source, spec in contract.sources.items():
-        for path in sorted((landing / HELD / source).glob("*")):
-            match = spec.file_pattern.match(path.name)
-            if match and contract.arrives(source, contract.month_number(match["month"])) <= clock:
-                target = landing / source / path.name
+        held = landing / HELD / source
+        generated = {spec.file_name(contract.month_name(month)): month for month in range(clock + 1)}
+        for path in sorted(path for path in held.rglob("*") if path.is_file()):
+            name = path.relative_to(held).as_posix()
+            said = spec.period_of_file(name)
+            month = contract.month_number(said) if said else generated.get(name)
+            if month is not None and contract.arrives(source, month) <= clock:
+                target = landing / source / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 delivered.append(path.rename(target))
     log.info("event=released use_case=%s clock=%d files=%d", use_case.name, clock, len(delivered))
@@ -122,11 +123,3 @@ def _copy(path: Path, folder: Path) -> Path:
     with replacing(copy) as part:
         shutil.copyfile(path, part)
     return copy
-
-
-def _write_csv(frame: pd.DataFrame, path: Path, separator: str) -> None:
-    """Floats keep every digit."""
-    with replacing(path) as part, part.open("wb") as stream:
-        stream.write((separator.join(frame.columns) + "\n").encode())
-        options = csv.WriteOptions(include_header=False, delimiter=separator, quoting_style="needed")
-        csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), stream, options)

@@ -151,7 +151,7 @@ def _write(use_case: UseCase, source: str, admission: Admission, folder: Path) -
     batch = pa.scalar(record.batch, pa.int64())
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for rows in split_rows(spec.columns, admission, folder):
+        for rows in split_rows(admission, folder):
             if not contract.key.delivered:
                 rows = with_made_key(contract, source, rows)
             given = [rows[name] for name in schema.names[:-2]]
@@ -191,7 +191,7 @@ def _unreadable(lake: Lake, source: str, admission: Admission) -> dict[str, str]
     failed = {}
     for number, record in enumerate(admission.taken, admission.first):
         for layout, folder in admission.layouts.items():
-            if not (parts := parts_of(folder, f"*.{number:08d}.*")):
+            if layout.split or not (parts := parts_of(folder, f"*.{number:08d}.*")):
                 continue
             try:
                 _without_writing(
@@ -228,8 +228,8 @@ def _other_months(use_case: UseCase, source: str, admission: Admission) -> list[
         return []
     sentences = []
     for file, months in months_of_batch(use_case, source, admission.taken[0].batch, column).items():
-        match = spec.file_pattern.match(file)
-        others = {m: n for m, n in months.items() if m and re.fullmatch(ANY_MONTH, m) and match and m != match["month"]}
+        own = spec.period_of_file(file)
+        others = {m: n for m, n in months.items() if own and m and re.fullmatch(ANY_MONTH, m) and m != own}
         if others:
             listed = ", ".join(f"{month}: {rows:,}" for month, rows in sorted(others.items())[:MONTHS_SHOWN])
             more = f" and {len(others) - MONTHS_SHOWN} months more" if len(others) > MONTHS_SHOWN else ""

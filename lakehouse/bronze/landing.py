@@ -6,19 +6,25 @@ file is known by name and content.
 
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from lakehouse.bronze.staging import FileState, Staged, extra_columns, file_sha256, file_state, listed, stage_file
+from lakehouse.bronze.delivered_columns import Content, extra_columns, listed
+from lakehouse.bronze.staging import FileState, Staged, file_sha256, file_state, stage_file
 from lakehouse.exceptions import NotReadableYetError
 from lakeloop.contract import EventTime, Source
+from lakeloop.contract.file_names import VERSION, corrected_name
+from lakeloop.landing_files import PART
 
 DeliveryState = Literal["taken", "refused", "repeated"]
 FILES_SHOWN = 5
+COLUMNS_SHOWN = 20
+KINDS_SHOWN = 2
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,14 @@ class DeliveryRecord:
 
 @dataclass(frozen=True)
 class Layout:
-    """Files that can be read together: the same header, and `quoted` line breaks in fields or none."""
+    """Files that can be read together: the same header, and `quoted` line breaks in fields or none.
+
+    `split`: their parts are rows already, and none of the header's order matters.
+    """
 
     header: tuple[str, ...]
     quoted: bool = False
+    split: bool = False
 
 
 @dataclass
@@ -105,40 +115,62 @@ def admit(
     past = [d for d in before if d.source == name]
     seen = {(d.file, d.file_state): d for d in past if d.whole}
     number = 1 + sum(d.state == "taken" for d in past)
-    result, taken = Admission(number), _Taken(source)
+    result, taken = Admission(number), _Taken()
     sentences: Sentences = []
     for delivery in past:
         taken.add(delivery)
-    for path in _deliverable(landing, source, sentences, result.notices):
-        folder = staging / f"new-{number:08d}"
+    extra: dict[str, tuple[str, ...]] = {}
+    for file in _deliverable(landing, source, sentences, result.notices):
+        path, folder = landing / file, staging / f"new-{number:08d}"
         try:
-            earlier = seen.get((path.name, file_state(path)))
+            earlier = seen.get((file, file_state(path)))
             if earlier is not None and not (verify and file_sha256(path) != earlier.sha256):
                 result.known += 1
                 if earlier.state == "refused":
-                    sentences.append((path.name, f"was refused before and has not changed: it {earlier.reason}"))
+                    sentences.append((file, f"was refused before and has not changed: it {earlier.reason}"))
                 continue
-            staged = stage_file(path, number, source, folder)
-            if reason := unreadable.get(path.name):
-                staged = replace(staged, refusal=reason, rows=0)
+            staged = stage_file(path, file, number, source, folder)
+            if reason := unreadable.get(file):
+                staged = replace(staged, refusal=reason, content=Content())
         except NotReadableYetError as problem:
             _drop(folder)
-            sentences.append((path.name, str(problem)))
+            sentences.append((file, str(problem)))
             continue
-        verdict, reason = _verdict(staged, _month(path.name, source), event_time, taken, batch, corrected)
+        verdict, reason = _verdict(staged, source, event_time, taken, batch, corrected)
         delivery = DeliveryRecord(
             name, staged.file, staged.sha256, staged.state.bytes, staged.rows, _time(staged.state), now, batch,
             verdict, reason,
         )  # fmt: skip
         result.verdicts.append(delivery)
         if verdict == "taken":
-            sentences += [(path.name, remark) for remark in _remarks(staged, source, taken)]
-            _move(folder, result, Layout(staged.header, staged.quoted), staging)
+            sentences += [(file, remark) for remark in _remarks(staged, source, taken)]
+            extra[file] = extra_columns(staged.content.header, source)
+            _move(folder, result, _layout(staged.content), staging)
             taken.add(delivery)
             number += 1
         _drop(folder)
+    sentences += _on_other_columns(extra)
     result.notices += collated(sentences)
     return result
+
+
+def _on_other_columns(extra: Mapping[str, tuple[str, ...]]) -> Sentences:
+    """What to tell of columns that the contract does not name: file -> columns, however different they are."""
+    kinds = set(filter(None, extra.values()))
+    if len(kinds) > KINDS_SHOWN:
+        every = tuple(dict.fromkeys(name for columns in extra.values() for name in columns))
+        extra = {file: every for file, columns in extra.items() if columns}
+    sentences = []
+    for file, columns in extra.items():
+        if columns:
+            more = f" and {len(columns) - COLUMNS_SHOWN:,} more" if len(columns) > COLUMNS_SHOWN else ""
+            named = f"{listed(columns[:COLUMNS_SHOWN])}{more}"
+            sentences.append((file, f"{named} not in the contract; kept in bronze (`_extra`), used nowhere"))
+    return sentences
+
+
+def _layout(content: Content) -> Layout:
+    return Layout((), split=True) if content.split else Layout(content.header, content.quoted)
 
 
 def collated(sentences: Iterable[tuple[str, str]]) -> list[str]:
@@ -154,32 +186,52 @@ def _several(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - FILES_SHOWN} more" if len(names) > FILES_SHOWN else "")
 
 
-def _deliverable(landing: Path, source: Source, sentences: Sentences, notices: list[str]) -> list[Path]:
-    """The folder's files with a name of this source, oldest month first and corrections after what they correct."""
+def _deliverable(landing: Path, source: Source, sentences: Sentences, notices: list[str]) -> list[str]:
+    """The folder's files with a name of this source, oldest period first and corrections after what they correct."""
     try:
-        visible = sorted(p for p in landing.iterdir() if not p.name.startswith(".") and p.suffix != ".part")
+        visible = sorted(_visible(landing, source.names.in_folders))
     except FileNotFoundError:
         return []
     except OSError as error:
         notices.append(f"{landing} cannot be read ({error.strerror}), so nothing in it was looked at")
         return []
     files, strangers = [], []
-    for path in visible:
-        known = source.file_pattern.match(path.name)
-        problem = _no_file(path)
+    for name in visible:
+        known, problem = source.file_pattern.match(name), _no_file(landing / name)
+        impossible = source.names.impossible_period(name)
         if known and problem:
-            sentences.append((path.name, f"{problem}; left alone"))
+            sentences.append((name, f"{problem}; left alone"))
         elif known:
-            files.append(path)
-        elif month := source.impossible_month(path.name):
-            sentences.append(
-                (path.name, f"there is no month {month}: YYYY-MM with 01 to 12, in digits 0 to 9; left alone")
-            )
+            files.append(name)
+        elif impossible:
+            sentences.append((name, f"{_no_period(impossible, source)}; left alone"))
         elif not problem:
-            strangers.append(path.name)
+            strangers.append(name)
     if strangers:
-        notices.append(f"not a file name of this source ({source.files}), left alone: {_several(strangers)}")
-    return sorted(files, key=lambda p: _order(p.name, source))
+        notices.append(f"not a file name of this source ({source.files_in_words}), left alone: {_several(strangers)}")
+    return sorted(files, key=lambda name: _order(name, source))
+
+
+def _visible(landing: Path, in_folders: bool) -> Iterator[str]:
+    """Paths below the landing folder, without those that are hidden or not complete; folders too, if not looked into.
+
+    Raises:
+        OSError: the landing folder itself cannot be read.
+    """
+    for path in landing.iterdir():
+        if path.name.startswith(".") or path.suffix == PART:
+            continue
+        if in_folders and path.is_dir():
+            with suppress(OSError):
+                yield from (f"{path.name}/{name}" for name in _visible(path, in_folders))
+        else:
+            yield path.name
+
+
+def _no_period(text: str, source: Source) -> str:
+    kind = source.names.kind
+    form = "YYYY-MM with 01 to 12, in digits 0 to 9" if kind == "month" else f"one is written as {source.names.form}"
+    return f"there is no {kind} {text}: {form}"
 
 
 def _no_file(path: Path) -> str:
@@ -196,47 +248,42 @@ def _no_file(path: Path) -> str:
     return f"is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file"
 
 
-def _month(file: str, source: Source) -> str:
-    match = source.file_pattern.match(file)
-    return match["month"] if match else ""
-
-
 def _order(name: str, source: Source) -> tuple[str, int, list[tuple[int, str]]]:
-    """Month, then the plain name, then corrections by their number: v2 before v10."""
-    month = _month(name, source)
+    """Period, then the plain name, then corrections by their number: v2 before v10."""
     pieces = [(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"(\d+)", name)]
-    return month, int(name != source.file_name(month)), pieces
+    return source.names.period(name), int(source.names.is_correction(name)), pieces
 
 
 class _Taken:
-    """The files that are in the lake whole: by name, by content, and by month."""
+    """The files that are in the lake whole: by name, by content, and by the name without a version."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self) -> None:
         self.names: dict[str, DeliveryRecord] = {}
         self.contents: dict[str, DeliveryRecord] = {}
-        self.months: dict[str, list[str]] = {}
+        self.plain: dict[str, list[str]] = {}
         self.last: DeliveryRecord | None = None
 
     def add(self, delivery: DeliveryRecord) -> None:
         if delivery.state == "taken" and delivery.whole:
             self.names[delivery.file] = self.contents[delivery.sha256] = self.last = delivery
-            self.months.setdefault(_month(delivery.file, self._source), []).append(delivery.file)
+            self.plain.setdefault(_plain(delivery.file), []).append(delivery.file)
 
 
 def _verdict(
-    staged: Staged, month: str, event_time: EventTime, taken: _Taken, batch: int, corrected: Corrected
+    staged: Staged, source: Source, event_time: EventTime, taken: _Taken, batch: int, corrected: Corrected
 ) -> tuple[DeliveryState, str]:
     same_name, same_content = taken.names.get(staged.file), taken.contents.get(staged.sha256)
     if same_name is not None and same_name.sha256 == staged.sha256:
         return "repeated", "was delivered before with the same content"
     if same_name is not None:
-        stem, dot, ending = staged.file.rpartition(".")
         return "refused", (
             "was delivered before with other content; deliver corrections under a new name, "
-            f"e.g. {stem}.v2{dot}{ending}: its rows replace those with the same key"
+            f"e.g. {corrected_name(staged.file)}: its rows replace those with the same key"
         )
-    if why := event_time.why_impossible(month):
+    if impossible := source.names.impossible_period(staged.file):
+        return "refused", _no_period(impossible, source)
+    month = source.period_of_file(staged.file)
+    if month and (why := event_time.why_impossible(month)):
         return "refused", f"has the month {month} in its name, which {why}; name it for the month of its rows"
     if staged.refusal:
         return "refused", staged.refusal
@@ -250,12 +297,10 @@ def _verdict(
 def _remarks(staged: Staged, source: Source, taken: _Taken) -> list[str]:
     """What to tell of a file that is taken now; `taken` were taken before it."""
     remarks = []
-    if extra := extra_columns(staged.header, source):
-        remarks.append(f"{listed(extra)} not in the contract; kept in bronze (`_extra`), used nowhere")
     if staged.rows == 0:
-        remarks.append("has a header and no rows")
-    month, own = _month(staged.file, source), _correction(staged.file, source)
-    later = [file for file in taken.months.get(month, ()) if _correction(file, source) > own > 0]
+        remarks.append("has a header and no rows" if staged.content.header else "has no rows")
+    own = _correction(staged.file, source)
+    later = [file for file in taken.plain.get(_plain(staged.file), ()) if _correction(file, source) > own > 0]
     if later:
         remarks.append(
             f"came after its correction {_several(later)}: of two files the one that is taken later wins, so its rows "
@@ -265,11 +310,16 @@ def _remarks(staged: Staged, source: Source, taken: _Taken) -> list[str]:
 
 
 def _correction(file: str, source: Source) -> int:
-    """1: the plain file of a month, 2: its `.v2`; 0 where the name has no number."""
-    if file == source.file_name(_month(file, source)):
+    """1: the plain file, 2: its `.v2`; 0 where the name has no number."""
+    if not source.names.is_correction(file):
         return 1
-    number = re.search(r"\.v([0-9]+)\.\w+\Z", file)
+    number = VERSION.search(file)
     return int(number[1]) if number else 0
+
+
+def _plain(file: str) -> str:
+    """The name of the file that a version of it corrects."""
+    return VERSION.sub("", file)
 
 
 def _move(folder: Path, result: Admission, layout: Layout, staging: Path) -> None:

@@ -43,8 +43,8 @@ def odd_rows(
     too_many = (sf.octet_length("value") >= MOST_FIELDS) & (_separators(sf.col("value"), separator) >= MOST_FIELDS)
     parsed = numbered.withColumn("_too_many", too_many)
     parsed = parsed.withColumn("row", sf.from_csv(sf.when(~sf.col("_too_many"), sf.col("value")), schema, options))
-    # One literal, however many files there are; a file name cannot hold a slash.
-    names = sf.split(sf.lit("/".join(files)), "/")
+    # One literal, however many files there are; a file's path cannot hold a NUL character.
+    names = sf.split(sf.lit("\0".join(files)), "\\x00")
     flaw = (
         sf.when(sf.col("_cut"), "the line has no line end, it may be cut off")
         .when(~sf.is_valid_utf8("value"), "the line is not valid UTF-8")

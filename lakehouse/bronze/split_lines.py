@@ -3,7 +3,7 @@
 What is split waits on disk beside what was staged, so one commit can bring both.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import pyarrow as pa
 from pyarrow.dataset import dataset
 from pyspark.sql import DataFrame, SparkSession
 
+from lakehouse.bronze.delivered_columns import extra_columns
+from lakehouse.bronze.extra_values import extra_values
 from lakehouse.bronze.landing import Admission, Layout
 from lakehouse.bronze.odd_lines import odd_rows, read_lines
 from lakehouse.bronze.plain_lines import plain_fields
@@ -24,14 +26,17 @@ ODD = "odd"
 def split(spark: SparkSession, spec: Source, admission: Admission) -> Path:
     """A folder with everything staged, split into fields; the parts that were plain are deleted.
 
-    In it an Arrow file for each plain part, under the part's name, and the folder `odd` with what Spark read.
+    In it an Arrow file for each plain part or part of rows, under the part's name, and the folder `odd` with what Spark
+    read.
     """
     folder = next(iter(admission.layouts.values())).parent / "split"
     folder.mkdir()
     odd = []
     for layout, staged in admission.layouts.items():
         for part in parts_of(staged):
-            if _split_plain(part, layout, spec, folder):
+            if layout.split:
+                part.rename(folder / part.name)
+            elif _split_plain(part, layout, spec, folder):
                 part.unlink()
         odd += [(layout, part) for part in parts_of(staged)]
     if odd:
@@ -53,7 +58,7 @@ def odd_part_rows(spark: SparkSession, spec: Source, admission: Admission, layou
     return odd_rows(read_lines(spark, paths), layout, spec.columns, spec.separator, files, admission.first)
 
 
-def split_rows(columns: Sequence[str], admission: Admission, folder: Path) -> Iterator[pa.RecordBatch]:
+def split_rows(admission: Admission, folder: Path) -> Iterator[pa.RecordBatch]:
     """Everything in the folder that `split` made: the contract's columns and the row's origin, batch by batch."""
     if (folder / ODD).is_dir():
         yield from dataset(folder / ODD, format="parquet").to_batches()
@@ -64,24 +69,29 @@ def split_rows(columns: Sequence[str], admission: Admission, folder: Path) -> It
             reader = pa.ipc.open_file(mapped)
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
-                yield _with_origin(batch, columns, files[number - admission.first], number, line)
+                yield _with_origin(batch, files[number - admission.first], number, line)
                 line += batch.num_rows
 
 
 def _split_plain(part: Path, layout: Layout, spec: Source, folder: Path) -> bool:
-    """Whether the part's lines are plain and of the contract's columns alone; then their fields are in `folder`."""
-    if layout.quoted or set(layout.header) != set(spec.columns):
+    """Whether the part's lines are plain; then their fields are in `folder`, those of other columns in `_extra`."""
+    if layout.quoted:
         return False
     fields = plain_fields(part.read_bytes(), spec.separator, len(layout.header))
     if fields is None:
         return False
-    named = fields.rename_columns(list(layout.header)).select(list(spec.columns))
+    given = fields.rename_columns(list(layout.header))
+    named = given.select(list(spec.columns))
+    extra = extra_values({name: given[name] for name in extra_columns(layout.header, spec)})
+    if extra is not None:
+        named = named.append_column("_extra", extra)
     with pa.OSFile(str(folder / part.name), "wb") as sink, pa.ipc.new_file(sink, named.schema) as writer:
         writer.write_table(named)
     return True
 
 
-def _with_origin(fields: pa.RecordBatch, columns: Sequence[str], file: str, number: int, line: int) -> pa.RecordBatch:
+def _with_origin(fields: pa.RecordBatch, file: str, number: int, line: int) -> pa.RecordBatch:
+    """The same rows with what says where they come from; what they have of it already stays."""
     rows = fields.num_rows
     nothing = pa.nulls(rows, pa.string())
     origin = {
@@ -92,4 +102,4 @@ def _with_origin(fields: pa.RecordBatch, columns: Sequence[str], file: str, numb
         "_delivery": pa.repeat(pa.scalar(number, pa.int64()), rows),
         "_line": pa.array(np.arange(line, line + rows)),
     }
-    return pa.RecordBatch.from_pydict(dict(zip(columns, fields.columns, strict=True)) | origin)
+    return pa.RecordBatch.from_pydict(origin | dict(zip(fields.schema.names, fields.columns, strict=True)))

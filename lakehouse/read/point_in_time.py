@@ -163,9 +163,9 @@ def delivery_clocks(
 
 
 def _delivery_clock(contract: Contract, source: str, delivery: DeliveryRecord, taken_in: int) -> int:
-    match = contract.sources[source].file_pattern.match(delivery.file)
-    if match is None:
+    spec = contract.sources[source]
+    month = spec.period_of_file(delivery.file)
+    if not month:
         return taken_in
-    due = contract.arrives(source, contract.month_number(match["month"]))
-    is_correction = delivery.file != contract.sources[source].file_name(match["month"])
-    return max(due, taken_in) if is_correction else due
+    due = contract.arrives(source, contract.month_number(month))
+    return max(due, taken_in) if spec.names.is_correction(delivery.file) else due

@@ -15,20 +15,23 @@ from lakehouse.storage.schema import MONTH_PATTERN, SPARK_TYPES, quoted
 from lakeloop.contract import Column, Contract
 from lakeloop.contract.key import JOINT
 from lakeloop.contract.section import some
-from lakeloop.contract.sources import MOST_MONTHS
+from lakeloop.contract.sources import MOST_MONTHS, Read
 
 SHOWN = 80
 WHOLE_DOUBLES = float(1 << 53)
 """Below this every whole number is exact as a double."""
 DECIMAL = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf(inity)?))$"
 BLANKS = r"^[\s\p{Z}\p{Cf}]+|[\s\p{Z}\p{Cf}]+$"
+BLANK_MARK = r"[ \u00a0\u2009\u202f]"
+"""The blanks that may stand between thousands; files have any of them where people say "a blank"."""
+USUAL = Read()
 ORIGIN = ("_source_file", "_delivery", "_line", "_batch")
 
 
 def good_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
     """Typed columns and origin of the rows that keep the contract."""
-    columns = contract.columns_of(source)
-    typed = [typed_value(name, column).alias(name) for name, column in columns.items()]
+    columns, read = contract.columns_of(source), contract.sources[source].read
+    typed = [typed_value(name, column, read).alias(name) for name, column in columns.items()]
     # A row's number is never negative, but cannot be computed before the projection: so Spark filters after it and
     # casts each text once, not once a mention (1.5 times as fast).
     good = is_good(contract, source) & (sf.monotonically_increasing_id() >= 0)
@@ -38,7 +41,8 @@ def good_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
 def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
     """The other rows as delivered, with `_reason`, a sentence for each thing that is wrong, and `_value`, what it is
     wrong with (`name = 'text'`)."""
-    problems = [problem(contract, name, column) for name, column in contract.columns_of(source).items()]
+    read = contract.sources[source].read
+    problems = [problem(contract, name, column, read) for name, column in contract.columns_of(source).items()]
     reason, value = joined_problems(problems)
     flawed = sf.col("_flaw").isNotNull()
     return bronze.where(~is_good(contract, source)).withColumns(
@@ -67,13 +71,14 @@ def shown(name: str, text: Expression) -> Expression:
 
 def is_good(contract: Contract, source: str) -> Expression:
     """Whether a bronze row keeps the contract; never null, and false exactly where `problem` finds something."""
-    conditions = [fits(contract, name, column) for name, column in contract.columns_of(source).items()]
+    read = contract.sources[source].read
+    conditions = [fits(contract, name, column, read) for name, column in contract.columns_of(source).items()]
     return sf.coalesce(reduce(lambda a, b: a & b, conditions, sf.col("_flaw").isNull()), sf.lit(False))
 
 
-def fits(contract: Contract, name: str, column: Column) -> Expression:
-    """Whether one delivered text keeps the contract; null counts as no."""
-    text, value = sf.col(quoted(name)), typed_value(name, column)
+def fits(contract: Contract, name: str, column: Column, read: Read = USUAL) -> Expression:
+    """Whether one delivered text keeps the contract; null counts as no. `read`: how texts are written."""
+    text, value = given(name, read), typed_value(name, column, read)
     if name == contract.key.column and contract.key.columns:
         return _joints(text) == len(contract.key.columns) - 1
     if name == contract.event_time.column:
@@ -85,7 +90,7 @@ def fits(contract: Contract, name: str, column: Column) -> Expression:
         fits = value.isin(*column.values)
     else:
         fits = text != ""
-    return fits & _is_decimal(_number(text)) if column.type == "float" else fits
+    return fits & _is_decimal(_number(text, read)) if column.type == "float" else fits
 
 
 def _joints(text: Expression) -> Expression:
@@ -103,10 +108,33 @@ def known_months(contract: Contract) -> tuple[str, str]:
     return contract.month_name(0), contract.month_name(MOST_MONTHS)
 
 
-def _number(text: Expression) -> Expression:
-    """The text without white space of any kind around it. Most texts have none and are not searched for it."""
+def given(name: str, read: Read = USUAL) -> Expression:
+    """A delivered text; null where it is one that means: no value. The empty text always does and stays as it is."""
+    text = sf.col(quoted(name))
+    if not read.missing:
+        return text
+    return sf.when(~sf.coalesce(sf.trim(text).isin(*read.missing), sf.lit(False)), text)
+
+
+def _number(text: Expression, read: Read = USUAL) -> Expression:
+    """The text without white space of any kind around it. Most texts have none and are not searched for it.
+
+    Of a number that is written otherwise than usual, the usual spelling; null where it could be read in two ways.
+    """
     bare = sf.left(text, sf.lit(1)).between("+", "9") & sf.right(text, sf.lit(1)).between("+", "9")
-    return sf.when(bare, text).otherwise(sf.regexp_replace(text, BLANKS, ""))
+    number = sf.when(bare, text).otherwise(sf.regexp_replace(text, BLANKS, ""))
+    if read.thousands:
+        number = _without_thousands(number, read)
+    if read.decimal != ".":
+        number = sf.when(~number.contains("."), sf.replace(number, sf.lit(read.decimal), sf.lit(".")))
+    return number
+
+
+def _without_thousands(number: Expression, read: Read) -> Expression:
+    """Marks stand between groups of three digits and nowhere else: elsewhere 1.5 would become 15."""
+    mark = BLANK_MARK if read.thousands.isspace() else f"[\\{read.thousands}]"
+    grouped = rf"^[+-]?[0-9]{{1,3}}({mark}[0-9]{{3}})+([\{read.decimal}][0-9]*)?$"
+    return sf.when(~number.rlike(mark), number).when(number.rlike(grouped), sf.regexp_replace(number, mark, ""))
 
 
 def _is_decimal(number: Expression) -> Expression:
@@ -116,12 +144,12 @@ def _is_decimal(number: Expression) -> Expression:
     return plain | number.rlike(DECIMAL)
 
 
-def typed_value(name: str, column: Column) -> Expression:
+def typed_value(name: str, column: Column, read: Read = USUAL) -> Expression:
     """The delivered text as the contract's type; null where it is not one. 3.0 is the whole number 3."""
-    text = sf.col(quoted(name))
+    text = given(name, read)
     if column.type == "string":
         return text
-    number = _number(text)
+    number = _number(text, read)
     if column.type == "float":
         return number.try_cast("double")
     whole = number.try_cast("double")
@@ -129,9 +157,9 @@ def typed_value(name: str, column: Column) -> Expression:
     return sf.coalesce(number.try_cast(SPARK_TYPES[column.type]), sf.when(is_whole, whole.cast("bigint")))
 
 
-def problem(contract: Contract, name: str, column: Column) -> Expression:
+def problem(contract: Contract, name: str, column: Column, read: Read = USUAL) -> Expression:
     """What is wrong with the delivered text, as `wrong` gives it; null if nothing is."""
-    text, value = sf.col(quoted(name)), typed_value(name, column)
+    text, value = given(name, read), typed_value(name, column, read)
     beside = shown(name, text)
     if name == contract.key.column and contract.key.columns:  # a part that is missing is told as itself
         joined = wrong(f"a part of the key has `{JOINT}` in it, which stands between its parts", beside)
@@ -145,7 +173,7 @@ def problem(contract: Contract, name: str, column: Column) -> Expression:
             .when(text > last, wrong(f"`{name}` is after {last}, a century ahead", beside))
         )
     if column.type != "string":
-        readable = _is_decimal(_number(text)) | sf.isnan(value) if column.type == "float" else sf.lit(True)
+        readable = _is_decimal(_number(text, read)) | sf.isnan(value) if column.type == "float" else sf.lit(True)
         case = case.when(value.isNull() | ~readable, wrong(f"`{name}` is not {_article(column.type)}", beside))
     if column.type == "float":
         case = case.when(sf.isnan(value), wrong(f"`{name}` is NaN"))

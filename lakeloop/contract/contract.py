@@ -104,6 +104,9 @@ class Contract(Section):
                 mode="json", include={"name": True, "column": True, "truth": ROW_SHAPE, "classes": True}
             ),
         }
+        typing = {name: source.read.typing for name, source in self.sources.items() if source.read.typing}
+        if typing:
+            shape["read"] = typing
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
 
     def month_name(self, month: int) -> str:

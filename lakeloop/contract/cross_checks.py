@@ -36,9 +36,13 @@ def _columns(raw: dict[str, Any]) -> Found:
                         for part in parts if part not in names)  # fmt: skip
         elif key and key not in names:
             yield at, f"the key `{key}` is missing; every source must deliver it"
+        by_name = isinstance(_at(raw, "sources", source, "columns"), dict)
         for position, name in enumerate(names):
             if name not in known:
-                yield (*at, position), f"`{name}` is neither key, event time, feature nor ground truth; describe it"
+                yield (
+                    (*at, name if by_name else position),
+                    f"`{name}` is neither key, event time, feature nor ground truth; describe it",
+                )
     holders = [source for source, names in columns.items() if event in names]
     if event in parts:  # then every source has it, and the one with the features counts
         holders = [source for source in holders if set(features) <= set(columns[source])] or holders[:1]

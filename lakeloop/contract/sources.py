@@ -1,16 +1,37 @@
-"""Where rows come from: files of a kind, and their event time."""
+"""Where rows come from: files of a kind, how they are written, and their event time."""
 
 import re
-from functools import cached_property
-from typing import Annotated, Self
+from functools import cache
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
+from lakeloop.contract.file_names import ENDINGS, FileNames, format_by_ending
 from lakeloop.contract.section import Name, Section, Text, mistake
 
 MONTH = r"^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])$"
 """The gateway takes events of 1970 to 2199."""
 NO_SEPARATORS = "\"'._+-\n\r\0"
+NO_MARKS = '+-"\n\r\0\t'
+ANY_FILE = "**/*"
+"""Pattern of a source that names no files: all with an ending of the format."""
+Format = Literal["csv", "jsonl", "json", "parquet"]
+Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
+SAID_OF = {
+    **dict.fromkeys(
+        ("separator", "quote", "escape", "decimal", "thousands", "comment", "skip_lines", "header"), ("csv",)
+    ),
+    "encoding": ("csv", "jsonl", "json"),
+    "records": ("json",),
+}
+"""The formats whose writing a word says."""
 ANY_MONTH = "[0-9]{4}-(?:0[1-9]|1[0-2])"
 LAST_MONTH = "2199-12"
 MOST_MONTHS = 1200
@@ -31,52 +52,187 @@ class EventTime(Section):
         return f"is after {LAST_MONTH}, the last month that events are taken of" if month > LAST_MONTH else ""
 
 
-class Source(Section):
-    """Files of one kind. `{month}` in `files` stands for `YYYY-MM`; months above 0 arrive `delay_months` late."""
+class Read(Section):
+    """How a source's files are written; what is left out is as in a usual CSV file."""
 
-    description: Text
-    files: Text
-    columns: tuple[Name, ...] = Field(min_length=2)
-    separator: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
-    delay_months: Annotated[int, Field(ge=0)] = 0
+    encoding: Text = "utf-8"
+    separator: Character | None = None
+    quote: Annotated[str, StringConstraints(max_length=1)] = '"'
+    escape: Character | None = None
+    decimal: Character = "."
+    thousands: Annotated[str, StringConstraints(max_length=1)] = ""
+    comment: str = ""
+    skip_lines: Annotated[int, Field(ge=0, le=10_000)] = 0
+    header: bool = True
+    missing: tuple[Text, ...] = ()
+    records: Text | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except (LookupError, UnicodeError, ValueError):
+            raise mistake(
+                f"is {encoding!r}, which is no encoding that Python knows; write one such as utf-8, latin-1, cp1252 or "
+                "utf-16"
+            ) from None
+        return encoding
 
     @model_validator(mode="after")
-    def _pattern_has_month(self) -> Self:
-        if self.files.count("{month}") != 1 or "/" in self.files:
+    def _marks_differ(self) -> Self:
+        for name, mark in (("decimal", self.decimal), ("thousands", self.thousands)):
+            if mark and (mark.isalnum() or mark in NO_MARKS):
+                raise mistake(f"`{name}` is {mark!r}, which numbers are made of; take one such as '.', ',' or ' '")
+        if self.decimal == self.thousands:
+            raise mistake(f"`decimal` and `thousands` are both {self.decimal!r}; 1.234 could be read in two ways")
+        if self.quote and (self.quote.isalnum() or self.quote in "\n\r\0"):
+            raise mistake(f"`quote` is {self.quote!r}; take one such as '\"' or \"'\", or '' where nothing is quoted")
+        if self.escape and (self.escape == self.quote or self.escape.isalnum() or self.escape in "\n\r\0"):
             raise mistake(
-                f"`files` is {self.files!r}; write a file name with {{month}} once, e.g. 'rows-{{month}}.csv'"
+                f"`escape` is {self.escape!r}; take one such as '\\', or leave it out where a quote inside a text is "
+                "doubled"
             )
-        if self.files.startswith(".") or self.files.endswith(".part") or len(self.files) > 200:
-            raise mistake(
-                f"`files` is {self.files!r}; files that begin with a dot or end in .part are not looked at, and a "
-                "name may have 200 characters"
-            )
-        if self.separator.isalnum() or self.separator in NO_SEPARATORS:
+        if self.comment and (self.comment != self.comment.strip() or self.comment.startswith(self.quote or "\0")):
+            raise mistake(f"`comment` is {self.comment!r}; take a text such as '#' that no row begins with")
+        return self
+
+    @property
+    def typing(self) -> dict[str, object]:
+        """What of it says how texts become values; {} where all is as usual."""
+        names = ("decimal", "thousands", "missing")
+        return self.model_dump(mode="json", include=set(names), exclude_defaults=True)
+
+
+class Source(Section):
+    """Files of one kind. `files` is a pattern as of `FileNames`; periods above 0 arrive `delay_months` late.
+
+    `columns` are the lake's own names; where files have others, a mapping says them: see `delivered`.
+    """
+
+    description: Text
+    files: Text = ANY_FILE
+    format: Format | None = None
+    read: Read = Read()
+    columns: tuple[Name, ...] = Field(min_length=2)
+    separator: Character = ","
+    delay_months: Annotated[int, Field(ge=0)] = 0
+    _delivered: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _columns_and_separator(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """`columns` may be a mapping to the files' own names, and the separator stand in `read`."""
+        if not isinstance(values, dict):
+            return handler(values)
+        named, read = values.get("columns"), values.get("read")
+        within = read.get("separator") if isinstance(read, dict) else None
+        if isinstance(within, str) and len(within) == 1:
+            if "separator" in values:
+                raise mistake("`separator` stands here and in `read`; keep the one in `read`")
+            values = {**values, "separator": within}
+        if not isinstance(named, dict):
+            return handler(values)
+        source = handler({**values, "columns": tuple(named)})
+        source._delivered = _delivered_names(named, source.read.header)
+        return source
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_names(cls, files: str) -> str:
+        if problem := FileNames(files).problem:
+            raise mistake(f"`files` is {files!r}: {problem}")
+        return files
+
+    @model_validator(mode="after")
+    def _columns_are_told_apart(self) -> Self:
+        if self.separator.isalnum() or self.separator in NO_SEPARATORS or self.separator == self.read.quote:
             raise mistake(
                 f"`separator` is {self.separator!r}, which numbers, months, names or quoted texts are made of; take "
                 "one such as ',', ';', '|' or a tab (\"\\t\")"
+            )
+        if self.separator in (self.read.decimal, self.read.thousands) and not self.read.quote:
+            raise mistake(
+                f"{self.separator!r} stands between columns and within numbers, and nothing is quoted: no line could "
+                "be read; give `separator` or `decimal` and `thousands` as the files have them"
             )
         if len(set(self.columns)) != len(self.columns):
             raise mistake(f"`columns` names a column twice: {', '.join(self.columns)}; name each once")
         return self
 
-    def file_name(self, month: str) -> str:
-        """The name of the file that delivers `month` (`YYYY-MM`)."""
-        return self.files.replace("{month}", month)
+    @model_validator(mode="after")
+    def _read_fits_the_format(self) -> Self:
+        written = self.format or format_by_ending(self.files) or ("" if self.files == ANY_FILE else "csv")
+        said = [name for name in Read.model_fields if name in self.read.model_fields_set]
+        said += ["separator"] if "separator" in self.model_fields_set and "separator" not in said else []
+        if written and (wrong := [name for name in said if written not in SAID_OF.get(name, (written,))]):
+            raise mistake(
+                f"`{wrong[0]}` says how {', '.join(SAID_OF[wrong[0]])} files are written, and these are {written}; "
+                "leave it out, or say another `format`"
+            )
+        return self
 
-    @cached_property
+    @property
+    def names(self) -> FileNames:
+        """The names of its files."""
+        return _file_names(self.files, self.format)
+
+    @property
+    def files_in_words(self) -> str:
+        """The pattern of its files, or their endings where it has none."""
+        return self.files if self.files != ANY_FILE else ", ".join(f"*{ending}" for ending in self.names.endings)
+
+    def format_of(self, file: str) -> Format:
+        """The format of one of its files: the one the contract says, or its ending's."""
+        return self.format or cast(Format, format_by_ending(file) or format_by_ending(self.files) or "csv")
+
+    def delivered(self, column: str) -> tuple[str, ...]:
+        """The names that a column may have in a file. A file without header has `column_1`, `column_2`, …"""
+        if column in self._delivered:
+            return self._delivered[column]
+        return (column,) if self.read.header else (f"column_{self.columns.index(column) + 1}",)
+
+    def file_name(self, period: str) -> str:
+        """The name of a file that delivers a period, e.g. `2023-01`."""
+        return self.names.name(period)
+
+    @property
     def file_pattern(self) -> re.Pattern[str]:
-        """Matches this source's file names, corrections (`policies-2023-01.v2.csv`) included."""
-        return self._names(ANY_MONTH)
+        """Matches this source's file names below its folder, corrections (`policies-2023-01.v2.csv`) included."""
+        return self.names.regex
 
-    def impossible_month(self, file: str) -> str:
-        """The month in a file name that is one of this source's but for it, e.g. `2023-13`; '' in any other name."""
-        match = self._names(r"\d{4}-\d{2}").match(file)
-        return match["month"] if match and not self.file_pattern.match(file) else ""
+    def period_of_file(self, file: str) -> str:
+        """The month (`YYYY-MM`) that a file's name says; '' where it says none, or a period of several months."""
+        period = self.names.period(file)
+        return period[:7] if self.names.kind in ("month", "date", "hour") else ""
 
-    def _names(self, month: str) -> re.Pattern[str]:
-        before, after = self.files.split("{month}")
-        stem, dot, ending = after.rpartition(".")
-        return re.compile(
-            rf"\A{re.escape(before)}(?P<month>{month}){re.escape(stem)}(\.[\w-]+)?{re.escape(dot + ending)}\Z"
-        )
+
+@cache
+def _file_names(files: str, of_format: Format | None) -> FileNames:
+    if files != ANY_FILE:
+        return FileNames(files)
+    known = ENDINGS.values() if of_format is None else [ENDINGS[of_format]]
+    return FileNames(files, tuple(ending for endings in known for ending in endings))
+
+
+def _delivered_names(named: dict[str, Any], header: bool) -> dict[str, tuple[str, ...]]:
+    """Own name -> the names in a file, of the mapping `columns`; each is a text, texts, a position or nothing."""
+    found: dict[str, tuple[str, ...]] = {}
+    for own, given in named.items():
+        if given is None:
+            given = own
+        names = given if isinstance(given, tuple) else (given,)
+        if not header:
+            if len(names) != 1 or type(given) is not int or given < 1:
+                raise mistake(
+                    f"`columns` says {own}: {given!r}; files without header have no names: say the position of each "
+                    f"column, e.g. {own}: 1"
+                )
+            names = (f"column_{given}",)
+        elif not names or not all(isinstance(name, str) and name.strip() for name in names):
+            raise mistake(f"`columns` says {own}: {given!r}; write the name or names that the files have, in quotes")
+        found[own] = tuple(name.strip() for name in names)
+    every = [name for names in found.values() for name in names]
+    if doubles := sorted({name for name in every if every.count(name) > 1}):
+        raise mistake(f"`columns` takes {', '.join(map(repr, doubles))} for two columns; name each once")
+    return found

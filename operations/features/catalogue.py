@@ -124,7 +124,7 @@ def _describe(
     came = origins.of(stored)
     gaps = list(models.gaps)
     if not any(origin.first for origin in came):
-        files = contract.sources[source].files.replace("{month}", "YYYY-MM")
+        files = contract.sources[source].files_in_words.replace("{month}", "YYYY-MM")
         gaps.append(f"nothing was delivered yet: no {files} was taken in; `lakeloop lake ingest` takes what has landed")
     return FeatureDescription(
         name=name,

@@ -72,7 +72,7 @@ def test_every_mistake_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ("  name: group\n", "  name: age\n", "the name of another column"),
         ("when: {above: 3}", "when: {above: 3, below: 4}", "exactly one of"),
         ("    - name: medium\n", "    - name: medium\n      when: {above: 9}\n", "must have no `when`"),
-        ("files: claims-{month}.csv", "files: claims.csv", "{month} once"),
+        ("files: claims-{month}.csv", "files: claims-{month}-{month}.csv", "write the period once"),
         ("accuracy: {above: 0.85, below: 0.95}", "accuracy: {above: 0.95, below: 0.85}", "must be smaller"),
         ("rules: rules.py:risk_group", "rules: rules.py:risky", "has no function `risky`"),
         ("generator: generator.py", "generator: generate.py", "does not exist"),

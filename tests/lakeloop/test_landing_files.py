@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from lakeloop.contract.file_names import FileNames
 from lakeloop.landing_files import Arrivals, landed_files, read_known, write_known
 
 PATTERNS = {"claims": r"^claims-(?P<month>\d{4}-\d{2})(\.[\w-]+)?\.csv$"}
@@ -60,3 +61,12 @@ def test_the_note_of_what_is_known_is_kept_and_a_broken_one_is_as_none(tmp_path:
     assert read_known(tmp_path) == {"claims/a.csv": {(10, 1), (11, 2)}}
     (tmp_path / ".known.json").write_text("[1, 2")
     assert read_known(tmp_path) == {}
+
+
+def test_files_in_folders_below_a_source_s_are_found_where_its_pattern_has_folders(tmp_path: Path) -> None:
+    for name in ("2023/05/claims-1.csv", "claims-2.csv", ".hidden/claims-3.csv", "2023/claims-4.csv.part"):
+        (tmp_path / "claims" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "claims" / name).write_text("x")
+    found = landed_files(tmp_path, {"claims": FileNames("**/claims-*.csv").regex.pattern})
+    assert list(found) == ["claims/2023/05/claims-1.csv", "claims/claims-2.csv"]
+    assert list(landed_files(tmp_path, {"claims": FileNames("claims-*.csv").regex.pattern})) == ["claims/claims-2.csv"]

@@ -65,3 +65,16 @@ def test_out_gets_everything_and_the_landing_folder_nothing(use_case: UseCase, t
     assert files(tmp_path / "out" / "claims") == ["claims-2023-01.csv", "claims-2023-02.csv"]
     assert len(pd.read_csv(tmp_path / "out" / "claims" / "claims-2023-02.csv")) == 10
     assert not use_case.folder("landing").exists()
+
+
+def test_truth_whose_files_name_no_month_is_held_back_and_released_too(use_case: UseCase) -> None:
+    claims = use_case.contract.sources["claims"].model_copy(update={"files": "north/claims.jsonl"})
+    contract = use_case.contract.model_copy(update={"sources": {**use_case.contract.sources, "claims": claims}})
+    own = UseCase(use_case.settings, contract)
+    generate(own, range(2), rows=3)
+    landing = own.folder("landing")
+    assert files(landing / "claims" / "north") == ["claims.2023-01.jsonl"]
+    set_clock(own, 24)
+    assert release(own) == []
+    set_clock(own, 25)
+    assert release(own) == [landing / "claims" / "north" / "claims.2023-02.jsonl"]

@@ -135,7 +135,7 @@ def test_a_full_disk_is_one_sentence_and_the_next_ingest_goes_on(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse.bronze.staging._Parts.write", full)
+        patch.setattr("lakehouse.bronze.parts.LineParts.write", full)
         with pytest.raises(DiskFullError, match="the disk is full"):
             lake.ingest()
     lake.ingest()

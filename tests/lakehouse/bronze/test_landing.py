@@ -282,3 +282,19 @@ def test_one_notice_tells_of_all_files_with_the_same_columns_too_many(things: La
 def test_odd_names_of_corrections_are_no_obstacle(things: Landing, suffix: str) -> None:
     things.put(f"things-2023-01.{suffix}.csv")
     assert list(states(things.look()).values()) == ["taken"]
+
+
+def test_a_date_that_the_calendar_lacks_refuses_a_file_and_another_name_is_left_alone(tmp_path: Path) -> None:
+    source = SOURCE.model_copy(update={"files": "**/things-{date:%Y%m%d}.csv"})
+    (tmp_path / "north").mkdir()
+    for name in ("north/things-20230231.csv", "things-20230228.csv", "north/things-202302.csv", "things-20230101.csv"):
+        (tmp_path / name).write_text("key;size\na;1\n" + name)
+    result = admit("things", source, MONTH, tmp_path, [], tmp_path / ".staging", 1, datetime(2026, 1, 1))
+    assert [(r.file, r.state, r.reason) for r in result.verdicts] == [
+        ("north/things-20230231.csv", "refused", "there is no date 20230231: one is written as %Y%m%d"),
+        ("things-20230101.csv", "taken", ""),
+        ("things-20230228.csv", "taken", ""),
+    ]
+    assert result.notices == [
+        "not a file name of this source (**/things-{date:%Y%m%d}.csv), left alone: north/things-202302.csv"
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from lakehouse.bronze.extra_values import extra_values
 from lakehouse.bronze.landing import Layout
 from lakehouse.bronze.odd_lines import odd_rows, read_lines
 from lakehouse.bronze.plain_lines import plain_fields
@@ -47,6 +48,23 @@ def test_plain_lines_have_the_fields_that_spark_finds_in_them(spark: SparkSessio
     quoted = sum('"' in delivered[number - 2] for number in plain)
     flawed = [line for line, row in by_spark.items() if row["_flaw"]]
     assert quoted > 500 and len(flawed) > 500 and not plain.keys() & set(flawed)
+
+
+def test_columns_that_the_contract_does_not_name_are_the_same_json_either_way(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    header = ("c0", 'other "\u00e4"', "more")
+    (tmp_path / "000000000002.00000001.0").write_text("".join(f"{line}\n" for line in lines(2_000)), encoding="utf-8")
+    rows = odd_rows(read_lines(spark, [str(tmp_path)]), Layout(header), ("c0",), ";", ["file"], 1).collect()
+    by_spark = {row["_line"]: row["_extra"] for row in rows}
+    compared = 0
+    for number, line in enumerate(lines(2_000), 2):
+        fields = plain_fields(f"{line}\n".encode(), ";", FIELDS)
+        if fields is not None:
+            (text,) = extra_values({header[1]: fields["c1"], header[2]: fields["c2"]}).to_pylist()
+            assert text == by_spark[number], line
+            compared += 1
+    assert compared > 500
 
 
 def test_lines_together_are_plain_if_each_of_them_is() -> None:

@@ -1,16 +1,16 @@
 import csv
-import gzip
 import hashlib
 import io
 import random
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lakehouse.bronze import parts as parts_of_files
 from lakehouse.bronze import staging
-from lakehouse.bronze.staging import Staged, extra_columns, stage_file
+from lakehouse.bronze.delivered_columns import extra_columns
+from lakehouse.bronze.staging import Staged, stage_file
 from lakehouse.exceptions import NotReadableYetError
 from lakeloop.contract import Source
 
@@ -20,28 +20,21 @@ SOURCE = Source(description="things", files="things-{month}.csv", columns=("key"
 def stage(folder: Path, content: bytes) -> tuple[Staged, dict[str, bytes]]:
     path = folder / "things-2023-01.csv"
     path.write_bytes(content)
-    staged = stage_file(path, 7, SOURCE, folder / "parts")
+    staged = stage_file(path, path.name, 7, SOURCE, folder / "parts")
     return staged, {p.name: p.read_bytes() for p in sorted((folder / "parts").glob("*"))}
-
-
-def zipped(content: bytes) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("things.csv"), content)
-    return made.getvalue()
 
 
 def test_the_copy_holds_the_data_lines_and_the_hash_is_the_file_s(tmp_path: Path) -> None:
     content = b"key;size\na;1\nb;2\n"
     staged, parts = stage(tmp_path, content)
     assert staged.sha256 == hashlib.sha256(content).hexdigest()
-    assert (staged.header, staged.rows, staged.refusal) == (("key", "size"), 2, "")
+    assert (staged.content.header, staged.rows, staged.refusal) == (("key", "size"), 2, "")
     assert parts == {"000000000002.00000007.0": b"a;1\nb;2\n"}
 
 
 def test_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) -> None:
     staged, parts = stage(tmp_path, b"\xef\xbb\xbfkey;size\r\na;1\r\nb;2\r\n")
-    assert staged.header == ("key", "size")
+    assert staged.content.header == ("key", "size")
     assert list(parts.values()) == [b"a;1\nb;2\n"]
 
 
@@ -50,7 +43,7 @@ def test_parts_know_their_first_line_however_the_file_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     monkeypatch.setattr(staging, "CHUNK_BYTES", chunk)
-    monkeypatch.setattr(staging, "PART_BYTES", 6)
+    monkeypatch.setattr(parts_of_files, "PART_BYTES", 6)
     lines = [b"a;1", b"", b"bbbbbbbb;2", b"c;3", b"d;4", b"e;5"]
     staged, parts = stage(tmp_path, b"key;size\r\n" + b"\r\n".join(lines) + b"\r\nf;6")
     found = {}
@@ -87,8 +80,7 @@ def test_a_single_cut_line_leaves_no_empty_part(tmp_path: Path) -> None:
         (b"key;weight\na;1\n", "lacks column `size`; its header is 'key;weight'"),
         (b"key;size;size\na;1;2\n", "names column `size` more than once"),
         (b"k\xe9y;size\na;1\n", "has a header that is not UTF-8"),
-        (gzip.compress(b"key;size\na;1\n", mtime=0), "is compressed (gzip), no CSV text; deliver the table in it"),
-        (zipped(b"key;size\na;1\n"), "is a zip archive or an Excel workbook, no CSV text"),
+        (b"BZh91AY&SY", "is compressed (bzip2), no CSV text; deliver the table in it"),
         (b"PAR1\x15\x04\x15\x08", "is a Parquet file, no CSV text"),
         (b"key;size" + b";x" * 100_000 + b"\n", "has a first line of more than 131,072 bytes, so that is no header"),
         (b"k" * 5_000_000, "has a first line of more than 131,072 bytes"),
@@ -118,8 +110,8 @@ def test_nul_bytes_far_into_the_file_leave_no_parts(tmp_path: Path, monkeypatch:
 
 def test_extra_columns_and_another_order_are_accepted(tmp_path: Path) -> None:
     staged, _ = stage(tmp_path, b"size;colour;key\n1;red;a\n")
-    assert staged.header == ("size", "colour", "key")
-    assert extra_columns(staged.header, SOURCE) == ("colour",)
+    assert staged.content.header == ("size", "colour", "key")
+    assert extra_columns(staged.content.header, SOURCE) == ("colour",)
 
 
 @pytest.mark.parametrize("content", [b"key;size\n", b"key;size", b"key;size\r", b"key;size\r\n"])
@@ -152,7 +144,7 @@ def test_a_file_that_vanishes_while_it_is_read_is_not_taken(tmp_path: Path, monk
     with pytest.raises(NotReadableYetError, match="vanished before it was read whole"):
         stage(tmp_path, b"key;size\na;1\n")
     with pytest.raises(NotReadableYetError, match="vanished before it was read whole"):
-        stage_file(tmp_path / "things-2023-02.csv", 1, SOURCE, tmp_path / "parts")
+        stage_file(tmp_path / "things-2023-02.csv", "things-2023-02.csv", 1, SOURCE, tmp_path / "parts")
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\r\r\n", b"\r\r\r\n", b"\r"])
@@ -160,12 +152,12 @@ def test_a_file_that_vanishes_while_it_is_read_is_not_taken(tmp_path: Path, monk
 def test_every_line_end_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, chunk: int) -> None:
     monkeypatch.setattr(staging, "CHUNK_BYTES", chunk)
     staged, parts = stage(tmp_path, b"key;size" + end + b"a;1" + end + b"b;2" + end)
-    assert (staged.header, staged.rows) == (("key", "size"), 2)
+    assert (staged.content.header, staged.rows) == (("key", "size"), 2)
     assert b"".join(parts.values()) == b"a;1\nb;2\n"
 
 
 def test_a_line_of_more_than_can_be_read_refuses_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "LINE_BYTES", 1000)
+    monkeypatch.setattr(parts_of_files, "LINE_BYTES", 1000)
     monkeypatch.setattr(staging, "CHUNK_BYTES", 64)
     staged, parts = stage(tmp_path, b"key;size\na;1\nb;" + b"2" * 1100 + b"\nc;3\n")
     assert staged.refusal.startswith("has more than 1,000 bytes in line 3") and parts == {}
@@ -185,7 +177,7 @@ def records(parts: dict[str, bytes]) -> dict[int, bytes]:
 
 def test_a_line_break_inside_quotes_belongs_to_its_field_and_lines_keep_their_numbers(tmp_path: Path) -> None:
     staged, parts = stage(tmp_path, b'key;size\n"A\nB";1\nC;"x\r\n\r\ny"\nD;2\n')
-    assert staged.quoted and staged.rows == 3
+    assert staged.content.quoted and staged.rows == 3
     assert records(parts) == {2: b'"A\0B";1', 4: b'C;"x\0\0y"', 7: b"D;2"}
 
 
@@ -198,7 +190,7 @@ def test_a_quote_that_is_not_closed_swallows_no_other_line(tmp_path: Path, line:
     staged, parts = stage(tmp_path, b"key;size\na;1\n" + line + b"\n" + others * 5)
     kept = others.removesuffix(b"\n")
     assert records(parts) == {2: b"a;1", 3: line} | dict.fromkeys(range(4, 9), kept)
-    assert (staged.rows, staged.quoted) == (7, False)
+    assert (staged.rows, staged.content.quoted) == (7, False)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 64, 1 << 20])
@@ -206,7 +198,7 @@ def test_any_table_python_can_write_is_staged_record_by_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     monkeypatch.setattr(staging, "CHUNK_BYTES", chunk)
-    monkeypatch.setattr(staging, "PART_BYTES", 50)
+    monkeypatch.setattr(parts_of_files, "PART_BYTES", 50)
     choice = random.Random(chunk)
     rows = [["".join(choice.choices('ab;"\n \u20ac', k=choice.randrange(6))) for _ in range(2)] for _ in range(60)]
     text = io.StringIO()

@@ -1,17 +1,26 @@
 """One rule for a value wherever it comes from, and reasons that can be read by kind."""
 
+from typing import Any
+
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
 from lakehouse.silver.validation import bad_rows, good_rows
 from lakeloop.contract import Column, Contract
+from lakeloop.contract.sources import Read
 from tests.lakes import HEADER, OwnLake, claims, policy
 
 WHOLE = {"1.0": 1, "1": 1, "+1": 1, "1.": 1, "0.0": 0, "-0": 0, "1e0": 1, " 1 ": 1, "1\t": 1, "\u00a01\u2003": 1}
 NOT_WHOLE = ["1.5", "true", "1,0", "0x1", "1d", "NaN", "Infinity", "1e400", "one", "1 1", "9007199254740993.0"]
 FLOATS = {"41": 41.0, "41\t": 41.0, "\u00a041": 41.0, "\ufeff41.5\u3000": 41.5, "4.15e1": 41.5, ".5": 0.5, "5.": 5.0}
 NO_FLOATS = ["41f", "41d", "0x29", "1e400", "4 1", "41,5", "\u0664\u0661"]
+
+
+def written_so(contract: Contract, **read: Any) -> Contract:
+    """The contract, its policies' files written otherwise."""
+    policies = contract.sources["policies"].model_copy(update={"read": Read(**read)})
+    return contract.model_copy(update={"sources": {**contract.sources, "policies": policies}})
 
 
 def validated(spark: SparkSession, contract: Contract, feature: str, texts: list[str]) -> dict[str, object]:
@@ -38,6 +47,40 @@ def test_a_whole_number_may_be_written_as_a_decimal_and_blanks_around_it_are_non
 def test_a_float_may_have_white_space_of_any_kind_around_it(lake: OwnLake) -> None:
     found = validated(lake.spark, lake.contract, "age", [*FLOATS, *NO_FLOATS])
     assert found == FLOATS
+
+
+@pytest.mark.parametrize(
+    ("read", "texts", "values"),
+    [
+        (
+            {"decimal": ",", "thousands": "."},
+            ["41,5", " 1.041,5", "-,5", "1.234", "41.5", "1.23,4", "1.2345", "41", "1,2,3", "1.041.234,5", "4,15e1"],
+            {"41,5": 41.5, "41": 41.0, "4,15e1": 41.5},
+        ),
+        ({"thousands": "'"}, ["0'041.5", "41.5", "4'1"], {"0'041.5": 41.5, "41.5": 41.5}),
+        ({"thousands": " ", "decimal": ","}, ["0\u202f041,5", "0 041", "4 1"], {"0\u202f041,5": 41.5, "0 041": 41.0}),
+        ({"missing": ["NA", "."]}, ["41", "NA", " . ", "na"], {"41": 41.0}),
+    ],
+)
+def test_numbers_may_be_written_in_another_way_if_it_can_only_be_read_in_one(
+    lake: OwnLake, read: dict[str, Any], texts: list[str], values: dict[str, float]
+) -> None:
+    read = {name: tuple(given) if isinstance(given, list) else given for name, given in read.items()}
+    assert validated(lake.spark, written_so(lake.contract, **read), "age", texts) == values
+
+
+def test_whole_numbers_may_have_marks_between_thousands(lake: OwnLake) -> None:
+    contract = written_so(lake.contract, decimal=",", thousands=".")
+    assert validated(lake.spark, contract, "training", ["1", "1,0", "1.000", "0,5"]) == {"1": 1, "1,0": 1}
+
+
+def test_a_text_that_means_no_value_is_a_missing_one_in_any_column(lake: OwnLake) -> None:
+    contract = written_so(lake.contract, missing=("NA",))
+    row = lake.spark.createDataFrame([("NA", "2023-01", "NA", "NA", "1", "40", "x", "50", None, None)],
+        "policy_id string, month string, training string, age string, emergency_braking string, "
+        "braking_distance string, power string, miles string, _flaw string, _rescued string")  # fmt: skip
+    found = bad_rows(row, contract, "policies").select("_reason").collect()[0][0]
+    assert found == "`policy_id` is missing; `training` is missing; `age` is missing; `power` is not a float"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,366 @@
+"""CSV text of any writing -> parts: UTF-8, `\\n` line ends, one record a line, below a header whose columns are known.
+
+Files in the usual dialect go on as lines, which Arrow or Spark split. Those with another quote or an escape are split
+here, by Python's csv module.
+"""
+
+import codecs
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lakehouse.bronze import parts
+from lakehouse.bronze.delivered_columns import Content, check_columns, extra_text, in_own_names
+from lakehouse.bronze.parts import LineParts, RowParts
+from lakehouse.bronze.quoted_lines import LINE_BREAK, joined_records
+from lakehouse.exceptions import FileRefusedError
+from lakeloop.contract import Source
+
+HEADER_BYTES = 128 << 10
+HEADER_COLUMNS = 2_000
+BOM = b"\xef\xbb\xbf"
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF8 = codecs.lookup("utf-8").name
+SEPARATORS = {";": "';'", ",": "','", "\t": "a tab", "|": "'|'"}
+OTHER_FORMATS = {
+    b"BZh": "compressed (bzip2)",
+    b"\xfd7zXZ\0": "compressed (xz)",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"PAR1": "a Parquet file",
+    b"ORC": "an ORC file",
+    b"Obj\x01": "an Avro file",
+    b"%PDF": "a PDF document",
+}
+NUL_BYTES = "holds NUL bytes, so it is not UTF-8 text; deliver it as UTF-8"
+CUT = "the line has no line end, it may be cut off"
+
+
+def stage_csv(chunks: Iterator[bytes], source: Source, folder: Path, number: int) -> Content:
+    """The file's data lines as parts in `folder`.
+
+    Raises:
+        FileRefusedError: it is no CSV text in the contract's writing, or lacks a column.
+    """
+    head = _Head(_text_lines(chunks, source), source)
+    header = head.read()
+    own = in_own_names(header, source)
+    lines = head.lines()
+    if source.read.quote != '"' or source.read.escape:
+        return _stage_dialect(lines, source, own, RowParts(folder, number, source.columns), head.number + 1)
+    written = LineParts(folder, number, head.number + 1)
+    quoted = False
+    joined = joined_records(lines, source.separator, len(header))
+    try:
+        for chunk in _without_comments(joined, source.read.comment.encode()) if source.read.comment else joined:
+            quoted = quoted or LINE_BREAK in chunk
+            written.write(chunk)
+    finally:
+        written.close()
+    return Content(own, written.rows, quoted)
+
+
+def utf8(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """The same text in UTF-8, without byte order mark; what is said to be UTF-8 goes on as it is, checked or not.
+
+    Raises:
+        FileRefusedError: while it is read: it is not text in this encoding.
+    """
+    start = b""
+    while len(start) < len(BOM) and (more := next(chunks, b"")):
+        start += more
+    whole = (piece for pieces in ((start,), chunks) for piece in pieces if piece)
+    if codecs.lookup(encoding).name in (UTF8, "utf-8-sig"):
+        if start.startswith(UTF16):
+            raise FileRefusedError(
+                "is UTF-16 text; deliver it as UTF-8, or say in the contract: `read: {encoding: utf-16}`"
+            )
+        return (piece for pieces in ((start.removeprefix(BOM),), chunks) for piece in pieces if piece)
+    if start.startswith(BOM):
+        raise FileRefusedError(f"begins with the mark of UTF-8, and the contract says it is written in {encoding}")
+    return _recoded(whole, encoding)
+
+
+def _recoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    decoder, line = codecs.getincrementaldecoder(encoding)("strict"), 1
+    try:
+        for chunk in chunks:
+            text = decoder.decode(chunk)
+            line += text.count("\n")
+            if text:
+                yield text.encode("utf-8")
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        line += error.object[: error.start].count(b"\n")
+        raise _wrong_encoding(encoding, f"the byte 0x{error.object[error.start]:02x} in line {line:,}") from None
+    except UnicodeError as error:
+        raise _wrong_encoding(encoding, str(error)) from None
+
+
+def _wrong_encoding(encoding: str, why: str) -> FileRefusedError:
+    return FileRefusedError(f"is not written in {encoding}, as the contract says ({why}); say its `encoding` there")
+
+
+def _text_lines(chunks: Iterator[bytes], source: Source) -> Iterator[bytes]:
+    """The file's text in UTF-8 with `\\n` line ends, in chunks."""
+    lines = utf8(_known_as_text(chunks, source), source.read.encoding)
+    start = b""
+    while b"\n" not in start and len(start) <= HEADER_BYTES and (more := next(lines, b"")):
+        start += more
+    old_macintosh = b"\n" not in start and b"\r" in start.rstrip(b"\r")
+    return _unix_lines(_checked(piece for pieces in ((start,), lines) for piece in pieces if piece), old_macintosh)
+
+
+def _known_as_text(chunks: Iterator[bytes], source: Source) -> Iterator[bytes]:
+    start = b""
+    while len(start) < 8 and (more := next(chunks, b"")):
+        start += more
+    if not start:
+        wanted = "the header " + _wanted(source) if source.read.header else f"{len(source.columns)} columns"
+        raise FileRefusedError(f"is empty; a file of this source starts with {wanted}")
+    for magic, format_name in OTHER_FORMATS.items():
+        if start.startswith(magic):
+            hint = ", or say `format: parquet` in the contract" if magic == b"PAR1" else ""
+            raise FileRefusedError(f"is {format_name}, no CSV text; deliver the table in it as CSV{hint}")
+    return (piece for pieces in ((start,), chunks) for piece in pieces)
+
+
+class _Head:
+    """The lines above the rows; `number` is that of the last of them in the delivered file."""
+
+    def __init__(self, lines: Iterator[bytes], source: Source) -> None:
+        self._lines, self._source = lines, source
+        self._held = b""
+        self.number = 0
+
+    def read(self) -> tuple[str, ...]:
+        """The columns as the header names them, or `column_1`, … of a file without header."""
+        source, comment = self._source, self._source.read.comment.encode()
+        for above in range(source.read.skip_lines):
+            if not self._has_line():
+                raise FileRefusedError(
+                    f"has {above:,} lines, and the contract says that {source.read.skip_lines:,} stand above its rows"
+                )
+            self._take()
+        while comment and self._held_line().startswith(comment):
+            self._take()
+        if not source.read.header:
+            return self._columns_by_position()
+        line = self._held_line().rstrip(b"\r")
+        self._take()
+        if len(line) > HEADER_BYTES:
+            raise FileRefusedError(
+                f"has a first line of more than {HEADER_BYTES:,} bytes, so that is no header; it should be "
+                f"{_wanted(source)}"
+            )
+        if b"\r" in line:
+            raise FileRefusedError(
+                "has a carriage return inside its header; end every line in the same way, with a line feed"
+            )
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            raise FileRefusedError(
+                f"has a header that is not UTF-8; it should be {_wanted(source)}, in UTF-8 or in the encoding that the "
+                "contract says"
+            ) from None
+        header = _columns(text, source, source.separator)
+        _check_header(header, text, source)
+        return header
+
+    def lines(self) -> Iterator[bytes]:
+        """What is below, in chunks."""
+        return (piece for pieces in ((self._held,), self._lines) for piece in pieces if piece)
+
+    def _columns_by_position(self) -> tuple[str, ...]:
+        """A file without header has as many columns as its first line that is not empty."""
+        while self._held_line() == b"" and self._has_line():
+            self._take()
+        text = self._held_line().decode("utf-8", "replace")
+        found = len(_columns(text, self._source, self._source.separator))
+        names = tuple(f"column_{position}" for position in range(1, found + 1))
+        lacking = [name for own in self._source.columns for name in self._source.delivered(own) if name not in names]
+        if text and lacking:
+            raise FileRefusedError(
+                f"has {found} columns in line {self.number + 1} ({text[:100]!r}), and the contract wants more, up to "
+                f"{max(int(name.removeprefix('column_')) for name in lacking)}; between them stands "
+                f"{SEPARATORS.get(self._source.separator, repr(self._source.separator))}"
+            )
+        return names if text else tuple(name for own in self._source.columns for name in self._source.delivered(own))
+
+    def _has_line(self) -> bool:
+        """Whether a line is there; it is held then, whole or its first HEADER_BYTES."""
+        while b"\n" not in self._held and len(self._held) <= HEADER_BYTES and (more := next(self._lines, b"")):
+            self._held += more
+        return bool(self._held)
+
+    def _held_line(self) -> bytes:
+        return self._held.partition(b"\n")[0] if self._has_line() else b""
+
+    def _take(self) -> None:
+        """Go on to the next line."""
+        while b"\n" not in self._held and (more := next(self._lines, b"")):
+            self._held = more
+        self._held = self._held.partition(b"\n")[2]
+        self.number += 1
+
+
+def _wanted(source: Source) -> str:
+    return source.separator.join(source.delivered(own)[0] for own in source.columns)
+
+
+def _check_header(header: tuple[str, ...], text: str, source: Source) -> None:
+    try:
+        check_columns(header, source, f"its header is {text[:300]!r}, and it must name {_wanted(source)}")
+    except FileRefusedError:
+        for separator, spelled in SEPARATORS.items():
+            other = in_own_names(_columns(text, source, separator), source)
+            if separator != source.separator and set(source.columns) <= set(other):
+                wants = SEPARATORS.get(source.separator, repr(source.separator))
+                raise FileRefusedError(
+                    f"seems to use {spelled} between its columns; the contract wants {wants}"
+                ) from None
+        raise
+    if source.read.quote and text.count(source.read.quote) % 2 and not source.read.escape:
+        raise FileRefusedError(
+            "has a quote in its header that is not closed on that line; write the names without quotes"
+        )
+    if len(header) > HEADER_COLUMNS:
+        raise FileRefusedError(
+            f"has {len(header):,} columns, and up to {HEADER_COLUMNS:,} can be read; leave out those that are not in "
+            "the contract"
+        )
+
+
+def _columns(line: str, source: Source, separator: str) -> tuple[str, ...]:
+    try:
+        names = next(csv.reader([line], **_dialect(source) | {"delimiter": separator}), [])
+    except (csv.Error, TypeError, ValueError) as error:
+        raise FileRefusedError(
+            f"has a header that cannot be read ({error}); names are separated by {separator!r}"
+        ) from None
+    return tuple(name.strip() or f"column_{position}" for position, name in enumerate(names, 1))
+
+
+def _dialect(source: Source) -> dict[str, Any]:
+    """The source's dialect as csv.reader takes it."""
+    read = source.read
+    given: dict[str, Any] = {"delimiter": source.separator, "escapechar": read.escape, "doublequote": not read.escape}
+    return given | ({"quotechar": read.quote} if read.quote else {"quoting": csv.QUOTE_NONE})
+
+
+def _checked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if b"\0" in chunk:
+            raise FileRefusedError(NUL_BYTES)
+        yield chunk
+
+
+def _unix_lines(chunks: Iterator[bytes], old_macintosh: bool) -> Iterator[bytes]:
+    """The same bytes with `\\r\\n` (and `\\r\\r\\n`) as `\\n`, also where a chunk ends between them.
+
+    `old_macintosh`: a carriage return alone ends a line.
+    """
+    held = b""
+    for chunk in chunks:
+        chunk = held + chunk if held else chunk
+        if old_macintosh:
+            yield chunk.replace(b"\r", b"\n")
+            continue
+        kept = chunk.rstrip(b"\r")
+        held = chunk[len(kept) :]
+        while b"\r\n" in kept:
+            kept = kept.replace(b"\r\n", b"\n")
+        if len(held) > parts.LINE_BYTES:
+            raise FileRefusedError(f"has more than {parts.LINE_BYTES:,} carriage returns in a row; it is no CSV text")
+        yield kept
+    if held:
+        yield held
+
+
+def _without_comments(chunks: Iterator[bytes], comment: bytes) -> Iterator[bytes]:
+    """The same lines, empty ones where they begin with `comment`."""
+    begins = re.compile(rb"^%s[^\n]*" % re.escape(comment), re.MULTILINE)
+    held = b""
+    for chunk in chunks:
+        whole, line_end, rest = chunk.rpartition(b"\n")
+        if not line_end and len(held) < parts.LINE_BYTES:
+            held += chunk
+            continue
+        yield begins.sub(b"", held + whole + line_end)
+        held = rest
+    if held and not held.startswith(comment):
+        yield held
+
+
+def _stage_dialect(
+    chunks: Iterator[bytes], source: Source, header: tuple[str, ...], written: RowParts, first_line: int
+) -> Content:
+    """Split by the contract's own quote and escape. A record that cannot be is flawed; its first line alone is."""
+    extra = [(place, name) for place, name in enumerate(header) if name not in source.columns]
+    places = [header.index(name) for name in source.columns]
+    waiting: deque[tuple[int, str]] = deque()
+    broken: set[str] = set()
+    numbered = enumerate(_single_lines(chunks, broken), first_line)
+    consumed: list[tuple[int, str]] = []
+
+    def given() -> Iterator[str]:
+        while (line := waiting.popleft() if waiting else next(numbered, None)) is not None:
+            consumed.append(line)
+            yield line[1]
+
+    reader = csv.reader(given(), strict=True, **_dialect(source))
+    comment = source.read.comment
+    try:
+        while True:
+            consumed.clear()
+            fields, flaw = _next_record(reader)
+            if not consumed:
+                break
+            line, text = consumed[0]
+            if comment and text.startswith(comment):
+                flaw = ""
+                fields = []
+            elif fields is not None and fields and len(fields) != len(header):
+                noun = "field" if len(fields) == 1 else "fields"
+                flaw = f"the line has {len(fields)} {noun}, {len(header)} expected"
+            if not consumed[-1][1].endswith("\n") and (flaw or fields):
+                flaw = CUT
+            elif broken and not broken.isdisjoint(line for _, line in consumed):
+                flaw = "the line is not valid UTF-8"
+            if flaw or (comment and text.startswith(comment)):
+                waiting.extendleft(reversed(consumed[1:]))
+                reader = csv.reader(given(), strict=True, **_dialect(source))
+            if flaw:
+                written.add_flawed(line, text.rstrip("\n"), flaw)
+            elif fields:
+                values = [fields[place] or None for place in places]
+                written.add(line, values, extra_text((name, fields[place]) for place, name in extra))
+    finally:
+        written.close()
+    return Content(header, written.rows, split=True)
+
+
+def _next_record(reader: Iterator[list[str]]) -> tuple[Sequence[str] | None, str]:
+    try:
+        return next(reader, None), ""
+    except csv.Error:
+        return None, "the line's quotes do not match"
+
+
+def _single_lines(chunks: Iterator[bytes], broken: set[str]) -> Iterator[str]:
+    """The lines as texts; those that are not UTF-8 are also put among `broken`."""
+    held = b""
+    for chunk in chunks:
+        *lines, held = (held + chunk).split(b"\n")
+        for line in lines:
+            text = line.decode("utf-8", "replace") + "\n"
+            if "\ufffd" in text and text.encode() != line + b"\n":
+                broken.add(text)
+            yield text
+        if len(held) > parts.LINE_BYTES:
+            raise FileRefusedError(f"has a line of more than {parts.LINE_BYTES:,} bytes; check where its lines end")
+    if held:
+        yield held.decode("utf-8", "replace")

@@ -1,0 +1,92 @@
+"""What a contract can say of its files, and which of it fits together."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from lakeloop.contract import Source
+
+
+def source(**words: Any) -> Source:
+    return Source(**{"description": "rows", "files": "rows.csv", "columns": ("key", "size"), **words})
+
+
+def problem(**words: Any) -> str:
+    with pytest.raises(ValidationError) as found:
+        source(**words)
+    return str(found.value)
+
+
+def test_what_is_left_out_is_as_in_a_usual_csv_file() -> None:
+    usual = source()
+    assert (usual.separator, usual.read.encoding, usual.read.quote, usual.read.header) == (",", "utf-8", '"', True)
+    assert usual.format_of("rows.csv") == "csv" and usual.read.typing == {}
+
+
+def test_the_separator_may_stand_beside_the_files_or_in_read() -> None:
+    assert source(separator=";").separator == source(read={"separator": ";"}).separator == ";"
+    assert "keep the one in `read`" in problem(separator=";", read={"separator": ","})
+    assert "take one such as" in problem(read={"separator": "."})
+
+
+def test_columns_may_have_other_names_in_the_files() -> None:
+    named = source(columns={"key": None, "size": "Fare Amount", "area": ("Gemeindeschl\u00fcssel", "Kreis ")})
+    assert named.columns == ("key", "size", "area")
+    assert [named.delivered(name) for name in named.columns] == [
+        ("key",), ("Fare Amount",), ("Gemeindeschl\u00fcssel", "Kreis"),
+    ]  # fmt: skip
+
+
+def test_without_a_header_columns_stand_in_order_or_at_a_position() -> None:
+    in_order = source(read={"header": False})
+    assert [in_order.delivered(name) for name in in_order.columns] == [("column_1",), ("column_2",)]
+    placed = source(read={"header": False}, columns={"key": 2, "size": 5})
+    assert [placed.delivered(name) for name in placed.columns] == [("column_2",), ("column_5",)]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({"columns": {"key": "A", "size": "A"}}, "'A' for two columns"),
+        ({"columns": {"key": "A", "size": 3}}, "write the name or names"),
+        ({"columns": {"key": "A", "size": ()}}, "write the name or names"),
+        ({"columns": {"key": "A", "size": 2}, "read": {"header": False}}, "say the position of each"),
+        ({"columns": {"key": 0, "size": 2}, "read": {"header": False}}, "say the position of each"),
+        ({"columns": {"Key": "A", "size": "B"}}, "string_pattern_mismatch"),
+        ({"read": {"encoding": "latin-99"}}, "no encoding that Python knows"),
+        ({"read": {"encoding": "base64"}}, "no encoding that Python knows"),
+        ({"read": {"decimal": "1"}}, "which numbers are made of"),
+        ({"read": {"decimal": ",", "thousands": ","}}, "could be read in two ways"),
+        ({"read": {"decimal": ",", "quote": ""}}, "nothing is quoted"),
+        ({"read": {"quote": "x"}}, "`quote` is 'x'"),
+        ({"read": {"quote": "'", "escape": "'"}}, "leave it out where a quote inside a text is doubled"),
+        ({"read": {"quote": ";", "separator": ";"}}, "`separator` is ';'"),
+        ({"read": {"comment": '"'}}, "that no row begins with"),
+        ({"read": {"skip_lines": -1}}, "greater than or equal to 0"),
+        ({"read": {"records": "data"}}, "`records` says how json files are written, and these are csv"),
+        ({"files": "rows.jsonl", "read": {"comment": "#"}}, "`comment` says how csv files are written"),
+        ({"files": "rows.json", "separator": ";"}, "`separator` says how csv files are written"),
+        ({"format": "parquet", "read": {"encoding": "latin-1"}}, "and these are parquet"),
+        ({"format": "xlsx"}, "'csv', 'jsonl', 'json' or 'parquet'"),
+        ({"files": "rows-{month}-{month}.csv"}, "write the period once"),
+    ],
+)
+def test_what_does_not_fit_together_is_a_mistake(words: dict[str, Any], expected: str) -> None:
+    assert expected in problem(**words)
+
+
+def test_without_a_pattern_every_file_with_an_ending_of_the_format_is_meant() -> None:
+    known = source(files="**/*", format="parquet")
+    assert known.file_pattern.match("2023/part-0.parquet") and not known.file_pattern.match("part-0.csv")
+    assert known.files_in_words == "*.parquet"
+    any_format = source(files="**/*")
+    assert [any_format.format_of(name) for name in ("a.tsv.gz", "b/c.ndjson")] == ["csv", "jsonl"]
+    assert any_format.file_pattern.match(any_format.file_name("2023-01"))
+
+
+def test_the_month_of_a_file_is_that_of_its_date_and_none_of_a_longer_period() -> None:
+    assert source(files="{date:%Y%m%d}.csv").period_of_file("20230131.csv") == "2023-01"
+    assert source(files="{month}.csv").period_of_file("2023-01.csv") == "2023-01"
+    assert source(files="{year}.csv").period_of_file("2023.csv") == ""
+    assert source(files="rows.csv").period_of_file("rows.csv") == ""
