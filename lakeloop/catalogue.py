@@ -20,7 +20,7 @@ def catalogue_markdown(contract: Contract) -> str:
                 (
                     n,
                     s.files_in_words,
-                    s.separator,
+                    s.separator if (written := s.format_of(s.files)) == "csv" else written,
                     f"{s.delay_months} months later" if s.delay_months else "in its month",
                     ", ".join(s.columns),
                     s.description,

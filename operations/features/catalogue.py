@@ -123,7 +123,7 @@ def _describe(
     feature = column if isinstance(column, Feature) else None
     came = origins.of(stored)
     gaps = list(models.gaps)
-    if not any(origin.first for origin in came):
+    if not any(origin.newest_at for origin in came):
         files = contract.sources[source].files_in_words.replace("{month}", "YYYY-MM")
         gaps.append(f"nothing was delivered yet: no {files} was taken in; `lakeloop lake ingest` takes what has landed")
     return FeatureDescription(

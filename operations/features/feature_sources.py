@@ -112,20 +112,40 @@ class Origins:
 
 
 def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _Came | None:
-    statistics = table_statistics(use_case, f"silver/{source}", ())
+    spec, event = use_case.contract.sources[source], use_case.contract.event_time.column
+    statistics = table_statistics(use_case, f"silver/{source}", (event,) if event in spec.columns else ())
     if statistics is None and not taken:
         return None
     arrivals = [
-        Arrival(match["month"], _utc(delivery.ingested_at), delivery.file)
+        Arrival(month, _utc(delivery.ingested_at), delivery.file)
         for delivery in taken
-        if (match := use_case.contract.sources[source].file_pattern.match(delivery.file))
+        if (month := spec.period_of_file(delivery.file))
     ]
+    if not arrivals and statistics is not None and event in spec.columns:
+        arrivals = [
+            arrival
+            for month in filter(None, statistics.bounds[event])
+            if (arrival := _brought(use_case, source, month, taken))
+        ]
     return _Came(
         rows=0 if statistics is None else statistics.rows,
         first=min(arrivals, key=lambda a: (a.month, a.at), default=None),
         last=max(arrivals, key=lambda a: (a.month, a.at), default=None),
-        newest_at=max((a.at for a in arrivals), default=None),
+        newest_at=max((_utc(delivery.ingested_at) for delivery in taken), default=None),
     )
+
+
+def _brought(use_case: UseCase, source: str, month: str, taken: list[DeliveryRecord]) -> Arrival | None:
+    """The newest file with rows of a month, where files' names say none: silver knows the file of each row."""
+    import pyarrow.dataset as ds
+
+    table = open_lake_table(use_case, f"silver/{source}")
+    if table is None:
+        return None
+    wanted = ds.field(use_case.contract.event_time.column) == month
+    files = set(dataset_of(table).to_table(columns=["_source_file"], filter=wanted)["_source_file"].to_pylist())
+    newest = max((d for d in taken if d.file in files), key=lambda d: d.ingested_at, default=None)
+    return Arrival(month, _utc(newest.ingested_at), newest.file) if newest else None
 
 
 def _streamed(use_case: UseCase) -> _Came | None:
