@@ -128,7 +128,7 @@ def test_what_is_wrong_with_a_history_is_said(replayed: UseCase, tmp_path: Path)
     history = replayed.contract_path.parent / "history"
     for file in (history / "policies").iterdir():
         file.rename(file.with_suffix(".txt"))
-    with pytest.raises(WrongUseError, match=r"has no file of any month from 2023-01 on.*policies-….csv"):
+    with pytest.raises(WrongUseError, match=r"has no file of any month from 2023-01 on.*policies-.month..csv"):
         history_months(replayed)
     history.rename(history.with_name("elsewhere"))
     gone = run("contract", "check", "-u", "insurance")
