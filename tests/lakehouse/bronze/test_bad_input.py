@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.bronze import staging
+from lakehouse.bronze import parts
 from lakehouse.ingest import IngestReport
 from tests.lakes import HEADER, OwnLake, own_lake, policy
 
@@ -332,7 +332,7 @@ def test_ingesting_again_reports_nothing_new(lake: OwnLake, report: IngestReport
 
 def test_parts_of_a_long_file_keep_their_line_numbers(lake: OwnLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "CHUNK_BYTES", 300)
-    monkeypatch.setattr(staging, "PART_BYTES", 1000)
+    monkeypatch.setattr(parts, "PART_BYTES", 1000)
     rows = [{"age": "200"} if n % 50 == 7 else {} for n in range(200)]
     lake.deliver("policies", "policies-2024-08.csv", month_file("2024-08", *rows))
     lake.ingest()
