@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.bronze import parts
+from lakehouse.bronze import parts, staging
 from lakehouse.ingest import IngestReport
 from tests.lakes import HEADER, OwnLake, own_lake, policy
 
