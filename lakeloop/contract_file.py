@@ -14,7 +14,7 @@ from lakeloop.contract import Contract
 from lakeloop.contract.contract import GENERATOR
 from lakeloop.contract.cross_checks import cross_checks
 from lakeloop.contract.production import RULES
-from lakeloop.contract.section import NAME, UNQUOTED, some
+from lakeloop.contract.section import NAME, UNQUOTED, sequences_as_tuples, some
 from lakeloop.contract.sources import MONTH
 from lakeloop.contract.yaml_document import OCTAL_OR_BASE_60, Location, YamlDocument, read_document, spelled
 from lakeloop.exceptions import ContractError
@@ -38,7 +38,7 @@ def load_contract(path: Path) -> Contract:
     problems: list[tuple[Location, str]] = [*cross_checks(document.values), *_misread_numbers(document)]
     contract = None
     try:
-        contract = Contract.model_validate(_sequences_as_tuples(document.values))
+        contract = Contract.model_validate(sequences_as_tuples(document.values))
     except ValidationError as error:
         problems += _sentences(error.errors(), document)
     if contract is not None and contract.fallback is not None:
@@ -66,15 +66,6 @@ def _sentences(errors: list[ErrorDetails], document: YamlDocument) -> Iterator[t
             yield loc, _sentence(error, document)
     for loc, places in unquoted.items():
         yield loc, _unquoted(places, document)
-
-
-def _sequences_as_tuples(value: Any) -> Any:
-    """YAML has lists only; strict pydantic wants tuples where the model says tuple."""
-    if isinstance(value, dict):
-        return {k: _sequences_as_tuples(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return tuple(_sequences_as_tuples(v) for v in value)
-    return value
 
 
 def _sentence(error: ErrorDetails, document: YamlDocument) -> str:

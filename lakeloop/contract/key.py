@@ -1,11 +1,10 @@
 """What identifies a row across sources: a delivered column, several of them, or what is made of the row itself."""
 
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from lakeloop.contract.section import Name, Section, Text, mistake
+from lakeloop.contract.section import Name, Section, Text, mistake, sequences_as_tuples
 
 ROW_KEY = "row_key"
 """The column of a key that no file has as it is."""
@@ -33,10 +32,11 @@ class Key(Section):
     @model_validator(mode="before")
     @classmethod
     def _made_keys_describe_themselves(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
+        if not isinstance(given, dict):
             return given
+        given = sequences_as_tuples(given)
         columns, made = given.get("columns"), given.get("made")
-        if isinstance(columns, tuple | list) and columns:
+        if isinstance(columns, tuple) and columns:
             return {"column": ROW_KEY, "description": f"{' and '.join(map(str, columns))}, joined by {JOINT}", **given}
         if isinstance(made, str) and made in MADE_FROM:
             return {"column": ROW_KEY, "description": MADE_FROM[made], **given}

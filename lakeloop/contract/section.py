@@ -36,5 +36,14 @@ def some(values: Any, most: int = 5) -> str:
     return ", ".join(map(str, listed[:most])) + more
 
 
+def sequences_as_tuples(value: Any) -> Any:
+    """Lists as tuples, however deep: YAML, and JSON before a validator, have lists; strict models want tuples."""
+    if isinstance(value, dict):
+        return {k: sequences_as_tuples(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(sequences_as_tuples(v) for v in value)
+    return value
+
+
 class Section(FrozenModel, strict=True, allow_inf_nan=False):
     """Base of all parts of a contract: frozen; an unknown key is a mistake, and so is a number without end."""

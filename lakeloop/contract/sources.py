@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from lakeloop.contract.file_names import ENDINGS, FileNames, format_by_ending
-from lakeloop.contract.section import Name, Section, Text, mistake
+from lakeloop.contract.section import Name, Section, Text, mistake, sequences_as_tuples
 
 MONTH = r"^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])$"
 """The gateway takes events of 1970 to 2199."""
@@ -125,6 +125,7 @@ class Source(Section):
         """`columns` may be a mapping to the files' own names, and the separator stand in `read`."""
         if not isinstance(values, dict):
             return handler(values)
+        values = sequences_as_tuples(values)
         named, read = values.get("columns"), values.get("read")
         within = read.get("separator") if isinstance(read, dict) else None
         if isinstance(within, str) and len(within) == 1:

@@ -5,6 +5,8 @@ import hashlib
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
+from tests.use_case_copies import USE_CASES
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, "2023-01"), (11, "2023-12"), (12, "2024-01"), (36, "2026-01")])
@@ -45,3 +47,9 @@ def test_the_schema_hash_changes_with_the_shape_of_a_row_only(contract: Contract
     retitled = contract.model_copy(update={"title": "Another title"})
     assert narrower.schema_sha256 != contract.schema_sha256
     assert retitled.schema_sha256 == contract.schema_sha256
+
+
+@pytest.mark.parametrize("name", USE_CASES)
+def test_a_contract_comes_back_whole_from_its_json(name: str) -> None:
+    written = load_contract(USE_CASES[name] / name / "contract.yaml")
+    assert Contract.model_validate_json(written.model_dump_json()) == written
