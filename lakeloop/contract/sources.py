@@ -164,8 +164,8 @@ class Source(Section):
     @model_validator(mode="after")
     def _read_fits_the_format(self) -> Self:
         written = self.format or format_by_ending(self.files) or ("" if self.files == ANY_FILE else "csv")
-        said = [name for name in Read.model_fields if name in self.read.model_fields_set]
-        said += ["separator"] if "separator" in self.model_fields_set and "separator" not in said else []
+        said = [name for name, value in self.read if value != Read.model_fields[name].default]
+        said += ["separator"] if self.separator != "," and "separator" not in said else []
         if written and (wrong := [name for name in said if written not in SAID_OF.get(name, (written,))]):
             raise mistake(
                 f"`{wrong[0]}` says how {', '.join(SAID_OF[wrong[0]])} files are written, and these are {written}; "
