@@ -142,7 +142,7 @@ def push_champion(use_case: UseCase) -> None:
     folder = use_case.folder("export").absolute() / "0"
     shard = folder / "train" / "data-00000-of-00001.csv"
     shard.parent.mkdir(parents=True, exist_ok=True)
-    columns = [contract.key.column, contract.event_time.column, *contract.features, contract.label.name]
+    columns = [contract.key.column, contract.period_column, *contract.features, contract.label.name]
     frame[columns].to_csv(shard, index=False)
     file = ExportedFile(
         path=str(shard.relative_to(folder)), split="train", rows=len(frame), bytes=shard.stat().st_size,

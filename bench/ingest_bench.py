@@ -109,7 +109,7 @@ def _delivered(home: Path, month: int) -> UseCase:
 
 def _files(use_case: UseCase, month: int) -> dict[str, list[Path]]:
     contract = use_case.contract
-    name = contract.month_name(month)
+    name = contract.period_name(month)
     landing = use_case.folder("landing")
     return {source: [landing / source / spec.file_name(name)] for source, spec in contract.sources.items()}
 

@@ -7,12 +7,13 @@ from lakeloop.contract import Contract, When
 
 def catalogue_markdown(contract: Contract) -> str:
     """Sources, features, label, gate and fallback of a contract as one Markdown document."""
-    label, gate = contract.label, contract.gate
+    label, gate, kind = contract.label, contract.gate, contract.event_time.period
+    zone = contract.event_time.in_zone
     parts = [
         f"# {contract.title}\n\n{contract.description}",
         f"**Key** `{contract.key.column}`{_origin(contract)}: {contract.key.description}  \n"
         f"**Event time** `{contract.event_time.column}`: {contract.event_time.description} "
-        f"(month 0 is {contract.event_time.start})",
+        f"({kind} 0 is {contract.event_time.start}{zone})",
         "## Sources",
         _table(
             ("source", "files", "separator", "arrives", "columns", "what it is"),
@@ -21,7 +22,7 @@ def catalogue_markdown(contract: Contract) -> str:
                     n,
                     s.files_in_words,
                     s.separator if (written := s.format_of(s.files)) == "csv" else written,
-                    f"{s.delay_months} months later" if s.delay_months else "in its month",
+                    f"{s.delay} {kind}s later" if s.delay else f"in its {kind}",
                     ", ".join(s.columns),
                     s.description,
                 )

@@ -4,13 +4,9 @@ from collections.abc import Iterable
 
 from sqlalchemy import delete, insert, select
 
-from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.exceptions import WrongUseError
 from lakeloop.operational_db import clocks, engine
 from lakeloop.use_case import UseCase
-
-LATEST = 2 * MOST_MONTHS
-"""A use case's months, and as many again for the ground truth of the last ones to come."""
 
 
 def read_clock(use_case: UseCase) -> int:
@@ -24,10 +20,12 @@ def set_clock(use_case: UseCase, month: int) -> None:
     """Move the clock to `month`.
 
     Raises:
-        WrongUseError: `month` lies before the current one, or beyond LATEST.
+        WrongUseError: `month` lies before the current one, or beyond the use case's periods and as many again, in
+            which the ground truth of the last ones comes.
     """
-    if month > LATEST:
-        raise WrongUseError(f"month {month} is more than two centuries ahead; the clock goes to {LATEST}")
+    event_time = use_case.contract.event_time
+    if month > (latest := 2 * event_time.of_kind.most):
+        raise WrongUseError(f"{event_time.period} {month} is more than two centuries ahead; the clock goes to {latest}")
     now = read_clock(use_case)
     if month < now:
         raise WrongUseError(

@@ -15,13 +15,11 @@ from lakeloop.contract.contract import GENERATOR
 from lakeloop.contract.cross_checks import cross_checks
 from lakeloop.contract.production import RULES
 from lakeloop.contract.section import NAME, UNQUOTED, sequences_as_tuples, some
-from lakeloop.contract.sources import MONTH
 from lakeloop.contract.yaml_document import OCTAL_OR_BASE_60, Location, YamlDocument, read_document, spelled
 from lakeloop.exceptions import ContractError
 
 MEANT = {
     NAME: "a name is of lower-case letters, digits and `_`, and begins with a letter, such as `braking_distance`",
-    MONTH: "a month is written as year and month, such as 2024-01, and the year is 1970 or later",
     RULES: "write FILE.py:FUNCTION, a file beside the contract and a function in it, such as `rules.py:answer`",
     GENERATOR: "write the name of a Python file beside the contract, such as `generator.py`",
 }

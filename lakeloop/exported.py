@@ -15,7 +15,7 @@ DTYPES = {"float": "float64", "int": "int64", "string": "str"}
 def column_types(contract: Contract) -> dict[str, str]:
     """`float`, `int` or `string` of every column of an export, in its order: key, event time, features, class id."""
     features = {name: str(feature.type) for name, feature in contract.features.items()}
-    return {contract.key.column: "string", contract.event_time.column: "string", **features, contract.label.name: "int"}
+    return {contract.key.column: "string", contract.period_column: "string", **features, contract.label.name: "int"}
 
 
 def read_shards(contract: Contract, shards: Iterable[Path], columns: Iterable[str] | None = None) -> "pd.DataFrame":

@@ -12,7 +12,7 @@ from lakeloop.clock import month_spans
 from lakeloop.contract import Column, Contract, Source
 from lakeloop.exceptions import WrongUseError
 from lakeloop.row_keys import row_keys
-from lakeloop.use_case import UseCase
+from lakeloop.use_case import UseCase, with_period
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ def history_folder(use_case: UseCase) -> Path:
 
 def history_files(use_case: UseCase, source: str, month: int) -> list[Path]:
     """The files of one source and month in the order in which they count, corrections last; perhaps none."""
-    wanted = use_case.contract.month_name(month)
+    wanted = use_case.contract.period_name(month)
     return [path for path, name in _files(use_case, source) if name == wanted]
 
 
@@ -52,7 +52,7 @@ def history_months(use_case: UseCase) -> tuple[int, ...]:
     """
     contract = use_case.contract
     source = contract.feature_source
-    numbers = {contract.month_number(name) for _, name in _files(use_case, source)}
+    numbers = {contract.period_number(name) for _, name in _files(use_case, source)}
     found = tuple(sorted(number for number in numbers if number >= 0))
     if not found:
         folder = history_folder(use_case) / source
@@ -75,7 +75,7 @@ def history_rows(use_case: UseCase, month: int) -> "pd.DataFrame":
     key, truth = contract.key.column, contract.label.column
     if month not in history_months(use_case):
         raise WrongUseError(
-            f"the history of {use_case.name} has no file of month {month} ({contract.month_name(month)}); it has "
+            f"the history of {use_case.name} has no file of month {month} ({contract.period_name(month)}); it has "
             f"months {month_spans(history_months(use_case))}"
         )
     rows = source_rows(use_case, contract.feature_source, month)
@@ -86,11 +86,12 @@ def history_rows(use_case: UseCase, month: int) -> "pd.DataFrame":
     if kept.empty:
         raise WrongUseError(
             f"none of the {len(rows):,} rows that the history of {use_case.name} has of month {month} "
-            f"({contract.month_name(month)}) keeps the contract; `lakeloop lake ingest` says why each is rejected"
+            f"({contract.period_name(month)}) keeps the contract; `lakeloop lake ingest` says why each is rejected"
         )
     known_truth = kept[truth].where(_keeps(kept, contract, [truth]))
     whole = [name for name, feature in contract.features.items() if feature.type == "int"]
-    return kept.assign(**{truth: known_truth}).astype(dict.fromkeys(whole, "int64")).reset_index(drop=True)
+    kept = kept.assign(**{truth: known_truth}).astype(dict.fromkeys(whole, "int64")).reset_index(drop=True)
+    return with_period(contract, kept) if contract.event_time.dated else kept
 
 
 def source_rows(use_case: UseCase, source: str, month: int) -> "pd.DataFrame":
@@ -101,7 +102,12 @@ def source_rows(use_case: UseCase, source: str, month: int) -> "pd.DataFrame":
     columns = contract.columns_of(source)
     delivered = [_with_key(contract, source, path) for path in history_files(use_case, source, month)]
     texts = pd.concat(delivered, ignore_index=True) if delivered else pd.DataFrame(columns=list(columns), dtype=str)
-    typed = pd.DataFrame({name: _typed(texts[name], column) for name, column in columns.items()})
+    typed = pd.DataFrame(
+        {
+            name: _typed(texts[name], column) if column.type != "timestamp" else texts[name]
+            for name, column in columns.items()
+        }
+    )
     return typed.dropna(subset=[contract.key.column]).drop_duplicates(contract.key.column, keep="last")
 
 
@@ -120,10 +126,10 @@ def _with_key(contract: Contract, source: str, path: Path) -> "pd.DataFrame":
 
 def _files(use_case: UseCase, source: str) -> Iterable[tuple[Path, str]]:
     """A source's files and the name of each one's month."""
-    spec, folder = use_case.contract.sources[source], history_folder(use_case) / source
+    contract, folder = use_case.contract, history_folder(use_case) / source
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and (month := spec.period_of_file(path.relative_to(folder).as_posix())):
-            yield path, month
+        if path.is_file() and (period := contract.period_of_file(source, path.relative_to(folder).as_posix())):
+            yield path, period
 
 
 def delivered_texts(path: Path, spec: Source) -> "pd.DataFrame":

@@ -125,9 +125,11 @@ def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: i
 
     `rows` and `seed` are for a generator. Truth that a history does not know is missing.
 
+    Where events have times, as they are delivered, the names of their periods stand beside them.
+
     Raises:
         WrongUseError: the use case has neither; its generator cannot draw this month (its ValueError says why), or its
-            history has no rows of it.
+            history has no rows of it; or a time in them cannot be read.
     """
     contract = use_case.contract
     if contract.history is not None:
@@ -150,7 +152,8 @@ def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: i
         raise WrongUseError(f"the generator of {use_case.name} cannot draw month {month}: {error}") from error
     key = contract.key
     keys = drawn[key.column].astype(str) if key.delivered else _made_keys(contract, drawn, month)
-    return drawn.assign(**{key.column: keys})
+    drawn = drawn.assign(**{key.column: keys})
+    return with_period(contract, drawn) if contract.event_time.dated else drawn
 
 
 def _made_keys(contract: Contract, drawn: "pd.DataFrame", month: int) -> list[str]:
@@ -163,9 +166,25 @@ def _made_keys(contract: Contract, drawn: "pd.DataFrame", month: int) -> list[st
     texts = {name: rows[name].combine_chunks().cast(pa.string()) for name in rows.column_names}
     lines = pa.array(range(2, len(drawn) + 2))
     keys: list[str] = row_keys(
-        contract, source, texts, pa.scalar(spec.file_name(contract.month_name(month))), lines
+        contract, source, texts, pa.scalar(spec.file_name(contract.period_name(month))), lines
     ).to_pylist()
     return keys
+
+
+def with_period(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Rows with the period of their event time, which is written as it is delivered, in a column of its own.
+
+    Raises:
+        WrongUseError: an event time cannot be read.
+    """
+    event_time, texts = contract.event_time, frame[contract.event_time.column].astype(str)
+    moments = {text: event_time.moment(text) for text in texts.unique()}
+    if wrong := [text for text, moment in moments.items() if moment is None]:
+        raise WrongUseError(
+            f"`{event_time.column}` is {wrong[0]!r}; by the contract's `event_time` it is {event_time.meaning}"
+        )
+    names = {text: event_time.of_kind.of(moment, event_time.timezone) for text, moment in moments.items() if moment}
+    return frame.assign(**{contract.period_column: texts.map(names)})
 
 
 def played_months(use_case: UseCase, wanted: range) -> list[int]:

@@ -70,6 +70,6 @@ def newest_realised(use_case: UseCase) -> dict[str, float]:
         return {}
     known = rows[rows["model_accuracy"].notna() & (rows["model_with_truth"] > 0)]
     few = [says_little(a, int(n)) for a, n in zip(known["model_accuracy"], known["model_with_truth"], strict=True)]
-    known = known[[not little for little in few]].sort_values(use_case.contract.event_time.column)
+    known = known[[not little for little in few]].sort_values(use_case.contract.period_column)
     newest = known.groupby("model_version")["model_accuracy"].last()
     return {str(version): float(accuracy) for version, accuracy in newest.items()}

@@ -58,11 +58,11 @@ def generate(
         for source, spec in contract.sources.items():
             if sources is not None and source not in sources:
                 continue
-            due = contract.arrives(source, month) if source == contract.label.source and spec.delay_months else 0
+            due = contract.arrives(source, month) if source == contract.label.source and spec.delay else 0
             held = out is None and due > clock
             folder = (out or landing) / (HELD if held else "") / source
             if contract.history is None:
-                path = folder / spec.file_name(contract.month_name(month))
+                path = folder / spec.file_name(contract.period_name(month))
                 write_delivered(frame[list(spec.columns)], spec, path)
                 written = [Delivery(path, source, month, len(frame), due if held else None)]
             else:
@@ -94,7 +94,7 @@ def _file_names(use_case: UseCase, source: str, month: int) -> list[str]:
     contract = use_case.contract
     if contract.history is not None:
         return [path.name for path in history_files(use_case, source, month)]
-    return [contract.sources[source].file_name(contract.month_name(month))]
+    return [contract.sources[source].file_name(contract.period_name(month))]
 
 
 def release(use_case: UseCase) -> list[Path]:
@@ -104,12 +104,12 @@ def release(use_case: UseCase) -> list[Path]:
     delivered = []
     for source, spec in contract.sources.items():
         held = landing / HELD / source
-        generated = {spec.file_name(contract.month_name(month)): month for month in range(clock + 1)}
+        generated = {spec.file_name(contract.period_name(number)): number for number in range(clock + 1)}
         for path in sorted(path for path in held.rglob("*") if path.is_file()):
             name = path.relative_to(held).as_posix()
-            said = spec.period_of_file(name)
-            month = contract.month_number(said) if said else generated.get(name)
-            if month is not None and contract.arrives(source, month) <= clock:
+            said = contract.period_of_file(source, name)
+            number = contract.period_number(said) if said else generated.get(name)
+            if number is not None and contract.arrives(source, number) <= clock:
                 target = landing / source / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 delivered.append(path.rename(target))

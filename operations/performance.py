@@ -87,7 +87,7 @@ def performance_table(use_case: UseCase) -> pd.DataFrame:
     rows = read_lake_table(use_case, f"gold/{PERFORMANCE}")
     if rows is None:
         return pd.DataFrame()
-    return rows.sort_values([use_case.contract.event_time.column, "model_version"], ignore_index=True)
+    return rows.sort_values([use_case.contract.period_column, "model_version"], ignore_index=True)
 
 
 def _row(calibration: Calibration) -> CalibrationRow:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import orjson
+import pandas as pd
 
 from lakeloop.atomic_file import write_text
 from lakeloop.clock import read_clock, set_clock
@@ -123,31 +124,37 @@ def _deliver(use_case: UseCase, month: int) -> None:
 
 
 def questions_of(use_case: UseCase, month: int, label: str) -> list[Question]:
-    """A month's rows as requests, spread evenly over the month; ids depend on use case, key and label alone."""
+    """A month's rows as requests, at their own times or spread evenly over the month; ids depend on use case, key and
+    label alone."""
     contract = use_case.contract
     frame = sample_month(use_case, month)
-    first = _month_start(contract, month)
-    step = (_month_start(contract, month + 1) - first) / len(frame)
+    times = _times(contract, frame, month)
     keys = frame[contract.key.column]
     rows = frame[list(contract.features)].to_dict("records")
     return [
         Question(
             request_id=request_id_of(contract, key, label),
             key=key,
-            at=(first + (number + 0.5) * step).isoformat(),
+            at=at.isoformat(),
             features={str(name): value for name, value in row.items()},
         )
-        for number, (key, row) in enumerate(zip(keys, rows, strict=True))
+        for key, row, at in zip(keys, rows, times, strict=True)
     ]
+
+
+def _times(contract: Contract, frame: pd.DataFrame, month: int) -> list[datetime]:
+    """When each row is asked about: at its event time, or spread evenly where the rows say their month alone."""
+    if contract.event_time.dated:
+        found = map(contract.event_time.moment, frame[contract.event_time.column].astype(str))
+        return [moment for moment in found if moment is not None]  # sample_month has read each of them
+    first = contract.period_start(month)
+    step = (contract.period_start(month + 1) - first) / len(frame)
+    return [first + (number + 0.5) * step for number in range(len(frame))]
 
 
 def request_id_of(contract: Contract, key: str, label: str) -> str:
     """The id under which the simulation `label` asks about a key: the same each time."""
     return str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_OID, contract.use_case), f"{key}/{label}"))
-
-
-def _month_start(contract: Contract, month: int) -> datetime:
-    return datetime.strptime(contract.month_name(month), "%Y-%m").replace(tzinfo=UTC)
 
 
 class AnsweredMonths:

@@ -4,17 +4,16 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import open_use_case
+from console.cli.options import check_period, open_use_case
 from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
 from console.report.analysis_page import write_analysis
-from lakeloop.contract.sources import MOST_MONTHS
 from monitoring.analysis.words import headline, sentences
 from operations.analysis.month_comparison import analyse
 
 
 def analyse_command(
-    month: Annotated[int, typer.Option("--month", min=0, max=MOST_MONTHS, help="Month number to look at.")],
+    month: Annotated[int, typer.Option("--month", min=0, help="Month number to look at.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the serving one.")] = "",
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Take rows and truth from generator or history, before they are known.")
@@ -27,6 +26,7 @@ def analyse_command(
     it means in words.
     """
     case = open_use_case(use_case)
+    check_period(month, case.contract.event_time)
     with console.status("comparing …"):
         analysis = analyse(case, month, model, oracle)
         path = write_analysis(case, analysis)

@@ -17,10 +17,10 @@ def show_command(use_case: UseCaseOption = "") -> None:
     case = open_use_case(use_case)
     now = read_clock(case)
     due = max(0, now - case.contract.truth_delay)
-    rows = read_lake_table(case, "gold/training", [case.contract.event_time.column])
-    months = [] if rows is None else map(case.contract.month_number, rows[case.contract.event_time.column].unique())
+    rows = read_lake_table(case, "gold/training", [case.contract.period_column])
+    months = [] if rows is None else map(case.contract.period_number, rows[case.contract.period_column].unique())
     console.print(
-        f"{case.name}: month {now} ({case.contract.month_name(now)}) of the simulated clock; simulated ground truth "
+        f"{case.name}: month {now} ({case.contract.period_name(now)}) of the simulated clock; simulated ground truth "
         f"is due to month {due}; labelled months in gold: {month_spans(months) or 'none yet'}"
     )
 
@@ -33,7 +33,7 @@ def set_command(
     set_clock(case, month)
     delivered = release(case)
     console.print(
-        f"{case.name}: month {month} ({case.contract.month_name(month)}); {counted_files(len(delivered))} delivered"
+        f"{case.name}: month {month} ({case.contract.period_name(month)}); {counted_files(len(delivered))} delivered"
     )
     for path in delivered:
         console.print(f"  {path}", soft_wrap=True)

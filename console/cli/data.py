@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import Months, open_use_case, parse_months
+from console.cli.options import Months, open_use_case, parse_periods
 from console.cli.render import console, counted_files, progress
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.atomic_file import write_text
@@ -27,7 +27,7 @@ def generate_command(
     `lakeloop clock set` delivers it when its time has come.
     """
     case = open_use_case(use_case)
-    first, last = parse_months(months)
+    first, last = parse_periods(months, case.contract.event_time)
     wanted = range(first, last + 1)
     with progress() as bar:
         task = bar.add_task("writing", total=len(wanted) * len(case.contract.sources))
@@ -66,4 +66,4 @@ def reference_command(
         write_text(out, text)
     except (IsADirectoryError, FileExistsError, NotADirectoryError):
         raise WrongUseError(f"--out {out} is not a file that can be written; name a file") from None
-    console.print(f"{out}: {len(frame):,} rows of month {month} ({case.contract.month_name(month)})")
+    console.print(f"{out}: {len(frame):,} rows of month {month} ({case.contract.period_name(month)})")

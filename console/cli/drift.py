@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from console.cli.options import open_use_case, parse_months
+from console.cli.options import open_use_case, parse_periods
 from console.cli.render import BAD, DIM, console, fits, table
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.contract import Contract
@@ -33,7 +33,7 @@ def drift_command(
     features drifted. The prediction is measured by itself and never one of them.
     """
     case = open_use_case(use_case)
-    wanted = parse_months(months) if months else None
+    wanted = parse_periods(months, case.contract.event_time) if months else None
     if not (wanted or model or has_lake_table(case, "silver/predictions")):
         console.print(nothing_answered(case.contract), soft_wrap=True)  # so it is on a platform that was just started
         return
@@ -121,6 +121,6 @@ def _episode(episode: Episode, contract: Contract) -> str:
     ended = f"closed by {episode.closed_by.month}" if episode.closed_by else "still open"
     windows = "1 window" if episode.drifted_windows == 1 else f"{episode.drifted_windows} windows"
     return (
-        f"dataset drift of model {episode.model_version} from {month} (month {contract.month_number(month)}) "
+        f"dataset drift of model {episode.model_version} from {month} (month {contract.period_number(month)}) "
         f"to {episode.last_drifted.month}, {windows} drifted, {ended}"
     )

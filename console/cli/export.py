@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import TableVersion, open_use_case, parse_months
+from console.cli.options import TableVersion, open_use_case, parse_periods
 from console.cli.render import console
 from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
@@ -23,7 +23,7 @@ def export_command(
 ) -> None:
     """Write one version of gold/training as CSV shards (train, eval) with a manifest."""
     case = open_use_case(use_case)
-    export_months(case, parse_months(months) if months else None, version)
+    export_months(case, parse_periods(months, case.contract.event_time) if months else None, version)
 
 
 def export_months(use_case: UseCase, months: tuple[int, int] | None, version: int | None = None) -> Path:

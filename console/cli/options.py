@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lakeloop.contract.sources import MOST_MONTHS
+from lakeloop.contract import EventTime
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase
@@ -27,7 +27,7 @@ def open_use_case(use_case: str = "") -> UseCase:
     return load_use_case(load_settings(use_case=use_case))
 
 
-def parse_months(text: str) -> tuple[int, int]:
+def parse_periods(text: str, event_time: EventTime) -> tuple[int, int]:
     """'7' -> (7, 7), '0-12' -> (0, 12).
 
     Raises:
@@ -35,12 +35,17 @@ def parse_months(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     if not match:
-        raise WrongUseError(f"--months is {text!r}; write a month number or a range, e.g. 0 or 0-12")
+        raise WrongUseError(
+            f"--months is {text!r}; write the number of a {event_time.period} or a range, e.g. 0 or 0-12"
+        )
     first, last = int(match[1]), int(match[2] or match[1])
     if first > last:
         raise WrongUseError(f"--months {text} runs backwards; write {last}-{first}")
-    if last > MOST_MONTHS:
-        raise WrongUseError(
-            f"--months {text}: month {last} is more than a century ahead; 0 to {MOST_MONTHS} are allowed"
-        )
+    check_period(last, event_time)
     return first, last
+
+
+def check_period(number: int, event_time: EventTime) -> None:
+    """Raises WrongUseError for a period more than a century after the use case's start."""
+    if number > (most := event_time.of_kind.most):
+        raise WrongUseError(f"{event_time.period} {number} is more than a century ahead; 0 to {most} are allowed")

@@ -39,7 +39,7 @@ def performance_command(use_case: UseCaseOption = "") -> None:
     if rows.empty:
         console.print(NO_ROWS)
         return
-    month = case.contract.event_time.column
+    month = case.contract.period_column
     console.print(table(HEADER, [_cells(row, month) for row in rows.to_dict("records")], numbers=HEADER[2:]))
     console.print(
         "estimated: by confidence, over the model's own answers; error: estimated minus realised by the model; "

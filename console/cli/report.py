@@ -58,7 +58,7 @@ def report_command(
             runs=records,
             statistics=read_statistics(record.statistics_uri),
             baselines=found,
-            months=[case.contract.month_name(month) for month in later],
+            months=[case.contract.period_name(month) for month in later],
             accuracy=curves,
             served=served,
             url=url,
@@ -188,10 +188,10 @@ def _story(
         f"{how_pushed(record)} as version {record.pushed_version}."
     )
     if curves:
-        own = set(frame[contract.event_time.column])
+        own = set(frame[contract.period_column])
         later = ", ".join(
             f"{curves['model'][months.index(m)]:.2f} in month {m}"
-            f"{' (of whose rows it was made)' * (contract.month_name(m) in own)}"
+            f"{' (of whose rows it was made)' * (contract.period_name(m) in own)}"
             for m in shown_months(months)
         )
         text += f" Its accuracy is {later}; the truth of a month takes {contract.truth_delay} months to arrive."

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import open_use_case, parse_months
+from console.cli.options import open_use_case, parse_periods
 from console.cli.render import console, node_line
 from console.cli.spark import spark_of
 from console.cli.train import check_training_options, parse_changes
@@ -57,7 +57,7 @@ def with_retrain_options(run: Callable[[Workplace, RetrainRequest], None]) -> Ca
         changes = parse_changes(set_ or [])
         request = RetrainRequest(
             strategy=checked_strategy(strategy),
-            months=parse_months(months) if months else None,
+            months=parse_periods(months, work.use_case.contract.event_time) if months else None,
             trials=trials,
             trigger=trigger,
             decided_by=by or user_name(),

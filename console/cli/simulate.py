@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import Months, open_use_case, parse_months
+from console.cli.options import Months, open_use_case, parse_periods
 from console.cli.render import console, counted_files, progress
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.clock import month_spans, read_clock
@@ -41,7 +41,7 @@ def simulate_command(
     `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth.
     """
     case = open_use_case(use_case)
-    month_name = case.contract.month_name
+    period_name = case.contract.period_name
     if not months and until is None:
         raise WrongUseError("say what to simulate: --months 1-36, or --until 60 to run the clock on")
     if sum([rate is not None, month_seconds is not None, as_fast_as_possible]) > 1:
@@ -50,7 +50,7 @@ def simulate_command(
         delivered = advance(case, until or 0)
         _print_clock(read_clock(case), delivered)
         return
-    first, last = parse_months(months)
+    first, last = parse_periods(months, case.contract.event_time)
     wanted = range(first, last + 1)
     there = played_months(case, wanted)
     size = len(sample_month(case, there[0] if there else first))
@@ -65,7 +65,7 @@ def simulate_command(
         task = bar.add_task("simulating", total=size * sum(month > 0 for month in there))
         report = simulate(
             case, wanted, asker, label=label, until=until,
-            on_month=lambda month, _: bar.update(task, description=f"month {month} ({month_name(month)})"),
+            on_month=lambda month, _: bar.update(task, description=f"month {month} ({period_name(month)})"),
             on_answers=lambda count: bar.update(task, advance=count),
         )  # fmt: skip
     _print_report(report, case.name)

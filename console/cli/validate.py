@@ -6,11 +6,10 @@ import pandas as pd
 import typer
 from rich.markup import escape
 
-from console.cli.options import open_use_case
+from console.cli.options import check_period, open_use_case
 from console.cli.render import BAD, console, print_gate
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.gold.labelled import labelled_month
-from lakeloop.contract.sources import MOST_MONTHS
 from lakeloop.exceptions import GateRefusedError
 from lakeloop.use_case import UseCase
 from operations.evaluation import generated_rows, seen_in_training, whose_truth
@@ -19,7 +18,7 @@ from tfx_pipeline.evaluation.validate import model_folder, validate_model
 
 
 def validate_command(
-    month: Annotated[int, typer.Option("--month", min=0, max=MOST_MONTHS, help="Month number to evaluate it on.")],
+    month: Annotated[int, typer.Option("--month", min=0, help="Month number to evaluate it on.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
     oracle: Annotated[
         bool,
@@ -34,6 +33,7 @@ def validate_command(
     Says so where the model was made from rows of that month.
     """
     case = open_use_case(use_case)
+    check_period(month, case.contract.event_time)
     folder = model_folder(case, model)
     frame = generated_rows(case, month) if oracle else labelled_month(case, month)
     report = validate_model(folder, case.contract, frame)
@@ -50,7 +50,7 @@ def print_evaluation(
 ) -> None:
     """A version's gate table on the rows of a month, whose truth it was evaluated by, and whether it knew them."""
     contract = use_case.contract
-    print_gate(report, f"{use_case.name} version {version} on month {month} ({contract.month_name(month)})")
+    print_gate(report, f"{use_case.name} version {version} on month {month} ({contract.period_name(month)})")
     console.print(whose_truth(use_case, month, oracle, len(frame)))
     seen = seen_in_training(use_case, version, set(frame[contract.key.column]))
     if seen:

@@ -6,7 +6,6 @@ not appended is staged again.
 """
 
 import logging
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ from lakehouse.read.provenance import corrected_since, months_of_batch
 from lakehouse.storage.schema import KEEP_HISTORY, quoted
 from lakehouse.storage.small_tables import column
 from lakeloop.clock import read_clock
-from lakeloop.contract.sources import ANY_MONTH
 from lakeloop.exceptions import LakeloopError
 from lakeloop.use_case import UseCase
 
@@ -223,21 +221,21 @@ def _cause(error: Exception) -> str:
 def _other_months(use_case: UseCase, source: str, admission: Admission) -> list[str]:
     """A notice for each file whose rows belong to another month than its name says."""
     contract = use_case.contract
-    spec, column = contract.sources[source], contract.event_time.column
-    if column not in spec.columns or not any(r.rows for r in admission.taken):
+    spec, column, own_kind = contract.sources[source], contract.event_time.column, contract.event_time.of_kind
+    if contract.event_time.dated or column not in spec.columns or not any(r.rows for r in admission.taken):
         return []
-    sentences = []
+    sentences, kind = [], contract.period
     for file, months in months_of_batch(use_case, source, admission.taken[0].batch, column).items():
         own = spec.period_of_file(file)
-        others = {m: n for m, n in months.items() if own and m and re.fullmatch(ANY_MONTH, m) and m != own}
+        others = {m: n for m, n in months.items() if own_kind.is_name(own) and m and m != own and own_kind.is_name(m)}
         if others:
             listed = ", ".join(f"{month}: {rows:,}" for month, rows in sorted(others.items())[:MONTHS_SHOWN])
-            more = f" and {len(others) - MONTHS_SHOWN} months more" if len(others) > MONTHS_SHOWN else ""
+            more = f" and {len(others) - MONTHS_SHOWN} {kind}s more" if len(others) > MONTHS_SHOWN else ""
             sentences.append(
                 (
                     file,
-                    f"{sum(others.values()):,} of its rows are of another month than its name says ({listed}{more}); "
-                    "the month in the row counts",
+                    f"{sum(others.values()):,} of its rows are of another {kind} than its name says ({listed}{more}); "
+                    f"the {kind} in the row counts",
                 )
             )
     return collated(sentences)

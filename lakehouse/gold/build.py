@@ -12,7 +12,7 @@ from pathlib import Path
 from pyspark.sql import functions as sf
 
 from lakehouse.gold.calibration import months_to_estimate
-from lakehouse.gold.changes import Changes, read_changes
+from lakehouse.gold.changes import MOST_LISTED, Changes, periods_between, read_changes
 from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.monthly import update_monthly
 from lakehouse.gold.performance import update_performance
@@ -62,14 +62,16 @@ def build_gold(lake: Lake) -> GoldReport:
     with commit_note(lake.spark, {"silver": now}):
         if changes is None:
             counts = load_training(lake, silver, training_path)
-            months = request_months = None
+            periods = request_periods = None
         else:
             counts = update_training(lake, silver, changes, training_path)
-            months = changes.months_of(contract.feature_source, PREDICTIONS)
-            months |= _months_between(contract, before, files_at(training_path) or [])
-            request_months = _months_of_requests(contract, silver, changes)
-        touched = update_monthly(lake, silver, months)
-        computed = update_performance(lake, silver, request_months)
+            periods = _joined(
+                changes.periods_of(contract.feature_source, PREDICTIONS),
+                _periods_between(contract, before, files_at(training_path) or []),
+            )
+            request_periods = _periods_of_requests(contract, silver, changes)
+        touched = update_monthly(lake, silver, periods)
+        computed = update_performance(lake, silver, request_periods)
     write_json(progress, now)
     version = version_of(training_path) or 0
     log.info("event=gold version=%d added=%d updated=%d removed=%d", version, counts.inserted, counts.updated,
@@ -77,23 +79,29 @@ def build_gold(lake: Lake) -> GoldReport:
     return _report(version, counts, touched, computed)
 
 
-def _months_between(contract: Contract, before: Sequence[DataFile], after: Sequence[DataFile]) -> set[str]:
-    """The months of a table's files that came or went; months are its partitions."""
-    month = contract.event_time.column
-    old, new = ({file.path: str(file.lowest[month]) for file in files} for files in (before, after))
-    return {found[path] for found in (old, new) for path in old.keys() ^ new.keys() if path in found}
+def _joined(one: set[str] | None, other: frozenset[str] | None) -> set[str] | None:
+    return None if one is None or other is None else one | other
 
 
-def _months_of_requests(contract: Contract, silver: SilverTables, changes: Changes) -> set[str]:
-    """Months in which requests came, or truth of requests that came earlier."""
-    months = changes.months_of(PREDICTIONS)
+def _periods_between(
+    contract: Contract, before: Sequence[DataFile], after: Sequence[DataFile]
+) -> frozenset[str] | None:
+    """The periods of a table's files that came or went; None: any."""
+    old, new = ({file.path: file for file in files} for files in (before, after))
+    return periods_between(contract, [(old | new)[path] for path in old.keys() ^ new.keys()])
+
+
+def _periods_of_requests(contract: Contract, silver: SilverTables, changes: Changes) -> set[str] | None:
+    """Periods in which requests came, or truth of requests that came earlier; None: any."""
+    periods = changes.periods_of(PREDICTIONS)
     key, truth = contract.key.column, contract.label.source
     batch, ranges = changes.batch_of(truth), changes.keys_of(truth)
-    if silver.requests is None or batch is None or ranges == []:
-        return months
+    if periods is None or silver.requests is None or batch is None or ranges == []:
+        return periods
     known = silver.truth.where(within(key, ranges) & (sf.col("_batch") > batch)).select(quoted(key))
     requests = silver.requests.where(within(key, ranges)).join(known, key, "left_semi")
-    return months | {row[0] for row in requests.select(quoted(contract.event_time.column)).distinct().collect()}
+    periods |= {row[0] for row in requests.select(quoted(contract.period_column)).distinct().collect()}
+    return periods if len(periods) <= MOST_LISTED else None
 
 
 def update_estimates(lake: Lake) -> tuple[str, ...]:

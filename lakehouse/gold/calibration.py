@@ -77,7 +77,7 @@ def months_to_estimate(use_case: UseCase) -> set[str]:
     """Months whose model is calibrated and whose answers still have no estimate."""
     calibrated = calibrated_versions(use_case)
     return {
-        row[use_case.contract.event_time.column]
+        row[use_case.contract.period_column]
         for row in read_lake_records(use_case, f"gold/{PERFORMANCE}")
         if row["model_version"] in calibrated and _lacks_estimate(row)
     }

@@ -1,7 +1,7 @@
 """What changed in silver since gold was last made, from the logs of silver's tables alone.
 
 Silver's rows carry the batch that brought their newest values, so the changed rows of a table are those of a later
-batch. Where they lie, in keys and months, follows from the files that came and went: more than what changed at times,
+batch. Where they lie, in keys and periods, follows from the files that came and went: more than what changed at times,
 never less.
 """
 
@@ -25,17 +25,20 @@ FOLLOWED = ("WRITE", "MERGE", "OPTIMIZE", "VACUUM START", "VACUUM END", "CREATE 
             "SET TBLPROPERTIES", "UNSET TBLPROPERTIES")  # fmt: skip
 """Operations that as the platform makes them delete no key. After any other, gold is made from all of silver."""
 
+MOST_LISTED = 2_000
+"""More periods than this are not told apart: hours soon are many, and reading all of them is as quick."""
+
 
 @dataclass(frozen=True)
 class TableChange:
     """How a table of silver differs from an earlier version: rows of a batch above `batch` are new or have new values.
 
-    `keys`: where their keys lie, None: anywhere. `months`: those of the files that came and went.
+    `keys`: where their keys lie, None: anywhere. `periods`: those of the files that came and went, None: any.
     """
 
     batch: int
     keys: list[Range] | None
-    months: frozenset[str]
+    periods: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,12 @@ class Changes:
             return None
         return joined_ranges(each for ranges in found for each in ranges or ())
 
-    def months_of(self, *tables: str) -> set[str]:
-        """The months of these tables that may have changed."""
-        return {month for table in tables if table in self.tables for month in self.tables[table].months}
+    def periods_of(self, *tables: str) -> set[str] | None:
+        """The periods of these tables that may have changed; None: any."""
+        found = [self.tables[table].periods for table in tables if table in self.tables]
+        if any(periods is None for periods in found):
+            return None
+        return {period for periods in found for period in periods or ()}
 
     def can_join(self, contract: Contract) -> bool:
         """Whether a changed key may have both features and truth; else training stays as it is."""
@@ -101,25 +107,25 @@ def _change(
     batches = [file.highest.get("_batch") for file in before if file.rows]
     if any(batch is None for batch in batches):
         return None
-    months = _months(contract, [*came, *gone]) if table in (contract.feature_source, PREDICTIONS) else frozenset()
-    if months is None:
+    dated = [*came, *gone] if table in (contract.feature_source, PREDICTIONS) else []
+    if any(file.rows and file.range_of(contract.period_column) is None for file in dated):
         return None
     last = max((batch for batch in batches if batch is not None), default=0)
-    return TableChange(last, key_ranges(came, contract.key.column), months)
+    return TableChange(last, key_ranges(came, contract.key.column), periods_between(contract, dated))
 
 
 def _keeps_keys(commit: Commit) -> bool:
     return commit.operation in FOLLOWED and not commit.overwrote and not commit.count("numTargetRowsDeleted")
 
 
-def _months(contract: Contract, files: Sequence[DataFile]) -> frozenset[str] | None:
-    """Every month between the lowest and the highest of each file."""
+def periods_between(contract: Contract, files: Sequence[DataFile]) -> frozenset[str] | None:
+    """Every period between the lowest and the highest of each file; None, any, where they are too many to list."""
     found: set[str] = set()
     for file in files:
-        between = file.range_of(contract.event_time.column)
-        if between is None and file.rows:
-            return None
+        between = file.range_of(contract.period_column)
         if between is not None:
-            first, last = map(contract.month_number, between)
-            found.update(contract.month_name(number) for number in range(first, last + 1))
-    return frozenset(found)
+            first, last = map(contract.period_number, between)
+            if last - first >= MOST_LISTED:
+                return None
+            found.update(contract.period_name(number) for number in range(first, last + 1))
+    return frozenset(found) if len(found) <= MOST_LISTED else None

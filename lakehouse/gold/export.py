@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import csv
 
+from lakehouse.gold.training_periods import training_periods
 from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table, read_table
 from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.schema import literal, quoted
-from lakehouse.storage.table_log import files_at
 from lakeloop.clock import month_spans
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
@@ -52,8 +52,8 @@ def export(lake: Lake, version: int | None = None, months: tuple[int, int] | Non
     _check_months(lake, version, months)
     rows = read_table(lake, TABLE, version)
     if months is not None:
-        first, last = (literal(contract.month_name(month)) for month in months)
-        rows = rows.where(f"{quoted(contract.event_time.column)} BETWEEN {first} AND {last}")
+        first, last = (literal(contract.period_name(month)) for month in months)
+        rows = rows.where(f"{quoted(contract.period_column)} BETWEEN {first} AND {last}")
     counts = _rows_a_split(rows, contract)
     part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
     try:
@@ -96,7 +96,7 @@ def finished_export(
 
 def export_columns(contract: Contract) -> tuple[str, ...]:
     """The CSV's header: key, event time, features in the contract's order, class id."""
-    return (contract.key.column, contract.event_time.column, *contract.features, contract.label.name)
+    return (contract.key.column, contract.period_column, *contract.features, contract.label.name)
 
 
 def export_query(contract: Contract, version: int, months: tuple[int, int] | None) -> str:
@@ -104,8 +104,8 @@ def export_query(contract: Contract, version: int, months: tuple[int, int] | Non
     columns = ", ".join(map(quoted, export_columns(contract)))
     query = f"SELECT {columns} FROM gold.{TRAINING} VERSION AS OF {version}"
     if months is not None:
-        first, last = (literal(contract.month_name(m)) for m in months)
-        query += f" WHERE {quoted(contract.event_time.column)} BETWEEN {first} AND {last}"
+        first, last = (literal(contract.period_name(m)) for m in months)
+        query += f" WHERE {quoted(contract.period_column)} BETWEEN {first} AND {last}"
     return f"{query} ORDER BY {quoted(contract.key.column)}"
 
 
@@ -123,12 +123,12 @@ def with_split(rows: "DataFrame", contract: Contract) -> "DataFrame":
 def no_truth(contract: Contract, month: int, known: Iterable[str]) -> str:
     """Why a month has no labelled rows, when it will, and which months have some."""
     source = contract.label.source
-    text = f"month {month} ({contract.month_name(month)}) has no labelled rows in gold"
+    text = f"month {month} ({contract.period_name(month)}) has no labelled rows in gold"
     text += f"; its ground truth ({source}) was not taken in yet"
     if month and contract.truth_delay:
         text += f", by the contract it comes {contract.truth_delay} months after the month"
         text += f" (simulated: at clock {contract.arrives(source, month)})"
-    numbers = [contract.month_number(name) for name in known]
+    numbers = [contract.period_number(name) for name in known]
     return f"{text}. Labelled months: {month_spans(numbers) or 'none yet'}"
 
 
@@ -149,10 +149,9 @@ def _folder(use_case: UseCase, version: int, months: tuple[int, int] | None) -> 
 def _check_months(use_case: UseCase, version: int, months: tuple[int, int] | None) -> None:
     """Raises where the version has no rows, or a month asked for has none; its partitions tell, without Spark."""
     contract = use_case.contract
-    files = files_at(use_case.table(f"gold/{TRAINING}"), version) or []
-    known = {str(file.lowest[contract.event_time.column]) for file in files}
+    known = training_periods(use_case, version)
     if months is not None:
-        lacking = [m for m in range(months[0], months[1] + 1) if contract.month_name(m) not in known]
+        lacking = [m for m in range(months[0], months[1] + 1) if contract.period_name(m) not in known]
         if lacking:
             raise NotFoundError("\n".join(no_truth(contract, m, known) for m in lacking[:3]))
     if not known:

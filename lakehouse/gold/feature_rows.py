@@ -49,7 +49,7 @@ def feature_rows_of_months(delivered: DataFrame, requests: DataFrame | None, con
     rows = delivered.select(*_columns(contract))
     if requests is None:
         return rows
-    by = [contract.key.column, contract.event_time.column]
+    by = [contract.key.column, contract.period_column]
     named = _newest(requests, by).join(delivered.select(*map(quoted, by)), by, "left_anti")
     unnamed = requests.where(sf.col(quoted(by[0])).isNull())
     return rows.unionByName(named.select(rows.columns)).unionByName(unnamed.select(rows.columns))
@@ -62,4 +62,4 @@ def _newest(requests: DataFrame, by: list[str]) -> DataFrame:
 
 
 def _columns(contract: Contract) -> list[str]:
-    return [quoted(name) for name in (contract.key.column, contract.event_time.column, *contract.features)]
+    return [quoted(name) for name in (contract.key.column, contract.period_column, *contract.features)]

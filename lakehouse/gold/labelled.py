@@ -3,36 +3,19 @@
 Read by delta-rs, and of two versions only the files that they do not share.
 """
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from lakehouse.gold.export import export_columns, no_truth
+from lakehouse.gold.training_periods import TABLE, labelled_periods
 from lakehouse.read.tables import open_table
-from lakehouse.storage.layout import TRAINING
-from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, has_lake_table
 from lakeloop.use_case import UseCase
 
-if TYPE_CHECKING:
-    from deltalake import DeltaTable
-
-TABLE = f"gold/{TRAINING}"
 _KEY, _WAS_THERE, _IS_THERE = "_key", "_then", "_now"
-
-
-def labelled_months(table: "DeltaTable", contract: Contract) -> dict[str, int]:
-    """Rows of each month in a version of gold/training, oldest first."""
-    month = contract.event_time.column
-    counts: dict[str, int] = {}
-    for batch in dataset_of(table).to_batches(columns=[month]):
-        for counted in pc.value_counts(batch[month]).to_pylist():
-            counts[counted["values"]] = counts.get(counted["values"], 0) + counted["counts"]
-    return dict(sorted(counts.items()))
 
 
 def labelled_month(use_case: UseCase, month: int, version: int | None = None) -> pd.DataFrame:
@@ -47,10 +30,10 @@ def labelled_month(use_case: UseCase, month: int, version: int | None = None) ->
     if not has_lake_table(use_case, TABLE):
         raise NotFoundError(no_truth(contract, month, {}))
     table = open_table(use_case, TABLE, version)
-    wanted = ds.field(contract.event_time.column) == contract.month_name(month)
+    wanted = ds.field(contract.period_column) == contract.period_name(month)
     frame: pd.DataFrame = dataset_of(table).to_table(filter=wanted).to_pandas()
     if frame.empty:
-        raise NotFoundError(no_truth(contract, month, labelled_months(table, contract)))
+        raise NotFoundError(no_truth(contract, month, labelled_periods(table, contract)))
     return frame.sort_values(contract.key.column, ignore_index=True)
 
 
@@ -65,8 +48,8 @@ def changed_rows(use_case: UseCase, months: tuple[int, int], before: int, now: i
     contract = use_case.contract
     then, newer = (dataset_of(open_table(use_case, TABLE, version)) for version in (before, now))
     shared = set(then.files) & set(newer.files) if _in_files(then) and _in_files(newer) else set()
-    month = ds.field(contract.event_time.column)
-    first, last = (contract.month_name(number) for number in months)
+    month = ds.field(contract.period_column)
+    first, last = (contract.period_name(number) for number in months)
     wanted = (month >= first) & (month <= last)
     names = [name for name in export_columns(contract) if name != contract.key.column]
 

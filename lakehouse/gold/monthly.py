@@ -14,7 +14,7 @@ from lakeloop.contract import Contract
 
 def monthly_rows(features: DataFrame, training: DataFrame, contract: Contract) -> DataFrame:
     """A row a month: `rows`, `labelled`, `<feature>_mean`, `<truth>_mean` and `<class>_share` of the labelled rows."""
-    month, label = contract.event_time.column, contract.label
+    month, label = contract.period_column, contract.label
     numeric = numeric_features(contract)
     delivered = features.groupBy(quoted(month)).agg(
         sf.count("*").alias("rows"), *(sf.avg(quoted(n)).alias(f"{n}_mean") for n in numeric)
@@ -44,7 +44,7 @@ def update_monthly(lake: Lake, silver: SilverTables, months: set[str] | None) ->
     contract = lake.contract
     if months is not None and not months:
         return ()
-    month, path = contract.event_time.column, lake.table(f"gold/{TRAINING}")
+    month, path = contract.period_column, lake.table(f"gold/{TRAINING}")
     delivered, requests = silver.delivered, silver.requests
     training = lake.spark.read.format("delta").load(path)
     if months is not None:
@@ -69,7 +69,7 @@ def _table(contract: Contract) -> SmallTable:
     shares = [f"{name}_share" for name in label.class_names]
     counts = [column("rows", "long", nullable=True), column("labelled", "long", nullable=True)]
     averages = [column(name, "double", nullable=True) for name in [*means, *shares]]
-    month = contract.event_time.column
+    month = contract.period_column
     return SmallTable(
         f"gold/{MONTHLY}",
         (column(month, "string", nullable=True), *counts, *averages),
@@ -80,4 +80,4 @@ def _table(contract: Contract) -> SmallTable:
 
 def month_in(contract: Contract, months: set[str]) -> Column:
     """The months as a condition, by which Delta skips files."""
-    return sf.col(quoted(contract.event_time.column)).isin(*sorted(months))
+    return sf.col(quoted(contract.period_column)).isin(*sorted(months))

@@ -4,17 +4,13 @@ What was told before stands in the event ledger alone, so an ingest that died be
 """
 
 import logging
-from collections import Counter
-from collections.abc import Mapping
 
-from lakehouse.storage.layout import TRAINING
-from lakehouse.storage.table_log import commits_after, files_at, version_of
-from lakeloop.contract import Contract
+from lakehouse.gold.training_periods import TABLE, training_periods
+from lakehouse.storage.table_log import commits_after, version_of
 from lakeloop.events import Event, all_events, record_event
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
-TABLE = f"gold/{TRAINING}"
 SENDING_SECONDS = 60.0
 """For how long an ingest that Airflow runs has the sending to itself: its next task emits the asset event."""
 
@@ -25,13 +21,12 @@ def record_new_truth(use_case: UseCase) -> Event | None:
     The payload: `table`, `version` and its `rows`, `since` (version told before, None at first), `new_rows`,
     `corrected_rows` and `months` (`YYYY-MM` of the new rows).
     """
-    contract = use_case.contract
-    path = use_case.table(f"gold/{TRAINING}")
+    path = use_case.table(TABLE)
     version, recorded = version_of(path), _recorded(use_case)
     if version is None or recorded == version:
         return None
-    before = {} if recorded is None else _rows_a_month(contract, path, recorded)
-    now = _rows_a_month(contract, path, version)
+    before = {} if recorded is None else training_periods(use_case, recorded)
+    now = training_periods(use_case, version)
     new = {month: rows - before.get(month, 0) for month, rows in now.items() if rows > before.get(month, 0)}
     corrected = 0 if recorded is None else _corrected(path, recorded)
     if not new and not corrected:
@@ -55,14 +50,6 @@ def _recorded(use_case: UseCase) -> int | None:
     """The newest version an event was recorded for."""
     ours = [e.payload for e in all_events(use_case) if e.kind == "ground_truth" and e.payload.get("table") == TABLE]
     return max((int(payload["version"]) for payload in ours), default=None)
-
-
-def _rows_a_month(contract: Contract, path: str, version: int) -> Mapping[str, int]:
-    """Rows of each month; {} for a version the log does not reach back to, so that all rows count as new."""
-    counted: Counter[str] = Counter()
-    for file in files_at(path, version) or []:
-        counted[file.lowest[contract.event_time.column]] += file.rows
-    return counted
 
 
 def _corrected(path: str, since: int) -> int:

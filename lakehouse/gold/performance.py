@@ -44,7 +44,7 @@ def performance_rows(
     requests: DataFrame, truth: DataFrame, contract: Contract, calibration: DataFrame | None = None
 ) -> DataFrame:
     """A row a month and model version ('' where no model was asked); counts add up over both."""
-    key, month = contract.key.column, quoted(contract.event_time.column)
+    key, month = contract.key.column, quoted(contract.period_column)
     known = truth.select(quoted(key), class_id(contract).alias("_truth"))
     right = (sf.col("class_id") == sf.col("_truth")).cast("int")
     own = sf.col("predictor_type") == "model"
@@ -83,7 +83,7 @@ def update_performance(lake: Lake, silver: SilverTables, months: set[str] | None
     contract = lake.contract
     if silver.requests is None or (months is not None and not months):
         return ()
-    requests, key, month = silver.requests, contract.key.column, contract.event_time.column
+    requests, key, month = silver.requests, contract.key.column, contract.period_column
     if months is not None and _has_other_columns(lake):
         months = None
     truth = silver.truth
@@ -109,7 +109,7 @@ def _has_other_columns(use_case: UseCase) -> bool:
 
 
 def _table(contract: Contract) -> SmallTable:
-    month = contract.event_time.column
+    month = contract.period_column
     return SmallTable(
         f"gold/{PERFORMANCE}",
         (

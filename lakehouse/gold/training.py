@@ -14,6 +14,9 @@ from lakehouse.storage.schema import constraints, create_table, quoted, training
 from lakehouse.storage.table_log import files_at, overlap
 from lakeloop.contract import Contract, LabelClass
 
+PARTITIONED = ("week", "month", "quarter", "year")
+"""Kinds of period that are partitions of gold/training; of shorter ones each would be a file of a few rows."""
+
 
 def class_id(contract: Contract) -> Column:
     """The label's class id as an expression; the same as `Contract.label.class_id`."""
@@ -58,23 +61,24 @@ def training_column_names(contract: Contract) -> tuple[str, ...]:
     """Columns of gold's training table, in order."""
     label = contract.label
     return (
-        contract.key.column, contract.event_time.column, *contract.features, label.column, label.name, label.name_column
+        contract.key.column, contract.period_column, *contract.features, label.column, label.name, label.name_column
     )  # fmt: skip
 
 
 def create_training(lake: Lake, replace: bool = False) -> None:
     """The training table with the contract's types and limits; `replace` as for `create_table`."""
     contract = lake.contract
-    label, month = contract.label, contract.event_time.column
-    checks = constraints(contract, {**contract.columns_of(contract.feature_source), label.column: label.truth})
+    label, period = contract.label, contract.period_column
+    partitioned = contract.event_time.period in PARTITIONED
+    checks = constraints(contract, {**contract.silver_columns(contract.feature_source), label.column: label.truth})
     create_table(
         lake.spark,
         lake.table(f"gold/{TRAINING}"),
         training_columns(contract),
         comment=f"{contract.title}: features with ground truth, one row a {contract.key.column}",
         checks=checks,
-        partition=month,
-        statistics=(contract.key.column,),
+        partition=period if partitioned else "",
+        statistics=(contract.key.column,) if partitioned else (contract.key.column, period),
         replace=replace,
     )
 

@@ -1,14 +1,15 @@
-"""Points in time as people write them: a clock's month, or a moment; and which keys are asked about at which."""
+"""Points in time as people write them: a clock's period, or a moment; and which keys are asked about at which."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeloop.contract import Contract
 from lakeloop.contract.key import JOINT
+from lakeloop.contract.periods import PERIODS, moment_of
 from lakeloop.exceptions import WrongUseError
 
 if TYPE_CHECKING:
@@ -16,24 +17,23 @@ if TYPE_CHECKING:
 
 AS_OF = "as_of"
 SEPARATORS = (",", ";", "\t")
-ALLOWED = "write a month (7 or 2023-08), a day (2026-11-22) or a moment (2026-11-22T10:30:00Z)"
-LATEST_MONTH = 1_200
+DAY = PERIODS["day"]
 Point = str | datetime
-"""The name of a clock's month, `YYYY-MM`, or a moment in UTC."""
+"""The name of a clock's period, e.g. `YYYY-MM`, or a moment in UTC."""
 
 
 @dataclass(frozen=True)
 class Points:
     """What is asked for: keys, each with its point in time, or one point for every key there is.
 
-    `table` has the key's column and `as_of`, texts of months or moments, no pair twice; None: all keys at `point`.
+    `table` has the key's column and `as_of`, texts of periods or moments, no pair twice; None: all keys at `point`.
     """
 
     point: Point | None
     table: "pa.Table | None" = None
 
     @property
-    def in_months(self) -> bool:
+    def in_periods(self) -> bool:
         """Whether time is the use case's clock; else it is when the lake took something in."""
         if self.table is None:
             return isinstance(self.point, str)
@@ -43,43 +43,60 @@ class Points:
 
 
 def parse_point(text: str, contract: Contract, clock: int, now: datetime) -> Point:
-    """A month by number or name, a day (its end), or a moment; without a zone UTC.
+    """A period by number or name, a day (its end), or a moment; without a zone the contract's.
 
     Raises:
-        WrongUseError: it is none of these, or lies in the future or before the use case's first month.
+        WrongUseError: it is none of these, or lies in the future or before the use case's first period.
     """
-    text = text.strip()
-    if re.fullmatch(r"\d{1,4}", text) or re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
-        return _month(text, contract, clock)
+    text, zone = text.strip(), contract.event_time.timezone
+    if (number := _period_number(text, contract)) is not None:
+        return _period(text, number, contract, clock)
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            end = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC)
-            return min(end, now) if end - timedelta(days=1) <= now else _refuse_future(text, now)
+        if DAY.is_name(text):
+            return min(DAY.end(text, zone), now) if DAY.start(text, zone) <= now else _refuse_future(text, now)
         moment = datetime.fromisoformat(text.upper())
+        moment = moment_of(moment, zone) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise WrongUseError(f"{text!r} is no point in time; {ALLOWED}") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        raise WrongUseError(f"{text!r} is no point in time; {_allowed(contract)}") from None
     return moment if moment <= now else _refuse_future(text, now)
 
 
 def parse_since(text: str, contract: Contract) -> Point:
-    """A month by number or name, a day (its beginning), or a moment, however late; raises as `parse_point`."""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip()):
-        text = f"{text.strip()}T00:00:00"
-    return parse_point(text, contract, LATEST_MONTH, datetime.max.replace(tzinfo=UTC))
+    """A period by number or name, a day (its beginning), or a moment, however late; raises as `parse_point`."""
+    text = text.strip()
+    if DAY.is_name(text) and contract.event_time.period != "day":
+        return DAY.start(text, contract.event_time.timezone)
+    return parse_point(text, contract, contract.event_time.of_kind.most, datetime.max.replace(tzinfo=UTC))
 
 
-def _month(text: str, contract: Contract, clock: int) -> str:
-    number = int(text) if text.isdigit() else contract.month_number(text)
+def _period_number(text: str, contract: Contract) -> int | None:
+    """The number of a period that is written as number or name; None: it is written as none."""
+    if contract.event_time.of_kind.is_name(text):
+        return contract.period_number(text)
+    return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else None
+
+
+def _period(text: str, number: int, contract: Contract, clock: int) -> str:
+    kind, most = contract.event_time.period, contract.event_time.of_kind.most
     if number < 0:
-        raise WrongUseError(f"{text} lies before month 0 of {contract.use_case}, {contract.event_time.start}")
+        raise WrongUseError(f"{text} lies before {kind} 0 of {contract.use_case}, {contract.event_time.start}")
     if number > clock:
         raise WrongUseError(
-            f"month {number} ({contract.month_name(min(number, LATEST_MONTH))}) is in the future: the clock of "
-            f"{contract.use_case} stands at month {clock} ({contract.month_name(clock)}), and nobody knows yet what "
+            f"{kind} {number} ({contract.period_name(min(number, most))}) is in the future: the clock of "
+            f"{contract.use_case} stands at {kind} {clock} ({contract.period_name(clock)}), and nobody knows yet what "
             "will be delivered after that"
         )
-    return contract.month_name(number)
+    return contract.period_name(number)
+
+
+def _allowed(contract: Contract) -> str:
+    kind = contract.event_time.period
+    days = "" if kind == "day" else "a day (2026-11-22) "
+    return f"write {_article(kind)} (7 or {contract.period_name(7)}), {days}or a moment (2026-11-22T10:30:00Z)"
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind == "hour" else f"a {kind}"
 
 
 def _refuse_future(text: str, now: datetime) -> Point:
@@ -118,8 +135,9 @@ def read_points(path: Path, point: str, contract: Contract, clock: int, now: dat
     parsed = {text: parse_point(text, contract, clock, now) for text in dict.fromkeys(texts)}
     kinds = {isinstance(one, str) for one in parsed.values()}
     if len(kinds) > 1:
+        kind = contract.event_time.period
         raise WrongUseError(
-            f"{path} mixes months and moments in `{AS_OF}`: the clock's months and the lake's time are two"
+            f"{path} mixes {kind}s and moments in `{AS_OF}`: the clock's {kind}s and the lake's time are two"
         )
     pairs = list(dict.fromkeys((one, parsed[text]) for one, text in zip(keys, texts, strict=True)))
     of_type = pa.string() if kinds == {True} else pa.timestamp("us", "UTC")

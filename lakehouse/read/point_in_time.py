@@ -49,7 +49,7 @@ def features_as_of(lake: Lake, points: Points) -> DataFrame:
         )
     check_delivered(lake)
     wanted = _wanted_points(lake.spark, points)
-    silver = _silver_at(lake, wanted, points.in_months)
+    silver = _silver_at(lake, wanted, points.in_periods)
     features, truth = silver.features_and_truth(contract)
     rows = training_rows(features, truth, contract, unlabelled=True)
     others = [name for name in training_column_names(contract) if name != key]
@@ -79,38 +79,38 @@ def check_delivered(use_case: UseCase) -> None:
 def _wanted_points(spark: SparkSession, points: Points) -> DataFrame:
     table = points.table
     if table is None:
-        of_type = pa.string() if points.in_months else pa.timestamp("us", "UTC")
+        of_type = pa.string() if points.in_periods else pa.timestamp("us", "UTC")
         table = pa.table({AS_OF: pa.array([points.point], of_type)})
     return spark.createDataFrame(table)
 
 
-def _silver_at(lake: Lake, wanted: DataFrame, in_months: bool) -> SilverTables:
+def _silver_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> SilverTables:
     """Silver as it was at each point; its key is the pair of key and point."""
     contract = lake.contract
     features, truth = contract.feature_source, contract.label.source
-    known = {source: _known_deliveries(lake, source, in_months) for source in {features, truth}}
+    known = {source: _known_deliveries(lake, source, in_periods) for source in {features, truth}}
     requests = lake.table(f"silver/{PREDICTIONS}")
-    tables = {source: _source_at(lake, source, wanted, known[source], in_months) for source in known}
-    answered = _requests_at(lake, wanted, in_months) if table_exists(requests) else None
+    tables = {source: _source_at(lake, source, wanted, known[source], in_periods) for source in known}
+    answered = _requests_at(lake, wanted, in_periods) if table_exists(requests) else None
     return SilverTables(tables[features], tables[truth], answered)
 
 
 def _source_at(
-    lake: Lake, source: str, wanted: DataFrame, known: list[tuple[str, int, Point]], in_months: bool
+    lake: Lake, source: str, wanted: DataFrame, known: list[tuple[str, int, Point]], in_periods: bool
 ) -> DataFrame:
     """A source's silver at each point: of each key the row of the newest file delivered by then."""
     contract = lake.contract
     key, bronze = contract.key.column, lake.table(f"bronze/{source}")
-    columns = contract.columns_of(source)
+    columns = contract.silver_columns(source)
     if not known or not table_exists(bronze):
-        types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in contract.columns_of(source).items()]
-        when = f"{_WHEN} {'string' if in_months else 'timestamp'}"
+        types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in columns.items()]
+        when = f"{_WHEN} {'string' if in_periods else 'timestamp'}"
         return _at_points(lake.spark.createDataFrame([], ", ".join([*types, when])), wanted, key)
     files = pa.table(
         {
             "_source_file": [file for file, _, _ in known],
             "_batch": pa.array([batch for _, batch, _ in known], pa.int64()),
-            _WHEN: pa.array([when for *_, when in known], pa.string() if in_months else pa.timestamp("us", "UTC")),
+            _WHEN: pa.array([when for *_, when in known], pa.string() if in_periods else pa.timestamp("us", "UTC")),
         }
     )
     good = good_rows(bronze_frame(lake, source), contract, source)
@@ -118,14 +118,14 @@ def _source_at(
     return newest_by_key(ranked_by_key(_at_points(dated, wanted, key), key)).select(*map(quoted, columns))
 
 
-def _requests_at(lake: Lake, wanted: DataFrame, in_months: bool) -> DataFrame:
+def _requests_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> DataFrame:
     """silver/predictions at each point: requests of that month or earlier, or those the lake had taken in by then."""
     contract = lake.contract
     key = contract.key.column
     rows = lake.spark.read.format("delta").load(lake.table(f"silver/{PREDICTIONS}"))
     rows = rows.where(sf.col(quoted(key)).isNotNull())
-    if in_months:
-        return _at_points(rows.withColumn(_WHEN, sf.col(quoted(contract.event_time.column))), wanted, key)
+    if in_periods:
+        return _at_points(rows.withColumn(_WHEN, sf.col(quoted(contract.period_column))), wanted, key)
     bronze = lake.spark.read.format("delta").load(lake.table(f"bronze/{REQUESTS}"))
     batches = bronze.groupBy("_batch").agg(sf.min("_ingested_at").alias(_WHEN))
     return _at_points(rows.join(sf.broadcast(batches), "_batch"), wanted, key)
@@ -138,16 +138,16 @@ def _at_points(rows: DataFrame, wanted: DataFrame, key: str) -> DataFrame:
     return pairs.where(sf.col(_WHEN) <= sf.col(AS_OF)).withColumn(key, pair).drop(_WHEN, AS_OF)
 
 
-def _known_deliveries(use_case: UseCase, source: str, in_months: bool) -> list[tuple[str, int, Point]]:
+def _known_deliveries(use_case: UseCase, source: str, in_periods: bool) -> list[tuple[str, int, Point]]:
     """(file, batch, when it became known) of every file taken in."""
     contract = use_case.contract
     taken = [d for d in deliveries(use_case) if d.source == source and d.state == "taken" and d.rows]
-    if not in_months:
+    if not in_periods:
         return [(d.file, d.batch, d.ingested_at) for d in taken]
     if not taken:
         return []
     months = delivery_clocks(contract, source, taken, clock_of_batches(use_case, source), read_clock(use_case))
-    return [(d.file, d.batch, contract.month_name(clock)) for d, clock in zip(taken, months, strict=True)]
+    return [(d.file, d.batch, contract.period_name(clock)) for d, clock in zip(taken, months, strict=True)]
 
 
 def delivery_clocks(
@@ -164,8 +164,8 @@ def delivery_clocks(
 
 def _delivery_clock(contract: Contract, source: str, delivery: DeliveryRecord, taken_in: int) -> int:
     spec = contract.sources[source]
-    month = spec.period_of_file(delivery.file)
-    if not month:
+    period = contract.period_of_file(source, delivery.file)
+    if not period:
         return taken_in
-    due = contract.arrives(source, contract.month_number(month))
+    due = contract.arrives(source, contract.period_number(period))
     return max(due, taken_in) if spec.names.is_correction(delivery.file) else due

@@ -18,7 +18,7 @@ def newest_requests(use_case: UseCase, rows: int) -> pd.DataFrame:
     Of requests that came after the simulated present there are none: the log is written as time passes.
     """
     contract = use_case.contract
-    columns = [contract.event_time.column, *contract.features]
+    columns = [contract.period_column, *contract.features]
     table = open_lake_table(use_case, f"silver/{PREDICTIONS}")
     if table is None:
         return pd.DataFrame(columns=columns)

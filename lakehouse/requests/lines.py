@@ -5,7 +5,9 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
-from lakehouse.silver.validation import fits, joined_problems, problem, reject_columns, shown, typed_value, wrong
+from lakehouse.silver.event_time import period_of
+from lakehouse.silver.problems import joined_problems, shown, wrong
+from lakehouse.silver.validation import fits, problem, reject_columns, typed_value
 from lakehouse.storage.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
@@ -65,7 +67,7 @@ def lines_of_files(files: DataFrame) -> DataFrame:
 
 def check_names(contract: Contract) -> None:
     """Raises WrongUseError if a column of the contract has the name of one of silver/predictions' own."""
-    names = (contract.key.column, contract.event_time.column, *contract.features)
+    names = (contract.key.column, contract.period_column, *contract.features)
     if taken := [name for name in names if name in OWN]:
         raise WrongUseError(
             f"`{taken[0]}` is a column of silver/predictions itself, so no key, event time or feature can have that "
@@ -75,7 +77,8 @@ def check_names(contract: Contract) -> None:
 
 def prediction_columns(contract: Contract) -> str:
     """Columns of silver/predictions: request, features, answer, then where the row came from."""
-    key, event = contract.key, contract.event_time
+    key, event_time = contract.key, contract.event_time
+    about = f"{event_time.period} of `at`{event_time.in_zone}, {event_time.of_kind.form}"
     features = [column_sql(name, feature) for name, feature in contract.features.items()]
     classes = [
         f"{quoted(f'probability_{name}')} double COMMENT {literal(f'of class {name}; null where no model was asked')}"
@@ -85,7 +88,7 @@ def prediction_columns(contract: Contract) -> str:
         [
             "request_id string NOT NULL COMMENT 'one row each; given by the client or a UUIDv7'",
             f"{quoted(key.column)} string COMMENT {literal(key.description)}",
-            f"{quoted(event.column)} string NOT NULL COMMENT 'month of `at`, YYYY-MM'",
+            f"{quoted(contract.period_column)} string NOT NULL COMMENT {literal(about)}",
             "at timestamp NOT NULL COMMENT 'event time'",
             "answered_at timestamp NOT NULL COMMENT 'when the gateway answered'",
             *features,
@@ -142,7 +145,7 @@ def _typed(contract: Contract) -> list[Column]:
     return [
         sf.col("r_request_id").alias("request_id"),
         sf.nullif(sf.col("r_key"), sf.lit("")).alias(contract.key.column),
-        sf.date_format(at, "yyyy-MM").alias(contract.event_time.column),
+        period_of(at, contract.event_time).alias(contract.period_column),
         at.alias("at"),
         sf.try_to_timestamp("r_answered_at").alias("answered_at"),
         *(typed_value(name, feature).alias(name) for name, feature in contract.features.items()),

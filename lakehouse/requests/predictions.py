@@ -65,15 +65,15 @@ def create_predictions(lake: Lake, replace: bool = False) -> None:
     """The table with the contract's types and limits; `replace` as for `create_table`."""
     contract = lake.contract
     check_names(contract)
-    key, month = contract.key.column, contract.event_time.column
-    checked = {**contract.features, month: contract.columns_of(contract.feature_source)[month]}
+    key, period = contract.key.column, contract.period_column
+    checked = {**contract.features, period: contract.silver_columns(contract.feature_source)[period]}
     create_table(
         lake.spark,
         lake.table(f"silver/{PREDICTIONS}"),
         prediction_columns(contract),
         comment=contract.requests.description if contract.requests else "Answered requests, each with its answer",
         checks=constraints(contract, checked),
-        statistics=(key, month, "at", "_batch"),
+        statistics=(key, period, "at", "_batch"),
         replace=replace,
     )
 

@@ -18,7 +18,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as sf
 
 from lakehouse.lake import Lake, lake_with
-from lakehouse.silver.validation import bad_rows, good_rows, is_good, rejects, shown
+from lakehouse.silver.problems import shown
+from lakehouse.silver.validation import bad_rows, good_rows, is_good, rejects
 from lakehouse.storage.commits import commit_note
 from lakehouse.storage.layout import (
     REJECTS,
@@ -127,7 +128,7 @@ def create_silver(lake: Lake, source: str, replace: bool = False) -> None:
         lake.table(f"silver/{source}"),
         silver_columns(contract, source),
         comment=contract.sources[source].description,
-        checks=constraints(contract, contract.columns_of(source)),
+        checks=constraints(contract, contract.silver_columns(source)),
         statistics=_looked_up_by(contract, source),
         replace=replace,
     )
@@ -135,8 +136,8 @@ def create_silver(lake: Lake, source: str, replace: bool = False) -> None:
 
 def _looked_up_by(contract: Contract, source: str) -> tuple[str, ...]:
     """Columns that files can be skipped by; the others' lowest and highest say nothing in unsorted files."""
-    names = (contract.key.column, contract.event_time.column)
-    return (*(name for name in names if name in contract.columns_of(source)), "_batch")
+    names = (contract.key.column, contract.period_column)
+    return (*(name for name in names if name in contract.silver_columns(source)), "_batch")
 
 
 def _write(
@@ -156,7 +157,7 @@ def _write(
         suspects = ranked_by_key(rows.where(is_good(contract, source)), key)
         refused = refused.unionByName(rejects(repeated_in_file(suspects, contract.key), contract, source))
         clean = newest_by_key(ranked_by_key(clean, key))
-    values = list(contract.columns_of(source))
+    values = list(contract.silver_columns(source))
     clean = clean.select(*map(quoted, [*values, "_source_file", "_batch"]))
     path = use_case.table(f"silver/{source}")
     written = upsert(rows.sparkSession, path, clean, key, key_ranges(files, key), values)

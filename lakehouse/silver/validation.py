@@ -4,20 +4,20 @@ A sentence names the kind of the mistake, and the value stands beside it: so a h
 thousand different values are one line in a report.
 """
 
-from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lakehouse.storage.schema import MONTH_PATTERN, SPARK_TYPES, quoted
+from lakehouse.silver.event_time import event_moment, event_time_problem, fits_event_time, period_of
+from lakehouse.silver.problems import joined_problems, shown, wrong
+from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.contract import Column, Contract
 from lakeloop.contract.key import JOINT
 from lakeloop.contract.section import some
-from lakeloop.contract.sources import MOST_MONTHS, Read
+from lakeloop.contract.sources import Read
 
-SHOWN = 80
 WHOLE_DOUBLES = float(1 << 53)
 """Below this every whole number is exact as a double."""
 DECIMAL = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf(inity)?))$"
@@ -31,11 +31,20 @@ ORIGIN = ("_source_file", "_delivery", "_line", "_batch")
 def good_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
     """Typed columns and origin of the rows that keep the contract."""
     columns, read = contract.columns_of(source), contract.sources[source].read
-    typed = [typed_value(name, column, read).alias(name) for name, column in columns.items()]
+    typed = [_value(contract, name, column, read).alias(name) for name, column in columns.items()]
+    if contract.event_time.dated and source == contract.feature_source:
+        moment = event_moment(contract.event_time, given(contract.event_time.column, read))
+        typed.append(period_of(moment, contract.event_time).alias(contract.period_column))
     # A row's number is never negative, but cannot be computed before the projection: so Spark filters after it and
     # casts each text once, not once a mention (1.5 times as fast).
     good = is_good(contract, source) & (sf.monotonically_increasing_id() >= 0)
     return bronze.select(*typed, *ORIGIN, good.alias("_good")).where("_good").drop("_good")
+
+
+def _value(contract: Contract, name: str, column: Column, read: Read) -> Expression:
+    if name == contract.event_time.column and contract.event_time.dated:
+        return event_moment(contract.event_time, given(name, read))
+    return typed_value(name, column, read)
 
 
 def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
@@ -50,25 +59,6 @@ def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
     )
 
 
-def joined_problems(problems: Sequence[Expression]) -> tuple[Expression, Expression]:
-    """The sentences and the values of those problems that there are, each joined by `; `."""
-    found = sf.filter(sf.array(*problems), lambda each: each.isNotNull())
-    sentences = sf.array_join(sf.transform(found, lambda each: each["kind"]), "; ")
-    return sentences, sf.array_join(sf.transform(found, lambda each: each["value"]), "; ")
-
-
-def wrong(kind: str | Expression, value: Expression | None = None) -> Expression:
-    """One problem: the kind of mistake, and where it helps the value that made it."""
-    named_kind = sf.lit(kind) if isinstance(kind, str) else kind
-    named_value = sf.lit(None) if value is None else value
-    return sf.struct(named_kind.alias("kind"), named_value.cast("string").alias("value"))
-
-
-def shown(name: str, text: Expression) -> Expression:
-    """A value beside a problem: `name = 'text'`, long texts cut."""
-    return sf.concat(sf.lit(f"{name} = '"), sf.left(text, sf.lit(SHOWN)), sf.lit("'"))
-
-
 def is_good(contract: Contract, source: str) -> Expression:
     """Whether a bronze row keeps the contract; never null, and false exactly where `problem` finds something."""
     read = contract.sources[source].read
@@ -78,11 +68,12 @@ def is_good(contract: Contract, source: str) -> Expression:
 
 def fits(contract: Contract, name: str, column: Column, read: Read = USUAL) -> Expression:
     """Whether one delivered text keeps the contract; null counts as no. `read`: how texts are written."""
-    text, value = given(name, read), typed_value(name, column, read)
+    text = given(name, read)
     if name == contract.key.column and contract.key.columns:
         return _joints(text) == len(contract.key.columns) - 1
     if name == contract.event_time.column:
-        return is_month(text) & text.between(*known_months(contract))
+        return fits_event_time(contract, text)
+    value = typed_value(name, column, read)
     if column.valid is not None:
         low, high = column.valid
         fits = (value >= low) & (value <= high)
@@ -96,16 +87,6 @@ def fits(contract: Contract, name: str, column: Column, read: Read = USUAL) -> E
 def _joints(text: Expression) -> Expression:
     """How often a compound key has what stands between its parts."""
     return sf.length(text) - sf.length(sf.replace(text, sf.lit(JOINT)))
-
-
-def is_month(text: Expression) -> Expression:
-    """Whether a text is `YYYY-MM` and nothing more; Java's `$` would let a line end follow."""
-    return text.rlike(MONTH_PATTERN) & (sf.length(text) == 7)
-
-
-def known_months(contract: Contract) -> tuple[str, str]:
-    """The first and the last month that an event may be of."""
-    return contract.month_name(0), contract.month_name(MOST_MONTHS)
 
 
 def given(name: str, read: Read = USUAL) -> Expression:
@@ -159,19 +140,15 @@ def typed_value(name: str, column: Column, read: Read = USUAL) -> Expression:
 
 def problem(contract: Contract, name: str, column: Column, read: Read = USUAL) -> Expression:
     """What is wrong with the delivered text, as `wrong` gives it; null if nothing is."""
-    text, value = given(name, read), typed_value(name, column, read)
+    text = given(name, read)
+    if name == contract.event_time.column:
+        return event_time_problem(contract, text)
+    value = typed_value(name, column, read)
     beside = shown(name, text)
     if name == contract.key.column and contract.key.columns:  # a part that is missing is told as itself
         joined = wrong(f"a part of the key has `{JOINT}` in it, which stands between its parts", beside)
         return sf.when(_joints(text) != len(contract.key.columns) - 1, joined)
     case = sf.when(text.isNull() | (text == ""), wrong(f"`{name}` is missing"))
-    if name == contract.event_time.column:
-        first, last = known_months(contract)
-        return (
-            case.when(~is_month(text), wrong(f"`{name}` is not YYYY-MM", beside))
-            .when(text < first, wrong(f"`{name}` is before {first}, where this use case starts", beside))
-            .when(text > last, wrong(f"`{name}` is after {last}, a century ahead", beside))
-        )
     if column.type != "string":
         readable = _is_decimal(_number(text, read)) | sf.isnan(value) if column.type == "float" else sf.lit(True)
         case = case.when(value.isNull() | ~readable, wrong(f"`{name}` is not {_article(column.type)}", beside))

@@ -11,8 +11,7 @@ from lakeloop.contract import Column, Contract
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SPARK_TYPES = {"float": "double", "int": "bigint", "string": "string"}
-MONTH_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])$"
+SPARK_TYPES = {"float": "double", "int": "bigint", "string": "string", "timestamp": "timestamp"}
 # A version that an export names must stay readable; Delta forgets old versions after 30 days otherwise.
 KEEP_HISTORY = {"delta.logRetentionDuration": "interval 5200 weeks"}
 REPLACED = "lakeloop_being_replaced"
@@ -33,21 +32,21 @@ def literal(value: object) -> str:
 
 def silver_columns(contract: Contract, source: str) -> str:
     """Typed columns, none of them nullable, with the contract's descriptions; then where the row came from."""
-    typed = [column_sql(name, column) for name, column in contract.columns_of(source).items()]
+    typed = [column_sql(name, column) for name, column in contract.silver_columns(source).items()]
     return ", ".join(
         [*typed, "_source_file string COMMENT 'file the newest values came from'", "_batch bigint NOT NULL"]
     )
 
 
 def training_columns(contract: Contract) -> str:
-    """Key, event time, features, ground truth, class id and class name."""
-    feature_columns = contract.columns_of(contract.feature_source)
+    """Key, period, features, ground truth, class id and class name."""
+    feature_columns = contract.silver_columns(contract.feature_source)
     label = contract.label
     classes = ", ".join(f"{i} {name}" for i, name in enumerate(label.class_names))
     return ", ".join(
         [
             column_sql(contract.key.column, feature_columns[contract.key.column]),
-            column_sql(contract.event_time.column, feature_columns[contract.event_time.column]),
+            column_sql(contract.period_column, feature_columns[contract.period_column]),
             *(column_sql(name, feature) for name, feature in contract.features.items()),
             column_sql(label.column, label.truth),
             f"{quoted(label.name)} int NOT NULL COMMENT {literal(f'{label.description}: {classes}')}",
@@ -77,8 +76,9 @@ def constraints(contract: Contract, columns: Mapping[str, Column]) -> dict[str, 
     """CHECK constraints by name, e.g. `age_valid` -> `` `age` >= 0 AND `age` <= 150``."""
     checks = {}
     for name, column in columns.items():
-        if name == contract.event_time.column:
-            checks[f"{name}_is_month"] = f"{quoted(name)} RLIKE '{MONTH_PATTERN}'"
+        if name == contract.period_column:
+            period = contract.event_time.of_kind
+            checks[f"{name}_is_{period.kind}"] = f"{quoted(name)} RLIKE '^{period.pattern}$'"
         elif name == contract.key.column:
             checks[f"{name}_not_empty"] = f"{quoted(name)} != ''"
         elif has_limits(column):

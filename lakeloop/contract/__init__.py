@@ -6,11 +6,12 @@ tests, catalogue) is derived from these models and from nowhere else. `lakeloop.
 
 from lakeloop.contract.columns import Column, DriftTest, Feature
 from lakeloop.contract.contract import Contract
+from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, LabelClass, When
 from lakeloop.contract.production import Fallback, Monitoring, Requests, Segment, UsualRange
 from lakeloop.contract.section import Name, Section
-from lakeloop.contract.sources import EventTime, Source
+from lakeloop.contract.sources import Source
 from lakeloop.contract.training import Balance, Between, Gate, MaxProbability, ModelSettings, Split, Training
 
 __all__ = [

@@ -2,20 +2,23 @@
 
 import hashlib
 import json
-from datetime import date
-from typing import Annotated, Literal, Self
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from lakeloop.contract.columns import Column, Feature
+from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.section import Name, Section, Text, mistake
-from lakeloop.contract.sources import EventTime, Source
+from lakeloop.contract.sources import Source
 from lakeloop.contract.training import Gate, ModelSettings, Split, Training
 
 GENERATOR = r"^[\w-]+\.py$"
+PERIOD_COLUMN = "period"
+"""Where the event time is a time, the column of its period's name."""
 ROW_SHAPE = {"type", "unit", "valid", "values"}
 
 
@@ -74,14 +77,28 @@ class Contract(Section):
         return next(n for n, s in self.sources.items() if wanted <= set(s.columns))
 
     @property
+    def period_column(self) -> str:
+        """The column with the name of the period an event belongs to, which tables are filtered by."""
+        return PERIOD_COLUMN if self.event_time.dated else self.event_time.column
+
+    @property
     def truth_delay(self) -> int:
-        """Months between an event and its ground truth, for months above 0."""
-        return self.sources[self.label.source].delay_months
+        """Periods between an event and its ground truth, for periods above 0."""
+        return self.sources[self.label.source].delay
 
     def columns_of(self, source: str) -> dict[str, Column]:
-        """The typed columns of a source as delivered, after a key that is made; key and event time are strings."""
+        """The typed columns of a source as delivered, after a key that is made; the key is a string, and so is an
+        event time of periods.
+        """
         made = () if self.key.delivered else (self.key.column,)
         return {name: self._column(name) for name in (*made, *self.sources[source].columns)}
+
+    def silver_columns(self, source: str) -> dict[str, Column]:
+        """The typed columns of a source in silver: as delivered, and after them the period where events have times."""
+        columns = self.columns_of(source)
+        if self.event_time.dated and source == self.feature_source:
+            columns[PERIOD_COLUMN] = Column.model_construct(type="string", description=self.event_time.about_period)
+        return columns
 
     def _column(self, name: str) -> Column:
         if name in self.features:
@@ -89,14 +106,16 @@ class Contract(Section):
         if name == self.label.column:
             return self.label.truth
         described = {self.key.column: self.key.description, self.event_time.column: self.event_time.description}
-        return Column.model_construct(type="string", description=described.get(name, f"Part of {self.key.column}"))
+        time = name == self.event_time.column and self.event_time.dated
+        kind: Any = "timestamp" if time else "string"
+        return Column.model_construct(type=kind, description=described.get(name, f"Part of {self.key.column}"))
 
     @property
     def schema_sha256(self) -> str:
         """Hash over what a row may look like: names, types, units, allowed values and classes; not their wording."""
         shape = {
             "key": self.key.shape,
-            "event_time": [self.event_time.column, self.event_time.start],
+            "event_time": self.event_time.shape,
             "features": {
                 name: feature.model_dump(mode="json", include=ROW_SHAPE) for name, feature in self.features.items()
             },
@@ -109,18 +128,22 @@ class Contract(Section):
             shape["read"] = typing
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
 
-    def month_name(self, month: int) -> str:
-        """Month number -> `YYYY-MM`; month 0 is the contract's start."""
-        year, first = map(int, self.event_time.start.split("-"))
-        months = year * 12 + first - 1 + month
-        return date(months // 12, months % 12 + 1, 1).strftime("%Y-%m")
+    def period_name(self, number: int) -> str:
+        """Period number -> its name, e.g. `YYYY-MM`; period 0 is the contract's start."""
+        return self.event_time.name(number)
 
-    def month_number(self, name: str) -> int:
-        """`YYYY-MM` -> month number; negative before the contract's start."""
-        year, month = map(int, name.split("-"))
-        start_year, start_month = map(int, self.event_time.start.split("-"))
-        return (year - start_year) * 12 + month - start_month
+    def period_number(self, name: str) -> int:
+        """Name of a period -> its number, negative before the contract's start.
 
-    def arrives(self, source: str, month: int) -> int:
-        """The clock at which a source's month is delivered; month 0 is history and complete at once."""
-        return 0 if month == 0 else month + self.sources[source].delay_months
+        Raises:
+            ValueError: no period is of this name.
+        """
+        return self.event_time.number(name)
+
+    def period_start(self, number: int) -> datetime:
+        """The moment (UTC) that a period begins at, which is where the one before it ends."""
+        return self.event_time.begins(number)
+
+    def arrives(self, source: str, number: int) -> int:
+        """The clock at which a source's period is delivered; period 0 is history and complete at once."""
+        return 0 if number == 0 else number + self.sources[source].delay

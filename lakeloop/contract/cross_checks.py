@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
+from lakeloop.contract.contract import PERIOD_COLUMN
 from lakeloop.contract.key import ROW_KEY
 from lakeloop.contract.production import CONDITION, condition_problem
+from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.yaml_document import Location
 
 Found = Iterator[tuple[Location, str]]
@@ -17,6 +19,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from _made_key(raw)
     yield from _label(raw)
     yield from _names_taken(raw)
+    yield from _periods(raw)
     yield from _fallback(raw)
     features = _names(raw, "features")
     for position, name in enumerate(_names(raw, "slices")):
@@ -136,6 +139,22 @@ def _names_taken(raw: dict[str, Any]) -> Found:
             f"a request would have two fields `{name}`: {', '.join(reserved.REQUEST)} are its own, and each group is "
             "one; give it another name",
         )
+
+
+def _periods(raw: dict[str, Any]) -> Found:
+    kind = _text(raw, "event_time", "period") or "month"
+    for name, source in _mapping(raw, "sources").items():
+        if isinstance(source, dict) and "delay_months" in source and (kind != "month" or "delay_periods" in source):
+            yield (
+                ("sources", name, "delay_months"),
+                f"write `delay_periods` alone, the number of {kind}s; `delay_months` is for periods that are months",
+            )
+    if _text(raw, "event_time", "format") in ("", PERIOD):
+        return
+    for at in (*(("features", name) for name in _names(raw, "features")), ("key", "column"), ("label", "column"),
+               ("label", "name"), ("event_time", "column")):  # fmt: skip
+        if (at[1] if at[0] == "features" else _text(raw, *at)) == PERIOD_COLUMN:
+            yield at, f"`{PERIOD_COLUMN}` is the column with the period of the event time; choose another name"
 
 
 def _fallback(raw: dict[str, Any]) -> Found:

@@ -16,8 +16,6 @@ from pydantic import (
 from lakeloop.contract.file_names import ENDINGS, FileNames, format_by_ending
 from lakeloop.contract.section import Name, Section, Text, mistake, sequences_as_tuples
 
-MONTH = r"^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])$"
-"""The gateway takes events of 1970 to 2199."""
 NO_SEPARATORS = "\"'._+-\n\r\0"
 NO_MARKS = '+-"\n\r\0\t'
 ANY_FILE = "**/*"
@@ -32,24 +30,6 @@ SAID_OF = {
     "records": ("json",),
 }
 """The formats whose writing a word says."""
-ANY_MONTH = "[0-9]{4}-(?:0[1-9]|1[0-2])"
-LAST_MONTH = "2199-12"
-MOST_MONTHS = 1200
-"""Months after its start that a use case may have; what lies later is taken for a mistake."""
-
-
-class EventTime(Section):
-    """The column holding the month an event belongs to, as `YYYY-MM`; `start` is month 0."""
-
-    column: Name
-    description: Text
-    start: Annotated[str, StringConstraints(pattern=MONTH)]
-
-    def why_impossible(self, month: str) -> str:
-        """Why nothing of this use case can belong to `month` (`YYYY-MM`); '' where it can."""
-        if month < self.start:
-            return f"is before the use case's start, {self.start}"
-        return f"is after {LAST_MONTH}, the last month that events are taken of" if month > LAST_MONTH else ""
 
 
 class Read(Section):
@@ -105,7 +85,8 @@ class Read(Section):
 
 
 class Source(Section):
-    """Files of one kind. `files` is a pattern as of `FileNames`; periods above 0 arrive `delay_months` late.
+    """Files of one kind. `files` is a pattern as of `FileNames`; periods above 0 arrive `delay_periods` late;
+    where they are months, `delay_months` is the same.
 
     `columns` are the lake's own names; where files have others, a mapping says them: see `delivered`.
     """
@@ -116,7 +97,8 @@ class Source(Section):
     read: Read = Read()
     columns: tuple[Name, ...] = Field(min_length=2)
     separator: Character = ","
-    delay_months: Annotated[int, Field(ge=0)] = 0
+    delay_periods: Annotated[int, Field(ge=0)] | None = None
+    delay_months: Annotated[int, Field(ge=0)] | None = None
     _delivered: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")
@@ -203,9 +185,13 @@ class Source(Section):
         return self.names.regex
 
     def period_of_file(self, file: str) -> str:
-        """The month (`YYYY-MM`) that a file's name says; '' where it says none, or a period of several months."""
-        period = self.names.period(file)
-        return period[:7] if self.names.kind in ("month", "date", "hour") else ""
+        """The period of any kind that a file's name says, by its own name, e.g. `2023-01`; '' where it says none."""
+        return self.names.period(file)
+
+    @property
+    def delay(self) -> int:
+        """How many periods after its own a file is delivered."""
+        return self.delay_periods or self.delay_months or 0
 
 
 @cache

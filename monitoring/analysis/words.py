@@ -9,7 +9,7 @@ from monitoring.analysis.pace import SURE, Pace
 def headline(found: Comparison) -> str:
     """One sentence: does the month still look like what the model was trained on?"""
     report, contract = found.report, found.contract
-    name = contract.month_name(found.month)
+    name = contract.period_name(found.month)
     if not report.features:
         return f"Month {found.month} ({name}) cannot be measured: {report.reason or report.state}."
     drifted, count = report.drifted, len(report.features)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.contract.periods import PeriodKind
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
 from lakeloop.interval import wilson_interval
@@ -46,11 +47,16 @@ class Line:
 
 @dataclass(frozen=True)
 class History:
-    """Lines by the panels' `history` key, months in which dataset drift was found, and each month's model version."""
+    """Lines by the panels' `history` key, periods in which dataset drift was found, and each period's model version.
+
+    `period`: their kind. `periods`: the local times that each begins and ends at, by its name.
+    """
 
     lines: dict[str, list[Line]] = field(default_factory=dict)
     drifted_months: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    period: PeriodKind = "month"
+    periods: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -69,7 +75,15 @@ def read_history(use_case: UseCase) -> History:
     if performance is not None and len(performance):
         lines |= performance_lines(performance, use_case.contract)
     drifted = tuple(report.window.month for report in newest if report.dataset_drift)
-    return History(lines, drifted, {report.window.month: report.model_version for report in newest})
+    kind = use_case.contract.event_time.of_kind
+    names = {name for each in lines.values() for line in each for name in line.x} | set(drifted)
+    return History(
+        lines,
+        drifted,
+        {report.window.month: report.model_version for report in newest},
+        kind.kind,
+        {name: (kind.begins(name).isoformat(), kind.ends(name).isoformat()) for name in sorted(names)},
+    )
 
 
 def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:
@@ -91,7 +105,7 @@ def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:
 
 def performance_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[Line]]:
     """gold/performance's months as lines: over all model versions of a month, weighted by their answers."""
-    month = contract.event_time.column
+    month = contract.period_column
     own = rows["answered"] - rows["rules"]
     frame = rows.assign(
         _own=own.where(rows["estimated_accuracy"].notna(), 0) if "estimated_accuracy" in rows else 0,

@@ -73,6 +73,8 @@ def panels_data(now: Present, history: History, problem: str = "", prometheus: b
         "problems": [*now.problems, *([problem] if problem else [])],
         "empty": history.empty,
         "drifted_months": history.drifted_months,
+        "period": history.period,
+        "periods": history.periods,
         "panels": [
             {
                 **{k: v for k, v in asdict(panel).items() if k not in ("series", "history")},
@@ -99,7 +101,7 @@ class _Past:
 
     def __init__(self, use_case: UseCase) -> None:
         self._use_case = use_case
-        self._history, self._read_at = History(), float("-inf")
+        self._history, self._read_at = History(period=use_case.contract.event_time.period), float("-inf")
         self.problem = ""
 
     def read(self) -> History:

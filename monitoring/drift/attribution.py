@@ -22,7 +22,7 @@ VERSION, BY_RULES, CONFIDENCE = "model_version", "by_rules", "confidence"
 
 def columns_of(contract: Contract) -> list[str]:
     """The columns of silver/predictions that windows are measured by."""
-    return [contract.event_time.column, AT, VERSION, *contract.features, *_probabilities(contract)]
+    return [contract.period_column, AT, VERSION, *contract.features, *_probabilities(contract)]
 
 
 def row_of_record(record: RequestRecord, contract: Contract) -> dict[str, Any]:

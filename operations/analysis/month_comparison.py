@@ -63,7 +63,7 @@ def analyse(use_case: UseCase, month: int, version: str = "", oracle: bool = Fal
 def _truth_note(use_case: UseCase, found: Comparison, reference: pd.DataFrame, oracle: bool) -> str:
     contract = found.contract
     notes = []
-    if contract.month_name(found.month) in set(reference[contract.event_time.column]):
+    if contract.period_name(found.month) in set(reference[contract.period_column]):
         notes.append(
             f"Model {found.model_version} was made from rows of month {found.month} too: in part they are compared "
             "with themselves."
@@ -77,7 +77,7 @@ def _reports(contract: Contract, reference: Reference, by_month: Mapping[int, pd
     names = list(contract.features)
     return {
         number: detect_drift(
-            reference, rows[names], contract, Window(kind="month", rows=len(rows), month=contract.month_name(number))
+            reference, rows[names], contract, Window(kind="month", rows=len(rows), month=contract.period_name(number))
         )
         for number, rows in by_month.items()
     }

@@ -37,7 +37,7 @@ def month_rows(use_case: UseCase, month: int, oracle: bool) -> MonthRows:
     if month not in there:
         known = ", ".join(map(str, sorted(there))) or "none yet"
         raise NotFoundError(
-            f"month {month} ({use_case.contract.month_name(month)}) has no delivered or asked rows in the lake. "
+            f"month {month} ({use_case.contract.period_name(month)}) has no delivered or asked rows in the lake. "
             f"Months that have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them in; "
             "--oracle takes those of generator or history"
         )
@@ -53,7 +53,7 @@ def labelled_rows_of(use_case: UseCase, month: int, oracle: bool) -> pd.DataFram
     contract = use_case.contract
     if oracle:
         return generated_rows(use_case, month)
-    month_is = (contract.event_time.column, "=", contract.month_name(month))
+    month_is = (contract.period_column, "=", contract.period_name(month))
     names = [*contract.features, contract.label.column, contract.label.name]
     rows = read_lake_table(use_case, "gold/training", names, [month_is])
     return pd.DataFrame(columns=names) if rows is None else rows
@@ -63,8 +63,8 @@ def with_truth(use_case: UseCase, exported: pd.DataFrame) -> pd.DataFrame:
     """Exported rows, which carry the class alone, with the ground truth itself where gold has it for all of them."""
     contract = use_case.contract
     key, truth = contract.key.column, contract.label.column
-    months = sorted(exported[contract.event_time.column].unique())
-    span = [(contract.event_time.column, ">=", months[0]), (contract.event_time.column, "<=", months[-1])]
+    months = sorted(exported[contract.period_column].unique())
+    span = [(contract.period_column, ">=", months[0]), (contract.period_column, "<=", months[-1])]
     known = read_lake_table(use_case, "gold/training", [key, truth], span)
     if known is None:
         return exported
@@ -75,17 +75,17 @@ def with_truth(use_case: UseCase, exported: pd.DataFrame) -> pd.DataFrame:
 def _tables_of_months(use_case: UseCase) -> dict[int, str]:
     """Month number -> the silver table that has its features; delivered ones win over asked ones."""
     contract = use_case.contract
-    column = contract.event_time.column
+    column = contract.period_column
     found: dict[int, str] = {}
     for table in ("silver/predictions", f"silver/{contract.feature_source}"):
         rows = read_lake_table(use_case, table, [column])
         if rows is not None:
-            found |= {contract.month_number(name): table for name in rows[column].unique()}
+            found |= {contract.period_number(name): table for name in rows[column].unique()}
     return {number: table for number, table in found.items() if number >= 0}
 
 
 def _read_month(use_case: UseCase, table: str, month: int) -> pd.DataFrame:
     contract = use_case.contract
-    month_is = (contract.event_time.column, "=", contract.month_name(month))
+    month_is = (contract.period_column, "=", contract.period_name(month))
     rows = read_lake_table(use_case, table, list(contract.features), [month_is])
     return pd.DataFrame(columns=list(contract.features)) if rows is None else seeded_sample(rows)

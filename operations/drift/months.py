@@ -118,8 +118,8 @@ def _predictions(use_case: UseCase, months: tuple[int, int] | None) -> ds.Datase
         raise NotFoundError(nothing_answered(contract, months))
     dataset = dataset_of(found)
     if months is not None:
-        month = ds.field(contract.event_time.column)
-        first, last = (contract.month_name(number) for number in months)
+        month = ds.field(contract.period_column)
+        first, last = (contract.period_name(number) for number in months)
         dataset = dataset.filter((month >= first) & (month <= last))
     return dataset
 
@@ -136,7 +136,7 @@ def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) 
 
 def _shares(dataset: ds.Dataset, use_case: UseCase, model: str) -> list[MonthShare]:
     """Who is measured against whom, month by month, from three columns of the table, a piece at a time."""
-    by = [use_case.contract.event_time.column, VERSION]
+    by = [use_case.contract.period_column, VERSION]
     parts = [
         pa.Table.from_batches([batch]).group_by(by).aggregate([([], "count_all"), ("_batch", "max")])
         for batch in dataset.to_batches(columns=[*by, "_batch"])
@@ -242,7 +242,7 @@ def _groups(shares: Sequence[MonthShare]) -> Iterator[list[MonthShare]]:
 def _read(dataset: ds.Dataset, contract: Contract, group: Sequence[MonthShare]) -> pd.DataFrame:
     """The columns that windows are measured by: event time, features, probabilities, version."""
     columns, rows = columns_of(contract), sum(share.rows for share in group)
-    wanted = ds.field(contract.event_time.column).isin(sorted({share.month for share in group}))
+    wanted = ds.field(contract.period_column).isin(sorted({share.month for share in group}))
     if rows <= MOST_ROWS:
         frame: pd.DataFrame = dataset.to_table(columns=columns, filter=wanted).to_pandas()
         return frame
@@ -262,7 +262,7 @@ def _taken(request_ids: pa.Array, in_a_thousand: int) -> pa.Array:
 
 def _rows_of(frame: pd.DataFrame, contract: Contract, share: MonthShare, model: str) -> pd.DataFrame:
     """The share's rows, with the class its model thought likeliest; None where it was not asked."""
-    month = frame[frame[contract.event_time.column] == share.month]
+    month = frame[frame[contract.period_column] == share.month]
     taken = month if model else requests_of_version(month, share.version, share.unasked > 0)
     return rows_of_version(taken, contract, share.version)
 

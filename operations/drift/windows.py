@@ -42,7 +42,7 @@ def read_window(use_case: UseCase, version: str, month: str, first: str = "", la
     """
     contract = use_case.contract
     bounds = _bounds(first, last)
-    filters: list[Filter] = [(contract.event_time.column, "=", month)]
+    filters: list[Filter] = [(contract.period_column, "=", month)]
     frame = read_lake_table(use_case, PREDICTIONS, columns_of(contract), filters)
     if frame is not None:
         answered = {str(version): rows for version, rows in frame[VERSION].value_counts().items()}

@@ -138,7 +138,7 @@ def _describe(
         drift_test=f"{feature.drift.test}, {feature.drift.threshold:g}" if feature else "",
         source=f"silver/{source}",
         column=stored,
-        gold=f"{TRAINING}.{name}",
+        gold=f"{TRAINING}.{contract.period_column if name == contract.event_time.column else name}",
         derived_from=f"silver/{source}.{stored}" if name == label.name else "",
         origins=came,
         freshness=freshness(contract, source, came, clock, now),
@@ -169,5 +169,5 @@ def _allowed(contract: Contract, name: str, column: Column) -> str:
     if name == contract.label.name:
         return "one of " + ", ".join(f"{i} {label}" for i, label in enumerate(contract.label.class_names))
     if name == contract.event_time.column:
-        return "YYYY-MM"
+        return contract.event_time.meaning
     return column.allowed if column.valid is not None or column.values is not None else "not empty"

@@ -93,7 +93,7 @@ class Origins:
 
     @property
     def _request_columns(self) -> tuple[str, ...]:
-        return (self._contract.key.column, self._contract.event_time.column, *self._contract.features)
+        return (self._contract.key.column, self._contract.period_column, *self._contract.features)
 
     def _origin(self, table: str, source: str, column: str, way: Way) -> Origin:
         came, reasons = self._came[source], self._reasons.get(source, {})
@@ -149,7 +149,7 @@ def _brought(use_case: UseCase, source: str, month: str, taken: list[DeliveryRec
 
 
 def _streamed(use_case: UseCase) -> _Came | None:
-    month = use_case.contract.event_time.column
+    month = use_case.contract.period_column
     statistics = table_statistics(use_case, PREDICTIONS, (month, "_batch"))
     if statistics is None:
         return None

@@ -28,18 +28,18 @@ def freshness(contract: Contract, source: str, origins: Sequence[Origin], clock:
     due = newest_due_month(contract, source, clock)
     months = [origin.last.month for origin in origins if origin.last]
     if not months:
-        return Freshness(clock, contract.month_name(due))
+        return Freshness(clock, contract.period_name(due))
     newest = max(months)
     came = max(origin.newest_at for origin in origins if origin.newest_at)
     return Freshness(
         clock=clock,
-        due_month=contract.month_name(due),
+        due_month=contract.period_name(due),
         newest_month=newest,
-        months_behind=max(0, due - contract.month_number(newest)),
+        months_behind=max(0, due - contract.period_number(newest)),
         seconds=max(0.0, (now - came).total_seconds()),
     )
 
 
 def newest_due_month(contract: Contract, source: str, clock: int) -> int:
     """The newest month whose file of a source has its time at the clock; month 0 is history and always has."""
-    return max(0, clock - contract.sources[source].delay_months)
+    return max(0, clock - contract.sources[source].delay)

@@ -92,7 +92,7 @@ def _examples(use_case: UseCase, folder: Path, version: str, served: pd.DataFram
     quiet_libraries()
     from tfx_pipeline.metadata.training_examples import training_examples
 
-    key, month = contract.key.column, contract.event_time.column
+    key, month = contract.key.column, contract.period_column
     found = training_examples(use_case, version)
     place = {pair: number for number, pair in enumerate(zip(found.keys, found.months, strict=True))}
     named = _asked_alike(contract, served[served[key].notna()])
@@ -115,7 +115,7 @@ def _examples(use_case: UseCase, folder: Path, version: str, served: pd.DataFram
 
 def _asked_alike(contract: Contract, named: pd.DataFrame) -> pd.DataFrame:
     """One request of each key and month; none of those asked with several values, for which of them is training's?"""
-    by = [contract.key.column, contract.event_time.column]
+    by = [contract.key.column, contract.period_column]
     different = named.drop_duplicates([*by, *contract.features])
     return different[~different.duplicated(by, keep=False)].sort_values("at")
 
@@ -132,7 +132,7 @@ def _corrected(use_case: UseCase, rows: pd.DataFrame, apart: np.ndarray) -> np.n
 def _gold(use_case: UseCase, found: "TrainingExamples", place: dict[tuple[str, str], int]) -> pd.DataFrame:
     """The rows of the version of gold/training the model was trained on, each with its example's place."""
     contract = use_case.contract
-    key, month = contract.key.column, contract.event_time.column
+    key, month = contract.key.column, contract.period_column
     rows = rows_at(use_case, TRAINING, found.delta_version, [key, month, *contract.features]).to_pandas()
     placed = rows.assign(_place=[place.get(pair, -1) for pair in zip(rows[key], rows[month], strict=True)])
     return placed[placed["_place"] >= 0].head(MOST_ROWS)

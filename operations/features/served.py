@@ -24,10 +24,10 @@ def served_rows(use_case: UseCase, since: "str | datetime | None" = None) -> pd.
     """
     contract = use_case.contract
     columns = [
-        "request_id", contract.key.column, contract.event_time.column, "at", *contract.features, "model_version",
+        "request_id", contract.key.column, contract.period_column, "at", *contract.features, "model_version",
         *(f"probability_{name}" for name in contract.label.class_names),
     ]  # fmt: skip
-    by = contract.event_time.column if isinstance(since, str) else "answered_at"
+    by = contract.period_column if isinstance(since, str) else "answered_at"
     filters: list[Filter] = [] if since is None else [(by, ">=", since)]
     found = read_lake_table(use_case, PREDICTIONS, columns, filters)
     return pd.DataFrame(columns=columns) if found is None else found

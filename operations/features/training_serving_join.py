@@ -47,7 +47,7 @@ class Counterparts:
 def find_counterparts(use_case: UseCase, served: pd.DataFrame) -> Counterparts:
     """Training's row for every served one that has any."""
     contract = use_case.contract
-    key, month = contract.key.column, contract.event_time.column
+    key, month = contract.key.column, contract.period_column
     gaps: list[str] = []
     named = served[served[key].notna()]
     if len(named) < len(served):
@@ -88,11 +88,9 @@ def find_counterparts(use_case: UseCase, served: pd.DataFrame) -> Counterparts:
 
 def _rows(use_case: UseCase, table: str, months: Sequence[str]) -> pd.DataFrame:
     contract = use_case.contract
-    columns = [contract.key.column, contract.event_time.column, *contract.features]
+    columns = [contract.key.column, contract.period_column, *contract.features]
     found = (
-        read_lake_table(use_case, table, columns, [(contract.event_time.column, "in", list(months))])
-        if months
-        else None
+        read_lake_table(use_case, table, columns, [(contract.period_column, "in", list(months))]) if months else None
     )
     return pd.DataFrame(columns=columns) if found is None else found
 
@@ -123,7 +121,7 @@ def _requests_in_gold(use_case: UseCase, gaps: list[str]) -> pd.Series:
 
 def _beside(contract: Contract, served: pd.DataFrame, trained: pd.DataFrame, again: bool = False) -> pd.DataFrame:
     """Served rows with training's values of the same key and month beside them; `again`: in place of others."""
-    by = [contract.key.column, contract.event_time.column]
+    by = [contract.key.column, contract.period_column]
     if again:
         served = served.drop(columns=[f"{name}{TRAINED}" for name in contract.features])
     renamed = trained.rename(columns={name: f"{name}{TRAINED}" for name in contract.features})
@@ -143,12 +141,12 @@ def trained_types(use_case: UseCase) -> dict[str, str]:
 def _simulated(use_case: UseCase, served: pd.DataFrame) -> pd.DataFrame:
     """Requests of simulations, beside the rows that were drawn or replayed: their ids are made of key and label."""
     contract = use_case.contract
-    key, month = contract.key.column, contract.event_time.column
+    key, month = contract.key.column, contract.period_column
     labels = _simulations(use_case)
     parts = [served.iloc[:0].assign(**{f"{name}{TRAINED}": None for name in contract.features})]
     if contract.plays_months and labels:
         for name, rows in served.groupby(month):
-            number = contract.month_number(str(name))
+            number = contract.period_number(str(name))
             sent = [
                 any(request_id == request_id_of(contract, one, label) for label in labels)
                 for request_id, one in zip(rows["request_id"], rows[key], strict=True)

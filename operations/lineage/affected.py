@@ -140,14 +140,14 @@ def _touched(
     contract = use_case.contract
     import pyarrow.compute as pc
 
-    key, month = contract.key.column, contract.event_time.column
+    key, month = contract.key.column, contract.period_column
     try:
         keys = _keys_of_file(use_case, delivery, one.silver.version)
         rows = rows_with_keys(use_case, TRAINING, one.gold.version, key, keys, [key, month])
     except VersionVacuumedError:
         return None
     if months is not None:
-        first, last = contract.month_name(months[0]), contract.month_name(months[1])
+        first, last = contract.period_name(months[0]), contract.period_name(months[1])
         rows = rows.filter(pc.and_(pc.greater_equal(rows[month], first), pc.less_equal(rows[month], last)))
     if valid is None:
         return Touched(rows.num_rows, None)

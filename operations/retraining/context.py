@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from lakehouse.gold.export import export, finished_export
-from lakehouse.gold.labelled import TABLE, changed_rows, labelled_month, labelled_months
+from lakehouse.gold.labelled import changed_rows, labelled_month
+from lakehouse.gold.training_periods import TABLE, labelled_periods
 from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table
 from lakehouse.read.window import newest_requests
@@ -143,8 +144,8 @@ class _TrainedOn:
         if self.rows.empty:
             return ()
         contract = self.use_case.contract
-        names = self.rows[contract.event_time.column].unique()
-        return tuple(sorted(contract.month_number(str(name)) for name in names))
+        names = self.rows[contract.period_column].unique()
+        return tuple(sorted(contract.period_number(str(name)) for name in names))
 
     @property
     def export(self) -> tuple[Months | None, int] | None:
@@ -202,5 +203,5 @@ def _labelled(use_case: UseCase, version: int | None) -> tuple[int, ...]:
     contract = use_case.contract
     if version is None:
         return ()
-    found = labelled_months(open_table(use_case, TABLE, version), contract)
-    return tuple(sorted(contract.month_number(name) for name in found))
+    found = labelled_periods(open_table(use_case, TABLE, version), contract)
+    return tuple(sorted(contract.period_number(name) for name in found))

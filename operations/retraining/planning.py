@@ -121,7 +121,7 @@ def _tell(listener: Listener, contract: Contract, context: Context, candidates: 
     known, champion = context.evidence, context.champion
     listener.say(f"champion: {f'version {champion.version}' if champion is not None else 'none yet'}")
     if known.labelled:
-        newest = f"{known.labelled[-1]} ({contract.month_name(known.labelled[-1])})"
+        newest = f"{known.labelled[-1]} ({contract.period_name(known.labelled[-1])})"
         listener.say(f"newest labelled month: {newest}, {'new' if known.newer_month else 'known to the champion'}")
     if known.changed:
         listener.say(f"{known.changed:,} rows of the champion's months were corrected, added or withdrawn since")

@@ -41,13 +41,13 @@ def newest_truth(contract: Contract, context: "Context") -> EvaluationRows:
     """The eval rows of the newest labelled month: no candidate was trained on them, nor was the champion."""
     rows = held_out(contract, context.newest)
     month = context.newest_month
-    return EvaluationRows(rows, f"{len(rows):,} eval rows of month {month} ({contract.month_name(month)})")
+    return EvaluationRows(rows, f"{len(rows):,} eval rows of month {month} ({contract.period_name(month)})")
 
 
 def old_truth(contract: Contract, rows: pd.DataFrame, importance: Importance | None, requests: int) -> EvaluationRows:
     """The eval rows of an export, weighted towards the current requests where there are some."""
     held = held_out(contract, rows)
-    months = sorted(rows[contract.event_time.column].unique())
+    months = sorted(rows[contract.period_column].unique())
     text = f"{len(held):,} eval rows of {months[0] if len(months) == 1 else f'{months[0]} to {months[-1]}'}"
     if importance is None:
         return EvaluationRows(held, text)

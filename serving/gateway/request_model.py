@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from lakeloop.contract import Contract, Feature
+from lakeloop.contract.periods import moment_of
 from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import EARLIEST, LATEST
 from serving.exceptions import RefusedRequestError
@@ -140,9 +142,13 @@ def _field(name: str, feature: Feature) -> tuple[Any, Any]:
 def _optional_fields(contract: Contract) -> dict[str, Any]:
     key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]
     request_id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=ID_CHARACTERS)]
-    about_at = f"Event time, ISO 8601, from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}; without a zone UTC; default: now"
+    zone = contract.event_time.timezone
+    about_at = (
+        f"Event time, ISO 8601, from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}; without a zone {zone}; default: now"
+    )
     form = {"format": "date-time", "pattern": YEARS}
-    moment = Annotated[str, Field(json_schema_extra=form), AfterValidator(_moment)]  # type: ignore[arg-type]
+    in_zone = AfterValidator(partial(_moment, zone=zone))
+    moment = Annotated[str, Field(json_schema_extra=form), in_zone]  # type: ignore[arg-type]
     return {
         "key": (key | None, Field(None, description=contract.key.description)),
         "at": (
@@ -163,16 +169,18 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-def _moment(text: str) -> datetime:
-    """A date and a time, in UTC. Pydantic's own reading would take "0" for seconds since 1970."""
+def _moment(text: str, zone: str) -> datetime:
+    """A date and a time, in UTC; without a zone it is of `zone`. Pydantic would take "0" for seconds since 1970."""
     try:
         moment = datetime.fromisoformat(text.upper()) if DATE_AND_TIME.match(text) else None
     except ValueError:
         moment = None
     if moment is None:
         raise PydanticCustomError("iso_8601", "must be a date and a time in ISO 8601, e.g. 2023-03-05T10:00:00Z")
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    if not (EARLIEST.year <= moment.year <= LATEST.year and EARLIEST <= moment <= LATEST):  # as written, and in UTC
+    within = EARLIEST.year <= moment.year <= LATEST.year  # as written, and then in UTC
+    if within and moment.tzinfo is None:
+        moment = moment_of(moment, zone)
+    if not (within and EARLIEST <= moment <= LATEST):
         raise PydanticCustomError(
             "year",
             "{given} lies outside of the years allowed, {low} to {high} in UTC",

@@ -173,7 +173,7 @@ def test_dataset_drift_opens_in_month_11(
 ) -> None:
     found = drifted_until_11
     measured = [report for report in found.reports if report.model_version == first_champion.pushed_version]
-    assert [report.window.month for report in measured] == [story.contract.month_name(month) for month in range(1, 12)]
+    assert [report.window.month for report in measured] == [story.contract.period_name(month) for month in range(1, 12)]
     assert [report.window.month for report in measured if report.dataset_drift] == ["2023-12"]
     (episode,) = found.episodes
     assert episode.is_open and episode.opened_by.month == "2023-12"
@@ -264,7 +264,7 @@ def test_lineage_leads_from_the_model_to_files_and_from_a_file_to_models(
     lineage = Lineage.model_validate_json(traced.stdout)
     kinds = {kind: [item.title for item in lineage.items if item.kind == kind] for kind in KINDS}
     assert [title for title in kinds["file"] if title.startswith("policies")] == ["policies/policies-2023-01.csv"]
-    months = [story.contract.month_name(month) for month in range(13)]
+    months = [story.contract.period_name(month) for month in range(13)]
     assert [title for title in kinds["file"] if title.startswith("claims")] == [
         f"claims/claims-{m}.csv" for m in months
     ]
@@ -284,7 +284,7 @@ def test_lineage_leads_from_the_model_to_files_and_from_a_file_to_models(
 def test_features_know_their_months_and_models(story: Story, at_36: Decision, at_60: object) -> None:
     age, power = (describe_column(story, name) for name in ("age", "power"))
     assert age.first is not None and age.last is not None
-    assert (age.first.month, age.last.month) == ("2023-01", story.contract.month_name(36))
+    assert (age.first.month, age.last.month) == ("2023-01", story.contract.period_name(36))
     assert age.freshness is not None and age.freshness.months_behind == 24
     assert age.serves == power.serves == at_36.version
     assert sum(model.dropped for model in age.models) == 1, "the candidate at clock 11 without the drifted features"
@@ -294,7 +294,7 @@ def test_features_know_their_months_and_models(story: Story, at_36: Decision, at
 def test_what_was_known_at_clock_36_is_what_training_saw_then(story: Story, at_36: Decision, at_60: object) -> None:
     """The truth of months 13 to 36 has come since."""
     version = int(read_model_card(story, at_36.version).provenance["delta_version"])
-    points = Points(story.contract.month_name(36))
+    points = Points(story.contract.period_name(36))
     rows = features_as_of(story, points).toArrow()
     known = rows.filter(pc.equal(rows["known"], BOTH)).drop_columns(["as_of", "known"])
     then = read_version(story, version, points).drop_columns(["as_of", "known"])
@@ -313,7 +313,7 @@ def test_what_was_served_is_what_training_saw_and_a_cut_age_is_found(
     assert [(check.compared, check.rows) for check in report.models] == [
         ("served values and training's examples", 12 * 1500)
     ]
-    served = served_rows(story, story.contract.month_name(12))
+    served = served_rows(story, story.contract.period_name(12))
     as_integers = served.assign(age=served["age"] // 1)
     ((check,), _) = check_models(story, as_integers)
     assert check.problem and check.version == at_36.version

@@ -41,7 +41,7 @@ def training_examples(use_case: UseCase, version: str) -> TrainingExamples:
     files = sorted(Path(_uri(graph, version)).glob("Split-*/*.gz"))
     if not files:
         raise NotFoundError(f"the examples that version {version} was trained on are gone ({_uri(graph, version)})")
-    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (contract.key.column, contract.event_time.column)}
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (contract.key.column, contract.period_column)}
     serialised: list[bytes] = []
     keys: list[str] = []
     months: list[str] = []
@@ -49,7 +49,7 @@ def training_examples(use_case: UseCase, version: str) -> TrainingExamples:
         parsed = tf.io.parse_example(batch, spec)
         serialised += list(batch.numpy())
         keys += [value.decode() for value in parsed[contract.key.column].numpy()]
-        months += [value.decode() for value in parsed[contract.event_time.column].numpy()]
+        months += [value.decode() for value in parsed[contract.period_column].numpy()]
     return TrainingExamples(serialised, keys, months, int(known.model.properties["delta_version"]))
 
 

@@ -29,6 +29,11 @@ function duration(seconds) {
   return seconds < 172800 ? `${(seconds / 3600).toFixed(0)} h` : `${(seconds / 86400).toFixed(0)} days`;
 }
 
+// Periods by their names, as d3 writes them.
+const FORMATS = {
+  hour: "%Y-%m-%dT%H", day: "%Y-%m-%d", week: "%G-W%V", month: "%Y-%m", quarter: "%Y-Q%q", year: "%Y",
+};
+
 function tileText(panel) {
   if (panel.values.length === 0) return ["no data", "none"];
   if (panel.kind === "number" && panel.values.length < panel.series_count) return ["not measured yet", "none"];
@@ -65,12 +70,12 @@ function joinedBounds(lines) {
   return [...lines.filter((line) => !line.bound), { ...longest, name: "threshold" }];
 }
 
-function traces(panel) {
+function traces(panel, data) {
   let colour = 0;
   return joinedBounds(panel.lines).map((line) => {
     const measured = !line.bound;
     const trace = {
-      x: line.x, y: line.y, name: line.name, type: "scatter", connectgaps: false,
+      x: line.x.map((name) => data.periods[name][0]), y: line.y, name: line.name, type: "scatter", connectgaps: false,
       mode: measured ? "lines+markers" : "lines", marker: { size: 5 },
       line: measured
         ? { color: COLOURS[colour++ % COLOURS.length], width: 2 }
@@ -93,11 +98,11 @@ function addIntervals(trace, line, unit) {
   trace.hovertemplate = "%{text}";
 }
 
-function shading(months) {
-  return months.map((month) => {
-    const middle = Date.parse(`${month}-01`);
-    const half = 15 * 86400 * 1000;
-    const at = (time) => new Date(time).toISOString().slice(0, 10);
+function shading(data) {
+  return data.drifted_months.map((name) => {
+    const [middle, end] = data.periods[name].map((time) => Date.parse(`${time}Z`));
+    const half = (end - middle) / 2;
+    const at = (time) => new Date(time).toISOString().slice(0, 19);
     return {
       type: "rect", xref: "x", yref: "paper", x0: at(middle - half), x1: at(middle + half), y0: 0, y1: 1,
       fillcolor: BOUND, opacity: 0.07, line: { width: 0 }, layer: "below",
@@ -105,7 +110,7 @@ function shading(months) {
   });
 }
 
-function layout(panel, driftedMonths) {
+function layout(panel, data) {
   const narrow = window.innerWidth < 760;
   const many = panel.lines.length > 5;
   return {
@@ -115,13 +120,13 @@ function layout(panel, driftedMonths) {
     showlegend: true,
     legend: { orientation: "h", y: -0.14, yanchor: "top", x: 0 },
     hovermode: "x unified",
-    xaxis: { type: "date", tickformat: "%Y-%m", hoverformat: "%Y-%m", gridcolor: "#e2e8f0", nticks: narrow ? 4 : 10,
+    xaxis: { type: "date", tickformat: FORMATS[data.period], hoverformat: FORMATS[data.period], gridcolor: "#e2e8f0", nticks: narrow ? 4 : 10,
       ticks: "outside", ticklen: 6, tickcolor: "rgba(0,0,0,0)" },
     yaxis: {
       gridcolor: "#e2e8f0", rangemode: "tozero",
       tickformat: panel.unit === "share" ? ".0%" : "", range: WHOLE.includes(panel.key) ? [0, 1.02] : undefined,
     },
-    shapes: ["share", "scores"].includes(panel.key) ? shading(driftedMonths) : [],
+    shapes: ["share", "scores"].includes(panel.key) ? shading(data) : [],
   };
 }
 
@@ -147,11 +152,11 @@ function drawChart(panel, data) {
   if (panel.lines.some((line) => line.y.some((y) => y !== null))) {
     if (plot.className !== "plot") plot.replaceChildren();
     plot.className = "plot";
-    Plotly.react(plot, traces(panel), layout(panel, data.drifted_months), { displayModeBar: false, responsive: true });
+    Plotly.react(plot, traces(panel, data), layout(panel, data), { displayModeBar: false, responsive: true });
     return;
   }
   if (plot.className === "plot") Plotly.purge(plot);
-  const missing = panel.no_past || (panel.filled_by && panel.values.length ? `no month yet: ${panel.filled_by}` : "no data yet");
+  const missing = panel.no_past || (panel.filled_by && panel.values.length ? `no ${data.period} yet: ${panel.filled_by}` : "no data yet");
   plot.className = missing ? "blank" : "";
   plot.textContent = missing;
 }

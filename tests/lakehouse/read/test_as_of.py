@@ -55,12 +55,12 @@ def test_keys_come_with_their_time_or_share_one(tmp_path: Path, contract: Contra
     path = tmp_path / "keys.csv"
     path.write_text("as_of;policy_id;note\n1;a;x\n2023-03;b;x\n1;a;y\n")
     found = read_points(path, "", contract, 12, NOW)
-    assert found.table is not None and found.in_months
+    assert found.table is not None and found.in_periods
     assert found.table.to_pydict() == {"policy_id": ["a", "b"], "as_of": ["2023-02", "2023-03"]}
     other = tmp_path / "keys.parquet"
     parquet.write_table(pa.table({"policy_id": ["0001"]}), other)
     shared = read_points(other, "2026-11-21", contract, 12, NOW)
-    assert shared.table is not None and not shared.in_months and shared.table["policy_id"].to_pylist() == ["0001"]
+    assert shared.table is not None and not shared.in_periods and shared.table["policy_id"].to_pylist() == ["0001"]
     path.write_text("policy_id\n0001\n")
     numbers = read_points(path, "", contract, 12, NOW)
     assert numbers.table is not None and numbers.table.to_pydict() == {"policy_id": ["0001"], "as_of": ["2024-01"]}

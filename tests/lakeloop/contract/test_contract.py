@@ -11,8 +11,8 @@ from tests.use_case_copies import USE_CASES
 
 @pytest.mark.parametrize(("number", "name"), [(0, "2023-01"), (11, "2023-12"), (12, "2024-01"), (36, "2026-01")])
 def test_months_are_counted_from_the_start(contract: Contract, number: int, name: str) -> None:
-    assert contract.month_name(number) == name
-    assert contract.month_number(name) == number
+    assert contract.period_name(number) == name
+    assert contract.period_number(name) == number
 
 
 def test_truth_arrives_two_years_later_except_history(contract: Contract) -> None:
