@@ -29,7 +29,7 @@ def set_clock(use_case: UseCase, month: int) -> None:
     now = read_clock(use_case)
     if month < now:
         raise WrongUseError(
-            f"the clock of {use_case.name} stands at month {now} and does not run backwards to {month}; "
+            f"the clock of {use_case.name} stands at {event_time.period} {now} and does not run backwards to {month}; "
             "to start over, use another LAKELOOP_HOME or `make clean`"
         )
     with engine(use_case.settings.operational_db).begin() as connection:

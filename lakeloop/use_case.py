@@ -149,7 +149,9 @@ def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: i
     try:
         drawn = use_case.module(contract.generator).sample(month, rows, seed)
     except ValueError as error:
-        raise WrongUseError(f"the generator of {use_case.name} cannot draw month {month}: {error}") from error
+        raise WrongUseError(
+            f"the generator of {use_case.name} cannot draw {contract.period} {month}: {error}"
+        ) from error
     key = contract.key
     keys = drawn[key.column].astype(str) if key.delivered else _made_keys(contract, drawn, month)
     drawn = drawn.assign(**{key.column: keys})

@@ -64,7 +64,7 @@ def whose_truth(use_case: UseCase, month: int, oracle: bool, rows: int) -> str:
     """One sentence on the truth a month's rows are evaluated by: gold's, or another and when it is known."""
     contract = use_case.contract
     if not oracle:
-        return f"Evaluated by the truth in gold: {rows:,} labelled rows of month {month}."
+        return f"Evaluated by the truth in gold: {rows:,} labelled rows of {contract.period} {month}."
     due, now = contract.arrives(contract.label.source, month), read_clock(use_case)
     whose = f"{contract.months_from}'s own labels"
     if due <= now:

@@ -15,13 +15,13 @@ from operations.delivery import release
 def show_command(use_case: UseCaseOption = "") -> None:
     """Say which month it is, to which one a simulation's ground truth is due, and which months have some in gold."""
     case = open_use_case(use_case)
-    now = read_clock(case)
+    now, period = read_clock(case), case.contract.period
     due = max(0, now - case.contract.truth_delay)
     rows = read_lake_table(case, "gold/training", [case.contract.period_column])
     months = [] if rows is None else map(case.contract.period_number, rows[case.contract.period_column].unique())
     console.print(
-        f"{case.name}: month {now} ({case.contract.period_name(now)}) of the simulated clock; simulated ground truth "
-        f"is due to month {due}; labelled months in gold: {month_spans(months) or 'none yet'}"
+        f"{case.name}: {period} {now} ({case.contract.period_name(now)}) of the simulated clock; simulated ground "
+        f"truth is due to {period} {due}; labelled {period}s in gold: {month_spans(months) or 'none yet'}"
     )
 
 
@@ -33,7 +33,8 @@ def set_command(
     set_clock(case, month)
     delivered = release(case)
     console.print(
-        f"{case.name}: month {month} ({case.contract.period_name(month)}); {counted_files(len(delivered))} delivered"
+        f"{case.name}: {case.contract.period} {month} ({case.contract.period_name(month)}); "
+        f"{counted_files(len(delivered))} delivered"
     )
     for path in delivered:
         console.print(f"  {path}", soft_wrap=True)

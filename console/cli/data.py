@@ -66,4 +66,4 @@ def reference_command(
         write_text(out, text)
     except (IsADirectoryError, FileExistsError, NotADirectoryError):
         raise WrongUseError(f"--out {out} is not a file that can be written; name a file") from None
-    console.print(f"{out}: {len(frame):,} rows of month {month} ({case.contract.period_name(month)})")
+    console.print(f"{out}: {len(frame):,} rows of {case.contract.period} {month} ({case.contract.period_name(month)})")

@@ -121,6 +121,7 @@ def _episode(episode: Episode, contract: Contract) -> str:
     ended = f"closed by {episode.closed_by.month}" if episode.closed_by else "still open"
     windows = "1 window" if episode.drifted_windows == 1 else f"{episode.drifted_windows} windows"
     return (
-        f"dataset drift of model {episode.model_version} from {month} (month {contract.period_number(month)}) "
+        f"dataset drift of model {episode.model_version} from {month} "
+        f"({contract.period} {contract.period_number(month)}) "
         f"to {episode.last_drifted.month}, {windows} drifted, {ended}"
     )

@@ -26,10 +26,11 @@ def list_command(as_json: AsJson = False, use_case: UseCaseOption = "") -> None:
     if as_json:
         typer.echo(json.dumps([as_plain(one) for one in found], indent=2, default=_text))
         return
-    header = ("feature", "type", "unit", "allowed", "from silver", "rows", "missing", "months", "behind", "newest",
+    periods = f"{case.contract.period}s"
+    header = ("feature", "type", "unit", "allowed", "from silver", "rows", "missing", periods, "behind", "newest",
               "models", "serving")  # fmt: skip
     console.print(
-        table(header, map(_line, found), ("rows", "missing", "behind", "models"), ("months", "newest", "serving"))
+        table(header, map(_line, found), ("rows", "missing", "behind", "models"), (periods, "newest", "serving"))
     )
     for gap in dict.fromkeys(gap for one in found for gap in one.gaps):
         console.print(f"[{BAD}]note:[/{BAD}] {escape(gap)}", soft_wrap=True)

@@ -12,7 +12,7 @@ from lakeloop.lake_tables import has_lake_table
 from operations.performance import estimate_performance, performance_table
 
 NO_ROWS = "gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some"
-HEADER = ("month", "version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
+HEADER = ("version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
 
 
 def performance_command(use_case: UseCaseOption = "") -> None:
@@ -40,7 +40,8 @@ def performance_command(use_case: UseCaseOption = "") -> None:
         console.print(NO_ROWS)
         return
     month = case.contract.period_column
-    console.print(table(HEADER, [_cells(row, month) for row in rows.to_dict("records")], numbers=HEADER[2:]))
+    cells = [_cells(row, month) for row in rows.to_dict("records")]
+    console.print(table((case.contract.period, *HEADER), cells, numbers=HEADER[1:]))
     console.print(
         "estimated: by confidence, over the model's own answers; error: estimated minus realised by the model; "
         "in brackets: 95 % interval of a share of few rows",

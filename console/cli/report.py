@@ -190,11 +190,14 @@ def _story(
     if curves:
         own = set(frame[contract.period_column])
         later = ", ".join(
-            f"{curves['model'][months.index(m)]:.2f} in month {m}"
+            f"{curves['model'][months.index(m)]:.2f} in {contract.period} {m}"
             f"{' (of whose rows it was made)' * (contract.period_name(m) in own)}"
             for m in shown_months(months)
         )
-        text += f" Its accuracy is {later}; the truth of a month takes {contract.truth_delay} months to arrive."
+        text += (
+            f" Its accuracy is {later}; the truth of {contract.a_period} takes {contract.truth_delay} "
+            f"{contract.period}s to arrive."
+        )
     for refused in records[1:]:
         text += f"\nOn the same rows the gate refused run {refused.run_id} ({_failed(refused)})."
     return text

@@ -10,6 +10,7 @@ from console.cli.options import Months, open_use_case, parse_periods
 from console.cli.render import console, counted_files, progress
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.clock import month_spans, read_clock
+from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.gateway_client import GatewayClient, check_gateway
 from lakeloop.use_case import played_months, sample_month
@@ -41,14 +42,14 @@ def simulate_command(
     `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth.
     """
     case = open_use_case(use_case)
-    period_name = case.contract.period_name
+    period, period_name = case.contract.period, case.contract.period_name
     if not months and until is None:
         raise WrongUseError("say what to simulate: --months 1-36, or --until 60 to run the clock on")
     if sum([rate is not None, month_seconds is not None, as_fast_as_possible]) > 1:
         raise WrongUseError("--rate, --month-seconds and --as-fast-as-possible exclude each other; give one of them")
     if not months:
         delivered = advance(case, until or 0)
-        _print_clock(read_clock(case), delivered)
+        _print_clock(case.contract, read_clock(case), delivered)
         return
     first, last = parse_periods(months, case.contract.event_time)
     wanted = range(first, last + 1)
@@ -65,31 +66,34 @@ def simulate_command(
         task = bar.add_task("simulating", total=size * sum(month > 0 for month in there))
         report = simulate(
             case, wanted, asker, label=label, until=until,
-            on_month=lambda month, _: bar.update(task, description=f"month {month} ({period_name(month)})"),
+            on_month=lambda month, _: bar.update(task, description=f"{period} {month} ({period_name(month)})"),
             on_answers=lambda count: bar.update(task, advance=count),
         )  # fmt: skip
-    _print_report(report, case.name)
+    _print_report(report, case.contract)
 
 
-def _print_report(report: SimulationReport, use_case: str) -> None:
+def _print_report(report: SimulationReport, contract: Contract) -> None:
     answered = report.answered
     if answered.requests:
         console.print(
-            f"{use_case}: {answered.requests:,} requests in {report.seconds:.1f} s, "
+            f"{contract.use_case}: {answered.requests:,} requests in {report.seconds:.1f} s, "
             f"{answered.requests / max(report.seconds, 1e-9):,.0f} a second, "
             f"{answered.rules / answered.requests:.1%} answered by the rules"
         )
     if report.skipped:
-        months = "1 month was" if len(report.skipped) == 1 else f"{len(report.skipped)} months were"
-        console.print(f"{months} answered before and not asked again")
+        many = len(report.skipped)
+        periods = f"1 {contract.period} was" if many == 1 else f"{many} {contract.period}s were"
+        console.print(f"{periods} answered before and not asked again")
     if report.empty:
         console.print(f"the history has no rows of {month_spans(report.empty)}; nothing was asked there")
     if answered.requests:
         console.print("`lakeloop lake stream` brings the requests into the lake")
-    _print_clock(report.clock, report.delivered)
+    _print_clock(contract, report.clock, report.delivered)
 
 
-def _print_clock(clock: int, delivered: Sequence[Path]) -> None:
-    console.print(f"the clock stands at month {clock}; {counted_files(len(delivered))} of ground truth delivered")
+def _print_clock(contract: Contract, clock: int, delivered: Sequence[Path]) -> None:
+    console.print(
+        f"the clock stands at {contract.period} {clock}; {counted_files(len(delivered))} of ground truth delivered"
+    )
     if delivered:
         console.print("`lakeloop lake ingest` takes them in")

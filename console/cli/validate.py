@@ -40,7 +40,7 @@ def validate_command(
     print_evaluation(case, report, folder.name, month, frame, oracle)
     if not report.passed:
         raise GateRefusedError(
-            f"version {folder.name} does not meet the gate on month {month}: "
+            f"version {folder.name} does not meet the gate on {case.contract.period} {month}: "
             + ", ".join(check.name for check in report.failed)
         )
 
@@ -50,7 +50,9 @@ def print_evaluation(
 ) -> None:
     """A version's gate table on the rows of a month, whose truth it was evaluated by, and whether it knew them."""
     contract = use_case.contract
-    print_gate(report, f"{use_case.name} version {version} on month {month} ({contract.period_name(month)})")
+    print_gate(
+        report, f"{use_case.name} version {version} on {contract.period} {month} ({contract.period_name(month)})"
+    )
     console.print(whose_truth(use_case, month, oracle, len(frame)))
     seen = seen_in_training(use_case, version, set(frame[contract.key.column]))
     if seen:

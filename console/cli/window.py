@@ -25,7 +25,7 @@ def list_command(use_case: UseCaseOption = "") -> None:
     case = open_use_case(use_case)
     found = lake_reports(case)
     if not found:
-        console.print("no month was measured yet; `lakeloop drift` does")
+        console.print(f"no {case.contract.period} was measured yet; `lakeloop drift` does")
         return
     rows = [
         (
@@ -38,7 +38,9 @@ def list_command(use_case: UseCaseOption = "") -> None:
         )
         for one in found
     ]
-    console.print(table(("month", "model", "requests", "state", "drifted share", "why"), rows, ("requests",)))
+    console.print(
+        table((case.contract.period, "model", "requests", "state", "drifted share", "why"), rows, ("requests",))
+    )
 
 
 def statistics_command(month: Month, version: Version = "", use_case: UseCaseOption = "") -> None:

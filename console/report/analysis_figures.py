@@ -66,13 +66,14 @@ def drift_by_month(contract: Contract, reports: Mapping[int, DriftReport], analy
                 x=months, y=ratios, name=name, mode="lines+markers", marker={"size": 4},
                 line={"color": LINE_COLOURS[position % len(LINE_COLOURS)]},
                 customdata=[[c.score, c.threshold, c.test] for c in found],
-                hovertemplate="month %{x}: %{customdata[0]:.4f} (%{customdata[2]}, threshold %{customdata[1]})",
+                hovertemplate=contract.period
+                + " %{x}: %{customdata[0]:.4f} (%{customdata[2]}, threshold %{customdata[1]})",
             )
         )  # fmt: skip
     figure.add_hline(y=1, line_dash="dash", line_color=RED, annotation_text="threshold", annotation_position="top left")
     if len(months) > 1:
-        figure.add_vline(x=analysed, line_dash="dot", line_color=GREY, annotation_text=f"month {analysed}")
-    figure.update_xaxes(title="month")
+        figure.add_vline(x=analysed, line_dash="dot", line_color=GREY, annotation_text=f"{contract.period} {analysed}")
+    figure.update_xaxes(title=contract.period)
     figure.update_yaxes(title="score / threshold", rangemode="tozero")
     return finish(figure, 430, top=80)
 

@@ -33,7 +33,7 @@ def write_analysis(use_case: UseCase, analysis: Analysis) -> Path:
         source=rows.source,
         oracle=analysis.oracle,
         truth_note=analysis.truth_note,
-        months_note=f"{len(months)} months, {months[0]} to {months[-1]}, from {rows.source}.",
+        months_note=f"{len(months)} {contract.period}s, {months[0]} to {months[-1]}, from {rows.source}.",
         methods=METHODS,
         table=table,
         own={name: feature.drift.test for name, feature in contract.features.items()},

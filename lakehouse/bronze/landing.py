@@ -282,9 +282,9 @@ def _verdict(
         )
     if impossible := source.names.impossible_period(staged.file):
         return "refused", _no_period(impossible, source)
-    month = source.period_of_file(staged.file)
-    if month and (why := event_time.why_impossible(month)):
-        return "refused", f"has the month {month} in its name, which {why}; name it for the month of its rows"
+    period, kind = source.period_of_file(staged.file), source.names.kind
+    if period and (why := event_time.why_impossible(period)):
+        return "refused", f"has the {kind} {period} in its name, which {why}; name it for the {kind} of its rows"
     if staged.refusal:
         return "refused", staged.refusal
     if same_content is not None and staged.rows:

@@ -123,13 +123,13 @@ def with_split(rows: "DataFrame", contract: Contract) -> "DataFrame":
 def no_truth(contract: Contract, month: int, known: Iterable[str]) -> str:
     """Why a month has no labelled rows, when it will, and which months have some."""
     source = contract.label.source
-    text = f"month {month} ({contract.period_name(month)}) has no labelled rows in gold"
+    text = f"{contract.period} {month} ({contract.period_name(month)}) has no labelled rows in gold"
     text += f"; its ground truth ({source}) was not taken in yet"
     if month and contract.truth_delay:
-        text += f", by the contract it comes {contract.truth_delay} months after the month"
+        text += f", by the contract it comes {contract.truth_delay} {contract.period}s after the {contract.period}"
         text += f" (simulated: at clock {contract.arrives(source, month)})"
     numbers = [contract.period_number(name) for name in known]
-    return f"{text}. Labelled months: {month_spans(numbers) or 'none yet'}"
+    return f"{text}. Labelled {contract.period}s: {month_spans(numbers) or 'none yet'}"
 
 
 def _version_of(use_case: UseCase, version: int | None) -> int:

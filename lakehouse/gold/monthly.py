@@ -74,7 +74,7 @@ def _table(contract: Contract) -> SmallTable:
         f"gold/{MONTHLY}",
         (column(month, "string", nullable=True), *counts, *averages),
         key=(month,),
-        comment=f"{contract.title}: averages of each month",
+        comment=f"{contract.title}: averages of each {contract.period}",
     )
 
 

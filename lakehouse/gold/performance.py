@@ -119,5 +119,5 @@ def _table(contract: Contract) -> SmallTable:
             *(column(name, "double", text, nullable=True) for name, text in RATES.items()),
         ),
         key=(month, "model_version"),
-        comment=f"{contract.title}: how right the answers of each month were",
+        comment=f"{contract.title}: how right the answers of each {contract.period} were",
     )

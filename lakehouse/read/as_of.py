@@ -90,13 +90,8 @@ def _period(text: str, number: int, contract: Contract, clock: int) -> str:
 
 
 def _allowed(contract: Contract) -> str:
-    kind = contract.event_time.period
-    days = "" if kind == "day" else "a day (2026-11-22) "
-    return f"write {_article(kind)} (7 or {contract.period_name(7)}), {days}or a moment (2026-11-22T10:30:00Z)"
-
-
-def _article(kind: str) -> str:
-    return f"an {kind}" if kind == "hour" else f"a {kind}"
+    days = "" if contract.period == "day" else "a day (2026-11-22) "
+    return f"write {contract.a_period} (7 or {contract.period_name(7)}), {days}or a moment (2026-11-22T10:30:00Z)"
 
 
 def _refuse_future(text: str, now: datetime) -> Point:

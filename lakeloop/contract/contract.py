@@ -11,6 +11,7 @@ from lakeloop.contract.columns import Column, Feature
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label
+from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.section import Name, Section, Text, mistake
 from lakeloop.contract.sources import Source
@@ -82,6 +83,16 @@ class Contract(Section):
         return PERIOD_COLUMN if self.event_time.dated else self.event_time.column
 
     @property
+    def period(self) -> PeriodKind:
+        """What time is counted in, and the word for it in texts: `month`."""
+        return self.event_time.period
+
+    @property
+    def a_period(self) -> str:
+        """The same with its article: `a month`, `an hour`."""
+        return f"an {self.period}" if self.period == "hour" else f"a {self.period}"
+
+    @property
     def truth_delay(self) -> int:
         """Periods between an event and its ground truth, for periods above 0."""
         return self.sources[self.label.source].delay
@@ -143,6 +154,11 @@ class Contract(Section):
     def period_start(self, number: int) -> datetime:
         """The moment (UTC) that a period begins at, which is where the one before it ends."""
         return self.event_time.begins(number)
+
+    def period_of_file(self, source: str, file: str) -> str:
+        """The period in which a file counts by its name: the last of those it holds; '' where its name says none."""
+        name = self.sources[source].period_of_file(file)
+        return last_period(name, self.period) if name else ""
 
     def arrives(self, source: str, number: int) -> int:
         """The clock at which a source's period is delivered; period 0 is history and complete at once."""

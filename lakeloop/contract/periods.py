@@ -21,7 +21,7 @@ YEARS_AHEAD = 100
 """What lies further after a use case's start is taken for a mistake."""
 _YEAR, _MONTH = "[0-9]{4}", "(0[1-9]|1[0-2])"
 _DATE = f"{_YEAR}-{_MONTH}-(0[1-9]|[12][0-9]|3[01])"
-_UNKNOWN_TO_JAVA = {"Factory", "localtime"}
+_UNKNOWN_TO_JAVA = {"Factory", "localtime", "GMT+0", "GMT-0", "ROC"}
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ class Period:
 
     def start(self, name: str, zone: str) -> datetime:
         """The moment (UTC) that a period begins at in a time zone; raises as `ordinal`."""
-        return moment_of(self.begins(name), zone)
+        return _first_moment(self.begins(name), zone)
 
     def end(self, name: str, zone: str) -> datetime:
         """The moment (UTC) that a period ends at in a time zone, which is the next one's start; raises as `ordinal`."""
-        return moment_of(self.ends(name), zone)
+        return _first_moment(self.ends(name), zone)
 
     def of(self, moment: datetime, zone: str) -> str:
         """The name of the period that a moment lies in, in a time zone."""
@@ -104,6 +104,19 @@ def moment_of(local: datetime, zone: str) -> datetime:
 def local_time(moment: datetime, zone: str) -> datetime:
     """What the clock of a time zone shows at a moment."""
     return moment.astimezone(time_zone(zone)).replace(tzinfo=None)
+
+
+def _first_moment(local: datetime, zone: str) -> datetime:
+    """The moment (UTC) from which on the clock of a time zone shows a time or a later one."""
+    moment = moment_of(local, zone)
+    if local_time(moment, zone) == local:
+        return moment
+    before = local.replace(tzinfo=time_zone(zone), fold=1).astimezone(UTC)  # clocks went forward in between
+    while moment - before > timedelta(seconds=1):
+        middle = before + (moment - before) // 2
+        middle -= timedelta(microseconds=middle.microsecond)
+        before, moment = (before, middle) if local_time(middle, zone) >= local else (middle, moment)
+    return moment
 
 
 @cache

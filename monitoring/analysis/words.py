@@ -9,16 +9,16 @@ from monitoring.analysis.pace import SURE, Pace
 def headline(found: Comparison) -> str:
     """One sentence: does the month still look like what the model was trained on?"""
     report, contract = found.report, found.contract
-    name = contract.period_name(found.month)
+    name, period = contract.period_name(found.month), contract.period
     if not report.features:
-        return f"Month {found.month} ({name}) cannot be measured: {report.reason or report.state}."
+        return f"{period.capitalize()} {found.month} ({name}) cannot be measured: {report.reason or report.state}."
     drifted, count = report.drifted, len(report.features)
     which = f": {_listed(drifted)}" if drifted else ""
     bound = contract.monitoring.dataset_drift_share
     so = "dataset drift" if report.dataset_drift else "no dataset drift"
     return (
-        f"In month {found.month} ({name}) {len(drifted)} of {count} features {'has' if len(drifted) == 1 else 'have'} "
-        f"drifted{which}; a share of "
+        f"In {period} {found.month} ({name}) {len(drifted)} of {count} features "
+        f"{'has' if len(drifted) == 1 else 'have'} drifted{which}; a share of "
         f"{report.share:.2f} where {bound:.2f} is dataset drift, so there is {so}."
     )
 
@@ -46,7 +46,7 @@ def _move(found: Comparison, pace: Pace) -> str:
         what = f"its mean {rises} from {pace.before:.1f} to {pace.now:.1f}{unit}"
     return (
         f"{pace.feature} moves {'fast' if pace.speed == 'fast' else 'slowly'}: {what}, {pace.shift:+.2f} standard "
-        f"deviations of the reference, {pace.a_month:+.3f} a month. {_crossing(found, pace)}"
+        f"deviations of the reference, {pace.a_month:+.3f} {found.contract.a_period}. {_crossing(found, pace)}"
     )
 
 
@@ -56,10 +56,10 @@ def _crossing(found: Comparison, pace: Pace) -> str:
         column = next((c for c in found.report.features if c.column == pace.feature), None)
         score = f" ({column.score:.3f} now)" if column and column.score is not None else ""
         return f"Its score has not reached the threshold of {threshold:g} yet{score}."
-    good = "" if pace.lasting == pace.first else f", for good in month {pace.lasting}"
+    good = "" if pace.lasting == pace.first else f", for good in {found.contract.period} {pace.lasting}"
     if pace.lasting is None:
         good = ", and came back below it since"
-    return f"Its score reached the threshold of {threshold:g} first in month {pace.first}{good}."
+    return f"Its score reached the threshold of {threshold:g} first in {found.contract.period} {pace.first}{good}."
 
 
 def _target(found: Comparison) -> list[str]:
@@ -67,14 +67,15 @@ def _target(found: Comparison) -> list[str]:
     if found.target is not None:
         said.append(f"The target {_classes(found.target)}.")
     elif found.labelled_rows == 0:
-        delay = found.contract.truth_delay if found.month else 0
-        due = f" (by the contract it comes {delay} months after the month)" if delay else ""
+        delay, period = found.contract.truth_delay if found.month else 0, found.contract.period
+        due = f" (by the contract it comes {delay} {period}s after the {period})" if delay else ""
         said.append(
-            f"No truth of this month is in gold yet{due}: whether the target or the concept moved cannot be said."
+            f"No truth of this {period} is in gold yet{due}: whether the target or the concept moved cannot be said."
         )
     else:
         said.append(
-            f"Only {found.labelled_rows} rows of this month have their truth: too few to compare the target by."
+            f"Only {found.labelled_rows} rows of this {found.contract.period} have their truth: too few to compare "
+            "the target by."
         )
     if found.predicted is not None:
         said.append(f"What the model answers {_classes(found.predicted)}.")
@@ -139,7 +140,7 @@ def _meaning(found: Comparison, inputs_move: bool) -> str:
         return "So the inputs move; whether they still mean the same cannot be known before truth arrives."
     if not found.report.features:
         return "So nothing moved, as far as so few rows can tell."
-    return "So the month looks like the reference: nothing calls for a new model."
+    return f"So the {found.contract.period} looks like the reference: nothing calls for a new model."
 
 
 def _listed(names: "tuple[str, ...] | list[str]") -> str:

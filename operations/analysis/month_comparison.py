@@ -65,8 +65,8 @@ def _truth_note(use_case: UseCase, found: Comparison, reference: pd.DataFrame, o
     notes = []
     if contract.period_name(found.month) in set(reference[contract.period_column]):
         notes.append(
-            f"Model {found.model_version} was made from rows of month {found.month} too: in part they are compared "
-            "with themselves."
+            f"Model {found.model_version} was made from rows of {contract.period} {found.month} too: in part they are "
+            "compared with themselves."
         )
     if found.labelled_rows:
         notes.append(whose_truth(use_case, found.month, oracle, found.labelled_rows))

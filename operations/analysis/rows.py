@@ -35,11 +35,11 @@ def month_rows(use_case: UseCase, month: int, oracle: bool) -> MonthRows:
             sample_month(use_case, month)  # says why there is none
         return MonthRows({number: sample_month(use_case, number) for number in numbers}, use_case.contract.months_from)
     if month not in there:
-        known = ", ".join(map(str, sorted(there))) or "none yet"
+        known, period = ", ".join(map(str, sorted(there))) or "none yet", use_case.contract.period
         raise NotFoundError(
-            f"month {month} ({use_case.contract.period_name(month)}) has no delivered or asked rows in the lake. "
-            f"Months that have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them in; "
-            "--oracle takes those of generator or history"
+            f"{period} {month} ({use_case.contract.period_name(month)}) has no delivered or asked rows in the lake. "
+            f"{period.capitalize()}s that have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them "
+            "in; --oracle takes those of generator or history"
         )
     found = {number: _read_month(use_case, table, number) for number, table in sorted(there.items())}
     kinds = ["delivered files"] if "silver/predictions" not in there.values() else ["the answered requests"]

@@ -127,7 +127,8 @@ def _predictions(use_case: UseCase, months: tuple[int, int] | None) -> ds.Datase
 def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) -> str:
     """What is told where there is no request to measure, with what to do."""
     first, last = months or (0, 0)
-    during = "" if months is None else f" in month {first}" if first == last else f" in months {first} to {last}"
+    period = contract.period
+    during = "" if months is None else f" in {period} {first}" if first == last else f" in {period}s {first} to {last}"
     return (
         f"no request of use case {contract.use_case} was answered{during} yet: ask some through the gateway "
         "(`lakeloop simulate --months 1-36`) and bring them in with `lakeloop lake stream`"

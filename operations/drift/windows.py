@@ -27,7 +27,7 @@ def find_window(use_case: UseCase, month: str, version: str = "") -> DriftReport
     if not found:
         of = f" for version {version}" if version else ""
         known = ", ".join(dict.fromkeys(one.window.month for one in measured)) or "none; `lakeloop drift` measures them"
-        raise NotFoundError(f"month {month} was not measured{of}; measured: {known}")
+        raise NotFoundError(f"{use_case.contract.period} {month} was not measured{of}; measured: {known}")
     return max(found, key=lambda report: (report.window.rows, report.model_version))
 
 

@@ -112,20 +112,21 @@ class Origins:
 
 
 def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _Came | None:
-    spec, event = use_case.contract.sources[source], use_case.contract.event_time.column
-    statistics = table_statistics(use_case, f"silver/{source}", (event,) if event in spec.columns else ())
+    column = use_case.contract.period_column
+    dated = column in use_case.contract.silver_columns(source)
+    statistics = table_statistics(use_case, f"silver/{source}", (column,) if dated else ())
     if statistics is None and not taken:
         return None
     arrivals = [
-        Arrival(month, _utc(delivery.ingested_at), delivery.file)
+        Arrival(period, _utc(delivery.ingested_at), delivery.file)
         for delivery in taken
-        if (month := spec.period_of_file(delivery.file))
+        if (period := use_case.contract.period_of_file(source, delivery.file))
     ]
-    if not arrivals and statistics is not None and event in spec.columns:
+    if not arrivals and statistics is not None and dated:
         arrivals = [
             arrival
-            for month in filter(None, statistics.bounds[event])
-            if (arrival := _brought(use_case, source, month, taken))
+            for period in filter(None, statistics.bounds[column])
+            if (arrival := _brought(use_case, source, period, taken))
         ]
     return _Came(
         rows=0 if statistics is None else statistics.rows,
@@ -142,7 +143,7 @@ def _brought(use_case: UseCase, source: str, month: str, taken: list[DeliveryRec
     table = open_lake_table(use_case, f"silver/{source}")
     if table is None:
         return None
-    wanted = ds.field(use_case.contract.event_time.column) == month
+    wanted = ds.field(use_case.contract.period_column) == month
     files = set(dataset_of(table).to_table(columns=["_source_file"], filter=wanted)["_source_file"].to_pylist())
     newest = max((d for d in taken if d.file in files), key=lambda d: d.ingested_at, default=None)
     return Arrival(month, _utc(newest.ingested_at), newest.file) if newest else None

@@ -73,7 +73,7 @@ def find_counterparts(use_case: UseCase, served: pd.DataFrame) -> Counterparts:
     if len(alone):
         elsewhere = int(alone[key].isin(_keys(use_case)).sum())
         if elsewhere:
-            gaps.append(f"{elsewhere:,} requests are about a key that was delivered for another month")
+            gaps.append(f"{elsewhere:,} requests are about a key that was delivered for another {contract.period}")
         if elsewhere < len(alone):
             gaps.append(
                 f"{len(alone) - elsewhere:,} requests are about a key that nobody delivered and no simulation drew"

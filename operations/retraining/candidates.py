@@ -80,21 +80,21 @@ def candidates_for(
     if strategy == "auto":
         return _auto(contract, evidence, months)
     if strategy in ("newest", "all"):
-        return _option_one(evidence, months, strategy)
+        return _option_one(contract, evidence, months, strategy)
     if strategy == "drop":
         return _drop(contract, evidence, months)
     if strategy == "tune":
-        return [_on_old(evidence, months, "tune", f"the best of {trials} trials of the Tuner", trials=trials)]
-    return [_weighted(evidence, months, "reweight" if strategy == "reweight" else "resample")]
+        return [_on_old(contract, evidence, months, "tune", f"the best of {trials} trials of the Tuner", trials=trials)]
+    return [_weighted(contract, evidence, months, "reweight" if strategy == "reweight" else "resample")]
 
 
 def _auto(contract: Contract, evidence: Evidence, months: Months | None) -> list[Candidate]:
     """Option I where there is new truth, else option II with whatever can be done."""
     if evidence.new_truth or months is not None:
-        return _option_one(evidence, months, "newest", "all")
+        return _option_one(contract, evidence, months, "newest", "all")
     found = _drop(contract, evidence, None) if evidence.drifted else []
     if evidence.requests:
-        found += [_weighted(evidence, None, "reweight"), _weighted(evidence, None, "resample")]
+        found += [_weighted(contract, evidence, None, "reweight"), _weighted(contract, evidence, None, "resample")]
     if not found:
         raise WrongUseError(
             "no new truth, no drifted feature and no request is there, so nothing can be better than the champion; "
@@ -103,13 +103,14 @@ def _auto(contract: Contract, evidence: Evidence, months: Months | None) -> list
     return found
 
 
-def _option_one(evidence: Evidence, months: Months | None, *names: str) -> list[Candidate]:
+def _option_one(contract: Contract, evidence: Evidence, months: Months | None, *names: str) -> list[Candidate]:
+    period = contract.period
     if months is not None:
-        return [Candidate(f"months {_text(months)}", f"trained on months {_text(months)}", months)]
+        return [Candidate(f"{period}s {_text(months)}", f"trained on {period}s {_text(months)}", months)]
     first, newest = evidence.labelled[0], evidence.labelled[-1]
     found = {
-        "newest": Candidate("newest", f"trained on month {newest}, the newest labelled one", (newest, newest)),
-        "all": Candidate("all", f"trained on all labelled months, {_text((first, newest))}"),
+        "newest": Candidate("newest", f"trained on {period} {newest}, the newest labelled one", (newest, newest)),
+        "all": Candidate("all", f"trained on all labelled {period}s, {_text((first, newest))}"),
     }
     if len(evidence.labelled) == 1:
         return [found[names[0]]]
@@ -126,21 +127,24 @@ def _drop(contract: Contract, evidence: Evidence, months: Months | None) -> list
     if not sets:
         raise WrongUseError("the only feature has drifted; a model needs at least one")
     return [
-        _on_old(evidence, months, f"drop {' '.join(names)}", f"without {', '.join(names)}", drop=names)
+        _on_old(contract, evidence, months, f"drop {' '.join(names)}", f"without {', '.join(names)}", drop=names)
         for names in sets
     ]
 
 
-def _weighted(evidence: Evidence, months: Months | None, weighting: Weighting) -> Candidate:
+def _weighted(contract: Contract, evidence: Evidence, months: Months | None, weighting: Weighting) -> Candidate:
     if not evidence.requests:
         raise WrongUseError(
             f"{weighting} needs the requests of now, and none was streamed yet; `lakeloop lake stream` takes them in"
         )
     done = "weighted" if weighting == "reweight" else "drawn by their weight"
-    return _on_old(evidence, months, weighting, f"rows {done} towards the current requests", weighting=weighting)
+    return _on_old(
+        contract, evidence, months, weighting, f"rows {done} towards the current requests", weighting=weighting
+    )
 
 
 def _on_old(
+    contract: Contract,
     evidence: Evidence,
     months: Months | None,
     name: str,
@@ -155,7 +159,8 @@ def _on_old(
         months, version = evidence.old
         what += ", on the champion's own rows"
     else:
-        what += f", on months {_text(months)}" if months is not None else ", on all labelled months"
+        period = contract.period
+        what += f", on {period}s {_text(months)}" if months is not None else f", on all labelled {period}s"
     return Candidate(name, what, months, version, tuple(drop), weighting, trials)
 
 

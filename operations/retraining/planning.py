@@ -46,7 +46,7 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         clock=read_clock(use_case),
         champion=context.champion.version if context.champion is not None else "",
         champion_score=_champion_score(work, context, rows),
-        champion_judged_on=f"month {context.newest_month}" if report is not None else "",
+        champion_judged_on=f"{work.use_case.contract.period} {context.newest_month}" if report is not None else "",
         champion_checks=report.checks if report is not None else (),
         with_truth=context.evidence.new_truth,
         changed_rows=context.evidence.changed,
@@ -91,7 +91,8 @@ def _check_champion(work: Workplace, context: Context) -> GateReport | None:
         return None
     folder = model_folder(work.use_case, context.champion.version)
     rows = context.newest if context.evidence.newer_month else held_out(work.use_case.contract, context.newest)
-    return validate_model(folder, work.use_case.contract, rows, name=f"month {context.newest_month}")
+    period = work.use_case.contract.period
+    return validate_model(folder, work.use_case.contract, rows, name=f"{period} {context.newest_month}")
 
 
 def _evaluation_rows(
@@ -122,9 +123,13 @@ def _tell(listener: Listener, contract: Contract, context: Context, candidates: 
     listener.say(f"champion: {f'version {champion.version}' if champion is not None else 'none yet'}")
     if known.labelled:
         newest = f"{known.labelled[-1]} ({contract.period_name(known.labelled[-1])})"
-        listener.say(f"newest labelled month: {newest}, {'new' if known.newer_month else 'known to the champion'}")
+        listener.say(
+            f"newest labelled {contract.period}: {newest}, {'new' if known.newer_month else 'known to the champion'}"
+        )
     if known.changed:
-        listener.say(f"{known.changed:,} rows of the champion's months were corrected, added or withdrawn since")
+        listener.say(
+            f"{known.changed:,} rows of the champion's {contract.period}s were corrected, added or withdrawn since"
+        )
     drift = ", ".join(f"{name} {score:.3f}" for name, score in context.drift.items())
     listener.say(f"drifted in the newest {known.requests:,} requests: {drift or 'nothing'}")
     listener.say(f"candidates: {', '.join(c.name for c in candidates) or 'none'}")

@@ -41,7 +41,7 @@ def newest_truth(contract: Contract, context: "Context") -> EvaluationRows:
     """The eval rows of the newest labelled month: no candidate was trained on them, nor was the champion."""
     rows = held_out(contract, context.newest)
     month = context.newest_month
-    return EvaluationRows(rows, f"{len(rows):,} eval rows of month {month} ({contract.period_name(month)})")
+    return EvaluationRows(rows, f"{len(rows):,} eval rows of {contract.period} {month} ({contract.period_name(month)})")
 
 
 def old_truth(contract: Contract, rows: pd.DataFrame, importance: Importance | None, requests: int) -> EvaluationRows:

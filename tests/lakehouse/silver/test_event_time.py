@@ -8,8 +8,10 @@ from pyspark.sql import functions as sf
 
 from lakehouse.silver.event_time import event_moment, is_name, period_of
 from lakeloop.contract import EventTime
-from lakeloop.contract.periods import PERIODS, PeriodKind
+from lakeloop.contract.periods import PERIODS, PeriodKind, known_zones
 from tests.event_times import READ, UNREADABLE
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def event_time(given: str = "period", zone: str = "UTC", kind: PeriodKind = "month") -> EventTime:
@@ -18,16 +20,15 @@ def event_time(given: str = "period", zone: str = "UTC", kind: PeriodKind = "mon
 
 
 def test_spark_reads_times_as_the_contract_does(spark: SparkSession) -> None:
-    texts = [(given, zone, text) for given, zone, text, _ in READ]
-    texts += [(given, "Europe/Berlin", text) for given, text in UNREADABLE]
-    for given, zone in dict.fromkeys((given, zone) for given, zone, _ in texts):
-        mine = [text for of, at, text in texts if (of, at) == (given, zone)]
-        rows = spark.createDataFrame([(text,) for text in mine], "at string")
-        micros = sf.unix_micros(event_moment(event_time(given, zone))).alias("micros")
-        found = [None if row[0] is None else row[0] for row in rows.select(micros).collect()]
-        wanted = [event_time(given, zone).moment(text) for text in mine]
-        epoch = datetime(1970, 1, 1, tzinfo=UTC)
-        assert found == [None if at is None else (at - epoch) // timedelta(microseconds=1) for at in wanted], given
+    asked = [(given, zone, text) for given, zone, text, _ in READ]
+    asked += [(given, "Europe/Berlin", text) for given, text in UNREADABLE]
+    times = {pair: event_time(*pair) for pair in dict.fromkeys((given, zone) for given, zone, _ in asked)}
+    read = [sf.unix_micros(event_moment(each)).alias(str(number)) for number, each in enumerate(times.values())]
+    rows = spark.createDataFrame([(text,) for *_, text in asked], "at string").coalesce(1).select(*read).collect()
+    for row, (given, zone, text) in zip(rows, asked, strict=True):
+        moment = times[given, zone].moment(text)
+        wanted = None if moment is None else (moment - EPOCH) // timedelta(microseconds=1)
+        assert row[list(times).index((given, zone))] == wanted, (given, zone, text)
 
 
 @pytest.mark.parametrize("kind", list(PERIODS))
@@ -58,8 +59,6 @@ def test_spark_knows_the_names_of_periods_as_the_contract_does(spark: SparkSessi
 
 
 def test_spark_knows_every_time_zone_of_the_contract(spark: SparkSession) -> None:
-    from lakeloop.contract.periods import known_zones
-
     java = set(spark._jvm.java.time.ZoneId.getAvailableZoneIds())  # type: ignore[union-attr]
     short = set(spark._jvm.java.time.ZoneId.SHORT_IDS.keySet())  # type: ignore[union-attr]
     assert known_zones() <= java | short

@@ -76,7 +76,7 @@ def test_a_wrong_word_is_told_with_what_is_allowed(given: dict[str, object], mes
         ("2012-W52", "is before the use case's start, 2013-W01"),
         ("2300-W01", "is after 2200-W01, the last week that events are taken of"),
         ("2013-W01", ""),
-        ("2012-12", "is before the use case's start, 2013-W01"),
+        ("2012-11", "is before the use case's start, 2013-W01"),
         ("2013-01", ""),
     ],
 )
