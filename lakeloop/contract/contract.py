@@ -158,7 +158,7 @@ class Contract(Section):
     def period_of_file(self, source: str, file: str) -> str:
         """The period in which a file counts by its name: the last of those it holds; '' where its name says none."""
         name = self.sources[source].period_of_file(file)
-        return last_period(name, self.period) if name else ""
+        return last_period(name, self.period) if name >= "0001" else ""  # the calendar has no year 0
 
     def arrives(self, source: str, number: int) -> int:
         """The clock at which a source's period is delivered; period 0 is history and complete at once."""

@@ -119,7 +119,7 @@ class EventTime(Section):
 
     def why_impossible(self, name: str) -> str:
         """Why nothing of this use case can belong to a period of any kind, by its name; '' where it can."""
-        ends_in = last_period(name, self.period)
+        ends_in = name if name < "0001" else last_period(name, self.period)
         if ends_in < self.start:
             return f"is before the use case's start, {self.start}"
         return f"is after {self.last}, the last {self.period} that events are taken of" if ends_in > self.last else ""

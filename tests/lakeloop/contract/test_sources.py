@@ -85,8 +85,8 @@ def test_without_a_pattern_every_file_with_an_ending_of_the_format_is_meant() ->
     assert any_format.file_pattern.match(any_format.file_name("2023-01"))
 
 
-def test_the_month_of_a_file_is_that_of_its_date_and_none_of_a_longer_period() -> None:
-    assert source(files="{date:%Y%m%d}.csv").period_of_file("20230131.csv") == "2023-01"
+def test_the_period_of_a_file_is_of_the_kind_that_its_name_says() -> None:
+    assert source(files="{date:%Y%m%d}.csv").period_of_file("20230131.csv") == "2023-01-31"
     assert source(files="{month}.csv").period_of_file("2023-01.csv") == "2023-01"
-    assert source(files="{year}.csv").period_of_file("2023.csv") == ""
+    assert source(files="{year}.csv").period_of_file("2023.csv") == "2023"
     assert source(files="rows.csv").period_of_file("rows.csv") == ""
