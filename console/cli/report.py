@@ -18,6 +18,7 @@ from console.report.page import Report, Served, write_report
 from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
+from lakeloop.held_out import is_held_out
 from lakeloop.use_case import UseCase, played_months
 from operations.baselines import baselines, difference_words, split_baselines
 from operations.evaluation import exported_rows, generated_rows
@@ -103,7 +104,7 @@ def _ask(use_case: UseCase, version: str, month: int) -> tuple[list[Served], str
     """Start a model server, ask the version one question a class (three at most) over REST, stop it."""
     contract = use_case.contract
     frame = generated_rows(use_case, month)
-    held_out = frame[frame[contract.key.column].map(contract.split.is_eval)]
+    held_out = frame[is_held_out(contract, frame)]
     questions = held_out.groupby(contract.label.name).head(-(-3 // len(contract.label.classes))).head(3)
     name, served = use_case.name, []
     log = Path(use_case.settings.area("logs")) / "model_server.log"

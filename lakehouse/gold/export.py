@@ -22,13 +22,14 @@ from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.schema import literal, quoted
 from lakeloop.clock import month_spans
 from lakeloop.contract import Contract
+from lakeloop.contract.key import JOINT
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
 from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 log = logging.getLogger(__name__)
 ROWS_A_SHARD = 250_000
@@ -67,7 +68,7 @@ def export(lake: Lake, version: int | None = None, months: tuple[int, int] | Non
             columns=export_columns(contract),
             label=contract.label.name,
             schema_sha256=contract.schema_sha256,
-            split=f"sha256('{contract.split.salt}:'+{contract.key.column})[:8] % {contract.split.every} == 0",
+            split=split_in_words(contract),
             rows=sum(f.rows for f in files),
             files=tuple(files),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -110,14 +111,40 @@ def export_query(contract: Contract, version: int, months: tuple[int, int] | Non
 
 
 def with_split(rows: "DataFrame", contract: Contract) -> "DataFrame":
-    """Rows with `_hash`: the first 8 hex digits of sha256('salt:key') as a number. Divisible by `every`: eval."""
+    """Rows with `_hash`, by which they go into shards, and `_split`: `eval` or `train`, as `lakeloop.held_out` says.
+
+    `_hash` is the first 8 hex digits of sha256('salt:key') as a number, in a split by column of that column's value.
+    """
     from pyspark.sql import functions as sf
 
-    salted = sf.concat(sf.lit(f"{contract.split.salt}:"), sf.col(quoted(contract.key.column)))
+    salted = sf.concat(sf.lit(f"{contract.split.salt}:"), _split_by(contract))
     number = sf.conv(sf.substring(sf.sha2(salted, 256), 1, 8), 16, 10).cast("bigint")
-    return rows.withColumn("_hash", number).withColumn(
-        "_split", sf.when(sf.col("_hash") % contract.split.every == 0, "eval").otherwise("train")
-    )
+    is_eval = sf.col("_hash") % contract.split.every == 0
+    if contract.split.by == "time":
+        period = quoted(contract.period_column)
+        counts = {str(name): count for name, count in rows.groupBy(period).count().collect()}
+        is_eval = sf.col(period) >= sf.lit(contract.split.first_eval_period(counts) if counts else "")
+    return rows.withColumn("_hash", number).withColumn("_split", sf.when(is_eval, "eval").otherwise("train"))
+
+
+def _split_by(contract: Contract) -> "Column":
+    """The text whose hash says where a row goes. A row that came as a request alone has no group: its key says it."""
+    from pyspark.sql import functions as sf
+
+    key, column = sf.col(quoted(contract.key.column)), contract.split.column
+    if column is None:
+        return key
+    if column in contract.key.columns and column not in contract.features:
+        return sf.split_part(key, sf.lit(JOINT), sf.lit(contract.key.columns.index(column) + 1))
+    return sf.coalesce(sf.col(quoted(column)).cast("string"), key)
+
+
+def split_in_words(contract: Contract) -> str:
+    """How an export's manifest says which of its rows are eval rows."""
+    split = contract.split
+    if split.by == "time":
+        return f"the newest {contract.period}s, nearest to {split.eval:g} of the rows"
+    return f"sha256('{split.salt}:'+{split.column or contract.key.column})[:8] % {split.every} == 0"
 
 
 def no_truth(contract: Contract, month: int, known: Iterable[str]) -> str:
@@ -164,10 +191,16 @@ def _rows_a_split(rows: "DataFrame", contract: Contract) -> dict[str, int]:
     for split, count in by_split.items():
         if not count:
             raise LakeloopError(
-                f"all {sum(by_split.values())} rows would go to one split, {split} would be empty: "
-                "deliver more rows, or change `split` in the contract"
+                f"all {sum(by_split.values())} rows would go to one split, {split} would be empty: {_more(contract)}, "
+                "or change `split` in the contract"
             )
     return by_split
+
+
+def _more(contract: Contract) -> str:
+    if contract.split.by == "time":
+        return f"a split by time needs rows of two {contract.period}s at least; deliver more rows"
+    return "deliver more rows"
 
 
 def _write_shards(rows: "DataFrame", contract: Contract, counts: dict[str, int], folder: Path) -> list[ExportedFile]:

@@ -35,6 +35,7 @@ def feature_rows(delivered: DataFrame, requests: DataFrame | None, contract: Con
     rows = delivered.select(*_columns(contract))
     if requests is None:
         return rows
+    requests = _without_group(requests, contract)
     key = contract.key.column
     return rows.unionByName(
         _newest(requests, [key]).join(delivered.select(quoted(key)), key, "left_anti").select(rows.columns)
@@ -49,6 +50,7 @@ def feature_rows_of_months(delivered: DataFrame, requests: DataFrame | None, con
     rows = delivered.select(*_columns(contract))
     if requests is None:
         return rows
+    requests = _without_group(requests, contract)
     by = [contract.key.column, contract.period_column]
     named = _newest(requests, by).join(delivered.select(*map(quoted, by)), by, "left_anti")
     unnamed = requests.where(sf.col(quoted(by[0])).isNull())
@@ -62,4 +64,11 @@ def _newest(requests: DataFrame, by: list[str]) -> DataFrame:
 
 
 def _columns(contract: Contract) -> list[str]:
-    return [quoted(name) for name in (contract.key.column, contract.period_column, *contract.features)]
+    group = (contract.group_column,) if contract.group_column else ()
+    return [quoted(name) for name in (contract.key.column, contract.period_column, *contract.features, *group)]
+
+
+def _without_group(requests: DataFrame, contract: Contract) -> DataFrame:
+    """Requests do not say the column that rows are split by, where that is nothing else."""
+    group = contract.group_column
+    return requests.withColumn(group, sf.lit(None).cast("string")) if group else requests

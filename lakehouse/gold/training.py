@@ -59,9 +59,10 @@ def training_rows(
 
 def training_column_names(contract: Contract) -> tuple[str, ...]:
     """Columns of gold's training table, in order."""
-    label = contract.label
+    label, group = contract.label, (contract.group_column,) if contract.group_column else ()
     return (
-        contract.key.column, contract.period_column, *contract.features, label.column, label.name, label.name_column
+        contract.key.column, contract.period_column, *contract.features, *group, label.column, label.name,
+        label.name_column,
     )  # fmt: skip
 
 
@@ -70,7 +71,9 @@ def create_training(lake: Lake, replace: bool = False) -> None:
     contract = lake.contract
     label, period = contract.label, contract.period_column
     partitioned = contract.event_time.period in PARTITIONED
-    checks = constraints(contract, {**contract.silver_columns(contract.feature_source), label.column: label.truth})
+    checked = {**contract.silver_columns(contract.feature_source), label.column: label.truth}
+    checked.pop(contract.group_column, None)  # rows that came as requests alone have none
+    checks = constraints(contract, checked)
     create_table(
         lake.spark,
         lake.table(f"gold/{TRAINING}"),

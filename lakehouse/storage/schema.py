@@ -41,13 +41,14 @@ def silver_columns(contract: Contract, source: str) -> str:
 def training_columns(contract: Contract) -> str:
     """Key, period, features, ground truth, class id and class name."""
     feature_columns = contract.silver_columns(contract.feature_source)
-    label = contract.label
+    label, group = contract.label, contract.group_column
     classes = ", ".join(f"{i} {name}" for i, name in enumerate(label.class_names))
     return ", ".join(
         [
             column_sql(contract.key.column, feature_columns[contract.key.column]),
             column_sql(contract.period_column, feature_columns[contract.period_column]),
             *(column_sql(name, feature) for name, feature in contract.features.items()),
+            *([f"{quoted(group)} string COMMENT 'what rows are split by'"] if group else []),
             column_sql(label.column, label.truth),
             f"{quoted(label.name)} int NOT NULL COMMENT {literal(f'{label.description}: {classes}')}",
             f"{quoted(label.name_column)} string NOT NULL COMMENT {literal('class name of ' + label.name)}",

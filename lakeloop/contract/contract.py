@@ -93,6 +93,13 @@ class Contract(Section):
         return f"an {self.period}" if self.period == "hour" else f"a {self.period}"
 
     @property
+    def group_column(self) -> str:
+        """The column that rows are split by, where it is nothing else; kept from files to gold. '' for none."""
+        column = self.split.column or ""
+        others = {self.key.column, *self.key.columns, self.event_time.column, *self.features}
+        return "" if column in others else column
+
+    @property
     def truth_delay(self) -> int:
         """Periods between an event and its ground truth, for periods above 0."""
         return self.sources[self.label.source].delay
@@ -117,6 +124,8 @@ class Contract(Section):
         if name == self.label.column:
             return self.label.truth
         described = {self.key.column: self.key.description, self.event_time.column: self.event_time.description}
+        if self.group_column:
+            described[self.group_column] = "What the rows are split by"
         time = name == self.event_time.column and self.event_time.dated
         kind: Any = "timestamp" if time else "string"
         return Column.model_construct(type=kind, description=described.get(name, f"Part of {self.key.column}"))
@@ -137,6 +146,8 @@ class Contract(Section):
         typing = {name: source.read.typing for name, source in self.sources.items() if source.read.typing}
         if typing:
             shape["read"] = typing
+        if self.group_column:
+            shape["group"] = self.group_column
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
 
     def period_name(self, number: int) -> str:

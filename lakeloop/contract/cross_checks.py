@@ -18,6 +18,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from _columns(raw)
     yield from _made_key(raw)
     yield from _label(raw)
+    yield from _split(raw)
     yield from _names_taken(raw)
     yield from _periods(raw)
     yield from _fallback(raw)
@@ -30,7 +31,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
 def _columns(raw: dict[str, Any]) -> Found:
     key, event, truth = _key_column(raw), _text(raw, "event_time", "column"), _text(raw, "label", "column")
     features, sources, parts = _names(raw, "features"), _names(raw, "sources"), _names(raw, "key", "columns")
-    known = {*features, *parts, key, event, truth}
+    known = {*features, *parts, _text(raw, "split", "column"), key, event, truth}
     columns = {source: _names(raw, "sources", source, "columns") for source in sources}
     for source, names in columns.items():
         at: Location = ("sources", source, "columns")
@@ -113,6 +114,22 @@ def _label(raw: dict[str, Any]) -> Found:
         yield ("label", "column"), f"`{truth}` is also a feature: the model would be told the answer"
     if truth and truth in (key, event):
         yield ("label", "column"), f"`{truth}` is also the key or the event time; the truth needs a column of its own"
+
+
+def _split(raw: dict[str, Any]) -> Found:
+    """The column that rows are split by: it must come with the features, and tell nothing of the truth."""
+    column, event, truth = (_text(raw, *place) for place in (("split", "column"), ("event_time", "column"),
+                                                             ("label", "column")))  # fmt: skip
+    if not column:
+        return
+    if column in (truth, _text(raw, "label", "name"), f"{_text(raw, 'label', 'name')}_name"):
+        yield ("split", "column"), f"`{column}` is the truth or the label; take another column"
+    elif column == _key_column(raw):
+        yield ("split", "column"), f"`{column}` is the key; write `by: key` and leave `column` out"
+    elif column == event:
+        yield ("split", "column"), f"`{column}` is the event time; write `by: time`, or take another column"
+    elif not any({event, column} <= set(_names(raw, "sources", s, "columns")) for s in _names(raw, "sources")):
+        yield ("split", "column"), f"`{column}` is no column of the source that has the event time; add it there"
 
 
 def _names_taken(raw: dict[str, Any]) -> Found:

@@ -1,23 +1,61 @@
 """How a model is trained and checked: split, hyper-parameters, quality gate."""
 
 import hashlib
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lakeloop.contract.section import Section, Share, Text, mistake
+from lakeloop.contract.section import Name, Section, Share, Text, mistake
 
+BY_TIME = "newest"
+"""The salt of a split that hashes nothing but the shards of its rows."""
 Balance = Literal["none", "weights", "smote"]
 
 
 class Split(Section):
-    """A row is an eval row when the first 8 hex digits of sha256('salt:key') are divisible by `every`."""
+    """Which rows are held out, by a hash or by time.
 
+    By `key` a row is an eval row when the first 8 hex digits of sha256('salt:key') are divisible by `every`. By
+    `column` the value of that column takes the key's place, so all rows of a value are on one side. By `time` the
+    newest rows of an export are held out, about a share `eval`: newer ones are what a model is asked about.
+    """
+
+    by: Literal["key", "column", "time"] = "key"
     salt: Text
     every: Annotated[int, Field(ge=2)] = 5
+    column: Name | None = None
+    eval: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_what_its_kind_needs(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("by", "key"), str):
+            return given
+        by = given.get("by", "key")
+        unused = {"key": ("column", "eval"), "column": ("eval",), "time": ("salt", "every", "column")}.get(by, ())
+        as_they_are = {"salt": BY_TIME, "every": 5, "column": None, "eval": 0.2}
+        if found := [name for name in unused if given.get(name, as_they_are[name]) != as_they_are[name]]:
+            raise mistake(f"says `{', '.join(found)}`, which means nothing in a split by {by}; leave it out, or say "
+                          "another `by`: key, column, time")  # fmt: skip
+        if by == "column" and not given.get("column"):
+            raise mistake(
+                "a split by column needs `column: NAME`: a feature, the event time, or another one of the file"
+            )
+        return {"salt": BY_TIME, **given} if by == "time" else given
+
+    def first_eval_period(self, rows: Mapping[str, int]) -> str:
+        """In a split by time the first period that is held out, of rows by period: those from it on come nearest to
+        the share `eval`. At least one is held out and one is not, if there are two."""
+        total, newer, shares = sum(rows.values()), 0, {}
+        for period in sorted(rows, reverse=True):
+            newer += rows[period]
+            shares[period] = newer / total
+        inner = list(shares)[:-1] or list(shares)
+        return min(inner, key=lambda period: abs(shares[period] - self.eval))
 
     def is_eval(self, key: str) -> bool:
-        """Whether the row with this key is held out."""
+        """Whether the row with this key, or with this value of `column`, is held out; not asked in a split by time."""
         return int(hashlib.sha256(f"{self.salt}:{key}".encode()).hexdigest()[:8], 16) % self.every == 0
 
 

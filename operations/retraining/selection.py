@@ -10,6 +10,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision, DecisionOutcome, ScoredCandidate
+from lakeloop.held_out import is_held_out
 from operations.retraining.importance import Importance
 from tfx_pipeline.training.row_weights import effective_rows
 
@@ -57,8 +58,7 @@ def old_truth(contract: Contract, rows: pd.DataFrame, importance: Importance | N
 
 def held_out(contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that the contract's split keeps from training."""
-    keys = rows[contract.key.column].astype(str)
-    return rows[keys.map(contract.split.is_eval)].reset_index(drop=True)
+    return rows[is_held_out(contract, rows)].reset_index(drop=True)
 
 
 def best_of(candidates: Sequence[ScoredCandidate], champion_score: float | None) -> ScoredCandidate | None:
