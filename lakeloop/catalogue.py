@@ -45,7 +45,8 @@ def catalogue_markdown(contract: Contract) -> str:
                 for n, f in contract.features.items()
             ),
         ),
-        f"## Label `{label.name}`\n\n{label.description}, derived from `{label.source}.{label.column}` "
+        f"## Label `{label.name}`\n\n{label.description}, derived from `{label.source}.{label.column}`"
+        f"{f', computed as `{label.made}`' if label.made else ''} "
         f"({label.truth.description}; allowed: {label.truth.allowed}).",
         _table(
             ("id", "class", f"when {label.column} is"),

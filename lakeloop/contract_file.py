@@ -58,6 +58,8 @@ def _sentences(errors: list[ErrorDetails], document: YamlDocument) -> Iterator[t
         loc = tuple(error["loc"])
         if positions := error.get("ctx", {}).get("positions"):  # of a column's `values`
             unquoted[*loc, "values"] = [(*loc, "values", position) for position in positions]
+        elif places := error.get("ctx", {}).get("places"):  # of a label's classes
+            unquoted |= {(*loc, *place): [(*loc, *place)] for place in places}
         elif error["type"] in (UNQUOTED, "string_type") and loc in document.texts and isinstance(loc[-1], int):
             unquoted.setdefault(loc[:-1], []).append(loc)
         else:

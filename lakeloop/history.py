@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lakeloop.clock import month_spans
 from lakeloop.contract import Column, Contract, Source
 from lakeloop.exceptions import WrongUseError
+from lakeloop.made_truth import made_truth
 from lakeloop.row_keys import row_keys
 from lakeloop.use_case import UseCase, with_period
 
@@ -108,6 +109,8 @@ def source_rows(use_case: UseCase, source: str, month: int) -> "pd.DataFrame":
             for name, column in columns.items()
         }
     )
+    if contract.label.made is not None and source == contract.label.source:
+        typed[contract.label.column] = made_truth(contract, typed)
     return typed.dropna(subset=[contract.key.column]).drop_duplicates(contract.key.column, keep="last")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
+from lakeloop.made_truth import made_truth
 from lakeloop.row_keys import row_keys
 from lakeloop.settings import Settings, check_home
 
@@ -199,8 +200,12 @@ def played_months(use_case: UseCase, wanted: range) -> list[int]:
 
 
 def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows whose truth is known, with class id and class name derived from it."""
+    """The rows whose truth is known, with class id and class name derived from it; a truth that is computed is one."""
+    if contract.label.made is not None:
+        frame = frame.assign(**{contract.label.column: made_truth(contract, frame)})
     frame = frame[frame[contract.label.column].notna()]
+    if contract.label.made is not None:
+        frame = frame.astype({contract.label.column: "bool" if contract.label.truth.type == "bool" else "float64"})
     ids = frame[contract.label.column].map(contract.label.class_id)
     names = ids.map(dict(enumerate(contract.label.class_names)))
     return frame.assign(**{contract.label.name: ids, contract.label.name_column: names})

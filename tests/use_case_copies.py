@@ -5,7 +5,10 @@ from pathlib import Path
 
 from lakeloop.settings import PROJECT
 
-USE_CASES = {"insurance": PROJECT / "data"} | dict.fromkeys(("churn", "noise"), PROJECT / "tests" / "use_cases")
+USE_CASES = {
+    "insurance": PROJECT / "data",
+    **dict.fromkeys(("churn", "noise", "rides"), PROJECT / "tests" / "use_cases"),
+}
 """The folder that each is in."""
 PATIENT = {"budget_ms: 250": "budget_ms: 20000"}
 """A busy machine must not turn a model's answers into the rules'."""

@@ -11,7 +11,6 @@ from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.catalogue import catalogue_markdown
 from lakeloop.clock import month_spans
-from lakeloop.contract.columns import notes_on
 from lakeloop.contract_file import load_contract
 from lakeloop.history import history_months
 from lakeloop.settings import load_settings
@@ -36,7 +35,7 @@ def check_command(
         f"{len(contract.label.classes)} classes of `{contract.label.name}`.{history}",
         highlight=False,
     )
-    for note in notes_on(contract.features):
+    for note in contract.notes():
         console.print(f"  to know: {note}", soft_wrap=True, markup=False)
 
 

@@ -142,7 +142,7 @@ def class_shares(comparison: Comparison) -> go.Figure | None:
 def truth_distribution(contract: Contract, reference: pd.DataFrame, labelled: pd.DataFrame) -> go.Figure | None:
     """The ground truth itself, where it is a number: reference against now."""
     column = contract.label.column
-    if contract.label.truth.values is not None or column not in reference or column not in labelled or labelled.empty:
+    if contract.label.truth_values is not None or column not in reference or column not in labelled or labelled.empty:
         return None
     figure = go.Figure()
     bins = _bins(reference[column], labelled[column])

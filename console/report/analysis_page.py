@@ -19,7 +19,7 @@ def write_analysis(use_case: UseCase, analysis: Analysis) -> Path:
     contract, label, months = found.contract, found.contract.label, list(rows.by_month)
     table = dict(found.distances)
     if found.target_distances:
-        number = label.column in reference and label.truth.type != "string"
+        number = label.column in reference and label.truth_is_number
         table[(label.column if number else label.name) + TARGET] = found.target_distances
     name = f"analysis-{found.month:03d}-{found.model_version}{'-oracle' if analysis.oracle else ''}.html"
     return write_page(

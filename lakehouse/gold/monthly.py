@@ -19,7 +19,7 @@ def monthly_rows(features: DataFrame, training: DataFrame, contract: Contract) -
     delivered = features.groupBy(quoted(month)).agg(
         sf.count("*").alias("rows"), *(sf.avg(quoted(n)).alias(f"{n}_mean") for n in numeric)
     )
-    truth_mean = [] if label.truth.type == "string" else [sf.avg(quoted(label.column)).alias(f"{label.column}_mean")]
+    truth_mean = [sf.avg(quoted(label.column)).alias(f"{label.column}_mean")] if label.truth_is_number else []
     shares = [
         sf.avg((sf.col(quoted(label.name)) == i).cast("double")).alias(f"{name}_share")
         for i, name in enumerate(label.class_names)
@@ -64,7 +64,7 @@ def update_monthly(lake: Lake, silver: SilverTables, months: set[str] | None) ->
 
 def _table(contract: Contract) -> SmallTable:
     label = contract.label
-    truth = [] if label.truth.type == "string" else [label.column]
+    truth = [label.column] if label.truth_is_number else []
     means = [f"{name}_mean" for name in [*numeric_features(contract), *truth]]
     shares = [f"{name}_share" for name in label.class_names]
     counts = [column("rows", "long", nullable=True), column("labelled", "long", nullable=True)]

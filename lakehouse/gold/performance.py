@@ -45,6 +45,8 @@ def performance_rows(
 ) -> DataFrame:
     """A row a month and model version ('' where no model was asked); counts add up over both."""
     key, month = contract.key.column, quoted(contract.period_column)
+    if contract.label.made is not None:
+        truth = truth.where(sf.col(quoted(contract.label.column)).isNotNull())
     known = truth.select(quoted(key), class_id(contract).alias("_truth"))
     right = (sf.col("class_id") == sf.col("_truth")).cast("int")
     own = sf.col("predictor_type") == "model"

@@ -50,6 +50,8 @@ def training_rows(
     how = "left" if unlabelled else "inner"
     joined = features if truth is None else features.join(truth.select(quoted(key), quoted(label.column)), key, how)
     class_of = class_id(contract)
+    if not unlabelled and label.made is not None:
+        joined = joined.where(sf.col(quoted(label.column)).isNotNull())
     if unlabelled:
         class_of = sf.when(sf.col(quoted(label.column)).isNotNull(), class_of)
     name_of = sf.get(sf.array(*(sf.lit(name) for name in label.class_names)), sf.col(quoted(label.name)))
@@ -103,11 +105,14 @@ def update_training(lake: Lake, silver: SilverTables, changes: Changes, path: st
         return MergeCounts()
     ranges = changes.keys_of(*sources)
     near = silver.where(within(key, ranges))
-    rows = training_rows(*near.features_and_truth(contract), contract)
+    pair = near.features_and_truth(contract)
     if not overlap(files_at(path) or [], key, ranges):
-        return append(path, rows)
+        return append(path, training_rows(*pair, contract))
+    may_go = contract.label.made is not None  # a correction may take a value away that the truth is computed from
+    rows = training_rows(*pair, contract, unlabelled=may_go)
     rows = rows.join(_changed_keys(near, changes, contract), key, "left_semi")
-    return merge(lake.spark, path, rows, [key], compared=training_column_names(contract), ranges=ranges)
+    needed = contract.label.column if may_go else ""
+    return merge(lake.spark, path, rows, [key], compared=training_column_names(contract), ranges=ranges, needed=needed)
 
 
 def _changed_keys(silver: SilverTables, changes: Changes, contract: Contract) -> DataFrame:

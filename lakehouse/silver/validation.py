@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.silver.event_time import event_moment, event_time_problem, fits_event_time, period_of
+from lakehouse.silver.made_truth import made_truth
 from lakehouse.silver.problems import joined_problems, shown, wrong
 from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.contract import Column, Contract
@@ -38,7 +39,8 @@ def good_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
     # A row's number is never negative, but cannot be computed before the projection: so Spark filters after it and
     # casts each text once, not once a mention (1.5 times as fast).
     good = is_good(contract, source) & (sf.monotonically_increasing_id() >= 0)
-    return bronze.select(*typed, *ORIGIN, good.alias("_good")).where("_good").drop("_good")
+    rows = bronze.select(*typed, *ORIGIN, good.alias("_good")).where("_good").drop("_good")
+    return rows.withColumn(contract.label.column, made_truth(contract)) if _makes_truth(contract, source) else rows
 
 
 def _value(contract: Contract, name: str, column: Column, read: Read) -> Expression:
@@ -52,6 +54,8 @@ def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
     wrong with (`name = 'text'`)."""
     read = contract.sources[source].read
     problems = [problem(contract, name, column, read) for name, column in contract.columns_of(source).items()]
+    if _makes_truth(contract, source):
+        problems.append(_truth_problem(contract, source))
     reason, value = joined_problems(problems)
     flawed = sf.col("_flaw").isNotNull()
     return bronze.where(~is_good(contract, source)).withColumns(
@@ -63,7 +67,25 @@ def is_good(contract: Contract, source: str) -> Expression:
     """Whether a bronze row keeps the contract; never null, and false exactly where `problem` finds something."""
     read = contract.sources[source].read
     conditions = [fits(contract, name, column, read) for name, column in contract.columns_of(source).items()]
+    if _makes_truth(contract, source):
+        conditions.append(_truth_problem(contract, source).isNull())
     return sf.coalesce(reduce(lambda a, b: a & b, conditions, sf.col("_flaw").isNull()), sf.lit(False))
+
+
+def _makes_truth(contract: Contract, source: str) -> bool:
+    return contract.label.made is not None and contract.label.source == source
+
+
+def _truth_problem(contract: Contract, source: str) -> Expression:
+    """Where a computed number is none that the truth can be; null where nothing is wrong, or there is no truth."""
+    columns, label, read = contract.columns_of(source), contract.label, contract.sources[source].read
+    if label.truth.valid is None:
+        return sf.lit(None)
+    value = made_truth(contract, lambda name: typed_value(name, columns[name], read))
+    low, high = label.truth.valid
+    beside = sf.concat(sf.lit(f"{label.column} = "), value.cast("string"))
+    outside = wrong(f"`{label.column}`, computed as `{label.made}`, is {_not_allowed(label.truth)}", beside)
+    return sf.when((value < low) | (value > high), outside)
 
 
 def fits(contract: Contract, name: str, column: Column, read: Read = USUAL) -> Expression:
@@ -81,7 +103,14 @@ def fits(contract: Contract, name: str, column: Column, read: Read = USUAL) -> E
         fits = value.isin(*column.values)
     else:
         fits = text != ""
-    return fits & _is_decimal(_number(text, read)) if column.type == "float" else fits
+    fits = fits & _is_decimal(_number(text, read)) if column.type == "float" else fits
+    return is_missing(name, column, read) | sf.coalesce(fits, sf.lit(False)) if column.optional else fits
+
+
+def is_missing(name: str, column: Column, read: Read = USUAL) -> Expression:
+    """Whether there is no value: no field, an empty one, or, where a text would mean nothing else, a blank one."""
+    text = given(name, read)
+    return text.isNull() | ((text if column.type == "string" else _number(text, read)) == "")
 
 
 def _joints(text: Expression) -> Expression:
@@ -129,7 +158,7 @@ def typed_value(name: str, column: Column, read: Read = USUAL) -> Expression:
     """The delivered text as the contract's type; null where it is not one. 3.0 is the whole number 3."""
     text = given(name, read)
     if column.type == "string":
-        return text
+        return sf.nullif(text, sf.lit("")) if column.optional else text
     number = _number(text, read)
     if column.type == "float":
         return number.try_cast("double")
@@ -148,7 +177,8 @@ def problem(contract: Contract, name: str, column: Column, read: Read = USUAL) -
     if name == contract.key.column and contract.key.columns:  # a part that is missing is told as itself
         joined = wrong(f"a part of the key has `{JOINT}` in it, which stands between its parts", beside)
         return sf.when(_joints(text) != len(contract.key.columns) - 1, joined)
-    case = sf.when(text.isNull() | (text == ""), wrong(f"`{name}` is missing"))
+    missing = is_missing(name, column, read) if column.optional else text.isNull() | (text == "")
+    case = sf.when(missing, sf.lit(None) if column.optional else wrong(f"`{name}` is missing"))
     if column.type != "string":
         readable = _is_decimal(_number(text, read)) | sf.isnan(value) if column.type == "float" else sf.lit(True)
         case = case.when(value.isNull() | ~readable, wrong(f"`{name}` is not {_article(column.type)}", beside))

@@ -59,11 +59,13 @@ def merge(
     ranges: Sequence[Range] | None = None,
     where: Mapping[str, Any] | None = None,
     delete_others: bool = False,
+    needed: str = "",
 ) -> MergeCounts:
     """Insert the rows whose `keys` are not there; those that are get new values where a `compared` column differs.
 
     `ranges` bounds the first key and `where` names columns with the one value they have: only such rows of the table
-    are looked at. `delete_others` deletes those of them whose key is not among `rows`. Values never travel as SQL text.
+    are looked at. `delete_others` deletes those of them whose key is not among `rows`. A row without a value in
+    `needed` is not inserted, and the one with its key is deleted. Values never travel as SQL text.
     """
     values: dict[str, Any] = {}
     same = [f"target.{quoted(key)} = new.{quoted(key)}" for key in keys]
@@ -74,10 +76,12 @@ def merge(
     for number, (name, value) in enumerate((where or {}).items()):
         values[f"value{number}"] = value
         bounds.append(f"target.{quoted(name)} = :value{number}")
-    clauses = ["WHEN NOT MATCHED THEN INSERT *"]
+    clauses = [f"WHEN NOT MATCHED{f' AND new.{quoted(needed)} IS NOT NULL' if needed else ''} THEN INSERT *"]
     if compared:
         equal = " AND ".join(f"target.{quoted(name)} <=> new.{quoted(name)}" for name in compared)
         clauses.insert(0, f"WHEN MATCHED AND NOT ({equal}) THEN UPDATE SET *")
+    if needed:
+        clauses.insert(0, f"WHEN MATCHED AND new.{quoted(needed)} IS NULL THEN DELETE")
     if delete_others:
         only = f" AND {' AND '.join(bounds)}" if bounds else ""
         clauses.append(f"WHEN NOT MATCHED BY SOURCE{only} THEN DELETE")

@@ -11,7 +11,9 @@ from lakeloop.contract import Column, Contract
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SPARK_TYPES = {"float": "double", "int": "bigint", "string": "string", "timestamp": "timestamp"}
+SPARK_TYPES = {
+    "float": "double", "int": "bigint", "bool": "boolean", "string": "string", "timestamp": "timestamp"
+}  # fmt: skip
 # A version that an export names must stay readable; Delta forgets old versions after 30 days otherwise.
 KEEP_HISTORY = {"delta.logRetentionDuration": "interval 5200 weeks"}
 REPLACED = "lakeloop_being_replaced"
@@ -31,7 +33,7 @@ def literal(value: object) -> str:
 
 
 def silver_columns(contract: Contract, source: str) -> str:
-    """Typed columns, none of them nullable, with the contract's descriptions; then where the row came from."""
+    """Typed columns with the contract's descriptions, nullable where optional; then where the row came from."""
     typed = [column_sql(name, column) for name, column in contract.silver_columns(source).items()]
     return ", ".join(
         [*typed, "_source_file string COMMENT 'file the newest values came from'", "_batch bigint NOT NULL"]
@@ -57,8 +59,9 @@ def training_columns(contract: Contract) -> str:
 
 
 def column_sql(name: str, column: Column) -> str:
-    """One column with type, NOT NULL and the comment that makes the tables the data catalogue."""
-    return f"{quoted(name)} {SPARK_TYPES[column.type]} NOT NULL COMMENT {literal(comment(column))}"
+    """One column with type, NOT NULL unless optional, and the comment that makes the tables the data catalogue."""
+    required = "" if column.optional else " NOT NULL"
+    return f"{quoted(name)} {SPARK_TYPES[column.type]}{required} COMMENT {literal(comment(column))}"
 
 
 def comment(column: Column) -> str:
@@ -83,7 +86,9 @@ def constraints(contract: Contract, columns: Mapping[str, Column]) -> dict[str, 
         elif name == contract.key.column:
             checks[f"{name}_not_empty"] = f"{quoted(name)} != ''"
         elif has_limits(column):
-            checks[f"{name}_valid"] = allowed_sql(name, column)
+            condition = allowed_sql(name, column)
+            # Delta takes a condition that is null for one that is not met.
+            checks[f"{name}_valid"] = f"{quoted(name)} IS NULL OR ({condition})" if column.optional else condition
     return checks
 
 

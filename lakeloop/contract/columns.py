@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from lakeloop.contract.section import UNQUOTED, Name, Scalar, Section, Text, mistake, some
 
-FeatureType = Literal["float", "int", "string"]
+FeatureType = Literal["float", "int", "bool", "string"]
 NUMERIC_TESTS = ("wasserstein", "ks")
 LARGEST_INT = 2**53
 """The whole numbers that a JSON client, a float and a 64-bit integer all hold exactly end here."""
@@ -35,7 +35,9 @@ class Column(Section):
 
     @model_validator(mode="after")
     def _allowed_values_are_stated(self) -> Self:
-        if (self.valid is None) == (self.values is None):
+        if self.type == "bool" and (self.valid is not None or self.values is not None):
+            raise mistake("a bool column is true or false; leave `valid` and `values` out")
+        if self.type != "bool" and (self.valid is None) == (self.values is None):
             raise mistake("state either `valid: [lowest, highest]` or `values: [...]`, and not both")
         if self.valid is not None:
             _check_range(self.type, self.valid)
@@ -44,8 +46,15 @@ class Column(Section):
         return self
 
     @property
+    def optional(self) -> bool:
+        """Whether a row without a value is good: null in tables, an empty field in files."""
+        return False
+
+    @property
     def allowed(self) -> str:
         """The allowed values in words, e.g. `0 to 150` or `one of 0, 1`."""
+        if self.type == "bool":
+            return "true or false"
         if self.valid is not None:
             low, high = self.valid
             return f"{low:g} to {high:g}"

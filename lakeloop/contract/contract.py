@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from lakeloop.contract.columns import Column, Feature
+from lakeloop.contract.columns import Column, Feature, notes_on
 from lakeloop.contract.event_time import EventTime
+from lakeloop.contract.expression import Expression, columns_in, read_expression
 from lakeloop.contract.key import Key
-from lakeloop.contract.label import Label
+from lakeloop.contract.label import Label, TruthPart
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.section import Name, Section, Text, mistake
@@ -112,15 +114,40 @@ class Contract(Section):
         return {name: self._column(name) for name in (*made, *self.sources[source].columns)}
 
     def silver_columns(self, source: str) -> dict[str, Column]:
-        """The typed columns of a source in silver: as delivered, and after them the period where events have times."""
-        columns = self.columns_of(source)
+        """The typed columns of a source in silver: as delivered, then the period where events have times, and a truth
+        that is computed.
+        """
+        columns, label = self.columns_of(source), self.label
         if self.event_time.dated and source == self.feature_source:
             columns[PERIOD_COLUMN] = Column.model_construct(type="string", description=self.event_time.about_period)
+        if label.made is not None and source == label.source:
+            columns[label.column] = TruthPart.model_construct(**dict(label.truth))
         return columns
+
+    @property
+    def truth_expression(self) -> Expression | None:
+        """What the truth is computed by; None where it is delivered. Columns that are no feature are its parts."""
+        made = self.label.made
+        return None if made is None else read_expression(made, {name: f.type for name, f in self.features.items()})
+
+    @property
+    def _truth_parts(self) -> dict[str, Column]:
+        if self.truth_expression is None:
+            return {}
+        kinds = {named.column: named.kind for named in columns_in(self.truth_expression)}
+        return {
+            name: TruthPart.model_construct(
+                type="string" if kind == "text" else "float", description=f"What {self.label.column} is computed from"
+            )
+            for name, kind in kinds.items()
+            if name not in self.features
+        }
 
     def _column(self, name: str) -> Column:
         if name in self.features:
             return self.features[name]
+        if name in self._truth_parts:
+            return self._truth_parts[name]
         if name == self.label.column:
             return self.label.truth
         described = {self.key.column: self.key.description, self.event_time.column: self.event_time.description}
@@ -141,7 +168,8 @@ class Contract(Section):
             },
             "label": self.label.model_dump(
                 mode="json", include={"name": True, "column": True, "truth": ROW_SHAPE, "classes": True}
-            ),
+            )
+            | ({} if self.label.made is None else {"made": self.label.made}),
         }
         typing = {name: source.read.typing for name, source in self.sources.items() if source.read.typing}
         if typing:
@@ -149,6 +177,17 @@ class Contract(Section):
         if self.group_column:
             shape["group"] = self.group_column
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+
+    def notes(self) -> Iterator[str]:
+        """What is good but should be known, a sentence each."""
+        yield from notes_on(self.features)
+        if self.truth_expression is not None:
+            for name in dict.fromkeys(named.column for named in columns_in(self.truth_expression)):
+                if name in self.features:
+                    yield (
+                        f"features.{name}: the truth is computed from it (`{self.label.made}`). Where it is only known "
+                        "together with the truth, the model is told the answer: then leave it out of the features"
+                    )
 
     def period_name(self, number: int) -> str:
         """Period number -> its name, e.g. `YYYY-MM`; period 0 is the contract's start."""

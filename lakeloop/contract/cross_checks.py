@@ -1,10 +1,13 @@
 """Mistakes that span sections of a contract. They read the raw document, so they are found beside all others."""
 
+import difflib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.contract import PERIOD_COLUMN
+from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
 from lakeloop.contract.key import ROW_KEY
 from lakeloop.contract.production import CONDITION, condition_problem
 from lakeloop.contract.time_formats import PERIOD
@@ -19,6 +22,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from _made_key(raw)
     yield from _label(raw)
     yield from _split(raw)
+    yield from _made_truth(raw)
     yield from _names_taken(raw)
     yield from _periods(raw)
     yield from _fallback(raw)
@@ -31,7 +35,8 @@ def cross_checks(raw: dict[str, Any]) -> Found:
 def _columns(raw: dict[str, Any]) -> Found:
     key, event, truth = _key_column(raw), _text(raw, "event_time", "column"), _text(raw, "label", "column")
     features, sources, parts = _names(raw, "features"), _names(raw, "sources"), _names(raw, "key", "columns")
-    known = {*features, *parts, _text(raw, "split", "column"), key, event, truth}
+    made = _words(_text(raw, "label", "made"))
+    known = {*features, *parts, *made, _text(raw, "split", "column"), key, event, truth}
     columns = {source: _names(raw, "sources", source, "columns") for source in sources}
     for source, names in columns.items():
         at: Location = ("sources", source, "columns")
@@ -102,7 +107,9 @@ def _label(raw: dict[str, Any]) -> Found:
     label, truth, source = (_text(raw, "label", k) for k in ("name", "column", "source"))
     if source and source not in sources:
         yield ("label", "source"), f"is '{source}'; allowed: {', '.join(sources)}"
-    elif truth and source and truth not in _names(raw, "sources", source, "columns"):
+    elif (
+        truth and source and not _text(raw, "label", "made") and truth not in _names(raw, "sources", source, "columns")
+    ):
         yield ("label", "column"), f"`{truth}` is not a column of source `{source}`; add it there"
     if label and label in {*features, key, event, truth, f"{truth}_name"}:
         yield ("label", "name"), f"'{label}' is the name of another column; choose another"
@@ -130,6 +137,55 @@ def _split(raw: dict[str, Any]) -> Found:
         yield ("split", "column"), f"`{column}` is the event time; write `by: time`, or take another column"
     elif not any({event, column} <= set(_names(raw, "sources", s, "columns")) for s in _names(raw, "sources")):
         yield ("split", "column"), f"`{column}` is no column of the source that has the event time; add it there"
+
+
+def _made_truth(raw: dict[str, Any]) -> Found:
+    """A truth that is computed from columns of its source."""
+    made, source, truth = _text(raw, "label", "made"), _text(raw, "label", "source"), _text(raw, "label", "column")
+    if not made:
+        if _text(raw, "label", "truth", "type") == "bool":
+            yield (
+                ("label", "truth", "type"),
+                "is bool, which is for a truth that is computed (`label.made`); say what files have for it, e.g. "
+                '`type: string` and `values: ["no", "yes"]`',
+            )
+        return
+    for holder in _names(raw, "sources"):
+        names = _names(raw, "sources", holder, "columns")
+        if truth in names:
+            yield (
+                ("sources", holder, "columns", names.index(truth)),
+                f"`{truth}` is computed (`label.made`), so no file has it; leave it out, or `made` where files do",
+            )
+    types = {name: kind for name in _names(raw, "features") if (kind := _text(raw, "features", name, "type"))}
+    try:
+        expression = read_expression(made, types)
+    except ExpressionError as problem:
+        yield ("label", "made"), str(problem)
+        return
+    delivered, taken = _names(raw, "sources", source, "columns"), (_key_column(raw), _text(raw, "event_time", "column"))
+    for name in dict.fromkeys(named.column for named in columns_in(expression)):
+        if name in (truth, _text(raw, "label", "name")):
+            yield ("label", "made"), f"`{name}` is what is computed; it cannot stand in its own definition"
+        elif name in taken or (name in _names(raw, "key", "columns") and name not in types):
+            yield ("label", "made"), f"`{name}` is the key or the event time, which is no number to compute with"
+        elif delivered and name not in delivered:
+            close = difflib.get_close_matches(name, delivered, n=1)
+            hint = f"did you mean `{close[0]}`?" if close else f"it has {', '.join(delivered)}"
+            yield ("label", "made"), f"`{name}` is no column of source `{source}`; {hint}"
+    kind, wanted = _text(raw, "label", "truth", "type"), "bool" if expression.kind == "condition" else "float"
+    if expression.kind == "text":
+        yield ("label", "made"), "is a text as it was delivered; compute a number, or a condition such as `tips > 0`"
+    elif kind and kind != wanted:
+        yield (
+            ("label", "truth", "type"),
+            f"is {kind}, and `label.made` gives a {expression.kind}; write `type: {wanted}`",
+        )
+
+
+def _words(made: str) -> list[str]:
+    """What may be columns in an expression, one that cannot be read, too."""
+    return re.findall(r"[a-z][a-z0-9_]*", made)
 
 
 def _names_taken(raw: dict[str, Any]) -> Found:

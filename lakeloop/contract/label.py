@@ -1,11 +1,21 @@
 """What is predicted: classes derived from the ground truth."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from lakeloop.contract.columns import Column
-from lakeloop.contract.section import Name, Scalar, Section, Text, mistake, some
+from lakeloop.contract.section import UNQUOTED, Name, Section, Text, Value, mistake, sequences_as_tuples, some
+
+
+class TruthPart(Column):
+    """A column that only the truth is computed from; it may be missing, and so may the truth then."""
+
+    @property
+    def optional(self) -> bool:
+        """A row without it is good, and has no truth."""
+        return True
 
 
 class When(Section):
@@ -13,7 +23,7 @@ class When(Section):
 
     above: float | None = None
     below: float | None = None
-    equals: Scalar | None = None
+    equals: Value | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -21,7 +31,7 @@ class When(Section):
             raise mistake("write exactly one of `above: NUMBER`, `below: NUMBER`, `equals: VALUE`")
         return self
 
-    def holds(self, value: Scalar) -> bool:
+    def holds(self, value: Value) -> bool:
         """Whether `value` meets the condition; both bounds are exclusive."""
         if self.equals is not None:
             return value == self.equals
@@ -36,14 +46,43 @@ class LabelClass(Section):
 
 
 class Label(Section):
-    """What is predicted: class ids count from 0 in the order of `classes`, derived from `column` of `source`."""
+    """What is predicted: class ids count from 0 in the order of `classes`, derived from `column` of `source`.
+
+    `made`: an expression over columns of `source` that the truth is computed by; then no file has `column`.
+    """
 
     name: Name
     description: Text
     source: Name
     column: Name
+    made: Text | None = None
     truth: Column
     classes: tuple[LabelClass, ...] = Field(min_length=2)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _two_names_are_false_and_true(cls, given: Any) -> Any:
+        """Of a bool truth, two classes without any `when` are that of false and that of true, in this order."""
+        if not isinstance(given, dict):
+            return given
+        given = sequences_as_tuples(given)
+        truth, classes = given.get("truth"), given.get("classes")
+        if not isinstance(truth, dict) or truth.get("type") != "bool" or not isinstance(classes, tuple):
+            return given
+        if len(classes) != 2 or not all(isinstance(c, dict) and set(c) == {"name"} for c in classes):
+            return given
+        return {**given, "classes": tuple({**c, "when": {"equals": bool(i)}} for i, c in enumerate(classes))}
+
+    @model_validator(mode="after")
+    def _equals_what_the_truth_can_be(self) -> Self:
+        equals = [None if c.when is None else c.when.equals for c in self.classes]
+        if self.truth.type != "bool":
+            unquoted = [("classes", i, "when", "equals") for i, value in enumerate(equals) if isinstance(value, bool)]
+            if unquoted:
+                raise PydanticCustomError(UNQUOTED, "a text or a number is needed", {"places": unquoted})
+        elif any(c.when is not None and not isinstance(c.when.equals, bool) for c in self.classes):
+            raise mistake("a bool ground truth is true or false: write `when: {equals: true}`")
+        return self
 
     @model_validator(mode="after")
     def _classes_cover_everything(self) -> Self:
@@ -51,10 +90,10 @@ class Label(Section):
         if len(set(names)) != len(names):
             raise mistake(f"`classes` names a class twice: {', '.join(names)}")
         open_ends = [c.name for c in self.classes if c.when is None]
-        if self.truth.values is None and len(open_ends) != 1:
+        if self.truth_values is None and len(open_ends) != 1:
             raise mistake("exactly one class must have no `when`: it takes what no other class does")
-        if self.truth.values is not None:
-            for value in self.truth.values:
+        if self.truth_values is not None:
+            for value in self.truth_values:
                 if self.truth.type == "string" and any(c.when and c.when.equals is None for c in self.classes):
                     raise mistake("a string ground truth needs `when: {equals: VALUE}`")
                 if len(open_ends) == 0 and not any(c.when and c.when.holds(value) for c in self.classes):
@@ -71,14 +110,24 @@ class Label(Section):
     def _can_be(self, class_id: int) -> bool:
         """Whether any allowed ground truth has this class; for a range only its `when` is looked at."""
         when = self.classes[class_id].when
-        if self.truth.values is not None:
-            return class_id in {self.class_id(value) for value in self.truth.values}
+        if self.truth_values is not None:
+            return class_id in {self.class_id(value) for value in self.truth_values}
         if when is None or self.truth.valid is None:
             return True
         low, high = self.truth.valid
         if when.equals is not None:
             return not isinstance(when.equals, str) and low <= when.equals <= high
         return when.above < high if when.above is not None else (when.below or 0.0) > low
+
+    @property
+    def truth_values(self) -> tuple[Value, ...] | None:
+        """Every value that the truth can have; None for a range of numbers."""
+        return (False, True) if self.truth.type == "bool" else self.truth.values
+
+    @property
+    def truth_is_number(self) -> bool:
+        """Whether the truth has an average and a distribution of its own beside the classes."""
+        return self.truth.type not in ("string", "bool")
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -90,7 +139,7 @@ class Label(Section):
         """The gold column holding the class name beside the class id."""
         return f"{self.name}_name"
 
-    def class_id(self, truth: Scalar) -> int:
+    def class_id(self, truth: Value) -> int:
         """The class id of one ground truth value; the first class whose `when` holds wins."""
         otherwise = next((i for i, c in enumerate(self.classes) if c.when is None), -1)
         return next((i for i, c in enumerate(self.classes) if c.when and c.when.holds(truth)), otherwise)

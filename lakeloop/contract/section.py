@@ -18,10 +18,15 @@ def _text_or_number(value: Any) -> Any:
     return value
 
 
+def _value(value: Any) -> Any:
+    return value if isinstance(value, bool) else _text_or_number(value)
+
+
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=100)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Scalar = Annotated[int | float | str, BeforeValidator(_text_or_number)]
+Value = Annotated[bool | int | float | str, BeforeValidator(_value)]
 
 
 def mistake(text: str) -> PydanticCustomError:

@@ -115,6 +115,6 @@ def _names(contract: Contract, rows: pd.DataFrame) -> pd.Series:
 
 def _target_distances(contract: Contract, reference: pd.DataFrame, labelled: pd.DataFrame) -> tuple[Distance, ...]:
     column = contract.label.column
-    if contract.label.truth.type != "string" and column in reference and not reference[column].isna().any():
+    if contract.label.truth_is_number and column in reference and not reference[column].isna().any():
         return distances(reference[column], labelled[column], contract.label.truth.values is None)
     return distances(_names(contract, reference), _names(contract, labelled), numeric=False)

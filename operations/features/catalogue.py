@@ -119,7 +119,7 @@ def _describe(
     label = contract.label
     stored = label.column if name == label.name else name
     source = label.source if stored == label.column else contract.feature_source
-    column = contract.columns_of(source)[stored]
+    column = contract.silver_columns(source)[stored]
     feature = column if isinstance(column, Feature) else None
     came = origins.of(stored)
     gaps = list(models.gaps)

@@ -85,7 +85,7 @@ class Origins:
 
     def of(self, column: str) -> tuple[Origin, ...]:
         """The tables of a column of the contract that are there, files first."""
-        names = [name for name in self._contract.sources if column in self._contract.columns_of(name)]
+        names = [name for name in self._contract.sources if column in self._contract.silver_columns(name)]
         origins = [self._origin(f"silver/{name}", name, column, "files") for name in names if name in self._came]
         if STREAM in self._came and column in self._request_columns:
             origins.append(self._origin(PREDICTIONS, STREAM, column, "requests"))
