@@ -17,6 +17,8 @@ from lakeloop.contract.section import some
 DOCUMENT_BYTES = 256 << 20
 SHOWN = 100
 KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=str)
+Texts = dict[str, str | None]
 WRONG_JSON = (json.JSONDecodeError, RecursionError, ValueError)
 
 
@@ -79,15 +81,15 @@ class _Rows:
             self._parts.add_flawed(line, text, flaw)
             return
         try:
-            values = dict(_texts(record, self._asked))
+            values = _texts(record, self._asked, "", {})
         except UnicodeEncodeError:
             half = "the record has half a character (a surrogate alone)"
             self._parts.add_flawed(line, json.dumps(record, default=float), half)
             return
         if not values.keys() <= self._names.keys():
             self._names |= dict.fromkeys(values)
-        found = [next((values.pop(name) for name in names if name in values), None) for names in self._wanted]
-        self._parts.add(line, found, extra_text(values.items()))
+        found = [_taken(values, first, others) for first, *others in self._wanted]
+        self._parts.add(line, found, extra_text(values.items()) if values else None)
         self.whole += 1
 
     def close(self) -> None:
@@ -99,6 +101,13 @@ class _Rows:
         if self.whole:
             check_columns(names, self._source, f"no record has it; they have {some(names, 20)}")
         return Content(in_own_names(names, self._source) if self.whole else (), self._parts.rows, split=True)
+
+
+def _taken(values: Texts, first: str, others: list[str]) -> str | None:
+    """The value of a column under the first of its names that is there, taken out."""
+    if first in values or not others:
+        return values.pop(first, None)
+    return next((values.pop(name) for name in others if name in values), None)
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -186,27 +195,32 @@ def _lists(value: Any, path: tuple[str, ...]) -> Iterator[str]:
             yield from _lists(inner, (*path, name))
 
 
-def _texts(record: dict[str, Any], asked: Collection[str], above: str = "") -> Iterator[tuple[str, str | None]]:
-    """Name -> text of each value. What is in an inner object is `outer.inner`, if not asked for as a whole."""
+def _texts(record: dict[str, Any], asked: Collection[str], above: str, into: Texts) -> Texts:
+    """Name -> text of each value, put into `into`. What is in an inner object is `outer.inner`, if not asked for whole.
+
+    Raises:
+        UnicodeEncodeError: a text has half a character.
+    """
     for name, value in record.items():
-        path = above + name
-        if isinstance(value, str):
+        path, kind = above + name if above else name, type(value)
+        if kind is str:
             if not value.isascii():
                 value.encode()
-            yield path, value
+            into[path] = value
         elif value is None:
-            yield path, None
-        elif isinstance(value, bool):
-            yield path, "true" if value else "false"
-        elif isinstance(value, dict) and path not in asked:
-            yield from _texts(value, asked, f"{path}.")
+            into[path] = None
+        elif kind is bool:
+            into[path] = "true" if value else "false"
+        elif kind is dict and path not in asked:
+            _texts(value, asked, f"{path}.", into)
         else:
-            yield path, _json(value) if isinstance(value, dict | list) else str(value)
+            into[path] = _json(value) if kind is dict or kind is list else str(value)
+    return into
 
 
 def _parsed(text: str) -> Any:
     """Numbers keep their digits."""
-    return json.loads(text, parse_float=Decimal, parse_constant=str)
+    return DECODER.decode(text)
 
 
 def _json(value: Any) -> str:

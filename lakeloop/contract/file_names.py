@@ -29,7 +29,8 @@ WIDTHS = {"Y": 4, "G": 4, "j": 3, "q": 1}
 TOKEN = re.compile(r"\{(?P<kind>\w+)(?::(?P<form>[^{}]*))?\}|(?P<folders>\*\*/)|(?P<any>\*+)|(?P<one>\?)|"
                    r"(?P<set>\[!?[^\]/]+\])|(?P<text>[^{*?\[]+|.)")  # fmt: skip
 ENDINGS = {
-    "csv": (".csv", ".tsv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "json": (".json",), "parquet": (".parquet",),
+    "csv": (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data"), "jsonl": (".jsonl", ".ndjson"),
+    "json": (".json",), "parquet": (".parquet", ".pq"),
 }  # fmt: skip
 COMPRESSED = (".gz", ".zst", ".zip")
 VERSION = re.compile(r"\.v([0-9]+)(?=(?:\.\w+){1,2}\Z)")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.contract.file_names import FileNames
 from lakeloop.landing_files import landed_files, write_known
 from tests.dags.conftest import PYTHON, SCRIPTS
 from tests.waiting import eventually
@@ -26,8 +27,9 @@ def landing(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def patterns(contract: Contract) -> dict[str, str]:
-    """What the files of each source are called."""
-    return {name: source.file_pattern.pattern for name, source in contract.sources.items()}
+    """What the files of each source are called; those of `trips` may lie in folders of their own."""
+    in_folders = {"trips": FileNames("**/trips-*.csv").regex.pattern}
+    return {name: source.file_pattern.pattern for name, source in contract.sources.items()} | in_folders
 
 
 @pytest.fixture
@@ -63,6 +65,7 @@ def is_watched(landing: Path, patterns: dict[str, str], pid: int) -> bool:
 def test_a_file_renamed_from_part_is_told_without_waiting(landing: Path, watch: Callable[[float], Events]) -> None:
     held = landing / ".held" / "claims" / "claims-2023-03.csv"
     held.parent.mkdir(parents=True)
+    (landing / "trips" / "2023").mkdir(parents=True)
     events = watch(3600)
     (landing / "policies" / "policies-2023-01.csv").write_text("under its own name from the start")
     for month in ("2023-01", "2023-02"):
@@ -71,7 +74,10 @@ def test_a_file_renamed_from_part_is_told_without_waiting(landing: Path, watch: 
         part.rename(part.with_suffix(""))
     held.write_text("policy_id;risk\n")
     held.rename(landing / "claims" / held.name)
-    names = {f"claims/claims-2023-0{month}.csv" for month in (1, 2, 3)}
+    trips = landing / "trips" / "2023" / "trips-1.csv.part"
+    trips.write_text("id\n")
+    trips.rename(trips.with_suffix(""))
+    names = {f"claims/claims-2023-0{month}.csv" for month in (1, 2, 3)} | {"trips/2023/trips-1.csv"}
     eventually(lambda: {file for event in events() for file in event["files"]} == names)
 
 

@@ -79,7 +79,7 @@ def test_what_does_not_fit_together_is_a_mistake(words: dict[str, Any], expected
 def test_without_a_pattern_every_file_with_an_ending_of_the_format_is_meant() -> None:
     known = source(files="**/*", format="parquet")
     assert known.file_pattern.match("2023/part-0.parquet") and not known.file_pattern.match("part-0.csv")
-    assert known.files_in_words == "*.parquet"
+    assert known.files_in_words == "*.parquet, *.pq"
     any_format = source(files="**/*")
     assert [any_format.format_of(name) for name in ("a.tsv.gz", "b/c.ndjson")] == ["csv", "jsonl"]
     assert any_format.file_pattern.match(any_format.file_name("2023-01"))
