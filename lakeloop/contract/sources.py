@@ -9,6 +9,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     StringConstraints,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -111,7 +112,7 @@ class Source(Section):
         named, read = values.get("columns"), values.get("read")
         within = read.get("separator") if isinstance(read, dict) else None
         if isinstance(within, str) and len(within) == 1:
-            if "separator" in values:
+            if values.get("separator", within) != within:
                 raise mistake("`separator` stands here and in `read`; keep the one in `read`")
             values = {**values, "separator": within}
         if not isinstance(named, dict):
@@ -119,6 +120,15 @@ class Source(Section):
         source = handler({**values, "columns": tuple(named)})
         source._delivered = _delivered_names(named, source.read.header)
         return source
+
+    @field_serializer("columns")
+    def _columns_as_given(self, columns: tuple[str, ...]) -> tuple[str, ...] | dict[str, tuple[str, ...] | int]:
+        """The names in the files too, so that a contract can be read back from its own JSON."""
+        if not self._delivered:
+            return columns
+        if self.read.header:
+            return {name: self.delivered(name) for name in columns}
+        return {name: int(self.delivered(name)[0].removeprefix("column_")) for name in columns}
 
     @field_validator("files")
     @classmethod

@@ -38,6 +38,22 @@ def test_columns_may_have_other_names_in_the_files() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"read": {"separator": ";", "missing": ("NA",)}},
+        {"columns": {"key": None, "size": ("Fare", "Price")}},
+        {"columns": {"key": 4, "size": 1}, "read": {"header": False}},
+        {"files": "**/*", "format": "json", "read": {"records": "data"}},
+    ],
+)
+def test_a_source_is_read_back_from_its_own_json(words: dict[str, Any]) -> None:
+    given = source(**words)
+    back = Source.model_validate_json(given.model_dump_json())
+    assert back == given
+    assert [back.delivered(name) for name in back.columns] == [given.delivered(name) for name in given.columns]
+
+
 def test_without_a_header_columns_stand_in_order_or_at_a_position() -> None:
     in_order = source(read={"header": False})
     assert [in_order.delivered(name) for name in in_order.columns] == [("column_1",), ("column_2",)]
