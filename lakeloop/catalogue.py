@@ -4,6 +4,13 @@ from collections.abc import Iterable
 
 from lakeloop.contract import Contract, When
 
+MISSING = {
+    "median": "the model gets the training rows' median",
+    "mean": "the model gets the training rows' mean",
+    "zero": "the model gets 0",
+    "category": "the model has a category of its own for that",
+}
+
 
 def catalogue_markdown(contract: Contract) -> str:
     """Sources, features, label, gate and fallback of a contract as one Markdown document."""
@@ -38,7 +45,7 @@ def catalogue_markdown(contract: Contract) -> str:
                     f.type,
                     f.role,
                     f.unit,
-                    f.allowed,
+                    f"{f.allowed}; may be missing: {MISSING[f.missing]}" if f.optional else f.allowed,
                     f"{f.drift.test}, {f.drift.threshold:g}",
                     f.description,
                 )

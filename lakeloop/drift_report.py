@@ -6,6 +6,8 @@ from pydantic import Field
 
 from lakeloop.frozen_model import FrozenModel
 
+MISSING_SHARE = "missing share"
+"""What is measured beside an optional feature's values: the Jensen-Shannon distance of the shares that are missing."""
 DriftState = Literal["stable", "drift", "too few rows", "no reference"]
 WindowKind = Literal["month", "tumbling"]
 """How windows are cut: a month of event time, or so many requests."""
@@ -32,6 +34,11 @@ class ColumnDrift(FrozenModel):
     note: str = ""
 
     @property
+    def label(self) -> str:
+        """What it is called among a window's scores."""
+        return f"missing {self.column}" if self.test == MISSING_SHARE else self.column
+
+    @property
     def times_threshold(self) -> float:
         """How far beyond its threshold: a p-value lies below it, a distance above."""
         score = max(self.score or 0.0, 1e-12)
@@ -41,8 +48,9 @@ class ColumnDrift(FrozenModel):
 class DriftReport(FrozenModel):
     """One window against all rows of the champion's own export.
 
-    `share` is drifted features / features; the prediction is never one of them. `state` is "drift" for dataset
-    drift; a window that cannot be measured is neither stable nor drift and raises no alarm.
+    A feature has drifted where its values have or, of an optional one, the share of those that are missing. `share` is
+    drifted features / features; the prediction is never one of them. `state` is "drift" for dataset drift; a window
+    that cannot be measured is neither stable nor drift and raises no alarm.
     """
 
     use_case: str
@@ -51,6 +59,7 @@ class DriftReport(FrozenModel):
     state: DriftState
     reason: str = Field("", description="why the window could not be measured")
     features: tuple[ColumnDrift, ...] = ()
+    missing: tuple[ColumnDrift, ...] = Field((), description="the missing share of each optional feature")
     prediction: ColumnDrift | None = None
     share_threshold: float | None = Field(None, description="share of drifted features from which it is drift")
     sampled_rows: int | None = Field(None, description="rows taken of a larger window; None: all")
@@ -65,13 +74,21 @@ class DriftReport(FrozenModel):
     @property
     def drifted(self) -> tuple[str, ...]:
         """Names of the drifted features."""
-        return tuple(column.column for column in self.features if column.drifted)
+        missing = {column.column for column in self.missing if column.drifted}
+        return tuple(column.column for column in self.features if column.drifted or column.column in missing)
+
+    @property
+    def signals(self) -> tuple[ColumnDrift, ...]:
+        """All that was measured: features, the missing shares of optional ones, and the prediction."""
+        return (*self.features, *self.missing, *([self.prediction] if self.prediction is not None else []))
 
     @property
     def furthest(self) -> tuple[ColumnDrift, ...]:
-        """The drifted features, the furthest beyond its threshold first."""
-        drifted = (column for column in self.features if column.drifted)
-        return tuple(sorted(drifted, key=lambda column: column.times_threshold, reverse=True))
+        """The drifted features, the furthest beyond its threshold first; each by its values or its missing share."""
+        drifted = [column for column in (*self.features, *self.missing) if column.drifted]
+        ordered = sorted(drifted, key=lambda column: column.times_threshold, reverse=True)
+        return tuple({column.column: column for column in reversed(ordered)}[name] for name in
+                     dict.fromkeys(column.column for column in ordered))  # fmt: skip
 
     @property
     def share(self) -> float:

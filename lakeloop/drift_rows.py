@@ -7,7 +7,7 @@ from typing import Any
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 
-FEATURE, PREDICTION, DATASET = "feature", "prediction", "dataset"
+FEATURE, MISSING, PREDICTION, DATASET = "feature", "missing share", "prediction", "dataset"
 SHARE = "share of drifted features"
 COPIED = ("model_version", "state", "reason", "sampled_rows", "standard_error", "judged_from")
 Row = Mapping[str, Any]
@@ -21,6 +21,7 @@ def rows_of(report: DriftReport) -> list[Row]:
         "threshold": report.share_threshold, "drifted": report.dataset_drift, "note": "",
     }  # fmt: skip
     parts = [(DATASET, whole), *((FEATURE, column.model_dump()) for column in report.features)]
+    parts += [(MISSING, column.model_dump()) for column in report.missing]
     if report.prediction is not None:
         parts.append((PREDICTION, report.prediction.model_dump()))
     window = report.window
@@ -49,11 +50,15 @@ def _report(rows: list[Row], contract: Contract) -> DriftReport:
     head = rows[0]
     whole = next((row for row in rows if row["column_kind"] == DATASET), head)
     names = list(contract.features)
-    features = sorted(_columns(rows, FEATURE), key=lambda c: names.index(c.column) if c.column in names else len(names))
+
+    def place(found: ColumnDrift) -> int:
+        return names.index(found.column) if found.column in names else len(names)
+
     return DriftReport(
         use_case=contract.use_case,
         window=Window.model_validate({name: head[name] for name in Window.model_fields}),
-        features=tuple(features),
+        features=tuple(sorted(_columns(rows, FEATURE), key=place)),
+        missing=tuple(sorted(_columns(rows, MISSING), key=place)),
         prediction=next(_columns(rows, PREDICTION), None),
         share_threshold=whole["threshold"],
         **{name: head[name] for name in COPIED},

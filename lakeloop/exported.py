@@ -13,16 +13,23 @@ DTYPES = {"float": "float64", "int": "int64", "string": "str"}
 
 
 def column_types(contract: Contract) -> dict[str, str]:
-    """`float`, `int` or `string` of every column of an export, in its order: key, event time, features, class id."""
-    features = {name: str(feature.type) for name, feature in contract.features.items()}
+    """`float`, `int` or `string` of every column of an export, in its order: key, event time, features, class id.
+
+    A bool is 0 or 1 there. An optional feature's field may be empty.
+    """
+    features = {name: str(feature.carried_as) for name, feature in contract.features.items()}
     return {contract.key.column: "string", contract.period_column: "string", **features, contract.label.name: "int"}
 
 
 def read_shards(contract: Contract, shards: Iterable[Path], columns: Iterable[str] | None = None) -> "pd.DataFrame":
-    """The rows of an export's CSV shards, all columns or some, each in the contract's type; numbers come bit by bit."""
+    """The rows of an export's CSV shards, all columns or some, each in the contract's type; numbers come bit by bit.
+
+    An empty field is missing: NaN. So an optional whole number is a float, as in a table's rows that are read.
+    """
     import pandas as pd
 
     types = {name: DTYPES[kind] for name, kind in column_types(contract).items()}
+    types |= {n: "float64" for n, feature in contract.features.items() if feature.optional and types[n] == "int64"}
     wanted = list(types if columns is None else columns)
     frames = [
         pd.read_csv(

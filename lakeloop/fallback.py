@@ -32,7 +32,10 @@ class Prediction:
 def why_not_ask(
     contract: Contract, row: Mapping[str, Any], segments_off: Sequence[Segment] = (), model_off: bool = False
 ) -> str:
-    """Why the model must not be asked about this row; '' if it may. `segments_off` come on top of the contract's."""
+    """Why the model must not be asked about this row; '' if it may. `segments_off` come on top of the contract's.
+
+    A missing value (None) is in no segment and out of no range: what the model gets for it the contract says.
+    """
     fallback = contract.fallback
     if fallback is None:
         return ""
@@ -42,7 +45,7 @@ def why_not_ask(
         if segment.holds(row):
             return f"segment switched off: {segment.text}"
     for name, usual in fallback.ranges.items():
-        if not usual.at_least <= row[name] < usual.below:
+        if row[name] is not None and not usual.at_least <= row[name] < usual.below:
             shown = f"{row[name]:g}"
             if usual.at_least <= float(shown) < usual.below:  # 9.9999999 is not 10
                 shown = str(row[name])

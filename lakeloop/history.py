@@ -12,7 +12,9 @@ from lakeloop.clock import month_spans
 from lakeloop.contract import Column, Contract, Source
 from lakeloop.exceptions import WrongUseError
 from lakeloop.made_truth import made_truth
+from lakeloop.model_input import as_carried
 from lakeloop.row_keys import row_keys
+from lakeloop.truth_values import FALSE, TRUE
 from lakeloop.use_case import UseCase, with_period
 
 if TYPE_CHECKING:
@@ -90,9 +92,10 @@ def history_rows(use_case: UseCase, month: int) -> "pd.DataFrame":
             f"({contract.period_name(month)}) keeps the contract; `lakeloop lake ingest` says why each is rejected"
         )
     known_truth = kept[truth].where(_keeps(kept, contract, [truth]))
-    whole = [name for name, feature in contract.features.items() if feature.type == "int"]
-    kept = kept.assign(**{truth: known_truth}).astype(dict.fromkeys(whole, "int64")).reset_index(drop=True)
-    return with_period(contract, kept) if contract.event_time.dated else kept
+    whole = [n for n, feature in contract.features.items() if feature.carried_as == "int" and not feature.optional]
+    typed = kept.assign(**{truth: known_truth}).astype(dict.fromkeys(whole, "int64")).reset_index(drop=True)
+    carried = as_carried(contract.features, typed)
+    return with_period(contract, carried) if contract.event_time.dated else carried
 
 
 def source_rows(use_case: UseCase, source: str, month: int) -> "pd.DataFrame":
@@ -152,6 +155,8 @@ def _typed(texts: "pd.Series", column: Column) -> "pd.Series":
     if column.type == "string":
         return texts.where(texts != "")
     bare = texts.str.strip()
+    if column.type == "bool":
+        return bare.str.lower().map({**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)})
     # Arrow's reading is exact to the last digit; that of pandas is not.
     numbers = pa.array(bare.where(bare.str.fullmatch(NUMBER)), pa.string()).cast(pa.float64()).to_pandas()
     if column.type == "float":
@@ -161,12 +166,16 @@ def _typed(texts: "pd.Series", column: Column) -> "pd.Series":
 
 def _keeps(rows: "pd.DataFrame", contract: Contract, names: list[str]) -> "pd.Series":
     """Whether each row has values that the contract allows in these columns."""
-    kept = rows[names].notna().all(axis="columns")
+    import pandas as pd
+
     described = {**contract.features, contract.label.column: contract.label.truth}
+    kept = pd.Series(True, index=rows.index)
     for name in names:
-        column = described.get(name)
-        if column is not None and column.valid is not None:
-            kept &= rows[name].between(*column.valid).fillna(False).astype(bool)
-        elif column is not None and column.values is not None:
-            kept &= rows[name].isin(column.values)
+        column, there = described.get(name), rows[name].notna()
+        fits = there
+        if column is not None and column.values is not None:
+            fits = rows[name].isin(column.values)
+        elif column is not None and column.limits is not None:
+            fits = rows[name].between(*column.limits).fillna(False).astype(bool)
+        kept &= fits | ~there if column is not None and column.optional else fits
     return kept

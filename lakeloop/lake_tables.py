@@ -46,13 +46,15 @@ def read_lake_table(
 ) -> "pd.DataFrame | None":
     """The newest version of a table, e.g. `gold/performance`; None while it does not exist.
 
-    `filters` are (column, operator, value); files that cannot hold such rows are not opened.
+    `filters` are (column, operator, value); files that cannot hold such rows are not opened. A feature that is a bool
+    is 0 or 1.
     """
     found = open_lake_table(use_case, table)
     if found is None:
         return None
-    read: pd.DataFrame = _read(found, columns, filters).to_pandas()
-    return read
+    from lakeloop.model_input import as_carried
+
+    return as_carried(use_case.contract.features, _read(found, columns, filters).to_pandas())
 
 
 def read_lake_records(use_case: UseCase, table: str, filters: Sequence[Filter] = ()) -> list[dict[str, Any]]:

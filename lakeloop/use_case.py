@@ -153,7 +153,9 @@ def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: i
         raise WrongUseError(
             f"the generator of {use_case.name} cannot draw {contract.period} {month}: {error}"
         ) from error
-    key = contract.key
+    from lakeloop.model_input import as_carried  # here, since few of those that read a contract draw rows
+
+    key, drawn = contract.key, as_carried(contract.features, drawn)
     keys = drawn[key.column].astype(str) if key.delivered else _made_keys(contract, drawn, month)
     drawn = drawn.assign(**{key.column: keys})
     return with_period(contract, drawn) if contract.event_time.dated else drawn

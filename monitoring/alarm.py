@@ -39,7 +39,7 @@ def drift_payload(episode_id: str, report: DriftReport) -> Mapping[str, Any]:
         "window": report.window.model_dump(),
         "features": list(report.drifted),
         "share": report.share,
-        "scores": {column.column: column.score for column in report.features},
-        "thresholds": {column.column: column.threshold for column in report.features},
+        "scores": {column.label: column.score for column in (*report.features, *report.missing)},
+        "thresholds": {column.label: column.threshold for column in (*report.features, *report.missing)},
         "prediction_drift": report.prediction.score if report.prediction else None,
     }

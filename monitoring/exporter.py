@@ -47,6 +47,11 @@ def _columns(value: Callable[[ColumnDrift], float | None]) -> Callable[[Snapshot
     return values
 
 
+def _missing(shown: Snapshot) -> list[tuple[tuple[str, ...], float]]:
+    found = shown.report.missing if shown.report else ()
+    return [((column.column,), column.score) for column in found if column.score is not None]
+
+
 def _age(moment: float) -> float | None:
     return max(0.0, time.time() - moment) if moment else None
 
@@ -68,6 +73,8 @@ GAUGES = (
           _columns(lambda c: c.score), ("feature",)),
     Gauge("drift_threshold_by_columns", "The score from which the feature has drifted (contract).",
           _columns(lambda c: c.threshold), ("feature",)),
+    Gauge("missing_share_drift_by_columns", "Distance of an optional feature's share of missing values to the "
+          "reference's.", lambda s, _: _missing(s), ("feature",)),
     Gauge("prediction_drift", "Distance of the model's answers to those on its reference.",
           lambda s, _: _one(s.report.prediction.score if s.report and s.report.prediction else None)),
     Gauge("prediction_drift_threshold", "The score from which the answers have drifted (contract).",

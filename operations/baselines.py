@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.model_input import request_rows
 from lakeloop.use_case import UseCase, load_rules
 from operations.evaluation import exported_rows
 
@@ -50,8 +51,8 @@ def _rules(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
     if rules is None:
         return {}
     contract = use_case.contract
-    answers = frame[list(contract.features)].apply(rules, axis="columns")
-    return {"rules": float((answers == frame[contract.label.name_column]).mean())}
+    answers = [rules(row) for row in request_rows(contract.features, frame)]
+    return {"rules": float((frame[contract.label.name_column] == answers).mean())}
 
 
 def _trees(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:

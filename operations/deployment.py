@@ -16,6 +16,7 @@ from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
+from lakeloop.model_input import predict_body
 from lakeloop.use_case import UseCase
 from operations.exceptions import ModelFailsError, RolledBackError
 
@@ -30,6 +31,8 @@ FEWEST_FOR_P99 = 100
 ROLLED_BACK = ".rolled-back"
 _LOOK_SECONDS, _ASK_SECONDS = 0.25, 10.0
 _POSITIONS = (0.5, 0.25, 0.75)
+UNKNOWN = "text"
+"""A text that no vocabulary need hold; every model must answer such."""
 Say = Callable[[str], None]
 
 
@@ -88,8 +91,11 @@ def probe_rows(contract: Contract) -> list[dict[str, Any]]:
     for number, position in enumerate(_POSITIONS):
         row: dict[str, Any] = {}
         for name, feature in contract.features.items():
-            if feature.values is not None:
-                row[name] = feature.values[number % len(feature.values)]
+            if feature.choices is not None:
+                row[name] = feature.choices[number % len(feature.choices)]
+                continue
+            if feature.type == "string":
+                row[name] = UNKNOWN
                 continue
             low, high = (ranges[name].at_least, ranges[name].below) if name in ranges else feature.valid or (0.0, 1.0)
             value = low + position * (high - low)
@@ -103,9 +109,10 @@ def ask(use_case: UseCase, version: str) -> None:
     contract = use_case.contract
     rows = probe_rows(contract)
     address = f"{use_case.settings.model_server}/v1/models/{use_case.name}/versions/{version}:predict"
-    inputs = {name: [row[name] for row in rows] for name in contract.features}
+    body = predict_body(contract.features, {name: [row[name] for row in rows] for name in contract.features})
+    kind = {"Content-Type": "application/json"}
     try:
-        answer = httpx.post(address, json={"inputs": inputs}, timeout=_ASK_SECONDS, trust_env=False)
+        answer = httpx.post(address, content=body, headers=kind, timeout=_ASK_SECONDS, trust_env=False)
         content = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise ModelFailsError(f"it gave no answer ({type(error).__name__}: {error})") from error

@@ -1,7 +1,7 @@
 """Batch scoring: a pushed model over a table of the lake, on Spark's executors, with the gateway's own fallback."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,10 @@ from lakeloop.contract import Contract, Segment
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL, Prediction, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.lake_tables import Filter, dataset_of, read_lake_table
+from lakeloop.model_input import model_columns, request_rows
 from lakeloop.switches import active_switches, parse_segment
 from lakeloop.use_case import Rules, UseCase, load_rules
-from tfx_pipeline.evaluation.validate import DTYPES, model_folder
+from tfx_pipeline.evaluation.validate import model_folder
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -72,7 +73,7 @@ class Scorer:
     def answer(self, frame: pd.DataFrame, rules: Rules | None) -> list[Prediction]:
         """The answer of each row; only rows the model may be asked about reach it."""
         contract = self.use_case.contract
-        rows: list[Mapping[str, Any]] = frame[list(contract.features)].to_dict("records")  # type: ignore[assignment]
+        rows = request_rows(contract.features, frame)
         reasons = [why_not_ask(contract, row, self.segments_off, self.model_off) for row in rows]
         by_model = np.array([not reason for reason in reasons], dtype=bool)
         known = iter(probabilities_of(contract, self.folder, frame[by_model]) if by_model.any() else ())
@@ -90,8 +91,7 @@ def probabilities_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> n
     """What the model in a folder says: probabilities (n, classes) for a frame with the features' columns."""
     from tfx_pipeline.evaluation.prediction import predict_columns
 
-    columns = {name: frame[name].to_numpy(DTYPES[f.type]) for name, f in contract.features.items()}
-    return predict_columns(loaded_model(str(folder)), columns)
+    return predict_columns(loaded_model(str(folder)), model_columns(contract.features, frame))
 
 
 @cache
@@ -215,11 +215,12 @@ def _check(contract: Contract, rows: "DeltaTable", table: str) -> None:
             f"{table} is not typed by the contract ({'; '.join(other)}); score a table of silver or gold"
         )
     nulls: Counter[str] = Counter()
-    for batch in dataset_of(rows).to_batches(columns=list(wanted)):
-        nulls.update({name: batch[name].null_count for name in wanted})
+    required = [name for name, feature in contract.features.items() if not feature.optional]
+    for batch in dataset_of(rows).to_batches(columns=required):
+        nulls.update({name: batch[name].null_count for name in required})
     empty = [name for name, count in nulls.items() if count]
     if empty:
-        raise WrongUseError(f"{table} has rows without {', '.join(empty)}; every feature is needed")
+        raise WrongUseError(f"{table} has rows without {', '.join(empty)}; only optional features may be missing")
 
 
 def _needed(rules: Rules | None) -> Rules:

@@ -19,6 +19,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import rules_answer
 from lakeloop.gateway_client import GatewayClient, Question
+from lakeloop.model_input import request_rows
 from lakeloop.request_log_files import finished_file, open_file, request_log_folder
 from lakeloop.request_record import RequestRecord
 from lakeloop.use_case import UseCase, load_rules, played_months, sample_month
@@ -130,13 +131,13 @@ def questions_of(use_case: UseCase, month: int, label: str) -> list[Question]:
     frame = sample_month(use_case, month)
     times = _times(contract, frame, month)
     keys = frame[contract.key.column]
-    rows = frame[list(contract.features)].to_dict("records")
+    rows = request_rows(contract.features, frame)
     return [
         Question(
             request_id=request_id_of(contract, key, label),
             key=key,
             at=at.isoformat(),
-            features={str(name): value for name, value in row.items()},
+            features=row,
         )
         for key, row, at in zip(keys, rows, times, strict=True)
     ]

@@ -16,10 +16,18 @@ def settings_in(home: Path, use_case: str) -> Settings:
     return Settings(home=home, use_case=use_case, use_cases=USE_CASES[use_case])
 
 
+def as_exported(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with whole numbers that some rows lack, and bools, written as whole numbers, as the lake does."""
+    whole = [name for name, feature in contract.features.items() if feature.carried_as == "int" and name in frame]
+    loose = [name for name in whole if frame[name].dtype != "int64"]
+    return frame.astype(dict.fromkeys(loose, "Int64"))
+
+
 def export_frame(contract: Contract, frame: pd.DataFrame, folder: Path, version: int = 0) -> Path:
     """Write labelled rows as an export (one shard a split) and return its manifest's path."""
     names = [contract.key.column, contract.event_time.column, *contract.features, contract.label.name]
     columns = [name for name in names if name in frame]
+    frame = as_exported(contract, frame)
     held_out = frame[contract.key.column].map(contract.split.is_eval)
     files = []
     for split, rows in (("train", frame[~held_out]), ("eval", frame[held_out])):

@@ -48,6 +48,8 @@ def drift_command(
         console.print("named are the features that drifted; gold/drift has the scores of all", style=DIM)
     for line in _reasons(found.reports):
         console.print(line, style=DIM, soft_wrap=True)
+    for line in _missing(found.reports):
+        console.print(line, soft_wrap=True)
     for episode in found.episodes:
         console.print(_episode(episode, case.contract), soft_wrap=True)
     if not found.episodes:
@@ -70,7 +72,7 @@ def _drifted_alone(reports: Sequence[DriftReport]) -> Table:
 
 def _names_of_drifted(report: DriftReport) -> Text:
     """The furthest beyond its threshold first."""
-    return Text(", ".join(f"{column.column} {column.score:.4f}" for column in report.furthest), BAD)
+    return Text(", ".join(f"{column.label} {column.score:.4f}" for column in report.furthest), BAD)
 
 
 def _row(report: DriftReport, contract: Contract) -> list[object]:
@@ -98,6 +100,16 @@ def _score(column: ColumnDrift | None) -> Text:
     if column is None or column.score is None:
         return Text("-", DIM)
     return Text(f"*{column.score:.4f}", BAD) if column.drifted else Text(f"{column.score:.4f}")
+
+
+def _missing(reports: Sequence[DriftReport]) -> list[str]:
+    """A line for each feature whose missing share drifted in any window: where first, and how far there."""
+    first: dict[str, str] = {}
+    for report in reports:
+        for column in report.missing:
+            if column.drifted:
+                first.setdefault(column.column, f"{_name(report)}: {column.note} (distance {column.score:.3f})")
+    return [f"the missing share of {name} drifted first in {where}" for name, where in first.items()]
 
 
 def _reasons(reports: Sequence[DriftReport]) -> list[str]:

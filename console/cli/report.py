@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
+import orjson
 import pandas as pd
 import typer
 
@@ -19,6 +20,7 @@ from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.held_out import is_held_out
+from lakeloop.model_input import instance, request_rows
 from lakeloop.use_case import UseCase, played_months
 from operations.baselines import baselines, difference_words, split_baselines
 from operations.evaluation import exported_rows, generated_rows
@@ -114,16 +116,17 @@ def _ask(use_case: UseCase, version: str, month: int) -> tuple[list[Served], str
         with server as running, httpx.Client(base_url=running.url) as client:
             path = f"/v1/models/{name}/versions/{version}:predict"
             console.print(f"POST {running.url}{path}")
-            for row in questions.to_dict("records"):
-                instance = {feature: row[feature] for feature in contract.features}
+            asked = request_rows(contract.features, questions)
+            for row, truth in zip(asked, questions[contract.label.name_column], strict=True):
+                body = orjson.dumps({"instances": [instance(contract.features, row)]})
                 began = time.perf_counter()
-                answer = client.post(path, json={"instances": [instance]}).raise_for_status().json()["predictions"][0]
+                answer = client.post(path, content=body).raise_for_status().json()["predictions"][0]
                 class_name = contract.label.class_names[answer["class_id"]]
                 milliseconds = (time.perf_counter() - began) * 1000
                 served.append(
                     Served(
-                        instance,
-                        row[contract.label.name_column],
+                        row,
+                        truth,
                         answer["probabilities"],
                         class_name,
                         milliseconds,

@@ -9,10 +9,13 @@ from plotly.subplots import make_subplots
 from console.report.figure_style import BLUE, CLASS_COLOURS, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport
+from lakeloop.model_input import category_texts
 from monitoring.analysis.association import Association
 from monitoring.analysis.comparison import Comparison, TargetDrift
 
 REFERENCE, NOW = "reference", "now"
+MOST_CATEGORIES = 30
+"""Bars of one feature; of more the commonest are drawn."""
 
 
 def distributions(contract: Contract, reference: pd.DataFrame, current: pd.DataFrame) -> go.Figure:
@@ -33,7 +36,8 @@ def distributions(contract: Contract, reference: pd.DataFrame, current: pd.DataF
                     x=values.tolist(), histnorm="probability", xbins=bins, autobinx=False, opacity=0.55, **common
                 )
             else:
-                shares = values.astype(str).value_counts(normalize=True).sort_index()
+                shares = category_texts(values).value_counts(normalize=True)
+                shares = shares.head(MOST_CATEGORIES).sort_index()
                 trace = go.Bar(x=shares.index.tolist(), y=shares.tolist(), opacity=0.75, **common)
             figure.add_trace(trace, **at)
         if not numeric:

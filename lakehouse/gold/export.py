@@ -102,12 +102,22 @@ def export_columns(contract: Contract) -> tuple[str, ...]:
 
 def export_query(contract: Contract, version: int, months: tuple[int, int] | None) -> str:
     """The SQL an export is the answer to."""
-    columns = ", ".join(map(quoted, export_columns(contract)))
+    columns = ", ".join(_exported_sql(contract))
     query = f"SELECT {columns} FROM gold.{TRAINING} VERSION AS OF {version}"
     if months is not None:
         first, last = (literal(contract.period_name(m)) for m in months)
         query += f" WHERE {quoted(contract.period_column)} BETWEEN {first} AND {last}"
     return f"{query} ORDER BY {quoted(contract.key.column)}"
+
+
+def _exported_sql(contract: Contract) -> list[str]:
+    """The columns as SQL; a bool is 0 or 1 in an export."""
+    return [
+        f"CAST({quoted(name)} AS INT) AS {quoted(name)}"
+        if name in contract.features and contract.features[name].type == "bool"
+        else quoted(name)
+        for name in export_columns(contract)
+    ]
 
 
 def with_split(rows: "DataFrame", contract: Contract) -> "DataFrame":
@@ -209,13 +219,12 @@ def _write_shards(rows: "DataFrame", contract: Contract, counts: dict[str, int],
     shards = {split: max(1, round(count / ROWS_A_SHARD)) for split, count in counts.items()}
     many = sf.when(sf.col("_split") == "eval", shards["eval"]).otherwise(shards["train"])
     shard = ((sf.col("_hash") / contract.split.every).cast("bigint") % many).cast("int")
-    columns = [quoted(c) for c in export_columns(contract)]
     raw = folder / "_raw"
     (
         rows.withColumn("_shard", shard)
         .repartition(sum(shards.values()), "_split", "_shard")
         .sortWithinPartitions("_split", "_shard", quoted(contract.key.column))
-        .select("_split", "_shard", *columns)
+        .selectExpr("_split", "_shard", *_exported_sql(contract))
         .write.partitionBy("_split", "_shard")
         .options(header="true", quote='"', escape='"', encoding="UTF-8", lineSep="\n", ignoreLeadingWhiteSpace="false",
                  ignoreTrailingWhiteSpace="false")

@@ -13,6 +13,7 @@ from lakehouse.gold.training_periods import TABLE, labelled_periods
 from lakehouse.read.tables import open_table
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, has_lake_table
+from lakeloop.model_input import as_carried
 from lakeloop.use_case import UseCase
 
 _KEY, _WAS_THERE, _IS_THERE = "_key", "_then", "_now"
@@ -31,7 +32,7 @@ def labelled_month(use_case: UseCase, month: int, version: int | None = None) ->
         raise NotFoundError(no_truth(contract, month, {}))
     table = open_table(use_case, TABLE, version)
     wanted = ds.field(contract.period_column) == contract.period_name(month)
-    frame: pd.DataFrame = dataset_of(table).to_table(filter=wanted).to_pandas()
+    frame = as_carried(contract.features, dataset_of(table).to_table(filter=wanted).to_pandas())
     if frame.empty:
         raise NotFoundError(no_truth(contract, month, labelled_periods(table, contract)))
     return frame.sort_values(contract.key.column, ignore_index=True)
@@ -64,8 +65,9 @@ def changed_rows(use_case: UseCase, months: tuple[int, int], before: int, now: i
         raise NotFoundError(f"version {before} of {TABLE} was vacuumed: what changed since is not known") from gone
     same = pc.and_(pc.is_valid(both[_WAS_THERE]), pc.is_valid(both[_IS_THERE]))
     for number in range(len(names)):
-        equal = pc.equal(both[f"{_WAS_THERE}{number}"], both[f"{_IS_THERE}{number}"])
-        same = pc.and_(same, pc.fill_null(equal, False))
+        before_it, now_it = both[f"{_WAS_THERE}{number}"], both[f"{_IS_THERE}{number}"]
+        missing = pc.and_(pc.is_null(before_it), pc.is_null(now_it))  # of a row that both have: an optional value
+        same = pc.and_(same, pc.or_(missing, pc.fill_null(pc.equal(before_it, now_it), False)))
     return both.num_rows - (pc.sum(same).as_py() or 0)
 
 

@@ -17,7 +17,7 @@ def monthly_rows(features: DataFrame, training: DataFrame, contract: Contract) -
     month, label = contract.period_column, contract.label
     numeric = numeric_features(contract)
     delivered = features.groupBy(quoted(month)).agg(
-        sf.count("*").alias("rows"), *(sf.avg(quoted(n)).alias(f"{n}_mean") for n in numeric)
+        sf.count("*").alias("rows"), *(sf.avg(_number(contract, n)).alias(f"{n}_mean") for n in numeric)
     )
     truth_mean = [sf.avg(quoted(label.column)).alias(f"{label.column}_mean")] if label.truth_is_number else []
     shares = [
@@ -32,6 +32,11 @@ def monthly_rows(features: DataFrame, training: DataFrame, contract: Contract) -
         *(quoted(c) for c in delivered.columns[2:]),
         *(quoted(c) for c in known.columns[2:]),
     )
+
+
+def _number(contract: Contract, name: str) -> Column:
+    column = sf.col(quoted(name))
+    return column.cast("int") if contract.features[name].type == "bool" else column
 
 
 def numeric_features(contract: Contract) -> list[str]:

@@ -7,6 +7,7 @@ import pyarrow.dataset as ds
 
 from lakehouse.storage.layout import PREDICTIONS
 from lakeloop.lake_tables import dataset_of, open_lake_table
+from lakeloop.model_input import as_carried
 from lakeloop.use_case import UseCase
 
 AT = "at"
@@ -28,7 +29,7 @@ def newest_requests(use_case: UseCase, rows: int) -> pd.DataFrame:
         columns=[AT, "request_id", *columns], filter=None if since is None else ds.field(AT) >= since
     )
     ordered = newest.sort_by([(AT, "descending"), ("request_id", "descending")]).slice(0, rows)
-    found: pd.DataFrame = ordered.select(columns).to_pandas()
+    found = as_carried(contract.features, ordered.select(columns).to_pandas())
     return found.iloc[::-1].reset_index(drop=True)
 
 

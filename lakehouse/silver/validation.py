@@ -14,10 +14,11 @@ from lakehouse.silver.event_time import event_moment, event_time_problem, fits_e
 from lakehouse.silver.made_truth import made_truth
 from lakehouse.silver.problems import joined_problems, shown, wrong
 from lakehouse.storage.schema import SPARK_TYPES, quoted
-from lakeloop.contract import Column, Contract
+from lakeloop.contract import Column, Contract, Feature
 from lakeloop.contract.key import JOINT
 from lakeloop.contract.section import some
 from lakeloop.contract.sources import Read
+from lakeloop.truth_values import FALSE, TRUE
 
 WHOLE_DOUBLES = float(1 << 53)
 """Below this every whole number is exact as a double."""
@@ -26,6 +27,7 @@ BLANKS = r"^[\s\p{Z}\p{Cf}]+|[\s\p{Z}\p{Cf}]+$"
 BLANK_MARK = r"[ \u00a0\u2009\u202f]"
 """The blanks that may stand between thousands; files have any of them where people say "a blank"."""
 USUAL = Read()
+NUL = "\0"
 ORIGIN = ("_source_file", "_delivery", "_line", "_batch")
 
 
@@ -96,21 +98,26 @@ def fits(contract: Contract, name: str, column: Column, read: Read = USUAL) -> E
     if name == contract.event_time.column:
         return fits_event_time(contract, text)
     value = typed_value(name, column, read)
-    if column.valid is not None:
-        low, high = column.valid
-        fits = (value >= low) & (value <= high)
-    elif column.values is not None:
+    if column.values is not None:
         fits = value.isin(*column.values)
+    elif column.limits is not None:
+        low, high = column.limits
+        fits = (value >= low) & (value <= high)
+    elif column.type == "bool":
+        fits = value.isNotNull()
     else:
-        fits = text != ""
+        fits = (text != "") & ~text.contains(NUL) if isinstance(column, Feature) else text != ""
     fits = fits & _is_decimal(_number(text, read)) if column.type == "float" else fits
-    return is_missing(name, column, read) | sf.coalesce(fits, sf.lit(False)) if column.optional else fits
+    return is_missing(column, text) | sf.coalesce(fits, sf.lit(False)) if column.optional else fits
 
 
-def is_missing(name: str, column: Column, read: Read = USUAL) -> Expression:
-    """Whether there is no value: no field, an empty one, or, where a text would mean nothing else, a blank one."""
-    text = given(name, read)
-    return text.isNull() | ((text if column.type == "string" else _number(text, read)) == "")
+def is_missing(column: Column, text: Expression) -> Expression:
+    """Whether a text is no value: null, empty or, where it would mean nothing else, blank."""
+    nothing = text.isNull() | (text == "")
+    if column.type == "string":
+        return nothing
+    begins = sf.left(text, sf.lit(1)).between("+", "9")  # as nearly all numbers do: then nothing is searched for
+    return nothing | (~begins & (sf.regexp_replace(text, BLANKS, "") == ""))
 
 
 def _joints(text: Expression) -> Expression:
@@ -155,16 +162,27 @@ def _is_decimal(number: Expression) -> Expression:
 
 
 def typed_value(name: str, column: Column, read: Read = USUAL) -> Expression:
-    """The delivered text as the contract's type; null where it is not one. 3.0 is the whole number 3."""
+    """The delivered text as the contract's type; null where it is not one, or missing. 3.0 is the whole number 3."""
     text = given(name, read)
     if column.type == "string":
         return sf.nullif(text, sf.lit("")) if column.optional else text
+    if column.type == "bool":
+        return _truth_value(text)
     number = _number(text, read)
     if column.type == "float":
         return number.try_cast("double")
     whole = number.try_cast("double")
     is_whole = (whole == sf.floor(whole)) & (sf.abs(whole) < WHOLE_DOUBLES) & _is_decimal(number)
     return sf.coalesce(number.try_cast(SPARK_TYPES[column.type]), sf.when(is_whole, whole.cast("bigint")))
+
+
+def _truth_value(text: Expression) -> Expression:
+    """A text that says yes or no, in any case; null where it does not."""
+
+    def said(word: Expression) -> Expression:
+        return sf.when(word.isin(*TRUE), True).when(word.isin(*FALSE), False)
+
+    return sf.coalesce(said(sf.lower(text)), said(sf.lower(sf.regexp_replace(text, BLANKS, ""))))
 
 
 def problem(contract: Contract, name: str, column: Column, read: Read = USUAL) -> Expression:
@@ -177,7 +195,7 @@ def problem(contract: Contract, name: str, column: Column, read: Read = USUAL) -
     if name == contract.key.column and contract.key.columns:  # a part that is missing is told as itself
         joined = wrong(f"a part of the key has `{JOINT}` in it, which stands between its parts", beside)
         return sf.when(_joints(text) != len(contract.key.columns) - 1, joined)
-    missing = is_missing(name, column, read) if column.optional else text.isNull() | (text == "")
+    missing = is_missing(column, text) if column.optional else text.isNull() | (text == "")
     case = sf.when(missing, sf.lit(None) if column.optional else wrong(f"`{name}` is missing"))
     if column.type != "string":
         readable = _is_decimal(_number(text, read)) | sf.isnan(value) if column.type == "float" else sf.lit(True)
@@ -185,23 +203,30 @@ def problem(contract: Contract, name: str, column: Column, read: Read = USUAL) -
     if column.type == "float":
         case = case.when(sf.isnan(value), wrong(f"`{name}` is NaN"))
     outside = wrong(f"`{name}` is {_not_allowed(column)}", beside)
-    if column.valid is not None:
-        low, high = column.valid
-        case = case.when((value < low) | (value > high), outside)
-    elif column.values is not None:
+    if column.values is not None:
         case = case.when(~value.isin(*column.values), outside)
+    elif column.limits is not None:
+        low, high = column.limits
+        case = case.when((value < low) | (value > high), outside)
+    elif column.type == "string" and isinstance(column, Feature):
+        case = case.when(text.contains(NUL), wrong(f"`{name}` has a NUL character, which no text file holds"))
     return case
 
 
 def _article(type_name: str) -> str:
+    if type_name == "bool":
+        return "a bool (true, false, yes, no, t, f, 1, 0)"
     return "an int" if type_name == "int" else f"a {type_name}"
 
 
 def _not_allowed(column: Column) -> str:
     """E.g. `outside 0 to 150 years`, `not one of basic, plus`."""
+    if column.values is not None:
+        return f"not one of {some(column.values)}"
     if column.valid is not None:
         return f"outside {column.allowed} {column.unit}".strip()
-    return f"not one of {some(column.values or ())}"
+    largest = column.limits[1] if column.limits else 0
+    return f"beyond ±{largest:.5g}, the largest {column.type} there is here"
 
 
 def rejects(bad: DataFrame, contract: Contract, source: str) -> DataFrame:

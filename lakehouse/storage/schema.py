@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from deltalake import DeltaTable
 
 from lakehouse.storage.layout import table_exists
-from lakeloop.contract import Column, Contract
+from lakeloop.contract import Column, Contract, Feature
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -85,19 +85,20 @@ def constraints(contract: Contract, columns: Mapping[str, Column]) -> dict[str, 
             checks[f"{name}_is_{period.kind}"] = f"{quoted(name)} RLIKE '^{period.pattern}$'"
         elif name == contract.key.column:
             checks[f"{name}_not_empty"] = f"{quoted(name)} != ''"
-        elif has_limits(column):
-            condition = allowed_sql(name, column)
+        elif condition := allowed_sql(name, column):
             # Delta takes a condition that is null for one that is not met.
             checks[f"{name}_valid"] = f"{quoted(name)} IS NULL OR ({condition})" if column.optional else condition
     return checks
 
 
 def allowed_sql(name: str, column: Column) -> str:
-    """The contract's allowed values as an SQL condition."""
-    if column.valid is not None:
-        low, high = column.valid
+    """The contract's allowed values as an SQL condition; '' where the type alone says all, as of a bool."""
+    if column.values is not None:
+        return f"{quoted(name)} IN ({', '.join(map(literal, column.values))})"
+    if column.limits is not None:
+        low, high = column.limits
         return f"{quoted(name)} >= {literal(low)} AND {quoted(name)} <= {literal(high)}"
-    return f"{quoted(name)} IN ({', '.join(literal(v) for v in column.values or ())})"
+    return f"{quoted(name)} != ''" if column.type == "string" and isinstance(column, Feature) else ""
 
 
 def create_table(

@@ -4,7 +4,7 @@ Everything that depends on the data's shape (Spark schema, CHECK constraints, TF
 tests, catalogue) is derived from these models and from nowhere else. `lakeloop.contract_file` reads the YAML.
 """
 
-from lakeloop.contract.columns import Column, DriftTest, Feature
+from lakeloop.contract.columns import Column, DriftTest, Feature, Vocabulary
 from lakeloop.contract.contract import Contract
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.key import Key
@@ -38,5 +38,6 @@ __all__ = [
     "Split",
     "Training",
     "UsualRange",
+    "Vocabulary",
     "When",
 ]

@@ -1,20 +1,33 @@
 """Typed columns with the values that are possible at all, and the features among them."""
 
 from collections.abc import Iterator
-from math import ceil, floor
-from typing import Annotated, Literal, Self
+from math import ceil, floor, nan
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lakeloop.contract.section import UNQUOTED, Name, Scalar, Section, Text, mistake, some
 
-FeatureType = Literal["float", "int", "bool", "string"]
+ColumnType = Literal["float", "int", "bool", "string"]
+CarriedType = Literal["float", "int", "string"]
+Role = Literal["numeric", "binary", "categorical"]
+Missing = Literal["reject", "median", "mean", "zero", "category"]
+Transform = Literal["log", "clip", "buckets"]
 NUMERIC_TESTS = ("wasserstein", "ks")
 LARGEST_INT = 2**53
 """The whole numbers that a JSON client, a float and a 64-bit integer all hold exactly end here."""
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 """The largest 32-bit float: what a tf.Example, hence the model, holds of a float feature."""
+LARGEST_VOCABULARY = 100_000
+SMALLEST_INT64 = -(2**63)
+STAND_INS: dict[CarriedType, float | int | str] = {"float": nan, "int": SMALLEST_INT64, "string": ""}
+"""What stands for a missing value where there must be one: in a parsed tf.Example and in a model's signature."""
+LIMITS: dict[str, tuple[float, float]] = {
+    "float": (-LARGEST_FLOAT32, LARGEST_FLOAT32), "int": (-LARGEST_INT, LARGEST_INT)
+}  # fmt: skip
+"""Where the contract states no limits of a number: what a model, a JSON client and the lake all hold."""
+ANYTHING = {"float": "any number", "int": "any whole number", "bool": "true or false", "string": "any text"}
 
 
 class DriftTest(Section):
@@ -24,10 +37,32 @@ class DriftTest(Section):
     threshold: Annotated[float, Field(gt=0)]
 
 
+class Vocabulary(Section):
+    """How a categorical feature without `values` is learnt from the training rows.
+
+    The `top` most frequent values that stand there `min_count` times or more have a place each; all others share
+    `out_of_vocabulary` places by their hash, with 0 none. With `hash_buckets` nothing is learnt: every value goes to
+    one of so many places by its hash.
+    """
+
+    top: Annotated[int, Field(ge=1, le=LARGEST_VOCABULARY)] = 1000
+    min_count: Annotated[int, Field(ge=1)] = 1
+    out_of_vocabulary: Annotated[int, Field(ge=0, le=LARGEST_VOCABULARY)] = 1
+    hash_buckets: Annotated[int, Field(ge=2, le=LARGEST_VOCABULARY)] | None = None
+
+    @model_validator(mode="after")
+    def _learnt_or_hashed(self) -> Self:
+        learnt = Vocabulary.model_construct()
+        names = ("top", "min_count", "out_of_vocabulary")
+        if self.hash_buckets is not None and any(getattr(self, name) != getattr(learnt, name) for name in names):
+            raise mistake(f"`hash_buckets` takes every value there is; leave {', '.join(names)} out, or `hash_buckets`")
+        return self
+
+
 class Column(Section):
     """A typed column with the values that are possible at all; what is outside is rejected."""
 
-    type: FeatureType
+    type: ColumnType
     description: Text
     unit: str = ""
     valid: tuple[float, float] | None = None
@@ -37,8 +72,10 @@ class Column(Section):
     def _allowed_values_are_stated(self) -> Self:
         if self.type == "bool" and (self.valid is not None or self.values is not None):
             raise mistake("a bool column is true or false; leave `valid` and `values` out")
-        if self.type != "bool" and (self.valid is None) == (self.values is None):
+        if self.valid is not None and self.values is not None:
             raise mistake("state either `valid: [lowest, highest]` or `values: [...]`, and not both")
+        if self.valid is None and self.values is None and self.type != "bool" and not self.may_be_anything:
+            raise mistake("state either `valid: [lowest, highest]` or `values: [...]`")
         if self.valid is not None:
             _check_range(self.type, self.valid)
         if self.values is not None:
@@ -46,9 +83,31 @@ class Column(Section):
         return self
 
     @property
-    def optional(self) -> bool:
-        """Whether a row without a value is good: null in tables, an empty field in files."""
+    def may_be_anything(self) -> bool:
+        """Whether a contract may leave both `valid` and `values` out."""
         return False
+
+    @property
+    def optional(self) -> bool:
+        """Whether a row without a value is good: null in tables, an empty field in files, null or absent in JSON."""
+        return False
+
+    @property
+    def carried_as(self) -> CarriedType:
+        """The type of its values in exports, examples and the model's signature: a bool is 0 or 1 there."""
+        return "int" if self.type == "bool" else self.type
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """The lowest and the highest number possible: `valid`, else what its type holds; None where `values` say it."""
+        if self.valid is not None or self.values is not None:
+            return self.valid
+        return LIMITS.get(self.type)
+
+    @property
+    def choices(self) -> tuple[Scalar, ...] | None:
+        """The values the contract lists, as `carried_as`; 0 and 1 of a bool; None where it lists none."""
+        return (0, 1) if self.type == "bool" else self.values
 
     @property
     def allowed(self) -> str:
@@ -58,10 +117,10 @@ class Column(Section):
         if self.valid is not None:
             low, high = self.valid
             return f"{low:g} to {high:g}"
-        return "one of " + ", ".join(map(str, self.values or ()))
+        return "one of " + ", ".join(map(str, self.values)) if self.values is not None else ANYTHING[self.type]
 
 
-def _check_range(kind: FeatureType, valid: tuple[float, float]) -> None:
+def _check_range(kind: ColumnType, valid: tuple[float, float]) -> None:
     low, high = valid
     if kind == "string":
         raise mistake("a string column cannot have `valid`; list its `values` instead")
@@ -73,7 +132,7 @@ def _check_range(kind: FeatureType, valid: tuple[float, float]) -> None:
         raise mistake(f"`valid` is {list(valid)}: no whole number lies there; widen it, or take `type: float`")
 
 
-def _check_values(kind: FeatureType, values: tuple[Scalar, ...]) -> None:
+def _check_values(kind: ColumnType, values: tuple[Scalar, ...]) -> None:
     wanted: tuple[type, ...] = {"string": (str,), "int": (int,), "float": (int, float)}[kind]
     wrong = [position for position, value in enumerate(values) if not isinstance(value, wanted)]
     if wrong and kind == "string":
@@ -94,29 +153,99 @@ def _check_values(kind: FeatureType, values: tuple[Scalar, ...]) -> None:
         )
 
 
-class Feature(Column):
-    """A model input. `role`: numeric and binary are scaled, categorical is one-hot encoded."""
+def _unless(default: Any) -> Any:
+    """A field that stands in no record while it has its default: what records of older contracts hash stays as is."""
+    return Field(default, exclude_if=lambda value: value == default)
 
-    role: Literal["numeric", "binary", "categorical"]
+
+class Feature(Column):
+    """A model input. `role`: numeric and binary are scaled, categorical is one-hot encoded.
+
+    `missing`: what the model gets for a value that is not there; `reject`: a row must have one. `missing_flag`: the
+    model also gets whether it was there. `transform`: what is done to a number before it is scaled.
+    """
+
+    role: Role
+    missing: Missing = _unless("reject")
+    missing_flag: bool = _unless(False)
+    vocabulary: Vocabulary | None = _unless(None)
+    transform: Transform | None = _unless(None)
     group: Name | None = None
     drift: DriftTest
 
+    @model_validator(mode="before")
+    @classmethod
+    def _what_is_left_out(cls, written: Any) -> Any:
+        """Drift test and vocabulary by role, where the contract says nothing of them."""
+        if not isinstance(written, dict):
+            return written
+        # Seen by a validator, JSON's arrays are lists, which a strict model does not take for tuples.
+        filled = {name: tuple(value) if isinstance(value, list) else value for name, value in written.items()}
+        role = written.get("role")
+        if "drift" not in written:
+            filled["drift"] = {"test": "wasserstein" if role == "numeric" else "jensenshannon", "threshold": 0.1}
+        if role == "categorical" and written.get("values") is None and written.get("vocabulary") is None:
+            filled["vocabulary"] = {}
+        return filled
+
     @model_validator(mode="after")
     def _role_fits_type(self) -> Self:
-        if self.role == "numeric" and (self.type == "string" or self.valid is None):
-            raise mistake("a numeric feature needs type float or int and `valid: [lowest, highest]`")
-        if self.role == "binary" and (self.type != "int" or self.values is None or sorted(self.values) != [0, 1]):
-            raise mistake("a binary feature needs `type: int` and `values: [0, 1]`")
-        if self.role == "categorical" and (self.type == "float" or self.values is None):
-            raise mistake("a categorical feature needs type string or int and its `values: [...]`")
+        if self.role == "numeric" and (self.type not in ("float", "int") or self.values is not None):
+            raise mistake("a numeric feature is of type float or int and has no `values`; `valid` may say its range")
+        if self.role == "binary" and self.type != "bool" and (self.type != "int" or set(self.values or ()) != {0, 1}):
+            raise mistake("a binary feature needs `type: bool`, or `type: int` and `values: [0, 1]`")
+        if self.role == "categorical" and (self.type not in ("string", "int") or self.valid is not None):
+            raise mistake("a categorical feature is of type string or int; list its `values`, or leave them out: then "
+                          "its vocabulary is learnt")  # fmt: skip
         if self.role != "numeric" and self.drift.test in NUMERIC_TESTS:
             raise mistake(f"drift test {self.drift.test} is for numeric features only; take jensenshannon or psi")
+        if self.vocabulary is not None and not self.learnt:
+            raise mistake("`vocabulary` is for a categorical feature without `values`; leave one of the two out")
         if self.type == "float" and self.largest > LARGEST_FLOAT32:
             raise mistake(
                 f"`valid` reaches to {self.largest:g}; a model's float is one of 32 bits and ends at "
                 f"{LARGEST_FLOAT32:.4g}: narrow it, or deliver the number in a larger unit"
             )
         return self
+
+    @model_validator(mode="after")
+    def _missing_fits_role(self) -> Self:
+        if self.missing == "category" and self.role != "categorical":
+            raise mistake(f"a {self.role} feature has no categories that a missing value could be one of; take "
+                          "`missing: median`, mean or zero, and `missing_flag: true` to tell the model")  # fmt: skip
+        if self.role == "categorical" and self.missing not in ("reject", "category"):
+            raise mistake(f"a categorical feature has no {self.missing}; take `missing: category`")
+        if self.missing_flag and not self.optional:
+            raise mistake("`missing_flag` is for a feature that may be missing; say with `missing` what the model gets "
+                          "then: median, mean or zero")  # fmt: skip
+        if self.missing_flag and self.role == "categorical":
+            raise mistake("`missing: category` tells the model already; leave `missing_flag` out")
+        if self.transform is not None and self.role != "numeric":
+            raise mistake(f"`transform: {self.transform}` is for numeric features only; leave it out")
+        if self.transform == "log" and self.valid is not None and self.valid[0] < 0:
+            raise mistake(f"`transform: log` is log(1 + value), for values from 0 on; `valid` begins at "
+                          f"{self.valid[0]:g}")  # fmt: skip
+        return self
+
+    @property
+    def may_be_anything(self) -> bool:
+        """A feature without `valid` and `values` takes any value of its type."""
+        return True
+
+    @property
+    def optional(self) -> bool:
+        """Whether a row without a value is good: null in tables, an empty field in files, null or absent in JSON."""
+        return self.missing != "reject"
+
+    @property
+    def learnt(self) -> bool:
+        """Whether its categories come from the training rows, or by hash, and not from the contract."""
+        return self.role == "categorical" and self.values is None
+
+    @property
+    def stand_in(self) -> float | int | str:
+        """What stands for a missing value in a parsed tf.Example and in the model's signature."""
+        return STAND_INS[self.carried_as]
 
     @property
     def largest(self) -> float:

@@ -163,9 +163,7 @@ class Contract(Section):
         shape = {
             "key": self.key.shape,
             "event_time": self.event_time.shape,
-            "features": {
-                name: feature.model_dump(mode="json", include=ROW_SHAPE) for name, feature in self.features.items()
-            },
+            "features": {name: _row_shape(feature) for name, feature in self.features.items()},
             "label": self.label.model_dump(
                 mode="json", include={"name": True, "column": True, "truth": ROW_SHAPE, "classes": True}
             )
@@ -213,3 +211,8 @@ class Contract(Section):
     def arrives(self, source: str, number: int) -> int:
         """The clock at which a source's period is delivered; period 0 is history and complete at once."""
         return 0 if number == 0 else number + self.sources[source].delay
+
+
+def _row_shape(feature: Feature) -> dict[str, Any]:
+    shape = feature.model_dump(mode="json", include=ROW_SHAPE)
+    return shape | {"optional": True} if feature.optional else shape

@@ -238,6 +238,8 @@ def _fallback(raw: dict[str, Any]) -> Found:
             yield ("fallback", "ranges", name), f"is not a feature; features: {listed}"
         elif _text(raw, "features", name, "type") == "string":
             yield ("fallback", "ranges", name), "is a feature of texts, which have no range; take `segments`"
+        elif _text(raw, "features", name, "type") == "bool":
+            yield ("fallback", "ranges", name), "is true or false, which has no range; take `segments`"
         elif isinstance(usual, dict):
             low, high = usual.get("at_least"), usual.get("below")
             if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:

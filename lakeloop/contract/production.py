@@ -52,8 +52,11 @@ class Segment(Section):
         return tuple((name, comparison, _value(text)) for name, comparison, text in self.written)
 
     def holds(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row of features lies in the segment."""
-        return all(COMPARISONS[comparison](row[name], value) for name, comparison, value in self.conditions)
+        """Whether a row of features lies in the segment. A missing value (None) meets no condition, not even `!=`."""
+        return all(
+            row[name] is not None and COMPARISONS[comparison](row[name], value)
+            for name, comparison, value in self.conditions
+        )
 
 
 def _value(text: str) -> Scalar:
@@ -66,6 +69,9 @@ def _value(text: str) -> Scalar:
 def condition_problem(name: str, kind: str, comparison: str, value: str) -> str:
     """What is wrong with comparing a feature of a type with a value; '' if nothing."""
     read = _value(value)
+    if kind == "bool":
+        right = read in (0, 1) and comparison in ("==", "!=")
+        return "" if right else f"`{name}` is true or false; write `{name} == 1` or `{name} == 0`"
     if isinstance(read, str) != (kind == "string"):
         wanted = f"a text; write '{value}' in quotes" if kind == "string" else f"a number, and {read!r} is not"
         return f"`{name}` is {wanted}"

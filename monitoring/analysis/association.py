@@ -16,7 +16,8 @@ class Association:
     """One feature and the target. `correlation` is Pearson's (-1..1), None where either is not a number.
 
     `explained` is the share of the target's variance between the feature's ten quantile bins or its categories, so
-    it sees curves too. The errors are standard errors, from resampled rows: targets have tails that formulas ignore.
+    it sees curves too; missing values are a group of their own, and have no part in the correlation. The errors are
+    standard errors, from resampled rows: targets have tails that formulas ignore.
     """
 
     feature: str
@@ -85,11 +86,12 @@ def _parts(target: np.ndarray, place: np.ndarray, count: int) -> list[np.ndarray
 def _association(contract: Contract, rows: pd.DataFrame, name: str) -> Association:
     feature, values = contract.features[name], rows[name]
     target = target_columns(contract, rows)
+    there = values.notna().to_numpy()
     if feature.role == "numeric":
-        edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
-        groups = np.digitize(values, edges)
+        edges = np.unique(np.quantile(values[there], np.linspace(0, 1, BINS + 1)[1:-1])) if there.any() else np.empty(0)
+        groups = np.where(there, np.digitize(values, edges), -1)
     else:
-        groups = values.astype(str).to_numpy()
+        groups = np.where(there, values.astype(str).to_numpy(), "")
     numbers = None if feature.role == "categorical" else values.to_numpy(float)
     random = np.random.default_rng(0)
     resampled = [random.integers(0, len(rows), len(rows)) for _ in range(RESAMPLES)]
@@ -108,7 +110,8 @@ def _pearson(numbers: np.ndarray | None, target: np.ndarray) -> float | None:
     """With a target of one column, or of the last class where there are two."""
     if numbers is None or target.shape[1] > 2:
         return None
-    last = target[:, -1]
-    if np.std(numbers) == 0 or np.std(last) == 0:
+    there = ~np.isnan(numbers)
+    numbers, last = numbers[there], target[there, -1]
+    if not len(numbers) or np.std(numbers) == 0 or np.std(last) == 0:
         return None
     return float(np.corrcoef(numbers, last)[0, 1])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract, Feature
+from lakeloop.model_input import category_texts
 
 Speed = Literal["fast", "slow", "still"]
 SURE = 3.0
@@ -102,7 +103,7 @@ def _as_numbers(feature: Feature, reference: pd.Series, current: pd.Series) -> t
     if feature.role == "binary":
         value = "1"
     elif feature.role == "categorical":
-        before, now = (v.dropna().astype(str).value_counts(normalize=True) for v in (reference, current))
+        before, now = (category_texts(v).value_counts(normalize=True) for v in (reference, current))
         value = max({*before.index, *now.index}, key=lambda name: (abs(before.get(name, 0) - now.get(name, 0)), name))
     return value, _numbers(feature, reference, value)
 
@@ -111,7 +112,7 @@ def _numbers(feature: Feature, values: pd.Series, value: str) -> np.ndarray:
     there = values.dropna()
     if feature.role == "numeric":
         return there.to_numpy(float)
-    same = there.astype(float).eq(1) if feature.role == "binary" else there.astype(str).eq(value)
+    same = there.astype(float).eq(1) if feature.role == "binary" else category_texts(values).eq(value)
     return np.asarray(same, dtype=float)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lakeloop.model_input import category_texts
 from monitoring.drift.distances import P_VALUES, is_drift, score
 
 METHODS = {
@@ -29,7 +30,7 @@ class Distance:
 
 def distances(reference: pd.Series, current: pd.Series, numeric: bool) -> tuple[Distance, ...]:
     """Every method's score for one column, missing values left out; in the order of METHODS."""
-    before, now = (values.dropna() if numeric else values.dropna().astype(str) for values in (reference, current))
+    before, now = (values.dropna() if numeric else category_texts(values) for values in (reference, current))
     return tuple(_distance(method, before, now, numeric) for method in METHODS)
 
 

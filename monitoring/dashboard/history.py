@@ -92,6 +92,8 @@ def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:
     scores: list[Line] = []
     for name in dict.fromkeys(column.column for report in reports for column in report.features):
         scores += _column_lines(reports, name, name, f"threshold {name}")
+    for name in dict.fromkeys(column.label for report in reports for column in report.missing):
+        scores += _column_lines(reports, name, name, f"threshold {name}")[:1]  # the feature's own threshold
     shares = [report.share if report.features else None for report in newest]
     bounds = [report.share_threshold for report in newest]
     return {
@@ -164,8 +166,8 @@ def _number(version: str) -> int:
 
 def _column_lines(reports: Iterable[DriftReport], column: str, score: str, threshold: str) -> list[Line]:
     """A column's scores and thresholds, of the months in which it was measured against any model."""
-    known = _newest_of_each_month(report for report in reports if any(c.column == column for c in report.columns))
-    found = [next(c for c in report.columns if c.column == column) for report in known]
+    known = _newest_of_each_month(report for report in reports if any(c.label == column for c in report.signals))
+    found = [next(c for c in report.signals if c.label == column) for report in known]
     return [
         _line(score, known, [c.score for c in found]),
         _line(threshold, known, [c.threshold for c in found], bound=True),

@@ -106,6 +106,7 @@ PANELS: tuple[Panel, ...] = (
         (
             Series("drift_score_by_columns", "", by="feature"),
             Series("drift_threshold_by_columns", "threshold", by="feature", bound=True),
+            Series("missing_share_drift_by_columns", "missing", by="feature"),
         ),
         history="scores", wide=True,
     ),

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.model_input import as_carried
 from lakeloop.request_record import RequestRecord
 from monitoring.drift.reference import PREDICTION, likeliest
 from monitoring.drift.windows import AT
@@ -55,7 +56,7 @@ def rows_of_version(frame: pd.DataFrame, contract: Contract, version: str) -> pd
     probabilities[(frame[VERSION] != version).to_numpy()] = np.nan
     kept = [AT, *contract.features, *(name for name in (BY_RULES,) if name in frame)]
     answers = {PREDICTION: likeliest(contract, probabilities), CONFIDENCE: probabilities.max(axis=1)}
-    return frame[kept].assign(**answers)
+    return as_carried(contract.features, frame[kept]).assign(**answers)
 
 
 def requests_of_version(frame: pd.DataFrame, version: str, with_unasked: bool) -> pd.DataFrame:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lakeloop.contract import Contract, DriftTest
-from lakeloop.drift_report import ColumnDrift, DriftReport, DriftState, Window
+from lakeloop.contract import Contract, DriftTest, Feature
+from lakeloop.drift_report import MISSING_SHARE, ColumnDrift, DriftReport, DriftState, Window
+from lakeloop.model_input import category_texts
 from monitoring.drift.distances import is_drift, score
 from monitoring.drift.reference import PREDICTION, NoReference, Reference
 from monitoring.drift.sampling import seeded_sample, standard_error
@@ -40,19 +41,25 @@ def detect_drift(
         return _not_measured(report, "too few rows", f"{counted} rows; at least {fewest} are needed")
     sample = seeded_sample(rows)
     found = [
-        _column_drift(name, reference.features[name], sample[name], feature.drift, feature.role == "numeric", fewest,
-                      window.rows)
+        _column_drift(name, reference.features[name], sample[name], feature.drift, feature.role == "numeric",
+                      _fewest_values(feature, reference.features[name], fewest), window.rows)
         for name, feature in contract.features.items()
     ]  # fmt: skip
-    if all(column.score is None for column, _ in found):
+    missing = [
+        _missing_drift(name, reference.features[name], sample[name], feature.drift.threshold, window.rows)
+        for name, feature in contract.features.items()
+        if feature.optional
+    ]
+    if not missing and all(column.score is None for column, _ in found):
         return _not_measured(report, "too few rows", f"no feature has {fewest} values: {found[0][0].note}")
     prediction = _prediction_drift(reference, sample, contract, window.rows)
     sampled = len(sample) < window.rows
     report = report.model_copy(update={
         "features": tuple(column for column, _ in found),
+        "missing": tuple(column for column, _ in missing),
         "prediction": prediction[0],
         "sampled_rows": len(sample) if sampled else None,
-        "standard_error": _largest([error for _, error in (*found, prediction)]) if sampled else None,
+        "standard_error": _largest([error for _, error in (*found, *missing, prediction)]) if sampled else None,
     })  # fmt: skip
     drift = report.share >= contract.monitoring.dataset_drift_share
     return report.model_copy(update={"state": "drift"}) if drift else report
@@ -91,6 +98,31 @@ def _column_drift(
     return _column(name, test, found, note), error
 
 
+def _fewest_values(feature: Feature, reference: pd.Series, fewest: int) -> int:
+    """Values that are enough: of an optional feature as many as the fewest rows have in the reference.
+
+    Ten at least, for fewer tell nothing.
+    """
+    return max(10, round(fewest * float(reference.notna().mean()))) if feature.optional and len(reference) else fewest
+
+
+def _missing_drift(name: str, reference: pd.Series, values: pd.Series, threshold: float, of_rows: int) -> ColumnResult:
+    """How far the share of missing values lies from the reference's: the Jensen-Shannon distance of the two."""
+    before, now = (pd.Series(np.where(part.isna(), "missing", "there")) for part in (reference, values))
+
+    def distance(part: pd.Series) -> float:
+        return score("jensenshannon", before, part, False)
+
+    found = distance(now)
+    shares = [float((part == "missing").mean()) for part in (before, now)]
+    note = f"{shares[1]:.1%} are missing, of the reference {shares[0]:.1%}"
+    drifted = is_drift("jensenshannon", found, threshold)
+    column = ColumnDrift(
+        column=name, test=MISSING_SHARE, score=found, threshold=threshold, drifted=drifted, note=note
+    )  # fmt: skip
+    return column, standard_error(distance, now, of_rows)
+
+
 def _prediction_drift(reference: Reference, rows: pd.DataFrame, contract: Contract, of_rows: int) -> ColumnResult:
     test = contract.monitoring.prediction_drift
     if reference.predictions is None:
@@ -113,10 +145,7 @@ def _clean(values: pd.Series, numeric: bool) -> pd.Series:
     if numeric:
         numbers = pd.to_numeric(values, errors="coerce")
         return numbers[np.isfinite(numbers.to_numpy(float))]
-    there = values.dropna()
-    if there.dtype.kind == "f":  # whole numbers beside missing ones
-        there = there[np.isfinite(there)].astype(np.int64)
-    return there.astype(str)
+    return category_texts(values)
 
 
 def _unseen(reference: pd.Series, values: pd.Series) -> str:

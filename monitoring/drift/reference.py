@@ -18,6 +18,7 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.fallback import why_not_ask
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
+from lakeloop.model_input import complete_rows, predict_body, request_rows
 from lakeloop.use_case import UseCase
 from monitoring.drift.sampling import seeded_sample
 from monitoring.exceptions import ModelNotAskedError
@@ -128,8 +129,8 @@ def through_model_server(use_case: UseCase, version: str, features: pd.DataFrame
         with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as client:
             for first in range(0, len(features), BATCH):
                 rows = features.iloc[first : first + BATCH]
-                body = {"inputs": {name: rows[name].tolist() for name in contract.features}}
-                answer = client.post(address, json=body)
+                body = predict_body(contract.features, {name: rows[name].tolist() for name in contract.features})
+                answer = client.post(address, content=body, headers={"Content-Type": "application/json"})
                 if answer.status_code != 200:
                     raise ModelNotAskedError(f"{address} answered {answer.status_code}: {answer.text[:200]}")
                 outputs = answer.json()["outputs"]
@@ -158,9 +159,8 @@ def _kept_predictions(use_case: UseCase, known: Reference, ask: AskModel) -> pd.
     kept = _read(path)
     if kept.get("manifest_sha256") == known.manifest_sha256 and kept.get("classes") == list(contract.label.class_names):
         return pd.Series([contract.label.class_names[i] for i in kept["class_ids"]], dtype=object)
-    rows = seeded_sample(known.features.dropna(), ASKED_ROWS)
-    records = rows.to_dict("records")
-    answerable = rows[[not why_not_ask(contract, {str(k): v for k, v in row.items()}) for row in records]]
+    rows = seeded_sample(complete_rows(contract.features, known.features), ASKED_ROWS)
+    answerable = rows[[not why_not_ask(contract, row) for row in request_rows(contract.features, rows)]]
     names = pd.Series(likeliest(contract, ask(use_case, known.model_version, answerable)), dtype=object).dropna()
     ids = {name: i for i, name in enumerate(contract.label.class_names)}
     _write(path, {

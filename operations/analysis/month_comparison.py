@@ -11,6 +11,7 @@ from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.exceptions import NotFoundError
 from lakeloop.fallback import why_not_ask
+from lakeloop.model_input import complete_rows, request_rows
 from lakeloop.use_case import UseCase
 from monitoring.analysis.comparison import Comparison, compare
 from monitoring.drift.detector import detect_drift
@@ -88,10 +89,8 @@ def _predictions(use_case: UseCase, reference: Reference, rows: pd.DataFrame) ->
     contract = use_case.contract
     if reference.predictions is None:
         return None
-    sample = seeded_sample(rows[list(contract.features)].dropna())
-    allowed = [
-        not why_not_ask(contract, {str(key): value for key, value in row.items()}) for row in sample.to_dict("records")
-    ]
+    sample = seeded_sample(complete_rows(contract.features, rows[list(contract.features)]))
+    allowed = [not why_not_ask(contract, row) for row in request_rows(contract.features, sample)]
     if not any(allowed):
         return None
     given = likeliest(contract, _ask_pushed_model(use_case, reference.model_version, sample[allowed]))

@@ -26,6 +26,7 @@ from lakeloop.drift_report import DriftReport, Window, WindowKind
 from lakeloop.drift_store import lake_reports, replace_lake_reports
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table
+from lakeloop.model_input import model_columns
 from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.detector import detect_drift
@@ -195,13 +196,12 @@ def ask_model(use_case: UseCase, version: str, features: pd.DataFrame) -> np.nda
         return through_model_server(use_case, version, features)
     except ModelNotAskedError as away:
         log.info("event=asked_from_disk version=%s why=%r", version, str(away))
-    from operations.scoring import DTYPES, loaded_model
+    from operations.scoring import loaded_model
 
     served = loaded_model(str(use_case.folder("models").absolute() / version))
     from tfx_pipeline.evaluation.prediction import predict_columns
 
-    columns = {name: features[name].to_numpy(DTYPES[f.type]) for name, f in contract.features.items()}
-    return predict_columns(served, columns)
+    return predict_columns(served, model_columns(contract.features, features))
 
 
 def _basis(share: MonthShare, reference: Reference | NoReference, contract: Contract, kind: WindowKind) -> str:
@@ -210,7 +210,10 @@ def _basis(share: MonthShare, reference: Reference | NoReference, contract: Cont
         against: list[Any] = [reference.reason]
     else:
         against = [reference.manifest_sha256, reference.predictions is not None]
-    tests = {name: feature.drift.model_dump() for name, feature in contract.features.items()}
+    tests = {
+        name: feature.drift.model_dump() | ({"missing": True} if feature.optional else {})
+        for name, feature in contract.features.items()
+    }
     watched = contract.monitoring.model_dump()
     text = json.dumps([kind, share.__dict__, against, tests, watched], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

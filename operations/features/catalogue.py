@@ -170,4 +170,6 @@ def _allowed(contract: Contract, name: str, column: Column) -> str:
         return "one of " + ", ".join(f"{i} {label}" for i, label in enumerate(contract.label.class_names))
     if name == contract.event_time.column:
         return contract.event_time.meaning
-    return column.allowed if column.valid is not None or column.values is not None else "not empty"
+    if not isinstance(column, Feature) and column.valid is None and column.values is None:
+        return "not empty" if column.type == "string" else column.allowed
+    return f"{column.allowed}, or missing" if column.optional else column.allowed

@@ -33,9 +33,9 @@ class Arrival:
 class Origin:
     """One table a column's values come from. `first` and `last` arrival are those of the lowest and highest month.
 
-    `rows` is None where the table's log does not count them. `missing` and `refused` count rows that were rejected,
-    those without a value and all whose value broke the contract; `rejected` are the table's rejected rows, for
-    whatever reason. `newest_at` is when anything last came.
+    `rows` is None where the table's log does not count them. `missing` counts rows without a value: those rejected for
+    it, and of an optional feature those in the table. `refused` counts rows rejected because the value broke the
+    contract; `rejected` are the table's rejected rows, for whatever reason. `newest_at` is when anything last came.
     """
 
     table: str
@@ -71,7 +71,7 @@ class Origins:
 
     def __init__(self, use_case: UseCase) -> None:
         contract = use_case.contract
-        self._contract = contract
+        self._contract, self._use_case = contract, use_case
         self._came: dict[str, _Came] = {}
         taken = [delivery for delivery in deliveries(use_case) if delivery.state == TAKEN]
         for source in contract.sources:
@@ -102,13 +102,21 @@ class Origins:
             column=column,
             way=way,
             rows=came.rows,
-            missing=sum(count for reason, count in reasons.items() if f"`{column}` is missing" in reason),
+            missing=sum(count for reason, count in reasons.items() if f"`{column}` is missing" in reason)
+            + self._nulls(table, column),
             refused=sum(count for reason, count in reasons.items() if f"`{column}` is " in reason),
             rejected=sum(reasons.values()),
             first=came.first,
             last=came.last,
             newest_at=came.newest_at,
         )
+
+    def _nulls(self, table: str, column: str) -> int:
+        feature = self._contract.features.get(column)
+        found = open_lake_table(self._use_case, table) if feature is not None and feature.optional else None
+        if found is None or column not in (field.name for field in found.schema().fields):
+            return 0
+        return sum(batch[column].null_count for batch in dataset_of(found).to_batches(columns=[column]))
 
 
 def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _Came | None:

@@ -16,6 +16,7 @@ from lakehouse.read.provenance import TRAINING, rows_at
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.frozen_model import FrozenModel
+from lakeloop.model_input import as_carried
 from lakeloop.use_case import UseCase
 from operations.features.corrected import corrected_since_served
 
@@ -133,7 +134,8 @@ def _gold(use_case: UseCase, found: "TrainingExamples", place: dict[tuple[str, s
     """The rows of the version of gold/training the model was trained on, each with its example's place."""
     contract = use_case.contract
     key, month = contract.key.column, contract.period_column
-    rows = rows_at(use_case, TRAINING, found.delta_version, [key, month, *contract.features]).to_pandas()
+    stored = rows_at(use_case, TRAINING, found.delta_version, [key, month, *contract.features]).to_pandas()
+    rows = as_carried(contract.features, stored)
     placed = rows.assign(_place=[place.get(pair, -1) for pair in zip(rows[key], rows[month], strict=True)])
     return placed[placed["_place"] >= 0].head(MOST_ROWS)
 

@@ -13,7 +13,7 @@ from operations.features.feature_sources import PREDICTIONS
 
 REQUESTS = "bronze/requests"
 LINES = 1_000
-JSON_TYPES = {bool: "truth value", int: "int", float: "float", str: "string"}
+JSON_TYPES = {bool: "bool", int: "int", float: "float", str: "string"}
 
 
 def served_rows(use_case: UseCase, since: "str | datetime | None" = None) -> pd.DataFrame:
@@ -52,6 +52,6 @@ def logged_types(use_case: UseCase) -> Mapping[str, str]:
     for line in lines:
         features = json.loads(line).get("features", {})
         for name in found:
-            if name in features:
+            if features.get(name) is not None:
                 found[name].add(JSON_TYPES.get(type(features[name]), "no plain value"))
     return {name: ", ".join(sorted(types)) for name, types in found.items() if types}

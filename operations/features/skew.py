@@ -9,6 +9,7 @@ from pydantic import Field
 
 from lakeloop.contract import Contract
 from lakeloop.frozen_model import FrozenModel
+from lakeloop.model_input import request_rows
 from lakeloop.use_case import UseCase
 from operations.features.corrected import corrected_since_served
 from operations.features.model_input import ModelCheck, check_models
@@ -27,8 +28,8 @@ class Example(FrozenModel):
 
     request_id: str
     key: str
-    served: float | int | str
-    trained: float | int | str
+    served: bool | float | int | str | None
+    trained: bool | float | int | str | None
 
 
 class FeatureSkew(FrozenModel):
@@ -144,31 +145,47 @@ def _compare_join(use_case: UseCase, joined: Joined) -> JoinSkew:
 
 def _compare_feature(contract: Contract, name: str, rows: pd.DataFrame, apart: np.ndarray) -> FeatureSkew:
     served, trained = rows[name][apart], rows[f"{name}{TRAINED}"][apart]
-    numeric = contract.features[name].type != "string"
+    feature = contract.features[name]
+    numeric = feature.type != "string"
     shown = rows[apart].head(EXAMPLES)
     return FeatureSkew(
         feature=name,
         rows=len(rows),
         differing=int(apart.sum()),
-        largest=float((served - trained).abs().max()) if numeric and len(served) else 0.0,
+        largest=_largest(served, trained) if numeric and len(served) else 0.0,
         examples=tuple(
             Example(
                 request_id=row["request_id"],
                 key=row[contract.key.column],
-                served=row[name],
-                trained=row[name + TRAINED],
+                served=one[name],
+                trained=other[name],
             )
-            for row in shown.to_dict("records")
+            for row, one, other in zip(
+                shown.to_dict("records"), request_rows({name: feature}, shown),
+                request_rows({name: feature}, shown[[f"{name}{TRAINED}"]].set_axis([name], axis=1)), strict=True,
+            )
         ),
-    )
+    )  # fmt: skip
+
+
+def _largest(served: pd.Series, trained: pd.Series) -> float:
+    """The largest difference of two numbers; 0 where no row has both."""
+    apart = (served.astype("float64") - trained.astype("float64")).abs().max()
+    return float(apart) if apart == apart else 0.0
 
 
 def differs(served: pd.Series, trained: pd.Series, type_: str) -> np.ndarray:
-    """Which values differ by more than the type's own precision: numbers with a point by float32's, others at all."""
+    """Which values differ by more than the type's own precision: numbers with a point by float32's, others at all.
+
+    Two that are missing are the same.
+    """
+    gone, gone_too = served.isna().to_numpy(), trained.isna().to_numpy()
     if type_ != "float":
-        return (served.to_numpy() != trained.to_numpy()).astype(bool)
-    a, b = served.to_numpy(np.float64), trained.to_numpy(np.float64)
-    return ~(np.abs(a - b) <= FLOAT_PRECISION * np.maximum(np.abs(a), np.abs(b)))
+        apart = (served.to_numpy() != trained.to_numpy()).astype(bool)
+    else:
+        a, b = served.to_numpy(np.float64), trained.to_numpy(np.float64)
+        apart = ~(np.abs(a - b) <= FLOAT_PRECISION * np.maximum(np.abs(a), np.abs(b)))
+    return np.where(gone | gone_too, gone != gone_too, apart)
 
 
 def sentence(join: JoinSkew, one: FeatureSkew) -> str:
@@ -196,4 +213,5 @@ def _cut(contract: Contract, served: pd.DataFrame, joined: tuple[Joined, ...]) -
 
 
 def _whole(values: np.ndarray) -> float:
-    return float(np.mean(values == np.floor(values))) if len(values) else 0.0
+    there = values[~np.isnan(values)]
+    return float(np.mean(there == np.floor(there))) if len(there) else 0.0

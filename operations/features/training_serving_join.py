@@ -19,7 +19,7 @@ from lakeloop.use_case import UseCase, sample_month
 from operations.features.feature_sources import PREDICTIONS
 from operations.simulation import request_id_of
 
-TYPES = {"double": "float", "long": "int", "string": "string"}
+TYPES = {"double": "float", "long": "int", "boolean": "bool", "string": "string"}
 TRAINED = "_trained"
 """What training's columns end in beside the served ones."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Feature
 from lakeloop.exceptions import WrongUseError
 from tfx_pipeline.training.row_weights import effective_rows
 
@@ -17,6 +17,8 @@ MOST = 10.0
 """A row counts at most as ten: a few rows that look very current must not decide everything."""
 FOLDS = 5
 LEAST_ROWS = 10 * FOLDS
+MOST_CATEGORIES = 1000
+"""Of a feature; rarer values count as one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def importance(contract: Contract, rows: pd.DataFrame, window: pd.DataFrame) -> 
             )
     # Here, because it takes a second to import, and the other steps of a retrain need none of it.
     from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
@@ -62,10 +65,17 @@ def importance(contract: Contract, rows: pd.DataFrame, window: pd.DataFrame) -> 
     numeric = [name for name in features if contract.features[name].role == "numeric"]
     others = [name for name in features if name not in numeric]
     both = pd.concat([rows[features], window[features]], ignore_index=True)
+    gaps = [name for name in numeric if contract.features[name].optional]
+    both = both.assign(**{name: _category(both[name]) for name in others if _is_loose(contract.features[name])})
     now = np.repeat([0, 1], [len(rows), len(window)])
     classifier = make_pipeline(
         make_column_transformer(
-            (StandardScaler(), numeric), (OneHotEncoder(drop="if_binary", handle_unknown="ignore"), others)
+            (StandardScaler(), [name for name in numeric if name not in gaps]),
+            (make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), gaps),
+            (
+                OneHotEncoder(drop="if_binary", handle_unknown="ignore", max_categories=MOST_CATEGORIES),
+                others,
+            ),
         ),
         LogisticRegression(max_iter=1000),
     )
@@ -76,3 +86,15 @@ def importance(contract: Contract, rows: pd.DataFrame, window: pd.DataFrame) -> 
     keys = rows[contract.key.column].astype(str)
     found = dict(zip(keys, (weights / weights.mean()).tolist(), strict=True))
     return Importance(found, int(np.sum(ratio / ratio.mean() > MOST)))
+
+
+def _is_loose(feature: Feature) -> bool:
+    """Whether a category may be missing, or is a number in one frame and a number with a point in the other."""
+    return feature.optional or feature.type == "bool"
+
+
+def _category(values: pd.Series) -> pd.Series:
+    """Categories as texts, a missing one as a category of its own."""
+    there = values.notna()
+    texts = values.astype(object).where(there, "").astype(str)
+    return texts.str.removesuffix(".0") if values.dtype.kind == "f" else texts

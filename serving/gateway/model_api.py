@@ -8,6 +8,8 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
+from lakeloop.contract import Feature
+from lakeloop.model_input import predict_body
 from serving.exceptions import (
     ModelError,
     ModelNotServedError,
@@ -26,10 +28,10 @@ CONNECTIONS = 4
 class ModelApi:
     """One model on one server. `classes` and `features` say what a good answer and a question look like."""
 
-    def __init__(self, url: str, name: str, features: Sequence[str], classes: int) -> None:
+    def __init__(self, url: str, name: str, features: Mapping[str, Feature], classes: int) -> None:
         self._url = url.rstrip("/")
         self._base = f"{self._url}/v1/models/{quote(name, safe='')}"
-        self._name, self._features, self._classes = name, tuple(features), classes
+        self._name, self._features, self._classes = name, features, classes
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -53,12 +55,12 @@ class ModelApi:
 
     async def predict(self, version: str, rows: Sequence[Row], seconds: float) -> Probabilities:
         """The probabilities of each row, in the order of the classes; they may be NaN. Raises ModelError."""
-        inputs = {name: [row[name] for row in rows] for name in self._features}
+        body = predict_body(self._features, {name: [row[name] for row in rows] for name in self._features})
         address = f"{self._base}/versions/{version}:predict"
         try:
-            status, content = await self._call("POST", address, orjson.dumps({"inputs": inputs}), seconds)
+            status, content = await self._call("POST", address, body, seconds)
         except NoConnectionError:  # a kept connection that the server closed meanwhile
-            status, content = await self._call("POST", address, orjson.dumps({"inputs": inputs}), seconds)
+            status, content = await self._call("POST", address, body, seconds)
         if status == 404:
             raise VersionUnloadedError(f"version {version} is not served any more")
         outputs = _field(status, content, "outputs")

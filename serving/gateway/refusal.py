@@ -58,11 +58,15 @@ def _allowed(where: list[Any], contract: Contract) -> tuple[str, str]:
     feature = contract.features.get(str(where[-1])) if where else None
     if feature is None or (feature.group or "") not in (where[-2:-1] or [""]) + [""]:
         return "", ""
+    gap = ", or null where it is not known" if feature.optional else ""
     if feature.values is not None:
-        return feature.allowed, f"one of {some(feature.values)}"
+        return feature.allowed + gap, f"one of {some(feature.values)}{gap}"
+    if feature.type in ("bool", "string"):
+        text = "true or false" if feature.type == "bool" else "a text that is not empty and has no NUL character"
+        return text + gap, text + gap
     kind = "a whole number" if feature.type == "int" else "a number"
-    low, high = feature.valid or (0.0, 0.0)
-    text = f"{kind} from {low:g} to {high:g}" + (f" ({feature.unit})" if feature.unit else "")
+    low, high = feature.limits or (0.0, 0.0)
+    text = f"{kind} from {low:g} to {high:g}" + (f" ({feature.unit})" if feature.unit else "") + gap
     return text, text
 
 

@@ -29,6 +29,9 @@ DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 YEARS = "^(19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-"
 """The years from EARLIEST to LATEST as a pattern of the text, for OpenAPI, which knows no bounds for times."""
 
+NO_NUL = r"^[^\x00]*$"
+"""No text file holds a NUL character."""
+
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -63,7 +66,9 @@ class RequestModel:
             else:
                 title = "".join(part.capitalize() for part in group.split("_"))
                 nested: Any = create_model(title, __config__=_STRICT, **inner)  # type: ignore[call-overload]
-                fields[_attribute(group)] = (nested, Field(alias=group))
+                whole = all(feature.optional for feature in features.values())
+                left_out: Any = {"default_factory": nested} if whole else {}
+                fields[_attribute(group)] = (nested, Field(alias=group, **left_out))
         self.one: type[BaseModel] = create_model(
             "PredictRequest", __config__=_STRICT, **fields, **_optional_fields(contract)
         )
@@ -106,13 +111,22 @@ class RequestModel:
         return PredictionRequest(request.request_id or new_request_id(), request.key, at.isoformat(), features)
 
 
-def ordinary(contract: Contract, name: str) -> float | int | str:
-    """The first listed value, or a quarter up the range the model answers: most quantities crowd at its lower end."""
+def ordinary(contract: Contract, name: str) -> float | int | str | bool:
+    """The first listed value, or a quarter up the range the model answers: most quantities crowd at its lower end.
+
+    Where the contract states no range it is 1, and where a vocabulary is learnt a text that is in none.
+    """
     feature = contract.features[name]
+    if feature.type == "bool":
+        return False
     if feature.values is not None:
         return feature.values[0]
-    low, high = feature.valid or (0.0, 0.0)
+    if feature.type == "string":
+        return "text"
     usual = contract.fallback.ranges.get(name) if contract.fallback else None
+    if feature.valid is None and usual is None:
+        return 1 if feature.type == "int" else 1.0
+    low, high = feature.limits or (0.0, 0.0)
     if usual is not None:
         low, high = max(low, usual.at_least), min(high, usual.below)
     value = low + (high - low) / 4
@@ -127,16 +141,28 @@ def _attribute(name: str) -> str:
 
 def _field(name: str, feature: Feature) -> tuple[Any, Any]:
     about = feature.description + (f", in {feature.unit}" if feature.unit else "")
-    allowed: Any
+    allowed, limits = _allowed(feature)
+    if not feature.optional:
+        return allowed, Field(alias=name, description=about, **limits)
+    allowed = Annotated[allowed, Field(**limits)] | None
+    if feature.type == "string":
+        allowed = Annotated[allowed, BeforeValidator(_empty_is_missing)]
+    return allowed, Field(None, alias=name, description=f"{about}; null or left out where it is not known")
+
+
+def _allowed(feature: Feature) -> tuple[Any, dict[str, Any]]:
+    """The type of a feature's values, and the limits of its field."""
+    if feature.type == "bool":
+        return Annotated[bool, BeforeValidator(_truth_value)], {}
     if feature.values is not None:
-        allowed = Literal[feature.values]
-        if feature.type == "int":
-            allowed = Annotated[allowed, BeforeValidator(_whole)]
-        return allowed, Field(alias=name, description=about)
-    low, high = feature.valid or (None, None)
+        allowed: Any = Literal[feature.values]
+        return Annotated[allowed, BeforeValidator(_whole)] if feature.type == "int" else allowed, {}
+    if feature.type == "string":
+        return str, {"min_length": 1, "pattern": NO_NUL}
+    low, high = feature.limits or (None, None)
     if feature.type == "int":
-        return Annotated[int, BeforeValidator(_whole)], Field(alias=name, description=about, ge=low, le=high)
-    return float, Field(alias=name, description=about, ge=low, le=high, allow_inf_nan=False)
+        return Annotated[int, Field(ge=low, le=high), BeforeValidator(_whole)], {}
+    return float, {"ge": low, "le": high, "allow_inf_nan": False}
 
 
 def _optional_fields(contract: Contract) -> dict[str, Any]:
@@ -167,6 +193,16 @@ def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("bool", "a truth value is no number")
     return int(value) if type(value) is float and value.is_integer() else value
+
+
+def _truth_value(value: Any) -> Any:
+    """1 and 0 are true and false, as in files."""
+    return bool(value) if type(value) in (int, float) and value in (0, 1) else value
+
+
+def _empty_is_missing(value: Any) -> Any:
+    """An empty text is no value, as in files."""
+    return None if value == "" else value
 
 
 def _moment(text: str, zone: str) -> datetime:

@@ -1,5 +1,6 @@
 """A use case whose months are not drawn but were: their delivered files are replayed."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from lakeloop.clock import set_clock
 from lakeloop.exceptions import ContractError, WrongUseError
 from lakeloop.history import history_months, history_rows
+from lakeloop.model_input import request_rows
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case, sample_month
 from operations.analysis.rows import month_rows
@@ -17,7 +19,8 @@ from operations.evaluation import generated_rows, whose_truth
 from operations.simulation import questions_of, simulate, without_gateway
 from tests.command_line import lakeloop_in
 from tests.lakes import claims
-from tests.use_case_copies import copy_insurance
+from tests.trips import trips_csv
+from tests.use_case_copies import USE_CASES, copy_insurance
 
 REPLAYED = {"generator: generator.py": "history: history"}
 MONTHS = ("2023-01", "2023-02", "2023-04")
@@ -139,3 +142,19 @@ def test_a_contract_has_generator_or_history_not_both(tmp_path: Path) -> None:
     folder = copy_insurance(tmp_path, {"generator: generator.py": "generator: generator.py\nhistory: history"})
     with pytest.raises(ContractError, match="`generator` draws months and `history` replays them; keep one"):
         open_use_case(load_settings(home=tmp_path / "home", use_case="insurance", use_cases=folder))
+
+
+def test_gaps_and_truth_values_are_replayed_as_they_were_delivered(tmp_path: Path) -> None:
+    case = Path(shutil.copytree(USE_CASES["trips"] / "trips", tmp_path / "trips"))
+    (case / "contract.yaml").write_text((case / "contract.yaml").read_text() + "history: history\n")
+    (case / "history" / "trips").mkdir(parents=True)
+    gaps = dict.fromkeys(("fare", "seconds", "seats", "night", "company"), "")
+    file = trips_csv({"seats": "3.0", "shared": "Yes"}, gaps, {"zone": ""}, {"fare": "1e39"}, {"shared": "perhaps"})
+    (case / "history" / "trips" / "trips-2024-01.csv").write_text(file)
+    replayed = open_use_case(load_settings(home=tmp_path / "home", use_case="trips", use_cases=tmp_path))
+    rows = request_rows(replayed.contract.features, sample_month(replayed, 0))
+    known = {"fare": 12.5, "seconds": 600, "seats": 3, "night": True, "company": "Acme, Inc."}
+    assert rows == [
+        known | {"shared": True, "zone": "01"}, dict.fromkeys(known) | {"shared": False, "zone": "01"}
+    ]  # fmt: skip
+    assert [question.features for question in questions_of(replayed, 0, "first")] == rows

@@ -47,18 +47,33 @@ def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
         "unit": feature.unit,
         "type": feature.type,
         "value": ordinary(contract, name),
+        "optional": feature.optional,
     }
-    if feature.values is not None:
+    if feature.choices is not None:
         binary = feature.role == "binary"
-        return {**field, "kind": "switch" if binary else "select", "values": list(feature.values)}
-    low, high = feature.valid or (0.0, 0.0)
+        values = [False, True] if feature.type == "bool" else [0, 1] if binary else list(feature.choices)
+        if binary and not feature.optional:
+            return {**field, "kind": "switch", "values": values}
+        return {**field, "kind": "select", "values": [*([None] if feature.optional else []), *values]}
+    if feature.type == "string":
+        return {**field, "kind": "text"}
     usual = contract.fallback.ranges.get(name) if contract.fallback else None
+    low, high = feature.limits or (0.0, 0.0)
+    if feature.valid is None and usual is None:  # no end that a slider could have
+        return {
+            **field, "kind": "number", "value": f"{field['value']:g}", "limited": False, "slider": False,
+            "low": f"{low:g}", "high": f"{high:g}", "fine": "1" if feature.type == "int" else "any", "usual": None,
+        }  # fmt: skip
     furthest = high if usual is None else min(high, usual.below * SLIDER_BEYOND)
+    if feature.valid is None and usual is not None:
+        low = min(0.0, usual.at_least * SLIDER_BEYOND)
     step = 1 if feature.type == "int" or furthest - low > 50 else round((furthest - low) / 100, 6)
     return {
         **field,
         "kind": "number",
         "value": f"{field['value']:g}",
+        "limited": feature.valid is not None,
+        "slider": True,
         "low": f"{low:g}",
         "high": f"{high:g}",
         "furthest": f"{furthest:g}",

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lakeloop.contract import Feature
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import open_use_case
 from serving.gateway.model_api import ModelApi
@@ -27,7 +28,10 @@ from tests.serving.gateway.conftest import body, logged
 from tests.use_case_copies import copy_insurance
 from tests.waiting import eventually
 
-FEATURES, CLASSES = ("a", "b"), 2
+FEATURES = {
+    name: Feature.model_validate({"description": "d", "type": "float", "role": "numeric"}) for name in ("a", "b")
+}
+CLASSES = 2
 BUDGET = 0.25
 ROW = {"a": 1.0, "b": 2.0}
 AVAILABLE = {"model_version_status": [{"version": "3", "state": "AVAILABLE", "status": {}}]}

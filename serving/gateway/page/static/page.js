@@ -30,10 +30,8 @@ function showTexts() {
   by("language").lang = language === "en" ? "de" : "en";
   by("language").setAttribute("aria-label", say("language_label"));
   for (const field of fields) {
-    if (field.kind === "number") {
-      by(`${field.id}-slider`).setAttribute("aria-label", say("slider", { label: translated(field.label) }));
-      showHint(field);
-    }
+    if (field.slider) by(`${field.id}-slider`).setAttribute("aria-label", say("slider", { label: translated(field.label) }));
+    if (field.kind === "number" || field.kind === "text") showHint(field);
     if (field.kind === "switch") showYesNo(field);
   }
   showModel();
@@ -51,9 +49,12 @@ function showWords(element) {
 function showHint(field, wrong = "") {
   const hint = by(`${field.id}-hint`);
   let text = wrong;
-  if (!wrong && field.kind === "number") {
-    text = say("possible", field);
-    if (field.usual) text += `; ${say("usual", { low: field.usual[0], high: field.usual[1] })}`;
+  if (!wrong && (field.kind === "number" || field.kind === "text")) {
+    const said = [];
+    if (field.limited) said.push(say("possible", field));
+    if (field.usual) said.push(say("usual", { low: field.usual[0], high: field.usual[1] }));
+    if (field.optional) said.push(say("may_be_empty"));
+    text = said.join("; ");
   }
   hint.textContent = text;
   hint.hidden = !text;
@@ -68,8 +69,9 @@ function showYesNo(field) {
 
 function valueOf(field) {
   const input = by(field.id);
-  if (field.kind === "switch") return input.checked ? 1 : 0;
+  if (field.kind === "switch") return field.values[input.checked ? 1 : 0];
   if (field.kind === "select") return field.values[input.selectedIndex];
+  if (field.kind === "text") return input.value === "" ? null : input.value;
   return Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : null;
 }
 
@@ -171,7 +173,7 @@ function showProblems(problems) {
   for (const problem of problems) {
     const field = fields.find((one) => problem.field === pathOf(one));
     if (!field) continue;
-    showHint(field, field.kind === "number" ? say("not_allowed", { ...field, unit: translated(field.unit) }) : problem.msg);
+    showHint(field, whatIsAllowed(field) || problem.msg);
     first ??= by(field.id);
   }
   by("result").hidden = true;
@@ -181,12 +183,19 @@ function showProblems(problems) {
   (first ?? by("answer")).focus();
 }
 
+function whatIsAllowed(field) {
+  if (field.kind === "text") return say("text_needed");
+  if (field.kind !== "number") return "";
+  return field.limited ? say("not_allowed", { ...field, unit: translated(field.unit) }) : say("number_needed");
+}
+
 /** What the contract does not allow, in the form of the gateway's own refusals. */
 function mistakes() {
   const wrong = (field) => {
     const value = valueOf(field);
+    if (value === null) return field.kind !== "select" && (!field.optional || by(field.id).validity.badInput);
     const whole = field.type !== "int" || Number.isInteger(value);
-    return field.kind === "number" && !(value !== null && value >= field.low && value <= field.high && whole);
+    return field.kind === "number" && !(value >= field.low && value <= field.high && whole);
   };
   return fields.filter(wrong).map((field) => ({ field: pathOf(field) }));
 }
@@ -237,10 +246,11 @@ async function readHealth() {
 
 for (const field of fields) {
   const input = by(field.id);
-  if (field.kind === "number") {
+  if (field.kind === "number" || field.kind === "text") input.addEventListener("input", () => showHint(field));
+  if (field.slider) {
     const slider = by(`${field.id}-slider`);
     slider.addEventListener("input", () => { input.value = slider.value; showHint(field); });
-    input.addEventListener("input", () => { slider.value = input.value; showHint(field); });
+    input.addEventListener("input", () => { if (input.value !== "") slider.value = input.value; });
   }
   if (field.kind === "switch") input.addEventListener("change", () => showYesNo(field));
 }
