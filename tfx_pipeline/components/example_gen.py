@@ -107,7 +107,7 @@ def read_rows(shard: Path, types: Mapping[str, str]) -> pa.Table:
 
 
 def _one_value_a_list(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Each column as lists of its one value, or of none, as tf.Examples hold them."""
+    """Each column as lists of its one value, or no list where it is missing: a parser then takes its default."""
     return pa.RecordBatch.from_arrays(list(_lists(batch)), names=batch.schema.names)
 
 
@@ -118,7 +118,8 @@ def _lists(batch: pa.RecordBatch) -> Iterator[pa.Array]:
         values = column.drop_null()
         if pa.types.is_string(values.type):
             values = values.cast(pa.binary())
-        yield pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+        missing = None if present.all() else pa.array(~present)
+        yield pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, mask=missing)
 
 
 class ExampleGenSpec(ComponentSpec):

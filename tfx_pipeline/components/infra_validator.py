@@ -5,7 +5,7 @@ TFX's own InfraValidator needs Docker or Kubernetes; this one writes the same ar
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +15,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Section
+from lakeloop.contract.columns import STAND_INS, CarriedType
 from tfx_pipeline.evaluation.gate import EVAL
 from tfx_pipeline.evaluation.model_server import ModelUnderTest, served_model
 from tfx_pipeline.exceptions import ModelUnusableError
@@ -29,11 +30,12 @@ ROWS = 100
 """How many eval rows are asked; enough for every class and every odd value to be likely among them."""
 TOLERANCE = 1e-5
 
-Row = Mapping[str, float | int | str]
+Row = Mapping[str, float | int | str | None]
+"""One value a column; None where it is missing."""
 
 
 class Client(Section):
-    """What a client of the model knows: its name, its columns with their types, its classes."""
+    """What a client of the model knows: its name, its columns with the types they are sent in, its classes."""
 
     name: str
     columns: Mapping[str, str]
@@ -42,7 +44,7 @@ class Client(Section):
 
 def client_of(contract: Contract) -> Client:
     """The client the contract describes."""
-    columns: dict[str, str] = {name: feature.type for name, feature in contract.features.items()}
+    columns: dict[str, str] = {name: feature.carried_as for name, feature in contract.features.items()}
     return Client(name=contract.use_case, columns=columns, class_names=contract.label.class_names)
 
 
@@ -80,7 +82,8 @@ class InfraValidatorExecutor(base_executor.BaseExecutor):
 
 def check_answers(served: ModelUnderTest, client: Client, rows: Sequence[Row]) -> None:
     """Raises ModelUnusableError, naming what is wrong with the answers to these rows."""
-    predictions = served.ask("predict", {"instances": rows})["predictions"]
+    instances = [{name: _sent(value, client.columns[name]) for name, value in row.items()} for row in rows]
+    predictions = served.ask("predict", {"instances": instances})["predictions"]
     probabilities = np.array([row[PROBABILITIES] for row in predictions], float)
     wanted = (len(rows), len(client.class_names))
     if probabilities.shape != wanted:
@@ -89,12 +92,18 @@ def check_answers(served: ModelUnderTest, client: Client, rows: Sequence[Row]) -
         raise ModelUnusableError("predict gave probabilities that do not add up to 1")
     if [row[CLASS_ID] for row in predictions] != probabilities.argmax(axis=1).tolist():
         raise ModelUnusableError("predict gave a class that is not the most probable one")
-    results = served.ask("classify", {"signature_name": CLASSIFY, "examples": rows})["results"]
+    examples = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    results = served.ask("classify", {"signature_name": CLASSIFY, "examples": examples})["results"]
     if [tuple(label for label, _ in row) for row in results] != [client.class_names] * len(rows):
         raise ModelUnusableError(f"classify did not name the classes {', '.join(client.class_names)}")
     scores = np.array([[score for _, score in row] for row in results], float)
     if np.abs(scores - probabilities).max() > TOLERANCE:
         raise ModelUnusableError("classify and predict gave the same rows different probabilities")
+
+
+def _sent(value: float | int | str | None, kind: str) -> float | int | str:
+    """What a column holds: a missing value's stand-in where it is that."""
+    return STAND_INS[cast(CarriedType, kind)] if value is None else value
 
 
 def _read_rows(examples: list[Artifact], client: Client) -> list[Row]:
@@ -107,9 +116,12 @@ def _read_rows(examples: list[Artifact], client: Client) -> list[Row]:
 
 def _row(example: tf.train.Example, columns: Mapping[str, str]) -> Row:
     features = example.features.feature
-    row: dict[str, float | int | str] = {}
+    row: dict[str, float | int | str | None] = dict.fromkeys(columns)
     for name, kind in columns.items():
-        values = getattr(features[name], features[name].WhichOneof("kind")).value
+        holder = features[name].WhichOneof("kind") if name in features else None
+        values = getattr(features[name], holder).value if holder else ()
+        if not values:
+            continue
         row[name] = values[0].decode() if kind == "string" else (float if kind == "float" else int)(values[0])
     return row
 

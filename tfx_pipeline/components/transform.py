@@ -11,9 +11,20 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx_pipeline.data_checks.schema_history import read_schema
 from tfx_pipeline.data_checks.small_tables import files_of, is_small
 from tfx_pipeline.evaluation.gate import EVAL, TRAIN
-from tfx_pipeline.training.columns import columns_from
+from tfx_pipeline.training.columns import Columns, columns_from
 from tfx_pipeline.training.local_transform import LocalTransform
+from tfx_pipeline.training.vocabularies import (
+    VOCABULARIES_KEY,
+    LearntVocabulary,
+    features_to_learn,
+    learn_in_process,
+    learn_on_beam,
+    learnt_in,
+)
 
+CONFIG = standard_component_specs.CUSTOM_CONFIG_KEY
+LEARNT_PROPERTY = "learnt"
+"""The custom property of the transform graph that says what vocabularies were learnt; empty where there is none."""
 FILE_NAME = "transformed_examples-00000-of-00001.gz"
 
 
@@ -28,19 +39,33 @@ class TransformExecutor(executor.Executor):
     ) -> None:
         """Write the graph and the transformed examples where TFX writes them."""
         examples = input_dict[standard_component_specs.EXAMPLES_KEY]
-        if not is_small(examples):
-            super().Do(input_dict, output_dict, exec_properties)
+        config = json.loads(exec_properties[CONFIG])
+        columns, small = columns_from(config), is_small(examples)
+        learnt = self._vocabularies(columns, files_of(examples, TRAIN), small)
+        artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.TRANSFORM_GRAPH_KEY])
+        artifact.set_string_custom_property(LEARNT_PROPERTY, ", ".join(f"{name} {one}" for name, one in learnt.items()))
+        vocabularies = {name: one.values for name, one in learnt.items()}
+        if not small:
+            known = json.dumps({**config, VOCABULARIES_KEY: json.dumps(vocabularies)})
+            super().Do(input_dict, output_dict, {**exec_properties, CONFIG: known})
             return
-        config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         schema = read_schema(artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY]))
-        graph = Path(artifact_utils.get_single_uri(output_dict[standard_component_specs.TRANSFORM_GRAPH_KEY]))
         transformed = output_dict[standard_component_specs.TRANSFORMED_EXAMPLES_KEY]
         executor_utils.SetSplitNames([TRAIN, EVAL], transformed)
-        local = LocalTransform(columns_from(config), schema)
-        preprocess = local.write_graph(files_of(examples, TRAIN), graph)
+        local = LocalTransform(columns, schema, vocabularies)
+        preprocess = local.write_graph(files_of(examples, TRAIN), Path(artifact.uri))
         for split in (TRAIN, EVAL):
             target = Path(artifact_utils.get_split_uri(transformed, split)) / FILE_NAME
             local.write_examples(preprocess, files_of(examples, split), target)
+
+    def _vocabularies(self, columns: Columns, train: list[str], small: bool) -> dict[str, LearntVocabulary]:
+        if small or not features_to_learn(columns):
+            return learn_in_process(columns, train)
+        folder = Path(self._get_tmp_dir()) / "vocabularies"
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._make_beam_pipeline() as pipeline:
+            learn_on_beam(columns, train, pipeline, folder)
+        return learnt_in(columns, folder)
 
 
 class Transform(component.Transform):

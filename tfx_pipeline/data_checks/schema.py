@@ -14,7 +14,7 @@ TYPES = {"float": schema_pb2.FLOAT, "int": schema_pb2.INT, "string": schema_pb2.
 
 
 def schema_of(contract: Contract) -> schema_pb2.Schema:
-    """Features and label, each present in every row with exactly one value; key and event time are left out."""
+    """Features and label, each with one value in every row, or at most one if optional; no key and event time."""
     schema = schema_pb2.Schema()
     for name, feature in contract.features.items():
         _add_feature(schema, name, feature)
@@ -22,6 +22,8 @@ def schema_of(contract: Contract) -> schema_pb2.Schema:
     label.int_domain.name = contract.label.name
     label.int_domain.min, label.int_domain.max = 0, len(contract.label.classes) - 1
     label.int_domain.is_categorical = True
+    if any(feature.optional for feature in contract.features.values()):
+        _represent(schema, contract)
     return schema
 
 
@@ -43,23 +45,56 @@ def _one_value(schema: schema_pb2.Schema, name: str, kind: "schema_pb2.FeatureTy
     return feature
 
 
+def _at_most_one_value(schema: schema_pb2.Schema, name: str, kind: "schema_pb2.FeatureType") -> schema_pb2.Feature:
+    feature = schema.feature.add(name=name, type=kind)
+    feature.value_count.min = feature.value_count.max = 1
+    return feature
+
+
+def _represent(schema: schema_pb2.Schema, contract: Contract) -> None:
+    """How a parser makes a dense column of each feature, with stand-ins where one is missing.
+
+    TFX looks here for all of them or for none.
+    """
+    representations = schema.tensor_representation_group[""].tensor_representation
+    for column in schema.feature:
+        dense = representations[column.name].dense_tensor
+        dense.column_name = column.name
+        dense.shape.SetInParent()
+        feature = contract.features.get(column.name)
+        if feature is None or not feature.optional:
+            continue
+        if feature.carried_as == "float":
+            dense.default_value.float_value = float(feature.stand_in)
+        elif feature.carried_as == "int":
+            dense.default_value.int_value = int(feature.stand_in)
+        else:
+            dense.default_value.bytes_value = str(feature.stand_in).encode()
+
+
 def _add_feature(schema: schema_pb2.Schema, name: str, feature: Feature) -> None:
-    column = _one_value(schema, name, TYPES[feature.type])
-    if feature.type == "float":
+    """Without `valid` and values nothing is impossible: new values of a learnt vocabulary are no anomaly."""
+    column = (_at_most_one_value if feature.optional else _one_value)(schema, name, TYPES[feature.carried_as])
+    bounds = feature.valid or _ends(feature)
+    if feature.carried_as == "float":
         column.float_domain.name = name
-        low, high = feature.valid or (min(_numbers(feature)), max(_numbers(feature)))
-        column.float_domain.min, column.float_domain.max = low, high
+        if bounds is not None:
+            column.float_domain.min, column.float_domain.max = bounds
         column.float_domain.disallow_nan = True
         column.float_domain.disallow_inf = True
-    elif feature.type == "int":
+    elif feature.carried_as == "int":
         column.int_domain.name = name
-        bounds = feature.valid or (min(_numbers(feature)), max(_numbers(feature)))
-        column.int_domain.min, column.int_domain.max = ceil(bounds[0]), floor(bounds[1])
+        if bounds is not None:
+            column.int_domain.min, column.int_domain.max = ceil(bounds[0]), floor(bounds[1])
         column.int_domain.is_categorical = feature.role != "numeric"
-    else:
+    elif feature.choices is not None:
         column.string_domain.name = name
-        column.string_domain.value.extend(str(value) for value in feature.values or ())
+        column.string_domain.value.extend(str(value) for value in feature.choices)
 
 
-def _numbers(feature: Feature) -> list[float]:
-    return [float(value) for value in feature.values or ()]
+def _ends(feature: Feature) -> tuple[float, float] | None:
+    """The smallest and the largest of the numbers that the contract lists."""
+    if feature.carried_as == "string" or feature.choices is None:
+        return None
+    numbers = [float(value) for value in feature.choices]
+    return min(numbers), max(numbers)

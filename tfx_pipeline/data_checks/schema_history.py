@@ -53,7 +53,9 @@ def schema_history(store: metadata_store.MetadataStore, use_case: str) -> tuple[
 
 def described(schema: schema_pb2.Schema) -> dict[str, str]:
     """Column -> its type and what is allowed, in words."""
-    return {feature.name: f"{TYPES[feature.type]}, {_allowed(feature)}" for feature in schema.feature}
+    return {
+        feature.name: f"{TYPES[feature.type]}, {_allowed(feature)}{_or_missing(feature)}" for feature in schema.feature
+    }
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -70,5 +72,9 @@ def _allowed(feature: schema_pb2.Feature) -> str:
         return ", ".join(feature.string_domain.value) or "any text"
     if kind in ("int_domain", "float_domain"):
         domain = getattr(feature, kind)
-        return f"{domain.min:g} to {domain.max:g}"
-    return "anything"
+        return f"{domain.min:g} to {domain.max:g}" if domain.HasField("max") else "any number"
+    return "any text" if feature.type == schema_pb2.BYTES else "anything"
+
+
+def _or_missing(feature: schema_pb2.Feature) -> str:
+    return "" if feature.HasField("presence") else ", or missing"

@@ -14,9 +14,13 @@ SPLIT = "serving"
 def write_window_statistics(rows: pd.DataFrame, schema: schema_pb2.Schema, folder: Path) -> Path:
     """Count a window and check it against the schema its model was trained by; gives the folder, complete or not there.
 
-    `rows` has a column a feature. Their numbers are rounded to float32 first, as tf.Example holds them in training.
+    `rows` has a column a feature; None or NaN is missing. Their numbers are rounded to float32 first, as tf.Example
+    holds them in training; whole ones that a gap made floats of, and bools, are whole numbers there.
     """
     served = schema_of_requests(schema, list(rows.columns))
+    whole = [feature.name for feature in served.feature if feature.type == schema_pb2.INT]
+    loose = {name: rows[name].astype("float64").astype("Int64") for name in whole if rows[name].dtype != "int64"}
+    rows = rows.assign(**loose)
     single = rows.astype(dict.fromkeys(rows.select_dtypes("float64").columns, "float32"))
     found: statistics_pb2.DatasetFeatureStatisticsList = tfdv.generate_statistics_from_dataframe(
         single, tfdv.StatsOptions(feature_allowlist=list(rows.columns)), n_jobs=1

@@ -8,12 +8,11 @@ import pandas as pd
 from lakeloop.champion import pushed_versions as versions
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
+from lakeloop.model_input import model_columns
 from lakeloop.use_case import UseCase
 from tfx_pipeline.evaluation.gate import GateReport, ModelAnswers, check_gate
 from tfx_pipeline.runs.quiet import quiet_libraries
 from tfx_pipeline.runs.run_record import RunRecord
-
-DTYPES = {"float": np.float32, "int": np.int64, "string": np.str_}
 
 
 def newest_version(folder: Path) -> str:
@@ -91,12 +90,12 @@ def _columns(contract: Contract, frame: pd.DataFrame) -> tuple[dict[str, np.ndar
         raise WrongUseError(f"the rows lack {', '.join(missing)}; needed: {', '.join(wanted)}")
     if frame.empty:
         raise WrongUseError("there are no rows to validate on")
-    empty = [column for column in wanted if frame[column].isna().any()]
+    optional = {name for name, feature in contract.features.items() if feature.optional}
+    empty = [column for column in wanted if column not in optional and frame[column].isna().any()]
     if empty:
-        raise WrongUseError(f"the rows have empty values in {', '.join(empty)}; every feature and label is needed")
+        raise WrongUseError(f"the rows have empty values in {', '.join(empty)}, which the contract does not allow")
     labels = frame[contract.label.name].to_numpy(np.int64)
     classes = len(contract.label.classes)
     if labels.min() < 0 or labels.max() >= classes:
         raise WrongUseError(f"`{contract.label.name}` must be a class id from 0 to {classes - 1}")
-    columns = {name: frame[name].to_numpy(DTYPES[f.type]) for name, f in contract.features.items()}
-    return columns, labels
+    return model_columns(contract.features, frame), labels

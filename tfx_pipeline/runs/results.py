@@ -69,6 +69,13 @@ def _distribution(outputs: Outputs) -> Described:
     return text, {"distribution_anomalies_uri": artifact.uri}
 
 
+def _transform(outputs: Outputs) -> Described:
+    from tfx_pipeline.components.transform import LEARNT_PROPERTY
+
+    learnt = outputs["transform_graph"][0].get_string_custom_property(LEARNT_PROPERTY)
+    return f"vocabularies learnt: {learnt}" if learnt else "done", {}
+
+
 def _trainer(outputs: Outputs) -> Described:
     from tfx_pipeline.components.trainer import read_trained
     from tfx_pipeline.training.trainer import HISTORY_FILE
@@ -144,6 +151,7 @@ _DESCRIPTIONS: dict[str, Callable[[Outputs], Described]] = {
     "DataGate": lambda _: ("passed", {}),
     "ChampionStatistics": lambda _: ("resolved", {}),
     "DistributionValidator": _distribution,
+    "Transform": _transform,
     TUNER: _tuner,
     "Trainer": _trainer,
     "Champion": _champion,

@@ -1,11 +1,12 @@
-"""Transform in one process: the moments that scaling needs, the graph that travels with the model, the examples.
+"""Transform in one process: what the graph needs of the training rows, the graph that travels, the examples.
 
 The graph is traced and written by TensorFlow Transform. Only its analysis is done here instead of by Beam: mean and
-variance in 64 bits. Beam's differ from them in a 32-bit float's last digits, and from one another with its batches.
+variance in 64 bits, percentiles by the same sketch. Beam's differ from them in a 32-bit float's last digits, and from
+one another with its batches.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,26 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.impl_helper import analyze_in_place
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+from tfx_bsl.sketches import QuantilesSketch
 
 from tfx_pipeline.data_checks.small_tables import serialised
 from tfx_pipeline.training.columns import Columns
-from tfx_pipeline.training.preprocessing import as_column, model_inputs
+from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, encoded, z_score
+from tfx_pipeline.training.preprocessing import model_inputs
+from tfx_pipeline.training.vocabularies import Vocabularies
 
-Moments = Mapping[str, tuple[float, float]]
-"""Mean and variance by feature."""
 Preprocess = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
+MOST_VALUES = 2**32
+"""As many as TensorFlow Transform expects of a feature; it sizes the sketch."""
 
 
 @dataclass(frozen=True)
 class LocalTransform:
-    """What is transformed: raw features by `schema`, as the contract's `columns` say."""
+    """What is transformed: raw features by `schema`, as the contract's `columns` say, with what was learnt of words."""
 
     columns: Columns
     schema: schema_pb2.Schema
+    vocabularies: Vocabularies = field(default_factory=dict)
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -41,10 +46,10 @@ class LocalTransform:
 
     def write_graph(self, train: Sequence[str], folder: Path) -> Preprocess:
         """Analyse the training examples and write what TFX calls a transform graph; gives the same as a function."""
-        moments = self.moments(train)
+        analyser = self.analysed(train)
 
         def preprocess(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return model_inputs(inputs, self.columns, lambda name, values: z_score(values, *moments[name]))
+            return model_inputs(inputs, self.columns, self.vocabularies, analyser)
 
         types = {name: tf.TensorSpec([None, *feature.shape], feature.dtype) for name, feature in self.spec.items()}
         analyze_in_place(preprocess, False, self.spec, types, str(folder))
@@ -52,16 +57,23 @@ class LocalTransform:
         metadata_io.write_metadata(raw, str(folder / tft.TFTransformOutput.RAW_METADATA_DIR))
         return tf.function(preprocess)
 
-    def moments(self, files: Sequence[str]) -> Moments:
-        """Mean and variance (of the population) of every feature that is scaled."""
-        scaled = [name for name, feature in self.columns.features.items() if feature.role != "categorical"]
-        spec = {name: self.spec[name] for name in scaled}
-        found = {name: _Moments() for name in scaled}
-        if scaled:
+    def analysed(self, files: Sequence[str]) -> "LocalAnalyser":
+        """All that the graph needs of these examples, which are read until nothing depends on what is not known yet."""
+        analyser = LocalAnalyser()
+        unfinished = {name for name, feature in self.columns.features.items() if feature.role != "categorical"}
+        while unfinished:
+            spec = {name: self.spec[name] for name in sorted(unfinished)}
             for batch in serialised(files):
                 for name, values in tf.io.parse_example(batch, spec).items():
-                    found[name].add(as_column(values).numpy())
-        return {name: (moments.mean, moments.squares / max(moments.count, 1)) for name, moments in found.items()}
+                    try:
+                        encoded(name, self.columns.features[name], values, (), analyser)
+                        unfinished.discard(name)
+                    except _NotKnownYetError:
+                        continue
+                if not unfinished:
+                    break
+            analyser.end_of_rows()
+        return analyser
 
     def write_examples(self, preprocess: Preprocess, files: Sequence[str], target: Path) -> None:
         """The examples of a split, transformed, as one gzipped TFRecord."""
@@ -75,6 +87,42 @@ class LocalTransform:
                     writer.write(example)
 
 
+class LocalAnalyser:
+    """Reads the rows as often as one thing that is learnt depends on another: a mean of values clipped, say."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+        self._waiting: dict[str, _Moments | _Percentiles] = {}
+
+    def mean(self, name: str, known: tf.Tensor) -> tf.Tensor:
+        """The mean of the values that are there, a scalar."""
+        mean, _ = self._learnt(f"mean of {name}", _Moments, known)
+        return tf.constant(mean, tf.float32)
+
+    def percentiles(self, name: str, known: tf.Tensor) -> tf.Tensor:
+        """The 1st to 99th percentile of the values that are there, (99,)."""
+        return tf.constant(self._learnt(f"percentiles of {name}", _Percentiles, known), tf.float32)
+
+    def z_score(self, name: str, values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+        """`values` scaled by mean and deviation of those that are `known`."""
+        return z_score(values, *self._learnt(f"scale of {name}", _Moments, known))
+
+    def end_of_rows(self) -> None:
+        """What waited for all rows is known from now on."""
+        self._known |= {what: counted.learnt() for what, counted in self._waiting.items()}
+        self._waiting.clear()
+
+    def _learnt(self, what: str, kind: "type[_Moments | _Percentiles]", values: tf.Tensor) -> Any:
+        if what not in self._known:
+            self._waiting.setdefault(what, kind()).add(values.numpy().ravel())
+            raise _NotKnownYetError
+        return self._known[what]
+
+
+class _NotKnownYetError(Exception):
+    """The rows were counted; what they say is known when all of them were."""
+
+
 @dataclass
 class _Moments:
     """Count, mean and sum of squared deviations, batch by batch (Chan, Golub, LeVeque 1979)."""
@@ -84,19 +132,33 @@ class _Moments:
     squares: float = 0.0
 
     def add(self, values: np.ndarray) -> None:
-        values = values.astype(np.float64)
+        values = values[np.isfinite(values)].astype(np.float64)
+        if not len(values):
+            return
         count, mean = len(values), float(values.mean())
         both, apart = self.count + count, mean - self.mean
         self.squares += float(np.square(values - mean).sum()) + apart**2 * self.count * count / both
         self.mean += apart * count / both
         self.count = both
 
+    def learnt(self) -> tuple[float, float]:
+        """Mean and variance (of the population)."""
+        return self.mean, self.squares / max(self.count, 1)
 
-def z_score(values: tf.Tensor, mean: float, variance: float) -> tf.Tensor:
-    """What `tft.scale_to_z_score` does with known moments: 0 where nothing varies."""
-    deviation = values - tf.constant(mean, tf.float32)
-    scale = tf.sqrt(tf.constant(variance, tf.float32))
-    return tf.where(tf.not_equal(scale, 0), tf.divide(deviation, scale), deviation)
+
+class _Percentiles:
+    """The sketch that TensorFlow Transform counts with."""
+
+    def __init__(self) -> None:
+        self._sketch = QuantilesSketch(RANK_ERROR, MOST_VALUES, 1)
+
+    def add(self, values: np.ndarray) -> None:
+        self._sketch.AddValues(pa.array(values))
+
+    def learnt(self) -> list[float]:
+        """The 1st to 99th percentile; zeros where there was no value."""
+        (found,) = self._sketch.GetQuantiles(PARTS).to_pylist() or [[0.0] * (PARTS + 1)]
+        return [float(value) for value in found[1:-1]]
 
 
 def _lists(values: np.ndarray) -> pa.ListArray:

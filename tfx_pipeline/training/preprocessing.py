@@ -3,44 +3,45 @@
 Dropped features are transformed too and left out by the Trainer: so every candidate of a run shares one Transform.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from lakeloop.contract import Feature
 from tfx_pipeline.training.columns import Columns, columns_from, transformed_name
+from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, Analyser, encoded, z_score
+from tfx_pipeline.training.vocabularies import Vocabularies, vocabularies_from
 
 
 def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-    """The model's inputs, scaled by what TensorFlow Transform finds in the training rows."""
-    return model_inputs(inputs, columns_from(custom_config), lambda name, values: tft.scale_to_z_score(values))
+    """The model's inputs, by what TensorFlow Transform finds in the training rows."""
+    return model_inputs(inputs, columns_from(custom_config), vocabularies_from(custom_config), BeamAnalyser())
 
 
 def model_inputs(
-    inputs: Mapping[str, tf.Tensor], columns: Columns, scaled: Callable[[str, tf.Tensor], tf.Tensor]
+    inputs: Mapping[str, tf.Tensor], columns: Columns, vocabularies: Vocabularies, analyser: Analyser
 ) -> dict[str, tf.Tensor]:
-    """Model inputs, each (batch, width) float32, and the label (batch,) int64.
-
-    Numeric and binary features are z-scored with the training rows' mean and deviation (width 1), which `scaled` does
-    by name; categorical ones are one-hot over the contract's values (an unknown value is all zeros).
-    """
+    """Model inputs, each (batch, width) float32, and the label (batch,) int64."""
     outputs = {
-        transformed_name(name): _one_hot(inputs[name], feature)
-        if feature.role == "categorical"
-        else scaled(name, as_column(inputs[name]))
+        transformed_name(name): encoded(name, feature, inputs[name], vocabularies.get(name, ()), analyser)
         for name, feature in columns.features.items()
     }
     outputs[columns.label.name] = tf.cast(inputs[columns.label.name], tf.int64)
     return outputs
 
 
-def as_column(values: tf.Tensor) -> tf.Tensor:
-    """(batch,) of any number -> (batch, 1) float32."""
-    return tf.reshape(tf.cast(values, tf.float32), [-1, 1])
+class BeamAnalyser:
+    """TensorFlow Transform's analysers; NaN is left out by all of them."""
 
+    def mean(self, name: str, known: tf.Tensor) -> tf.Tensor:
+        """The mean of the values that are there, a scalar."""
+        return tft.mean(known)
 
-def _one_hot(values: tf.Tensor, feature: Feature) -> tf.Tensor:
-    vocabulary = tf.constant(list(feature.values or ()), dtype=values.dtype)
-    return tf.cast(tf.equal(tf.reshape(values, [-1, 1]), vocabulary), tf.float32)
+    def percentiles(self, name: str, known: tf.Tensor) -> tf.Tensor:
+        """The 1st to 99th percentile of the values that are there, (99,)."""
+        return tf.reshape(tft.quantiles(known, PARTS, RANK_ERROR), [PARTS - 1])
+
+    def z_score(self, name: str, values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+        """`values` scaled by mean and deviation of those that are `known`."""
+        return tft.scale_to_z_score(values) if values is known else z_score(values, tft.mean(known), tft.var(known))

@@ -14,8 +14,9 @@ from lakeloop.contract import ModelSettings
 from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.training.balance import balanced_weights, smote
 from tfx_pipeline.training.columns import Columns, transformed_name
+from tfx_pipeline.training.encoding import category_columns
+from tfx_pipeline.training.raw_features import example_spec
 from tfx_pipeline.training.row_weights import weights_of
-from tfx_pipeline.training.signatures import DTYPES
 
 READ_BATCH = 10_000
 IN_MEMORY_VALUES = 250_000_000  # float32: 1 GB; above it the rows are streamed from disk each epoch
@@ -57,9 +58,9 @@ class Rows:
             return Rows(self.features, self.labels, balanced_weights(self.labels, weights, columns.classes))
         starts = np.cumsum([0, *widths])
         categories = [
-            (int(start), int(start) + width)
+            (int(start) + first, int(start) + last)
             for name, start, width in zip(used, starts, widths, strict=False)
-            if columns.features[name].role != "numeric"
+            for first, last in category_columns(columns.features[name], width)
         ]
         return Rows(*smote(self.features, self.labels, weights, categories, seed))
 
@@ -85,8 +86,7 @@ def weighted_rows(
     Raises:
         LakeloopError: a row has no weight.
     """
-    spec = {name: tf.io.FixedLenFeature([], DTYPES[feature.type]) for name, feature in columns.features.items()}
-    spec |= {
+    spec = example_spec(columns.features) | {
         columns.label.name: tf.io.FixedLenFeature([], tf.int64),
         columns.key: tf.io.FixedLenFeature([], tf.string),
     }

@@ -11,11 +11,11 @@ from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from lakeloop.contract import Feature
 from tfx_pipeline.training.columns import Columns
+from tfx_pipeline.training.raw_features import DTYPES, example_spec
 
 SERVING, EXAMPLES, CLASSIFY = "serving_default", "serve_examples", "classify"
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 PROBABILITIES, CLASS_ID = "probabilities", "class_id"
-DTYPES = {"float": tf.float32, "int": tf.int64, "string": tf.string}
 
 
 class SignatureModule(tf.Module):
@@ -32,15 +32,13 @@ class SignatureModule(tf.Module):
         self.transform = loader._imported
         self._transformed = loader.apply_transform_model
         self._used = tuple(used)
-        self._examples = {
-            name: tf.io.FixedLenFeature([], DTYPES[feature.type]) for name, feature in columns.features.items()
-        }
+        self._examples = example_spec(columns.features)
         self._class_names = tuple(columns.label.class_names)
 
     # There is no Python control flow to convert; without autograph the export traces in half the time.
 
     def probabilities(self, raw: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Raw features, each (batch,) -> probabilities (batch, classes) float32."""
+        """Raw features, each (batch,), stand-ins for missing ones -> probabilities (batch, classes) float32."""
         transformed = self._transformed(dict(raw))
         return self._predict(tf.concat([transformed[name] for name in self._used], axis=1))
 
@@ -80,7 +78,7 @@ def save_model(
 
 
 def _column_specs(features: dict[str, Feature]) -> dict[str, tf.TensorSpec]:
-    return {name: tf.TensorSpec([None], DTYPES[feature.type], name=name) for name, feature in features.items()}
+    return {name: tf.TensorSpec([None], DTYPES[feature.carried_as], name=name) for name, feature in features.items()}
 
 
 def _answer(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:

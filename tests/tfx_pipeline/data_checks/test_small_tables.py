@@ -1,6 +1,5 @@
 """What a small table's nodes make in one process is what TFX makes of it through Beam."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +10,15 @@ import tensorflow_data_validation as tfdv
 import tensorflow_transform as tft
 from google.protobuf import json_format
 from tensorflow_metadata.proto.v0 import statistics_pb2
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-from tfx.types import artifact_utils, standard_artifacts
+from tfx.types import standard_artifacts
 
 from lakeloop.contract import Contract
-from lakeloop.exported import column_types
-from lakeloop.use_case import UseCase, sample_month, with_label
+from lakeloop.use_case import UseCase
 from tests.exports import settings_in
-from tfx_pipeline.components.example_gen import write_examples
+from tests.tfx_pipeline.nodes import FLOAT32, SPLITS, artifact, done, examples_of, sorted_rows, transformed_both_ways
 from tfx_pipeline.components.statistics_gen import StatisticsGenExecutor
-from tfx_pipeline.components.transform import TransformExecutor
 from tfx_pipeline.data_checks import small_tables
-from tfx_pipeline.data_checks.schema import save_schema
 from tfx_pipeline.data_checks.statistics import FILE_NAME
-from tfx_pipeline.pipeline import BEAM_FLAGS, PREPROCESSING_FN
-from tfx_pipeline.training.columns import custom_config
-
-SPLITS = ("train", "eval")
-FLOAT32 = 2e-6
-"""Some units in a 32-bit float's last place: by so much Beam's own sums differ with the order of their batches."""
-
-
-def artifact(kind: Any, uri: Path) -> Any:
-    made = kind()
-    made.uri = str(uri)
-    uri.mkdir(parents=True, exist_ok=True)
-    return made
-
-
-def examples_of(use_case: UseCase, folder: Path) -> Any:
-    """A generated month as an Examples artifact."""
-    contract = use_case.contract
-    examples = artifact(standard_artifacts.Examples, folder / "examples")
-    examples.split_names, examples.span = artifact_utils.encode_split_names(list(SPLITS)), 0
-    rows = with_label(contract, sample_month(use_case, 0))
-    for split in SPLITS:
-        held_out = rows[contract.key.column].map(contract.split.is_eval) == (split == "eval")
-        shard = folder / f"{split}.csv"
-        rows[held_out][list(column_types(contract))].to_csv(shard, index=False)
-        write_examples(shard, folder / "examples" / f"Split-{split}" / "data.gz", column_types(contract))
-    return examples
-
-
-def done(executor: type[BaseBeamExecutor], inputs: Any, outputs: Any, properties: Any, temporary: Path) -> None:
-    context = BaseBeamExecutor.Context(
-        beam_pipeline_args=list(BEAM_FLAGS), tmp_dir=str(temporary), unique_id="1", executor_output_uri=""
-    )
-    executor(context).Do(inputs, outputs, properties)
 
 
 def test_statistics_are_those_that_beam_counts(
@@ -102,27 +63,7 @@ def transformed(tmp_path_factory: pytest.TempPathFactory, contract: Contract) ->
     folder = tmp_path_factory.mktemp("transform")
     categorical = contract.features["training"].model_copy(update={"role": "categorical"})
     one_hot = contract.model_copy(update={"features": {**contract.features, "training": categorical}})
-    examples = examples_of(UseCase(settings_in(folder, "insurance"), one_hot), folder)
-    schema = artifact(standard_artifacts.Schema, folder / "schema")
-    save_schema(one_hot, folder).rename(folder / "schema" / "schema.pbtxt")
-    properties = {
-        "preprocessing_fn": PREPROCESSING_FN,
-        "custom_config": json.dumps(custom_config(one_hot)),
-        "disable_statistics": 1,
-        "force_tf_compat_v1": 0,
-    }
-    made = {}
-    for way, most in (("here", small_tables.SMALL_BYTES), ("beam", 0)):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(small_tables, "SMALL_BYTES", most)
-            graph = artifact(standard_artifacts.TransformGraph, folder / way / "graph")
-            rows = artifact(standard_artifacts.Examples, folder / way / "rows")
-            inputs = {"examples": [examples], "schema": [schema]}
-            outputs = {"transform_graph": [graph], "transformed_examples": [rows]}
-            done(TransformExecutor, inputs, outputs, properties, folder / way / "tmp")
-        assert sorted(artifact_utils.decode_split_names(rows.split_names)) == sorted(SPLITS)
-        made[way] = (Path(graph.uri), Path(rows.uri))
-    return made
+    return transformed_both_ways(UseCase(settings_in(folder, "insurance"), one_hot), folder)
 
 
 def test_a_transform_graph_has_the_same_columns_and_gives_the_same_values(
@@ -151,12 +92,3 @@ def test_transformed_examples_are_the_same(transformed: dict[str, tuple[Path, Pa
         rows = {way: sorted_rows(folder / f"Split-{split}", spec) for way, (_, folder) in transformed.items()}
         assert rows["here"].shape == rows["beam"].shape and len(rows["here"])
         np.testing.assert_allclose(rows["here"], rows["beam"], rtol=FLOAT32, atol=FLOAT32)
-
-
-def sorted_rows(folder: Path, spec: dict[str, Any]) -> np.ndarray:
-    """(rows, values), rows in the order of their values."""
-    records = tf.data.TFRecordDataset([str(path) for path in folder.iterdir()], compression_type="GZIP")
-    parsed = tf.io.parse_example(list(records.as_numpy_iterator()), spec)
-    columns = [np.reshape(parsed[name], (len(parsed[name]), -1)).astype(np.float64) for name in sorted(parsed)]
-    rows = np.concatenate(columns, axis=1)
-    return rows[np.lexsort(np.round(rows, 3).T)]
