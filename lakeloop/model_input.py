@@ -4,6 +4,7 @@ A missing value is null in JSON and tables, None in a row, NaN or None in a fram
 for the model, which knows it by that. A bool is 0 or 1 for the model and in exports.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 DTYPES = {"float": "float32", "int": "int64", "string": "str"}
 """NumPy's names of the types that values are carried in."""
+MOST_WORDS = 50
+COMMON_SHARE = 0.005
+"""So many words of a text at most, and those that are so large a share of all its words, are compared one by one."""
+OTHER_WORD = "other words"
+WORD = re.compile(r"[^\W_]+")
 NAN = orjson.Fragment(b"NaN")
 """TensorFlow Serving reads it; JSON itself has no word for it."""
 
@@ -45,6 +51,24 @@ def category_texts(values: "pd.Series") -> "pd.Series":
     if there.dtype.kind == "f":
         there = there[there.abs() < float("inf")].astype("int64")
     return there.astype(str)
+
+
+def compared(feature: Feature, reference: "pd.Series", current: "pd.Series") -> "tuple[pd.Series, pd.Series]":
+    """A feature's values as they are compared: of a text its words, each a value; missing ones stay missing.
+
+    Words that are not among the reference's commonest count as one: each alone is too rare to say anything.
+    """
+    if feature.role != "text":
+        return reference, current
+    before, now = (values.map(words, na_action="ignore").explode() for values in (reference, current))
+    shares = before.value_counts(normalize=True)
+    common = shares[shares >= COMMON_SHARE].index[:MOST_WORDS]
+    return tuple(found.where(found.isna() | found.isin(common), OTHER_WORD) for found in (before, now))  # type: ignore[return-value]
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case: what stands between anything but letters and digits."""
+    return WORD.findall(text.lower())
 
 
 def request_rows(features: Mapping[str, Feature], frame: "pd.DataFrame") -> list[dict[str, Any]]:

@@ -76,5 +76,5 @@ def _trees(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> d
 
 
 def _inputs(contract: Contract, frame: pd.DataFrame, categories: Mapping[str, pd.Index]) -> pd.DataFrame:
-    inputs = frame[list(contract.features)]
+    inputs = frame[[name for name, feature in contract.features.items() if feature.role != "text"]]
     return inputs.assign(**{name: pd.Categorical(inputs[name], known) for name, known in categories.items()})

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from console.report.figure_style import BLUE, CLASS_COLOURS, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport
-from lakeloop.model_input import category_texts
+from lakeloop.model_input import category_texts, compared
 from monitoring.analysis.association import Association
 from monitoring.analysis.comparison import Comparison, TargetDrift
 
@@ -27,8 +27,9 @@ def distributions(contract: Contract, reference: pd.DataFrame, current: pd.DataF
     for position, name in enumerate(names):
         at = {"row": position // columns + 1, "col": position % columns + 1}
         numeric = contract.features[name].role == "numeric"
-        for frame, label, colour in ((reference, REFERENCE, GREY), (current, NOW, BLUE)):
-            values = frame[name].dropna()
+        both = compared(contract.features[name], reference[name], current[name])
+        for column, label, colour in zip(both, (REFERENCE, NOW), (GREY, BLUE), strict=True):
+            values = column.dropna()
             common = {"name": label, "legendgroup": label, "showlegend": position == 0, "marker_color": colour}
             if numeric:
                 bins = _bins(reference[name], current[name])

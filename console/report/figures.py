@@ -33,8 +33,8 @@ def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
 
 
 def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
-    """Every feature's distribution, one colour a class."""
-    names = list(contract.features)
+    """Every feature's distribution, one colour a class; but no text's, nearly every one of which stands there once."""
+    names = [name for name, feature in contract.features.items() if feature.role != "text"]
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     figure = make_subplots(rows, columns, subplot_titles=[titled(contract, n) for n in names])

@@ -10,6 +10,7 @@ from lakehouse.storage.layout import MONTHLY, TRAINING
 from lakehouse.storage.schema import quoted
 from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows, replace_rows
 from lakeloop.contract import Contract
+from lakeloop.contract.columns import OPEN
 
 
 def monthly_rows(features: DataFrame, training: DataFrame, contract: Contract) -> DataFrame:
@@ -41,7 +42,7 @@ def _number(contract: Contract, name: str) -> Column:
 
 def numeric_features(contract: Contract) -> list[str]:
     """Features that have an average."""
-    return [name for name, feature in contract.features.items() if feature.role != "categorical"]
+    return [name for name, feature in contract.features.items() if feature.role not in OPEN]
 
 
 def update_monthly(lake: Lake, silver: SilverTables, months: set[str] | None) -> tuple[str, ...]:

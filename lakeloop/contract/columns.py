@@ -11,9 +11,11 @@ from lakeloop.contract.section import UNQUOTED, Name, Scalar, Section, Text, mis
 
 ColumnType = Literal["float", "int", "bool", "string"]
 CarriedType = Literal["float", "int", "string"]
-Role = Literal["numeric", "binary", "categorical"]
+Role = Literal["numeric", "binary", "categorical", "text"]
 Missing = Literal["reject", "median", "mean", "zero", "category"]
 Transform = Literal["log", "clip", "buckets"]
+OPEN = ("categorical", "text")
+"""Roles whose categories or words may be learnt."""
 NUMERIC_TESTS = ("wasserstein", "ks")
 LARGEST_INT = 2**53
 """The whole numbers that a JSON client, a float and a 64-bit integer all hold exactly end here."""
@@ -38,9 +40,9 @@ class DriftTest(Section):
 
 
 class Vocabulary(Section):
-    """How a categorical feature without `values` is learnt from the training rows.
+    """How a categorical feature without `values`, or the words of a text, are learnt from the training rows.
 
-    The `top` most frequent values that stand there `min_count` times or more have a place each; all others share
+    The `top` most frequent ones that stand there `min_count` times or more have a place each; all others share
     `out_of_vocabulary` places by their hash, with 0 none. With `hash_buckets` nothing is learnt: every value goes to
     one of so many places by its hash.
     """
@@ -159,7 +161,7 @@ def _unless(default: Any) -> Any:
 
 
 class Feature(Column):
-    """A model input. `role`: numeric and binary are scaled, categorical is one-hot encoded.
+    """A model input. `role`: numeric and binary are scaled, categorical is one-hot, text is the words that are in it.
 
     `missing`: what the model gets for a value that is not there; `reject`: a row must have one. `missing_flag`: the
     model also gets whether it was there. `transform`: what is done to a number before it is scaled.
@@ -184,7 +186,7 @@ class Feature(Column):
         role = written.get("role")
         if "drift" not in written:
             filled["drift"] = {"test": "wasserstein" if role == "numeric" else "jensenshannon", "threshold": 0.1}
-        if role == "categorical" and written.get("values") is None and written.get("vocabulary") is None:
+        if role in OPEN and written.get("values") is None and written.get("vocabulary") is None:
             filled["vocabulary"] = {}
         return filled
 
@@ -197,10 +199,12 @@ class Feature(Column):
         if self.role == "categorical" and (self.type not in ("string", "int") or self.valid is not None):
             raise mistake("a categorical feature is of type string or int; list its `values`, or leave them out: then "
                           "its vocabulary is learnt")  # fmt: skip
+        if self.role == "text" and (self.type != "string" or self.values is not None):
+            raise mistake("a text feature is of type string and has no `values`: its words are learnt")
         if self.role != "numeric" and self.drift.test in NUMERIC_TESTS:
             raise mistake(f"drift test {self.drift.test} is for numeric features only; take jensenshannon or psi")
         if self.vocabulary is not None and not self.learnt:
-            raise mistake("`vocabulary` is for a categorical feature without `values`; leave one of the two out")
+            raise mistake("`vocabulary` is for a text, or a categorical feature without `values`; leave it out")
         if self.type == "float" and self.largest > LARGEST_FLOAT32:
             raise mistake(
                 f"`valid` reaches to {self.largest:g}; a model's float is one of 32 bits and ends at "
@@ -210,15 +214,15 @@ class Feature(Column):
 
     @model_validator(mode="after")
     def _missing_fits_role(self) -> Self:
-        if self.missing == "category" and self.role != "categorical":
+        if self.missing == "category" and self.role not in OPEN:
             raise mistake(f"a {self.role} feature has no categories that a missing value could be one of; take "
                           "`missing: median`, mean or zero, and `missing_flag: true` to tell the model")  # fmt: skip
-        if self.role == "categorical" and self.missing not in ("reject", "category"):
-            raise mistake(f"a categorical feature has no {self.missing}; take `missing: category`")
+        if self.role in OPEN and self.missing not in ("reject", "category"):
+            raise mistake(f"a {self.role} feature has no {self.missing}; take `missing: category`")
         if self.missing_flag and not self.optional:
             raise mistake("`missing_flag` is for a feature that may be missing; say with `missing` what the model gets "
                           "then: median, mean or zero")  # fmt: skip
-        if self.missing_flag and self.role == "categorical":
+        if self.missing_flag and self.role in OPEN:
             raise mistake("`missing: category` tells the model already; leave `missing_flag` out")
         if self.transform is not None and self.role != "numeric":
             raise mistake(f"`transform: {self.transform}` is for numeric features only; leave it out")
@@ -239,8 +243,8 @@ class Feature(Column):
 
     @property
     def learnt(self) -> bool:
-        """Whether its categories come from the training rows, or by hash, and not from the contract."""
-        return self.role == "categorical" and self.values is None
+        """Whether its categories or words come from the training rows, or by hash, and not from the contract."""
+        return self.role in OPEN and self.values is None
 
     @property
     def stand_in(self) -> float | int | str:

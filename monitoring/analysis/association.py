@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.contract.columns import OPEN
 
 BINS = 10
 RESAMPLES = 30
@@ -92,7 +93,7 @@ def _association(contract: Contract, rows: pd.DataFrame, name: str) -> Associati
         groups = np.where(there, np.digitize(values, edges), -1)
     else:
         groups = np.where(there, values.astype(str).to_numpy(), "")
-    numbers = None if feature.role == "categorical" else values.to_numpy(float)
+    numbers = None if feature.role in OPEN else values.to_numpy(float)
     random = np.random.default_rng(0)
     resampled = [random.integers(0, len(rows), len(rows)) for _ in range(RESAMPLES)]
     correlations = [_pearson(None if numbers is None else numbers[i], target[i]) for i in resampled]

@@ -7,6 +7,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport
+from lakeloop.model_input import compared
 from monitoring.analysis.association import Association, associations, group_weights
 from monitoring.analysis.pace import Pace, paces
 from monitoring.analysis.side_by_side import Distance, distances
@@ -86,7 +87,7 @@ def compare(
         labelled_rows=len(labelled),
         reports=reports,
         distances={
-            name: distances(reference[name], current[name], feature.role == "numeric")
+            name: distances(*compared(feature, reference[name], current[name]), feature.role == "numeric")
             for name, feature in contract.features.items()
         },
         target_distances=_target_distances(contract, reference, labelled) if known else (),

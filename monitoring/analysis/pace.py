@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract, Feature
-from lakeloop.model_input import category_texts
+from lakeloop.contract.columns import OPEN
+from lakeloop.model_input import OTHER_WORD, category_texts, compared, words
 
 Speed = Literal["fast", "slow", "still"]
 SURE = 3.0
@@ -98,13 +99,15 @@ def _trend(months: np.ndarray, shifts: np.ndarray, chance: np.ndarray) -> tuple[
 
 
 def _as_numbers(feature: Feature, reference: pd.Series, current: pd.Series) -> tuple[str, np.ndarray]:
-    """'' and the numbers themselves; of a category the value whose share changed most, and 0/1 for it."""
+    """'' and the numbers themselves; of a category or word the one whose share changed most, and 0/1 for it."""
     value = ""
     if feature.role == "binary":
         value = "1"
-    elif feature.role == "categorical":
-        before, now = (category_texts(v).value_counts(normalize=True) for v in (reference, current))
-        value = max({*before.index, *now.index}, key=lambda name: (abs(before.get(name, 0) - now.get(name, 0)), name))
+    elif feature.role in OPEN:
+        both = compared(feature, reference, current)
+        before, now = (category_texts(v).value_counts(normalize=True) for v in both)
+        names = {*before.index, *now.index} - ({OTHER_WORD} if feature.role == "text" else set())
+        value = max(names or {""}, key=lambda name: (abs(before.get(name, 0) - now.get(name, 0)), name))
     return value, _numbers(feature, reference, value)
 
 
@@ -112,6 +115,8 @@ def _numbers(feature: Feature, values: pd.Series, value: str) -> np.ndarray:
     there = values.dropna()
     if feature.role == "numeric":
         return there.to_numpy(float)
+    if feature.role == "text":
+        return np.asarray([value in words(text) for text in there], dtype=float)
     same = there.astype(float).eq(1) if feature.role == "binary" else category_texts(values).eq(value)
     return np.asarray(same, dtype=float)
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract, DriftTest, Feature
 from lakeloop.drift_report import MISSING_SHARE, ColumnDrift, DriftReport, DriftState, Window
-from lakeloop.model_input import category_texts
+from lakeloop.model_input import category_texts, compared
 from monitoring.drift.distances import is_drift, score
 from monitoring.drift.reference import PREDICTION, NoReference, Reference
 from monitoring.drift.sampling import seeded_sample, standard_error
@@ -41,8 +41,8 @@ def detect_drift(
         return _not_measured(report, "too few rows", f"{counted} rows; at least {fewest} are needed")
     sample = seeded_sample(rows)
     found = [
-        _column_drift(name, reference.features[name], sample[name], feature.drift, feature.role == "numeric",
-                      _fewest_values(feature, reference.features[name], fewest), window.rows)
+        _column_drift(name, *compared(feature, reference.features[name], sample[name]), feature.drift,
+                      feature.role == "numeric", _fewest_values(feature, reference.features[name], fewest), window.rows)
         for name, feature in contract.features.items()
     ]  # fmt: skip
     missing = [

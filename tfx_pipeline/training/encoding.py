@@ -10,6 +10,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from lakeloop.contract import Feature
+from lakeloop.contract.columns import OPEN
 from tfx_pipeline.training.raw_features import as_column, is_missing
 
 PARTS = 100
@@ -19,6 +20,7 @@ RANK_ERROR = 0.001
 MEDIAN, LOWEST, HIGHEST = 49, 0, 98
 DECILES = range(9, PARTS - 1, 10)
 FINGERPRINTS = 2**63 - 1
+NO_WORD = r"[^\pL\pM\pN]+"
 
 
 class Analyser(Protocol):
@@ -39,6 +41,8 @@ class Analyser(Protocol):
 
 def encoded(name: str, feature: Feature, values: tf.Tensor, vocabulary: Sequence[str], analyser: Analyser) -> tf.Tensor:
     """Raw values (batch,) -> model inputs (batch, width) float32; `vocabulary`: what was learnt, commonest first."""
+    if feature.role == "text":
+        return _words(feature, values, vocabulary)
     if feature.role == "categorical":
         return _learnt_categories(feature, values, vocabulary) if feature.learnt else _categories(feature, values)
     return _number(name, feature, values, analyser)
@@ -46,13 +50,18 @@ def encoded(name: str, feature: Feature, values: tf.Tensor, vocabulary: Sequence
 
 def width(feature: Feature, vocabulary: Sequence[str]) -> int:
     """How many columns a feature's model inputs have."""
-    if feature.role == "categorical":
+    if feature.role in OPEN:
         return _places(feature, vocabulary) + (feature.missing == "category")
     return (len(DECILES) + 1 if feature.transform == "buckets" else 1) + feature.missing_flag
 
 
 def category_columns(feature: Feature, columns: int) -> list[tuple[int, int]]:
-    """The ranges (start, stop) of a feature's `columns` that hold one category each, one-hot or two-valued."""
+    """The ranges (start, stop) of a feature's `columns` that hold one category each, one-hot or two-valued.
+
+    Those of a text hold none: between two texts lies one with half a word, and there are as many kinds as texts.
+    """
+    if feature.role == "text":
+        return []
     if feature.role != "numeric" or columns == 1:
         return [(0, columns)] if feature.role != "numeric" else []
     number = columns - feature.missing_flag
@@ -60,11 +69,18 @@ def category_columns(feature: Feature, columns: int) -> list[tuple[int, int]]:
 
 
 def tokens_of(feature: Feature, values: tf.Tensor) -> tf.Tensor:
-    """The texts (batch,) by which categories are counted and found; the empty one is a missing value."""
+    """The texts (any,) by which categories or words are counted and found; the empty one is a missing value."""
+    if feature.role == "text":
+        return words_of(values).flat_values
     if feature.carried_as == "string":
         return values
     texts = tf.strings.as_string(values)
     return tf.where(is_missing(values, feature), "", texts) if feature.optional else texts
+
+
+def words_of(texts: tf.Tensor) -> tf.RaggedTensor:
+    """(batch,) -> (batch, words): what stands between anything but letters and digits, in lower case."""
+    return tf.strings.split(tf.strings.regex_replace(tf.strings.lower(texts, "utf-8"), NO_WORD, " "))
 
 
 def z_score(values: tf.Tensor, mean: tf.Tensor | float, variance: tf.Tensor | float) -> tf.Tensor:
@@ -143,6 +159,19 @@ def _learnt_categories(feature: Feature, values: tf.Tensor, vocabulary: Sequence
         at = _places(feature, vocabulary) if feature.missing == "category" else -1
         places = tf.where(tf.equal(tokens, ""), tf.constant(at, tf.int64), places)
     return tf.one_hot(places, width(feature, vocabulary))
+
+
+def _words(feature: Feature, texts: tf.Tensor, vocabulary: Sequence[str]) -> tf.Tensor:
+    """1 for each word that is in a text, then the places of all others by their hash, then that of missing texts."""
+    words, columns = words_of(texts), width(feature, vocabulary)
+    places = _place(feature, words.flat_values, vocabulary)
+    at = tf.boolean_mask(tf.stack([words.value_rowids(), places], axis=1), places >= 0)
+    if feature.missing == "category":
+        gone = tf.where(is_missing(texts, feature))
+        at = tf.concat([at, tf.concat([gone, tf.fill(tf.shape(gone), tf.constant(columns - 1, tf.int64))], 1)], 0)
+    shape = tf.stack([tf.size(texts, tf.int64), tf.constant(columns, tf.int64)])
+    counts = tf.scatter_nd(at, tf.ones(tf.shape(at)[:1]), shape)
+    return tf.ensure_shape(tf.minimum(counts, 1.0), [None, columns])
 
 
 def _places(feature: Feature, vocabulary: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, sche
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from tfx_bsl.sketches import QuantilesSketch
 
+from lakeloop.contract.columns import OPEN
 from tfx_pipeline.data_checks.small_tables import serialised
 from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, encoded, z_score
@@ -60,7 +61,7 @@ class LocalTransform:
     def analysed(self, files: Sequence[str]) -> "LocalAnalyser":
         """All that the graph needs of these examples, which are read until nothing depends on what is not known yet."""
         analyser = LocalAnalyser()
-        unfinished = {name for name, feature in self.columns.features.items() if feature.role != "categorical"}
+        unfinished = {name for name, feature in self.columns.features.items() if feature.role not in OPEN}
         while unfinished:
             spec = {name: self.spec[name] for name in sorted(unfinished)}
             for batch in serialised(files):

@@ -36,10 +36,8 @@ class LearntVocabulary(FrozenModel):
     different: int
 
     def __str__(self) -> str:
-        if self.different == len(self.values):
-            return f"{self.different:,} values"
         more = " or more" if self.different >= MOST_COUNTED else ""
-        return f"{len(self.values):,} of {self.different:,}{more} values"
+        return f"{len(self.values):,} of {self.different:,}{more}"
 
 
 def features_to_learn(columns: Columns) -> dict[str, Feature]:

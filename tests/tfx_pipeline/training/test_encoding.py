@@ -152,6 +152,24 @@ def test_numbers_are_categories_too_and_listed_values_have_a_gap_beside_them(
     np.testing.assert_array_equal(encoded[way]["size_x"], np.eye(4)[sizes])
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_text_is_the_words_that_are_in_it_in_any_case_and_whatever_stands_between(
+    made: dict[str, tuple[Path, Path]], encoded: Ways, train: pd.DataFrame, parcels: Contract, way: str
+) -> None:
+    counts = train["note"].str.lower().str.findall(r"\w+").explode().value_counts()
+    commonest = sorted(counts.index, key=lambda word: (-counts[word], word.encode()))[:6]
+    bitte, klingel = (commonest.index(word) for word in ("bitte", "klingel"))
+    told = ["Bitte, BITTE\tbitte", "klingel-bitte (2 x)", "unheard of", "…", None]
+    found = asked(made[way][0], parcels, train.head(5).assign(note=told))["note_x"]
+    wanted = np.zeros((5, 8))
+    wanted[0, bitte] = wanted[1, bitte] = wanted[1, klingel] = wanted[4, 7] = 1
+    wanted[1, 6] = wanted[2, 6] = 1  # words that are not among the six
+    np.testing.assert_array_equal(found, wanted)
+    assert encoded[way]["note_x"][train["note"].isna().to_numpy()].tolist() == [[0.0] * 7 + [1.0]] * int(
+        train["note"].isna().sum()
+    )
+
+
 def test_equally_common_values_stand_in_their_own_order(tmp_path: Path, parcels: Contract) -> None:
     from tfx_pipeline.training.vocabularies import learn_in_process
 
@@ -165,7 +183,7 @@ def test_equally_common_values_stand_in_their_own_order(tmp_path: Path, parcels:
                 example.features.feature["city"].bytes_list.value.append(text.encode())
                 writer.write(example.SerializeToString())
         learnt = learn_in_process(only, [str(written)])["city"]
-        assert learnt.values == ("a", "b") and str(learnt) == "2 of 3 values"
+        assert learnt.values == ("a", "b") and str(learnt) == "2 of 3"
 
 
 def with_features(contract: Contract, **features: Any) -> Columns:
@@ -180,7 +198,7 @@ def test_a_vocabulary_without_a_place_is_refused_and_one_too_large_is_told(parce
     features = features_to_learn(with_features(parcels, zone=rare))
     with pytest.raises(LakeloopError, match=r"no value of `zone` stands in 1 training rows.*min_count"):
         checked(features, {"zone": LearntVocabulary(values=(), different=0)})
-    assert str(LearntVocabulary(values=("a",), different=MOST_COUNTED)) == "1 of 1,000,000 or more values"
+    assert str(LearntVocabulary(values=("a",), different=MOST_COUNTED)) == "1 of 1,000,000 or more"
 
 
 def test_a_column_of_gaps_alone_gives_zeros_and_never_nan(parcels: Contract, tmp_path: Path) -> None:
@@ -190,7 +208,7 @@ def test_a_column_of_gaps_alone_gives_zeros_and_never_nan(parcels: Contract, tmp
             writer.write(tf.train.Example().SerializeToString())
     optional = {n: f for n, f in parcels.features.items() if f.optional}
     columns = with_features(parcels, **optional)
-    local = LocalTransform(columns, schema_of(parcels), {"city": (), "zone": ()})
+    local = LocalTransform(columns, schema_of(parcels), {"city": (), "zone": (), "note": ()})
     analyser = local.analysed([str(empty)])
     from tfx_pipeline.training.encoding import encoded as encode
 
@@ -204,6 +222,7 @@ def test_what_smote_must_not_mix_are_categories_flags_and_buckets(parcels: Contr
     assert found == {
         "weight": [(1, 2)], "distance": [], "floor": [(1, 2)], "value": [(0, 10)], "express": [(0, 1)],
         "fragile": [(0, 2)], "city": [(0, 5)], "courier": [(0, 8)], "zone": [(0, 4)], "size": [(0, 4)],
+        "note": [],
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 CITIES = ["Köln", "Essen", "Trier", "Bonn", "Ulm", "Jena", "Hof"]
+NOTES = ["Klingel defekt!", "Bitte beim Nachbarn", "Für Café Müller", "BITTE klingeln", "…"]
 CITY_SHARES = [0.3, 0.25, 0.2, 0.12, 0.08, 0.04, 0.01]
 
 
@@ -15,8 +16,16 @@ def sample(month: int, rows: int | None = None, seed: int | None = None) -> pd.D
     distance = random.gamma(2, 150, n)
     city = random.choice(CITIES, n, p=CITY_SHARES)
     express = random.random(n) < 0.3
+    note = random.choice(NOTES, n, p=[0.3, 0.2, 0.2, 0.2, 0.1])
     gone = {name: random.random(n) < share for name, share in GAPS.items()}
-    score = (distance - 300) / 150 + np.log1p(weight) / 2 - 2.5 * express + (city == "Essen") + 2 * gone["weight"]
+    score = (
+        (distance - 300) / 150
+        + np.log1p(weight) / 2
+        - 2.5 * express
+        + (city == "Essen")
+        + 2 * (note == NOTES[0])
+        + 2 * gone["weight"]
+    )
     frame = pd.DataFrame(
         {
             "parcel": [f"p{month:02d}{i:05d}" for i in range(n)],
@@ -31,6 +40,7 @@ def sample(month: int, rows: int | None = None, seed: int | None = None) -> pd.D
             "courier": random.choice(["Ava", "Ben", "Cem", "Dora"], n),
             "zone": pd.Series(random.integers(1, 4, n) * 100, dtype="Int64"),
             "size": pd.Series(random.choice(["S", "M", "L"], n), dtype=object),
+            "note": pd.Series(note, dtype=object),
             "late": np.where(score + random.normal(0, 0.5, n) > 0, "yes", "no"),
         }
     )
@@ -38,4 +48,4 @@ def sample(month: int, rows: int | None = None, seed: int | None = None) -> pd.D
 
 
 GAPS = {"weight": 0.1, "distance": 0.15, "floor": 0.3, "value": 0.2, "fragile": 0.1, "city": 0.05, "zone": 0.1,
-        "size": 0.1}  # fmt: skip
+        "size": 0.1, "note": 0.2}  # fmt: skip
