@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 DTYPES = {"float": "float32", "int": "int64", "string": "str"}
 """NumPy's names of the types that values are carried in."""
-MOST_WORDS = 50
+MOST_COMPARED = 50
 COMMON_SHARE = 0.005
-"""So many words of a text at most, and those that are so large a share of all its words, are compared one by one."""
-OTHER_WORD = "other words"
+"""So many words of a text, or learnt categories, at most, and those of so large a share of all, are compared singly."""
+OTHERS = "all others"
 WORD = re.compile(r"[^\W_]+")
 NAN = orjson.Fragment(b"NaN")
 """TensorFlow Serving reads it; JSON itself has no word for it."""
@@ -56,14 +56,22 @@ def category_texts(values: "pd.Series") -> "pd.Series":
 def compared(feature: Feature, reference: "pd.Series", current: "pd.Series") -> "tuple[pd.Series, pd.Series]":
     """A feature's values as they are compared: of a text its words, each a value; missing ones stay missing.
 
-    Words that are not among the reference's commonest count as one: each alone is too rare to say anything.
+    Words and learnt categories that are not among the reference's commonest count as one: each alone is too rare to
+    say anything, and chance among hundreds of them adds up to a distance.
     """
-    if feature.role != "text":
+    if not feature.learnt:
         return reference, current
-    before, now = (values.map(words, na_action="ignore").explode() for values in (reference, current))
+    if feature.role == "text":
+        before, now = (values.map(words, na_action="ignore").explode() for values in (reference, current))
+    else:
+        before, now = (values.map(_category, na_action="ignore") for values in (reference, current))
     shares = before.value_counts(normalize=True)
-    common = shares[shares >= COMMON_SHARE].index[:MOST_WORDS]
-    return tuple(found.where(found.isna() | found.isin(common), OTHER_WORD) for found in (before, now))  # type: ignore[return-value]
+    common = shares[shares >= COMMON_SHARE].index[:MOST_COMPARED]
+    return tuple(found.where(found.isna() | found.isin(common), OTHERS) for found in (before, now))  # type: ignore[return-value]
+
+
+def _category(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) else str(value)
 
 
 def words(text: str) -> list[str]:

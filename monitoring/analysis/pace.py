@@ -9,7 +9,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.columns import OPEN
-from lakeloop.model_input import OTHER_WORD, category_texts, compared, words
+from lakeloop.model_input import OTHERS, category_texts, compared, words
 
 Speed = Literal["fast", "slow", "still"]
 SURE = 3.0
@@ -106,7 +106,7 @@ def _as_numbers(feature: Feature, reference: pd.Series, current: pd.Series) -> t
     elif feature.role in OPEN:
         both = compared(feature, reference, current)
         before, now = (category_texts(v).value_counts(normalize=True) for v in both)
-        names = {*before.index, *now.index} - ({OTHER_WORD} if feature.role == "text" else set())
+        names = {*before.index, *now.index} - ({OTHERS} if feature.learnt else set())
         value = max(names or {""}, key=lambda name: (abs(before.get(name, 0) - now.get(name, 0)), name))
     return value, _numbers(feature, reference, value)
 

@@ -89,3 +89,18 @@ def test_the_missing_shares_are_rows_of_the_table_and_come_back(trips: Contract,
     kinds = [row["column_kind"] for row in rows]
     assert kinds == ["dataset", *["feature"] * 7, *["missing share"] * 5, "prediction"]
     assert reports_of(rows, trips) == [report]
+
+
+def test_hundreds_of_rare_categories_are_no_drift_by_chance_and_a_new_common_one_is(trips: Contract) -> None:
+    def companies(seed: int, new: float = 0.0) -> pd.DataFrame:
+        random = np.random.default_rng(seed)
+        rare = random.integers(0, 800, ROWS).astype(str).astype(object)
+        drawn_now = np.where(random.random(ROWS) < 0.5, "Acme", rare).astype(object)
+        return drawn(seed).assign(company=np.where(random.random(ROWS) < new, "Newcomer", drawn_now))
+
+    reference = Reference("1", "sha", companies(0), None, "not asked")
+    same, other = (
+        detect_drift(reference, rows, trips, Window(kind="month", rows=ROWS)).features[-1]
+        for rows in (companies(1), companies(1, new=0.3))
+    )
+    assert (same.score or 0) < 0.03 and not same.drifted and other.drifted
