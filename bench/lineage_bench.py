@@ -33,7 +33,7 @@ def measure(home: Path) -> list[Figure]:
     """A real model of month 0 and a real month of requests; then copies of both, until there are many."""
     environment = own_environment(home / "lineage")
     use_case = open_use_case(load_settings(home=home / "lineage"))
-    for command in (("data", "generate", "--months", "0"), ("lake", "ingest"), ("train", "--months", "0")):
+    for command in (("data", "generate", "--periods", "0"), ("lake", "ingest"), ("train", "--periods", "0")):
         timed(environment, *command)
     asker = without_gateway(use_case, "bench")
     simulate(use_case, range(1, 2), asker, label="bench")

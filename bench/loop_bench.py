@@ -37,7 +37,7 @@ def _few_rows(home: Path) -> list[Figure]:
     settings = _settings(environment)
     with running(environment):
         landed = time.time()
-        timed(environment, "data", "generate", "--months", "0")
+        timed(environment, "data", "generate", "--periods", "0")
         airflow = AirflowRuns(with_airflow(settings))
         ingest, retrain = (
             _first(airflow, open_use_case(settings), "ingest"),
@@ -70,7 +70,7 @@ def _many_rows(home: Path) -> list[Figure]:
     contract.write_text(text, encoding="utf-8")
     environment["LAKELOOP_USE_CASES"] = str(use_cases)
     with running(environment):
-        timed(environment, "data", "generate", "--months", "0", "--rows", str(MANY_ROWS))
+        timed(environment, "data", "generate", "--periods", "0", "--rows", str(MANY_ROWS))
         airflow = AirflowRuns(with_airflow(settings))
         retrain = _first(airflow, open_use_case(settings), "retrain")
         _wait(lambda: (task := _tasks(airflow, retrain).get("what_now")) and task["end_date"])

@@ -8,11 +8,11 @@ from dags.options import dag_options
 from lakeloop.use_case import UseCase
 
 TEXT = """
-Measures the answered requests of every month in the lake: have the inputs drifted from the champion's training data,
+Measures the answered requests of every period in the lake: have the inputs drifted from the champion's training data,
 and how right were the answers? It runs each hour and after every ingest. The monitor service measures the present while
 it happens and raises the alarm; this is the history, from which the dashboard is drawn.
 """
-DRIFT = "Writes `gold/drift`: one row a month and feature. Only months that changed are measured again."
+DRIFT = "Writes `gold/drift`: one row a period and feature. Only periods that changed are measured again."
 PERFORMANCE = "Writes `gold/performance`: accuracy realised where truth is there, estimated from confidence where not."
 
 

@@ -33,7 +33,7 @@ Wakes when production drifted or new ground truth came (`{case}/drift`, `{case}/
 the ledger that nobody has handled: task *why* shows them, and so does the run's note. Each candidate then goes through
 the nodes of the TFX pipeline, is checked by the quality gate and scored on the same rows as the champion. The best is
 pushed (`{case}/model`). Where none passes, task *ask* waits {hours:g} h for a person (*Required actions*), then the
-champion is kept. A failed node is tried again and goes on from there. *Trigger* has a form: strategy, months,
+champion is kept. A failed node is tried again and goes on from there. *Trigger* has a form: strategy, periods,
 hyper-parameters.
 """
 NOT_COMPILED = "The pipeline is not compiled yet. Run this, or `lakeloop pipeline compile`: then its tasks appear here."

@@ -7,7 +7,7 @@ from airflow.sdk import Param
 from lakeloop.contract import Contract, ModelSettings
 from lakeloop.decision import MOST_TRIALS, STRATEGIES, TRIALS
 
-MONTHS = r"^([0-9]{1,4}(-[0-9]{1,4})?)?$"
+PERIODS = r"^([0-9]{1,6}(-[0-9]{1,6})?)?$"
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
@@ -21,9 +21,9 @@ def form(contract: Contract) -> dict[str, Param]:
             "auto", type="string", enum=list(STRATEGIES), values_display=STRATEGIES, title="Strategy",
             description="What to try; `auto` is what happens after drift or new ground truth.",
         ),
-        "months": Param(
-            None, type=["null", "string"], pattern=MONTHS, title="Months",
-            description="Train on these labelled months instead: 36, or 0-12. Empty: the strategy's own.",
+        "periods": Param(
+            None, type=["null", "string"], pattern=PERIODS, title="Periods",
+            description="Train on these labelled periods instead: 36, or 0-12. Empty: the strategy's own.",
         ),
         "trials": Param(
             TRIALS, type="integer", minimum=1, maximum=MOST_TRIALS, title="Trials",
@@ -47,7 +47,7 @@ def form_options(contract: Contract) -> list[str]:
     ]
     return [
         "--strategy={{ params.strategy }}",
-        "{{ '--months=' ~ params.months if params.months }}",
+        "{{ '--periods=' ~ params.periods if params.periods }}",
         "--trials={{ params.trials }}",
         "{{ '--no-promote' if not params.promote }}",
         "{{ '--trigger=' ~ params.why if params.why }}",

@@ -1,4 +1,4 @@
-"""Months of production in minutes, by hand with a form."""
+"""Periods of production in minutes, by hand with a form."""
 
 from airflow.sdk import DAG, Param
 
@@ -7,22 +7,23 @@ from dags.options import dag_options
 from lakeloop.use_case import UseCase
 
 TEXT = """
-Plays months of production: asks each month's rows through the gateway, moves the simulated clock, and delivers the
-ground truth that is due. *Trigger* opens a form. A month that was answered before is passed over, so nothing is counted
-twice; another *run* name asks it again. The gateway must run.
+Plays periods of production: asks each one's rows through the gateway, moves the simulated clock, and delivers the
+ground truth that is due. *Trigger* opens a form. A period that was answered before is passed over, so nothing is
+counted twice; another *run* name asks it again. The gateway must run.
 """
 SIMULATE = "Asks the gateway. `<use case>_stream` brings the answers into the lake, `<use case>_ingest` the truth."
 
 
 def make_simulate(use_case: UseCase) -> DAG:
     """The DAG `<use case>_simulate`."""
+    kind = use_case.contract.period
     params = {
-        "months": Param(
+        "periods": Param(
             "1-12",
             type="string",
-            pattern=r"^\d{1,4}(-\d{1,4})?$",
-            title="Months",
-            description="A month number or a range, e.g. 7 or 1-12. Month 0 is history and delivered as files.",
+            pattern=r"^\d{1,6}(-\d{1,6})?$",
+            title="Periods",
+            description=f"The number of a {kind} or a range, e.g. 7 or 1-12. 0 is history, delivered as files.",
         ),
         "rate": Param(
             None,
@@ -36,9 +37,9 @@ def make_simulate(use_case: UseCase) -> DAG:
             None,
             type=["null", "integer"],
             minimum=0,
-            maximum=1200,
-            title="Then run the clock on to month",
-            description="Delivers the ground truth due until then. Empty: the clock stays at the last month.",
+            maximum=2 * use_case.contract.event_time.of_kind.most,
+            title=f"Then run the clock on to {kind}",
+            description="Delivers the ground truth due until then. Empty: the clock stays at the last of them.",
         ),
         "label": Param(
             "first",
@@ -52,7 +53,7 @@ def make_simulate(use_case: UseCase) -> DAG:
         lakeloop_task(
             "simulate",
             "simulate",
-            "--months={{ params.months }}",
+            "--periods={{ params.periods }}",
             "{{ '--rate=%s' % params.rate if params.rate is not none }}",
             "{{ '--until=%s' % params.until if params.until is not none }}",
             "--label={{ params.label }}",

@@ -13,16 +13,16 @@ from operations.analysis.month_comparison import analyse
 
 
 def analyse_command(
-    month: Annotated[int, typer.Option("--month", min=0, help="Month number to look at.")],
+    month: Annotated[int, typer.Option("--period", min=0, help="Number of the period to look at.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the serving one.")] = "",
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Take rows and truth from generator or history, before they are known.")
     ] = False,
     use_case: UseCaseOption = "",
 ) -> None:
-    """Compare a month with what a model was made from, and write an HTML report that opens offline.
+    """Compare a period with what a model was made from, and write an HTML report that opens offline.
 
-    Distributions, drift by month, five ways to measure side by side, what the features say about the target, and what
+    Distributions, drift by period, five ways to measure side by side, what the features say about the target, and what
     it means in words.
     """
     case = open_use_case(use_case)

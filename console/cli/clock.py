@@ -13,7 +13,7 @@ from operations.delivery import release
 
 
 def show_command(use_case: UseCaseOption = "") -> None:
-    """Say which month it is, to which one a simulation's ground truth is due, and which months have some in gold."""
+    """Say which period it is, to which one a simulation's ground truth is due, and which periods have some in gold."""
     case = open_use_case(use_case)
     now, period = read_clock(case), case.contract.period
     due = max(0, now - case.contract.truth_delay)
@@ -26,7 +26,7 @@ def show_command(use_case: UseCaseOption = "") -> None:
 
 
 def set_command(
-    month: Annotated[int, typer.Argument(min=0, help="Month number.")], use_case: UseCaseOption = ""
+    month: Annotated[int, typer.Argument(min=0, help="Number of the period.")], use_case: UseCaseOption = ""
 ) -> None:
     """Move the clock forward and deliver the files that were held back until then."""
     case = open_use_case(use_case)

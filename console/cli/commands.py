@@ -25,7 +25,7 @@ class Command:
 GROUPS = {
     "contract": "The data contract: check it, show it as the data catalogue.",
     "data": "Deliver a use case's data from the generator or the history beside its contract.",
-    "clock": "The simulated clock, in months: what is known depends on it.",
+    "clock": "The simulated clock, in periods: what is known depends on it.",
     "lake": "The lakehouse: bronze, silver, gold in Delta Lake on Spark.",
     "pipeline": "The TFX pipeline's definition.",
     "serve": "Start what answers clients. Everything listens on loopback by default.",
@@ -37,7 +37,7 @@ GROUPS = {
     "lineage": (
         "Where something came from and what came of it: delivered files, tables, runs, models, decisions, requests."
     ),
-    "window": "A closer look at one measured month of answered requests.",
+    "window": "A closer look at one measured period of answered requests.",
     "features": "The features: what each means, where it comes from, how fresh it is, and which models use it.",
 }
 COMMANDS = {
@@ -46,7 +46,7 @@ COMMANDS = {
     ),
     "validate": Command(
         "validate",
-        "Evaluate a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails).",
+        "Evaluate a pushed model on one period's labelled data with the gate's own checks (exit 3 if it fails).",
     ),
     "reproduce": Command(
         "reproduce",
@@ -66,7 +66,7 @@ COMMANDS = {
     ),
     "simulate": Command(
         "simulate",
-        "Ask each month's rows through the gateway, move the clock, deliver the ground truth when it is due.",
+        "Ask each period's rows through the gateway, move the clock, deliver the ground truth when it is due.",
     ),
     "monitor": Command(
         "monitor", "Watch the answered requests for drift: metrics, alerts and events, beside the request path."
@@ -74,13 +74,13 @@ COMMANDS = {
     "score": Command(
         "score", "Score a table's rows into gold/scores, with the same model and fallback as the gateway."
     ),
-    "drift": Command("drift", "Measure the answered requests by month of event time and write gold/drift."),
+    "drift": Command("drift", "Measure the answered requests by period of event time and write gold/drift."),
     "performance": Command(
         "performance",
-        "Estimate accuracy from calibrated confidence, and show it beside what was realised, month by month.",
+        "Estimate accuracy from calibrated confidence, and show it beside what was realised, period by period.",
     ),
     "analyse": Command(
-        "analyse", "Compare a month with what a model was made from, and write an HTML report that opens offline."
+        "analyse", "Compare a period with what a model was made from, and write an HTML report that opens offline."
     ),
     "dashboards": Command(
         "dashboards",
@@ -114,7 +114,7 @@ COMMANDS = {
     ),
     "report": Command(
         "report",
-        "Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by month.",
+        "Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by period.",
     ),
     "contract check": Command(
         "contract", "Name every mistake in a contract at once, each with its line (exit 2), or say that it is good."
@@ -122,13 +122,13 @@ COMMANDS = {
     "contract show": Command(
         "contract", "Render the data catalogue: what every column means, its unit, and what is allowed."
     ),
-    "data generate": Command("data", "Write months of data as delivery files, one a source and month."),
+    "data generate": Command("data", "Write periods of data as delivery files, one a source and period."),
     "data reference": Command(
-        "data", "Write one month of reference data, features and truth, with `;` between the columns."
+        "data", "Write one period of reference data, features and truth, with `;` between the columns."
     ),
     "clock show": Command(
         "clock",
-        "Say which month it is, to which one a simulation's ground truth is due, and which months have some in gold.",
+        "Say which period it is, to which one a simulation's ground truth is due, and which periods have some in gold.",
     ),
     "clock set": Command("clock", "Move the clock forward and deliver the files that were held back until then."),
     "lake keep-spark": Command(
@@ -222,13 +222,13 @@ COMMANDS = {
     "lineage file": Command("lineage", "From a delivered file on to the tables and models that were made of it."),
     "lineage run": Command("lineage", "From a run back to its data and its event, and on to what it made."),
     "lineage affected-by": Command("lineage", "Name every model and prediction that a bad delivery has touched."),
-    "window list": Command("window", "List the months that `lakeloop drift` has measured."),
+    "window list": Command("window", "List the periods that `lakeloop drift` has measured."),
     "window statistics": Command(
         "window",
-        "Count a month's requests with TFDV, beside the training rows, and check them against the model's schema.",
+        "Count a period's requests with TFDV, beside the training rows, and check them against the model's schema.",
     ),
     "window report": Command(
-        "window", "Write Evidently's own report of a month against the rows its model was trained on."
+        "window", "Write Evidently's own report of a period against the rows its model was trained on."
     ),
     "features list": Command("features", "List every feature of the contract with its source, freshness and models."),
     "features show": Command("features", "Tell all there is to know of one column."),

@@ -16,12 +16,12 @@ from operations.delivery import generate
 
 def generate_command(
     months: Months = "0",
-    rows: Annotated[int | None, typer.Option(min=1, help="Rows a month; default: the reference data.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Rows a period; default: the reference data.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another draw; default: the reference data.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write everything there; default: the landing folder.")] = None,
     use_case: UseCaseOption = "",
 ) -> None:
-    """Write months of data as delivery files, one a source and month.
+    """Write periods of data as delivery files, one a source and period.
 
     In the landing folder the clock decides which ground truth is delivered; the rest is held back and
     `lakeloop clock set` delivers it when its time has come.
@@ -50,11 +50,11 @@ def generate_command(
 
 
 def reference_command(
-    month: Annotated[int, typer.Option(min=0, help="Month number.")] = 0,
+    month: Annotated[int, typer.Option("--period", min=0, help="Number of the period.")] = 0,
     out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
     use_case: UseCaseOption = "",
 ) -> None:
-    """Write one month of reference data, features and truth, with `;` between the columns."""
+    """Write one period of reference data, features and truth, with `;` between the columns."""
     case = open_use_case(use_case)
     label = case.contract.label
     frame = with_label(case.contract, sample_month(case, month))

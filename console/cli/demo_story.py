@@ -109,7 +109,7 @@ class Story:
             return
         chapter(f"Months {played[0]} to {played[-1]} in production, through the gateway")
         self._watch.remember(self._dag("retrain"))
-        self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"months": f"{played[0]}-{played[-1]}"}))
+        self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"periods": f"{played[0]}-{played[-1]}"}))
         self._deployed()
         if self._use_case.contract.history is not None or len(played) < len(self._play.played):
             # Nobody knows what real months bring, and what drifted before the story was interrupted is handled.

@@ -18,18 +18,18 @@ from operations.drift.months import detect_windows, nothing_answered
 
 
 def drift_command(
-    months: Annotated[str, typer.Option("--months", "-m", help="A month number or a range; default: all.")] = "",
+    months: Annotated[str, typer.Option("--periods", "-p", help="A period's number or a range; default: all.")] = "",
     by_requests: Annotated[
-        bool, typer.Option("--by-requests", help="Windows of the contract's size instead of whole months.")
+        bool, typer.Option("--by-requests", help="Windows of the contract's size instead of whole periods.")
     ] = False,
     model: Annotated[
         str, typer.Option("--model", help="What if: measure against this pushed version; nothing is written.")
     ] = "",
     use_case: UseCaseOption = "",
 ) -> None:
-    """Measure the answered requests by month of event time and write gold/drift.
+    """Measure the answered requests by period of event time and write gold/drift.
 
-    Only months that changed are measured again. A drifted score is marked *; dataset drift is when enough of the
+    Only periods that changed are measured again. A drifted score is marked *; dataset drift is when enough of the
     features drifted. The prediction is measured by itself and never one of them.
     """
     case = open_use_case(use_case)

@@ -18,7 +18,7 @@ from lakeloop.use_case import UseCase
 
 def export_command(
     version: TableVersion = None,
-    months: Annotated[str, typer.Option("--months", "-m", help="Months to take: 0, 0-12; default: all.")] = "",
+    months: Annotated[str, typer.Option("--periods", "-p", help="Periods to take: 0, 0-12; default: all.")] = "",
     use_case: UseCaseOption = "",
 ) -> None:
     """Write one version of gold/training as CSV shards (train, eval) with a manifest."""

@@ -25,7 +25,7 @@ def read_command(
         typer.Option(help="CSV or Parquet with the key's column and, if they differ, `as_of`; default: every key."),
     ] = None,
     as_of: Annotated[
-        str, typer.Option("--as-of", help="A month of the clock, a day or a moment; default: the clock's month.")
+        str, typer.Option("--as-of", help="A period of the clock, a day or a moment; default: the clock's period.")
     ] = "",
     version: Annotated[
         int | None, typer.Option("--version", min=0, help="Instead: what this version of gold/training holds.")
@@ -34,7 +34,7 @@ def read_command(
 ) -> None:
     """Write feature values as they were known at a point in time, with the label where it was known by then.
 
-    A month is one of the use case's clock: its files count as delivered when the contract says. A day or a moment is
+    A period is one of the use case's clock: its files count as delivered when the contract says. A day or a moment is
     the lake's own time: what it had taken in by then.
     """
     case = open_use_case(use_case)

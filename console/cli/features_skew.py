@@ -18,7 +18,7 @@ from operations.features.skew import SkewReport, measure_skew
 def skew_command(
     since: Annotated[
         str,
-        typer.Option(help="Only requests of this month and later, or answered since this day or moment; default: all."),
+        typer.Option(help="Only requests of this period or later, or answered since this day or moment; default: all."),
     ] = "",
     as_json: AsJson = False,
     use_case: UseCaseOption = "",

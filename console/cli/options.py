@@ -11,7 +11,7 @@ from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase
 from lakeloop.use_case import open_use_case as load_use_case
 
-Months = Annotated[str, typer.Option("--months", "-m", help="A month number or a range: 0, 0-12.")]
+Months = Annotated[str, typer.Option("--periods", "-p", help="The number of a period or a range: 0, 0-12.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The whole answer as JSON, for other programs.")]
 TableVersion = Annotated[int | None, typer.Option("--version", min=0, help="A Delta version; default: the newest.")]
 
@@ -36,11 +36,11 @@ def parse_periods(text: str, event_time: EventTime) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     if not match:
         raise WrongUseError(
-            f"--months is {text!r}; write the number of a {event_time.period} or a range, e.g. 0 or 0-12"
+            f"--periods is {text!r}; write the number of a {event_time.period} or a range, e.g. 0 or 0-12"
         )
     first, last = int(match[1]), int(match[2] or match[1])
     if first > last:
-        raise WrongUseError(f"--months {text} runs backwards; write {last}-{first}")
+        raise WrongUseError(f"--periods {text} runs backwards; write {last}-{first}")
     check_period(last, event_time)
     return first, last
 

@@ -16,7 +16,7 @@ HEADER = ("version", "answered", "rules", "with truth", "realised", "by the mode
 
 
 def performance_command(use_case: UseCaseOption = "") -> None:
-    """Estimate accuracy from calibrated confidence, and show it beside what was realised, month by month.
+    """Estimate accuracy from calibrated confidence, and show it beside what was realised, period by period.
 
     Each model version is calibrated once, on held-out rows of its own export. The estimate stands for the model's own
     answers; it follows inputs that drift and cannot see a concept that does.

@@ -37,7 +37,7 @@ def report_command(
     version: Annotated[str, typer.Option(help="The pushed version; default: the newest.")] = "",
     use_case: UseCaseOption = "",
 ) -> None:
-    """Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by month.
+    """Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by period.
 
     Asks the model three questions over REST, and evaluates it on later months that the use case's generator or history
     knows.

@@ -22,7 +22,7 @@ Strategy = Annotated[
     str, typer.Option("--strategy", "-s", metavar="|".join(STRATEGIES), help="What to try; `auto` decides by truth.")
 ]
 Months = Annotated[
-    str, typer.Option("--months", "--month", "-m", help="Train on these labelled months instead: 36, 0-12.")
+    str, typer.Option("--periods", "--period", "-p", help="Train on these labelled periods instead: 36, 0-12.")
 ]
 Trials = Annotated[int, typer.Option(min=1, max=MOST_TRIALS, help="Hyper-parameters that `tune` tries.")]
 Changes = Annotated[

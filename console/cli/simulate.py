@@ -1,4 +1,4 @@
-"""`lakeloop simulate`: months of production in minutes."""
+"""`lakeloop simulate`: periods of production in minutes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def simulate_command(
     months: Months = "",
     url: Annotated[str, typer.Option(help="The gateway; default: the one of this home.")] = "",
     rate: Annotated[float | None, typer.Option(min=0.01, help="Requests a second.")] = None,
-    month_seconds: Annotated[float | None, typer.Option(min=0.01, help="Seconds that a month takes.")] = None,
+    period_seconds: Annotated[float | None, typer.Option(min=0.01, help="Seconds that a period takes.")] = None,
     as_fast_as_possible: Annotated[
         bool, typer.Option("--as-fast-as-possible", help="No pauses (the default).")
     ] = False,
@@ -32,11 +32,11 @@ def simulate_command(
     mock_predictions: Annotated[
         bool, typer.Option("--mock-predictions", help="No gateway: write a request log with the rules' answers.")
     ] = False,
-    until: Annotated[int | None, typer.Option(min=0, help="Then run the clock on to this month.")] = None,
+    until: Annotated[int | None, typer.Option(min=0, help="Then run the clock on to this period.")] = None,
     label: Annotated[str, typer.Option(help="The run; each has request ids of its own.")] = "first",
     use_case: UseCaseOption = "",
 ) -> None:
-    """Ask each month's rows through the gateway, move the clock, deliver the ground truth when it is due.
+    """Ask each period's rows through the gateway, move the clock, deliver the ground truth when it is due.
 
     Interrupted, it goes on where it was: request ids depend on use case, key and label, so nothing is counted twice.
     `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth.
@@ -44,9 +44,9 @@ def simulate_command(
     case = open_use_case(use_case)
     period, period_name = case.contract.period, case.contract.period_name
     if not months and until is None:
-        raise WrongUseError("say what to simulate: --months 1-36, or --until 60 to run the clock on")
-    if sum([rate is not None, month_seconds is not None, as_fast_as_possible]) > 1:
-        raise WrongUseError("--rate, --month-seconds and --as-fast-as-possible exclude each other; give one of them")
+        raise WrongUseError("say what to simulate: --periods 1-36, or --until 60 to run the clock on")
+    if sum([rate is not None, period_seconds is not None, as_fast_as_possible]) > 1:
+        raise WrongUseError("--rate, --period-seconds and --as-fast-as-possible exclude each other; give one of them")
     if not months:
         delivered = advance(case, until or 0)
         _print_clock(case.contract, read_clock(case), delivered)
@@ -60,7 +60,7 @@ def simulate_command(
     else:
         gateway = (url or case.settings.gateway).rstrip("/")
         check_gateway(gateway, case.contract)
-        pace = rate if month_seconds is None else size / month_seconds
+        pace = rate if period_seconds is None else size / period_seconds
         asker = through_gateway(GatewayClient(gateway, case.contract, batch=batch, rate=pace, connections=connections))
     with progress() as bar:
         task = bar.add_task("simulating", total=size * sum(month > 0 for month in there))

@@ -21,7 +21,7 @@ from tfx_pipeline.runs.runner import run_pipeline
 
 def train_command(
     months: Annotated[
-        str, typer.Option("--months", "-m", help="Months to train on: 0, 0-12; default: all with truth.")
+        str, typer.Option("--periods", "-p", help="Periods to train on: 0, 0-12; default: all with truth.")
     ] = "",
     set_: Annotated[
         list[str] | None,

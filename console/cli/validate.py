@@ -18,7 +18,7 @@ from tfx_pipeline.evaluation.validate import model_folder, validate_model
 
 
 def validate_command(
-    month: Annotated[int, typer.Option("--month", min=0, help="Month number to evaluate it on.")],
+    month: Annotated[int, typer.Option("--period", min=0, help="Number of the period to evaluate it on.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
     oracle: Annotated[
         bool,
@@ -28,9 +28,9 @@ def validate_command(
     ] = False,
     use_case: UseCaseOption = "",
 ) -> None:
-    """Evaluate a pushed model on one month's labelled data with the gate's own checks (exit 3 if it fails).
+    """Evaluate a pushed model on one period's labelled data with the gate's own checks (exit 3 if it fails).
 
-    Says so where the model was made from rows of that month.
+    Says so where the model was made from rows of that period.
     """
     case = open_use_case(use_case)
     check_period(month, case.contract.event_time)

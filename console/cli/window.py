@@ -16,12 +16,12 @@ from operations.drift.windows import count_window, find_window, read_window
 from tfx_pipeline.data_checks.anomalies import read_anomalies
 from tfx_pipeline.data_checks.statistics import read_statistics
 
-Month = Annotated[str, typer.Argument(help="A month of event time, as `window list` shows it.", metavar="YYYY-MM")]
+Month = Annotated[str, typer.Argument(help="A period of event time, as `window list` shows it.", metavar="PERIOD")]
 Version = Annotated[str, typer.Option(help="The model version that answered; default: the one with most answers.")]
 
 
 def list_command(use_case: UseCaseOption = "") -> None:
-    """List the months that `lakeloop drift` has measured."""
+    """List the periods that `lakeloop drift` has measured."""
     case = open_use_case(use_case)
     found = lake_reports(case)
     if not found:
@@ -44,7 +44,7 @@ def list_command(use_case: UseCaseOption = "") -> None:
 
 
 def statistics_command(month: Month, version: Version = "", use_case: UseCaseOption = "") -> None:
-    """Count a month's requests with TFDV, beside the training rows, and check them against the model's schema."""
+    """Count a period's requests with TFDV, beside the training rows, and check them against the model's schema."""
     case = open_use_case(use_case)
     measured = find_window(case, month, version)
     with console.status("TFDV counts …"):
@@ -75,7 +75,7 @@ def report_command(
     out: Annotated[Path | None, typer.Option(help="The file to write.", dir_okay=False)] = None,
     use_case: UseCaseOption = "",
 ) -> None:
-    """Write Evidently's own report of a month against the rows its model was trained on."""
+    """Write Evidently's own report of a period against the rows its model was trained on."""
     case = open_use_case(use_case)
     answered_by = find_window(case, month, version).model_version
     path = out or Path(case.settings.area("reports")) / case.name / "evidently" / f"{month}-{answered_by}.html"

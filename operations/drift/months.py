@@ -132,7 +132,7 @@ def nothing_answered(contract: Contract, months: tuple[int, int] | None = None) 
     during = "" if months is None else f" in {period} {first}" if first == last else f" in {period}s {first} to {last}"
     return (
         f"no request of use case {contract.use_case} was answered{during} yet: ask some through the gateway "
-        "(`lakeloop simulate --months 1-36`) and bring them in with `lakeloop lake stream`"
+        "(`lakeloop simulate --periods 1-36`) and bring them in with `lakeloop lake stream`"
     )
 
 

@@ -36,7 +36,7 @@ def trigger(client: httpx.Client, dag: str, conf: dict[str, Any]) -> httpx.Respo
 @pytest.mark.parametrize(
     ("dag", "conf", "reason"),
     [
-        ("insurance_simulate", {"months": "first to last"}, "'first to last' does not match"),
+        ("insurance_simulate", {"periods": "first to last"}, "'first to last' does not match"),
         ("insurance_simulate", {"rate": 0}, "0 is less than the minimum of 0.01"),
         ("insurance_simulate", {"until": "later"}, "'later' is not of type"),
         ("insurance_simulate", {"label": "../../etc"}, "does not match"),
@@ -50,6 +50,6 @@ def test_a_wrong_form_is_400_with_the_reason(client: httpx.Client, dag: str, con
 
 
 def test_a_right_form_is_taken(client: httpx.Client) -> None:
-    answer = trigger(client, "insurance_simulate", {"months": "1-3", "rate": 50})
+    answer = trigger(client, "insurance_simulate", {"periods": "1-3", "rate": 50})
     assert answer.status_code == 200, answer.text
-    assert answer.json()["conf"] == {"months": "1-3", "rate": 50}
+    assert answer.json()["conf"] == {"periods": "1-3", "rate": 50}

@@ -67,7 +67,7 @@ def test_the_commands_are_found_where_they_stand(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("lakeloop lake ingest", ""),
-        ("lakeloop retrain --strategy drop -m 0-12", ""),
+        ("lakeloop retrain --strategy drop -p 0-12", ""),
         ("lakeloop --verbose lake show silver/rejects --limit=3", ""),
         ("lakeloop lake inject", "`lakeloop lake` has no command 'inject'"),
         ("lakeloop retrian", "`lakeloop` has no command 'retrian'"),

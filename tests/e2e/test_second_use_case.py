@@ -67,7 +67,7 @@ def ingested(run: Run, home: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def trained(run: Run, ingested: object) -> "subprocess.CompletedProcess[str]":
-    return run("train", "--months", "0")
+    return run("train", "--periods", "0")
 
 
 def test_good_rows_are_kept_and_wrong_ones_named(ingested: "subprocess.CompletedProcess[str]", home: Path) -> None:
@@ -124,11 +124,11 @@ def test_the_model_answers_over_rest(trained: object, environment: dict[str, str
 
 
 def test_the_model_is_evaluated_on_later_months(trained: object, run: Run) -> None:
-    evaluated = run("validate", "--month", "3", "--oracle")
+    evaluated = run("validate", "--period", "3", "--oracle")
     assert evaluated.returncode == 0, evaluated.stderr
     assert "on month 3 (2024-04)" in evaluated.stdout and "generator's own labels" in evaluated.stdout
     assert "was made from" not in evaluated.stdout
-    known = run("validate", "--month", "0")
+    known = run("validate", "--period", "0")
     assert "Evaluated by the truth in gold" in known.stdout and "the figures show what it remembers" in known.stdout
-    missing = run("validate", "--month", "3", "--oracle", "--model", "7")
+    missing = run("validate", "--period", "3", "--oracle", "--model", "7")
     assert missing.returncode == 1 and "7" in missing.stderr

@@ -68,13 +68,13 @@ def address(process: "subprocess.Popen[bytes]", log: Path) -> str:
 def test_a_month_goes_through_the_gateway_once_and_a_resumed_run_asks_nothing_again(
     use_case: UseCase, gateway: str, lakeloop: Run
 ) -> None:
-    first = lakeloop("simulate", "--months", "1-2", "--batch", "100", "--url", gateway, "--label", "a")
+    first = lakeloop("simulate", "--periods", "1-2", "--batch", "100", "--url", gateway, "--label", "a")
     assert first.returncode == 0, first.stderr
     assert "3,000 requests in" in first.stdout and "100.0% answered by the rules" in first.stdout
     (use_case.settings.home / "logs/simulations/insurance/a.json").write_text(
         '{"1": {"requests": 1500, "rules": 1500}}'
     )
-    again = lakeloop("simulate", "--months", "1-2", "--batch", "100", "--url", gateway, "--label", "a")
+    again = lakeloop("simulate", "--periods", "1-2", "--batch", "100", "--url", gateway, "--label", "a")
     assert "1,500 requests in" in again.stdout and "1 month was answered before" in again.stdout
     metrics = httpx.get(f"{gateway}/metrics", timeout=60).text
     eventually(lambda: len(logged(use_case)) >= 3000)
@@ -102,7 +102,7 @@ def test_requests_lie_within_their_month_in_order_and_their_ids_differ_by_run_an
 def test_without_a_gateway_the_rules_answers_are_logged_and_the_clock_delivers_the_truth(
     use_case: UseCase, lakeloop: Run
 ) -> None:
-    done = lakeloop("simulate", "--months", "0-1", "--mock-predictions", "--until", "24")
+    done = lakeloop("simulate", "--periods", "0-1", "--mock-predictions", "--until", "24")
     assert done.returncode == 0, done.stderr
     records = logged(use_case)
     assert len(records) == 1500 and {r.predictor_type for r in records} == {"rules"}
@@ -116,7 +116,7 @@ def test_without_a_gateway_the_rules_answers_are_logged_and_the_clock_delivers_t
 
 
 def test_a_gateway_that_is_not_there_is_one_sentence(lakeloop: Run, use_case: UseCase) -> None:
-    done = lakeloop("simulate", "--months", "1", "--url", "http://127.0.0.1:9")
+    done = lakeloop("simulate", "--periods", "1", "--url", "http://127.0.0.1:9")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "no gateway answers at http://127.0.0.1:9" in done.stderr and "lakeloop serve gateway" in done.stderr
     assert read_clock(use_case) == 0
@@ -126,8 +126,8 @@ def test_a_gateway_that_is_not_there_is_one_sentence(lakeloop: Run, use_case: Us
     ("arguments", "text"),
     [
         ([], "say what to simulate"),
-        (["--months", "1", "--rate", "5", "--month-seconds", "3"], "exclude each other"),
-        (["--months", "1", "--mock-predictions", "--label", "a/b"], "used in file names"),
+        (["--periods", "1", "--rate", "5", "--period-seconds", "3"], "exclude each other"),
+        (["--periods", "1", "--mock-predictions", "--label", "a/b"], "used in file names"),
     ],
 )
 def test_wrong_use_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], text: str) -> None:

@@ -27,7 +27,7 @@ def test_contract_show_is_the_catalogue(lakeloop: Run) -> None:
 
 def test_data_reference_writes_the_nine_columns(lakeloop: Run, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "reference.csv"
-    done = lakeloop("data", "reference", "--month", 12, "--out", out)
+    done = lakeloop("data", "reference", "--period", 12, "--out", out)
     assert done.returncode == 0, done.stderr
     frame = pd.read_csv(out, sep=";")
     assert list(frame) == [
@@ -38,7 +38,7 @@ def test_data_reference_writes_the_nine_columns(lakeloop: Run, tmp_path: Path) -
 
 
 def test_data_generate_says_what_is_held_back(lakeloop: Run) -> None:
-    done = lakeloop("data", "generate", "--months", "0-2")
+    done = lakeloop("data", "generate", "--periods", "0-2")
     assert done.returncode == 0, done.stderr
     assert "policies: 3 files, 4,500 rows" in done.stdout
     assert "claims: 2 files held back, delivered at clocks 25 to 26" in done.stdout
@@ -50,12 +50,12 @@ def test_data_generate_says_what_is_held_back(lakeloop: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("data", "generate", "--months", "3-1"), "runs backwards; write 1-3"),
-        (("data", "generate", "--months", "x"), "write a month number or a range"),
-        (("data", "generate", "--months", "0", "--use-case", "nothing"), "use cases there: insurance"),
-        (("data", "reference", "--month", "-1"), "--month"),
-        (("data", "generate", "--months", "36-37"), "cannot draw month 37: the model tells of months 0 to 36"),
-        (("simulate", "--months", "99", "--mock-predictions"), "cannot draw month 99"),
+        (("data", "generate", "--periods", "3-1"), "runs backwards; write 1-3"),
+        (("data", "generate", "--periods", "x"), "write the number of a month or a range"),
+        (("data", "generate", "--periods", "0", "--use-case", "nothing"), "use cases there: insurance"),
+        (("data", "reference", "--period", "-1"), "--period"),
+        (("data", "generate", "--periods", "36-37"), "cannot draw month 37: the model tells of months 0 to 36"),
+        (("simulate", "--periods", "99", "--mock-predictions"), "cannot draw month 99"),
         (("train", "--set", "units"), "write NAME=VALUE"),
         (("train", "--set", "unit=50"), "is not a hyper-parameter; allowed: layers, units"),
         (("train", "--set", "units=many"), "hyper-parameter `units` is 'many'"),
@@ -69,7 +69,7 @@ def test_wrong_use_is_explained_and_exits_2(lakeloop: Run, arguments: tuple[str,
     assert sentence in wrong.stderr and "Traceback" not in wrong.stderr
 
 
-@pytest.mark.parametrize("arguments", [("validate", "--month", "0", "--oracle"), ("serve", "models")])
+@pytest.mark.parametrize("arguments", [("validate", "--period", "0", "--oracle"), ("serve", "models")])
 def test_without_a_pushed_model_a_sentence_names_the_remedy(lakeloop: Run, arguments: tuple[str, ...]) -> None:
     answer = lakeloop(*arguments)
     assert answer.returncode == 1

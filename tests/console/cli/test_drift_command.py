@@ -87,5 +87,5 @@ def test_where_nothing_was_ever_asked_there_is_nothing_to_measure_and_spark_is_n
     environment = {"LAKELOOP_HOME": str(tmp_path), "JAVA_HOME": "/nowhere"}
     done = CliRunner().invoke(app, [command], env=environment)
     assert done.exit_code == 0 and told in done.output
-    asked = CliRunner().invoke(app, ["drift", "--months", "3"], env=environment)
+    asked = CliRunner().invoke(app, ["drift", "--periods", "3"], env=environment)
     assert isinstance(asked.exception, NotFoundError) and "in month 3 yet" in str(asked.exception)

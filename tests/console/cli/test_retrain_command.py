@@ -23,7 +23,7 @@ def test_an_unknown_strategy_is_answered_with_those_there_are(tmp_path: Path, mo
 
 
 def test_months_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "--months 12-3 runs backwards" in refused(tmp_path, monkeypatch, "--months", "12-3")
+    assert "--periods 12-3 runs backwards" in refused(tmp_path, monkeypatch, "--periods", "12-3")
 
 
 def test_the_generators_labels_are_no_option_for_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

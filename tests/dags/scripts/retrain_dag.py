@@ -18,9 +18,9 @@ from lakeloop.use_case import UseCase, open_use_case
 
 FORMS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "months and units": {"months": "0-12", "units": 50, "strategy": "all"},
+    "periods and units": {"periods": "0-12", "units": 50, "strategy": "all"},
     "no strategy": {"strategy": "hope"},
-    "no months": {"months": "March"},
+    "no periods": {"periods": "March"},
     "too few units": {"units": 0},
     "a text": {"epochs": "many"},
     "too many trials": {"trials": 1000},

@@ -31,7 +31,7 @@ QUESTIONS = [
     ["decisions", "list"],
     ["features", "list"],
     ["features", "show", "miles"],
-    ["validate", "--month", "7"],
+    ["validate", "--period", "7"],
 ]
 ASK = f"""
 import json, sys
