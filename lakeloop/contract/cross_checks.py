@@ -224,10 +224,14 @@ def _periods(raw: dict[str, Any]) -> Found:
             )
     if _text(raw, "event_time", "format") in ("", PERIOD):
         return
-    for at in (*(("features", name) for name in _names(raw, "features")), ("key", "column"), ("label", "column"),
-               ("label", "name"), ("event_time", "column")):  # fmt: skip
-        if (at[1] if at[0] == "features" else _text(raw, *at)) == PERIOD_COLUMN:
-            yield at, f"`{PERIOD_COLUMN}` is the column with the period of the event time; choose another name"
+    taken: list[Location] = [
+        ("sources", source, "columns")
+        for source in _names(raw, "sources")
+        if PERIOD_COLUMN in _names(raw, "sources", source, "columns")
+    ]
+    taken += [at for at in (("key", "column"), ("label", "name")) if _text(raw, *at) == PERIOD_COLUMN]
+    for at in taken:
+        yield at, f"`{PERIOD_COLUMN}` is the column with the period of the event time; choose another name"
 
 
 def _fallback(raw: dict[str, Any]) -> Found:

@@ -1,5 +1,6 @@
 """A use case whose event times are times: from delivered files to gold and exports, by periods of any kind."""
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from lakehouse.gold.labelled import changed_rows, labelled_month
 from lakehouse.gold.training_periods import training_periods
 from lakehouse.read.as_of import Points, parse_point
 from lakehouse.read.point_in_time import features_as_of
+from lakehouse.requests.stream import stream
 from lakeloop.events import all_events
 from lakeloop.exceptions import NotFoundError
 from lakeloop.manifest import read_manifest
+from tests.lakehouse.request_log import log_file, record
 from tests.lakes import OwnLake
 from tests.rides import rides_lake, trips
 
@@ -125,3 +128,22 @@ def test_years_are_periods_by_their_own_names(spark: SparkSession, tmp_path: Pat
         "`started` is not YYYY",
         "`started` is after 2113, a century ahead",
     ]
+
+
+def test_a_request_is_of_the_day_of_its_moment_where_the_rides_are(spark: SparkSession, tmp_path: Path) -> None:
+    lake = rides_lake(spark, tmp_path, "format: date, timezone: America/Chicago, period: day, start: 2024-01-01")
+    answer = {"features": {"miles": 3.0}, "prediction": "some", "class_id": 1, "probabilities": [0.2, 0.8]}
+    moments = ["2024-03-01T05:30:00+00:00", "2024-03-01T06:30:00+00:00"]
+    lines = [
+        json.dumps(json.loads(record(f"q{number}", f"r{number:05d}")) | answer | {"at": moment}) + "\n"
+        for number, moment in enumerate(moments)
+    ]
+    log_file(lake, "first", lines)
+    stream(lake)
+    answered = lake.rows("silver/predictions").sort_values("request_id")
+    assert list(answered["period"]) == ["2024-02-29", "2024-03-01"] and "started" not in answered
+    lake.deliver("trips", "trips-2024-03.csv", trips(["2024-02-29"]))
+    lake.ingest()
+    performance = lake.rows("gold/performance").sort_values("period")
+    assert list(performance["period"]) == ["2024-02-29", "2024-03-01"]
+    assert list(performance["with_truth"]) == [1, 0]

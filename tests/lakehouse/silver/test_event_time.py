@@ -23,7 +23,8 @@ def test_spark_reads_times_as_the_contract_does(spark: SparkSession) -> None:
     asked = [(given, zone, text) for given, zone, text, _ in READ]
     asked += [(given, "Europe/Berlin", text) for given, text in UNREADABLE]
     times = {pair: event_time(*pair) for pair in dict.fromkeys((given, zone) for given, zone, _ in asked)}
-    read = [sf.unix_micros(event_moment(each)).alias(str(number)) for number, each in enumerate(times.values())]
+    moments = [event_moment(each, sf.col("at")) for each in times.values()]
+    read = [sf.unix_micros(moment).alias(str(number)) for number, moment in enumerate(moments)]
     rows = spark.createDataFrame([(text,) for *_, text in asked], "at string").coalesce(1).select(*read).collect()
     for row, (given, zone, text) in zip(rows, asked, strict=True):
         moment = times[given, zone].moment(text)
