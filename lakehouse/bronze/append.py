@@ -93,6 +93,7 @@ def land(
             verify=verify,
             corrected=lambda d: corrected_since(lake, source, contract.key.column, d.file, d.batch),
             unreadable=unreadable,
+            may_lack={name for name, column in contract.columns_of(source).items() if column.optional},
         )
 
     admission = look({})

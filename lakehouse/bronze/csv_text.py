@@ -8,7 +8,7 @@ import codecs
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,13 @@ NUL_BYTES = "holds NUL bytes, so it is not UTF-8 text; deliver it as UTF-8"
 CUT = "the line has no line end, it may be cut off"
 
 
-def stage_csv(chunks: Iterator[bytes], source: Source, folder: Path, number: int) -> Content:
+def stage_csv(chunks: Iterator[bytes], source: Source, may_lack: Collection[str], folder: Path, number: int) -> Content:
     """The file's data lines as parts in `folder`.
 
     Raises:
         FileRefusedError: it is no CSV text in the contract's writing, or lacks a column.
     """
-    head = _Head(_text_lines(chunks, source), source)
+    head = _Head(_text_lines(chunks, source), source, may_lack)
     header = head.read()
     own = in_own_names(header, source)
     lines = head.lines()
@@ -130,8 +130,8 @@ def _known_as_text(chunks: Iterator[bytes], source: Source) -> Iterator[bytes]:
 class _Head:
     """The lines above the rows; `number` is that of the last of them in the delivered file."""
 
-    def __init__(self, lines: Iterator[bytes], source: Source) -> None:
-        self._lines, self._source = lines, source
+    def __init__(self, lines: Iterator[bytes], source: Source, may_lack: Collection[str]) -> None:
+        self._lines, self._source, self._may_lack = lines, source, may_lack
         self._held = b""
         self.number = 0
 
@@ -167,7 +167,7 @@ class _Head:
                 "contract says"
             ) from None
         header = _columns(text, source, source.separator)
-        _check_header(header, text, source)
+        _check_header(header, text, source, self._may_lack)
         return header
 
     def lines(self) -> Iterator[bytes]:
@@ -211,9 +211,9 @@ def _wanted(source: Source) -> str:
     return source.separator.join(source.delivered(own)[0] for own in source.columns)
 
 
-def _check_header(header: tuple[str, ...], text: str, source: Source) -> None:
+def _check_header(header: tuple[str, ...], text: str, source: Source, may_lack: Collection[str]) -> None:
     try:
-        check_columns(header, source, f"its header is {text[:300]!r}, and it must name {_wanted(source)}")
+        check_columns(header, source, may_lack, f"its header is {text[:300]!r}, and it must name {_wanted(source)}")
     except FileRefusedError:
         for separator, spelled in SEPARATORS.items():
             other = in_own_names(_columns(text, source, separator), source)
@@ -300,7 +300,7 @@ def _stage_dialect(
 ) -> Content:
     """Split by the contract's own quote and escape. A record that cannot be is flawed; its first line alone is."""
     extra = [(place, name) for place, name in enumerate(header) if name not in source.columns]
-    places = [header.index(name) for name in source.columns]
+    places = [header.index(name) if name in header else None for name in source.columns]
     waiting: deque[tuple[int, str]] = deque()
     broken: set[str] = set()
     numbered = enumerate(_single_lines(chunks, broken), first_line)
@@ -336,7 +336,7 @@ def _stage_dialect(
             if flaw:
                 written.add_flawed(line, text.rstrip("\n"), flaw)
             elif fields:
-                values = [fields[place] or None for place in places]
+                values = [None if place is None else fields[place] or None for place in places]
                 written.add(line, values, extra_text((name, fields[place]) for place, name in extra))
     finally:
         written.close()

@@ -1,7 +1,7 @@
 """The columns of a delivered file in the contract's words, and what of it the contract does not name."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from lakehouse.exceptions import FileRefusedError
@@ -37,14 +37,19 @@ def _told_apart(name: str, source: Source) -> str:
     return f"{name} (delivered)" if name in source.columns else name
 
 
-def check_columns(delivered: Sequence[str], source: Source, where: str) -> None:
-    """Raises FileRefusedError where a column of the contract is missing, or one is named twice."""
-    own = in_own_names(delivered, source)
-    missing = [" or ".join(source.delivered(column)) for column in source.columns if column not in own]
+def check_columns(delivered: Sequence[str], source: Source, may_lack: Collection[str], where: str) -> None:
+    """Raises FileRefusedError where a column is missing that no file may lack, or one is named twice."""
+    lacking = lacking_columns(in_own_names(delivered, source), source)
+    missing = [" or ".join(source.delivered(column)) for column in lacking if column not in may_lack]
     if missing:
         raise FileRefusedError(f"lacks {listed(missing)}; {where}")
     if doubles := sorted({name for name in delivered if delivered.count(name) > 1}):
         raise FileRefusedError(f"names {listed(doubles)} more than once in its header; name each column once")
+
+
+def lacking_columns(header: Sequence[str], source: Source) -> tuple[str, ...]:
+    """Columns of the contract that a header in own names does not have."""
+    return tuple(column for column in source.columns if column not in header)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -22,13 +22,15 @@ Texts = dict[str, str | None]
 WRONG_JSON = (json.JSONDecodeError, RecursionError, ValueError)
 
 
-def stage_json_lines(chunks: Iterator[bytes], source: Source, folder: Path, number: int) -> Content:
+def stage_json_lines(
+    chunks: Iterator[bytes], source: Source, may_lack: Collection[str], folder: Path, number: int
+) -> Content:
     """A line is a record, and one that is no JSON object is flawed.
 
     Raises:
         FileRefusedError: the first line is no JSON object, or a column of the contract is in no record.
     """
-    rows = _Rows(source, folder, number)
+    rows = _Rows(source, may_lack, folder, number)
     try:
         for line, text in enumerate(_lines(utf8(chunks, source.read.encoding)), 1):
             if not text.strip():
@@ -45,14 +47,16 @@ def stage_json_lines(chunks: Iterator[bytes], source: Source, folder: Path, numb
     return rows.content()
 
 
-def stage_json_document(chunks: Iterator[bytes], source: Source, folder: Path, number: int) -> Content:
+def stage_json_document(
+    chunks: Iterator[bytes], source: Source, may_lack: Collection[str], folder: Path, number: int
+) -> Content:
     """The document's list of records, where `records` says it is; they are numbered from 1.
 
     Raises:
         FileRefusedError: it is no JSON, has no list there, or a column of the contract is in no record.
     """
     records = _records_at(_document(utf8(chunks, source.read.encoding)), source.read.records or "")
-    rows = _Rows(source, folder, number)
+    rows = _Rows(source, may_lack, folder, number)
     try:
         for position, record in enumerate(records, 1):
             is_record = isinstance(record, dict)
@@ -68,8 +72,8 @@ def stage_json_document(chunks: Iterator[bytes], source: Source, folder: Path, n
 class _Rows:
     """Records on their way into parts; `whole` are those without a flaw."""
 
-    def __init__(self, source: Source, folder: Path, number: int) -> None:
-        self._source = source
+    def __init__(self, source: Source, may_lack: Collection[str], folder: Path, number: int) -> None:
+        self._source, self._may_lack = source, may_lack
         self._parts = RowParts(folder, number, source.columns)
         self._names: dict[str, None] = {}
         self._wanted = [source.delivered(column) for column in source.columns]
@@ -99,7 +103,7 @@ class _Rows:
         """Raises FileRefusedError where a column of the contract is in no record."""
         names = tuple(self._names)
         if self.whole:
-            check_columns(names, self._source, f"no record has it; they have {some(names, 20)}")
+            check_columns(names, self._source, self._may_lack, f"no record has it; they have {some(names, 20)}")
         return Content(in_own_names(names, self._source) if self.whole else (), self._parts.rows, split=True)
 
 

@@ -6,7 +6,7 @@ file is known by name and content.
 
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from lakehouse.bronze.delivered_columns import Content, extra_columns, listed
+from lakehouse.bronze.delivered_columns import Content, extra_columns, lacking_columns, listed
 from lakehouse.bronze.staging import FileState, Staged, file_sha256, file_state, stage_file
 from lakehouse.exceptions import NotReadableYetError
 from lakeloop.contract import EventTime, Source
@@ -106,11 +106,13 @@ def admit(
     verify: bool = False,
     corrected: Corrected = lambda earlier: True,
     unreadable: Mapping[str, str] = MappingProxyType({}),
+    may_lack: Collection[str] = (),
 ) -> Admission:
     """Stage every new file of `landing` under `staging`; unchanged known files cost one `stat` each.
 
     `verify`: known files are hashed, too. `corrected` tells whether rows of an earlier delivery's keys came after it:
-    then the same content again is no repetition. `unreadable`: files to refuse, and why.
+    then the same content again is no repetition. `unreadable`: files to refuse, and why. `may_lack`: columns that a
+    file need not have.
     """
     past = [d for d in before if d.source == name]
     seen = {(d.file, d.file_state): d for d in past if d.whole}
@@ -129,7 +131,7 @@ def admit(
                 if earlier.state == "refused":
                     sentences.append((file, f"was refused before and has not changed: it {earlier.reason}"))
                 continue
-            staged = stage_file(path, file, number, source, folder)
+            staged = stage_file(path, file, number, source, folder, may_lack)
             if reason := unreadable.get(file):
                 staged = replace(staged, refusal=reason, content=Content())
         except NotReadableYetError as problem:
@@ -297,6 +299,8 @@ def _verdict(
 def _remarks(staged: Staged, source: Source, taken: _Taken) -> list[str]:
     """What to tell of a file that is taken now; `taken` were taken before it."""
     remarks = []
+    if staged.content.header and (lacking := lacking_columns(staged.content.header, source)):
+        remarks.append(f"lacks {listed(lacking)}: no row of it has a value there, as the contract allows")
     if staged.rows == 0:
         remarks.append("has a header and no rows" if staged.content.header else "has no rows")
     own = _correction(staged.file, source)

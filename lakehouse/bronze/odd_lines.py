@@ -51,9 +51,12 @@ def odd_rows(
         .when(sf.col("_too_many") | sf.col("row._bad").isNotNull(), _wrong_count(separator, len(header)))
     )
     checked = parsed.withColumn("_flaw", flaw)
-    position_of = {column: header.index(column) for column in columns}
+    position_of = {column: header.index(column) for column in columns if column in header}
     whole = sf.col("_flaw").isNull()
-    values = [sf.when(whole, sf.col(f"row.c{position_of[c]}")).alias(c) for c in columns]
+    values = [
+        (sf.when(whole, sf.col(f"row.c{position_of[c]}")) if c in position_of else sf.lit(None).cast("string")).alias(c)
+        for c in columns
+    ]
     return checked.select(
         *values,
         sf.when(~whole, sf.make_valid_utf8("value")).alias("_rescued"),

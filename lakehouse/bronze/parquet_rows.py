@@ -1,7 +1,7 @@
 """Parquet files -> rows: each value as a text, those of inner structs under `outer.inner`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +18,9 @@ MAGIC = b"PAR1"
 WRONG_PARQUET = (pa.ArrowException, OSError, ValueError)
 
 
-def stage_parquet(chunks: Iterator[bytes], path: Path, source: Source, folder: Path, number: int) -> Content:
+def stage_parquet(
+    chunks: Iterator[bytes], path: Path, source: Source, may_lack: Collection[str], folder: Path, number: int
+) -> Content:
     """The file's rows, numbered from 1. `chunks` is what is in it, taken out of its compression if `path` has one.
 
     Raises:
@@ -31,7 +33,7 @@ def stage_parquet(chunks: Iterator[bytes], path: Path, source: Source, folder: P
         for table in _tables(unpacked):
             if not own:
                 names = table.column_names
-                check_columns(names, source, f"its columns are {some(names, 20)}")
+                check_columns(names, source, may_lack, f"its columns are {some(names, 20)}")
                 own = in_own_names(names, source)
             if table.num_rows:
                 rows.add_batch(_rows(table, own, source, rows.rows + 1, rows.schema))
@@ -78,7 +80,13 @@ def _rows(table: pa.Table, own: tuple[str, ...], source: Source, first: int, sch
     extra = extra_values({name: texts[name] for name in extra_columns(own, source)})
     nothing = pa.nulls(table.num_rows, pa.string())
     line = pa.array(range(first, first + table.num_rows), pa.int64())
-    found = [*(texts[name] for name in source.columns), nothing, nothing, nothing if extra is None else extra, line]
+    found = [
+        *(texts.get(name, nothing) for name in source.columns),
+        nothing,
+        nothing,
+        nothing if extra is None else extra,
+        line,
+    ]
     return pa.RecordBatch.from_arrays(found, schema=schema)
 
 

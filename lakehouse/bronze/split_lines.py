@@ -81,7 +81,8 @@ def _split_plain(part: Path, layout: Layout, spec: Source, folder: Path) -> bool
     if fields is None:
         return False
     given = fields.rename_columns(list(layout.header))
-    named = given.select(list(spec.columns))
+    nothing = pa.nulls(given.num_rows, pa.string())
+    named = pa.table({name: given[name] if name in layout.header else nothing for name in spec.columns})
     extra = extra_values({name: given[name] for name in extra_columns(layout.header, spec)})
     if extra is not None:
         named = named.append_column("_extra", extra)

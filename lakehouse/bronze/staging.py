@@ -8,7 +8,7 @@ on the cluster. A copy serves the ingest that made it and no other: what was int
 import fcntl
 import hashlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -78,12 +78,14 @@ def file_sha256(path: Path) -> str:
         raise _not_readable(error) from None
 
 
-def stage_file(path: Path, file: str, number: int, source: Source, folder: Path) -> Staged:
+def stage_file(
+    path: Path, file: str, number: int, source: Source, folder: Path, may_lack: Collection[str] = ()
+) -> Staged:
     """Copy what is in a file into `folder` as parts named `<line>.<number>.<cut>`, or `<line>.<number>.rows`.
 
     `file` is its path below the source's folder. `line` is the number of the part's first line in the delivered file
     (12 digits), `number` the delivery's number (8 digits); `cut` is 1 for a last line without line end. A refused file
-    is hashed to its end all the same.
+    is hashed to its end all the same. `may_lack`: columns that the file need not have.
 
     Raises:
         NotReadableYetError: the file vanished, cannot be read, is being written, or changed while it was read.
@@ -100,7 +102,7 @@ def stage_file(path: Path, file: str, number: int, source: Source, folder: Path)
             raise NotReadableYetError("is still being written, will be taken at the next ingest")
         chunks = _hashed(stream, digest)
         try:
-            content, refusal = _staged(chunks, path, file, number, source, folder), ""
+            content, refusal = _staged(chunks, path, file, number, source, folder, may_lack), ""
         except FileRefusedError as problem:
             content, refusal = Content(), str(problem)
             for part in folder.glob(f"*.{number:08d}.*"):
@@ -112,12 +114,14 @@ def stage_file(path: Path, file: str, number: int, source: Source, folder: Path)
     return Staged(file, digest.hexdigest(), before, content, refusal)
 
 
-def _staged(chunks: Iterator[bytes], path: Path, file: str, number: int, source: Source, folder: Path) -> Content:
+def _staged(
+    chunks: Iterator[bytes], path: Path, file: str, number: int, source: Source, folder: Path, may_lack: Collection[str]
+) -> Content:
     inside = decompressed(chunks, path)
     written = source.format_of(file)
     if written == "parquet":
-        return stage_parquet(inside, path, source, folder, number)
-    return READERS[written](inside, source, folder, number)
+        return stage_parquet(inside, path, source, may_lack, folder, number)
+    return READERS[written](inside, source, may_lack, folder, number)
 
 
 def _not_readable(error: OSError) -> NotReadableYetError:

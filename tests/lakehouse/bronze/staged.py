@@ -35,13 +35,15 @@ def rows_of(folder: Path) -> Rows:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
-    """`stage(content, name, **source)` -> the file's verdict and its rows, or its lines if they are not split yet."""
+    """`stage(content, name, may_lack, **source)` -> the verdict on a file, and its rows or lines still to be split."""
 
-    def staged(content: bytes, name: str = "things.csv", **words: Any) -> tuple[Staged, Any]:
+    def staged(
+        content: bytes, name: str = "things.csv", may_lack: tuple[str, ...] = (), **words: Any
+    ) -> tuple[Staged, Any]:
         path, parts = tmp_path / name, tmp_path / "parts"
         path.write_bytes(content)
         source = Source(**{"description": "things", "files": name, "columns": ("key", "size"), **words})
-        found = stage_file(path, name, 7, source, parts)
+        found = stage_file(path, name, 7, source, parts, may_lack)
         return found, rows_of(parts) if found.content.split else lines_of(parts)
 
     return staged

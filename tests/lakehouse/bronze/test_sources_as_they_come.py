@@ -133,6 +133,22 @@ def test_files_that_no_month_is_said_of_may_hold_many_and_other_columns_are_told
     assert "note" not in lake.rows("silver/customers").columns
 
 
+def test_a_file_may_lack_a_column_without_which_a_row_is_good_and_that_is_told(churn_lake: OwnLake) -> None:
+    usage = churn_lake.contract.features["usage"].model_copy(update={"missing": "median"})
+    features = churn_lake.contract.features | {"usage": usage}
+    lake = written(replace(churn_lake, contract=churn_lake.contract.model_copy(update={"features": features})))
+    names = tuple(name for name in NAMES if name != "usage")
+    rows = [(*row[:3], row[4]) for row in ROWS]
+    lake.deliver("customers", "plain.csv", csv(names=names, rows=rows[:1]))
+    lake.deliver("customers", "quoted.csv", csv(names=names, rows=[("c2", "2024-01", 'pro, "annual', "no"), rows[2]]))
+    report = lake.ingest().sources[0]
+    assert report.notices == (
+        "plain.csv, quoted.csv: lacks column `usage`: no row of it has a value there, as the contract allows",
+    )
+    silver = lake.rows("silver/customers").set_index("customer")["usage"]
+    assert sorted(silver.index) == ["c1", "c3"] and silver.isna().all()
+
+
 def test_another_way_to_write_numbers_makes_silver_anew_from_bronze(churn_lake: OwnLake) -> None:
     usual = written(churn_lake)
     usual.deliver("customers", "rows.csv", csv(";", rows=[("c1", "2024-01", "basic", "10,5", "no")]).replace(";", "\t"))
