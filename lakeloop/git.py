@@ -1,8 +1,10 @@
-"""Which commit of the project is running."""
+"""Which commit of the project is running, and what a file was in another one."""
 
 import subprocess
 from functools import cache
+from pathlib import Path
 
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import PROJECT
 
 _IN_IMAGE = PROJECT / ".image-commit"
@@ -22,3 +24,20 @@ def git_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return answer.stdout.strip()
+
+
+def file_at(path: Path, commit: str) -> str:
+    """The text of a file as a commit of its repository has it.
+
+    Raises:
+        WrongUseError: there is no such commit, no repository, or the file is not in it.
+    """
+    answer = subprocess.run(
+        ["git", "-C", str(path.absolute().parent), "show", f"{commit}:./{path.name}"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    if answer.returncode:
+        raise WrongUseError(
+            f"{commit!r} is neither a file nor a commit that has {path}: {answer.stderr.strip().splitlines()[-1]}"
+        )
+    return answer.stdout

@@ -34,6 +34,10 @@ class ModelNotServedError(ModelError):
     """The server answers, but has no version of the model to offer."""
 
 
+class ModelMisfitError(ModelError):
+    """The version was trained for another contract: it takes or answers something else."""
+
+
 class GatewayStartError(BrokenError):
     """The gateway's process ended before it listened."""
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
-from lakeloop.contract import Feature
+from lakeloop.contract import Contract, Feature
 from lakeloop.model_input import predict_body
 from serving.exceptions import (
     ModelError,
@@ -17,6 +17,7 @@ from serving.exceptions import (
     NoConnectionError,
     VersionUnloadedError,
 )
+from serving.gateway.model_fit import check_classes, classify_body, features_for, read_signatures
 
 Row = Mapping[str, Any]
 Probabilities = list[list[float]]
@@ -26,12 +27,13 @@ CONNECTIONS = 4
 
 
 class ModelApi:
-    """One model on one server. `classes` and `features` say what a good answer and a question look like."""
+    """The contract's model on one server; the contract says what a good answer and a question look like."""
 
-    def __init__(self, url: str, name: str, features: Mapping[str, Feature], classes: int) -> None:
-        self._url = url.rstrip("/")
-        self._base = f"{self._url}/v1/models/{quote(name, safe='')}"
-        self._name, self._features, self._classes = name, features, classes
+    def __init__(self, url: str, contract: Contract) -> None:
+        self._url, self._contract, self._name = url.rstrip("/"), contract, contract.use_case
+        self._base = f"{self._url}/v1/models/{quote(self._name, safe='')}"
+        self._classes = len(contract.label.classes)
+        self._taken: dict[str, Mapping[str, Feature]] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -53,9 +55,40 @@ class ModelApi:
             raise ModelNotServedError(f"the model server has no version of {self._name} available yet")
         return str(max(available))
 
+    async def learn(self, version: str) -> None:
+        """Learn which features a version takes, and whether it answers the contract's classes.
+
+        What the server does not say is not held against the version.
+
+        Raises:
+            ModelMisfitError: the version was trained for another contract and cannot be asked.
+        """
+        if version in self._taken:
+            return
+        address, features = f"{self._base}/versions/{version}", self._contract.features
+        signatures = read_signatures(await self._said("GET", f"{address}/metadata"))
+        if signatures is None:
+            return
+        taken = features_for(features, version, signatures.inputs)
+        if signatures.names_classes:
+            body = orjson.dumps(classify_body(self._contract, taken))
+            answer = await self._said("POST", f"{address}:classify", body)
+            check_classes(self._contract.label.class_names, version, (answer or {}).get("results"))
+        self._taken[version] = taken
+
+    async def _said(self, method: str, address: str, body: bytes | None = None) -> dict[str, Any] | None:
+        """A JSON object the server answers; None where it answers anything else, or not at all."""
+        try:
+            status, content = await self._call(method, address, body, STATUS_SECONDS)
+        except ModelError:
+            return None
+        document = _document(content)
+        return document if status == 200 and isinstance(document, dict) else None
+
     async def predict(self, version: str, rows: Sequence[Row], seconds: float) -> Probabilities:
         """The probabilities of each row, in the order of the classes; they may be NaN. Raises ModelError."""
-        body = predict_body(self._features, {name: [row[name] for row in rows] for name in self._features})
+        features = self._taken.get(version, self._contract.features)
+        body = predict_body(features, {name: [row[name] for row in rows] for name in features})
         address = f"{self._base}/versions/{version}:predict"
         try:
             status, content = await self._call("POST", address, body, seconds)

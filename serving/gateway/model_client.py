@@ -175,7 +175,9 @@ class ModelClient:
     async def _refresh(self) -> None:
         before = self._version
         try:
-            self._version = await self._api.newest_version()
+            newest = await self._api.newest_version()
+            await self._api.learn(newest)
+            self._version = newest
         except ModelTooSlowError:
             return  # a busy server may still answer; predict calls will tell
         except ModelError as failure:

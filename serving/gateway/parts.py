@@ -32,7 +32,7 @@ class Parts:
             parse_segment(contract, text)
         self.metrics = Metrics(use_case.name, contract.monitoring.window)
         budget = (contract.requests or Requests(description="not logged")).budget_ms / 1000
-        api = ModelApi(use_case.settings.model_server, use_case.name, contract.features, len(contract.label.classes))
+        api = ModelApi(use_case.settings.model_server, contract)
         self.model = ModelClient(api, budget, self.metrics.model_version)
         self.switches = SwitchWatch(use_case)
         self._folder = request_log_folder(use_case)

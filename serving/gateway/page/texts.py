@@ -98,6 +98,12 @@ GERMAN_PARTICULARS: dict[str, str] = {
     "the model server has no version of {name} available yet": (
         "auf dem Modellserver ist noch keine Version von {name} verfügbar"
     ),
+    "version {version} was trained on {names}, which the contract has no more; train a model": (
+        "Version {version} wurde mit {names} trainiert, was der Vertrag nicht mehr hat"
+    ),
+    "version {version} answers the classes {names}, the contract has {classes}; train a model": (
+        "Version {version} antwortet die Klassen {names}, der Vertrag hat {classes}"
+    ),
     "the model server's status cannot be read": "der Zustand des Modellservers ist nicht lesbar",
     "the model server's answer is not `probabilities` of {count} classes for each row": (
         "die Antwort des Modellservers besteht nicht aus `probabilities` von {count} Klassen je Zeile"

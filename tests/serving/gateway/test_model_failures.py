@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeloop.contract import Feature
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import open_use_case
 from serving.gateway.model_api import ModelApi
@@ -28,10 +30,6 @@ from tests.serving.gateway.conftest import body, logged
 from tests.use_case_copies import copy_insurance
 from tests.waiting import eventually
 
-FEATURES = {
-    name: Feature.model_validate({"description": "d", "type": "float", "role": "numeric"}) for name in ("a", "b")
-}
-CLASSES = 2
 BUDGET = 0.25
 ROW = {"a": 1.0, "b": 2.0}
 AVAILABLE = {"model_version_status": [{"version": "3", "state": "AVAILABLE", "status": {}}]}
@@ -47,6 +45,9 @@ class Server(ThreadingHTTPServer):
         self.status: Callable[[], tuple[int, Any, float]] = lambda: (200, AVAILABLE, 0.0)
         self.predict: Callable[[str, int], tuple[int, Any, float]] = lambda _, rows: (200, good(rows), 0.0)
         self.calls: list[tuple[str, int]] = []
+        self.inputs: dict[str, list[float]] = {}
+        self.metadata: Callable[[], tuple[int, Any, float]] = lambda: (404, {"error": "no metadata"}, 0.0)
+        self.classify: Callable[[Any], tuple[int, Any, float]] = lambda _: (404, {"error": "no classify"}, 0.0)
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -55,11 +56,15 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self._answer(*self.server.status())
+        self._answer(*(self.server.metadata() if self.path.endswith("/metadata") else self.server.status()))
 
     def do_POST(self) -> None:
-        inputs = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["inputs"]
-        rows = len(inputs["a"])
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith(":classify"):
+            self._answer(*self.server.classify(body))
+            return
+        inputs = body["inputs"]
+        self.server.inputs, rows = inputs, len(inputs["a"])
         self.server.calls.append((self.path, rows))
         self._answer(*self.server.predict(self.path, rows))
 
@@ -91,11 +96,20 @@ def server() -> Iterator[Server]:
     started.server_close()
 
 
+@cache
+def two_classes() -> Contract:
+    """Of a model `m` that takes `a` and `b` and answers two classes."""
+    contract = load_contract(PROJECT / "data" / "insurance" / "contract.yaml")
+    number = contract.features["age"]
+    label = contract.label.model_copy(update={"classes": contract.label.classes[:2]})
+    return contract.model_copy(update={"use_case": "m", "features": {"a": number, "b": number}, "label": label})
+
+
 def with_client(url: str, use: Callable[[ModelClient], Any], budget: float = BUDGET) -> Any:
     """Run `use` with a started client."""
 
     async def run() -> Any:
-        client = ModelClient(ModelApi(url, "m", FEATURES, CLASSES), budget, lambda _: None)
+        client = ModelClient(ModelApi(url, two_classes()), budget, lambda _: None)
         await client.start()
         try:
             return await use(client)
@@ -129,6 +143,66 @@ def test_a_version_that_is_gone_is_replaced_by_the_newest(server: Server) -> Non
 
     server.predict = replaced
     assert ask_once(server) == ModelReply([[0.25, 0.75]], "10")
+
+
+def signatures(*inputs: str, classify: bool = False) -> dict[str, Any]:
+    """The metadata of a version that takes these."""
+    found: dict[str, Any] = {"serving_default": {"inputs": {name: {"dtype": "DT_FLOAT"} for name in inputs}}}
+    return {"metadata": {"signature_def": {"signature_def": found | ({"classify": {}} if classify else {})}}}
+
+
+def test_a_feature_that_is_newer_than_the_model_is_not_sent_to_it(server: Server) -> None:
+    server.metadata = lambda: (200, signatures("a"), 0.0)
+    asked: list[Any] = []
+
+    def predict(path: str, rows: int) -> tuple[int, Any, float]:
+        asked.append(server.inputs)
+        return 200, good(rows), 0.0
+
+    server.predict = predict
+    assert ask_once(server) == ModelReply([[0.25, 0.75]], "3")
+    assert asked == [{"a": [1.0]}]
+
+
+def test_a_model_that_wants_a_feature_of_before_is_not_asked(server: Server) -> None:
+    server.metadata = lambda: (200, signatures("a", "b", "c"), 0.0)
+    outcome = ask_once(server)
+    assert outcome == Unavailable("version 3 was trained on c, which the contract has no more; train a model")
+    assert not server.calls and has_german_words(outcome.why)
+
+
+@pytest.mark.parametrize(
+    ("answered", "why"),
+    [
+        (["high", "medium"], ""),
+        (
+            ["medium", "high"],
+            "version 3 answers the classes medium, high, the contract has high, medium; train a model",
+        ),
+        (["high", "low"], "version 3 answers the classes high, low, the contract has high, medium; train a model"),
+    ],
+)
+def test_a_model_that_answers_other_classes_is_not_asked(server: Server, answered: list[str], why: str) -> None:
+    server.metadata = lambda: (200, signatures("a", "b", classify=True), 0.0)
+    server.classify = lambda body: (200, {"results": [[[name, 0.5] for name in answered]]}, 0.0)
+    outcome = ask_once(server)
+    assert outcome == (Unavailable(why) if why else ModelReply([[0.25, 0.75]], "3"))
+    assert not why or has_german_words(why)
+
+
+def test_a_newer_model_that_fits_ends_it(server: Server) -> None:
+    server.metadata = lambda: (200, signatures("a", "b", "c"), 0.0)
+
+    async def story(client: ModelClient) -> Any:
+        assert isinstance(await client.ask([ROW]), Unavailable)
+        newer = {"model_version_status": [{"version": "4", "state": "AVAILABLE", "status": {}}]}
+        server.metadata = lambda: (200, signatures("a", "b"), 0.0)
+        server.status = lambda: (200, newer, 0.0)
+        while isinstance(reply := await client.ask([ROW]), Unavailable):
+            await asyncio.sleep(0.05)
+        return reply
+
+    assert with_client(server.url, story, 20.0) == ModelReply([[0.25, 0.75]], "4")
 
 
 def test_what_arrives_meanwhile_goes_into_one_call(server: Server) -> None:

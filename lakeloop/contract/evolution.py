@@ -1,0 +1,216 @@
+"""What a changed contract means for what is there already: tables, models, requests, exports.
+
+Told before it happens (`lakeloop contract check --against`). What is said here is what the other packages do: silver
+and gold are made anew where a row's shape changes, the gateway leaves out what a model was not trained on, and asks no
+model whose classes are others than the contract's.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lakeloop.contract.columns import Column, Feature
+from lakeloop.contract.contract import Contract
+
+Weight = Literal["safe", "retrain", "breaks"]
+"""`safe`: nothing that works stops; `retrain`: the next model differs; `breaks`: rows, requests or models that are good
+today are refused."""
+WORDING = {"description", "title", "translations", "group"}
+MODEL_SIDE = ("role", "missing_flag", "vocabulary", "transform")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference: where it is (`features.age.valid`), what was and is there, and what comes of it."""
+
+    where: str
+    before: Any
+    after: Any
+    weight: Weight
+    effect: str
+
+
+def changes_between(before: Contract, after: Contract) -> list[Change]:
+    """Every difference that has an effect, in the contract's order; wording has none.
+
+    >>> [change.effect for change in changes_between(old, new)]
+    ['from now on 150 to 200 is possible: rows that were rejected for it come in …']
+    """
+    found = [*_features(before, after), *_label(before, after), *_sections(before, after)]
+    if before.schema_sha256 != after.schema_sha256:
+        found.append(
+            Change("tables", before.schema_sha256[:8], after.schema_sha256[:8], "safe",
+                   "the shape of a row is another: the next ingest makes silver and gold anew from bronze, which keeps "
+                   "what was delivered; their earlier versions, and exports made of them, stay readable")
+        )  # fmt: skip
+    return found
+
+
+def _features(before: Contract, after: Contract) -> Iterator[Change]:
+    for name, feature in after.features.items():
+        old = before.features.get(name)
+        where = f"features.{name}"
+        if old is not None:
+            yield from _column(where, old, feature)
+            yield from _feature(where, old, feature)
+        elif feature.optional:
+            yield Change(where, None, feature.type, "safe", "rows and requests without it stay good; the model that "
+                         "serves is not told of it, and the next one is trained on it")  # fmt: skip
+        else:
+            yield Change(where, None, feature.type, "breaks", "rows delivered before and requests that lack it are "
+                         "refused from now on; with `missing: median`, mean, zero or category they stay "
+                         "good")  # fmt: skip
+    for name, feature in before.features.items():
+        if name not in after.features:
+            yield Change(f"features.{name}", feature.type, None, "breaks", "requests that still send it are refused, "
+                         "and a model that was trained on it cannot be asked: rules answer until one is trained "
+                         "without it. A column with another name in the files keeps its own: map it in the source's "
+                         "`columns`")  # fmt: skip
+    if list(before.features) != list(after.features) and set(before.features) == set(after.features):
+        yield Change("features", list(before.features), list(after.features), "safe", "another order of columns; "
+                     "models take features by their names")  # fmt: skip
+
+
+def _column(where: str, before: Column, after: Column) -> Iterator[Change]:
+    if before.type != after.type:
+        yield Change(f"{where}.type", before.type, after.type, "breaks", f"values that are no {after.type} are "
+                     "refused, and the model that serves may not take the others: train a model")  # fmt: skip
+        return
+    if before.unit != after.unit:
+        yield Change(f"{where}.unit", before.unit, after.unit, "retrain", "a number means something else now: the "
+                     "model that serves still reads it in the old unit")  # fmt: skip
+    yield from _limits(where, before, after)
+    yield from _values(where, before, after)
+
+
+def _limits(where: str, before: Column, after: Column) -> Iterator[Change]:
+    old, new = before.limits, after.limits
+    if before.valid == after.valid or new is None:  # where `values` say what is possible, `_values` compares them
+        return
+    if old is not None and new[0] <= old[0] and new[1] >= old[1]:
+        yield Change(f"{where}.valid", before.valid, after.valid, "safe", "wider: rows that were rejected for it come "
+                     "in, requests of that kind are answered; the model that serves has never seen such "
+                     "values")  # fmt: skip
+    else:
+        yield Change(f"{where}.valid", before.valid, after.valid, "breaks", "narrower: rows outside, in the tables "
+                     "too, become rejects, and requests outside are refused")  # fmt: skip
+
+
+def _values(where: str, before: Column, after: Column) -> Iterator[Change]:
+    if before.values == after.values:
+        return
+    old, new = set(before.values or ()), set(after.values or ())
+    if after.values is None:
+        yield Change(f"{where}.values", before.values, None, "retrain", "any value is good now; the next model learns "
+                     "them from its rows, the one that serves knows the old ones alone")  # fmt: skip
+        return
+    if gone := sorted(map(str, old - new)) if before.values is not None else []:
+        yield Change(f"{where}.values", before.values, after.values, "breaks", f"{', '.join(gone)} is possible no "
+                     "longer: rows with it become rejects, requests with it are refused")  # fmt: skip
+    elif before.values is None:
+        yield Change(f"{where}.values", None, after.values, "breaks", "only these are possible now: rows and requests "
+                     "with others are refused")  # fmt: skip
+    if added := sorted(map(str, new - old)) if before.values is not None else []:
+        yield Change(f"{where}.values", before.values, after.values, "safe", f"{', '.join(added)} is possible now: "
+                     "rows that were rejected for it come in; the model that serves knows nothing of it")  # fmt: skip
+
+
+def _feature(where: str, before: Feature, after: Feature) -> Iterator[Change]:
+    if before.missing != after.missing:
+        if not after.optional:
+            yield Change(f"{where}.missing", before.missing, after.missing, "breaks", "rows without a value become "
+                         "rejects, and requests without it are refused")  # fmt: skip
+        elif not before.optional:
+            yield Change(f"{where}.missing", before.missing, after.missing, "breaks", "rows without a value come in. "
+                         "The model that serves was not trained for gaps: requests with one get no answer from it "
+                         "until the next model serves")  # fmt: skip
+        else:
+            yield Change(f"{where}.missing", before.missing, after.missing, "retrain", "the next model gets something "
+                         "else for a gap")  # fmt: skip
+    for name in MODEL_SIDE:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield Change(f"{where}.{name}", old, new, "retrain", "the next model is shown the column in another way")
+    if before.drift != after.drift:
+        yield Change(f"{where}.drift", before.drift.model_dump(), after.drift.model_dump(), "safe", "windows measured "
+                     "from now on; those on record keep their verdict")  # fmt: skip
+
+
+def _label(before: Contract, after: Contract) -> Iterator[Change]:
+    old, new = before.label, after.label
+    names, later = old.class_names, new.class_names
+    if names != later:
+        effect = (
+            "the model that serves answers the old classes and is asked no longer: rules answer until one is trained"
+        )
+        if set(names) == set(later):
+            effect = f"the same classes at other places, which are their ids in tables and answers; {effect}"
+        yield Change("label.classes", names, later, "breaks", effect)
+    elif old.classes != new.classes:
+        yield Change("label.classes", _conditions(old), _conditions(new), "retrain", "the same truth is another class "
+                     "now: gold is labelled anew, and the model that serves was trained on the old ones")  # fmt: skip
+    for name in ("name", "source", "column"):
+        if getattr(old, name) != getattr(new, name):
+            yield Change(f"label.{name}", getattr(old, name), getattr(new, name), "breaks", "what is predicted is "
+                         "read from elsewhere: accuracy of before and after cannot be compared")  # fmt: skip
+    yield from _column("label.truth", old.truth, new.truth)
+
+
+def _conditions(label: Any) -> list[Any]:
+    return [c.model_dump(exclude_none=True) for c in label.classes]
+
+
+Effect = tuple[Weight, str]
+SECTIONS: dict[str, Effect] = {
+    "use_case": ("breaks", "another use case: nothing of the old one is found under the new name"),
+    "key": ("breaks", "rows are told apart by something else: silver and gold are made anew, and requests that were "
+            "answered before find no truth by the old key"),
+    "event_time": ("breaks", "rows belong to other times: silver and gold are made anew, and numbers of periods in "
+                   "decisions and exports of before mean others"),
+    "sources": ("safe", "for files delivered from now on; bronze keeps earlier ones as they were read"),
+    "split": ("retrain", "other rows are held out: the model that serves was trained on some of them, so that a new "
+              "one is compared with it at a disadvantage"),
+    "model": ("retrain", "the next model"),
+    "training": ("retrain", "the next model"),
+    "gate": ("retrain", "the next model is held to it; what serves stays"),
+    "fallback": ("safe", "answers of the gateway from its next start on"),
+    "requests": ("safe", "the gateway from its next start on"),
+    "monitoring": ("safe", "windows measured from now on"),
+    "slices": ("safe", "the next evaluation"),
+    "generator": ("safe", "periods drawn from now on"),
+    "history": ("safe", "periods replayed from now on"),
+}  # fmt: skip
+"""What a change in each of the other sections does."""
+OTHERWISE: Effect = ("retrain", "from the next run on")
+
+
+def _sections(before: Contract, after: Contract) -> Iterator[Change]:
+    for name in type(after).model_fields:
+        if name in ("features", "label") or name in WORDING:
+            continue
+        old, new = (_without_wording(getattr(contract, name)) for contract in (before, after))
+        if old == new:
+            continue
+        weight, effect = SECTIONS.get(name, OTHERWISE)
+        for where, was, now in _differences(name, old, new):
+            yield Change(where, was, now, weight, effect)
+
+
+def _without_wording(value: Any) -> Any:
+    """The value as plain data without its descriptions."""
+    dump: Callable[..., Any] | None = getattr(value, "model_dump", None)
+    if dump is not None:
+        return _without_wording(dump(mode="json"))
+    if isinstance(value, dict):
+        return {name: _without_wording(inner) for name, inner in value.items() if name not in WORDING}
+    return value
+
+
+def _differences(where: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The innermost differences of two nested values, each with its place."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in dict.fromkeys([*before, *after]):
+            if before.get(name) != after.get(name):
+                yield from _differences(f"{where}.{name}", before.get(name), after.get(name))
+    else:
+        yield where, before, after

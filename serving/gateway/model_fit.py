@@ -1,0 +1,70 @@
+"""Whether a version of the model fits the contract, as its own signatures say: what it takes, what it answers.
+
+A contract may have changed since the model was trained. A feature that is new is not sent to it; where it wants one
+that the contract has no more, or answers other classes, it cannot be asked.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lakeloop.contract import Contract, Feature
+from lakeloop.contract.section import some
+from lakeloop.model_input import instance
+from serving.exceptions import ModelMisfitError
+from serving.gateway.request_model import ordinary
+
+SERVING, CLASSIFY = "serving_default", "classify"
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """Of a version: the names that `serving_default` takes, and whether it can name its classes."""
+
+    inputs: frozenset[str]
+    names_classes: bool
+
+
+def read_signatures(metadata: Any) -> Signatures | None:
+    """What TensorFlow Serving's metadata call says of a version; None where it cannot be read."""
+    try:
+        found = metadata["metadata"]["signature_def"]["signature_def"]
+        return Signatures(frozenset(found[SERVING]["inputs"]), CLASSIFY in found)
+    except (KeyError, TypeError):
+        return None
+
+
+def features_for(features: Mapping[str, Feature], version: str, inputs: frozenset[str]) -> dict[str, Feature]:
+    """The contract's features that the version takes, in the contract's order.
+
+    Raises:
+        ModelMisfitError: it wants one that the contract does not have.
+    """
+    if lacking := sorted(inputs - set(features)):
+        raise ModelMisfitError(
+            f"version {version} was trained on {some(lacking)}, which the contract has no more; train a model"
+        )
+    return {name: feature for name, feature in features.items() if name in inputs}
+
+
+def classify_body(contract: Contract, features: Mapping[str, Feature]) -> dict[str, Any]:
+    """A classify call about one ordinary row: its answer has the classes' names, in the order of the probabilities."""
+    row = {name: ordinary(contract, name) for name, feature in features.items() if not feature.optional}
+    required = {name: features[name] for name in row}
+    return {"signature_name": CLASSIFY, "examples": [instance(required, row)]}
+
+
+def check_classes(classes: Sequence[str], version: str, results: Any) -> None:
+    """Compare the contract's classes with those of a classify answer, which passes where it cannot be read.
+
+    Raises:
+        ModelMisfitError: the version answers others, or the same in another order.
+    """
+    try:
+        answered = [str(label) for label, _ in results[0]]
+    except (IndexError, KeyError, TypeError, ValueError):
+        return
+    if answered != list(classes):
+        raise ModelMisfitError(
+            f"version {version} answers the classes {some(answered)}, the contract has {some(classes)}; train a model"
+        )

@@ -1,0 +1,54 @@
+"""`lakeloop contract check --against`: what a change does is told before anybody runs anything."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from console.cli.app import app
+from tests.use_case_copies import copy_insurance
+
+
+@pytest.fixture
+def contract_file(tmp_path: Path) -> Path:
+    """In a repository of its own, committed."""
+    path = copy_insurance(tmp_path) / "insurance" / "contract.yaml"
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "first"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    return path
+
+
+def check(path: Path, against: str) -> Result:
+    return CliRunner().invoke(app, ["contract", "check", str(path), "--against", against])
+
+
+def test_a_commit_is_compared_with(contract_file: Path) -> None:
+    text = contract_file.read_text()
+    contract_file.write_text(text.replace("units: 100", "units: 64").replace("valid: [0, 500]", "valid: [0, 300]"))
+    done = check(contract_file, "HEAD")
+    assert done.exit_code == 0
+    assert "model.units: 100 -> 64\n          the next model\n" in done.output
+    assert "features.miles.valid: (0.0, 500.0) -> (0.0, 300.0)\n          narrower: rows outside" in done.output
+    assert done.output.endswith("1 breaks, 1 retrain, 1 safe\n")
+
+
+def test_a_file_is_compared_with_wherever_it_lies(contract_file: Path, tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier.yaml"
+    earlier.write_text(contract_file.read_text())
+    assert check(contract_file, str(earlier)).output.endswith(
+        f"nothing that has an effect is different from {earlier}\n"
+    )
+
+
+def test_mistakes_of_the_earlier_one_are_told_with_its_name(contract_file: Path, tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier.yaml"
+    earlier.write_text(contract_file.read_text().replace("units: 100", "units: none"))
+    done = check(contract_file, str(earlier))
+    assert done.exit_code != 0 and str(done.exception).startswith(f"{earlier}: 1 mistake in the contract")
+
+
+def test_what_is_neither_file_nor_commit_is_told(contract_file: Path) -> None:
+    done = check(contract_file, "no-such-commit")
+    assert done.exit_code != 0 and "'no-such-commit' is neither a file nor a commit that has" in str(done.exception)
