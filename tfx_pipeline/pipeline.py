@@ -9,7 +9,6 @@ import tensorflow_model_analysis as tfma
 from google.protobuf.wrappers_pb2 import DoubleValue
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import path_pb2
-from tfx.components.distribution_validator.component import DistributionValidator
 from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -24,6 +23,7 @@ from tfx.types import Channel, standard_artifacts
 from lakeloop.contract import Contract
 from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
 from tfx_pipeline.components.data_gate import DataGate
+from tfx_pipeline.components.distribution_validator import DistributionValidator
 from tfx_pipeline.components.example_gen import ExampleGen
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExport
 from tfx_pipeline.components.infra_validator import InfraValidator
@@ -33,6 +33,7 @@ from tfx_pipeline.components.statistics_gen import StatisticsGen
 from tfx_pipeline.components.trainer import StampedTrainer
 from tfx_pipeline.components.transform import Transform
 from tfx_pipeline.components.tuner import SettingsTuner
+from tfx_pipeline.data_checks.learnt_limits import without_limits
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.graph import TUNER
 from tfx_pipeline.training.columns import custom_config
@@ -78,6 +79,7 @@ def create_pipeline(
         statistics=statistics.outputs["statistics"],
         baseline_statistics=champion_statistics.outputs["statistics"],
         config=_distribution_config(contract),
+        unlimited=without_limits(contract),
     )
     transform = Transform(
         examples=examples.outputs["examples"],

@@ -74,11 +74,11 @@ def count_window(use_case: UseCase, measured: DriftReport) -> Path:
     folder = statistics_folder(use_case, measured)
     if folder.is_dir():
         return folder
-    schema = _schema(use_case, measured.model_version)
+    schema, trained = _trained_by(use_case, measured.model_version)
     rows = read_window(use_case, measured.model_version, measured.window.month)
     from tfx_pipeline.data_checks.window_statistics import write_window_statistics  # last: it takes six seconds
 
-    return write_window_statistics(rows[list(use_case.contract.features)], schema, folder)
+    return write_window_statistics(rows[list(use_case.contract.features)], schema, folder, trained)
 
 
 def _bounds(first: str, last: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -95,8 +95,10 @@ def _bounds(first: str, last: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     return begin, end
 
 
-def _schema(use_case: UseCase, version: str) -> Any:
+def _trained_by(use_case: UseCase, version: str) -> tuple[Any, Any]:
+    """The schema that a version was held to and the statistics of its training rows, {} where they are gone."""
     from tfx_pipeline.data_checks.schema_history import read_schema, schema_uri
+    from tfx_pipeline.data_checks.statistics import read_statistics, statistics_uri
     from tfx_pipeline.metadata.lineage.models import model_of
     from tfx_pipeline.metadata.lineage.runs import run_graph, run_of_artifact
     from tfx_pipeline.metadata.store import open_store
@@ -111,6 +113,10 @@ def _schema(use_case: UseCase, version: str) -> Any:
             f"ML Metadata does not know the run of version {version}, and so not the schema it was held to"
         )
     try:
-        return read_schema(schema_uri(graph))
+        schema = read_schema(schema_uri(graph))
     except FileNotFoundError as error:
         raise NotFoundError(f"the schema that version {version} was held to was removed: {error.filename}") from None
+    try:
+        return schema, read_statistics(statistics_uri(graph))["train"]
+    except (NotFoundError, KeyError):
+        return schema, {}

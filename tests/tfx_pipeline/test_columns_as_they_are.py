@@ -17,14 +17,18 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
 from tests.exports import export_frame, month_export, settings_in
 from tests.use_case_copies import USE_CASES
+from tfx_pipeline.data_checks.anomalies import read_anomalies
 from tfx_pipeline.data_checks.schema import schema_of
 from tfx_pipeline.data_checks.schema_history import described
 from tfx_pipeline.evaluation.validate import model_folder, validate_model
 from tfx_pipeline.exceptions import DataRefusedError
 from tfx_pipeline.runs.parameters import run_parameters
-from tfx_pipeline.runs.run_record import NodeResult, RunRecord
-from tfx_pipeline.runs.runner import run_pipeline
+from tfx_pipeline.runs.run_record import NodeResult, RunRecord, load_run
+from tfx_pipeline.runs.runner import run_node, run_pipeline, start_run
 from tfx_pipeline.training.row_weights import save_row_weights
+
+UP_TO_THE_GATES = ("GoldExport", "ImportSchemaGen", "ExampleGen", "StatisticsGen", "ExampleValidator", "DataGate",
+                   "ChampionStatistics", "DistributionValidator")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,6 @@ def test_rows_with_gaps_are_weighed(trained: Trained, settings: Settings) -> Non
 def test_statistics_count_gaps_and_a_window_of_requests_is_held_to_the_same_schema(
     trained: Trained, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
-    from tfx_pipeline.data_checks.anomalies import read_anomalies
     from tfx_pipeline.data_checks.statistics import read_statistics
     from tfx_pipeline.data_checks.window_statistics import SPLIT, write_window_statistics
 
@@ -161,6 +164,40 @@ def test_statistics_count_gaps_and_a_window_of_requests_is_held_to_the_same_sche
     }
     odd = write_window_statistics(served.assign(weight=-1.0), schema_of(trained.contract), tmp_path / "odd")
     assert [anomaly.feature for anomaly in read_anomalies(odd)] == ["weight"]
+
+
+def test_numbers_far_outside_of_the_champion_s_are_told_and_stop_nothing(
+    trained: Trained, settings: Settings, tmp_path: Path
+) -> None:
+    """Metres in place of kilometres; the contract says of neither distance nor floor what is possible."""
+    drawn = with_label(trained.contract, sample_month(trained, 3))
+    metres = drawn.assign(distance=drawn["distance"] * 1000)
+    manifest = export_frame(trained.contract, metres, tmp_path / "export", 3)
+    run_id, use_case = "metres", UseCase(settings, trained.contract)
+    start_run(use_case, run_parameters(trained.contract, manifest), run_id)
+    for node in UP_TO_THE_GATES:
+        run_node(use_case, run_id, node)
+    anomalies = read_anomalies(Path(load_run(use_case, run_id).distribution_anomalies_uri))
+    said = [str(one) for one in anomalies if "Outside of learnt limits" in one.what]
+    assert [one.partition(":")[0] for one in said] == ["distance (train against train)", "distance (eval against eval)"]
+    assert "the model was trained on from" in said[0]
+
+
+def test_a_window_far_outside_of_the_training_rows_is_told(
+    trained: Trained, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    from tfx_pipeline.data_checks.statistics import read_statistics
+    from tfx_pipeline.data_checks.window_statistics import write_window_statistics
+
+    seen = read_statistics(trained.record.statistics_uri)["train"]
+    served = rows[list(trained.contract.features)]
+    odd = served.assign(distance=served["distance"].where(served.index > 0, 1e6))
+    folder = write_window_statistics(odd, schema_of(trained.contract), tmp_path / "odd", seen)
+    assert [(one.feature, one.what.partition(":")[0]) for one in read_anomalies(folder)] == [
+        ("distance", "Outside of learnt limits")
+    ]
+    usual = write_window_statistics(served, schema_of(trained.contract), tmp_path / "usual", seen)
+    assert read_anomalies(usual) == ()
 
 
 @pytest.mark.parametrize("column", ["courier", "express"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from lakeloop.exceptions import NotFoundError
+from tfx_pipeline.metadata.lineage.runs import RunGraph
 
 FILE_NAME = "FeatureStats.pb"
 
@@ -42,6 +43,11 @@ def read_statistics(uri: str) -> dict[str, dict[str, FeatureStatistics]]:
     if not splits:
         raise NotFoundError(f"there are no statistics at {uri}; a run writes them, `lakeloop train` starts one")
     return {path.parent.name.removeprefix("Split-"): _read(path) for path in reversed(splits)}
+
+
+def statistics_uri(graph: RunGraph) -> str:
+    """Where the statistics of a run's rows lie; '' where it has none."""
+    return next((artifact.uri for artifact in graph.artifacts if artifact.type == "ExampleStatistics"), "")
 
 
 def _read(path: Path) -> dict[str, FeatureStatistics]:

@@ -7,12 +7,18 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from tfx_pipeline.data_checks import anomalies, statistics
+from tfx_pipeline.data_checks.learnt_limits import Statistics, outside, tell, unlimited_in
 
 SPLIT = "serving"
+NOTHING: Statistics = {}
 
 
-def write_window_statistics(rows: pd.DataFrame, schema: schema_pb2.Schema, folder: Path) -> Path:
+def write_window_statistics(
+    rows: pd.DataFrame, schema: schema_pb2.Schema, folder: Path, trained: Statistics = NOTHING
+) -> Path:
     """Count a window and check it against the schema its model was trained by; gives the folder, complete or not there.
+
+    Numbers that the schema does not limit are held to what `trained`, the training rows' statistics, reach.
 
     `rows` has a column a feature; None or NaN is missing. Their numbers are rounded to float32 first, as tf.Example
     holds them in training; whole ones that a gap made floats of, and bools, are whole numbers there.
@@ -30,6 +36,8 @@ def write_window_statistics(rows: pd.DataFrame, schema: schema_pb2.Schema, folde
     split.mkdir(parents=True, exist_ok=True)
     (split / statistics.FILE_NAME).write_bytes(found.SerializeToString())
     wrong = tfdv.validate_statistics(found, served)
+    counted = statistics.read_statistics(str(part))[SPLIT]
+    tell(wrong, outside(unlimited_in(served), trained, counted))
     (split / anomalies.FILE_NAME).write_bytes(wrong.SerializeToString())
     return part.rename(folder)
 
