@@ -67,7 +67,7 @@ def _names(folder: Path) -> Iterator[str]:
     for entry in entries:
         if entry.name.startswith(".") or entry.name.endswith(PART):
             continue
-        if entry.is_dir():
+        if entry.is_dir(follow_symlinks=False):
             yield from (f"{entry.name}/{name}" for name in _names(Path(entry.path)))
         else:
             yield entry.name

@@ -7,7 +7,6 @@ file is known by name and content.
 import re
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,7 +190,7 @@ def _several(names: Sequence[str]) -> str:
 def _deliverable(landing: Path, source: Source, sentences: Sentences, notices: list[str]) -> list[str]:
     """The folder's files with a name of this source, oldest period first and corrections after what they correct."""
     try:
-        visible = sorted(_visible(landing, source.names.in_folders))
+        visible = sorted(_visible(landing, source.names.in_folders, notices))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -214,7 +213,7 @@ def _deliverable(landing: Path, source: Source, sentences: Sentences, notices: l
     return sorted(files, key=lambda name: _order(name, source))
 
 
-def _visible(landing: Path, in_folders: bool) -> Iterator[str]:
+def _visible(landing: Path, in_folders: bool, notices: list[str]) -> Iterator[str]:
     """Paths below the landing folder, without those that are hidden or not complete; folders too, if not looked into.
 
     Raises:
@@ -223,9 +222,11 @@ def _visible(landing: Path, in_folders: bool) -> Iterator[str]:
     for path in landing.iterdir():
         if path.name.startswith(".") or path.suffix == PART:
             continue
-        if in_folders and path.is_dir():
-            with suppress(OSError):
-                yield from (f"{path.name}/{name}" for name in _visible(path, in_folders))
+        if in_folders and path.is_dir() and not path.is_symlink():  # a link could lead round in a circle
+            try:
+                yield from (f"{path.name}/{name}" for name in _visible(path, in_folders, notices))
+            except OSError as error:
+                notices.append(f"{path} cannot be read ({error.strerror}), so nothing in it was looked at")
         else:
             yield path.name
 

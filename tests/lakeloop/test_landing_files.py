@@ -67,6 +67,7 @@ def test_files_in_folders_below_a_source_s_are_found_where_its_pattern_has_folde
     for name in ("2023/05/claims-1.csv", "claims-2.csv", ".hidden/claims-3.csv", "2023/claims-4.csv.part"):
         (tmp_path / "claims" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "claims" / name).write_text("x")
+    (tmp_path / "claims" / "2023" / "circle").symlink_to(tmp_path / "claims")
     found = landed_files(tmp_path, {"claims": FileNames("**/claims-*.csv").regex.pattern})
     assert list(found) == ["claims/2023/05/claims-1.csv", "claims/claims-2.csv"]
     assert list(landed_files(tmp_path, {"claims": FileNames("claims-*.csv").regex.pattern})) == ["claims/claims-2.csv"]

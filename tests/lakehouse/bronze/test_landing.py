@@ -287,6 +287,7 @@ def test_odd_names_of_corrections_are_no_obstacle(things: Landing, suffix: str) 
 def test_a_date_that_the_calendar_lacks_refuses_a_file_and_another_name_is_left_alone(tmp_path: Path) -> None:
     source = SOURCE.model_copy(update={"files": "**/things-{date:%Y%m%d}.csv"})
     (tmp_path / "north").mkdir()
+    (tmp_path / "north" / "circle").symlink_to(tmp_path)
     for name in ("north/things-20230231.csv", "things-20230228.csv", "north/things-202302.csv", "things-20230101.csv"):
         (tmp_path / name).write_text("key;size\na;1\n" + name)
     result = admit("things", source, MONTH, tmp_path, [], tmp_path / ".staging", 1, datetime(2026, 1, 1))
