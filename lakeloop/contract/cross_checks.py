@@ -137,18 +137,20 @@ def _split(raw: dict[str, Any]) -> Found:
         yield ("split", "column"), f"`{column}` is the event time; write `by: time`, or take another column"
     elif not any({event, column} <= set(_names(raw, "sources", s, "columns")) for s in _names(raw, "sources")):
         yield ("split", "column"), f"`{column}` is no column of the source that has the event time; add it there"
+    elif column in _names(raw, "features"):
+        kind, missing = _text(raw, "features", column, "type"), _text(raw, "features", column, "missing") or "reject"
+        if kind not in ("", "string", "int") or missing != "reject":
+            yield (
+                ("split", "column"),
+                f"`{column}` is {kind}{', and may be missing' if missing != 'reject' else ''}; rows are split by a "
+                "feature of type string or int that each row has, or by a column that is no feature",
+            )
 
 
 def _made_truth(raw: dict[str, Any]) -> Found:
     """A truth that is computed from columns of its source."""
     made, source, truth = _text(raw, "label", "made"), _text(raw, "label", "source"), _text(raw, "label", "column")
     if not made:
-        if _text(raw, "label", "truth", "type") == "bool":
-            yield (
-                ("label", "truth", "type"),
-                "is bool, which is for a truth that is computed (`label.made`); say what files have for it, e.g. "
-                '`type: string` and `values: ["no", "yes"]`',
-            )
         return
     for holder in _names(raw, "sources"):
         names = _names(raw, "sources", holder, "columns")

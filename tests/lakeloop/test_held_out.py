@@ -79,6 +79,10 @@ def test_a_column_that_is_nothing_else_is_kept_for_the_split(tmp_path: Path) -> 
         ('{by: column, column: left, salt: "1"}', "split.column: `left` is the truth or the label"),
         ('{by: column, column: customer, salt: "1"}', "split.column: `customer` is the key; write `by: key`"),
         ('{by: column, column: period, salt: "1"}', "split.column: `period` is the event time; write `by: time`"),
+        (
+            '{by: column, column: usage, salt: "1"}',
+            "split.column: `usage` is float; rows are split by a feature of type",
+        ),
         ("{by: time, eval: 1}", "split.eval: is 1"),
     ],
 )

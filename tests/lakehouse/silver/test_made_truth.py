@@ -107,3 +107,15 @@ def test_a_computed_number_outside_its_range_is_rejected(rides: OwnLake) -> None
     assert lake.rejects("rides-2024-01.csv")[["line", "reason", "value"]].values.tolist() == [
         [3, "`big`, computed as `tips / fare`, is outside 0 to 5", "big = 9.0"]
     ]
+
+
+def test_a_bool_can_be_delivered_as_the_truth(rides: OwnLake) -> None:
+    spec = rides.contract.sources["rides"]
+    columns = tuple("big" if name == "tips" else name for name in spec.columns)
+    sources = {"rides": spec.model_copy(update={"columns": columns})}
+    label = rides.contract.label.model_copy(update={"made": None})
+    lake = replace(rides, contract=rides.contract.model_copy(update={"sources": sources, "label": label}))
+    header = HEADER.replace("tips", "big")
+    lake.deliver("rides", "rides-2024-01.csv", f"{header}a,2024-01,3,10,Yes,card\nb,2024-01,3,10,0,card\n")
+    lake.ingest()
+    assert labels(lake) == {"a": "large", "b": "small"}

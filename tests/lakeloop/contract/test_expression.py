@@ -145,3 +145,8 @@ def test_mistakes_in_a_computed_truth_are_told(tmp_path: Path, changes: dict[str
     with pytest.raises(ContractError) as caught:
         changed(tmp_path, changes)
     assert any(expected in problem for problem in caught.value.problems), caught.value.problems
+
+
+def test_a_bool_truth_may_be_delivered_as_well(tmp_path: Path) -> None:
+    contract = changed(tmp_path, {"  made: tips > 0.2 * fare\n": "", "fare, tips, paid]": "fare, big, paid]"})
+    assert (contract.label.truth.type, contract.label.class_id(True)) == ("bool", 1)
