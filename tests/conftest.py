@@ -47,6 +47,7 @@ LONGEST_FIRST = (
     "lakehouse/bronze/test_bad_input.py",
 )
 """Files of half a minute and more."""
+LONGEST_NAME = 40
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,6 +57,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if gone := [str(path) for path in places if not path.exists()]:
         raise pytest.UsageError(f"LONGEST_FIRST in tests/conftest.py names what is not there: {', '.join(gone)}")
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A file's content is no name for a test, and a compressed one is another each second."""
+    return argname if isinstance(val, bytes) and len(val) > LONGEST_NAME else None
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def zstd(content: bytes) -> bytes:
         zipped(things=TEXT),
         zipped(folder__things=TEXT),
     ],
+    ids=["gzip", "two gzips", "zstd", "zip", "zip with a folder"],
 )
 @pytest.mark.parametrize("name", ["things.csv", "things.csv.gz"])
 def test_what_is_inside_is_read_whatever_the_name(stage: Stage, content: bytes, name: str) -> None:
@@ -62,6 +63,17 @@ MANY = TEXT + b"".join(b"%d,%d\n" % (n, n * n) for n in range(3000))
         (zipped(), "is a zip archive of 0 files"),
         (zipped(**{"[Content_Types].xml": b"<x/>"}), "is an Excel workbook; deliver the table in it as CSV or Parquet"),
         (gzip.compress(b""), "is empty; a file of this source starts with the header key,size"),
+    ],
+    ids=[
+        "gzip cut off",
+        "gzip changed",
+        "no gzip",
+        "zstd cut off",
+        "zip cut off",
+        "two files",
+        "no file",
+        "workbook",
+        "nothing",
     ],
 )
 def test_a_broken_or_ambiguous_one_is_refused_and_still_hashed(stage: Stage, content: bytes, refusal: str) -> None:
