@@ -11,8 +11,8 @@ from lakeloop.gate_check import GateCheck
 Strategy = Literal["auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep"]
 STRATEGIES: dict[Strategy, str] = {
     "auto": "what applies: newest and all where truth is new or corrected, else drop, reweight and resample",
-    "newest": "train on the newest labelled month",
-    "all": "train on all labelled months",
+    "newest": "train on the newest labelled period",
+    "all": "train on all labelled periods",
     "drop": "leave drifted features out",
     "reweight": "old rows, weighted towards the requests of now",
     "resample": "old rows, drawn by those weights",
@@ -61,7 +61,7 @@ class Decision(FrozenModel):
     decision_id: str
     use_case: str
     at: datetime = Field(description="when, in UTC")
-    clock: int = Field(description="month the simulated clock stood at")
+    clock: int = Field(description="period the simulated clock stood at")
     strategy: str
     trigger: str
     event_ids: tuple[str, ...] = Field((), description="events of the ledger that this run took")
@@ -70,7 +70,7 @@ class Decision(FrozenModel):
     champion_judged_on: str = Field("", description="newest labelled rows the champion's checks were made on")
     champion_checks: tuple[GateCheck, ...] = ()
     with_truth: bool = Field(description="whether ground truth was there that the champion did not know")
-    changed_rows: int = Field(0, description="rows of the champion's months corrected, added or withdrawn since")
+    changed_rows: int = Field(0, description="rows of the champion's periods corrected, added or withdrawn since")
     judged_on: str = Field("", description="the rows compared on, in words")
     judged_version: int | None = Field(None, description="version of gold/training those rows are from")
     judged_rows: int = 0

@@ -60,8 +60,9 @@ def history_months(use_case: UseCase) -> tuple[int, ...]:
     if not found:
         folder = history_folder(use_case) / source
         raise WrongUseError(
-            f"the history of {use_case.name} has no file of any month from {contract.event_time.start} on in {folder}; "
-            f"it should be called as `sources.{source}.files` says, {contract.sources[source].files_in_words}"
+            f"the history of {use_case.name} has no file of any {contract.period} from {contract.event_time.start} "
+            f"on in {folder}; it should be called as `sources.{source}.files` says, "
+            f"{contract.sources[source].files_in_words}"
         )
     return found
 
@@ -78,17 +79,20 @@ def history_rows(use_case: UseCase, month: int) -> "pd.DataFrame":
     key, truth = contract.key.column, contract.label.column
     if month not in history_months(use_case):
         raise WrongUseError(
-            f"the history of {use_case.name} has no file of month {month} ({contract.period_name(month)}); it has "
-            f"months {month_spans(history_months(use_case))}"
+            f"the history of {use_case.name} has no file of {contract.period} {month} ({contract.period_name(month)}); "
+            f"it has {contract.period}s {month_spans(history_months(use_case))}"
         )
     rows = source_rows(use_case, contract.feature_source, month)
     if contract.label.source != contract.feature_source:
         known = source_rows(use_case, contract.label.source, month)
         rows = rows.merge(known[[key, truth]], on=key, how="left")
     kept = rows[_keeps(rows, contract, [contract.event_time.column, *contract.features])]
+    if contract.event_time.dated:
+        moments = kept[contract.event_time.column].map(contract.event_time.moment)
+        kept = kept[moments.notna()]
     if kept.empty:
         raise WrongUseError(
-            f"none of the {len(rows):,} rows that the history of {use_case.name} has of month {month} "
+            f"none of the {len(rows):,} rows that the history of {use_case.name} has of {contract.period} {month} "
             f"({contract.period_name(month)}) keeps the contract; `lakeloop lake ingest` says why each is rejected"
         )
     known_truth = kept[truth].where(_keeps(kept, contract, [truth]))
@@ -106,12 +110,8 @@ def source_rows(use_case: UseCase, source: str, month: int) -> "pd.DataFrame":
     columns = contract.columns_of(source)
     delivered = [_with_key(contract, source, path) for path in history_files(use_case, source, month)]
     texts = pd.concat(delivered, ignore_index=True) if delivered else pd.DataFrame(columns=list(columns), dtype=str)
-    typed = pd.DataFrame(
-        {
-            name: _typed(texts[name], column) if column.type != "timestamp" else texts[name]
-            for name, column in columns.items()
-        }
-    )
+    time = contract.event_time.column if contract.event_time.dated else ""  # stays as it is delivered
+    typed = pd.DataFrame({n: texts[n] if n == time else _typed(texts[n], column) for n, column in columns.items()})
     if contract.label.made is not None and source == contract.label.source:
         typed[contract.label.column] = made_truth(contract, typed)
     return typed.dropna(subset=[contract.key.column]).drop_duplicates(contract.key.column, keep="last")

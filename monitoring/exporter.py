@@ -99,7 +99,7 @@ GAUGES = (
           lambda _, contract: _one(contract.monitoring.rejected_share_above)),
     Gauge("estimated_accuracy", "Accuracy the model's calibrated confidence promises; concept drift escapes it.",
           lambda s, _: _one(s.estimated_accuracy)),
-    Gauge("realised_accuracy", "Accuracy on the newest month whose ground truth is there.",
+    Gauge("realised_accuracy", "Accuracy on the newest period whose ground truth is there.",
           lambda s, _: _one(s.realised_accuracy)),
     Gauge("accuracy_bound", "Accuracy the quality gate wants (contract).",
           lambda _, contract: _one(contract.gate.accuracy.above)),

@@ -44,7 +44,7 @@ def check_command(
         opened = load_use_case(load_settings(use_case=use_case))
         path, contract = opened.contract_path, opened.contract
         if contract.history is not None:
-            history = f" Its history has months {month_spans(history_months(opened))}."
+            history = f" Its history has {contract.period}s {month_spans(history_months(opened))}."
     else:
         path, contract = file, load_contract(file)
     console.print(

@@ -34,7 +34,8 @@ def demo_command(
     play = play_of(case, full)
     if (now := read_clock(case)) >= play.until:
         raise WrongUseError(
-            f"the demo was played to its end in {case.settings.home} (the clock of {case.name} stands at month {now}): "
+            f"the demo was played to its end in {case.settings.home} (the clock of {case.name} stands at "
+            f"{case.contract.period} {now}): "
             "`lakeloop up` starts the platform as it is there; `make clean`, or another LAKELOOP_HOME, plays it anew"
         )
     # On drift, one candidate is enough to tell the story; read by the retrain this platform's scheduler starts.

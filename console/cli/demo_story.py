@@ -52,8 +52,8 @@ def play_of(use_case: UseCase, full: bool) -> Play:
     months = history_months(use_case)
     if len(months) < 2:
         raise WrongUseError(
-            f"the history of {use_case.name} has month {months[0]} alone; the demo lands one and plays another, so it "
-            "needs two at least"
+            f"the history of {use_case.name} has {contract.period} {months[0]} alone; the demo lands one and plays "
+            "another, so it needs two at least"
         )
     landed, later = months[: (len(months) + 1) // 2], months[(len(months) + 1) // 2 :]
     played = later if full else later[:MONTHS_PLAYED]
@@ -80,7 +80,9 @@ class Story:
             chapter(f"A model answers already: version {known[-1]}")
             self._ask_gateway()
             return
-        which = f"Month {landed[0]} lands" if len(landed) == 1 else f"Months {month_spans(landed)} land"
+        period = self._use_case.contract.period
+        name = period.capitalize()
+        which = f"{name} {landed[0]} lands" if len(landed) == 1 else f"{name}s {month_spans(landed)} land"
         chapter(f"{which}; Airflow sees the files")
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
         events = all_events(self._use_case)
@@ -91,7 +93,7 @@ class Story:
         self._next("ingest", "the files that landed")
         if all_events(self._use_case) != events:
             chapter("Ground truth is there: retrain by itself")
-            self._next("retrain", f"the truth of month {month_spans(landed)}")
+            self._next("retrain", f"the truth of {period} {month_spans(landed)}")
         else:  # a story that was interrupted took it in
             chapter("Ground truth was there before: retrain by hand")
             self._watch.follow(self._airflow.trigger(self._dag("retrain"), {}))
@@ -107,13 +109,14 @@ class Story:
         played = [month for month in self._play.played if month > read_clock(self._use_case)]
         if not played:
             return
-        chapter(f"Months {played[0]} to {played[-1]} in production, through the gateway")
+        period = self._use_case.contract.period
+        chapter(f"{period.capitalize()}s {played[0]} to {played[-1]} in production, through the gateway")
         self._watch.remember(self._dag("retrain"))
         self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"periods": f"{played[0]}-{played[-1]}"}))
         self._deployed()
         if self._use_case.contract.history is not None or len(played) < len(self._play.played):
             # Nobody knows what real months bring, and what drifted before the story was interrupted is handled.
-            chapter("What the months brought: truth that was due, perhaps drift")
+            chapter(f"What the {period}s brought: truth that was due, perhaps drift")
             self._follow_what_runs("ingest", "retrain", quiet=SECONDS_OF_QUIET)
             return
         chapter("The monitor's alarm: retrain by itself, without new truth")
@@ -126,8 +129,8 @@ class Story:
         until = self._play.until if now < self._play.until else now + delay
         if until == now:  # truth comes without delay here, so all of it has come
             return
-        first, last = max(1, now - delay + 1), until - delay
-        chapter(f"The clock jumps to month {until}: the truth of months {first} to {last} lands as one delivery")
+        first, last, period = max(1, now - delay + 1), until - delay, self._use_case.contract.period
+        chapter(f"The clock jumps to {period} {until}: the truth of {period}s {first} to {last} lands as one delivery")
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
         for path in advance(self._use_case, until):
             console.print(f"{path}", soft_wrap=True)

@@ -117,8 +117,8 @@ def _freshness(fresh: Freshness) -> str:
     came = f"the newest is {fresh.newest_month}; something came {_age(fresh.seconds)}"
     if fresh.newest_month > fresh.due_month:
         return f"ahead of {clock}, by which {fresh.due_month} is due: {came}"
-    months = "1 month" if fresh.months_behind == 1 else f"{fresh.months_behind} months"
-    return f"{months} behind: by {clock} {fresh.due_month} is due, {came}"
+    many = f"{fresh.months_behind} {fresh.period}{'' if fresh.months_behind == 1 else 's'}"
+    return f"{many} behind: by {clock} {fresh.due_month} is due, {came}"
 
 
 def _print_origin(origin: Origin) -> None:

@@ -10,13 +10,15 @@ from operations.features.feature_sources import Origin
 
 @dataclass(frozen=True)
 class Freshness:
-    """`newest_month` is the newest that came, `due_month` the newest that is due at the clock by the contract.
+    """`period` is what time is counted in, `newest_month` the newest that came, `due_month` the newest that is due at
+    the clock by the contract.
 
     `months_behind`: how far the one is behind the other, 0 where more came than is due. `seconds`: since anything
     came. None where nothing came.
     """
 
     clock: int
+    period: str
     due_month: str
     newest_month: str | None = None
     months_behind: int | None = None
@@ -28,11 +30,12 @@ def freshness(contract: Contract, source: str, origins: Sequence[Origin], clock:
     due = newest_due_month(contract, source, clock)
     months = [origin.last.month for origin in origins if origin.last]
     if not months:
-        return Freshness(clock, contract.period_name(due))
+        return Freshness(clock, contract.period, contract.period_name(due))
     newest = max(months)
     came = max(origin.newest_at for origin in origins if origin.newest_at)
     return Freshness(
         clock=clock,
+        period=contract.period,
         due_month=contract.period_name(due),
         newest_month=newest,
         months_behind=max(0, due - contract.period_number(newest)),

@@ -50,7 +50,7 @@ def import_files(source: Path, manifest: Manifest, folder: Path) -> None:
     """Copy the manifest and its shards, checked, into `folder` as `<split>/<number>.csv`."""
     for split in ("train", "eval"):
         if manifest.rows_of(split) == 0:
-            raise WrongUseError(f"{source} has no {split} rows; export more months or change the contract's `split`")
+            raise WrongUseError(f"{source} has no {split} rows; export more periods or change the contract's `split`")
     for number, file in enumerate(manifest.files):
         shard = source.parent / file.path
         if not shard.is_file():

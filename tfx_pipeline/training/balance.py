@@ -38,7 +38,7 @@ def smote(
     if few:
         raise LakeloopError(
             f"class {few[0][0]} has {few[0][1]} training rows; SMOTE needs more than {NEIGHBOURS}: "
-            "set `training.balance: weights` in the contract, or train on more months"
+            "set `training.balance: weights` in the contract, or train on more periods"
         )
     codes = [np.unique(features[:, a:b], axis=0, return_inverse=True) for a, b in categories]
     inside = np.zeros(features.shape[1], bool)

@@ -136,7 +136,7 @@ def streamed_batches(rows: tf.data.Dataset, columns: Columns, settings: ModelSet
     if columns.balance != "none":
         raise LakeloopError(
             f"`training.balance: {columns.balance}` needs all training rows in memory, and there are more than "
-            f"{IN_MEMORY_VALUES:,} values; train on fewer months, or set it to none"
+            f"{IN_MEMORY_VALUES:,} values; train on fewer periods, or set it to none"
         )
     return rows.unbatch().shuffle(SHUFFLE_ROWS, seed=settings.seed).batch(settings.batch).prefetch(2), 1
 
