@@ -8,7 +8,7 @@ import pytest
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase, open_use_case, sample_month
 from operations.simulation import questions_of
-from tests.rides import rides_use_case
+from tests.rides import rides_use_case, trips
 
 GENERATOR = """
 import pandas as pd
@@ -39,3 +39,15 @@ def test_a_row_is_asked_about_when_it_happened(tmp_path: Path) -> None:
 def test_a_generators_time_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(WrongUseError, match=r"`started` is '2012-12-31'; .* it is written %d.%m.%Y %H:%M, such as"):
         sample_month(rides(tmp_path, "2012-12-31"), 0)
+
+
+def test_a_history_of_times_is_asked_at_them_without_those_that_cannot_be_read(tmp_path: Path) -> None:
+    use_case = rides_use_case(tmp_path, "format: unix_seconds, timezone: America/Chicago, start: 2012-12")
+    folder = use_case.contract_path.parent
+    (folder / "history" / "trips").mkdir(parents=True)
+    (folder / "history" / "trips" / "trips-2013-01.csv").write_text(trips(["1357020000", "soon", "1357020060.5"]))
+    use_case.contract_path.write_text(use_case.contract_path.read_text() + "history: history\n")
+    use_case = open_use_case(use_case.settings)
+    assert list(sample_month(use_case, 1)["period"]) == ["2013-01", "2013-01"]
+    asked = [question.at for question in questions_of(use_case, 1, "first")]
+    assert asked == ["2013-01-01T06:00:00+00:00", "2013-01-01T06:01:00.500000+00:00"]
