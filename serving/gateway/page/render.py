@@ -56,7 +56,7 @@ def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
             return {**field, "kind": "switch", "values": values}
         return {**field, "kind": "select", "values": [*([None] if feature.optional else []), *values]}
     if feature.type == "string":
-        return {**field, "kind": "text"}
+        return {**field, "kind": "text", "value": "" if feature.optional else field["value"]}
     usual = contract.fallback.ranges.get(name) if contract.fallback else None
     low, high = feature.limits or (0.0, 0.0)
     if feature.valid is None and usual is None:  # no end that a slider could have

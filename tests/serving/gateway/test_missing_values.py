@@ -97,5 +97,5 @@ def test_an_example_of_an_open_contract_is_a_valid_request(trips: Contract) -> N
 
 def test_the_page_has_a_field_for_every_kind_of_column(trips: Contract) -> None:
     page = render_page(trips)
-    assert 'type="text" id="company"' in page and 'role="switch" id="shared"' in page
+    assert 'type="text" id="company" value=""' in page and 'role="switch" id="shared"' in page
     assert 'data-text="not_known"' in page and 'id="ride-fare-slider"' in page
