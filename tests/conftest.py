@@ -39,6 +39,8 @@ LONGEST_FIRST = (
     "dags/test_runs.py",
     "lakehouse/storage/test_shared_spark.py",
     "tfx_pipeline/test_pipeline.py",
+    "tfx_pipeline/test_columns_as_they_are.py",
+    "tfx_pipeline/training/test_encoding.py",
     "lakehouse/read/test_tables.py",
     "lakehouse/requests/test_stream.py",
     "lakehouse/test_ingest_steps.py",

@@ -143,9 +143,10 @@ class ValueCounter(beam.CombineFn):
 
 def _commonest(feature: Feature, sketch: MisraGriesSketch) -> LearntVocabulary:
     assert feature.vocabulary is not None
-    counted = sketch.Estimate().to_pylist()
-    enough = [one["values"].decode() for one in counted if one["counts"] >= feature.vocabulary.min_count]
-    return LearntVocabulary(values=tuple(enough[: feature.vocabulary.top]), different=len(counted))
+    counted = sketch.Estimate()  # the commonest first
+    enough = int((counted.field("counts").to_numpy() >= feature.vocabulary.min_count).sum())
+    kept = counted.field("values").slice(0, min(enough, feature.vocabulary.top)).to_pylist()
+    return LearntVocabulary(values=tuple(value.decode() for value in kept), different=len(counted))
 
 
 def _write(learnt: Mapping[str, LearntVocabulary], folder: str) -> None:

@@ -18,11 +18,18 @@ from tests.exports import settings_in
 from tests.tfx_pipeline.nodes import FLOAT32, SPLITS, sorted_rows, transformed_both_ways
 from tests.use_case_copies import USE_CASES
 from tfx_pipeline.data_checks.schema import schema_of
+from tfx_pipeline.training import vocabularies
 from tfx_pipeline.training.columns import Columns, columns_from, custom_config
 from tfx_pipeline.training.encoding import category_columns, width
 from tfx_pipeline.training.local_transform import LocalTransform
 from tfx_pipeline.training.raw_features import example_spec
-from tfx_pipeline.training.vocabularies import MOST_COUNTED, LearntVocabulary, checked, features_to_learn
+from tfx_pipeline.training.vocabularies import (
+    MOST_COUNTED,
+    LearntVocabulary,
+    checked,
+    features_to_learn,
+    learn_in_process,
+)
 
 WAYS = ("here", "beam")
 Ways = dict[str, dict[str, np.ndarray]]
@@ -171,19 +178,30 @@ def test_a_text_is_the_words_that_are_in_it_in_any_case_and_whatever_stands_betw
 
 
 def test_equally_common_values_stand_in_their_own_order(tmp_path: Path, parcels: Contract) -> None:
-    from tfx_pipeline.training.vocabularies import learn_in_process
-
     city = parcels.features["city"].model_copy(update={"vocabulary": Vocabulary(top=2)})
-    only = with_features(parcels, city=city)
     for name, order in (("one", ["b", "a", "c", "a", "b", "c"]), ("other", ["c", "c", "b", "b", "a", "a"])):
-        written = tmp_path / f"{name}.gz"
-        with tf.io.TFRecordWriter(str(written), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
-            for text in order:
-                example = tf.train.Example()
-                example.features.feature["city"].bytes_list.value.append(text.encode())
-                writer.write(example.SerializeToString())
-        learnt = learn_in_process(only, [str(written)])["city"]
+        learnt = learn_in_process(with_features(parcels, city=city), [cities(tmp_path / name, order)])["city"]
         assert learnt.values == ("a", "b") and str(learnt) == "2 of 3"
+
+
+def test_of_very_many_values_the_rarest_are_forgotten_on_the_way_and_the_commonest_are_found(
+    tmp_path: Path, parcels: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vocabularies, "MOST_COUNTED", 1000)
+    city = parcels.features["city"].model_copy(update={"vocabulary": Vocabulary(top=3, min_count=100)})
+    texts = [["x", "y", "z"][number % 3] if number % 10 == 0 else f"only once {number}" for number in range(30_000)]
+    learnt = learn_in_process(with_features(parcels, city=city), [cities(tmp_path / "many", texts)])["city"]
+    assert sorted(learnt.values) == ["x", "y", "z"] and str(learnt) == "3 of 1,000 or more"
+
+
+def cities(file: Path, texts: list[str]) -> str:
+    """Examples that have a city alone."""
+    with tf.io.TFRecordWriter(str(file), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for text in texts:
+            example = tf.train.Example()
+            example.features.feature["city"].bytes_list.value.append(text.encode())
+            writer.write(example.SerializeToString())
+    return str(file)
 
 
 def with_features(contract: Contract, **features: Any) -> Columns:
