@@ -1,19 +1,17 @@
 """CSV text of any writing -> parts: UTF-8, `\\n` line ends, one record a line, below a header whose columns are known.
 
-Files in the usual dialect go on as lines, which Arrow or Spark split. Those with another quote or an escape are split
-here, by Python's csv module.
+Files in the usual dialect go on as lines, which Arrow or Spark split; others are split at once (`dialect_rows`).
 """
 
 import codecs
 import csv
 import re
-from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 from lakehouse.bronze import parts
-from lakehouse.bronze.delivered_columns import Content, check_columns, extra_text, in_own_names
+from lakehouse.bronze.delivered_columns import Content, check_columns, in_own_names
+from lakehouse.bronze.dialect_rows import dialect, stage_dialect
 from lakehouse.bronze.parts import LineParts, RowParts
 from lakehouse.bronze.quoted_lines import LINE_BREAK, joined_records
 from lakehouse.exceptions import FileRefusedError
@@ -35,7 +33,6 @@ OTHER_FORMATS = {
     b"%PDF": "a PDF document",
 }
 NUL_BYTES = "holds NUL bytes, so it is not UTF-8 text; deliver it as UTF-8"
-CUT = "the line has no line end, it may be cut off"
 
 
 def stage_csv(chunks: Iterator[bytes], source: Source, may_lack: Collection[str], folder: Path, number: int) -> Content:
@@ -49,7 +46,7 @@ def stage_csv(chunks: Iterator[bytes], source: Source, may_lack: Collection[str]
     own = in_own_names(header, source)
     lines = head.lines()
     if source.read.quote != '"' or source.read.escape:
-        return _stage_dialect(lines, source, own, RowParts(folder, number, source.columns), head.number + 1)
+        return stage_dialect(lines, source, own, RowParts(folder, number, source.columns), head.number + 1)
     written = LineParts(folder, number, head.number + 1)
     quoted = False
     joined = joined_records(lines, source.separator, len(header))
@@ -236,19 +233,12 @@ def _check_header(header: tuple[str, ...], text: str, source: Source, may_lack: 
 
 def _columns(line: str, source: Source, separator: str) -> tuple[str, ...]:
     try:
-        names = next(csv.reader([line], **_dialect(source) | {"delimiter": separator}), [])
+        names = next(csv.reader([line], **dialect(source) | {"delimiter": separator}), [])
     except (csv.Error, TypeError, ValueError) as error:
         raise FileRefusedError(
             f"has a header that cannot be read ({error}); names are separated by {separator!r}"
         ) from None
     return tuple(name.strip() or f"column_{position}" for position, name in enumerate(names, 1))
-
-
-def _dialect(source: Source) -> dict[str, Any]:
-    """The source's dialect as csv.reader takes it."""
-    read = source.read
-    given: dict[str, Any] = {"delimiter": source.separator, "escapechar": read.escape, "doublequote": not read.escape}
-    return given | ({"quotechar": read.quote} if read.quote else {"quoting": csv.QUOTE_NONE})
 
 
 def _checked(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -293,74 +283,3 @@ def _without_comments(chunks: Iterator[bytes], comment: bytes) -> Iterator[bytes
         held = rest
     if held and not held.startswith(comment):
         yield held
-
-
-def _stage_dialect(
-    chunks: Iterator[bytes], source: Source, header: tuple[str, ...], written: RowParts, first_line: int
-) -> Content:
-    """Split by the contract's own quote and escape. A record that cannot be is flawed; its first line alone is."""
-    extra = [(place, name) for place, name in enumerate(header) if name not in source.columns]
-    places = [header.index(name) if name in header else None for name in source.columns]
-    waiting: deque[tuple[int, str]] = deque()
-    broken: set[str] = set()
-    numbered = enumerate(_single_lines(chunks, broken), first_line)
-    consumed: list[tuple[int, str]] = []
-
-    def given() -> Iterator[str]:
-        while (line := waiting.popleft() if waiting else next(numbered, None)) is not None:
-            consumed.append(line)
-            yield line[1]
-
-    reader = csv.reader(given(), strict=True, **_dialect(source))
-    comment = source.read.comment
-    try:
-        while True:
-            consumed.clear()
-            fields, flaw = _next_record(reader)
-            if not consumed:
-                break
-            line, text = consumed[0]
-            if comment and text.startswith(comment):
-                flaw = ""
-                fields = []
-            elif fields is not None and fields and len(fields) != len(header):
-                noun = "field" if len(fields) == 1 else "fields"
-                flaw = f"the line has {len(fields)} {noun}, {len(header)} expected"
-            if not consumed[-1][1].endswith("\n") and (flaw or fields):
-                flaw = CUT
-            elif broken and not broken.isdisjoint(line for _, line in consumed):
-                flaw = "the line is not valid UTF-8"
-            if flaw or (comment and text.startswith(comment)):
-                waiting.extendleft(reversed(consumed[1:]))
-                reader = csv.reader(given(), strict=True, **_dialect(source))
-            if flaw:
-                written.add_flawed(line, text.rstrip("\n"), flaw)
-            elif fields:
-                values = [None if place is None else fields[place] or None for place in places]
-                written.add(line, values, extra_text((name, fields[place]) for place, name in extra))
-    finally:
-        written.close()
-    return Content(header, written.rows, split=True)
-
-
-def _next_record(reader: Iterator[list[str]]) -> tuple[Sequence[str] | None, str]:
-    try:
-        return next(reader, None), ""
-    except csv.Error:
-        return None, "the line's quotes do not match"
-
-
-def _single_lines(chunks: Iterator[bytes], broken: set[str]) -> Iterator[str]:
-    """The lines as texts; those that are not UTF-8 are also put among `broken`."""
-    held = b""
-    for chunk in chunks:
-        *lines, held = (held + chunk).split(b"\n")
-        for line in lines:
-            text = line.decode("utf-8", "replace") + "\n"
-            if "\ufffd" in text and text.encode() != line + b"\n":
-                broken.add(text)
-            yield text
-        if len(held) > parts.LINE_BYTES:
-            raise FileRefusedError(f"has a line of more than {parts.LINE_BYTES:,} bytes; check where its lines end")
-    if held:
-        yield held.decode("utf-8", "replace")
