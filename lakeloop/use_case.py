@@ -122,26 +122,15 @@ def load_rules(use_case: UseCase) -> Rules | None:
 
 
 def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
-    """A month's key (a text, as everywhere), event time, features and truth, from the generator or the history.
-
-    `rows` and `seed` are for a generator. Truth that a history does not know is missing.
+    """A month drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
 
     Where events have times, as they are delivered, the names of their periods stand beside them.
 
     Raises:
-        WrongUseError: the use case has neither; its generator cannot draw this month (its ValueError says why), or its
-            history has no rows of it; or a time in them cannot be read.
+        WrongUseError: the use case has no generator, or it cannot draw this month (its ValueError says why); or a time
+            that it draws cannot be read.
     """
     contract = use_case.contract
-    if contract.history is not None:
-        from lakeloop.history import history_rows
-
-        if rows is not None or seed is not None:
-            raise WrongUseError(
-                f"use case {use_case.name} replays its history as it was; rows and seed are for a `generator`, leave "
-                "them out"
-            )
-        return history_rows(use_case, month)
     if contract.generator is None:
         raise WrongUseError(
             f"use case {use_case.name} has neither `generator` nor `history` in its contract; deliver real files "
@@ -190,15 +179,6 @@ def with_period(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
         )
     names = {text: event_time.of_kind.of(moment, event_time.timezone) for text, moment in moments.items() if moment}
     return frame.assign(**{contract.period_column: texts.map(names)})
-
-
-def played_months(use_case: UseCase, wanted: range) -> list[int]:
-    """Those of the months of which there are rows: a generator draws all, a history has files of some."""
-    if use_case.contract.history is None:
-        return list(wanted)
-    from lakeloop.history import history_months
-
-    return sorted(set(wanted).intersection(history_months(use_case)))
 
 
 def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -5,15 +5,17 @@ What is known says the clock.
 
 import logging
 import shutil
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 from lakeloop.atomic_file import replacing
 from lakeloop.clock import read_clock
-from lakeloop.history import delivered_texts, history_files
+from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase, sample_month
 from operations.delivered_file import write_delivered
+from operations.history import file_rows, history_files, history_rows
 
 log = logging.getLogger(__name__)
 HELD = ".held"
@@ -50,31 +52,52 @@ def generate(
         WrongUseError: the use case has no such month, or neither generator nor history.
     """
     contract = use_case.contract
-    landing = use_case.folder("landing")
+    if contract.history is not None and (rows is not None or seed is not None):
+        raise WrongUseError(
+            f"use case {use_case.name} replays its history as it was; rows and seed are for a `generator`, leave "
+            "them out"
+        )
+    write = _drawn(use_case, rows, seed) if contract.history is None else _replayed(use_case)
     clock = read_clock(use_case)
     deliveries = []
     for month in months:
-        frame = sample_month(use_case, month, rows, seed)
         for source, spec in contract.sources.items():
             if sources is not None and source not in sources:
                 continue
             due = contract.arrives(source, month) if source == contract.label.source and spec.delay else 0
             held = out is None and due > clock
-            folder = (out or landing) / (HELD if held else "") / source
-            if contract.history is None:
-                path = folder / spec.file_name(contract.period_name(month))
-                write_delivered(frame[list(spec.columns)], spec, path)
-                written = [Delivery(path, source, month, len(frame), due if held else None)]
-            else:
-                copies = [_copy(path, folder) for path in history_files(use_case, source, month)]
-                written = [
-                    Delivery(path, source, month, len(delivered_texts(path, spec)), due if held else None)
-                    for path in copies
-                ]
-            for delivery in written:
+            folder = (out or use_case.folder("landing")) / (HELD if held else "") / source
+            for path, size in write(source, month, folder):
+                delivery = Delivery(path, source, month, size, due if held else None)
                 on_file(delivery)
-            deliveries += written
+                deliveries.append(delivery)
     return deliveries
+
+
+Writer = Callable[[str, int, Path], Iterator[tuple[Path, int]]]
+"""Source, month and folder -> the files written there, each with its rows."""
+
+
+def _drawn(use_case: UseCase, rows: int | None, seed: int | None) -> Writer:
+    contract = use_case.contract
+    draw = lru_cache(1)(partial(sample_month, use_case, rows=rows, seed=seed))
+
+    def write(source: str, month: int, folder: Path) -> Iterator[tuple[Path, int]]:
+        spec, frame = contract.sources[source], draw(month)
+        path = folder / spec.file_name(contract.period_name(month))
+        write_delivered(frame[list(spec.columns)], spec, path)
+        yield path, len(frame)
+
+    return write
+
+
+def _replayed(use_case: UseCase) -> Writer:
+    def write(source: str, month: int, folder: Path) -> Iterator[tuple[Path, int]]:
+        history_rows(use_case, month)  # says so where there are none
+        for path in history_files(use_case, source, month):
+            yield _copy(path, folder), file_rows(use_case, source, path)
+
+    return write
 
 
 def missing_sources(use_case: UseCase, month: int, sources: Iterable[str]) -> list[str]:

@@ -11,7 +11,8 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
-from lakeloop.use_case import UseCase, sample_month, with_label
+from lakeloop.use_case import UseCase, with_label
+from operations.period_rows import period_rows
 
 
 def generated_rows(use_case: UseCase, month: int) -> pd.DataFrame:
@@ -20,7 +21,7 @@ def generated_rows(use_case: UseCase, month: int) -> pd.DataFrame:
     Raises WrongUseError where there is neither, or not this month.
     """
     contract = use_case.contract
-    return with_label(contract, sample_month(use_case, month))
+    return with_label(contract, period_rows(use_case, month))
 
 
 def exported_rows(contract: Contract, manifest: Path, split: str = "") -> pd.DataFrame:

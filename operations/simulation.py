@@ -22,8 +22,9 @@ from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.model_input import request_rows
 from lakeloop.request_log_files import finished_file, open_file, request_log_folder
 from lakeloop.request_record import RequestRecord
-from lakeloop.use_case import UseCase, load_rules, played_months, sample_month
+from lakeloop.use_case import UseCase, load_rules
 from operations.delivery import generate, missing_sources, release
+from operations.period_rows import period_rows, played_periods
 
 UNAVAILABLE = "model unavailable: the gateway was left out of this simulation"
 
@@ -82,9 +83,9 @@ def simulate(
         raise WrongUseError(f"the label {label!r} is used in file names; write letters, digits, - and _ only")
     answers = AnsweredMonths(use_case, label)
     total, seconds, skipped, delivered = MonthCounts(), 0.0, [], []
-    there = played_months(use_case, months)
+    there = played_periods(use_case, months)
     if not there:
-        sample_month(use_case, months[0])  # says why there is none
+        period_rows(use_case, months[0])  # says why there is none
     for month in months:
         delivered += advance(use_case, month)
         if month not in there:
@@ -128,7 +129,7 @@ def questions_of(use_case: UseCase, month: int, label: str) -> list[Question]:
     """A month's rows as requests, at their own times or spread evenly over the month; ids depend on use case, key and
     label alone."""
     contract = use_case.contract
-    frame = sample_month(use_case, month)
+    frame = period_rows(use_case, month)
     times = _times(contract, frame, month)
     keys = frame[contract.key.column]
     rows = request_rows(contract.features, frame)
@@ -147,7 +148,7 @@ def _times(contract: Contract, frame: pd.DataFrame, month: int) -> list[datetime
     """When each row is asked about: at its event time, or spread evenly where the rows say their month alone."""
     if contract.event_time.dated:
         found = map(contract.event_time.moment, frame[contract.event_time.column].astype(str))
-        return [moment for moment in found if moment is not None]  # sample_month has read each of them
+        return [moment for moment in found if moment is not None]  # period_rows has read each of them
     first = contract.period_start(month)
     step = (contract.period_start(month + 1) - first) / len(frame)
     return [first + (number + 0.5) * step for number in range(len(frame))]

@@ -19,9 +19,9 @@ from lakeloop.contract.evolution import Change, changes_between
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError
 from lakeloop.git import file_at
-from lakeloop.history import history_months
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case as load_use_case
+from operations.history import history_periods
 
 STYLES = {"safe": GOOD, "retrain": DIM, "breaks": BAD}
 SHOWN = 80
@@ -44,7 +44,7 @@ def check_command(
         opened = load_use_case(load_settings(use_case=use_case))
         path, contract = opened.contract_path, opened.contract
         if contract.history is not None:
-            history = f" Its history has {contract.period}s {month_spans(history_months(opened))}."
+            history = f" Its history has {contract.period}s {month_spans(history_periods(opened))}."
     else:
         path, contract = file, load_contract(file)
     console.print(

@@ -10,8 +10,9 @@ from console.cli.render import console, counted_files, progress
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import with_label
 from operations.delivery import generate
+from operations.period_rows import period_rows
 
 
 def generate_command(
@@ -57,7 +58,7 @@ def reference_command(
     """Write one period of reference data, features and truth, with `;` between the columns."""
     case = open_use_case(use_case)
     label = case.contract.label
-    frame = with_label(case.contract, sample_month(case, month))
+    frame = with_label(case.contract, period_rows(case, month))
     text = frame[[*case.contract.features, label.column, label.name, label.name_column]].to_csv(sep=";", index=False)
     if out is None:
         typer.echo(text, nl=False)

@@ -16,15 +16,15 @@ from lakeloop.exceptions import WrongUseError
 
 
 def demo_command(
-    full: Annotated[bool, typer.Option("--full", help="Play every month there is instead of twelve.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Play every period there is instead of twelve.")] = False,
     ask: Annotated[bool, typer.Option("--ask", help="Wait for your answer where a person is asked.")] = False,
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the platform running at the end.")] = True,
     use_case: UseCaseOption = "",
 ) -> None:
     """Close the loop once, through Airflow: data, model, a year of requests, drift, a retrain, new truth, another.
 
-    Months are drawn by the use case's generator, or replayed from its history: the first half of it is landed, the rest
-    played as production. Starts the platform; a story that was interrupted goes on where it was.
+    Periods are drawn by the use case's generator, or replayed from its history: the first half of it is landed, the
+    rest played as production. Starts the platform; a story that was interrupted goes on where it was.
     """
     case = open_use_case(use_case)
     if not case.contract.plays_months:

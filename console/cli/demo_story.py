@@ -16,9 +16,9 @@ from lakeloop.decision_table import read_decisions
 from lakeloop.events import all_events, open_events
 from lakeloop.exceptions import GateRefusedError, WrongUseError
 from lakeloop.gateway_client import GatewayClient
-from lakeloop.history import history_months
 from lakeloop.use_case import UseCase
 from operations.delivery import generate
+from operations.history import history_periods
 from operations.simulation import advance, questions_of
 
 DEMO_USER = "demo"
@@ -33,7 +33,7 @@ MONTHS_PLAYED, LAST_DRAWN = 12, 36
 
 @dataclass(frozen=True)
 class Play:
-    """Months that land as files, months that are then played as production, and the clock at which the story ends."""
+    """Periods that land as files, those that are then played as production, and the clock at which the story ends."""
 
     landed: tuple[int, ...]
     played: tuple[int, ...]
@@ -44,18 +44,19 @@ def play_of(use_case: UseCase, full: bool) -> Play:
     """A year of what the generator draws, or of the later half of the history; `full`: all there is.
 
     Raises:
-        WrongUseError: the history has fewer than two months.
+        WrongUseError: the history has fewer than two periods.
     """
     contract = use_case.contract
     if contract.history is None:
         return Play((0,), tuple(range(1, LAST_DRAWN + 1 if full else MONTHS_PLAYED + 1)), LAST_DRAWN)
-    months = history_months(use_case)
-    if len(months) < 2:
+    there = history_periods(use_case)
+    if len(there) < 2:
         raise WrongUseError(
-            f"the history of {use_case.name} has {contract.period} {months[0]} alone; the demo lands one and plays "
+            f"the history of {use_case.name} has {contract.period} {there[0]} alone; the demo lands one and plays "
             "another, so it needs two at least"
         )
-    landed, later = months[: (len(months) + 1) // 2], months[(len(months) + 1) // 2 :]
+    half = (len(there) + 1) // 2
+    landed, later = there[:half], there[half:]
     played = later if full else later[:MONTHS_PLAYED]
     return Play(landed, played, played[-1] + contract.truth_delay)
 
@@ -70,7 +71,7 @@ class Story:
         self._deploying: DagRun | None = None
 
     def history(self) -> None:
-        """The first months land: from files to a model that answers.
+        """The first periods land: from files to a model that answers.
 
         Raises:
             GateRefusedError: no candidate passes, so there is no model to go on with.
@@ -88,8 +89,8 @@ class Story:
         events = all_events(self._use_case)
         for delivery in generate(self._use_case, landed):
             console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
-        if landed[-1]:
-            advance(self._use_case, landed[-1] + self._use_case.contract.truth_delay)
+        if landed[-1]:  # what is due by then lands; the truth of the last ones comes while others are played
+            advance(self._use_case, landed[-1])
         self._next("ingest", "the files that landed")
         if all_events(self._use_case) != events:
             chapter("Ground truth is there: retrain by itself")
@@ -105,8 +106,8 @@ class Story:
         self._deploy()
 
     def production(self) -> None:
-        """Months of requests; drift that they bring starts a retrain without new truth."""
-        played = [month for month in self._play.played if month > read_clock(self._use_case)]
+        """Periods of requests; drift that they bring starts a retrain without new truth."""
+        played = tuple(number for number in self._play.played if number > read_clock(self._use_case))
         if not played:
             return
         period = self._use_case.contract.period
@@ -123,7 +124,7 @@ class Story:
         self._next("retrain", "drift")
 
     def new_truth(self) -> None:
-        """Later: the truth of the months that were played arrives at once."""
+        """Later: the truth of the periods that were played arrives at once."""
         self._follow_what_runs("ingest", "retrain")
         now, delay = read_clock(self._use_case), self._use_case.contract.truth_delay
         until = self._play.until if now < self._play.until else now + delay
@@ -159,7 +160,7 @@ class Story:
         self._watch.follow(self._watch.next_run(self._dag(what), why=why))
 
     def _follow_what_runs(self, *whats: str, quiet: float = 0) -> None:
-        """Until these DAGs have nothing to do: months of simulation bring truth, and with it retrains of their own.
+        """Until these DAGs have nothing to do: periods of simulation bring truth, and with it retrains of their own.
 
         `quiet`: seconds for which there must be nothing.
         """

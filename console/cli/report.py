@@ -21,9 +21,10 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.held_out import is_held_out
 from lakeloop.model_input import instance, request_rows
-from lakeloop.use_case import UseCase, played_months
+from lakeloop.use_case import UseCase
 from operations.baselines import baselines, difference_words, split_baselines
 from operations.evaluation import exported_rows, generated_rows
+from operations.period_rows import played_periods
 from serving.model_server.process import running_server
 from tfx_pipeline.data_checks.statistics import read_statistics
 from tfx_pipeline.evaluation.validate import model_folder, validate_model
@@ -98,7 +99,7 @@ def _months_with_truth(use_case: UseCase) -> list[int]:
     contract = use_case.contract
     if not contract.plays_months:
         return []
-    months = played_months(use_case, REPORTED_MONTHS)
+    months = played_periods(use_case, REPORTED_MONTHS)
     return months if contract.history is None else [m for m in months if not generated_rows(use_case, m).empty]
 
 

@@ -13,7 +13,7 @@ from lakeloop.clock import month_spans, read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.gateway_client import GatewayClient, check_gateway
-from lakeloop.use_case import played_months, sample_month
+from operations.period_rows import period_rows, played_periods
 from operations.simulation import SimulationReport, advance, simulate, through_gateway, without_gateway
 
 MOST = 1000
@@ -53,8 +53,8 @@ def simulate_command(
         return
     first, last = parse_periods(months, case.contract.event_time)
     wanted = range(first, last + 1)
-    there = played_months(case, wanted)
-    size = len(sample_month(case, there[0] if there else first))
+    there = played_periods(case, wanted)
+    size = len(period_rows(case, there[0] if there else first))
     if mock_predictions:
         asker = without_gateway(case, label)
     else:

@@ -7,9 +7,10 @@ import pandas as pd
 
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_table
-from lakeloop.use_case import UseCase, played_months, sample_month
+from lakeloop.use_case import UseCase
 from monitoring.drift.sampling import seeded_sample
 from operations.evaluation import generated_rows
+from operations.period_rows import period_rows, played_periods
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ def month_rows(use_case: UseCase, month: int, oracle: bool) -> MonthRows:
     there = _tables_of_months(use_case)
     if oracle:
         last = max([month, *there])
-        numbers = played_months(use_case, range(last + 1))
+        numbers = played_periods(use_case, range(last + 1))
         if month not in numbers:
-            sample_month(use_case, month)  # says why there is none
-        return MonthRows({number: sample_month(use_case, number) for number in numbers}, use_case.contract.months_from)
+            period_rows(use_case, month)  # says why there is none
+        return MonthRows({number: period_rows(use_case, number) for number in numbers}, use_case.contract.months_from)
     if month not in there:
         known, period = ", ".join(map(str, sorted(there))) or "none yet", use_case.contract.period
         raise NotFoundError(

@@ -15,8 +15,9 @@ from lakehouse.read.provenance import TRAINING, rows_at, silver_of, table_versio
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import open_lake_table, read_lake_table
-from lakeloop.use_case import UseCase, sample_month
+from lakeloop.use_case import UseCase
 from operations.features.feature_sources import PREDICTIONS
+from operations.period_rows import period_rows
 from operations.simulation import request_id_of
 
 TYPES = {"double": "float", "long": "int", "boolean": "bool", "string": "string"}
@@ -152,7 +153,7 @@ def _simulated(use_case: UseCase, served: pd.DataFrame) -> pd.DataFrame:
                 for request_id, one in zip(rows["request_id"], rows[key], strict=True)
             ]
             if number >= 0 and any(sent):
-                drawn = sample_month(use_case, number)
+                drawn = period_rows(use_case, number)
                 parts.append(_beside(contract, rows[sent], drawn[[key, month, *contract.features]]))
     return parts[0] if len(parts) == 1 else pd.concat(parts[1:], ignore_index=True)
 

@@ -15,6 +15,7 @@ from lakeloop.row_keys import row_keys
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case, sample_month
 from operations.delivery import generate
+from operations.period_rows import period_rows
 from operations.simulation import questions_of
 from tests.use_case_copies import USE_CASES
 
@@ -71,7 +72,7 @@ def test_rows_of_a_history_have_the_keys_that_they_were_drawn_with(tmp_path: Pat
         for name in ("drawn", "replayed")
     )
     generate(drawn, [0], rows=30, out=tmp_path / "replayed" / "noise" / "history")
-    again = sample_month(replayed, 0)
+    again = period_rows(replayed, 0)
     assert again["row_key"].tolist() == sample_month(drawn, 0, 30)["row_key"].tolist()
     assert again["complaints"].notna().all()
 

@@ -7,6 +7,7 @@ import pytest
 
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase, open_use_case, sample_month
+from operations.period_rows import period_rows
 from operations.simulation import questions_of
 from tests.rides import rides_use_case, trips
 
@@ -48,6 +49,6 @@ def test_a_history_of_times_is_asked_at_them_without_those_that_cannot_be_read(t
     (folder / "history" / "trips" / "trips-2013-01.csv").write_text(trips(["1357020000", "soon", "1357020060.5"]))
     use_case.contract_path.write_text(use_case.contract_path.read_text() + "history: history\n")
     use_case = open_use_case(use_case.settings)
-    assert list(sample_month(use_case, 1)["period"]) == ["2013-01", "2013-01"]
+    assert list(period_rows(use_case, 1)["period"]) == ["2013-01", "2013-01"]
     asked = [question.at for question in questions_of(use_case, 1, "first")]
     assert asked == ["2013-01-01T06:00:00+00:00", "2013-01-01T06:01:00.500000+00:00"]

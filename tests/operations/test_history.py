@@ -9,13 +9,13 @@ import pytest
 
 from lakeloop.clock import set_clock
 from lakeloop.exceptions import ContractError, WrongUseError
-from lakeloop.history import history_months, history_rows
 from lakeloop.model_input import request_rows
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case, sample_month
 from operations.analysis.rows import month_rows
 from operations.delivery import generate, release
 from operations.evaluation import generated_rows, whose_truth
+from operations.history import history_periods, history_rows
 from operations.simulation import questions_of, simulate, without_gateway
 from tests.command_line import lakeloop_in
 from tests.lakes import claims
@@ -46,10 +46,10 @@ def landing(use_case: UseCase) -> dict[str, bytes]:
 
 
 def test_a_months_rows_are_those_of_its_files_to_the_last_digit(replayed: UseCase, drawn: UseCase) -> None:
-    assert history_months(replayed) == (0, 1, 3)
+    assert history_periods(replayed) == (0, 1, 3)
     for month in (0, 1, 3):
         pd.testing.assert_frame_equal(
-            sample_month(replayed, month), sample_month(drawn, month, rows=40, seed=1), check_exact=True
+            history_rows(replayed, month), sample_month(drawn, month, rows=40, seed=1), check_exact=True
         )
 
 
@@ -69,10 +69,10 @@ def test_files_are_delivered_as_they_are_and_truth_when_it_is_due(replayed: UseC
 
 
 def test_a_correction_is_replayed_with_the_file_it_corrects_and_counts(replayed: UseCase) -> None:
-    first = sample_month(replayed, 0)["policy_id"][0]
+    first = history_rows(replayed, 0)["policy_id"][0]
     corrected = replayed.contract_path.parent / "history/claims/claims-2023-01.v2.csv"
     corrected.write_text(f"policy_id;risk\n{first};77\n")
-    assert sample_month(replayed, 0).set_index("policy_id")["risk"][first] == 77
+    assert history_rows(replayed, 0).set_index("policy_id")["risk"][first] == 77
     generate(replayed, [0])
     assert landing(replayed)["claims/claims-2023-01.v2.csv"] == corrected.read_bytes()
 
@@ -87,7 +87,7 @@ def test_a_simulation_plays_the_months_there_are_and_tells_the_others(replayed: 
 
     report = simulate(replayed, range(4), remembered, label="a", until=27)
     assert report.empty == (2,) and report.answered.requests == 80
-    assert asked == {month: list(sample_month(replayed, month)["policy_id"]) for month in (1, 3)}
+    assert asked == {month: list(history_rows(replayed, month)["policy_id"]) for month in (1, 3)}
     assert [path.name for path in report.delivered] == ["claims-2023-02.csv", "claims-2023-04.csv"]
     with pytest.raises(WrongUseError, match=r"has no file of month 7 \(2023-08\); it has months 0-1, 3"):
         simulate(replayed, range(7, 9), answer, label="a")
@@ -132,7 +132,7 @@ def test_what_is_wrong_with_a_history_is_said(replayed: UseCase, tmp_path: Path)
     for file in (history / "policies").iterdir():
         file.rename(file.with_suffix(".txt"))
     with pytest.raises(WrongUseError, match=r"has no file of any month from 2023-01 on.*policies-.month..csv"):
-        history_months(replayed)
+        history_periods(replayed)
     history.rename(history.with_name("elsewhere"))
     gone = run("contract", "check", "-u", "insurance")
     assert gone.returncode == 2 and "there is no such folder" in gone.stderr
@@ -152,7 +152,7 @@ def test_gaps_and_truth_values_are_replayed_as_they_were_delivered(tmp_path: Pat
     file = trips_csv({"seats": "3.0", "shared": "Yes"}, gaps, {"zone": ""}, {"fare": "1e39"}, {"shared": "perhaps"})
     (case / "history" / "trips" / "trips-2024-01.csv").write_text(file)
     replayed = open_use_case(load_settings(home=tmp_path / "home", use_case="trips", use_cases=tmp_path))
-    rows = request_rows(replayed.contract.features, sample_month(replayed, 0))
+    rows = request_rows(replayed.contract.features, history_rows(replayed, 0))
     known = {"fare": 12.5, "seconds": 600, "seats": 3, "night": True, "company": "Acme, Inc."}
     assert rows == [
         known | {"shared": True, "zone": "01"}, dict.fromkeys(known) | {"shared": False, "zone": "01"}
