@@ -35,8 +35,8 @@ up: airflow ## Start the whole platform and wait until it works
 down: ## Stop everything that `make up` started
 	@$(BIN)/lakeloop down
 
-demo: setup airflow ## The whole loop through Airflow, told while it happens; ASK=1 asks you, FULL=1 plays 36 months, KEEP=0 stops at the end
-	@$(BIN)/lakeloop demo $(if $(ASK),--ask) $(if $(FULL),--full) $(if $(filter 0,$(KEEP)),--no-keep)
+demo: setup airflow ## The whole loop through Airflow, told while it happens; USE_CASE=NAME: another one's, ASK=1 asks you, FULL=1 plays 36 months, KEEP=0 stops at the end
+	@$(BIN)/lakeloop demo $(if $(USE_CASE),--use-case $(USE_CASE)) $(if $(ASK),--ask) $(if $(FULL),--full) $(if $(filter 0,$(KEEP)),--no-keep)
 
 exercise: setup ## The gate exercise: 50 units are refused, 100 units pass
 	@$(BIN)/lakeloop exercise

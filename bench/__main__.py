@@ -21,6 +21,7 @@ from bench import (
     lineage_bench,
     loop_bench,
     model_server_bench,
+    new_bench,
     nodes_bench,
     platform_bench,
     stream_bench,
@@ -64,6 +65,7 @@ def gateway(home: Path) -> list[Figure]:
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "commands": commands_bench.measure,
     "tfx": tfx_bench.measure,
+    "new": new_bench.measure,
     "nodes": nodes_bench.measure,
     "serving": serving,
     "gateway": gateway,

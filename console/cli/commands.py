@@ -41,6 +41,9 @@ GROUPS = {
     "features": "The features: what each means, where it comes from, how fresh it is, and which models use it.",
 }
 COMMANDS = {
+    "new": Command(
+        "new", "Write the first draft of a use case from a sample of its data: a contract, and the history to replay."
+    ),
     "train": Command(
         "train", "Export gold, train, evaluate, gate and push a model. A model the gate refuses is not pushed (exit 3)."
     ),

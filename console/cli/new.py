@@ -1,0 +1,142 @@
+"""`lakeloop new`: the first draft of a use case from its data."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli.render import console, counted_files, table
+from lakeloop.settings import load_settings
+from operations.new_use_case.create import NewUseCase, check_name, create
+from operations.new_use_case.draft import Draft, Wishes, look
+from operations.new_use_case.split_history import HistoryFiles
+from operations.new_use_case.times import PERIODS, Period
+
+
+def new_command(
+    name: Annotated[str, typer.Argument(help="The use case's name, such as taxi.")],
+    label: Annotated[
+        str,
+        typer.Option("--label", help="What is to be predicted: a column, or of columns: 'tips > 0.2 * fare'."),
+    ],
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", help="A file or a folder: CSV, JSON, JSON lines, Parquet, plain or packed; may be repeated."
+        ),
+    ] = None,
+    more: Annotated[list[Path] | None, typer.Argument(help="More files.", show_default=False)] = None,
+    key: Annotated[str, typer.Option("--key", help="What names a row: a column, or several: district,year.")] = "",
+    time: Annotated[str, typer.Option("--time", help="The column that says when a row happened.")] = "",
+    period: Annotated[str, typer.Option("--period", metavar="|".join(PERIODS), help="What time is counted in.")] = "",
+    features: Annotated[str, typer.Option("--features", help="Only these columns as features: a,b,c.")] = "",
+    keep: Annotated[
+        str, typer.Option("--keep", help="Columns that seem to tell the label and are features all the same.")
+    ] = "",
+    title: Annotated[str, typer.Option("--title", help="What it is called where people read.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the contract and history of a use case of this name.")
+    ] = False,
+) -> None:
+    """Write the first draft of a use case from a sample of its data: a contract, and the history to replay.
+
+    What is assumed stands in the contract as a comment, with how to change it. On a terminal it is asked.
+    """
+    settings = load_settings()
+    check_name(settings, name, force)
+    files = [*(from_ or []), *(more or [])]
+    if not files:
+        raise typer.BadParameter("name a file or folder with --from")
+    wishes = Wishes(label, _listed(key), time, _period(period), _listed(features), _listed(keep))
+    with console.status("looking at the data …"):
+        draft = look(files, wishes)
+    if sys.stdin.isatty() and console.is_terminal:
+        asked = _ask(draft, wishes)
+        draft = draft if asked == wishes else look(files, asked)
+    with console.status("") as status:
+        made = create(settings, name, title or _title(name), draft, lambda step: status.update(f"{step} …"))
+    _print(made)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _period(text: str) -> Period | None:
+    if not text:
+        return None
+    found = next((period for period in PERIODS if period == text), None)
+    if found is None:
+        raise typer.BadParameter(f"there is no period {text!r}; periods: {', '.join(PERIODS)}")
+    return found
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _ask(draft: Draft, wishes: Wishes) -> Wishes:
+    """What a person says where there is doubt; an empty answer leaves what was assumed."""
+    if len(draft.times) > 1 and not wishes.time and draft.time is not None:
+        console.print(f"Several columns say when: {', '.join(draft.times)}")
+        chosen = typer.prompt("Which one counts?", default=draft.time.name)
+        wishes = replace(wishes, time=chosen)
+    if not wishes.key:
+        assumed = ",".join(draft.key.columns) or "a hash over the row"
+        chosen = typer.prompt("What names a row (columns, joined by commas)?", default=assumed)
+        wishes = wishes if chosen == assumed else replace(wishes, key=_listed(chosen))
+    for leak in draft.leaks:
+        names = ", ".join(leak.columns)
+        if not typer.confirm(f"{names} {leak.how}. Leave out?", default=True):
+            wishes = replace(wishes, keep=(*wishes.keep, *leak.columns))
+    if draft.time is not None and wishes.period is None:
+        chosen = typer.prompt(f"Count time in ({', '.join(PERIODS)})?", default=draft.period)
+        wishes = replace(wishes, period=_period(chosen)) if chosen != draft.period else wishes
+    return wishes
+
+
+def _print(made: NewUseCase) -> None:
+    """What was found and assumed, and at last what a model has to beat."""
+    draft, contract = made.draft, made.use_case.contract
+    sample = draft.table.sample
+    rows = [
+        ("files", f"{counted_files(len(sample.files))} of {sample.format}, {sample.table.num_rows:,} rows looked at"
+                  + ("" if sample.whole else " (start, middle and end)")),
+        ("key", contract.key.description if not draft.key.columns else ", ".join(draft.key.columns)),
+        ("time", _time(draft, made.history)),
+        ("label", f"{draft.label.made or draft.label.column}: "
+                  + ", ".join(f"{one.name} {one.share:.1%}" for one in draft.label.classes)),
+        ("features", f"{len(draft.features)}: {', '.join(contract.features)}"),
+    ]  # fmt: skip
+    console.print(table(("what", "found"), rows))
+    for leak in draft.leaks:
+        names = ", ".join(f"`{name}`" for name in leak.columns)
+        keep = ",".join(leak.columns)
+        console.print(
+            f"leak: {names} {leak.how}; no feature, or a model would be told the answer. Known before the outcome? "
+            f"--keep {keep}",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
+    for out in draft.left_out:
+        console.print(f"left out: `{out.column}` {out.why}", soft_wrap=True, markup=False)
+    for note in draft.notes:
+        console.print(f"to know: {note}", soft_wrap=True, markup=False)
+    if made.history.without_time:
+        console.print(f"to know: {made.history.without_time:,} rows have no time and are in no file of the history")
+    console.print(f"\n{made.use_case.contract_path}", soft_wrap=True)
+    console.print(f"Next: make demo USE_CASE={contract.use_case}\n")
+    gate = contract.gate.accuracy
+    beside = [(name, f"{value:.3f}") for name, value in made.baselines.items()]
+    beside.append(("the gate asks for", f"{gate.above:.3f} to {gate.below:.3f}"))
+    console.print(table((f"accuracy on held-out ones of {made.compared:,} rows", ""), beside))
+
+
+def _time(draft: Draft, history: HistoryFiles) -> str:
+    periods = f"{len(history.rows)} {draft.period}s from {history.start}, {history.usual:,} rows each (median)"
+    return (
+        f"{draft.time.name} as {draft.time.format}: {periods}"
+        if draft.time is not None
+        else f"none; dealt out: {periods}"
+    )

@@ -1,0 +1,178 @@
+"""What stands in each column of a sample: type, gaps, range, how many different values, and which."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from operations.new_use_case.sample import Sample
+
+Kind = Literal["empty", "bool", "int", "float", "string"]
+MISSING = ("?", "-", "--", ".", "..", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "(null)", "\\N")
+"""Texts that mean: no value. `NA` could be a word in a column of words; it is said when it is taken so."""
+UNREADABLE_SHARE = 0.02
+"""Of the values of a column of numbers that may be something else."""
+LARGEST_INT = 2**53
+CODE = r"^0[0-9]+$"
+PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """Decimal sign and thousands separator, and the pattern of a number written so."""
+
+    decimal: str
+    thousands: str
+    pattern: str
+
+
+STYLES = (
+    NumberStyle(".", "", PLAIN),
+    NumberStyle(",", "", r"^[+-]?[0-9]*(,[0-9]+)?$"),
+    NumberStyle(",", ".", r"^[+-]?([0-9]{1,3}(\.[0-9]{3})*|[0-9]+)(,[0-9]+)?$"),
+    NumberStyle(".", ",", r"^[+-]?([0-9]{1,3}(,[0-9]{3})*|[0-9]+)(\.[0-9]+)?$"),
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `values` are the different texts, most frequent first, with how often each stands; `codes` is the
+    place among them of every row, -1 where nothing stands or a text that means no value.
+
+    `numbers` are those of `values`, NaN where one is none; `missing_texts` and `unreadable` are texts that were there.
+    """
+
+    name: str
+    kind: Kind
+    rows: int
+    missing: int
+    values: tuple[str, ...]
+    counts: np.ndarray
+    codes: np.ndarray
+    numbers: np.ndarray | None = None
+    missing_texts: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def distinct(self) -> int:
+        """Different values."""
+        return len(self.values)
+
+    @property
+    def present(self) -> int:
+        """Rows with a value."""
+        return self.rows - self.missing
+
+    @property
+    def gaps(self) -> float:
+        """Share of rows without a value."""
+        return self.missing / max(1, self.rows)
+
+    @property
+    def unique(self) -> bool:
+        """Whether every row has a value of its own."""
+        return not self.missing and self.distinct == self.rows
+
+    @cached_property
+    def row_numbers(self) -> np.ndarray:
+        """The number of every row, NaN where there is none."""
+        assert self.numbers is not None
+        return np.append(self.numbers, np.nan)[self.codes]
+
+    @cached_property
+    def words(self) -> float:
+        """Mean number of words of the different values."""
+        looked_at = self.values[:2_000]
+        return sum(len(re.findall(r"\w+", text)) for text in looked_at) / max(1, len(looked_at))
+
+    def first_row_of(self, text: str) -> int:
+        """The first row that has this value."""
+        return int(np.argmax(self.codes == self.values.index(text)))
+
+
+def columns_of(sample: Sample) -> tuple[dict[str, Column], NumberStyle]:
+    """Every column by its delivered name, and how numbers are written in this file."""
+    encoded = {name: sample.table[name].combine_chunks().dictionary_encode() for name in sample.names}
+    encoded = {
+        name: column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        for name, column in encoded.items()
+    }
+    style = _style(column.dictionary for column in encoded.values())
+    return {name: encoded_column(name, column, style) for name, column in encoded.items()}, style
+
+
+def _style(dictionaries: Iterable[pa.Array]) -> NumberStyle:
+    """The style by which most columns are numbers; dots and no thousands where that makes no difference."""
+    texts = [_bare(values) for values in dictionaries]
+    texts = [present for values in texts if len(present := values.filter(pc.invert(_means_nothing(values))))]
+    counts = [
+        sum(pc.all(pc.match_substring_regex(one[:2_000], style.pattern)).as_py() for one in texts) for style in STYLES
+    ]
+    return STYLES[max(range(len(STYLES)), key=lambda place: (counts[place], -place))]
+
+
+def _bare(values: pa.Array) -> pa.Array:
+    return pc.utf8_trim_whitespace(values)
+
+
+def _means_nothing(values: pa.Array) -> pa.Array:
+    return pc.or_(pc.is_in(values, pa.array(MISSING)), pc.equal(values, ""))
+
+
+def encoded_column(name: str, encoded: pa.DictionaryArray, style: NumberStyle) -> Column:
+    """A column of the sample from its different texts, and which of them each row has."""
+    texts = encoded.dictionary
+    places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    rows = len(places)
+    counts = np.bincount(places[places >= 0], minlength=len(texts))
+    bare = _bare(texts)
+    nothing = _means_nothing(bare).to_numpy(zero_copy_only=False)
+    numeric = pc.match_substring_regex(bare, style.pattern).to_numpy(zero_copy_only=False) & ~nothing
+    numeric &= bare.is_valid().to_numpy(zero_copy_only=False) & (
+        pc.utf8_length(bare).to_numpy(zero_copy_only=False) > 0
+    )
+    present = int(counts[~nothing].sum())
+    if not present:
+        return Column(name, "empty", rows, rows, (), np.array([], int), np.full(rows, -1))
+    odd = ~numeric & ~nothing
+    is_number = counts[odd].sum() <= UNREADABLE_SHARE * present and odd.sum() <= 5
+    is_code = is_number and bool(pc.any(pc.match_substring_regex(bare.filter(pa.array(numeric)), CODE)).as_py())
+    left_out = nothing | odd if is_number and not is_code else nothing
+    order = np.lexsort((np.arange(len(texts)), -counts))
+    order = order[~left_out[order] & (counts[order] > 0)]
+    place_of = np.full(len(texts) + 1, -1)
+    place_of[order] = np.arange(len(order))
+    codes = place_of[places]
+    values = tuple(texts.take(pa.array(order)).to_pylist())
+    listed = texts.to_pylist() if left_out.any() else []
+    missing_texts = tuple(listed[place] for place in np.flatnonzero(nothing) if listed[place].strip())
+    unreadable = tuple(listed[place] for place in np.flatnonzero(left_out & odd))
+    about = {"missing_texts": missing_texts, "unreadable": unreadable}
+    kind: Kind = "string"
+    numbers = None
+    if is_number and not is_code:
+        numbers = _numbers(bare.take(pa.array(order)), style)
+        whole = bool(np.all(numbers == np.floor(numbers)) and np.max(np.abs(numbers)) < LARGEST_INT)
+        kind = "int" if whole else "float"
+    elif {text.strip().lower() for text in values[:3]} <= {"true", "false"}:
+        kind = "bool"
+    return Column(name, kind, rows, int((codes < 0).sum()), values, counts[order], codes, numbers, **about)
+
+
+def _numbers(texts: pa.Array, style: NumberStyle) -> np.ndarray:
+    if style.thousands:
+        texts = pc.replace_substring(texts, style.thousands, "")
+    if style.decimal != ".":
+        texts = pc.replace_substring(texts, style.decimal, ".")
+    return pc.utf8_ltrim(texts, "+").cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def missing_texts(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Every text that means no value, in any column."""
+    found = dict.fromkeys(text.strip() for column in columns for text in (*column.missing_texts, *column.unreadable))
+    return tuple(found)

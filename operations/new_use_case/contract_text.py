@@ -1,0 +1,326 @@
+"""A draft as the text of a contract, with a comment wherever something was assumed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import yaml
+
+from lakeloop.contract.file_names import ENDINGS
+from operations.new_use_case.draft import Draft, TableDraft, all_rows
+from operations.new_use_case.files import COMPRESSIONS
+from operations.new_use_case.label import LabelClass
+from operations.new_use_case.names import own_name
+
+WIDTH = 118
+ENOUGH_ROWS = 5_000
+"""Of which the accuracies of train and eval rows are within a few points by chance."""
+PLACEHOLDERS = {"hour": "hour", "day": "date", "week": "week", "month": "month", "quarter": "quarter", "year": "year"}
+"""What stands in a file's name for a period of each kind."""
+UNTIMED = "period"
+"""The column that the history gets where no delivered one says when."""
+
+
+@dataclass(frozen=True)
+class GateDraft:
+    """Bounds of the accuracy, and where they come from."""
+
+    above: float
+    below: float
+    why: str
+
+
+class PeriodRows(Protocol):
+    """Of what the contract is a draft: the first period, and how many rows one usually has."""
+
+    @property
+    def start(self) -> str: ...
+    @property
+    def usual(self) -> int: ...
+
+
+def scalar(value: Any) -> str:
+    """A value as YAML, on one line and so that YAML reads the same."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{scalar(key)}: {scalar(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(scalar, value)) + "]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    plain = value and value == value.strip() and not set(value) & set(",[]{}#&*!|>'\"%@`\n:")
+    return (
+        value
+        if plain and yaml.safe_load(value) == value and not value.startswith(("-", "?"))
+        else json.dumps(value, ensure_ascii=False)
+    )
+
+
+def source_name(table: TableDraft, taken: str = "") -> str:
+    """What the files of a table are called together: their common stem without digits, or `rows`."""
+    stems = [file.path.name.removesuffix(file.ending) for file in table.sample.files]
+    stem = stems[0] if len(set(stems)) == 1 else _common(stems)
+    made = own_name("".join(letter if not letter.isdigit() else " " for letter in stem), "rows")
+    made = "rows" if made in ("deliveries", "rejects", "requests", "predictions", "data") or len(made) < 2 else made
+    return made if made != taken else f"{made}_truth"
+
+
+def _common(stems: list[str]) -> str:
+    first, last = min(stems), max(stems)
+    same = next(
+        (place for place, letter in enumerate(first) if place >= len(last) or last[place] != letter), len(first)
+    )
+    return first[:same]
+
+
+def file_pattern(draft: Draft, table: TableDraft) -> str:
+    """The pattern of a source's files: one file a period."""
+    stem = source_name(table).replace("_", "-")
+    return f"{stem}-{{{PLACEHOLDERS[draft.period]}}}{ending_of(table)}"
+
+
+def ending_of(table: TableDraft) -> str:
+    """The ending of files of this table; what has none that the lake knows is CSV."""
+    file = table.sample.files[0]
+    first = file.ending.lower().partition(".")[2].partition(".")[0]
+    if f".{first}" in {ending for endings in ENDINGS.values() for ending in endings}:
+        return file.ending.lower()
+    return {"csv": ".csv", "jsonl": ".jsonl", "json": ".json", "parquet": ".parquet"}[file.format] + {
+        packed: ending for ending, packed in COMPRESSIONS.items()
+    }.get(file.compression, "")
+
+
+def contract_text(draft: Draft, name: str, title: str, history: PeriodRows, gate: GateDraft, salt: str) -> str:
+    """The whole contract."""
+    lines = [*_head(draft, name, title), "", *_key(draft), *_event_time(draft, history.start), "", *_sources(draft), ""]
+    lines += [*_features(draft), "", *_label(draft), "", *_training(draft, gate, salt), ""]
+    lines += _production(draft, title, history.usual)
+    return "\n".join(lines) + "\n"
+
+
+def _head(draft: Draft, name: str, title: str) -> Iterator[str]:
+    sample = draft.table.sample
+    rows, of_all = sample.table.num_rows, all_rows(sample)
+    looked_at = (
+        f"all {rows:,} rows" if sample.whole else f"{rows:,} of about {of_all:,} rows, from start, middle and end"
+    )
+    files = f"{len(sample.files)} files such as {sample.file.name}" if len(sample.files) > 1 else sample.file.name
+    yield f"# A first draft, made by `lakeloop new` from {files}: {looked_at} were looked at."
+    yield "# What was assumed stands beside it as a comment. `lakeloop contract check` names every mistake of a change."
+    if draft.notes:
+        yield "#"
+        for note in draft.notes:
+            yield from _comment(f"to know: {note}", "")
+    yield f"use_case: {name}"
+    yield f"title: {scalar(title)}"
+    outcome = draft.label.made or draft.label.column
+    yield f"description: {scalar(f'Predicts {outcome} from {len(draft.features)} columns')}"
+
+
+def _key(draft: Draft) -> Iterator[str]:
+    own = [draft.table.names[column] for column in draft.key.columns]
+    yield from _comment(
+        f"assumed: {draft.key.why}." + ("" if own else " So rows are known by a hash over their values."), ""
+    )
+    if not own:
+        yield "key: {made: row_hash}"
+    elif len(own) == 1:
+        yield f"key: {{column: {own[0]}, description: {scalar(_said(draft.key.columns[0]))}}}"
+    else:
+        yield f"key: {{columns: {scalar(own)}, description: {scalar(' and '.join(map(_said, draft.key.columns)))}}}"
+
+
+def _event_time(draft: Draft, start: str) -> Iterator[str]:
+    yield ""
+    yield "event_time:"
+    if draft.time is None:
+        order = "in turn, since they are sorted by the label" if draft.label.sorted_by_class else "in their order"
+        yield from _comment(
+            "assumed: no column says when a row happened. The files of the history got one, which deals the rows "
+            f"out over months {order}. New files need it, too: the month in which they are delivered.",
+            "  ",
+        )
+        yield f"  column: {UNTIMED}"
+        yield "  description: Month of delivery, YYYY-MM"
+    else:
+        others = [name for name in draft.times if name != draft.time.name]
+        if others:
+            yield from _comment(f"assumed: this one of {', '.join((draft.time.name, *others))}", "  ")
+        yield f"  column: {draft.table.names[draft.time.name]}"
+        yield f"  description: {scalar(_said(draft.time.name))}"
+        if draft.time.format != "period":
+            yield f"  format: {scalar(draft.time.format)}"
+            yield "  timezone: UTC                # assumed, for times that say none and for periods"
+    if draft.period != "month":
+        yield f"  period: {draft.period}"
+    yield f"  start: {scalar(start)}"
+
+
+def _sources(draft: Draft) -> Iterator[str]:
+    yield "sources:"
+    yield from _source(draft, draft.table, source_name(draft.table))
+    if draft.truth is not draft.table:
+        yield from _source(draft, draft.truth, source_name(draft.truth, source_name(draft.table)))
+
+
+def _source(draft: Draft, table: TableDraft, name: str) -> Iterator[str]:
+    yield f"  {name}:"
+    yield f"    description: {scalar(f'Rows as in {table.sample.file.name}')}"
+    yield f"    files: {scalar(file_pattern(draft, table))}"
+    if table is draft.truth:
+        yield "    # assumed: the truth of a period is known when the next one begins"
+        yield "    delay_periods: 1"
+    if read := read_words(table):
+        yield f"    read: {scalar(read)}"
+    yield from _columns(draft, table)
+
+
+def read_words(table: TableDraft) -> dict[str, Any]:
+    """How a table's files are written, as the contract says it; nothing that is usual."""
+    sample, dialect, style = table.sample, table.sample.dialect, table.style
+    words: dict[str, Any] = {}
+    if sample.format == "csv":
+        words = {
+            "encoding": dialect.encoding if dialect.encoding != "utf-8" else None,
+            "separator": dialect.separator if dialect.separator != "," else None,
+            "quote": dialect.quote if dialect.quote != '"' else None,
+            "escape": dialect.escape or None,
+            "decimal": style.decimal if style.decimal != "." else None,
+            "thousands": style.thousands or None,
+            "comment": dialect.comment or None,
+            "skip_lines": dialect.skip_lines or None,
+            "header": None if dialect.header else False,
+        }
+    if sample.format == "json" and sample.records:
+        words["records"] = sample.records
+    if table.missing:
+        words["missing"] = list(table.missing)
+    return {word: value for word, value in words.items() if value is not None}
+
+
+def used_columns(draft: Draft, table: TableDraft) -> list[str]:
+    """The delivered columns of a table that the contract names, in their order."""
+    wanted = set(draft.key.columns) | set(draft.label.needs if table is draft.truth else ())
+    if table is draft.table:
+        wanted |= {one.column for one in draft.features} | ({draft.time.name} if draft.time is not None else set())
+    if table is draft.truth and table is not draft.table:
+        wanted |= {name for name in table.columns if table.names[name] == draft.label.column}
+    return [name for name in table.columns if name in wanted]
+
+
+def _columns(draft: Draft, table: TableDraft) -> Iterator[str]:
+    used = used_columns(draft, table)
+    own = [table.names[name] for name in used]
+    stamped = draft.time is None and table is draft.table
+    if stamped:
+        used, own = [UNTIMED, *used], [UNTIMED, *own]
+    positions = {name: place for place, name in enumerate([UNTIMED, *table.columns] if stamped else table.columns, 1)}
+    if not table.sample.dialect.header and table.sample.format == "csv":
+        yield "    columns:                      # the files have no header; each column's position"
+        yield from (f"      {mine}: {positions[name]}" for mine, name in zip(own, used, strict=True))
+    elif own != used:
+        yield "    columns:                      # own name: name in the files"
+        yield from (f"      {mine}: {scalar(name)}" for mine, name in zip(own, used, strict=True))
+    else:
+        yield from _wrapped("    columns: [", own, "]")
+
+
+def _features(draft: Draft) -> Iterator[str]:
+    yield "# `valid` and `values` are what is possible at all: outside a row is rejected, and a request refused."
+    yield "features:"
+    for one in draft.features:
+        yield f"  {draft.table.names[one.column]}:" + (f"  # {one.comment}" if one.comment else "")
+        yield f"    description: {scalar(_said(one.column))}"
+        yield (
+            f"    {scalar(one.words)[1:-1]}"
+            if len(one.words) == 1
+            else "\n".join(f"    {word}: {scalar(value)}" for word, value in one.words.items())
+        )
+    for leak in draft.leaks:
+        names = ", ".join(f"`{name}`" for name in leak.columns)
+        yield from _comment(
+            f"LEAK: {names} {leak.how}. A model would be told the answer, so it is no feature here. If it is known "
+            "before the "
+            f"outcome, make the draft again with --keep {','.join(leak.columns)}.", "  "
+        )  # fmt: skip
+    for out in draft.left_out:
+        yield from _comment(f"left out: `{out.column}` {out.why}", "  ")
+
+
+def _label(draft: Draft) -> Iterator[str]:
+    label = draft.label
+    yield "label:"
+    yield f"  name: {label.name}"
+    yield f"  description: {scalar(label.made or f'Class of {label.column}')}"
+    yield f"  source: {source_name(draft.truth, source_name(draft.table) if draft.truth is not draft.table else '')}"
+    yield f"  column: {label.column}"
+    if label.made:
+        yield f"  made: {scalar(label.made)}"
+    truth: dict[str, Any] = {"description": label.made or _said(label.column), "type": label.type}
+    truth |= {"values": list(label.values)} if label.values else {}
+    truth |= {"valid": list(label.valid)} if label.valid is not None else {}
+    yield f"  truth: {scalar(truth)}"
+    yield "  classes:                        # in this order they are 0, 1, …, for good"
+    for one in label.classes:
+        yield f"    - {_class(one)}  # {one.share:.1%} of the rows"
+
+
+def _class(one: LabelClass) -> str:
+    return scalar({"name": one.name} | ({"when": one.when} if one.when else {}))
+
+
+def _training(draft: Draft, gate: GateDraft, salt: str) -> Iterator[str]:
+    yield f'split: {{salt: "{salt}", every: 5}}       # one row in five is held out, by its key and so for good'
+    yield f"model: {scalar(model_of(all_rows(draft.table.sample)))}"
+    yield "gate:                              # what a good model is"
+    yield f"  accuracy: {scalar({'above': gate.above, 'below': gate.below})}  # {gate.why}"
+    if gate.above:
+        yield f"  train_eval_gap_below: {0.1 if all_rows(draft.table.sample) >= ENOUGH_ROWS else 0.2}"
+    yield "  champion_margin: 0.01"
+
+
+def model_of(rows: int) -> dict[str, Any]:
+    """A network whose training takes about a minute, whatever the number of rows."""
+    small = {"layers": 2, "units": 64, "dropout": 0.2}
+    if rows < 5_000:
+        return small | {"epochs": 40, "batch": 32}
+    if rows < 50_000:
+        return small | {"epochs": 20, "batch": 64}
+    return small | ({"epochs": 10, "batch": 256} if rows < 500_000 else {"epochs": 4, "batch": 1024})
+
+
+def _production(draft: Draft, title: str, window: int) -> Iterator[str]:
+    yield "requests:"
+    yield f"  description: {scalar(f'Rows the gateway answered: {title}')}"
+    yield "monitoring:"
+    yield f"  window: {max(20, window)}{' ' * 20}# about the rows of a {draft.period}"
+    yield "# What answers where the model is not to: a function in a file beside this one, such as"
+    yield "# fallback: {rules: rules.py:answer, confidence_below: 0.4}"
+    yield "history: history                   # these files are replayed by `lakeloop demo` and `lakeloop simulate`"
+
+
+def _said(name: str) -> str:
+    """A delivered name as a few words."""
+    words = own_name(name, "column").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _comment(text: str, indent: str) -> Iterator[str]:
+    words, line = text.split(), f"{indent}#"
+    for word in words:
+        if len(line) + 1 + len(word) > WIDTH:
+            yield line
+            line = f"{indent}#  "
+        line += f" {word}"
+    yield line
+
+
+def _wrapped(before: str, items: list[str], after: str) -> Iterator[str]:
+    line, indent = before, " " * len(before)
+    for place, item in enumerate(items):
+        piece = item + (", " if place < len(items) - 1 else after)
+        if len(line) + len(piece) > WIDTH and line.strip():
+            yield line.rstrip()
+            line = indent
+        line += piece
+    yield line

@@ -1,0 +1,144 @@
+"""Makes a use case of a draft: contract and history in a folder of its own, whole or not at all."""
+
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.contract.section import NAME
+from lakeloop.contract.training import Split
+from lakeloop.contract_file import load_contract
+from lakeloop.exceptions import WrongUseError
+from lakeloop.settings import Settings
+from lakeloop.use_case import CONTRACT_FILE, UseCase, contract_path, with_label
+from operations.baselines import frame_baselines
+from operations.history import history_periods, history_rows
+from operations.new_use_case.contract_text import GateDraft, contract_text
+from operations.new_use_case.draft import Draft
+from operations.new_use_case.split_history import HistoryFiles, write_history
+
+HISTORY = "history"
+MOST_COMPARED = 50_000
+"""Rows that baselines are computed on."""
+FEWEST_HELD_OUT = 50
+"""Held-out rows of which an accuracy says anything."""
+OPEN_GATE = GateDraft(0.0, 1.0, "not known yet")
+SALTS = tuple(map(str, range(1, 100)))
+SAFE_SHARE = 0.5
+"""How far from the commonest class to the quick trees a model must come."""
+
+
+@dataclass(frozen=True)
+class NewUseCase:
+    """What was made. `baselines`: accuracies on the held-out ones of `compared` rows."""
+
+    use_case: UseCase
+    draft: Draft
+    history: HistoryFiles
+    baselines: dict[str, float]
+    compared: int
+
+
+def check_name(settings: Settings, name: str, force: bool) -> None:
+    """Raises WrongUseError where no use case can be made under this name."""
+    if not re.match(NAME, name) or len(name) > 100:
+        raise WrongUseError(
+            f"{name!r} cannot name a use case; lower-case letters, digits and `_` can, beginning with a letter"
+        )
+    path = contract_path(settings, name)
+    if path.parent.exists() and not force:
+        raise WrongUseError(
+            f"there is a use case {name} already, in {path.parent}; choose another name, or --force to replace its "
+            "contract "
+            "and history by new ones"
+        )
+
+
+def create(
+    settings: Settings, name: str, title: str, draft: Draft, on_step: Callable[[str], None] = lambda step: None
+) -> NewUseCase:
+    """Write contract and history, in place of those there are. Until all is written and checked, nothing is seen of it.
+
+    Raises:
+        ContractError: the draft makes no good contract.
+        WrongUseError: no row of the history would be left.
+    """
+    folder = contract_path(settings, name).parent
+    part = folder.with_name(f".{name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        home = part / name  # a use case's folder is called as it is
+        home.mkdir(parents=True)
+        on_step("writing the history, a file a period")
+        history = write_history(draft, home / HISTORY)
+        if not history.rows:
+            raise WrongUseError("no row has a time that can be read, so there is no history")
+        path = home / CONTRACT_FILE
+
+        def write(gate: GateDraft, salt: str) -> Contract:
+            path.write_text(contract_text(draft, name, title, history, gate, salt), encoding="utf-8")
+            return load_contract(path)
+
+        drafted = UseCase(settings.model_copy(update={"use_cases": part}), write(OPEN_GATE, SALTS[0]))
+        on_step("comparing the commonest class with quick trees")
+        parts = _compared(drafted)
+        salt = _salt([list(part[drafted.contract.key.column]) for part in parts])
+        rows = pd.concat(parts, ignore_index=True)
+        held_out = rows[drafted.contract.key.column].map(Split(salt=salt).is_eval).astype(bool)
+        found = frame_baselines(drafted, rows[~held_out], rows[held_out]) if held_out.sum() >= FEWEST_HELD_OUT else {}
+        contract = write(gate_of(found), salt)
+        _put(home, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return NewUseCase(UseCase(settings, contract), draft, history, found, len(rows))
+
+
+def gate_of(found: Mapping[str, float]) -> GateDraft:
+    """Bounds for the accuracy: well above the commonest class, and not much better than quick trees."""
+    if not found:
+        return GateDraft(0.0, 1.0, "too few rows to say what is good: set them when there are more")
+    majority = found["majority"]
+    trees = max(found.get("trees", majority), majority)
+    below = round(min(1.0, trees + max(0.05, 0.7 * (1 - trees))), 3)  # on the rows it knows a model is better
+    above = min(round(majority + max(0.01, SAFE_SHARE * (trees - majority)), 3), round(below - 0.001, 3))
+    return GateDraft(above, below, f"the commonest class is right in {majority:.3f}, quick trees in {trees:.3f}")
+
+
+def _compared(use_case: UseCase) -> list[pd.DataFrame]:
+    """Labelled rows of the history, a frame a period, of as many from its beginning as make enough."""
+    parts, rows = list[pd.DataFrame](), 0
+    for number in history_periods(use_case):
+        part = with_label(use_case.contract, history_rows(use_case, number))
+        parts.append(part.head(MOST_COMPARED - rows))
+        rows += len(parts[-1])
+        if rows >= MOST_COMPARED:
+            break
+    return parts
+
+
+def _salt(keys: Sequence[Sequence[str]]) -> str:
+    """One that holds out some rows, and not too many, of the first half of the periods and of the others."""
+    half = (len(keys) + 1) // 2
+    sides = [[key for part in side for key in part] for side in (keys[:half], keys[half:])]
+    for salt in SALTS:
+        counts = [sum(map(Split(salt=salt).is_eval, side)) for side in sides]
+        if all(0 < count <= len(side) / 2 for count, side in zip(counts, sides, strict=True) if len(side) > 1):
+            return salt
+    return SALTS[0]
+
+
+def _put(made: Path, folder: Path) -> None:
+    """The made files into the use case's folder: what else is there stays, what they replace is gone."""
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(folder)
+        return
+    old = folder / HISTORY
+    if old.exists():
+        old.rename(made.parent / "replaced")
+    (made / HISTORY).rename(old)
+    (made / CONTRACT_FILE).replace(folder / CONTRACT_FILE)

@@ -1,0 +1,305 @@
+"""From a sample to a draft: what is key, time, label, feature, and what was assumed where there is doubt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from operations.new_use_case.columns import Column, NumberStyle, columns_of, missing_texts
+from operations.new_use_case.features import FeatureDraft, LeftOut, feature_of
+from operations.new_use_case.files import find_files
+from operations.new_use_case.keys import KeyDraft, key_of
+from operations.new_use_case.label import LabelDraft, label_of
+from operations.new_use_case.leaks import Leak, find_leaks
+from operations.new_use_case.names import own_names
+from operations.new_use_case.problems import Findings
+from operations.new_use_case.sample import Sample, read_samples
+from operations.new_use_case.times import Period, TimeColumn, best_period, best_time
+
+MOST_FEATURES = 300
+"""Inputs of one model; a contract of more is nobody's to read."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What somebody says of a table instead of having it guessed; columns by their delivered names."""
+
+    label: str
+    key: tuple[str, ...] = ()
+    time: str = ""
+    period: Period | None = None
+    features: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableDraft:
+    """One table of a draft: its sample, its columns, and their own names."""
+
+    sample: Sample
+    columns: dict[str, Column]
+    names: dict[str, str]
+    style: NumberStyle
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The texts that mean no value."""
+        return missing_texts(list(self.columns.values()))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Everything a contract needs. `truth` is the table with the label, the same as `table` where there is one only.
+
+    `time` None: no column says when; the history is then dealt out over periods, and its files get a column for it.
+    """
+
+    table: TableDraft
+    truth: TableDraft
+    key: KeyDraft
+    time: TimeColumn | None
+    times: tuple[str, ...]
+    period: Period
+    label: LabelDraft
+    features: tuple[FeatureDraft, ...]
+    left_out: tuple[LeftOut, ...]
+    leaks: tuple[Leak, ...]
+    notes: list[str] = field(default_factory=list)
+
+
+def look(files: Sequence[Path], wishes: Wishes) -> Draft:
+    """What a draft of these files would say; writes nothing.
+
+    Raises:
+        SampleError: what stands in the way of one, everything at once.
+    """
+    findings = Findings()
+    samples = read_samples(find_files(files, findings), findings)
+    findings.stop_at_problems()
+    return draft_of(samples, wishes, findings)
+
+
+def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft:
+    """The draft that a sample and wishes make.
+
+    Raises:
+        SampleError: what stands in the way, everything at once.
+    """
+    tables = [_table(sample) for sample in samples]
+    wishes = _delivered(wishes, tables)
+    table, truth = _which_is_which(tables, wishes, findings)
+    findings.stop_at_problems()
+    columns = table.columns
+    label = label_of(wishes.label, truth.columns, findings)
+    time, times = _time(table, wishes, findings)
+    needed = set(label.needs if label is not None else ()) if table is truth else set()
+    key = key_of(
+        table.sample, columns, wishes.key, time, needed | ({time.name} if time is not None else set()), findings
+    )
+    if label is not None and table is not truth:
+        label = _met(table, truth, key, label, findings)
+    if unknown := [name for name in wishes.features if name not in columns]:
+        findings.problems.append(f"--features: there is no column {', '.join(unknown)}; columns: {', '.join(columns)}")
+    findings.stop_at_problems()
+    assert label is not None
+    candidates = [
+        name for name in columns
+        if (name,) != key.columns and (time is None or name != time.name) and name != _outcome(label, table is truth)
+        and (not wishes.features or name in wishes.features)
+    ]  # fmt: skip
+    features, left_out = _features(columns, candidates, times, table is truth, label, findings)
+    leaks = [
+        leak
+        for leak in find_leaks(label, columns, [one.column for one in features])
+        if not set(leak.columns) & set(wishes.keep)
+    ]
+    told = {name for leak in leaks for name in leak.columns}
+    features = [one for one in features if one.column not in told]
+    if not features:
+        findings.problems.append(
+            f"{table.sample.file}: no column is left that a model could learn from: "
+            + "; ".join(
+                f"`{one.column}` {one.why}"
+                for one in [*left_out, *(LeftOut(name, leak.how) for leak in leaks for name in leak.columns)]
+            )
+        )
+    if len(features) > MOST_FEATURES:
+        findings.problems.append(
+            f"{table.sample.file}, line {max(1, table.sample.first_line - 1)}: {len(features):,} of its "
+            f"{len(columns):,} columns could be features, and {MOST_FEATURES} are the most; say which with "
+            "--features a,b,c"
+        )
+    findings.stop_at_problems()
+    period: Period = wishes.period or "month"
+    if time is not None and wishes.period is None:
+        period = best_period(time.times, time.format, all_rows(table.sample), table.sample.whole)
+    return Draft(
+        table, truth, key, time, tuple(one.name for one in times), period, label, tuple(features), tuple(left_out),
+        tuple(leaks), findings.notes,
+    )  # fmt: skip
+
+
+def _delivered(wishes: Wishes, tables: list[TableDraft]) -> Wishes:
+    """The wishes with columns as delivered where they were named otherwise: by own name, place, or in other letters."""
+    known: dict[str, str] = {}
+    for table in tables:
+        for place, (name, own) in enumerate(table.names.items(), 1):
+            known |= {spelled: name for spelled in (f"column_{place}", own, name.lower()) if spelled not in known}
+    exact = {name for table in tables for name in table.columns}
+
+    def found(text: str) -> str:
+        return text if text in exact else known.get(text.strip(), known.get(text.strip().lower(), text))
+
+    return Wishes(
+        found(wishes.label), tuple(map(found, wishes.key)), found(wishes.time), wishes.period,
+        tuple(map(found, wishes.features)), tuple(map(found, wishes.keep)),
+    )  # fmt: skip
+
+
+def _table(sample: Sample) -> TableDraft:
+    columns, style = columns_of(sample)
+    return TableDraft(sample, columns, own_names(columns), style)
+
+
+def all_rows(sample: Sample) -> int:
+    """About how many rows the files have, by their size beside the sample's."""
+    if sample.whole:
+        return sample.table.num_rows
+    size = sum(file.path.stat().st_size for file in sample.files)
+    return max(sample.table.num_rows, round(sample.table.num_rows * size / max(1, sample.table.nbytes)))
+
+
+def _which_is_which(tables: list[TableDraft], wishes: Wishes, findings: Findings) -> tuple[TableDraft, TableDraft]:
+    """The table of features and the one of the truth; they may be the same."""
+    if not tables:
+        findings.stop_at_problems()
+    if len(tables) == 1:
+        return tables[0], tables[0]
+    if len(tables) > 2:
+        listed = "; ".join(f"{table.sample.file} ({', '.join(table.sample.names[:6])}, …)" for table in tables)
+        findings.problems.append(
+            f"{len(tables)} different tables were found, by their columns: {listed}; one with features and one with "
+            "the "
+            "label can be joined, so join the others to one of them first"
+        )
+        return tables[0], tables[0]
+    labelled = [table for table in tables if wishes.label in table.columns]
+    if len(labelled) != 1:
+        names = " and ".join(str(table.sample.file) for table in tables)
+        findings.problems.append(
+            f"--label {wishes.label}: of two tables one must have the label's column; it is in "
+            f"{'both' if labelled else 'neither'} of {names}"
+        )
+        return tables[0], tables[1]
+    truth = labelled[0]
+    return (tables[1] if truth is tables[0] else tables[0]), truth
+
+
+def _time(table: TableDraft, wishes: Wishes, findings: Findings) -> tuple[TimeColumn | None, list[TimeColumn]]:
+    if wishes.time and wishes.time not in table.columns:
+        findings.problems.append(f"--time {wishes.time}: there is no such column; columns: {', '.join(table.columns)}")
+        return None, []
+    time, times = best_time(table.columns, wishes.time)
+    if wishes.time and time is None:
+        column = table.columns[wishes.time]
+        row = int(np.argmax(column.codes >= 0))
+        findings.problems.append(
+            f"{table.sample.where(row)}: `{wishes.time}` is {column.values[column.codes[row]]!r}, and so are others: "
+            "no time "
+            "that can be read (ISO 8601, day.month.year, month/day/year, seconds since 1970 and more are known); name "
+            "another column, or leave --time out"
+            if column.distinct
+            else f"--time {wishes.time}: has no value in any row"
+        )
+    elif time is not None and (bad := time.unreadable).size:
+        codes = time.column.codes[bad]
+        there = bad[codes >= 0]
+        what = (
+            f", first {time.column.values[time.column.codes[there[0]]]!r} in {table.sample.where(int(there[0]))}"
+            if there.size
+            else ""
+        )
+        findings.notes.append(
+            f"time: `{time.name}` is missing or cannot be read in {bad.size:,} rows{what}; the lake rejects them, "
+            "and the "
+            "history leaves them out"
+        )
+    if time is not None and time.either:
+        findings.notes.append(
+            f"time: every `{time.name}` can be read as {time.format} and as {time.either}; the first is assumed. The "
+            "other: "
+            "`event_time.format`"
+        )
+    if not wishes.time and time is not None and len(times) > 1:
+        others = ", ".join(f"`{one.name}`" for one in times[1:6])
+        findings.notes.append(f"time: `{time.name}` says when; {others} could as well. Another: --time")
+    return time, times
+
+
+def _outcome(label: LabelDraft, same_table: bool) -> str:
+    """The column of the features' table that is the outcome itself: the label's, or the first of its expression."""
+    return label.needs[0] if same_table else ""
+
+
+def _features(
+    columns: dict[str, Column], candidates: list[str], times: list[TimeColumn], same_table: bool, label: LabelDraft,
+    findings: Findings,
+) -> tuple[list[FeatureDraft], list[LeftOut]]:  # fmt: skip
+    features, left_out = list[FeatureDraft](), list[LeftOut]()
+    dates = {one.name for one in times if one.format not in ("%Y", "period")}
+    for name in candidates:
+        if (name in dates and columns[name].kind == "string") or (name in dates and columns[name].distinct > 1000):
+            left_out.append(LeftOut(name, "is a time, which is no input as it is"))
+            continue
+        found = feature_of(columns[name])
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+        else:
+            features.append(found)
+    for name in label.needs[1:] if same_table else ():
+        findings.notes.append(
+            f"label: `{name}` stands in the label's expression and is a feature too: it is assumed to be known "
+            "before the "
+            f"outcome, as `{label.needs[0]}` is not. If it is not, take it out of `features`"
+        )
+    return features, left_out
+
+
+def _met(
+    table: TableDraft, truth: TableDraft, key: KeyDraft, label: LabelDraft, findings: Findings
+) -> LabelDraft | None:
+    """The label of the features' rows, found by the key."""
+    missing = [name for name in key.columns if name not in truth.columns]
+    if not key.columns or missing:
+        findings.problems.append(
+            f"{table.sample.file} and {truth.sample.file} must have a key in common to be joined by"
+            + (f", and the second has no `{', '.join(missing)}`" if missing else "")
+            + "; name it with --key"
+        )
+        return None
+    ours, theirs = (_keys(one, key.columns) for one in (table, truth))
+    place = {text: row for row, text in enumerate(theirs)}
+    rows = np.array([place.get(text, -1) for text in ours])
+    if (rows < 0).all():
+        findings.problems.append(
+            f"{table.sample.file} and {truth.sample.file} never meet: no `{', '.join(key.columns)}` of the first "
+            f"({ours[0]!r}, …) is in the second ({theirs[0]!r}, …), so no row would have its truth; name the key "
+            "they share "
+            "with --key"
+        )
+        return None
+    met = float((rows >= 0).mean())
+    if met < 0.9:
+        findings.notes.append(
+            f"label: {met:.1%} of the rows of {table.sample.file} have their truth in {truth.sample.file}"
+        )
+    ids = np.where(rows >= 0, label.ids[rows], -1)
+    return LabelDraft(
+        label.name, label.column, label.made, (), label.type, label.values, label.valid, label.classes, ids
+    )
+
+
+def _keys(table: TableDraft, names: tuple[str, ...]) -> list[str]:
+    parts = [table.sample.table[name].to_pylist() for name in names]
+    return ["|".join(map(str, row)) for row in zip(*parts, strict=True)]

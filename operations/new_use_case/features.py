@@ -1,0 +1,137 @@
+"""Which columns become model inputs, and as what; why the others do not."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from operations.new_use_case.columns import Column
+from operations.new_use_case.label import wide
+
+MOSTLY_GAPS = 0.98
+FEW_VALUES = 32
+"""Different whole numbers up to which they are taken for categories; above they are numbers."""
+LISTED = 12
+VOCABULARY = 1_000
+ENORMOUS = 20_000
+"""Different texts in a sample above which a vocabulary is hashed."""
+TEXT_WORDS = 3.0
+ID_SHARE = 0.9
+ID_NAME = re.compile(
+    r"(^|[_ .-])(id|uuid|guid|key|nr|no|number|nummer|index|instant|hash)$|^(id|index|unnamed.*)$|[a-z]I[dD]$"
+)
+CODE_NAME = re.compile(
+    r"(^|[_ .-])(code|zip|plz|postcode|tract|area|district|kreis|region|type|class|category|zone)([_ .-]|$)"
+)
+SKEWED = 8.0
+
+
+@dataclass(frozen=True)
+class FeatureDraft:
+    """A feature as the contract says it; `words` are its keys and values, `comment` what was assumed."""
+
+    column: str
+    words: dict[str, Any]
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A column that is no feature, and why."""
+
+    column: str
+    why: str
+
+
+def feature_of(column: Column) -> FeatureDraft | LeftOut:
+    """What a column is for a model."""
+    if column.kind == "empty":
+        return LeftOut(column.name, "has no value in any row")
+    if column.distinct == 1 and not column.missing:
+        return LeftOut(column.name, f"is {column.values[0]!r} in every row")
+    if column.gaps > MOSTLY_GAPS:
+        return LeftOut(column.name, f"is missing in {column.gaps:.1%} of the rows")
+    if column.kind == "bool":
+        return FeatureDraft(column.name, {"type": "bool", "role": "binary"} | _gaps(column, "zero"))
+    if column.numbers is not None:
+        return _number(column)
+    return _text(column)
+
+
+def _number(column: Column) -> FeatureDraft | LeftOut:
+    assert column.numbers is not None
+    whole = column.kind == "int"
+    named_id = bool(ID_NAME.search(column.name))
+    if whole and column.distinct > ID_SHARE * column.present and (named_id or column.distinct == column.present > 100):
+        rising = bool(np.all(np.diff(column.row_numbers[column.codes >= 0]) > 0))
+        if named_id or rising:
+            return LeftOut(
+                column.name, f"looks like an identifier: {column.distinct:,} different numbers in {column.rows:,} rows"
+            )
+    if whole and set(column.numbers.tolist()) == {0.0, 1.0}:
+        return FeatureDraft(column.name, {"type": "int", "role": "binary", "values": [0, 1]} | _gaps(column, "zero"))
+    if whole and column.distinct == 1:
+        return FeatureDraft(column.name, {"type": "int", "role": "categorical"} | _gaps(column, "category"))
+    if whole and (column.distinct <= FEW_VALUES or named_id or CODE_NAME.search(column.name) or _codes(column)):
+        words = {"type": "int", "role": "categorical"} | _vocabulary(column) | _gaps(column, "category")
+        return FeatureDraft(
+            column.name, words, f"{column.distinct:,} different whole numbers, taken for categories; amounts have "
+            "`role: numeric`"
+        )  # fmt: skip
+    low, high = float(column.numbers.min()), float(column.numbers.max())
+    valid = wide(column.numbers)
+    words = {"type": column.kind, "role": "numeric", "valid": [_plain(bound, whole) for bound in valid]}
+    words |= _gaps(column, "median")
+    if low >= 0 and _skew(column) > SKEWED:
+        words["transform"] = "log"
+    return FeatureDraft(column.name, words, f"{low:g} to {high:g} in the sample; `valid` is what is possible at all")
+
+
+def _codes(column: Column) -> bool:
+    """Large whole numbers that come back again and again, such as districts: 17031320100."""
+    assert column.numbers is not None
+    return float(column.numbers.min()) >= 10_000 and column.distinct < column.present / 10
+
+
+def _text(column: Column) -> FeatureDraft | LeftOut:
+    if column.words >= TEXT_WORDS and column.distinct > column.present / 2:
+        words: dict[str, Any] = {"type": "string", "role": "text", "vocabulary": {"top": 5_000}}
+        return FeatureDraft(column.name, words | _gaps(column, "category"), "taken for free text: a bag of words")
+    if column.distinct > ID_SHARE * column.present and column.present > 20:
+        return LeftOut(
+            column.name, f"looks like an identifier: {column.distinct:,} different texts in {column.rows:,} rows"
+        )
+    if column.distinct == 1 and not column.missing:
+        return LeftOut(column.name, "is the same in every row")
+    words = {"type": "string", "role": "categorical"} | _vocabulary(column) | _gaps(column, "category")
+    often = ", ".join(repr(text) for text in column.values[:3])
+    return FeatureDraft(column.name, words, f"{column.distinct:,} different texts, most often {often}")
+
+
+def _vocabulary(column: Column) -> dict[str, Any]:
+    if column.distinct > ENORMOUS:
+        return {"vocabulary": {"hash_buckets": VOCABULARY}}
+    if column.distinct > LISTED:
+        return {"vocabulary": {"top": min(VOCABULARY, max(50, 2 * column.distinct))}}
+    return {"vocabulary": {"top": 50}}
+
+
+def _gaps(column: Column, instead: str) -> dict[str, Any]:
+    """What the model gets where there is no value; a flag beside it for numbers that are often missing."""
+    if not column.missing:
+        return {}
+    words: dict[str, Any] = {"missing": instead}
+    if instead != "category" and column.gaps > 0.01:
+        words["missing_flag"] = True
+    return words
+
+
+def _skew(column: Column) -> float:
+    numbers = column.row_numbers[column.codes >= 0]
+    spread = float(numbers.std())
+    return float(((numbers - numbers.mean()) ** 3).mean() / spread**3) if spread > 0 else 0.0
+
+
+def _plain(number: float, whole: bool) -> float | int:
+    return int(number) if whole or (number == int(number) and abs(number) < 1e15) else float(f"{number:.12g}")

@@ -1,0 +1,101 @@
+"""What identifies a row: a column whose values never come back, two together, or nothing that was delivered."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from operations.new_use_case.columns import Column
+from operations.new_use_case.features import ID_NAME
+from operations.new_use_case.problems import Findings
+from operations.new_use_case.sample import Sample
+from operations.new_use_case.times import TimeColumn
+
+MOST_PARTS = 12
+OWN_TIMES = 0.75
+"""Of the rows, with a time of their own: then any other column tells the others apart, and means nothing."""
+
+
+@dataclass(frozen=True)
+class KeyDraft:
+    """Delivered columns, one or several, or none where a hash over the row is made."""
+
+    columns: tuple[str, ...]
+    why: str
+
+
+def key_of(
+    sample: Sample, columns: dict[str, Column], wanted: tuple[str, ...], time: TimeColumn | None, without: set[str],
+    findings: Findings,
+) -> KeyDraft:  # fmt: skip
+    """The key that was asked for, or the best there is. `without`: columns that are something else."""
+    if wanted:
+        _check(sample, columns, wanted, findings)
+        return KeyDraft(wanted, "as it was asked for")
+    alone = [column for column in columns.values() if _identifies(column) and column.name not in without]
+    alone.sort(key=lambda column: (not ID_NAME.search(column.name), list(columns).index(column.name)))
+    if alone:
+        return KeyDraft((alone[0].name,), f"{alone[0].distinct:,} rows, and no value of it comes twice")
+    if time is not None and (with_time := _beside_time(columns, time.column, without)):
+        return KeyDraft(with_time, f"no two rows have the same {with_time[0]} and {with_time[1]}")
+    return KeyDraft((), "no column, and none together with the time, differs in every row")
+
+
+def _identifies(column: Column) -> bool:
+    """Whether it is unique and made to name rows: a text or a whole number, no amount and no time."""
+    if not column.unique or column.rows < 2 or column.kind not in ("int", "string") or column.words > 3:
+        return False
+    if column.kind == "int" and not ID_NAME.search(column.name):
+        return bool(np.all(np.diff(column.row_numbers) == 1))
+    return True
+
+
+def _beside_time(columns: dict[str, Column], time: Column, without: set[str]) -> tuple[str, str] | None:
+    """A column that comes once at each time, as a sensor or a district does; where hardly a time comes twice, none."""
+    if time.distinct > time.rows * OWN_TIMES:
+        return None
+    for column in list(columns.values())[:MOST_PARTS]:
+        if column.name in without or column.name == time.name or column.missing or column.kind not in ("int", "string"):
+            continue
+        if column.distinct < 2 or column.distinct > column.rows / 2:
+            continue
+        if not _repeats([column, time]).size:
+            return (column.name, time.name)
+    return None
+
+
+def _repeats(parts: list[Column]) -> np.ndarray:
+    """The rows whose key stood in an earlier row."""
+    joined = np.zeros(parts[0].rows, np.int64)
+    for part in parts:
+        joined = joined * (part.distinct + 1) + part.codes
+    _, first = np.unique(joined, return_index=True)
+    return np.setdiff1d(np.arange(len(joined)), first)
+
+
+def _check(sample: Sample, columns: dict[str, Column], wanted: tuple[str, ...], findings: Findings) -> None:
+    """Problems with a key that was asked for: a column that is not there, gaps, and rows that share a key."""
+    if unknown := [name for name in wanted if name not in columns]:
+        findings.problems.append(
+            f"--key {','.join(wanted)}: there is no column {', '.join(unknown)}; columns: {', '.join(columns)}"
+        )
+        return
+    parts = [columns[name] for name in wanted]
+    named = ", ".join(wanted)
+    for part in parts:
+        if part.missing:
+            row = int(np.argmax(part.codes < 0))
+            findings.problems.append(
+                f"{sample.where(row)}: the key `{part.name}` is missing, in {part.missing:,} of {part.rows:,} rows; "
+                "name "
+                "another with --key, or leave --key out: then one is made"
+            )
+    again = _repeats(parts)
+    if again.size:
+        row = int(again[0])
+        value = "|".join(part.values[part.codes[row]] for part in parts if part.codes[row] >= 0)
+        findings.problems.append(
+            f"{sample.where(row)}: the key `{named}` repeats: {value!r} stood in an earlier row, and so it is in "
+            f"{again.size:,} of {parts[0].rows:,} rows; name more columns (--key {named},…), or leave --key out: "
+            "then a key "
+            "is made of the whole row"
+        )

@@ -1,0 +1,332 @@
+"""The sample's files, whole, as the history that is replayed: one file a period, every row as it was delivered."""
+
+import gzip
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from operations.new_use_case.columns import encoded_column
+from operations.new_use_case.contract_text import UNTIMED, file_pattern, source_name
+from operations.new_use_case.draft import Draft, TableDraft
+from operations.new_use_case.files import SampleFile
+from operations.new_use_case.sample import cast_to_text, records_in, text_of
+from operations.new_use_case.times import PERIODS, moments, period_name
+
+CHUNK_BYTES = 64 << 20
+DEALT_PERIODS, DEALT_ROWS = 12, 200
+"""Months that rows without a time are dealt out over, and the fewest rows of each."""
+ONE_BYTE_A_LINE_END = ("utf-16", "utf-32")
+
+
+@dataclass
+class HistoryFiles:
+    """What was written: rows of each period by its name, in order of time, and rows without a readable time."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    without_time: int = 0
+
+    @property
+    def start(self) -> str:
+        """The first period."""
+        return min(self.rows)
+
+    @property
+    def usual(self) -> int:
+        """The median of rows a period."""
+        return int(np.median(list(self.rows.values())))
+
+
+Records = Sequence[Any]
+PeriodsOf = Callable[[pa.Array], Sequence[str | None]]
+"""Texts of the time's column (or of the key's) -> the period of each row, None where there is none."""
+
+
+def write_history(draft: Draft, folder: Path) -> HistoryFiles:
+    """Write the history of every table below `folder`, one folder a source."""
+    found = HistoryFiles()
+    if draft.time is None:
+        periods: PeriodsOf = _Dealt(_rows_of(draft.table), draft.label.sorted_by_class)
+        by = next(iter(draft.table.columns))
+    else:
+        periods, by = _by_time(draft), draft.time.name
+    period_of_key: dict[str, str] = {}
+    joined = draft.truth is not draft.table
+    name = source_name(draft.table)
+    with _Files(folder / name, file_pattern(draft, draft.table), draft.table.sample.files[0], draft) as files:
+        for records, texts, keys in _pieces(draft.table, by, draft.key.columns if joined else ()):
+            names = periods(texts)
+            found.rows.update(one for one in names if one is not None)
+            found.without_time += sum(one is None for one in names)
+            files.add(records, names)
+            if joined:
+                period_of_key.update((key, one) for key, one in zip(keys, names, strict=True) if one is not None)
+    if joined:
+        other = source_name(draft.truth, name)
+        with _Files(folder / other, file_pattern(draft, draft.truth), draft.truth.sample.files[0], draft) as files:
+            for records, _, keys in _pieces(draft.truth, draft.key.columns[0], draft.key.columns):
+                files.add(records, [period_of_key.get(key) for key in keys])
+    return found
+
+
+def _by_time(draft: Draft) -> PeriodsOf:
+    assert draft.time is not None
+    word, style, period = draft.time.format, draft.table.style, draft.period
+
+    def of(texts: pa.Array) -> Sequence[str | None]:
+        times = moments(encoded_column("time", texts.dictionary_encode(), style), word)
+        codes, known = pd.factorize(times.dt.to_period(PERIODS[period]))
+        names = np.array([*(period_name(one, period) for one in known), None], dtype=object)
+        found: list[str | None] = names[codes].tolist()
+        return found
+
+    return of
+
+
+class _Dealt:
+    """Rows without a time: the first part of them is the first month, and so on; `one_by_one`: in turn to each "
+    "month."""
+
+    def __init__(self, rows: int, one_by_one: bool) -> None:
+        self._rows, self._seen, self._one_by_one = max(1, rows), 0, one_by_one
+        count = int(np.clip(rows // DEALT_ROWS, 2, DEALT_PERIODS))
+        last = pd.Period(date.today(), "M") - 1
+        self._names = [period_name(last - (count - 1 - place), "month") for place in range(count)]
+
+    def __call__(self, texts: pa.Array) -> Sequence[str | None]:
+        rows = self._seen + np.arange(len(texts))
+        places = rows % len(self._names) if self._one_by_one else rows * len(self._names) // self._rows
+        self._seen += len(texts)
+        return [self._names[min(place, len(self._names) - 1)] for place in places.tolist()]
+
+
+def _rows_of(table: TableDraft) -> int:
+    if table.sample.whole:
+        return table.sample.table.num_rows
+    return sum(len(records) for records, _, _ in _pieces(table, next(iter(table.columns)), ()))
+
+
+def _pieces(table: TableDraft, by: str, key: Sequence[str]) -> Iterator[tuple[Records, pa.Array, list[str]]]:
+    """Records as they are delivered, with the texts of the column `by` and their keys, some at a time."""
+    for file in table.sample.files:
+        if file.format == "csv":
+            yield from _csv_pieces(file, table, by, key)
+        elif file.format == "parquet":
+            for batch in pq.ParquetFile(file.path).iter_batches(batch_size=200_000):
+                rows = pa.Table.from_batches([batch])
+                texts = {name: cast_to_text(rows[name]).combine_chunks() for name in {by, *key}}
+                yield _ParquetRows(rows), _array(texts[by]), _keys([_array(texts[name]) for name in key])
+        else:
+            with file.open() as stream:
+                content = stream.read()
+            records = (
+                records_in(json.loads(content))[1] or []
+                if file.format == "json"
+                else [json.loads(line) for line in content.splitlines() if line.strip()]
+            )
+            columns = [pa.array([text_of(record.get(name)) for record in records], pa.string()) for name in (by, *key)]
+            yield records, columns[0], _keys(columns[1:])
+
+
+def _array(column: Any) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _keys(parts: Sequence[pa.Array]) -> list[str]:
+    return ["|".join(map(str, row)) for row in zip(*(part.to_pylist() for part in parts), strict=True)]
+
+
+class _ParquetRows(Sequence[Any]):
+    """Rows of a Parquet file; one is its place in the batch."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        return place
+
+
+def _csv_pieces(
+    file: SampleFile, table: TableDraft, by: str, key: Sequence[str]
+) -> Iterator[tuple[Records, pa.Array, list[str]]]:
+    dialect = table.sample.dialect
+    above = dialect.skip_lines + dialect.header
+    rest, head = b"", True
+    with file.open() as stream:
+        while True:
+            chunk = stream.read(CHUNK_BYTES)
+            if dialect.encoding.startswith(ONE_BYTE_A_LINE_END):  # no single byte ends its lines
+                chunk = (chunk + stream.read()).decode(dialect.encoding).encode()
+            last = len(chunk) < CHUNK_BYTES or dialect.encoding.startswith(ONE_BYTE_A_LINE_END)
+            data = rest + chunk
+            if head:
+                data = data.removeprefix(b"\xef\xbb\xbf")
+                for _ in range(above):
+                    data = data[data.find(b"\n") + 1 :] if b"\n" in data else b""
+                head = False
+            records, rest = _records(data, dialect.quote.encode(), bool(dialect.escape), last)
+            records = [one for one in records if one.strip(b"\r\n") and not (dialect.comment and one.startswith(b"#"))]
+            if records:
+                yield _fields(records, table, by, key)
+            if last:
+                return
+
+
+def _records(data: bytes, quote: bytes, escaped: bool, last: bool) -> tuple[list[bytes], bytes]:
+    """The records with their line ends, and what is left of one that goes on in the next chunk."""
+    text = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(text == ord("\n"))
+    if quote in data and not escaped:
+        inside = np.searchsorted(np.flatnonzero(text == quote[0]), ends) % 2 == 1
+        if not (last and inside.size and inside[-1]):  # else some quote is never closed, and none can be counted on
+            ends = ends[~inside]
+    bounds = [0, *(ends + 1).tolist()]
+    records = [data[a:b] for a, b in pairwise(bounds)]
+    left = data[bounds[-1] :]
+    if last and left:
+        records.append(left + b"\n")
+        left = b""
+    return records, left
+
+
+def _fields(
+    records: list[bytes], table: TableDraft, by: str, key: Sequence[str]
+) -> tuple[Records, pa.Array, list[str]]:
+    """Records with the fields that are needed of them; those with another number of fields have none."""
+    dialect = table.sample.dialect
+    odd: list[int] = []
+
+    def note(row: csv.InvalidRow) -> str:
+        odd.append(row.number - 1)
+        return "skip"
+
+    wanted = list(dict.fromkeys((by, *key)))
+    encoding = dialect.encoding if not dialect.encoding.startswith(ONE_BYTE_A_LINE_END) else "utf8"
+    found = csv.read_csv(
+        pa.BufferReader(b"".join(records)),
+        csv.ReadOptions(column_names=list(dialect.names), encoding=encoding, use_threads=False, block_size=16 << 20),
+        csv.ParseOptions(
+            delimiter=dialect.separator, quote_char=dialect.quote, escape_char=dialect.escape or False,
+            double_quote=not dialect.escape, newlines_in_values=True, invalid_row_handler=note,
+            ignore_empty_lines=False,
+        ),
+        csv.ConvertOptions(
+            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), null_values=[""],
+            strings_can_be_null=True, quoted_strings_can_be_null=True,
+        ),
+    )  # fmt: skip
+    if odd:
+        kept = np.ones(len(records), bool)
+        kept[odd] = False
+        records = [record for record, good in zip(records, kept, strict=True) if good]
+    return records, _array(found[by]), _keys([_array(found[name]) for name in key])
+
+
+class _Files:
+    """Writes records into one file a period, packed as the delivered files were."""
+
+    def __init__(self, folder: Path, pattern: str, like: SampleFile, draft: Draft) -> None:
+        self._folder, self._like = folder, like
+        self._before, self._after = pattern.split("{")[0], pattern.split("}")[1]
+        self._table = next(table for table in (draft.table, draft.truth) if like in table.sample.files)
+        self._plain: dict[str, Path] = {}
+        self._rows: dict[str, list[Any]] = {}
+        self._untimed = draft.time is None and self._table is draft.table
+        self._head = _head_of(like, self._table, self._untimed) if like.format == "csv" else b""
+
+    def __enter__(self) -> "_Files":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def add(self, records: Records, periods: Sequence[str | None]) -> None:
+        """Put each record with its period; those without one nowhere."""
+        codes, names = pd.factorize(np.array(periods, dtype=object))
+        for code, name in enumerate(names):
+            places = np.flatnonzero(codes == code)
+            if self._like.format == "csv":
+                self._append(name, records, places)
+            elif isinstance(records, _ParquetRows):
+                self._rows.setdefault(name, []).append(records.table.take(pa.array(places)))
+            else:
+                self._rows.setdefault(name, []).extend(records[place] for place in places.tolist())
+
+    def _append(self, name: str, records: Records, places: np.ndarray) -> None:
+        before = f"{name}{self._table.sample.dialect.separator}".encode() if self._untimed else b""
+        first = name not in self._plain
+        path = self._plain.setdefault(name, self._folder / f".{name}.part")
+        with path.open("ab") as stream:
+            if first:
+                stream.write(self._head)
+            stream.writelines(before + records[place] for place in places.tolist())
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is not None:
+            return
+        for name, path in self._plain.items():
+            content = path.read_bytes()
+            if self._table.sample.dialect.encoding.startswith(ONE_BYTE_A_LINE_END):
+                content = content.decode().encode(self._table.sample.dialect.encoding)
+            self._pack(name, content)
+            path.unlink()
+        for name, rows in self._rows.items():
+            if self._like.format == "parquet":
+                pq.write_table(self._stamped(pa.concat_tables(rows), name), self._path(name))
+            else:
+                self._pack(name, self._json(name, rows))
+
+    def _stamped(self, table: pa.Table, name: str) -> pa.Table:
+        if not self._untimed:
+            return table
+        return table.add_column(0, UNTIMED, pa.repeat(name, table.num_rows))
+
+    def _json(self, name: str, rows: list[dict[str, Any]]) -> bytes:
+        if self._untimed:
+            rows = [{UNTIMED: name, **row} for row in rows]
+        if self._like.format == "jsonl":
+            return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+        document: Any = rows
+        for part in reversed([part for part in self._table.sample.records.split(".") if part]):
+            document = {part: document}
+        return json.dumps(document, ensure_ascii=False, indent=1).encode()
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{self._before}{name}{self._after}"
+
+    def _pack(self, name: str, content: bytes) -> None:
+        path = self._path(name)
+        if self._like.compression == "gzip":
+            path.write_bytes(gzip.compress(content, 5, mtime=0))
+        elif self._like.compression == "zstd":
+            path.write_bytes(pa.compress(content, codec="zstd", asbytes=True))
+        elif self._like.compression == "zip":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr(path.name.removesuffix(".zip"), content)
+        else:
+            path.write_bytes(content)
+
+
+def _head_of(file: SampleFile, table: TableDraft, untimed: bool) -> bytes:
+    """What stands above the rows of a CSV file, as it stands there; `untimed`: with a column for the period."""
+    dialect = table.sample.dialect
+    with file.open() as stream:
+        start = stream.read(4 << 20)
+    if dialect.encoding.startswith(ONE_BYTE_A_LINE_END):
+        start = start[: len(start) // 4 * 4].decode(dialect.encoding, "ignore").encode()
+    lines = start.removeprefix(b"\xef\xbb\xbf").split(b"\n")[: dialect.skip_lines + dialect.header]
+    if untimed and dialect.header:
+        lines[-1] = f"{UNTIMED}{dialect.separator}".encode() + lines[-1]
+    return b"".join(line + b"\n" for line in lines)
