@@ -16,10 +16,10 @@ from operations.new_use_case.times import PERIODS, Period
 
 
 def new_command(
-    name: Annotated[str, typer.Argument(help="The use case's name, such as taxi.")],
+    name: Annotated[str, typer.Argument(help="The use case's name, such as orders.")],
     label: Annotated[
         str,
-        typer.Option("--label", help="What is to be predicted: a column, or of columns: 'tips > 0.2 * fare'."),
+        typer.Option("--label", help="What is to be predicted: a column, or of columns: 'refund > 0.2 * price'."),
     ],
     from_: Annotated[
         list[Path] | None,

@@ -177,7 +177,7 @@ def _made_truth(raw: dict[str, Any]) -> Found:
             yield ("label", "made"), f"`{name}` is no column of source `{source}`; {hint}"
     kind, wanted = _text(raw, "label", "truth", "type"), "bool" if expression.kind == "condition" else "float"
     if expression.kind == "text":
-        yield ("label", "made"), "is a text as it was delivered; compute a number, or a condition such as `tips > 0`"
+        yield ("label", "made"), "is a text as it was delivered; compute a number, or a condition such as `refund > 0`"
     elif kind and kind != wanted:
         yield (
             ("label", "truth", "type"),

@@ -1,4 +1,4 @@
-"""The language of `label.made`: an expression over delivered columns, such as `tips > 0.2 * fare`.
+"""The language of `label.made`: an expression over delivered columns, such as `refund > 0.2 * price`.
 
 Python's parser reads it and what is not listed here is a mistake: nothing of it is ever run as Python. It has one
 meaning, that of SQL, whoever computes it: a value is missing where one it needs is, where it divides by 0, and where
@@ -184,7 +184,7 @@ class _Reader:
     def _operand(self, node: ast.expr, kind: Kind, what: str) -> Expression:
         found = self.read(node)
         if found.kind != kind:
-            wanted = "numbers" if kind == "number" else "conditions such as `tips > 0`"
+            wanted = "numbers" if kind == "number" else "conditions such as `refund > 0`"
             raise self._mistake(node, f"is a {found.kind}; {what} for {wanted}")
         return found
 

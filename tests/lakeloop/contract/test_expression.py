@@ -61,7 +61,7 @@ def test_a_column_is_of_the_type_it_is_used_as() -> None:
         ("__import__('os').system('true')", "is not known here"),
         ("'é' == paid and (lambda: 1)", "`lambda: 1` (character 18) is not known here"),
         ("tips / 0 > 1", "`tips / 0` (character 1) divides by 0"),
-        ("tips and fare", "`tips` (character 1) is a number; `and` is for conditions such as `tips > 0`"),
+        ("tips and fare", "`tips` (character 1) is a number; `and` is for conditions such as `refund > 0`"),
         ("not tips", "`tips` (character 5) is a number; `not` is for conditions"),
         ("paid + 'a' == 'b'", "`'a'` (character 8) is a text; `+` is for numbers"),
         ("tips > 'a'", "compares texts by size; take == or !="),
