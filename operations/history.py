@@ -71,7 +71,7 @@ def history_periods(use_case: UseCase) -> tuple[int, ...]:
 def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     """The rows of a period that keep the contract: key (a text), event time, features, and the truth where it is known.
 
-    Of two rows with the same key the one delivered later counts, as in the lake.
+    Of two rows with the same key the one delivered later counts, and within a file the first, as in the lake.
 
     Raises:
         WrongUseError: there is no history, or it has no rows of this period that keep the contract.
@@ -93,8 +93,7 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     if kept.empty:
         raise WrongUseError(
             f"none of the {len(rows):,} rows that the history of {use_case.name} has of {period} {number} ({name}) "
-            "keeps "
-            "the contract; `lakeloop lake ingest` says why each is rejected"
+            "keeps the contract; `lakeloop lake ingest` says why each is rejected"
         )
     if contract.label.made is None:
         kept[truth] = kept[truth].where(_keeps(kept, {truth: contract.label.truth}))
@@ -107,14 +106,16 @@ def source_rows(use_case: UseCase, source: str, number: int) -> pd.DataFrame:
     """What one source delivered of a period, in the contract's types; what is none of its type is missing."""
     contract = use_case.contract
     columns, read = contract.columns_of(source), contract.sources[source].read
-    texts = [_texts(contract, source, path) for path in history_files(use_case, source, number)]
+    key = contract.key.column
+    files = history_files(use_case, source, number)
+    texts = [_texts(contract, source, path).drop_duplicates(key) for path in files]
     delivered = pd.concat(texts, ignore_index=True) if texts else pd.DataFrame(columns=list(columns), dtype=str)
     typed = {
         name: delivered[name] if name == contract.event_time.column else typed_values(delivered[name], column, read)
         for name, column in columns.items()
     }
     rows = pd.DataFrame(typed)
-    return rows.dropna(subset=[contract.key.column]).drop_duplicates(contract.key.column, keep="last")
+    return rows.dropna(subset=[key]).drop_duplicates(key, keep="last")
 
 
 def file_rows(use_case: UseCase, source: str, path: Path) -> int:
@@ -125,8 +126,9 @@ def file_rows(use_case: UseCase, source: str, path: Path) -> int:
 def _texts(contract: Contract, source: str, path: Path) -> pd.DataFrame:
     """The texts of one file, and the key that bronze makes of them."""
     spec = contract.sources[source]
+    may_lack = {name for name, column in contract.columns_of(source).items() if column.optional}
     try:
-        rows = delivered_rows(path, spec)
+        rows = delivered_rows(path, spec, may_lack)
     except LakeloopError as error:
         raise WrongUseError(f"the history of {contract.use_case} cannot be read: {error}") from None
     columns = {name: _array(rows[name]) for name in spec.columns}

@@ -2,7 +2,7 @@
 
 import csv
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,10 @@ from lakeloop.contract import Source
 LINE = "_line"
 
 
-def delivered_rows(path: Path, source: Source) -> pa.Table:
+def delivered_rows(path: Path, source: Source, may_lack: Collection[str] = ()) -> pa.Table:
     """The contract's columns as texts, null where a field is empty, and `_line`; lines that are flawed are left out.
+
+    `may_lack`: columns that the file need not have; they are null then.
 
     Raises:
         FileRefusedError: an ingest would refuse the file; the text says why.
@@ -28,7 +30,7 @@ def delivered_rows(path: Path, source: Source) -> pa.Table:
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        staged = stage_file(path, path.name, 0, source, folder)
+        staged = stage_file(path, path.name, 0, source, folder, may_lack)
         if staged.refusal:
             raise FileRefusedError(f"{path} {staged.refusal}")
         empty = pa.table(
@@ -42,27 +44,35 @@ def _tables(folder: Path, content: Content, source: Source) -> Iterator[pa.Table
         if part.suffix == ROWS:
             with pa.OSFile(str(part)) as file:
                 rows = pa.ipc.open_file(file).read_all()
-            yield rows.filter(rows["_flaw"].is_null()).select([*source.columns, LINE])
+            yield _with_all(rows.filter(rows["_flaw"].is_null()), source)
             continue
         first, data = int(part.name.split(".")[0]), part.read_bytes()
         fields = plain_fields(data, source.separator, len(content.header)) if not content.quoted else None
         if fields is not None:
-            named = fields.rename_columns(list(content.header)).select(list(source.columns))
-            yield named.append_column(LINE, pa.array(np.arange(first, first + named.num_rows)))
+            named = fields.rename_columns(list(content.header))
+            yield _with_all(named.append_column(LINE, pa.array(np.arange(first, first + named.num_rows))), source)
         else:
             yield _odd(data, first, content.header, source)
 
 
 def _odd(data: bytes, first: int, header: tuple[str, ...], source: Source) -> pa.Table:
     """Lines that are not plain, by Python's own parser: slower, and as an ingest's where a line is good."""
-    columns: dict[str, list[str | None]] = {name: [] for name in source.columns}
+    places = {name: header.index(name) for name in source.columns if name in header}
+    columns: dict[str, list[str | None]] = {name: [] for name in places}
     lines = []
-    places = [header.index(name) for name in source.columns]
     for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), first):
         fields = next(csv.reader([line], delimiter=source.separator), []) if line else []
         if len(fields) == len(header):
             lines.append(number)
-            for name, place in zip(source.columns, places, strict=True):
+            for name, place in places.items():
                 columns[name].append(fields[place].replace(LINE_BREAK.decode(), "\n") or None)
     texts = {name: pa.array(values, pa.string()) for name, values in columns.items()}
-    return pa.table(texts | {LINE: pa.array(lines, pa.int64())})
+    return _with_all(pa.table(texts | {LINE: pa.array(lines, pa.int64())}), source)
+
+
+def _with_all(rows: pa.Table, source: Source) -> pa.Table:
+    """The source's columns, null where the file has none of that name, and the line."""
+    for name in source.columns:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
+    return rows.select([*source.columns, LINE])

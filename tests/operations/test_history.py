@@ -1,5 +1,6 @@
 """A use case whose months are not drawn but were: their delivered files are replayed."""
 
+import io
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -158,3 +159,15 @@ def test_gaps_and_truth_values_are_replayed_as_they_were_delivered(tmp_path: Pat
         known | {"shared": True, "zone": "01"}, dict.fromkeys(known) | {"shared": False, "zone": "01"}
     ]  # fmt: skip
     assert [question.features for question in questions_of(replayed, 0, "first")] == rows
+
+
+def test_a_file_may_lack_an_optional_column_and_the_first_row_of_a_key_counts(tmp_path: Path) -> None:
+    case = Path(shutil.copytree(USE_CASES["trips"] / "trips", tmp_path / "trips"))
+    (case / "contract.yaml").write_text((case / "contract.yaml").read_text() + "history: history\n")
+    (case / "history" / "trips").mkdir(parents=True)
+    rows = pd.read_csv(io.StringIO(trips_csv({}, {}, {"trip": "t0", "fare": "30"})), dtype=str).drop(columns="company")
+    rows.to_csv(case / "history" / "trips" / "trips-2024-01.csv", index=False)
+    replayed = open_use_case(load_settings(home=tmp_path / "home", use_case="trips", use_cases=tmp_path))
+    found = history_rows(replayed, 0)
+    assert list(found["trip"]) == ["t0", "t1"] and list(found["fare"]) == [12.5, 12.5]
+    assert found["company"].isna().all()
