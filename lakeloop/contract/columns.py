@@ -164,7 +164,8 @@ class Feature(Column):
     """A model input. `role`: numeric and binary are scaled, categorical is one-hot, text is the words that are in it.
 
     `missing`: what the model gets for a value that is not there; `reject`: a row must have one. `missing_flag`: the
-    model also gets whether it was there. `transform`: what is done to a number before it is scaled.
+    model also gets whether it was there. `transform`: what is done to a number before it is scaled. `example`: an
+    ordinary value, for the client page and the API's examples.
     """
 
     role: Role
@@ -172,6 +173,7 @@ class Feature(Column):
     missing_flag: bool = _unless(False)
     vocabulary: Vocabulary | None = _unless(None)
     transform: Transform | None = _unless(None)
+    example: Scalar | None = _unless(None)
     group: Name | None = None
     drift: DriftTest
 
@@ -210,6 +212,21 @@ class Feature(Column):
                 f"`valid` reaches to {self.largest:g}; a model's float is one of 32 bits and ends at "
                 f"{LARGEST_FLOAT32:.4g}: narrow it, or deliver the number in a larger unit"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _example_is_possible(self) -> Self:
+        value = self.example
+        if value is None:
+            return self
+        if self.type == "bool":
+            raise mistake("a bool is true or false, and needs no `example`")
+        kinds = (str,) if self.type == "string" else (int, float)
+        good = isinstance(value, kinds) and (self.values is None or value in self.values)
+        if good and not isinstance(value, str) and self.limits is not None:
+            good = self.limits[0] <= value <= self.limits[1] and (self.type == "float" or value == int(value))
+        if not good:
+            raise mistake(f"`example` is {value!r}, and only {self.allowed} is possible")
         return self
 
     @model_validator(mode="after")

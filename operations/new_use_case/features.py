@@ -1,7 +1,7 @@
 """Which columns become model inputs, and as what; why the others do not."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,31 @@ class LeftOut:
     why: str
 
 
+LONGEST_EXAMPLE = 60
+
+
 def feature_of(column: Column) -> FeatureDraft | LeftOut:
-    """What a column is for a model."""
+    """What a column is for a model, with an ordinary value of it."""
+    found = _feature_of(column)
+    if isinstance(found, LeftOut) or (example := _example(column, found.words)) is None:
+        return found
+    return replace(found, words={**found.words, "example": example})
+
+
+def _example(column: Column, words: dict[str, Any]) -> float | int | str | None:
+    """The median of a number, the commonest of other values; none where the contract lists them, or of a long text."""
+    if "values" in words or words["type"] == "bool":
+        return None
+    if column.numbers is None:
+        return column.values[0] if len(column.values[0]) <= LONGEST_EXAMPLE else None
+    whole = words["type"] == "int"
+    if words["role"] == "numeric":
+        middle = float(np.nanmedian(column.row_numbers))
+        return _plain(round(middle) if whole else float(f"{middle:.6g}"), whole)
+    return _plain(float(column.numbers[0]), whole)
+
+
+def _feature_of(column: Column) -> FeatureDraft | LeftOut:
     if column.kind == "empty":
         return LeftOut(column.name, "has no value in any row")
     if column.distinct == 1 and not column.missing:

@@ -112,11 +112,14 @@ class RequestModel:
 
 
 def ordinary(contract: Contract, name: str) -> float | int | str | bool:
-    """The first listed value, or a quarter up the range the model answers: most quantities crowd at its lower end.
+    """The contract's example, else the first listed value, or a quarter up the range the model answers: most
+    quantities crowd at its lower end.
 
     Where the contract states no range it is 1, and where a vocabulary is learnt a text that is in none.
     """
     feature = contract.features[name]
+    if feature.example is not None:
+        return float(feature.example) if feature.type == "float" else feature.example
     if feature.type == "bool":
         return False
     if feature.values is not None:

@@ -38,6 +38,11 @@ def render_page(contract: Contract) -> str:
     return environment.get_template("page.html").render(contract=contract, groups=groups, data=data, text=TEXTS["en"])
 
 
+def _number(value: float | int) -> str:
+    """A whole number with all its digits, another one with six."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
 def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
     field: dict[str, Any] = {
         "name": name,
@@ -56,12 +61,13 @@ def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
             return {**field, "kind": "switch", "values": values}
         return {**field, "kind": "select", "values": [*([None] if feature.optional else []), *values]}
     if feature.type == "string":
-        return {**field, "kind": "text", "value": "" if feature.optional else field["value"]}
+        empty = feature.optional and feature.example is None
+        return {**field, "kind": "text", "value": "" if empty else field["value"]}
     usual = contract.fallback.ranges.get(name) if contract.fallback else None
     low, high = feature.limits or (0.0, 0.0)
     if feature.valid is None and usual is None:  # no end that a slider could have
         return {
-            **field, "kind": "number", "value": f"{field['value']:g}", "limited": False, "slider": False,
+            **field, "kind": "number", "value": _number(field["value"]), "limited": False, "slider": False,
             "low": f"{low:g}", "high": f"{high:g}", "fine": "1" if feature.type == "int" else "any", "usual": None,
         }  # fmt: skip
     furthest = high if usual is None else min(high, usual.below * SLIDER_BEYOND)
@@ -71,7 +77,7 @@ def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
     return {
         **field,
         "kind": "number",
-        "value": f"{field['value']:g}",
+        "value": _number(field["value"]),
         "limited": feature.valid is not None,
         "slider": True,
         "low": f"{low:g}",

@@ -1,12 +1,14 @@
 """What is derived from a contract: months, arrival, file names, split, hash."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from tests.use_case_copies import USE_CASES
+from lakeloop.exceptions import ContractError
+from tests.use_case_copies import USE_CASES, copy_insurance
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, "2023-01"), (11, "2023-12"), (12, "2024-01"), (36, "2026-01")])
@@ -53,3 +55,22 @@ def test_the_schema_hash_changes_with_the_shape_of_a_row_only(contract: Contract
 def test_a_contract_comes_back_whole_from_its_json(name: str) -> None:
     written = load_contract(USE_CASES[name] / name / "contract.yaml")
     assert Contract.model_validate_json(written.model_dump_json()) == written
+
+
+@pytest.mark.parametrize(
+    ("feature", "example", "good"),
+    [
+        ("age", "40", True), ("age", "151", False), ("age", "old", False), ("training", "1", True),
+        ("training", "2", False), ("age", "true", False),
+    ],
+)  # fmt: skip
+def test_an_example_is_one_of_the_values_that_are_possible(
+    contract: Contract, tmp_path: Path, feature: str, example: str, good: bool
+) -> None:
+    folder = copy_insurance(tmp_path, {f"  {feature}:\n    desc": f"  {feature}:\n    example: {example}\n    desc"})
+    path = folder / "insurance" / "contract.yaml"
+    if good:
+        assert load_contract(path).schema_sha256 == contract.schema_sha256
+    else:
+        with pytest.raises(ContractError, match="example"):
+            load_contract(path)

@@ -217,6 +217,12 @@ def test_an_enormous_vocabulary_is_hashed_and_one_that_never_repeats_left_out(tm
     assert "looks like an identifier: 6,000 different texts" in {one.column: one.why for one in draft.left_out}["name"]
 
 
+def test_an_ordinary_value_of_each_column_is_its_example(tmp_path: Path) -> None:
+    place = np.where(np.arange(200) % 3 == 0, "north", "south")
+    words = words_of(drafted(tmp_path, trips(200, weight=np.arange(200) / 8 + 1, place=place)))
+    assert words["weight"]["example"] == 13.4375 and words["place"]["example"] == "south"
+
+
 def test_features_and_truth_in_two_files_are_joined_by_their_key(tmp_path: Path) -> None:
     frame = trips()
     frame.drop(columns="late").to_csv(tmp_path / "trips.csv", index=False)

@@ -95,6 +95,20 @@ def test_an_example_of_an_open_contract_is_a_valid_request(trips: Contract) -> N
     assert requests.read_one(json.dumps(requests.example()).encode()).features["fare"] == 250
 
 
+def test_the_contracts_examples_stand_in_requests_and_in_the_page(trips: Contract) -> None:
+    examples = {"fare": 12, "seconds": 17_031_320, "company": "Acme, Inc."}
+    wide = {"seconds": {"valid": (0, 10**11)}}
+    features = {
+        name: feature.model_copy(update={"example": examples.get(name), **wide.get(name, {})})
+        for name, feature in trips.features.items()
+    }
+    shown = trips.model_copy(update={"features": features})
+    asked = RequestModel(shown).read_one(json.dumps(RequestModel(shown).example()).encode()).features
+    assert {name: asked[name] for name in examples} == examples and isinstance(asked["fare"], float)
+    page = render_page(shown)
+    assert 'id="company" value="Acme, Inc."' in page and 'value="17031320"' in page
+
+
 def test_the_page_has_a_field_for_every_kind_of_column(trips: Contract) -> None:
     page = render_page(trips)
     assert 'type="text" id="company" value=""' in page and 'role="switch" id="shared"' in page
