@@ -18,22 +18,22 @@ def show_command(use_case: UseCaseOption = "") -> None:
     now, period = read_clock(case), case.contract.period
     due = max(0, now - case.contract.truth_delay)
     rows = read_lake_table(case, "gold/training", [case.contract.period_column])
-    months = [] if rows is None else map(case.contract.period_number, rows[case.contract.period_column].unique())
+    labelled = [] if rows is None else map(case.contract.period_number, rows[case.contract.period_column].unique())
     console.print(
         f"{case.name}: {period} {now} ({case.contract.period_name(now)}) of the simulated clock; simulated ground "
-        f"truth is due to {period} {due}; labelled {period}s in gold: {month_spans(months) or 'none yet'}"
+        f"truth is due to {period} {due}; labelled {period}s in gold: {month_spans(labelled) or 'none yet'}"
     )
 
 
 def set_command(
-    month: Annotated[int, typer.Argument(min=0, help="Number of the period.")], use_case: UseCaseOption = ""
+    period: Annotated[int, typer.Argument(min=0, help="Number of the period.")], use_case: UseCaseOption = ""
 ) -> None:
     """Move the clock forward and deliver the files that were held back until then."""
     case = open_use_case(use_case)
-    set_clock(case, month)
+    set_clock(case, period)
     delivered = release(case)
     console.print(
-        f"{case.name}: {case.contract.period} {month} ({case.contract.period_name(month)}); "
+        f"{case.name}: {case.contract.period} {period} ({case.contract.period_name(period)}); "
         f"{counted_files(len(delivered))} delivered"
     )
     for path in delivered:
