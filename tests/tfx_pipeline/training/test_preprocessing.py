@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lakeloop.contract import Contract
+from tfx_pipeline.training import preprocessing
 from tfx_pipeline.training.columns import custom_config
-from tfx_pipeline.training.preprocessing import preprocessing_fn
 
 
 def transformed(contract: Contract, rows: list[dict[str, Any]], folder: Path) -> dict[str, np.ndarray]:
@@ -20,7 +20,8 @@ def transformed(contract: Contract, rows: list[dict[str, Any]], folder: Path) ->
     from tfx_pipeline.data_checks.schema import schema_of
 
     metadata = dataset_metadata.DatasetMetadata(schema_of(contract))
-    function = partial(preprocessing_fn, custom_config=custom_config(contract))
+    # By its module, which TFX may have loaded anew in another test: Beam pickles a function of before by value.
+    function = partial(preprocessing.preprocessing_fn, custom_config=custom_config(contract))
     with tft_beam.Context(temp_dir=str(folder)):
         (data, _), _ = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(function)
     return {name: np.array([row[name] for row in data]) for name in data[0]}
