@@ -27,6 +27,7 @@ from tfx_pipeline.runs.run_record import NodeResult, RunRecord, load_run
 from tfx_pipeline.runs.runner import run_node, run_pipeline, start_run
 from tfx_pipeline.training.row_weights import save_row_weights
 
+pytestmark = pytest.mark.long
 UP_TO_THE_GATES = ("GoldExport", "ImportSchemaGen", "ExampleGen", "StatisticsGen", "ExampleValidator", "DataGate",
                    "ChampionStatistics", "DistributionValidator")  # fmt: skip
 

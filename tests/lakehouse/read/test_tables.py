@@ -127,6 +127,7 @@ def test_optimize_and_vacuum_wait_for_whoever_writes_tables(small: OwnLake) -> N
         assert all(future.result(timeout=400) for future in both)
 
 
+@pytest.mark.long
 def test_silver_and_gold_follow_what_was_compacted_and_vacuumed_before_they_read_it(small: OwnLake) -> None:
     small.deliver("policies", "policies-2023-02.csv", HEADER + policy("2023-02", 0))
     small.deliver("claims", "claims-2023-01.v2.csv", claims("2023-01", *[4.0] * 31))

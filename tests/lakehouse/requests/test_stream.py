@@ -165,6 +165,7 @@ def test_a_lost_checkpoint_doubles_neither_bronze_nor_silver(story: Story) -> No
     assert len(lake.rows("silver/rejects")) == 4
 
 
+@pytest.mark.long
 def test_a_home_that_was_moved_goes_on_where_it_was(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
