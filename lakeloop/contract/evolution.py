@@ -122,8 +122,8 @@ def _feature(where: str, before: Feature, after: Feature) -> Iterator[Change]:
                          "rejects, and requests without it are refused")  # fmt: skip
         elif not before.optional:
             yield Change(f"{where}.missing", before.missing, after.missing, "breaks", "rows without a value come in. "
-                         "The model that serves was not trained for gaps: requests with one get no answer from it "
-                         "until the next model serves")  # fmt: skip
+                         "The model that serves was not trained for gaps, and what it answers to one means nothing: "
+                         "train the next model before requests have any")  # fmt: skip
         else:
             yield Change(f"{where}.missing", before.missing, after.missing, "retrain", "the next model gets something "
                          "else for a gap")  # fmt: skip
