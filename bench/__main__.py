@@ -30,7 +30,7 @@ from bench import (
 from bench.figure import Figure
 from lakeloop.fallback import why_not_ask
 from lakeloop.settings import load_settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_period
 
 
 def pushed(home: Path) -> tuple[UseCase, dict[str, object]]:
@@ -40,7 +40,7 @@ def pushed(home: Path) -> tuple[UseCase, dict[str, object]]:
         command = [sys.executable, "-m", "bench", "tfx", str(home)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     contract = use_case.contract
-    rows = sample_month(use_case, 0)[list(contract.features)].to_dict("records")
+    rows = sample_period(use_case, 0)[list(contract.features)].to_dict("records")
     named = ({str(feature): value for feature, value in row.items()} for row in rows)
     return use_case, next(row for row in named if not why_not_ask(contract, row))
 

@@ -18,7 +18,7 @@ from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.settings import load_settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
+from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import PREDICTION, Reference
 from operations.simulation import simulate, without_gateway
@@ -31,14 +31,14 @@ VERSION = "1"
 def reference_of(use_case: UseCase) -> Reference:
     """Month 0; in place of a model, class shares of a third each."""
     contract = use_case.contract
-    rows = sample_month(use_case, 0)[list(contract.features)]
+    rows = sample_period(use_case, 0)[list(contract.features)]
     return Reference(VERSION, "", rows, pd.Series(_classes(contract, len(rows), 0), dtype=object))
 
 
 def window_of(use_case: UseCase, month: int, rows: int, seed: int) -> pd.DataFrame:
     """A fresh draw of a month with stable predictions."""
     contract = use_case.contract
-    frame = sample_month(use_case, month, rows, seed)[list(contract.features)]
+    frame = sample_period(use_case, month, rows, seed)[list(contract.features)]
     return frame.assign(**{PREDICTION: _classes(contract, rows, seed)})
 
 
@@ -138,7 +138,7 @@ def _children() -> float:
 def push_champion(use_case: UseCase) -> None:
     """An export of month 0 and a version that says it was trained on it; the rules answered, so no model is asked."""
     contract = use_case.contract
-    frame = with_label(contract, sample_month(use_case, 0))
+    frame = with_label(contract, sample_period(use_case, 0))
     folder = use_case.folder("export").absolute() / "0"
     shard = folder / "train" / "data-00000-of-00001.csv"
     shard.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from pyspark.sql import functions as sf
 
 from bench.figure import Figure
 from bench.ingest_bench import family_cpu
-from lakehouse.gold.monthly import monthly_rows
+from lakehouse.gold.period_summary import period_summary
 from lakehouse.gold.training import training_rows
 from lakehouse.ingest import ingest
 from lakehouse.lake import Lake, lake_with
@@ -82,7 +82,7 @@ def parquet_job(lake: Lake) -> None:
     features, truth = silver[contract.feature_source], silver[contract.label.source]
     training_rows(features, truth, contract).write.mode("overwrite").parquet(f"{base}/gold/training")
     training = spark.read.parquet(f"{base}/gold/training")
-    monthly_rows(features, training, contract).write.mode("overwrite").parquet(f"{base}/gold/monthly")
+    period_summary(features, training, contract).write.mode("overwrite").parquet(f"{base}/gold/monthly")
 
 
 JOBS: dict[str, Callable[[Lake], None]] = {

@@ -10,17 +10,19 @@ MISSING_SHARE = "missing share"
 """What is measured beside an optional feature's values: the Jensen-Shannon distance of the shares that are missing."""
 DriftState = Literal["stable", "drift", "too few rows", "no reference"]
 WindowKind = Literal["month", "tumbling"]
-"""How windows are cut: a month of event time, or so many requests."""
+"""How windows are cut: a period of event time, stored as `month` whatever its kind, or so many requests."""
 
 
-class Window(FrozenModel):
+class Window(FrozenModel, populate_by_name=True, serialize_by_alias=True):
     """The requests that were looked at, in event time (`first`, `last`: ISO 8601 in UTC, '' of an empty window)."""
 
     kind: Literal["rolling", "tumbling", "month"]
     first: str = ""
     last: str = ""
     rows: int = Field(ge=0)
-    month: str = Field("", description="YYYY-MM of event time it is, or lies in; '' of what the live monitor looked at")
+    period: str = Field(
+        "", alias="month", description="name of the period it is, or lies in; '' of what the live monitor looked at"
+    )
 
 
 class ColumnDrift(FrozenModel):

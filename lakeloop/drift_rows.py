@@ -10,6 +10,7 @@ from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 FEATURE, MISSING, PREDICTION, DATASET = "feature", "missing share", "prediction", "dataset"
 SHARE = "share of drifted features"
 COPIED = ("model_version", "state", "reason", "sampled_rows", "standard_error", "judged_from")
+WINDOW = tuple(field.alias or name for name, field in Window.model_fields.items())
 Row = Mapping[str, Any]
 """Column of gold/drift -> value."""
 
@@ -28,7 +29,7 @@ def rows_of(report: DriftReport) -> list[Row]:
     return [
         {
             **{name: getattr(report, name) for name in COPIED},
-            "kind": window.kind, "month": window.month, "first": window.first,
+            "kind": window.kind, "month": window.period, "first": window.first,
             "last": window.last, "rows": window.rows, "column_kind": kind, **column,
             "drifted_columns": len(report.drifted), "columns": len(report.features),
         }
@@ -56,7 +57,7 @@ def _report(rows: list[Row], contract: Contract) -> DriftReport:
 
     return DriftReport(
         use_case=contract.use_case,
-        window=Window.model_validate({name: head[name] for name in Window.model_fields}),
+        window=Window.model_validate({name: head[name] for name in WINDOW}),
         features=tuple(sorted(_columns(rows, FEATURE), key=place)),
         missing=tuple(sorted(_columns(rows, MISSING), key=place)),
         prediction=next(_columns(rows, PREDICTION), None),

@@ -1,6 +1,6 @@
 """The store of drift reports, in the operational database: what pages, dashboard, episodes and alarms read.
 
-Two kinds of windows are in it. Those in the lake, each in a month of event time, are replaced when their month is
+Two kinds of windows are in it. Those in the lake, each in a period of event time, are replaced when their period is
 looked at again; `gold/drift` is made from them for SQL and notebooks. Those of the live monitor are added as it goes
 and never changed; the newest of them stay, and every one that opened an episode.
 
@@ -35,19 +35,19 @@ def lake_reports(use_case: UseCase, kind: WindowKind = "month", version: str = "
     wanted = _of_lake(use_case).where(drift_reports.c.kind == kind)
     if version:
         wanted = wanted.where(drift_reports.c.model_version == version)
-    ordered = wanted.order_by(drift_reports.c.month, drift_reports.c.first, drift_reports.c.model_version)
+    ordered = wanted.order_by(drift_reports.c.period, drift_reports.c.first, drift_reports.c.model_version)
     with engine(use_case.settings.operational_db).connect() as connection:
         return tuple(DriftReport.model_validate_json(text) for text in connection.scalars(ordered))
 
 
 def replace_lake_reports(
-    use_case: UseCase, reports: Iterable[DriftReport], kind: WindowKind, months: Collection[str]
+    use_case: UseCase, reports: Iterable[DriftReport], kind: WindowKind, periods: Collection[str]
 ) -> None:
-    """Make these the reports on the windows of one kind in these months; other months and kinds stay as they are."""
+    """Make these the reports on the windows of one kind in these periods; other periods and kinds stay as they are."""
     old = delete(drift_reports).where(
         drift_reports.c.use_case == use_case.name,
         drift_reports.c.kind == kind,
-        drift_reports.c.month.in_(months),
+        drift_reports.c.period.in_(periods),
     )
     new = [_values(report) for report in reports]
 
@@ -72,7 +72,7 @@ def live_reports(use_case: UseCase) -> tuple[DriftReport, ...]:
 def add_live_report(connection: Connection, report: DriftReport) -> int:
     """Write what the live monitor found, in its own transaction; gives the report's number. Very old ones go."""
     made = connection.execute(insert(drift_reports).values(**_values(report)))
-    live = (drift_reports.c.use_case == report.use_case) & (drift_reports.c.month == "")
+    live = (drift_reports.c.use_case == report.use_case) & (drift_reports.c.period == "")
     newest = select(drift_reports.c.id).where(live).order_by(drift_reports.c.id.desc())
     beyond = connection.scalar(newest.offset(MOST_LIVE).limit(1))
     if beyond is not None:
@@ -116,12 +116,12 @@ def _take_in_gold(use_case: UseCase) -> None:
 
 def _of_lake(use_case: UseCase) -> Select[Any]:
     mine = drift_reports.c.use_case == use_case.name
-    return select(drift_reports.c.report).where(mine, drift_reports.c.month != "")
+    return select(drift_reports.c.report).where(mine, drift_reports.c.period != "")
 
 
 def _live_rows(connection: Connection, use_case: UseCase) -> Sequence[Any]:
     live = select(drift_reports.c.id, drift_reports.c.report).where(
-        drift_reports.c.use_case == use_case.name, drift_reports.c.month == ""
+        drift_reports.c.use_case == use_case.name, drift_reports.c.period == ""
     )
     return connection.execute(live.order_by(drift_reports.c.id)).all()
 
@@ -134,7 +134,7 @@ def _insert(connection: Connection, rows: list[dict[str, str]]) -> None:
 def _values(report: DriftReport) -> dict[str, str]:
     window = report.window
     return {
-        "use_case": report.use_case, "kind": window.kind, "month": window.month, "first": window.first,
+        "use_case": report.use_case, "kind": window.kind, "period": window.period, "first": window.first,
         "model_version": report.model_version, "report": report.model_dump_json(),
     }  # fmt: skip
 

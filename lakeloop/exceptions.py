@@ -53,7 +53,7 @@ class MissingToolError(BrokenError):
 
 
 class NotFoundError(LakeloopError):
-    """A table, version, month or model that does not exist (yet); the text says what does."""
+    """A table, version, period or model that does not exist (yet); the text says what does."""
 
 
 class DeliveryError(LakeloopError):

@@ -26,13 +26,15 @@ class ExportedFile(FrozenModel):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
-class Manifest(FrozenModel):
+class Manifest(FrozenModel, populate_by_name=True, serialize_by_alias=True):
     """One export of one Delta version as CSV shards."""
 
     use_case: str
     table: str = Field(description="Delta table the rows come from, e.g. gold/training")
     version: int = Field(ge=0, description="Delta version that was read")
-    months: tuple[int, int] | None = Field(None, description="first and last month number taken; none: all")
+    periods: tuple[int, int] | None = Field(
+        None, alias="months", description="first and last number of the periods taken; none: all"
+    )
     query: str = Field(description="the SQL the rows are the answer to")
     columns: tuple[str, ...] = Field(description="CSV header, in order")
     label: str

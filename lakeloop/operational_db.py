@@ -30,7 +30,7 @@ clocks = Table(
     "clock",
     metadata,
     Column("use_case", String, primary_key=True),
-    Column("month", Integer, nullable=False),
+    Column("month", Integer, key="period", nullable=False),
 )
 
 fallback_switches = Table(
@@ -70,16 +70,16 @@ drift_reports = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("use_case", String, nullable=False),
     Column("kind", String, nullable=False),
-    Column("month", String, nullable=False),  # '' of what the live monitor looked at
+    Column("month", String, key="period", nullable=False),  # '' of what the live monitor looked at
     Column("first", String, nullable=False),
     Column("model_version", String, nullable=False),
     Column("report", Text, nullable=False),
-    Index("ix_drift_report_use_case", "use_case", "month"),
+    Index("ix_drift_report_use_case", "use_case", "period"),
 )
 _LAKE = text("month <> ''")
 Index(
     "ix_drift_report_window",
-    *(drift_reports.c[name] for name in ("use_case", "kind", "month", "first", "model_version")),
+    *(drift_reports.c[name] for name in ("use_case", "kind", "period", "first", "model_version")),
     unique=True,
     sqlite_where=_LAKE,
     postgresql_where=_LAKE,

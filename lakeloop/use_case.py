@@ -121,13 +121,13 @@ def load_rules(use_case: UseCase) -> Rules | None:
     return getattr(use_case.module(file), function)
 
 
-def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
-    """A month drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
+def sample_period(use_case: UseCase, period: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
+    """A period drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
 
     Where events have times, as they are delivered, the names of their periods stand beside them.
 
     Raises:
-        WrongUseError: the use case has no generator, or it cannot draw this month (its ValueError says why); or a time
+        WrongUseError: the use case has no generator, or it cannot draw this period (its ValueError says why); or a time
             that it draws cannot be read.
     """
     contract = use_case.contract
@@ -137,21 +137,21 @@ def sample_month(use_case: UseCase, month: int, rows: int | None = None, seed: i
             "instead"
         )
     try:
-        drawn = use_case.module(contract.generator).sample(month, rows, seed)
+        drawn = use_case.module(contract.generator).sample(period, rows, seed)
     except ValueError as error:
         raise WrongUseError(
-            f"the generator of {use_case.name} cannot draw {contract.period} {month}: {error}"
+            f"the generator of {use_case.name} cannot draw {contract.period} {period}: {error}"
         ) from error
     from lakeloop.model_input import as_carried  # here, since few of those that read a contract draw rows
 
     key, drawn = contract.key, as_carried(contract.features, drawn)
-    keys = drawn[key.column].astype(str) if key.delivered else _made_keys(contract, drawn, month)
+    keys = drawn[key.column].astype(str) if key.delivered else _made_keys(contract, drawn, period)
     drawn = drawn.assign(**{key.column: keys})
     return with_period(contract, drawn) if contract.event_time.dated else drawn
 
 
-def _made_keys(contract: Contract, drawn: "pd.DataFrame", month: int) -> list[str]:
-    """The keys that bronze makes when the rows are delivered as the month's file of the features' source."""
+def _made_keys(contract: Contract, drawn: "pd.DataFrame", period: int) -> list[str]:
+    """The keys that bronze makes when the rows are delivered as the period's file of the features' source."""
     import pyarrow as pa
 
     source = contract.feature_source
@@ -160,7 +160,7 @@ def _made_keys(contract: Contract, drawn: "pd.DataFrame", month: int) -> list[st
     texts = {name: rows[name].combine_chunks().cast(pa.string()) for name in rows.column_names}
     lines = pa.array(range(2, len(drawn) + 2))
     keys: list[str] = row_keys(
-        contract, source, texts, pa.scalar(spec.file_name(contract.period_name(month))), lines
+        contract, source, texts, pa.scalar(spec.file_name(contract.period_name(period))), lines
     ).to_pylist()
     return keys
 

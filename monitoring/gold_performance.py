@@ -34,7 +34,7 @@ class GoldPerformance:
         return estimate.accuracy if estimate.rows else None
 
     def realised(self, model_version: str) -> float | None:
-        """By the model's own answers in the newest month of which truth enough is there; None before any is."""
+        """By the model's own answers in the newest period of which truth enough is there; None before any is."""
         self._look()
         return self._realised.get(model_version)
 
@@ -61,7 +61,7 @@ def read_calibrations(use_case: UseCase) -> dict[str, Calibration]:
 
 
 def newest_realised(use_case: UseCase) -> dict[str, float]:
-    """Model version -> realised accuracy of its own answers in the newest month with truth of enough of them.
+    """Model version -> realised accuracy of its own answers in the newest period with truth of enough of them.
 
     An alarm stands on it: the truth of a handful of rows must not raise one.
     """

@@ -1,4 +1,4 @@
-"""Delivers drawn or replayed months as files into the landing folder, and holds back what is not known yet.
+"""Delivers drawn or replayed periods as files into the landing folder, and holds back what is not known yet.
 
 What is known says the clock.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from lakeloop.atomic_file import replacing
 from lakeloop.clock import read_clock
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import UseCase, sample_month
+from lakeloop.use_case import UseCase, sample_period
 from operations.delivered_file import write_delivered
 from operations.history import file_rows, history_files, history_rows
 
@@ -27,14 +27,14 @@ class Delivery:
 
     path: Path
     source: str
-    month: int
+    period: int
     rows: int
     due: int | None
 
 
 def generate(
     use_case: UseCase,
-    months: Iterable[int],
+    periods: Iterable[int],
     *,
     rows: int | None = None,
     seed: int | None = None,
@@ -42,14 +42,14 @@ def generate(
     sources: Collection[str] | None = None,
     on_file: Callable[[Delivery], None] = lambda delivery: None,
 ) -> list[Delivery]:
-    """Write `<source>/<file of the month>` for every source and month; a history's files are copied as they are.
+    """Write `<source>/<file of the period>` for every source and period; a history's files are copied as they are.
 
-    The landing folder (no `out`) gets the features of every month asked for and the ground truth the clock
+    The landing folder (no `out`) gets the features of every period asked for and the ground truth the clock
     allows; later truth waits in a hidden folder beside it until `release` delivers it. With `out`, all is
     written there. `sources`: only these; default: all. `rows` and `seed` are for a generator.
 
     Raises:
-        WrongUseError: the use case has no such month, or neither generator nor history.
+        WrongUseError: the use case has no such period, or neither generator nor history.
     """
     contract = use_case.contract
     if contract.history is not None and (rows is not None or seed is not None):
@@ -60,31 +60,31 @@ def generate(
     write = _drawn(use_case, rows, seed) if contract.history is None else _replayed(use_case)
     clock = read_clock(use_case)
     deliveries = []
-    for month in months:
+    for period in periods:
         for source, spec in contract.sources.items():
             if sources is not None and source not in sources:
                 continue
-            due = contract.arrives(source, month) if source == contract.label.source and spec.delay else 0
+            due = contract.arrives(source, period) if source == contract.label.source and spec.delay else 0
             held = out is None and due > clock
             folder = (out or use_case.folder("landing")) / (HELD if held else "") / source
-            for path, size in write(source, month, folder):
-                delivery = Delivery(path, source, month, size, due if held else None)
+            for path, size in write(source, period, folder):
+                delivery = Delivery(path, source, period, size, due if held else None)
                 on_file(delivery)
                 deliveries.append(delivery)
     return deliveries
 
 
 Writer = Callable[[str, int, Path], Iterator[tuple[Path, int]]]
-"""Source, month and folder -> the files written there, each with its rows."""
+"""Source, period and folder -> the files written there, each with its rows."""
 
 
 def _drawn(use_case: UseCase, rows: int | None, seed: int | None) -> Writer:
     contract = use_case.contract
-    draw = lru_cache(1)(partial(sample_month, use_case, rows=rows, seed=seed))
+    draw = lru_cache(1)(partial(sample_period, use_case, rows=rows, seed=seed))
 
-    def write(source: str, month: int, folder: Path) -> Iterator[tuple[Path, int]]:
-        spec, frame = contract.sources[source], draw(month)
-        path = folder / spec.file_name(contract.period_name(month))
+    def write(source: str, period: int, folder: Path) -> Iterator[tuple[Path, int]]:
+        spec, frame = contract.sources[source], draw(period)
+        path = folder / spec.file_name(contract.period_name(period))
         write_delivered(frame[list(spec.columns)], spec, path)
         yield path, len(frame)
 
@@ -92,32 +92,32 @@ def _drawn(use_case: UseCase, rows: int | None, seed: int | None) -> Writer:
 
 
 def _replayed(use_case: UseCase) -> Writer:
-    def write(source: str, month: int, folder: Path) -> Iterator[tuple[Path, int]]:
-        history_rows(use_case, month)  # says so where there are none
-        for path in history_files(use_case, source, month):
+    def write(source: str, period: int, folder: Path) -> Iterator[tuple[Path, int]]:
+        history_rows(use_case, period)  # says so where there are none
+        for path in history_files(use_case, source, period):
             yield _copy(path, folder), file_rows(use_case, source, path)
 
     return write
 
 
-def missing_sources(use_case: UseCase, month: int, sources: Iterable[str]) -> list[str]:
-    """Those of `sources` of which a file of the month lies neither in the landing folder nor among those held back."""
+def missing_sources(use_case: UseCase, period: int, sources: Iterable[str]) -> list[str]:
+    """Those of `sources` of which a file of the period lies neither in the landing folder nor among those held back."""
     landing = use_case.folder("landing")
     return [
         source
         for source in sources
         if not all(
             any((folder / source / name).exists() for folder in (landing, landing / HELD))
-            for name in _file_names(use_case, source, month)
+            for name in _file_names(use_case, source, period)
         )
     ]
 
 
-def _file_names(use_case: UseCase, source: str, month: int) -> list[str]:
+def _file_names(use_case: UseCase, source: str, period: int) -> list[str]:
     contract = use_case.contract
     if contract.history is not None:
-        return [path.name for path in history_files(use_case, source, month)]
-    return [contract.sources[source].file_name(contract.period_name(month))]
+        return [path.name for path in history_files(use_case, source, period)]
+    return [contract.sources[source].file_name(contract.period_name(period))]
 
 
 def release(use_case: UseCase) -> list[Path]:

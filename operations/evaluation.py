@@ -15,13 +15,13 @@ from lakeloop.use_case import UseCase, with_label
 from operations.period_rows import period_rows
 
 
-def generated_rows(use_case: UseCase, month: int) -> pd.DataFrame:
-    """Features, truth and class id of a month as generator or history know them, before they are due.
+def generated_rows(use_case: UseCase, period: int) -> pd.DataFrame:
+    """Features, truth and class id of a period as generator or history know them, before they are due.
 
-    Raises WrongUseError where there is neither, or not this month.
+    Raises WrongUseError where there is neither, or not this period.
     """
     contract = use_case.contract
-    return with_label(contract, period_rows(use_case, month))
+    return with_label(contract, period_rows(use_case, period))
 
 
 def exported_rows(contract: Contract, manifest: Path, split: str = "") -> pd.DataFrame:
@@ -61,13 +61,13 @@ def _exported_keys(contract: Contract, manifest: Path) -> dict[str, set[str]]:
     return keys
 
 
-def whose_truth(use_case: UseCase, month: int, oracle: bool, rows: int) -> str:
-    """One sentence on the truth a month's rows are evaluated by: gold's, or another and when it is known."""
+def whose_truth(use_case: UseCase, period: int, oracle: bool, rows: int) -> str:
+    """One sentence on the truth a period's rows are evaluated by: gold's, or another and when it is known."""
     contract = use_case.contract
     if not oracle:
-        return f"Evaluated by the truth in gold: {rows:,} labelled rows of {contract.period} {month}."
-    due, now = contract.arrives(contract.label.source, month), read_clock(use_case)
-    whose = f"{contract.months_from}'s own labels"
+        return f"Evaluated by the truth in gold: {rows:,} labelled rows of {contract.period} {period}."
+    due, now = contract.arrives(contract.label.source, period), read_clock(use_case)
+    whose = f"{contract.periods_from}'s own labels"
     if due <= now:
         return f"Evaluated with {whose}; this truth was due at clock {due} (now {now})."
     return f"Evaluated with {whose}: in production this truth is known at clock {due} (now {now})."

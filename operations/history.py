@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lakehouse.read.delivered_rows import LINE, delivered_rows
-from lakeloop.clock import month_spans
+from lakeloop.clock import period_spans
 from lakeloop.contract import Column, Contract
 from lakeloop.contract.sources import Read
 from lakeloop.exceptions import LakeloopError, WrongUseError
@@ -82,7 +82,7 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     if number not in history_periods(use_case):
         raise WrongUseError(
             f"the history of {use_case.name} has no file of {period} {number} ({name}); it has {period}s "
-            f"{month_spans(history_periods(use_case))}"
+            f"{period_spans(history_periods(use_case))}"
         )
     rows = source_rows(use_case, contract.feature_source, number)
     if contract.label.source != contract.feature_source:

@@ -11,7 +11,7 @@ from lakehouse.gold.calibration import (
     CalibrationRow,
     answering_versions,
     calibrated_versions,
-    months_to_estimate,
+    periods_to_estimate,
     write_calibrations,
 )
 from lakehouse.lake import Lake
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PerformanceReport:
-    """Model versions calibrated now, months estimated now, and sentences on versions that could not be calibrated."""
+    """Model versions calibrated now, periods estimated now, and sentences on versions that could not be calibrated."""
 
     calibrated: tuple[Calibration, ...] = ()
-    months: tuple[str, ...] = ()
+    periods: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
 
 def estimate_performance(lake: Lake, progress: Callable[[str], None] = lambda line: None) -> PerformanceReport:
-    """Calibrate the newest version and every version that answered, then estimate the months that lack it.
+    """Calibrate the newest version and every version that answered, then estimate the periods that lack it.
 
-    Spark is asked for where a month lacks its estimate, which is made from its requests. Repeating it changes nothing.
+    Spark is asked for where a period lacks its estimate, which is made from its requests. Repeating it changes nothing.
     A version whose model or held-out rows are gone stays without an estimate.
     """
     newest = pushed_versions(lake.folder("models"))[-1:]
@@ -53,12 +53,12 @@ def estimate_performance(lake: Lake, progress: Callable[[str], None] = lambda li
         except (LakeloopError, OSError) as error:
             notices.append(f"version {version} cannot be calibrated: {error}")
     write_calibrations(lake, [_row(calibration) for calibration in found])
-    months: tuple[str, ...] = ()
-    if months_to_estimate(lake):
+    periods: tuple[str, ...] = ()
+    if periods_to_estimate(lake):
         from lakehouse.gold.build import update_estimates
 
-        months = update_estimates(lake)
-    return PerformanceReport(tuple(found), months, tuple(notices))
+        periods = update_estimates(lake)
+    return PerformanceReport(tuple(found), periods, tuple(notices))
 
 
 def calibrate_version(use_case: UseCase, version: str) -> Calibration:
@@ -83,7 +83,7 @@ def calibrate_version(use_case: UseCase, version: str) -> Calibration:
 
 
 def performance_table(use_case: UseCase) -> pd.DataFrame:
-    """gold/performance, sorted by month and version; empty where nothing was answered."""
+    """gold/performance, sorted by period and version; empty where nothing was answered."""
     rows = read_lake_table(use_case, f"gold/{PERFORMANCE}")
     if rows is None:
         return pd.DataFrame()

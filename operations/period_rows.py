@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lakeloop.use_case import UseCase, sample_month
+from lakeloop.use_case import UseCase, sample_period
 from operations.history import history_periods, history_rows
 
 
@@ -14,7 +14,7 @@ def period_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     """
     if use_case.contract.history is not None:
         return history_rows(use_case, number)
-    return sample_month(use_case, number)
+    return sample_period(use_case, number)
 
 
 def played_periods(use_case: UseCase, wanted: range) -> list[int]:

@@ -1,4 +1,4 @@
-"""Plays months of production: each month's rows are asked through the gateway, and their truth comes when it is due."""
+"""Plays periods of production: the rows of each are asked through the gateway, and their truth comes when it is due."""
 
 import json
 import re
@@ -30,7 +30,7 @@ UNAVAILABLE = "model unavailable: the gateway was left out of this simulation"
 
 
 @dataclass(frozen=True)
-class MonthCounts:
+class PeriodCounts:
     """Questions answered, and how many of them by the rules."""
 
     requests: int = 0
@@ -39,12 +39,12 @@ class MonthCounts:
 
 @dataclass(frozen=True)
 class SimulationReport:
-    """What a simulation did; `skipped` months were answered before, `delivered` truth files lie in landing now.
+    """What a simulation did; `skipped` periods were answered before, `delivered` truth files lie in landing now.
 
-    `empty`: months of which the history has no rows. `seconds` counts only the time in which was asked.
+    `empty`: periods of which the history has no rows. `seconds` counts only the time in which was asked.
     """
 
-    answered: MonthCounts
+    answered: PeriodCounts
     seconds: float
     skipped: tuple[int, ...]
     empty: tuple[int, ...]
@@ -53,84 +53,86 @@ class SimulationReport:
 
 
 class Asker(Protocol):
-    """Gets a month's questions answered; tells each time some were."""
+    """Gets a period's questions answered; tells each time some were."""
 
-    def __call__(self, month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> MonthCounts: ...
+    def __call__(
+        self, period: int, questions: Sequence[Question], on_answers: Callable[[int], None]
+    ) -> PeriodCounts: ...
 
 
 def simulate(
     use_case: UseCase,
-    months: range,
+    periods: range,
     asker: Asker,
     *,
     label: str = "first",
     until: int | None = None,
-    on_month: Callable[[int, int], None] = lambda month, requests: None,
+    on_period: Callable[[int, int], None] = lambda period, requests: None,
     on_answers: Callable[[int], None] = lambda count: None,
 ) -> SimulationReport:
-    """Play the months one after the other, then run the clock on to `until`.
+    """Play the periods one after the other, then run the clock on to `until`.
 
-    Month 0 is history: it is delivered as files. Of later months only the truth is, once the clock allows it; their
-    features come as requests. A month that the run `label` was answered before is passed over. `on_month` is told
-    a month and its requests before they are asked.
+    Period 0 is history: it is delivered as files. Of later periods only the truth is, once the clock allows it; their
+    features come as requests. A period that the run `label` was answered before is passed over. `on_period` is told
+    a period and its requests before they are asked.
 
     Raises:
-        WrongUseError: the use case has neither generator nor history, its history has none of the months, or the label
+        WrongUseError: the use case has neither generator nor history, its history has none of the periods, or the label
             is no file name.
         LakeloopError: the gateway stays away.
     """
     if not re.fullmatch(r"[\w-]+", label):
         raise WrongUseError(f"the label {label!r} is used in file names; write letters, digits, - and _ only")
-    answers = AnsweredMonths(use_case, label)
-    total, seconds, skipped, delivered = MonthCounts(), 0.0, [], []
-    there = played_periods(use_case, months)
+    answers = AnsweredPeriods(use_case, label)
+    total, seconds, skipped, delivered = PeriodCounts(), 0.0, [], []
+    there = played_periods(use_case, periods)
     if not there:
-        period_rows(use_case, months[0])  # says why there is none
-    for month in months:
-        delivered += advance(use_case, month)
-        if month not in there:
+        period_rows(use_case, periods[0])  # says why there is none
+    for period in periods:
+        delivered += advance(use_case, period)
+        if period not in there:
             continue
-        _deliver(use_case, month)
-        if month == 0:
+        _deliver(use_case, period)
+        if period == 0:
             continue
-        if month in answers.months:
-            skipped.append(month)
+        if period in answers.periods:
+            skipped.append(period)
             continue
-        questions = questions_of(use_case, month, label)
-        on_month(month, len(questions))
+        questions = questions_of(use_case, period, label)
+        on_period(period, len(questions))
         began = time.perf_counter()
-        answered = asker(month, questions, on_answers)
+        answered = asker(period, questions, on_answers)
         seconds += time.perf_counter() - began
-        answers.add(month, answered)
-        total = MonthCounts(total.requests + answered.requests, total.rules + answered.rules)
+        answers.add(period, answered)
+        total = PeriodCounts(total.requests + answered.requests, total.rules + answered.rules)
     if until is not None:
         delivered += advance(use_case, until)
-    empty = tuple(month for month in months if month not in there)
+    empty = tuple(period for period in periods if period not in there)
     return SimulationReport(total, seconds, tuple(skipped), empty, tuple(delivered), read_clock(use_case))
 
 
-def advance(use_case: UseCase, month: int) -> list[Path]:
-    """Move the clock to `month` unless it is there already; the truth files that delivers."""
-    if month > read_clock(use_case):
-        set_clock(use_case, month)
+def advance(use_case: UseCase, period: int) -> list[Path]:
+    """Move the clock to `period` unless it is there already; the truth files that delivers."""
+    if period > read_clock(use_case):
+        set_clock(use_case, period)
     return release(use_case)
 
 
-def _deliver(use_case: UseCase, month: int) -> None:
-    """The month's files that come as files, unless they are there."""
+def _deliver(use_case: UseCase, period: int) -> None:
+    """The period's files that come as files, unless they are there."""
     contract = use_case.contract
-    sources = list(contract.sources) if month == 0 else [contract.label.source]
-    missing = missing_sources(use_case, month, sources)
+    sources = list(contract.sources) if period == 0 else [contract.label.source]
+    missing = missing_sources(use_case, period, sources)
     if missing:
-        generate(use_case, [month], sources=missing)
+        generate(use_case, [period], sources=missing)
 
 
-def questions_of(use_case: UseCase, month: int, label: str) -> list[Question]:
-    """A month's rows as requests, at their own times or spread evenly over the month; ids depend on use case, key and
+def questions_of(use_case: UseCase, period: int, label: str) -> list[Question]:
+    """A period's rows as requests, at their own times or spread evenly over the period; ids depend on use case, key and
     label alone."""
     contract = use_case.contract
-    frame = period_rows(use_case, month)
-    times = _times(contract, frame, month)
+    frame = period_rows(use_case, period)
+    times = _times(contract, frame, period)
     keys = frame[contract.key.column]
     rows = request_rows(contract.features, frame)
     return [
@@ -144,13 +146,13 @@ def questions_of(use_case: UseCase, month: int, label: str) -> list[Question]:
     ]
 
 
-def _times(contract: Contract, frame: pd.DataFrame, month: int) -> list[datetime]:
-    """When each row is asked about: at its event time, or spread evenly where the rows say their month alone."""
+def _times(contract: Contract, frame: pd.DataFrame, period: int) -> list[datetime]:
+    """When each row is asked about: at its event time, or spread evenly where the rows say their period alone."""
     if contract.event_time.dated:
         found = map(contract.event_time.moment, frame[contract.event_time.column].astype(str))
         return [moment for moment in found if moment is not None]  # period_rows has read each of them
-    first = contract.period_start(month)
-    step = (contract.period_start(month + 1) - first) / len(frame)
+    first = contract.period_start(period)
+    step = (contract.period_start(period + 1) - first) / len(frame)
     return [first + (number + 0.5) * step for number in range(len(frame))]
 
 
@@ -159,26 +161,26 @@ def request_id_of(contract: Contract, key: str, label: str) -> str:
     return str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_OID, contract.use_case), f"{key}/{label}"))
 
 
-class AnsweredMonths:
-    """Which months a run has been answered completely; kept in the logs area, one file a label."""
+class AnsweredPeriods:
+    """Which periods a run has been answered completely; kept in the logs area, one file a label."""
 
     def __init__(self, use_case: UseCase, label: str) -> None:
         self._path = Path(use_case.settings.area("logs")) / "simulations" / use_case.name / f"{label}.json"
         known = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
-        self.months = {int(month): MonthCounts(**answered) for month, answered in known.items()}
+        self.periods = {int(period): PeriodCounts(**answered) for period, answered in known.items()}
 
-    def add(self, month: int, answered: MonthCounts) -> None:
-        """Note a month durably."""
-        self.months[month] = answered
-        write_text(self._path, json.dumps({m: asdict(a) for m, a in self.months.items()}, indent=1))
+    def add(self, period: int, answered: PeriodCounts) -> None:
+        """Note a period durably."""
+        self.periods[period] = answered
+        write_text(self._path, json.dumps({m: asdict(a) for m, a in self.periods.items()}, indent=1))
 
 
 def through_gateway(client: GatewayClient) -> Asker:
     """Asks the real gateway."""
 
-    def ask(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> MonthCounts:
+    def ask(period: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> PeriodCounts:
         answers = client.ask(questions, on_answers)
-        return MonthCounts(len(answers), sum(answer["predictor_type"] == "rules" for answer in answers))
+        return PeriodCounts(len(answers), sum(answer["predictor_type"] == "rules" for answer in answers))
 
     return ask
 
@@ -195,9 +197,9 @@ def without_gateway(use_case: UseCase, label: str) -> Asker:
         raise WrongUseError(f"use case {use_case.name} has no `fallback.rules` in its contract; nothing could answer")
     folder = request_log_folder(use_case)
 
-    def write(month: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> MonthCounts:
+    def write(period: int, questions: Sequence[Question], on_answers: Callable[[int], None]) -> PeriodCounts:
         folder.mkdir(parents=True, exist_ok=True)
-        part = open_file(folder, f"simulation_{label}", month)
+        part = open_file(folder, f"simulation_{label}", period)
         now = datetime.now(UTC).isoformat()
         with part.open("wb") as stream:
             for question in questions:
@@ -210,6 +212,6 @@ def without_gateway(use_case: UseCase, label: str) -> Asker:
                 stream.write(orjson.dumps(record.model_dump(), option=orjson.OPT_APPEND_NEWLINE))
         part.rename(finished_file(part))
         on_answers(len(questions))
-        return MonthCounts(len(questions), len(questions))
+        return PeriodCounts(len(questions), len(questions))
 
     return write

@@ -7,7 +7,7 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, sample_month, with_label
+from lakeloop.use_case import UseCase, sample_period, with_label
 from tests.use_case_copies import USE_CASES
 
 
@@ -47,7 +47,7 @@ def export_frame(contract: Contract, frame: pd.DataFrame, folder: Path, version:
         use_case=contract.use_case,
         table="gold/training",
         version=version,
-        months=(0, 0),
+        periods=(0, 0),
         query="SELECT * FROM training",
         columns=tuple(columns),
         label=contract.label.name,
@@ -63,5 +63,5 @@ def export_frame(contract: Contract, frame: pd.DataFrame, folder: Path, version:
 def month_export(contract: Contract, settings: Settings, folder: Path, month: int = 0, **draw: int) -> Path:
     """Export one generated month."""
     return export_frame(
-        contract, with_label(contract, sample_month(UseCase(settings, contract), month, **draw)), folder
+        contract, with_label(contract, sample_period(UseCase(settings, contract), month, **draw)), folder
     )

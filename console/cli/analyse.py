@@ -1,4 +1,4 @@
-"""`lakeloop analyse`: what changed between a model's training data and a month."""
+"""`lakeloop analyse`: what changed between a model's training data and a period."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
 from console.report.analysis_page import write_analysis
 from monitoring.analysis.words import headline, sentences
-from operations.analysis.month_comparison import analyse
+from operations.analysis.period_comparison import analyse
 
 
 def analyse_command(
-    month: Annotated[int, typer.Option("--period", min=0, help="Number of the period to look at.")],
+    period: Annotated[int, typer.Option("--period", min=0, help="Number of the period to look at.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the serving one.")] = "",
     oracle: Annotated[
         bool, typer.Option("--oracle", help="Take rows and truth from generator or history, before they are known.")
@@ -26,9 +26,9 @@ def analyse_command(
     it means in words.
     """
     case = open_use_case(use_case)
-    check_period(month, case.contract.event_time)
+    check_period(period, case.contract.event_time)
     with console.status("comparing …"):
-        analysis = analyse(case, month, model, oracle)
+        analysis = analyse(case, period, model, oracle)
         path = write_analysis(case, analysis)
     console.print(headline(analysis.comparison))
     for sentence in sentences(analysis.comparison):

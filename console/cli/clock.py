@@ -7,7 +7,7 @@ import typer
 from console.cli.options import open_use_case
 from console.cli.render import console, counted_files
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.clock import month_spans, read_clock, set_clock
+from lakeloop.clock import period_spans, read_clock, set_clock
 from lakeloop.lake_tables import read_lake_table
 from operations.delivery import release
 
@@ -21,7 +21,7 @@ def show_command(use_case: UseCaseOption = "") -> None:
     labelled = [] if rows is None else map(case.contract.period_number, rows[case.contract.period_column].unique())
     console.print(
         f"{case.name}: {period} {now} ({case.contract.period_name(now)}) of the simulated clock; simulated ground "
-        f"truth is due to {period} {due}; labelled {period}s in gold: {month_spans(labelled) or 'none yet'}"
+        f"truth is due to {period} {due}; labelled {period}s in gold: {period_spans(labelled) or 'none yet'}"
     )
 
 

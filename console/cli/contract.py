@@ -13,7 +13,7 @@ from console.cli.options import open_use_case
 from console.cli.render import BAD, DIM, GOOD, console
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.catalogue import catalogue_markdown
-from lakeloop.clock import month_spans
+from lakeloop.clock import period_spans
 from lakeloop.contract import Contract
 from lakeloop.contract.evolution import Change, changes_between
 from lakeloop.contract_file import load_contract
@@ -44,7 +44,7 @@ def check_command(
         opened = load_use_case(load_settings(use_case=use_case))
         path, contract = opened.contract_path, opened.contract
         if contract.history is not None:
-            history = f" Its history has {contract.period}s {month_spans(history_periods(opened))}."
+            history = f" Its history has {contract.period}s {period_spans(history_periods(opened))}."
     else:
         path, contract = file, load_contract(file)
     console.print(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import Months, open_use_case, parse_periods
+from console.cli.options import Periods, open_use_case, parse_periods
 from console.cli.render import console, counted_files, progress
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.atomic_file import write_text
@@ -16,7 +16,7 @@ from operations.period_rows import period_rows
 
 
 def generate_command(
-    months: Months = "0",
+    periods: Periods = "0",
     rows: Annotated[int | None, typer.Option(min=1, help="Rows a period; default: the reference data.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another draw; default: the reference data.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write everything there; default: the landing folder.")] = None,
@@ -28,7 +28,7 @@ def generate_command(
     `lakeloop clock set` delivers it when its time has come.
     """
     case = open_use_case(use_case)
-    first, last = parse_periods(months, case.contract.event_time)
+    first, last = parse_periods(periods, case.contract.event_time)
     wanted = range(first, last + 1)
     with progress() as bar:
         task = bar.add_task("writing", total=len(wanted) * len(case.contract.sources))
@@ -51,14 +51,14 @@ def generate_command(
 
 
 def reference_command(
-    month: Annotated[int, typer.Option("--period", min=0, help="Number of the period.")] = 0,
+    period: Annotated[int, typer.Option("--period", min=0, help="Number of the period.")] = 0,
     out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
     use_case: UseCaseOption = "",
 ) -> None:
     """Write one period of reference data, features and truth, with `;` between the columns."""
     case = open_use_case(use_case)
     label = case.contract.label
-    frame = with_label(case.contract, period_rows(case, month))
+    frame = with_label(case.contract, period_rows(case, period))
     text = frame[[*case.contract.features, label.column, label.name, label.name_column]].to_csv(sep=";", index=False)
     if out is None:
         typer.echo(text, nl=False)
@@ -67,4 +67,6 @@ def reference_command(
         write_text(out, text)
     except (IsADirectoryError, FileExistsError, NotADirectoryError):
         raise WrongUseError(f"--out {out} is not a file that can be written; name a file") from None
-    console.print(f"{out}: {len(frame):,} rows of {case.contract.period} {month} ({case.contract.period_name(month)})")
+    console.print(
+        f"{out}: {len(frame):,} rows of {case.contract.period} {period} ({case.contract.period_name(period)})"
+    )

@@ -73,7 +73,7 @@ def print_decision(decision: Decision) -> None:
         console.print(f"champion {decision.champion} on {decision.champion_judged_on}: {said}")
     if decision.changed_rows:
         console.print(
-            f"{decision.changed_rows:,} rows of the champion's months were corrected, added or withdrawn since"
+            f"{decision.changed_rows:,} rows of the champion's periods were corrected, added or withdrawn since"
         )
     if decision.drifted:
         console.print(f"drifted, the furthest first: {', '.join(decision.drifted)}")

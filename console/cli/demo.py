@@ -27,7 +27,7 @@ def demo_command(
     rest played as production. Starts the platform; a story that was interrupted goes on where it was.
     """
     case = open_use_case(use_case)
-    if not case.contract.plays_months:
+    if not case.contract.plays_periods:
         raise WrongUseError(
             f"the demo needs data, and use case {case.name} has neither `generator` nor `history` in its contract"
         )

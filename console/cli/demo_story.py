@@ -10,7 +10,7 @@ from console.cli.watch import Watch
 from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
 from lakeloop.champion import pushed_versions
-from lakeloop.clock import month_spans, read_clock
+from lakeloop.clock import period_spans, read_clock
 from lakeloop.decision import CHOICES
 from lakeloop.decision_table import read_decisions
 from lakeloop.events import all_events, open_events
@@ -28,7 +28,7 @@ SECONDS_TO_BEGIN = 60
 QUESTIONS_A_SECOND = 50
 SECONDS_OF_QUIET = 15
 """For the monitor to measure what was just answered."""
-MONTHS_PLAYED, LAST_DRAWN = 12, 36
+PERIODS_PLAYED, LAST_DRAWN = 12, 36
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def play_of(use_case: UseCase, full: bool) -> Play:
     """
     contract = use_case.contract
     if contract.history is None:
-        return Play((0,), tuple(range(1, LAST_DRAWN + 1 if full else MONTHS_PLAYED + 1)), LAST_DRAWN)
+        return Play((0,), tuple(range(1, LAST_DRAWN + 1 if full else PERIODS_PLAYED + 1)), LAST_DRAWN)
     there = history_periods(use_case)
     if len(there) < 2:
         raise WrongUseError(
@@ -57,7 +57,7 @@ def play_of(use_case: UseCase, full: bool) -> Play:
         )
     half = (len(there) + 1) // 2
     landed, later = there[:half], there[half:]
-    played = later if full else later[:MONTHS_PLAYED]
+    played = later if full else later[:PERIODS_PLAYED]
     return Play(landed, played, played[-1] + contract.truth_delay)
 
 
@@ -83,7 +83,7 @@ class Story:
             return
         period = self._use_case.contract.period
         name = period.capitalize()
-        which = f"{name} {landed[0]} lands" if len(landed) == 1 else f"{name}s {month_spans(landed)} land"
+        which = f"{name} {landed[0]} lands" if len(landed) == 1 else f"{name}s {period_spans(landed)} land"
         chapter(f"{which}; Airflow sees the files")
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
         events = all_events(self._use_case)
@@ -94,7 +94,7 @@ class Story:
         self._next("ingest", "the files that landed")
         if all_events(self._use_case) != events:
             chapter("Ground truth is there: retrain by itself")
-            self._next("retrain", f"the truth of {period} {month_spans(landed)}")
+            self._next("retrain", f"the truth of {period} {period_spans(landed)}")
         else:  # a story that was interrupted took it in
             chapter("Ground truth was there before: retrain by hand")
             self._watch.follow(self._airflow.trigger(self._dag("retrain"), {}))
@@ -116,7 +116,7 @@ class Story:
         self._watch.follow(self._airflow.trigger(self._dag("simulate"), {"periods": f"{played[0]}-{played[-1]}"}))
         self._deployed()
         if self._use_case.contract.history is not None or len(played) < len(self._play.played):
-            # Nobody knows what real months bring, and what drifted before the story was interrupted is handled.
+            # Nobody knows what real periods bring, and what drifted before the story was interrupted is handled.
             chapter(f"What the {period}s brought: truth that was due, perhaps drift")
             self._follow_what_runs("ingest", "retrain", quiet=SECONDS_OF_QUIET)
             return

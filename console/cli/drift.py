@@ -14,11 +14,11 @@ from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, WindowKind
 from lakeloop.lake_tables import has_lake_table
 from monitoring.drift.episodes import Episode
-from operations.drift.months import detect_windows, nothing_answered
+from operations.drift.periods import detect_windows, nothing_answered
 
 
 def drift_command(
-    months: Annotated[str, typer.Option("--periods", "-p", help="A period's number or a range; default: all.")] = "",
+    periods: Annotated[str, typer.Option("--periods", "-p", help="A period's number or a range; default: all.")] = "",
     by_requests: Annotated[
         bool, typer.Option("--by-requests", help="Windows of the contract's size instead of whole periods.")
     ] = False,
@@ -33,13 +33,15 @@ def drift_command(
     features drifted. The prediction is measured by itself and never one of them.
     """
     case = open_use_case(use_case)
-    wanted = parse_periods(months, case.contract.event_time) if months else None
+    wanted = parse_periods(periods, case.contract.event_time) if periods else None
     if not (wanted or model or has_lake_table(case, "silver/predictions")):
         console.print(nothing_answered(case.contract), soft_wrap=True)  # so it is on a platform that was just started
         return
     with console.status("measuring …") as status:
         kind: WindowKind = "tumbling" if by_requests else "month"
-        found = detect_windows(case, wanted, kind, model, on_month=lambda month: status.update(f"measuring {month} …"))
+        found = detect_windows(
+            case, wanted, kind, model, on_period=lambda period: status.update(f"measuring {period} …")
+        )
     windows = _windows(found.reports, case.contract)
     if fits(windows):
         console.print(windows)
@@ -125,15 +127,15 @@ def _reasons(reports: Sequence[DriftReport]) -> list[str]:
 
 
 def _name(report: DriftReport) -> str:
-    return report.window.month if report.window.kind == "month" else report.window.first[:16]
+    return report.window.period if report.window.kind == "month" else report.window.first[:16]
 
 
 def _episode(episode: Episode, contract: Contract) -> str:
-    month = episode.opened_by.month
-    ended = f"closed by {episode.closed_by.month}" if episode.closed_by else "still open"
+    period = episode.opened_by.period
+    ended = f"closed by {episode.closed_by.period}" if episode.closed_by else "still open"
     windows = "1 window" if episode.drifted_windows == 1 else f"{episode.drifted_windows} windows"
     return (
-        f"dataset drift of model {episode.model_version} from {month} "
-        f"({contract.period} {contract.period_number(month)}) "
-        f"to {episode.last_drifted.month}, {windows} drifted, {ended}"
+        f"dataset drift of model {episode.model_version} from {period} "
+        f"({contract.period} {contract.period_number(period)}) "
+        f"to {episode.last_drifted.period}, {windows} drifted, {ended}"
     )

@@ -46,8 +46,8 @@ def exercise_command(use_case: UseCaseOption = "") -> None:
 
 
 def _from_files_to_export(use_case: UseCase) -> Path:
-    """Month 0 from files through bronze, silver and gold to CSV; the manifest's path."""
-    chapter("Month 0 is delivered")
+    """Period 0 from files through bronze, silver and gold to CSV; the manifest's path."""
+    chapter(f"{use_case.contract.period.capitalize()} 0 is delivered")
     for delivery in generate(use_case, [0]):
         console.print(f"{delivery.path}: {delivery.rows:,} rows", soft_wrap=True)
     chapter("Ingest: bronze, silver, gold (Spark + Delta Lake)")

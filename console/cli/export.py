@@ -18,27 +18,27 @@ from lakeloop.use_case import UseCase
 
 def export_command(
     version: TableVersion = None,
-    months: Annotated[str, typer.Option("--periods", "-p", help="Periods to take: 0, 0-12; default: all.")] = "",
+    periods: Annotated[str, typer.Option("--periods", "-p", help="Periods to take: 0, 0-12; default: all.")] = "",
     use_case: UseCaseOption = "",
 ) -> None:
     """Write one version of gold/training as CSV shards (train, eval) with a manifest."""
     case = open_use_case(use_case)
-    export_months(case, parse_periods(months, case.contract.event_time) if months else None, version)
+    export_periods(case, parse_periods(periods, case.contract.event_time) if periods else None, version)
 
 
-def export_months(use_case: UseCase, months: tuple[int, int] | None, version: int | None = None) -> Path:
+def export_periods(use_case: UseCase, periods: tuple[int, int] | None, version: int | None = None) -> Path:
     """Export gold's labelled rows, or say that it is there already; the manifest's path. Spark starts if it is not."""
-    found = finished_export(use_case, version, months)
+    found = finished_export(use_case, version, periods)
     if found is not None:
         return _print_export(found)
     with lake_of(use_case) as lake:
-        return export_with(lake, months, version)
+        return export_with(lake, periods, version)
 
 
-def export_with(lake: Lake, months: tuple[int, int] | None, version: int | None = None) -> Path:
+def export_with(lake: Lake, periods: tuple[int, int] | None, version: int | None = None) -> Path:
     """Export gold's labelled rows and say what was exported; the manifest's path."""
     with console.status("exporting …"):
-        return _print_export(export(lake, version, months, git_commit()))
+        return _print_export(export(lake, version, periods, git_commit()))
 
 
 def _print_export(path: Path) -> Path:

@@ -69,7 +69,7 @@ def _text(value: object) -> str:
 
 def _line(found: FeatureDescription) -> tuple[str, ...]:
     first, last, fresh = found.first, found.last, found.freshness
-    behind = None if fresh is None else fresh.months_behind
+    behind = None if fresh is None else fresh.periods_behind
     return (
         found.name,
         found.type,
@@ -78,7 +78,7 @@ def _line(found: FeatureDescription) -> tuple[str, ...]:
         ", ".join(origin.table.removeprefix(SILVER) for origin in found.origins) or found.source.removeprefix(SILVER),
         _count(found.rows if found.origins else None),
         _share(found.share_missing),
-        f"{first.month} to {last.month}" if first and last else NOT_KNOWN,
+        f"{first.period} to {last.period}" if first and last else NOT_KNOWN,
         NOT_KNOWN if behind is None else str(behind),
         _age(fresh.seconds if fresh else None),
         f"{len(found.used_by)} of {len(found.models)}" if found.models else "0",
@@ -112,13 +112,13 @@ def _print(found: FeatureDescription) -> None:
 
 def _freshness(fresh: Freshness) -> str:
     clock = f"the simulated clock ({fresh.clock})"
-    if fresh.newest_month is None:
-        return f"nothing came yet; by {clock} {fresh.due_month} is due"
-    came = f"the newest is {fresh.newest_month}; something came {_age(fresh.seconds)}"
-    if fresh.newest_month > fresh.due_month:
-        return f"ahead of {clock}, by which {fresh.due_month} is due: {came}"
-    many = f"{fresh.months_behind} {fresh.period}{'' if fresh.months_behind == 1 else 's'}"
-    return f"{many} behind: by {clock} {fresh.due_month} is due, {came}"
+    if fresh.newest_period is None:
+        return f"nothing came yet; by {clock} {fresh.due_period} is due"
+    came = f"the newest is {fresh.newest_period}; something came {_age(fresh.seconds)}"
+    if fresh.newest_period > fresh.due_period:
+        return f"ahead of {clock}, by which {fresh.due_period} is due: {came}"
+    many = f"{fresh.periods_behind} {fresh.period}{'' if fresh.periods_behind == 1 else 's'}"
+    return f"{many} behind: by {clock} {fresh.due_period} is due, {came}"
 
 
 def _print_origin(origin: Origin) -> None:
@@ -138,7 +138,7 @@ def _model(model: ModelUse) -> str:
 
 
 def _arrival(arrival: Arrival | None) -> str:
-    return NOT_KNOWN if arrival is None else f"{arrival.month}, at {arrival.at:%Y-%m-%d %H:%M:%S} UTC, {arrival.file}"
+    return NOT_KNOWN if arrival is None else f"{arrival.period}, at {arrival.at:%Y-%m-%d %H:%M:%S} UTC, {arrival.file}"
 
 
 def _fact(name: str, value: str) -> None:

@@ -11,7 +11,7 @@ from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase
 from lakeloop.use_case import open_use_case as load_use_case
 
-Months = Annotated[str, typer.Option("--periods", "-p", help="The number of a period or a range: 0, 0-12.")]
+Periods = Annotated[str, typer.Option("--periods", "-p", help="The number of a period or a range: 0, 0-12.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The whole answer as JSON, for other programs.")]
 TableVersion = Annotated[int | None, typer.Option("--version", min=0, help="A Delta version; default: the newest.")]
 

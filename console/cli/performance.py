@@ -39,8 +39,8 @@ def performance_command(use_case: UseCaseOption = "") -> None:
     if rows.empty:
         console.print(NO_ROWS)
         return
-    month = case.contract.period_column
-    cells = [_cells(row, month) for row in rows.to_dict("records")]
+    period = case.contract.period_column
+    cells = [_cells(row, period) for row in rows.to_dict("records")]
     console.print(table((case.contract.period, *HEADER), cells, numbers=HEADER[1:]))
     console.print(
         "estimated: by confidence, over the model's own answers; error: estimated minus realised by the model; "
@@ -49,12 +49,12 @@ def performance_command(use_case: UseCaseOption = "") -> None:
     )
 
 
-def _cells(row: Mapping[Hashable, object], month: str) -> tuple[str, ...]:
+def _cells(row: Mapping[Hashable, object], period: str) -> tuple[str, ...]:
     estimated = _share(row["estimated_accuracy"])
     if estimated:
         estimated += f" ± {_share(row['estimate_standard_error'])}"
     return (
-        str(row[month]), str(row["model_version"]) or "none", f"{row['answered']:,}", _share(row["rules_share"]),
+        str(row[period]), str(row["model_version"]) or "none", f"{row['answered']:,}", _share(row["rules_share"]),
         f"{row['with_truth']:,}", _counted(row["accuracy"], row["with_truth"]),
         _counted(row["model_accuracy"], row.get("model_with_truth")), estimated,
         _share(row["estimate_error"], sign=True),

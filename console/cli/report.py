@@ -1,4 +1,4 @@
-"""`lakeloop report`: one page about a pushed model, from its data to how it does in later months."""
+"""`lakeloop report`: one page about a pushed model, from its data to how it does in later periods."""
 
 import time
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ from tfx_pipeline.data_checks.statistics import read_statistics
 from tfx_pipeline.evaluation.validate import model_folder, validate_model
 from tfx_pipeline.runs.run_record import RunRecord, load_runs
 
-REPORTED_MONTHS = range(37)
-SHOWN_MONTHS = (12, 36)
+REPORTED_PERIODS = range(37)
+SHOWN_PERIODS = (12, 36)
 
 
 def report_command(
@@ -40,7 +40,7 @@ def report_command(
 ) -> None:
     """Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by period.
 
-    Asks the model three questions over REST, and evaluates it on later months that the use case's generator or history
+    Asks the model three questions over REST, and evaluates it on later periods that the use case's generator or history
     knows.
     """
     case = open_use_case(use_case)
@@ -48,9 +48,9 @@ def report_command(
     record = records[0]
     manifest = Path(record.parameters.manifest)
     rejects = rejects_by_reason(case)
-    later = _months_with_truth(case)
+    later = _periods_with_truth(case)
     served, url = _ask(case, record.pushed_version, later[0]) if later else ([], "")
-    curves = _check_later_months(case, record, later) if later else {}
+    curves = _check_later_periods(case, record, later) if later else {}
     frame = exported_rows(case.contract, manifest)
     found = split_baselines(case, manifest)
     path = write_report(
@@ -62,7 +62,7 @@ def report_command(
             runs=records,
             statistics=read_statistics(record.statistics_uri),
             baselines=found,
-            months=[case.contract.period_name(month) for month in later],
+            periods=[case.contract.period_name(period) for period in later],
             accuracy=curves,
             served=served,
             url=url,
@@ -94,19 +94,19 @@ def _runs_of(use_case: UseCase, version: str) -> list[RunRecord]:
     return [shown, *refused[-1:]]
 
 
-def _months_with_truth(use_case: UseCase) -> list[int]:
-    """The months that can be had before they are due, and whose truth is known then."""
+def _periods_with_truth(use_case: UseCase) -> list[int]:
+    """The periods that can be had before they are due, and whose truth is known then."""
     contract = use_case.contract
-    if not contract.plays_months:
+    if not contract.plays_periods:
         return []
-    months = played_periods(use_case, REPORTED_MONTHS)
-    return months if contract.history is None else [m for m in months if not generated_rows(use_case, m).empty]
+    periods = played_periods(use_case, REPORTED_PERIODS)
+    return periods if contract.history is None else [m for m in periods if not generated_rows(use_case, m).empty]
 
 
-def _ask(use_case: UseCase, version: str, month: int) -> tuple[list[Served], str]:
+def _ask(use_case: UseCase, version: str, period: int) -> tuple[list[Served], str]:
     """Start a model server, ask the version one question a class (three at most) over REST, stop it."""
     contract = use_case.contract
-    frame = generated_rows(use_case, month)
+    frame = generated_rows(use_case, period)
     held_out = frame[is_held_out(contract, frame)]
     questions = held_out.groupby(contract.label.name).head(-(-3 // len(contract.label.classes))).head(3)
     name, served = use_case.name, []
@@ -153,27 +153,27 @@ def _ask(use_case: UseCase, version: str, month: int) -> tuple[list[Served], str
     return served, url
 
 
-def _check_later_months(use_case: UseCase, record: RunRecord, months: Sequence[int]) -> dict[str, list[float]]:
-    """Evaluate the pushed model on each month by the truth of generator or history; accuracy curves for the report."""
+def _check_later_periods(use_case: UseCase, record: RunRecord, periods: Sequence[int]) -> dict[str, list[float]]:
+    """Evaluate the pushed model on each period by the truth of generator or history; accuracy curves for the report."""
     folder = model_folder(use_case, record.pushed_version)
     curves: dict[str, list[float]] = {"model": [], "rules": [], "majority": []}
-    with console.status("evaluating every month …"):
-        for month in months:
-            frame = generated_rows(use_case, month)
+    with console.status(f"evaluating every {use_case.contract.period} …"):
+        for period in periods:
+            frame = generated_rows(use_case, period)
             report = validate_model(folder, use_case.contract, frame)
             found = baselines(use_case, frame)
             curves["model"].append(next(iter(report.accuracy.values())))
             for name in ("rules", "majority"):
                 if name in found:
                     curves[name].append(found[name])
-            if month in shown_months(months):
-                print_evaluation(use_case, report, folder.name, month, frame, oracle=True)
+            if period in shown_periods(periods):
+                print_evaluation(use_case, report, folder.name, period, frame, oracle=True)
     return {name: values for name, values in curves.items() if values}
 
 
-def shown_months(months: Sequence[int]) -> tuple[int, ...]:
-    """The months that are told one by one: after one year and three, or where there are fewer, the last."""
-    return tuple(month for month in SHOWN_MONTHS if month in months) or tuple(months[-1:])
+def shown_periods(periods: Sequence[int]) -> tuple[int, ...]:
+    """The periods that are told one by one: after one year and three, or where there are fewer, the last."""
+    return tuple(period for period in SHOWN_PERIODS if period in periods) or tuple(periods[-1:])
 
 
 def _story(
@@ -182,7 +182,7 @@ def _story(
     frame: pd.DataFrame,
     found: dict[str, float],
     curves: dict[str, list[float]],
-    months: Sequence[int],
+    periods: Sequence[int],
 ) -> str:
     record = records[0]
     assert record.gate is not None
@@ -195,9 +195,9 @@ def _story(
     if curves:
         own = set(frame[contract.period_column])
         later = ", ".join(
-            f"{curves['model'][months.index(m)]:.2f} in {contract.period} {m}"
+            f"{curves['model'][periods.index(m)]:.2f} in {contract.period} {m}"
             f"{' (of whose rows it was made)' * (contract.period_name(m) in own)}"
-            for m in shown_months(months)
+            for m in shown_periods(periods)
         )
         text += (
             f" Its accuracy is {later}; the truth of {contract.a_period} takes {contract.truth_delay} "

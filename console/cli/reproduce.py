@@ -123,7 +123,7 @@ def _export_again(use_case: UseCase, then: Manifest, folder: Path) -> Path:
     console.print(f"{then.table}@{then.version}, {then.rows:,} rows, as it was", style="bold")
     elsewhere = use_case.settings.model_copy(update={"export": str(folder)})
     with lake_of(UseCase(elsewhere, use_case.contract)) as lake:
-        return export(lake, then.version, then.months, git_commit())
+        return export(lake, then.version, then.periods, git_commit())
 
 
 def _scratch(settings: Settings) -> Path:

@@ -14,8 +14,8 @@ from operations.retraining.retrain import retrain
 def retrain_command(work: Workplace, request: RetrainRequest) -> None:
     """Train challengers, check each by the gate, compare them with the champion, push the best and record it all.
 
-    With truth that is newer than the champion's, or was corrected since: `newest` (the latest labelled month) and
-    `all` (every labelled month). Without: `drop` (drifted features left out), `reweight` and `resample` (old rows
+    With truth that is newer than the champion's, or was corrected since: `newest` (the latest labelled period) and
+    `all` (every labelled period). Without: `drop` (drifted features left out), `reweight` and `resample` (old rows
     weighed towards the current requests). `tune` searches hyper-parameters; `keep` does nothing and says so. Labels
     come from gold alone, never from a generator.
 

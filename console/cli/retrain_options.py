@@ -21,7 +21,7 @@ from operations.retraining.request import Listener, RetrainRequest, Workplace
 Strategy = Annotated[
     str, typer.Option("--strategy", "-s", metavar="|".join(STRATEGIES), help="What to try; `auto` decides by truth.")
 ]
-Months = Annotated[
+Periods = Annotated[
     str, typer.Option("--periods", "--period", "-p", help="Train on these labelled periods instead: 36, 0-12.")
 ]
 Trials = Annotated[int, typer.Option(min=1, max=MOST_TRIALS, help="Hyper-parameters that `tune` tries.")]
@@ -43,7 +43,7 @@ def with_retrain_options(run: Callable[[Workplace, RetrainRequest], None]) -> Ca
 
     def command(
         strategy: Strategy = "auto",
-        months: Months = "",
+        periods: Periods = "",
         trials: Trials = TRIALS,
         set_: Changes = None,
         promote: Promote = True,
@@ -57,7 +57,7 @@ def with_retrain_options(run: Callable[[Workplace, RetrainRequest], None]) -> Ca
         changes = parse_changes(set_ or [])
         request = RetrainRequest(
             strategy=checked_strategy(strategy),
-            months=parse_periods(months, work.use_case.contract.event_time) if months else None,
+            periods=parse_periods(periods, work.use_case.contract.event_time) if periods else None,
             trials=trials,
             trigger=trigger,
             decided_by=by or user_name(),

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import Months, open_use_case, parse_periods
+from console.cli.options import Periods, open_use_case, parse_periods
 from console.cli.render import console, counted_files, progress
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.clock import month_spans, read_clock
+from lakeloop.clock import period_spans, read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.gateway_client import GatewayClient, check_gateway
@@ -20,7 +20,7 @@ MOST = 1000
 
 
 def simulate_command(
-    months: Months = "",
+    periods: Periods = "",
     url: Annotated[str, typer.Option(help="The gateway; default: the one of this home.")] = "",
     rate: Annotated[float | None, typer.Option(min=0.01, help="Requests a second.")] = None,
     period_seconds: Annotated[float | None, typer.Option(min=0.01, help="Seconds that a period takes.")] = None,
@@ -42,16 +42,16 @@ def simulate_command(
     `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth.
     """
     case = open_use_case(use_case)
-    period, period_name = case.contract.period, case.contract.period_name
-    if not months and until is None:
+    kind, period_name = case.contract.period, case.contract.period_name
+    if not periods and until is None:
         raise WrongUseError("say what to simulate: --periods 1-36, or --until 60 to run the clock on")
     if sum([rate is not None, period_seconds is not None, as_fast_as_possible]) > 1:
         raise WrongUseError("--rate, --period-seconds and --as-fast-as-possible exclude each other; give one of them")
-    if not months:
+    if not periods:
         delivered = advance(case, until or 0)
         _print_clock(case.contract, read_clock(case), delivered)
         return
-    first, last = parse_periods(months, case.contract.event_time)
+    first, last = parse_periods(periods, case.contract.event_time)
     wanted = range(first, last + 1)
     there = played_periods(case, wanted)
     size = len(period_rows(case, there[0] if there else first))
@@ -63,10 +63,10 @@ def simulate_command(
         pace = rate if period_seconds is None else size / period_seconds
         asker = through_gateway(GatewayClient(gateway, case.contract, batch=batch, rate=pace, connections=connections))
     with progress() as bar:
-        task = bar.add_task("simulating", total=size * sum(month > 0 for month in there))
+        task = bar.add_task("simulating", total=size * sum(period > 0 for period in there))
         report = simulate(
             case, wanted, asker, label=label, until=until,
-            on_month=lambda month, _: bar.update(task, description=f"{period} {month} ({period_name(month)})"),
+            on_period=lambda period, _: bar.update(task, description=f"{kind} {period} ({period_name(period)})"),
             on_answers=lambda count: bar.update(task, advance=count),
         )  # fmt: skip
     _print_report(report, case.contract)
@@ -85,7 +85,7 @@ def _print_report(report: SimulationReport, contract: Contract) -> None:
         periods = f"1 {contract.period} was" if many == 1 else f"{many} {contract.period}s were"
         console.print(f"{periods} answered before and not asked again")
     if report.empty:
-        console.print(f"the history has no rows of {month_spans(report.empty)}; nothing was asked there")
+        console.print(f"the history has no rows of {period_spans(report.empty)}; nothing was asked there")
     if answered.requests:
         console.print("`lakeloop lake stream` brings the requests into the lake")
     _print_clock(contract, report.clock, report.delivered)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.export import export_months
+from console.cli.export import export_periods
 from console.cli.options import open_use_case, parse_periods
 from console.cli.render import BAD, GOOD, console, node_line, print_gate
 from console.cli.use_case_option import UseCaseOption
@@ -20,7 +20,7 @@ from tfx_pipeline.runs.runner import run_pipeline
 
 
 def train_command(
-    months: Annotated[
+    periods: Annotated[
         str, typer.Option("--periods", "-p", help="Periods to train on: 0, 0-12; default: all with truth.")
     ] = "",
     set_: Annotated[
@@ -34,7 +34,7 @@ def train_command(
     case = open_use_case(use_case)
     changes = parse_changes(set_ or [])
     check_training_options(case.contract, changes, tuple(drop or ()))
-    manifest = export_months(case, parse_periods(months, case.contract.event_time) if months else None)
+    manifest = export_periods(case, parse_periods(periods, case.contract.event_time) if periods else None)
     record = train_on(case, manifest, changes, tuple(drop or ()))
     if record.gate is not None:
         beside = difference_words(record.gate.accuracy["eval"], split_baselines(case, manifest))

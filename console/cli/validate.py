@@ -1,4 +1,4 @@
-"""`lakeloop validate`: a pushed model on a month's labelled rows, with the gate's own checks."""
+"""`lakeloop validate`: a pushed model on a period's labelled rows, with the gate's own checks."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from rich.markup import escape
 from console.cli.options import check_period, open_use_case
 from console.cli.render import BAD, console, print_gate
 from console.cli.use_case_option import UseCaseOption
-from lakehouse.gold.labelled import labelled_month
+from lakehouse.gold.labelled import labelled_period
 from lakeloop.exceptions import GateRefusedError
 from lakeloop.use_case import UseCase
 from operations.evaluation import generated_rows, seen_in_training, whose_truth
@@ -18,7 +18,7 @@ from tfx_pipeline.evaluation.validate import model_folder, validate_model
 
 
 def validate_command(
-    month: Annotated[int, typer.Option("--period", min=0, help="Number of the period to evaluate it on.")],
+    period: Annotated[int, typer.Option("--period", min=0, help="Number of the period to evaluate it on.")],
     model: Annotated[str, typer.Option("--model", help="A pushed version; default: the newest.")] = "",
     oracle: Annotated[
         bool,
@@ -33,27 +33,27 @@ def validate_command(
     Says so where the model was made from rows of that period.
     """
     case = open_use_case(use_case)
-    check_period(month, case.contract.event_time)
+    check_period(period, case.contract.event_time)
     folder = model_folder(case, model)
-    frame = generated_rows(case, month) if oracle else labelled_month(case, month)
+    frame = generated_rows(case, period) if oracle else labelled_period(case, period)
     report = validate_model(folder, case.contract, frame)
-    print_evaluation(case, report, folder.name, month, frame, oracle)
+    print_evaluation(case, report, folder.name, period, frame, oracle)
     if not report.passed:
         raise GateRefusedError(
-            f"version {folder.name} does not meet the gate on {case.contract.period} {month}: "
+            f"version {folder.name} does not meet the gate on {case.contract.period} {period}: "
             + ", ".join(check.name for check in report.failed)
         )
 
 
 def print_evaluation(
-    use_case: UseCase, report: GateReport, version: str, month: int, frame: pd.DataFrame, oracle: bool
+    use_case: UseCase, report: GateReport, version: str, period: int, frame: pd.DataFrame, oracle: bool
 ) -> None:
-    """A version's gate table on the rows of a month, whose truth it was evaluated by, and whether it knew them."""
+    """A version's gate table on the rows of a period, whose truth it was evaluated by, and whether it knew them."""
     contract = use_case.contract
     print_gate(
-        report, f"{use_case.name} version {version} on {contract.period} {month} ({contract.period_name(month)})"
+        report, f"{use_case.name} version {version} on {contract.period} {period} ({contract.period_name(period)})"
     )
-    console.print(whose_truth(use_case, month, oracle, len(frame)))
+    console.print(whose_truth(use_case, period, oracle, len(frame)))
     seen = seen_in_training(use_case, version, set(frame[contract.key.column]))
     if seen:
         console.print(f"[{BAD}]note:[/{BAD}] {escape(seen)}", soft_wrap=True)

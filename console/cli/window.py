@@ -1,4 +1,4 @@
-"""`lakeloop window`: a closer look at one month of answered requests."""
+"""`lakeloop window`: a closer look at one period of answered requests."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ from operations.drift.windows import count_window, find_window, read_window
 from tfx_pipeline.data_checks.anomalies import read_anomalies
 from tfx_pipeline.data_checks.statistics import read_statistics
 
-Month = Annotated[str, typer.Argument(help="A period of event time, as `window list` shows it.", metavar="PERIOD")]
+Period = Annotated[str, typer.Argument(help="A period of event time, as `window list` shows it.", metavar="PERIOD")]
 Version = Annotated[str, typer.Option(help="The model version that answered; default: the one with most answers.")]
 
 
@@ -29,7 +29,7 @@ def list_command(use_case: UseCaseOption = "") -> None:
         return
     rows = [
         (
-            one.window.month,
+            one.window.period,
             one.model_version or "none",
             f"{one.window.rows:,}",
             one.state,
@@ -43,10 +43,10 @@ def list_command(use_case: UseCaseOption = "") -> None:
     )
 
 
-def statistics_command(month: Month, version: Version = "", use_case: UseCaseOption = "") -> None:
+def statistics_command(period: Period, version: Version = "", use_case: UseCaseOption = "") -> None:
     """Count a period's requests with TFDV, beside the training rows, and check them against the model's schema."""
     case = open_use_case(use_case)
-    measured = find_window(case, month, version)
+    measured = find_window(case, period, version)
     with console.status("TFDV counts …"):
         folder = count_window(case, measured)
     counted = read_statistics(str(folder))["serving"]
@@ -70,17 +70,17 @@ def statistics_command(month: Month, version: Version = "", use_case: UseCaseOpt
 
 
 def report_command(
-    month: Month,
+    period: Period,
     version: Version = "",
     out: Annotated[Path | None, typer.Option(help="The file to write.", dir_okay=False)] = None,
     use_case: UseCaseOption = "",
 ) -> None:
     """Write Evidently's own report of a period against the rows its model was trained on."""
     case = open_use_case(use_case)
-    answered_by = find_window(case, month, version).model_version
-    path = out or Path(case.settings.area("reports")) / case.name / "evidently" / f"{month}-{answered_by}.html"
+    answered_by = find_window(case, period, version).model_version
+    path = out or Path(case.settings.area("reports")) / case.name / "evidently" / f"{period}-{answered_by}.html"
     with console.status("Evidently compares …"):
-        rows = read_window(case, answered_by, month)
+        rows = read_window(case, answered_by, period)
         page = evidently_page(load_reference(case, answered_by), rows, case.contract)
     write_text(path, page)
     console.print(f"{path}", soft_wrap=True)

@@ -22,17 +22,17 @@ class Counting:
         """What the process said."""
         return Path(self._use_case.settings.area("logs")) / "window_statistics.log"
 
-    def ask(self, version: str, month: str) -> str:
+    def ask(self, version: str, period: str) -> str:
         """Start to count, or look how it goes: '' while it runs, else why it could not be done."""
         with self._lock:
             if self._process is None:
-                self._start(version, month)
+                self._start(version, period)
             elif self._process.poll() is not None:
                 failed, window = self._process.returncode != 0, self._window
                 self._process = None
-                if failed and window == (version, month):
+                if failed and window == (version, period):
                     return self._last_line()
-                self._start(version, month)
+                self._start(version, period)
             return ""
 
     def stop(self) -> None:
@@ -42,15 +42,15 @@ class Counting:
                 self._process.terminate()
                 self._process.wait()
 
-    def _start(self, version: str, month: str) -> None:
+    def _start(self, version: str, period: str) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        arguments = ("window", "statistics", month, "--version", version, "--use-case", self._use_case.name)
+        arguments = ("window", "statistics", period, "--version", version, "--use-case", self._use_case.name)
         with self.log.open("wb") as stream:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", "from console.cli import main; main()", *arguments],
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
             )  # fmt: skip
-        self._window = (version, month)
+        self._window = (version, period)
 
     def _last_line(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

@@ -35,7 +35,7 @@ class Schema:
 class ModelPage:
     """One run and what became of it. What cannot be read is None or empty, and `gaps` says why.
 
-    `windows` are the measured months of requests, `smaller` the measured windows within them. `anomalies`: of the
+    `windows` are the measured periods of requests, `smaller` the measured windows within them. `anomalies`: of the
     training rows against the schema; `differences`: against the champion's rows; () is none found.
     """
 

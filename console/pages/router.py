@@ -47,7 +47,7 @@ class Present:
 
 
 def pages_router(use_case: UseCase, present: Present) -> APIRouter:
-    """All pages of a use case. Unknown models, runs, months and ids answer 404 with what there is."""
+    """All pages of a use case. Unknown models, runs, periods and ids answer 404 with what there is."""
     contract = use_case.contract
     site, runs, counting = Site(contract), KnownRuns(use_case), Counting(use_case)
 
@@ -73,7 +73,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         pushed = [line.run for line in reversed(page.versions) if line.run is not None]
         pictures = {
             "versions": figures.accuracy_by_version(pushed, contract.gate.accuracy.above),
-            "drift": figures.drift_by_month(page.windows),
+            "drift": figures.drift_by_period(page.windows),
         }
         shown = len(page.versions) + len(page.decisions) if all else SHOWN
         host = request.url.hostname or "127.0.0.1"
@@ -94,7 +94,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
 
     def model_html(run: RunRecord, lineage: str) -> HTMLResponse:
         page = model_page(use_case, run)
-        pictures = {"training": figures.training_curve(run.history), "drift": figures.drift_by_month(page.windows)}
+        pictures = {"training": figures.training_curve(run.history), "drift": figures.drift_by_period(page.windows)}
         if page.statistics:
             pictures["statistics"] = figures.statistics_by_split(contract, page.statistics)
         if run.evaluation is not None:
@@ -132,17 +132,17 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
             return missing(f"Decision {decision_id}", problem)
         return html("decision.html", frame="site.html", served=True, **decision_values(found))
 
-    @router.get("/models/{version}/windows/{month}")
-    def window(version: str, month: str) -> Response:
+    @router.get("/models/{version}/windows/{period}")
+    def window(version: str, period: str) -> Response:
         """A window's statistics as a fragment of the model's page; 202 while they are counted."""
         run = runs.of_version(version)
         try:
-            measured = find_window(use_case, month, version)
+            measured = find_window(use_case, period, version)
             found = None if run is None else window_statistics(use_case, run, measured)
         except NotFoundError as problem:
             return PlainTextResponse(str(problem), 404)
         if found is None:
-            problem_text = counting.ask(version, month)
+            problem_text = counting.ask(version, period)
             return PlainTextResponse(problem_text or "they are counted", 503 if problem_text else 202)
         pictures = {"statistics": figures.statistics_by_split(contract, found.statistics)}
         return html(
@@ -150,14 +150,14 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
             pictures=pictures,
         )  # fmt: skip
 
-    @router.get("/models/{version}/windows/{month}/evidently")
-    def evidently(version: str, month: str, first: str = "", last: str = "") -> HTMLResponse:
-        """Evidently's own report of a month, or of a window in it: by its first and last moment."""
+    @router.get("/models/{version}/windows/{period}/evidently")
+    def evidently(version: str, period: str, first: str = "", last: str = "") -> HTMLResponse:
+        """Evidently's own report of a period, or of a window in it: by its first and last moment."""
         try:
-            rows = read_window(use_case, version, month, first, last)
+            rows = read_window(use_case, version, period, first, last)
             page = evidently_page(load_reference(use_case, version), rows, contract)
         except LakeloopError as problem:
-            return missing(f"Requests of {month}", problem)
+            return missing(f"Requests of {period}", problem)
         return HTMLResponse(page, headers={"content-security-policy": EVIDENTLY_POLICY})
 
     @router.get("/windows/now")

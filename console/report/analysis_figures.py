@@ -1,4 +1,4 @@
-"""The pictures of the analysis of one month."""
+"""The pictures of the analysis of one period."""
 
 from collections.abc import Mapping
 
@@ -57,18 +57,18 @@ def _bins(reference: pd.Series, current: pd.Series, count: int = 40) -> dict[str
     return {"start": low, "end": high, "size": (high - low) / count or 1.0}
 
 
-def drift_by_month(contract: Contract, reports: Mapping[int, DriftReport], analysed: int) -> go.Figure | None:
-    """Each feature's score over the months as multiples of its own threshold; 1 is drift. None: none was measured."""
-    months = [number for number, report in sorted(reports.items()) if report.features]
-    if not months:
+def drift_by_period(contract: Contract, reports: Mapping[int, DriftReport], analysed: int) -> go.Figure | None:
+    """Each feature's score over the periods as multiples of its own threshold; 1 is drift. None: none was measured."""
+    periods = [number for number, report in sorted(reports.items()) if report.features]
+    if not periods:
         return None
     figure = go.Figure()
     for position, name in enumerate(contract.features):
-        found = [next(c for c in reports[number].features if c.column == name) for number in months]
+        found = [next(c for c in reports[number].features if c.column == name) for number in periods]
         ratios = [c.score / c.threshold if c.score is not None else None for c in found]
         figure.add_trace(
             go.Scatter(
-                x=months, y=ratios, name=name, mode="lines+markers", marker={"size": 4},
+                x=periods, y=ratios, name=name, mode="lines+markers", marker={"size": 4},
                 line={"color": LINE_COLOURS[position % len(LINE_COLOURS)]},
                 customdata=[[c.score, c.threshold, c.test] for c in found],
                 hovertemplate=contract.period
@@ -76,7 +76,7 @@ def drift_by_month(contract: Contract, reports: Mapping[int, DriftReport], analy
             )
         )  # fmt: skip
     figure.add_hline(y=1, line_dash="dash", line_color=RED, annotation_text="threshold", annotation_position="top left")
-    if len(months) > 1:
+    if len(periods) > 1:
         figure.add_vline(x=analysed, line_dash="dot", line_color=GREY, annotation_text=f"{contract.period} {analysed}")
     figure.update_xaxes(title=contract.period)
     figure.update_yaxes(title="score / threshold", rangemode="tozero")

@@ -116,16 +116,16 @@ def training_curve(history: History) -> go.Figure:
     return finish(figure, 340)
 
 
-def accuracy_by_month(
-    months: Sequence[str], curves: Mapping[str, Sequence[float]], required: float, names: Mapping[str, str]
+def accuracy_by_period(
+    periods: Sequence[str], curves: Mapping[str, Sequence[float]], required: float, names: Mapping[str, str]
 ) -> go.Figure:
-    """Accuracy of model and baselines over the months, with the gate's requirement."""
+    """Accuracy of model and baselines over the periods, with the gate's requirement."""
     figure = go.Figure()
     colours = {"model": BLUE, "rules": ORANGE, "majority": GREY}
     for name, values in curves.items():
         figure.add_trace(
             go.Scatter(
-                x=list(months),
+                x=list(periods),
                 y=list(values),
                 name=names.get(name, name),
                 line={"color": colours.get(name, GREY), "width": 3 if name == "model" else 1.5},
@@ -158,16 +158,16 @@ def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
     return finish(figure, 110 + 34 * len(curves) * len(names), barmode="group")
 
 
-def drift_by_month(reports: Sequence[DriftReport]) -> go.Figure:
-    """Each column's score over the months as multiples of its own threshold; from 1 on it is drift."""
+def drift_by_period(reports: Sequence[DriftReport]) -> go.Figure:
+    """Each column's score over the periods as multiples of its own threshold; from 1 on it is drift."""
     figure = go.Figure()
-    measured = [(one.window.month, column) for one in reports for column in one.columns]
+    measured = [(one.window.period, column) for one in reports for column in one.columns]
     columns = list(dict.fromkeys(column.column for _, column in measured))
     for name, colour in zip(columns, LINE_COLOURS * (1 + len(columns) // len(LINE_COLOURS)), strict=False):
-        known = [(month, column) for month, column in measured if column.column == name]
+        known = [(period, column) for period, column in measured if column.column == name]
         figure.add_trace(
             go.Scatter(
-                x=[month for month, _ in known],
+                x=[period for period, _ in known],
                 y=[None if one.score is None or not one.threshold else one.score / one.threshold for _, one in known],
                 name=name,
                 mode="lines+markers",

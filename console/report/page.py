@@ -26,7 +26,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the page shows. `accuracy` maps a curve's name to one value a month of `months`."""
+    """Everything the page shows. `accuracy` maps a curve's name to one value a period of `periods`."""
 
     contract: Contract
     created: str
@@ -35,7 +35,7 @@ class Report:
     runs: Sequence[RunRecord]
     statistics: Mapping[str, Mapping[str, FeatureStatistics]]
     baselines: Mapping[str, float]
-    months: Sequence[str]
+    periods: Sequence[str]
     accuracy: Mapping[str, Sequence[float]]
     served: Sequence[Served]
     url: str
@@ -55,8 +55,8 @@ def write_report(report: Report, path: Path) -> Path:
         "features": figures.feature_by_class(report.contract, report.frame),
         "statistics": figures.statistics_by_split(report.contract, report.statistics),
         "training": figures.training_curve(report.champion_run.history),
-        "months": figures.accuracy_by_month(
-            report.months,
+        "periods": figures.accuracy_by_period(
+            report.periods,
             report.accuracy,
             report.contract.gate.accuracy.above,
             {"model": f"model {report.champion_run.pushed_version}"},

@@ -23,7 +23,7 @@ from lakehouse.bronze.ledger import batch_note, in_step, write_records, written_
 from lakehouse.bronze.made_keys import with_made_key
 from lakehouse.bronze.split_lines import odd_part_rows, parts_of, split, split_rows
 from lakehouse.lake import Lake
-from lakehouse.read.provenance import corrected_since, months_of_batch
+from lakehouse.read.provenance import corrected_since, periods_of_batch
 from lakehouse.storage.schema import KEEP_HISTORY, quoted
 from lakehouse.storage.small_tables import column
 from lakeloop.clock import read_clock
@@ -33,7 +33,7 @@ from lakeloop.use_case import UseCase
 log = logging.getLogger(__name__)
 ROW_GROUP = 250_000
 """Rows that Spark's tasks can share a file by."""
-MONTHS_SHOWN = 3
+PERIODS_SHOWN = 3
 SPARK_ERRORS = (PySparkException, Py4JError)
 Step = Callable[[str], None]
 ORIGIN: tuple[Field, ...] = (
@@ -105,10 +105,10 @@ def land(
         step("deliveries appended")
         log.info("event=landed source=%s batch=%d files=%d", source, ledger.next_batch, len(admission.verdicts))
     shutil.rmtree(staging, ignore_errors=True)
-    months = _other_months(lake, source, admission)
+    periods = _other_periods(lake, source, admission)
     return LandingReport(
         (*ledger.completed, *admission.verdicts),
-        (*ledger.notices, *months, *admission.notices),
+        (*ledger.notices, *periods, *admission.notices),
         admission.known,
     )
 
@@ -219,19 +219,19 @@ def _cause(error: Exception) -> str:
     return (causes or lines or [type(error).__name__])[-1 if causes else 0][:200]
 
 
-def _other_months(use_case: UseCase, source: str, admission: Admission) -> list[str]:
-    """A notice for each file whose rows belong to another month than its name says."""
+def _other_periods(use_case: UseCase, source: str, admission: Admission) -> list[str]:
+    """A notice for each file whose rows belong to another period than its name says."""
     contract = use_case.contract
     spec, column, own_kind = contract.sources[source], contract.event_time.column, contract.event_time.of_kind
     if contract.event_time.dated or column not in spec.columns or not any(r.rows for r in admission.taken):
         return []
     sentences, kind = [], contract.period
-    for file, months in months_of_batch(use_case, source, admission.taken[0].batch, column).items():
+    for file, periods in periods_of_batch(use_case, source, admission.taken[0].batch, column).items():
         own = spec.period_of_file(file)
-        others = {m: n for m, n in months.items() if own_kind.is_name(own) and m and m != own and own_kind.is_name(m)}
+        others = {m: n for m, n in periods.items() if own_kind.is_name(own) and m and m != own and own_kind.is_name(m)}
         if others:
-            listed = ", ".join(f"{month}: {rows:,}" for month, rows in sorted(others.items())[:MONTHS_SHOWN])
-            more = f" and {len(others) - MONTHS_SHOWN} {kind}s more" if len(others) > MONTHS_SHOWN else ""
+            listed = ", ".join(f"{period}: {rows:,}" for period, rows in sorted(others.items())[:PERIODS_SHOWN])
+            more = f" and {len(others) - PERIODS_SHOWN} {kind}s more" if len(others) > PERIODS_SHOWN else ""
             sentences.append(
                 (
                     file,

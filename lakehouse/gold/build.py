@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pyspark.sql import functions as sf
 
-from lakehouse.gold.calibration import months_to_estimate
+from lakehouse.gold.calibration import periods_to_estimate
 from lakehouse.gold.changes import MOST_LISTED, Changes, periods_between, read_changes
 from lakehouse.gold.feature_rows import SilverTables
-from lakehouse.gold.monthly import update_monthly
 from lakehouse.gold.performance import update_performance
+from lakehouse.gold.period_summary import update_period_summary
 from lakehouse.gold.training import create_training, load_training, update_training
 from lakehouse.lake import Lake
 from lakehouse.silver.refine import create_silver
@@ -33,13 +33,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GoldReport:
-    """Version of `training` after the run and what the run changed in it; `months`, `performance`: recomputed ones."""
+    """Version of `training` after the run and what the run changed in it; `periods`, `performance`: recomputed ones."""
 
     version: int | None = None
     added: int = 0
     updated: int = 0
     removed: int = 0
-    months: tuple[str, ...] = ()
+    periods: tuple[str, ...] = ()
     performance: tuple[str, ...] = ()
 
 
@@ -70,7 +70,7 @@ def build_gold(lake: Lake) -> GoldReport:
                 _periods_between(contract, before, files_at(training_path) or []),
             )
             request_periods = _periods_of_requests(contract, silver, changes)
-        touched = update_monthly(lake, silver, periods)
+        touched = update_period_summary(lake, silver, periods)
         computed = update_performance(lake, silver, request_periods)
     write_json(progress, now)
     version = version_of(training_path) or 0
@@ -105,19 +105,19 @@ def _periods_of_requests(contract: Contract, silver: SilverTables, changes: Chan
 
 
 def update_estimates(lake: Lake) -> tuple[str, ...]:
-    """Estimate the accuracy of months whose model was calibrated after they were written; those months.
+    """Estimate the accuracy of periods whose model was calibrated after they were written; those periods.
 
     Made from silver as it is now; nothing where no estimate is missing.
     """
     with tables_held(lake):
-        months = months_to_estimate(lake)
-        if not months or read_json(progress_path(lake)) is None:
+        periods = periods_to_estimate(lake)
+        if not periods or read_json(progress_path(lake)) is None:
             return ()
         paths = _silver_paths(lake)
         now = _versions(paths)
         with commit_note(lake.spark, {"silver": now}):
             silver = _silver_at(lake, paths, now)
-            return update_performance(lake, silver, months)
+            return update_performance(lake, silver, periods)
 
 
 def _versions(paths: dict[str, str]) -> dict[str, int]:
@@ -130,8 +130,8 @@ def _silver_at(lake: Lake, paths: dict[str, str], versions: dict[str, int]) -> S
     return SilverTables(frames[contract.feature_source], frames[contract.label.source], frames.get(PREDICTIONS))
 
 
-def _report(version: int, counts: MergeCounts, months: tuple[str, ...], performance: tuple[str, ...]) -> GoldReport:
-    return GoldReport(version, counts.inserted, counts.updated, counts.deleted, months, performance)
+def _report(version: int, counts: MergeCounts, periods: tuple[str, ...], performance: tuple[str, ...]) -> GoldReport:
+    return GoldReport(version, counts.inserted, counts.updated, counts.deleted, periods, performance)
 
 
 def _silver_paths(lake: Lake) -> dict[str, str]:

@@ -73,8 +73,8 @@ def write_calibrations(use_case: UseCase, rows: Sequence[CalibrationRow]) -> Non
             merge_rows(use_case, TABLE, [asdict(row) for row in rows], keep_old=True)
 
 
-def months_to_estimate(use_case: UseCase) -> set[str]:
-    """Months whose model is calibrated and whose answers still have no estimate."""
+def periods_to_estimate(use_case: UseCase) -> set[str]:
+    """Periods whose model is calibrated and whose answers still have no estimate."""
     calibrated = calibrated_versions(use_case)
     return {
         row[use_case.contract.period_column]
@@ -84,7 +84,7 @@ def months_to_estimate(use_case: UseCase) -> set[str]:
 
 
 def _lacks_estimate(row: Mapping[str, Any]) -> bool:
-    """An older release's table has no such column: then every month lacks it."""
+    """An older release's table has no such column: then every period lacks it."""
     if "estimated_accuracy" not in row:
         return True
     return row["estimated_accuracy"] is None and row["answered"] > row["rules"]

@@ -19,7 +19,7 @@ COLUMNS = (
     column("decision_id", "string"),
     column("use_case", "string"),
     column("at", "timestamp"),
-    column("clock", "integer", "month the simulated clock stood at"),
+    column("clock", "integer", "number of the period the simulated clock stood at"),
     column("strategy", "string", "what was asked for"),
     column("trigger", "string"),
     column("event_ids", TEXTS, "events of the ledger that this run took"),
@@ -50,7 +50,7 @@ LATER_COLUMNS = (
     column("chosen_at", "timestamp", "when", nullable=True),
     column("judged_version", "long", "version of gold/training that the rows compared on are from", nullable=True),
     column(
-        "changed_rows", "long", "rows of months the champion knew that were corrected, added or withdrawn since",
+        "changed_rows", "long", "rows of periods the champion knew that were corrected, added or withdrawn since",
         nullable=True,
     ),
 )  # fmt: skip

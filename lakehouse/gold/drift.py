@@ -16,8 +16,8 @@ DRIFT = "gold/drift"
 KEY = ("model_version", "kind", "month", "first", "column_kind", "column")
 COLUMNS = (
     column("model_version", "string", "pushed version whose training rows are the reference"),
-    column("kind", "string", "how the window was cut: month of event time, or tumbling windows of n requests"),
-    column("month", "string", "YYYY-MM of event time that the window lies in"),
+    column("kind", "string", "how the window was cut: month, a period of event time; tumbling, windows of n requests"),
+    column("month", "string", "name of the period of event time that the window lies in"),
     column("first", "string", "event time of the first request, ISO 8601 in UTC"),
     column("last", "string", "event time of the last request"),
     column("rows", "long", "requests in the window"),
@@ -48,18 +48,18 @@ Basis = tuple[str, str]
 def write_drift(use_case: UseCase, reports: Iterable[DriftReport], kind: WindowKind) -> None:
     """Bring the table to these reports, all there are on windows of one kind; rows of another kind stay as they are.
 
-    Only months that differ are written. Where none does nothing changes, not even the table's version.
+    Only periods that differ are written. Where none does nothing changes, not even the table's version.
     """
-    by_month: dict[str, list[DriftReport]] = {}
+    by_period: dict[str, list[DriftReport]] = {}
     for report in reports:
-        by_month.setdefault(report.window.month, []).append(report)
+        by_period.setdefault(report.window.period, []).append(report)
     with tables_held(use_case):
-        there = _months(use_case, kind)
-        differing = {month for month, found in by_month.items() if there.get(month) != set(map(_basis, found))}
+        there = _periods(use_case, kind)
+        differing = {period for period, found in by_period.items() if there.get(period) != set(map(_basis, found))}
         if not differing:
             return
         table = SmallTable(DRIFT, COLUMNS, KEY, f"{use_case.contract.title}: drift of the requests, window by window")
-        rows = [row for month in sorted(differing) for report in by_month[month] for row in rows_of(report)]
+        rows = [row for period in sorted(differing) for report in by_period[period] for row in rows_of(report)]
         these = f"{among('kind', [kind])} AND {among('month', differing)}"
         merge_rows(use_case, table, rows, replacing=these)
 
@@ -68,12 +68,12 @@ def _basis(report: DriftReport) -> Basis:
     return report.model_version, report.judged_from
 
 
-def _months(use_case: UseCase, kind: WindowKind) -> dict[str, set[Basis]]:
-    """What the table's rows of each month were made from."""
+def _periods(use_case: UseCase, kind: WindowKind) -> dict[str, set[Basis]]:
+    """What the table's rows of each period were made from."""
     columns = ["month", "model_version", "judged_from"]
     rows = read_lake_table(use_case, DRIFT, columns, [("kind", "=", kind), ("column_kind", "=", DATASET)])
     found: dict[str, set[Basis]] = {}
     if rows is not None:
-        for month, version, judged_from in rows.itertuples(index=False):
-            found.setdefault(month, set()).add((version, judged_from))
+        for period, version, judged_from in rows.itertuples(index=False):
+            found.setdefault(period, set()).add((version, judged_from))
     return found

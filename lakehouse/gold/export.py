@@ -20,7 +20,7 @@ from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table, read_table
 from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.schema import literal, quoted
-from lakeloop.clock import month_spans
+from lakeloop.clock import period_spans
 from lakeloop.contract import Contract
 from lakeloop.contract.key import JOINT
 from lakeloop.exceptions import LakeloopError, NotFoundError
@@ -36,24 +36,26 @@ ROWS_A_SHARD = 250_000
 TABLE = f"gold/{TRAINING}"
 
 
-def export(lake: Lake, version: int | None = None, months: tuple[int, int] | None = None, git_commit: str = "") -> Path:
-    """Write one version of gold/training (default: the newest), or its months `(first, last)`, as CSV shards.
+def export(
+    lake: Lake, version: int | None = None, periods: tuple[int, int] | None = None, git_commit: str = ""
+) -> Path:
+    """Write one version of gold/training (default: the newest), or its periods `(first, last)`, as CSV shards.
 
     Returns the manifest's path. What was exported before and is still whole is returned as it is.
 
     Raises:
-        NotFoundError: no such version, or months without labelled rows; the text says when their truth arrives.
+        NotFoundError: no such version, or periods without labelled rows; the text says when their truth arrives.
         LakeloopError: one of the two splits would be empty.
     """
     contract = lake.contract
     version = _version_of(lake, version)
-    folder = _folder(lake, version, months)
+    folder = _folder(lake, version, periods)
     if _is_whole(folder):
         return folder / FILE_NAME
-    _check_months(lake, version, months)
+    _check_periods(lake, version, periods)
     rows = read_table(lake, TABLE, version)
-    if months is not None:
-        first, last = (literal(contract.period_name(month)) for month in months)
+    if periods is not None:
+        first, last = (literal(contract.period_name(period)) for period in periods)
         rows = rows.where(f"{quoted(contract.period_column)} BETWEEN {first} AND {last}")
     counts = _rows_a_split(rows, contract)
     part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
@@ -63,8 +65,8 @@ def export(lake: Lake, version: int | None = None, months: tuple[int, int] | Non
             use_case=lake.name,
             table=TABLE,
             version=version,
-            months=months,
-            query=export_query(contract, version, months),
+            periods=periods,
+            query=export_query(contract, version, periods),
             columns=export_columns(contract),
             label=contract.label.name,
             schema_sha256=contract.schema_sha256,
@@ -84,14 +86,14 @@ def export(lake: Lake, version: int | None = None, months: tuple[int, int] | Non
 
 
 def finished_export(
-    use_case: UseCase, version: int | None = None, months: tuple[int, int] | None = None
+    use_case: UseCase, version: int | None = None, periods: tuple[int, int] | None = None
 ) -> Path | None:
     """The manifest of what `export` would give, where that is there already; needs no Spark. Raises as that does."""
     version = _version_of(use_case, version)
-    folder = _folder(use_case, version, months)
+    folder = _folder(use_case, version, periods)
     if _is_whole(folder):
         return folder / FILE_NAME
-    _check_months(use_case, version, months)
+    _check_periods(use_case, version, periods)
     return None
 
 
@@ -100,12 +102,12 @@ def export_columns(contract: Contract) -> tuple[str, ...]:
     return (contract.key.column, contract.period_column, *contract.features, contract.label.name)
 
 
-def export_query(contract: Contract, version: int, months: tuple[int, int] | None) -> str:
+def export_query(contract: Contract, version: int, periods: tuple[int, int] | None) -> str:
     """The SQL an export is the answer to."""
     columns = ", ".join(_exported_sql(contract))
     query = f"SELECT {columns} FROM gold.{TRAINING} VERSION AS OF {version}"
-    if months is not None:
-        first, last = (literal(contract.period_name(m)) for m in months)
+    if periods is not None:
+        first, last = (literal(contract.period_name(m)) for m in periods)
         query += f" WHERE {quoted(contract.period_column)} BETWEEN {first} AND {last}"
     return f"{query} ORDER BY {quoted(contract.key.column)}"
 
@@ -157,16 +159,16 @@ def split_in_words(contract: Contract) -> str:
     return f"sha256('{split.salt}:'+{split.column or contract.key.column})[:8] % {split.every} == 0"
 
 
-def no_truth(contract: Contract, month: int, known: Iterable[str]) -> str:
-    """Why a month has no labelled rows, when it will, and which months have some."""
+def no_truth(contract: Contract, period: int, known: Iterable[str]) -> str:
+    """Why a period has no labelled rows, when it will, and which periods have some."""
     source = contract.label.source
-    text = f"{contract.period} {month} ({contract.period_name(month)}) has no labelled rows in gold"
+    text = f"{contract.period} {period} ({contract.period_name(period)}) has no labelled rows in gold"
     text += f"; its ground truth ({source}) was not taken in yet"
-    if month and contract.truth_delay:
+    if period and contract.truth_delay:
         text += f", by the contract it comes {contract.truth_delay} {contract.period}s after the {contract.period}"
-        text += f" (simulated: at clock {contract.arrives(source, month)})"
+        text += f" (simulated: at clock {contract.arrives(source, period)})"
     numbers = [contract.period_number(name) for name in known]
-    return f"{text}. Labelled {contract.period}s: {month_spans(numbers) or 'none yet'}"
+    return f"{text}. Labelled {contract.period}s: {period_spans(numbers) or 'none yet'}"
 
 
 def _version_of(use_case: UseCase, version: int | None) -> int:
@@ -178,17 +180,17 @@ def _version_of(use_case: UseCase, version: int | None) -> int:
     return open_table(use_case, TABLE, version).version()
 
 
-def _folder(use_case: UseCase, version: int, months: tuple[int, int] | None) -> Path:
-    name = str(version) if months is None else f"{version}-m{months[0]}-{months[1]}"
+def _folder(use_case: UseCase, version: int, periods: tuple[int, int] | None) -> Path:
+    name = str(version) if periods is None else f"{version}-m{periods[0]}-{periods[1]}"
     return use_case.folder("export") / name
 
 
-def _check_months(use_case: UseCase, version: int, months: tuple[int, int] | None) -> None:
-    """Raises where the version has no rows, or a month asked for has none; its partitions tell, without Spark."""
+def _check_periods(use_case: UseCase, version: int, periods: tuple[int, int] | None) -> None:
+    """Raises where the version has no rows, or a period asked for has none; its partitions tell, without Spark."""
     contract = use_case.contract
     known = training_periods(use_case, version)
-    if months is not None:
-        lacking = [m for m in range(months[0], months[1] + 1) if contract.period_name(m) not in known]
+    if periods is not None:
+        lacking = [m for m in range(periods[0], periods[1] + 1) if contract.period_name(m) not in known]
         if lacking:
             raise NotFoundError("\n".join(no_truth(contract, m, known) for m in lacking[:3]))
     if not known:

@@ -42,10 +42,10 @@ def feature_rows(delivered: DataFrame, requests: DataFrame | None, contract: Con
     )
 
 
-def feature_rows_of_months(delivered: DataFrame, requests: DataFrame | None, contract: Contract) -> DataFrame:
-    """The same month by month: a key that was asked about in two months has a row in each.
+def feature_rows_of_periods(delivered: DataFrame, requests: DataFrame | None, contract: Contract) -> DataFrame:
+    """The same period by period: a key that was asked about in two periods has a row in each.
 
-    Requests without a key count each for itself. So one month can be computed without reading the others.
+    Requests without a key count each for itself. So one period can be computed without reading the others.
     """
     rows = delivered.select(*_columns(contract))
     if requests is None:

@@ -1,4 +1,4 @@
-"""Labelled rows of some months: for evaluating a model, and for seeing what has changed since it was trained.
+"""Labelled rows of some periods: for evaluating a model, and for seeing what has changed since it was trained.
 
 Read by delta-rs, and of two versions only the files that they do not share.
 """
@@ -19,27 +19,27 @@ from lakeloop.use_case import UseCase
 _KEY, _WAS_THERE, _IS_THERE = "_key", "_then", "_now"
 
 
-def labelled_month(use_case: UseCase, month: int, version: int | None = None) -> pd.DataFrame:
-    """The month's rows of gold/training, sorted by key: key, event time, features, truth, class id, class name.
+def labelled_period(use_case: UseCase, period: int, version: int | None = None) -> pd.DataFrame:
+    """The period's rows of gold/training, sorted by key: key, event time, features, truth, class id, class name.
 
     `version` is the table's; default: the newest.
 
     Raises:
-        NotFoundError: the month has no labelled rows; the text says when its truth is delivered and which months have.
+        NotFoundError: the period has no labelled rows; the text says when its truth comes and which periods have some.
     """
     contract = use_case.contract
     if not has_lake_table(use_case, TABLE):
-        raise NotFoundError(no_truth(contract, month, {}))
+        raise NotFoundError(no_truth(contract, period, {}))
     table = open_table(use_case, TABLE, version)
-    wanted = ds.field(contract.period_column) == contract.period_name(month)
+    wanted = ds.field(contract.period_column) == contract.period_name(period)
     frame = as_carried(contract.features, dataset_of(table).to_table(filter=wanted).to_pandas())
     if frame.empty:
-        raise NotFoundError(no_truth(contract, month, labelled_periods(table, contract)))
+        raise NotFoundError(no_truth(contract, period, labelled_periods(table, contract)))
     return frame.sort_values(contract.key.column, ignore_index=True)
 
 
-def changed_rows(use_case: UseCase, months: tuple[int, int], before: int, now: int) -> int:
-    """Rows of the months from `first` to `last` of gold/training that two of its versions do not share.
+def changed_rows(use_case: UseCase, periods: tuple[int, int], before: int, now: int) -> int:
+    """Rows of the periods from `first` to `last` of gold/training that two of its versions do not share.
 
     Told apart by key; one that only one of them has counts, and so does one with another value in an exported column.
 
@@ -49,9 +49,9 @@ def changed_rows(use_case: UseCase, months: tuple[int, int], before: int, now: i
     contract = use_case.contract
     then, newer = (dataset_of(open_table(use_case, TABLE, version)) for version in (before, now))
     shared = set(then.files) & set(newer.files) if _in_files(then) and _in_files(newer) else set()
-    month = ds.field(contract.period_column)
-    first, last = (contract.period_name(number) for number in months)
-    wanted = (month >= first) & (month <= last)
+    period = ds.field(contract.period_column)
+    first, last = (contract.period_name(number) for number in periods)
+    wanted = (period >= first) & (period <= last)
     names = [name for name in export_columns(contract) if name != contract.key.column]
 
     def rows_of(rows: ds.Dataset, there: str) -> pa.Table:

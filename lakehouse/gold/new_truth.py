@@ -19,7 +19,7 @@ def record_new_truth(use_case: UseCase) -> Event | None:
     """Record what came since the last such event; None if nothing did.
 
     The payload: `table`, `version` and its `rows`, `since` (version told before, None at first), `new_rows`,
-    `corrected_rows` and `months` (`YYYY-MM` of the new rows).
+    `corrected_rows` and `months` (names of the new rows' periods).
     """
     path = use_case.table(TABLE)
     version, recorded = version_of(path), _recorded(use_case)
@@ -27,7 +27,7 @@ def record_new_truth(use_case: UseCase) -> Event | None:
         return None
     before = {} if recorded is None else training_periods(use_case, recorded)
     now = training_periods(use_case, version)
-    new = {month: rows - before.get(month, 0) for month, rows in now.items() if rows > before.get(month, 0)}
+    new = {period: rows - before.get(period, 0) for period, rows in now.items() if rows > before.get(period, 0)}
     corrected = 0 if recorded is None else _corrected(path, recorded)
     if not new and not corrected:
         return None

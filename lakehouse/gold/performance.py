@@ -1,4 +1,4 @@
-"""gold/performance: how often the answers of a month were right, as far as their ground truth has come.
+"""gold/performance: how often the answers of a period were right, as far as their ground truth has come.
 
 Beside what was realised stands what was to be expected of the model's own answers by their calibrated confidence
 (gold/calibration), known at once. Answers of the rules have no confidence: they count in `rules_share`, and in
@@ -10,7 +10,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.gold.calibration import calibrations, with_expectation
 from lakehouse.gold.feature_rows import SilverTables
-from lakehouse.gold.monthly import month_in
+from lakehouse.gold.period_summary import in_periods
 from lakehouse.gold.training import class_id
 from lakehouse.lake import Lake
 from lakehouse.storage.commits import read_note
@@ -43,8 +43,8 @@ RATES = {
 def performance_rows(
     requests: DataFrame, truth: DataFrame, contract: Contract, calibration: DataFrame | None = None
 ) -> DataFrame:
-    """A row a month and model version ('' where no model was asked); counts add up over both."""
-    key, month = contract.key.column, quoted(contract.period_column)
+    """A row a period and model version ('' where no model was asked); counts add up over both."""
+    key, period = contract.key.column, quoted(contract.period_column)
     if contract.label.made is not None:
         truth = truth.where(sf.col(quoted(contract.label.column)).isNotNull())
     known = truth.select(quoted(key), class_id(contract).alias("_truth"))
@@ -54,7 +54,7 @@ def performance_rows(
     counted = (
         with_expectation(requests, calibration)
         .join(known, key, "left")
-        .groupBy(month, sf.coalesce("model_version", sf.lit("")).alias("model_version"))
+        .groupBy(period, sf.coalesce("model_version", sf.lit("")).alias("model_version"))
         .agg(
             sf.count("*").alias("answered"),
             sf.count_if(sf.col("predictor_type") == "rules").alias("rules"),
@@ -76,29 +76,29 @@ def performance_rows(
         .withColumn("model_accuracy", sf.try_divide("model_correct", "model_with_truth"))
         .withColumn("estimate_standard_error", sf.sqrt(sf.pow("_calibration_error", sf.lit(2)) + chance))
         .withColumn("estimate_error", sf.col("_expected_settled") - sf.col("model_accuracy"))
-        .select(month, "model_version", *COUNTS, *RATES)
+        .select(period, "model_version", *COUNTS, *RATES)
     )
 
 
-def update_performance(lake: Lake, silver: SilverTables, months: set[str] | None) -> tuple[str, ...]:
-    """Compute these months again, all of them for None; the months that were. Nothing where nothing was asked."""
+def update_performance(lake: Lake, silver: SilverTables, periods: set[str] | None) -> tuple[str, ...]:
+    """Compute these periods again, all of them for None; the periods that were. Nothing where nothing was asked."""
     contract = lake.contract
-    if silver.requests is None or (months is not None and not months):
+    if silver.requests is None or (periods is not None and not periods):
         return ()
-    requests, key, month = silver.requests, contract.key.column, contract.period_column
-    if months is not None and _has_other_columns(lake):
-        months = None
+    requests, key, period = silver.requests, contract.key.column, contract.period_column
+    if periods is not None and _has_other_columns(lake):
+        periods = None
     truth = silver.truth
-    if months is not None:
-        requests = requests.where(month_in(contract, months))
+    if periods is not None:
+        requests = requests.where(in_periods(contract, periods))
         truth = truth.join(requests.select(quoted(key)), key, "left_semi")
     rows = performance_rows(requests, truth, contract, calibrations(lake)).toArrow().to_pylist()
     table, note = _table(contract), read_note(lake.spark)
-    if months is None:
+    if periods is None:
         replace_rows(lake, table, rows, note=note)
     else:
-        merge_rows(lake, table, rows, replacing=among(month, months), note=note)
-    return tuple(sorted({row[month] for row in rows}))
+        merge_rows(lake, table, rows, replacing=among(period, periods), note=note)
+    return tuple(sorted({row[period] for row in rows}))
 
 
 def _has_other_columns(use_case: UseCase) -> bool:
@@ -111,15 +111,15 @@ def _has_other_columns(use_case: UseCase) -> bool:
 
 
 def _table(contract: Contract) -> SmallTable:
-    month = contract.period_column
+    period = contract.period_column
     return SmallTable(
         f"gold/{PERFORMANCE}",
         (
-            column(month, "string"),
+            column(period, "string"),
             column("model_version", "string", "'': no model was asked"),
             *(column(name, "long", text) for name, text in COUNTS.items()),
             *(column(name, "double", text, nullable=True) for name, text in RATES.items()),
         ),
-        key=(month, "model_version"),
+        key=(period, "model_version"),
         comment=f"{contract.title}: how right the answers of each {contract.period} were",
     )

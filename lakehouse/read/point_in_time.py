@@ -119,7 +119,7 @@ def _source_at(
 
 
 def _requests_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> DataFrame:
-    """silver/predictions at each point: requests of that month or earlier, or those the lake had taken in by then."""
+    """silver/predictions at each point: requests of that period or earlier, or those the lake had taken in by then."""
     contract = lake.contract
     key = contract.key.column
     rows = lake.spark.read.format("delta").load(lake.table(f"silver/{PREDICTIONS}"))
@@ -146,8 +146,8 @@ def _known_deliveries(use_case: UseCase, source: str, in_periods: bool) -> list[
         return [(d.file, d.batch, d.ingested_at) for d in taken]
     if not taken:
         return []
-    months = delivery_clocks(contract, source, taken, clock_of_batches(use_case, source), read_clock(use_case))
-    return [(d.file, d.batch, contract.period_name(clock)) for d, clock in zip(taken, months, strict=True)]
+    periods = delivery_clocks(contract, source, taken, clock_of_batches(use_case, source), read_clock(use_case))
+    return [(d.file, d.batch, contract.period_name(clock)) for d, clock in zip(taken, periods, strict=True)]
 
 
 def delivery_clocks(
@@ -155,7 +155,7 @@ def delivery_clocks(
 ) -> list[int]:
     """The clock at which each file was delivered.
 
-    The file of a month has its time by the contract: the platform delivers it then, however late somebody ingests. A
+    The file of a period has its time by the contract: the platform delivers it then, however late somebody ingests. A
     correction has none; it counts from the clock at which it was taken in. Where an older release did not note that,
     it counts from now on: too late is a gap, too early a look into the future.
     """

@@ -126,8 +126,8 @@ def corrected_since(use_case: UseCase, source: str, key: str, file: str, batch: 
     return bool(pc.any(pc.is_in(later[key], own[key].combine_chunks())).as_py())
 
 
-def months_of_batch(use_case: UseCase, source: str, batch: int, column: str) -> Mapping[str, Mapping[str, int]]:
-    """File -> month -> rows, of what a batch brought into bronze; raises as `rows_of_file`."""
+def periods_of_batch(use_case: UseCase, source: str, batch: int, column: str) -> Mapping[str, Mapping[str, int]]:
+    """File -> period -> rows, of what a batch brought into bronze; raises as `rows_of_file`."""
     import pyarrow.dataset as ds
 
     columns = ["_source_file", column]

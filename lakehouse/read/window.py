@@ -14,7 +14,7 @@ AT = "at"
 
 
 def newest_requests(use_case: UseCase, rows: int) -> pd.DataFrame:
-    """The features and event month of the newest `rows` requests, newest last; empty where none was streamed yet.
+    """The features and event period of the newest `rows` requests, newest last; empty where none was streamed yet.
 
     Of requests that came after the simulated present there are none: the log is written as time passes.
     """

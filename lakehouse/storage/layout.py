@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LAYERS = ("bronze", "silver", "gold")
-DELIVERIES, REJECTS, TRAINING, MONTHLY = "deliveries", "rejects", "training", "monthly"
+DELIVERIES, REJECTS, TRAINING, PERIOD_SUMMARY = "deliveries", "rejects", "training", "monthly"
 REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "performance", "scores"
 CALIBRATION = "calibration"
 

@@ -51,19 +51,19 @@ class Contract(Section):
     )
 
     @model_validator(mode="after")
-    def _one_kind_of_months(self) -> Self:
+    def _one_kind_of_periods(self) -> Self:
         if self.generator is not None and self.history is not None:
-            raise mistake("`generator` draws months and `history` replays them; keep one of the two")
+            raise mistake("`generator` draws periods and `history` replays them; keep one of the two")
         return self
 
     @property
-    def plays_months(self) -> bool:
-        """Whether months can be had without waiting for them: drawn by a generator, or replayed from a history."""
+    def plays_periods(self) -> bool:
+        """Whether periods can be had without waiting for them: drawn by a generator, or replayed from a history."""
         return self.generator is not None or self.history is not None
 
     @property
-    def months_from(self) -> str:
-        """Where months come from that nobody waited for, in words."""
+    def periods_from(self) -> str:
+        """Where periods come from that nobody waited for, in words."""
         return "the history" if self.history is not None else "the generator"
 
     @property

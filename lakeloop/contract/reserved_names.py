@@ -15,9 +15,9 @@ PERFORMANCE = (
     "rules_share", "mean_confidence", "model_accuracy", "estimated_accuracy", "estimate_standard_error",
     "estimate_error",
 )  # fmt: skip
-"""Columns of gold/performance, which has a row a month."""
-MONTHLY = ("rows", "labelled")
-"""Columns of gold/monthly, which has a row a month."""
+"""Columns of gold/performance, which has a row a period."""
+PERIOD_SUMMARY = ("rows", "labelled")
+"""Columns of gold/monthly, which has a row a period."""
 SCORES = (
     "table", "version", "model", "prediction", "class_id", "probabilities", "predictor_type", "reason",
     "model_version", "scored_at",
@@ -49,7 +49,11 @@ def of_key(name: str, class_names: Iterable[str], logged: bool) -> str:
 
 def of_event_time(name: str, features: Iterable[str], class_names: Iterable[str], truth: str, logged: bool) -> str:
     """Why the event time's column cannot have this name; '' if it can."""
-    counted = {*MONTHLY, *(f"{column}_mean" for column in (*features, truth)), *(f"{c}_share" for c in class_names)}
+    counted = {
+        *PERIOD_SUMMARY,
+        *(f"{column}_mean" for column in (*features, truth)),
+        *(f"{c}_share" for c in class_names),
+    }
     if name in counted:
         return "is a column of gold/monthly itself"
     if logged and name in PERFORMANCE:

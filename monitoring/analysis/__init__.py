@@ -1,1 +1,1 @@
-"""What changed between a model's reference and a month, in numbers and in words computed from them."""
+"""What changed between a model's reference and a period, in numbers and in words computed from them."""

@@ -1,4 +1,4 @@
-"""The whole comparison of one month with a model's reference: everything the report shows and its sentences need."""
+"""The whole comparison of one period with a model's reference: everything the report shows and its sentences need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,15 +29,15 @@ class TargetDrift:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One month against the reference.
+    """One period against the reference.
 
-    `reports` by month number, up to the last month looked at. What needs truth (`after`, `target`) is None or empty
-    where too few labelled rows of the month are known. `predicted` is the same for the model's answers.
+    `reports` by period number, up to the last period looked at. What needs truth (`after`, `target`) is None or empty
+    where too few labelled rows of the period are known. `predicted` is the same for the model's answers.
     """
 
     contract: Contract
     model_version: str
-    month: int
+    period: int
     reference_rows: int
     rows: int
     labelled_rows: int
@@ -54,26 +54,26 @@ class Comparison:
 
     @property
     def report(self) -> DriftReport:
-        """The measured month's own."""
-        return self.reports[self.month]
+        """The measured period's own."""
+        return self.reports[self.period]
 
 
 def compare(
     contract: Contract,
     model_version: str,
-    month: int,
+    period: int,
     reference: pd.DataFrame,
-    by_month: Mapping[int, pd.DataFrame],
+    by_period: Mapping[int, pd.DataFrame],
     reports: Mapping[int, DriftReport],
     labelled: pd.DataFrame,
     predictions: tuple[pd.Series, pd.Series] | None = None,
 ) -> Comparison:
-    """Compare `by_month[month]` with the reference.
+    """Compare `by_period[period]` with the reference.
 
-    `reference`: features, class id and, if known, truth. `labelled`: the month's rows whose truth is known.
-    `predictions`: class names the model gave on the reference and in the month.
+    `reference`: features, class id and, if known, truth. `labelled`: the period's rows whose truth is known.
+    `predictions`: class names the model gave on the reference and in the period.
     """
-    current = by_month[month]
+    current = by_period[period]
     drifted = {number: frozenset(report.drifted) for number, report in reports.items()}
     known = len(labelled) >= LEAST_LABELLED
     before = associations(contract, reference)
@@ -81,7 +81,7 @@ def compare(
     return Comparison(
         contract=contract,
         model_version=model_version,
-        month=month,
+        period=period,
         reference_rows=len(reference),
         rows=len(current),
         labelled_rows=len(labelled),
@@ -91,7 +91,7 @@ def compare(
             for name, feature in contract.features.items()
         },
         target_distances=_target_distances(contract, reference, labelled) if known else (),
-        paces=paces(contract, reference, by_month, month, drifted),
+        paces=paces(contract, reference, by_period, period, drifted),
         before=before,
         after=after,
         target=class_drift(contract, _names(contract, reference), _names(contract, labelled)) if known else None,

@@ -1,4 +1,4 @@
-"""How fast each feature moves away from the reference: its shift, its trend over the months, when it crossed."""
+"""How fast each feature moves away from the reference: its shift, its trend over the periods, when it crossed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,15 +16,15 @@ SURE = 3.0
 """A move counts when it is this many standard errors: by chance 1 in 370."""
 FAST = 0.5
 """Fast: at least this share of the fastest feature's pace."""
-ENOUGH_MONTHS = 4
+ENOUGH_PERIODS = 4
 
 
 @dataclass(frozen=True)
 class Pace:
     """One feature's way. `before`, `now`: mean, or of a category the share of the value that changed most (`value`).
 
-    `shift` is now - before in standard deviations of the reference (categories: of that value's share), `a_month` its
-    slope. `first`, `lasting`: month numbers in which the contract's threshold was first crossed, and since when for
+    `shift` is now - before in standard deviations of the reference (categories: of that value's share), `a_period` its
+    slope. `first`, `lasting`: period numbers in which the contract's threshold was first crossed, and since when for
     good; None: never.
     """
 
@@ -33,7 +33,7 @@ class Pace:
     before: float
     now: float
     shift: float
-    a_month: float
+    a_period: float
     speed: Speed
     first: int | None
     lasting: int | None
@@ -42,16 +42,16 @@ class Pace:
 def paces(
     contract: Contract,
     reference: pd.DataFrame,
-    by_month: Mapping[int, pd.DataFrame],
-    month: int,
+    by_period: Mapping[int, pd.DataFrame],
+    period: int,
     drifted: Mapping[int, frozenset[str]],
 ) -> tuple[Pace, ...]:
-    """Every feature's pace up to `month`, from the months' rows; `drifted` names the drifted features a month."""
-    until = {number: rows for number, rows in sorted(by_month.items()) if number <= month}
+    """Every feature's pace up to `period`, from the periods' rows; `drifted` names the drifted features a period."""
+    until = {number: rows for number, rows in sorted(by_period.items()) if number <= period}
     found = [_pace(name, feature, reference, until, drifted) for name, feature in contract.features.items()]
-    fastest = max((abs(pace.a_month) for pace, moves in found if moves), default=0.0)
+    fastest = max((abs(pace.a_period) for pace, moves in found if moves), default=0.0)
     return tuple(
-        pace if not moves else _with_speed(pace, "fast" if abs(pace.a_month) >= FAST * fastest else "slow")
+        pace if not moves else _with_speed(pace, "fast" if abs(pace.a_period) >= FAST * fastest else "slow")
         for pace, moves in found
     )
 
@@ -60,38 +60,38 @@ def _pace(
     name: str,
     feature: Feature,
     reference: pd.DataFrame,
-    by_month: Mapping[int, pd.DataFrame],
+    by_period: Mapping[int, pd.DataFrame],
     drifted: Mapping[int, frozenset[str]],
 ) -> tuple[Pace, bool]:
     """The pace, still without its speed, and whether the feature moves at all."""
-    months = list(by_month)
-    value, before_values = _as_numbers(feature, reference[name], by_month[months[-1]][name])
+    periods = list(by_period)
+    value, before_values = _as_numbers(feature, reference[name], by_period[periods[-1]][name])
     before, spread = float(before_values.mean()), float(before_values.std()) or 1.0
-    each = [_numbers(feature, rows[name], value) for rows in by_month.values()]
+    each = [_numbers(feature, rows[name], value) for rows in by_period.values()]
     shifts = np.array([(float(values.mean()) - before) / spread for values in each])
     chance = np.array([np.sqrt(1 / max(len(v), 1) + 1 / max(len(before_values), 1)) for v in each])
-    a_month, sure = _trend(np.array(months, dtype=float), shifts, chance)
-    moves = sure or name in drifted.get(months[-1], frozenset())
-    crossed = [number for number in months if name in drifted.get(number, frozenset())]
-    lasting = next((n for n in months if all(name in drifted.get(k, ()) for k in months if k >= n)), None)
+    a_period, sure = _trend(np.array(periods, dtype=float), shifts, chance)
+    moves = sure or name in drifted.get(periods[-1], frozenset())
+    crossed = [number for number in periods if name in drifted.get(number, frozenset())]
+    lasting = next((n for n in periods if all(name in drifted.get(k, ()) for k in periods if k >= n)), None)
     pace = Pace(
-        name, value, before, float(each[-1].mean()), float(shifts[-1]), a_month, "still",
+        name, value, before, float(each[-1].mean()), float(shifts[-1]), a_period, "still",
         crossed[0] if crossed else None, lasting,
     )  # fmt: skip
     return pace, moves
 
 
-def _trend(months: np.ndarray, shifts: np.ndarray, chance: np.ndarray) -> tuple[float, bool]:
-    """Slope a month of a line through the months, and whether it is beyond chance.
+def _trend(periods: np.ndarray, shifts: np.ndarray, chance: np.ndarray) -> tuple[float, bool]:
+    """Slope a period of a line through the periods, and whether it is beyond chance.
 
-    The line's height is free, for the reference's own chance moves all shifts alike. With few months there is no line
+    The line's height is free, for the reference's own chance moves all shifts alike. With few periods there is no line
     to draw: then the last shift alone decides.
     """
-    later = months > 0
-    if later.sum() < ENOUGH_MONTHS:
-        span = months[-1] or 1.0
+    later = periods > 0
+    if later.sum() < ENOUGH_PERIODS:
+        span = periods[-1] or 1.0
         return float(shifts[-1] / span), bool(abs(shifts[-1]) > SURE * chance[-1])
-    x, y = months[later] - months[later].mean(), shifts[later] - shifts[later].mean()
+    x, y = periods[later] - periods[later].mean(), shifts[later] - shifts[later].mean()
     slope = float((x * y).sum() / (x * x).sum())
     residual = float(np.sqrt(((y - slope * x) ** 2).sum() / (len(x) - 2)))
     error = max(residual, float(chance[later].mean()) / np.sqrt(2)) / float(np.sqrt((x * x).sum()))

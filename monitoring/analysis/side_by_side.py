@@ -1,4 +1,4 @@
-"""Five ways to measure how far a month's values lie from the reference, side by side."""
+"""Five ways to measure how far a period's values lie from the reference, side by side."""
 
 from dataclasses import dataclass
 

@@ -7,17 +7,17 @@ from monitoring.analysis.pace import SURE, Pace
 
 
 def headline(found: Comparison) -> str:
-    """One sentence: does the month still look like what the model was trained on?"""
+    """One sentence: does the period still look like what the model was trained on?"""
     report, contract = found.report, found.contract
-    name, period = contract.period_name(found.month), contract.period
+    name, period = contract.period_name(found.period), contract.period
     if not report.features:
-        return f"{period.capitalize()} {found.month} ({name}) cannot be measured: {report.reason or report.state}."
+        return f"{period.capitalize()} {found.period} ({name}) cannot be measured: {report.reason or report.state}."
     drifted, count = report.drifted, len(report.features)
     which = f": {_listed(drifted)}" if drifted else ""
     bound = contract.monitoring.dataset_drift_share
     so = "dataset drift" if report.dataset_drift else "no dataset drift"
     return (
-        f"In {period} {found.month} ({name}) {len(drifted)} of {count} features "
+        f"In {period} {found.period} ({name}) {len(drifted)} of {count} features "
         f"{'has' if len(drifted) == 1 else 'have'} drifted{which}; a share of "
         f"{report.share:.2f} where {bound:.2f} is dataset drift, so there is {so}."
     )
@@ -25,7 +25,7 @@ def headline(found: Comparison) -> str:
 
 def sentences(found: Comparison) -> list[str]:
     """The meaning, most important first; each sentence stands alone."""
-    moving = sorted((p for p in found.paces if p.speed != "still"), key=lambda p: -abs(p.a_month))
+    moving = sorted((p for p in found.paces if p.speed != "still"), key=lambda p: -abs(p.a_period))
     said = [_move(found, pace) for pace in moving]
     still = [pace.feature for pace in found.paces if pace.speed == "still"]
     if still:
@@ -46,7 +46,7 @@ def _move(found: Comparison, pace: Pace) -> str:
         what = f"its mean {rises} from {pace.before:.1f} to {pace.now:.1f}{unit}"
     return (
         f"{pace.feature} moves {'fast' if pace.speed == 'fast' else 'slowly'}: {what}, {pace.shift:+.2f} standard "
-        f"deviations of the reference, {pace.a_month:+.3f} {found.contract.a_period}. {_crossing(found, pace)}"
+        f"deviations of the reference, {pace.a_period:+.3f} {found.contract.a_period}. {_crossing(found, pace)}"
     )
 
 
@@ -67,7 +67,7 @@ def _target(found: Comparison) -> list[str]:
     if found.target is not None:
         said.append(f"The target {_classes(found.target)}.")
     elif found.labelled_rows == 0:
-        delay, period = found.contract.truth_delay if found.month else 0, found.contract.period
+        delay, period = found.contract.truth_delay if found.period else 0, found.contract.period
         due = f" (by the contract it comes {delay} {period}s after the {period})" if delay else ""
         said.append(
             f"No truth of this {period} is in gold yet{due}: whether the target or the concept moved cannot be said."

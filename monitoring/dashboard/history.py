@@ -1,4 +1,4 @@
-"""What the panels show of the past, in event time: drift reports and gold/performance, a point a month."""
+"""What the panels show of the past, in event time: drift reports and gold/performance, a point a period."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class History:
     """
 
     lines: dict[str, list[Line]] = field(default_factory=dict)
-    drifted_months: tuple[str, ...] = ()
+    drifted_periods: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     period: PeriodKind = "month"
     periods: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -68,27 +68,27 @@ def read_history(use_case: UseCase) -> History:
     """Both as lines; empty where neither exists. Raises what delta-rs does where one cannot be read."""
     lines: dict[str, list[Line]] = {}
     reports = lake_reports(use_case)
-    newest = _newest_of_each_month(reports)
+    newest = _newest_of_each_period(reports)
     if reports:
         lines |= drift_lines(reports)
     performance = read_lake_table(use_case, "gold/performance")
     if performance is not None and len(performance):
         lines |= performance_lines(performance, use_case.contract)
-    drifted = tuple(report.window.month for report in newest if report.dataset_drift)
+    drifted = tuple(report.window.period for report in newest if report.dataset_drift)
     kind = use_case.contract.event_time.of_kind
     names = {name for each in lines.values() for line in each for name in line.x} | set(drifted)
     return History(
         lines,
         drifted,
-        {report.window.month: report.model_version for report in newest},
+        {report.window.period: report.model_version for report in newest},
         kind.kind,
         {name: (kind.begins(name).isoformat(), kind.ends(name).isoformat()) for name in sorted(names)},
     )
 
 
 def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:
-    """Months as lines. One measured against several models shows what was found of the newest."""
-    newest = _newest_of_each_month(reports)
+    """Periods as lines. One measured against several models shows what was found of the newest."""
+    newest = _newest_of_each_period(reports)
     scores: list[Line] = []
     for name in dict.fromkeys(column.column for report in reports for column in report.features):
         scores += _column_lines(reports, name, name, f"threshold {name}")
@@ -106,8 +106,8 @@ def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:
 
 
 def performance_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[Line]]:
-    """gold/performance's months as lines: over all model versions of a month, weighted by their answers."""
-    month = contract.period_column
+    """gold/performance's periods as lines: over all model versions of a period, weighted by their answers."""
+    period = contract.period_column
     own = rows["answered"] - rows["rules"]
     frame = rows.assign(
         _own=own.where(rows["estimated_accuracy"].notna(), 0) if "estimated_accuracy" in rows else 0,
@@ -116,7 +116,7 @@ def performance_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[
     )
     for name in ("model_correct", "model_with_truth"):
         frame[name] = frame.get(name, 0)
-    total = frame.groupby(month)[
+    total = frame.groupby(period)[
         [
             "answered",
             "rules",
@@ -129,34 +129,34 @@ def performance_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[
             "_error",
         ]
     ].sum()
-    months = tuple(map(str, total.index))
+    periods = tuple(map(str, total.index))
 
     def share(part: str, whole: str) -> tuple[float | None, ...]:
         return tuple(float(a) / float(b) if b else None for a, b in zip(total[part], total[whole], strict=True))
 
     return {
         "accuracy": [
-            Line("estimated", months, share("_expected", "_own"), error=share("_error", "_own")),
-            _counted("realised", months, total["model_correct"], total["model_with_truth"]),
-            _counted("realised, rules included", months, total["correct"], total["with_truth"]),
-            Line("gate", months, (contract.gate.accuracy.above,) * len(months), bound=True),
+            Line("estimated", periods, share("_expected", "_own"), error=share("_error", "_own")),
+            _counted("realised", periods, total["model_correct"], total["model_with_truth"]),
+            _counted("realised, rules included", periods, total["correct"], total["with_truth"]),
+            Line("gate", periods, (contract.gate.accuracy.above,) * len(periods), bound=True),
         ],
-        "fallback": [_counted("rules", months, total["rules"], total["answered"])],
+        "fallback": [_counted("rules", periods, total["rules"], total["answered"])],
     }
 
 
-def _counted(name: str, months: tuple[str, ...], part: "pd.Series[int]", whole: "pd.Series[int]") -> Line:
+def _counted(name: str, periods: tuple[str, ...], part: "pd.Series[int]", whole: "pd.Series[int]") -> Line:
     """A line of shares with their intervals: of one row nothing follows, and the picture must say so."""
     shares = tuple(int(a) / int(b) if b else None for a, b in zip(part, whole, strict=True))
     rows = tuple(map(int, whole))
     ends = [(None, None) if s is None else wilson_interval(s, n) for s, n in zip(shares, rows, strict=True)]
-    return Line(name, months, shares, low=tuple(e[0] for e in ends), high=tuple(e[1] for e in ends), rows=rows)
+    return Line(name, periods, shares, low=tuple(e[0] for e in ends), high=tuple(e[1] for e in ends), rows=rows)
 
 
-def _newest_of_each_month(reports: Iterable[DriftReport]) -> list[DriftReport]:
-    """In event order; of several model versions a month the newest's."""
-    ordered = sorted(reports, key=lambda one: (one.window.month, one.window.first, _number(one.model_version)))
-    return list({report.window.month: report for report in ordered}.values())
+def _newest_of_each_period(reports: Iterable[DriftReport]) -> list[DriftReport]:
+    """In event order; of several model versions a period the newest's."""
+    ordered = sorted(reports, key=lambda one: (one.window.period, one.window.first, _number(one.model_version)))
+    return list({report.window.period: report for report in ordered}.values())
 
 
 def _number(version: str) -> int:
@@ -165,8 +165,8 @@ def _number(version: str) -> int:
 
 
 def _column_lines(reports: Iterable[DriftReport], column: str, score: str, threshold: str) -> list[Line]:
-    """A column's scores and thresholds, of the months in which it was measured against any model."""
-    known = _newest_of_each_month(report for report in reports if any(c.label == column for c in report.signals))
+    """A column's scores and thresholds, of the periods in which it was measured against any model."""
+    known = _newest_of_each_period(report for report in reports if any(c.label == column for c in report.signals))
     found = [next(c for c in report.signals if c.label == column) for report in known]
     return [
         _line(score, known, [c.score for c in found]),
@@ -175,4 +175,4 @@ def _column_lines(reports: Iterable[DriftReport], column: str, score: str, thres
 
 
 def _line(name: str, reports: Sequence[DriftReport], values: Sequence[float | None], bound: bool = False) -> Line:
-    return Line(name, tuple(report.window.month for report in reports), tuple(values), bound=bound)
+    return Line(name, tuple(report.window.period for report in reports), tuple(values), bound=bound)

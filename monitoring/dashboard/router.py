@@ -72,7 +72,7 @@ def panels_data(now: Present, history: History, problem: str = "", prometheus: b
         "source": now.source,
         "problems": [*now.problems, *([problem] if problem else [])],
         "empty": history.empty,
-        "drifted_months": history.drifted_months,
+        "drifted_periods": history.drifted_periods,
         "period": history.period,
         "periods": history.periods,
         "panels": [

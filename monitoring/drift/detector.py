@@ -1,8 +1,8 @@
 """Whether a window of requests has drifted: the one way there is, for every feeder of reference, rows and window.
 
-Feeders: the live monitor (`monitoring.live`: windows of requests as they are answered), `operations.drift.months`
-(months and windows in them, from Delta), `operations.drift.newest` (a retrain's look at the newest requests) and
-`operations.analysis` (months as they were delivered, asked or generated).
+Feeders: the live monitor (`monitoring.live`: windows of requests as they are answered), `operations.drift.periods`
+(periods and windows in them, from Delta), `operations.drift.newest` (a retrain's look at the newest requests) and
+`operations.analysis` (periods as they were delivered, asked or generated).
 """
 
 from collections.abc import Sequence

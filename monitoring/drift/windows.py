@@ -12,12 +12,12 @@ Cut = tuple[Window, pd.DataFrame]
 
 
 def window_of(
-    rows: pd.DataFrame, kind: Literal["rolling", "tumbling", "month"], month: str = "", of: int = 0
+    rows: pd.DataFrame, kind: Literal["rolling", "tumbling", "month"], period: str = "", of: int = 0
 ) -> Window:
     """What a window of these rows is called. `of`: rows it has in all, if these are only a sample."""
     times = pd.to_datetime(rows[AT], utc=True, format="ISO8601") if len(rows) else None
     first, last = ("", "") if times is None else (times.min().isoformat(), times.max().isoformat())
-    return Window(kind=kind, first=first, last=last, rows=of or len(rows), month=month)
+    return Window(kind=kind, first=first, last=last, rows=of or len(rows), period=period)
 
 
 def in_event_order(rows: pd.DataFrame) -> pd.DataFrame:

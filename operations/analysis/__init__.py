@@ -1,1 +1,1 @@
-"""What changed between two months, told in figures and words."""
+"""What changed between two periods, told in figures and words."""

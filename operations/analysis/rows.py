@@ -1,4 +1,4 @@
-"""The rows an analysis looks at: months as they were delivered or asked, drawn or replayed; and their truth."""
+"""The rows an analysis looks at: periods as they were delivered or asked, drawn or replayed; and their truth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,49 +14,49 @@ from operations.period_rows import period_rows, played_periods
 
 
 @dataclass(frozen=True)
-class MonthRows:
-    """Features by month number, oldest first, at most 100,000 rows a month; `source` says in words where from."""
+class PeriodRows:
+    """Features by period number, oldest first, at most 100,000 rows a period; `source` says in words where from."""
 
-    by_month: Mapping[int, pd.DataFrame]
+    by_period: Mapping[int, pd.DataFrame]
     source: str
 
 
-def month_rows(use_case: UseCase, month: int, oracle: bool) -> MonthRows:
-    """The features of every month there is, with `oracle` of every month up to the analysed or the last served one.
+def rows_by_period(use_case: UseCase, period: int, oracle: bool) -> PeriodRows:
+    """The features of every period there is, with `oracle` of every period up to the analysed or the last served one.
 
     Raises:
-        NotFoundError: the analysed month has no rows; the text names the months that have.
+        NotFoundError: the analysed period has no rows; the text names the periods that have.
         WrongUseError: `oracle` without generator and history.
     """
-    there = _tables_of_months(use_case)
+    there = _tables_of_periods(use_case)
     if oracle:
-        last = max([month, *there])
+        last = max([period, *there])
         numbers = played_periods(use_case, range(last + 1))
-        if month not in numbers:
-            period_rows(use_case, month)  # says why there is none
-        return MonthRows({number: period_rows(use_case, number) for number in numbers}, use_case.contract.months_from)
-    if month not in there:
-        known, period = ", ".join(map(str, sorted(there))) or "none yet", use_case.contract.period
+        if period not in numbers:
+            period_rows(use_case, period)  # says why there is none
+        return PeriodRows({number: period_rows(use_case, number) for number in numbers}, use_case.contract.periods_from)
+    if period not in there:
+        known, kind = ", ".join(map(str, sorted(there))) or "none yet", use_case.contract.period
         raise NotFoundError(
-            f"{period} {month} ({use_case.contract.period_name(month)}) has no delivered or asked rows in the lake. "
-            f"{period.capitalize()}s that have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them "
+            f"{kind} {period} ({use_case.contract.period_name(period)}) has no delivered or asked rows in the lake. "
+            f"{kind.capitalize()}s that have: {known}. `lakeloop lake stream` and `lakeloop lake ingest` bring them "
             "in; --oracle takes those of generator or history"
         )
-    found = {number: _read_month(use_case, table, number) for number, table in sorted(there.items())}
+    found = {number: _read_period(use_case, table, number) for number, table in sorted(there.items())}
     kinds = ["delivered files"] if "silver/predictions" not in there.values() else ["the answered requests"]
     if len(set(there.values())) > 1:
         kinds = ["delivered files", "answered requests"]
-    return MonthRows(found, " and ".join(kinds))
+    return PeriodRows(found, " and ".join(kinds))
 
 
-def labelled_rows_of(use_case: UseCase, month: int, oracle: bool) -> pd.DataFrame:
-    """The month's rows whose truth is known: features, truth, class id; empty where none is."""
+def labelled_rows_of(use_case: UseCase, period: int, oracle: bool) -> pd.DataFrame:
+    """The period's rows whose truth is known: features, truth, class id; empty where none is."""
     contract = use_case.contract
     if oracle:
-        return generated_rows(use_case, month)
-    month_is = (contract.period_column, "=", contract.period_name(month))
+        return generated_rows(use_case, period)
+    of_period = (contract.period_column, "=", contract.period_name(period))
     names = [*contract.features, contract.label.column, contract.label.name]
-    rows = read_lake_table(use_case, "gold/training", names, [month_is])
+    rows = read_lake_table(use_case, "gold/training", names, [of_period])
     return pd.DataFrame(columns=names) if rows is None else rows
 
 
@@ -64,8 +64,8 @@ def with_truth(use_case: UseCase, exported: pd.DataFrame) -> pd.DataFrame:
     """Exported rows, which carry the class alone, with the ground truth itself where gold has it for all of them."""
     contract = use_case.contract
     key, truth = contract.key.column, contract.label.column
-    months = sorted(exported[contract.period_column].unique())
-    span = [(contract.period_column, ">=", months[0]), (contract.period_column, "<=", months[-1])]
+    periods = sorted(exported[contract.period_column].unique())
+    span = [(contract.period_column, ">=", periods[0]), (contract.period_column, "<=", periods[-1])]
     known = read_lake_table(use_case, "gold/training", [key, truth], span)
     if known is None:
         return exported
@@ -73,8 +73,8 @@ def with_truth(use_case: UseCase, exported: pd.DataFrame) -> pd.DataFrame:
     return exported if joined[truth].isna().any() else joined
 
 
-def _tables_of_months(use_case: UseCase) -> dict[int, str]:
-    """Month number -> the silver table that has its features; delivered ones win over asked ones."""
+def _tables_of_periods(use_case: UseCase) -> dict[int, str]:
+    """Period number -> the silver table that has its features; delivered ones win over asked ones."""
     contract = use_case.contract
     column = contract.period_column
     found: dict[int, str] = {}
@@ -85,8 +85,8 @@ def _tables_of_months(use_case: UseCase) -> dict[int, str]:
     return {number: table for number, table in found.items() if number >= 0}
 
 
-def _read_month(use_case: UseCase, table: str, month: int) -> pd.DataFrame:
+def _read_period(use_case: UseCase, table: str, period: int) -> pd.DataFrame:
     contract = use_case.contract
-    month_is = (contract.period_column, "=", contract.period_name(month))
-    rows = read_lake_table(use_case, table, list(contract.features), [month_is])
+    of_period = (contract.period_column, "=", contract.period_name(period))
+    rows = read_lake_table(use_case, table, list(contract.features), [of_period])
     return pd.DataFrame(columns=list(contract.features)) if rows is None else seeded_sample(rows)

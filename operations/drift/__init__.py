@@ -1,1 +1,1 @@
-"""Feeds the lake to drift detection: months, windows in them, and for a retrain the newest requests."""
+"""Feeds the lake to drift detection: periods, windows in them, and for a retrain the newest requests."""

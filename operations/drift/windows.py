@@ -16,23 +16,25 @@ from monitoring.drift.windows import AT
 PREDICTIONS = "silver/predictions"
 
 
-def find_window(use_case: UseCase, month: str, version: str = "") -> DriftReport:
-    """One measured month; of several versions that answered in it, the one with most of its requests.
+def find_window(use_case: UseCase, period: str, version: str = "") -> DriftReport:
+    """One measured period; of several versions that answered in it, the one with most of its requests.
 
     Raises:
-        NotFoundError: it was not measured; the text names the months that were.
+        NotFoundError: it was not measured; the text names the periods that were.
     """
     measured = lake_reports(use_case, version=version)
-    found = [report for report in measured if report.window.month == month]
+    found = [report for report in measured if report.window.period == period]
     if not found:
         of = f" for version {version}" if version else ""
-        known = ", ".join(dict.fromkeys(one.window.month for one in measured)) or "none; `lakeloop drift` measures them"
-        raise NotFoundError(f"{use_case.contract.period} {month} was not measured{of}; measured: {known}")
+        known = (
+            ", ".join(dict.fromkeys(one.window.period for one in measured)) or "none; `lakeloop drift` measures them"
+        )
+        raise NotFoundError(f"{use_case.contract.period} {period} was not measured{of}; measured: {known}")
     return max(found, key=lambda report: (report.window.rows, report.model_version))
 
 
-def read_window(use_case: UseCase, version: str, month: str, first: str = "", last: str = "") -> pd.DataFrame:
-    """The requests of a month that are measured against a version, as `rows_of_version` gives them.
+def read_window(use_case: UseCase, version: str, period: str, first: str = "", last: str = "") -> pd.DataFrame:
+    """The requests of a period that are measured against a version, as `rows_of_version` gives them.
 
     With `first` and `last` (ISO 8601) only requests between them count.
 
@@ -42,7 +44,7 @@ def read_window(use_case: UseCase, version: str, month: str, first: str = "", la
     """
     contract = use_case.contract
     bounds = _bounds(first, last)
-    filters: list[Filter] = [(contract.period_column, "=", month)]
+    filters: list[Filter] = [(contract.period_column, "=", period)]
     frame = read_lake_table(use_case, PREDICTIONS, columns_of(contract), filters)
     if frame is not None:
         answered = {str(version): rows for version, rows in frame[VERSION].value_counts().items()}
@@ -51,7 +53,7 @@ def read_window(use_case: UseCase, version: str, month: str, first: str = "", la
         frame = frame[pd.to_datetime(frame[AT], utc=True, format="ISO8601").between(*bounds)]
     if frame is None or frame.empty:
         raise NotFoundError(
-            f"silver/predictions has no request of {month} that version {version} answered; "
+            f"silver/predictions has no request of {period} that version {version} answered; "
             "`lakeloop lake stream` brings the requests into the lake"
         )
     return rows_of_version(frame, contract, version)
@@ -59,7 +61,7 @@ def read_window(use_case: UseCase, version: str, month: str, first: str = "", la
 
 def statistics_folder(use_case: UseCase, measured: DriftReport) -> Path:
     """Where a window's statistics are kept; another number of rows is another folder."""
-    name = f"{measured.window.month}-{measured.window.rows}"
+    name = f"{measured.window.period}-{measured.window.rows}"
     return Path(use_case.settings.area("reports")) / use_case.name / "windows" / measured.model_version / name
 
 
@@ -75,14 +77,14 @@ def count_window(use_case: UseCase, measured: DriftReport) -> Path:
     if folder.is_dir():
         return folder
     schema, trained = _trained_by(use_case, measured.model_version)
-    rows = read_window(use_case, measured.model_version, measured.window.month)
+    rows = read_window(use_case, measured.model_version, measured.window.period)
     from tfx_pipeline.data_checks.window_statistics import write_window_statistics  # last: it takes six seconds
 
     return write_window_statistics(rows[list(use_case.contract.features)], schema, folder, trained)
 
 
 def _bounds(first: str, last: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-    """Both ends of a window in UTC; None: the whole month."""
+    """Both ends of a window in UTC; None: the whole period."""
     if not first and not last:
         return None
     wrong = f"a window goes from `first` to `last`, both as 2024-01-01T00:00:00Z; given: {first!r}, {last!r}"

@@ -60,13 +60,13 @@ class FeatureDescription:
 
     @property
     def first(self) -> Arrival | None:
-        """The arrival of the lowest month."""
-        return min((o.first for o in self.origins if o.first), key=lambda a: (a.month, a.at), default=None)
+        """The arrival of the lowest period."""
+        return min((o.first for o in self.origins if o.first), key=lambda a: (a.period, a.at), default=None)
 
     @property
     def last(self) -> Arrival | None:
-        """The arrival of the highest month."""
-        return max((o.last for o in self.origins if o.last), key=lambda a: (a.month, a.at), default=None)
+        """The arrival of the highest period."""
+        return max((o.last for o in self.origins if o.last), key=lambda a: (a.period, a.at), default=None)
 
     @property
     def used_by(self) -> tuple[ModelUse, ...]:

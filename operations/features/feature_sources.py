@@ -19,19 +19,19 @@ Way = Literal["files", "requests"]
 
 @dataclass(frozen=True)
 class Arrival:
-    """One file with values: the event month it is about, and when the lake took it in.
+    """One file with values: the event period it is about, and when the lake took it in.
 
     For requests `file` is the request log's, and `at` when the gateway answered.
     """
 
-    month: str
+    period: str
     at: datetime
     file: str
 
 
 @dataclass(frozen=True)
 class Origin:
-    """One table a column's values come from. `first` and `last` arrival are those of the lowest and highest month.
+    """One table a column's values come from. `first` and `last` arrival are those of the lowest and highest period.
 
     `rows` is None where the table's log does not count them. `missing` counts rows without a value: those rejected for
     it, and of an optional feature those in the table. `refused` counts rows rejected because the value broke the
@@ -138,35 +138,35 @@ def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _
         ]
     return _Came(
         rows=0 if statistics is None else statistics.rows,
-        first=min(arrivals, key=lambda a: (a.month, a.at), default=None),
-        last=max(arrivals, key=lambda a: (a.month, a.at), default=None),
+        first=min(arrivals, key=lambda a: (a.period, a.at), default=None),
+        last=max(arrivals, key=lambda a: (a.period, a.at), default=None),
         newest_at=max((_utc(delivery.ingested_at) for delivery in taken), default=None),
     )
 
 
-def _brought(use_case: UseCase, source: str, month: str, taken: list[DeliveryRecord]) -> Arrival | None:
-    """The newest file with rows of a month, where files' names say none: silver knows the file of each row."""
+def _brought(use_case: UseCase, source: str, period: str, taken: list[DeliveryRecord]) -> Arrival | None:
+    """The newest file with rows of a period, where files' names say none: silver knows the file of each row."""
     import pyarrow.dataset as ds
 
     table = open_lake_table(use_case, f"silver/{source}")
     if table is None:
         return None
-    wanted = ds.field(use_case.contract.period_column) == month
+    wanted = ds.field(use_case.contract.period_column) == period
     files = set(dataset_of(table).to_table(columns=["_source_file"], filter=wanted)["_source_file"].to_pylist())
     newest = max((d for d in taken if d.file in files), key=lambda d: d.ingested_at, default=None)
-    return Arrival(month, _utc(newest.ingested_at), newest.file) if newest else None
+    return Arrival(period, _utc(newest.ingested_at), newest.file) if newest else None
 
 
 def _streamed(use_case: UseCase) -> _Came | None:
-    month = use_case.contract.period_column
-    statistics = table_statistics(use_case, PREDICTIONS, (month, "_batch"))
+    period = use_case.contract.period_column
+    statistics = table_statistics(use_case, PREDICTIONS, (period, "_batch"))
     if statistics is None:
         return None
-    low, high = statistics.bounds[month]
+    low, high = statistics.bounds[period]
     if low is None or high is None:
         return _Came(statistics.rows, None, None, None)
-    first, last = _asked_where(use_case, month, low, newest=False), _asked_where(use_case, month, high, newest=True)
-    # A late month need not have been asked about last: the newest batch has the newest answers.
+    first, last = _asked_where(use_case, period, low, newest=False), _asked_where(use_case, period, high, newest=True)
+    # A late period need not have been asked about last: the newest batch has the newest answers.
     newest = _asked_where(use_case, "_batch", statistics.bounds["_batch"][1], newest=True)
     return _Came(
         statistics.rows,

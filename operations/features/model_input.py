@@ -93,11 +93,11 @@ def _examples(use_case: UseCase, folder: Path, version: str, served: pd.DataFram
     quiet_libraries()
     from tfx_pipeline.metadata.training_examples import training_examples
 
-    key, month = contract.key.column, contract.period_column
+    key, period = contract.key.column, contract.period_column
     found = training_examples(use_case, version)
-    place = {pair: number for number, pair in enumerate(zip(found.keys, found.months, strict=True))}
+    place = {pair: number for number, pair in enumerate(zip(found.keys, found.periods, strict=True))}
     named = _asked_alike(contract, served[served[key].notna()])
-    seen = [place.get(pair, -1) for pair in zip(named[key], named[month], strict=True)]
+    seen = [place.get(pair, -1) for pair in zip(named[key], named[period], strict=True)]
     both = named.assign(_place=seen)
     both = both[both["_place"] >= 0].tail(MOST_ROWS)
     what: Compared = "served values and training's examples"
@@ -115,7 +115,7 @@ def _examples(use_case: UseCase, folder: Path, version: str, served: pd.DataFram
 
 
 def _asked_alike(contract: Contract, named: pd.DataFrame) -> pd.DataFrame:
-    """One request of each key and month; none of those asked with several values, for which of them is training's?"""
+    """One request of each key and period; none of those asked with several values, for which of them is training's?"""
     by = [contract.key.column, contract.period_column]
     different = named.drop_duplicates([*by, *contract.features])
     return different[~different.duplicated(by, keep=False)].sort_values("at")
@@ -133,10 +133,10 @@ def _corrected(use_case: UseCase, rows: pd.DataFrame, apart: np.ndarray) -> np.n
 def _gold(use_case: UseCase, found: "TrainingExamples", place: dict[tuple[str, str], int]) -> pd.DataFrame:
     """The rows of the version of gold/training the model was trained on, each with its example's place."""
     contract = use_case.contract
-    key, month = contract.key.column, contract.period_column
-    stored = rows_at(use_case, TRAINING, found.delta_version, [key, month, *contract.features]).to_pandas()
+    key, period = contract.key.column, contract.period_column
+    stored = rows_at(use_case, TRAINING, found.delta_version, [key, period, *contract.features]).to_pandas()
     rows = as_carried(contract.features, stored)
-    placed = rows.assign(_place=[place.get(pair, -1) for pair in zip(rows[key], rows[month], strict=True)])
+    placed = rows.assign(_place=[place.get(pair, -1) for pair in zip(rows[key], rows[period], strict=True)])
     return placed[placed["_place"] >= 0].head(MOST_ROWS)
 
 

@@ -17,7 +17,7 @@ JSON_TYPES = {bool: "bool", int: "int", float: "float", str: "string"}
 
 
 def served_rows(use_case: UseCase, since: "str | datetime | None" = None) -> pd.DataFrame:
-    """The lake's requests, one row each; since a month by their event time, since a moment by when they were answered.
+    """The lake's requests, one row each; since a period by their event time, since a moment by when they were answered.
 
     Columns: request_id, key, event time, `at`, features, `model_version` and `probability_<class>`, null where no
     model was asked.

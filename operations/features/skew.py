@@ -97,7 +97,7 @@ class SkewReport(FrozenModel):
 
 
 def measure_skew(use_case: UseCase, since: "str | datetime | None" = None) -> SkewReport:
-    """Compare every request in the lake with training's row of the same key and month, and ask the models."""
+    """Compare every request in the lake with training's row of the same key and period, and ask the models."""
     served = served_rows(use_case, since)
     found = find_counterparts(use_case, served)
     joins = tuple(_compare_join(use_case, joined) for joined in found.joined)

@@ -1,4 +1,4 @@
-"""What training saw of the rows the gateway served: the same key in the same month, from where it can be had.
+"""What training saw of the rows the gateway served: the same key in the same period, from where it can be had.
 
 Delivered rows and a simulation's own rows came another way than through the gateway, so they show a skew at its door.
 Rows of gold/training that were made of the very requests show only what happens after it.
@@ -48,16 +48,16 @@ class Counterparts:
 def find_counterparts(use_case: UseCase, served: pd.DataFrame) -> Counterparts:
     """Training's row for every served one that has any."""
     contract = use_case.contract
-    key, month = contract.key.column, contract.period_column
+    key, period = contract.key.column, contract.period_column
     gaps: list[str] = []
     named = served[served[key].notna()]
     if len(named) < len(served):
         gaps.append(
             f"{len(served) - len(named):,} of {len(served):,} requests have no {key}: no row of training is theirs"
         )
-    months = sorted(named[month].unique())
-    delivered = _rows(use_case, f"silver/{contract.feature_source}", months)
-    gold = _rows(use_case, TRAINING, months)
+    periods = sorted(named[period].unique())
+    delivered = _rows(use_case, f"silver/{contract.feature_source}", periods)
+    gold = _rows(use_case, TRAINING, periods)
     joined = []
     by_file = _beside(contract, named, delivered)
     # What is in gold is what training saw; silver has besides what it will see once its truth comes.
@@ -87,11 +87,11 @@ def find_counterparts(use_case: UseCase, served: pd.DataFrame) -> Counterparts:
     return Counterparts(tuple(one for one in joined if len(one.rows)), tuple(gaps))
 
 
-def _rows(use_case: UseCase, table: str, months: Sequence[str]) -> pd.DataFrame:
+def _rows(use_case: UseCase, table: str, periods: Sequence[str]) -> pd.DataFrame:
     contract = use_case.contract
     columns = [contract.key.column, contract.period_column, *contract.features]
     found = (
-        read_lake_table(use_case, table, columns, [(contract.period_column, "in", list(months))]) if months else None
+        read_lake_table(use_case, table, columns, [(contract.period_column, "in", list(periods))]) if periods else None
     )
     return pd.DataFrame(columns=columns) if found is None else found
 
@@ -121,7 +121,7 @@ def _requests_in_gold(use_case: UseCase, gaps: list[str]) -> pd.Series:
 
 
 def _beside(contract: Contract, served: pd.DataFrame, trained: pd.DataFrame, again: bool = False) -> pd.DataFrame:
-    """Served rows with training's values of the same key and month beside them; `again`: in place of others."""
+    """Served rows with training's values of the same key and period beside them; `again`: in place of others."""
     by = [contract.key.column, contract.period_column]
     if again:
         served = served.drop(columns=[f"{name}{TRAINED}" for name in contract.features])
@@ -142,11 +142,11 @@ def trained_types(use_case: UseCase) -> dict[str, str]:
 def _simulated(use_case: UseCase, served: pd.DataFrame) -> pd.DataFrame:
     """Requests of simulations, beside the rows that were drawn or replayed: their ids are made of key and label."""
     contract = use_case.contract
-    key, month = contract.key.column, contract.period_column
+    key, period = contract.key.column, contract.period_column
     labels = _simulations(use_case)
     parts = [served.iloc[:0].assign(**{f"{name}{TRAINED}": None for name in contract.features})]
-    if contract.plays_months and labels:
-        for name, rows in served.groupby(month):
+    if contract.plays_periods and labels:
+        for name, rows in served.groupby(period):
             number = contract.period_number(str(name))
             sent = [
                 any(request_id == request_id_of(contract, one, label) for label in labels)
@@ -154,7 +154,7 @@ def _simulated(use_case: UseCase, served: pd.DataFrame) -> pd.DataFrame:
             ]
             if number >= 0 and any(sent):
                 drawn = period_rows(use_case, number)
-                parts.append(_beside(contract, rows[sent], drawn[[key, month, *contract.features]]))
+                parts.append(_beside(contract, rows[sent], drawn[[key, period, *contract.features]]))
     return parts[0] if len(parts) == 1 else pd.concat(parts[1:], ignore_index=True)
 
 

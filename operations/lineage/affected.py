@@ -93,8 +93,8 @@ def _affected(use_case: UseCase, store: metadata_store.MetadataStore | None, del
             provenance = known.model.properties
             one, export = by_version[provenance["delta_version"]], provenance.get("manifest_sha256", "")
             if export not in counted:
-                months = _months_of(store, known.model)
-                counted[export] = _touched(use_case, delivery, one, months, valid)
+                periods = _periods_of(store, known.model)
+                counted[export] = _touched(use_case, delivery, one, periods, valid)
             found = counted[export]
             if found is None or found.rows:
                 models.append(_model(store, known, known.model, found))
@@ -123,32 +123,32 @@ def _model(
     )
 
 
-def _months_of(store: metadata_store.MetadataStore, model: ArtifactInfo) -> tuple[int, int] | None:
-    """First and last month of the export a model was given; None: all, or not known any more."""
+def _periods_of(store: metadata_store.MetadataStore, model: ArtifactInfo) -> tuple[int, int] | None:
+    """First and last period of the export a model was given; None: all, or not known any more."""
     export = export_of(store, model)
     manifest = manifest_of(export) if export is not None else None
-    return None if manifest is None else manifest.months
+    return None if manifest is None else manifest.periods
 
 
 def _touched(
-    use_case: UseCase, delivery: DeliveryRecord, one: GoldWith, months: tuple[int, int] | None,
+    use_case: UseCase, delivery: DeliveryRecord, one: GoldWith, periods: tuple[int, int] | None,
     valid: "pa.Array | None") -> Touched | None:  # fmt: skip
-    """Rows of gold's version, in the months a model was given, whose values came from the delivery; None: unknown.
+    """Rows of gold's version, in the periods a model was given, whose values came from the delivery; None: unknown.
 
     `valid`: keys of the rows that have their values from it now; None: not known.
     """
     contract = use_case.contract
     import pyarrow.compute as pc
 
-    key, month = contract.key.column, contract.period_column
+    key, period = contract.key.column, contract.period_column
     try:
         keys = _keys_of_file(use_case, delivery, one.silver.version)
-        rows = rows_with_keys(use_case, TRAINING, one.gold.version, key, keys, [key, month])
+        rows = rows_with_keys(use_case, TRAINING, one.gold.version, key, keys, [key, period])
     except VersionVacuumedError:
         return None
-    if months is not None:
-        first, last = contract.period_name(months[0]), contract.period_name(months[1])
-        rows = rows.filter(pc.and_(pc.greater_equal(rows[month], first), pc.less_equal(rows[month], last)))
+    if periods is not None:
+        first, last = contract.period_name(periods[0]), contract.period_name(periods[1])
+        rows = rows.filter(pc.and_(pc.greater_equal(rows[period], first), pc.less_equal(rows[period], last)))
     if valid is None:
         return Touched(rows.num_rows, None)
     return Touched(rows.num_rows, rows.num_rows - (pc.sum(pc.is_in(rows[key], value_set=valid)).as_py() or 0))

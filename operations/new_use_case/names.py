@@ -21,7 +21,7 @@ LETTERS = {
 COMPARED = {"<=": " up to ", ">=": " from ", "<": " below ", ">": " above ", "+": " plus ", "$": " dollar "}
 LONGEST = 60
 KEPT = {
-    *reserved.REQUEST, *reserved.PREDICTIONS, *reserved.PERFORMANCE, *reserved.MONTHLY, *reserved.SCORES,
+    *reserved.REQUEST, *reserved.PREDICTIONS, *reserved.PERFORMANCE, *reserved.PERIOD_SUMMARY, *reserved.SCORES,
     *reserved.POINTS, "period", "row_key",
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from lakeloop.decision import STRATEGIES, TRIALS, Strategy
 from lakeloop.exceptions import WrongUseError
 from tfx_pipeline.runs.parameters import Weighting
 
-Months = tuple[int, int]
+Periods = tuple[int, int]
 
 
 def checked_strategy(text: str) -> Strategy:
@@ -25,11 +25,11 @@ def checked_strategy(text: str) -> Strategy:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to make a challenger. `months` None: all labelled ones; `version` None: the table as it is now."""
+    """One way to make a challenger. `periods` None: all labelled ones; `version` None: the table as it is now."""
 
     name: str
     what: str
-    months: Months | None = None
+    periods: Periods | None = None
     version: int | None = None
     drop: tuple[str, ...] = ()
     weighting: Weighting = "none"
@@ -40,33 +40,33 @@ class Candidate:
 class Evidence:
     """What candidates are chosen by.
 
-    `old` is the export the champion was trained on as (months, version), None where there is no champion or nobody
-    knows; `changed` is how many rows of those months were corrected, added or withdrawn since, as far as no decision
+    `old` is the export the champion was trained on as (periods, version), None where there is no champion or nobody
+    knows; `changed` is how many rows of those periods were corrected, added or withdrawn since, as far as no decision
     about it looked at them; `drifted` are features, the furthest first; `requests` is how many are in the window.
     """
 
     labelled: tuple[int, ...]
-    champion_months: tuple[int, ...] = ()
-    old: tuple[Months | None, int] | None = None
+    champion_periods: tuple[int, ...] = ()
+    old: tuple[Periods | None, int] | None = None
     changed: int = 0
     drifted: tuple[str, ...] = ()
     requests: int = 0
 
     @property
     def new_truth(self) -> bool:
-        """Whether there is truth the champion was not checked on yet: a newer month, or its own rows have changed."""
-        return bool(self.labelled) and (self.newer_month or self.changed > 0)
+        """Whether there is truth the champion was not checked on yet: a newer period, or its own rows have changed."""
+        return bool(self.labelled) and (self.newer_period or self.changed > 0)
 
     @property
-    def newer_month(self) -> bool:
-        """Whether a month is labelled now that is newer than all the champion knows; true without a champion."""
-        return bool(self.labelled) and self.labelled[-1] > max(self.champion_months, default=-1)
+    def newer_period(self) -> bool:
+        """Whether a period is labelled now that is newer than all the champion knows; true without a champion."""
+        return bool(self.labelled) and self.labelled[-1] > max(self.champion_periods, default=-1)
 
 
 def candidates_for(
-    strategy: Strategy, contract: Contract, evidence: Evidence, months: Months | None = None, trials: int = TRIALS
+    strategy: Strategy, contract: Contract, evidence: Evidence, periods: Periods | None = None, trials: int = TRIALS
 ) -> list[Candidate]:
-    """The candidates to try, each different from the others; none for `keep`. `months`: train on these instead.
+    """The candidates to try, each different from the others; none for `keep`. `periods`: train on these instead.
 
     Raises:
         WrongUseError: the strategy needs something that is not there; the text says what.
@@ -78,20 +78,22 @@ def candidates_for(
             "there is no labelled row to train on yet; deliver ground truth and run `lakeloop lake ingest`"
         )
     if strategy == "auto":
-        return _auto(contract, evidence, months)
+        return _auto(contract, evidence, periods)
     if strategy in ("newest", "all"):
-        return _option_one(contract, evidence, months, strategy)
+        return _option_one(contract, evidence, periods, strategy)
     if strategy == "drop":
-        return _drop(contract, evidence, months)
+        return _drop(contract, evidence, periods)
     if strategy == "tune":
-        return [_on_old(contract, evidence, months, "tune", f"the best of {trials} trials of the Tuner", trials=trials)]
-    return [_weighted(contract, evidence, months, "reweight" if strategy == "reweight" else "resample")]
+        return [
+            _on_old(contract, evidence, periods, "tune", f"the best of {trials} trials of the Tuner", trials=trials)
+        ]
+    return [_weighted(contract, evidence, periods, "reweight" if strategy == "reweight" else "resample")]
 
 
-def _auto(contract: Contract, evidence: Evidence, months: Months | None) -> list[Candidate]:
+def _auto(contract: Contract, evidence: Evidence, periods: Periods | None) -> list[Candidate]:
     """Option I where there is new truth, else option II with whatever can be done."""
-    if evidence.new_truth or months is not None:
-        return _option_one(contract, evidence, months, "newest", "all")
+    if evidence.new_truth or periods is not None:
+        return _option_one(contract, evidence, periods, "newest", "all")
     found = _drop(contract, evidence, None) if evidence.drifted else []
     if evidence.requests:
         found += [_weighted(contract, evidence, None, "reweight"), _weighted(contract, evidence, None, "resample")]
@@ -103,10 +105,10 @@ def _auto(contract: Contract, evidence: Evidence, months: Months | None) -> list
     return found
 
 
-def _option_one(contract: Contract, evidence: Evidence, months: Months | None, *names: str) -> list[Candidate]:
+def _option_one(contract: Contract, evidence: Evidence, periods: Periods | None, *names: str) -> list[Candidate]:
     period = contract.period
-    if months is not None:
-        return [Candidate(f"{period}s {_text(months)}", f"trained on {period}s {_text(months)}", months)]
+    if periods is not None:
+        return [Candidate(f"{period}s {_text(periods)}", f"trained on {period}s {_text(periods)}", periods)]
     first, newest = evidence.labelled[0], evidence.labelled[-1]
     found = {
         "newest": Candidate("newest", f"trained on {period} {newest}, the newest labelled one", (newest, newest)),
@@ -117,7 +119,7 @@ def _option_one(contract: Contract, evidence: Evidence, months: Months | None, *
     return [found[name] for name in names]
 
 
-def _drop(contract: Contract, evidence: Evidence, months: Months | None) -> list[Candidate]:
+def _drop(contract: Contract, evidence: Evidence, periods: Periods | None) -> list[Candidate]:
     """Without all that drifted, and without the one that drifted furthest."""
     if not evidence.drifted:
         raise WrongUseError("no feature has drifted, so there is none to leave out")
@@ -127,26 +129,26 @@ def _drop(contract: Contract, evidence: Evidence, months: Months | None) -> list
     if not sets:
         raise WrongUseError("the only feature has drifted; a model needs at least one")
     return [
-        _on_old(contract, evidence, months, f"drop {' '.join(names)}", f"without {', '.join(names)}", drop=names)
+        _on_old(contract, evidence, periods, f"drop {' '.join(names)}", f"without {', '.join(names)}", drop=names)
         for names in sets
     ]
 
 
-def _weighted(contract: Contract, evidence: Evidence, months: Months | None, weighting: Weighting) -> Candidate:
+def _weighted(contract: Contract, evidence: Evidence, periods: Periods | None, weighting: Weighting) -> Candidate:
     if not evidence.requests:
         raise WrongUseError(
             f"{weighting} needs the requests of now, and none was streamed yet; `lakeloop lake stream` takes them in"
         )
     done = "weighted" if weighting == "reweight" else "drawn by their weight"
     return _on_old(
-        contract, evidence, months, weighting, f"rows {done} towards the current requests", weighting=weighting
+        contract, evidence, periods, weighting, f"rows {done} towards the current requests", weighting=weighting
     )
 
 
 def _on_old(
     contract: Contract,
     evidence: Evidence,
-    months: Months | None,
+    periods: Periods | None,
     name: str,
     what: str,
     drop: Sequence[str] = (),
@@ -155,14 +157,14 @@ def _on_old(
 ) -> Candidate:
     """On the champion's own rows; on all labelled ones where there are newer, or nobody knows which those were."""
     version: int | None = None
-    if months is None and evidence.old is not None and not evidence.new_truth:
-        months, version = evidence.old
+    if periods is None and evidence.old is not None and not evidence.new_truth:
+        periods, version = evidence.old
         what += ", on the champion's own rows"
     else:
         period = contract.period
-        what += f", on {period}s {_text(months)}" if months is not None else f", on all labelled {period}s"
-    return Candidate(name, what, months, version, tuple(drop), weighting, trials)
+        what += f", on {period}s {_text(periods)}" if periods is not None else f", on all labelled {period}s"
+    return Candidate(name, what, periods, version, tuple(drop), weighting, trials)
 
 
-def _text(months: Months) -> str:
-    return str(months[0]) if months[0] == months[1] else f"{months[0]}-{months[1]}"
+def _text(periods: Periods) -> str:
+    return str(periods[0]) if periods[0] == periods[1] else f"{periods[0]}-{periods[1]}"

@@ -1,4 +1,4 @@
-"""What is known when a retrain begins: champion, labelled months, drift, and the requests of now."""
+"""What is known when a retrain begins: champion, labelled periods, drift, and the requests of now."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from lakehouse.gold.export import export, finished_export
-from lakehouse.gold.labelled import changed_rows, labelled_month
+from lakehouse.gold.labelled import changed_rows, labelled_period
 from lakehouse.gold.training_periods import TABLE, labelled_periods
 from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table
@@ -27,7 +27,7 @@ from lakeloop.manifest import read_manifest
 from lakeloop.use_case import UseCase
 from operations.drift.newest import detect_newest
 from operations.evaluation import exported_rows
-from operations.retraining.candidates import Candidate, Evidence, Months
+from operations.retraining.candidates import Candidate, Evidence, Periods
 from tfx_pipeline.metadata.store import PushedModel, champion
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Context:
     """All a retrain looks at; nothing in it needs Spark any more.
 
     `gold_version` is the version of gold/training looked at (None: there is no table yet), `newest` its rows of the
-    newest labelled month, `window` the newest requests' features.
+    newest labelled period, `window` the newest requests' features.
     """
 
     evidence: Evidence
@@ -50,8 +50,8 @@ class Context:
     window: pd.DataFrame
 
     @property
-    def newest_month(self) -> int:
-        """The newest labelled month."""
+    def newest_period(self) -> int:
+        """The newest labelled period."""
         return self.evidence.labelled[-1]
 
 
@@ -74,13 +74,13 @@ def read_context(use_case: UseCase) -> Context:
     drift = _drift(contract, trained, window)
     evidence = Evidence(
         labelled=labelled,
-        champion_months=trained.months if trained is not None else (),
+        champion_periods=trained.periods if trained is not None else (),
         old=trained.export if trained is not None else None,
         changed=_changed(use_case, trained, version),
         drifted=tuple(drift),
         requests=len(window),
     )
-    newest = labelled_month(use_case, labelled[-1], version) if labelled else pd.DataFrame()
+    newest = labelled_period(use_case, labelled[-1], version) if labelled else pd.DataFrame()
     return Context(evidence, pushed, drift, version, newest, window)
 
 
@@ -105,21 +105,21 @@ def take_in_requests(lake: Lake) -> None:
 def prepare(lake: Lake, context: Context, candidates: list[Candidate]) -> list[Prepared]:
     """Export what each candidate is trained on; candidates of the same rows share one export."""
     newest = context.gold_version
-    return [Prepared(c, _export(lake, c.months, newest if c.version is None else c.version)) for c in candidates]
+    return [Prepared(c, _export(lake, c.periods, newest if c.version is None else c.version)) for c in candidates]
 
 
 def evaluation_export(lake: Lake, context: Context) -> Path:
     """The export whose eval rows speak where no new truth is there: the champion's, or all that is labelled."""
     old = context.evidence.old
-    months, version = old if old is not None else (None, context.gold_version)
-    return _export(lake, months, version)
+    periods, version = old if old is not None else (None, context.gold_version)
+    return _export(lake, periods, version)
 
 
-def _export(lake: Lake, months: Months | None, version: int | None) -> Path:
-    found = finished_export(lake, version, months)
+def _export(lake: Lake, periods: Periods | None, version: int | None) -> Path:
+    found = finished_export(lake, version, periods)
     if found is not None:
         return found
-    return export(lake, version, months, git_commit())
+    return export(lake, version, periods, git_commit())
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class _TrainedOn:
             return pd.DataFrame()
 
     @property
-    def months(self) -> tuple[int, ...]:
+    def periods(self) -> tuple[int, ...]:
         if self.rows.empty:
             return ()
         contract = self.use_case.contract
@@ -148,31 +148,31 @@ class _TrainedOn:
         return tuple(sorted(contract.period_number(str(name)) for name in names))
 
     @property
-    def export(self) -> tuple[Months | None, int] | None:
+    def export(self) -> tuple[Periods | None, int] | None:
         if self.card is None or self.rows.empty:
             return None
         manifest = read_manifest(self.card.manifest_path(self.use_case))
-        return manifest.months, manifest.version
+        return manifest.periods, manifest.version
 
 
-def rows_changed(use_case: UseCase, months: Months, before: int, now: int) -> int:
-    """Rows of these months of gold/training that two of its versions do not share; 0 where the earlier one is gone."""
+def rows_changed(use_case: UseCase, periods: Periods, before: int, now: int) -> int:
+    """Rows of these periods of gold/training that two of its versions do not share; 0 where the earlier one is gone."""
     try:
-        return changed_rows(use_case, months, before, now)
+        return changed_rows(use_case, periods, before, now)
     except NotFoundError as gone:
         log.warning("event=version_gone table=gold/training version=%d reason=%r", before, str(gone)[:200])
         return 0
 
 
 def _changed(use_case: UseCase, trained: _TrainedOn | None, version: int | None) -> int:
-    """Rows of the champion's months that are others at `version` than when it was trained, or checked since."""
+    """Rows of the champion's periods that are others at `version` than when it was trained, or checked since."""
     if trained is None or trained.export is None or trained.card is None or version is None:
         return 0
-    months, exported = trained.export
+    periods, exported = trained.export
     before = last_compared_on(read_decisions(use_case), trained.card.version, exported)
     if before >= version:
         return 0
-    return rows_changed(use_case, months or (0, trained.months[-1]), before, version)
+    return rows_changed(use_case, periods or (0, trained.periods[-1]), before, version)
 
 
 def last_compared_on(decisions: Sequence[Decision], champion: str, exported: int) -> int:

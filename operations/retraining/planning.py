@@ -32,7 +32,7 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         if contract.requests is not None:
             take_in_requests(lake)
         context = read_context(lake)
-        candidates = candidates_for(request.strategy, contract, context.evidence, request.months, request.trials)
+        candidates = candidates_for(request.strategy, contract, context.evidence, request.periods, request.trials)
         prepared = prepare(lake, context, candidates)
         old = evaluation_export(lake, context) if context.evidence.labelled else None
     _tell(work.listener, contract, context, candidates)
@@ -46,7 +46,7 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         clock=read_clock(use_case),
         champion=context.champion.version if context.champion is not None else "",
         champion_score=_champion_score(work, context, rows),
-        champion_judged_on=f"{work.use_case.contract.period} {context.newest_month}" if report is not None else "",
+        champion_judged_on=f"{work.use_case.contract.period} {context.newest_period}" if report is not None else "",
         champion_checks=report.checks if report is not None else (),
         with_truth=context.evidence.new_truth,
         changed_rows=context.evidence.changed,
@@ -86,13 +86,13 @@ def _open_run(
 
 
 def _check_champion(work: Workplace, context: Context) -> GateReport | None:
-    """The champion on the newest truth: a whole month it has not seen, or the eval rows of one it has."""
+    """The champion on the newest truth: a whole period it has not seen, or the eval rows of one it has."""
     if context.champion is None or not context.evidence.new_truth:
         return None
     folder = model_folder(work.use_case, context.champion.version)
-    rows = context.newest if context.evidence.newer_month else held_out(work.use_case.contract, context.newest)
+    rows = context.newest if context.evidence.newer_period else held_out(work.use_case.contract, context.newest)
     period = work.use_case.contract.period
-    return validate_model(folder, work.use_case.contract, rows, name=f"{period} {context.newest_month}")
+    return validate_model(folder, work.use_case.contract, rows, name=f"{period} {context.newest_period}")
 
 
 def _evaluation_rows(
@@ -124,7 +124,7 @@ def _tell(listener: Listener, contract: Contract, context: Context, candidates: 
     if known.labelled:
         newest = f"{known.labelled[-1]} ({contract.period_name(known.labelled[-1])})"
         listener.say(
-            f"newest labelled {contract.period}: {newest}, {'new' if known.newer_month else 'known to the champion'}"
+            f"newest labelled {contract.period}: {newest}, {'new' if known.newer_period else 'known to the champion'}"
         )
     if known.changed:
         listener.say(

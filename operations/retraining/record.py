@@ -88,7 +88,7 @@ class Plan(FrozenModel):
         return found
 
 
-class RetrainRecord(FrozenModel):
+class RetrainRecord(FrozenModel, populate_by_name=True, serialize_by_alias=True):
     """One retrain. `verdicts` are by run; `in_tasks`: Airflow does it, and no process is at it between two tasks."""
 
     decision_id: str

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 from lakehouse.lake import OpenSpark
 from lakeloop.decision import TRIALS, Decision, Strategy
 from lakeloop.use_case import UseCase
-from operations.retraining.candidates import Months
+from operations.retraining.candidates import Periods
 from tfx_pipeline.runs.run_record import NodeResult
 
 
@@ -19,7 +22,7 @@ class RetrainRequest:
     """
 
     strategy: Strategy = "auto"
-    months: Months | None = None
+    periods: Annotated[Periods | None, Field(alias="months")] = None
     trials: int = TRIALS
     trigger: str = ""
     decided_by: str = ""

@@ -39,17 +39,19 @@ class EvaluationRows:
 
 
 def newest_truth(contract: Contract, context: "Context") -> EvaluationRows:
-    """The eval rows of the newest labelled month: no candidate was trained on them, nor was the champion."""
+    """The eval rows of the newest labelled period: no candidate was trained on them, nor was the champion."""
     rows = held_out(contract, context.newest)
-    month = context.newest_month
-    return EvaluationRows(rows, f"{len(rows):,} eval rows of {contract.period} {month} ({contract.period_name(month)})")
+    period = context.newest_period
+    return EvaluationRows(
+        rows, f"{len(rows):,} eval rows of {contract.period} {period} ({contract.period_name(period)})"
+    )
 
 
 def old_truth(contract: Contract, rows: pd.DataFrame, importance: Importance | None, requests: int) -> EvaluationRows:
     """The eval rows of an export, weighted towards the current requests where there are some."""
     held = held_out(contract, rows)
-    months = sorted(rows[contract.period_column].unique())
-    text = f"{len(held):,} eval rows of {months[0] if len(months) == 1 else f'{months[0]} to {months[-1]}'}"
+    periods = sorted(rows[contract.period_column].unique())
+    text = f"{len(held):,} eval rows of {periods[0] if len(periods) == 1 else f'{periods[0]} to {periods[-1]}'}"
     if importance is None:
         return EvaluationRows(held, text)
     text += f", weighted towards the newest {requests:,} requests"

@@ -8,7 +8,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.settings import PROJECT
-from lakeloop.use_case import UseCase, load_module, load_rules, sample_month, with_label
+from lakeloop.use_case import UseCase, load_module, load_rules, sample_period, with_label
 
 FOLDER = PROJECT / "data" / "insurance"
 
@@ -23,7 +23,7 @@ def class_counts(contract: Contract, frame: pd.DataFrame) -> list[int]:
 
 
 def test_month_0_is_the_reference(use_case: UseCase) -> None:
-    frame = sample_month(use_case, 0)
+    frame = sample_period(use_case, 0)
     first = frame.iloc[0]
     assert first["policy_id"] == "2023-01-0000" and first["month"] == "2023-01"
     assert first["age"] == pytest.approx(41.95110048903289, abs=1e-12)
@@ -33,7 +33,7 @@ def test_month_0_is_the_reference(use_case: UseCase) -> None:
 
 
 def test_month_12_is_the_reference(use_case: UseCase) -> None:
-    frame = sample_month(use_case, 12)
+    frame = sample_period(use_case, 12)
     assert frame["miles"].sum() == pytest.approx(112933.35538477816, abs=1e-8)
     assert class_counts(use_case.contract, frame) == [378, 561, 561]
     assert frame["policy_id"].iloc[-1] == "2024-01-1499"
@@ -41,7 +41,7 @@ def test_month_12_is_the_reference(use_case: UseCase) -> None:
 
 def test_every_reference_row_is_valid(use_case: UseCase) -> None:
     for month in range(37):
-        frame = sample_month(use_case, month)
+        frame = sample_period(use_case, month)
         for name, feature in use_case.contract.features.items():
             if feature.valid:
                 assert frame[name].between(*feature.valid).all(), (month, name)

@@ -22,7 +22,7 @@ from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from lakeloop.model_input import request_rows
 from lakeloop.use_case import UseCase, open_use_case
-from operations.drift.months import detect_windows
+from operations.drift.periods import detect_windows
 from operations.drift.windows import count_window, find_window
 from operations.features.catalogue import describe_features
 from operations.features.skew import measure_skew

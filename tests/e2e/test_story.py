@@ -39,7 +39,7 @@ from lakeloop.settings import PROJECT, load_settings
 from lakeloop.use_case import open_use_case
 from monitoring.drift.reference import NoReference
 from operations.delivery import generate
-from operations.drift.months import DetectedDrift, detect_windows
+from operations.drift.periods import DetectedDrift, detect_windows
 from operations.features.catalogue import describe_column
 from operations.features.model_input import check_models
 from operations.features.read import read_version
@@ -126,7 +126,7 @@ def first_champion(story: Story) -> RunRecord:
     """Trained on month 0, all that is known at clock 0."""
     generate(story, [0])
     ingest(story, lambda line: None)
-    manifest = export(story, months=(0, 0))
+    manifest = export(story, periods=(0, 0))
     run = run_pipeline(story, run_parameters(story.contract, manifest, trigger="story"))
     assert run.blessed
     (truth,) = take_open_events(story, run.run_id)  # that of month 0: this model answers it
@@ -173,10 +173,12 @@ def test_dataset_drift_opens_in_month_11(
 ) -> None:
     found = drifted_until_11
     measured = [report for report in found.reports if report.model_version == first_champion.pushed_version]
-    assert [report.window.month for report in measured] == [story.contract.period_name(month) for month in range(1, 12)]
-    assert [report.window.month for report in measured if report.dataset_drift] == ["2023-12"]
+    assert [report.window.period for report in measured] == [
+        story.contract.period_name(month) for month in range(1, 12)
+    ]
+    assert [report.window.period for report in measured if report.dataset_drift] == ["2023-12"]
     (episode,) = found.episodes
-    assert episode.is_open and episode.opened_by.month == "2023-12"
+    assert episode.is_open and episode.opened_by.period == "2023-12"
     assert at_11.drifted[0] == "miles" and set(at_11.drifted) == {"miles", "emergency_braking", "age"}
 
 
@@ -284,8 +286,8 @@ def test_lineage_leads_from_the_model_to_files_and_from_a_file_to_models(
 def test_features_know_their_months_and_models(story: Story, at_36: Decision, at_60: object) -> None:
     age, power = (describe_column(story, name) for name in ("age", "power"))
     assert age.first is not None and age.last is not None
-    assert (age.first.month, age.last.month) == ("2023-01", story.contract.period_name(36))
-    assert age.freshness is not None and age.freshness.months_behind == 24
+    assert (age.first.period, age.last.period) == ("2023-01", story.contract.period_name(36))
+    assert age.freshness is not None and age.freshness.periods_behind == 24
     assert age.serves == power.serves == at_36.version
     assert sum(model.dropped for model in age.models) == 1, "the candidate at clock 11 without the drifted features"
     assert len(age.used_by) + 1 == len(power.used_by) == len(power.models)
@@ -325,7 +327,7 @@ def test_every_models_page_knows_all_of_it(story: Story, drifted_until_11: Detec
     present = Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))
     app.include_router(pages_router(story, present))
     pushed = [run for run in load_runs(story) if run.pushed_version]
-    measured = next(one for one in lake_reports(story) if one.window.month == "2023-12")
+    measured = next(one for one in lake_reports(story) if one.window.period == "2023-12")
     with TestClient(app) as client:
         start = client.get("/").text
         for run in pushed:

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from lakehouse.gold.export import export
-from lakehouse.gold.labelled import changed_rows, labelled_month
+from lakehouse.gold.labelled import changed_rows, labelled_period
 from lakehouse.gold.training_periods import training_periods
 from lakehouse.read.as_of import Points, parse_point
 from lakehouse.read.point_in_time import features_as_of
@@ -74,12 +74,12 @@ def test_a_corrected_time_moves_a_row_to_another_week(weeks: OwnLake) -> None:
 
 
 def test_an_export_of_weeks_has_their_rows(weeks: OwnLake) -> None:
-    manifest = read_manifest(export(weeks, months=(1, 2)))
+    manifest = read_manifest(export(weeks, periods=(1, 2)))
     assert manifest.columns == ("ride", "period", "miles", "outcome") and manifest.rows == 14
     assert "WHERE `period` BETWEEN '2024-W02' AND '2024-W03'" in manifest.query
-    assert len(labelled_month(weeks, 4)) == 2
+    assert len(labelled_period(weeks, 4)) == 2
     with pytest.raises(NotFoundError, match="2024-W07"):
-        labelled_month(weeks, 6)
+        labelled_period(weeks, 6)
 
 
 def test_what_was_known_is_read_as_of_a_week_and_a_file_counts_in_the_last_of_its_own(weeks: OwnLake) -> None:
@@ -100,7 +100,7 @@ def test_many_hours_lie_in_few_files(spark: SparkSession, tmp_path: Path) -> Non
     first = DeltaTable(lake.table("gold/training"))
     assert first.metadata().partition_columns == [] and len(first.file_uris()) < 10
     assert len(training_periods(lake, first.version())) == 300
-    assert read_manifest(export(lake, months=(0, 99))).rows == 100
+    assert read_manifest(export(lake, periods=(0, 99))).rows == 100
     later = [(begin + timedelta(hours=number)).strftime("%d.%m.%Y %H:%M") for number in range(750, 800)]
     lake.deliver("trips", "trips-2024-02.csv", trips(later, first=750))
     lake.ingest()

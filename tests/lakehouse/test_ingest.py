@@ -8,13 +8,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakeloop.clock import set_clock
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import sample_period, with_label
 from operations.delivery import generate, release
 from tests.lakes import HEADER, SMALL_POLICIES, OwnLake, own_lake, policy
 
 
 def test_the_reference_month_arrives_whole_and_unchanged(reference: OwnLake) -> None:
-    wanted = with_label(reference.contract, sample_month(reference, 0))
+    wanted = with_label(reference.contract, sample_period(reference, 0))
     wanted = wanted.set_index("policy_id")
     training = reference.rows("gold/training").set_index("policy_id").loc[wanted.index]
     assert len(reference.rows("gold/training")) == 1500
@@ -102,7 +102,7 @@ def test_claims_released_by_the_clock_add_their_month_to_gold(spark: SparkSessio
     release(lake)
     report = lake.ingest()
     assert (report.gold.added, report.gold.version) == (50, 2)
-    assert report.gold.months == ("2023-02",)
+    assert report.gold.periods == ("2023-02",)
 
 
 def test_a_use_case_with_its_label_in_the_same_file_works(spark: SparkSession, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_use_case_with_its_label_in_the_same_file_works(spark: SparkSession, t
     lake.deliver("customers", "customers-2024-03.csv", "customer,period,plan,usage,left\nx,2024-03,gold,1,yes\n")
     report = lake.ingest()
     assert report.sources[0].reasons == (("`plan` is not one of basic, plus, pro, annual (plan = 'gold')", 1),)
-    wanted = with_label(lake.contract, sample_month(lake, 0)).set_index("customer")
+    wanted = with_label(lake.contract, sample_period(lake, 0)).set_index("customer")
     training = lake.rows("gold/training").set_index("customer")
     assert len(training) == 1200
     assert training.loc[wanted.index, "churned"].tolist() == wanted["churned"].tolist()

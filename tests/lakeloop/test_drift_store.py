@@ -26,7 +26,7 @@ def report(
     unknown = ColumnDrift(column="training", test="psi", score=None, threshold=0.1, drifted=False, note="nothing there")
     return DriftReport(
         use_case="insurance", model_version=version, state=state, features=(unknown, age), share_threshold=0.5,
-        window=Window(kind=kind if month else "tumbling", month=month, first=first or f"{month}-01", last="x", rows=9),
+        window=Window(kind=kind if month else "tumbling", period=month, first=first or f"{month}-01", last="x", rows=9),
         prediction=age.model_copy(update={"column": "prediction"}), judged_from="hash" if month else "",
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ def test_rows_of_gold_and_back(contract: Contract) -> None:
     whole = report("2023-03", state="drift")
     none = DriftReport(
         use_case="insurance", model_version="", state="no reference", reason="gone", share_threshold=0.5,
-        window=Window(kind="month", month="2023-02", rows=0),
+        window=Window(kind="month", period="2023-02", rows=0),
     )  # fmt: skip
     rows = [*rows_of(whole), *rows_of(none)]
     assert [row["column_kind"] for row in rows] == ["dataset", "feature", "feature", "prediction", "dataset"]

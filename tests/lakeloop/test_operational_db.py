@@ -34,7 +34,7 @@ engine(sys.argv[1])
 """
 
 
-SAME = ("use_case", "kind", "month", "first", "model_version", "report")
+SAME = ("use_case", "kind", "period", "first", "model_version", "report")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_database_from_before_migrations_goes_on_with_its_rows(url: str) -> No
     older = older_database(url, "0001")
     with older.begin() as connection:
         connection.exec_driver_sql(f"DROP TABLE {VERSION_TABLE}")
-        connection.execute(insert(clocks).values(use_case="insurance", month=12))
+        connection.execute(insert(clocks).values(use_case="insurance", period=12))
         connection.execute(
             insert(events).values(
                 use_case="insurance", kind="drift", key="k", payload={"a": 1}, created_at="2026-01-01"
@@ -78,7 +78,7 @@ def test_a_database_from_before_migrations_goes_on_with_its_rows(url: str) -> No
         )
     with engine(url).connect() as connection:
         assert version_of(connection) == newest()
-        assert connection.scalar(select(clocks.c.month)) == 12
+        assert connection.scalar(select(clocks.c.period)) == 12
         assert connection.execute(select(events.c.key, events.c.payload)).all() == [("k", {"a": 1})]
 
 

@@ -13,7 +13,7 @@ from lakeloop.contract import Key
 from lakeloop.contract_file import load_contract
 from lakeloop.row_keys import row_keys
 from lakeloop.settings import load_settings
-from lakeloop.use_case import open_use_case, sample_month
+from lakeloop.use_case import open_use_case, sample_period
 from operations.delivery import generate
 from operations.period_rows import period_rows
 from operations.simulation import questions_of
@@ -52,7 +52,7 @@ def test_generated_rows_have_the_keys_that_their_files_will_get(tmp_path: Path, 
     )
     texts = {name: found[name].combine_chunks() for name in names}
     made = row_keys(contract, "traffic", texts, pa.scalar(delivered.path.name), pa.array(range(2, 32)))
-    assert sample_month(use_case, 0, 30)["row_key"].tolist() == made.to_pylist()
+    assert sample_period(use_case, 0, 30)["row_key"].tolist() == made.to_pylist()
     assert len(set(made.to_pylist())) == 30
 
 
@@ -73,7 +73,7 @@ def test_rows_of_a_history_have_the_keys_that_they_were_drawn_with(tmp_path: Pat
     )
     generate(drawn, [0], rows=30, out=tmp_path / "replayed" / "noise" / "history")
     again = period_rows(replayed, 0)
-    assert again["row_key"].tolist() == sample_month(drawn, 0, 30)["row_key"].tolist()
+    assert again["row_key"].tolist() == sample_period(drawn, 0, 30)["row_key"].tolist()
     assert again["complaints"].notna().all()
 
 

@@ -11,7 +11,7 @@ from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import file_sha256
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_period
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference
 from tests.exports import month_export
@@ -24,7 +24,7 @@ def month(contract: Contract) -> Callable[..., pd.DataFrame]:
     """`month(12)`: the features of month 12; rows and seed as for the generator."""
 
     def features(number: int, rows: int | None = None, seed: int | None = None) -> pd.DataFrame:
-        return sample_month(UseCase(Settings(), contract), number, rows, seed)[list(contract.features)].copy()
+        return sample_period(UseCase(Settings(), contract), number, rows, seed)[list(contract.features)].copy()
 
     return features
 
@@ -43,7 +43,7 @@ def measured(month_0_reference: Reference, contract: Contract) -> Callable[..., 
     def report(
         rows: pd.DataFrame, known: Reference = month_0_reference, terms: Contract = contract, of: int = 0
     ) -> DriftReport:
-        return detect_drift(known, rows, terms, Window(kind="month", rows=of or len(rows), month="2024-01"))
+        return detect_drift(known, rows, terms, Window(kind="month", rows=of or len(rows), period="2024-01"))
 
     return report
 

@@ -6,13 +6,13 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
+from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from operations.baselines import baselines, difference_words, split_baselines
 from tests.exports import export_frame, month_export, settings_in
 
 
 def test_without_a_split_all_rows_count(contract: Contract, use_case: UseCase) -> None:
-    found = baselines(use_case, with_label(contract, sample_month(use_case, 0)))
+    found = baselines(use_case, with_label(contract, sample_period(use_case, 0)))
     assert found == {
         "random": pytest.approx(1 / 3),
         "majority": pytest.approx(580 / 1500),
@@ -36,7 +36,7 @@ def test_categories_are_no_numbers_to_the_trees(tmp_path: Path) -> None:
 
 
 def test_rows_of_one_class_teach_trees_nothing(contract: Contract, use_case: UseCase, tmp_path: Path) -> None:
-    frame = with_label(contract, sample_month(use_case, 0))
+    frame = with_label(contract, sample_period(use_case, 0))
     alike = frame[frame[contract.label.name] == 0]
     assert "trees" not in split_baselines(use_case, export_frame(contract, alike, tmp_path))
 

@@ -7,7 +7,7 @@ import pytest
 
 from lakeloop.clock import read_clock, set_clock
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import UseCase, sample_month
+from lakeloop.use_case import UseCase, sample_period
 from operations.delivery import HELD, generate, release
 
 
@@ -54,7 +54,7 @@ def test_delivered_files_hold_every_digit(use_case: UseCase) -> None:
     landing = use_case.folder("landing")
     policies = pd.read_csv(landing / "policies" / "policies-2023-01.csv", sep=";", float_precision="round_trip")
     claims = pd.read_csv(landing / "claims" / "claims-2023-01.csv", sep=";", float_precision="round_trip")
-    expected = sample_month(use_case, 0)
+    expected = sample_period(use_case, 0)
     assert list(policies) == ["policy_id", "month", *use_case.contract.features]
     assert list(claims) == ["policy_id", "risk"]
     pd.testing.assert_frame_equal(policies.merge(claims, on="policy_id"), expected, check_exact=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import UseCase, open_use_case, sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_period
 from operations.period_rows import period_rows
 from operations.simulation import questions_of
 from tests.rides import rides_use_case, trips
@@ -32,14 +32,14 @@ def rides(home: Path, first: str) -> UseCase:
 
 def test_a_row_is_asked_about_when_it_happened(tmp_path: Path) -> None:
     use_case = rides(tmp_path, "31.12.2012 00:00")
-    assert list(sample_month(use_case, 0)["period"]) == ["2013-W01", "2013-W01"]
+    assert list(sample_period(use_case, 0)["period"]) == ["2013-W01", "2013-W01"]
     asked = [datetime.fromisoformat(question.at) for question in questions_of(use_case, 0, "first")]
     assert asked == [datetime.fromisoformat(at) for at in ("2012-12-31T06:00:00+00:00", "2013-01-07T05:30:00+00:00")]
 
 
 def test_a_generators_time_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(WrongUseError, match=r"`started` is '2012-12-31'; .* it is written %d.%m.%Y %H:%M, such as"):
-        sample_month(rides(tmp_path, "2012-12-31"), 0)
+        sample_period(rides(tmp_path, "2012-12-31"), 0)
 
 
 def test_a_history_of_times_is_asked_at_them_without_those_that_cannot_be_read(tmp_path: Path) -> None:

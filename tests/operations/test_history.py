@@ -12,8 +12,8 @@ from lakeloop.clock import set_clock
 from lakeloop.exceptions import ContractError, WrongUseError
 from lakeloop.model_input import request_rows
 from lakeloop.settings import load_settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month
-from operations.analysis.rows import month_rows
+from lakeloop.use_case import UseCase, open_use_case, sample_period
+from operations.analysis.rows import rows_by_period
 from operations.delivery import generate, release
 from operations.evaluation import generated_rows, whose_truth
 from operations.history import history_periods, history_rows
@@ -50,13 +50,13 @@ def test_a_months_rows_are_those_of_its_files_to_the_last_digit(replayed: UseCas
     assert history_periods(replayed) == (0, 1, 3)
     for month in (0, 1, 3):
         pd.testing.assert_frame_equal(
-            history_rows(replayed, month), sample_month(drawn, month, rows=40, seed=1), check_exact=True
+            history_rows(replayed, month), sample_period(drawn, month, rows=40, seed=1), check_exact=True
         )
 
 
 def test_files_are_delivered_as_they_are_and_truth_when_it_is_due(replayed: UseCase) -> None:
     delivered = generate(replayed, [0, 1])
-    assert [(d.source, d.month, d.rows, d.due) for d in delivered] == [
+    assert [(d.source, d.period, d.rows, d.due) for d in delivered] == [
         ("policies", 0, 40, None), ("claims", 0, 40, None), ("policies", 1, 40, None), ("claims", 1, 40, 25)
     ]  # fmt: skip
     set_clock(replayed, 25)
@@ -113,11 +113,11 @@ def test_rows_that_break_the_contract_are_not_asked_and_unknown_truth_is_missing
 
 
 def test_with_oracle_rows_and_truth_are_the_historys(replayed: UseCase) -> None:
-    rows = month_rows(replayed, 3, oracle=True)
-    assert list(rows.by_month) == [0, 1, 3] and rows.source == "the history"
+    rows = rows_by_period(replayed, 3, oracle=True)
+    assert list(rows.by_period) == [0, 1, 3] and rows.source == "the history"
     assert "the history's own labels" in whose_truth(replayed, 3, oracle=True, rows=40)
     with pytest.raises(WrongUseError, match="has no file of month 2"):
-        month_rows(replayed, 2, oracle=True)
+        rows_by_period(replayed, 2, oracle=True)
 
 
 def test_rows_and_seed_are_for_a_generator(replayed: UseCase) -> None:

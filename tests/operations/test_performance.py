@@ -56,12 +56,12 @@ def test_months_get_their_estimate_from_the_models_own_held_out_rows(spark: Spar
     held_out = np.loadtxt(card.manifest.parent / "eval" / "part-00000.csv", str, delimiter=",", skiprows=1)
     share = (held_out[:, -1] == "1").mean()
     assert (calibration.model_version, calibration.rows) == ("7", len(held_out))
-    assert report.months == ("2023-03",) and report.notices == ()
+    assert report.periods == ("2023-03",) and report.notices == ()
     month = performance_table(lake).iloc[0]
     assert month["estimated_accuracy"] == pytest.approx(share, abs=1e-4)
     versions = lake.versions()
     again = estimate_performance(lake)
-    assert again.calibrated == () and again.months == () and lake.versions() == versions
+    assert again.calibrated == () and again.periods == () and lake.versions() == versions
 
 
 def test_a_version_whose_rows_are_gone_is_named_and_stays_without_estimate(spark: SparkSession, tmp_path: Path) -> None:

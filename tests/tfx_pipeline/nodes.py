@@ -11,7 +11,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 
 from lakeloop.exported import column_types
-from lakeloop.use_case import UseCase, sample_month, with_label
+from lakeloop.use_case import UseCase, sample_period, with_label
 from tests.exports import as_exported
 from tfx_pipeline.components.example_gen import write_examples
 from tfx_pipeline.components.transform import TransformExecutor
@@ -37,7 +37,7 @@ def examples_of(use_case: UseCase, folder: Path) -> Any:
     contract = use_case.contract
     examples = artifact(standard_artifacts.Examples, folder / "examples")
     examples.split_names, examples.span = artifact_utils.encode_split_names(list(SPLITS)), 0
-    rows = as_exported(contract, with_label(contract, sample_month(use_case, 0)))
+    rows = as_exported(contract, with_label(contract, sample_period(use_case, 0)))
     for split in SPLITS:
         held_out = rows[contract.key.column].map(contract.split.is_eval) == (split == "eval")
         shard = folder / f"{split}.csv"

@@ -14,7 +14,7 @@ from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.model_input import model_columns
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
+from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from tests.exports import export_frame, month_export, settings_in
 from tests.use_case_copies import USE_CASES
 from tfx_pipeline.data_checks.anomalies import read_anomalies
@@ -64,7 +64,7 @@ def run(use_case: UseCase, manifest: Path, **options: Any) -> Trained:
 @pytest.fixture(scope="module")
 def rows(trained: Trained) -> pd.DataFrame:
     """Rows the model has not seen, with and without gaps."""
-    frame = with_label(trained.contract, sample_month(trained, 1, rows=300))
+    frame = with_label(trained.contract, sample_period(trained, 1, rows=300))
     whole = frame[list(trained.contract.features)].notna().all(axis=1)
     assert 50 < whole.sum() < 250
     return frame
@@ -137,7 +137,7 @@ def test_a_month_with_gaps_is_validated_and_one_that_lacks_what_it_must_have_is_
 
 
 def test_rows_with_gaps_are_weighed(trained: Trained, settings: Settings) -> None:
-    keys = sample_month(trained, 0)["parcel"].tolist()
+    keys = sample_period(trained, 0)["parcel"].tolist()
     weights = save_row_weights(open_use_case(settings), {key: 1.0 + place % 3 for place, key in enumerate(keys)})
     weighed = run(trained, trained.manifest, weighting="reweight", weights=weights)
     assert weighed.record.trained is not None and weighed.record.trained.rows == trained.record.trained.rows  # type: ignore[union-attr]
@@ -151,7 +151,7 @@ def test_statistics_count_gaps_and_a_window_of_requests_is_held_to_the_same_sche
     from tfx_pipeline.data_checks.window_statistics import SPLIT, write_window_statistics
 
     seen = read_statistics(trained.record.statistics_uri)["train"]
-    drawn = sample_month(trained, 0)
+    drawn = sample_period(trained, 0)
     drawn = drawn[~drawn["parcel"].map(trained.contract.split.is_eval)]
     assert {name: one.missing for name, one in seen.items() if name in trained.contract.features} == {
         name: drawn[name].isna().sum() for name in trained.contract.features
@@ -171,7 +171,7 @@ def test_numbers_far_outside_of_the_champion_s_are_told_and_stop_nothing(
     trained: Trained, settings: Settings, tmp_path: Path
 ) -> None:
     """Metres in place of kilometres; the contract says of neither distance nor floor what is possible."""
-    drawn = with_label(trained.contract, sample_month(trained, 3))
+    drawn = with_label(trained.contract, sample_period(trained, 3))
     metres = drawn.assign(distance=drawn["distance"] * 1000)
     manifest = export_frame(trained.contract, metres, tmp_path / "export", 3)
     run_id, use_case = "metres", UseCase(settings, trained.contract)
@@ -205,7 +205,7 @@ def test_a_window_far_outside_of_the_training_rows_is_told(
 def test_a_gap_where_the_contract_allows_none_stops_the_run(
     parcels: Contract, settings: Settings, tmp_path: Path, column: str
 ) -> None:
-    drawn = with_label(parcels, sample_month(UseCase(settings, parcels), 2, rows=100))
+    drawn = with_label(parcels, sample_period(UseCase(settings, parcels), 2, rows=100))
     gap = drawn[column].astype(object).mask(drawn.index < 20)
     with pytest.raises(DataRefusedError, match=column):
         run(UseCase(settings, parcels), export_frame(parcels, drawn.assign(**{column: gap}), tmp_path, 2))

@@ -9,7 +9,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.manifest import read_manifest
-from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
+from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from tests.exports import export_frame, month_export, settings_in
 from tfx_pipeline.data_checks.schema_history import read_schema
 from tfx_pipeline.evaluation.validate import model_folder
@@ -80,7 +80,7 @@ def coded_rows(use_case: UseCase) -> pd.DataFrame:
     """Generated rows whose keys and plans are digits, some with a zero in front."""
     contract = use_case.contract
     codes = contract.features["plan"].values or ()
-    rows = with_label(contract, sample_month(use_case, 0, rows=200))
+    rows = with_label(contract, sample_period(use_case, 0, rows=200))
     return rows.assign(
         customer=[f"{number:06d}" for number in range(len(rows))],
         plan=[codes[number % len(codes)] for number in range(len(rows))],

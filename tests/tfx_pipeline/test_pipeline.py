@@ -15,7 +15,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
+from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from tests.exports import export_frame, month_export, settings_in
 from tests.tfx_pipeline.upstream import types_upstream
 from tfx_pipeline.evaluation.validate import model_folder, newest_version, validate_model, versions
@@ -112,7 +112,7 @@ def model(first: Finished) -> Any:
 
 @pytest.fixture(scope="module")
 def rows(first: Finished) -> pd.DataFrame:
-    frame = with_label(first.contract, sample_month(first, 0))
+    frame = with_label(first.contract, sample_period(first, 0))
     return frame[frame["policy_id"].map(first.contract.split.is_eval)]
 
 
@@ -447,7 +447,7 @@ def test_a_dropped_feature_has_no_effect_but_is_still_accepted(refused: Finished
 
 
 def test_data_that_break_the_contract_stop_at_the_data_gate(refused: Finished, home: Path) -> None:
-    frame = with_label(refused.contract, sample_month(refused, 0))
+    frame = with_label(refused.contract, sample_period(refused, 0))
     broken = frame.assign(age=frame["age"].where(frame.index != 3, 200.5)).drop(columns="power")
     manifest = export_frame(refused.contract, broken, home / "export" / "broken", version=1)
     before = len(pushes(refused))
@@ -522,7 +522,7 @@ def test_a_pushed_model_can_be_validated_on_any_rows(first: Finished, rows: pd.D
     report = validate_model(folder, first.contract, rows, name="eval")
     assert first.record.gate is not None
     assert report.accuracy["eval"] == pytest.approx(first.record.gate.accuracy["eval"])
-    drifted = with_label(first.contract, sample_month(first, 36))
+    drifted = with_label(first.contract, sample_period(first, 36))
     later = validate_model(folder, first.contract, drifted, name="month 36")
     assert later.accuracy["month 36"] < 0.65 and not later.passed
 

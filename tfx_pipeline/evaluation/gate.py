@@ -87,7 +87,7 @@ def check_gate(
 ) -> GateReport:
     """Every check the gate asks for, over one or more named sets of rows.
 
-    With the sets `train` and `eval` the gap between them is checked; a single set (a month, say) omits what needs
+    With the sets `train` and `eval` the gap between them is checked; a single set (a period, say) omits what needs
     two. `champion_accuracy` is the champion's `weighted_accuracy` on the same eval rows (or the same single set); none:
     not compared.
     """

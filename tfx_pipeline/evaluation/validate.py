@@ -41,7 +41,7 @@ def model_folder(use_case: UseCase, version: str = "") -> Path:
     return folder / wanted
 
 
-def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, name: str = "month") -> GateReport:
+def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, name: str = "rows") -> GateReport:
     """The gate's report on one set of rows, called `name`: features and label id.
 
     Checks that need both train and eval rows are left out.

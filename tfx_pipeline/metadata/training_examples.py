@@ -18,11 +18,11 @@ NODE, TYPE = "ExampleGen", "Examples"
 
 @dataclass(frozen=True)
 class TrainingExamples:
-    """Examples of all splits, each with its key and event month; `delta_version`: of gold/training they are rows of."""
+    """Examples of all splits, each with its key and period; `delta_version`: of gold/training they are rows of."""
 
     serialised: Sequence[bytes]
     keys: Sequence[str]
-    months: Sequence[str]
+    periods: Sequence[str]
     delta_version: int
 
 
@@ -44,13 +44,13 @@ def training_examples(use_case: UseCase, version: str) -> TrainingExamples:
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (contract.key.column, contract.period_column)}
     serialised: list[bytes] = []
     keys: list[str] = []
-    months: list[str] = []
+    periods: list[str] = []
     for batch in tf.data.TFRecordDataset(list(map(str, files)), compression_type="GZIP").batch(READ_BATCH):
         parsed = tf.io.parse_example(batch, spec)
         serialised += list(batch.numpy())
         keys += [value.decode() for value in parsed[contract.key.column].numpy()]
-        months += [value.decode() for value in parsed[contract.period_column].numpy()]
-    return TrainingExamples(serialised, keys, months, int(known.model.properties["delta_version"]))
+        periods += [value.decode() for value in parsed[contract.period_column].numpy()]
+    return TrainingExamples(serialised, keys, periods, int(known.model.properties["delta_version"]))
 
 
 def _uri(graph: RunGraph | None, version: str) -> str:

@@ -99,7 +99,7 @@ function addIntervals(trace, line, unit) {
 }
 
 function shading(data) {
-  return data.drifted_months.map((name) => {
+  return data.drifted_periods.map((name) => {
     const [middle, end] = data.periods[name].map((time) => Date.parse(`${time}Z`));
     const half = (end - middle) / 2;
     const at = (time) => new Date(time).toISOString().slice(0, 19);

@@ -13,7 +13,7 @@ from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.exceptions import NotFoundError
 from monitoring.drift.episodes import Episode
 
-WINDOW = Window(kind="month", first="2023-12-01", last="2023-12-31", rows=1500, month="2023-12")
+WINDOW = Window(kind="month", first="2023-12-01", last="2023-12-31", rows=1500, period="2023-12")
 
 
 def report(**changes: object) -> DriftReport:
@@ -67,7 +67,7 @@ def test_a_window_that_was_not_measured_shows_no_numbers(contract: Contract) -> 
 
 def test_each_reason_not_to_measure_is_told_once() -> None:
     gone = report(state="no reference", reason="gone", features=())
-    later = gone.model_copy(update={"window": WINDOW.model_copy(update={"month": "2024-02"})})
+    later = gone.model_copy(update={"window": WINDOW.model_copy(update={"period": "2024-02"})})
     few = report(state="too few rows", reason="3 rows", features=())
     assert _reasons([gone, report(), few, later]) == ["2 windows, 2023-12 to 2024-02: gone", "2023-12: 3 rows"]
 
@@ -76,7 +76,7 @@ def test_an_episode_is_one_sentence(contract: Contract) -> None:
     episode = Episode(model_version="7", opened_by=WINDOW, last_drifted=WINDOW)
     start = "dataset drift of model 7 from 2023-12 (month 11) to 2023-12, 1 window drifted, "
     assert _episode(episode, contract) == start + "still open"
-    closed = episode.model_copy(update={"closed_by": WINDOW.model_copy(update={"month": "2024-03"})})
+    closed = episode.model_copy(update={"closed_by": WINDOW.model_copy(update={"period": "2024-03"})})
     assert _episode(closed, contract) == start + "closed by 2024-03"
 
 

@@ -17,7 +17,7 @@ from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.drift_rows import rows_of
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_period
 from monitoring.drift.reference import NoReference, Reference
 from tests.exports import month_export
 from tfx_pipeline.evaluation.gate import GateReport
@@ -76,7 +76,7 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
 
 def statistics(contract: Contract, settings: Settings, folder: Path) -> Path:
     """Moments and a histogram of every feature, as StatisticsGen lays them down; TFDV itself would bring TensorFlow."""
-    rows = sample_month(UseCase(settings, contract), 0).head(200)
+    rows = sample_period(UseCase(settings, contract), 0).head(200)
     for split, part in (("train", rows[:160]), ("eval", rows[160:])):
         listed = DatasetFeatureStatisticsList()
         dataset = listed.datasets.add(name=split, num_examples=len(part))
@@ -116,7 +116,7 @@ def drift_rows(contract: Contract) -> pd.DataFrame:
 
 def predictions(contract: Contract, settings: Settings) -> pd.DataFrame:
     """60 requests of 2023-03: 40 answered by the version that serves, 10 by the old one, 10 by rules alone."""
-    rows = sample_month(UseCase(settings, contract), 2).head(60)[list(contract.features)].copy()
+    rows = sample_period(UseCase(settings, contract), 2).head(60)[list(contract.features)].copy()
     rows["month"] = "2023-03"
     rows["at"] = [f"2023-03-{1 + number % 28:02d}T00:00:00+00:00" for number in range(60)]
     rows["answered_at"] = pd.Timestamp("2026-01-01T00:00:00Z")

@@ -17,7 +17,7 @@ from console.pages.start import for_browser
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_period
 from monitoring.drift.reference import Reference
 from operations.drift.windows import read_window
 from operations.retraining.record import RetrainRecord
@@ -226,7 +226,7 @@ def test_evidentlys_own_report_of_the_newest_requests_opens_offline(
     told: Settings, contract: Contract, browser: Browser
 ) -> None:
     features = list(contract.features)
-    before, now = (sample_month(UseCase(told, contract), month)[features] for month in (0, 12))
+    before, now = (sample_period(UseCase(told, contract), month)[features] for month in (0, 12))
     known = Reference(SERVES, "a" * 64, before, pd.Series(["high", "low", "medium"] * 500))
     asked = now.assign(prediction=["high"] * 800 + [None] * 700, at="2024-01-01T00:00:00+00:00")
     with served(pages(told, contract, lambda: (known, asked))) as url, watched(browser) as opened:

@@ -9,7 +9,7 @@ import pytest
 from console.cli.report import how_pushed
 from console.report.page import Report, Served, write_report
 from lakeloop.contract import Contract
-from lakeloop.use_case import UseCase, sample_month, with_label
+from lakeloop.use_case import UseCase, sample_period, with_label
 from operations.baselines import baselines
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.evaluation.gate import ModelAnswers, check_gate
@@ -39,7 +39,7 @@ def record(contract: Contract, units: int, version: str) -> RunRecord:
 
 @pytest.fixture
 def page(contract: Contract, use_case: UseCase, tmp_path: Path) -> str:
-    frame = with_label(contract, sample_month(use_case, 0))
+    frame = with_label(contract, sample_period(use_case, 0))
     numbers = {"mean": 1.5, "std": 0.5, "minimum": 0.0, "median": 1.0, "maximum": 9.0}
     statistics = {
         split: {
@@ -56,7 +56,7 @@ def page(contract: Contract, use_case: UseCase, tmp_path: Path) -> str:
         runs=[record(contract, 100, "17"), record(contract, 50, "")],
         statistics=statistics,
         baselines=baselines(use_case, frame),
-        months=["2023-01", "2023-02"],
+        periods=["2023-01", "2023-02"],
         accuracy={"model": [0.9, 0.8], "rules": [0.6, 0.59]},
         served=[Served({"age": 30.5}, "high", [0.9, 0.05, 0.05], "high", 1.2)],
         url="http://127.0.0.1:8501/v1/models/some:predict",

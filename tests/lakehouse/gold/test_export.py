@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.gold import export as module
 from lakehouse.gold.export import export, finished_export
-from lakehouse.gold.labelled import labelled_month
+from lakehouse.gold.labelled import labelled_period
 from lakehouse.lake import lake_with
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.exported import read_shards
@@ -50,7 +50,7 @@ def test_values_come_back_bit_for_bit_in_the_contract_s_columns(reference: OwnLa
 def test_the_manifest_describes_what_lies_beside_it(reference: OwnLake) -> None:
     path = export(reference)
     manifest = read_manifest(path)
-    assert (manifest.table, manifest.version, manifest.months) == ("gold/training", 1, None)
+    assert (manifest.table, manifest.version, manifest.periods) == ("gold/training", 1, None)
     assert manifest.schema_sha256 == reference.contract.schema_sha256
     assert manifest.split == "sha256('2:'+policy_id)[:8] % 5 == 0"
     assert manifest.query.endswith("FROM gold.training VERSION AS OF 1 ORDER BY `policy_id`")
@@ -66,13 +66,13 @@ def test_the_manifest_describes_what_lies_beside_it(reference: OwnLake) -> None:
 def test_exporting_again_returns_what_is_there_and_mends_what_is_broken(
     reference: OwnLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = export(reference, months=(0, 0))
+    path = export(reference, periods=(0, 0))
     before = read_manifest(path)
     with monkeypatch.context() as patch:
         patch.setattr(module, "_write_shards", lambda *_: pytest.fail("it was written again"))
-        assert export(reference, months=(0, 0)) == path
+        assert export(reference, periods=(0, 0)) == path
     (path.parent / before.files[0].path).write_text("broken")
-    export(reference, months=(0, 0))
+    export(reference, periods=(0, 0))
     assert read_manifest(path).files == before.files
 
 
@@ -90,16 +90,16 @@ def test_large_exports_have_several_shards_with_every_row_once(
 
 def test_months_without_truth_name_when_it_arrives_and_which_months_have_some(reference: OwnLake) -> None:
     with pytest.raises(NotFoundError) as error:
-        export(reference, months=(0, 1))
+        export(reference, periods=(0, 1))
     with pytest.raises(NotFoundError) as without_spark:
-        finished_export(reference, months=(0, 1))
+        finished_export(reference, periods=(0, 1))
     assert str(error.value) == str(without_spark.value)
     assert str(error.value) == (
         "month 1 (2023-02) has no labelled rows in gold; its ground truth (claims) was not taken in yet, by the "
         "contract it comes 24 months after the month (simulated: at clock 25). Labelled months: 0"
     )
     with pytest.raises(NotFoundError, match=r"month 12 \(2024-01\).* at clock 36\). Labelled months: 0"):
-        labelled_month(reference, 12)
+        labelled_period(reference, 12)
 
 
 def test_an_unknown_version_names_those_there_are(reference: OwnLake) -> None:
@@ -118,7 +118,7 @@ def test_before_any_truth_there_is_one_clear_error(lake: OwnLake) -> None:
     with pytest.raises(NotFoundError, match="does not exist yet: deliver files and run `lakeloop lake ingest`"):
         export(lake)
     with pytest.raises(NotFoundError, match=r"month 0 .*Labelled months: none yet"):
-        labelled_month(lake, 0)
+        labelled_period(lake, 0)
 
 
 def test_an_empty_split_is_an_error(small: OwnLake) -> None:
@@ -139,7 +139,7 @@ def test_text_with_commas_survives_the_csv(spark: SparkSession, tmp_path: Path) 
 
 
 def test_a_labelled_month_is_gold_s_rows_sorted_by_key(reference: OwnLake) -> None:
-    month = labelled_month(reference, 0)
+    month = labelled_period(reference, 0)
     gold = reference.rows("gold/training").sort_values("policy_id", ignore_index=True)
     pd.testing.assert_frame_equal(month, gold, check_dtype=False)
 

@@ -5,7 +5,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse.gold.build import update_estimates
-from lakehouse.gold.calibration import CalibrationRow, calibrated_versions, months_to_estimate, write_calibrations
+from lakehouse.gold.calibration import CalibrationRow, calibrated_versions, periods_to_estimate, write_calibrations
 from lakehouse.requests.stream import stream
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.lakes import OwnLake, own_lake
@@ -31,7 +31,7 @@ def moments(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tu
     lake.ingest()
     found = {"before": lake.rows("gold/performance")}
     write_calibrations(lake, [SEVEN])
-    assert months_to_estimate(lake) == {"2023-02", "2023-03"}
+    assert periods_to_estimate(lake) == {"2023-02", "2023-03"}
     assert update_estimates(lake) == ("2023-02", "2023-03")
     found["calibrated"] = lake.rows("gold/performance")
     versions = lake.versions()

@@ -69,7 +69,7 @@ def test_an_export_by_column_has_all_rows_of_a_value_on_one_side_and_not_the_col
 def test_an_export_by_time_holds_the_newest_period_out(cities: OwnLake) -> None:
     split = Split.model_validate({"by": "time", "eval": 0.3})
     by_time = replace(cities, contract=cities.contract.model_copy(update={"split": split}))
-    path = export(by_time, months=(0, 1))
+    path = export(by_time, periods=(0, 1))
     manifest = read_manifest(path)
     assert manifest.split == "the newest months, nearest to 0.3 of the rows"
     shards = {s: [path.parent / f.path for f in manifest.files if f.split == s] for s in ("train", "eval")}

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from lakehouse.silver.made_truth import made_truth
 from lakeloop.contract import Contract, Label
 from lakeloop.made_truth import made_truth as in_frame
-from lakeloop.use_case import sample_month, with_label
+from lakeloop.use_case import sample_period, with_label
 from operations.delivery import generate
 from tests.lakes import OwnLake, own_lake
 
@@ -60,7 +60,7 @@ def test_corrections_change_the_truth_and_can_take_it_away(rides: OwnLake) -> No
 def test_the_lake_labels_generated_rows_as_frames_are_labelled(rides: OwnLake) -> None:
     generate(rides, [0])
     rides.ingest()
-    expected = with_label(rides.contract, sample_month(rides, 0)).set_index("ride")["tip_name"].to_dict()
+    expected = with_label(rides.contract, sample_period(rides, 0)).set_index("ride")["tip_name"].to_dict()
     assert labels(rides) == expected
     assert 0 < len(expected) < 400
 

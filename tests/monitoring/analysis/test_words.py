@@ -8,7 +8,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.drift_report import Window
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, sample_month, with_label
+from lakeloop.use_case import UseCase, sample_period, with_label
 from monitoring.analysis.comparison import Comparison, compare
 from monitoring.analysis.words import headline, sentences
 from monitoring.drift.detector import detect_drift
@@ -20,7 +20,7 @@ Compare = Callable[..., Comparison]
 @pytest.fixture(scope="module")
 def rows(contract: Contract) -> Callable[[int], pd.DataFrame]:
     def of(month: int) -> pd.DataFrame:
-        return with_label(contract, sample_month(UseCase(Settings(), contract), month))
+        return with_label(contract, sample_period(UseCase(Settings(), contract), month))
 
     return of
 
@@ -31,13 +31,13 @@ def found(contract: Contract, month_0_reference: Reference, rows: Callable[[int]
 
     def against_reference(month: int, labelled: pd.DataFrame | None = None, months: range | None = None) -> Comparison:
         features = list(contract.features)
-        by_month = {number: rows(number)[features] for number in months or range(month + 1)}
+        by_period = {number: rows(number)[features] for number in months or range(month + 1)}
         reports = {
             number: detect_drift(month_0_reference, frame, contract, Window(kind="month", rows=len(frame)))
-            for number, frame in by_month.items()
+            for number, frame in by_period.items()
         }
         truth = rows(month) if labelled is None else labelled
-        return compare(contract, "7", month, rows(0), by_month, reports, truth)
+        return compare(contract, "7", month, rows(0), by_period, reports, truth)
 
     return against_reference
 
@@ -56,7 +56,7 @@ def test_speeds_and_crossings_are_the_known_ones(month_36: Comparison) -> None:
 
 
 def test_a_months_shift_is_the_generators_own(month_36: Comparison) -> None:
-    a_month = {pace.feature: pace.a_month for pace in month_36.paces}
+    a_month = {pace.feature: pace.a_period for pace in month_36.paces}
     spread = {name: month_36_std(month_36, name) for name in ("age", "miles", "emergency_braking")}
     assert a_month["age"] * spread["age"] == pytest.approx(0.1, rel=0.2)
     assert a_month["miles"] * spread["miles"] == pytest.approx(-0.5, rel=0.1)
@@ -112,7 +112,7 @@ def test_two_draws_of_the_same_month_call_for_nothing(contract: Contract) -> Non
     features, calm = list(contract.features), 0
     for seed in range(0, 16, 2):
         one, two = (
-            with_label(contract, sample_month(UseCase(Settings(), contract), 0, 1500, seed + i)) for i in (0, 1)
+            with_label(contract, sample_period(UseCase(Settings(), contract), 0, 1500, seed + i)) for i in (0, 1)
         )
         report = detect_drift(
             Reference("7", "a" * 64, one[features]), two[features], contract, Window(kind="month", rows=1500)
@@ -125,7 +125,7 @@ def test_two_draws_of_the_same_month_call_for_nothing(contract: Contract) -> Non
 def test_inputs_that_move_under_the_same_concept_are_told_apart(
     contract: Contract, month_0_reference: Reference, rows: Callable[[int], pd.DataFrame]
 ) -> None:
-    many = with_label(contract, sample_month(UseCase(Settings(), contract), 0, 20_000, 5))
+    many = with_label(contract, sample_period(UseCase(Settings(), contract), 0, 20_000, 5))
     older = many.sample(3000, weights=(many["age"] > 40).astype(float) + 0.6, random_state=1)
     report = detect_drift(month_0_reference, older[list(contract.features)], contract, Window(kind="month", rows=3000))
     month = compare(contract, "7", 3, rows(0), {3: older}, {3: report}, older.head(0))

@@ -28,7 +28,7 @@ def drift_report(contract: Contract, month: int, version: str = MODEL, age: floa
     return DriftReport(
         use_case=contract.use_case,
         model_version=version,
-        window=Window(kind="month", month=name, first=f"{name}-01", last=f"{name}-28", rows=1500),
+        window=Window(kind="month", period=name, first=f"{name}-01", last=f"{name}-28", rows=1500),
         state="drift" if features[0].drifted else "stable",
         features=features,
         prediction=column("prediction", 0.02 * month),
@@ -63,6 +63,6 @@ def with_past(contract: Contract, tmp_path: Path) -> Settings:
     settings = load_settings(home=tmp_path / "past", use_case=contract.use_case, gateway_url=NOBODY)
     gold = tmp_path / "past" / "lake" / "gold" / contract.use_case
     reports = [drift_report(contract, month) for month in range(1, 5)]
-    replace_lake_reports(open_use_case(settings), reports, "month", [report.window.month for report in reports])
+    replace_lake_reports(open_use_case(settings), reports, "month", [report.window.period for report in reports])
     write_deltalake(str(gold / "performance"), performance_rows())
     return settings

@@ -21,7 +21,7 @@ def line(history: History, key: str, name: str) -> Line:
 
 def test_no_table_is_an_empty_past(empty: Settings, contract: Contract) -> None:
     history = read_history(UseCase(empty, contract))
-    assert history.empty and history.drifted_months == ()
+    assert history.empty and history.drifted_periods == ()
 
 
 def test_scores_and_thresholds_stand_month_by_month(with_past: Settings, contract: Contract) -> None:
@@ -31,7 +31,7 @@ def test_scores_and_thresholds_stand_month_by_month(with_past: Settings, contrac
     assert line(history, "scores", "power").y == (None,) * 4
     assert line(history, "scores", "threshold age").bound and line(history, "scores", "threshold age").y == (0.1,) * 4
     assert line(history, "share", "share").y == (0.0, 0.0, 0.5, 0.5)
-    assert history.drifted_months == ("2023-04", "2023-05") and history.versions["2023-05"] == MODEL
+    assert history.drifted_periods == ("2023-04", "2023-05") and history.versions["2023-05"] == MODEL
 
 
 def test_accuracy_of_a_month_is_weighted_over_its_model_versions(with_past: Settings, contract: Contract) -> None:

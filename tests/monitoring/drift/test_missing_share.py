@@ -46,7 +46,7 @@ def drawn(seed: int, missing: float = 0.2, fares: float = 0.0) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def measured(trips: Contract) -> Measured:
     reference = Reference("1", "sha", drawn(0), None, "not asked")
-    return lambda rows: detect_drift(reference, rows, trips, Window(kind="month", rows=len(rows), month="2024-02"))
+    return lambda rows: detect_drift(reference, rows, trips, Window(kind="month", rows=len(rows), period="2024-02"))
 
 
 def test_the_same_share_of_gaps_is_no_drift(measured: Measured) -> None:

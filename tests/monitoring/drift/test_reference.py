@@ -13,7 +13,7 @@ from lakeloop.champion import CARD_FILE
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_period
 from monitoring.drift.reference import NoReference, Reference, likeliest, load_reference, through_model_server
 from monitoring.live import REFERENCE_SECONDS, LiveMonitor
 from serving.model_server.process import running_server
@@ -50,7 +50,7 @@ def missing(settings: Settings, contract: Contract, version: str = "7") -> str:
 
 def test_the_reference_is_every_row_of_the_export_bit_by_bit(home: Settings, contract: Contract) -> None:
     found = known(home, contract)
-    rows = sample_month(UseCase(home, contract), 0)[list(contract.features)]
+    rows = sample_period(UseCase(home, contract), 0)[list(contract.features)]
     by = list(contract.features)[1]
     expected = rows.sort_values(by, ignore_index=True)
     pd.testing.assert_frame_equal(found.features.sort_values(by, ignore_index=True), expected, check_dtype=False)
@@ -138,7 +138,7 @@ def served(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def test_the_real_model_server_gives_the_model_s_own_answers(served: Settings, contract: Contract) -> None:
     from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
-    rows = sample_month(UseCase(served, contract), 0, rows=2500)[list(contract.features)]
+    rows = sample_period(UseCase(served, contract), 0, rows=2500)[list(contract.features)]
     answers = through_model_server(UseCase(served, contract), "7", rows)
     types = {"float": np.float32, "int": np.int64}
     columns = {name: rows[name].to_numpy(types[f.type]) for name, f in contract.features.items()}
@@ -154,9 +154,9 @@ def test_the_real_model_server_gives_the_model_s_own_answers(served: Settings, c
 
 
 def test_a_version_that_no_server_serves_is_asked_where_it_lies(served: Settings, contract: Contract) -> None:
-    from operations.drift.months import ask_model
+    from operations.drift.periods import ask_model
 
-    rows = sample_month(UseCase(served, contract), 0, rows=200)[list(contract.features)]
+    rows = sample_period(UseCase(served, contract), 0, rows=200)[list(contract.features)]
     away = served.model_copy(update={"model_server_url": NOBODY})
     np.testing.assert_allclose(
         ask_model(UseCase(away, contract), "7", rows),

@@ -9,7 +9,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.drift_report import ColumnDrift, Window
-from lakeloop.use_case import UseCase, sample_month, with_label
+from lakeloop.use_case import UseCase, sample_period, with_label
 from monitoring.analysis.comparison import compare
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference
@@ -31,7 +31,7 @@ def use_case(parcels: Contract, tmp_path_factory: pytest.TempPathFactory) -> Use
 
 def drawn(use_case: UseCase, month: int) -> pd.DataFrame:
     """Parcels whose notes all differ, by a name and a number."""
-    rows = with_label(use_case.contract, sample_month(use_case, month, rows=2000))
+    rows = with_label(use_case.contract, sample_period(use_case, month, rows=2000))
     random = np.random.default_rng(month)
     names = random.choice(RARE, len(rows))
     return rows.assign(note=[_with(note, word) for note, word in zip(rows["note"], names, strict=True)])
@@ -43,7 +43,7 @@ def _with(note: str | None, word: str) -> str | None:
 
 def note_of(use_case: UseCase, rows: pd.DataFrame) -> ColumnDrift:
     reference = Reference("1", "sha", drawn(use_case, 0), None, "not asked")
-    report = detect_drift(reference, rows, use_case.contract, Window(kind="month", rows=len(rows), month="2024-02"))
+    report = detect_drift(reference, rows, use_case.contract, Window(kind="month", rows=len(rows), period="2024-02"))
     (found,) = [column for column in report.features if column.column == "note"]
     return found
 
@@ -73,4 +73,4 @@ def test_a_month_s_comparison_names_the_word_that_moved(use_case: UseCase, tmp_p
 
 def _measured(use_case: UseCase, before: pd.DataFrame, now: pd.DataFrame) -> object:
     reference = Reference("1", "sha", before, None, "not asked")
-    return detect_drift(reference, now, use_case.contract, Window(kind="month", rows=len(now), month="2024-02"))
+    return detect_drift(reference, now, use_case.contract, Window(kind="month", rows=len(now), period="2024-02"))

@@ -14,7 +14,7 @@ from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case
 from operations.drift.windows import count_window
 use_case = open_use_case(load_settings(home=Path(sys.argv[1]), use_case="insurance"))
-window = Window(kind="month", month="2023-02", rows=9)
+window = Window(kind="month", period="2023-02", rows=9)
 report = DriftReport(use_case=use_case.name, model_version="7", window=window, state="stable")
 try:
     count_window(use_case, report)

@@ -28,7 +28,7 @@ def test_before_anything_was_delivered_the_contract_speaks_and_the_rest_is_said_
     age = found[1]
     assert (age.type, age.unit, age.allowed, age.meaning) == ("float", "years", "0 to 150", "Age of the driver")
     assert (age.rows, age.share_missing, age.first, age.models, age.serves) == (0, None, None, (), "")
-    assert age.freshness is not None and age.freshness.months_behind is None
+    assert age.freshness is not None and age.freshness.periods_behind is None
     assert "no model was trained yet" in age.gaps[0] and "no policies-YYYY-MM.csv was taken in" in age.gaps[1]
 
 
@@ -43,10 +43,14 @@ def test_a_feature_knows_its_files_rows_and_rejects(small: OwnLake) -> None:
     assert (origin.missing, origin.refused, origin.rejected) == (1, 2, 2)
     assert age.share_missing == pytest.approx(1 / 43) and power.share_missing == 0
     assert age.first is not None and age.last is not None
-    assert (age.first.month, age.first.file) == ("2023-01", "policies-2023-01.csv")
-    assert (age.last.month, age.last.file) == ("2023-03", "policies-2023-03.csv") and age.last.at > age.first.at
+    assert (age.first.period, age.first.file) == ("2023-01", "policies-2023-01.csv")
+    assert (age.last.period, age.last.file) == ("2023-03", "policies-2023-03.csv") and age.last.at > age.first.at
     fresh = age.freshness
-    assert fresh is not None and (fresh.due_month, fresh.newest_month, fresh.months_behind) == ("2023-06", "2023-03", 3)
+    assert fresh is not None and (fresh.due_period, fresh.newest_period, fresh.periods_behind) == (
+        "2023-06",
+        "2023-03",
+        3,
+    )
     assert fresh.seconds is not None and 0 <= fresh.seconds < 600
 
 
@@ -59,7 +63,9 @@ def test_key_label_and_truth_are_told_if_asked_by_name_and_the_truth_is_due_late
     assert (label.type, label.allowed, label.derived_from) == (
         "int", "one of 0 high, 1 medium, 2 low", "silver/claims.risk",
     )  # fmt: skip
-    assert label.freshness is not None and label.freshness.due_month == "2023-03" and label.freshness.months_behind == 2
+    assert (
+        label.freshness is not None and label.freshness.due_period == "2023-03" and label.freshness.periods_behind == 2
+    )
     assert [origin.table for origin in key.origins] == ["silver/policies", "silver/claims"]
 
 
@@ -80,10 +86,10 @@ def test_requests_make_features_fresh_too(small: OwnLake) -> None:
     age = describe_column(small, "age")
     assert [origin.table for origin in age.origins] == ["silver/policies", "silver/predictions"]
     asked = age.origins[1]
-    assert asked.rows == 2 and asked.first is not None and asked.first.month == "2023-02"
+    assert asked.rows == 2 and asked.first is not None and asked.first.period == "2023-02"
     assert asked.newest_at is not None and f"{asked.newest_at:%Y-%m-%d}" == "2026-01-03"
-    assert age.last is not None and (age.last.month, age.last.file) == ("2023-05", "a.jsonl")
-    assert age.freshness is not None and age.freshness.months_behind == 0
+    assert age.last is not None and (age.last.period, age.last.file) == ("2023-05", "a.jsonl")
+    assert age.freshness is not None and age.freshness.periods_behind == 0
 
 
 def test_models_are_named_by_the_columns_of_their_export_and_what_they_dropped(small: OwnLake) -> None:

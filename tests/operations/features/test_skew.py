@@ -17,7 +17,7 @@ from operations.features.corrected import corrected_since_served
 from operations.features.served import served_rows
 from operations.features.skew import SkewReport, differs, measure_skew
 from operations.features.training_serving_join import find_counterparts
-from operations.simulation import AnsweredMonths, MonthCounts, questions_of
+from operations.simulation import AnsweredPeriods, PeriodCounts, questions_of
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import HEADER, OwnLake, policy
 from tests.use_case_copies import copy_insurance
@@ -107,7 +107,7 @@ def test_values_cut_to_integers_are_found_by_value_and_by_type_but_corrected_one
 
 def test_a_simulations_rows_are_compared_with_what_its_generator_drew(lake: OwnLake) -> None:
     questions = questions_of(lake, 1, "played")[:60]
-    AnsweredMonths(lake, "played").add(1, MonthCounts(60, 0))
+    AnsweredPeriods(lake, "played").add(1, PeriodCounts(60, 0))
     lines = []
     for number, question in enumerate(questions):
         given = {name: float(int(question.features[name])) for name in FLOATS} if number % 2 else {}
@@ -130,7 +130,7 @@ def test_keys_that_a_generator_draws_as_numbers_are_joined(tmp_path: Path) -> No
     settings = load_settings(home=tmp_path / "home", use_case="insurance", use_cases=use_cases)
     contract = open_use_case(settings).contract
     questions = questions_of(UseCase(settings, contract), 1, "played")[:30]
-    AnsweredMonths(open_use_case(settings), "played").add(1, MonthCounts(30, 0))
+    AnsweredPeriods(open_use_case(settings), "played").add(1, PeriodCounts(30, 0))
     served = pd.DataFrame(
         [{"request_id": q.request_id, "policy_id": q.key, "month": q.at[:7], **q.features} for q in questions]
     )

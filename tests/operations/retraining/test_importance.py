@@ -7,7 +7,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, sample_month
+from lakeloop.use_case import UseCase, sample_period
 from operations.retraining.importance import importance
 
 SETTINGS = Settings(use_case="insurance")
@@ -15,7 +15,7 @@ SETTINGS = Settings(use_case="insurance")
 
 @pytest.fixture(scope="module")
 def first(contract: Contract) -> pd.DataFrame:
-    return sample_month(UseCase(SETTINGS, contract), 0)
+    return sample_period(UseCase(SETTINGS, contract), 0)
 
 
 def test_a_share_that_changed_is_weighed_by_the_ratio_of_shares(contract: Contract, first: pd.DataFrame) -> None:
@@ -32,7 +32,7 @@ def test_a_share_that_changed_is_weighed_by_the_ratio_of_shares(contract: Contra
 
 
 def test_weighted_old_rows_look_like_current_requests(contract: Contract, first: pd.DataFrame) -> None:
-    later = sample_month(UseCase(SETTINGS, contract), 11)
+    later = sample_period(UseCase(SETTINGS, contract), 11)
     weights = importance(contract, first, later).of(first, "policy_id")
     for name in ("miles", "emergency_braking", "age"):
         before, now = first[name].mean(), later[name].mean()
@@ -41,7 +41,7 @@ def test_weighted_old_rows_look_like_current_requests(contract: Contract, first:
 
 
 def test_the_same_distribution_weighs_all_rows_about_the_same(contract: Contract, first: pd.DataFrame) -> None:
-    found = importance(contract, first, sample_month(UseCase(SETTINGS, contract), 0, seed=7))
+    found = importance(contract, first, sample_period(UseCase(SETTINGS, contract), 0, seed=7))
     assert found.effective_rows > 0.95 * len(first) and found.clipped == 0
 
 

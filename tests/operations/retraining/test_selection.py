@@ -8,14 +8,14 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, sample_month, with_label
+from lakeloop.use_case import UseCase, sample_period, with_label
 from operations.retraining.importance import importance
 from operations.retraining.selection import best_of, old_truth, outcome_of
 
 
 @pytest.fixture(scope="module")
 def rows(contract: Contract) -> pd.DataFrame:
-    return with_label(contract, sample_month(UseCase(Settings(use_case="insurance"), contract), 0))
+    return with_label(contract, sample_period(UseCase(Settings(use_case="insurance"), contract), 0))
 
 
 def scored(name: str, passed: bool, score: float | None) -> ScoredCandidate:
@@ -39,7 +39,7 @@ def test_without_a_champion_whoever_passed_wins() -> None:
 
 
 def test_old_truth_is_the_held_out_rows_weighted_towards_the_requests(contract: Contract, rows: pd.DataFrame) -> None:
-    window = sample_month(UseCase(Settings(use_case="insurance"), contract), 11)
+    window = sample_period(UseCase(Settings(use_case="insurance"), contract), 11)
     found = old_truth(contract, rows, importance(contract, rows, window), len(window))
     assert len(found.frame) == 293 and found.frame["policy_id"].map(contract.split.is_eval).all()
     assert found.weights is not None and found.effective is not None

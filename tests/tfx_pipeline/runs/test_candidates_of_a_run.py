@@ -8,7 +8,7 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import UseCase, open_use_case, sample_month
+from lakeloop.use_case import UseCase, open_use_case, sample_period
 from tests.exports import month_export, settings_in
 from tfx_pipeline.evaluation.validate import versions
 from tfx_pipeline.runs.graph import PUSHING, TUNER
@@ -53,7 +53,7 @@ def candidates(
     )
     mild = contract.model_copy(update={"gate": gate})
     manifest = month_export(mild, settings, home / "export" / "0")
-    rows = sample_month(UseCase(settings, mild), 0)
+    rows = sample_period(UseCase(settings, mild), 0)
     weights = {key: 3.0 if training else 1.0 for key, training in zip(rows["policy_id"], rows["training"], strict=True)}
     return Candidates(settings, mild, manifest, save_row_weights(open_use_case(settings), weights))
 

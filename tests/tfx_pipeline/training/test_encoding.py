@@ -13,7 +13,7 @@ from lakeloop.contract import Contract, Vocabulary
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.model_input import model_columns
-from lakeloop.use_case import UseCase, sample_month
+from lakeloop.use_case import UseCase, sample_period
 from tests.exports import settings_in
 from tests.tfx_pipeline.nodes import FLOAT32, SPLITS, sorted_rows, transformed_both_ways
 from tests.use_case_copies import USE_CASES
@@ -53,7 +53,7 @@ def made(parcels: Contract, folder: Path) -> dict[str, tuple[Path, Path]]:
 @pytest.fixture(scope="module")
 def train(made: Any, parcels: Contract, folder: Path) -> pd.DataFrame:
     """The rows the graphs were learnt from."""
-    rows = sample_month(UseCase(settings_in(folder, "parcels"), parcels), 0)
+    rows = sample_period(UseCase(settings_in(folder, "parcels"), parcels), 0)
     return rows[~rows["parcel"].map(parcels.split.is_eval)]
 
 

@@ -21,8 +21,8 @@ from lakeloop.operational_db import drift_reports, engine
 from lakeloop.settings import Settings
 from lakeloop.use_case import open_use_case
 from monitoring.drift.reference import load_reference
-from operations.drift import months as drift_job
-from operations.drift.months import DetectedDrift, detect_windows
+from operations.drift import periods as drift_job
+from operations.drift.periods import DetectedDrift, detect_windows
 from operations.simulation import questions_of
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.lakes import OwnLake
@@ -50,7 +50,7 @@ class Told:
     versions: dict[str, int]
 
     def month(self, name: str, version: str = "7", moment: str = "first") -> DriftReport:
-        found = [v for v in self.reports[moment].reports if (v.window.month, v.model_version) == (name, version)]
+        found = [v for v in self.reports[moment].reports if (v.window.period, v.model_version) == (name, version)]
         assert len(found) == 1
         return found[0]
 
@@ -77,11 +77,11 @@ def told(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Told:
 
     measure("first")
     measure("again")
-    measure("by requests", kind="tumbling", months=(3, 4))
+    measure("by requests", kind="tumbling", periods=(3, 4))
     measure("what if", model="7")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drift_job, "MOST_ROWS", 1000)
-        measure("sampled", model="7", months=(10, 12))
+        measure("sampled", model="7", periods=(10, 12))
     log_file(lake, "w-4", [*lines(lake, 13, "7", 700, 1500)])
     stream(lake)
     measure("more")
@@ -101,9 +101,9 @@ def test_month_12_in_the_lake_is_the_reference_month_to_four_digits(told: Told) 
 def test_dataset_drift_opens_in_month_11(told: Told) -> None:
     assert told.month("2023-12").state == "drift"
     (episode,) = told.reports["first"].episodes
-    assert (episode.opened_by.month, episode.is_open, episode.drifted_windows) == ("2023-12", True, 1)
+    assert (episode.opened_by.period, episode.is_open, episode.drifted_windows) == ("2023-12", True, 1)
     (longer,) = told.reports["more"].episodes
-    assert (longer.opened_by.month, longer.last_drifted.month, longer.drifted_windows) == ("2023-12", "2024-02", 2)
+    assert (longer.opened_by.period, longer.last_drifted.period, longer.drifted_windows) == ("2023-12", "2024-02", 2)
 
 
 def test_requests_that_rules_answered_alone_go_to_the_model_of_their_month_or_the_serving_one(told: Told) -> None:
@@ -130,8 +130,8 @@ def test_only_what_changed_is_measured_again(told: Told) -> None:
     assert reports["again"].reports == reports["first"].reports
     assert versions["again"] == versions["first"]
     assert told.month("2024-02", moment="more").state == "drift"
-    before = [v for v in reports["first"].reports if v.window.month != "2024-02"]
-    assert [v for v in reports["more"].reports if v.window.month != "2024-02"] == before
+    before = [v for v in reports["first"].reports if v.window.period != "2024-02"]
+    assert [v for v in reports["more"].reports if v.window.period != "2024-02"] == before
 
 
 def test_store_and_table_hold_the_reports_the_table_with_comments(told: Told) -> None:
@@ -155,7 +155,10 @@ def test_store_and_table_hold_the_reports_the_table_with_comments(told: Told) ->
 
 def test_windows_of_requests_stay_within_their_month_beside_the_months(told: Told) -> None:
     windows = [v.window for v in told.reports["by requests"].reports if v.model_version == "7"]
-    assert [(w.kind, w.month, w.rows) for w in windows] == [("tumbling", "2023-04", 1500), ("tumbling", "2023-05", 800)]
+    assert [(w.kind, w.period, w.rows) for w in windows] == [
+        ("tumbling", "2023-04", 1500),
+        ("tumbling", "2023-05", 800),
+    ]
     rows = told.lake.rows("gold/drift")
     assert set(rows["kind"]) == {"month", "tumbling"}
 

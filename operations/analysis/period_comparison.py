@@ -1,4 +1,4 @@
-"""Gathers what the analysis of a month needs, and compares."""
+"""Gathers what the analysis of a period needs, and compares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from monitoring.analysis.comparison import Comparison, compare
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference, likeliest, load_reference
 from monitoring.drift.sampling import seeded_sample
-from operations.analysis.rows import MonthRows, labelled_rows_of, month_rows, with_truth
+from operations.analysis.rows import PeriodRows, labelled_rows_of, rows_by_period, with_truth
 from operations.evaluation import exported_rows, whose_truth
 from operations.scoring import probabilities_of
 from tfx_pipeline.evaluation.validate import model_folder
@@ -25,25 +25,25 @@ from tfx_pipeline.evaluation.validate import model_folder
 
 @dataclass(frozen=True)
 class Analysis:
-    """A month beside what a model was made from: the comparison, and the rows it rests on.
+    """A period beside what a model was made from: the comparison, and the rows it rests on.
 
-    `reference`: the model's own rows. `labelled`: the month's with their truth, perhaps none. `oracle`: rows and truth
+    `reference`: the model's own rows. `labelled`: the period's with their truth, perhaps none. `oracle`: rows and truth
     are those of generator or history. `truth_note`: what is to be said about the truth, '' where nothing is.
     """
 
     comparison: Comparison
     reference: pd.DataFrame
-    rows: MonthRows
+    rows: PeriodRows
     labelled: pd.DataFrame
     oracle: bool
     truth_note: str
 
 
-def analyse(use_case: UseCase, month: int, version: str = "", oracle: bool = False) -> Analysis:
-    """Compare a month with the reference of a pushed model, by default the serving one.
+def analyse(use_case: UseCase, period: int, version: str = "", oracle: bool = False) -> Analysis:
+    """Compare a period with the reference of a pushed model, by default the serving one.
 
     Raises:
-        NotFoundError: no such version, its export is gone, or the month has no rows; the text says which months have.
+        NotFoundError: no such version, its export is gone, or the period has no rows; the text says which periods have.
         WrongUseError: `oracle` without generator and history.
     """
     contract = use_case.contract
@@ -52,11 +52,11 @@ def analyse(use_case: UseCase, month: int, version: str = "", oracle: bool = Fal
     if not isinstance(reference, Reference):
         raise NotFoundError(reference.reason)
     known = with_truth(use_case, exported_rows(contract, card.manifest_path(use_case)))
-    rows = month_rows(use_case, month, oracle)
-    labelled = labelled_rows_of(use_case, month, oracle)
+    rows = rows_by_period(use_case, period, oracle)
+    labelled = labelled_rows_of(use_case, period, oracle)
     found = compare(
-        contract, card.version, month, known, rows.by_month, _reports(contract, reference, rows.by_month), labelled,
-        _predictions(use_case, reference, rows.by_month[month]),
+        contract, card.version, period, known, rows.by_period, _reports(contract, reference, rows.by_period), labelled,
+        _predictions(use_case, reference, rows.by_period[period]),
     )  # fmt: skip
     return Analysis(found, known, rows, labelled, oracle, _truth_note(use_case, found, known, oracle))
 
@@ -64,28 +64,28 @@ def analyse(use_case: UseCase, month: int, version: str = "", oracle: bool = Fal
 def _truth_note(use_case: UseCase, found: Comparison, reference: pd.DataFrame, oracle: bool) -> str:
     contract = found.contract
     notes = []
-    if contract.period_name(found.month) in set(reference[contract.period_column]):
+    if contract.period_name(found.period) in set(reference[contract.period_column]):
         notes.append(
-            f"Model {found.model_version} was made from rows of {contract.period} {found.month} too: in part they are "
+            f"Model {found.model_version} was made from rows of {contract.period} {found.period} too: in part they are "
             "compared with themselves."
         )
     if found.labelled_rows:
-        notes.append(whose_truth(use_case, found.month, oracle, found.labelled_rows))
+        notes.append(whose_truth(use_case, found.period, oracle, found.labelled_rows))
     return " ".join(notes)
 
 
-def _reports(contract: Contract, reference: Reference, by_month: Mapping[int, pd.DataFrame]) -> dict[int, DriftReport]:
+def _reports(contract: Contract, reference: Reference, by_period: Mapping[int, pd.DataFrame]) -> dict[int, DriftReport]:
     names = list(contract.features)
     return {
         number: detect_drift(
-            reference, rows[names], contract, Window(kind="month", rows=len(rows), month=contract.period_name(number))
+            reference, rows[names], contract, Window(kind="month", rows=len(rows), period=contract.period_name(number))
         )
-        for number, rows in by_month.items()
+        for number, rows in by_period.items()
     }
 
 
 def _predictions(use_case: UseCase, reference: Reference, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series] | None:
-    """The model's answers on its reference and on the month's rows it may be asked about; None where one is unknown."""
+    """The model's answers on reference and period, of rows it may be asked about; None where one is unknown."""
     contract = use_case.contract
     if reference.predictions is None:
         return None

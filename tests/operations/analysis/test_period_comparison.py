@@ -11,10 +11,10 @@ from console.report.analysis_page import write_analysis
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT, Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_month, with_label
+from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from monitoring.analysis.words import sentences
-from operations.analysis.month_comparison import analyse
-from operations.analysis.rows import labelled_rows_of, month_rows
+from operations.analysis.period_comparison import analyse
+from operations.analysis.rows import labelled_rows_of, rows_by_period
 from tests.monitoring.conftest import NOBODY, push_card
 
 
@@ -24,7 +24,7 @@ def delta(use_case: UseCase, table: str, rows: pd.DataFrame) -> None:
 
 
 def labelled(use_case: UseCase, month: int) -> pd.DataFrame:
-    return with_label(use_case.contract, sample_month(use_case, month))
+    return with_label(use_case.contract, sample_period(use_case, month))
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def home(contract: Contract, tmp_path: Path) -> Settings:
     settings = Settings(home=tmp_path, use_case=contract.use_case, model_server_url=NOBODY)
     push_card(contract, settings)
     names = [contract.event_time.column, *contract.features]
-    asked = [sample_month(UseCase(settings, contract), month)[names] for month in (1, 2)]
+    asked = [sample_period(UseCase(settings, contract), month)[names] for month in (1, 2)]
     delta(open_use_case(settings), "silver/predictions", pd.concat(asked, ignore_index=True))
     known = pd.concat([labelled(UseCase(settings, contract), month) for month in (0, 1)], ignore_index=True)
     delta(open_use_case(settings), "gold/training", known)
@@ -64,12 +64,12 @@ def test_a_month_without_truth_says_when_it_comes(home: Settings, contract: Cont
 
 def test_a_month_nobody_asked_about_names_those_there_are(home: Settings, contract: Contract) -> None:
     with pytest.raises(NotFoundError, match=r"Months that have: 1, 2\."):
-        month_rows(UseCase(home, contract), 12, oracle=False)
+        rows_by_period(UseCase(home, contract), 12, oracle=False)
 
 
 def test_with_oracle_rows_and_truth_are_the_generators(home: Settings, contract: Contract) -> None:
-    rows = month_rows(UseCase(home, contract), 5, oracle=True)
-    assert list(rows.by_month) == [0, 1, 2, 3, 4, 5] and rows.source == "the generator"
+    rows = rows_by_period(UseCase(home, contract), 5, oracle=True)
+    assert list(rows.by_period) == [0, 1, 2, 3, 4, 5] and rows.source == "the generator"
     assert len(labelled_rows_of(UseCase(home, contract), 5, oracle=True)) == 1500
 
 
@@ -82,7 +82,7 @@ def test_a_use_case_with_categories_and_no_groups_is_analysed_alike(tmp_path: Pa
     delta(
         open_use_case(settings),
         "silver/customers",
-        sample_month(UseCase(settings, contract), 0)[["period", *contract.features]],
+        sample_period(UseCase(settings, contract), 0)[["period", *contract.features]],
     )
     found = analyse(UseCase(settings, contract), 4, "7", oracle=True)
     own = own_markup(write_analysis(open_use_case(settings), found))
