@@ -84,10 +84,11 @@ archive_classes() { # Spark starts without as well
 
 compile_pipeline() {
   local mark=.venv/.compiled
-  [ -n "$(find "${LAKELOOP_HOME:-var}/tfx" -name graph.json 2>/dev/null)" ] &&
+  [ -n "$(find var/tfx -name graph.json 2>/dev/null)" ] &&
     mark_is_current "$mark" $(find tfx_pipeline lakeloop/contract data/*/contract.yaml -name '*.py' -o -name '*.yaml') && return
   say "compiling the pipeline"
-  .venv/bin/lakeloop pipeline compile
+  # The project's own use case: one that somebody is at work on is compiled when its platform starts.
+  env -u LAKELOOP_HOME -u LAKELOOP_USE_CASES -u LAKELOOP_USE_CASE .venv/bin/lakeloop pipeline compile
   touch "$mark"
 }
 

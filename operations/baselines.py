@@ -61,12 +61,12 @@ def _rules(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
 
 
 def _trees(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
-    """Nothing where the train rows are all of one class: there is nothing to learn."""
+    """Nothing where the train rows are all of one class, or only texts could tell them apart."""
     from sklearn.ensemble import HistGradientBoostingClassifier  # a second that `--help` need not take
     from threadpoolctl import threadpool_limits
 
     label = contract.label.name
-    if train[label].nunique() < 2:
+    if train[label].nunique() < 2 or all(feature.role == "text" for feature in contract.features.values()):
         return {}
     categories = {
         name: train[name].value_counts().index[:MOST_CATEGORIES]

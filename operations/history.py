@@ -153,6 +153,8 @@ def _files(use_case: UseCase, source: str) -> Iterator[tuple[Path, str]]:
 def typed_values(texts: pd.Series, column: Column, read: Read) -> pd.Series:
     """Texts as the contract's type, as silver has them; missing where a text means nothing or is none of that type."""
     bare = texts.str.strip()
+    if read.trim:
+        texts = texts.str.strip(" ")
     if read.missing:
         texts, bare = (each.mask(bare.isin(read.missing)) for each in (texts, bare))
     if column.type == "string":

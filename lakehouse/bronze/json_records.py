@@ -85,7 +85,7 @@ class _Rows:
             self._parts.add_flawed(line, text, flaw)
             return
         try:
-            values = _texts(record, self._asked, "", {})
+            values = record_texts(record, self._asked, "", {})
         except UnicodeEncodeError:
             half = "the record has half a character (a surrogate alone)"
             self._parts.add_flawed(line, json.dumps(record, default=float), half)
@@ -199,7 +199,7 @@ def _lists(value: Any, path: tuple[str, ...]) -> Iterator[str]:
             yield from _lists(inner, (*path, name))
 
 
-def _texts(record: dict[str, Any], asked: Collection[str], above: str, into: Texts) -> Texts:
+def record_texts(record: dict[str, Any], asked: Collection[str], above: str, into: Texts) -> Texts:
     """Name -> text of each value, put into `into`. What is in an inner object is `outer.inner`, if not asked for whole.
 
     Raises:
@@ -216,7 +216,7 @@ def _texts(record: dict[str, Any], asked: Collection[str], above: str, into: Tex
         elif kind is bool:
             into[path] = "true" if value else "false"
         elif kind is dict and path not in asked:
-            _texts(value, asked, f"{path}.", into)
+            record_texts(value, asked, f"{path}.", into)
         else:
             into[path] = _json(value) if kind is dict or kind is list else str(value)
     return into

@@ -48,9 +48,9 @@ def _tables(path: Path) -> Iterator[pa.Table]:
     """The file's rows in batches, the first without rows, with inner structs flattened."""
     try:
         with pq.ParquetFile(path) as file:
-            yield _flat(file.schema_arrow.empty_table())
+            yield flat(file.schema_arrow.empty_table())
             for batch in file.iter_batches(BATCH_ROWS):
-                yield _flat(pa.Table.from_batches([batch]).combine_chunks())
+                yield flat(pa.Table.from_batches([batch]).combine_chunks())
     except WRONG_PARQUET as error:
         raise FileRefusedError(f"is no Parquet file that can be read, or breaks off ({_first_line(error)})") from None
 
@@ -69,7 +69,8 @@ def _as_file(chunks: Iterator[bytes], path: Path, folder: Path) -> Path:
     return unpacked
 
 
-def _flat(table: pa.Table) -> pa.Table:
+def flat(table: pa.Table) -> pa.Table:
+    """The table with what is in structs as columns `outer.inner`."""
     while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
     return table

@@ -127,7 +127,7 @@ def _joints(text: Expression) -> Expression:
 
 def given(name: str, read: Read = USUAL) -> Expression:
     """A delivered text; null where it is one that means: no value. The empty text always does and stays as it is."""
-    text = sf.col(quoted(name))
+    text = sf.trim(quoted(name)) if read.trim else sf.col(quoted(name))
     if not read.missing:
         return text
     return sf.when(~sf.coalesce(sf.trim(text).isin(*read.missing), sf.lit(False)), text)

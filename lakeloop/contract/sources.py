@@ -46,6 +46,7 @@ class Read(Section):
     skip_lines: Annotated[int, Field(ge=0, le=10_000)] = 0
     header: bool = True
     missing: tuple[Text, ...] = ()
+    trim: bool = False
     records: Text | None = None
 
     @field_validator("encoding")
@@ -81,7 +82,7 @@ class Read(Section):
     @property
     def typing(self) -> dict[str, object]:
         """What of it says how texts become values; {} where all is as usual."""
-        names = ("decimal", "thousands", "missing")
+        names = ("decimal", "thousands", "missing", "trim")
         return self.model_dump(mode="json", include=set(names), exclude_defaults=True)
 
 

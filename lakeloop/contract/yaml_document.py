@@ -32,14 +32,20 @@ class YamlDocument:
         return self.lines[loc]
 
     def value_at(self, loc: Location) -> Any:
-        """What YAML reads at a key path; keys are found by their text."""
+        """What YAML reads at a key path; keys are found by their text, as `null` that is none."""
         value: Any = self.values
         for part in loc:
             if isinstance(value, dict):
-                value = next((inner for key, inner in value.items() if key == part or str(key) == part), None)
+                value = next((inner for key, inner in value.items() if _is_key(key, part)), None)
+            elif isinstance(value, list):
+                value = value[int(part)]
             else:
-                value = value[part]
+                return None
         return value
+
+
+def _is_key(key: Any, text: int | str) -> bool:
+    return key == text or str(key) == text or (not isinstance(key, str) and yaml.safe_load(str(text)) == key)
 
 
 def read_document(path: Path) -> YamlDocument:

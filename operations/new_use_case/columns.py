@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -13,22 +13,30 @@ import pyarrow.compute as pc
 from operations.new_use_case.sample import Sample
 
 Kind = Literal["empty", "bool", "int", "float", "string"]
-MISSING = ("?", "-", "--", ".", "..", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "(null)", "\\N")
+MISSING = (
+    "?", "-", "--", ".", "..", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "(null)", "\\N",
+    "k.A.", "k. A.", "n.a.", "N.A.",
+)  # fmt: skip
 """Texts that mean: no value. `NA` could be a word in a column of words; it is said when it is taken so."""
 UNREADABLE_SHARE = 0.02
 """Of the values of a column of numbers that may be something else."""
 LARGEST_INT = 2**53
+FEWEST_COUNTED = 100
 CODE = r"^0[0-9]+$"
+LONG_CODE = r"^[+-]?[0-9]{16,}$"
+MOST_MARKS, MARKED_SHARE, ENOUGH_NUMBERS = 3, 0.4, 20
+"""Different texts between numbers that may mean: no value; their share of the rows; different numbers beside them."""
 PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 @dataclass(frozen=True)
 class NumberStyle:
-    """Decimal sign and thousands separator, and the pattern of a number written so."""
+    """Decimal sign and thousands separator, and the pattern of a number written so; `trim`: blanks around are none."""
 
     decimal: str
     thousands: str
     pattern: str
+    trim: bool = False
 
 
 STYLES = (
@@ -78,6 +86,14 @@ class Column:
         """Whether every row has a value of its own."""
         return not self.missing and self.distinct == self.rows
 
+    @property
+    def counts_rows(self) -> bool:
+        """Whether it is a whole number a row, rising or with hardly a gap: a number that rows were given."""
+        if self.kind != "int" or not self.unique or self.rows < 2:
+            return False
+        dense = self.rows > FEWEST_COUNTED and np.ptp(self.row_numbers) < 2 * self.rows
+        return bool(dense or np.all(np.diff(self.row_numbers) == 1))
+
     @cached_property
     def row_numbers(self) -> np.ndarray:
         """The number of every row, NaN where there is none."""
@@ -97,13 +113,23 @@ class Column:
 
 def columns_of(sample: Sample) -> tuple[dict[str, Column], NumberStyle]:
     """Every column by its delivered name, and how numbers are written in this file."""
-    encoded = {name: sample.table[name].combine_chunks().dictionary_encode() for name in sample.names}
-    encoded = {
-        name: column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        for name, column in encoded.items()
-    }
+    encoded = {name: _encoded(sample.table[name]) for name in sample.names}
     style = _style(column.dictionary for column in encoded.values())
+    if any(_has_blanks(column.dictionary) for column in encoded.values()):
+        style = replace(style, trim=True)
     return {name: encoded_column(name, column, style) for name, column in encoded.items()}, style
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    found = column.combine_chunks().dictionary_encode()
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _has_blanks(values: pa.Array) -> bool:
+    """Whether most texts begin or end with a blank, as in `a, b, c`."""
+    some = values[:2_000]
+    blank = pc.or_(pc.starts_with(some, " "), pc.ends_with(some, " "))
+    return bool(2 * (pc.sum(blank).as_py() or 0) > len(some)) and len(some) > 1
 
 
 def _style(dictionaries: Iterable[pa.Array]) -> NumberStyle:
@@ -126,6 +152,8 @@ def _means_nothing(values: pa.Array) -> pa.Array:
 
 def encoded_column(name: str, encoded: pa.DictionaryArray, style: NumberStyle) -> Column:
     """A column of the sample from its different texts, and which of them each row has."""
+    if style.trim:
+        encoded = _encoded(pa.chunked_array([pc.utf8_trim(encoded.dictionary_decode(), " ")]))
     texts = encoded.dictionary
     places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     rows = len(places)
@@ -136,12 +164,14 @@ def encoded_column(name: str, encoded: pa.DictionaryArray, style: NumberStyle) -
     numeric &= bare.is_valid().to_numpy(zero_copy_only=False) & (
         pc.utf8_length(bare).to_numpy(zero_copy_only=False) > 0
     )
+    numeric[numeric] = np.isfinite(_numbers(bare.filter(pa.array(numeric)), style))  # 1e400 is no number
     present = int(counts[~nothing].sum())
     if not present:
         return Column(name, "empty", rows, rows, (), np.array([], int), np.full(rows, -1))
     odd = ~numeric & ~nothing
     is_number = counts[odd].sum() <= UNREADABLE_SHARE * present and odd.sum() <= 5
-    is_code = is_number and bool(pc.any(pc.match_substring_regex(bare.filter(pa.array(numeric)), CODE)).as_py())
+    is_number = is_number or _are_marks(bare.filter(pa.array(odd)), counts[odd].sum() / present, int(numeric.sum()))
+    is_code = is_number and _are_codes(bare.filter(pa.array(numeric)))
     left_out = nothing | odd if is_number and not is_code else nothing
     order = np.lexsort((np.arange(len(texts)), -counts))
     order = order[~left_out[order] & (counts[order] > 0)]
@@ -162,6 +192,24 @@ def encoded_column(name: str, encoded: pa.DictionaryArray, style: NumberStyle) -
     elif {text.strip().lower() for text in values[:3]} <= {"true", "false"}:
         kind = "bool"
     return Column(name, kind, rows, int((codes < 0).sum()), values, counts[order], codes, numbers, **about)
+
+
+def _are_marks(texts: pa.Array, share: float, numbers: int) -> bool:
+    """Whether what stands between numbers is a mark or two for a gap, such as `k.A.`: few words without a digit."""
+    return (
+        len(texts) <= MOST_MARKS
+        and share <= MARKED_SHARE
+        and numbers > ENOUGH_NUMBERS
+        and not pc.any(pc.match_substring_regex(texts, "[0-9]")).as_py()
+    )
+
+
+def _are_codes(texts: pa.Array) -> bool:
+    """Whether digits name something: with a zero before them, or so many that a float cannot tell them apart."""
+    if pc.any(pc.match_substring_regex(texts, CODE)).as_py():
+        return True
+    longest = texts.filter(pc.match_substring_regex(texts, LONG_CODE))
+    return any(abs(int(text)) > LARGEST_INT for text in longest.to_pylist())
 
 
 def _numbers(texts: pa.Array, style: NumberStyle) -> np.ndarray:

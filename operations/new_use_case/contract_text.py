@@ -46,6 +46,8 @@ def scalar(value: Any) -> str:
         return "{" + ", ".join(f"{scalar(key)}: {scalar(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(scalar, value)) + "]"
+    if isinstance(value, float) and "." not in repr(value):  # YAML takes 5e+29 for a text
+        return repr(value).replace("e", ".0e")
     if not isinstance(value, str):
         return json.dumps(value)
     plain = value and value == value.strip() and not set(value) & set(",[]{}#&*!|>'\"%@`\n:")
@@ -74,9 +76,10 @@ def _common(stems: list[str]) -> str:
 
 
 def file_pattern(draft: Draft, table: TableDraft) -> str:
-    """The pattern of a source's files: one file a period."""
+    """The pattern of a source's files: one file a period, several where their headers differ."""
     stem = source_name(table).replace("_", "-")
-    return f"{stem}-{{{PLACEHOLDERS[draft.period]}}}{ending_of(table)}"
+    several = "*" if table.sample.format == "csv" and len(set(table.sample.heads)) > 1 else ""
+    return f"{stem}-{{{PLACEHOLDERS[draft.period]}}}{several}{ending_of(table)}"
 
 
 def ending_of(table: TableDraft) -> str:
@@ -119,11 +122,10 @@ def _head(draft: Draft, name: str, title: str) -> Iterator[str]:
 
 def _key(draft: Draft) -> Iterator[str]:
     own = [draft.table.names[column] for column in draft.key.columns]
-    yield from _comment(
-        f"assumed: {draft.key.why}." + ("" if own else " So rows are known by a hash over their values."), ""
-    )
+    known = {"row_hash": " So rows are known by a hash over their values.", "file_line": " So each line is a row."}
+    yield from _comment(f"assumed: {draft.key.why}.{known.get(draft.key.made, '')}", "")
     if not own:
-        yield "key: {made: row_hash}"
+        yield f"key: {{made: {draft.key.made}}}"
     elif len(own) == 1:
         yield f"key: {{column: {own[0]}, description: {scalar(_said(draft.key.columns[0]))}}}"
     else:
@@ -195,6 +197,8 @@ def read_words(table: TableDraft) -> dict[str, Any]:
         words["records"] = sample.records
     if table.missing:
         words["missing"] = list(table.missing)
+    if style.trim:
+        words["trim"] = True
     return {word: value for word, value in words.items() if value is not None}
 
 

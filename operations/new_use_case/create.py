@@ -105,7 +105,8 @@ def gate_of(found: Mapping[str, float]) -> GateDraft:
     trees = max(found.get("trees", majority), majority)
     # The bound holds for train rows as well, of which a model learns some by heart.
     below = round(min(1.0, trees + max(0.05, 0.9 * (1 - trees))), 3)
-    above = min(round(majority + max(0.01, SAFE_SHARE * (trees - majority)), 3), round(below - 0.001, 3))
+    least = min(0.01, (1 - majority) / 4)  # of what a rare class leaves to be better by
+    above = min(round(majority + max(least, SAFE_SHARE * (trees - majority)), 3), round(below - 0.001, 3))
     return GateDraft(above, below, f"the commonest class is right in {majority:.3f}, quick trees in {trees:.3f}")
 
 

@@ -18,7 +18,10 @@ LOOKED_AT = 400
 MOST_PREAMBLE = 60
 NUMBER = re.compile(r"\s*[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?\s*%?\s*")
 DATE = re.compile(r"\s*[0-9]{1,4}[-./][0-9]{1,2}([-./][0-9]{1,4})?([T ].*)?\s*")
-NOTHING = {"", "?", "-", "--", ".", "..", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A", "\\N"}
+NOTHING = {
+    "", "?", "-", "--", ".", "..", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A", "\\N", "k.A.",
+    "k. A.", "n.a.", "N.A.",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Dialect:
     skip_lines: int = 0
     header: bool = True
     names: tuple[str, ...] = ()
+
+    @property
+    def layout(self) -> tuple[str, int, bool]:
+        """What must be the same in all files of a table."""
+        return self.separator, self.skip_lines, self.header
 
 
 def encoding_of(pieces: Sequence[bytes]) -> str:
@@ -79,7 +87,11 @@ def dialect_of(text: str, encoding: str) -> Dialect:
     above = rows[first - 1] if first else []
     is_header = bool(first) and _is_header(above, width)
     if is_header:
-        return Dialect(encoding, separator, quote, escape, comment, first - 1, True, _named(above))
+        named = _named(above)
+        if len(set(named)) == len(named):
+            return Dialect(encoding, separator, quote, escape, comment, first - 1, True, named)
+        # The lake takes columns that share a name by their places.
+        return Dialect(encoding, separator, quote, escape, comment, first, False, _told_apart(named))
     names = _from_preamble(rows[:first], width)
     if first and _is_header(above, width - 1):  # R writes the rows' numbers without a name above them
         names = ("column_1", *_named(above))
@@ -147,7 +159,7 @@ def _first_data_row(rows: Sequence[Sequence[str]], width: int) -> int:
         found = [_shape(row[place]) for place in firm]
         there = [shape for shape in found if shape]
         like = sum(shape == usual[place] for place, shape in zip(firm, found, strict=True))
-        if there and like >= 0.8 * len(there) and like >= min(len(firm), 2) * 0.5:
+        if there and like >= 0.5 * len(there) and like >= min(len(firm), 2) * 0.5:
             return position
     return 0
 
@@ -158,13 +170,18 @@ def _is_header(row: Sequence[str], width: int) -> bool:
     return (
         len(names) == width
         and len(filled) >= width - 1
-        and len(set(filled)) >= 0.9 * len(filled)
+        and len(set(filled)) >= 0.5 * len(filled)
         and sum(_shape(name) == "text" for name in filled) >= 0.7 * len(filled)
     )
 
 
 def _named(row: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip() or f"column_{place}" for place, name in enumerate(row, 1))
+
+
+def _told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """The same, with the place after those that came before."""
+    return tuple(f"{name} {place}" if name in names[: place - 1] else name for place, name in enumerate(names, 1))
 
 
 def _from_preamble(rows: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:

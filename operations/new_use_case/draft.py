@@ -9,7 +9,7 @@ import numpy as np
 from operations.new_use_case.columns import Column, NumberStyle, columns_of, missing_texts
 from operations.new_use_case.features import FeatureDraft, LeftOut, feature_of
 from operations.new_use_case.files import find_files
-from operations.new_use_case.keys import KeyDraft, key_of
+from operations.new_use_case.keys import KeyDraft, key_of, made_key
 from operations.new_use_case.label import LabelDraft, label_of
 from operations.new_use_case.leaks import Leak, find_leaks
 from operations.new_use_case.names import own_names
@@ -87,6 +87,15 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
         SampleError: what stands in the way, everything at once.
     """
     tables = [_table(sample) for sample in samples]
+    for sample in samples:
+        if sample.odd:
+            what = (
+                "are no records" if sample.format != "csv" else "have another number of fields than there are columns"
+            )
+            findings.notes.append(
+                f"{sample.file}: {sample.odd:,} lines {what}, first {sample.odd_line!r}; the lake rejects them, "
+                "and the history leaves them out"
+            )
     wishes = _delivered(wishes, tables)
     table, truth = _which_is_which(tables, wishes, findings)
     findings.stop_at_problems()
@@ -124,6 +133,9 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
                 for one in [*left_out, *(LeftOut(name, leak.how) for leak in leaks for name in leak.columns)]
             )
         )
+    if not key.columns:
+        used = [*(one.column for one in features), *([time.name] if time is not None else ()), *label.needs]
+        key = made_key([columns[name] for name in dict.fromkeys(used)], key.why, findings)
     if len(features) > MOST_FEATURES:
         findings.problems.append(
             f"{table.sample.file}, line {max(1, table.sample.first_line - 1)}: {len(features):,} of its "

@@ -75,6 +75,8 @@ def _feature_of(column: Column) -> FeatureDraft | LeftOut:
         return LeftOut(column.name, f"is {column.values[0]!r} in every row")
     if column.gaps > MOSTLY_GAPS:
         return LeftOut(column.name, f"is missing in {column.gaps:.1%} of the rows")
+    if all(text.startswith("[") and text.endswith("]") for text in column.values[:100]):
+        return LeftOut(column.name, "has lists, and a feature is one value")
     if column.kind == "bool":
         return FeatureDraft(column.name, {"type": "bool", "role": "binary"} | _gaps(column, "zero"))
     if column.numbers is not None:
@@ -88,7 +90,7 @@ def _number(column: Column) -> FeatureDraft | LeftOut:
     named_id = bool(ID_NAME.search(column.name))
     if whole and column.distinct > ID_SHARE * column.present and (named_id or column.distinct == column.present > 100):
         rising = bool(np.all(np.diff(column.row_numbers[column.codes >= 0]) > 0))
-        if named_id or rising:
+        if named_id or rising or column.counts_rows:
             return LeftOut(
                 column.name, f"looks like an identifier: {column.distinct:,} different numbers in {column.rows:,} rows"
             )

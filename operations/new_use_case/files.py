@@ -3,9 +3,10 @@
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -17,6 +18,7 @@ FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 MOST_BYTES = 64 << 20
 """Bytes of text that are looked at; of more, a third each from start, middle and end."""
 OTHERS = {
@@ -36,12 +38,16 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class SampleFile:
-    """One file; `ending` is its format's with that of its compression, such as `.csv.gz`."""
+    """One file; `ending` is its format's with that of its compression, such as `.csv.gz`.
+
+    `columns` are those that its folders name: of `country=DE/part-0.parquet` every row has `country` DE.
+    """
 
     path: Path
     format: Format
     compression: str
     ending: str
+    columns: tuple[tuple[str, str | None], ...] = ()
 
     def open(self) -> IO[bytes]:
         """The bytes of its content, unpacked."""
@@ -62,12 +68,23 @@ def find_files(given: Iterable[Path], findings: Findings) -> list[SampleFile]:
             known = [file for file in inside if _of_name(file) is not None]
             if not known:
                 findings.problems.append(f"{path}: no file in it is one of {', '.join(FORMATS)}, plain or compressed")
-            found += [_known(file, findings) for file in known]
+            found += [
+                replace(file, columns=_columns_in(file.path.relative_to(path))) if file is not None else None
+                for file in (_known(file, findings) for file in known)
+            ]
         elif path.exists():
             found.append(_known(path, findings))
         else:
             findings.problems.append(f"{path}: there is no such file or folder")
     return [file for file in found if file is not None]
+
+
+def _columns_in(path: Path) -> tuple[tuple[str, str | None], ...]:
+    """The columns that a file's folders say, as Hive, Spark and Arrow name them."""
+    pairs = (folder.partition("=") for folder in path.parts[:-1])
+    return tuple(
+        (unquote(name), None if value == NO_VALUE else unquote(value)) for name, equals, value in pairs if equals
+    )
 
 
 def _hidden(file: Path, folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """What identifies a row: a column whose values never come back, two together, or nothing that was delivered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +12,20 @@ from operations.new_use_case.sample import Sample
 from operations.new_use_case.times import TimeColumn
 
 MOST_PARTS = 12
+MOST_SAME = 0.01
+"""Of the rows that may be the same as another one: more are more than chance."""
+LARGEST_PLACE = 2**31
 OWN_TIMES = 0.75
 """Of the rows, with a time of their own: then any other column tells the others apart, and means nothing."""
 
 
 @dataclass(frozen=True)
 class KeyDraft:
-    """Delivered columns, one or several, or none where a hash over the row is made."""
+    """Delivered columns, one or several, or none where it is `made`: row_hash or file_line."""
 
     columns: tuple[str, ...]
     why: str
+    made: str = ""
 
 
 def key_of(
@@ -37,7 +42,27 @@ def key_of(
         return KeyDraft((alone[0].name,), f"{alone[0].distinct:,} rows, and no value of it comes twice")
     if time is not None and (with_time := _beside_time(columns, time.column, without)):
         return KeyDraft(with_time, f"no two rows have the same {with_time[0]} and {with_time[1]}")
-    return KeyDraft((), "no column, and none together with the time, differs in every row")
+    return KeyDraft((), "no column, and none together with the time, differs in every row", "row_hash")
+
+
+def made_key(columns: Sequence[Column], why: str, findings: Findings) -> KeyDraft:
+    """The key that is made where none was delivered: a hash over the row, or its line where many rows are the same."""
+    again = _repeats(list(columns)).size if columns else 0
+    rows = columns[0].rows if columns else 0
+    if not again:
+        return KeyDraft((), why, "row_hash")
+    if again <= MOST_SAME * rows:
+        findings.notes.append(
+            f"key: {again:,} rows are the same as another one in every column that is used; the lake takes each such "
+            "row once. Each line a row of its own: `key: {made: file_line}`"
+        )
+        return KeyDraft((), why, "row_hash")
+    findings.notes.append(
+        f"key: {again:,} of {rows:,} rows are the same as another one in every column that is used, so each line is "
+        "taken for a row of its own; a row that is delivered again counts twice then. Equal rows once: "
+        "`key: {made: row_hash}`"
+    )
+    return KeyDraft((), why, "file_line")
 
 
 def _identifies(column: Column) -> bool:
@@ -45,7 +70,7 @@ def _identifies(column: Column) -> bool:
     if not column.unique or column.rows < 2 or column.kind not in ("int", "string") or column.words > 3:
         return False
     if column.kind == "int" and not ID_NAME.search(column.name):
-        return bool(np.all(np.diff(column.row_numbers) == 1))
+        return column.counts_rows
     return True
 
 
@@ -67,7 +92,9 @@ def _repeats(parts: list[Column]) -> np.ndarray:
     """The rows whose key stood in an earlier row."""
     joined = np.zeros(parts[0].rows, np.int64)
     for part in parts:
-        joined = joined * (part.distinct + 1) + part.codes
+        joined = joined * (part.distinct + 1) + part.codes + 1
+        if joined.max() > LARGEST_PLACE:
+            _, joined = np.unique(joined, return_inverse=True)
     _, first = np.unique(joined, return_index=True)
     return np.setdiff1d(np.arange(len(joined)), first)
 

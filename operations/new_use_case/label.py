@@ -58,8 +58,18 @@ class LabelDraft:
 
 def label_of(text: str, columns: dict[str, Column], findings: Findings) -> LabelDraft | None:
     """The label that a column or an expression says; None, with a problem, where there is none."""
-    if found := columns.get(text):
-        return _of_column(found, findings)
+    found = _label_of(text, columns, findings)
+    if found is not None and (unknown := int((found.ids < 0).sum())):
+        findings.notes.append(
+            f"label: {unknown:,} of {len(found.ids):,} rows have no truth; they are in the lake, and no model learns "
+            "from them"
+        )
+    return found
+
+
+def _label_of(text: str, columns: dict[str, Column], findings: Findings) -> LabelDraft | None:
+    if column := columns.get(text):
+        return _of_column(column, findings)
     if text.replace("_", "").replace(" ", "").isalnum():
         findings.problems.append(f"--label {text}: there is no such column; columns: {', '.join(columns)}")
         return None

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+import yaml
+
 from lakeloop.contract import reserved_names as reserved
 
 LETTERS = {
@@ -43,7 +45,8 @@ def own_names(delivered: Iterable[str], class_names: Iterable[str] = ()) -> dict
     classes, taken, found = tuple(class_names), set[str](), dict[str, str]()
     for place, name in enumerate(delivered, 1):
         made = own_name(name, f"column_{place}")
-        if made in KEPT or made in reserved.SOURCES or reserved.of_feature(made, classes, logged=True):
+        kept = made in KEPT or made in reserved.SOURCES or yaml.safe_load(made) != made
+        if kept or reserved.of_feature(made, classes, logged=True):
             made = f"{made}_value"
         found[name] = _free(made, taken)
     return found
@@ -52,11 +55,12 @@ def own_names(delivered: Iterable[str], class_names: Iterable[str] = ()) -> dict
 def class_names(texts: Iterable[str]) -> dict[str, str]:
     """A name for each value of a label: `>50K` -> `above_50k`, `1` -> `class_1`."""
     listed = list(texts)
-    if {text.strip().lower() for text in listed} in ({"0", "1"}, {"false", "true"}, {"f", "t"}):
-        return {text: "yes" if text.strip().lower() in ("1", "true", "t") else "no" for text in listed}
+    bare = {text: text.strip().lower().removesuffix(".0") for text in listed}
+    if set(bare.values()) in ({"0", "1"}, {"false", "true"}, {"f", "t"}):
+        return {text: "yes" if bare[text] in ("1", "true", "t") else "no" for text in listed}
     taken, found = set[str](), dict[str, str]()
     for place, text in enumerate(listed, 1):
-        found[text] = _free(own_name(text, f"class_{place}"), taken)
+        found[text] = _free(own_name(bare[text] if bare[text].isdecimal() else text, f"class_{place}"), taken)
     return found
 
 

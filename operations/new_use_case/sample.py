@@ -3,22 +3,30 @@
 import io
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from lakehouse.bronze.json_records import record_texts
+from lakehouse.bronze.parquet_rows import flat
 from operations.new_use_case.dialect import Dialect, dialect_of, encoding_of
 from operations.new_use_case.files import MOST_BYTES, Format, SampleFile, pieces
 from operations.new_use_case.problems import Findings
 
 MOST_ROWS = 200_000
 MOST_FILES = 60
+HEAD_BYTES = 256 << 10
+MOST_ODD = 0.1
+"""Of the lines, that may be no records."""
+SHARED = 0.6
+"""Of the columns of two files, that they must have in common to be of one table."""
 MOST_COLUMNS = 2_000
 """What the lake takes of one file."""
 
@@ -29,7 +37,8 @@ class Sample:
 
     `first_line` is the line of the first row in the first file, 0 where rows have no lines; `whole`: every row of every
     file is there; `records`: where in a JSON document the list of records stands; `odd`: lines with another number of
-    fields, of which `odd_line` is the first.
+    fields, of which `odd_line` is the first. `dialects`: how each CSV file is written, with its own columns; `parts`:
+    what was read of which file, in the table's order, and `picked` which of those rows are in the table, all if None.
     """
 
     files: tuple[SampleFile, ...]
@@ -41,6 +50,10 @@ class Sample:
     first_line: int = 0
     odd: int = 0
     odd_line: str = ""
+    dialects: Mapping[Path, Dialect] = field(default_factory=dict)
+    parts: tuple["Sample", ...] = ()
+    ascii: bool = False
+    picked: np.ndarray | None = None
 
     @property
     def names(self) -> list[str]:
@@ -52,23 +65,63 @@ class Sample:
         """The file that is named where a row is."""
         return self.files[0].path
 
+    def dialect_of(self, file: SampleFile) -> Dialect:
+        """How one file is written: as all are, with columns of its own."""
+        return replace(self.dialect, names=self.dialects[file.path].names)
+
+    @property
+    def heads(self) -> list[tuple[str, ...]]:
+        """The columns of each CSV file in its own order."""
+        return [self.dialects[file.path].names for file in self.files]
+
+    def columns_of(self, file: SampleFile) -> tuple[tuple[str, str | None], ...]:
+        """The columns that the folders of a file say and its rows have not."""
+        own = self.dialects[file.path].names
+        return tuple((name, value) for name, value in file.columns if name not in own)
+
     def where(self, row: int) -> str:
-        """A row's place in words."""
-        return f"{self.file}, line {row + self.first_line}" if self.first_line else f"{self.file}, row {row + 1}"
+        """A row's place in words; the file alone where nobody has counted the lines above it."""
+        place = row if self.picked is None else int(self.picked[row])
+        for part in self.parts or (self,):
+            if place < part.table.num_rows:
+                return part._place(place)
+            place -= part.table.num_rows
+        return str(self.file)
+
+    def _place(self, row: int) -> str:
+        if not self.first_line:
+            return f"{self.file}, row {row + 1}"
+        if not self.whole and row >= self.table.num_rows // 3:
+            return str(self.file)
+        above = self.table.slice(0, row)
+        breaks = sum(pc.sum(pc.count_substring(column, "\n")).as_py() or 0 for column in above.columns)
+        return f"{self.file}, line {row + breaks + self.first_line}"
 
 
 def read_samples(files: Sequence[SampleFile], findings: Findings) -> list[Sample]:
-    """A sample a table: files of the same format and the same columns are one."""
-    tables: dict[tuple[str, ...], list[tuple[SampleFile, Sample]]] = {}
+    """A sample a table: files of the same format, written alike, with mostly the same columns are one."""
+    tables = list[list[Sample]]()
     for file in files:
-        head = _read(file, findings, 256 << 10)
+        head = _read(file, findings, HEAD_BYTES)
         if head is not None:
-            tables.setdefault((file.format, *sorted(head.names)), []).append((file, head))
-    return [sample for group in tables.values() if (sample := _joined([file for file, _ in group], findings))]
+            alike = next((group for group in tables if _alike(group[0], head)), None)
+            if alike is None:
+                tables.append(alike := [])
+            alike.append(head)
+    return [sample for group in tables if (sample := _joined(group, findings))]
 
 
-def _joined(files: list[SampleFile], findings: Findings) -> Sample | None:
+def _alike(one: Sample, other: Sample) -> bool:
+    """Whether one contract's source can have both: the same writing, and columns of which few are in one alone."""
+    if one.format != other.format or one.dialect.layout != other.dialect.layout or one.records != other.records:
+        return False
+    ours, theirs = set(one.names), set(other.names)
+    return len(ours & theirs) >= SHARED * len(ours | theirs)
+
+
+def _joined(heads: list[Sample], findings: Findings) -> Sample | None:
     """A sample of files that are alike; of many or large ones from the first, the middle and the last."""
+    files = [head.files[0] for head in heads]
     looked_at = files
     if len(files) > MOST_FILES or sum(file.path.stat().st_size for file in files) > MOST_BYTES:
         looked_at = [files[place] for place in sorted({0, len(files) // 2, len(files) - 1})]
@@ -77,31 +130,66 @@ def _joined(files: list[SampleFile], findings: Findings) -> Sample | None:
     if not there:
         return None
     first = there[0]
-    table = pa.concat_tables([part.table.select(first.names) for part in there]).combine_chunks()
+    table = pa.concat_tables([part.table for part in there], promote_options="default").combine_chunks()
     whole = all(part.whole for part in there) and len(looked_at) == len(files)
+    picked = None
     if table.num_rows > MOST_ROWS:
-        table, whole = _thinned(table, MOST_ROWS), False
+        picked, whole = _thinned(table.num_rows, MOST_ROWS), False
+        table = table.take(pa.array(picked)).combine_chunks()
     if not table.num_rows:
         findings.problems.append(f"{first.file}: has a header and no rows; a sample with rows is needed")
         return None
-    if len(first.names) > MOST_COLUMNS:
+    if len(table.column_names) > MOST_COLUMNS:
         findings.problems.append(
-            f"{first.file}, line {max(1, first.first_line - 1)}: has {len(first.names):,} columns, and up to "
+            f"{first.file}, line {max(1, first.first_line - 1)}: has {len(table.column_names):,} columns, and up to "
             f"{MOST_COLUMNS:,} can be read; deliver a table with those that matter"
         )
         return None
-    return replace(first, files=tuple(files), table=table, whole=whole)
+    dialects = {part.file: part.dialect for part in (*heads, *there)}
+    odd = [part for part in there if part.odd]
+    return replace(
+        first, files=tuple(files), table=table, whole=whole, dialect=_common_dialect(there, findings),
+        odd=sum(part.odd for part in odd), odd_line=odd[0].odd_line if odd else "", dialects=dialects,
+        parts=tuple(there), picked=picked,
+    )  # fmt: skip
 
 
-def _thinned(table: pa.Table, most: int) -> pa.Table:
+def _common_dialect(parts: Sequence[Sample], findings: Findings) -> Dialect:
+    """The one that reads every file: what is special in any of them, since nothing of it stands in the others."""
+    first = parts[0].dialect
+    special: dict[str, str] = {
+        name: next((value for part in parts if (value := getattr(part.dialect, name)) != plain), plain)
+        for name, plain in (("encoding", "utf-8"), ("quote", '"'), ("escape", ""), ("comment", ""))
+    }
+    if special["encoding"] != "utf-8":
+        for part in parts:
+            if part.dialect.encoding != special["encoding"] and not part.ascii:
+                findings.problems.append(
+                    f"{part.file}: is written in {part.dialect.encoding}, and other files of the same table in "
+                    f"{special['encoding']}; a table's files are written alike"
+                )
+    encoding, quote, escape, comment = special.values()
+    return replace(first, encoding=encoding, quote=quote, escape=escape, comment=comment)
+
+
+def _thinned(rows: int, most: int) -> np.ndarray:
     """A third of the rows each from start, middle and end."""
     third = most // 3
-    middle = (table.num_rows - third) // 2
-    parts = [table.slice(start, third) for start in (0, middle, table.num_rows - third)]
-    return pa.concat_tables(parts).combine_chunks()
+    return np.concatenate([np.arange(start, start + third) for start in (0, (rows - third) // 2, rows - third)])
 
 
 def _read(file: SampleFile, findings: Findings, most: int) -> Sample | None:
+    found = _content(file, findings, most)
+    if found is None:
+        return None
+    table, own = found.table, tuple(found.names)
+    for name, value in reversed(file.columns):
+        if name not in own:
+            table = table.add_column(0, name, pa.array([value] * table.num_rows, pa.string()))
+    return replace(found, table=table, dialect=replace(found.dialect, names=own))
+
+
+def _content(file: SampleFile, findings: Findings, most: int) -> Sample | None:
     try:
         if file.format == "parquet":
             return _parquet(file, most)
@@ -151,8 +239,9 @@ def _csv(file: SampleFile, parts: list[bytes], whole: bool, encoding: str) -> Sa
     table = pa.concat_tables(tables) if tables else empty
     commented = sum(line.startswith("#") for line in start.splitlines()[: above + 20]) if dialect.comment else 0
     return Sample(
-        (file,), "csv", table, whole, dialect, "", above + commented + 1, len(odd), odd[0][:80] if odd else ""
-    )
+        (file,), "csv", table, whole, dialect, "", above + commented + 1, len(odd), odd[0][:80] if odd else "",
+        ascii=all(part.isascii() for part in parts),
+    )  # fmt: skip
 
 
 def _fields(text: bytes, dialect: Dialect, encoding: str, note: Any) -> pa.Table:
@@ -171,9 +260,28 @@ def _fields(text: bytes, dialect: Dialect, encoding: str, note: Any) -> pa.Table
 
 
 def _json_lines(file: SampleFile, parts: list[bytes], whole: bool) -> Sample:
-    lines = itertools.chain.from_iterable(part.splitlines() for part in parts)
-    table = _table(json.loads(line) for line in itertools.islice((one for one in lines if one.strip()), MOST_ROWS))
-    return Sample((file,), "jsonl", table, whole and table.num_rows < MOST_ROWS, first_line=1)
+    records, odd = list[Any](), list[tuple[int, str]]()
+    for number, line in enumerate(itertools.chain.from_iterable(part.split(b"\n") for part in parts), 1):
+        if len(records) == MOST_ROWS:
+            break
+        try:
+            found = json.loads(line) if line.strip() else None
+        except ValueError:
+            found = line.strip()
+        if isinstance(found, dict):
+            records.append(found)
+        elif found is not None:
+            odd.append((number, line.decode("utf-8", "replace")[:80]))
+    if odd and len(odd) > MOST_ODD * (len(records) + len(odd)):
+        number, text = odd[0]
+        raise ValueError(
+            f"line {number} is no JSON object: {text}; {len(odd):,} of {len(records) + len(odd):,} are none"
+        )
+    table = _table(records)
+    return Sample(
+        (file,), "jsonl", table, whole and len(records) < MOST_ROWS, first_line=1, odd=len(odd),
+        odd_line=odd[0][1] if odd else "",
+    )  # fmt: skip
 
 
 def _json(file: SampleFile, parts: list[bytes], whole: bool) -> Sample:
@@ -201,19 +309,24 @@ def records_in(document: Any, at: str = "") -> tuple[str, list[Any] | None]:
 
 
 def _table(records: Iterable[Any]) -> pa.Table:
-    rows = [record if isinstance(record, dict) else {"value": record} for record in records]
+    rows = [texts_of(record) for record in records]
     names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
-    columns: Iterator[list[str | None]] = ([text_of(row.get(name)) for row in rows] for name in names)
-    return pa.table({str(name): pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
+    return pa.table({name: pa.array([row.get(name) or None for row in rows], pa.string()) for name in names})
 
 
-def text_of(value: Any) -> str | None:
-    """A value of JSON as the text that a file of texts would have."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def texts_of(record: Any) -> dict[str, str | None]:
+    """A record's values as the lake has them, those of inner objects as `outer.inner`; nothing of what is no object."""
+    try:
+        return record_texts(record, (), "", {}) if isinstance(record, dict) else {}
+    except UnicodeEncodeError:  # half a character: the lake rejects the record
+        return {}
+
+
+def records_at(document: Any, path: str) -> list[Any]:
+    """The list at a path such as `data.items` of a JSON document; none where it has none."""
+    for part in path.split(".") if path else ():
+        document = document.get(part, []) if isinstance(document, dict) else []
+    return document if isinstance(document, list) else []
 
 
 def _parquet(file: SampleFile, most: int) -> Sample:
@@ -224,7 +337,8 @@ def _parquet(file: SampleFile, most: int) -> Sample:
         groups = sorted({0, len(groups) // 2, len(groups) - 1})
     batches = opened.iter_batches(row_groups=groups, batch_size=50_000)
     table = pa.Table.from_batches(itertools.islice(batches, MOST_ROWS // 50_000), opened.schema_arrow)
-    texts = {name: cast_to_text(table[name]) for name in table.column_names}
+    flattened = flat(table)
+    texts = {name: cast_to_text(flattened[name]) for name in flattened.column_names}
     return Sample((file,), "parquet", pa.table(texts), table.num_rows == rows)
 
 

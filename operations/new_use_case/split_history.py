@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -17,11 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from lakehouse.bronze.parquet_rows import flat
 from operations.new_use_case.columns import encoded_column
 from operations.new_use_case.contract_text import UNTIMED, file_pattern, source_name
+from operations.new_use_case.dialect import Dialect
 from operations.new_use_case.draft import Draft, TableDraft
 from operations.new_use_case.files import SampleFile
-from operations.new_use_case.sample import cast_to_text, records_in, text_of
+from operations.new_use_case.sample import cast_to_text, records_at, texts_of
 from operations.new_use_case.times import PERIODS, moments, period_name
 
 CHUNK_BYTES = 64 << 20
@@ -49,6 +52,8 @@ class HistoryFiles:
 
 
 Records = Sequence[Any]
+Said = Sequence[tuple[str, str | None]]
+"""Columns that no row of a file has, with the value that all of them get: the period, what its folders say."""
 PeriodsOf = Callable[[pa.Array], Sequence[str | None]]
 """Texts of the time's column (or of the key's) -> the period of each row, None where there is none."""
 
@@ -64,19 +69,19 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
     period_of_key: dict[str, str] = {}
     joined = draft.truth is not draft.table
     name = source_name(draft.table)
-    with _Files(folder / name, file_pattern(draft, draft.table), draft.table.sample.files[0], draft) as files:
-        for records, texts, keys in _pieces(draft.table, by, draft.key.columns if joined else ()):
+    with _Files(folder / name, file_pattern(draft, draft.table), draft.table, draft) as files:
+        for file, records, texts, keys in _pieces(draft.table, by, draft.key.columns if joined else ()):
             names = periods(texts)
             found.rows.update(one for one in names if one is not None)
             found.without_time += sum(one is None for one in names)
-            files.add(records, names)
+            files.add(file, records, names)
             if joined:
                 period_of_key.update((key, one) for key, one in zip(keys, names, strict=True) if one is not None)
     if joined:
         other = source_name(draft.truth, name)
-        with _Files(folder / other, file_pattern(draft, draft.truth), draft.truth.sample.files[0], draft) as files:
-            for records, _, keys in _pieces(draft.truth, draft.key.columns[0], draft.key.columns):
-                files.add(records, [period_of_key.get(key) for key in keys])
+        with _Files(folder / other, file_pattern(draft, draft.truth), draft.truth, draft) as files:
+            for file, records, _, keys in _pieces(draft.truth, draft.key.columns[0], draft.key.columns):
+                files.add(file, records, [period_of_key.get(key) for key in keys])
     return found
 
 
@@ -114,29 +119,52 @@ class _Dealt:
 def _rows_of(table: TableDraft) -> int:
     if table.sample.whole:
         return table.sample.table.num_rows
-    return sum(len(records) for records, _, _ in _pieces(table, next(iter(table.columns)), ()))
+    return sum(len(records) for _, records, _, _ in _pieces(table, next(iter(table.columns)), ()))
 
 
-def _pieces(table: TableDraft, by: str, key: Sequence[str]) -> Iterator[tuple[Records, pa.Array, list[str]]]:
-    """Records as they are delivered, with the texts of the column `by` and their keys, some at a time."""
+def _pieces(
+    table: TableDraft, by: str, key: Sequence[str]
+) -> Iterator[tuple[SampleFile, Records, pa.Array, list[str]]]:
+    """Records as they are delivered, with their file, the texts of the column `by` and their keys, some at a time."""
     for file in table.sample.files:
-        if file.format == "csv":
-            yield from _csv_pieces(file, table, by, key)
-        elif file.format == "parquet":
-            for batch in pq.ParquetFile(file.path).iter_batches(batch_size=200_000):
-                rows = pa.Table.from_batches([batch])
-                texts = {name: cast_to_text(rows[name]).combine_chunks() for name in {by, *key}}
-                yield _ParquetRows(rows), _array(texts[by]), _keys([_array(texts[name]) for name in key])
-        else:
-            with file.open() as stream:
-                content = stream.read()
-            records = (
-                records_in(json.loads(content))[1] or []
-                if file.format == "json"
-                else [json.loads(line) for line in content.splitlines() if line.strip()]
-            )
-            columns = [pa.array([text_of(record.get(name)) for record in records], pa.string()) for name in (by, *key)]
-            yield records, columns[0], _keys(columns[1:])
+        for records, found in _contents(file, table, {by, *key}):
+            rows = len(records)
+            said = {name: pa.array([value] * rows, pa.string()) for name, value in file.columns}
+            nothing = pa.nulls(rows, pa.string())
+            texts = {name: _array(found.get(name, said.get(name, nothing))) for name in (by, *key)}
+            yield file, records, texts[by], _keys([texts[name] for name in key])
+
+
+def _contents(file: SampleFile, table: TableDraft, wanted: set[str]) -> Iterator[tuple[Records, dict[str, pa.Array]]]:
+    """Records of one file, with the texts of those of the wanted columns that it has."""
+    if file.format == "csv":
+        yield from _csv_pieces(file, table, wanted)
+    elif file.format == "parquet":
+        for batch in pq.ParquetFile(file.path).iter_batches(batch_size=200_000):
+            rows = pa.Table.from_batches([batch])
+            flattened = flat(rows)
+            there = [name for name in flattened.column_names if name in wanted]
+            yield _ParquetRows(rows), {name: cast_to_text(flattened[name]) for name in there}
+    else:
+        records = [one for one in _json_records(file, table) if isinstance(one, dict)]
+        rows_of_texts = [texts_of(record) for record in records]
+        yield (
+            records,
+            {name: pa.array([row.get(name) or None for row in rows_of_texts], pa.string()) for name in wanted},
+        )
+
+
+def _json_records(file: SampleFile, table: TableDraft) -> Iterator[Any]:
+    """Its records; lines that are none are left out, as the lake rejects them."""
+    with file.open() as stream:
+        content = stream.read()
+    if file.format == "json":
+        yield from records_at(json.loads(content), table.sample.records)
+        return
+    for line in content.splitlines():
+        with suppress(ValueError):
+            if line.strip():
+                yield json.loads(line)
 
 
 def _array(column: Any) -> pa.Array:
@@ -160,11 +188,8 @@ class _ParquetRows(Sequence[Any]):
         return place
 
 
-def _csv_pieces(
-    file: SampleFile, table: TableDraft, by: str, key: Sequence[str]
-) -> Iterator[tuple[Records, pa.Array, list[str]]]:
-    dialect = table.sample.dialect
-    above = dialect.skip_lines + dialect.header
+def _csv_pieces(file: SampleFile, table: TableDraft, wanted: set[str]) -> Iterator[tuple[Records, dict[str, pa.Array]]]:
+    dialect = table.sample.dialect_of(file)
     rest, head = b"", True
     with file.open() as stream:
         while True:
@@ -175,13 +200,12 @@ def _csv_pieces(
             data = rest + chunk
             if head:
                 data = data.removeprefix(b"\xef\xbb\xbf")
-                for _ in range(above):
-                    data = data[data.find(b"\n") + 1 :] if b"\n" in data else b""
+                data = data[len(_lines_above(data, dialect)) :]
                 head = False
             records, rest = _records(data, dialect.quote.encode(), bool(dialect.escape), last)
-            records = [one for one in records if one.strip(b"\r\n") and not (dialect.comment and one.startswith(b"#"))]
+            records = [one for one in records if one.strip(b"\r\n") and not _is_comment(one, dialect)]
             if records:
-                yield _fields(records, table, by, key)
+                yield _fields(records, dialect, wanted)
             if last:
                 return
 
@@ -203,18 +227,15 @@ def _records(data: bytes, quote: bytes, escaped: bool, last: bool) -> tuple[list
     return records, left
 
 
-def _fields(
-    records: list[bytes], table: TableDraft, by: str, key: Sequence[str]
-) -> tuple[Records, pa.Array, list[str]]:
+def _fields(records: list[bytes], dialect: Dialect, wanted: set[str]) -> tuple[Records, dict[str, pa.Array]]:
     """Records with the fields that are needed of them; those with another number of fields have none."""
-    dialect = table.sample.dialect
     odd: list[int] = []
 
     def note(row: csv.InvalidRow) -> str:
         odd.append(row.number - 1)
         return "skip"
 
-    wanted = list(dict.fromkeys((by, *key)))
+    there = [name for name in dialect.names if name in wanted]
     encoding = dialect.encoding if not dialect.encoding.startswith(ONE_BYTE_A_LINE_END) else "utf8"
     found = csv.read_csv(
         pa.BufferReader(b"".join(records)),
@@ -225,7 +246,8 @@ def _fields(
             ignore_empty_lines=False,
         ),
         csv.ConvertOptions(
-            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), null_values=[""],
+            include_columns=there or list(dialect.names[:1]),
+            column_types=dict.fromkeys(dialect.names, pa.string()), null_values=[""],
             strings_can_be_null=True, quoted_strings_can_be_null=True,
         ),
     )  # fmt: skip
@@ -233,69 +255,67 @@ def _fields(
         kept = np.ones(len(records), bool)
         kept[odd] = False
         records = [record for record, good in zip(records, kept, strict=True) if good]
-    return records, _array(found[by]), _keys([_array(found[name]) for name in key])
+    return records, {name: found[name] for name in there}
 
 
 class _Files:
-    """Writes records into one file a period, packed as the delivered files were."""
+    """Writes records into one file a period, packed as the delivered files were; of CSV one a header there is."""
 
-    def __init__(self, folder: Path, pattern: str, like: SampleFile, draft: Draft) -> None:
-        self._folder, self._like = folder, like
-        self._before, self._after = pattern.split("{")[0], pattern.split("}")[1]
-        self._table = next(table for table in (draft.table, draft.truth) if like in table.sample.files)
-        self._plain: dict[str, Path] = {}
+    def __init__(self, folder: Path, pattern: str, table: TableDraft, draft: Draft) -> None:
+        self._folder, self._like, self._table = folder, table.sample.files[0], table
+        self._before, self._after = pattern.split("{")[0], pattern.split("}")[1].replace("*", "")
+        self._plain: dict[tuple[str, int], Path] = {}
         self._rows: dict[str, list[Any]] = {}
-        self._untimed = draft.time is None and self._table is draft.table
-        self._head = _head_of(like, self._table, self._untimed) if like.format == "csv" else b""
+        self._untimed = draft.time is None and table is draft.table
+        self._heads: dict[bytes, int] = {}
 
     def __enter__(self) -> "_Files":
         self._folder.mkdir(parents=True, exist_ok=True)
         return self
 
-    def add(self, records: Records, periods: Sequence[str | None]) -> None:
-        """Put each record with its period; those without one nowhere."""
+    def add(self, file: SampleFile, records: Records, periods: Sequence[str | None]) -> None:
+        """Put each record of a file with its period; those without one nowhere."""
         codes, names = pd.factorize(np.array(periods, dtype=object))
         for code, name in enumerate(names):
             places = np.flatnonzero(codes == code)
+            said = (*([(UNTIMED, name)] if self._untimed else ()), *self._table.sample.columns_of(file))
             if self._like.format == "csv":
-                self._append(name, records, places)
+                self._append(file, name, said, [records[place] for place in places.tolist()])
             elif isinstance(records, _ParquetRows):
-                self._rows.setdefault(name, []).append(records.table.take(pa.array(places)))
+                self._rows.setdefault(name, []).append(_with_columns(records.table.take(pa.array(places)), said))
             else:
-                self._rows.setdefault(name, []).extend(records[place] for place in places.tolist())
+                self._rows.setdefault(name, []).extend(dict(said) | records[place] for place in places.tolist())
 
-    def _append(self, name: str, records: Records, places: np.ndarray) -> None:
-        before = f"{name}{self._table.sample.dialect.separator}".encode() if self._untimed else b""
-        first = name not in self._plain
-        path = self._plain.setdefault(name, self._folder / f".{name}.part")
+    def _append(self, file: SampleFile, name: str, said: Said, records: list[bytes]) -> None:
+        dialect = self._table.sample.dialect_of(file)
+        head = _head_of(file, dialect, [column for column, _ in said])
+        number = self._heads.setdefault(head, len(self._heads) + 1)
+        before = "".join(f"{_field(value or '', dialect)}{dialect.separator}" for _, value in said)
+        start = before.encode(dialect.encoding if not dialect.encoding.startswith(ONE_BYTE_A_LINE_END) else "utf-8")
+        first = (name, number) not in self._plain
+        path = self._plain.setdefault((name, number), self._folder / f".{name}.{number}.part")
         with path.open("ab") as stream:
             if first:
-                stream.write(self._head)
-            stream.writelines(before + records[place] for place in places.tolist())
+                stream.write(head)
+            stream.writelines(start + record for record in records)
 
     def __exit__(self, kind: Any, *_: Any) -> None:
         if kind is not None:
             return
-        for name, path in self._plain.items():
+        encoding = self._table.sample.dialect.encoding
+        for (name, number), path in self._plain.items():
             content = path.read_bytes()
-            if self._table.sample.dialect.encoding.startswith(ONE_BYTE_A_LINE_END):
-                content = content.decode().encode(self._table.sample.dialect.encoding)
-            self._pack(name, content)
+            if encoding.startswith(ONE_BYTE_A_LINE_END):
+                content = content.decode().encode(encoding)
+            self._pack(name if number == 1 else f"{name}.{number}", content)
             path.unlink()
         for name, rows in self._rows.items():
             if self._like.format == "parquet":
-                pq.write_table(self._stamped(pa.concat_tables(rows), name), self._path(name))
+                pq.write_table(pa.concat_tables(rows, promote_options="permissive"), self._path(name))
             else:
-                self._pack(name, self._json(name, rows))
+                self._pack(name, self._json(rows))
 
-    def _stamped(self, table: pa.Table, name: str) -> pa.Table:
-        if not self._untimed:
-            return table
-        return table.add_column(0, UNTIMED, pa.repeat(name, table.num_rows))
-
-    def _json(self, name: str, rows: list[dict[str, Any]]) -> bytes:
-        if self._untimed:
-            rows = [{UNTIMED: name, **row} for row in rows]
+    def _json(self, rows: list[dict[str, Any]]) -> bytes:
         if self._like.format == "jsonl":
             return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
         document: Any = rows
@@ -319,14 +339,44 @@ class _Files:
             path.write_bytes(content)
 
 
-def _head_of(file: SampleFile, table: TableDraft, untimed: bool) -> bytes:
-    """What stands above the rows of a CSV file, as it stands there; `untimed`: with a column for the period."""
-    dialect = table.sample.dialect
+def _with_columns(table: pa.Table, said: Said) -> pa.Table:
+    for name, value in reversed(said):
+        table = table.add_column(0, name, pa.array([value] * table.num_rows, pa.string()))
+    return table
+
+
+def _field(text: str, dialect: Dialect) -> str:
+    """A text as a CSV field of the file, quoted where it must be."""
+    if not set(text) & {dialect.separator, dialect.quote, "\n", "\r"}:
+        return text
+    return (
+        dialect.quote + text.replace(dialect.quote, (dialect.escape or dialect.quote) + dialect.quote) + dialect.quote
+    )
+
+
+def _head_of(file: SampleFile, dialect: Dialect, before: Sequence[str]) -> bytes:
+    """What stands above the rows of a CSV file, as it stands there; with names for the columns put `before` them."""
     with file.open() as stream:
         start = stream.read(4 << 20)
-    if dialect.encoding.startswith(ONE_BYTE_A_LINE_END):
-        start = start[: len(start) // 4 * 4].decode(dialect.encoding, "ignore").encode()
-    lines = start.removeprefix(b"\xef\xbb\xbf").split(b"\n")[: dialect.skip_lines + dialect.header]
-    if untimed and dialect.header:
-        lines[-1] = f"{UNTIMED}{dialect.separator}".encode() + lines[-1]
-    return b"".join(line + b"\n" for line in lines)
+    encoding = dialect.encoding
+    if encoding.startswith(ONE_BYTE_A_LINE_END):
+        start, encoding = start[: len(start) // 4 * 4].decode(encoding, "ignore").encode(), "utf-8"
+    above = _lines_above(start.removeprefix(b"\xef\xbb\xbf"), dialect)
+    if not (before and dialect.header):
+        return above
+    names = "".join(f"{_field(name, dialect)}{dialect.separator}" for name in before).encode(encoding)
+    header = above.rstrip(b"\n").rfind(b"\n") + 1
+    return above[:header] + names + above[header:]
+
+
+def _lines_above(data: bytes, dialect: Dialect) -> bytes:
+    """The lines above the rows, the header and comments among them."""
+    at, left = 0, dialect.skip_lines + dialect.header
+    while at < len(data) and (left or _is_comment(data[at : at + 16], dialect)):
+        left -= not _is_comment(data[at : at + 16], dialect)
+        at = data.find(b"\n", at) + 1 or len(data)
+    return data[:at]
+
+
+def _is_comment(line: bytes, dialect: Dialect) -> bool:
+    return bool(dialect.comment) and line.startswith(dialect.comment.encode())

@@ -166,6 +166,11 @@ def with_zone(values: str) -> str:
     return text.replace("power, miles]", "power, zone, miles]")
 
 
+def test_a_name_without_quotes_that_yaml_takes_for_nothing_is_a_mistake_with_its_line(tmp_path: Path) -> None:
+    text = TEXT.replace("  miles:\n", "  null:\n").replace("power, miles]", "power, null]")
+    assert any("line " in problem and "null" in problem for problem in problems_of(tmp_path, text))
+
+
 def test_texts_without_quotes_are_one_mistake_that_says_how_to_write_them(tmp_path: Path) -> None:
     (found,) = problems_of(tmp_path, with_zone("[Yes, No, maybe, on]"))
     assert "features.zone.values: is Yes, No, on without quotes, which YAML reads as a truth value; write " in found

@@ -69,6 +69,13 @@ def test_numbers_may_be_written_in_another_way_if_it_can_only_be_read_in_one(
     assert validated(lake.spark, written_so(lake.contract, **read), "age", texts) == values
 
 
+def test_blanks_around_texts_are_none_where_the_contract_says_so(lake: OwnLake) -> None:
+    texts = [" 2023-01", "2023-01 ", "2023-01", "2023- 01"]
+    assert validated(lake.spark, lake.contract, "month", texts) == {"2023-01": "2023-01"}
+    trimmed = written_so(lake.contract, trim=True)
+    assert validated(lake.spark, trimmed, "month", texts) == dict.fromkeys(texts[:3], "2023-01")
+
+
 def test_whole_numbers_may_have_marks_between_thousands(lake: OwnLake) -> None:
     contract = written_so(lake.contract, decimal=",", thousands=".")
     assert validated(lake.spark, contract, "training", ["1", "1,0", "1.000", "0,5"]) == {"1": 1, "1,0": 1}

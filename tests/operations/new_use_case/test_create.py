@@ -21,7 +21,7 @@ from lakeloop.use_case import UseCase
 from operations.delivery import generate
 from operations.evaluation import generated_rows
 from operations.history import history_periods, history_rows
-from operations.new_use_case.create import NewUseCase, check_name, create
+from operations.new_use_case.create import NewUseCase, check_name, create, gate_of
 from operations.new_use_case.draft import Wishes, look
 from operations.simulation import questions_of
 from tests.command_line import COMMAND, Run, lakeloop_in
@@ -150,6 +150,21 @@ def test_the_draft_is_taken_by_the_lake_and_asked_at_the_gateway_with_the_same_k
         assert here.isna().equals(there.isna()), name
         assert here.dropna().tolist() == there.dropna().tolist(), name
     assert {q.key for q in questions_of(lake, 0, "a")} == set(gold.index)
+
+
+def test_comments_above_and_between_the_rows_stay_where_a_history_has_them(tmp_path: Path) -> None:
+    path = as_csv(trips(), tmp_path)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(["# Station 4711", "#", lines[0], "# rows", *lines[1:]]) + "\n")
+    found = made(tmp_path, path)
+    rows = pd.concat([history_rows(found.use_case, number) for number in history_periods(found.use_case)])
+    assert len(rows) == ROWS and found.use_case.contract.sources["trips"].read.comment == "#"
+
+
+def test_a_gate_can_be_passed_where_one_class_is_rare() -> None:
+    gate = gate_of({"majority": 0.99, "trees": 0.993})
+    assert 0.99 < gate.above < 0.993
+    assert gate_of({"majority": 0.99}).above > 0.99  # what never says yes is no model
 
 
 def test_a_use_case_that_is_there_is_replaced_only_when_asked_and_what_else_is_there_stays(tmp_path: Path) -> None:

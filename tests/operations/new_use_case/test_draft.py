@@ -258,3 +258,67 @@ def test_json_records_make_the_same_draft(tmp_path: Path) -> None:
     document.write_text(json.dumps({"data": {"items": frame.to_dict("records")}}))
     draft, other = look([document], Wishes("late")), drafted(tmp_path, frame)
     assert words_of(draft) == words_of(other) and draft.period == other.period and draft.key == other.key
+
+
+def test_marks_for_a_gap_between_numbers_are_no_values(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, trips(size=[f"{n}.5" if n % 7 else "unknown" for n in range(6_000)]))
+    assert words_of(draft)["size"]["type"] == "float" and draft.table.missing == ("unknown",)
+    of_ten = drafted(tmp_path, trips(size=[str(n % 10) if n % 7 else "many" for n in range(6_000)]))
+    assert words_of(of_ten)["size"]["type"] == "string"
+
+
+def test_what_no_float_holds_is_no_number(tmp_path: Path) -> None:
+    frame = trips(size=["1e400" if n == 5 else "1e30" if n == 6 else f"{n}.5" for n in range(6_000)])
+    draft = drafted(tmp_path, frame)
+    assert words_of(draft)["size"]["missing"] == "median" and draft.table.missing == ("1e400",)
+
+
+def test_whole_numbers_that_no_float_tells_apart_are_names(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, trips(trip=[str(2**60 + n) for n in range(6_000)]))
+    assert draft.key.columns == ("trip",) and draft.table.columns["trip"].kind == "string"
+
+
+def test_numbers_that_rows_were_given_are_the_key_in_any_order(tmp_path: Path) -> None:
+    frame = trips().drop(columns="trip").assign(shipment=np.random.default_rng(4).permutation(6_000) + 10_000_000)
+    draft = drafted(tmp_path, frame)
+    assert draft.key.columns == ("shipment",) and "shipment" not in words_of(draft)
+
+
+def test_where_many_rows_are_the_same_each_line_is_one(tmp_path: Path) -> None:
+    few = trips()[["district", "zone", "late"]]
+    draft = drafted(tmp_path, few)
+    assert draft.key.made == "file_line" and any("5,97" in note and "the same" in note for note in draft.notes)
+    twice = pd.concat([trips(), trips().head(5)]).drop(columns="trip")
+    draft = drafted(tmp_path, twice)
+    assert draft.key.made == "row_hash" and any("5 rows are the same" in note for note in draft.notes)
+
+
+def test_blanks_around_values_are_none_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "trips.csv"
+    rows = [", ".join(map(str, row)) for row in trips().itertuples(index=False)]
+    path.write_text("\n".join([", ".join(trips().columns), *rows]) + "\n")
+    draft = look([path], Wishes("late"))
+    assert draft.table.style.trim and draft.table.columns["district"].values[0] in ("0101", "0202", "0303")
+    assert draft.label.values == ("no", "yes")
+    assert not drafted(tmp_path, trips(side=["left", " left", "right"] * 2_000)).table.style.trim
+
+
+def test_lists_are_no_features(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, trips(tags=['["a"]', '["a", "b"]', "[]"] * 2_000))
+    assert {one.column: one.why for one in draft.left_out}["tags"] == "has lists, and a feature is one value"
+
+
+def test_names_that_yaml_reads_as_something_else_get_an_ending(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, trips(null=range(6_000), off=range(6_000)))
+    assert draft.table.names["null"] == "null_value" and draft.table.names["off"] == "off_value"
+
+
+def test_rows_without_a_truth_are_said(tmp_path: Path) -> None:
+    frame = trips()
+    frame.loc[::3, "late"] = None
+    assert any("2,000 of 6,000 rows have no truth" in note for note in drafted(tmp_path, frame).notes)
+
+
+def test_0_and_1_with_gaps_are_no_and_yes_too(tmp_path: Path) -> None:
+    late = np.where(np.arange(6_000) % 3, np.arange(6_000) % 2, np.nan)
+    assert [one.name for one in drafted(tmp_path, trips(late=late)).label.classes] == ["no", "yes"]

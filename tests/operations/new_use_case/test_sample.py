@@ -82,6 +82,20 @@ def test_a_file_without_header_has_names_from_what_stands_above_its_columns(tmp_
     assert columns["Einkommen je Kopf EUR"].row_numbers[:2].tolist() == [1701.5, 2702.5]
 
 
+def test_a_first_row_with_marks_for_gaps_is_a_row(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{n};0{n % 9 + 1}.02.2023;{'k.A.' if n % 13 == 1 else n};{'-' if n == 1 else n * 7}\n" for n in range(1, 90)
+    )
+    sample = sample_of(written(tmp_path / "rows.csv", "Nummer;Tag;Fläche;Preis\n" + rows))
+    assert sample.names == ["Nummer", "Tag", "Fläche", "Preis"] and sample.table.num_rows == 89
+
+
+def test_columns_that_share_a_name_are_told_apart_by_their_places(tmp_path: Path) -> None:
+    rows = "".join(f"{n};{n}.5;x\n" for n in range(40))
+    sample = sample_of(written(tmp_path / "rows.csv", "value;value;side\n" + rows))
+    assert (sample.names, sample.dialect.header, sample.dialect.skip_lines) == (["value", "value 2", "side"], False, 1)
+
+
 def test_row_numbers_without_a_name_in_the_header_are_a_column(tmp_path: Path) -> None:
     rows = "".join(f'"{n}","2015-02-02 14:{n % 60:02}:00",23.{n},{n % 2}\n' for n in range(1, 80))
     sample = sample_of(written(tmp_path / "room.txt", '"date","Temperature","Occupancy"\n' + rows))
@@ -170,6 +184,22 @@ def test_texts_that_mean_nothing_are_found_in_columns_of_numbers_and_of_words(tm
     assert columns["a"].kind == "int" and columns["a"].missing == 18
     assert columns["c"].missing == 10 and columns["c"].values == ("word",)
     assert set(missing_texts(list(columns.values()))) == {"?", "NA"}
+
+
+def test_a_row_s_place_is_its_own_file_and_line(tmp_path: Path) -> None:
+    one = written(tmp_path / "a.csv", csv_text().replace("north", '"no\nrth"'))
+    other = written(tmp_path / "b.csv", csv_text())
+    sample = sample_of(one, other)
+    assert sample.where(0) == f"{one}, line 2" and sample.where(3) == f"{one}, line 6"
+    assert sample.where(41) == f"{other}, line 3"
+
+
+def test_files_of_a_table_in_two_encodings_are_refused(tmp_path: Path) -> None:
+    plain = written(tmp_path / "a.csv", csv_text())
+    west = written(tmp_path / "b.csv", csv_text().replace("north", "größe"), "latin-1")
+    assert sample_of(plain, west).dialect.encoding == "latin-1"
+    other = written(tmp_path / "c.csv", csv_text().replace("north", "größe"))
+    assert f"{other}: is written in utf-8, and other files of the same table in latin-1" in problems_of(west, other)[0]
 
 
 def test_everything_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:

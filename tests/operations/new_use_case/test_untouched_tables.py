@@ -1,0 +1,83 @@
+"""Tables that nobody prepared become use cases, every row of them."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lakeloop.settings import load_settings
+from operations.history import history_periods, history_rows
+from operations.new_use_case.create import NewUseCase, create
+from operations.new_use_case.draft import Wishes, look
+from tests.untouched_tables import TABLES
+
+
+def made(tmp_path: Path, *paths: Path, label: str, **wishes: object) -> NewUseCase:
+    settings = load_settings(home=tmp_path / "home", use_case="table", use_cases=tmp_path / "use_cases")
+    return create(settings, "table", "Table", look(paths, Wishes(label, **wishes)))  # type: ignore[arg-type]
+
+
+def replayed(found: NewUseCase) -> pd.DataFrame:
+    return pd.concat([history_rows(found.use_case, number) for number in history_periods(found.use_case)])
+
+
+@pytest.mark.parametrize(("name", "rows"), [(name, 5_040 if name == "office" else 6_000) for name in TABLES])
+def test_every_row_is_replayed_and_a_quick_model_learns_something(tmp_path: Path, name: str, rows: int) -> None:
+    write, label = TABLES[name]
+    path = write(tmp_path) if name == "office" else write(tmp_path, rows)  # type: ignore[call-arg]
+    found = made(tmp_path, path, label=label)
+    assert len(replayed(found)) == rows
+    assert found.baselines["trees"] > found.baselines["majority"] + 0.05
+
+
+def test_what_stands_in_objects_within_is_a_column(tmp_path: Path) -> None:
+    write, label = TABLES["orders"]
+    found = made(tmp_path, write(tmp_path), label=label)
+    source = found.use_case.contract.sources["orders"]
+    assert source.read.records == "result.orders" and source.delivered("customer_city") == ("customer.city",)
+    assert {"customer_city", "express", "amount"} <= found.use_case.contract.features.keys()
+    assert set(replayed(found)["customer_city"]) == {"Köln", "Bonn", "Aachen", "Trier"}
+
+
+def test_what_folders_say_is_a_column(tmp_path: Path) -> None:
+    write, label = TABLES["shipments"]
+    found = made(tmp_path, write(tmp_path), label=label)
+    assert found.use_case.contract.features["country"].role == "categorical"
+    assert replayed(found)["country"].value_counts().idxmax() == "DE"
+
+
+def test_folders_of_csv_files_say_columns_too(tmp_path: Path) -> None:
+    random = pd.Series(range(600))
+    for place in ("north, east", "south"):
+        (tmp_path / "rows" / f"place={place}").mkdir(parents=True)
+        frame = pd.DataFrame(
+            {"number": random, "size": random * 7 % 13, "late": random * 7 % 13 > 6 * (place == "south")}
+        )
+        frame.to_csv(tmp_path / "rows" / f"place={place}" / "part.csv", index=False)
+    found = made(tmp_path, tmp_path / "rows", label="late", keep=("size",))
+    assert set(replayed(found)["place"]) == {"north, east", "south"} and len(replayed(found)) == 1_200
+
+
+def test_files_with_their_columns_in_another_order_or_one_more_are_one_table(tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    numbers = pd.Series(range(400))
+    one = pd.DataFrame({"number": numbers, "a": numbers * 7 % 11, "b": numbers * 5 % 17, "late": numbers * 7 % 22 > 11})
+    one.to_csv(folder / "2024-1.csv", index=False)
+    other = one.assign(number=numbers + 400, c=numbers % 3)[["late", "c", "b", "a", "number"]]
+    other.to_csv(folder / "2024-2.csv", index=False)
+    rows = replayed(made(tmp_path, folder, label="late", key=("number",))).sort_values(
+        "number", key=lambda n: n.astype(int)
+    )
+    assert rows["a"].tolist() == [*one["a"], *other["a"]] and rows["b"].tolist() == [*one["b"], *other["b"]]
+    assert rows["c"].isna().sum() == 400
+
+
+def test_lines_of_json_that_are_no_records_are_said_and_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"number": n, "a": n * 7 % 11, "late": n * 7 % 22 > 11}) for n in range(400)]
+    path.write_text("\n".join([*lines[:200], '{"number": 4', *lines[200:]]) + "\n")
+    found = made(tmp_path, path, label="late")
+    assert any("1 lines are no records, first '{\"number\": 4'" in note for note in found.draft.notes)
+    assert len(replayed(found)) == 400
