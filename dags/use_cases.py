@@ -10,6 +10,7 @@ from airflow.sdk import DAG
 
 from dags.broken import make_broken
 from dags.deploy import make_deploy
+from dags.fetch import make_fetches
 from dags.ingest import make_ingest
 from dags.maintenance import make_maintenance
 from dags.monitor import make_monitor
@@ -47,7 +48,7 @@ def _make(path: Path, settings: Settings) -> tuple[list[DAG], str]:
     """A contract's DAGs, all of them or none and why."""
     try:
         use_case = UseCase(settings, load_contract(path))
-        return [make(use_case) for make in MAKERS], ""
+        return [*(make(use_case) for make in MAKERS), *make_fetches(use_case)], ""
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one contract, the others' DAGs must be there
         return [], f"{type(error).__name__}: {error}"
 

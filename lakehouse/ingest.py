@@ -2,12 +2,13 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lakehouse.bronze.append import LandingReport, land
+from lakehouse.bronze.foreign_table import ForeignTableError, deliver_new_versions
 from lakehouse.bronze.landing import DeliveryRecord, collated
 from lakehouse.gold.build import GoldReport, build_gold
 from lakehouse.gold.new_truth import record_new_truth
@@ -98,7 +99,7 @@ def ingest(lake: Lake, progress: Progress = lambda line: None, verify: bool = Fa
         landed: list[DeliveryRecord] = []
 
         def take(source: str) -> SourceReport:
-            report = land(lake, source, before, verify=verify)
+            report = _land(lake, source, before, verify)
             landed.extend(report.records)
             return _source_report(source, report, refine(lake, source))
 
@@ -115,7 +116,7 @@ def bronze_step(lake: Lake, progress: Progress = lambda line: None, verify: bool
         landed: list[DeliveryRecord] = []
 
         def take(source: str) -> SourceReport:
-            report = land(lake, source, before, verify=verify)
+            report = _land(lake, source, before, verify)
             landed.extend(report.records)
             return _source_report(source, report, SilverReport())
 
@@ -148,6 +149,19 @@ def _alone(lake: Lake, progress: Progress) -> Iterator[None]:
     with only_one(lake.work_folder / INGEST_LOCK), tables_held(lake), disk_full_as_no_space():
         follow_contract(lake, progress)
         yield
+
+
+def _land(lake: Lake, source: str, before: Sequence[DeliveryRecord], verify: bool) -> LandingReport:
+    """New files of a source into bronze; where it is somebody else's table, what is new in that has become one."""
+    notices: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    if lake.contract.sources[source].delta is not None:
+        try:
+            notices = deliver_new_versions(lake, source, before).notices
+        except ForeignTableError as error:
+            refused = (str(error),)
+    report = land(lake, source, before, verify=verify)
+    return replace(report, notices=(*notices, *report.notices), refused=refused)
 
 
 def _each_source(
@@ -186,7 +200,7 @@ def _source_report(source: str, landed: LandingReport, refined: SilverReport) ->
         source=source,
         taken=tuple(r.file for r in by_state["taken"]),
         repeated=tuple(r.file for r in by_state["repeated"]),
-        refused=tuple(f"{source}/{r.file}: {r.reason}" for r in by_state["refused"]),
+        refused=(*landed.refused, *(f"{source}/{r.file}: {r.reason}" for r in by_state["refused"])),
         notices=(*landed.notices, *collated((r.file, f"{r.reason}; skipped") for r in by_state["repeated"])),
         known=landed.known,
         bronze_rows=landed.rows,

@@ -21,9 +21,9 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
     os.close(os.open(part, os.O_CREAT | os.O_EXCL, mode))
     try:
         yield part
-        _sync(part)
+        sync(part)
         part.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -40,7 +40,7 @@ def write_text(path: Path, text: str, mode: int = 0o666) -> Path:
     return write_bytes(path, text.encode(), mode)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Have the disk hold what was written: a name may reach it before the content does."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -11,17 +11,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lakeloop.contract import Contract
-from lakeloop.contract.contract import GENERATOR
 from lakeloop.contract.cross_checks import cross_checks
+from lakeloop.contract.elsewhere import FETCH_FUNCTION
 from lakeloop.contract.production import RULES
-from lakeloop.contract.section import NAME, UNQUOTED, sequences_as_tuples, some
+from lakeloop.contract.section import NAME, PYTHON_FILE, UNQUOTED, sequences_as_tuples, some
 from lakeloop.contract.yaml_document import OCTAL_OR_BASE_60, Location, YamlDocument, read_document, spelled
 from lakeloop.exceptions import ContractError
 
 MEANT = {
     NAME: "a name is of lower-case letters, digits and `_`, and begins with a letter, such as `braking_distance`",
     RULES: "write FILE.py:FUNCTION, a file beside the contract and a function in it, such as `rules.py:answer`",
-    GENERATOR: "write the name of a Python file beside the contract, such as `generator.py`",
+    PYTHON_FILE: "write the name of a Python file beside the contract, such as `generator.py`",
 }
 """What the patterns of a contract's texts stand for."""
 
@@ -45,6 +45,7 @@ def load_contract(path: Path) -> Contract:
         problems.append((("generator",), f"{path.parent / contract.generator} does not exist"))
     if contract is not None:
         problems += _translation_problems(contract)
+        problems += _fetch_file_problems(path, contract)
     if problems or contract is None:
         located = sorted({(document.line_of(loc), spelled(loc), text) for loc, text in problems})
         raise ContractError(path, [f"line {line}, {key}: {text}" for line, key, text in located])
@@ -150,9 +151,20 @@ def _translation_problems(contract: Contract) -> Iterator[tuple[Location, str]]:
 
 def _rules_file_problems(path: Path, rules: str) -> list[tuple[Location, str]]:
     file, function = rules.split(":")
-    rules_path = path.parent / file
-    if not rules_path.is_file():
-        return [(("fallback", "rules"), f"{rules_path} does not exist")]
-    if f"def {function}(" not in rules_path.read_text(encoding="utf-8"):
-        return [(("fallback", "rules"), f"{rules_path} has no function `{function}`")]
-    return []
+    problem = _function_problem(path.parent / file, function)
+    return [(("fallback", "rules"), problem)] if problem else []
+
+
+def _fetch_file_problems(path: Path, contract: Contract) -> Iterator[tuple[Location, str]]:
+    for name, source in contract.sources.items():
+        if source.fetch is None:
+            continue
+        if problem := _function_problem(path.parent / source.fetch.command, FETCH_FUNCTION):
+            yield ("sources", name, "fetch", "command"), problem
+
+
+def _function_problem(file: Path, function: str) -> str:
+    if not file.is_file():
+        return f"{file} does not exist"
+    found = f"def {function}(" in file.read_text(encoding="utf-8")
+    return "" if found else f"{file} has no function `{function}`"

@@ -86,7 +86,7 @@ def open_lake_table(use_case: UseCase, table: str, version: int | None = None) -
 def dataset_of(table: "DeltaTable") -> "Dataset":
     """A table's rows, to be filtered before they are read; one with deletion vectors is read whole, by delta-rs."""
     if not has_deletion_vectors(table):
-        return table.to_pyarrow_dataset(filesystem=_files(table))
+        return table.to_pyarrow_dataset(filesystem=_local_files(table))
     import pyarrow as pa
     from pyarrow.dataset import dataset
 
@@ -124,7 +124,15 @@ def _read(table: "DeltaTable", columns: Sequence[str] | None, filters: Sequence[
     return dataset_of(table).to_table(columns=list(columns) if columns else None, filter=wanted)
 
 
-def _files(table: "DeltaTable") -> "FileSystem | None":
+def files_of(table: "DeltaTable") -> "FileSystem":
+    """The files of a table, wherever it is, by their paths below its folder."""
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.fs import PyFileSystem
+
+    return _local_files(table) or PyFileSystem(DeltaStorageHandler(table.table_uri))
+
+
+def _local_files(table: "DeltaTable") -> "FileSystem | None":
     """pyarrow's own file system where the table is a local folder; None: delta-rs's.
 
     That one calls back into Python from pyarrow's threads, which read ahead: a process that ends meanwhile aborts.

@@ -15,6 +15,8 @@ from lakeloop.atomic_file import write_text
 
 PART = ".part"
 KNOWN_FILE = ".known.json"
+FETCH = ".fetch"
+"""The folder beside the sources' with what is known of those that are fetched, and files that are not whole yet."""
 FileState = tuple[int, int]
 """Bytes, and the time of the last change in µs."""
 KnownFiles = dict[str, set[FileState]]

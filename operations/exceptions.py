@@ -17,3 +17,7 @@ class SkewError(LakeloopError):
 
 class NotReproducedError(LakeloopError):
     """The model made now differs from the one made then by more than the tolerance."""
+
+
+class FetchError(LakeloopError):
+    """A use case's `fetch` failed, or gave what cannot be landed; nothing of that period is in the landing folder."""

@@ -24,7 +24,7 @@ class Command:
 
 GROUPS = {
     "contract": "The data contract: check it, show it as the data catalogue.",
-    "data": "Deliver a use case's data from the generator or the history beside its contract.",
+    "data": "Deliver a use case's data: from the generator or history beside its contract, or fetched from elsewhere.",
     "clock": "The simulated clock, in periods: what is known depends on it.",
     "lake": "The lakehouse: bronze, silver, gold in Delta Lake on Spark.",
     "pipeline": "The TFX pipeline's definition.",
@@ -126,6 +126,10 @@ COMMANDS = {
         "contract", "Render the data catalogue: what every column means, its unit, and what is allowed."
     ),
     "data generate": Command("data", "Write periods of data as delivery files, one a source and period."),
+    "data fetch": Command(
+        "data_fetch",
+        "Fetch what is new of sources that come from elsewhere into the landing folder.",
+    ),
     "data reference": Command(
         "data", "Write one period of reference data, features and truth, with `;` between the columns."
     ),

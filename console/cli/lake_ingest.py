@@ -9,11 +9,11 @@ import typer
 from console.cli.options import open_use_case
 from console.cli.render import BAD, DIM, console
 from console.cli.result import write_result
-from console.cli.spark import lake_of
+from console.cli.spark import spark_of
 from console.cli.use_case_option import UseCaseOption
 from console.cli.warm_server import start_warm_server
 from lakehouse.ingest import IngestReport, bronze_step, gold_step, ingest, silver_step
-from lakehouse.lake import Lake
+from lakehouse.lake import Lake, open_lake
 from lakehouse.read.tables import count_rows, open_table
 from lakehouse.storage.lock import INGEST_LOCK, check_free
 from lakeloop.exceptions import DeliveryError
@@ -39,9 +39,9 @@ def ingest_command(verify: Verify = False, use_case: UseCaseOption = "") -> None
 
 @contextmanager
 def _lake_to_ingest(use_case: UseCase) -> Iterator[Lake]:
-    """The lake, unless another ingest is at work: that is told at once."""
+    """The lake, unless another ingest is at work: that is told at once. Spark starts when something is new."""
     check_free(use_case.work_folder / INGEST_LOCK)
-    with lake_of(use_case) as lake:
+    with open_lake(use_case, spark_of) as lake:
         yield lake
 
 
@@ -140,7 +140,7 @@ def _tell_truth(report: IngestReport) -> None:
 
 def _fail_if_refused(report: IngestReport) -> None:
     if report.refused:
-        count = "1 file was" if len(report.refused) == 1 else f"{len(report.refused)} files were"
+        count = "1 delivery was" if len(report.refused) == 1 else f"{len(report.refused)} deliveries were"
         raise DeliveryError("\n  ".join([f"{count} refused, everything else was taken:", *report.refused]))
 
 

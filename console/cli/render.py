@@ -24,13 +24,15 @@ NOT_KNOWN = "-"
 
 def progress() -> Progress:
     """A progress bar on standard error that disappears when done; piped output stays clean."""
+    errors = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=errors,
         transient=True,
+        disable=not errors.is_terminal,  # it would leave an empty line
     )
 
 

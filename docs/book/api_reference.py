@@ -32,6 +32,7 @@ PACKAGES = {
     "monitoring/dashboard": "The panels, the monitor's page, Grafana's files",
     "dags": "Airflow's DAGs",
     "operations": "What crosses the five packages: scoring, simulation, deployment, performance, retention",
+    "operations/fetching": "Files that functions of the use case get from elsewhere, landed whole and once",
     "operations/new_use_case": "The first draft of a use case, from a sample of its data",
     "operations/retraining": "A retrain: its record, its stages, candidates, selection, approval",
     "operations/lineage": "Lineage both ways, and reproduction",

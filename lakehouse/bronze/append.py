@@ -51,11 +51,12 @@ Look = Callable[[Mapping[str, str]], Admission]
 
 @dataclass(frozen=True)
 class LandingReport:
-    """What one look at a source's landing folder brought."""
+    """What one look at a source's landing folder brought; `refused`: sentences on a table that it is delivered from."""
 
     records: tuple[DeliveryRecord, ...] = ()
     notices: tuple[str, ...] = ()
     known: int = 0
+    refused: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

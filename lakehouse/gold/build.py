@@ -50,10 +50,12 @@ def build_gold(lake: Lake) -> GoldReport:
     paths = _silver_paths(lake)
     if not paths:
         return GoldReport(version_of(training_path))
-    create_training(lake)
     progress = progress_path(lake)
     done: dict[str, int] = read_json(progress) or {}
-    now = _versions(paths)
+    now, made = _versions(paths), version_of(training_path)
+    if done == now and made is not None:
+        return GoldReport(made)
+    create_training(lake)
     if done == now:
         return GoldReport(version_of(training_path))
     silver = _silver_at(lake, paths, now)

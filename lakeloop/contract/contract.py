@@ -15,11 +15,10 @@ from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
-from lakeloop.contract.section import Name, Section, Text, mistake
+from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake
 from lakeloop.contract.sources import Source
 from lakeloop.contract.training import Gate, ModelSettings, Split, Training
 
-GENERATOR = r"^[\w-]+\.py$"
 PERIOD_COLUMN = "period"
 """Where the event time is a time, the column of its period's name."""
 ROW_SHAPE = {"type", "unit", "valid", "values"}
@@ -43,7 +42,7 @@ class Contract(Section):
     fallback: Fallback | None = None
     requests: Requests | None = None
     monitoring: Monitoring = Monitoring()
-    generator: Annotated[str, StringConstraints(pattern=GENERATOR)] | None = None
+    generator: Annotated[str, StringConstraints(pattern=PYTHON_FILE)] | None = None
     history: Text | None = None
     slices: tuple[Name, ...] = ()
     translations: dict[Literal["de"], dict[Text, Text]] = Field(

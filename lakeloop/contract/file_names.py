@@ -177,7 +177,9 @@ class FileNames:
 
 
 def corrected_name(name: str) -> str:
-    """A name for a correction of a file: `policies-2023-01.csv` -> `policies-2023-01.v2.csv`."""
+    """A name for a correction of a file: `policies-2023-01.csv` -> `policies-2023-01.v2.csv`, and of that: `.v3`."""
+    if version := VERSION.search(name):
+        return f"{name[: version.start(1)]}{int(version[1]) + 1}{name[version.end(1) :]}"
     folder, slash, last = name.rpartition("/")
     stem, ending = _parted(last)
     return f"{folder}{slash}{stem}.v2{ending}"

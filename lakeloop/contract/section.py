@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from lakeloop.frozen_model import FrozenModel
 
 NAME = r"^[a-z][a-z0-9_]*$"
+PYTHON_FILE = r"^[\w-]+\.py$"
 UNQUOTED = "unquoted"
 """Kind of mistake: YAML read something else where a text was meant."""
 

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from lakeloop.contract.elsewhere import TABLE_FILES, Fetch, ForeignTable
 from lakeloop.contract.file_names import ENDINGS, FileNames, format_by_ending
 from lakeloop.contract.section import Name, Section, Text, mistake, sequences_as_tuples
 
@@ -88,7 +89,8 @@ class Read(Section):
 
 class Source(Section):
     """Files of one kind. `files` is a pattern as of `FileNames`; periods above 0 arrive `delay_periods` late;
-    where they are months, `delay_months` is the same.
+    where they are months, `delay_months` is the same. `fetch`: its files are got by a function; `delta`: they are rows
+    of somebody else's table.
 
     `columns` are the lake's own names; where files have others, a mapping says them: see `delivered`.
     """
@@ -97,6 +99,8 @@ class Source(Section):
     files: Text = ANY_FILE
     format: Format | None = None
     read: Read = Read()
+    fetch: Fetch | None = None
+    delta: ForeignTable | None = None
     columns: tuple[Name, ...] = Field(min_length=2)
     separator: Character = ","
     delay_periods: Annotated[int, Field(ge=0)] | None = None
@@ -109,7 +113,7 @@ class Source(Section):
         """`columns` may be a mapping to the files' own names, and the separator stand in `read`."""
         if not isinstance(values, dict):
             return handler(values)
-        values = sequences_as_tuples(values)
+        values = _as_table_files(sequences_as_tuples(values))
         named, read = values.get("columns"), values.get("read")
         within = read.get("separator") if isinstance(read, dict) else None
         if isinstance(within, str) and len(within) == 1:
@@ -203,6 +207,17 @@ class Source(Section):
     def delay(self) -> int:
         """How many periods after its own a file is delivered."""
         return self.delay_periods or self.delay_months or 0
+
+
+def _as_table_files(values: dict[str, Any]) -> dict[str, Any]:
+    """A source that is another's table, with the names of the files that its rows are delivered as."""
+    if values.get("delta") is None:
+        return values
+    if values.get("fetch") is not None:
+        raise mistake("`fetch` gets files and `delta` names a table; a source is one of the two, so leave one out")
+    if values.get("files", TABLE_FILES) != TABLE_FILES or values.get("format") not in (None, "parquet"):
+        raise mistake("`files` and `format` say how delivered files are called, and `delta` is a table; leave them out")
+    return {**values, "files": TABLE_FILES}
 
 
 @cache

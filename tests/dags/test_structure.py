@@ -8,6 +8,7 @@ import pytest
 
 from lakeloop.dag_ids import DAGS
 from tests.dags.conftest import InAirflow
+from tests.operations.fetching.conftest import write_use_case
 from tests.use_case_copies import USE_CASES
 
 
@@ -17,6 +18,7 @@ def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("use_cases")
     for name, where in USE_CASES.items():
         shutil.copytree(where / name, folder / name)
+    write_use_case(folder, "fetched")
     (folder / "half done").mkdir()
     (folder / "half done" / "contract.yaml").write_text("use_case: half done\nfeetures: {}\n")
     return folder
@@ -47,6 +49,15 @@ def test_the_layers_of_an_ingest_follow_each_other(found: dict[str, Any]) -> Non
     assert after == {
         "bronze": [], "silver": ["bronze"], "gold": ["silver"], "ground_truth": ["gold"], "refused_files": ["bronze"],
     }  # fmt: skip
+
+
+def test_each_source_from_elsewhere_is_fetched_by_a_dag_of_its_own(found: dict[str, Any]) -> None:
+    fetches = {name: dag for name, dag in found["dags"].items() if name.startswith("fetched_fetch_")}
+    assert {name: dag["schedule"] for name, dag in fetches.items()} == {
+        "fetched_fetch_rides": "1:00:00", "fetched_fetch_weather": "1:00:00", "fetched_fetch_prices": "1 day, 0:00:00",
+    }  # fmt: skip
+    assert "`weather.py`" in fetches["fetched_fetch_weather"]["doc"]
+    assert "/nowhere/prices" in fetches["fetched_fetch_prices"]["doc"]
 
 
 def test_a_model_is_watched_when_it_is_available_and_tables_are_vacuumed_when_optimized(found: dict[str, Any]) -> None:

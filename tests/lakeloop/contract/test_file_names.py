@@ -104,7 +104,13 @@ def test_a_correction_is_known_by_what_its_name_has_more() -> None:
 
 @pytest.mark.parametrize(
     ("name", "corrected"),
-    [("rows.csv", "rows.v2.csv"), ("2023/rows.csv.gz", "2023/rows.v2.csv.gz"), ("a.b/rows", "a.b/rows.v2")],
+    [
+        ("rows.csv", "rows.v2.csv"),
+        ("2023/rows.csv.gz", "2023/rows.v2.csv.gz"),
+        ("a.b/rows", "a.b/rows.v2"),
+        ("rows.v2.csv", "rows.v3.csv"),
+        ("rows.v9.csv.gz", "rows.v10.csv.gz"),
+    ],
 )
 def test_a_correction_s_name_is_proposed(name: str, corrected: str) -> None:
     assert corrected_name(name) == corrected

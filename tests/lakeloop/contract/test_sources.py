@@ -1,11 +1,13 @@
 """What a contract can say of its files, and which of it fits together."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from lakeloop.contract import Source
+from lakeloop.contract.elsewhere import duration
 
 
 def source(**words: Any) -> Source:
@@ -45,6 +47,8 @@ def test_columns_may_have_other_names_in_the_files() -> None:
         {"columns": {"key": None, "size": ("Fare", "Price")}},
         {"columns": {"key": 4, "size": 1}, "read": {"header": False}},
         {"files": "**/*", "format": "json", "read": {"records": "data"}},
+        {"files": "*.parquet", "delta": "/data/rows"},
+        {"fetch": {"every": "1 day"}},
     ],
 )
 def test_a_source_is_read_back_from_its_own_json(words: dict[str, Any]) -> None:
@@ -86,6 +90,12 @@ def test_without_a_header_columns_stand_in_order_or_at_a_position() -> None:
         ({"format": "parquet", "read": {"encoding": "latin-1"}}, "and these are parquet"),
         ({"format": "xlsx"}, "'csv', 'jsonl', 'json' or 'parquet'"),
         ({"files": "rows-{month}-{month}.csv"}, "write the period once"),
+        ({"delta": "/data/rows"}, "and `delta` is a table; leave them out"),
+        ({"files": "*.parquet", "delta": "/data/rows", "fetch": {}}, "a source is one of the two"),
+        ({"files": "*.parquet", "delta": "/data/rows", "read": {"decimal": ","}}, "and these are parquet"),
+        ({"fetch": {"command": "fetch.sh"}}, "string_pattern_mismatch"),
+        ({"fetch": {"every": "often"}}, "write a time such as 15 minutes"),
+        ({"fetch": {"timeout": "0 minutes"}}, "write a time such as 15 minutes"),
     ],
 )
 def test_what_does_not_fit_together_is_a_mistake(words: dict[str, Any], expected: str) -> None:
@@ -106,3 +116,12 @@ def test_the_period_of_a_file_is_of_the_kind_that_its_name_says() -> None:
     assert source(files="{month}.csv").period_of_file("2023-01.csv") == "2023-01"
     assert source(files="{year}.csv").period_of_file("2023.csv") == "2023"
     assert source(files="rows.csv").period_of_file("rows.csv") == ""
+
+
+def test_a_table_of_somebody_else_is_delivered_as_parquet_and_a_function_as_the_files_say() -> None:
+    table = Source(**{"description": "rows", "columns": ("key", "size"), "delta": "s3://bucket/rows"})
+    assert table.delta is not None and (table.delta.path, table.delta.every) == ("s3://bucket/rows", "5 minutes")
+    assert table.format_of("version-3.parquet") == "parquet" and table.file_pattern.match("version-3.v2.parquet")
+    fetched = source(fetch={"every": "90 minutes"})
+    assert fetched.fetch is not None and fetched.fetch.command == "fetch.py"
+    assert duration(fetched.fetch.every) == timedelta(hours=1.5)

@@ -1,0 +1,123 @@
+"""`lakeloop data fetch`: sources that come from elsewhere, by a function of the use case or from another's table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli.options import open_use_case, parse_periods
+from console.cli.render import DIM, console, counted_files, progress
+from console.cli.result import write_result
+from console.cli.use_case_option import UseCaseOption
+from lakeloop.exceptions import WrongUseError
+from lakeloop.use_case import UseCase
+from operations.exceptions import FetchError
+from operations.fetching.fetch import FetchReport, fetch
+
+PERIODS_SHOWN = 3
+
+
+def fetch_command(
+    source: Annotated[
+        list[str] | None, typer.Option("--source", "-s", help="Only this source; may be repeated. Default: every one.")
+    ] = None,
+    periods: Annotated[
+        str, typer.Option("--periods", "-p", help="Only these, by number: 7 or 0-12. Default: all that are due.")
+    ] = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Fetched ones, too: what comes with other content lands as a correction.")
+    ] = False,
+    use_case: UseCaseOption = "",
+) -> None:
+    """Fetch what is new of sources that come from elsewhere into the landing folder.
+
+    With `fetch` in the contract: the periods that are due by the clock and not there yet, each by the function in a
+    process of its own, landed whole or not at all. With `delta`: the rows of the table's new versions; `--again` takes
+    it whole. What fails ends the fetch of its own source alone (exit 1) and is asked again the next time.
+    """
+    case = open_use_case(use_case)
+    sources = _sources(case, source or [])
+    numbers = None
+    if periods:
+        first, last = parse_periods(periods, case.contract.event_time)
+        numbers = range(first, last + 1)
+    landed, problems = list[Path](), list[str]()
+    for name in sources:
+        if case.contract.sources[name].delta is not None:
+            files, problem = _fetch_versions(case, name, again)
+        else:
+            files, problem = _fetch_periods(case, name, numbers, again)
+        landed += files
+        problems += [problem] if problem else []
+    write_result({"landed": [str(path) for path in landed]})
+    if problems:
+        raise FetchError("\n".join(problems))
+
+
+def _sources(use_case: UseCase, named: list[str]) -> list[str]:
+    known = use_case.contract.sources
+    if unknown := [name for name in named if name not in known]:
+        raise WrongUseError(f"there is no source {unknown[0]!r}; sources: {', '.join(known)}")
+    found = named or [name for name, source in known.items() if source.fetch or source.delta]
+    if not found:
+        raise WrongUseError(
+            f"no source of {use_case.name} is fetched; `sources.….fetch` or `sources.….delta` in its contract says how "
+            "one would be"
+        )
+    return found
+
+
+def _fetch_versions(use_case: UseCase, source: str, whole: bool) -> tuple[list[Path], str]:
+    """The file with the rows of a table's new versions, and what went wrong."""
+    from lakehouse.bronze.foreign_table import ForeignTableError, deliver_new_versions  # noqa: PLC0415 - only for these
+    from lakehouse.read.provenance import deliveries  # noqa: PLC0415 - as above
+
+    try:
+        with console.status(f"reading {source} …"):
+            found = deliver_new_versions(use_case, source, deliveries(use_case), whole=whole)
+    except ForeignTableError as error:
+        return [], str(error)
+    for notice in found.notices:
+        console.print(f"  {source}: {notice}", style=DIM, soft_wrap=True)
+    if found.file is None:
+        console.print(f"{source}: nothing new up to version {found.version}")
+        return [], ""
+    console.print(f"{source}: {found.rows:,} rows up to version {found.version} landed as {found.file.name}")
+    return [found.file], ""
+
+
+def _fetch_periods(use_case: UseCase, source: str, numbers: range | None, again: bool) -> tuple[list[Path], str]:
+    """The files of the periods that were fetched, and what went wrong."""
+    with progress() as bar:
+        task = bar.add_task(source, total=None)
+
+        def on_period(period: str, done: int, of_all: int) -> None:
+            bar.update(task, completed=done, total=of_all, description=f"{source} {period}")
+
+        def on_line(line: str) -> None:
+            bar.console.print(f"  {source}: {line}", style=DIM, markup=False, soft_wrap=True)
+
+        report = fetch(use_case, source, numbers, again=again, on_period=on_period, on_line=on_line)
+    _tell(use_case, report)
+    return list(report.files), report.problem
+
+
+def _tell(use_case: UseCase, report: FetchReport) -> None:
+    kind, fetched = use_case.contract.period, list(report.landed)
+    if fetched:
+        console.print(
+            f"{report.source}: {counted_files(len(report.files))} of {_counted(fetched, kind)} landed", soft_wrap=True
+        )
+    if report.waiting:
+        console.print(
+            f"{report.source}: nothing there yet of {_counted(report.waiting, kind)}; asked again the next time",
+            soft_wrap=True,
+        )
+    if not fetched and not report.waiting and not report.problem:
+        console.print(f"{report.source}: every {kind} that is due was fetched before", soft_wrap=True)
+
+
+def _counted(periods: "list[str] | tuple[str, ...]", kind: str) -> str:
+    more = f" and {len(periods) - PERIODS_SHOWN} more" if len(periods) > PERIODS_SHOWN else ""
+    named = ", ".join(periods[:PERIODS_SHOWN]) + more
+    return f"1 {kind} ({named})" if len(periods) == 1 else f"{len(periods):,} {kind}s ({named})"

@@ -1,0 +1,114 @@
+"""Fetches what is due of a source and not there yet: a period at a time, the oldest first."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from lakeloop.clock import read_clock
+from lakeloop.exceptions import WrongUseError
+from lakeloop.use_case import UseCase
+from operations.exceptions import FetchError
+from operations.fetching.call import Call, call
+from operations.fetching.landed import FetchedFiles
+
+log = logging.getLogger(__name__)
+OnPeriod = Callable[[str, int, int], None]
+"""Is told a period before it is fetched, how many were before it, and how many there are."""
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """What was fetched of a source: the files, by period; periods of which nothing is there yet; what went wrong.
+
+    A failure ends the fetch of its source: later periods are asked again when it is mended.
+    """
+
+    source: str
+    landed: dict[str, tuple[Path, ...]]
+    waiting: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that are new in the landing folder."""
+        return tuple(path for paths in self.landed.values() for path in paths)
+
+
+def due_periods(use_case: UseCase, source: str) -> list[str]:
+    """The names of the periods of which a source's files should be there by the clock, the oldest first."""
+    contract, clock = use_case.contract, read_clock(use_case)
+    return [contract.period_name(n) for n in range(clock + 1) if contract.arrives(source, n) <= clock]
+
+
+def fetch(
+    use_case: UseCase,
+    source: str,
+    periods: Iterable[int] | None = None,
+    *,
+    again: bool = False,
+    on_period: OnPeriod = lambda period, done, all_of_them: None,
+    on_line: Callable[[str], None] = lambda line: None,
+) -> FetchReport:
+    """Fetch the periods of a source that are due and were not fetched; of `periods` only these.
+
+    `again`: those that were fetched, too; what comes with another content lands as a correction. `on_line` gets what
+    the use case's function prints.
+
+    Raises:
+        WrongUseError: the source is not fetched, or a period is not due by the clock.
+        BusyError: another process fetches this source.
+    """
+    spec = use_case.contract.sources[source].fetch
+    if spec is None:
+        raise WrongUseError(f"source {source} is delivered, not fetched; `sources.{source}.fetch` would say how")
+    due = due_periods(use_case, source)
+    if periods is not None:
+        due = _chosen(use_case, source, due, list(periods))
+    files = FetchedFiles(use_case, source)
+    landed: dict[str, tuple[Path, ...]] = {}
+    waiting, problem = list[str](), ""
+    with files.alone():
+        if completed := files.complete():
+            landed["completed"] = tuple(completed)
+        wanted = [name for name in due if again or name not in files.periods]
+        for done, name in enumerate(wanted):
+            on_period(name, done, len(wanted))
+            try:
+                found = files.take(name, partial(_write, use_case, source, name, on_line))
+            except FetchError as error:
+                problem = str(error)
+                break
+            if name in files.periods:
+                landed[name] = tuple(found)
+            else:
+                waiting.append(name)
+    log.info("event=fetched use_case=%s source=%s periods=%d", use_case.name, source, len(landed))
+    return FetchReport(source, landed, tuple(waiting), problem)
+
+
+def _write(use_case: UseCase, source: str, period: str, on_line: Callable[[str], None], folder: Path) -> None:
+    """Have the use case's function write a period's files into the folder; raises FetchError."""
+    contract = use_case.contract
+    spec, number = contract.sources[source].fetch, contract.period_number(period)
+    assert spec is not None
+    details = Path(use_case.settings.area("logs")) / "fetch" / use_case.name / f"{source}.log"
+    script = use_case.contract_path.parent.absolute() / spec.command
+    begins, ends = contract.period_start(number), contract.period_start(number + 1)
+    call(Call(script, source, period, begins, ends, folder, details), spec.timeout, on_line)
+
+
+def _chosen(use_case: UseCase, source: str, due: list[str], numbers: list[int]) -> list[str]:
+    wanted = [use_case.contract.period_name(number) for number in numbers]
+    if early := [name for name in wanted if name not in due]:
+        period = use_case.contract.period
+        raise WrongUseError(
+            f"{source}: {period} {early[0]} is not due yet: the clock stands at {period} {read_clock(use_case)}"
+            + (f", and this source's files come {delay} {period}s later" if (delay := _delay(use_case, source)) else "")
+        )
+    return wanted
+
+
+def _delay(use_case: UseCase, source: str) -> int:
+    return use_case.contract.sources[source].delay

@@ -1,0 +1,158 @@
+"""Fetched files on their way into the landing folder: a period's files come whole or not at all, and once.
+
+What a `fetch` writes lies in a hidden folder beside the sources' until it is whole. Renaming that folder is the moment
+from which it counts; whatever is interrupted after that is completed by the next fetch.
+"""
+
+import filecmp
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lakeloop.atomic_file import sync, write_text
+from lakeloop.contract.file_names import corrected_name
+from lakeloop.contract.periods import PERIODS
+from lakeloop.file_lock import only_one
+from lakeloop.landing_files import FETCH, PART, KnownFiles, read_known
+from lakeloop.use_case import UseCase
+from operations.exceptions import FetchError
+
+FILES_SHOWN = 5
+
+
+class FetchedFiles:
+    """What was fetched of one source of a use case: periods, and files that are not in the landing folder yet."""
+
+    def __init__(self, use_case: UseCase, source: str) -> None:
+        self.use_case, self.source = use_case, source
+        self._landing = use_case.folder("landing")
+        self._folder = self._landing / FETCH / source
+        self._note = self._folder / "fetched.json"
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Nobody else fetches this source meanwhile; raises BusyError where somebody does."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return only_one(
+            self._folder / "lock",
+            lambda holder: f"{self.source} is being fetched already (process {holder}); wait for it to end",
+        )
+
+    @property
+    def periods(self) -> set[str]:
+        """The names of periods that were fetched, so that none is fetched twice."""
+        return set(self._read_note())
+
+    def take(self, period: str, write: Callable[[Path], None]) -> list[Path]:
+        """Have a period's files written into an empty folder, and land them; gives where they are, [] for none.
+
+        Raises:
+            FetchError: the files are none of this source and period; nothing was landed.
+        """
+        staging = self._folder / "staging"
+        shutil.rmtree(staging, ignore_errors=True)
+        folder = staging / "files"
+        folder.mkdir(parents=True)
+        try:
+            write(folder)
+            names = self._checked(folder, period)
+            if not names:
+                return []
+            for name in names:
+                sync(folder / name)
+            ready = self._folder / "ready" / period
+            ready.parent.mkdir(exist_ok=True)
+            folder.rename(ready)
+            sync(ready.parent)
+            return self._land(ready)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def complete(self) -> list[Path]:
+        """Land what an earlier fetch had whole when it was interrupted."""
+        waiting = sorted((self._folder / "ready").glob("*"))
+        return [path for folder in waiting for path in self._land(folder)]
+
+    def _land(self, ready: Path) -> list[Path]:
+        known = read_known(self._landing)
+        landed = []
+        for path in _files_in(ready):
+            target = self._place(path, path.relative_to(ready).as_posix(), known)
+            if target is not None:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.rename(target)
+                landed.append(target)
+        periods = self._read_note() | {ready.name: datetime.now(UTC).isoformat(timespec="seconds")}
+        write_text(self._note, json.dumps(dict(sorted(periods.items())), indent=1))
+        shutil.rmtree(ready)
+        return landed
+
+    def _place(self, path: Path, name: str, known: KnownFiles) -> Path | None:
+        """Where a file belongs: under its name, or that of a correction where the name is taken; None: it is there."""
+        while True:
+            target = self._landing / self.source / name
+            if target.is_file() and filecmp.cmp(path, target, shallow=False):
+                return None
+            if not target.exists() and f"{self.source}/{name}" not in known:
+                return target
+            name = corrected_name(name)
+
+    def _read_note(self) -> dict[str, str]:
+        try:
+            noted = json.loads(self._note.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise FetchError(
+                f"{self._note} cannot be read; delete it, and every period that is due is fetched again: what was "
+                "landed before with the same content changes nothing"
+            ) from None
+        return dict(noted)
+
+    def _checked(self, folder: Path, period: str) -> Sequence[str]:
+        """The names of the files in a folder.
+
+        Raises:
+            FetchError: one is no file of this source, or of another period.
+        """
+        source = self.use_case.contract.sources[self.source]
+        names = [path.relative_to(folder).as_posix() for path in _files_in(folder)]
+        strange = [
+            name for name in names
+            if not source.file_pattern.match(name) or name.endswith(PART) or (folder / name).is_symlink()
+            or any(part.startswith(".") for part in Path(name).parts)
+        ]  # fmt: skip
+        if strange:
+            raise FetchError(
+                f"{self.source}, {period}: fetch wrote {_several(strange)}, and a file of this source is called "
+                f"{source.files_in_words}; nothing was landed"
+            )
+        if other := [name for name in names if not self._meets(name, period)]:
+            raise FetchError(
+                f"{self.source}, {period}: fetch wrote {_several(other)}, whose name says another "
+                f"{source.names.kind} than it was asked for; nothing was landed"
+            )
+        return names
+
+    def _meets(self, name: str, period: str) -> bool:
+        """Whether the period that a file's name says, if it says one, has some time in common with another."""
+        said = self.use_case.contract.sources[self.source].period_of_file(name)
+        if not said:
+            return True
+        kinds = [next(kind for kind in PERIODS.values() if kind.is_name(text)) for text in (said, period)]
+        (begins, asked_begins), (ends, asked_ends) = (
+            [kind.begins(text) for kind, text in zip(kinds, (said, period), strict=True)],
+            [kind.ends(text) for kind, text in zip(kinds, (said, period), strict=True)],
+        )
+        return begins < asked_ends and asked_begins < ends
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+
+
+def _several(names: Sequence[str]) -> str:
+    more = f" and {len(names) - FILES_SHOWN} more" if len(names) > FILES_SHOWN else ""
+    return ", ".join(names[:FILES_SHOWN]) + more
