@@ -17,6 +17,7 @@ from operations.retraining import stages
 from operations.retraining.approval import Approval, parse_requirements
 from operations.retraining.record_table import load_record
 from operations.retraining.retrain import decide
+from operations.retraining.retrain_lock import held_record
 
 
 def decide_command(
@@ -57,7 +58,8 @@ def decide_command(
         print_decision(made)
         write_result(decision_result(made))
         return
-    approved = stages.approve(work, decision, approval)
+    with held_record(work.use_case, decision) as waiting:
+        approved = stages.approve(work, waiting, approval)
     print_decision(approved.the_decision)
     write_result(decision_result(approved.the_decision) | {"next": approved.next_step})
 

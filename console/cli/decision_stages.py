@@ -17,7 +17,9 @@ from lakeloop.decision import Decision
 from lakeloop.events import open_events
 from operations.retraining import stages
 from operations.retraining.projections import nothing_to_do, why_it_runs
+from operations.retraining.record_table import load_record
 from operations.retraining.request import RetrainRequest, Workplace
+from operations.retraining.retrain_lock import held_record, the_only_retrain
 
 DecisionId = Annotated[str, typer.Argument(help="The decision's id.")]
 Run = Annotated[str, typer.Argument(help="The candidate's run.")]
@@ -27,7 +29,8 @@ Run = Annotated[str, typer.Argument(help="The candidate's run.")]
 def begin_command(work: Workplace, request: RetrainRequest) -> None:
     """Open a decision: say why it is made and take every open event of the ledger, whatever woke this run."""
     in_tasks = bool(work.use_case.settings.airflow_run_id)
-    begun = stages.begin(work, request, in_tasks=in_tasks)
+    with the_only_retrain(work.use_case, replaces_airflows=in_tasks):
+        begun = stages.begin(work, request, in_tasks=in_tasks)
     if begun is None:
         why = nothing_to_do(request)
         console.print(why)
@@ -43,7 +46,8 @@ def begin_command(work: Workplace, request: RetrainRequest) -> None:
 def plan_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
     """Look at truth, drift and requests, choose candidates, export their rows, open their runs, check the champion."""
     work = workplace(use_case)
-    planned = stages.plan(work, decision).the_plan
+    with held_record(work.use_case, decision) as begun:
+        planned = stages.plan(work, begun).the_plan
     for candidate in planned.candidates:
         console.print(f"candidate {candidate.name}: {candidate.what}; run {candidate.run_id}", soft_wrap=True)
     write_result(
@@ -59,7 +63,7 @@ def plan_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
 def score_command(decision: DecisionId, run: Run, use_case: UseCaseOption = "") -> None:
     """Score one candidate by its run: the gate's verdict and its accuracy on the rows all are compared on."""
     work = workplace(use_case)
-    scored = stages.score(work, decision, run)
+    scored = stages.score(work, load_record(work.use_case, decision), run).verdicts[run]
     console.print(verdict(scored.passed), f"{scored.name}: {scored.error or scored.what}", soft_wrap=True)
     for check in scored.checks:
         console.print("  ", verdict(check.passed), f"{check.name} {check.value:.4f} (wanted {check.bound})")
@@ -69,7 +73,8 @@ def score_command(decision: DecisionId, run: Run, use_case: UseCaseOption = "") 
 def compare_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
     """Compare candidates with the champion and say what follows; a decision that waits for a person is recorded."""
     work = workplace(use_case)
-    compared = stages.compare(work, decision)
+    with held_record(work.use_case, decision) as scored:
+        compared = stages.compare(work, scored)
     made, page = compared.the_decision, decision_page(work.use_case.settings, decision)
     print_decision(made)
     asks = question(made, page) if made.waits else ""
@@ -79,7 +84,7 @@ def compare_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
 def record_command(decision: DecisionId, use_case: UseCaseOption = "") -> None:
     """Put a decision in gold/decisions, on its page and in ML Metadata, with the version that was pushed."""
     work = workplace(use_case)
-    made = stages.record(work, decision)
+    made = stages.record(work, load_record(work.use_case, decision))
     print_decision(made)
     write_result(decision_result(made) | {"page": str(decision_page(work.use_case.settings, decision))})
 

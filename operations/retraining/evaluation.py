@@ -32,10 +32,10 @@ def closed_run(work: Workplace, run_id: str) -> RunRecord:
     if run.state != "running":
         return run
     if run.gate is not None:
-        return finish_run(work.use_case, run_id)
+        return finish_run(work.use_case, run)
     done = run.nodes[-1].node if run.nodes else "no node"
     why = f"run {run_id} ended without a word after {done}: it was killed, or nobody went on"
-    return fail_run(work.use_case, run_id, why)
+    return fail_run(work.use_case, run, why)
 
 
 def decision_from(record: RetrainRecord) -> Decision:
@@ -70,7 +70,7 @@ def with_version(work: Workplace, decision: Decision) -> Decision:
     try:
         run = load_run(work.use_case, winner.run_id)
         if run.pushed_version:
-            finish_run(work.use_case, run.run_id)
+            finish_run(work.use_case, run)
             return decision.model_copy(update={"version": run.pushed_version})
         problem = run.error or "its run did not get that far"
     except LakeloopError as error:

@@ -4,11 +4,10 @@ from lakeloop.decision import Decision
 from lakeloop.exceptions import LakeloopError
 from operations.retraining import stages
 from operations.retraining.approval import Approval
-from operations.retraining.record import PlannedCandidate
+from operations.retraining.record import PlannedCandidate, RetrainRecord
 from operations.retraining.request import RetrainRequest, Workplace
-from operations.retraining.retrain_lock import the_only_retrain
-from tfx_pipeline.runs.run_record import load_run
-from tfx_pipeline.runs.runner import run_pipeline
+from operations.retraining.retrain_lock import held_record, the_only_retrain
+from tfx_pipeline.runs.runner import train_run
 
 
 def retrain(work: Workplace, request: RetrainRequest) -> Decision | None:
@@ -26,14 +25,14 @@ def retrain(work: Workplace, request: RetrainRequest) -> Decision | None:
         if begun is None:
             return None
         try:
-            planned = stages.plan(work, begun.decision_id)
-            for candidate in planned.the_plan.candidates:
-                verdict = planned.verdicts.get(candidate.run_id)
+            found = stages.plan(work, begun)
+            for candidate in found.the_plan.candidates:
+                verdict = found.verdicts.get(candidate.run_id)
                 if verdict is None or verdict.error:  # else it was scored before this was killed
                     _train(work, candidate)
-                    stages.score(work, begun.decision_id, candidate.run_id)
-            compared = stages.compare(work, begun.decision_id)
-            return compared.decision if compared.state == "waiting" else _carry_out(work, begun.decision_id)
+                    found = stages.score(work, found, candidate.run_id)
+            compared = stages.compare(work, found)
+            return compared.decision if compared.state == "waiting" else _carry_out(work, compared)
         finally:
             stages.finish(work, begun.decision_id)
 
@@ -43,20 +42,20 @@ def decide(work: Workplace, decision_id: str, approval: Approval) -> Decision:
 
     Raises:
         BusyError: a retrain of the use case is at work.
+        NotFoundError: there is no such retrain, or its candidates were not compared yet.
         WrongUseError: nobody has to approve it, somebody chose otherwise already, or it cannot be carried out.
         LakeloopError: the winner could not be pushed; that is on record.
     """
-    with the_only_retrain(work.use_case, decision_id):
-        stages.approve(work, decision_id, approval)
+    with held_record(work.use_case, decision_id) as waiting:
+        approved = stages.approve(work, waiting, approval)
         try:
-            return _carry_out(work, decision_id)
+            return _carry_out(work, approved)
         finally:
             stages.finish(work, decision_id)
 
 
-def _carry_out(work: Workplace, decision_id: str) -> Decision:
-    stages.push(work, decision_id)
-    return stages.record(work, decision_id)
+def _carry_out(work: Workplace, decided: RetrainRecord) -> Decision:
+    return stages.record(work, stages.push(work, decided))
 
 
 def _train(work: Workplace, candidate: PlannedCandidate) -> None:
@@ -65,8 +64,7 @@ def _train(work: Workplace, candidate: PlannedCandidate) -> None:
     listener.say(f"candidate {candidate.name}: {candidate.what}")
     if candidate.error:
         return
-    parameters = load_run(work.use_case, candidate.run_id).parameters
     try:
-        run_pipeline(work.use_case, parameters, listener.on_node, listener.on_start, candidate.run_id, push=False)
+        train_run(work.use_case, candidate.run_id, listener.on_node, listener.on_start)
     except LakeloopError:
         listener.say(f"candidate {candidate.name} failed")

@@ -1,14 +1,15 @@
-"""The stages of a retrain, in their order; each reads the record and puts down what it did.
+"""The stages of a retrain, in their order; each takes the record, puts down what it did, and gives what it is then.
 
-`lakeloop retrain` runs them in one process (`retrain`), Airflow's tasks one each, `lakeloop decide` the last ones. A
-stage that is done again, after a kill or because a task was cleared, takes what is there and goes on.
+`lakeloop retrain` runs them in one process (`retrain`), Airflow's tasks one each, `lakeloop decide` the last ones. Who
+runs one holds the retrain (`retrain_lock`), but for `score`, which runs side by side, `record` and `finish`. A stage
+that is done again, after a kill or because a task was cleared, takes what is there and goes on.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from lakeloop.decision import Decision, ScoredCandidate
+from lakeloop.decision import Decision
 from lakeloop.events import open_events, release_events, take_open_events
 from lakeloop.exceptions import BrokenError, LakeloopError
 from operations.retraining.approval import Approval, apply_approval
@@ -25,7 +26,6 @@ from operations.retraining.record_table import (
     records_at_work,
 )
 from operations.retraining.request import RetrainRequest, Workplace
-from operations.retraining.retrain_lock import the_only_retrain
 from tfx_pipeline.runs.runner import new_run_id, push_run
 
 
@@ -35,114 +35,99 @@ def begin(work: Workplace, request: RetrainRequest, in_tasks: bool = False) -> R
     A begin that Airflow repeats (same Airflow run) gives the retrain it opened, with what has come since. There is
     nothing to do where events have woken this one, an earlier one handled them, and none is open. `in_tasks`: each
     stage will be a task of Airflow's.
-
-    Raises:
-        BusyError: another retrain of the use case is at work.
     """
     use_case = work.use_case
-    with the_only_retrain(use_case, replaces_airflows=in_tasks):
-        earlier = record_of_airflow_run(use_case, request.airflow_run_id)
-        for dead in records_at_work(use_case):
-            if earlier is None or dead.decision_id != earlier.decision_id:
-                finish(work, dead.decision_id)  # the lock is ours: nobody is at that one any more
-        if request.woken_by and earlier is None and not open_events(use_case):
-            note_in_airflow(use_case.settings, nothing_to_do(request))
-            return None
-        record = earlier or add_record(
-            use_case,
-            RetrainRecord(
-                decision_id=new_run_id(),
-                use_case=use_case.name,
-                at=datetime.now(UTC),
-                in_tasks=in_tasks,
-                request=request,
-            ),
-        )
-        if record.decision is None:  # what comes after a decision is the next one's
-            record = _with_events(work, record, request)
-    write_projections(work, record)
-    return record
+    earlier = record_of_airflow_run(use_case, request.airflow_run_id)
+    for dead in records_at_work(use_case):
+        if earlier is None or dead.decision_id != earlier.decision_id:
+            finish(work, dead.decision_id)  # the lock is ours: nobody is at that one any more
+    if request.woken_by and earlier is None and not open_events(use_case):
+        note_in_airflow(use_case.settings, nothing_to_do(request))
+        return None
+    begun = earlier or add_record(
+        use_case,
+        RetrainRecord(
+            decision_id=new_run_id(),
+            use_case=use_case.name,
+            at=datetime.now(UTC),
+            in_tasks=in_tasks,
+            request=request,
+        ),
+    )
+    if begun.decision is None:  # what comes after a decision is the next one's
+        begun = _with_events(work, begun, request)
+    write_projections(work, begun)
+    return begun
 
 
-def plan(work: Workplace, decision_id: str) -> RetrainRecord:
+def plan(work: Workplace, begun: RetrainRecord) -> RetrainRecord:
     """Look at truth, drift and requests, choose candidates, open their runs, score the champion.
 
     Raises:
         WrongUseError: the strategy needs something that is not there.
     """
-    with the_only_retrain(work.use_case, decision_id):
-        record = load_record(work.use_case, decision_id)
-        made = record.plan or make_plan(work, record)
-        return _change(work, decision_id, lambda found: found.planned(made))
+    made = begun.plan or make_plan(work, begun)
+    return _change(work, begun, lambda found: found.planned(made))
 
 
-def score(work: Workplace, decision_id: str, run_id: str) -> ScoredCandidate:
+def score(work: Workplace, planned: RetrainRecord, run_id: str) -> RetrainRecord:
     """One candidate's verdict of the gate, and its accuracy on the rows all are compared on."""
-    record = load_record(work.use_case, decision_id)
-    verdict = score_candidate(work, record.the_plan, run_id)
-    _change(work, decision_id, lambda found: found.scored(verdict))
-    return verdict
+    verdict = score_candidate(work, planned.the_plan, run_id)
+    return _change(work, planned, lambda found: found.scored(verdict))
 
 
-def compare(work: Workplace, decision_id: str) -> RetrainRecord:
+def compare(work: Workplace, scored: RetrainRecord) -> RetrainRecord:
     """Who is best, and what follows from it; a decision that waits for a person goes on record at once.
 
     Done again before somebody decided or pushed it, it compares again; afterwards what is decided stays.
     """
-    with the_only_retrain(work.use_case, decision_id):
-        record = load_record(work.use_case, decision_id)
-        for candidate in record.the_plan.candidates:
-            if candidate.run_id not in record.verdicts:
-                score(work, decision_id, candidate.run_id)
-        record = _change(work, decision_id, _compared)
-        if record.state == "waiting":
-            write_projections(work, record, record.decision)
-        return record
+    for candidate in scored.the_plan.candidates:
+        if candidate.run_id not in scored.verdicts:
+            scored = score(work, scored, candidate.run_id)
+    compared = _change(work, scored, _compared)
+    if compared.state == "waiting":
+        write_projections(work, compared, compared.decision)
+    return compared
 
 
-def approve(work: Workplace, decision_id: str, approval: Approval) -> RetrainRecord:
+def approve(work: Workplace, waiting: RetrainRecord, approval: Approval) -> RetrainRecord:
     """Apply a person's approval up to, but not including, a push. The same one given again changes nothing.
 
     Raises:
         WrongUseError: nobody has to approve it, somebody chose otherwise already, or it cannot be carried out.
     """
-    with the_only_retrain(work.use_case, decision_id):
-        record = load_record(work.use_case, decision_id)
-        changed = apply_approval(work, record.the_decision, approval)
-        return _change(work, decision_id, lambda found: found.decided(changed))
+    changed = apply_approval(work, waiting.the_decision, approval)
+    return _change(work, waiting, lambda found: found.decided(changed))
 
 
-def push(work: Workplace, decision_id: str) -> RetrainRecord:
+def push(work: Workplace, decided: RetrainRecord) -> RetrainRecord:
     """Push the winner of a decision to promote it; nothing where none is to be pushed.
 
     Raises:
         LakeloopError: it could not be pushed.
     """
-    with the_only_retrain(work.use_case, decision_id):
-        record = load_record(work.use_case, decision_id)
-        decision, listener = record.the_decision, work.listener
-        winner = decision.candidate(decision.winner)
-        if record.state != "pushing" or winner is None:
-            return record
-        overruled = bool(decision.choice)
-        listener.say(f"{winner.name} is {'chosen' if overruled else 'best'} and is pushed")
-        push_run(work.use_case, winner.run_id, listener.on_node, listener.on_start, overruled=overruled)
-        pushed = with_version(work, decision)
-        return _change(work, decision_id, lambda found: found.decided(pushed))
+    decision, listener = decided.the_decision, work.listener
+    winner = decision.candidate(decision.winner)
+    if decided.state != "pushing" or winner is None:
+        return decided
+    overruled = bool(decision.choice)
+    listener.say(f"{winner.name} is {'chosen' if overruled else 'best'} and is pushed")
+    push_run(work.use_case, winner.run_id, listener.on_node, listener.on_start, overruled=overruled)
+    pushed = with_version(work, decision)
+    return _change(work, decided, lambda found: found.decided(pushed))
 
 
-def record(work: Workplace, decision_id: str) -> Decision:
+def record(work: Workplace, decided: RetrainRecord) -> Decision:
     """Put a decision where people look for it, with the version that was pushed; done again it replaces what is there.
 
     Raises:
         BrokenError: it could not be put everywhere; it is kept, and this may be done again.
     """
-    found = load_record(work.use_case, decision_id)
-    decision = with_version(work, found.the_decision)
-    if found.state != "waiting" and decision.outcome == found.the_decision.outcome:
-        found = _change(work, decision_id, lambda record: record.recorded(decision))
+    decision = with_version(work, decided.the_decision)
+    if decided.state != "waiting" and decision.outcome == decided.the_decision.outcome:
+        decided = _change(work, decided, lambda found: found.recorded(decision))
     # else a person is to say, or a push that failed may be tried again: the plan to promote stays
-    write_projections(work, found, decision)
+    write_projections(work, decided, decision)
     return decision
 
 
@@ -192,10 +177,9 @@ def _with_events(work: Workplace, record: RetrainRecord, request: RetrainRequest
     return change_record(use_case, record.decision_id, lambda found: found.begun_again(trigger, request, taken))
 
 
-def _change(work: Workplace, decision_id: str, change: Callable[[RetrainRecord], RetrainRecord]) -> RetrainRecord:
+def _change(work: Workplace, before: RetrainRecord, change: Callable[[RetrainRecord], RetrainRecord]) -> RetrainRecord:
     """Change the record; one that had failed and goes on takes those of its events back that nobody else has taken."""
-    before = load_record(work.use_case, decision_id)
-    after = change_record(work.use_case, decision_id, change)
+    after = change_record(work.use_case, before.decision_id, change)
     if before.state == "failed" and after.state != "failed":
-        take_open_events(work.use_case, decision_id, among=[event.id for event in after.events])
+        take_open_events(work.use_case, before.decision_id, among=[event.id for event in after.events])
     return after

@@ -507,7 +507,7 @@ def test_nodes_run_one_by_one_and_again_after_a_failure(first: Finished, home: P
     assert run_node(first, "stepwise", "GoldExport").state == "ran"
     with pytest.raises(NotFoundError, match="no node Tester"):
         run_node(first, "stepwise", "Tester")
-    assert finish_run(first, "stepwise").node("GoldExport") is not None
+    assert finish_run(first, load_run(first, "stepwise")).node("GoldExport") is not None
 
 
 def test_a_manifest_of_another_use_case_starts_nothing(first: Finished, churn: Contract) -> None:

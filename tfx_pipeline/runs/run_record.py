@@ -121,10 +121,10 @@ def run_folder(use_case: UseCase, run_id: str) -> Path:
     return use_case.folder("tfx").absolute() / "runs" / run_id
 
 
-def save_run(use_case: UseCase, record: RunRecord) -> Path:
-    """Write the record; readers see the old or the new one, never half of it."""
-    path = run_folder(use_case, record.run_id) / FILE_NAME
-    return write_text(path, record.model_dump_json(indent=2) + "\n")
+def save_run(use_case: UseCase, record: RunRecord) -> RunRecord:
+    """Write the record, and give it; readers see the old or the new one, never half of it."""
+    write_text(run_folder(use_case, record.run_id) / FILE_NAME, record.model_dump_json(indent=2) + "\n")
+    return record
 
 
 def load_run(use_case: UseCase, run_id: str) -> RunRecord:

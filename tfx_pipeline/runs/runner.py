@@ -19,7 +19,7 @@ from tfx_pipeline.runs.quiet import quiet_after_import, quiet_libraries
 from tfx_pipeline.runs.run_record import NodeResult, RunRecord, load_run, run_folder, save_run
 
 log = logging.getLogger(__name__)
-Listener = Callable[[NodeResult], None]
+OnNode = Callable[[NodeResult], None]
 
 
 def new_run_id() -> str:
@@ -30,38 +30,53 @@ def new_run_id() -> str:
 def run_pipeline(
     use_case: UseCase,
     parameters: RunParameters,
-    on_node: Listener = lambda result: None,
+    on_node: OnNode = lambda result: None,
     on_start: Callable[[str], None] = lambda node: None,
-    run_id: str = "",
     push: bool = True,
 ) -> RunRecord:
-    """Run all nodes in topological order in this process. `on_start` hears a node's id, `on_node` how it ended.
+    """Open a run and run its nodes in this process. `on_start` hears a node's id, `on_node` how it ended.
 
     The record's `blessed` is False when the quality gate refused the model: then nothing was pushed. Without `push`
-    the run ends with the gate's verdict; `push_run` may follow.
+    the run ends as one of `train_run`.
 
     Raises:
         WrongUseError: the manifest is missing or of another use case; nothing was started.
         LakeloopError: a node failed (NodeError, DataRefusedError, …); the run's record says so.
     """
-    run_id = start_run(use_case, parameters, run_id or new_run_id()).run_id
+    run_id = start_run(use_case, parameters, new_run_id()).run_id
+    record = train_run(use_case, run_id, on_node, on_start)
+    return _run_nodes(use_case, run_id, PUSHING, on_node, on_start) if push else record
+
+
+def train_run(
+    use_case: UseCase,
+    run_id: str,
+    on_node: OnNode = lambda result: None,
+    on_start: Callable[[str], None] = lambda node: None,
+) -> RunRecord:
+    """Run the nodes of an opened run up to the gate's verdict, in topological order; `push_run` may follow.
+
+    Raises:
+        NotFoundError: there is no such run.
+        LakeloopError: a node failed (NodeError, DataRefusedError, …); the run's record says so.
+    """
     quiet_libraries()
     from tfx_pipeline.runs.launch import node_ids
 
-    nodes = [node for node in node_ids(use_case) if push or node not in PUSHING]
+    nodes = [node for node in node_ids(use_case) if node not in PUSHING]
     return _run_nodes(use_case, run_id, nodes, on_node, on_start)
 
 
 def push_run(
     use_case: UseCase,
     run_id: str,
-    on_node: Listener = lambda result: None,
+    on_node: OnNode = lambda result: None,
     on_start: Callable[[str], None] = lambda node: None,
     overruled: bool = False,
 ) -> RunRecord:
     """Push the blessed model of a run that ended with the gate's verdict: its remaining nodes, in the same run.
 
-    `overruled`: a person wants it though the gate refused it (`notes.overrule_the_gate`).
+    `overruled`: a person wants it though the gate refused it (`metadata.annotations.overrule_the_gate`).
 
     Raises:
         NotFoundError: there is no such run.
@@ -76,7 +91,7 @@ def push_run(
 
 
 def _run_nodes(
-    use_case: UseCase, run_id: str, nodes: Iterable[str], on_node: Listener, on_start: Callable[[str], None]
+    use_case: UseCase, run_id: str, nodes: Iterable[str], on_node: OnNode, on_start: Callable[[str], None]
 ) -> RunRecord:
     for node in nodes:
         on_start(node)
@@ -87,7 +102,7 @@ def _run_nodes(
             if failed is not None:
                 on_node(failed)
             raise
-    return finish_run(use_case, run_id)
+    return finish_run(use_case, load_run(use_case, run_id))
 
 
 def start_run(use_case: UseCase, parameters: RunParameters, run_id: str) -> RunRecord:
@@ -112,8 +127,7 @@ def start_run(use_case: UseCase, parameters: RunParameters, run_id: str) -> RunR
         parameters=parameters,
         manifest_sha256=manifest_sha256,
     )
-    save_run(use_case, record)
-    return record
+    return save_run(use_case, record)
 
 
 def run_node(use_case: UseCase, run_id: str, node: str) -> NodeResult:
@@ -152,20 +166,15 @@ def run_node(use_case: UseCase, run_id: str, node: str) -> NodeResult:
     return result
 
 
-def finish_run(use_case: UseCase, run_id: str) -> RunRecord:
+def finish_run(use_case: UseCase, run: RunRecord) -> RunRecord:
     """Close a run's record after its last node; `seconds` is the sum over its nodes."""
-    record = load_run(use_case, run_id)
-    seconds = round(sum(node.seconds for node in record.nodes), 2)
-    record = record.model_copy(update={"state": "succeeded", "seconds": seconds})
-    save_run(use_case, record)
-    return record
+    seconds = round(sum(node.seconds for node in run.nodes), 2)
+    return save_run(use_case, run.model_copy(update={"state": "succeeded", "seconds": seconds}))
 
 
-def fail_run(use_case: UseCase, run_id: str, why: str) -> RunRecord:
+def fail_run(use_case: UseCase, run: RunRecord, why: str) -> RunRecord:
     """Close the record of a run that was killed, or that nobody went on with; a node that is run again opens it."""
-    record = load_run(use_case, run_id).model_copy(update={"state": "failed", "error": why})
-    save_run(use_case, record)
-    return record
+    return save_run(use_case, run.model_copy(update={"state": "failed", "error": why}))
 
 
 def _note(settings: Settings, record: RunRecord, execution_id: int | None) -> None:

@@ -46,7 +46,7 @@ def chosen(choice: Choice, **more: object) -> Approval:
 
 
 def approved(work: Workplace, decision_id: str, approval: Approval) -> Decision:
-    return approve(work, decision_id, approval).the_decision
+    return approve(work, load_record(work.use_case, decision_id), approval).the_decision
 
 
 def test_keeping_the_champion_is_put_down_once(work: Workplace, waiting: Decision) -> None:

@@ -196,13 +196,13 @@ def test_the_next_retrain_takes_the_events_of_one_that_was_killed_on_an_older_co
 def test_a_person_answers_a_question_that_an_older_release_asked(settings: Settings, work: Workplace) -> None:
     decision_id = str(BEGUN["decision_id"])
     older_home(settings, WAITING)
-    approved = stages.approve(work, decision_id, Approval("keep", by="demo"))
+    approved = stages.approve(work, load_record(work.use_case, decision_id), Approval("keep", by="demo"))
     assert (approved.state, approved.the_decision.outcome) == ("decided", "kept")
 
 
 def test_an_older_retrain_is_read_in_once(settings: Settings, work: Workplace) -> None:
     folder = older_home(settings, WAITING)
-    kept = stages.approve(work, str(BEGUN["decision_id"]), Approval("keep", by="demo"))
+    kept = stages.approve(work, load_record(work.use_case, folder.name), Approval("keep", by="demo"))
     assert (folder / "decision.json").exists()
     assert records_at_work(work.use_case) == [kept]
     assert load_record(work.use_case, folder.name) == kept

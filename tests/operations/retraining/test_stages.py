@@ -31,6 +31,10 @@ def begun(work: Workplace, request: RetrainRequest, in_tasks: bool = False) -> R
     return found
 
 
+def kept(work: Workplace, decision_id: str = "d1") -> RetrainRecord:
+    return load_record(work.use_case, decision_id)
+
+
 def make_metadata(settings: Settings, *runs: str) -> "object":
     """ML Metadata as the pipeline leaves it, as far as annotations need it."""
     from ml_metadata import metadata_store
@@ -79,31 +83,31 @@ def test_who_goes_on_with_a_failed_retrain_takes_its_events_back(work: Workplace
     first = begun(work, RetrainRequest("keep", airflow_run_id="asset__1"), in_tasks=True)
     assert stages.finish(work, first.decision_id).state == "failed"
     record_event(work.use_case, "drift", "e2", {})
-    assert stages.plan(work, first.decision_id).state == "planned"
+    assert stages.plan(work, kept(work, first.decision_id)).state == "planned"
     assert [event.key for event in open_events(work.use_case)] == ["e2"], "what it had not taken stays open"
 
 
 def test_stages_know_what_comes_before_them(work: Workplace, planned: Planned) -> None:
     first = begun(work, RetrainRequest("keep"))
     with pytest.raises(NotFoundError, match=rf"`lakeloop decisions plan {first.decision_id}` comes first"):
-        stages.compare(work, first.decision_id)
+        stages.compare(work, kept(work, first.decision_id))
     planned("run-1")
     with pytest.raises(NotFoundError, match="`lakeloop decisions compare d1` comes first"):
-        stages.record(work, "d1")
+        stages.record(work, kept(work))
     with pytest.raises(NotFoundError, match="no candidate with run run-2; its runs: run-1"):
-        stages.score(work, "d1", "run-2")
+        stages.score(work, kept(work), "run-2")
 
 
 def test_a_stage_done_again_takes_what_is_there(work: Workplace) -> None:
     first = begun(work, RetrainRequest("keep"))
-    planned = stages.plan(work, first.decision_id)
-    assert stages.plan(work, first.decision_id) == planned
-    compared = stages.compare(work, first.decision_id)
+    planned = stages.plan(work, kept(work, first.decision_id))
+    assert stages.plan(work, kept(work, first.decision_id)) == planned
+    compared = stages.compare(work, kept(work, first.decision_id))
     assert (compared.state, compared.next_step) == ("decided", "record")
-    assert stages.push(work, first.decision_id) == compared, "nothing is promoted"
-    made = stages.record(work, first.decision_id)
-    assert stages.record(work, first.decision_id) == made
-    assert stages.plan(work, first.decision_id).state == "recorded"
+    assert stages.push(work, kept(work, first.decision_id)) == compared, "nothing is promoted"
+    made = stages.record(work, kept(work, first.decision_id))
+    assert stages.record(work, kept(work, first.decision_id)) == made
+    assert stages.plan(work, kept(work, first.decision_id)).state == "recorded"
     assert stages.finish(work, first.decision_id).state == "recorded"
     (row,) = read_decisions(work.use_case)
     assert row.outcome == "kept" and row.decision_id == first.decision_id
@@ -115,9 +119,9 @@ def test_candidates_that_nobody_scored_are_scored_before_they_are_compared(
     make_metadata(settings, "run-1", "run-2")
     gated_run("run-1", 0.5), gated_run("run-2", 0.45)
     planned("run-1", "run-2")
-    stages.score(work, "d1", "run-2")
+    stages.score(work, kept(work), "run-2")
     assert load_record(work.use_case, "d1").state == "scoring"
-    compared = stages.compare(work, "d1")
+    compared = stages.compare(work, kept(work))
     assert (compared.state, compared.next_step, set(compared.verdicts)) == ("waiting", "ask", {"run-1", "run-2"})
     assert [c.name for c in compared.the_decision.candidates] == ["run-1", "run-2"], "as planned"
     assert read_decisions(work.use_case) == [compared.decision], "where people look, while it waits"
@@ -141,10 +145,10 @@ def test_a_candidate_that_was_mended_is_compared_again(
     make_metadata(settings, "run-1")
     gated_run("run-1", 0.5, state="failed", error="the disk is full")
     planned("run-1")
-    assert stages.compare(work, "d1").the_decision.candidates[0].error == "the disk is full"
+    assert stages.compare(work, kept(work)).the_decision.candidates[0].error == "the disk is full"
     gated_run("run-1", 0.5)
-    stages.score(work, "d1", "run-1")
-    assert stages.compare(work, "d1").the_decision.candidates[0].error == ""
+    stages.score(work, kept(work), "run-1")
+    assert stages.compare(work, kept(work)).the_decision.candidates[0].error == ""
 
 
 def test_a_push_that_fails_is_on_record_and_may_be_tried_again(
@@ -154,7 +158,7 @@ def test_a_push_that_fails_is_on_record_and_may_be_tried_again(
     make_metadata(settings, "run-1")
     checks = gated_run("run-1", 0.5)
     planned("run-1")
-    stages.compare(work, "d1")
+    stages.compare(work, kept(work))
     monkeypatch.setattr("operations.retraining.approval.overrule_the_gate", lambda *_: None)
     approval = Approval("promote", by="demo")
 
@@ -183,7 +187,7 @@ def test_one_killed_after_its_push_is_put_on_record_by_the_next(
     make_metadata(settings, "run-1")
     gated_run("run-1", 0.35)
     planned("run-1")
-    assert stages.compare(work, "d1").state == "decided", "nothing is better than the champion without a score"
+    assert stages.compare(work, kept(work)).state == "decided", "nothing is better than the champion without a score"
     record = load_record(work.use_case, "d1")
     promoted = record.the_decision.model_copy(update={"outcome": "promoted", "winner": "run-1"})
     from operations.retraining.record_table import change_record
@@ -203,15 +207,15 @@ def test_a_projection_that_fails_keeps_none_of_the_others_away_and_is_written_la
     """There is no ML Metadata: the pipeline never ran."""
     gated_run("run-1", 0.35)
     planned("run-1")
-    stages.compare(work, "d1")
+    stages.compare(work, kept(work))
     with pytest.raises(BrokenError, match=r"could not be put everywhere .*ML Metadata.*lakeloop decisions record d1"):
-        stages.record(work, "d1")
-    kept = load_record(work.use_case, "d1")
-    assert kept.state == "recorded"
-    assert read_decisions(work.use_case) == [kept.decision] == heard.pages
+        stages.record(work, kept(work))
+    recorded = kept(work)
+    assert recorded.state == "recorded"
+    assert read_decisions(work.use_case) == [recorded.decision] == heard.pages
     store = make_metadata(settings, "run-1")
-    made = stages.record(work, "d1")
-    assert made == kept.decision
+    made = stages.record(work, kept(work))
+    assert made == recorded.decision
     context = store.get_context_by_type_and_name(RUN_CONTEXT, "run-1")  # type: ignore[attr-defined]
     assert context.custom_properties["decision_outcome"].string_value == "kept"
 
