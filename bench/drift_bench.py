@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from bench.figure import Figure
-from lakeloop.champion import ModelCard
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
+from lakeloop.model_card import ModelCard
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from monitoring.drift.detector import detect_drift

@@ -2,14 +2,11 @@
 
 import time
 
-import httpx
-
-from lakeloop.champion import serving_version
 from lakeloop.exceptions import NotFoundError
+from lakeloop.pushed_models import available_versions, serving_version
 from lakeloop.use_case import UseCase
 
 LOOK_SECONDS = 5.0
-STATUS_SECONDS = 3.0
 
 
 class ModelWatch:
@@ -27,18 +24,10 @@ class ModelWatch:
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return False
         before = self.version
-        self.available = self._answers()
+        self.available = bool(available_versions(self._use_case))
         try:
             self.version, self.problem = serving_version(self._use_case), ""
         except NotFoundError as nothing:
             self.version, self.problem = "", str(nothing)
         self._looked = time.monotonic()
         return self.version != before
-
-    def _answers(self) -> bool:
-        address = f"{self._use_case.settings.model_server}/v1/models/{self._use_case.name}"
-        try:
-            states = httpx.get(address, timeout=STATUS_SECONDS, trust_env=False).json()["model_version_status"]
-            return any(state["state"] == "AVAILABLE" for state in states)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            return False

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 from lakehouse.storage.layout import write_json
-from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
-from lakeloop.exceptions import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
 from lakeloop.model_input import predict_body
+from lakeloop.pushed_models import pushed_versions
 from lakeloop.use_case import UseCase
 from operations.exceptions import ModelFailsError, RolledBackError
 
@@ -44,20 +44,6 @@ class Watched:
     answers: int
     model_errors: int
     p99_ms: float | None
-
-
-def version_to_deploy(use_case: UseCase, version: str = "") -> str:
-    """That version, or the newest pushed one.
-
-    Raises:
-        NotFoundError: it was not pushed.
-    """
-    known = pushed_versions(use_case.folder("models"))
-    if not known:
-        raise NotFoundError(f"no model of {use_case.name} was pushed yet; `lakeloop train` pushes one")
-    if version and version not in known:
-        raise NotFoundError(f"there is no pushed version {version} of {use_case.name}; pushed: {', '.join(known)}")
-    return version or known[-1]
 
 
 def wait_until_available(use_case: UseCase, version: str, seconds: float = WAIT_SECONDS) -> None:
@@ -202,7 +188,7 @@ def roll_back(use_case: UseCase, version: str, why: str) -> str:
     write_json(aside / "rolled-back.json", note)
     _note_in_metadata(use_case, version, why)
     log.warning("event=rolled_back use_case=%s version=%s why=%r", use_case.name, version, why)
-    left = pushed_versions(use_case.folder("models"))
+    left = pushed_versions(use_case)
     if not left:
         return ""
     try:

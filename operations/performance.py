@@ -16,10 +16,11 @@ from lakehouse.gold.calibration import (
 )
 from lakehouse.lake import Lake
 from lakehouse.storage.layout import PERFORMANCE
-from lakeloop.champion import pushed_versions, read_model_card
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.exported import read_shards
 from lakeloop.lake_tables import read_lake_table
+from lakeloop.model_card import read_model_card
+from lakeloop.pushed_models import pushed_versions
 from lakeloop.use_case import UseCase
 from monitoring.drift.reference import checked_export
 from monitoring.performance import Calibration, calibrate
@@ -43,7 +44,7 @@ def estimate_performance(lake: Lake, progress: Callable[[str], None] = lambda li
     Spark is asked for where a period lacks its estimate, which is made from its requests. Repeating it changes nothing.
     A version whose model or held-out rows are gone stays without an estimate.
     """
-    newest = pushed_versions(lake.folder("models"))[-1:]
+    newest = pushed_versions(lake)[-1:]
     wanted = sorted({*answering_versions(lake), *newest} - calibrated_versions(lake))
     found, notices = [], []
     for version in wanted:
@@ -69,8 +70,8 @@ def calibrate_version(use_case: UseCase, version: str) -> Calibration:
         LakeloopError: its export is gone or is not what it was trained on any more.
     """
     contract = use_case.contract
+    from lakeloop.pushed_models import model_folder
     from operations.scoring import probabilities_of
-    from tfx_pipeline.evaluation.validate import model_folder
 
     _, shards = checked_export(read_model_card(use_case, version), use_case)
     held_out = [path for split, path in shards if split == "eval"]

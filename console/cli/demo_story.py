@@ -9,13 +9,13 @@ from console.cli.report import report_command
 from console.cli.watch import Watch
 from console.platform.airflow_environment import with_airflow
 from lakeloop.airflow_runs import AirflowRuns, DagRun, Question
-from lakeloop.champion import pushed_versions
 from lakeloop.clock import period_spans, read_clock
 from lakeloop.decision import CHOICES
 from lakeloop.decision_table import read_decisions
 from lakeloop.events import all_events, open_events
 from lakeloop.exceptions import GateRefusedError, WrongUseError
 from lakeloop.gateway_client import GatewayClient
+from lakeloop.pushed_models import pushed_versions
 from lakeloop.use_case import UseCase
 from operations.delivery import generate
 from operations.history import history_periods
@@ -77,7 +77,7 @@ class Story:
             GateRefusedError: no candidate passes, so there is no model to go on with.
         """
         landed = self._play.landed
-        if known := pushed_versions(self._use_case.folder("models")):
+        if known := pushed_versions(self._use_case):
             chapter(f"A model answers already: version {known[-1]}")
             self._ask_gateway()
             return
@@ -98,7 +98,7 @@ class Story:
         else:  # a story that was interrupted took it in
             chapter("Ground truth was there before: retrain by hand")
             self._watch.follow(self._airflow.trigger(self._dag("retrain"), {}))
-        if not pushed_versions(self._use_case.folder("models")):
+        if not pushed_versions(self._use_case):
             raise GateRefusedError(
                 "no model passed the gate, so nothing can answer; `lakeloop decisions show` has every check. Mend the "
                 f"features or the model in {self._use_case.contract_path}, or lower `gate` there if it asks too much"
@@ -135,10 +135,10 @@ class Story:
         self._watch.remember(self._dag("ingest"), self._dag("retrain"), self._dag("deploy"))
         for path in advance(self._use_case, until):
             console.print(f"{path}", soft_wrap=True)
-        known = pushed_versions(self._use_case.folder("models"))
+        known = pushed_versions(self._use_case)
         self._next("ingest", "the truth that landed")
         self._next("retrain", "new ground truth")
-        if pushed_versions(self._use_case.folder("models")) != known:
+        if pushed_versions(self._use_case) != known:
             self._deploy()
             self._deployed()
 

@@ -8,7 +8,8 @@ from console.cli.options import open_use_case
 from console.cli.render import DIM, console
 from console.cli.result import write_result
 from console.cli.use_case_option import UseCaseOption
-from operations.deployment import as_result, deploy, version_to_deploy, wait_until_available
+from lakeloop.pushed_models import pushed_version
+from operations.deployment import as_result, deploy, wait_until_available
 
 
 def deploy_command(
@@ -28,7 +29,7 @@ def deploy_command(
     Its folder is then moved aside (`<version>.rolled-back`), the version before serves again, and the exit code is 1.
     """
     case = open_use_case(use_case)
-    wanted = version_to_deploy(case, version)
+    wanted = pushed_version(case, version)
     wait_until_available(case, wanted, wait)
     console.print(f"version {wanted} of {case.name} is AVAILABLE at {case.settings.model_server}", soft_wrap=True)
     write_result({"version": wanted})

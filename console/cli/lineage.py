@@ -15,7 +15,7 @@ from console.cli.render import BAD, DIM, console, table
 from console.cli.use_case_option import UseCaseOption
 from console.report.lineage_page import write_lineage
 from lakeloop.atomic_file import replacing
-from lakeloop.champion import serving_version
+from lakeloop.pushed_models import serving_version
 from operations.lineage.affected import Affected, affected_by
 from operations.lineage.ask import table_and_version
 from operations.lineage.graph import Item, Lineage

@@ -21,13 +21,14 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.held_out import is_held_out
 from lakeloop.model_input import instance, request_rows
+from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
 from operations.baselines import baselines, difference_words, split_baselines
 from operations.evaluation import exported_rows, generated_rows
 from operations.period_rows import played_periods
 from serving.model_server.process import running_server
 from tfx_pipeline.data_checks.statistics import read_statistics
-from tfx_pipeline.evaluation.validate import model_folder, validate_model
+from tfx_pipeline.evaluation.validate import validate_model
 from tfx_pipeline.runs.run_record import RunRecord, load_runs
 
 REPORTED_PERIODS = range(37)

@@ -13,10 +13,10 @@ from console.cli.render import GOOD, console, node_line, table, verdict
 from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.gold.export import export
-from lakeloop.champion import serving_version
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.git import git_commit
 from lakeloop.manifest import Manifest, read_manifest
+from lakeloop.pushed_models import serving_version
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from operations.exceptions import NotReproducedError

@@ -10,10 +10,10 @@ from console.cli.options import open_use_case
 from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.exceptions import NotFoundError
+from lakeloop.pushed_models import model_folder
 from serving.model_server import flags
 from serving.model_server.model_config import newest_of, read_config
 from serving.model_server.server import Ports, serve
-from tfx_pipeline.evaluation.validate import model_folder
 
 
 def models_command(

@@ -11,10 +11,11 @@ from console.cli.render import BAD, console, print_gate
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.gold.labelled import labelled_period
 from lakeloop.exceptions import GateRefusedError
+from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
 from operations.evaluation import generated_rows, seen_in_training, whose_truth
 from tfx_pipeline.evaluation.gate import GateReport
-from tfx_pipeline.evaluation.validate import model_folder, validate_model
+from tfx_pipeline.evaluation.validate import validate_model
 
 
 def validate_command(

@@ -7,13 +7,13 @@ from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from console.pages.run_cache import KnownRuns
-from lakeloop.champion import pushed_versions
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
+from lakeloop.pushed_models import pushed_versions
 from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
 from lakeloop.switches import active_switches
 from lakeloop.use_case import UseCase
@@ -84,7 +84,7 @@ def version_lines(
     """Every version that was ever pushed, the newest first."""
     by_version = {record.pushed_version: record for record in records if record.pushed_version}
     decided = {decision.version: decision for decision in decisions if decision.version}
-    there = set(pushed_versions(use_case.folder("models")))
+    there = set(pushed_versions(use_case))
     versions = sorted({*by_version, *there}, key=int, reverse=True)
     return [
         VersionLine(

@@ -14,9 +14,9 @@ from lakehouse.read.tables import table_names
 from lakehouse.storage.commits import commits_of
 from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.lock import tables_held
-from lakeloop.champion import CARD_FILE
 from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, read_manifest
+from lakeloop.model_card import CARD_FILE
 from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lakeloop.atomic_file import write_text
-from lakeloop.champion import ModelCard, read_model_card
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.fallback import why_not_ask
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
+from lakeloop.model_card import ModelCard, read_model_card
 from lakeloop.model_input import complete_rows, predict_body, request_rows
 from lakeloop.use_case import UseCase
 from monitoring.drift.sampling import seeded_sample

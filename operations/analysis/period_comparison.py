@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lakeloop.champion import read_model_card
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.exceptions import NotFoundError
 from lakeloop.fallback import why_not_ask
+from lakeloop.model_card import read_model_card
 from lakeloop.model_input import complete_rows, request_rows
+from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
 from monitoring.analysis.comparison import Comparison, compare
 from monitoring.drift.detector import detect_drift
@@ -20,7 +21,6 @@ from monitoring.drift.sampling import seeded_sample
 from operations.analysis.rows import PeriodRows, labelled_rows_of, rows_by_period, with_truth
 from operations.evaluation import exported_rows, whose_truth
 from operations.scoring import probabilities_of
-from tfx_pipeline.evaluation.validate import model_folder
 
 
 @dataclass(frozen=True)

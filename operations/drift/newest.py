@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from lakeloop.champion import ModelCard
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window
+from lakeloop.model_card import ModelCard
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference
 

@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from lakehouse.gold.drift import write_drift
-from lakeloop.champion import serving_version
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window, WindowKind
 from lakeloop.drift_store import lake_reports, replace_lake_reports
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.model_input import model_columns
+from lakeloop.pushed_models import serving_version
 from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.detector import detect_drift

@@ -54,10 +54,10 @@ class ModelCheck(FrozenModel):
 
 def check_models(use_case: UseCase, served: pd.DataFrame) -> tuple[tuple[ModelCheck, ...], tuple[str, ...]]:
     """Every model that answered, with its own answers; the newest pushed one with its training's examples. And gaps."""
-    from lakeloop.champion import pushed_versions
+    from lakeloop.pushed_models import pushed_versions
 
     folder, gaps = use_case.folder("models").absolute(), list[str]()
-    versions = pushed_versions(folder)
+    versions = pushed_versions(use_case)
     checks = []
     answered = served[served["model_version"].notna()]
     by_version = {str(version): rows for version, rows in answered.groupby("model_version")}

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lakeloop.champion import pushed_versions, read_model_card, serving_version
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.manifest import read_manifest
+from lakeloop.model_card import read_model_card
+from lakeloop.pushed_models import pushed_versions, serving_version
 from lakeloop.use_case import UseCase
 
 
@@ -72,7 +73,7 @@ def models_of(use_case: UseCase, serving: str | None = None) -> Models:
 
 def _pushed_alone(use_case: UseCase, gaps: list[str]) -> tuple[KnownModelInputs, ...]:
     """The models folder knows what was pushed, and each version what it was trained on."""
-    versions: Sequence[str] = pushed_versions(use_case.folder("models"))
+    versions: Sequence[str] = pushed_versions(use_case)
     if not versions:
         gaps.append("no model was trained yet: there is no ML Metadata; `lakeloop train` makes it")
         return ()

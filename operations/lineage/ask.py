@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from lakeloop.champion import pushed_versions
 from lakeloop.exceptions import WrongUseError
+from lakeloop.pushed_models import pushed_versions
 from lakeloop.use_case import UseCase
 from operations.lineage.graph import Lineage
 from operations.lineage.trace import trace_file, trace_model, trace_request, trace_run, trace_table
@@ -19,7 +19,7 @@ def kind_of(use_case: UseCase, text: str) -> str:
     """What a text names: a table, a known version or run, a file by its name or checksum; anything else: a request."""
     if text.startswith(LAYERS):
         return TABLE
-    if text in pushed_versions(use_case.folder("models")):
+    if text in pushed_versions(use_case):
         return MODEL
     if has_metadata(use_case.settings):
         with open_store(use_case.settings) as store:

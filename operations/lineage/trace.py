@@ -3,8 +3,8 @@
 from ml_metadata import metadata_store
 
 from lakehouse.read.provenance import TRAINING, deliveries, find_version, table_versions
-from lakeloop.champion import pushed_versions
 from lakeloop.exceptions import NotFoundError, WrongUseError
+from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
 from operations.lineage import decision_side, lake_side, pipeline_side, request_side
 from operations.lineage.deliveries import find_deliveries, gold_with
@@ -134,13 +134,8 @@ def _add_model(draft: LineageDraft, use_case: UseCase, store: metadata_store.Met
 
 
 def _add_unknown_model(draft: LineageDraft, use_case: UseCase, version: str) -> None:
-    folder = use_case.folder("models")
-    there = pushed_versions(folder)
-    if version not in there:
-        raise NotFoundError(
-            f"there is no model version {version} of {use_case.name}; pushed: {', '.join(there) or 'none'}"
-        )
-    draft.add("version", pipeline_side.version_item(version), f"model version {version}", {"where": folder / version})
+    folder = model_folder(use_case, version)
+    draft.add("version", pipeline_side.version_item(version), f"model version {version}", {"where": folder})
     draft.gap(f"ML Metadata knows no push of version {version}: its folder was put there by somebody else")
 
 

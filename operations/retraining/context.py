@@ -16,7 +16,6 @@ from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table
 from lakehouse.read.window import newest_requests
 from lakehouse.requests.log_files import new_files
-from lakeloop.champion import ModelCard, read_model_card
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
@@ -24,6 +23,7 @@ from lakeloop.exceptions import BusyError, ModelCardMissingError, NotFoundError,
 from lakeloop.git import git_commit
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import read_manifest
+from lakeloop.model_card import ModelCard, read_model_card
 from lakeloop.use_case import UseCase
 from operations.drift.newest import detect_newest
 from operations.evaluation import exported_rows

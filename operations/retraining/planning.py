@@ -8,6 +8,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.git import git_commit
 from lakeloop.manifest import read_manifest
+from lakeloop.pushed_models import model_folder
 from operations.retraining.candidates import Candidate, candidates_for
 from operations.retraining.context import Context, Prepared, evaluation_export, prepare, read_context, take_in_requests
 from operations.retraining.decision_folder import save_rows
@@ -16,7 +17,7 @@ from operations.retraining.record import Plan, PlannedCandidate, RetrainRecord
 from operations.retraining.request import Listener, Workplace
 from operations.retraining.selection import EvaluationRows, held_out, newest_truth, old_truth
 from tfx_pipeline.evaluation.gate import GateReport
-from tfx_pipeline.evaluation.validate import model_folder, validate_model
+from tfx_pipeline.evaluation.validate import validate_model
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.runner import new_run_id, start_run
 

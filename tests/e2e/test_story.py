@@ -30,11 +30,12 @@ from lakehouse.read.point_in_time import BOTH, features_as_of
 from lakehouse.requests.log_files import new_files
 from lakehouse.requests.stream import open_stream
 from lakehouse.storage.session import spark_session
-from lakeloop.champion import read_model_card
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_store import lake_reports
 from lakeloop.events import find_event, open_events, record_event, take_open_events
+from lakeloop.model_card import read_model_card
+from lakeloop.pushed_models import pushed_versions
 from lakeloop.settings import PROJECT, load_settings
 from lakeloop.use_case import open_use_case
 from monitoring.drift.reference import NoReference
@@ -54,7 +55,6 @@ from operations.retraining.retrain import retrain
 from operations.simulation import simulate, without_gateway
 from tests.command_line import lakeloop_in
 from tests.quick_java import QUICK_JAVA
-from tfx_pipeline.evaluation.validate import versions
 from tfx_pipeline.metadata.lineage.models import referred_versions
 from tfx_pipeline.metadata.store import open_store
 from tfx_pipeline.runs.parameters import run_parameters
@@ -225,7 +225,7 @@ def test_at_clock_36_the_champion_fails_newest_fails_and_all_passes(story: Story
     assert (at_36.winner, at_36.outcome) == ("all", "promoted")
     assert whole.score is not None and at_36.champion_score is not None and whole.score > at_36.champion_score
     assert story.run_of(whole).pushed_version == at_36.version
-    assert versions(story.folder("models"))[-1] == at_36.version
+    assert pushed_versions(story)[-1] == at_36.version
 
 
 def test_at_clock_60_month_36_alone_is_accurate_and_fails_the_class_shares(
@@ -240,7 +240,7 @@ def test_at_clock_60_month_36_alone_is_accurate_and_fails_the_class_shares(
     assert min(accuracy(newest)) > 0.88
     assert failed(newest) and all(name.startswith("share_") for name in failed(newest)), failed(newest)
     assert decision.winner == "" and decision.version == "" and decision.decided_by == "the story"
-    assert versions(story.folder("models"))[-1] == at_36.version
+    assert pushed_versions(story)[-1] == at_36.version
 
 
 def test_every_decision_is_listed_and_has_its_page(
@@ -372,4 +372,4 @@ def test_the_first_champion_can_be_made_again(story: Story, first_champion: RunR
     found = Reproduction.model_validate_json(again.stdout)
     assert found.same_files and found.succeeded
     assert len(found.statistics) > 80 and {"accuracy_train", "accuracy_eval"} <= {one.what for one in found.gate}
-    assert versions(story.folder("models"))[-1] == at_36.version, "nothing is pushed"
+    assert pushed_versions(story)[-1] == at_36.version, "nothing is pushed"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lakeloop.champion import ModelCard
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import file_sha256
+from lakeloop.model_card import ModelCard
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case, sample_period
 from monitoring.drift.detector import detect_drift

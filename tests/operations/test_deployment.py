@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
-from lakeloop.champion import pushed_versions
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.gateway_client import GatewayClient, Question
+from lakeloop.pushed_models import pushed_version, pushed_versions
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
-from operations.deployment import deploy, probe_rows, version_to_deploy, wait_until_available
+from operations.deployment import deploy, probe_rows, wait_until_available
 from operations.exceptions import RolledBackError
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
@@ -103,7 +103,9 @@ def test_a_version_that_answers_stays_and_one_that_fails_is_taken_back(platform:
     with pytest.raises(RolledBackError, match=r"version 2 was taken back: it answered 400: .*version 1 serves again"):
         deploy(UseCase(platform, patient), "2")
     folder = open_use_case(platform).folder("models")
-    assert pushed_versions(folder) == ["1"] and (folder / "2.rolled-back" / "rolled-back.json").is_file()
+    assert (
+        pushed_versions(open_use_case(platform)) == ["1"] and (folder / "2.rolled-back" / "rolled-back.json").is_file()
+    )
     eventually(lambda: version_in_use(platform) == "1")
 
     push(open_use_case(platform), "3")
@@ -138,6 +140,6 @@ def test_what_says_nothing_of_the_model_takes_nothing_back(platform: Settings, p
         deploy(UseCase(away, patient), "1")
     assert not isinstance(failure.value, RolledBackError)
     assert deploy(UseCase(platform.model_copy(update={"gateway_url": NOWHERE}), patient), "1") is None
-    assert pushed_versions(open_use_case(platform).folder("models")) == ["1"]
+    assert pushed_versions(open_use_case(platform)) == ["1"]
     with pytest.raises(NotFoundError, match="pushed: 1"):
-        version_to_deploy(open_use_case(platform), "9")
+        pushed_version(open_use_case(platform), "9")

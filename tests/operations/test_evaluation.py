@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.champion import ModelCard
 from lakeloop.clock import set_clock
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
+from lakeloop.model_card import ModelCard
 from lakeloop.use_case import UseCase
 from operations.evaluation import seen_in_training, whose_truth
 

@@ -13,6 +13,7 @@ from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.model_input import model_columns
+from lakeloop.pushed_models import model_folder
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from tests.exports import export_frame, month_export, settings_in
@@ -20,7 +21,7 @@ from tests.use_case_copies import USE_CASES
 from tfx_pipeline.data_checks.anomalies import read_anomalies
 from tfx_pipeline.data_checks.schema import schema_of
 from tfx_pipeline.data_checks.schema_history import described
-from tfx_pipeline.evaluation.validate import model_folder, validate_model
+from tfx_pipeline.evaluation.validate import validate_model
 from tfx_pipeline.exceptions import DataRefusedError
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import NodeResult, RunRecord, load_run

@@ -9,10 +9,10 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.manifest import read_manifest
+from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from tests.exports import export_frame, month_export, settings_in
 from tfx_pipeline.data_checks.schema_history import read_schema
-from tfx_pipeline.evaluation.validate import model_folder
 from tfx_pipeline.metadata.store import artifacts_of, open_store
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.runner import run_node, run_pipeline, start_run

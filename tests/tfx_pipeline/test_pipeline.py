@@ -10,15 +10,16 @@ import pandas as pd
 import pytest
 from tfx.utils.dependency_utils import make_beam_dependency_flags
 
-from lakeloop.champion import read_model_card
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
+from lakeloop.model_card import read_model_card
+from lakeloop.pushed_models import model_folder, pushed_versions
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
 from tests.exports import export_frame, month_export, settings_in
 from tests.tfx_pipeline.upstream import types_upstream
-from tfx_pipeline.evaluation.validate import model_folder, newest_version, validate_model, versions
+from tfx_pipeline.evaluation.validate import validate_model
 from tfx_pipeline.pipeline import BEAM_FLAGS
 from tfx_pipeline.runs.graph import read_graph
 from tfx_pipeline.runs.parameters import run_parameters
@@ -273,7 +274,7 @@ def test_the_run_record_tells_the_whole_run(first: Finished) -> None:
     assert {n.node for n in record.nodes} == NODES and record.seconds > 1
     for uri in (record.model_uri, record.statistics_uri, record.evaluation_uri, record.anomalies_uri):
         assert Path(uri).is_dir()
-    assert record.blessed is True and record.pushed_version in versions(open_use_case(first.settings).folder("models"))
+    assert record.blessed is True and record.pushed_version in pushed_versions(first)
 
 
 def test_statistics_are_of_features_and_label_alone(first: Finished) -> None:
@@ -391,7 +392,7 @@ def test_a_refused_model_is_not_pushed(second: Finished, refused: Finished) -> N
     assert refused.nodes["Trainer"].state == "ran"
     pushed = {push.version for push in pushes(refused)}
     assert pushed == {first_version(second), second.record.pushed_version}
-    assert pushed == set(versions(open_use_case(refused.settings).folder("models")))
+    assert pushed == set(pushed_versions(refused))
 
 
 def first_version(second: Finished) -> str:
@@ -531,8 +532,8 @@ def test_what_cannot_be_validated_is_said_plainly(first: Finished, rows: pd.Data
     folder = model_folder(first, first.record.pushed_version)
     with pytest.raises(WrongUseError, match="lack age"):
         validate_model(folder, first.contract, rows.drop(columns="age"))
-    with pytest.raises(NotFoundError, match="no model was pushed"):
-        newest_version(tmp_path)
+    with pytest.raises(NotFoundError, match="no model of insurance was pushed"):
+        model_folder(UseCase(settings_in(tmp_path, "insurance"), first.contract))
     with pytest.raises(NotFoundError, match=f"pushed: .*{folder.name}"):
         model_folder(first, "12")
     broken = tmp_path / "123"

@@ -19,7 +19,7 @@ from tfx.types import (
 )
 from tfx.types.component_spec import ExecutionParameter
 
-from lakeloop.champion import ModelCard
+from lakeloop.model_card import ModelCard
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.components.trainer import trained_settings
 from tfx_pipeline.metadata.provenance import read_provenance, write_provenance

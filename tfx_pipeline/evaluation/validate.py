@@ -5,40 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lakeloop.champion import pushed_versions as versions
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.model_input import model_columns
-from lakeloop.use_case import UseCase
 from tfx_pipeline.evaluation.gate import GateReport, ModelAnswers, check_gate
 from tfx_pipeline.runs.quiet import quiet_libraries
 from tfx_pipeline.runs.run_record import RunRecord
-
-
-def newest_version(folder: Path) -> str:
-    """The newest version.
-
-    Raises:
-        NotFoundError: nothing was pushed yet.
-    """
-    known = versions(folder)
-    if not known:
-        raise NotFoundError(f"no model was pushed to {folder} yet; `lakeloop train` pushes one the gate has blessed")
-    return known[-1]
-
-
-def model_folder(use_case: UseCase, version: str = "") -> Path:
-    """The folder of one pushed version, the newest if none is given.
-
-    Raises:
-        NotFoundError: it was not pushed; the text names those that were.
-    """
-    folder = use_case.folder("models").absolute()
-    wanted = version or newest_version(folder)
-    known = versions(folder)
-    if wanted not in known:
-        raise NotFoundError(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
-    return folder / wanted
 
 
 def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, name: str = "rows") -> GateReport:

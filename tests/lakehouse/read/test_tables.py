@@ -11,8 +11,8 @@ from lakehouse.ingest import bronze_step, gold_step, silver_step
 from lakehouse.read.tables import first_rows, history, list_tables, open_table, read_table
 from lakehouse.storage.lock import tables_held
 from lakehouse.storage.maintenance import Vacuumed, exported_versions, optimize, trained_versions, vacuum
-from lakeloop.champion import CARD_FILE
 from lakeloop.exceptions import NotFoundError
+from lakeloop.model_card import CARD_FILE
 from tests.lakes import HEADER, OwnLake, claims, policy
 
 

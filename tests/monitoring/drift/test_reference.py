@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lakeloop.champion import CARD_FILE
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
+from lakeloop.model_card import CARD_FILE
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case, sample_period
 from monitoring.drift.reference import NoReference, Reference, likeliest, load_reference, through_model_server

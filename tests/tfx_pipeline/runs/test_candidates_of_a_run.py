@@ -8,9 +8,9 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
+from lakeloop.pushed_models import pushed_versions
 from lakeloop.use_case import UseCase, open_use_case, sample_period
 from tests.exports import month_export, settings_in
-from tfx_pipeline.evaluation.validate import versions
 from tfx_pipeline.runs.graph import PUSHING, TUNER
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import NodeState, RunRecord, load_run
@@ -116,13 +116,12 @@ def test_the_tuner_runs_where_trials_are_asked_for_and_its_best_reach_the_traine
 def test_only_the_chosen_candidate_is_pushed_from_its_own_run(
     candidates: Candidates, plain: RunRecord, reweighted: RunRecord, tuned: RunRecord
 ) -> None:
-    models = open_use_case(candidates.settings).folder("models")
-    assert versions(models) == [plain.pushed_version]
+    assert pushed_versions(candidates) == [plain.pushed_version]
     assert not {"InfraValidator", "Pusher"} & set(states(tuned))
     assert reweighted.blessed
     pushed = push_run(candidates, reweighted.run_id)
     assert {states(pushed)[node] for node in PUSHING} == {"ran"}
-    assert versions(models) == [plain.pushed_version, pushed.pushed_version]
+    assert pushed_versions(candidates) == [plain.pushed_version, pushed.pushed_version]
     assert load_run(candidates, reweighted.run_id) == pushed
 
 

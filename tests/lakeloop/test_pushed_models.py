@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.champion import CARD_FILE, ModelCard, read_model_card, serving_version
 from lakeloop.contract import ModelSettings
 from lakeloop.exceptions import ModelCardMissingError, NotFoundError
 from lakeloop.gate_check import GateCheck
+from lakeloop.model_card import CARD_FILE, ModelCard, read_model_card
+from lakeloop.pushed_models import serving_version
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from tests.http_answers import answering

@@ -10,15 +10,14 @@ from pydantic import Field, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import ModelSettings
-from lakeloop.exceptions import ModelCardMissingError, NotFoundError
+from lakeloop.exceptions import ModelCardMissingError
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 from lakeloop.manifest import FILE_NAME as MANIFEST_FILE
+from lakeloop.pushed_models import model_folder, serving_version
 from lakeloop.use_case import UseCase
 
-SAVED_MODEL = "saved_model.pb"
 CARD_FILE = Path("assets.extra") / "lakeloop.json"
-STATUS_SECONDS = 3.0
 
 
 class ModelCard(FrozenModel, populate_by_name=True, serialize_by_alias=True):
@@ -34,22 +33,14 @@ class ModelCard(FrozenModel, populate_by_name=True, serialize_by_alias=True):
     provenance: dict[str, str] = Field({}, alias="stamps")
     version: str = Field("", exclude=True, description="not in the file: the name of the version's folder")
 
-    def save(self, model_folder: Path) -> Path:
+    def save(self, folder: Path) -> Path:
         """Write the card into a folder that is about to become a pushed version."""
-        return write_text(model_folder / CARD_FILE, self.model_dump_json(indent=2) + "\n")
+        return write_text(folder / CARD_FILE, self.model_dump_json(indent=2) + "\n")
 
     def manifest_path(self, use_case: UseCase) -> Path:
         """The manifest where it is now: where it was, or in the export area, should that have moved since."""
         moved = use_case.folder("export").absolute() / self.manifest.parent.name / MANIFEST_FILE
         return moved if not self.manifest.is_file() and moved.is_file() else self.manifest
-
-
-def pushed_versions(folder: Path) -> list[str]:
-    """The complete versions in a use case's models folder, oldest first. Other folders are not versions."""
-    if not folder.is_dir():
-        return []
-    complete = [p.name for p in folder.iterdir() if p.name.isdigit() and (p / SAVED_MODEL).is_file()]
-    return sorted(complete, key=int)
 
 
 def read_model_card(use_case: UseCase, version: str = "") -> ModelCard:
@@ -59,12 +50,8 @@ def read_model_card(use_case: UseCase, version: str = "") -> ModelCard:
         NotFoundError: nothing was pushed, or not that version; the text names those that were.
         ModelCardMissingError: the version carries none; the text says what to do.
     """
-    folder = use_case.folder("models").absolute()
     wanted = version or serving_version(use_case)
-    known = pushed_versions(folder)
-    if wanted not in known:
-        raise NotFoundError(f"there is no version {wanted} in {folder}; pushed: {', '.join(known) or 'none'}")
-    path = folder / wanted / CARD_FILE
+    path = model_folder(use_case, wanted) / CARD_FILE
     again = "`lakeloop train` pushes one that does"
     try:
         card = ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
@@ -75,32 +62,3 @@ def read_model_card(use_case: UseCase, version: str = "") -> ModelCard:
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise ModelCardMissingError(f"{path} cannot be read ({error}); {again}") from error
     return card.model_copy(update={"version": wanted})
-
-
-def serving_version(use_case: UseCase) -> str:
-    """The newest pushed version the model server answers with; the newest pushed one where no server answers.
-
-    What a server has of another models folder does not count.
-
-    Raises:
-        NotFoundError: nothing was pushed.
-    """
-    known = pushed_versions(use_case.folder("models"))
-    if not known:
-        raise NotFoundError(
-            f"no model of {use_case.name} was pushed yet; `lakeloop train` pushes one the gate has blessed"
-        )
-    served = set(_available_versions(use_case))
-    return next((version for version in reversed(known) if version in served), known[-1])
-
-
-def _available_versions(use_case: UseCase) -> list[str]:
-    """What TensorFlow Serving's status API says; [] where nobody answers or nothing is loaded."""
-    import httpx  # here, since most who read a champion's card ask no server
-
-    try:
-        address = f"{use_case.settings.model_server}/v1/models/{use_case.name}"
-        states = httpx.get(address, timeout=STATUS_SECONDS, trust_env=False).json()["model_version_status"]
-        return [str(state["version"]) for state in states if state["state"] == "AVAILABLE"]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return []
