@@ -12,7 +12,6 @@ from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.switches import active_switches, add_switch, parse_segment
 from lakeloop.use_case import UseCase
-from operations.retraining.request import Workplace
 from operations.retraining.selection import best_of
 from tfx_pipeline.evaluation.gate import check_again
 from tfx_pipeline.metadata.annotations import overrule_the_gate
@@ -47,7 +46,7 @@ class Approval:
         return ": ".join(part for part in (parts[self.choice], self.why.strip()) if part)
 
 
-def apply_approval(work: Workplace, decision: Decision, approval: Approval) -> Decision:
+def apply_approval(use_case: UseCase, decision: Decision, approval: Approval) -> Decision:
     """The decision with what a person chose: its outcome, winner and who chose; a refused winner is blessed.
 
     The same approval given again changes nothing.
@@ -74,13 +73,13 @@ def apply_approval(work: Workplace, decision: Decision, approval: Approval) -> D
     if approval.choice == "promote":
         changed = _promote(changed, approval)
     elif approval.choice == "change":
-        changed = _change(changed, work.use_case, approval)
+        changed = _change(use_case, changed, approval)
     elif approval.choice == "fallback":
-        changed = _fall_back(changed, work.use_case, approval)
+        changed = _fall_back(use_case, changed, approval)
     else:
         changed = changed.model_copy(update={"outcome": "kept", "reason": f"{approval.by} keeps the champion"})
     if changed.outcome == "promoted":
-        _bless(work.use_case, changed)
+        _bless(use_case, changed)
     return changed
 
 
@@ -153,7 +152,7 @@ def _bless(use_case: UseCase, decision: Decision) -> None:
         )
 
 
-def _change(decision: Decision, use_case: UseCase, approval: Approval) -> Decision:
+def _change(use_case: UseCase, decision: Decision, approval: Approval) -> Decision:
     if not approval.requirements:
         raise WrongUseError("say what is required instead, e.g. --gate class_share_tolerance=0.3")
     gate = changed_gate(use_case.contract.gate, approval.requirements)
@@ -179,7 +178,7 @@ def _checked_again(use_case: UseCase, gate: Gate, candidate: ScoredCandidate) ->
     return candidate.model_copy(update={"passed": report.passed, "checks": report.checks})
 
 
-def _fall_back(decision: Decision, use_case: UseCase, approval: Approval) -> Decision:
+def _fall_back(use_case: UseCase, decision: Decision, approval: Approval) -> Decision:
     if approval.segment != WHOLE_MODEL:
         parse_segment(use_case.contract, approval.segment)
     if not any(switch.segment == approval.segment for switch in active_switches(use_case)):

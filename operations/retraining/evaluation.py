@@ -4,38 +4,38 @@ from datetime import UTC, datetime
 
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.exceptions import LakeloopError
+from lakeloop.use_case import UseCase
 from operations.retraining.decision_folder import load_rows
 from operations.retraining.record import Plan, RetrainRecord
-from operations.retraining.request import Workplace
 from operations.retraining.selection import best_of, outcome_of
 from tfx_pipeline.evaluation.validate import serving_folder
 from tfx_pipeline.runs.run_record import RunRecord, load_run
 from tfx_pipeline.runs.runner import fail_run, finish_run
 
 
-def score_candidate(work: Workplace, plan: Plan, run_id: str) -> ScoredCandidate:
+def score_candidate(use_case: UseCase, plan: Plan, run_id: str) -> ScoredCandidate:
     """The gate's verdict on one candidate's run, and its score. A run that failed is put down, not raised."""
     candidate = plan.candidate(run_id)
     scored = ScoredCandidate(name=candidate.name, what=candidate.what, run_id=run_id, error=candidate.error)
     if candidate.error:
         return scored
-    run = closed_run(work, run_id)
+    run = closed_run(use_case, run_id)
     try:
-        return scored.model_copy(update=_verdict(work, plan, run) | {"what": candidate.what + _tuned(run)})
+        return scored.model_copy(update=_verdict(use_case, plan, run) | {"what": candidate.what + _tuned(run)})
     except LakeloopError as error:
         return scored.model_copy(update={"error": str(error)})
 
 
-def closed_run(work: Workplace, run_id: str) -> RunRecord:
+def closed_run(use_case: UseCase, run_id: str) -> RunRecord:
     """A candidate's run, which nobody is at any more: where no node failed and the gate did not speak, it failed."""
-    run = load_run(work.use_case, run_id)
+    run = load_run(use_case, run_id)
     if run.state != "running":
         return run
     if run.gate is not None:
-        return finish_run(work.use_case, run)
+        return finish_run(use_case, run)
     done = run.nodes[-1].node if run.nodes else "no node"
     why = f"run {run_id} ended without a word after {done}: it was killed, or nobody went on"
-    return fail_run(work.use_case, run, why)
+    return fail_run(use_case, run, why)
 
 
 def decision_from(record: RetrainRecord) -> Decision:
@@ -62,15 +62,15 @@ def decision_from(record: RetrainRecord) -> Decision:
     return decision.model_copy(update={"outcome": outcome, "reason": reason})
 
 
-def with_version(work: Workplace, decision: Decision) -> Decision:
+def with_version(use_case: UseCase, decision: Decision) -> Decision:
     """The decision with the version its winner was pushed as, or with why it could not be pushed."""
     winner = decision.candidate(decision.winner)
     if decision.outcome != "promoted" or decision.version or winner is None:
         return decision
     try:
-        run = load_run(work.use_case, winner.run_id)
+        run = load_run(use_case, winner.run_id)
         if run.pushed_version:
-            finish_run(work.use_case, run)
+            finish_run(use_case, run)
             return decision.model_copy(update={"version": run.pushed_version})
         problem = run.error or "its run did not get that far"
     except LakeloopError as error:
@@ -79,12 +79,12 @@ def with_version(work: Workplace, decision: Decision) -> Decision:
     return decision.model_copy(update={"outcome": "kept", "reason": failed})
 
 
-def _verdict(work: Workplace, plan: Plan, run: RunRecord) -> dict[str, object]:
+def _verdict(use_case: UseCase, plan: Plan, run: RunRecord) -> dict[str, object]:
     if run.state == "failed" or run.gate is None:
         raise LakeloopError(run.error or f"run {run.run_id} ended without the gate's verdict")
-    rows = load_rows(work.use_case, plan)
-    score = rows.score(work.use_case.contract, serving_folder(run)) if rows is not None else None
-    return {"passed": bool(run.blessed), "checks": run.gate.checks if run.gate is not None else (), "score": score}
+    rows = load_rows(use_case, plan)
+    score = rows.score(use_case.contract, serving_folder(run)) if rows is not None else None
+    return {"passed": bool(run.blessed), "checks": run.gate.checks, "score": score}
 
 
 def _tuned(run: RunRecord) -> str:

@@ -9,6 +9,7 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.git import git_commit
 from lakeloop.manifest import read_manifest
 from lakeloop.pushed_models import model_folder
+from lakeloop.use_case import UseCase
 from operations.retraining.candidates import Candidate, candidates_for
 from operations.retraining.context import Context, Prepared, evaluation_export, prepare, read_context, take_in_requests
 from operations.retraining.decision_folder import save_rows
@@ -38,16 +39,16 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         old = evaluation_export(lake, context) if context.evidence.labelled else None
     _tell(work.listener, contract, context, candidates)
     weights = ExportWeights(use_case, context.window)
-    report = _check_champion(work, context)
-    rows = _evaluation_rows(work, context, old, weights)
+    report = _check_champion(use_case, context)
+    rows = _evaluation_rows(contract, context, old, weights)
     if rows is not None:
         save_rows(use_case, record.decision_id, rows)
     return Plan(
         decision_id=record.decision_id,
         clock=read_clock(use_case),
         champion=context.champion.version if context.champion is not None else "",
-        champion_score=_champion_score(work, context, rows),
-        champion_judged_on=f"{work.use_case.contract.period} {context.newest_period}" if report is not None else "",
+        champion_score=_champion_score(use_case, context, rows),
+        champion_judged_on=f"{contract.period} {context.newest_period}" if report is not None else "",
         champion_checks=report.checks if report is not None else (),
         with_truth=context.evidence.new_truth,
         changed_rows=context.evidence.changed,
@@ -56,19 +57,19 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         judged_rows=len(rows.frame) if rows is not None else 0,
         effective_rows=rows.effective if rows is not None else None,
         drifted=context.evidence.drifted,
-        candidates=tuple(_open_run(work, record, context, one, weights) for one in prepared),
+        candidates=tuple(_open_run(use_case, record, context, one, weights) for one in prepared),
     )
 
 
 def _open_run(
-    work: Workplace, record: RetrainRecord, context: Context, one: Prepared, weights: ExportWeights
+    use_case: UseCase, record: RetrainRecord, context: Context, one: Prepared, weights: ExportWeights
 ) -> PlannedCandidate:
     """A candidate's run, open and empty; what keeps it from being opened is put down, not raised."""
     candidate, run_id = one.candidate, new_run_id()
     by_weight = candidate.weighting != "none" or not context.evidence.new_truth
     try:
         parameters = run_parameters(
-            work.use_case.contract,
+            use_case.contract,
             one.manifest,
             record.request.changes,
             drop=candidate.drop,
@@ -80,30 +81,30 @@ def _open_run(
             weights=weights.file(one.manifest) if by_weight else None,
             trials=candidate.trials,
         )
-        start_run(work.use_case, parameters, run_id)
+        start_run(use_case, parameters, run_id)
     except LakeloopError as error:
         return PlannedCandidate(name=candidate.name, what=candidate.what, run_id=run_id, error=str(error))
     return PlannedCandidate(name=candidate.name, what=candidate.what, run_id=run_id)
 
 
-def _check_champion(work: Workplace, context: Context) -> GateReport | None:
+def _check_champion(use_case: UseCase, context: Context) -> GateReport | None:
     """The champion on the newest truth: a whole period it has not seen, or the eval rows of one it has."""
     if context.champion is None or not context.evidence.new_truth:
         return None
-    folder = model_folder(work.use_case, context.champion.version)
-    rows = context.newest if context.evidence.newer_period else held_out(work.use_case.contract, context.newest)
-    period = work.use_case.contract.period
-    return validate_model(folder, work.use_case.contract, rows, name=f"{period} {context.newest_period}")
+    folder = model_folder(use_case, context.champion.version)
+    rows = context.newest if context.evidence.newer_period else held_out(use_case.contract, context.newest)
+    period = use_case.contract.period
+    return validate_model(folder, use_case.contract, rows, name=f"{period} {context.newest_period}")
 
 
 def _evaluation_rows(
-    work: Workplace, context: Context, old: Path | None, weights: ExportWeights
+    contract: Contract, context: Context, old: Path | None, weights: ExportWeights
 ) -> EvaluationRows | None:
     if old is None:
         return None
     if context.evidence.new_truth:
-        return newest_truth(work.use_case.contract, context)
-    return old_truth(work.use_case.contract, weights.rows(old), weights.of(old), len(context.window))
+        return newest_truth(contract, context)
+    return old_truth(contract, weights.rows(old), weights.of(old), len(context.window))
 
 
 def _rows_version(context: Context, old: Path | None) -> int | None:
@@ -113,10 +114,10 @@ def _rows_version(context: Context, old: Path | None) -> int | None:
     return context.gold_version if context.evidence.new_truth else read_manifest(old).version
 
 
-def _champion_score(work: Workplace, context: Context, rows: EvaluationRows | None) -> float | None:
+def _champion_score(use_case: UseCase, context: Context, rows: EvaluationRows | None) -> float | None:
     if context.champion is None or rows is None:
         return None
-    return rows.score(work.use_case.contract, model_folder(work.use_case, context.champion.version))
+    return rows.score(use_case.contract, model_folder(use_case, context.champion.version))
 
 
 def _tell(listener: Listener, contract: Contract, context: Context, candidates: list[Candidate]) -> None:

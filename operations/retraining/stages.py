@@ -72,7 +72,7 @@ def plan(work: Workplace, begun: RetrainRecord) -> RetrainRecord:
 
 def score(work: Workplace, planned: RetrainRecord, run_id: str) -> RetrainRecord:
     """One candidate's verdict of the gate, and its accuracy on the rows all are compared on."""
-    verdict = score_candidate(work, planned.the_plan, run_id)
+    verdict = score_candidate(work.use_case, planned.the_plan, run_id)
     return _change(work, planned, lambda found: found.scored(verdict))
 
 
@@ -96,7 +96,7 @@ def approve(work: Workplace, waiting: RetrainRecord, approval: Approval) -> Retr
     Raises:
         WrongUseError: nobody has to approve it, somebody chose otherwise already, or it cannot be carried out.
     """
-    changed = apply_approval(work, waiting.the_decision, approval)
+    changed = apply_approval(work.use_case, waiting.the_decision, approval)
     return _change(work, waiting, lambda found: found.decided(changed))
 
 
@@ -113,7 +113,7 @@ def push(work: Workplace, decided: RetrainRecord) -> RetrainRecord:
     overruled = bool(decision.choice)
     listener.say(f"{winner.name} is {'chosen' if overruled else 'best'} and is pushed")
     push_run(work.use_case, winner.run_id, listener.on_node, listener.on_start, overruled=overruled)
-    pushed = with_version(work, decision)
+    pushed = with_version(work.use_case, decision)
     return _change(work, decided, lambda found: found.decided(pushed))
 
 
@@ -123,7 +123,7 @@ def record(work: Workplace, decided: RetrainRecord) -> Decision:
     Raises:
         BrokenError: it could not be put everywhere; it is kept, and this may be done again.
     """
-    decision = with_version(work, decided.the_decision)
+    decision = with_version(work.use_case, decided.the_decision)
     if decided.state != "waiting" and decision.outcome == decided.the_decision.outcome:
         decided = _change(work, decided, lambda found: found.recorded(decision))
     # else a person is to say, or a push that failed may be tried again: the plan to promote stays
@@ -136,7 +136,7 @@ def finish(work: Workplace, decision_id: str) -> RetrainRecord:
     use_case, found = work.use_case, load_record(work.use_case, decision_id)
     if not found.at_work:
         return found
-    decision = with_version(work, found.the_decision) if found.state in ("pushing", "decided") else None
+    decision = with_version(work.use_case, found.the_decision) if found.state in ("pushing", "decided") else None
     if decision is not None and decision.outcome == found.the_decision.outcome:
         found = change_record(use_case, decision_id, lambda record: record.recorded(decision))
     else:
@@ -157,7 +157,7 @@ def _close_runs(work: Workplace, record: RetrainRecord) -> None:
     for candidate in record.plan.candidates if record.plan is not None else ():
         try:
             if not candidate.error:
-                closed_run(work, candidate.run_id)
+                closed_run(work.use_case, candidate.run_id)
         except LakeloopError as error:  # it is gone: there is nothing to close
             work.listener.say(str(error))
 
