@@ -16,7 +16,7 @@ from operations.lineage.deliveries import GoldWith, find_deliveries, gold_with
 from operations.lineage.lake_side import TAKEN
 from operations.lineage.pipeline_side import manifest_of
 from tfx_pipeline.metadata.lineage.models import KnownModel, export_of, models_trained_on
-from tfx_pipeline.metadata.lineage.runs import ArtifactInfo, notes_of_run, run_of_artifact
+from tfx_pipeline.metadata.lineage.runs import ArtifactInfo, annotations_of_run, run_of_artifact
 from tfx_pipeline.metadata.store import has_metadata, open_store
 
 if TYPE_CHECKING:
@@ -109,12 +109,12 @@ def _model(
     store: metadata_store.MetadataStore, known: KnownModel, model: ArtifactInfo, touched: Touched | None
 ) -> AffectedModel:
     run_id = run_of_artifact(store, model.id)
-    notes = notes_of_run(store, run_id)
+    annotations = annotations_of_run(store, run_id)
     return AffectedModel(
         version=known.version,
         run_id=run_id,
-        decision=notes.get("decision_id", ""),
-        trigger=notes.get("trigger", ""),
+        decision=annotations.get("decision_id", ""),
+        trigger=annotations.get("trigger", ""),
         delta_version=int(model.properties["delta_version"]),
         rows=None if touched is None else touched.rows,
         corrected=None if touched is None else touched.corrected,

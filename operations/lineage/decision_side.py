@@ -18,7 +18,7 @@ from tfx_pipeline.metadata.store import GATE_PROPERTY
 
 def add_why(draft: LineageDraft, use_case: UseCase, graph: RunGraph) -> None:
     """Why a run was made and what was decided of it: event → Airflow's run → the run → its first node; decision."""
-    run = draft.add("run", f"run {graph.run_id}", f"pipeline run {graph.run_id}", {**graph.notes})
+    run = draft.add("run", f"run {graph.run_id}", f"pipeline run {graph.run_id}", {**graph.annotations})
     users = {execution_id for execution_id, _ in graph.used}
     for execution in graph.executions:
         if execution.id not in users:  # the others follow from these
@@ -27,12 +27,12 @@ def add_why(draft: LineageDraft, use_case: UseCase, graph: RunGraph) -> None:
     if airflow:
         draft.link(airflow, run)
     decision = _decision_of(use_case, graph)
-    numbers = decision["event_ids"] if decision is not None else graph.notes.get("event_id", "").split(",")
+    numbers = decision["event_ids"] if decision is not None else graph.annotations.get("event_id", "").split(",")
     for number in filter(None, numbers):
         event = _add_event(draft, use_case, number)
         draft.link(event, airflow or run)
     if decision is None:
-        why = graph.notes.get("trigger", "")
+        why = graph.annotations.get("trigger", "")
         draft.gap(
             f"run {graph.run_id} belongs to no recorded decision"
             + (": it was started by hand" if why in ("", "command line") else f"; it was started because of: {why}")
@@ -60,7 +60,7 @@ def add_comparisons(draft: LineageDraft, use_case: UseCase, versions: Collection
 
 
 def _decision_of(use_case: UseCase, graph: RunGraph) -> dict[str, Any] | None:
-    wanted = graph.notes.get("decision_id")
+    wanted = graph.annotations.get("decision_id")
     if not wanted:
         return None
     return next(iter(read_lake_records(use_case, "gold/decisions", [("decision_id", "=", wanted)])), None)
@@ -90,7 +90,7 @@ def _add_event(draft: LineageDraft, use_case: UseCase, number: str) -> str:
 
 def _add_airflow_run(draft: LineageDraft, settings: Settings, graph: RunGraph) -> str:
     """'' outside of Airflow."""
-    run, dag = graph.notes.get("airflow_run_id", ""), graph.notes.get("airflow_dag_id", "")
+    run, dag = graph.annotations.get("airflow_run_id", ""), graph.annotations.get("airflow_dag_id", "")
     if not run:
         return ""
     page = f"{settings.airflow_url or f'http://127.0.0.1:{settings.airflow_port}'}/dags/{dag}/runs/{run}"

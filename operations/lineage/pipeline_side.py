@@ -84,13 +84,13 @@ def _manifest_facts(export: ArtifactInfo) -> dict[str, object]:
 
 
 def _add_execution(draft: LineageDraft, execution: ExecutionInfo, run_id: str) -> str:
-    notes = execution.properties
+    annotations = execution.properties
     facts: dict[str, object] = {
         "run": run_id,
         "state": execution.state,
         "began": execution.created,
-        "Airflow task": notes.get("airflow_task_id"),
-        "Airflow run": notes.get("airflow_run_id"),
+        "Airflow task": annotations.get("airflow_task_id"),
+        "Airflow run": annotations.get("airflow_run_id"),
     }
     return draft.add("execution", execution_item(execution.id), f"{execution.node} (execution {execution.id})", facts)
 

@@ -1,7 +1,7 @@
-"""What the platform notes in ML Metadata beside what TFX writes: who ran a node, which decision, and who overruled.
+"""What the platform says in ML Metadata beside what TFX writes: who ran a node, which decision, and who overruled.
 
-Notes are custom properties (texts) on the run's context, on each execution and on the gate's blessing, so that one
-query leads from a model to the task that made it and to the person who wanted it.
+Annotations are custom properties (texts) on the run's context, on each execution and on the gate's blessing, so that
+one query leads from a model to the task that made it and to the person who wanted it.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ GATE_NODE = "QualityGate"
 OVERRULED_BY = "overruled_by"
 
 
-def airflow_notes(settings: Settings) -> dict[str, str]:
+def airflow_annotations(settings: Settings) -> dict[str, str]:
     """Airflow's names for what is running now; {} outside of Airflow."""
     names = {
         "airflow_dag_id": settings.airflow_dag_id,
@@ -29,23 +29,23 @@ def airflow_notes(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in names.items() if value}
 
 
-def note_on_execution(settings: Settings, execution_id: int, notes: Mapping[str, str]) -> None:
-    """Write notes on one execution."""
-    if not notes:
+def annotate_execution(settings: Settings, execution_id: int, annotations: Mapping[str, str]) -> None:
+    """Annotate one execution."""
+    if not annotations:
         return
     with open_store(settings) as store:
         (execution,) = store.get_executions_by_id([execution_id])
-        _write(execution.custom_properties, notes)
+        _write(execution.custom_properties, annotations)
         store.put_executions([execution])
 
 
-def annotate_run(settings: Settings, run_id: str, notes: Mapping[str, str]) -> None:
-    """Write notes on a run's context; nothing where no node of the run has started."""
+def annotate_run(settings: Settings, run_id: str, annotations: Mapping[str, str]) -> None:
+    """Annotate a run's context; nothing where no node of the run has started."""
     with open_store(settings) as store:
         context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
-        if context is None or not notes:
+        if context is None or not annotations:
             return
-        _write(context.custom_properties, notes)
+        _write(context.custom_properties, annotations)
         store.put_contexts([context])
 
 
@@ -83,6 +83,6 @@ def outputs_of(store: metadata_store.MetadataStore, execution_id: int) -> list[s
     return [f"{artifact.type} {artifact.id} {artifact.uri}" for artifact in store.get_artifacts_by_id(made)]
 
 
-def _write(properties: "Mapping[str, metadata_store_pb2.Value]", notes: Mapping[str, str]) -> None:
-    for name, text in notes.items():
+def _write(properties: "Mapping[str, metadata_store_pb2.Value]", annotations: Mapping[str, str]) -> None:
+    for name, text in annotations.items():
         properties[name].string_value = text

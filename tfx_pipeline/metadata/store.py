@@ -67,7 +67,7 @@ def has_metadata(settings: Settings) -> bool:
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[metadata_store.MetadataStore]:
-    """The store, for reading.
+    """The store, once a pipeline has made it.
 
     Raises:
         NotFoundError: no pipeline has run yet.

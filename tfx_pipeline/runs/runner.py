@@ -161,7 +161,7 @@ def run_node(use_case: UseCase, run_id: str, node: str) -> NodeResult:
         execution_id=ended.execution_id,
     )
     save_run(use_case, record.with_node(result).model_copy(update={**fields, "state": "running", "error": ""}))
-    _note(use_case.settings, record, ended.execution_id)
+    _annotate(use_case.settings, record, ended.execution_id)
     log.info("event=node_done run=%s node=%s state=%s seconds=%s", run_id, node, result.state, result.seconds)
     return result
 
@@ -177,16 +177,16 @@ def fail_run(use_case: UseCase, run: RunRecord, why: str) -> RunRecord:
     return save_run(use_case, run.model_copy(update={"state": "failed", "error": why}))
 
 
-def _note(settings: Settings, record: RunRecord, execution_id: int | None) -> None:
+def _annotate(settings: Settings, record: RunRecord, execution_id: int | None) -> None:
     """Say in ML Metadata which task ran the node and which event the run is for."""
-    from tfx_pipeline.metadata.annotations import airflow_notes, annotate_run, note_on_execution
+    from tfx_pipeline.metadata.annotations import airflow_annotations, annotate_execution, annotate_run
 
-    notes = airflow_notes(settings)
+    airflow = airflow_annotations(settings)
     why = {"trigger": record.parameters.trigger, "event_id": record.parameters.event_id}
-    notes_of_run = {name: text for name, text in notes.items() if name != "airflow_task_id"} | why
+    of_run = {name: text for name, text in airflow.items() if name != "airflow_task_id"} | why
     if execution_id is not None:
-        note_on_execution(settings, execution_id, notes | why)
-    annotate_run(settings, record.run_id, notes_of_run)
+        annotate_execution(settings, execution_id, airflow | why)
+    annotate_run(settings, record.run_id, of_run)
 
 
 def _save_not_asked_for(use_case: UseCase, record: RunRecord, node: str) -> NodeResult:

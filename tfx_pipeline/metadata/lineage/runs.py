@@ -29,7 +29,7 @@ class ArtifactInfo:
 
 @dataclass(frozen=True)
 class ExecutionInfo:
-    """One execution of a node in a run; `properties` are the platform's notes (Airflow's names, trigger, event)."""
+    """One execution of a node in a run; `properties` are its annotations (Airflow's names, trigger, event)."""
 
     id: int
     node: str
@@ -43,7 +43,7 @@ class RunGraph:
     """The executions of a run and every artifact they touched; `used` and `made`: (execution id, artifact id)."""
 
     run_id: str
-    notes: Mapping[str, str]
+    annotations: Mapping[str, str]
     executions: tuple[ExecutionInfo, ...]
     artifacts: tuple[ArtifactInfo, ...]
     used: tuple[tuple[int, int], ...]
@@ -79,7 +79,7 @@ def run_graph(store: metadata_store.MetadataStore, run_id: str) -> RunGraph | No
     events = sorted(found.events, key=lambda event: (event.execution_id, event.artifact_id))
     return RunGraph(
         run_id=run_id,
-        notes=texts(context.custom_properties),
+        annotations=texts(context.custom_properties),
         executions=tuple(_execution(e, node_of.get(e.id, "")) for e in sorted(found.executions, key=lambda e: e.id)),
         artifacts=tuple(artifact_info(a) for a in sorted(found.artifacts, key=lambda a: a.id)),
         used=tuple((event.execution_id, event.artifact_id) for event in events if event.type in USED),
@@ -87,7 +87,7 @@ def run_graph(store: metadata_store.MetadataStore, run_id: str) -> RunGraph | No
     )
 
 
-def notes_of_run(store: metadata_store.MetadataStore, run_id: str) -> Mapping[str, str]:
+def annotations_of_run(store: metadata_store.MetadataStore, run_id: str) -> Mapping[str, str]:
     """What was written down about a run: who started it and why; empty for a run that is not known."""
     context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
     return {} if context is None else texts(context.custom_properties)
