@@ -9,9 +9,9 @@ from plotly.subplots import make_subplots
 from console.report.figure_style import BLUE, CLASS_COLOURS, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport
-from lakeloop.model_input import category_texts, compared
 from monitoring.analysis.association import Association
 from monitoring.analysis.comparison import Comparison, TargetDrift
+from monitoring.drift.compared_values import category_texts, compared
 
 REFERENCE, NOW = "reference", "now"
 MOST_CATEGORIES = 30

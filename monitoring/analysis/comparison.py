@@ -7,10 +7,10 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport
-from lakeloop.model_input import compared
 from monitoring.analysis.association import Association, associations, group_weights
 from monitoring.analysis.pace import Pace, paces
 from monitoring.analysis.side_by_side import Distance, distances
+from monitoring.drift.compared_values import compared
 
 LEAST_LABELLED = 50
 

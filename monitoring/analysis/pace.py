@@ -9,7 +9,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.columns import OPEN
-from lakeloop.model_input import OTHERS, category_texts, compared, words
+from monitoring.drift.compared_values import OTHERS, category_texts, compared, words
 
 Speed = Literal["fast", "slow", "still"]
 SURE = 3.0

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lakeloop.model_input import category_texts
+from lakeloop.contract.columns import NUMERIC_TESTS
+from monitoring.drift.compared_values import category_texts
 from monitoring.drift.distances import P_VALUES, is_drift, score
 
 METHODS = {
@@ -15,7 +16,6 @@ METHODS = {
     "psi": "PSI",
     "kl_div": "KL divergence",
 }
-NUMBERS_ONLY = ("wasserstein", "ks")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def distances(reference: pd.Series, current: pd.Series, numeric: bool) -> tuple[
 
 def _distance(method: str, before: pd.Series, now: pd.Series, numeric: bool) -> Distance:
     threshold = 0.05 if method in P_VALUES else 0.1
-    applies = (numeric or method not in NUMBERS_ONLY) and len(before) > 0 and len(now) > 0
+    applies = (numeric or method not in NUMERIC_TESTS) and len(before) > 0 and len(now) > 0
     if not applies or (method == "wasserstein" and float(np.std(before)) == 0):
         return Distance(method, None, threshold, False)
     found = score(method, before, now, numeric)

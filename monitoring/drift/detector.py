@@ -12,7 +12,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract, DriftTest, Feature
 from lakeloop.drift_report import MISSING_SHARE, ColumnDrift, DriftReport, DriftState, Window
-from lakeloop.model_input import category_texts, compared
+from monitoring.drift.compared_values import category_texts, compared
 from monitoring.drift.distances import is_drift, score
 from monitoring.drift.reference import PREDICTION, NoReference, Reference
 from monitoring.drift.sampling import seeded_sample, standard_error
