@@ -86,7 +86,7 @@ class Settings(BaseSettings):
 
     @property
     def operational_db(self) -> str:
-        """SQLAlchemy URL of the small operational state: clock, event ledger, fallback switches."""
+        """SQLAlchemy URL of the small operational state: clock, events, switches, drift reports, retrains."""
         return self.database_url or f"sqlite:///{self.home.absolute() / 'lakeloop.db'}"
 
     @property

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deltalake import DeltaTable
 
@@ -18,9 +17,6 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, read_manifest
 from lakeloop.model_card import CARD_FILE
 from lakeloop.use_case import UseCase
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +88,8 @@ def trained_versions(use_case: UseCase) -> set[int]:
     versions = set()
     for path in Path(use_case.folder("models")).glob(f"*/{CARD_FILE}"):
         try:
-            stamped = json.loads(path.read_text(encoding="utf-8"))["stamps"]["delta_version"]
-            versions |= {int(stamped)} if stamped else set()
+            version = json.loads(path.read_text(encoding="utf-8"))["stamps"]["delta_version"]
+            versions |= {int(version)} if version else set()
         except (OSError, ValueError, KeyError, TypeError):
-            log.warning("event=unreadable_facts path=%s", path)
+            log.warning("event=unreadable_model_card path=%s", path)
     return versions

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from lakeloop.contract.columns import Column, Feature
 from lakeloop.contract.contract import Contract
+from lakeloop.contract.label import Label
 
 Weight = Literal["safe", "retrain", "breaks"]
 """`safe`: nothing that works stops; `retrain`: the next model differs; `breaks`: rows, requests or models that are good
@@ -34,7 +35,7 @@ def changes_between(before: Contract, after: Contract) -> list[Change]:
     """Every difference that has an effect, in the contract's order; wording has none.
 
     >>> [change.effect for change in changes_between(old, new)]
-    ['from now on 150 to 200 is possible: rows that were rejected for it come in …']
+    ['wider: rows that were rejected for it come in, requests of that kind are answered; …']
     """
     found = [*_features(before, after), *_label(before, after), *_sections(before, after)]
     if before.schema_sha256 != after.schema_sha256:
@@ -99,18 +100,19 @@ def _limits(where: str, before: Column, after: Column) -> Iterator[Change]:
 def _values(where: str, before: Column, after: Column) -> Iterator[Change]:
     if before.values == after.values:
         return
-    old, new = set(before.values or ()), set(after.values or ())
     if after.values is None:
         yield Change(f"{where}.values", before.values, None, "retrain", "any value is good now; the next model learns "
                      "them from its rows, the one that serves knows the old ones alone")  # fmt: skip
         return
-    if gone := sorted(map(str, old - new)) if before.values is not None else []:
-        yield Change(f"{where}.values", before.values, after.values, "breaks", f"{', '.join(gone)} is possible no "
-                     "longer: rows with it become rejects, requests with it are refused")  # fmt: skip
-    elif before.values is None:
+    if before.values is None:
         yield Change(f"{where}.values", None, after.values, "breaks", "only these are possible now: rows and requests "
                      "with others are refused")  # fmt: skip
-    if added := sorted(map(str, new - old)) if before.values is not None else []:
+        return
+    old, new = set(before.values), set(after.values)
+    if gone := sorted(map(str, old - new)):
+        yield Change(f"{where}.values", before.values, after.values, "breaks", f"{', '.join(gone)} is possible no "
+                     "longer: rows with it become rejects, requests with it are refused")  # fmt: skip
+    if added := sorted(map(str, new - old)):
         yield Change(f"{where}.values", before.values, after.values, "safe", f"{', '.join(added)} is possible now: "
                      "rows that were rejected for it come in; the model that serves knows nothing of it")  # fmt: skip
 
@@ -133,7 +135,7 @@ def _feature(where: str, before: Feature, after: Feature) -> Iterator[Change]:
             yield Change(f"{where}.{name}", old, new, "retrain", "the next model is shown the column in another way")
     if before.drift != after.drift:
         yield Change(f"{where}.drift", before.drift.model_dump(), after.drift.model_dump(), "safe", "windows measured "
-                     "from now on; those on record keep their verdict")  # fmt: skip
+                     "from now on; those on record stay as they are")  # fmt: skip
 
 
 def _label(before: Contract, after: Contract) -> Iterator[Change]:
@@ -156,7 +158,7 @@ def _label(before: Contract, after: Contract) -> Iterator[Change]:
     yield from _column("label.truth", old.truth, new.truth)
 
 
-def _conditions(label: Any) -> list[Any]:
+def _conditions(label: Label) -> list[Any]:
     return [c.model_dump(exclude_none=True) for c in label.classes]
 
 
