@@ -21,7 +21,7 @@ from lakehouse.storage.disk_full import disk_full_as_no_space
 from lakehouse.storage.lock import INGEST_LOCK, only_one, tables_held
 from lakeloop.contract import Contract
 from lakeloop.events import Event
-from lakeloop.landing_files import FileState, write_known
+from lakeloop.landing_files import KnownFiles, write_known
 from lakeloop.rejected_rows import RejectedRows
 from lakeloop.use_case import UseCase
 
@@ -95,34 +95,15 @@ def ingest(lake: Lake, progress: Progress = lambda line: None, verify: bool = Fa
         DiskFullError: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
     with _alone(lake, progress):
-        before = deliveries(lake)
-        landed: list[DeliveryRecord] = []
-
-        def take(source: str) -> SourceReport:
-            report = _land(lake, source, before, verify)
-            landed.extend(report.records)
-            return _source_report(source, report, refine(lake, source))
-
-        reports = _each_source(lake.contract, take, progress)
-        _note_known(lake, [*before, *landed])
+        reports = _land_each(lake, progress, verify, lambda source: refine(lake, source))
         refine_predictions(lake)  # only new after a change of the contract
         return IngestReport(reports, *_gold(lake, progress))
 
 
 def bronze_step(lake: Lake, progress: Progress = lambda line: None, verify: bool = False) -> IngestReport:
-    """The first step alone: new files into bronze, and the verdict on each; arguments and errors as `ingest`."""
+    """The first step alone: new files into bronze, and what became of each; arguments and errors as `ingest`."""
     with _alone(lake, progress):
-        before = deliveries(lake)
-        landed: list[DeliveryRecord] = []
-
-        def take(source: str) -> SourceReport:
-            report = _land(lake, source, before, verify)
-            landed.extend(report.records)
-            return _source_report(source, report, SilverReport())
-
-        reports = _each_source(lake.contract, take, progress)
-        _note_known(lake, [*before, *landed])
-        return IngestReport(reports)
+        return IngestReport(_land_each(lake, progress, verify, lambda source: SilverReport()))
 
 
 def silver_step(lake: Lake, progress: Progress = lambda line: None) -> IngestReport:
@@ -149,6 +130,23 @@ def _alone(lake: Lake, progress: Progress) -> Iterator[None]:
     with only_one(lake.work_folder / INGEST_LOCK), tables_held(lake), disk_full_as_no_space():
         follow_contract(lake, progress)
         yield
+
+
+def _land_each(
+    lake: Lake, progress: Progress, verify: bool, go_on: Callable[[str], SilverReport]
+) -> tuple[SourceReport, ...]:
+    """Every source's new files into bronze, and on with each as `go_on` does it, while others still land."""
+    before = deliveries(lake)
+    landed: list[DeliveryRecord] = []
+
+    def take(source: str) -> SourceReport:
+        report = _land(lake, source, before, verify)
+        landed.extend(report.records)
+        return _source_report(source, report, go_on(source))
+
+    reports = _each_source(lake.contract, take, progress)
+    _note_known(lake, [*before, *landed])
+    return reports
 
 
 def _land(lake: Lake, source: str, before: Sequence[DeliveryRecord], verify: bool) -> LandingReport:
@@ -187,10 +185,9 @@ def _gold(lake: Lake, progress: Progress) -> tuple[GoldReport, Event | None]:
 
 def _note_known(use_case: UseCase, records: list[DeliveryRecord]) -> None:
     """Tell those who watch the landing folder without Spark what need not be taken any more."""
-    known: dict[str, set[FileState]] = {}
+    known: KnownFiles = {}
     for record in records:
-        state = record.file_state
-        known.setdefault(f"{record.source}/{record.file}", set()).add((state.bytes, state.modified))
+        known.setdefault(f"{record.source}/{record.file}", set()).add(record.file_state)
     write_known(use_case.folder("landing"), known)
 
 

@@ -64,7 +64,7 @@ def replace_lake_reports(
 
 def live_reports(use_case: UseCase) -> tuple[DriftReport, ...]:
     """The live monitor's reports that are kept, in the order it looked."""
-    take_in_verdict_files(use_case)
+    take_in_files_of_old(use_case)
     with engine(use_case.settings.operational_db).connect() as connection:
         return tuple(DriftReport.model_validate_json(row.report) for row in _live_rows(connection, use_case))
 
@@ -83,7 +83,7 @@ def add_live_report(connection: Connection, report: DriftReport) -> int:
     return number
 
 
-def take_in_verdict_files(use_case: UseCase) -> None:
+def take_in_files_of_old(use_case: UseCase) -> None:
     """Take in what the live monitor of an older release wrote into files, where the store has nothing of it yet."""
     folder = Path(use_case.settings.area("logs")) / "verdicts" / use_case.name
     files = sorted(folder.glob("*.jsonl"), reverse=True)

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lakeloop.atomic_file import write_text
 
@@ -17,8 +18,15 @@ PART = ".part"
 KNOWN_FILE = ".known.json"
 FETCH = ".fetch"
 """The folder beside the sources' with what is known of those that are fetched, and files that are not whole yet."""
-FileState = tuple[int, int]
-"""Bytes, and the time of the last change in µs."""
+
+
+class FileState(NamedTuple):
+    """What the file system says of a file: bytes, and the time of the last change in microseconds since 1970."""
+
+    bytes: int
+    modified: int
+
+
 KnownFiles = dict[str, set[FileState]]
 """`<source>/<file>` to every state of it the lake has looked at."""
 
@@ -27,14 +35,14 @@ def read_known(landing: Path) -> KnownFiles:
     """What the lake has looked at; nothing where no ingest ran, or its note cannot be read."""
     try:
         noted = json.loads((landing / KNOWN_FILE).read_text(encoding="utf-8"))
-        return {name: {(size, modified) for size, modified in states} for name, states in noted.items()}
+        return {name: {FileState(*state) for state in states} for name, states in noted.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
 def write_known(landing: Path, known: Mapping[str, Iterable[FileState]]) -> None:
     """Note what the lake has looked at; the note is only written where it changes."""
-    content = {name: {(size, modified) for size, modified in states} for name, states in known.items()}
+    content = {name: set(states) for name, states in known.items()}
     if content == read_known(landing):
         return
     text = json.dumps({name: sorted(states) for name, states in sorted(content.items())})
@@ -56,8 +64,13 @@ def landed_files(landing: Path, patterns: Mapping[str, str]) -> dict[str, FileSt
             except OSError:
                 continue
             if stat.S_ISREG(status.st_mode):
-                found[f"{source}/{name}"] = (status.st_size, status.st_mtime_ns // 1000)
+                found[f"{source}/{name}"] = state_of(status)
     return found
+
+
+def state_of(status: os.stat_result) -> FileState:
+    """A file's state by its status."""
+    return FileState(status.st_size, status.st_mtime_ns // 1000)
 
 
 def _names(folder: Path) -> Iterator[str]:

@@ -18,7 +18,7 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeloop.drift_report import DriftReport
-from lakeloop.drift_store import take_in_verdict_files
+from lakeloop.drift_store import take_in_files_of_old
 from lakeloop.exceptions import LakeloopError
 from lakeloop.rejected_rows import RejectedRows
 from lakeloop.request_log_files import request_log_folder
@@ -130,7 +130,7 @@ class LiveMonitor:
                 self._stopping.wait(AGAIN_SECONDS)
 
     def _restore(self) -> None:
-        take_in_verdict_files(self._use_case)
+        take_in_files_of_old(self._use_case)
         known = load_state(self._use_case)
         window = self._contract.monitoring.window
         folder = request_log_folder(self._use_case)

@@ -99,16 +99,16 @@ def land(
 
     admission = look({})
     step("staged")
-    if admission.verdicts:
+    if admission.records:
         admission = _append(lake, source, admission, look)
         step("bronze appended")
-        write_records(lake, admission.verdicts)
+        write_records(lake, admission.records)
         step("deliveries appended")
-        log.info("event=landed source=%s batch=%d files=%d", source, ledger.next_batch, len(admission.verdicts))
+        log.info("event=landed source=%s batch=%d files=%d", source, ledger.next_batch, len(admission.records))
     shutil.rmtree(staging, ignore_errors=True)
     periods = _other_periods(lake, source, admission)
     return LandingReport(
-        (*ledger.completed, *admission.verdicts),
+        (*ledger.completed, *admission.records),
         (*ledger.notices, *periods, *admission.notices),
         admission.known,
     )
@@ -137,7 +137,7 @@ def _append(lake: Lake, source: str, admission: Admission, look: Look) -> Admiss
 def _write(use_case: UseCase, source: str, admission: Admission, folder: Path) -> None:
     """Append what was split into `folder` as one batch, by a commit that names its files."""
     contract = use_case.contract
-    spec, record, kept = contract.sources[source], admission.verdicts[0], tuple(contract.columns_of(source))
+    spec, record, kept = contract.sources[source], admission.records[0], tuple(contract.columns_of(source))
     bounds = ["_batch", *(name for name in (contract.key.column,) if name in kept)]
     table = DeltaTable.create(
         use_case.table(f"bronze/{source}"),
@@ -165,7 +165,7 @@ def _write(use_case: UseCase, source: str, admission: Admission, folder: Path) -
         schema_mode="merge",  # the contract may have got columns
         writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP),
         commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": batch_note(admission.verdicts, read_clock(use_case))}
+            custom_metadata={"userMetadata": batch_note(admission.records, read_clock(use_case))}
         ),
     )
 
@@ -176,7 +176,7 @@ def bronze_schema(columns: Sequence[str]) -> Schema:
 
 
 def _check(use_case: UseCase, source: str, admission: Admission) -> None:
-    batch, wanted = admission.verdicts[0].batch, sum(r.rows for r in admission.taken)
+    batch, wanted = admission.records[0].batch, sum(r.rows for r in admission.taken)
     written = written_rows(use_case, source, batch) if wanted else 0
     if written != wanted:
         raise LakeloopError(

@@ -5,11 +5,11 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 
+from lakehouse.bronze.chunks import beginning
 from lakehouse.exceptions import FileRefusedError
 
 GZIP, ZSTD, ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
@@ -42,10 +42,7 @@ def decompressed(chunks: Iterator[bytes], path: Path) -> Iterator[bytes]:
     Raises:
         FileRefusedError: while it is read: it breaks off, is damaged, or is an archive of several files.
     """
-    start = b""
-    while len(start) < 4 and (more := next(chunks, b"")):
-        start += more
-    whole = chain((start,), chunks) if start else chunks
+    start, whole = beginning(chunks, len(ZIP))
     if start.startswith(GZIP):
         return _checked(_read(gzip.GzipFile(fileobj=io.BufferedReader(_Readable(whole)))), "gzip")
     if start.startswith(ZSTD):

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from lakehouse.bronze import parts
+from lakehouse.bronze.chunks import beginning, joined
 from lakehouse.bronze.delivered_columns import Content, check_columns, in_own_names
 from lakehouse.bronze.dialect_rows import dialect, stage_dialect
 from lakehouse.bronze.parts import LineParts, RowParts
@@ -65,16 +66,13 @@ def utf8(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     Raises:
         FileRefusedError: while it is read: it is not text in this encoding.
     """
-    start = b""
-    while len(start) < len(BOM) and (more := next(chunks, b"")):
-        start += more
-    whole = (piece for pieces in ((start,), chunks) for piece in pieces if piece)
+    start, whole = beginning(chunks, len(BOM))
     if codecs.lookup(encoding).name in (UTF8, "utf-8-sig"):
         if start.startswith(UTF16):
             raise FileRefusedError(
                 "is UTF-16 text; deliver it as UTF-8, or say in the contract: `read: {encoding: utf-16}`"
             )
-        return (piece for pieces in ((start.removeprefix(BOM),), chunks) for piece in pieces if piece)
+        return joined(start.removeprefix(BOM), chunks)
     if start.startswith(BOM):
         raise FileRefusedError(f"begins with the mark of UTF-8, and the contract says it is written in {encoding}")
     return _recoded(whole, encoding)
@@ -102,18 +100,13 @@ def _wrong_encoding(encoding: str, why: str) -> FileRefusedError:
 
 def _text_lines(chunks: Iterator[bytes], source: Source) -> Iterator[bytes]:
     """The file's text in UTF-8 with `\\n` line ends, in chunks."""
-    lines = utf8(_known_as_text(chunks, source), source.read.encoding)
-    start = b""
-    while b"\n" not in start and len(start) <= HEADER_BYTES and (more := next(lines, b"")):
-        start += more
+    start, lines = beginning(utf8(_known_as_text(chunks, source), source.read.encoding), HEADER_BYTES + 1, b"\n")
     old_macintosh = b"\n" not in start and b"\r" in start.rstrip(b"\r")
-    return _unix_lines(_checked(piece for pieces in ((start,), lines) for piece in pieces if piece), old_macintosh)
+    return _unix_lines(_checked(lines), old_macintosh)
 
 
 def _known_as_text(chunks: Iterator[bytes], source: Source) -> Iterator[bytes]:
-    start = b""
-    while len(start) < 8 and (more := next(chunks, b"")):
-        start += more
+    start, whole = beginning(chunks, max(map(len, OTHER_FORMATS)))
     if not start:
         wanted = "the header " + _wanted(source) if source.read.header else f"{len(source.columns)} columns"
         raise FileRefusedError(f"is empty; a file of this source starts with {wanted}")
@@ -121,7 +114,7 @@ def _known_as_text(chunks: Iterator[bytes], source: Source) -> Iterator[bytes]:
         if start.startswith(magic):
             hint = ", or say `format: parquet` in the contract" if magic == b"PAR1" else ""
             raise FileRefusedError(f"is {format_name}, no CSV text; deliver the table in it as CSV{hint}")
-    return (piece for pieces in ((start,), chunks) for piece in pieces)
+    return whole
 
 
 class _Head:
@@ -169,7 +162,7 @@ class _Head:
 
     def lines(self) -> Iterator[bytes]:
         """What is below, in chunks."""
-        return (piece for pieces in ((self._held,), self._lines) for piece in pieces if piece)
+        return joined(self._held, self._lines)
 
     def _columns_by_position(self) -> tuple[str, ...]:
         """A file without header has as many columns as its first line that is not empty."""

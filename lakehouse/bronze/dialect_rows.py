@@ -5,10 +5,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lakehouse.bronze import parts
+from lakehouse.bronze.chunks import lines_of
 from lakehouse.bronze.delivered_columns import Content, extra_text
 from lakehouse.bronze.parts import RowParts
-from lakehouse.exceptions import FileRefusedError
 from lakeloop.contract import Source
 
 CUT = "the line has no line end, it may be cut off"
@@ -29,7 +28,7 @@ def stage_dialect(
     places = [header.index(name) if name in header else None for name in source.columns]
     waiting: deque[tuple[int, str]] = deque()
     broken: set[str] = set()
-    numbered = enumerate(_single_lines(chunks, broken), first_line)
+    numbered = enumerate(_texts(chunks, broken), first_line)
     consumed: list[tuple[int, str]] = []
 
     def given() -> Iterator[str]:
@@ -76,17 +75,10 @@ def _next_record(reader: Iterator[list[str]]) -> tuple[Sequence[str] | None, str
         return None, "the line's quotes do not match"
 
 
-def _single_lines(chunks: Iterator[bytes], broken: set[str]) -> Iterator[str]:
+def _texts(chunks: Iterator[bytes], broken: set[str]) -> Iterator[str]:
     """The lines as texts; those that are not UTF-8 are also put among `broken`."""
-    held = b""
-    for chunk in chunks:
-        *lines, held = (held + chunk).split(b"\n")
-        for line in lines:
-            text = line.decode("utf-8", "replace") + "\n"
-            if "\ufffd" in text and text.encode() != line + b"\n":
-                broken.add(text)
-            yield text
-        if len(held) > parts.LINE_BYTES:
-            raise FileRefusedError(f"has a line of more than {parts.LINE_BYTES:,} bytes; check where its lines end")
-    if held:
-        yield held.decode("utf-8", "replace")
+    for line in lines_of(chunks, "check where its lines end"):
+        text = line.decode("utf-8", "replace")
+        if "\ufffd" in text and text.encode() != line:
+            broken.add(text)
+        yield text

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from lakehouse.bronze import parts
+from lakehouse.bronze.chunks import lines_of
 from lakehouse.bronze.csv_text import utf8
 from lakehouse.bronze.delivered_columns import Content, check_columns, extra_text, in_own_names
 from lakehouse.bronze.parts import RowParts
@@ -32,8 +32,8 @@ def stage_json_lines(
     """
     rows = _Rows(source, may_lack, folder, number)
     try:
-        for line, text in enumerate(_lines(utf8(chunks, source.read.encoding)), 1):
-            if not text.strip():
+        for line, text in enumerate(lines_of(utf8(chunks, source.read.encoding), "a line is one record"), 1):
+            if not (text := text.rstrip(b"\n")).strip():
                 continue
             record, flaw = _record(text)
             if flaw and not rows.whole:
@@ -112,16 +112,6 @@ def _taken(values: Texts, first: str, others: list[str]) -> str | None:
     if first in values or not others:
         return values.pop(first, None)
     return next((values.pop(name) for name in others if name in values), None)
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    held = b""
-    for chunk in chunks:
-        *lines, held = (held + chunk).split(b"\n")
-        yield from lines
-        if len(held) > parts.LINE_BYTES:
-            raise FileRefusedError(f"has a line of more than {parts.LINE_BYTES:,} bytes; a line is one record")
-    yield held
 
 
 def _record(line: bytes) -> tuple[Any, str]:

@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from lakehouse.bronze.delivered_columns import Content, extra_columns, lacking_columns, listed
-from lakehouse.bronze.staging import FileState, Staged, file_sha256, file_state, stage_file
+from lakehouse.bronze.staging import Staged, content_sha256, file_state, stage_file
 from lakehouse.exceptions import NotReadableYetError
 from lakeloop.contract import EventTime, Source
 from lakeloop.contract.file_names import VERSION, corrected_name
-from lakeloop.landing_files import PART
+from lakeloop.landing_files import PART, FileState
 
 DeliveryState = Literal["taken", "refused", "repeated"]
 FILES_SHOWN = 5
@@ -71,21 +71,21 @@ class Layout:
 
 @dataclass
 class Admission:
-    """One look at the landing folder: verdicts to record, staged copies by layout, and what to tell.
+    """One look at the landing folder: records for the ledger, staged copies by layout, and what to tell.
 
-    `first` is the number of the first file taken; those after it have the next ones, in the order of `verdicts`.
+    `first` is the number of the first file taken; those after it have the next ones, in the order of `records`.
     """
 
     first: int = 1
-    verdicts: list[DeliveryRecord] = field(default_factory=list)
+    records: list[DeliveryRecord] = field(default_factory=list)
     layouts: dict[Layout, Path] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     known: int = 0
 
     @property
     def taken(self) -> list[DeliveryRecord]:
-        """Verdicts on the files that are taken."""
-        return [verdict for verdict in self.verdicts if verdict.state == "taken"]
+        """Of them those of the files that are taken."""
+        return [record for record in self.records if record.state == "taken"]
 
 
 Sentences = list[tuple[str, str]]
@@ -125,7 +125,7 @@ def admit(
         path, folder = landing / file, staging / f"new-{number:08d}"
         try:
             earlier = seen.get((file, file_state(path)))
-            if earlier is not None and not (verify and file_sha256(path) != earlier.sha256):
+            if earlier is not None and not (verify and content_sha256(path) != earlier.sha256):
                 result.known += 1
                 if earlier.state == "refused":
                     sentences.append((file, f"was refused before and has not changed: it {earlier.reason}"))
@@ -137,13 +137,13 @@ def admit(
             _drop(folder)
             sentences.append((file, str(problem)))
             continue
-        verdict, reason = _verdict(staged, source, event_time, taken, batch, corrected)
+        state, reason = _state_of(staged, source, event_time, taken, batch, corrected)
         delivery = DeliveryRecord(
             name, staged.file, staged.sha256, staged.state.bytes, staged.rows, _time(staged.state), now, batch,
-            verdict, reason,
+            state, reason,
         )  # fmt: skip
-        result.verdicts.append(delivery)
-        if verdict == "taken":
+        result.records.append(delivery)
+        if state == "taken":
             sentences += [(file, remark) for remark in _remarks(staged, source, taken)]
             extra[file] = extra_columns(staged.content.header, source)
             _move(folder, result, _layout(staged.content), staging)
@@ -272,7 +272,7 @@ class _Taken:
             self.plain.setdefault(_plain(delivery.file), []).append(delivery.file)
 
 
-def _verdict(
+def _state_of(
     staged: Staged, source: Source, event_time: EventTime, taken: _Taken, batch: int, corrected: Corrected
 ) -> tuple[DeliveryState, str]:
     same_name, same_content = taken.names.get(staged.file), taken.contents.get(staged.sha256)

@@ -20,17 +20,11 @@ from lakehouse.bronze.json_records import stage_json_document, stage_json_lines
 from lakehouse.bronze.parquet_rows import stage_parquet
 from lakehouse.exceptions import FileRefusedError, NotReadableYetError
 from lakeloop.contract import Source
+from lakeloop.landing_files import FileState, state_of
+from lakeloop.manifest import file_sha256
 
 CHUNK_BYTES = 4 << 20
 READERS = {"csv": stage_csv, "jsonl": stage_json_lines, "json": stage_json_document}
-
-
-@dataclass(frozen=True)
-class FileState:
-    """What the file system says of a file: bytes and microseconds since 1970."""
-
-    bytes: int
-    modified: int
 
 
 @dataclass(frozen=True)
@@ -59,21 +53,19 @@ def file_state(path: Path) -> FileState:
         NotReadableYetError: it is not there any more, or may not be looked at.
     """
     try:
-        stat = path.stat()
+        return state_of(path.stat())
     except OSError as error:
         raise _not_readable(error) from None
-    return FileState(stat.st_size, stat.st_mtime_ns // 1000)
 
 
-def file_sha256(path: Path) -> str:
-    """The checksum of a file's content.
+def content_sha256(path: Path) -> str:
+    """The checksum of a delivered file's content.
 
     Raises:
         NotReadableYetError: it cannot be read.
     """
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise _not_readable(error) from None
 

@@ -83,7 +83,7 @@ def test_without_a_server_the_newest_complete_push_counts(tmp_path: Path) -> Non
         assert serving_version(open_use_case(settings_of(tmp_path, url))) == "10"
 
 
-def test_a_version_without_readable_facts_says_so(tmp_path: Path) -> None:
+def test_a_version_without_a_readable_model_card_says_so(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     push(open_use_case(settings), "3", with_card=False)
     with pytest.raises(
@@ -94,7 +94,7 @@ def test_a_version_without_readable_facts_says_so(tmp_path: Path) -> None:
     (broken / CARD_FILE).write_text("{")
     with pytest.raises(ModelCardMissingError, match=r"lakeloop\.json cannot be read"):
         read_model_card(open_use_case(settings), "4")
-    with pytest.raises(NotFoundError, match=r"no version 7 .* pushed: 3, 4"):
+    with pytest.raises(NotFoundError, match=r"no pushed version 7 .* pushed: 3, 4"):
         read_model_card(open_use_case(settings), "7")
 
 

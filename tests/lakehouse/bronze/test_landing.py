@@ -32,7 +32,7 @@ class Landing:
             "things", SOURCE, MONTH, self.folder, self.ledger, self.staging, batch, now,
             verify=verify, corrected=lambda earlier: corrected,
         )  # fmt: skip
-        self.ledger += result.verdicts
+        self.ledger += result.records
         return result
 
 
@@ -42,14 +42,14 @@ def things(tmp_path: Path) -> Landing:
 
 
 def states(result: Admission) -> dict[str, str]:
-    return {r.file: r.state for r in result.verdicts}
+    return {r.file: r.state for r in result.records}
 
 
 def test_hidden_unfinished_and_foreign_files_are_left_alone(things: Landing) -> None:
     for name in (".hidden", "things-2023-01.csv.part", "readme.txt", "things-2023.csv", "things-2023-01.csv\n"):
         things.put(name)
     result = things.look()
-    assert result.verdicts == []
+    assert result.records == []
     assert result.notices == [
         "not a file name of this source (things-{month}.csv), left alone: readme.txt, 'things-2023-01.csv\\n', "
         "things-2023.csv"
@@ -61,7 +61,7 @@ def test_a_known_file_costs_one_stat_and_is_not_read_again(things: Landing, monk
     assert states(things.look()) == {"things-2023-01.csv": "taken"}
     monkeypatch.setattr(landing, "stage_file", lambda *_: pytest.fail("the file was read again"))
     result = things.look()
-    assert (result.known, result.verdicts, result.notices) == (1, [], [])
+    assert (result.known, result.records, result.notices) == (1, [], [])
 
 
 def test_the_same_content_again_is_repeated_and_then_known(things: Landing) -> None:
@@ -79,7 +79,7 @@ def test_the_same_content_under_another_name_names_the_first(things: Landing) ->
     things.put("things-2023-02.csv")
     result = things.look()
     assert states(result) == {"things-2023-01.csv": "taken", "things-2023-02.csv": "repeated"}
-    assert result.verdicts[1].reason == "has the same content as things-2023-01.csv, which was taken before"
+    assert result.records[1].reason == "has the same content as things-2023-01.csv, which was taken before"
 
 
 def test_other_content_under_a_known_name_is_refused_and_told_once(things: Landing) -> None:
@@ -88,12 +88,12 @@ def test_other_content_under_a_known_name_is_refused_and_told_once(things: Landi
     things.put("things-2023-01.csv", "key;size\na;22\n")
     result = things.look()
     assert states(result) == {"things-2023-01.csv": "refused"}
-    assert result.verdicts[0].reason == (
+    assert result.records[0].reason == (
         "was delivered before with other content; deliver corrections under a new name, "
         "e.g. things-2023-01.v2.csv: its rows replace those with the same key"
     )
     later = things.look()
-    assert later.verdicts == [] and "was refused before and has not changed" in later.notices[0]
+    assert later.records == [] and "was refused before and has not changed" in later.notices[0]
 
 
 def test_a_refused_file_may_come_again_mended_under_its_name(things: Landing) -> None:
@@ -164,7 +164,7 @@ def test_a_file_that_comes_after_its_own_correction_wins_and_that_is_told(things
 def test_a_name_with_an_impossible_month_is_left_alone_and_told(things: Landing, name: str, month: str) -> None:
     things.put(name)
     result = things.look()
-    assert result.verdicts == []
+    assert result.records == []
     assert result.notices == [f"{name}: there is no month {month}: YYYY-MM with 01 to 12, in digits 0 to 9; left alone"]
 
 
@@ -178,8 +178,8 @@ def test_a_name_with_an_impossible_month_is_left_alone_and_told(things: Landing,
 )
 def test_a_file_of_a_month_that_cannot_be_is_refused(things: Landing, month: str, why: str) -> None:
     things.put(f"things-{month}.csv")
-    (verdict,) = things.look().verdicts
-    assert (verdict.state, verdict.reason) == (
+    (record,) = things.look().records
+    assert (record.state, record.reason) == (
         "refused", f"has the month {month} in its name, which {why}; name it for the month of its rows"
     )  # fmt: skip
 
@@ -239,11 +239,11 @@ def test_a_file_that_somebody_still_writes_is_taken_when_it_is_closed(things: La
         stream.write("key;size\na;1\n")
         stream.flush()
         result = things.look()
-        assert result.verdicts == []
+        assert result.records == []
         assert result.notices == ["things-2023-01.csv: is still being written, will be taken at the next ingest"]
         stream.write("b;2\n")
-    (verdict,) = things.look().verdicts
-    assert (verdict.state, verdict.rows) == ("taken", 2)
+    (record,) = things.look().records
+    assert (record.state, record.rows) == ("taken", 2)
 
 
 def test_a_changed_file_of_the_same_size_and_time_is_only_noticed_by_its_checksum(things: Landing) -> None:
@@ -254,10 +254,10 @@ def test_a_changed_file_of_the_same_size_and_time_is_only_noticed_by_its_checksu
     path.write_text("key;size\na;7\n")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert things.look().known == 1
-    (verdict,) = things.look(verify=True).verdicts
-    assert verdict.state == "refused" and "was delivered before with other content" in verdict.reason
+    (record,) = things.look(verify=True).records
+    assert record.state == "refused" and "was delivered before with other content" in record.reason
     again = things.look(verify=True)
-    assert (again.known, again.verdicts) == (1, [])
+    assert (again.known, again.records) == (1, [])
 
 
 def test_a_file_that_is_not_in_bronze_whole_is_taken_again(things: Landing) -> None:
@@ -291,7 +291,7 @@ def test_a_date_that_the_calendar_lacks_refuses_a_file_and_another_name_is_left_
     for name in ("north/things-20230231.csv", "things-20230228.csv", "north/things-202302.csv", "things-20230101.csv"):
         (tmp_path / name).write_text("key;size\na;1\n" + name)
     result = admit("things", source, MONTH, tmp_path, [], tmp_path / ".staging", 1, datetime(2026, 1, 1))
-    assert [(r.file, r.state, r.reason) for r in result.verdicts] == [
+    assert [(r.file, r.state, r.reason) for r in result.records] == [
         ("north/things-20230231.csv", "refused", "there is no date 20230231: one is written as %Y%m%d"),
         ("things-20230101.csv", "taken", ""),
         ("things-20230228.csv", "taken", ""),
