@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from console.cli.render import console, counted_files, table
+from lakeloop.contract.periods import PERIODS, PeriodKind
 from lakeloop.settings import load_settings
 from operations.new_use_case.create import NewUseCase, check_name, create
 from operations.new_use_case.draft import Draft, Wishes, look
 from operations.new_use_case.split_history import HistoryFiles
-from operations.new_use_case.times import PERIODS, Period
 
 
 def new_command(
@@ -64,7 +64,7 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _period(text: str) -> Period | None:
+def _period(text: str) -> PeriodKind | None:
     if not text:
         return None
     found = next((period for period in PERIODS if period == text), None)

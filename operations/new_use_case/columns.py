@@ -10,17 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakeloop.contract.columns import LARGEST_INT
+from operations.new_use_case.dialect import MISSING
 from operations.new_use_case.sample import Sample
 
 Kind = Literal["empty", "bool", "int", "float", "string"]
-MISSING = (
-    "?", "-", "--", ".", "..", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "(null)", "\\N",
-    "k.A.", "k. A.", "n.a.", "N.A.",
-)  # fmt: skip
-"""Texts that mean: no value. `NA` could be a word in a column of words; it is said when it is taken so."""
 UNREADABLE_SHARE = 0.02
 """Of the values of a column of numbers that may be something else."""
-LARGEST_INT = 2**53
 FEWEST_COUNTED = 100
 CODE = r"^0[0-9]+$"
 LONG_CODE = r"^[+-]?[0-9]{16,}$"

@@ -10,7 +10,7 @@ import yaml
 from lakeloop.contract.file_names import ENDINGS
 from operations.new_use_case.draft import Draft, TableDraft, all_rows
 from operations.new_use_case.files import COMPRESSIONS
-from operations.new_use_case.label import LabelClass
+from operations.new_use_case.label import ClassDraft
 from operations.new_use_case.names import own_name
 
 WIDTH = 118
@@ -88,9 +88,8 @@ def ending_of(table: TableDraft) -> str:
     first = file.ending.lower().partition(".")[2].partition(".")[0]
     if f".{first}" in {ending for endings in ENDINGS.values() for ending in endings}:
         return file.ending.lower()
-    return {"csv": ".csv", "jsonl": ".jsonl", "json": ".json", "parquet": ".parquet"}[file.format] + {
-        packed: ending for ending, packed in COMPRESSIONS.items()
-    }.get(file.compression, "")
+    packed = {compression: ending for ending, compression in COMPRESSIONS.items()}
+    return ENDINGS[file.format][0] + packed.get(file.compression, "")
 
 
 def contract_text(draft: Draft, name: str, title: str, history: PeriodRows, gate: GateDraft, salt: str) -> str:
@@ -244,9 +243,9 @@ def _features(draft: Draft) -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in leak.columns)
         yield from _comment(
             f"LEAK: {names} {leak.how}. A model would be told the answer, so it is no feature here. If it is known "
-            "before the "
-            f"outcome, make the draft again with --keep {','.join(leak.columns)}.", "  "
-        )  # fmt: skip
+            f"before the outcome, make the draft again with --keep {','.join(leak.columns)}.",
+            "  ",
+        )
     for out in draft.left_out:
         yield from _comment(f"left out: `{out.column}` {out.why}", "  ")
 
@@ -269,7 +268,7 @@ def _label(draft: Draft) -> Iterator[str]:
         yield f"    - {_class(one)}  # {one.share:.1%} of the rows"
 
 
-def _class(one: LabelClass) -> str:
+def _class(one: ClassDraft) -> str:
     return scalar({"name": one.name} | ({"when": one.when} if one.when else {}))
 
 

@@ -53,8 +53,7 @@ def check_name(settings: Settings, name: str, force: bool) -> None:
     if path.parent.exists() and not force:
         raise WrongUseError(
             f"there is a use case {name} already, in {path.parent}; choose another name, or --force to replace its "
-            "contract "
-            "and history by new ones"
+            "contract and history by new ones"
         )
 
 

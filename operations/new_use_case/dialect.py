@@ -18,10 +18,11 @@ LOOKED_AT = 400
 MOST_PREAMBLE = 60
 NUMBER = re.compile(r"\s*[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?\s*%?\s*")
 DATE = re.compile(r"\s*[0-9]{1,4}[-./][0-9]{1,2}([-./][0-9]{1,4})?([T ].*)?\s*")
-NOTHING = {
-    "", "?", "-", "--", ".", "..", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A", "\\N", "k.A.",
-    "k. A.", "n.a.", "N.A.",
-}  # fmt: skip
+MISSING = (
+    "?", "-", "--", ".", "..", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "(null)", "\\N",
+    "k.A.", "k. A.", "n.a.", "N.A.",
+)  # fmt: skip
+"""Texts that mean: no value. `NA` could be a word in a column of words; it is said when it is taken so."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _usual_width(rows: Sequence[Sequence[str]]) -> int:
 
 def _shape(cell: str) -> str:
     """What a cell looks like: nothing, a number, a date or a text."""
-    if cell.strip() in NOTHING:
+    if cell.strip() in ("", *MISSING):
         return ""
     return "number" if NUMBER.fullmatch(cell) else "date" if DATE.fullmatch(cell) else "text"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lakeloop.contract.periods import PeriodKind
 from operations.new_use_case.columns import Column, NumberStyle, columns_of, missing_texts
 from operations.new_use_case.features import FeatureDraft, LeftOut, feature_of
 from operations.new_use_case.files import find_files
@@ -15,7 +16,7 @@ from operations.new_use_case.leaks import Leak, find_leaks
 from operations.new_use_case.names import own_names
 from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample, read_samples
-from operations.new_use_case.times import Period, TimeColumn, best_period, best_time
+from operations.new_use_case.times import TimeColumn, best_period, best_time
 
 MOST_FEATURES = 300
 """Inputs of one model; a contract of more is nobody's to read."""
@@ -28,7 +29,7 @@ class Wishes:
     label: str
     key: tuple[str, ...] = ()
     time: str = ""
-    period: Period | None = None
+    period: PeriodKind | None = None
     features: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
 
@@ -60,7 +61,7 @@ class Draft:
     key: KeyDraft
     time: TimeColumn | None
     times: tuple[str, ...]
-    period: Period
+    period: PeriodKind
     label: LabelDraft
     features: tuple[FeatureDraft, ...]
     left_out: tuple[LeftOut, ...]
@@ -143,7 +144,7 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
             "--features a,b,c"
         )
     findings.stop_at_problems()
-    period: Period = wishes.period or "month"
+    period: PeriodKind = wishes.period or "month"
     if time is not None and wishes.period is None:
         period = best_period(time.times, time.format, all_rows(table.sample), table.sample.whole)
     return Draft(
@@ -192,8 +193,7 @@ def _which_is_which(tables: list[TableDraft], wishes: Wishes, findings: Findings
         listed = "; ".join(f"{table.sample.file} ({', '.join(table.sample.names[:6])}, …)" for table in tables)
         findings.problems.append(
             f"{len(tables)} different tables were found, by their columns: {listed}; one with features and one with "
-            "the "
-            "label can be joined, so join the others to one of them first"
+            "the label can be joined, so join the others to one of them first"
         )
         return tables[0], tables[0]
     labelled = [table for table in tables if wishes.label in table.columns]
@@ -218,9 +218,8 @@ def _time(table: TableDraft, wishes: Wishes, findings: Findings) -> tuple[TimeCo
         row = int(np.argmax(column.codes >= 0))
         findings.problems.append(
             f"{table.sample.where(row)}: `{wishes.time}` is {column.values[column.codes[row]]!r}, and so are others: "
-            "no time "
-            "that can be read (ISO 8601, day.month.year, month/day/year, seconds since 1970 and more are known); name "
-            "another column, or leave --time out"
+            "no time that can be read (ISO 8601, day.month.year, month/day/year, seconds since 1970 and more are "
+            "known); name another column, or leave --time out"
             if column.distinct
             else f"--time {wishes.time}: has no value in any row"
         )
@@ -234,14 +233,12 @@ def _time(table: TableDraft, wishes: Wishes, findings: Findings) -> tuple[TimeCo
         )
         findings.notes.append(
             f"time: `{time.name}` is missing or cannot be read in {bad.size:,} rows{what}; the lake rejects them, "
-            "and the "
-            "history leaves them out"
+            "and the history leaves them out"
         )
     if time is not None and time.either:
         findings.notes.append(
             f"time: every `{time.name}` can be read as {time.format} and as {time.either}; the first is assumed. The "
-            "other: "
-            "`event_time.format`"
+            "other: `event_time.format`"
         )
     if not wishes.time and time is not None and len(times) > 1:
         others = ", ".join(f"`{one.name}`" for one in times[1:6])
@@ -272,8 +269,7 @@ def _features(
     for name in label.needs[1:] if same_table else ():
         findings.notes.append(
             f"label: `{name}` stands in the label's expression and is a feature too: it is assumed to be known "
-            "before the "
-            f"outcome, as `{label.needs[0]}` is not. If it is not, take it out of `features`"
+            f"before the outcome, as `{label.needs[0]}` is not. If it is not, take it out of `features`"
         )
     return features, left_out
 
@@ -297,8 +293,7 @@ def _met(
         findings.problems.append(
             f"{table.sample.file} and {truth.sample.file} never meet: no `{', '.join(key.columns)}` of the first "
             f"({ours[0]!r}, …) is in the second ({theirs[0]!r}, …), so no row would have its truth; name the key "
-            "they share "
-            "with --key"
+            "they share with --key"
         )
         return None
     met = float((rows >= 0).mean())

@@ -5,18 +5,16 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, cast
 from urllib.parse import unquote
 
 import pyarrow as pa
 
+from lakeloop.contract.file_names import ENDINGS
+from lakeloop.contract.sources import Format
 from operations.new_use_case.problems import Findings
 
-Format = Literal["csv", "jsonl", "json", "parquet"]
-FORMATS: dict[str, Format] = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".dat": "csv", ".data": "csv", ".tab": "csv", ".psv": "csv",
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet", ".pq": "parquet",
-}  # fmt: skip
+FORMATS = {ending: cast(Format, name) for name, endings in ENDINGS.items() for ending in endings}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 MOST_BYTES = 64 << 20

@@ -113,8 +113,7 @@ def _check(sample: Sample, columns: dict[str, Column], wanted: tuple[str, ...], 
             row = int(np.argmax(part.codes < 0))
             findings.problems.append(
                 f"{sample.where(row)}: the key `{part.name}` is missing, in {part.missing:,} of {part.rows:,} rows; "
-                "name "
-                "another with --key, or leave --key out: then one is made"
+                "name another with --key, or leave --key out: then one is made"
             )
     again = _repeats(parts)
     if again.size:
@@ -123,6 +122,5 @@ def _check(sample: Sample, columns: dict[str, Column], wanted: tuple[str, ...], 
         findings.problems.append(
             f"{sample.where(row)}: the key `{named}` repeats: {value!r} stood in an earlier row, and so it is in "
             f"{again.size:,} of {parts[0].rows:,} rows; name more columns (--key {named},…), or leave --key out: "
-            "then a key "
-            "is made of the whole row"
+            "then a key is made of the whole row"
         )

@@ -20,7 +20,7 @@ QUANTILES: tuple[str, ...] = ("low", "medium", "high")
 
 
 @dataclass(frozen=True)
-class LabelClass:
+class ClassDraft:
     """A class and the truth that gives it: `when` is the contract's own word with its value, {} takes all others."""
 
     name: str
@@ -40,7 +40,7 @@ class LabelDraft:
     type: str
     values: tuple[Any, ...]
     valid: tuple[float, float] | None
-    classes: tuple[LabelClass, ...]
+    classes: tuple[ClassDraft, ...]
     ids: np.ndarray
 
     @property
@@ -82,8 +82,7 @@ def _of_column(column: Column, findings: Findings) -> LabelDraft | None:
         only = f"{column.values[0]!r} in every row" if column.distinct else "missing in every row"
         findings.problems.append(
             f"--label {column.name}: is constant ({only}), so there is nothing to learn; name another column, or "
-            "bring a "
-            "sample in which it varies"
+            "bring a sample in which it varies"
         )
         return None
     numeric = column.numbers is not None
@@ -92,8 +91,7 @@ def _of_column(column: Column, findings: Findings) -> LabelDraft | None:
     if column.distinct > MOST_CLASSES and column.distinct > column.present / 10:
         findings.problems.append(
             f"--label {column.name}: has {column.distinct:,} different texts in {column.present:,} rows; classes are "
-            "needed "
-            "that come back, so name another column"
+            "needed that come back, so name another column"
         )
         return None
     return _of_values(column, own, findings)
@@ -114,15 +112,14 @@ def _of_values(column: Column, own: str, findings: Findings) -> LabelDraft:
     value: Any = (lambda text: int(column.numbers[column.values.index(text)])) if column.numbers is not None else str  # type: ignore[index]
     if column.kind == "bool":
         value = lambda text: text.strip().lower() == "true"  # noqa: E731
-    classes = [LabelClass(names[text], {"equals": value(text)}, float(shares[text])) for text in kept]
+    classes = [ClassDraft(names[text], {"equals": value(text)}, float(shares[text])) for text in kept]
     place_of = {text: place for place, text in enumerate(kept)}
     if rest := [text for text in texts if text not in place_of]:
         share = float(sum(shares[text] for text in rest))
-        classes.append(LabelClass("other" if "other" not in names.values() else "all_others", {}, share))
+        classes.append(ClassDraft("other" if "other" not in names.values() else "all_others", {}, share))
         findings.notes.append(
             f"label: `{column.name}` has {column.distinct:,} different values; the {len(kept)} most frequent are "
-            "classes and "
-            f"the others ({share:.1%} of the rows) share `{classes[-1].name}`"
+            f"classes and the others ({share:.1%} of the rows) share `{classes[-1].name}`"
         )
     for one in classes:
         if one.share < RARE:
@@ -162,7 +159,7 @@ def _in_thirds(
         f"label: `{called}` is a number, and classes are predicted; they are its thirds: "
         f"{bounds}. Other bounds: `label.classes`"
     )
-    classes = tuple(LabelClass(*one) for one in zip(names, whens, map(float, shares), strict=True))
+    classes = tuple(ClassDraft(*one) for one in zip(names, whens, map(float, shares), strict=True))
     return LabelDraft(_label_name(own), own, made, needs, "float", (), wide(known), classes, ids)
 
 
@@ -197,7 +194,7 @@ def _of_expression(text: str, columns: dict[str, Column], findings: Findings) ->
         always = "missing" if not (ids >= 0).any() else ("false", "true")[int(shares.argmax())]
         findings.problems.append(f"--label {text}: is {always} in every row, so there is nothing to learn")
         return None
-    classes = (LabelClass("no", {}, float(shares[0])), LabelClass("yes", {"equals": True}, float(shares[1])))
+    classes = (ClassDraft("no", {}, float(shares[0])), ClassDraft("yes", {"equals": True}, float(shares[1])))
     return LabelDraft(own, f"{own}_truth", text, needs, "bool", (), None, classes, ids)
 
 

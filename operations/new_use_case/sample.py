@@ -14,10 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from lakehouse.bronze.csv_text import HEADER_COLUMNS
 from lakehouse.bronze.json_records import record_texts
 from lakehouse.bronze.parquet_rows import flat
+from lakeloop.contract.sources import Format
 from operations.new_use_case.dialect import Dialect, dialect_of, encoding_of
-from operations.new_use_case.files import MOST_BYTES, Format, SampleFile, pieces
+from operations.new_use_case.files import MOST_BYTES, SampleFile, pieces
 from operations.new_use_case.problems import Findings
 
 MOST_ROWS = 200_000
@@ -27,8 +29,6 @@ MOST_ODD = 0.1
 """Of the lines, that may be no records."""
 SHARED = 0.6
 """Of the columns of two files, that they must have in common to be of one table."""
-MOST_COLUMNS = 2_000
-"""What the lake takes of one file."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,10 @@ def _joined(heads: list[Sample], findings: Findings) -> Sample | None:
     if not table.num_rows:
         findings.problems.append(f"{first.file}: has a header and no rows; a sample with rows is needed")
         return None
-    if len(table.column_names) > MOST_COLUMNS:
+    if len(table.column_names) > HEADER_COLUMNS:
         findings.problems.append(
             f"{first.file}, line {max(1, first.first_line - 1)}: has {len(table.column_names):,} columns, and up to "
-            f"{MOST_COLUMNS:,} can be read; deliver a table with those that matter"
+            f"{HEADER_COLUMNS:,} can be read; deliver a table with those that matter"
         )
         return None
     dialects = {part.file: part.dialect for part in (*heads, *there)}

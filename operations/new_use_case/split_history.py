@@ -25,7 +25,7 @@ from operations.new_use_case.dialect import Dialect
 from operations.new_use_case.draft import Draft, TableDraft
 from operations.new_use_case.files import SampleFile
 from operations.new_use_case.sample import cast_to_text, records_at, texts_of
-from operations.new_use_case.times import PERIODS, moments, period_name
+from operations.new_use_case.times import PANDAS_CODES, moments, period_name
 
 CHUNK_BYTES = 64 << 20
 DEALT_PERIODS, DEALT_ROWS = 12, 200
@@ -91,7 +91,7 @@ def _by_time(draft: Draft) -> PeriodsOf:
 
     def of(texts: pa.Array) -> Sequence[str | None]:
         times = moments(encoded_column("time", texts.dictionary_encode(), style), word)
-        codes, known = pd.factorize(times.dt.to_period(PERIODS[period]))
+        codes, known = pd.factorize(times.dt.to_period(PANDAS_CODES[period]))
         names = np.array([*(period_name(one, period) for one in known), None], dtype=object)
         found: list[str | None] = names[codes].tolist()
         return found
@@ -100,8 +100,7 @@ def _by_time(draft: Draft) -> PeriodsOf:
 
 
 class _Dealt:
-    """Rows without a time: the first part of them is the first month, and so on; `one_by_one`: in turn to each "
-    "month."""
+    """Rows without a time: the first part is the first month, and so on; `one_by_one`: in turn to each month."""
 
     def __init__(self, rows: int, one_by_one: bool) -> None:
         self._rows, self._seen, self._one_by_one = max(1, rows), 0, one_by_one

@@ -2,15 +2,21 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from lakeloop.contract.periods import PERIODS, PeriodKind
 from operations.new_use_case.columns import Column
 
-Period = Literal["hour", "day", "week", "month", "quarter", "year"]
-PERIODS: dict[Period, str] = {"hour": "h", "day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+PANDAS_CODES: dict[PeriodKind, str] = {
+    "hour": "h",
+    "day": "D",
+    "week": "W-SUN",
+    "month": "M",
+    "quarter": "Q",
+    "year": "Y",
+}
 """Each by what pandas calls it; finest first."""
 FEWEST, MOST = 6, 60
 """Periods that a history had best."""
@@ -162,12 +168,12 @@ def _looks_unix(column: Column) -> bool:
     return column.numbers is not None and float(np.min(column.numbers)) > EARLIEST_UNIX and column.distinct > 50
 
 
-def period_counts(times: pd.Series, period: Period) -> pd.Series:
+def period_counts(times: pd.Series, period: PeriodKind) -> pd.Series:
     """Rows of each period that has any, in order; the index are pandas' periods."""
-    return times.dropna().dt.to_period(PERIODS[period]).value_counts().sort_index()
+    return times.dropna().dt.to_period(PANDAS_CODES[period]).value_counts().sort_index()
 
 
-def best_period(times: pd.Series, format_word: str, rows: int, whole: bool) -> Period:
+def best_period(times: pd.Series, format_word: str, rows: int, whole: bool) -> PeriodKind:
     """The finest period of which the history has 6 to 60 with 500 rows each, else the coarsest with 6 to 60.
 
     `rows`: of all files; `whole`: the times are those of all of them. A time that names its period keeps it.
@@ -176,9 +182,9 @@ def best_period(times: pd.Series, format_word: str, rows: int, whole: bool) -> P
         return "month"
     if format_word == "%Y":
         return "year"
-    coarsest: Period = "hour"
+    coarsest: PeriodKind = "hour"
     fits = []
-    for period in PERIODS:
+    for period in PANDAS_CODES:
         if period == "hour" and format_word in ("date", "%Y-%m-%d", "%m/%Y", "%m.%Y"):
             continue
         counts = period_counts(times, period)
@@ -195,11 +201,6 @@ def best_period(times: pd.Series, format_word: str, rows: int, whole: bool) -> P
     return fits[-1] if fits else coarsest
 
 
-def period_name(value: pd.Period, period: Period) -> str:
+def period_name(value: pd.Period, period: PeriodKind) -> str:
     """A period's own name, as in the contract's `start`: 2013-01-05T13, 2013-01-05, 2013-W01, 2013-01, 2013-Q1."""
-    "2013."
-    if period == "week":
-        year, week, _ = value.start_time.isocalendar()
-        return f"{year}-W{week:02d}"
-    forms = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m", "quarter": "%Y-Q%q", "year": "%Y"}
-    return value.strftime(forms[period])
+    return PERIODS[period].name_at(value.start_time.to_pydatetime())
