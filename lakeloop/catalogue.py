@@ -31,7 +31,7 @@ def catalogue_markdown(contract: Contract) -> str:
                     s.separator if (written := s.format_of(s.files)) == "csv" else written,
                     f"{s.delay} {kind}s later" if s.delay else f"in its {kind}",
                     ", ".join(s.columns),
-                    s.description,
+                    f"{s.description}; joined by {s.join.in_words}" if s.join else s.description,
                 )
                 for n, s in contract.sources.items()
             ),
@@ -53,7 +53,7 @@ def catalogue_markdown(contract: Contract) -> str:
             ),
         ),
         f"## Label `{label.name}`\n\n{label.description}, derived from `{label.source}.{label.column}`"
-        f"{f', computed as `{label.made}`' if label.made else ''} "
+        f"{f', computed as `{label.made}`' if label.made else ''}{_in_parts(contract)} "
         f"({label.truth.description}; allowed: {label.truth.allowed}).",
         _table(
             ("id", "class", f"when {label.column} is"),
@@ -84,6 +84,11 @@ def catalogue_markdown(contract: Contract) -> str:
 def _origin(contract: Contract) -> str:
     key = contract.key
     return "" if key.delivered else f" (made when rows come into bronze, {key.origin})"
+
+
+def _in_parts(contract: Contract) -> str:
+    truth = contract.label.truth
+    return f", {truth.combine} of its parts, which `{truth.part}` tells apart" if truth.in_parts else ""
 
 
 def _when(when: When | None) -> str:

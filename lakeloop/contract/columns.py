@@ -163,12 +163,14 @@ def _unless(default: Any) -> Any:
 class Feature(Column):
     """A model input. `role`: numeric and binary are scaled, categorical is one-hot, text is the words that are in it.
 
-    `missing`: what the model gets for a value that is not there; `reject`: a row must have one. `missing_flag`: the
+    `source`: the one it comes from, where several have a column of its name. `missing`: what the model gets for a value
+    that is not there; `reject`: a row must have one. `missing_flag`: the
     model also gets whether it was there. `transform`: what is done to a number before it is scaled. `example`: an
     ordinary value, for the client page and the API's examples.
     """
 
     role: Role
+    source: Name | None = _unless(None)
     missing: Missing = _unless("reject")
     missing_flag: bool = _unless(False)
     vocabulary: Vocabulary | None = _unless(None)

@@ -11,12 +11,14 @@ from pydantic import Field, StringConstraints, model_validator
 from lakeloop.contract.columns import Column, Feature, notes_on
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.expression import Expression, columns_in, read_expression
+from lakeloop.contract.join import Join, JoinColumn, LooseColumn
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake
 from lakeloop.contract.sources import Source
+from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.training import Gate, ModelSettings, Split, Training
 
 PERIOD_COLUMN = "period"
@@ -74,9 +76,42 @@ class Contract(Section):
 
     @property
     def feature_source(self) -> str:
-        """The source that delivers the features and the event time."""
-        wanted = {self.event_time.column, *self.features}
-        return next(n for n, s in self.sources.items() if wanted <= set(s.columns))
+        """The base: the source with the event time and the features, but those of joined sources."""
+        joined = {name for source, join in self.joins.items() for name in self._values_of(source, join)}
+        wanted = {self.event_time.column, *(name for name in self.features if name not in joined)}
+        return next(n for n, s in self.sources.items() if s.join is None and wanted <= set(s.columns))
+
+    @property
+    def joins(self) -> dict[str, Join]:
+        """The joined sources, and how their rows are met."""
+        return {name: source.join for name, source in self.sources.items() if source.join is not None}
+
+    def source_of(self, feature: str) -> str:
+        """The source that a feature comes from."""
+        if self.features[feature].source is not None:
+            return str(self.features[feature].source)
+        base = self.feature_source
+        if feature in self.sources[base].columns:
+            return base
+        return next((source for source, join in self.joins.items() if feature in self._values_of(source, join)), base)
+
+    def joined_features(self, source: str) -> dict[str, Feature]:
+        """The features that a joined source brings, in the contract's order; of any other source none."""
+        if source not in self.joins:
+            return {}
+        return {name: feature for name, feature in self.features.items() if self.source_of(name) == source}
+
+    def identity(self, source: str) -> tuple[str, ...]:
+        """The columns by which one row of a source is told from another: the key, of a truth in parts what tells those
+        apart, too, or what a joined row is met by.
+        """
+        join, part = self.sources[source].join, self.label.truth.part
+        if join is not None:
+            return join.identity
+        return (self.key.column, part) if part is not None and source == self.label.source else (self.key.column,)
+
+    def _values_of(self, source: str, join: Join) -> list[str]:
+        return [name for name in self.sources[source].columns if name not in join.identity]
 
     @property
     def period_column(self) -> str:
@@ -109,18 +144,32 @@ class Contract(Section):
         """The typed columns of a source as delivered, after a key that is made; the key is a string, and so is an
         event time of periods.
         """
+        join = self.sources[source].join
+        if join is not None:
+            return {name: self._joined_column(name, join) for name in self.sources[source].columns}
         made = () if self.key.delivered else (self.key.column,)
-        return {name: self._column(name) for name in (*made, *self.sources[source].columns)}
+        columns = {name: self._column(name) for name in (*made, *self.sources[source].columns)}
+        if self.joins and source == self.feature_source:
+            elsewhere = {name for other in self.joins for name in self.joined_features(other)}
+            columns |= {name: _loose("Not used: another source has it") for name in columns if name in elsewhere}
+        return columns
 
     def silver_columns(self, source: str) -> dict[str, Column]:
-        """The typed columns of a source in silver: as delivered, then the period where events have times, and a truth
-        that is computed.
+        """The typed columns of a source in silver: as delivered, then the period where events have times, the features
+        of joined sources, and a truth that is computed.
         """
         columns, label = self.columns_of(source), self.label
-        if self.event_time.dated and source == self.feature_source:
-            columns[PERIOD_COLUMN] = Column.model_construct(type="string", description=self.event_time.about_period)
+        if source == self.feature_source:
+            if self.event_time.dated:
+                columns[PERIOD_COLUMN] = Column.model_construct(type="string", description=self.event_time.about_period)
+            for joined in self.joins:
+                columns |= self.joined_features(joined)
+        if label.truth.in_parts and source == label.source:
+            columns = {self.key.column: columns[self.key.column], label.column: label.truth}
         if label.made is not None and source == label.source:
-            columns[label.column] = TruthPart.model_construct(**dict(label.truth))
+            columns[label.column] = TruthPart.model_construct(
+                **{name: getattr(label.truth, name) for name in Column.model_fields}
+            )
         return columns
 
     @property
@@ -142,16 +191,41 @@ class Contract(Section):
             if name not in self.features
         }
 
+    def _joined_column(self, name: str, join: Join) -> Column:
+        base, event_time = join.on.get(name), self.event_time
+        if base is None and name != join.as_of:
+            return self.features[name]
+        said: dict[str, Any] = {"description": f"What meets {base or event_time.column}", "type": "string"}
+        if name == join.as_of:
+            said["time"] = event_time.model_copy(
+                update={"column": name, "format": event_time.format if join.format is None else join.format}
+            )
+            said["type"] = "timestamp" if said["time"].dated else "string"
+        elif base == self.period_column:
+            form = PERIOD if join.format is None or join.as_of else join.format
+            said["time"] = event_time.model_copy(update={"column": name, "format": form})
+        elif base in self.features:
+            said["type"] = self.features[base].type
+        return JoinColumn.model_construct(**said)
+
     def _column(self, name: str) -> Column:
         if name in self.features:
             return self.features[name]
         if name in self._truth_parts:
             return self._truth_parts[name]
         if name == self.label.column:
-            return self.label.truth
+            truth = self.label.truth  # of a sum the whole has limits, its parts have none
+            one = Column.model_construct(type=truth.type, description=truth.description, unit=truth.unit)
+            return one if truth.combine == "sum" else truth
+        if name == self.label.truth.part:
+            return Column.model_construct(
+                type="string", description=f"What tells the parts of {self.label.column} apart"
+            )
         described = {self.key.column: self.key.description, self.event_time.column: self.event_time.description}
         if self.group_column:
             described[self.group_column] = "What the rows are split by"
+        if name not in described and name not in self.key.columns:
+            return _loose("What rows of other sources are met by")
         time = name == self.event_time.column and self.event_time.dated
         kind: Any = "timestamp" if time else "string"
         return Column.model_construct(type=kind, description=described.get(name, f"Part of {self.key.column}"))
@@ -166,13 +240,19 @@ class Contract(Section):
             "label": self.label.model_dump(
                 mode="json", include={"name": True, "column": True, "truth": ROW_SHAPE, "classes": True}
             )
-            | ({} if self.label.made is None else {"made": self.label.made}),
+            | ({} if self.label.made is None else {"made": self.label.made})
+            | ({"parts": [self.label.truth.combine, self.label.truth.part]} if self.label.truth.in_parts else {}),
         }
         typing = {name: source.read.typing for name, source in self.sources.items() if source.read.typing}
         if typing:
             shape["read"] = typing
         if self.group_column:
             shape["group"] = self.group_column
+        if self.joins:
+            shape["joins"] = {
+                source: [join.model_dump(mode="json"), list(self.joined_features(source))]
+                for source, join in self.joins.items()
+            }
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
 
     def notes(self) -> Iterator[str]:
@@ -210,6 +290,10 @@ class Contract(Section):
     def arrives(self, source: str, number: int) -> int:
         """The clock at which a source's period is delivered; period 0 is history and complete at once."""
         return 0 if number == 0 else number + self.sources[source].delay
+
+
+def _loose(description: str) -> Column:
+    return LooseColumn.model_construct(type="string", description=description)
 
 
 def _row_shape(feature: Feature) -> dict[str, Any]:

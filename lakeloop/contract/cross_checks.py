@@ -1,15 +1,22 @@
 """Mistakes that span sections of a contract. They read the raw document, so they are found beside all others."""
 
 import difflib
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.contract import PERIOD_COLUMN
 from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
-from lakeloop.contract.key import ROW_KEY
+from lakeloop.contract.join_checks import join_checks, joined_sources, met_columns, values_of
 from lakeloop.contract.production import CONDITION, condition_problem
+from lakeloop.contract.raw_document import items_at as _items
+from lakeloop.contract.raw_document import key_column as _key_column
+from lakeloop.contract.raw_document import key_is_made as _is_made
+from lakeloop.contract.raw_document import mapping_at as _mapping
+from lakeloop.contract.raw_document import names_at as _names
+from lakeloop.contract.raw_document import text_at as _text
+from lakeloop.contract.raw_document import value_at as _at
+from lakeloop.contract.raw_document import words_of as _words
 from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.yaml_document import Location
 
@@ -35,9 +42,10 @@ def cross_checks(raw: dict[str, Any]) -> Found:
 def _columns(raw: dict[str, Any]) -> Found:
     key, event, truth = _key_column(raw), _text(raw, "event_time", "column"), _text(raw, "label", "column")
     features, sources, parts = _names(raw, "features"), _names(raw, "sources"), _names(raw, "key", "columns")
-    made = _words(_text(raw, "label", "made"))
-    known = {*features, *parts, *made, _text(raw, "split", "column"), key, event, truth}
-    columns = {source: _names(raw, "sources", source, "columns") for source in sources}
+    made, joined = _words(_text(raw, "label", "made")), joined_sources(raw)
+    known = {*features, *parts, *made, *met_columns(raw), _text(raw, "split", "column"), key, event, truth}
+    known.add(_text(raw, "label", "truth", "part"))
+    columns = {source: _names(raw, "sources", source, "columns") for source in sources if source not in joined}
     for source, names in columns.items():
         at: Location = ("sources", source, "columns")
         if _is_made(raw):
@@ -54,15 +62,24 @@ def _columns(raw: dict[str, Any]) -> Found:
                 )
     holders = [source for source, names in columns.items() if event in names]
     if event in parts:  # then every source has it, and the one with the features counts
-        holders = [source for source in holders if set(features) <= set(columns[source])] or holders[:1]
+        elsewhere = {name for source in joined for name in values_of(raw, source)}
+        holders = [s for s in holders if set(features) <= {*columns[s], *elsewhere}] or holders[:1]
     if sources and event and len(holders) != 1:
         yield (
             ("event_time", "column"),
             f"`{event}` must be a column of exactly one source; it is in {', '.join(holders) or 'none'}",
         )
+    found = {name for source in joined for name in values_of(raw, source)}
     for feature in features:
-        if len(holders) == 1 and feature not in columns[holders[0]]:
-            yield ("features", feature), f"is not a column of source `{holders[0]}`, which has the event time; add it"
+        if len(holders) == 1 and feature not in columns[holders[0]] and feature not in found:
+            others = " or to a joined source" if joined else ""
+            yield (
+                ("features", feature),
+                f"is not a column of source `{holders[0]}`, which has the event time; add it{others}",
+            )
+    base = holders[0] if len(holders) == 1 else ""
+    yield from join_checks(raw, base)
+    yield from _truth_in_parts(raw, base)
     if key and key == event:
         yield ("event_time", "column"), f"`{event}` is also the key; a row needs a key of its own"
     for name, what in ((key, "key"), (event, "event time")):
@@ -74,7 +91,8 @@ def _made_key(raw: dict[str, Any]) -> Found:
     """A key that is not delivered: it needs a name of its own, and what it is made of must be the same everywhere."""
     if not _is_made(raw):
         return
-    key, sources, made = _key_column(raw), _names(raw, "sources"), _text(raw, "key", "made")
+    key, made = _key_column(raw), _text(raw, "key", "made")
+    sources = [source for source in _names(raw, "sources") if source not in joined_sources(raw)]
     for source in sources:
         names = _names(raw, "sources", source, "columns")
         if key in names:
@@ -108,7 +126,11 @@ def _label(raw: dict[str, Any]) -> Found:
     if source and source not in sources:
         yield ("label", "source"), f"is '{source}'; allowed: {', '.join(sources)}"
     elif (
-        truth and source and not _text(raw, "label", "made") and truth not in _names(raw, "sources", source, "columns")
+        truth
+        and source
+        and not _text(raw, "label", "made")
+        and _text(raw, "label", "truth", "combine") != "count"
+        and truth not in _names(raw, "sources", source, "columns")
     ):
         yield ("label", "column"), f"`{truth}` is not a column of source `{source}`; add it there"
     if label and label in {*features, key, event, truth, f"{truth}_name"}:
@@ -121,6 +143,37 @@ def _label(raw: dict[str, Any]) -> Found:
         yield ("label", "column"), f"`{truth}` is also a feature: the model would be told the answer"
     if truth and truth in (key, event):
         yield ("label", "column"), f"`{truth}` is also the key or the event time; the truth needs a column of its own"
+
+
+def _truth_in_parts(raw: dict[str, Any], base: str) -> Found:
+    """A truth that several rows of a key make together needs a source of its own, and what tells those rows apart."""
+    part, combine = _text(raw, "label", "truth", "part"), _text(raw, "label", "truth", "combine") or "last"
+    source, truth = _text(raw, "label", "source"), _text(raw, "label", "column")
+    if combine == "last":
+        return
+    at: Location = ("label", "truth", "part")
+    columns = _names(raw, "sources", source, "columns")
+    if _text(raw, "generator"):
+        yield ("generator",), "draws one truth a row, and here it comes in parts; take a `history` of files"
+    if source and source == base:
+        yield (
+            ("label", "source"),
+            "is the source of the features, which has one row a key; a truth in parts needs its own",
+        )
+    if part and columns and part not in columns:
+        yield at, f"`{part}` is no column of source `{source}`, which has {', '.join(columns)}"
+    if part and part in (truth, _key_column(raw), *_names(raw, "key", "columns"), *_names(raw, "features")):
+        yield at, f"`{part}` is the key, a feature or the truth itself; take the column that numbers or names the parts"
+    if _text(raw, "label", "made"):
+        yield (
+            ("label", "made"),
+            f"computes the truth of a row, and `combine: {combine}` makes it of several; keep one",
+        )
+    if combine == "count" and truth in columns:
+        yield (
+            ("sources", source, "columns", columns.index(truth)),
+            f"`{truth}` is the number of parts (`combine: count`), so no file has it; leave it out",
+        )
 
 
 def _split(raw: dict[str, Any]) -> Found:
@@ -185,11 +238,6 @@ def _made_truth(raw: dict[str, Any]) -> Found:
         )
 
 
-def _words(made: str) -> list[str]:
-    """What may be columns in an expression, one that cannot be read, too."""
-    return re.findall(r"[a-z][a-z0-9_]*", made)
-
-
 def _names_taken(raw: dict[str, Any]) -> Found:
     key, event, truth = _key_column(raw), _text(raw, "event_time", "column"), _text(raw, "label", "column")
     features, logged = _names(raw, "features"), "requests" in raw
@@ -229,7 +277,7 @@ def _periods(raw: dict[str, Any]) -> Found:
     taken: list[Location] = [
         ("sources", source, "columns")
         for source in _names(raw, "sources")
-        if PERIOD_COLUMN in _names(raw, "sources", source, "columns")
+        if source not in joined_sources(raw) and PERIOD_COLUMN in _names(raw, "sources", source, "columns")
     ]
     taken += [at for at in (("key", "column"), ("label", "name")) if _text(raw, *at) == PERIOD_COLUMN]
     for at in taken:
@@ -257,40 +305,3 @@ def _fallback(raw: dict[str, Any]) -> Found:
                 yield at, f"`{name}` is not a feature; features: {listed}"
             elif problem := condition_problem(name, _text(raw, "features", name, "type"), comparison, value):
                 yield at, problem
-
-
-def _is_made(raw: dict[str, Any]) -> bool:
-    """Whether the key is made, of columns or of the row itself."""
-    return bool(_names(raw, "key", "columns") or _text(raw, "key", "made"))
-
-
-def _key_column(raw: dict[str, Any]) -> str:
-    return _text(raw, "key", "column") or (ROW_KEY if _is_made(raw) else "")
-
-
-def _names(raw: dict[str, Any], *path: str) -> list[str]:
-    """Keys of a mapping or items of a list deep in the raw document; [] where it is not as expected."""
-    value = _at(raw, *path)
-    return [str(v) for v in value] if isinstance(value, dict | list) else []
-
-
-def _items(raw: dict[str, Any], *path: str) -> list[Any]:
-    value = _at(raw, *path)
-    return value if isinstance(value, list) else []
-
-
-def _mapping(raw: dict[str, Any], *path: str) -> dict[str, Any]:
-    value = _at(raw, *path)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(raw: dict[str, Any], *path: str) -> str:
-    value = _at(raw, *path)
-    return value if isinstance(value, str) else ""
-
-
-def _at(raw: dict[str, Any], *path: str) -> Any:
-    value: Any = raw
-    for part in path:
-        value = value.get(part) if isinstance(value, dict) else None
-    return value

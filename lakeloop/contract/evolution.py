@@ -129,6 +129,9 @@ def _feature(where: str, before: Feature, after: Feature) -> Iterator[Change]:
         else:
             yield Change(f"{where}.missing", before.missing, after.missing, "retrain", "the next model gets something "
                          "else for a gap")  # fmt: skip
+    if before.source != after.source:
+        yield Change(f"{where}.source", before.source, after.source, "retrain", "its values come from elsewhere: "
+                     "silver and gold are made anew, and the model that serves was trained on others")  # fmt: skip
     for name in MODEL_SIDE:
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
@@ -156,6 +159,10 @@ def _label(before: Contract, after: Contract) -> Iterator[Change]:
             yield Change(f"label.{name}", getattr(old, name), getattr(new, name), "breaks", "what is predicted is "
                          "read from elsewhere: accuracy of before and after cannot be compared")  # fmt: skip
     yield from _column("label.truth", old.truth, new.truth)
+    parts, new_parts = ((truth.combine, truth.part) for truth in (old.truth, new.truth))
+    if parts != new_parts:
+        yield Change("label.truth.combine", parts, new_parts, "retrain", "the same deliveries make another truth: "
+                     "silver and gold are made anew, and the model that serves was trained on the old one")  # fmt: skip
 
 
 def _conditions(label: Label) -> list[Any]:
@@ -183,6 +190,8 @@ SECTIONS: dict[str, Effect] = {
     "history": ("safe", "periods replayed from now on"),
 }  # fmt: skip
 """What a change in each of the other sections does."""
+JOINED: Effect = ("retrain", "rows meet other rows: silver and gold are made anew, and the model that serves was "
+                  "trained on what they met before")  # fmt: skip
 OTHERWISE: Effect = ("retrain", "from the next run on")
 
 
@@ -193,8 +202,8 @@ def _sections(before: Contract, after: Contract) -> Iterator[Change]:
         old, new = (_without_wording(getattr(contract, name)) for contract in (before, after))
         if old == new:
             continue
-        weight, effect = SECTIONS.get(name, OTHERWISE)
         for where, was, now in _differences(name, old, new):
+            weight, effect = JOINED if ".join" in where else SECTIONS.get(name, OTHERWISE)
             yield Change(where, was, now, weight, effect)
 
 

@@ -27,6 +27,8 @@ POINTS = ("as_of", "known")
 """Columns of `features read`, which adds when a row was known."""
 SOURCES = ("deliveries", "rejects", "requests", "predictions")
 """Tables of bronze and silver that stand beside those of the sources."""
+SOURCES_OF_JOINS = ("waiting",)
+"""Tables that only a use case with joined sources has."""
 
 
 def of_feature(name: str, class_names: Iterable[str], logged: bool) -> str:

@@ -16,6 +16,7 @@ from pydantic import (
 
 from lakeloop.contract.elsewhere import TABLE_FILES, Fetch, ForeignTable
 from lakeloop.contract.file_names import ENDINGS, FileNames, format_by_ending
+from lakeloop.contract.join import Join
 from lakeloop.contract.section import Name, Section, Text, mistake, sequences_as_tuples
 
 NO_SEPARATORS = "\"'._+-\n\r\0"
@@ -92,7 +93,8 @@ class Source(Section):
     where they are months, `delay_months` is the same. `fetch`: its files are got by a function; `delta`: they are rows
     of somebody else's table.
 
-    `columns` are the lake's own names; where files have others, a mapping says them: see `delivered`.
+    `columns` are the lake's own names; where files have others, a mapping says them: see `delivered`. `join`: its rows
+    are no rows of the use case, but have features of those that meet them.
     """
 
     description: Text
@@ -105,6 +107,7 @@ class Source(Section):
     separator: Character = ","
     delay_periods: Annotated[int, Field(ge=0)] | None = None
     delay_months: Annotated[int, Field(ge=0)] | None = None
+    join: Join | None = Field(None, exclude_if=lambda join: join is None)
     _delivered: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")

@@ -13,6 +13,7 @@ Location = tuple[int | str, ...]
 OCTAL_OR_BASE_60 = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+)")
 """What YAML 1.1 takes for a whole number though nobody would: 010 is 8, 1:30 is 90."""
 
+BOOL, TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's is ten times as fast."""
 
@@ -90,6 +91,8 @@ def _index(node: yaml.Node, at: Location, document: YamlDocument, doubles: list[
     lines[at] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
+            if key.tag == BOOL:  # `on:` is a key, and no truth value
+                key.tag = TEXT
             inner = (*at, key.value)
             line = key.start_mark.line + 1
             if inner in lines:

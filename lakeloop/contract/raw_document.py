@@ -1,0 +1,53 @@
+"""What stands where in a raw contract, whatever else is wrong with it."""
+
+import re
+from typing import Any
+
+from lakeloop.contract.key import ROW_KEY
+
+
+def key_is_made(raw: dict[str, Any]) -> bool:
+    """Whether the key is made, of columns or of the row itself."""
+    return bool(names_at(raw, "key", "columns") or text_at(raw, "key", "made"))
+
+
+def key_column(raw: dict[str, Any]) -> str:
+    """The column of the key, delivered or made; '' where nothing says it."""
+    return text_at(raw, "key", "column") or (ROW_KEY if key_is_made(raw) else "")
+
+
+def names_at(raw: dict[str, Any], *path: str) -> list[str]:
+    """Keys of a mapping or items of a list deep in the raw document; [] where it is not as expected."""
+    value = value_at(raw, *path)
+    return [str(v) for v in value] if isinstance(value, dict | list) else []
+
+
+def items_at(raw: dict[str, Any], *path: str) -> list[Any]:
+    """A list deep in the document; [] where there is none."""
+    value = value_at(raw, *path)
+    return value if isinstance(value, list) else []
+
+
+def mapping_at(raw: dict[str, Any], *path: str) -> dict[str, Any]:
+    """A mapping deep in the document; {} where there is none."""
+    value = value_at(raw, *path)
+    return value if isinstance(value, dict) else {}
+
+
+def text_at(raw: dict[str, Any], *path: str) -> str:
+    """A text deep in the document; '' where there is none."""
+    value = value_at(raw, *path)
+    return value if isinstance(value, str) else ""
+
+
+def value_at(raw: dict[str, Any], *path: str) -> Any:
+    """Whatever stands deep in the document; None where nothing does."""
+    value: Any = raw
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def words_of(made: str) -> list[str]:
+    """What may be columns in an expression, one that cannot be read, too."""
+    return re.findall(r"[a-z][a-z0-9_]*", made)

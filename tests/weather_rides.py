@@ -1,0 +1,108 @@
+"""A use case with joined sources: rides of taxis, whose areas, weather and holidays other tables know."""
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
+from tests.lakes import OwnLake
+
+BASE = """
+use_case: rides
+title: Tips
+description: Will the passenger give a tip?
+key: {column: ride, description: Number of the ride}
+event_time:
+  {column: started, description: When the ride started, format: timestamp, period: day, start: 2024-01-01}
+sources:
+  rides:
+    description: Rides
+    files: "rides-*.csv"
+    columns: [ride, started, pickup, miles]
+  tips:
+    description: What was given
+    files: "tips-*.csv"
+    columns: [ride, tip]
+%s
+features:
+  miles: {description: Distance, type: float, role: numeric, valid: [0, 100]}
+%s
+label:
+  name: outcome
+  description: Whether there was a tip
+  source: tips
+  column: tip
+  truth: {description: Tip, type: float, valid: [0, 100]}
+  classes: [{name: none, when: {below: 0.01}}, {name: some}]
+split: {salt: "1", every: 4}
+gate: {accuracy: {above: 0.0, below: 1.0}}
+requests: {description: Answered requests}
+"""
+SOURCES = {
+    "areas": """
+  areas:
+    description: What an area is
+    files: "areas-*.csv"
+    columns: [area, kind, people]
+    join: {on: {area: pickup}}
+""",
+    "weather": """
+  weather:
+    description: Measured at a station an area
+    files: "weather-*.csv"
+    columns: [station, at, celsius, rain]
+    join: {on: {station: pickup}, as_of: at, format: unix_seconds, within: 3 hours}
+""",
+    "holidays": """
+  holidays:
+    description: Days off
+    files: "holidays-*.csv"
+    columns: [day, holiday]
+    join: {on: {day: period}, format: "%d.%m.%Y"}
+""",
+}
+FEATURES = {
+    "areas": """
+  kind: {description: What is there, type: string, role: categorical}
+  people: {description: Who live there, type: int, role: numeric, missing: median}
+""",
+    "weather": """
+  celsius: {description: Temperature, type: float, role: numeric, missing: mean}
+  rain: {description: Whether it rained, type: bool, role: binary, missing: zero}
+""",
+    "holidays": """
+  holiday: {description: Whether it is one, type: bool, role: binary, missing: zero}
+""",
+}
+HEADERS = {
+    "rides": "ride,started,pickup,miles", "tips": "ride,tip", "areas": "area,kind,people",
+    "weather": "station,at,celsius,rain", "holidays": "day,holiday",
+}  # fmt: skip
+
+
+def contract_text(*joined: str, changes: dict[str, str] | None = None) -> str:
+    """The contract with these of the three joined sources, its texts replaced."""
+    text = BASE % ("".join(SOURCES[name] for name in joined), "".join(FEATURES[name] for name in joined))
+    for old, new in (changes or {}).items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def weather_use_case(home: Path, *joined: str, changes: dict[str, str] | None = None) -> UseCase:
+    """The use case in a home; its contract lies in a folder of the home."""
+    contract = home / "use_cases" / "rides" / "contract.yaml"
+    contract.parent.mkdir(parents=True, exist_ok=True)
+    contract.write_text(contract_text(*joined, changes=changes))
+    return open_use_case(load_settings(home=home, use_case="rides", use_cases=home / "use_cases"))
+
+
+def weather_lake(spark: SparkSession, home: Path, *joined: str, changes: dict[str, str] | None = None) -> OwnLake:
+    use_case = weather_use_case(home, *joined, changes=changes)
+    return OwnLake(use_case.settings, use_case.contract, lambda: spark)
+
+
+def deliver(lake: OwnLake, source: str, name: str, *rows: str) -> None:
+    """A file of a source with its header."""
+    lake.deliver(source, f"{source}-{name}.csv", "\n".join([HEADERS[source], *rows]) + "\n")
