@@ -24,6 +24,7 @@ from lakeloop.events import Event
 from lakeloop.landing_files import KnownFiles, write_known
 from lakeloop.rejected_rows import RejectedRows
 from lakeloop.use_case import UseCase
+from lakeloop.waiting_rows import waiting_rows
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -35,7 +36,8 @@ class SourceReport:
 
     `known` files lay there unchanged; `bronze_rows` were delivered, `silver_inserted` and `silver_updated` written,
     `rejected` put aside, for `reasons` (sentence, rows), the most frequent first. `validated` are all rows that silver
-    looked at, and `by_reason` counts those put aside by the kind of mistake alone.
+    looked at, and `by_reason` counts those put aside by the kind of mistake alone. `warnings` are sentences on rows
+    that met no row of a joined source, or wait for one.
     """
 
     source: str
@@ -51,6 +53,7 @@ class SourceReport:
     reasons: tuple[tuple[str, int], ...]
     validated: int = 0
     by_reason: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def silver_step(lake: Lake, progress: Progress = lambda line: None) -> IngestRep
     """The second step alone: what is new in bronze, validated and typed into silver; raises as `ingest`."""
 
     def take(source: str) -> SourceReport:
-        return _source_report(source, LandingReport(), refine(lake, source))
+        return _source_report(lake, source, LandingReport(), refine(lake, source))
 
     with _alone(lake, progress):
         reports = _each_source(lake.contract, take, progress)
@@ -142,7 +145,7 @@ def _land_each(
     def take(source: str) -> SourceReport:
         report = _land(lake, source, before, verify)
         landed.extend(report.records)
-        return _source_report(source, report, go_on(source))
+        return _source_report(lake, source, report, go_on(source))
 
     reports = _each_source(lake.contract, take, progress)
     _note_known(lake, [*before, *landed])
@@ -165,12 +168,15 @@ def _land(lake: Lake, source: str, before: Sequence[DeliveryRecord], verify: boo
 def _each_source(
     contract: Contract, take: Callable[[str], SourceReport], progress: Progress
 ) -> tuple[SourceReport, ...]:
-    reports = []
+    """Side by side; only the base waits for the sources that are joined to it."""
+    last = [contract.feature_source] if contract.joins else []
+    reports = {}
     with ThreadPoolExecutor(len(contract.sources), "ingest") as side_by_side:
-        for report in side_by_side.map(take, contract.sources):
-            reports.append(report)
-            progress(_line(report))
-    return tuple(reports)
+        for sources in ([source for source in contract.sources if source not in last], last):
+            for report in side_by_side.map(take, sources):
+                reports[report.source] = report
+                progress(_line(report))
+    return tuple(reports[source] for source in contract.sources)
 
 
 def _gold(lake: Lake, progress: Progress) -> tuple[GoldReport, Event | None]:
@@ -191,7 +197,7 @@ def _note_known(use_case: UseCase, records: list[DeliveryRecord]) -> None:
     write_known(use_case.folder("landing"), known)
 
 
-def _source_report(source: str, landed: LandingReport, refined: SilverReport) -> SourceReport:
+def _source_report(use_case: UseCase, source: str, landed: LandingReport, refined: SilverReport) -> SourceReport:
     by_state = {state: [r for r in landed.records if r.state == state] for state in ("taken", "repeated", "refused")}
     return SourceReport(
         source=source,
@@ -207,7 +213,16 @@ def _source_report(source: str, landed: LandingReport, refined: SilverReport) ->
         reasons=tuple(refined.reasons),
         validated=refined.delivered,
         by_reason=refined.by_reason,
+        warnings=_on_joins(use_case, source, refined),
     )
+
+
+def _on_joins(use_case: UseCase, source: str, refined: SilverReport) -> tuple[str, ...]:
+    """Of the base where sources are joined to it: rows that met nothing, and how many wait now."""
+    contract = use_case.contract
+    if not contract.joins or source != contract.feature_source:
+        return ()
+    return (*(unmet.sentence for unmet in refined.unmet), *waiting_rows(use_case))
 
 
 def _line(report: SourceReport) -> str:

@@ -92,7 +92,7 @@ def land(
             ledger.next_batch,
             datetime.now(UTC),
             verify=verify,
-            corrected=lambda d: corrected_since(lake, source, contract.key.column, d.file, d.batch),
+            corrected=lambda d: corrected_since(lake, source, contract.identity(source), d.file, d.batch),
             unreadable=unreadable,
             may_lack={name for name, column in contract.columns_of(source).items() if column.optional},
         )
@@ -152,7 +152,7 @@ def _write(use_case: UseCase, source: str, admission: Admission, folder: Path) -
 
     def batches() -> Iterator[pa.RecordBatch]:
         for rows in split_rows(admission, folder):
-            if not contract.key.delivered:
+            if not contract.key.delivered and spec.join is None:
                 rows = with_made_key(contract, source, rows)
             given = [rows[name] for name in schema.names[:-2]]
             ours = [pa.repeat(value, rows.num_rows) for value in (at, batch)]

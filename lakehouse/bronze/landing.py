@@ -286,7 +286,7 @@ def _state_of(
     if impossible := source.names.impossible_period(staged.file):
         return "refused", _no_period(impossible, source)
     period, kind = source.period_of_file(staged.file), source.names.kind
-    if period and (why := event_time.why_impossible(period)):
+    if period and source.join is None and (why := event_time.why_impossible(period)):
         return "refused", f"has the {kind} {period} in its name, which {why}; name it for the {kind} of its rows"
     if staged.refusal:
         return "refused", staged.refusal

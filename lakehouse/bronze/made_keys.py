@@ -27,7 +27,7 @@ def with_made_key(contract: Contract, source: str, rows: pa.RecordBatch) -> pa.R
 def make_keys_anew(lake: Lake, source: str) -> None:
     """Give rows that bronze has already the key that the contract says now; those that have it stay untouched."""
     contract, path = lake.contract, lake.table(f"bronze/{source}")
-    if contract.key.delivered or not table_exists(path):
+    if contract.key.delivered or source in contract.joins or not table_exists(path):
         return
     names = contract.columns_of(source)
     add_columns(lake.spark, path, [f"{quoted(name)} string" for name in names])

@@ -23,7 +23,7 @@ from lakehouse.storage.commits import commit_note
 from lakehouse.storage.layout import PREDICTIONS, TRAINING, read_json, write_json
 from lakehouse.storage.lock import tables_held
 from lakehouse.storage.merge import MergeCounts, within
-from lakehouse.storage.schema import quoted
+from lakehouse.storage.schema import change_column, quoted
 from lakehouse.storage.table_log import DataFile, files_at, version_of
 from lakeloop.contract import Contract
 from lakeloop.use_case import UseCase
@@ -100,7 +100,9 @@ def _periods_of_requests(contract: Contract, silver: SilverTables, changes: Chan
     batch, ranges = changes.batch_of(truth), changes.keys_of(truth)
     if periods is None or silver.requests is None or batch is None or ranges == []:
         return periods
-    known = silver.truth.where(within(key, ranges) & (sf.col("_batch") > batch)).select(quoted(key))
+    known = silver.truth.where(within(key, ranges) & (sf.col(change_column(contract, truth)) > batch)).select(
+        quoted(key)
+    )
     requests = silver.requests.where(within(key, ranges)).join(known, key, "left_semi")
     periods |= {row[0] for row in requests.select(quoted(contract.period_column)).distinct().collect()}
     return periods if len(periods) <= MOST_LISTED else None

@@ -1,8 +1,8 @@
 """What changed in silver since gold was last made, from the logs of silver's tables alone.
 
-Silver's rows carry the batch that brought their newest values, so the changed rows of a table are those of a later
-batch. Where they lie, in keys and periods, follows from the files that came and went: more than what changed at times,
-never less.
+Silver's rows carry the batch that brought their newest values, or where sources are joined the number of their newest
+change, so the changed rows of a table are those of a later one. Where they lie, in keys and periods, follows from the
+files that came and went: more than what changed at times, never less.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lakehouse.storage.commits import Commit
 from lakehouse.storage.layout import PREDICTIONS
+from lakehouse.storage.schema import change_column
 from lakehouse.storage.table_log import (
     DataFile,
     Range,
@@ -31,7 +32,8 @@ MOST_LISTED = 2_000
 
 @dataclass(frozen=True)
 class TableChange:
-    """How a table of silver differs from an earlier version: rows of a batch above `batch` are new or have new values.
+    """How a table of silver differs from an earlier version: rows of a batch, or change, above `batch` are new or have
+    new values.
 
     `keys`: where their keys lie, None: anywhere. `periods`: those of the files that came and went, None: any.
     """
@@ -104,7 +106,7 @@ def _change(
     known, there = {file.path for file in before}, {file.path for file in after}
     came = [file for file in after if file.path not in known]
     gone = [file for file in before if file.path not in there]
-    batches = [file.highest.get("_batch") for file in before if file.rows]
+    batches = [file.highest.get(change_column(contract, table)) for file in before if file.rows]
     if any(batch is None for batch in batches):
         return None
     dated = [*came, *gone] if table in (contract.feature_source, PREDICTIONS) else []

@@ -10,7 +10,7 @@ from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.lake import Lake
 from lakehouse.storage.layout import PREDICTIONS, TRAINING
 from lakehouse.storage.merge import MergeCounts, append, merge, within
-from lakehouse.storage.schema import constraints, create_table, quoted, training_columns
+from lakehouse.storage.schema import change_column, constraints, create_table, quoted, training_columns
 from lakehouse.storage.table_log import files_at, overlap
 from lakeloop.contract import Contract, LabelClass
 
@@ -120,7 +120,7 @@ def _changed_keys(silver: SilverTables, changes: Changes, contract: Contract) ->
     sources = {contract.feature_source: silver.delivered, contract.label.source: silver.truth}
     frames = sources if silver.requests is None else {**sources, PREDICTIONS: silver.requests}
     found = [
-        frame.where(sf.col("_batch") > batch).select(quoted(contract.key.column))
+        frame.where(sf.col(change_column(contract, table)) > batch).select(quoted(contract.key.column))
         for table, frame in frames.items()
         if (batch := changes.batch_of(table)) is not None
     ]

@@ -16,7 +16,9 @@ from lakehouse.gold.training import training_column_names, training_rows
 from lakehouse.lake import Lake
 from lakehouse.read.as_of import AS_OF, Point, Points
 from lakehouse.read.provenance import clock_of_batches, deliveries
+from lakehouse.silver.joined_features import base_columns, with_joined_features
 from lakehouse.silver.refine import bronze_frame, newest_by_key, ranked_by_key
+from lakehouse.silver.truth_parts import COMPLETE, combined_truth
 from lakehouse.silver.validation import good_rows
 from lakehouse.storage.layout import PREDICTIONS, REQUESTS, table_exists
 from lakehouse.storage.schema import SPARK_TYPES, quoted
@@ -24,6 +26,7 @@ from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.use_case import UseCase
+from lakeloop.waiting_rows import WAITS_FOR
 
 KNOWN = "known"
 BOTH, FEATURES, NOTHING = "features and label", "features", "nothing"
@@ -88,9 +91,11 @@ def _silver_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> SilverTables:
     """Silver as it was at each point; its key is the pair of key and point."""
     contract = lake.contract
     features, truth = contract.feature_source, contract.label.source
-    known = {source: _known_deliveries(lake, source, in_periods) for source in {features, truth}}
+    known = {source: _known_deliveries(lake, source, in_periods) for source in {features, truth, *contract.joins}}
     requests = lake.table(f"silver/{PREDICTIONS}")
     tables = {source: _source_at(lake, source, wanted, known[source], in_periods) for source in known}
+    if contract.joins:
+        tables[features] = _joined_at(tables, contract)
     answered = _requests_at(lake, wanted, in_periods) if table_exists(requests) else None
     return SilverTables(tables[features], tables[truth], answered)
 
@@ -98,14 +103,20 @@ def _silver_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> SilverTables:
 def _source_at(
     lake: Lake, source: str, wanted: DataFrame, known: list[tuple[str, int, Point]], in_periods: bool
 ) -> DataFrame:
-    """A source's silver at each point: of each key the row of the newest file delivered by then."""
+    """A source's silver at each point: of each key the row of the newest file delivered by then.
+
+    Of the base as its own files say it; of a joined source each row has its point beside it.
+    """
     contract = lake.contract
     key, bronze = contract.key.column, lake.table(f"bronze/{source}")
     columns = contract.silver_columns(source)
+    if contract.joins and source == contract.feature_source:
+        columns = {name: columns[name] for name in base_columns(contract)}
     if not known or not table_exists(bronze):
         types = [f"{quoted(name)} {SPARK_TYPES[column.type]}" for name, column in columns.items()]
         when = f"{_WHEN} {'string' if in_periods else 'timestamp'}"
-        return _at_points(lake.spark.createDataFrame([], ", ".join([*types, when])), wanted, key)
+        nothing = lake.spark.createDataFrame([], ", ".join([*types, when]))
+        return _beside_points(nothing, wanted) if source in contract.joins else _at_points(nothing, wanted, key)
     files = pa.table(
         {
             "_source_file": [file for file, _, _ in known],
@@ -115,7 +126,21 @@ def _source_at(
     )
     good = good_rows(bronze_frame(lake, source), contract, source)
     dated = good.join(sf.broadcast(lake.spark.createDataFrame(files)), ["_source_file", "_batch"])
-    return newest_by_key(ranked_by_key(_at_points(dated, wanted, key), key)).select(*map(quoted, columns))
+    if source in contract.joins:
+        rows = ranked_by_key(_beside_points(dated, wanted), [*contract.identity(source), AS_OF])
+        return newest_by_key(rows).select(*map(quoted, columns), AS_OF)
+    rows = newest_by_key(ranked_by_key(_at_points(dated, wanted, key), contract.identity(source)))
+    if contract.label.truth.in_parts and source == contract.label.source:
+        rows = combined_truth(rows, contract, [key]).where(COMPLETE)
+    return rows.select(*map(quoted, columns))
+
+
+def _joined_at(tables: Mapping[str, DataFrame], contract: Contract) -> DataFrame:
+    """The base's silver at each point: with what its rows met of what was known of joined sources by then."""
+    base = tables[contract.feature_source]
+    base = base.withColumn(AS_OF, sf.col(f"{quoted(contract.key.column)}.{AS_OF}"))
+    rows = with_joined_features(base, tables, contract, also_on=[AS_OF])
+    return rows.where(sf.col(WAITS_FOR).isNull()).select(*map(quoted, contract.silver_columns(contract.feature_source)))
 
 
 def _requests_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> DataFrame:
@@ -136,6 +161,12 @@ def _at_points(rows: DataFrame, wanted: DataFrame, key: str) -> DataFrame:
     pairs = rows.join(sf.broadcast(wanted), key) if key in wanted.columns else rows.crossJoin(sf.broadcast(wanted))
     pair = sf.struct(sf.col(quoted(key)).alias("key"), sf.col(AS_OF))
     return pairs.where(sf.col(_WHEN) <= sf.col(AS_OF)).withColumn(key, pair).drop(_WHEN, AS_OF)
+
+
+def _beside_points(rows: DataFrame, wanted: DataFrame) -> DataFrame:
+    """Each row of a joined source once for every point it was known at, which stands beside it."""
+    points = wanted.select(AS_OF).distinct()
+    return rows.crossJoin(sf.broadcast(points)).where(sf.col(_WHEN) <= sf.col(AS_OF)).drop(_WHEN)
 
 
 def _known_deliveries(use_case: UseCase, source: str, in_periods: bool) -> list[tuple[str, int, Point]]:

@@ -108,8 +108,8 @@ def rows_of_file(
     return _read(use_case, table, version, columns, wanted)
 
 
-def corrected_since(use_case: UseCase, source: str, key: str, file: str, batch: int) -> bool:
-    """Whether bronze has rows of a later delivery for a key that a file of a batch brought.
+def corrected_since(use_case: UseCase, source: str, keys: Sequence[str], file: str, batch: int) -> bool:
+    """Whether bronze has rows of a later delivery for the `keys` of a row that a file of a batch brought.
 
     Raises:
         NotFoundError: there is no such table.
@@ -117,13 +117,13 @@ def corrected_since(use_case: UseCase, source: str, key: str, file: str, batch: 
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
-    columns = [key, "_delivery", "_source_file", "_batch"]
+    columns = [*keys, "_delivery", "_source_file", "_batch"]
     rows = _read(use_case, f"bronze/{source}", None, columns, ds.field("_batch") >= batch)
     own = rows.filter((pc.field("_batch") == batch) & (pc.field("_source_file") == file))
     if not own.num_rows:
         return False
     later = rows.filter(pc.field("_delivery") > pc.max(own["_delivery"]))
-    return bool(pc.any(pc.is_in(later[key], own[key].combine_chunks())).as_py())
+    return bool(later.join(own.select(keys), list(keys), join_type="left semi").num_rows)
 
 
 def periods_of_batch(use_case: UseCase, source: str, batch: int, column: str) -> Mapping[str, Mapping[str, int]]:

@@ -11,9 +11,11 @@ from lakehouse.gold import training
 from lakehouse.lake import Lake
 from lakehouse.requests import predictions
 from lakehouse.silver import refine as silver
+from lakehouse.silver.joins import create_waiting
 from lakehouse.storage.layout import (
     REJECTS,
     TRAINING,
+    WAITING,
     checkpoint_path,
     delete_folder,
     read_json,
@@ -44,6 +46,8 @@ def follow_contract(lake: Lake, progress: Callable[[str], None]) -> None:
         for source in contract.sources:
             make_keys_anew(lake, source)
             _forget(lake, source)
+        if table_exists(lake.table(f"silver/{WAITING}")):
+            create_waiting(lake, replace=True)
         predictions.forget(lake)
         if table_exists(lake.table(f"gold/{TRAINING}")):
             training.create_training(lake, replace=True)

@@ -75,6 +75,22 @@ def period_of(moment: Expression, event_time: EventTime) -> Expression:
     return sf.date_format(local, FORMS[event_time.period])
 
 
+def period_begins(name: Expression, event_time: EventTime) -> Expression:
+    """The moment that a period begins at, by its name; null where it is none."""
+    kind, year = event_time.period, sf.left(name, sf.lit(4)).try_cast("int")
+    if kind == "week":
+        fourth = sf.make_date(year, sf.lit(1), sf.lit(4))  # always in the year's first week
+        days = (sf.right(name, sf.lit(2)).try_cast("int") - 1) * 7
+        local = sf.date_add(sf.date_trunc("week", fourth).cast("date"), days).cast("timestamp")
+    elif kind == "quarter":
+        month = sf.right(name, sf.lit(1)).try_cast("int") * 3 - 2
+        local = sf.make_date(year, month, sf.lit(1)).cast("timestamp")
+    else:
+        missing = {"year": "-01-01", "month": "-01", "day": "", "hour": ":00:00"}[kind]
+        local = sf.concat(name, sf.lit(missing)).try_cast("timestamp")
+    return _at_zone(local, event_time.timezone)
+
+
 def event_moment(event_time: EventTime, text: Expression) -> Expression:
     """The delivered event time as a timestamp; null where it cannot be read. `EventTime.moment` reads the same."""
     text = sf.upper(sf.trim(text))

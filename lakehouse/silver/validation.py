@@ -10,11 +10,12 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lakehouse.silver.event_time import event_moment, event_time_problem, fits_event_time, period_of
+from lakehouse.silver.event_time import event_moment, event_time_problem, fits_event_time, is_name, period_of
 from lakehouse.silver.made_truth import made_truth
 from lakehouse.silver.problems import joined_problems, shown, wrong
 from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.contract import Column, Contract, Feature
+from lakeloop.contract.join import JoinColumn
 from lakeloop.contract.key import JOINT
 from lakeloop.contract.section import some
 from lakeloop.contract.sources import Read
@@ -46,9 +47,22 @@ def good_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
 
 
 def _value(contract: Contract, name: str, column: Column, read: Read) -> Expression:
+    if isinstance(column, JoinColumn):
+        return _met_by(name, column, read)
     if name == contract.event_time.column and contract.event_time.dated:
         return event_moment(contract.event_time, given(name, read))
     return typed_value(name, column, read)
+
+
+def _met_by(name: str, column: JoinColumn, read: Read) -> Expression:
+    """What a row of a joined source is met by: a value of the base's type, a moment, or a period's name."""
+    text, time = given(name, read), column.time
+    if time is None:
+        return typed_value(name, column, read)
+    if not time.dated:
+        return sf.when(is_name(text, time.of_kind), text)
+    moment = event_moment(time, text)
+    return period_of(moment, time) if column.type == "string" else moment
 
 
 def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
@@ -86,16 +100,18 @@ def _truth_problem(contract: Contract, source: str) -> Expression:
     value = made_truth(contract, lambda name: typed_value(name, columns[name], read))
     low, high = label.truth.valid
     beside = sf.concat(sf.lit(f"{label.column} = "), value.cast("string"))
-    outside = wrong(f"`{label.column}`, computed as `{label.made}`, is {_not_allowed(label.truth)}", beside)
+    outside = wrong(f"`{label.column}`, computed as `{label.made}`, is {not_allowed(label.truth)}", beside)
     return sf.when((value < low) | (value > high), outside)
 
 
 def fits(contract: Contract, name: str, column: Column, read: Read = USUAL) -> Expression:
     """Whether one delivered text keeps the contract; null counts as no. `read`: how texts are written."""
     text = given(name, read)
+    if isinstance(column, JoinColumn) and column.time is not None:
+        return _met_by(name, column, read).isNotNull()
     if name == contract.key.column and contract.key.columns:
         return _joints(text) == len(contract.key.columns) - 1
-    if name == contract.event_time.column:
+    if name == contract.event_time.column and not isinstance(column, JoinColumn):
         return fits_event_time(contract, text)
     value = typed_value(name, column, read)
     if column.values is not None:
@@ -188,10 +204,14 @@ def _truth_value(text: Expression) -> Expression:
 def problem(contract: Contract, name: str, column: Column, read: Read = USUAL) -> Expression:
     """What is wrong with the delivered text, as `wrong` gives it; null if nothing is."""
     text = given(name, read)
-    if name == contract.event_time.column:
+    beside = shown(name, text)
+    if isinstance(column, JoinColumn) and column.time is not None:
+        missing = sf.when(text.isNull() | (text == ""), wrong(f"`{name}` is missing"))
+        unreadable = _met_by(name, column, read).isNull()
+        return missing.when(unreadable, wrong(f"`{name}` is not {column.time.meaning}", beside))
+    if name == contract.event_time.column and not isinstance(column, JoinColumn):
         return event_time_problem(contract, text)
     value = typed_value(name, column, read)
-    beside = shown(name, text)
     if name == contract.key.column and contract.key.columns:  # a part that is missing is told as itself
         joined = wrong(f"a part of the key has `{JOINT}` in it, which stands between its parts", beside)
         return sf.when(_joints(text) != len(contract.key.columns) - 1, joined)
@@ -202,7 +222,7 @@ def problem(contract: Contract, name: str, column: Column, read: Read = USUAL) -
         case = case.when(value.isNull() | ~readable, wrong(f"`{name}` is not {_article(column.type)}", beside))
     if column.type == "float":
         case = case.when(sf.isnan(value), wrong(f"`{name}` is NaN"))
-    outside = wrong(f"`{name}` is {_not_allowed(column)}", beside)
+    outside = wrong(f"`{name}` is {not_allowed(column)}", beside)
     if column.values is not None:
         case = case.when(~value.isin(*column.values), outside)
     elif column.limits is not None:
@@ -219,8 +239,8 @@ def _article(type_name: str) -> str:
     return "an int" if type_name == "int" else f"a {type_name}"
 
 
-def _not_allowed(column: Column) -> str:
-    """E.g. `outside 0 to 150 years`, `not one of basic, plus`."""
+def not_allowed(column: Column) -> str:
+    """What an impossible value of the column is, e.g. `outside 0 to 150 years`, `not one of basic, plus`."""
     if column.values is not None:
         return f"not one of {some(column.values)}"
     if column.valid is not None:
@@ -235,11 +255,23 @@ def rejects(bad: DataFrame, contract: Contract, source: str) -> DataFrame:
     return reject_columns(bad, contract, source, sf.coalesce("_rescued", delivered))
 
 
+def told_by(contract: Contract, source: str) -> Expression:
+    """A row's key; of a joined source what it is met by, as one text."""
+    names = contract.identity(source) if source in contract.joins else (contract.key.column,)
+    return sf.concat_ws(JOINT, *map(quoted, names)) if len(names) > 1 else sf.col(quoted(names[0]))
+
+
+def told_apart_by(contract: Contract, source: str) -> list[Expression]:
+    """The typed values by which one delivered row of a joined source is told from another."""
+    columns, read = contract.columns_of(source), contract.sources[source].read
+    return [_value(contract, name, columns[name], read) for name in contract.identity(source)]
+
+
 def reject_columns(bad: DataFrame, contract: Contract, source: str, raw: Expression) -> DataFrame:
     """The columns of the table `rejects`, of rows with `_reason` and `_value` and their origin."""
     return bad.select(
         sf.lit(source).alias("source"),
-        sf.col(quoted(contract.key.column)).alias("key"),
+        told_by(contract, source).alias("key"),
         sf.col("_source_file").alias("file"),
         sf.col("_line").alias("line"),
         sf.col("_reason").alias("reason"),

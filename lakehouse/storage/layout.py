@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 LAYERS = ("bronze", "silver", "gold")
 DELIVERIES, REJECTS, TRAINING, PERIOD_SUMMARY = "deliveries", "rejects", "training", "monthly"
 REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "performance", "scores"
-CALIBRATION = "calibration"
+CALIBRATION, WAITING = "calibration", "waiting"
 
 
 def checkpoint_path(use_case: UseCase, source: str) -> str:

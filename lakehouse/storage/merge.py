@@ -35,18 +35,18 @@ def upsert(
     spark: SparkSession,
     path: str,
     rows: DataFrame,
-    key: str,
+    keys: Sequence[str],
     ranges: Sequence[Range] | None,
     compared: Sequence[str] | None = None,
 ) -> MergeCounts:
     """Insert new keys, update rows that differ in a `compared` column (default: all), leave the others untouched.
 
-    `ranges` is where the keys of `rows` lie (None: anywhere): files outside are not opened, and where the table has no
-    file inside, nothing needs to be looked for.
+    `ranges` is where the first key of `rows` lies (None: anywhere): files outside are not opened, and where the table
+    has no file inside, nothing needs to be looked for.
     """
-    if not overlap(files_at(path) or [], key, ranges):
+    if not overlap(files_at(path) or [], keys[0], ranges):
         return append(path, rows)
-    return merge(spark, path, rows, [key], ranges=ranges, compared=rows.columns if compared is None else compared)
+    return merge(spark, path, rows, keys, ranges=ranges, compared=rows.columns if compared is None else compared)
 
 
 def merge(

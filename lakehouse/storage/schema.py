@@ -17,6 +17,8 @@ SPARK_TYPES = {
 # A version that an export names must stay readable; Delta forgets old versions after 30 days otherwise.
 KEEP_HISTORY = {"delta.logRetentionDuration": "interval 5200 weeks"}
 REPLACED = "lakeloop_being_replaced"
+CHANGE = "_change"
+"""Where sources are joined to the base: the number of a base row's newest change, by its own files or by theirs."""
 
 
 def quoted(name: str) -> str:
@@ -35,9 +37,15 @@ def literal(value: object) -> str:
 def silver_columns(contract: Contract, source: str) -> str:
     """Typed columns with the contract's descriptions, nullable where optional; then where the row came from."""
     typed = [column_sql(name, column) for name, column in contract.silver_columns(source).items()]
-    return ", ".join(
-        [*typed, "_source_file string COMMENT 'file the newest values came from'", "_batch bigint NOT NULL"]
-    )
+    origin = ["_source_file string COMMENT 'file the newest values came from'", "_batch bigint NOT NULL"]
+    if change_column(contract, source) == CHANGE:
+        origin.append(f"{CHANGE} bigint NOT NULL COMMENT 'number of its newest change, delivered or joined'")
+    return ", ".join([*typed, *origin])
+
+
+def change_column(contract: Contract, source: str) -> str:
+    """The column of a silver table that grows with every change of a row."""
+    return CHANGE if contract.joins and source == contract.feature_source else "_batch"
 
 
 def training_columns(contract: Contract) -> str:

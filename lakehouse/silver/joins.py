@@ -1,0 +1,242 @@
+"""The base's silver table where sources are joined to it: the features of those stand in its rows.
+
+New rows of the base meet what the joined sources have; where a joined source changed, only those rows meet it again
+that its changed rows can be met by. A row that must have a feature of a row that has not come yet stands in
+silver/waiting, as delivered and typed, until that comes: then it is complete. What is written is written by key and
+compared, so that doing it again changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as sf
+
+from lakehouse.lake import Lake
+from lakehouse.silver.event_time import period_of
+from lakehouse.silver.joined_features import (
+    AT,
+    base_columns,
+    base_moment,
+    interval,
+    met,
+    own_moment,
+    with_joined_features,
+)
+from lakehouse.storage.layout import WAITING
+from lakehouse.storage.merge import MergeCounts, append, merge
+from lakehouse.storage.schema import CHANGE, column_sql, create_table, quoted
+from lakehouse.storage.table_log import files_at, overlap, version_of
+from lakeloop.contract import Contract
+from lakeloop.use_case import UseCase
+from lakeloop.waiting_rows import WAITS_FOR
+
+ORIGIN = ("_source_file", "_batch")
+NOTHING = MergeCounts()
+COMPLETE, NEW = "_complete", "_new"
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class JoinedSource:
+    """A joined source's silver table at the `version` that is joined; rows of batches above `known` are new to the
+    base, and `last` is the newest of them."""
+
+    name: str
+    version: int
+    known: int
+    last: int
+
+    @property
+    def changed(self) -> bool:
+        """Whether it has rows that the base has not met yet."""
+        return self.last > self.known
+
+
+Tables = Mapping[JoinedSource, DataFrame]
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """Of `rows` new rows of the base those that met no row of a joined source; `why`: a sentence where none did."""
+
+    source: str
+    unmet: int
+    rows: int
+    why: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """E.g. `1,203 of 15,002 rows (8.0 %) found no row of weather`."""
+        share = f"{100 * self.unmet / self.rows:.1f} %"
+        return f"{self.unmet:,} of {self.rows:,} rows ({share}) found no row of {self.source}{self.why}"
+
+
+@dataclass(frozen=True)
+class JoinReport:
+    """What came of the rows: written to silver, and which of the new ones met nothing."""
+
+    written: MergeCounts = NOTHING
+    unmet: tuple[Unmet, ...] = ()
+
+
+def joined_sources(use_case: UseCase, known: Mapping[str, int]) -> tuple[JoinedSource, ...]:
+    """The joined sources as they are now; `known` is the last batch of each that the base has met."""
+    found = []
+    for name in use_case.contract.joins:
+        path = use_case.table(f"silver/{name}")
+        version = version_of(path)
+        files = [] if version is None else files_at(path, version) or []
+        last = max((file.highest["_batch"] for file in files if file.rows), default=0)
+        found.append(JoinedSource(name, version or 0, known.get(name, 0), last))
+    return tuple(found)
+
+
+def create_waiting(lake: Lake, replace: bool = False) -> None:
+    """The table of rows that wait; `replace` as for `create_table`."""
+    contract = lake.contract
+    columns = contract.silver_columns(contract.feature_source)
+    typed = [column_sql(name, columns[name]) for name in base_columns(contract)]
+    create_table(
+        lake.spark,
+        lake.table(f"silver/{WAITING}"),
+        ", ".join([*typed, "_source_file string", "_batch bigint NOT NULL",
+                   f"{WAITS_FOR} string NOT NULL COMMENT 'sources whose row has not come'"]),
+        comment=f"Rows of {contract.feature_source} that wait for their row of a joined source",
+        statistics=(contract.key.column, contract.period_column),
+        replace=replace,
+    )  # fmt: skip
+
+
+def write_base(lake: Lake, new: DataFrame | None, sources: Sequence[JoinedSource]) -> JoinReport:
+    """Join new rows of the base (typed, one a key, with their origin), and those again that changed sources touch."""
+    tables = {source: lake.frame(f"silver/{source.name}", source.version) for source in sources}
+    rows = _rows_to_join(lake, new, tables)
+    if rows is None:
+        return JoinReport()
+    by_name = {source.name: table for source, table in tables.items()}
+    joined = with_joined_features(rows, by_name, lake.contract).persist()
+    try:
+        return _write(lake, joined, tables)
+    finally:
+        joined.unpersist()
+
+
+def _rows_to_join(lake: Lake, new: DataFrame | None, tables: Tables) -> DataFrame | None:
+    contract = lake.contract
+    kept = [*map(quoted, (*base_columns(contract), *ORIGIN))]
+    found = [] if new is None else [new.select(*kept, sf.lit(True).alias(NEW))]
+    changed = [source for source in tables if source.changed]
+    known = [
+        lake.frame(f"silver/{name}").select(*kept)
+        for name in (contract.feature_source, WAITING)
+        if _has_rows(lake, name)
+    ]
+    if changed and known:
+        there = reduce(DataFrame.unionAll, known)
+        touched = reduce(DataFrame.unionAll, [_touched(there, source, tables[source], contract) for source in changed])
+        key = contract.key.column
+        if new is not None:
+            touched = touched.join(new.select(quoted(key)), key, "left_anti").select(*kept)
+        # A crash may have left a row in both tables: the newer one counts.
+        newest = touched.groupBy(quoted(key)).agg(sf.max_by(sf.struct(*kept), "_batch").alias("_row"))
+        found.append(newest.select("_row.*", sf.lit(False).alias(NEW)))
+    return reduce(DataFrame.unionAll, found) if found else None
+
+
+def _has_rows(lake: Lake, table: str) -> bool:
+    return any(file.rows for file in files_at(lake.table(f"silver/{table}")) or [])
+
+
+def _touched(rows: DataFrame, source: JoinedSource, table: DataFrame, contract: Contract) -> DataFrame:
+    """The rows that a changed row of a source can be met by: those with its values, and not before its time."""
+    join = contract.joins[source.name]
+    changed = table.where(sf.col("_batch") > source.known)
+    named = {f"_on{number}": pair for number, pair in enumerate(join.on.items())}
+    own = [sf.col(quoted(o)).alias(n) for n, (o, _) in named.items()]
+    equal = reduce(lambda a, b: a & b, [sf.col(n) == sf.col(quoted(base)) for n, (_, base) in named.items()])
+    if not join.as_of:
+        return rows.join(changed.select(*own), equal, "left_semi")
+    times = changed.select(*own, own_moment(contract, source.name).alias(AT))
+    spans = times.groupBy(*named).agg(sf.min(AT).alias("_first"), sf.max(AT).alias("_last"))
+    first = times.agg(period_of(sf.min(AT), contract.event_time)).collect()[0][0]
+    moment = base_moment(contract)
+    within = moment >= sf.col("_first")
+    if join.longest is not None:
+        within = within & (moment - interval(*join.longest) <= sf.col("_last"))
+    return rows.where(sf.col(quoted(contract.period_column)) >= first).join(spans, equal & within, "left_semi")
+
+
+def _write(lake: Lake, joined: DataFrame, tables: Tables) -> JoinReport:
+    contract = lake.contract
+    key, base = contract.key.column, contract.feature_source
+    known = _counted(joined, contract)
+    if not known["rows"]:
+        return JoinReport()
+    silver, values = lake.table(f"silver/{base}"), list(contract.silver_columns(base))
+    written = files_at(silver) or []
+    change = 1 + max((file.highest[CHANGE] for file in written if file.rows), default=0)
+    rows = joined.select(
+        *map(quoted, (*values, *ORIGIN)),
+        sf.lit(change).cast("bigint").alias(CHANGE),
+        sf.when(sf.col(WAITS_FOR).isNull(), True).alias(COMPLETE),
+    )
+    ranges = [(known["low"], known["high"])]
+    if overlap(written, key, ranges):
+        counts = merge(lake.spark, silver, rows, [key], compared=values, ranges=ranges, needed=COMPLETE)
+    else:
+        counts = append(silver, rows.where(COMPLETE).drop(COMPLETE))
+    if known["waiting"] or _has_rows(lake, WAITING):
+        create_waiting(lake)
+        names = (*base_columns(contract), *ORIGIN, WAITS_FOR)
+        path = lake.table(f"silver/{WAITING}")
+        merge(
+            lake.spark, path, joined.select(*map(quoted, names)), [key], compared=names, ranges=ranges, needed=WAITS_FOR
+        )
+    return JoinReport(replace(counts, seen=None), tuple(_unmet(joined, known, tables, contract)))
+
+
+def _counted(joined: DataFrame, contract: Contract) -> Mapping[str, Any]:
+    """Rows, the lowest and highest key, how many wait, and of the new ones how many met no row of each source."""
+    new, key = sf.col(NEW), sf.col(quoted(contract.key.column))
+    unmet = [sf.count_if(new & ~sf.col(met(source))).alias(met(source)) for source in contract.joins]
+    found = joined.agg(
+        sf.count("*").alias("rows"), sf.min(key).alias("low"), sf.max(key).alias("high"),
+        sf.count(WAITS_FOR).alias("waiting"), sf.count_if(new).alias("new"), *unmet,
+    )  # fmt: skip
+    row: Mapping[str, Any] = found.collect()[0].asDict()
+    return row
+
+
+def _unmet(joined: DataFrame, known: Mapping[str, Any], tables: Tables, contract: Contract) -> list[Unmet]:
+    found = []
+    for source, table in tables.items():
+        count, rows = known[met(source.name)], known["new"]
+        if count:
+            found.append(
+                Unmet(source.name, count, rows, _why(joined, source, table, contract) if count == rows else "")
+            )
+    return found
+
+
+def _why(joined: DataFrame, source: JoinedSource, table: DataFrame, contract: Contract) -> str:
+    """Where not a single row met one: what stands on either side."""
+    if not source.last:
+        return ", which has no rows yet"
+    join = contract.joins[source.name]
+    sides = [
+        f"`{base}` has {_examples(joined, base)}, and `{own}` of {source.name} {_examples(table, own)}"
+        for own, base in join.on.items()
+    ]
+    if join.as_of:
+        sides.append(
+            "met is one that is not later" + (f", and not more than {join.within} older" if join.within else "")
+        )
+    return f": the two never meet. {'; '.join(sides)}"
+
+
+def _examples(rows: DataFrame, column: str) -> str:
+    values = [row[0] for row in rows.select(quoted(column)).distinct().limit(EXAMPLES).collect()]
+    return ", ".join("nothing" if value is None else str(value) for value in values)
