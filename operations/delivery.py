@@ -15,7 +15,7 @@ from lakeloop.clock import read_clock
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase, sample_period
 from operations.delivered_file import write_delivered
-from operations.history import file_rows, history_files, history_rows
+from operations.history import file_rows, history_files, history_rows, joined_files
 
 log = logging.getLogger(__name__)
 HELD = ".held"
@@ -64,7 +64,8 @@ def generate(
         for source, spec in contract.sources.items():
             if sources is not None and source not in sources:
                 continue
-            due = contract.arrives(source, period) if source == contract.label.source and spec.delay else 0
+            late = source == contract.label.source or spec.join is not None
+            due = contract.arrives(source, period) if late and spec.delay else 0
             held = out is None and due > clock
             folder = (out or use_case.folder("landing")) / (HELD if held else "") / source
             for path, size in write(source, period, folder):
@@ -93,9 +94,12 @@ def _drawn(use_case: UseCase, rows: int | None, seed: int | None) -> Writer:
 
 def _replayed(use_case: UseCase) -> Writer:
     def write(source: str, period: int, folder: Path) -> Iterator[tuple[Path, int]]:
-        history_rows(use_case, period)  # says so where there are none
-        for path in history_files(use_case, source, period):
-            yield _copy(path, folder), file_rows(use_case, source, path)
+        joined = source in use_case.contract.joins
+        if not joined:
+            history_rows(use_case, period)  # says so where there are none
+        for path in _history_files(use_case, source, period):
+            if not joined or not _is_delivered(use_case, source, path.name, folder):
+                yield _copy(path, folder), file_rows(use_case, source, path)
 
     return write
 
@@ -113,10 +117,22 @@ def missing_sources(use_case: UseCase, period: int, sources: Iterable[str]) -> l
     ]
 
 
+def _history_files(use_case: UseCase, source: str, period: int) -> list[Path]:
+    """The files that a period brings; of a joined source those of the time before, too, and those of no period."""
+    of_period = joined_files if source in use_case.contract.joins else history_files
+    return of_period(use_case, source, period)
+
+
+def _is_delivered(use_case: UseCase, source: str, name: str, folder: Path) -> bool:
+    landing = use_case.folder("landing")
+    places = (landing / source, landing / HELD / source) if folder.is_relative_to(landing) else (folder,)
+    return any((place / name).exists() for place in places)
+
+
 def _file_names(use_case: UseCase, source: str, period: int) -> list[str]:
     contract = use_case.contract
     if contract.history is not None:
-        return [path.name for path in history_files(use_case, source, period)]
+        return [path.name for path in _history_files(use_case, source, period)]
     return [contract.sources[source].file_name(contract.period_name(period))]
 
 

@@ -4,7 +4,7 @@
 each of one period, as the source's `files` says.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,13 +12,15 @@ import pyarrow as pa
 
 from lakehouse.read.delivered_rows import LINE, delivered_rows
 from lakeloop.clock import period_spans
-from lakeloop.contract import Column, Contract
+from lakeloop.contract import Column, Contract, EventTime
+from lakeloop.contract.join import JoinColumn
 from lakeloop.contract.sources import Read
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.model_input import as_carried
 from lakeloop.row_keys import row_keys
 from lakeloop.truth_values import FALSE, TRUE
 from lakeloop.use_case import UseCase, with_period
+from operations.joined_rows import met_rows
 
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 TRUTH_VALUES = dict.fromkeys(TRUE, 1.0) | dict.fromkeys(FALSE, 0.0)
@@ -84,7 +86,7 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
             f"the history of {use_case.name} has no file of {period} {number} ({name}); it has {period}s "
             f"{period_spans(history_periods(use_case))}"
         )
-    rows = source_rows(use_case, contract.feature_source, number)
+    rows = with_joined(use_case, source_rows(use_case, contract.feature_source, number), number)
     if contract.label.source != contract.feature_source:
         known = source_rows(use_case, contract.label.source, number)
         rows = rows.merge(known[[key, *(column for column in known if column not in rows)]], on=key, how="left")
@@ -105,17 +107,69 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
 def source_rows(use_case: UseCase, source: str, number: int) -> pd.DataFrame:
     """What one source delivered of a period, in the contract's types; what is none of its type is missing."""
     contract = use_case.contract
-    columns, read = contract.columns_of(source), contract.sources[source].read
-    key = contract.key.column
-    files = history_files(use_case, source, number)
-    texts = [_texts(contract, source, path).drop_duplicates(key) for path in files]
-    delivered = pd.concat(texts, ignore_index=True) if texts else pd.DataFrame(columns=list(columns), dtype=str)
-    typed = {
-        name: delivered[name] if name == contract.event_time.column else typed_values(delivered[name], column, read)
-        for name, column in columns.items()
-    }
-    rows = pd.DataFrame(typed)
-    return rows.dropna(subset=[key]).drop_duplicates(key, keep="last")
+    key, label = contract.key.column, contract.label
+    if label.truth.in_parts and source == label.source:
+        parts = _rows_of(contract, source, [path for path, _ in _files(use_case, source)])
+        return _together(contract, parts.dropna(subset=[key]))
+    return _rows_of(contract, source, history_files(use_case, source, number)).dropna(subset=[key])
+
+
+def _rows_of(contract: Contract, source: str, files: Sequence[Path]) -> pd.DataFrame:
+    """The rows of files in the contract's types, each once: of a file the first, of several files the last."""
+    columns, read, told_by = contract.columns_of(source), contract.sources[source].read, list(contract.identity(source))
+    found = []
+    for texts in [_texts(contract, source, path) for path in files] or [pd.DataFrame(columns=list(columns), dtype=str)]:
+        typed = {name: _typed(contract, name, texts[name], column, read) for name, column in columns.items()}
+        found.append(pd.DataFrame(typed).drop_duplicates(told_by))
+    return pd.concat(found, ignore_index=True).drop_duplicates(told_by, keep="last")
+
+
+def _typed(contract: Contract, name: str, texts: pd.Series, column: Column, read: Read) -> pd.Series:
+    if isinstance(column, JoinColumn) and column.time is not None:
+        return _moments_or_periods(texts, column, column.time)
+    is_time = name == contract.event_time.column and not isinstance(column, JoinColumn)
+    return texts if is_time else typed_values(texts, column, read)
+
+
+def _moments_or_periods(texts: pd.Series, column: JoinColumn, time: EventTime) -> pd.Series:
+    """The times that rows of a joined source are met by: moments, or names of periods."""
+    if not time.dated:
+        return texts.where(texts.map(time.of_kind.is_name, na_action="ignore").fillna(False).astype(bool))
+    moments = {text: time.moment(text) for text in texts.dropna().unique()}
+    if column.type == "string":
+        names = {text: at and time.of_kind.of(at, time.timezone) for text, at in moments.items()}
+        return texts.map(names)
+    return pd.to_datetime(texts.map(moments), utc=True)
+
+
+def with_joined(use_case: UseCase, rows: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Typed rows of the base with the features of joined sources, of what the history has of these up to a period."""
+    contract = use_case.contract
+    if not contract.joins:
+        return rows
+    event, rows = contract.event_time, rows.reset_index(drop=True)
+    times = rows[event.column]
+    base = rows.assign(**{event.column: times.map(event.moment, na_action="ignore")}) if event.dated else rows
+    readable = base[event.column].notna()
+    if not event.dated:
+        readable = times.map(event.of_kind.is_name, na_action="ignore").eq(True)
+    rows, base = rows[readable].reset_index(drop=True), base[readable].reset_index(drop=True)
+    if event.dated:
+        names = base[event.column].map(lambda at: event.of_kind.of(at, event.timezone))
+        base = base.assign(**{contract.period_column: names})
+    for source in contract.joins:
+        joined = _rows_of(contract, source, joined_files(use_case, source, number))
+        features = contract.joined_features(source)
+        joined = joined[joined.notna()[list(contract.identity(source))].all(axis="columns") & _keeps(joined, features)]
+        met = joined.reset_index(drop=True).reindex(met_rows(contract, source, base, joined))[list(features)]
+        rows = rows.assign(**{name: met[name].to_numpy() for name in features})
+    return rows
+
+
+def joined_files(use_case: UseCase, source: str, number: int) -> list[Path]:
+    """The files of a joined source up to a period, in the order in which they count; first those of no period."""
+    wanted, files = use_case.contract.period_name(number), _files(use_case, source, named=False)
+    return [path for path, name in sorted(files, key=lambda found: found[1]) if name <= wanted]
 
 
 def file_rows(use_case: UseCase, source: str, path: Path) -> int:
@@ -142,12 +196,26 @@ def _array(column: pa.ChunkedArray) -> pa.Array:
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
-def _files(use_case: UseCase, source: str) -> Iterator[tuple[Path, str]]:
-    """A source's files and the name of each one's period."""
+def _files(use_case: UseCase, source: str, named: bool = True) -> Iterator[tuple[Path, str]]:
+    """A source's files and the name of each one's period, which all must have unless not `named`: then it may be ''."""
     contract, folder = use_case.contract, history_folder(use_case) / source
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and (period := contract.period_of_file(source, path.relative_to(folder).as_posix())):
+        if not path.is_file():
+            continue
+        period = contract.period_of_file(source, path.relative_to(folder).as_posix())
+        if period or (not named and contract.sources[source].file_pattern.match(path.name)):
             yield path, period
+
+
+def _together(contract: Contract, parts: pd.DataFrame) -> pd.DataFrame:
+    """The truth that the parts of each key make together, a row a key."""
+    key, truth = contract.key.column, contract.label.column
+    combine = contract.label.truth.combine
+    groups = parts.groupby(key, sort=False)
+    if combine == "count":
+        return groups.size().rename(truth).reset_index()
+    known = parts.dropna(subset=[truth]).groupby(key, sort=False)[truth]
+    return known.agg("max" if combine == "any" else combine).reset_index()
 
 
 def typed_values(texts: pd.Series, column: Column, read: Read) -> pd.Series:

@@ -121,7 +121,7 @@ def advance(use_case: UseCase, period: int) -> list[Path]:
 def _deliver(use_case: UseCase, period: int) -> None:
     """The period's files that come as files, unless they are there."""
     contract = use_case.contract
-    sources = list(contract.sources) if period == 0 else [contract.label.source]
+    sources = list(contract.sources) if period == 0 else [*contract.joins, contract.label.source]
     missing = missing_sources(use_case, period, sources)
     if missing:
         generate(use_case, [period], sources=missing)

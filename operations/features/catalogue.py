@@ -119,6 +119,7 @@ def _describe(
     label = contract.label
     stored = label.column if name == label.name else name
     source = label.source if stored == label.column else contract.feature_source
+    source = contract.source_of(stored) if stored in contract.features else source
     column = contract.silver_columns(source)[stored]
     feature = column if isinstance(column, Feature) else None
     came = origins.of(stored)

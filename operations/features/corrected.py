@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lakeloop.contract import Contract, Feature
+from lakeloop.contract import Feature
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.model_input import request_rows
 from lakeloop.truth_values import FALSE, TRUE
@@ -15,29 +15,31 @@ from lakeloop.use_case import UseCase
 def corrected_since_served(use_case: UseCase, served: pd.DataFrame) -> np.ndarray:
     """For each served row (n,): whether its key was delivered with several values, and once with just these.
 
-    A key that was delivered with one set of values has no correction, so a difference has another cause.
+    A key that was delivered with one set of values has no correction, so a difference has another cause. Features of
+    joined sources are not looked at: bronze has them with other rows.
     """
     contract = use_case.contract
     import pyarrow.dataset as ds
 
     key, source = contract.key.column, contract.feature_source
+    features = {name: feature for name, feature in contract.features.items() if contract.source_of(name) == source}
     table = open_lake_table(use_case, f"bronze/{source}")
     if table is None:
         return np.zeros(len(served), dtype=bool)
     wanted = ds.field(key).isin(served[key].unique().tolist())
     known: dict[str, set[tuple[object, ...]]] = {}
-    for row in dataset_of(table).to_table(columns=[key, *contract.features], filter=wanted).to_pylist():
-        values = _values(contract, row)
+    for row in dataset_of(table).to_table(columns=[key, *features], filter=wanted).to_pylist():
+        values = _values(features, row)
         if values is not None:
             known.setdefault(row[key], set()).add(values)
-    pairs = zip(served[key], (tuple(row.values()) for row in request_rows(contract.features, served)), strict=True)
+    pairs = zip(served[key], (tuple(row.values()) for row in request_rows(features, served)), strict=True)
     return np.array([len(known.get(one, ())) > 1 and values in known[one] for one, values in pairs], dtype=bool)
 
 
-def _values(contract: Contract, row: Mapping[str, str | None]) -> tuple[object, ...] | None:
+def _values(features: Mapping[str, Feature], row: Mapping[str, str | None]) -> tuple[object, ...] | None:
     """A row of bronze in the contract's types; None where it is not in them, so silver never had it."""
     try:
-        return tuple(_read(feature, row[name]) for name, feature in contract.features.items())
+        return tuple(_read(feature, row[name]) for name, feature in features.items())
     except (TypeError, ValueError, KeyError):
         return None
 

@@ -85,7 +85,10 @@ class Origins:
 
     def of(self, column: str) -> tuple[Origin, ...]:
         """The tables of a column of the contract that are there, files first."""
-        names = [name for name in self._contract.sources if column in self._contract.silver_columns(name)]
+        contract = self._contract
+        names = [name for name in contract.sources if column in contract.silver_columns(name)]
+        if contract.joins and column in contract.features:  # the base's table has it too, from where it came
+            names = [contract.source_of(column)]
         origins = [self._origin(f"silver/{name}", name, column, "files") for name in names if name in self._came]
         if STREAM in self._came and column in self._request_columns:
             origins.append(self._origin(PREDICTIONS, STREAM, column, "requests"))
@@ -120,9 +123,10 @@ class Origins:
 
 
 def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _Came | None:
-    column = use_case.contract.period_column
+    column, join = use_case.contract.period_column, use_case.contract.sources[source].join
     dated = column in use_case.contract.silver_columns(source)
-    statistics = table_statistics(use_case, f"silver/{source}", (column,) if dated else ())
+    as_of = join.as_of if join is not None else None
+    statistics = table_statistics(use_case, f"silver/{source}", (as_of,) if as_of else (column,) if dated else ())
     if statistics is None and not taken:
         return None
     arrivals = [
@@ -130,11 +134,17 @@ def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _
         for delivery in taken
         if (period := use_case.contract.period_of_file(source, delivery.file))
     ]
-    if not arrivals and statistics is not None and dated:
+    if not arrivals and statistics is not None and dated and not as_of:
         arrivals = [
             arrival
             for period in filter(None, statistics.bounds[column])
             if (arrival := _brought(use_case, source, period, taken))
+        ]
+    if not arrivals and statistics is not None and as_of and taken:
+        newest = max(taken, key=lambda delivery: delivery.ingested_at)
+        arrivals = [
+            Arrival(_period_of(use_case, time), _utc(newest.ingested_at), newest.file)
+            for time in filter(None, statistics.bounds[as_of])
         ]
     return _Came(
         rows=0 if statistics is None else statistics.rows,
@@ -142,6 +152,12 @@ def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _
         last=max(arrivals, key=lambda a: (a.period, a.at), default=None),
         newest_at=max((_utc(delivery.ingested_at) for delivery in taken), default=None),
     )
+
+
+def _period_of(use_case: UseCase, time: datetime | str) -> str:
+    """The period of a joined row's time, which may be a period's name already."""
+    event_time = use_case.contract.event_time
+    return time if isinstance(time, str) else event_time.of_kind.of(_utc(time), event_time.timezone)
 
 
 def _brought(use_case: UseCase, source: str, period: str, taken: list[DeliveryRecord]) -> Arrival | None:

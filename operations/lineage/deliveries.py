@@ -59,15 +59,20 @@ def gold_with(use_case: UseCase, delivery: DeliveryRecord) -> tuple[GoldWith, ..
 
     Where a version of silver was vacuumed, a batch that was there before it counts as in it.
     """
-    silver = f"silver/{delivery.source}"
+    silver, base = f"silver/{delivery.source}", use_case.contract.feature_source
+    joined = delivery.source in use_case.contract.joins
     try:
+        base_versions = table_versions(use_case, f"silver/{base}") if joined else ()
         versions, silver_versions = table_versions(use_case, TRAINING), table_versions(use_case, silver)
     except NotFoundError:
         return ()
     counted: dict[int, int | None] = {}
     found = []
     for version in versions:
-        used = silver_of(versions, version.version).get(delivery.source) if "silver" in version.note else None
+        made_from = silver_of(versions, version.version) if "silver" in version.note else {}
+        if joined:
+            made_from = silver_of(base_versions, made_from[base]) if base in made_from else {}
+        used = made_from.get(delivery.source)
         if used is None:
             continue
         if used not in counted:

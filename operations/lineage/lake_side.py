@@ -65,6 +65,8 @@ def add_silver(draft: LineageDraft, use_case: UseCase, table: str, version: int)
     bronze = _add_bronze_of(draft, use_case, noted or ({source: None} if known else {}))
     for item in bronze:
         draft.link(item, made)
+    for joined, joined_version in silver_of(versions, version).items():
+        draft.link(add_silver(draft, use_case, f"silver/{joined}", joined_version), made)
     if not known:  # requests come as a stream: their log's files are no deliveries
         return made
     for (file, batch), count in _rows_by_file(draft, use_case, table, version, known).items():
@@ -111,6 +113,10 @@ def add_file(draft: LineageDraft, delivery: DeliveryRecord, facts: dict[str, obj
 def add_what_came_of(draft: LineageDraft, use_case: UseCase, table: str, version: int) -> list[int]:
     """What was made from a bronze or silver table at a version, or first after it; gives gold/training's versions."""
     layer, _, name = table.partition("/")
+    if name in use_case.contract.joins and layer == "silver":
+        base = f"silver/{use_case.contract.feature_source}"
+        met = _add_made(draft, use_case, table, version, base)
+        return list(dict.fromkeys(n for one in met for n in add_what_came_of(draft, use_case, base, one)))
     if layer == "silver":
         return _add_made(draft, use_case, table, version, TRAINING)
     later = f"silver/{SILVER_OF_STREAM.get(name, name)}"

@@ -1,0 +1,55 @@
+"""What rows of the base meet in a joined source, with pandas: for replayed files, and for questions without Spark.
+
+The lake's own `lakehouse.silver.joined_features` finds the same.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.contract.join import Join
+
+MET, AT, PLACE, OWN = "_met", "_at", "_place", "_own_at"
+
+
+def met_rows(contract: Contract, source: str, rows: pd.DataFrame, joined: pd.DataFrame) -> np.ndarray:
+    """For each row (n,) the position of the row of `joined` that it meets; -1 for none.
+
+    `rows` have the columns that are met and the event time as a moment or a period's name; of `joined` no two rows are
+    met by the same, and `as_of` is such a moment or name, too.
+    """
+    join = contract.joins[source]
+    own = joined[list(join.on)].set_axis(list(join.on.values()), axis="columns").reset_index(drop=True)
+    own[MET] = np.arange(len(own))
+    base = rows[list(join.on.values())].reset_index(drop=True)
+    base[PLACE] = np.arange(len(base))
+    if join.as_of is None:
+        same = base.merge(own.dropna(), how="left", on=list(join.on.values())).sort_values(PLACE)
+        return same[MET].fillna(-1).astype(int).to_numpy()
+    base[AT] = moments(contract, rows[contract.event_time.column])
+    own[OWN] = own[AT] = moments(contract, joined[join.as_of])
+    found = pd.merge_asof(
+        base.sort_values(AT, kind="stable"), own.dropna().sort_values(AT), on=AT, by=list(join.on.values())
+    ).sort_values(PLACE)
+    met = found[MET].fillna(-1).astype(int).to_numpy()
+    return np.where(_too_old(join, found), -1, met) if join.longest is not None else met
+
+
+def moments(contract: Contract, times: pd.Series) -> np.ndarray:
+    """Moments (UTC, microseconds) of times; of a period's name the moment it begins at."""
+    event_time = contract.event_time
+    begins = {
+        one: one if isinstance(one, datetime) else event_time.of_kind.start(one, event_time.timezone)
+        for one in times.dropna().unique()
+    }
+    known = pd.to_datetime(times.map(begins), utc=True)
+    return known.dt.tz_localize(None).to_numpy("datetime64[us]")
+
+
+def _too_old(join: Join, found: pd.DataFrame) -> "pd.Series[bool]":
+    number, unit = join.longest or (0, "hour")
+    spans: dict[str, Any] = {f"{unit}s": number}
+    return found[OWN] < found[AT].map(lambda at: at - pd.DateOffset(**spans))
