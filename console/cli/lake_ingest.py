@@ -119,6 +119,8 @@ def _tell_sources(report: IngestReport) -> None:
     for source in report.sources:
         for notice in source.notices:
             console.print(f"  {source.source}: {notice}", style=DIM, soft_wrap=True)
+        for warning in source.warnings:
+            console.print(f"  {source.source}: {warning}", style=BAD, soft_wrap=True)
         for reason, count in source.reasons:
             console.print(f"  {source.source}: {count:,} rejected: {reason}", style=BAD, soft_wrap=True)
     if any(source.rejected for source in report.sources):

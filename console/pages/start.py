@@ -17,6 +17,7 @@ from lakeloop.pushed_models import pushed_versions
 from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
 from lakeloop.switches import active_switches
 from lakeloop.use_case import UseCase
+from lakeloop.waiting_rows import waiting_rows
 from tfx_pipeline.runs.run_record import RunRecord
 
 Row = TypeVar("Row")
@@ -49,6 +50,7 @@ class Start:
     decisions: Sequence[Decision]
     windows: Sequence[DriftReport]
     rejects: Sequence[RejectedRows]
+    waiting: Sequence[str]
     switches: int
     clock: int
     problems: Sequence[str]
@@ -60,6 +62,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
     decisions = _tried(lambda: read_decisions(use_case), "gold/decisions", problems)
     windows = _tried(lambda: lake_reports(use_case), "the drift reports", problems)
     rejects = _tried(lambda: newest_rejected_rows(use_case), "silver/rejects", problems)
+    waiting = _tried(lambda: waiting_rows(use_case), "silver/waiting", problems)
     records = runs.all()
     problems += runs.unreadable
     versions = version_lines(use_case, records, decisions, serving)
@@ -72,6 +75,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
         decisions=list(reversed(decisions)),
         windows=windows,
         rejects=[found for found in rejects if found.rejected],
+        waiting=waiting,
         switches=len(active_switches(use_case)),
         clock=read_clock(use_case),
         problems=problems,
