@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.read.provenance import rows_at
 from lakeloop.contract import Contract
 from lakeloop.contract.join import Join
+from lakeloop.use_case import UseCase
 
 MET, AT, PLACE, OWN = "_met", "_at", "_place", "_own_at"
 
@@ -36,6 +40,25 @@ def met_rows(contract: Contract, source: str, rows: pd.DataFrame, joined: pd.Dat
     ).sort_values(PLACE)
     met = found[MET].fillna(-1).astype(int).to_numpy()
     return np.where(_too_old(join, found), -1, met) if join.longest is not None else met
+
+
+def keys_that_met(
+    use_case: UseCase, delivery: DeliveryRecord, own_version: int | None, base_version: int | None
+) -> pa.Array:
+    """The keys of the base's rows that met a row of a joined source's delivery, as both silver tables were (None: are).
+
+    Raises:
+        VersionVacuumedError: a version was vacuumed.
+    """
+    contract, source = use_case.contract, delivery.source
+    join, key, base = contract.joins[source], contract.key.column, f"silver/{contract.feature_source}"
+    columns = list(dict.fromkeys([key, *join.on.values(), contract.event_time.column]))
+    rows = rows_at(use_case, base, base_version, columns)
+    joined = rows_at(use_case, f"silver/{source}", own_version, [*join.identity, "_source_file", "_batch"]).to_pandas()
+    met = met_rows(contract, source, rows.to_pandas(), joined)
+    brought = (joined["_source_file"] == delivery.file) & (joined["_batch"] == delivery.batch)
+    found = np.append(brought.to_numpy(), False)[met]  # -1, none met, is the last one
+    return rows[key].filter(pa.array(found)).combine_chunks()
 
 
 def moments(contract: Contract, times: pd.Series) -> np.ndarray:

@@ -152,8 +152,8 @@ def rows_with_keys(
     return _read(use_case, table, version, columns, wanted)
 
 
-def rows_at(use_case: UseCase, table: str, version: int, columns: Sequence[str]) -> "pa.Table":
-    """All rows of a table at a version; raises as `rows_of_file`."""
+def rows_at(use_case: UseCase, table: str, version: int | None, columns: Sequence[str]) -> "pa.Table":
+    """All rows of a table at a version (None: now); raises as `rows_of_file`."""
     return _read(use_case, table, version, columns)
 
 

@@ -11,6 +11,7 @@ from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import TRAINING, deliveries, rows_of_file, rows_with_keys
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.use_case import UseCase
+from operations.joined_rows import keys_that_met
 from operations.lineage import request_side
 from operations.lineage.deliveries import GoldWith, find_deliveries, gold_with
 from operations.lineage.lake_side import TAKEN
@@ -142,7 +143,7 @@ def _touched(
 
     key, period = contract.key.column, contract.period_column
     try:
-        keys = _keys_of_file(use_case, delivery, one.silver.version)
+        keys = _keys_of_file(use_case, delivery, one)
         rows = rows_with_keys(use_case, TRAINING, one.gold.version, key, keys, [key, period])
     except VersionVacuumedError:
         return None
@@ -162,9 +163,15 @@ def _valid_keys(use_case: UseCase, delivery: DeliveryRecord) -> "pa.Array | None
         return None
 
 
-def _keys_of_file(use_case: UseCase, delivery: DeliveryRecord, version: int | None) -> "pa.Array":
-    """Keys of silver's rows at a version (None: now) with values of the delivery. Raises VersionVacuumedError."""
-    key = use_case.contract.key.column
+def _keys_of_file(use_case: UseCase, delivery: DeliveryRecord, made: GoldWith | None) -> "pa.Array":
+    """Keys of silver's rows with values of the delivery, as gold's version was made of them (None: as they are now).
+
+    Raises:
+        VersionVacuumedError: that version of silver was vacuumed.
+    """
+    key, version = use_case.contract.key.column, None if made is None else made.silver.version
+    if delivery.source in use_case.contract.joins:
+        return keys_that_met(use_case, delivery, version, None if made is None else made.base)
     rows = rows_of_file(use_case, f"silver/{delivery.source}", version, delivery.file, delivery.batch, [key])
     return rows[key].combine_chunks()
 

@@ -25,12 +25,14 @@ MIN_CHECKSUM = 8
 class GoldWith:
     """A version of gold/training with rows whose values came from a file, and the silver it was made from.
 
-    `rows`: how many of silver's rows have their values from the file; None where that version was vacuumed.
+    `rows`: how many of silver's rows have their values from the file; None where that version was vacuumed. `base`: the
+    version of the base's silver that met it, where it is a joined source.
     """
 
     gold: Commit
     silver: Commit
     rows: int | None
+    base: int | None = None
 
 
 def find_deliveries(known: Sequence[DeliveryRecord], path: str) -> tuple[DeliveryRecord, ...]:
@@ -70,15 +72,16 @@ def gold_with(use_case: UseCase, delivery: DeliveryRecord) -> tuple[GoldWith, ..
     found = []
     for version in versions:
         made_from = silver_of(versions, version.version) if "silver" in version.note else {}
+        met_by = made_from.get(base) if joined else None
         if joined:
-            made_from = silver_of(base_versions, made_from[base]) if base in made_from else {}
+            made_from = {} if met_by is None else silver_of(base_versions, met_by)
         used = made_from.get(delivery.source)
         if used is None:
             continue
         if used not in counted:
             counted[used] = _rows(use_case, silver, used, delivery)
         if counted[used] != 0:
-            found.append(GoldWith(version, find_version(silver_versions, silver, used), counted[used]))
+            found.append(GoldWith(version, find_version(silver_versions, silver, used), counted[used], met_by))
     return tuple(found)
 
 

@@ -10,7 +10,10 @@ from pyspark.sql import SparkSession
 
 from lakehouse.read.as_of import Points
 from lakehouse.read.point_in_time import features_as_of
+from lakehouse.read.provenance import deliveries
 from lakehouse.silver import joins
+from operations.joined_rows import keys_that_met
+from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.graph import LineageDraft
 from operations.lineage.lake_side import add_gold, add_what_came_of
 from tests.lakes import OwnLake
@@ -78,6 +81,11 @@ def test_rows_meet_by_a_column_and_wait_for_a_feature_they_must_have(
     made = add_gold(draft, lake, "gold/training", lake.versions()["gold/training"])
     files = [item.title for item in draft.finish(made).items if item.kind == "file"]
     assert {"areas/areas-1.csv", "areas/areas-2.csv", "rides/rides-2.csv", "tips/tips-1.csv"} <= set(files)
+    (first,) = find_deliveries(deliveries(lake), "areas/areas-2.csv")
+    made = gold_with(lake, first)
+    assert [one.rows for one in made] == [1] * len(made) and len(made) > 0
+    assert keys_that_met(lake, first, None, None).to_pylist() == ["c", "d"]
+    assert keys_that_met(lake, first, made[0].silver.version, made[0].base).to_pylist() == ["c"]
     versions = add_what_came_of(LineageDraft(), lake, "silver/areas", 1)
     assert versions and set(versions) <= set(range(1, lake.versions()["gold/training"] + 1))
 
