@@ -147,7 +147,8 @@ def _open(use_case: UseCase, source: str) -> DeltaTable:
 
 def _check_same_table(use_case: UseCase, source: str, table: DeltaTable, note: _Note, done: int, whole: bool) -> None:
     if whole:
-        if done >= 0 and use_case.contract.key.made == "file_line":
+        of_its_rows = source not in use_case.contract.joins
+        if done >= 0 and of_its_rows and use_case.contract.key.made == "file_line":
             raise ForeignTableError(
                 f"{_at(use_case, source)}: taken whole once more, every row would be another one, since the key is "
                 "made of file and line; give the contract a key that the table has"
@@ -176,11 +177,14 @@ def _check_columns(use_case: UseCase, source: str, table: DeltaTable, schema: pa
 
 
 def _key_columns(use_case: UseCase, source: str) -> tuple[str, ...]:
-    """The names that the key's columns may have in the table; () where a row has no key of its own."""
-    key, spec = use_case.contract.key, use_case.contract.sources[source]
-    if key.made is not None:
+    """The names that the columns which tell one row from another may have in the table; () where a row has no key of
+    its own."""
+    contract, spec = use_case.contract, use_case.contract.sources[source]
+    if contract.key.made is not None and spec.join is None:
         return ()
-    return tuple(name for column in key.columns or (key.column,) for name in spec.delivered(column))
+    parts = {contract.key.column: contract.key.columns or (contract.key.column,)} if spec.join is None else {}
+    columns = (part for column in contract.identity(source) for part in parts.get(column, (column,)))
+    return tuple(name for column in columns for name in spec.delivered(column))
 
 
 def _write(landing: Path, taken: Collection[str], version: int, found: Changes) -> TableDelivery:
