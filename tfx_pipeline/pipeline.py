@@ -181,10 +181,11 @@ def _distribution_config(contract: Contract) -> distribution_validator_pb2.Distr
 
 def _eval_config(contract: Contract) -> tfma.EvalConfig:
     """TFMA's view: accuracy between the gate's bounds and against the champion, whole and by slice."""
+    bounds = contract.gate.accuracy
     threshold = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(
-            lower_bound=DoubleValue(value=contract.gate.accuracy.above),
-            upper_bound=DoubleValue(value=contract.gate.accuracy.below),
+            lower_bound=DoubleValue(value=bounds.above),
+            upper_bound=None if bounds.below is None else DoubleValue(value=bounds.below),
         )
     )
     if contract.gate.champion_margin is not None:

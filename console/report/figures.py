@@ -152,7 +152,8 @@ def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
     for name, values, colour in curves:
         figure.add_trace(go.Bar(y=names, x=values, name=name, marker_color=colour, orientation="h"))
     for bound in (evaluation.above, evaluation.below):
-        figure.add_vline(x=bound, line_dash="dash", line_color=GREEN)
+        if bound is not None:
+            figure.add_vline(x=bound, line_dash="dash", line_color=GREEN)
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_xaxes(range=[0, 1], tickformat=".0%", title="accuracy on eval rows; dashed: bounds")
     return finish(figure, 110 + 34 * len(curves) * len(names), barmode="group")

@@ -81,14 +81,14 @@ class Training(Section):
 
 
 class Between(Section):
-    """Open bounds: the value must lie strictly between them."""
+    """Open bounds: the value must lie strictly between them. Without `below` nothing is too good."""
 
     above: Share
-    below: Share
+    below: Share | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.above >= self.below:
+        if self.below is not None and self.above >= self.below:
             raise mistake(f"`above` ({self.above:g}) must be smaller than `below` ({self.below:g})")
         return self
 

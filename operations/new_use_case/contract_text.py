@@ -24,10 +24,10 @@ UNTIMED = "period"
 
 @dataclass(frozen=True)
 class GateDraft:
-    """Bounds of the accuracy, and where they come from."""
+    """Bounds of the accuracy, and where they come from; `below` None: nothing is too good."""
 
     above: float
-    below: float
+    below: float | None
     why: str
 
 
@@ -276,7 +276,8 @@ def _training(draft: Draft, gate: GateDraft, salt: str) -> Iterator[str]:
     yield f'split: {{salt: "{salt}", every: 5}}       # one row in five is held out, by its key and so for good'
     yield f"model: {scalar(model_of(all_rows(draft.table.sample)))}"
     yield "gate:                              # what a good model is"
-    yield f"  accuracy: {scalar({'above': gate.above, 'below': gate.below})}  # {gate.why}"
+    bounds = {"above": gate.above} | ({} if gate.below is None else {"below": gate.below})
+    yield f"  accuracy: {scalar(bounds)}  # {gate.why}"
     if gate.above:
         yield f"  train_eval_gap_below: {0.15 if all_rows(draft.table.sample) >= ENOUGH_ROWS else 0.2}"
     yield "  champion_margin: 0.01"

@@ -99,14 +99,15 @@ def create(
 def gate_of(found: Mapping[str, float]) -> GateDraft:
     """Bounds for the accuracy: well above the commonest class, and not much better than quick trees."""
     if not found:
-        return GateDraft(0.0, 1.0, "too few rows to say what is good: set them when there are more")
+        return GateDraft(0.0, None, "too few rows to say what is good: set them when there are more")
     majority = found["majority"]
     trees = max(found.get("trees", majority), majority)
     # The bound holds for train rows as well, of which a model learns some by heart.
     below = round(min(1.0, trees + max(0.05, 0.9 * (1 - trees))), 3)
     least = min(0.01, (1 - majority) / 4)  # of what a rare class leaves to be better by
     above = min(round(majority + max(least, SAFE_SHARE * (trees - majority)), 3), round(below - 0.001, 3))
-    return GateDraft(above, below, f"the commonest class is right in {majority:.3f}, quick trees in {trees:.3f}")
+    why = f"the commonest class is right in {majority:.3f}, quick trees in {trees:.3f}"
+    return GateDraft(above, below if below < 1 else None, why)
 
 
 def _compared(use_case: UseCase) -> list[pd.DataFrame]:

@@ -135,9 +135,10 @@ def check_again(gate: Gate, report: GateReport) -> GateReport:
 
 
 def check_accuracy(gate: Gate, name: str, value: float) -> Iterator[GateCheck]:
-    """Good enough, and not too good to be true; both bounds exclusive."""
+    """Good enough and, where the gate has such a bound, not too good to be true; both bounds exclusive."""
     yield _above(f"accuracy_{name}", value, gate.accuracy.above)
-    yield _below(f"accuracy_{name}_plausible", value, gate.accuracy.below)
+    if gate.accuracy.below is not None:
+        yield _below(f"accuracy_{name}_plausible", value, gate.accuracy.below)
 
 
 def check_gap(gate: Gate, accuracy: Mapping[str, float]) -> Iterator[GateCheck]:

@@ -15,12 +15,13 @@ def read_evaluation(uri: str) -> Evaluation:
     result = tfma.load_eval_result(uri)
     metrics = (metric for spec in result.config.metrics_specs for metric in spec.metrics)
     threshold = next(metric.threshold for metric in metrics if metric.HasField("threshold"))
+    bounds = threshold.value_threshold
     compared = threshold.HasField("change_threshold") and len(result.config.model_specs) > 1
     failures = _failures(uri)
     slices = [_slice(key, values, failures.get(_texts(key), ())) for key, values in result.slicing_metrics]
     return Evaluation(
-        above=threshold.value_threshold.lower_bound.value,
-        below=threshold.value_threshold.upper_bound.value,
+        above=bounds.lower_bound.value,
+        below=bounds.upper_bound.value if bounds.HasField("upper_bound") else None,
         champion_margin=-threshold.change_threshold.absolute.value if compared else None,
         slices=tuple(sorted(slices, key=lambda one: (one.feature, one.value))),
     )

@@ -67,11 +67,12 @@ class SliceAccuracy(FrozenModel, extra="ignore"):
 class Evaluation(FrozenModel, extra="ignore"):
     """TFMA's view of a model: its accuracy by slice, and what was wanted of every slice.
 
-    `champion_margin` is how far it may be behind the champion; None: it was not compared.
+    `below` None: nothing is too good. `champion_margin` is how far it may be behind the champion; None: it was not
+    compared.
     """
 
     above: float
-    below: float
+    below: float | None = None
     champion_margin: float | None = None
     slices: tuple[SliceAccuracy, ...] = ()
 

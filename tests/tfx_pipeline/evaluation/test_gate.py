@@ -48,6 +48,11 @@ def test_accuracy_too_good_to_be_true_is_refused(correct: int, plausible: bool) 
     assert report.passed is plausible
 
 
+def test_without_an_upper_bound_nothing_is_too_good() -> None:
+    report = check_gate(Gate(accuracy=Between(above=0.85)), {TRAIN: answers(1000, 1000), EVAL: answers(1000, 1000)})
+    assert names(report) == {"accuracy_train", "accuracy_eval"} and report.passed
+
+
 @pytest.mark.parametrize(("train", "passed"), [(939, True), (941, False)])
 def test_train_and_eval_must_lie_close_together(train: int, passed: bool) -> None:
     gate = ACCURACY.model_copy(update={"train_eval_gap_below": 0.05})
