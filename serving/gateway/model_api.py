@@ -12,6 +12,7 @@ from lakeloop.contract import Contract, Feature
 from lakeloop.model_input import predict_body
 from serving.exceptions import (
     ModelError,
+    ModelMisfitError,
     ModelNotServedError,
     ModelTooSlowError,
     NoConnectionError,
@@ -23,6 +24,7 @@ Row = Mapping[str, Any]
 Probabilities = list[list[float]]
 
 STATUS_SECONDS = 2.0
+SERVER_FAULT = 500
 CONNECTIONS = 4
 
 
@@ -34,6 +36,7 @@ class ModelApi:
         self._base = f"{self._url}/v1/models/{quote(self._name, safe='')}"
         self._classes = len(contract.label.classes)
         self._taken: dict[str, Mapping[str, Feature]] = {}
+        self._misfits: dict[str, str] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -56,32 +59,47 @@ class ModelApi:
         return str(max(available))
 
     async def learn(self, version: str) -> None:
-        """Learn which features a version takes, and whether it answers the contract's classes.
+        """Learn which features a version takes, and whether it answers the contract's classes; once a version.
 
-        What the server does not say is not held against the version.
+        What the server does not say is not held against the version; where it says nothing now, it is asked again.
 
         Raises:
             ModelMisfitError: the version was trained for another contract and cannot be asked.
         """
+        if version in self._misfits:
+            raise ModelMisfitError(self._misfits[version])
         if version in self._taken:
             return
+        try:
+            self._taken[version] = await self._features_of(version)
+        except ModelMisfitError as misfit:
+            self._misfits[version] = str(misfit)
+            raise
+        except ModelError:
+            return
+
+    async def _features_of(self, version: str) -> Mapping[str, Feature]:
+        """The features a version takes, all of the contract's where the server cannot say; raises ModelError."""
         address, features = f"{self._base}/versions/{version}", self._contract.features
         signatures = read_signatures(await self._said("GET", f"{address}/metadata"))
         if signatures is None:
-            return
+            return features
         taken = features_for(features, version, signatures.inputs)
         if signatures.names_classes:
             body = orjson.dumps(classify_body(self._contract, taken))
             answer = await self._said("POST", f"{address}:classify", body)
             check_classes(self._contract.label.class_names, version, (answer or {}).get("results"))
-        self._taken[version] = taken
+        return taken
 
     async def _said(self, method: str, address: str, body: bytes | None = None) -> dict[str, Any] | None:
-        """A JSON object the server answers; None where it answers anything else, or not at all."""
-        try:
-            status, content = await self._call(method, address, body, STATUS_SECONDS)
-        except ModelError:
-            return None
+        """A JSON object the server answers; None where it answers anything else.
+
+        Raises:
+            ModelError: it does not answer, or has a fault of its own.
+        """
+        status, content = await self._call(method, address, body, STATUS_SECONDS)
+        if status >= SERVER_FAULT:
+            raise ModelError(f"the model server answered {status}")
         document = _document(content)
         return document if status == 200 and isinstance(document, dict) else None
 

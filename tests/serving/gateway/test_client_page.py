@@ -143,8 +143,15 @@ def test_what_is_not_allowed_is_said_at_the_field(page: Page) -> None:
         expect(age).to_have_attribute("aria-invalid", "true")
         expect(age).to_be_focused()
         expect(page.locator("#driver-age-hint")).to_have_text("Allowed: 0 to 150 years")
+    page.locator("#language").click()
+    expect(page.get_by_role("alert")).to_have_text(TEXTS["de"]["refused"])
+    expect(page.locator("#driver-age-hint")).to_contain_text("Erlaubt: 0 bis 150")
+    page.locator("#language").click()
+    expect(page.locator("#driver-age-hint")).to_have_text("Allowed: 0 to 150 years")
     age.fill("30")
     expect(age).not_to_have_attribute("aria-invalid", "true")
+    page.locator("#language").click()
+    expect(page.locator("#driver-age")).not_to_have_attribute("aria-invalid", "true")
 
 
 def test_it_works_by_keyboard_alone(page: Page) -> None:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +21,7 @@ from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT, Settings, load_settings
 from lakeloop.use_case import open_use_case
+from serving.exceptions import ModelMisfitError
 from serving.gateway.model_api import ModelApi
 from serving.gateway.model_client import ModelClient, ModelReply, Unavailable
 from serving.gateway.page.texts import GERMAN_PARTICULARS
@@ -203,6 +204,36 @@ def test_a_newer_model_that_fits_ends_it(server: Server) -> None:
         return reply
 
     assert with_client(server.url, story, 20.0) == ModelReply([[0.25, 0.75]], "4")
+
+
+@pytest.mark.parametrize(
+    ("says", "asked"),
+    [
+        ([(404, {"error": "no metadata"}, 0.0)], 1),
+        ([(200, b"no JSON", 0.0)], 1),
+        ([(503, {"error": "busy"}, 0.0), (200, signatures("a", "b"), 0.0)], 2),
+        ([(200, signatures("a", "b", "c"), 0.0)], 1),
+    ],
+)
+def test_a_version_is_asked_about_until_the_server_has_said_what_it_is(
+    server: Server, says: list[tuple[int, Any, float]], asked: int
+) -> None:
+    answers, heard = iter(says), list[Any]()
+
+    def metadata() -> tuple[int, Any, float]:
+        heard.append(next(answers, says[-1]))
+        return heard[-1]
+
+    async def learn_again_and_again() -> None:
+        api = ModelApi(server.url, two_classes())
+        for _ in range(4):
+            with suppress(ModelMisfitError):
+                await api.learn("3")
+        await api.close()
+
+    server.metadata = metadata
+    asyncio.run(learn_again_and_again())
+    assert heard == says[:asked]
 
 
 def test_what_arrives_meanwhile_goes_into_one_call(server: Server) -> None:

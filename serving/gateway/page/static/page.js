@@ -7,6 +7,8 @@ const form = by("form");
 let language = chosenLanguage();
 let last = null; // the last answer
 let state = null; // the last health
+let message = ""; // the key of what is said in an answer's place
+let refused = []; // what is wrong with the fields of the last question, until they are changed
 
 function chosenLanguage() {
   let kept = null;
@@ -35,6 +37,8 @@ function showTexts() {
     if (field.kind === "switch") showYesNo(field);
   }
   showModel();
+  showMessage(message);
+  showRefused();
   if (last) showAnswer(last);
 }
 
@@ -98,6 +102,7 @@ function showModel() {
 }
 
 function showMessage(key) {
+  message = key;
   by("message").textContent = key ? say(key) : "";
   by("message").hidden = !key;
 }
@@ -169,18 +174,30 @@ function bar(name, share, highest) {
 }
 
 function showProblems(problems) {
+  refused = problems;
+  by("result").hidden = true;
+  by("empty").hidden = true;
+  last = null;
+  showMessage("refused");
+  (showRefused() ?? by("answer")).focus();
+}
+
+/** Tells each field that was refused what it allows; gives the first of them. */
+function showRefused() {
   let first = null;
-  for (const problem of problems) {
+  for (const problem of refused) {
     const field = fields.find((one) => problem.field === pathOf(one));
     if (!field) continue;
     showHint(field, whatIsAllowed(field) || problem.msg);
     first ??= by(field.id);
   }
-  by("result").hidden = true;
-  by("empty").hidden = true;
-  last = null;
-  showMessage("refused");
-  (first ?? by("answer")).focus();
+  return first;
+}
+
+/** A field that is changed is not the one any more that was refused. */
+function changed(field) {
+  refused = refused.filter((problem) => problem.field !== pathOf(field));
+  showHint(field);
 }
 
 function whatIsAllowed(field) {
@@ -206,6 +223,7 @@ function pathOf(field) {
 
 async function ask(event) {
   event.preventDefault();
+  refused = [];
   for (const field of fields) showHint(field);
   const found = mistakes();
   if (found.length) {
@@ -246,10 +264,10 @@ async function readHealth() {
 
 for (const field of fields) {
   const input = by(field.id);
-  if (field.kind === "number" || field.kind === "text") input.addEventListener("input", () => showHint(field));
+  if (field.kind === "number" || field.kind === "text") input.addEventListener("input", () => changed(field));
   if (field.slider) {
     const slider = by(`${field.id}-slider`);
-    slider.addEventListener("input", () => { input.value = slider.value; showHint(field); });
+    slider.addEventListener("input", () => { input.value = slider.value; changed(field); });
     input.addEventListener("input", () => { if (input.value !== "") slider.value = input.value; });
   }
   if (field.kind === "switch") input.addEventListener("change", () => showYesNo(field));
@@ -258,6 +276,7 @@ form.addEventListener("input", showCurl);
 form.addEventListener("submit", ask);
 form.addEventListener("reset", () => setTimeout(() => {
   last = null;
+  refused = [];
   by("result").hidden = true;
   by("empty").hidden = false;
   showMessage("");
