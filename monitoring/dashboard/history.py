@@ -7,7 +7,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.contract.periods import PeriodKind
-from lakeloop.drift_report import DriftReport
+from lakeloop.drift_report import ColumnDrift, DriftReport
 from lakeloop.drift_store import lake_reports
 from lakeloop.interval import wilson_interval
 from lakeloop.lake_tables import read_lake_table
@@ -49,7 +49,8 @@ class Line:
 class History:
     """Lines by the panels' `history` key, periods in which dataset drift was found, and each period's model version.
 
-    `period`: their kind. `periods`: the local times that each begins and ends at, by its name.
+    `period`: their kind. `periods`: the local times that each begins and ends at, by its name. `furthest`: what was
+    measured last, the furthest beyond its threshold first.
     """
 
     lines: dict[str, list[Line]] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class History:
     versions: dict[str, str] = field(default_factory=dict)
     period: PeriodKind = "month"
     periods: dict[str, tuple[str, str]] = field(default_factory=dict)
+    furthest: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -83,7 +85,19 @@ def read_history(use_case: UseCase) -> History:
         {report.window.period: report.model_version for report in newest},
         kind.kind,
         {name: (kind.begins(name).isoformat(), kind.ends(name).isoformat()) for name in sorted(names)},
+        next((furthest(report) for report in reversed(newest) if report.features), ()),
     )
+
+
+def furthest(report: DriftReport) -> tuple[str, ...]:
+    """What was measured, the furthest beyond its threshold first and, of what has not drifted, the nearest to it."""
+
+    def place(column: ColumnDrift) -> tuple[int, float]:
+        if column.score is None:
+            return 2, 0.0
+        return (0, -column.times_threshold) if column.drifted else (1, column.times_threshold)
+
+    return tuple(column.label for column in sorted((*report.features, *report.missing), key=place))
 
 
 def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:

@@ -75,6 +75,7 @@ def panels_data(now: Present, history: History, problem: str = "", prometheus: b
         "drifted_periods": history.drifted_periods,
         "period": history.period,
         "periods": history.periods,
+        "furthest": history.furthest,
         "panels": [
             {
                 **{k: v for k, v in asdict(panel).items() if k not in ("series", "history")},

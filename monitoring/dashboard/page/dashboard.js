@@ -5,6 +5,8 @@ const EVERY_MS = 5000;
 const COLOURS = ["#2563eb", "#ea7317", "#15803d", "#7c3aed", "#0891b2", "#a16207", "#db2777", "#64748b"];
 const BOUND = "#b91c1c";
 const WHOLE = ["share", "accuracy"]; // drawn from 0 to 1 whatever the values are
+const READABLE = 15, FURTHEST = 8; // a chart with more lines than can be told apart begins with those that matter
+const unfolded = new Set(); // charts of which all lines were asked for
 let shownAt = null;
 
 const element = (tag, className, text) => {
@@ -61,6 +63,23 @@ function drawTile(panel) {
   tile.firstChild.className = className;
 }
 
+// Of more lines than can be told apart those of the columns that are furthest from the reference, with their limits.
+function folded(panel, data) {
+  const measured = panel.lines.filter((line) => !line.bound);
+  if (measured.length <= READABLE) return { panel, rest: 0 };
+  if (unfolded.has(panel.key)) return { panel, rest: -1 };
+  const names = new Set(data.furthest.filter((name) => measured.some((line) => line.name === name)).slice(0, FURTHEST));
+  const limits = new Set([...names].map((name) => `threshold ${name}`));
+  return {
+    panel: {
+      ...panel,
+      lines: panel.lines.filter((line) => (line.bound ? limits : names).has(line.name)),
+      values: panel.values.filter((value) => names.has(value.name)),
+    },
+    rest: measured.length - names.size,
+  };
+}
+
 // Limits that are the same for all lines are one line.
 function joinedBounds(lines) {
   const bounds = lines.filter((line) => line.bound);
@@ -110,6 +129,13 @@ function shading(data) {
   });
 }
 
+// A label a period, where there are fewer than fit: those that are drawn by themselves would stand several times.
+function ticks(panel, data, most) {
+  const names = [...new Set(panel.lines.flatMap((line) => line.x))].sort();
+  if (names.length > most) return { nticks: most };
+  return { tickmode: "array", tickvals: names.map((name) => data.periods[name][0]), ticktext: names };
+}
+
 function layout(panel, data) {
   const narrow = window.innerWidth < 760;
   const many = panel.lines.length > 5;
@@ -120,8 +146,8 @@ function layout(panel, data) {
     showlegend: true,
     legend: { orientation: "h", y: -0.14, yanchor: "top", x: 0 },
     hovermode: "x unified",
-    xaxis: { type: "date", tickformat: FORMATS[data.period], hoverformat: FORMATS[data.period], gridcolor: "#e2e8f0", nticks: narrow ? 4 : 10,
-      ticks: "outside", ticklen: 6, tickcolor: "rgba(0,0,0,0)" },
+    xaxis: { type: "date", tickformat: FORMATS[data.period], hoverformat: FORMATS[data.period], gridcolor: "#e2e8f0",
+      ...ticks(panel, data, narrow ? 4 : 10), ticks: "outside", ticklen: 6, tickcolor: "rgba(0,0,0,0)" },
     yaxis: {
       gridcolor: "#e2e8f0", rangemode: "tozero",
       tickformat: panel.unit === "share" ? ".0%" : "", range: WHOLE.includes(panel.key) ? [0, 1.02] : undefined,
@@ -130,7 +156,8 @@ function layout(panel, data) {
   };
 }
 
-function drawChart(panel, data) {
+function drawChart(described, data) {
+  const { panel, rest } = folded(described, data);
   const id = `chart-${panel.key}`;
   let card = document.getElementById(id);
   if (!card) {
@@ -138,7 +165,12 @@ function drawChart(panel, data) {
     card.id = id;
     card.append(
       element("h2", "", panel.title), element("p", "note", panel.description), element("p", "now"), element("div"),
+      element("button", "rest"),
     );
+    card.lastChild.addEventListener("click", () => {
+      if (!unfolded.delete(panel.key)) unfolded.add(panel.key);
+      draw();
+    });
     document.getElementById("charts").append(card);
   }
   const now = card.children[2];
@@ -148,6 +180,9 @@ function drawChart(panel, data) {
     part.append(element("b", "", worded(value.value, panel.unit)));
     now.append(part);
   }
+  const button = card.children[4];
+  button.hidden = rest === 0;
+  button.textContent = rest > 0 ? `Shown: the ${FURTHEST} furthest. Show ${rest} more` : `Show the ${FURTHEST} furthest alone`;
   const plot = card.children[3];
   if (panel.lines.some((line) => line.y.some((y) => y !== null))) {
     if (plot.className !== "plot") plot.replaceChildren();

@@ -5,10 +5,11 @@ import pytest
 from deltalake import write_deltalake
 
 from lakeloop.contract import Contract
+from lakeloop.drift_report import ColumnDrift
 from lakeloop.drift_store import replace_lake_reports
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
-from monitoring.dashboard.history import History, Line, read_history
+from monitoring.dashboard.history import History, Line, furthest, read_history
 from monitoring.gold_performance import GoldPerformance
 from tests.monitoring.dashboard.conftest import MODEL, drift_report
 
@@ -32,6 +33,17 @@ def test_scores_and_thresholds_stand_month_by_month(with_past: Settings, contrac
     assert line(history, "scores", "threshold age").bound and line(history, "scores", "threshold age").y == (0.1,) * 4
     assert line(history, "share", "share").y == (0.0, 0.0, 0.5, 0.5)
     assert history.drifted_periods == ("2023-04", "2023-05") and history.versions["2023-05"] == MODEL
+
+
+def test_what_is_furthest_from_the_reference_comes_first(contract: Contract) -> None:
+    scores = {"near": 0.09, "far": 0.4, "at home": 0.001, "further": 0.9, "unknown": None}
+    columns = [
+        ColumnDrift(column=name, test="wasserstein", score=score, threshold=0.1, drifted=(score or 0) >= 0.1)
+        for name, score in scores.items()
+    ]
+    unlikely = ColumnDrift(column="unlikely", test="ks", score=0.01, threshold=0.05, drifted=True)
+    report = drift_report(contract, 1).model_copy(update={"features": (*columns, unlikely)})
+    assert furthest(report) == ("further", "unlikely", "far", "near", "at home", "unknown")
 
 
 def test_accuracy_of_a_month_is_weighted_over_its_model_versions(with_past: Settings, contract: Contract) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from lakeloop.contract import Contract
+from lakeloop.drift_store import replace_lake_reports
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from monitoring.dashboard.panels import PANELS
@@ -15,6 +16,7 @@ from monitoring.dashboard.router import dashboard_router
 from monitoring.exporter import Exporter
 from monitoring.live import Snapshot
 from tests.browser import Open, served, watched
+from tests.monitoring.dashboard.conftest import drift_report
 from tests.monitoring.dashboard.test_present import snapshot
 
 
@@ -55,6 +57,28 @@ def test_it_draws_every_panel_offline(with_past: Settings, contract: Contract, o
         lines = "document.querySelector('#chart-accuracy .plot').data"
         told = page.evaluate(f"{lines}.find((line) => line.name === 'realised').text")
         assert told == ["80.0 % of 90; 95 %: 70.6 % to 87.0 %", ""]
+
+
+def test_of_many_features_those_that_matter_are_drawn_and_the_rest_is_one_click_away(
+    with_past: Settings, contract: Contract, open_page: Open
+) -> None:
+    report = drift_report(contract, 4)
+    far = report.features[0]
+    features = tuple(far.model_copy(update={"column": f"f{n}", "score": 0.1 + n / 100}) for n in range(20))
+    many = [report.model_copy(update={"features": features})]
+    replace_lake_reports(UseCase(with_past, contract), many, "month", ["2023-05"])
+    with served(dashboard(with_past, contract, snapshot(contract))) as url:
+        page = open_page(url, 1280)
+        names = (
+            "document.querySelector('#chart-scores .plot').data.map((line) => line.name).filter((n) => n[0] === 'f')"
+        )
+        page.wait_for_selector("#chart-scores .legend")
+        assert page.evaluate(names) == [f"f{n}" for n in range(12, 20)]
+        page.get_by_role("button", name="Show 14 more").click()
+        expect(page.get_by_role("button", name="Show the 8 furthest alone")).to_be_visible()
+        assert page.evaluate(names) == [f"f{n}" for n in range(20)]
+        labels = page.locator("#chart-share g.xtick text").all_text_contents()
+        assert labels == ["2023-02", "2023-03", "2023-04", "2023-05"], "each of few periods has one"
 
 
 def test_before_anything_happened_it_says_so(empty: Settings, contract: Contract, open_page: Open) -> None:
