@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Literal
 
-PeriodKind = Literal["year", "quarter", "month", "week", "date", "hour"]
+from lakeloop.contract.periods import PERIODS, PeriodKind, kind_of
+
+PLACEHOLDERS: dict[PeriodKind, str] = {kind: "date" if kind == "day" else kind for kind in PERIODS}
+"""Kind of period -> what stands for it in a pattern."""
+KINDS = {placeholder: PERIODS[kind] for kind, placeholder in PLACEHOLDERS.items()}
 USUAL: dict[str, str] = {
     "year": "%Y", "quarter": "%Y-Q%q", "month": "%Y-%m", "week": "%G-W%V", "date": "%Y-%m-%d", "hour": "%Y-%m-%dT%H",
 }  # fmt: skip
@@ -112,7 +115,7 @@ class FileNames:
 
     def name(self, period: str) -> str:
         """A name for a period in any kind's usual form, so that different periods have different names."""
-        first = first_moment(period)
+        first = _begins(period)
         pieces, said = [], bool(self.kind)
         for token in self._tokens:
             if token["kind"]:
@@ -173,7 +176,7 @@ class FileNames:
                 first = datetime(found["Y"], month, found.get("d", 1))
         except ValueError:
             return ""
-        return _written(first.replace(hour=found.get("H", 0)), USUAL[self.kind])
+        return KINDS[self.kind].name_at(first.replace(hour=found.get("H", 0)))
 
 
 def corrected_name(name: str) -> str:
@@ -185,16 +188,12 @@ def corrected_name(name: str) -> str:
     return f"{folder}{slash}{stem}.v2{ending}"
 
 
-def first_moment(period: str) -> datetime:
-    """When a period in any kind's usual form begins, e.g. `2013-Q2` on the first of April."""
-    year, _, rest = period.partition("-")
-    if rest.startswith("Q"):
-        return datetime(int(year), 3 * int(rest[1:]) - 2, 1)
-    if rest.startswith("W"):
-        return datetime.fromisocalendar(int(year), int(rest[1:]), 1)
-    day, _, hour = period.partition("T")
-    of_year, of_month, *_ = [*(int(part) for part in day.split("-")[1:]), 1, 1]
-    return datetime(int(year), of_year, of_month, int(hour or 0))
+def _begins(period: str) -> datetime:
+    """When a period of any kind begins, by its name."""
+    kind = kind_of(period)
+    if kind is None:
+        raise ValueError(f"{period!r} is no period")
+    return kind.begins(period)
 
 
 def format_by_ending(name: str) -> str:

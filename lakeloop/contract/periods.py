@@ -195,13 +195,18 @@ PERIODS: dict[PeriodKind, Period] = {
 """Every kind of period by its word in the contract."""
 
 
+def kind_of(name: str) -> Period | None:
+    """The kind of period that a name is of; None where it is no period's."""
+    return next((period for period in PERIODS.values() if period.is_name(name)), None)
+
+
 def last_period(name: str, kind: PeriodKind) -> str:
     """The name of the period of a kind in which a period of any kind ends: of 2024-02, the day is 2024-02-29.
 
     Raises:
         ValueError: no period is of this name.
     """
-    own = next((period for period in PERIODS.values() if period.is_name(name)), None)
+    own = kind_of(name)
     if own is None:
         raise ValueError(f"{name!r} is no period; a {kind} is written {PERIODS[kind].form}")
     if own.kind == kind:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from lakeloop.contract.file_names import ENDINGS
+from lakeloop.contract.file_names import ENDINGS, PLACEHOLDERS
 from operations.new_use_case.draft import Draft, TableDraft, all_rows
 from operations.new_use_case.files import COMPRESSIONS
 from operations.new_use_case.label import ClassDraft
@@ -16,8 +16,6 @@ from operations.new_use_case.names import own_name
 WIDTH = 118
 ENOUGH_ROWS = 5_000
 """Of which the accuracies of train and eval rows are within a few points by chance."""
-PLACEHOLDERS = {"hour": "hour", "day": "date", "week": "week", "month": "month", "quarter": "quarter", "year": "year"}
-"""What stands in a file's name for a period of each kind."""
 UNTIMED = "period"
 """The column that the history gets where no delivered one says when."""
 
