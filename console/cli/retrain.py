@@ -5,9 +5,7 @@ from console.cli.render import DIM, console
 from console.cli.retrain_options import with_retrain_options
 from console.report.decision_page import decision_page
 from lakeloop.exceptions import GateRefusedError
-from operations.retraining.projections import nothing_to_do
 from operations.retraining.request import RetrainRequest, Workplace
-from operations.retraining.retrain import retrain
 
 
 @with_retrain_options
@@ -21,6 +19,10 @@ def retrain_command(work: Workplace, request: RetrainRequest) -> None:
 
     Takes the open events of the ledger. Exit 3: no candidate passed the gate; the champion stays.
     """
+    # What trains takes a second to import, which help and refusals need not wait for.
+    from operations.retraining.projections import nothing_to_do  # noqa: PLC0415
+    from operations.retraining.retrain import retrain  # noqa: PLC0415
+
     decision = retrain(work, request)
     if decision is None:
         console.print(nothing_to_do(request))

@@ -10,7 +10,7 @@ import typer
 from console.cli.options import open_use_case, parse_periods
 from console.cli.render import console, node_line
 from console.cli.spark import spark_of
-from console.cli.train import check_training_options, parse_changes
+from console.cli.training_options import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
 from console.report.decision_page import decision_page, write_decision
 from lakeloop.decision import MOST_TRIALS, STRATEGIES, TRIALS, Decision

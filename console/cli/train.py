@@ -8,9 +8,9 @@ import typer
 from console.cli.export import export_periods
 from console.cli.options import open_use_case, parse_periods
 from console.cli.render import BAD, GOOD, console, node_line, print_gate
+from console.cli.training_options import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.contract import Contract
-from lakeloop.exceptions import GateRefusedError, WrongUseError
+from lakeloop.exceptions import GateRefusedError
 from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase
 from operations.baselines import difference_words, split_baselines
@@ -42,23 +42,6 @@ def train_command(
     if not record.blessed:
         failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
         raise GateRefusedError(f"the quality gate refused the model ({failed}); nothing was pushed")
-
-
-def parse_changes(texts: list[str]) -> dict[str, str]:
-    """['units=50'] -> {'units': '50'}.
-
-    Raises:
-        WrongUseError: a text without `=`.
-    """
-    for text in texts:
-        if "=" not in text:
-            raise WrongUseError(f"--set {text}: write NAME=VALUE, e.g. --set units=50")
-    return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in texts)}
-
-
-def check_training_options(contract: Contract, changes: dict[str, str], drop: tuple[str, ...]) -> None:
-    """Refuse wrong options before anything slow starts."""
-    run_parameters(contract, Path(), changes, drop)
 
 
 def train_on(

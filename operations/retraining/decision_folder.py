@@ -7,16 +7,12 @@ import pandas as pd
 
 from lakeloop.atomic_file import replacing
 from lakeloop.use_case import UseCase
+from operations.retraining.folders import decisions_folder
 from operations.retraining.record import Plan
 from operations.retraining.selection import EvaluationRows
 
 ROWS = "rows.parquet"
 WEIGHT = "_weight"
-
-
-def decisions_folder(use_case: UseCase) -> Path:
-    """Where the folders of all decisions are."""
-    return use_case.folder("tfx").absolute() / "decisions"
 
 
 def save_rows(use_case: UseCase, decision_id: str, rows: EvaluationRows) -> None:

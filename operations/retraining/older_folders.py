@@ -16,7 +16,7 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.use_case import UseCase
-from operations.retraining.decision_folder import decisions_folder
+from operations.retraining.folders import decisions_folder
 from operations.retraining.record import Plan, RetrainRecord, RetrainState, TakenEvent, state_of
 from operations.retraining.request import RetrainRequest
 

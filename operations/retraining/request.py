@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from lakehouse.lake import OpenSpark
 from lakeloop.decision import TRIALS, Decision, Strategy
 from lakeloop.use_case import UseCase
 from operations.retraining.candidates import Periods
-from tfx_pipeline.runs.run_record import NodeResult
+
+if TYPE_CHECKING:
+    from lakehouse.lake import OpenSpark
+    from tfx_pipeline.runs.run_record import NodeResult
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Listener:
 
     say: Callable[[str], None] = lambda text: None
     on_start: Callable[[str], None] = lambda node: None
-    on_node: Callable[[NodeResult], None] = lambda result: None
+    on_node: "Callable[[NodeResult], None]" = lambda result: None
     on_decision: Callable[[Decision], object] = lambda decision: None
 
 
@@ -47,5 +49,5 @@ class Workplace:
     """What every stage of a retrain needs; Spark is opened by the one that plans, and closed before a model trains."""
 
     use_case: UseCase
-    open_spark: OpenSpark
+    open_spark: "OpenSpark"
     listener: Listener = field(default_factory=Listener)

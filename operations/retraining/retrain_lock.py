@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError
 from lakeloop.use_case import UseCase
-from operations.retraining.decision_folder import decisions_folder
+from operations.retraining.folders import decisions_folder
 from operations.retraining.record import RetrainRecord
 from operations.retraining.record_table import load_record, records_at_work
 

@@ -69,6 +69,7 @@ def test_completion_imports_the_command_whose_options_it_completes_and_no_other(
         ("lake history", {"pandas", "sqlalchemy", "pyspark", "httpx"}),
         ("lake show", {"pandas", "sqlalchemy", "pyspark", "httpx"}),
         ("decisions list", {"pandas", "sqlalchemy", "pyspark", "httpx"}),
+        ("retrain", {"pandas", "numpy", "sqlalchemy", "pyarrow", "pyspark", "httpx"}),
         ("events list", {"pandas", "pyarrow", "pyspark", "httpx"}),
         ("clock show", {"pyspark", "httpx"}),
         ("drift", {"pyspark", "httpx"}),
