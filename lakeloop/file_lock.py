@@ -9,6 +9,9 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from lakeloop.exceptions import BusyError
 
+GLANCE_SECONDS = 0.1
+"""Longer than anybody holds a lock who only looks whether it is free."""
+
 
 def try_lock(path: Path) -> BaseFileLock | None:
     """The lock on the file, for any thread to release; None where somebody else holds it. A fork does not hold it."""
@@ -18,6 +21,16 @@ def try_lock(path: Path) -> BaseFileLock | None:
     except Timeout:
         return None
     return lock
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock on the file."""
+    if not path.exists():
+        return False
+    lock = try_lock(path)
+    if lock is not None:
+        lock.release()
+    return lock is None
 
 
 @contextmanager
@@ -36,7 +49,7 @@ def only_one(path: Path, refusal: Callable[[str], str]) -> Iterator[None]:
     """
     lock = _lock(path, on_acquired=_sign)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=GLANCE_SECONDS, poll_interval=GLANCE_SECONDS / 10)
     except Timeout:
         raise BusyError(refusal(path.read_text(encoding="utf-8").strip() or "unknown")) from None
     try:

@@ -1,7 +1,7 @@
 """`lakeloop decisions`: what was tried, how it fared, what was done."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -14,15 +14,24 @@ from lakeloop.decision import OUTCOMES, Decision, ScoredCandidate
 from lakeloop.decision_table import find_decision, read_decisions
 from lakeloop.exceptions import NotFoundError
 
+if TYPE_CHECKING:
+    from operations.retraining.record import RetrainRecord
+    from operations.retraining.undecided import Whereabouts
+
 
 def list_command(use_case: UseCaseOption = "") -> None:
-    """List the decisions, the oldest first."""
+    """List the decisions, and the retrains that came to none or have not yet, the oldest first."""
+    from operations.retraining.undecided import undecided  # noqa: PLC0415 - a quarter of a second that help need not wait
+
     case = open_use_case(use_case)
     found = read_decisions(case)
-    if not found:
+    others = undecided(case, [decision.decision_id for decision in found])
+    if not found and not others:
         console.print("nothing was decided yet; `lakeloop retrain` does")
         return
-    console.print(decisions_table(found))
+    console.print(decisions_table(found, others))
+    if any(state == "killed" for _, state in others):
+        console.print("killed: nobody is at it any more; the next `lakeloop retrain` ends it and takes its events")
 
 
 def show_command(
@@ -35,7 +44,7 @@ def show_command(
     try:
         found = find_decision(case, decision)
     except NotFoundError:
-        from operations.retraining.record_table import find_decided  # noqa: PLC0415 - who finds it needs no database
+        from operations.retraining.undecided import find_decided  # noqa: PLC0415 - who finds it needs no database
 
         found = find_decided(case, decision)
     if json:
@@ -44,10 +53,10 @@ def show_command(
         print_decision(found)
 
 
-def decisions_table(found: Sequence[Decision]) -> Table:
-    """A line a decision; few enough columns for a narrow terminal."""
+def decisions_table(found: Sequence[Decision], others: "Sequence[tuple[RetrainRecord, Whereabouts]]" = ()) -> Table:
+    """A line a decision, and one for each of the `others`, which have none; few columns, for a narrow terminal."""
     header = ("decision", "clock", "trigger", "strategy", "candidates", "outcome", "by")
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (
             d.decision_id, d.clock, d.trigger, d.strategy,
             f"{sum(c.passed for c in d.candidates)} of {len(d.candidates)} passed" if d.candidates else "",
@@ -56,7 +65,21 @@ def decisions_table(found: Sequence[Decision]) -> Table:
         )
         for d in found
     ]  # fmt: skip
-    return table(header, rows, ("clock",), whole=("decision", "strategy"))
+    rows += [
+        (
+            record.decision_id, "" if record.plan is None else record.plan.clock, record.trigger,
+            record.request.strategy, _scored(record), state, record.request.decided_by,
+        )
+        for record, state in others
+    ]  # fmt: skip
+    times = [*(d.at for d in found), *(record.at for record, _ in others)]
+    in_order = [row for _, row in sorted(zip(times, rows, strict=True), key=lambda pair: pair[0])]
+    return table(header, in_order, ("clock",), whole=("decision", "strategy"))
+
+
+def _scored(record: "RetrainRecord") -> str:
+    planned = len(record.plan.candidates) if record.plan is not None else 0
+    return f"{len(record.verdicts)} of {planned} scored" if planned else ""
 
 
 def print_decision(decision: Decision) -> None:

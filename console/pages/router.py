@@ -27,7 +27,7 @@ from monitoring.drift.reference import NoReference, Reference, load_reference
 from operations.drift.windows import find_window, read_window
 from operations.features.catalogue import describe_features
 from operations.lineage.ask import kind_of, trace
-from operations.retraining.record_table import find_decided
+from operations.retraining.undecided import find_decided
 from tfx_pipeline.runs.run_record import RunRecord
 
 SHOWN = 20

@@ -118,13 +118,12 @@ class RetrainRecord(FrozenModel, populate_by_name=True, serialize_by_alias=True)
         """Whether a person has chosen or a version was pushed: comparing again changes nothing then."""
         return self.decision is not None and bool(self.decision.choice or self.decision.version)
 
-    @property
-    def not_decided(self) -> str:
-        """How far it is, for who looks for its decision while there is none."""
+    def not_decided(self, killed: bool) -> str:
+        """How far it is, for who looks for its decision while there is none; `killed`: nobody is at it any more."""
         what = f"the retrain of {self.at:%Y-%m-%d %H:%M} UTC, because of {self.trigger or 'nothing yet'}"
-        dead = "; should nobody be at it any more, the next `lakeloop retrain` ends it and takes its events"
-        ends = dead if self.at_work and not self.in_tasks else ""
-        return f"decision {self.decision_id} was not made: {what}, is {self.state}: {STATES[self.state]}{ends}"
+        how_far = f"{'was killed when it was' if killed else 'is'} {self.state}: {STATES[self.state]}"
+        ends = "; the next `lakeloop retrain` ends it and takes its events" if killed else ""
+        return f"decision {self.decision_id} was not made: {what}, {how_far}{ends}"
 
     @property
     def next_step(self) -> NextStep:

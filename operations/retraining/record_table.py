@@ -1,6 +1,6 @@
 """The records of a use case's retrains in the operational database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,8 +8,6 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from lakeloop.decision import Decision
-from lakeloop.decision_table import find_decision
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.operational_db import engine, retrains
 from lakeloop.use_case import UseCase
@@ -34,20 +32,6 @@ def add_record(use_case: UseCase, record: RetrainRecord) -> RetrainRecord:
 def load_record(use_case: UseCase, decision_id: str) -> RetrainRecord:
     """One retrain. Raises NotFoundError where there is none; the text names the newest."""
     return _record(_row(use_case, decision_id))
-
-
-def find_decided(use_case: UseCase, decision_id: str = "") -> Decision:
-    """One decision of gold/decisions, by default the newest.
-
-    Raises:
-        NotFoundError: there is none of that id; the text names those there are, or says how far the retrain came.
-    """
-    try:
-        return find_decision(use_case, decision_id)
-    except NotFoundError:
-        if decision_id and decision_id in _ids(use_case):
-            raise NotFoundError(load_record(use_case, decision_id).not_decided) from None
-        raise
 
 
 def change_record(
@@ -76,6 +60,11 @@ def records_at_work(use_case: UseCase) -> list[RetrainRecord]:
     return _found(use_case, retrains.c.state.in_(AT_WORK))
 
 
+def records_beside(use_case: UseCase, decided: Collection[str]) -> list[RetrainRecord]:
+    """The retrains that are none of the `decided` ones, the oldest first."""
+    return _found(use_case, retrains.c.decision_id.not_in(decided))
+
+
 def record_of_airflow_run(use_case: UseCase, airflow_run_id: str) -> RetrainRecord | None:
     """The retrain that an Airflow run began; None where it began none yet."""
     found = _found(use_case, retrains.c.airflow_run_id == airflow_run_id) if airflow_run_id else []
@@ -96,11 +85,12 @@ def _row(use_case: UseCase, decision_id: str) -> Row[Any]:
         return found
     if _read_older(use_case):
         return _row(use_case, decision_id)
-    newest = ", ".join(_ids(use_case)[-_NEWEST:]) or "none"
+    newest = ", ".join(decision_ids(use_case)[-_NEWEST:]) or "none"
     raise NotFoundError(f"there is no decision {decision_id} of {use_case.name}; the newest are {newest}")
 
 
-def _ids(use_case: UseCase) -> list[str]:
+def decision_ids(use_case: UseCase) -> list[str]:
+    """Of every retrain in the database, the oldest first."""
     query = select(retrains.c.decision_id).where(retrains.c.use_case == use_case.name)
     with engine(use_case.settings.operational_db).connect() as connection:
         return list(connection.scalars(query.order_by(retrains.c.decision_id)))
@@ -108,7 +98,7 @@ def _ids(use_case: UseCase) -> list[str]:
 
 def _read_older(use_case: UseCase) -> int:
     """Read what older releases kept as folders in; gives how many there were."""
-    read = [add_record(use_case, record) for record in older_records(use_case, _ids(use_case))]
+    read = [add_record(use_case, record) for record in older_records(use_case, decision_ids(use_case))]
     forget_who_was_at_work(use_case)
     return len(read)
 

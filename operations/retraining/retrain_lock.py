@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError
@@ -9,6 +10,11 @@ from lakeloop.use_case import UseCase
 from operations.retraining.folders import decisions_folder
 from operations.retraining.record import RetrainRecord
 from operations.retraining.record_table import load_record, records_at_work
+
+
+def lock_path(use_case: UseCase) -> Path:
+    """The file that a process locks while it retrains."""
+    return decisions_folder(use_case) / "retrain.lock"
 
 
 @contextmanager
@@ -20,7 +26,7 @@ def the_only_retrain(use_case: UseCase, decision_id: str = "", replaces_airflows
     Raises:
         BusyError: another process retrains, or an Airflow run's retrain is between two of its tasks; both are named.
     """
-    with only_one(decisions_folder(use_case) / "retrain.lock", f"retrain of {use_case.name}"):
+    with only_one(lock_path(use_case), f"retrain of {use_case.name}"):
         for other in records_at_work(use_case):
             if other.in_tasks and other.decision_id != decision_id and not replaces_airflows:
                 raise BusyError(

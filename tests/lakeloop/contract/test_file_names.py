@@ -140,7 +140,9 @@ def test_periods_of_every_kind_begin_at_a_moment() -> None:
         "2023": "20230101", "2023-Q3": "20230701", "2023-05": "20230501", "2021-W01": "20210104",
         "2023-05-06": "20230506", "2023-05-06T07": "20230506",
     }  # fmt: skip
-    assert {name: FileNames("{date:%Y%m%d}.csv").name(name) for name in named} == {n: f"{d}.csv" for n, d in named.items()}
+    assert {name: FileNames("{date:%Y%m%d}.csv").name(name) for name in named} == {
+        n: f"{d}.csv" for n, d in named.items()
+    }
 
 
 def test_an_ending_says_the_format_compressed_or_not() -> None:

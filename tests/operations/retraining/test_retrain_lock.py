@@ -15,10 +15,11 @@ from lakeloop.exceptions import BusyError, NotFoundError
 from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import UseCase
 from operations.retraining import stages
-from operations.retraining.record_table import find_decided, load_record, records_at_work
+from operations.retraining.record_table import load_record, records_at_work
 from operations.retraining.request import RetrainRequest, Workplace
 from operations.retraining.retrain import retrain
 from operations.retraining.retrain_lock import the_only_retrain
+from operations.retraining.undecided import find_decided, undecided
 from tests.command_line import Run
 
 AT_WORK = """
@@ -64,14 +65,20 @@ def test_a_second_retrain_is_refused_while_one_runs(settings: Settings, use_case
         pass  # whoever was killed holds nothing
 
 
-def test_the_next_retrain_takes_over_the_events_of_one_that_was_killed(settings: Settings, work: Workplace) -> None:
+def test_the_next_retrain_takes_over_the_events_of_one_that_was_killed(
+    settings: Settings, work: Workplace, lakeloop: Run
+) -> None:
     event, _ = record_event(work.use_case, "drift", "e1", {"month": 11})
     with retraining(settings):
         (killed,) = records_at_work(work.use_case)
+        assert undecided(work.use_case, ()) == [(killed, "begun")]
         assert killed.state == "begun" and find_event(work.use_case, event.id).handled_by == killed.decision_id
     assert load_record(work.use_case, killed.decision_id).state == "begun", "it could not say that it died"
-    with pytest.raises(NotFoundError, match=r"is begun: .*; should nobody be at it any more"):
+    assert undecided(work.use_case, ()) == [(killed, "killed")]
+    with pytest.raises(NotFoundError, match=r"was killed when it was begun: .*; the next `lakeloop retrain` ends it"):
         find_decided(work.use_case, killed.decision_id)
+    listed = lakeloop("decisions", "list", "--use-case", "insurance")
+    assert killed.decision_id in listed.stdout and "killed: nobody is at it" in listed.stdout, listed.stderr
     made = retrain(work, KEEP)
     assert made is not None and made.event_ids == (str(event.id),) and made.trigger == "drift"
     assert find_event(work.use_case, event.id).handled_by == made.decision_id
