@@ -9,7 +9,8 @@ from lakeloop.use_case import UseCase
 TEXT = """
 Plays periods of production: asks each one's rows through the gateway, moves the simulated clock, and delivers the
 ground truth that is due. *Trigger* opens a form. A period that was answered before is passed over, so nothing is
-counted twice; another *run* name asks it again. The gateway must run.
+counted twice; another *run* name asks it again. The gateway must run. A use case of the wall clock is refused, unless
+its home plays it with a simulated one (`LAKELOOP_CLOCK`).
 """
 SIMULATE = "Asks the gateway. `<use case>_stream` brings the answers into the lake, `<use case>_ingest` the truth."
 

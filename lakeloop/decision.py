@@ -61,7 +61,7 @@ class Decision(FrozenModel):
     decision_id: str
     use_case: str
     at: datetime = Field(description="when, in UTC")
-    clock: int = Field(description="period the simulated clock stood at")
+    clock: int = Field(description="period that the use case's clock stood at")
     strategy: str
     trigger: str
     event_ids: tuple[str, ...] = Field((), description="events of the ledger that this run took")

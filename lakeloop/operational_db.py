@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     create_engine,
+    false,
     text,
 )  # fmt: skip
 from sqlalchemy.engine import make_url
@@ -31,6 +32,7 @@ clocks = Table(
     metadata,
     Column("use_case", String, primary_key=True),
     Column("month", Integer, key="period", nullable=False),
+    Column("played", Boolean, nullable=False, server_default=false()),
 )
 
 fallback_switches = Table(

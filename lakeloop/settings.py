@@ -4,7 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakeloop.exceptions import WrongUseError
@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     airflow_password: SecretStr = SecretStr("")
     airflow_password_file: Path | None = None
 
+    # A use case of the wall clock is played with a simulated one; the moment that it is, where it is not the real one.
+    clock: str = ""
+    now: AwareDatetime | None = None
+
     # Set by a task for the command it runs: where the result is wanted, and who runs it.
     result_file: Path | None = None
     airflow_run_id: str = ""
@@ -74,6 +78,13 @@ class Settings(BaseSettings):
         if "://" in area:
             raise ValueError("this area has to be a folder, it cannot be in an object store; give a path")
         return area
+
+    @field_validator("clock")
+    @classmethod
+    def _clock_is_simulated(cls, clock: str) -> str:
+        if clock not in ("", "simulated"):
+            raise ValueError("it may be `simulated`, or left out: then the contract's `clock` counts")
+        return clock
 
     def area(self, name: str) -> str:
         """The folder of one area, the lake's perhaps a URL, e.g. `area("lake")` -> `/…/var/lake`."""

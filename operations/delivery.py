@@ -1,6 +1,6 @@
 """Delivers drawn or replayed periods as files into the landing folder, and holds back what is not known yet.
 
-What is known says the clock.
+What is known says a simulated clock. By the wall clock a file is known since it was delivered: nothing is held back.
 """
 
 import logging
@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from lakeloop.atomic_file import replacing
-from lakeloop.clock import read_clock
+from lakeloop.clock import play, read_clock
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase, sample_period
 from operations.delivered_file import write_delivered
@@ -44,12 +44,13 @@ def generate(
 ) -> list[Delivery]:
     """Write `<source>/<file of the period>` for every source and period; a history's files are copied as they are.
 
-    The landing folder (no `out`) gets the features of every period asked for and the ground truth the clock
-    allows; later truth waits in a hidden folder beside it until `release` delivers it. With `out`, all is
-    written there. `sources`: only these; default: all. `rows` and `seed` are for a generator.
+    The landing folder (no `out`) gets the features of every period asked for and the ground truth a simulated clock
+    allows; later truth waits in a hidden folder beside it until `release` delivers it. By the wall clock it gets all,
+    and so does `out` where it is given. `sources`: only these; default: all. `rows` and `seed` are for a generator.
 
     Raises:
-        WrongUseError: the use case has no such period, or neither generator nor history.
+        WrongUseError: the use case has no such period, or neither generator nor history; a period has not begun by the
+            wall clock; or the clock is simulated now, and this home has taken files in by the wall clock.
     """
     contract = use_case.contract
     if contract.history is not None and (rows is not None or seed is not None):
@@ -58,15 +59,21 @@ def generate(
             "them out"
         )
     write = _drawn(use_case, rows, seed) if contract.history is None else _replayed(use_case)
-    clock = read_clock(use_case)
-    deliveries = []
+    clock, deliveries = read_clock(use_case), []
+    if clock.is_played and out is None:
+        play(use_case)
     for period in periods:
+        if clock.is_wall and out is None and contract.period_start(period) > clock.now:
+            raise WrongUseError(
+                f"{contract.period} {period} ({contract.period_name(period)}) has not begun by {clock.in_words}; to "
+                "play it all the same, set LAKELOOP_CLOCK=simulated, in a home of its own"
+            )
         for source, spec in contract.sources.items():
             if sources is not None and source not in sources:
                 continue
             late = source == contract.label.source or spec.join is not None
             due = contract.arrives(source, period) if late and spec.delay else 0
-            held = out is None and due > clock
+            held = out is None and not clock.is_wall and due > clock.period
             folder = (out or use_case.folder("landing")) / (HELD if held else "") / source
             for path, size in write(source, period, folder):
                 delivery = Delivery(path, source, period, size, due if held else None)
@@ -137,9 +144,9 @@ def _file_names(use_case: UseCase, source: str, period: int) -> list[str]:
 
 
 def release(use_case: UseCase) -> list[Path]:
-    """Deliver every held-back file whose time has come; the paths it now has in the landing folder."""
+    """Deliver every held-back file whose time has come by the clock; the paths it now has in the landing folder."""
     contract = use_case.contract
-    landing, clock = use_case.folder("landing"), read_clock(use_case)
+    landing, clock = use_case.folder("landing"), read_clock(use_case).period
     delivered = []
     for source, spec in contract.sources.items():
         held = landing / HELD / source

@@ -14,7 +14,7 @@ import orjson
 import pandas as pd
 
 from lakeloop.atomic_file import write_text
-from lakeloop.clock import read_clock, set_clock
+from lakeloop.clock import check_simulated, read_clock, set_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import rules_answer
@@ -77,12 +77,13 @@ def simulate(
     a period and its requests before they are asked.
 
     Raises:
-        WrongUseError: the use case has neither generator nor history, its history has none of the periods, or the label
-            is no file name.
+        WrongUseError: the use case has neither generator nor history, its history has none of the periods, it goes by
+            the wall clock, or the label is no file name.
         LakeloopError: the gateway stays away.
     """
     if not re.fullmatch(r"[\w-]+", label):
         raise WrongUseError(f"the label {label!r} is used in file names; write letters, digits, - and _ only")
+    check_simulated(use_case, "simulated")
     answers = AnsweredPeriods(use_case, label)
     total, seconds, skipped, delivered = PeriodCounts(), 0.0, [], []
     there = played_periods(use_case, periods)
@@ -108,12 +109,13 @@ def simulate(
     if until is not None:
         delivered += advance(use_case, until)
     empty = tuple(period for period in periods if period not in there)
-    return SimulationReport(total, seconds, tuple(skipped), empty, tuple(delivered), read_clock(use_case))
+    return SimulationReport(total, seconds, tuple(skipped), empty, tuple(delivered), read_clock(use_case).period)
 
 
 def advance(use_case: UseCase, period: int) -> list[Path]:
-    """Move the clock to `period` unless it is there already; the truth files that delivers."""
-    if period > read_clock(use_case):
+    """Move the clock to `period` unless it is there already; the truth files that delivers. Raises as `set_clock`."""
+    check_simulated(use_case, "moved by hand")
+    if period > read_clock(use_case).period:
         set_clock(use_case, period)
     return release(use_case)
 

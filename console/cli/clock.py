@@ -1,4 +1,4 @@
-"""`lakeloop clock`: the simulated time of a use case."""
+"""`lakeloop clock`: what time it is for a use case."""
 
 from typing import Annotated
 
@@ -13,22 +13,36 @@ from operations.delivery import release
 
 
 def show_command(use_case: UseCaseOption = "") -> None:
-    """Say which period it is, to which one a simulation's ground truth is due, and which periods have some in gold."""
+    """Say which period it is and why, to which one ground truth is due, and which periods have some in gold."""
     case = open_use_case(use_case)
-    now, period = read_clock(case), case.contract.period
-    due = max(0, now - case.contract.truth_delay)
-    rows = read_lake_table(case, "gold/training", [case.contract.period_column])
-    labelled = [] if rows is None else map(case.contract.period_number, rows[case.contract.period_column].unique())
-    console.print(
-        f"{case.name}: {period} {now} ({case.contract.period_name(now)}) of the simulated clock; simulated ground "
-        f"truth is due to {period} {due}; labelled {period}s in gold: {period_spans(labelled) or 'none yet'}"
-    )
+    clock, contract = read_clock(case), case.contract
+    period, due = contract.period, clock.newest_due(contract.label.source)
+    rows = read_lake_table(case, "gold/training", [contract.period_column])
+    labelled = [] if rows is None else map(contract.period_number, rows[contract.period_column].unique())
+    gold = f"labelled {period}s in gold: {period_spans(labelled) or 'none yet'}"
+    now = f"{case.name}: {period} {clock.period} ({clock.name})"
+    if not clock.is_wall:
+        console.print(
+            f"{now} of the simulated clock; simulated ground truth is due to {period} {due}; {gold}", soft_wrap=True
+        )
+        if clock.is_played:
+            console.print(
+                f"The contract says `clock: wall`; {case.settings.home} plays {case.name} with a simulated clock. In "
+                "another LAKELOOP_HOME, without LAKELOOP_CLOCK=simulated, it goes by the real time",
+                soft_wrap=True,
+            )
+        return
+    truth = "ground truth is due to" if due is not None else "no ground truth is due yet"
+    if due is not None:
+        truth += f" {period} {due} ({contract.period_name(due)})"
+    console.print(f"{now} of the wall clock; {truth}; {gold}", soft_wrap=True)
+    console.print(f"{clock.why}. What is delivered counts as known from then on", soft_wrap=True)
 
 
 def set_command(
     period: Annotated[int, typer.Argument(min=0, help="Number of the period.")], use_case: UseCaseOption = ""
 ) -> None:
-    """Move the clock forward and deliver the files that were held back until then."""
+    """Move a simulated clock forward and deliver the files that were held back until then."""
     case = open_use_case(use_case)
     set_clock(case, period)
     delivered = release(case)

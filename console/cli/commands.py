@@ -25,7 +25,7 @@ class Command:
 GROUPS = {
     "contract": "The data contract: check it, show it as the data catalogue.",
     "data": "Deliver a use case's data: from the generator or history beside its contract, or fetched from elsewhere.",
-    "clock": "The simulated clock, in periods: what is known depends on it.",
+    "clock": "What time it is, in periods: the wall clock, or a simulated one. What is known depends on it.",
     "lake": "The lakehouse: bronze, silver, gold in Delta Lake on Spark.",
     "pipeline": "The TFX pipeline's definition.",
     "serve": "Start what answers clients. Everything listens on loopback by default.",
@@ -69,7 +69,7 @@ COMMANDS = {
     ),
     "simulate": Command(
         "simulate",
-        "Ask each period's rows through the gateway, move the clock, deliver the ground truth when it is due.",
+        "Ask each period's rows through the gateway, move a simulated clock, deliver ground truth when it is due.",
     ),
     "monitor": Command(
         "monitor", "Watch the answered requests for drift: metrics, alerts and events, beside the request path."
@@ -135,9 +135,11 @@ COMMANDS = {
     ),
     "clock show": Command(
         "clock",
-        "Say which period it is, to which one a simulation's ground truth is due, and which periods have some in gold.",
+        "Say which period it is and why, to which one ground truth is due, and which periods have some in gold.",
     ),
-    "clock set": Command("clock", "Move the clock forward and deliver the files that were held back until then."),
+    "clock set": Command(
+        "clock", "Move a simulated clock forward and deliver the files that were held back until then."
+    ),
     "lake keep-spark": Command(
         "spark",
         "Keep a warm Spark for the next commands that need it; ends when nobody asks any more.",

@@ -24,8 +24,8 @@ def generate_command(
 ) -> None:
     """Write periods of data as delivery files, one a source and period.
 
-    In the landing folder the clock decides which ground truth is delivered; the rest is held back and
-    `lakeloop clock set` delivers it when its time has come.
+    In the landing folder a simulated clock decides which ground truth is delivered; the rest is held back and
+    `lakeloop clock set` delivers it when its time has come. By the wall clock all is delivered, and known from then on.
     """
     case = open_use_case(use_case)
     first, last = parse_periods(periods, case.contract.event_time)

@@ -11,7 +11,7 @@ from console.cli.options import open_use_case
 from console.cli.platform import down_command, up_command
 from console.cli.render import chapter, console
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.clock import read_clock
+from lakeloop.clock import play, read_clock
 from lakeloop.exceptions import WrongUseError
 
 
@@ -31,8 +31,9 @@ def demo_command(
         raise WrongUseError(
             f"the demo needs data, and use case {case.name} has neither `generator` nor `history` in its contract"
         )
-    play = play_of(case, full)
-    if (now := read_clock(case)) >= play.until:
+    played = play_of(case, full)
+    play(case)
+    if (now := read_clock(case).period) >= played.until:
         raise WrongUseError(
             f"the demo was played to its end in {case.settings.home} (the clock of {case.name} stands at "
             f"{case.contract.period} {now}): "
@@ -41,9 +42,16 @@ def demo_command(
     # On drift, one candidate is enough to tell the story; read by the retrain this platform's scheduler starts.
     os.environ.setdefault("LAKELOOP_STRATEGY_ON_DRIFT", "reweight")
     started = time.monotonic()
+    if read_clock(case).is_played:
+        console.print(
+            f"The contract says `clock: wall`. This home, {case.settings.home}, plays {case.name} with a simulated "
+            "clock, as LAKELOOP_CLOCK=simulated does, so that years pass in minutes; in another LAKELOOP_HOME it goes "
+            "by the real time.",
+            soft_wrap=True,
+        )
     chapter("The platform starts")
     up_command(use_case)
-    story = Story(case, play, ask)
+    story = Story(case, played, ask)
     story.history()
     story.production()
     story.new_truth()

@@ -107,7 +107,7 @@ class Story:
 
     def production(self) -> None:
         """Periods of requests; drift that they bring starts a retrain without new truth."""
-        played = tuple(number for number in self._play.played if number > read_clock(self._use_case))
+        played = tuple(number for number in self._play.played if number > read_clock(self._use_case).period)
         if not played:
             return
         period = self._use_case.contract.period
@@ -126,7 +126,7 @@ class Story:
     def new_truth(self) -> None:
         """Later: the truth of the periods that were played arrives at once."""
         self._follow_what_runs("ingest", "retrain")
-        now, delay = read_clock(self._use_case), self._use_case.contract.truth_delay
+        now, delay = read_clock(self._use_case).period, self._use_case.contract.truth_delay
         until = self._play.until if now < self._play.until else now + delay
         if until == now:  # truth comes without delay here, so all of it has come
             return

@@ -13,7 +13,7 @@ from console.cli.render import BAD, DIM, NOT_KNOWN, console, table
 from console.cli.use_case_option import UseCaseOption
 from operations.features.catalogue import FeatureDescription, describe_column, describe_features
 from operations.features.feature_sources import Arrival, Origin
-from operations.features.freshness import Freshness
+from operations.features.freshness import Freshness, in_one_unit
 from operations.features.usage import ModelUse
 
 SILVER = "silver/"
@@ -111,14 +111,7 @@ def _print(found: FeatureDescription) -> None:
 
 
 def _freshness(fresh: Freshness) -> str:
-    clock = f"the simulated clock ({fresh.clock})"
-    if fresh.newest_period is None:
-        return f"nothing came yet; by {clock} {fresh.due_period} is due"
-    came = f"the newest is {fresh.newest_period}; something came {_age(fresh.seconds)}"
-    if fresh.newest_period > fresh.due_period:
-        return f"ahead of {clock}, by which {fresh.due_period} is due: {came}"
-    many = f"{fresh.periods_behind} {fresh.period}{'' if fresh.periods_behind == 1 else 's'}"
-    return f"{many} behind: by {clock} {fresh.due_period} is due, {came}"
+    return fresh.sentence if fresh.seconds is None else f"{fresh.sentence}; something came {_age(fresh.seconds)}"
 
 
 def _print_origin(origin: Origin) -> None:
@@ -155,10 +148,7 @@ def _share(share: float | None) -> str:
 
 
 def _age(seconds: float | None) -> str:
-    """Seconds as people say them, in one unit."""
+    """How long ago something was."""
     if seconds is None:
         return NOT_KNOWN
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{seconds:.0f} s ago"
+    return f"{in_one_unit(seconds)} ago"

@@ -1,6 +1,5 @@
 """`lakeloop features read`: feature values as they were known at a point in time."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -34,17 +33,17 @@ def read_command(
 ) -> None:
     """Write feature values as they were known at a point in time, with the label where it was known by then.
 
-    A period is one of the use case's clock: its files count as delivered when the contract says. A day or a moment is
-    the lake's own time: what it had taken in by then.
+    By a simulated clock the files of a period count as delivered when the contract says. A day or a moment, and by the
+    wall clock a period (its end), is the lake's own time: what it had taken in by then.
     """
     case = open_use_case(use_case)
     check_ending(out)
     if version is not None and as_of:
         raise WrongUseError("--version names what is read, so leave --as-of out")
-    clock, now = read_clock(case), datetime.now(UTC)
-    points = Points(parse_point(as_of or str(clock), case.contract, clock, now))
+    clock = read_clock(case)
+    points = Points(parse_point(as_of or str(clock.period), clock))
     if keys is not None:
-        points = read_points(keys, as_of, case.contract, clock, now)
+        points = read_points(keys, as_of, clock)
     if version is not None:
         rows = read_version(case, version, points)
     else:

@@ -9,7 +9,7 @@ import typer
 from console.cli.options import Periods, open_use_case, parse_periods
 from console.cli.render import console, counted_files, progress
 from console.cli.use_case_option import UseCaseOption
-from lakeloop.clock import period_spans, read_clock
+from lakeloop.clock import check_simulated, period_spans, read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.gateway_client import GatewayClient, check_gateway
@@ -36,10 +36,11 @@ def simulate_command(
     label: Annotated[str, typer.Option(help="The run; each has request ids of its own.")] = "first",
     use_case: UseCaseOption = "",
 ) -> None:
-    """Ask each period's rows through the gateway, move the clock, deliver the ground truth when it is due.
+    """Ask each period's rows through the gateway, move a simulated clock, deliver ground truth when it is due.
 
     Interrupted, it goes on where it was: request ids depend on use case, key and label, so nothing is counted twice.
-    `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth.
+    `--until 60` alone runs the clock on without requests, which delivers outstanding ground truth. A use case of the
+    wall clock is simulated in a home of its own, with LAKELOOP_CLOCK=simulated.
     """
     case = open_use_case(use_case)
     kind, period_name = case.contract.period, case.contract.period_name
@@ -47,9 +48,10 @@ def simulate_command(
         raise WrongUseError("say what to simulate: --periods 1-36, or --until 60 to run the clock on")
     if sum([rate is not None, period_seconds is not None, as_fast_as_possible]) > 1:
         raise WrongUseError("--rate, --period-seconds and --as-fast-as-possible exclude each other; give one of them")
+    check_simulated(case, "simulated")
     if not periods:
         delivered = advance(case, until or 0)
-        _print_clock(case.contract, read_clock(case), delivered)
+        _print_clock(case.contract, read_clock(case).period, delivered)
         return
     first, last = parse_periods(periods, case.contract.event_time)
     wanted = range(first, last + 1)

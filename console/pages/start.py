@@ -7,7 +7,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from console.pages.run_cache import KnownRuns
-from lakeloop.clock import read_clock
+from lakeloop.clock import Clock, read_clock
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
@@ -52,7 +52,7 @@ class Start:
     rejects: Sequence[RejectedRows]
     waiting: Sequence[str]
     switches: int
-    clock: int
+    clock: Clock
     problems: Sequence[str]
 
 

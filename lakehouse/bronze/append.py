@@ -9,7 +9,6 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,7 +25,7 @@ from lakehouse.lake import Lake
 from lakehouse.read.provenance import corrected_since, periods_of_batch
 from lakehouse.storage.schema import KEEP_HISTORY, quoted
 from lakehouse.storage.small_tables import column
-from lakeloop.clock import read_clock
+from lakeloop.clock import moment_of_now, play, read_clock
 from lakeloop.exceptions import LakeloopError
 from lakeloop.use_case import UseCase
 
@@ -73,8 +72,11 @@ def land(
 
     Raises:
         LakeloopError: bronze got other rows than were delivered; the next ingest takes those files again.
+        WrongUseError: the clock is simulated now, and this home has taken files in by the wall clock.
     """
     contract = lake.contract
+    if read_clock(lake).is_played:
+        play(lake)
     work = lake.work_folder / source
     staging = work / "staging"
     own = [r for r in before if r.source == source]
@@ -90,7 +92,7 @@ def land(
             ledger.records,
             staging,
             ledger.next_batch,
-            datetime.now(UTC),
+            moment_of_now(lake),
             verify=verify,
             corrected=lambda d: corrected_since(lake, source, contract.identity(source), d.file, d.batch),
             unreadable=unreadable,
@@ -165,7 +167,7 @@ def _write(use_case: UseCase, source: str, admission: Admission, folder: Path) -
         schema_mode="merge",  # the contract may have got columns
         writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP),
         commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": batch_note(admission.records, read_clock(use_case))}
+            custom_metadata={"userMetadata": batch_note(admission.records, read_clock(use_case).period)}
         ),
     )
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from lakehouse.bronze.landing import DeliveryRecord, collated
-from lakehouse.read.provenance import file_rows
+from lakehouse.read.provenance import file_rows, rows_of_file
 from lakehouse.storage.commits import Commit, commits_of
 from lakehouse.storage.layout import DELIVERIES, read_json
 from lakehouse.storage.lock import SHARED_TABLES
@@ -147,9 +148,17 @@ def _amended(
         if (file, batch) not in taken:
             what = f"{rows:,} rows of batch {batch} are in bronze, of which the ledger knew nothing"
             epoch = datetime.fromtimestamp(0, UTC)
-            amended.append(DeliveryRecord(source, file, "", 0, rows, epoch, epoch, batch, "taken", what))
+            came = _came_at(use_case, source, file, batch)
+            amended.append(DeliveryRecord(source, file, "", 0, rows, epoch, came, batch, "taken", what))
             sentences.append((file, f"{what}; it is taken again if it is still there"))
     return amended, sentences
+
+
+def _came_at(use_case: UseCase, source: str, file: str, batch: int) -> datetime:
+    """When bronze took a file in, by its rows: they are known since then."""
+    rows = rows_of_file(use_case, f"bronze/{source}", None, file, batch, ["_ingested_at"])
+    came: datetime = pc.max(rows["_ingested_at"]).as_py()
+    return came
 
 
 def _noted(commits: Sequence[Commit], source: str) -> list[DeliveryRecord]:

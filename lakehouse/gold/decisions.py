@@ -19,7 +19,7 @@ COLUMNS = (
     column("decision_id", "string"),
     column("use_case", "string"),
     column("at", "timestamp"),
-    column("clock", "integer", "number of the period the simulated clock stood at"),
+    column("clock", "integer", "number of the period that the use case's clock stood at"),
     column("strategy", "string", "what was asked for"),
     column("trigger", "string"),
     column("event_ids", TEXTS, "events of the ledger that this run took"),

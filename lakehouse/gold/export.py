@@ -20,7 +20,7 @@ from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table, read_table
 from lakehouse.storage.layout import TRAINING
 from lakehouse.storage.schema import literal, quoted
-from lakeloop.clock import period_spans
+from lakeloop.clock import period_spans, read_clock
 from lakeloop.contract import Contract
 from lakeloop.contract.key import JOINT
 from lakeloop.exceptions import LakeloopError, NotFoundError
@@ -159,13 +159,17 @@ def split_in_words(contract: Contract) -> str:
     return f"sha256('{split.salt}:'+{split.column or contract.key.column})[:8] % {split.every} == 0"
 
 
-def no_truth(contract: Contract, period: int, known: Iterable[str]) -> str:
+def no_truth(use_case: UseCase, period: int, known: Iterable[str]) -> str:
     """Why a period has no labelled rows, when it will, and which periods have some."""
+    contract, clock = use_case.contract, read_clock(use_case)
     source = contract.label.source
     text = f"{contract.period} {period} ({contract.period_name(period)}) has no labelled rows in gold"
     text += f"; its ground truth ({source}) was not taken in yet"
     if period and contract.truth_delay:
         text += f", by the contract it comes {contract.truth_delay} {contract.period}s after the {contract.period}"
+    if clock.is_wall:
+        text += f" ({clock.due_in_words(source, period)})"
+    elif period and contract.truth_delay:
         text += f" (simulated: at clock {contract.arrives(source, period)})"
     numbers = [contract.period_number(name) for name in known]
     return f"{text}. Labelled {contract.period}s: {period_spans(numbers) or 'none yet'}"
@@ -192,7 +196,7 @@ def _check_periods(use_case: UseCase, version: int, periods: tuple[int, int] | N
     if periods is not None:
         lacking = [m for m in range(periods[0], periods[1] + 1) if contract.period_name(m) not in known]
         if lacking:
-            raise NotFoundError("\n".join(no_truth(contract, m, known) for m in lacking[:3]))
+            raise NotFoundError("\n".join(no_truth(use_case, m, known) for m in lacking[:3]))
     if not known:
         raise NotFoundError(f"{TABLE} of use case {use_case.name} has no rows yet: no ground truth was delivered")
 

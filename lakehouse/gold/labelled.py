@@ -29,12 +29,12 @@ def labelled_period(use_case: UseCase, period: int, version: int | None = None) 
     """
     contract = use_case.contract
     if not has_lake_table(use_case, TABLE):
-        raise NotFoundError(no_truth(contract, period, {}))
+        raise NotFoundError(no_truth(use_case, period, {}))
     table = open_table(use_case, TABLE, version)
     wanted = ds.field(contract.period_column) == contract.period_name(period)
     frame = as_carried(contract.features, dataset_of(table).to_table(filter=wanted).to_pandas())
     if frame.empty:
-        raise NotFoundError(no_truth(contract, period, labelled_periods(table, contract)))
+        raise NotFoundError(no_truth(use_case, period, labelled_periods(table, contract)))
     return frame.sort_values(contract.key.column, ignore_index=True)
 
 

@@ -1,12 +1,17 @@
-"""Points in time as people write them: a clock's period, or a moment; and which keys are asked about at which."""
+"""Points in time as people write them: a clock's period, or a moment; and which keys are asked about at which.
+
+By a simulated clock a period is a time of its own: what has come by then says the contract. By the wall clock it is a
+stretch of real time and stands for its end, so that known is what had been delivered by then.
+"""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakeloop.clock import Clock
 from lakeloop.contract import Contract
 from lakeloop.contract.key import JOINT
 from lakeloop.contract.periods import PERIODS, moment_of
@@ -18,8 +23,10 @@ if TYPE_CHECKING:
 AS_OF = "as_of"
 SEPARATORS = (",", ";", "\t")
 DAY = PERIODS["day"]
+INSTANT = timedelta(microseconds=1)
+"""What ends with a period ends before the next one begins."""
 Point = str | datetime
-"""The name of a clock's period, e.g. `YYYY-MM`, or a moment in UTC."""
+"""The name of a simulated clock's period, e.g. `YYYY-MM`, or a moment in UTC."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Points:
 
     @property
     def in_periods(self) -> bool:
-        """Whether time is the use case's clock; else it is when the lake took something in."""
+        """Whether time is a simulated clock; else it is when the lake took something in."""
         if self.table is None:
             return isinstance(self.point, str)
         import pyarrow as pa
@@ -42,18 +49,23 @@ class Points:
         return bool(pa.types.is_string(self.table.schema.field(AS_OF).type))
 
 
-def parse_point(text: str, contract: Contract, clock: int, now: datetime) -> Point:
-    """A period by number or name, a day (its end), or a moment; without a zone the contract's.
+def parse_point(text: str, clock: Clock) -> Point:
+    """A period by number or name (by the wall clock its end), a day (its end), or a moment; without a zone the
+    contract's.
 
     Raises:
         WrongUseError: it is none of these, or lies in the future or before the use case's first period.
     """
+    contract, now = clock.contract, clock.now
     text, zone = text.strip(), contract.event_time.timezone
     if (number := _period_number(text, contract)) is not None:
-        return _period(text, number, contract, clock)
+        name = _period(text, number, clock)
+        return min(contract.period_start(number + 1) - INSTANT, now) if clock.is_wall else name
     try:
         if DAY.is_name(text):
-            return min(DAY.end(text, zone), now) if DAY.start(text, zone) <= now else _refuse_future(text, now)
+            return (
+                min(DAY.end(text, zone) - INSTANT, now) if DAY.start(text, zone) <= now else _refuse_future(text, now)
+            )
         moment = datetime.fromisoformat(text.upper())
         moment = moment_of(moment, zone) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
@@ -66,7 +78,8 @@ def parse_since(text: str, contract: Contract) -> Point:
     text = text.strip()
     if DAY.is_name(text) and contract.event_time.period != "day":
         return DAY.start(text, contract.event_time.timezone)
-    return parse_point(text, contract, contract.event_time.of_kind.most, datetime.max.replace(tzinfo=UTC))
+    latest = Clock(contract, "simulated", contract.event_time.of_kind.most, datetime.max.replace(tzinfo=UTC))
+    return parse_point(text, latest)
 
 
 def _period_number(text: str, contract: Contract) -> int | None:
@@ -76,14 +89,15 @@ def _period_number(text: str, contract: Contract) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else None
 
 
-def _period(text: str, number: int, contract: Contract, clock: int) -> str:
+def _period(text: str, number: int, clock: Clock) -> str:
+    contract = clock.contract
     kind, most = contract.event_time.period, contract.event_time.of_kind.most
     if number < 0:
         raise WrongUseError(f"{text} lies before {kind} 0 of {contract.use_case}, {contract.event_time.start}")
-    if number > clock:
+    if number > clock.period:
         raise WrongUseError(
             f"{kind} {number} ({contract.period_name(min(number, most))}) is in the future: the clock of "
-            f"{contract.use_case} stands at {kind} {clock} ({contract.period_name(clock)}), and nobody knows yet what "
+            f"{contract.use_case} stands at {kind} {clock.period} ({clock.name}), and nobody knows yet what "
             "will be delivered after that"
         )
     return contract.period_name(number)
@@ -98,7 +112,7 @@ def _refuse_future(text: str, now: datetime) -> Point:
     raise WrongUseError(f"{text} is in the future: it is {now:%Y-%m-%dT%H:%M:%SZ} now")
 
 
-def read_points(path: Path, point: str, contract: Contract, clock: int, now: datetime) -> Points:
+def read_points(path: Path, point: str, clock: Clock) -> Points:
     """Keys from a CSV (comma, semicolon or tab) or Parquet file; its column `as_of`, or `point` for all of them.
 
     A compound key may stand there in its parts.
@@ -109,6 +123,7 @@ def read_points(path: Path, point: str, contract: Contract, clock: int, now: dat
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    contract = clock.contract
     key, parts = contract.key.column, contract.key.columns
     found = _read(path, (key, *parts))
     if key not in found.column_names and parts and set(parts) <= set(found.column_names):
@@ -122,12 +137,14 @@ def read_points(path: Path, point: str, contract: Contract, clock: int, now: dat
     if AS_OF in found.column_names and point:
         raise WrongUseError(f"{path} has a column `{AS_OF}`, so leave --as-of out, or the column")
     texts = (
-        found[AS_OF].cast(pa.string()).to_pylist() if AS_OF in found.column_names else [point or str(clock)] * len(keys)
+        found[AS_OF].cast(pa.string()).to_pylist()
+        if AS_OF in found.column_names
+        else [point or str(clock.period)] * len(keys)
     )
     for line, (one, text) in enumerate(zip(keys, texts, strict=True), start=1):
         if not one or not text:
             raise WrongUseError(f"{path}, row {line}: `{AS_OF if one else key}` is empty")
-    parsed = {text: parse_point(text, contract, clock, now) for text in dict.fromkeys(texts)}
+    parsed = {text: parse_point(text, clock) for text in dict.fromkeys(texts)}
     kinds = {isinstance(one, str) for one in parsed.values()}
     if len(kinds) > 1:
         kind = contract.event_time.period

@@ -42,13 +42,19 @@ def features_as_of(lake: Lake, points: Points) -> DataFrame:
 
     Raises:
         NotFoundError: nothing was ever delivered.
-        WrongUseError: a column of the contract is called as one of the answer's own.
+        WrongUseError: a column of the contract is called as one of the answer's own; or a use case of the wall clock,
+            where what is known goes by moments, is asked about periods.
     """
     contract = lake.contract
     key = contract.key.column
     if taken := {AS_OF, KNOWN} & {key, *training_column_names(contract)}:
         raise WrongUseError(
             f"`{taken.pop()}` is a column of the answer itself, so no column of the contract can be read so"
+        )
+    if points.in_periods and read_clock(lake).is_wall:
+        raise WrongUseError(
+            f"{lake.name} goes by the wall clock, where known is what had been delivered by a moment; ask for moments, "
+            "of a period for its end"
         )
     check_delivered(lake)
     wanted = _wanted_points(lake.spark, points)
@@ -177,7 +183,7 @@ def _known_deliveries(use_case: UseCase, source: str, in_periods: bool) -> list[
         return [(d.file, d.batch, d.ingested_at) for d in taken]
     if not taken:
         return []
-    periods = delivery_clocks(contract, source, taken, clock_of_batches(use_case, source), read_clock(use_case))
+    periods = delivery_clocks(contract, source, taken, clock_of_batches(use_case, source), read_clock(use_case).period)
     return [(d.file, d.batch, contract.period_name(clock)) for d, clock in zip(taken, periods, strict=True)]
 
 

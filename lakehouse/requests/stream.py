@@ -36,6 +36,7 @@ from lakehouse.storage.layout import (
 )
 from lakehouse.storage.lock import STREAM_LOCK, only_one, tables_held
 from lakehouse.storage.schema import create_table
+from lakeloop.clock import moment_of_now
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.request_log_files import FINISHED, request_log_folder
@@ -143,7 +144,7 @@ def _appender(lake: Lake, stream_id: str, again: bool, size: int) -> Callable[[D
         last = lines.sparkSession.read.format("delta").load(path).agg(sf.max("_batch")).collect()[0][0] or 0
         if again and last:
             lines = _not_in_bronze(lines, path)
-        added = {"_ingested_at": sf.current_timestamp(), "_batch": sf.lit(last + 1).cast("bigint")}
+        added = {"_ingested_at": sf.lit(moment_of_now(lake)), "_batch": sf.lit(last + 1).cast("bigint")}
         lines.withColumns(added).coalesce(size // BYTES_A_FILE + 1).write.format("delta").mode("append").options(
             txnAppId=f"{lake.name}/{REQUESTS}/{stream_id}", txnVersion=batch
         ).save(path)

@@ -5,7 +5,7 @@ tests, catalogue) is derived from these models and from nowhere else. `lakeloop.
 """
 
 from lakeloop.contract.columns import Column, DriftTest, Feature, Vocabulary
-from lakeloop.contract.contract import Contract
+from lakeloop.contract.contract import ClockKind, Contract
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, LabelClass, When
@@ -17,6 +17,7 @@ from lakeloop.contract.training import Balance, Between, Gate, MaxProbability, M
 __all__ = [
     "Balance",
     "Between",
+    "ClockKind",
     "Column",
     "Contract",
     "DriftTest",

@@ -21,6 +21,7 @@ from lakeloop.contract.sources import Source
 from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.training import Gate, ModelSettings, Split, Training
 
+ClockKind = Literal["simulated", "wall"]
 PERIOD_COLUMN = "period"
 """Where the event time is a time, the column of its period's name."""
 ROW_SHAPE = {"type", "unit", "valid", "values"}
@@ -34,6 +35,7 @@ class Contract(Section):
     description: Text
     key: Key
     event_time: EventTime
+    clock: ClockKind = "simulated"
     sources: dict[Name, Source] = Field(min_length=1)
     features: dict[Name, Feature] = Field(min_length=1)
     label: Label
@@ -288,7 +290,7 @@ class Contract(Section):
         return last_period(name, self.period) if name >= "0001" else ""  # the calendar has no year 0
 
     def arrives(self, source: str, number: int) -> int:
-        """The clock at which a source's period is delivered; period 0 is history and complete at once."""
+        """The simulated clock at which a source's period is delivered; period 0 is history and complete at once."""
         return 0 if number == 0 else number + self.sources[source].delay
 
 

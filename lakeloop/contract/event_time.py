@@ -97,6 +97,10 @@ class EventTime(Section):
         """Name of a period -> its number, negative before `start`; raises ValueError where it is no period's."""
         return self.of_kind.ordinal(name) - self.of_kind.ordinal(self.start)
 
+    def number_at(self, moment: datetime) -> int:
+        """The number of the period that a moment lies in, negative before `start`."""
+        return self.number(self.of_kind.of(moment, self.timezone))
+
     def begins(self, number: int) -> datetime:
         """The moment (UTC) that the period of a number begins at."""
         return self.of_kind.start(self.name(number), self.timezone)

@@ -176,6 +176,8 @@ SECTIONS: dict[str, Effect] = {
             "answered before find no truth by the old key"),
     "event_time": ("breaks", "rows belong to other times: silver and gold are made anew, and numbers of periods in "
                    "decisions and exports of before mean others"),
+    "clock": ("safe", "from now on: when rows are due, and since when they count as known in point-in-time reads, goes "
+              "by the other clock; rows and models stay"),
     "sources": ("safe", "for files delivered from now on; bronze keeps earlier ones as they were read"),
     "split": ("retrain", "other rows are held out: the model that serves was trained on some of them, so that a new "
               "one is compared with it at a disadvantage"),

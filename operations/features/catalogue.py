@@ -5,10 +5,9 @@ Nothing here starts Spark or imports TensorFlow: pages ask it, and must be there
 
 import difflib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
-from lakeloop.clock import read_clock
+from lakeloop.clock import Clock, read_clock
 from lakeloop.contract import Column, Contract, Feature
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase
@@ -109,14 +108,12 @@ def known_names(contract: Contract) -> tuple[str, ...]:
 
 def _described(use_case: UseCase, names: tuple[str, ...], serving: str | None = None) -> tuple[FeatureDescription, ...]:
     origins, models = Origins(use_case), models_of(use_case, serving)
-    clock, now = read_clock(use_case), datetime.now(UTC)
-    return tuple(_describe(use_case.contract, name, origins, models, clock, now) for name in names)
+    clock = read_clock(use_case)
+    return tuple(_describe(name, origins, models, clock) for name in names)
 
 
-def _describe(
-    contract: Contract, name: str, origins: Origins, models: Models, clock: int, now: datetime
-) -> FeatureDescription:
-    label = contract.label
+def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> FeatureDescription:
+    contract, label = clock.contract, clock.contract.label
     stored = label.column if name == label.name else name
     source = label.source if stored == label.column else contract.feature_source
     source = contract.source_of(stored) if stored in contract.features else source
@@ -142,7 +139,7 @@ def _describe(
         gold=f"{TRAINING}.{contract.period_column if name == contract.event_time.column else name}",
         derived_from=f"silver/{source}.{stored}" if name == label.name else "",
         origins=came,
-        freshness=freshness(contract, source, came, clock, now),
+        freshness=freshness(source, came, clock),
         models=_users(contract, name, models),
         gaps=tuple(gaps),
     )

@@ -35,7 +35,8 @@ class Origin:
 
     `rows` is None where the table's log does not count them. `missing` counts rows without a value: those rejected for
     it, and of an optional feature those in the table. `refused` counts rows rejected because the value broke the
-    contract; `rejected` are the table's rejected rows, for whatever reason. `newest_at` is when anything last came.
+    contract; `rejected` are the table's rejected rows, for whatever reason. `newest_at` is when anything last came,
+    `since` when the first file with values of the highest period did.
     """
 
     table: str
@@ -48,6 +49,7 @@ class Origin:
     first: Arrival | None = None
     last: Arrival | None = None
     newest_at: datetime | None = None
+    since: datetime | None = None
 
     @property
     def share_missing(self) -> float | None:
@@ -64,6 +66,7 @@ class _Came:
     first: Arrival | None
     last: Arrival | None
     newest_at: datetime | None
+    since: datetime | None = None
 
 
 class Origins:
@@ -112,6 +115,7 @@ class Origins:
             first=came.first,
             last=came.last,
             newest_at=came.newest_at,
+            since=came.since,
         )
 
     def _nulls(self, table: str, column: str) -> int:
@@ -138,7 +142,7 @@ def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _
         arrivals = [
             arrival
             for period in filter(None, statistics.bounds[column])
-            if (arrival := _brought(use_case, source, period, taken))
+            for arrival in _brought(use_case, source, period, taken)
         ]
     if not arrivals and statistics is not None and as_of and taken:
         newest = max(taken, key=lambda delivery: delivery.ingested_at)
@@ -146,11 +150,13 @@ def _delivered(use_case: UseCase, source: str, taken: list[DeliveryRecord]) -> _
             Arrival(_period_of(use_case, time), _utc(newest.ingested_at), newest.file)
             for time in filter(None, statistics.bounds[as_of])
         ]
+    last = max(arrivals, key=lambda a: (a.period, a.at), default=None)
     return _Came(
         rows=0 if statistics is None else statistics.rows,
         first=min(arrivals, key=lambda a: (a.period, a.at), default=None),
-        last=max(arrivals, key=lambda a: (a.period, a.at), default=None),
+        last=last,
         newest_at=max((_utc(delivery.ingested_at) for delivery in taken), default=None),
+        since=None if last is None else min(arrival.at for arrival in arrivals if arrival.period == last.period),
     )
 
 
@@ -160,17 +166,16 @@ def _period_of(use_case: UseCase, time: datetime | str) -> str:
     return time if isinstance(time, str) else event_time.of_kind.of(_utc(time), event_time.timezone)
 
 
-def _brought(use_case: UseCase, source: str, period: str, taken: list[DeliveryRecord]) -> Arrival | None:
-    """The newest file with rows of a period, where files' names say none: silver knows the file of each row."""
+def _brought(use_case: UseCase, source: str, period: str, taken: list[DeliveryRecord]) -> list[Arrival]:
+    """The files with rows of a period, where files' names say none: silver knows the file of each row."""
     import pyarrow.dataset as ds
 
     table = open_lake_table(use_case, f"silver/{source}")
     if table is None:
-        return None
+        return []
     wanted = ds.field(use_case.contract.period_column) == period
     files = set(dataset_of(table).to_table(columns=["_source_file"], filter=wanted)["_source_file"].to_pylist())
-    newest = max((d for d in taken if d.file in files), key=lambda d: d.ingested_at, default=None)
-    return Arrival(period, _utc(newest.ingested_at), newest.file) if newest else None
+    return [Arrival(period, _utc(d.ingested_at), d.file) for d in taken if d.file in files]
 
 
 def _streamed(use_case: UseCase) -> _Came | None:

@@ -38,8 +38,8 @@ class FetchReport:
 
 def due_periods(use_case: UseCase, source: str) -> list[str]:
     """The names of the periods of which a source's files should be there by the clock, the oldest first."""
-    contract, clock = use_case.contract, read_clock(use_case)
-    return [contract.period_name(n) for n in range(clock + 1) if contract.arrives(source, n) <= clock]
+    newest = read_clock(use_case).newest_due(source)
+    return [] if newest is None else [use_case.contract.period_name(number) for number in range(newest + 1)]
 
 
 def fetch(

@@ -153,6 +153,7 @@ def _event_time(draft: Draft, start: str) -> Iterator[str]:
     if draft.period != "month":
         yield f"  period: {draft.period}"
     yield f"  start: {scalar(start)}"
+    yield "clock: wall                        # rows are due, and known, by real time; `lakeloop demo` simulates one"
 
 
 def _sources(draft: Draft) -> Iterator[str]:

@@ -45,7 +45,7 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         save_rows(use_case, record.decision_id, rows)
     return Plan(
         decision_id=record.decision_id,
-        clock=read_clock(use_case),
+        clock=read_clock(use_case).period,
         champion=context.champion.version if context.champion is not None else "",
         champion_score=_champion_score(use_case, context, rows),
         champion_judged_on=f"{contract.period} {context.newest_period}" if report is not None else "",

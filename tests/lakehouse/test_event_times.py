@@ -1,7 +1,7 @@
 """A use case whose event times are times: from delivered files to gold and exports, by periods of any kind."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from lakehouse.gold.training_periods import training_periods
 from lakehouse.read.as_of import Points, parse_point
 from lakehouse.read.point_in_time import features_as_of
 from lakehouse.requests.stream import stream
+from lakeloop.clock import Clock
 from lakeloop.events import all_events
 from lakeloop.exceptions import NotFoundError
 from lakeloop.manifest import read_manifest
@@ -85,7 +86,7 @@ def test_an_export_of_weeks_has_their_rows(weeks: OwnLake) -> None:
 def test_what_was_known_is_read_as_of_a_week_and_a_file_counts_in_the_last_of_its_own(weeks: OwnLake) -> None:
     rows = {}
     for week in ("2024-W04", "2024-W05"):
-        point = parse_point(week, weeks.contract, 4, datetime.now().astimezone())
+        point = parse_point(week, Clock(weeks.contract, "simulated", 4, datetime.now(UTC)))
         rows[week] = features_as_of(weeks, Points(point)).toPandas()
     assert list(rows["2024-W04"].columns[:4]) == ["ride", "as_of", "known", "period"]
     assert {week: len(found) for week, found in rows.items()} == {"2024-W04": 0, "2024-W05": 30}

@@ -84,7 +84,7 @@ def test_a_month_goes_through_the_gateway_once_and_a_resumed_run_asks_nothing_ag
     assert {(r.request_id, r.key, r.at) for r in records} == {(q.request_id, q.key, q.at) for q in asked}
     answered = {r.request_id: r.features for r in records}
     assert all(answered[q.request_id] == q.features for q in asked)
-    assert read_clock(use_case) == 2
+    assert read_clock(use_case).period == 2
     assert landing(use_case) == [".held/claims/claims-2023-02.csv", ".held/claims/claims-2023-03.csv"]
 
 
@@ -119,7 +119,7 @@ def test_a_gateway_that_is_not_there_is_one_sentence(lakeloop: Run, use_case: Us
     done = lakeloop("simulate", "--periods", "1", "--url", "http://127.0.0.1:9")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "no gateway answers at http://127.0.0.1:9" in done.stderr and "lakeloop serve gateway" in done.stderr
-    assert read_clock(use_case) == 0
+    assert read_clock(use_case).period == 0
 
 
 @pytest.mark.parametrize(

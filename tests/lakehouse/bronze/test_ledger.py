@@ -185,6 +185,8 @@ def test_rows_in_bronze_that_no_ledger_and_no_commit_names_are_put_into_the_ledg
     report = take(claimed)
     assert any("2 rows of batch 7 are in bronze, of which the ledger knew nothing" in text for text in report.notices)
     assert_in_step(claimed)
+    records = {r.batch: r for r in deliveries(claimed)}
+    assert records[7].ingested_at == records[2].ingested_at, "the rows are known since they came"
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"records": ', "[]", '{"records": [{"source": "claims"}]}'])
