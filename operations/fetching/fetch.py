@@ -104,7 +104,7 @@ def _chosen(use_case: UseCase, source: str, due: list[str], numbers: list[int]) 
     if early := [name for name in wanted if name not in due]:
         period = use_case.contract.period
         raise WrongUseError(
-            f"{source}: {period} {early[0]} is not due yet: the clock stands at {period} {read_clock(use_case)}"
+            f"{source}: {period} {early[0]} is not due yet: the clock stands at {period} {read_clock(use_case).period}"
             + (f", and this source's files come {delay} {period}s later" if (delay := _delay(use_case, source)) else "")
         )
     return wanted
