@@ -23,7 +23,7 @@ class Command:
 
 
 GROUPS = {
-    "contract": "The data contract: check it, show it as the data catalogue.",
+    "contract": "The data contract: check it, show it as the data catalogue, exchange it as an open data contract.",
     "data": "Deliver a use case's data: from the generator or history beside its contract, or fetched from elsewhere.",
     "clock": "What time it is, in periods: the wall clock, or a simulated one. What is known depends on it.",
     "lake": "The lakehouse: bronze, silver, gold in Delta Lake on Spark.",
@@ -124,6 +124,12 @@ COMMANDS = {
     ),
     "contract show": Command(
         "contract", "Render the data catalogue: what every column means, its unit, and what is allowed."
+    ),
+    "contract export": Command(
+        "contract", "Write the contract in the Open Data Contract Standard (ODCS v3), for catalogues and other tools."
+    ),
+    "contract import": Command(
+        "contract", "Make a use case's contract of one in the Open Data Contract Standard (ODCS v3)."
     ),
     "data generate": Command("data", "Write periods of data as delivery files, one a source and period."),
     "data fetch": Command(

@@ -1,4 +1,4 @@
-"""`lakeloop contract`: check a contract, show it as a data catalogue."""
+"""`lakeloop contract`: check a contract, show it as a data catalogue, exchange it as an open data contract."""
 
 import tempfile
 from collections import Counter
@@ -12,6 +12,7 @@ from rich.markup import escape
 from console.cli.options import open_use_case
 from console.cli.render import BAD, DIM, GOOD, console
 from console.cli.use_case_option import UseCaseOption
+from lakeloop.atomic_file import write_text
 from lakeloop.catalogue import catalogue_markdown
 from lakeloop.clock import period_spans
 from lakeloop.contract import Contract
@@ -101,3 +102,56 @@ def show_command(
     case = open_use_case(use_case)
     text = catalogue_markdown(case.contract)
     console.print(text if plain else Markdown(text), markup=False, highlight=False, soft_wrap=plain)
+
+
+def export_command(
+    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+    use_case: UseCaseOption = "",
+) -> None:
+    """Write the contract in the Open Data Contract Standard (ODCS v3), for catalogues and other tools.
+
+    What the standard has no words for goes along as custom properties, so `lakeloop contract import` gives the same
+    contract back.
+    """
+    from operations.open_data_contract.exporting import as_standard  # noqa: PLC0415 - a quarter of a second
+
+    text = as_standard(open_use_case(use_case).contract_path).to_yaml()
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    write_text(out, text)
+    console.print(f"{out} is written", soft_wrap=True)
+
+
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A data contract of the Open Data Contract Standard, v3.")],
+    name: Annotated[str, typer.Option("--name", help="The use case's name; default: the one it was exported as.")] = "",
+    label: Annotated[
+        str, typer.Option("--label", help="What is to be predicted: a column, or of columns: 'refund > 0.2 * price'.")
+    ] = "",
+    classes: Annotated[str, typer.Option("--classes", help="The label's values, where none are listed: a,b.")] = "",
+    table: Annotated[str, typer.Option("--table", help="Which of its tables, where the label is in several.")] = "",
+    key: Annotated[str, typer.Option("--key", help="What names a row: a column, or several: district,year.")] = "",
+    time: Annotated[str, typer.Option("--time", help="The column that says when a row happened.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace the contract of a use case of this name.")] = False,
+) -> None:
+    """Make a use case's contract of one in the Open Data Contract Standard (ODCS v3).
+
+    Of one that Lakeloop exported it is the same contract, with what was changed in it since. Of somebody else's it is a
+    draft: what was assumed stands in it as a comment, with how to change it, and --label says what is predicted.
+    """
+    from operations.open_data_contract.receive import Wishes, receive  # noqa: PLC0415 - a quarter of a second
+
+    wishes = Wishes(name, label, table, _listed(key), time, _listed(classes))
+    made = receive(load_settings(), file, wishes, force)
+    for doubt in made.doubts:
+        console.print(f"to know: {doubt}", soft_wrap=True, markup=False)
+    console.print(f"{made.path}", soft_wrap=True)
+    for problem in made.problems:
+        console.print(f"  to do: {problem}", soft_wrap=True, markup=False)
+    if not made.problems:
+        console.print(f"Next: lakeloop contract check -u {made.path.parent.name}")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -34,6 +34,7 @@ PACKAGES = {
     "operations": "What crosses the five packages: scoring, simulation, deployment, performance, retention",
     "operations/fetching": "Files that functions of the use case get from elsewhere, landed whole and once",
     "operations/new_use_case": "The first draft of a use case, from a sample of its data",
+    "operations/open_data_contract": "Contracts as the Open Data Contract Standard writes them, and back",
     "operations/retraining": "A retrain: its record, its stages, candidates, selection, approval",
     "operations/lineage": "Lineage both ways, and reproduction",
     "operations/features": "The catalogue, reads at a point in time, skew",

@@ -110,7 +110,7 @@ def _head(draft: Draft, name: str, title: str) -> Iterator[str]:
     if draft.notes:
         yield "#"
         for note in draft.notes:
-            yield from _comment(f"to know: {note}", "")
+            yield from comment_lines(f"to know: {note}", "")
     yield f"use_case: {name}"
     yield f"title: {scalar(title)}"
     outcome = draft.label.made or draft.label.column
@@ -120,7 +120,7 @@ def _head(draft: Draft, name: str, title: str) -> Iterator[str]:
 def _key(draft: Draft) -> Iterator[str]:
     own = [draft.table.names[column] for column in draft.key.columns]
     known = {"row_hash": " So rows are known by a hash over their values.", "file_line": " So each line is a row."}
-    yield from _comment(f"assumed: {draft.key.why}.{known.get(draft.key.made, '')}", "")
+    yield from comment_lines(f"assumed: {draft.key.why}.{known.get(draft.key.made, '')}", "")
     if not own:
         yield f"key: {{made: {draft.key.made}}}"
     elif len(own) == 1:
@@ -134,7 +134,7 @@ def _event_time(draft: Draft, start: str) -> Iterator[str]:
     yield "event_time:"
     if draft.time is None:
         order = "in turn, since they are sorted by the label" if draft.label.sorted_by_class else "in their order"
-        yield from _comment(
+        yield from comment_lines(
             "assumed: no column says when a row happened. The files of the history got one, which deals the rows "
             f"out over months {order}. New files need it, too: the month in which they are delivered.",
             "  ",
@@ -144,7 +144,7 @@ def _event_time(draft: Draft, start: str) -> Iterator[str]:
     else:
         others = [name for name in draft.times if name != draft.time.name]
         if others:
-            yield from _comment(f"assumed: this one of {', '.join((draft.time.name, *others))}", "  ")
+            yield from comment_lines(f"assumed: this one of {', '.join((draft.time.name, *others))}", "  ")
         yield f"  column: {draft.table.names[draft.time.name]}"
         yield f"  description: {scalar(_said(draft.time.name))}"
         if draft.time.format != "period":
@@ -240,13 +240,13 @@ def _features(draft: Draft) -> Iterator[str]:
         )
     for leak in draft.leaks:
         names = ", ".join(f"`{name}`" for name in leak.columns)
-        yield from _comment(
+        yield from comment_lines(
             f"LEAK: {names} {leak.how}. A model would be told the answer, so it is no feature here. If it is known "
             f"before the outcome, make the draft again with --keep {','.join(leak.columns)}.",
             "  ",
         )
     for out in draft.left_out:
-        yield from _comment(f"left out: `{out.column}` {out.why}", "  ")
+        yield from comment_lines(f"left out: `{out.column}` {out.why}", "  ")
 
 
 def _label(draft: Draft) -> Iterator[str]:
@@ -308,7 +308,7 @@ def _said(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _comment(text: str, indent: str) -> Iterator[str]:
+def comment_lines(text: str, indent: str) -> Iterator[str]:
     words, line = text.split(), f"{indent}#"
     for word in words:
         if len(line) + 1 + len(word) > WIDTH:

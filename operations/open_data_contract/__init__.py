@@ -1,0 +1,1 @@
+"""Contracts as the Open Data Contract Standard (ODCS v3) writes them, and back."""
