@@ -10,6 +10,7 @@ MISSING = {
     "zero": "the model gets 0",
     "category": "the model has a category of its own for that",
 }
+CLOCK = "  \n**Clock** the real time: what is delivered is known from then on"
 
 
 def catalogue_markdown(contract: Contract) -> str:
@@ -20,7 +21,8 @@ def catalogue_markdown(contract: Contract) -> str:
         f"# {contract.title}\n\n{contract.description}",
         f"**Key** `{contract.key.column}`{_origin(contract)}: {contract.key.description}  \n"
         f"**Event time** `{contract.event_time.column}`: {contract.event_time.description} "
-        f"({kind} 0 is {contract.event_time.start}{zone})",
+        f"({kind} 0 is {contract.event_time.start}{zone})"
+        f"{'' if contract.clock == 'simulated' else CLOCK}",
         "## Sources",
         _table(
             ("source", "files", "separator", "arrives", "columns", "what it is"),

@@ -1,5 +1,6 @@
-"""Time is simulated: features come when asked for, the truth when the clock says so."""
+"""Features come when asked for, the truth when a simulated clock says so; by the wall clock at once."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,8 @@ from lakeloop.clock import read_clock, set_clock
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase, sample_period
 from operations.delivery import HELD, generate, release
+from operations.evaluation import whose_truth
+from operations.simulation import advance, simulate, without_gateway
 
 
 def files(folder: Path) -> list[str]:
@@ -48,6 +51,22 @@ def test_truth_is_held_back_until_its_clock(use_case: UseCase) -> None:
     assert [p.name for p in release(use_case)] == ["claims-2023-02.csv"]
     assert files(landing / HELD / "claims") == ["claims-2023-03.csv"]
     assert release(use_case) == []
+
+
+def test_by_the_wall_clock_nothing_is_held_back_and_what_has_not_begun_is_not_delivered(use_case: UseCase) -> None:
+    settings = use_case.settings.model_copy(update={"now": datetime(2023, 2, 10, tzinfo=UTC)})
+    real = UseCase(settings, use_case.contract.model_copy(update={"clock": "wall"}))
+    assert {delivery.due for delivery in generate(real, [0, 1], rows=3)} == {None}
+    landing = real.folder("landing")
+    assert files(landing / "claims") == ["claims-2023-01.csv", "claims-2023-02.csv"] and not (landing / HELD).exists()
+    with pytest.raises(
+        WrongUseError, match=r"month 2 .2023-03. has not begun by the wall clock .2023-02-10 00:00 UTC."
+    ):
+        generate(real, [2], rows=3)
+    for moves in (lambda: simulate(real, range(1, 3), without_gateway(real, "a")), lambda: advance(real, 3)):
+        with pytest.raises(WrongUseError, match=r"goes by the wall clock .*set LAKELOOP_CLOCK=simulated"):
+            moves()
+    assert "is due by the wall clock from 2025-02-01" in whose_truth(real, 1, True, 3)
 
 
 def test_delivered_files_hold_every_digit(use_case: UseCase) -> None:

@@ -1,17 +1,52 @@
 """The demo tells what stands in its way before it starts anything."""
 
+from pathlib import Path
+
+import pytest
 from typer.testing import CliRunner
 
 from console.cli.app import app
-from lakeloop.clock import set_clock
-from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import UseCase
+from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.ledger import write_records
+from lakeloop.clock import moment_of_now, read_clock, set_clock
+from lakeloop.exceptions import LakeloopError, WrongUseError
+from lakeloop.settings import load_settings
+from lakeloop.use_case import UseCase, open_use_case
+from tests.use_case_copies import copy_insurance
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> UseCase:
+    """The use case by the wall clock."""
+    folder = copy_insurance(tmp_path / "cases", {"use_case: insurance": "clock: wall\nuse_case: insurance"})
+    return open_use_case(load_settings(home=tmp_path / "home", use_case="insurance", use_cases=folder))
+
+
+def environment(use_case: UseCase) -> dict[str, str]:
+    return {"LAKELOOP_HOME": str(use_case.settings.home), "LAKELOOP_USE_CASES": str(use_case.settings.use_cases)}
 
 
 def test_a_home_that_was_played_to_its_end_is_not_played_again(use_case: UseCase) -> None:
     set_clock(use_case, 36)
-    done = CliRunner().invoke(app, ["demo"], env={"LAKELOOP_HOME": str(use_case.settings.home)})
+    done = CliRunner().invoke(app, ["demo"], env=environment(use_case))
     assert isinstance(done.exception, WrongUseError)
     told = str(done.exception)
     assert "was played to its end" in told and "stands at month 36" in told and "`make clean`" in told
     assert not (use_case.settings.home / "airflow").exists(), "nothing was started"
+
+
+def test_a_use_case_of_the_wall_clock_is_played_with_a_simulated_one_and_the_first_line_says_so(real: UseCase) -> None:
+    one_port_for_two = {"LAKELOOP_GATEWAY_PORT": "18123", "LAKELOOP_MONITOR_PORT": "18123"}
+    stopped = CliRunner().invoke(app, ["demo"], env=environment(real) | one_port_for_two)
+    assert isinstance(stopped.exception, LakeloopError), "it gets no further than to the ports"
+    first, *_ = stopped.output.splitlines()
+    assert "The contract says `clock: wall`" in first and "plays insurance with a simulated clock" in first
+    assert (read_clock(real).kind, read_clock(real).period) == ("simulated", 0), "whatever command comes next"
+
+
+def test_a_home_with_real_deliveries_is_not_played(real: UseCase) -> None:
+    now = moment_of_now(real)
+    write_records(real, [DeliveryRecord("claims", "claims-2025-10.csv", "a", 1, 1, now, now, 1, "taken")])
+    refused = CliRunner().invoke(app, ["demo"], env=environment(real))
+    assert "has taken in files of insurance by the wall clock" in str(refused.exception)
+    assert read_clock(real).is_wall
