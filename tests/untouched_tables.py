@@ -17,30 +17,44 @@ COUNTRIES = tuple(f"{where}-{what}" for where in ("North", "South", "East", "Wes
 
 
 def taxi_trips(folder: Path, rows: int = 6_000) -> Path:
-    """One CSV over three years in no order: gaps, whole numbers as `8.0`, seconds since 1970, tips by payment."""
+    """One CSV over four years in no order: gaps, whole numbers as `8.0`, seconds since 1970, tips by payment."""
     random = np.random.default_rng(16)
-    seconds = random.integers(1_357_000_000, 1_451_000_000, rows)
+    seconds = random.integers(1_357_000_000, 1_483_000_000, rows) // 900 * 900
+    at = pd.to_datetime(seconds, unit="s")
     fare = (random.gamma(2, 5, rows) + 3.25).round(2)
     card = random.random(rows) < 0.4
-    companies = random.choice([*COMPANIES, None], rows, p=[0.3, 0.15, 0.1, 0.06, 0.05, 0.04, 0.3])
+    companies = random.choice([*COMPANIES, ""], rows, p=[0.3, 0.15, 0.1, 0.06, 0.05, 0.04, 0.3])
     share = np.where(card, 0.22 + (companies == "Star Cab Co.") * 0.06, 0.0) + random.normal(0, 0.03, rows) * card
+
+    def area() -> np.ndarray:
+        return _with_gaps(random.integers(1, 78, rows).astype(float), 0.1, random)
+
+    def degrees(middle: float) -> np.ndarray:
+        return _with_gaps(random.normal(middle, 0.05, rows).round(9), 0.1, random)
+
     frame = pd.DataFrame(
         {
-            "pickup_community_area": _with_gaps(random.integers(1, 78, rows).astype(float), 0.1, random),
+            "pickup_community_area": area(),
             "fare": fare,
-            "trip_start_month": pd.to_datetime(seconds, unit="s").month,
-            "trip_start_hour": pd.to_datetime(seconds, unit="s").hour,
-            "trip_start_timestamp": seconds // 900 * 900,
-            "pickup_latitude": _with_gaps(random.normal(41.9, 0.05, rows).round(9), 0.1, random),
+            "trip_start_month": at.month,
+            "trip_start_hour": at.hour,
+            "trip_start_day": at.dayofweek + 1,
+            "trip_start_timestamp": seconds,
+            "pickup_latitude": degrees(41.9),
+            "pickup_longitude": degrees(-87.6),
+            "dropoff_latitude": degrees(41.9),
+            "dropoff_longitude": degrees(-87.6),
             "trip_miles": np.where(random.random(rows) < 0.25, 0, (fare / 3).round(1)),
             "pickup_census_tract": np.nan,
+            "dropoff_census_tract": _with_gaps(random.choice([17031081500.0, 17031320100.0], rows), 0.3, random),
             "payment_type": np.where(card, "Credit Card", random.choice(["Cash", "Cash", "Cash", "No Charge"], rows)),
             "company": companies,
             "trip_seconds": _with_gaps((fare * 60).round(-1), 0.01, random),
+            "dropoff_community_area": area(),
             "tips": (fare * share.clip(0)).round(2),
         }
     )
-    path = folder / "taxi-trips.csv"
+    path = folder / "chicago-taxi.csv"
     frame.to_csv(path, index=False)
     return path
 
@@ -102,7 +116,7 @@ def shipments_folder(folder: Path, rows: int = 8_000) -> Path:
     random = np.random.default_rng(8)
     weight = random.gamma(2, 4, rows).round(3)
     priority = random.random(rows) < 0.25
-    carrier = random.choice(["DHL", "UPS", "GLS", None], rows, p=[0.4, 0.3, 0.2, 0.1])
+    carrier = random.choice(["DHL", "UPS", "GLS", ""], rows, p=[0.4, 0.3, 0.2, 0.1])
     days = weight / 6 - priority * 1.5 + (carrier == "GLS") * 1.2 + random.normal(2, 0.6, rows)
     sent = pd.date_range("2022-01-01", periods=rows, freq="65min")
     columns = {
@@ -112,7 +126,7 @@ def shipments_folder(folder: Path, rows: int = 8_000) -> Path:
         "price": pa.array([Decimal(f"{value:.2f}") for value in 4 + weight * 0.8], pa.decimal128(9, 2)),
         "priority": pa.array(priority),
         "parcels": pa.array(random.integers(1, 6, rows), pa.int8(), mask=random.random(rows) < 0.05),
-        "carrier": pa.array(carrier).dictionary_encode(),
+        "carrier": pa.array(carrier, mask=carrier == "").dictionary_encode(),
         "tags": pa.array([["a"], ["b", "c"]] * (rows // 2)),
         "delivered_late": pa.array(days > 3.2),
     }

@@ -89,15 +89,17 @@ def create(
         rows = pd.concat(parts, ignore_index=True)
         held_out = rows[drafted.contract.key.column].map(Split(salt=salt).is_eval).astype(bool)
         found = frame_baselines(drafted, rows[~held_out], rows[held_out]) if held_out.sum() >= FEWEST_HELD_OUT else {}
-        contract = write(gate_of(found), salt)
+        texts = [name for name, feature in drafted.contract.features.items() if feature.role == "text"]
+        contract = write(gate_of(found, texts), salt)
         _put(home, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return NewUseCase(UseCase(settings, contract), draft, history, found, len(rows))
 
 
-def gate_of(found: Mapping[str, float]) -> GateDraft:
-    """Bounds for the accuracy: well above the commonest class, and not much better than quick trees."""
+def gate_of(found: Mapping[str, float], texts: Sequence[str] = ()) -> GateDraft:
+    """Bounds for the accuracy: well above the commonest class, and not much better than quick trees, unless there are
+    `texts`, which trees cannot read."""
     if not found:
         return GateDraft(0.0, None, "too few rows to say what is good: set them when there are more")
     majority = found["majority"]
@@ -107,6 +109,8 @@ def gate_of(found: Mapping[str, float]) -> GateDraft:
     least = min(0.01, (1 - majority) / 4)  # of what a rare class leaves to be better by
     above = min(round(majority + max(least, SAFE_SHARE * (trees - majority)), 3), round(below - 0.001, 3))
     why = f"the commonest class is right in {majority:.3f}, quick trees in {trees:.3f}"
+    if texts:
+        return GateDraft(above, None, f"{why}, without {', '.join(texts)}, which they cannot read")
     return GateDraft(above, below if below < 1 else None, why)
 
 

@@ -169,6 +169,11 @@ def test_a_gate_can_be_passed_where_one_class_is_rare() -> None:
     assert gate_of({"majority": 0.99}).above > 0.99  # what never says yes is no model
 
 
+def test_what_trees_cannot_read_may_make_a_model_better_than_they_are() -> None:
+    gate = gate_of({"majority": 0.55, "trees": 0.56}, ["review"])
+    assert gate.below is None and "without review" in gate.why and gate_of({"majority": 0.55}).below is not None
+
+
 def test_a_use_case_that_is_there_is_replaced_only_when_asked_and_what_else_is_there_stays(tmp_path: Path) -> None:
     path = as_csv(trips(), tmp_path)
     first = made(tmp_path, path).use_case
