@@ -196,3 +196,10 @@ def test_both_languages_say_the_same_things() -> None:
 def test_any_contract_gives_a_page(churn: Contract) -> None:
     page = render_page(churn)
     assert "<option>pro, annual</option>" in page and 'id="usage-slider"' in page
+
+
+def test_a_field_has_room_for_all_the_digits_of_its_number(churn: Contract) -> None:
+    usage = churn.features["usage"]
+    long = usage.model_copy(update={"valid": (0, 2e10), "example": 17031839100, "type": "int"})
+    assert 'class="entry wide"' in render_page(churn.model_copy(update={"features": {"usage": long}}))
+    assert 'class="entry wide"' not in render_page(churn)
