@@ -144,12 +144,14 @@ def project_default(key: str) -> str:
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment with the given fields replaced; empty overrides are ignored.
 
+    Where nobody names a use case and the project's own is not among those there are, the only one there is meant.
+
     Raises:
         WrongUseError: the environment holds a value of the wrong kind; the text names each.
     """
     given = {key: value for key, value in overrides.items() if value not in (None, "")}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        settings = Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = [
             f"LAKELOOP_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: "
@@ -157,6 +159,10 @@ def load_settings(**overrides: object) -> Settings:
             for e in error.errors()
         ]
         raise WrongUseError("\n  ".join(["settings that cannot be used:", *wrong])) from None
+    there = {path.parent.name for path in settings.use_cases.glob("*/contract.yaml")}
+    if "use_case" in settings.model_fields_set or settings.use_case in there or len(there) != 1:
+        return settings
+    return settings.model_copy(update={"use_case": there.pop()})
 
 
 def check_home(settings: Settings) -> None:

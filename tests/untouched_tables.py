@@ -45,7 +45,7 @@ def taxi_trips(folder: Path, rows: int = 6_000) -> Path:
             "dropoff_latitude": degrees(41.9),
             "dropoff_longitude": degrees(-87.6),
             "trip_miles": np.where(random.random(rows) < 0.25, 0, (fare / 3).round(1)),
-            "pickup_census_tract": np.nan,
+            "pickup_census_tract": np.where(np.arange(rows) == 7, 17031081500.0, np.nan),
             "dropoff_census_tract": _with_gaps(random.choice([17031081500.0, 17031320100.0], rows), 0.3, random),
             "payment_type": np.where(card, "Credit Card", random.choice(["Cash", "Cash", "Cash", "No Charge"], rows)),
             "company": companies,

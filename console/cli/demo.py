@@ -57,6 +57,6 @@ def demo_command(
     story.new_truth()
     story.end(time.monotonic() - started)
     if keep:
-        console.print("\nThe platform stays up. Stop it:  .venv/bin/lakeloop down")
+        console.print(f"\nThe platform stays up. Stop it:  .venv/bin/lakeloop down --use-case {case.name}")
     else:
         down_command(use_case)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-NUMBER = re.compile(r"[0-9][0-9,.]*")
+NUMBER = re.compile(r"[0-9][0-9,.]*(e-?[0-9]+,?)?")
 FILLED = re.compile(r"\s+")
 
 

@@ -1,6 +1,7 @@
 """Settings from the environment: what they cannot be is said in a sentence that names the variable."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +32,15 @@ def test_a_wrong_setting_ends_a_command_with_a_sentence(lakeloop: Callable[..., 
     ended = lakeloop("clock", "show", LAKELOOP_MODELS="s3://bucket/models")
     assert ended.returncode == 2 and "LAKELOOP_MODELS is 's3://bucket/models': this area" in ended.stderr  # type: ignore[attr-defined]
     assert "Traceback" not in ended.stderr  # type: ignore[attr-defined]
+
+
+def test_the_only_use_case_there_is_is_meant_where_nobody_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LAKELOOP_USE_CASE", raising=False)
+    default = load_settings(use_cases=tmp_path).use_case
+    for name in ("taxi", "bikes"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "contract.yaml").touch()
+        assert load_settings(use_cases=tmp_path).use_case == ("taxi" if name == "taxi" else default)
+        assert load_settings(use_cases=tmp_path, use_case="other").use_case == "other"
