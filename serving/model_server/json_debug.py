@@ -13,7 +13,7 @@ from typing import Any
 LIMIT = 256
 
 
-class _Full(Exception):
+class _FullError(Exception):
     """The limit is reached: nothing more is written."""
 
 
@@ -38,12 +38,12 @@ def quote(value: Any) -> str:
     def put(prefix: str, text: str | None) -> None:
         nonlocal size
         if size >= LIMIT:
-            raise _Full
+            raise _FullError
         whole = prefix + (text or "")
         out.append(whole)
         size += len(whole.encode("utf-8", "surrogateescape"))
         if text is None:
-            raise _Full
+            raise _FullError
 
     def write(item: Any, prefix: str, level: int) -> None:
         if isinstance(item, dict):
@@ -61,7 +61,7 @@ def quote(value: Any) -> str:
         else:
             put(prefix, _scalar(item))
 
-    with suppress(_Full):
+    with suppress(_FullError):
         write(value, "", 0)
     return "".join(out)
 

@@ -48,7 +48,7 @@ class PredictRequest:
     format: Literal["row", "columnar"]
 
 
-class _Irregular(Exception):
+class _IrregularError(Exception):
     """Not convertible at C speed."""
 
 
@@ -86,7 +86,7 @@ def _read(document: dict[str, Any], signature: Signature) -> PredictRequest:
             raise invalid(f"JSON Value: {quote(document)} No values in 'instances' array")
         try:
             arrays = _rows(instances, signature.inputs)
-        except _Irregular:
+        except _IrregularError:
             arrays = exact.rows(instances, signature.inputs)
         return PredictRequest(arrays, "row")
     if "inputs" in document:
@@ -97,13 +97,13 @@ def _read(document: dict[str, Any], signature: Signature) -> PredictRequest:
 def _rows(instances: list[Any], inputs: tuple[NamedTensor, ...]) -> Arrays:
     if exact.is_named(instances[0]):
         if set(map(type, instances)) != {dict} or set(map(len, instances)) != {len(inputs)}:
-            raise _Irregular
+            raise _IrregularError
         try:
             return {i.name: _dense([row[i.name] for row in instances], i.dtype) for i in inputs}
         except KeyError:
-            raise _Irregular from None
+            raise _IrregularError from None
     if len(inputs) > 1:
-        raise _Irregular
+        raise _IrregularError
     return {inputs[0].name: _dense(instances, inputs[0].dtype)}
 
 
@@ -127,7 +127,7 @@ def _column(value: Any, dtype: str) -> np.ndarray:
     try:
         if isinstance(value, list):
             return _dense(value, dtype)
-    except _Irregular:
+    except _IrregularError:
         pass
     return exact.tensor(value, dtype)
 
@@ -139,21 +139,21 @@ def _dense(values: list[Any], dtype: str) -> np.ndarray:
     while kinds == {list}:
         lengths = set(map(len, values))
         if len(lengths) != 1 or len(shape) >= exact.MAX_RANK:
-            raise _Irregular
+            raise _IrregularError
         shape.append(lengths.pop())
         values = list(chain.from_iterable(values))
         kinds = set(map(type, values))
     if dtype == "string":
         if not kinds <= _STRINGS:
-            raise _Irregular
+            raise _IrregularError
         return _strings(values).reshape(shape)
     read = _READ.get(dtype)
     if read is None or not kinds <= read[0]:
-        raise _Irregular
+        raise _IrregularError
     try:
         array = np.array(values, read[1])
     except OverflowError:
-        raise _Irregular from None
+        raise _IrregularError from None
     if read[1] is not read[2]:
         array = array.astype(read[2])
     return array if len(shape) == 1 else array.reshape(shape)

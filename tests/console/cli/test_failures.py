@@ -28,14 +28,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-class OfJava(Exception):
+class OfJavaError(Exception):
     """Its text lives in Java, and Java is gone."""
 
     def __str__(self) -> str:
         raise AssertionError("SparkContext._jvm is None")
 
 
-OfJava.__module__ = "pyspark.errors.exceptions.captured"
+OfJavaError.__module__ = "pyspark.errors.exceptions.captured"
 
 
 @pytest.mark.long
@@ -58,9 +58,9 @@ def test_an_error_of_spark_is_told_and_kept_after_its_java_is_gone(
 
 
 def test_an_error_that_cannot_be_asked_for_its_text_is_told_all_the_same(home: Path) -> None:
-    text, code = explain(OfJava())
-    assert code == 1 and text.startswith("unexpected OfJava: it does not say why")
-    assert "test_failures.OfJava" not in text and (home / "logs" / "last-failure.log").is_file()
+    text, code = explain(OfJavaError())
+    assert code == 1 and text.startswith("unexpected OfJavaError: it does not say why")
+    assert "test_failures.OfJavaError" not in text and (home / "logs" / "last-failure.log").is_file()
 
 
 def test_of_a_worker_of_spark_the_reason_is_told_and_not_its_traceback(home: Path) -> None:
@@ -78,7 +78,7 @@ def test_of_a_worker_of_spark_the_reason_is_told_and_not_its_traceback(home: Pat
 def test_only_what_came_from_java_is_put_into_words() -> None:
     ours, plain = NotFoundError("no such table"), ValueError("x")
     assert in_words(ours) is ours and in_words(plain) is plain
-    plain.__cause__ = OfJava()
+    plain.__cause__ = OfJavaError()
     told = in_words(plain)
     assert isinstance(told, SparkFailedError) and (told.kind, str(told)) == ("ValueError", "x")
     assert in_words(told) is told and "exception str() failed" in told.details
