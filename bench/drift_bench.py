@@ -86,12 +86,12 @@ def large_window() -> list[Figure]:
     """Time, peak memory and stated error of a window of a million rows, in a process of its own."""
     command = [sys.executable, "-m", "bench.drift_bench"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
+    found = json.loads(done.stdout)
     what = f"one window of {LARGE:,} rows"
     return [
-        Figure(what, told["seconds"], "s", 30.0),
-        Figure(f"{what}: peak memory of the process", told["gib"], "GiB", 2.0),
-        Figure(f"{what}: largest standard error of a score", 1000 * told["error"], "thousandths", None),
+        Figure(what, found["seconds"], "s", 30.0),
+        Figure(f"{what}: peak memory of the process", found["gib"], "GiB", 2.0),
+        Figure(f"{what}: largest standard error of a score", 1000 * found["error"], "thousandths", None),
     ]
 
 
@@ -116,11 +116,11 @@ def three_years(home: Path) -> list[Figure]:
     times, cpu = [], []
     for _ in range(2):
         began, before = time.perf_counter(), _children()
-        told = _lakeloop(home, "drift")
+        shown = _lakeloop(home, "drift")
         times.append(time.perf_counter() - began)
         cpu.append(_children() - before)
-    if "from 2023-12 (month 11)" not in told:
-        raise RuntimeError(f"the drift of month 11 was not found:\n{told}")
+    if "from 2023-12 (month 11)" not in shown:
+        raise RuntimeError(f"the drift of month 11 was not found:\n{shown}")
     return [
         Figure("36 months from Delta measured into gold/drift", times[0], "s", 60.0),
         Figure("the same, CPU", cpu[0], "s", None),

@@ -43,16 +43,16 @@ def _few_rows(home: Path) -> list[Figure]:
             _first(airflow, open_use_case(settings), "ingest"),
             _first(airflow, open_use_case(settings), "retrain"),
         )
-        told = _ended(_tasks(airflow, ingest)["ground_truth"])
+        ingested = _ended(_tasks(airflow, ingest)["ground_truth"])
         answering = _wait(lambda: _answers(settings))
         _wait(lambda: airflow.run(retrain).ended)
         tasks, run = _tasks(airflow, retrain), _raw(airflow, retrain)
-        queued = _at(run["queued_at"]) - told
+        queued = _at(run["queued_at"]) - ingested
         first_task = min(_at(task["start_date"]) for task in _tasks(airflow, ingest).values() if task["start_date"])
     return [
         Figure("a landed file's first task starts after", first_task - landed, "s", None),
         Figure("ground truth: event to queued retrain", queued, "s", 10),
-        Figure("event to the new version answering, one candidate, 1,500 rows", answering - told, "s", 150),
+        Figure("event to the new version answering, one candidate, 1,500 rows", answering - ingested, "s", 150),
         Figure("Airflow's own time a task", _between(tasks) / len(tasks), "s", 3),
     ]
 

@@ -105,10 +105,10 @@ def make_app(use_case: UseCase, performance: Performance | None = None, pages: P
     @app.get("/alerts")
     async def firing() -> Response:
         """The alerts that fire now, as Alertmanager told; rejected rows, where it did not, as the monitor sees them."""
-        told = parts.alerts.firing()
-        knows = any(alert["labels"].get("alertname") == ALERT for alert in told)
+        known = parts.alerts.firing()
+        knows = any(alert["labels"].get("alertname") == ALERT for alert in known)
         own = [] if knows else parts.monitor.rejected.alerts()
-        return _json({"alerts": [*told, *own]})
+        return _json({"alerts": [*known, *own]})
 
     @app.get("/health")
     async def health() -> Response:

@@ -186,7 +186,7 @@ def roll_back(use_case: UseCase, version: str, why: str) -> str:
     folder.rename(aside)
     note = {"version": version, "why": why, "at": datetime.now(UTC).isoformat(), "by": use_case.settings.airflow_run_id}
     write_json(aside / "rolled-back.json", note)
-    _note_in_metadata(use_case, version, why)
+    _annotate_in_metadata(use_case, version, why)
     log.warning("event=rolled_back use_case=%s version=%s why=%r", use_case.name, version, why)
     left = pushed_versions(use_case)
     if not left:
@@ -198,12 +198,12 @@ def roll_back(use_case: UseCase, version: str, why: str) -> str:
     return left[-1]
 
 
-def _note_in_metadata(use_case: UseCase, version: str, why: str) -> None:
+def _annotate_in_metadata(use_case: UseCase, version: str, why: str) -> None:
     """ML Metadata is told too, so that the next run compares with what serves; the rollback does not hang on it."""
-    from tfx_pipeline.metadata.rollback import note_rollback
+    from tfx_pipeline.metadata.rollback import annotate_rollback
 
     try:
-        note_rollback(use_case, version, why)
+        annotate_rollback(use_case, version, why)
     except Exception:  # whatever is wrong there, clients are answered by the version before
         log.exception("event=rollback_not_noted version=%s", version)
 

@@ -31,7 +31,7 @@ LONGEST_SECONDS = 240.0
 """After this long `up` gives up waiting; a quiet machine needs a quarter of it."""
 _LOOK_SECONDS = 0.5
 
-Told = Callable[[tuple[ServiceStatus, ...], tuple[str, ...]], None]
+OnStates = Callable[[tuple[ServiceStatus, ...], tuple[str, ...]], None]
 """Gets how every service is, and the steps of the preparation that go on."""
 
 
@@ -48,7 +48,7 @@ class Running:
 def up(
     settings: Settings,
     on_step: Callable[[str], None] = lambda text: None,
-    on_states: Told = lambda states, steps: None,
+    on_states: OnStates = lambda states, steps: None,
 ) -> Running:
     """Start what does not run and wait until all is healthy; interrupted, stop what this call started.
 
@@ -82,7 +82,7 @@ def up(
 
 
 def _start(
-    settings: Settings, services: tuple[Service, ...], supervisor: Supervisor, new: bool, on_states: Told
+    settings: Settings, services: tuple[Service, ...], supervisor: Supervisor, new: bool, on_states: OnStates
 ) -> None:
     ensure_secrets(settings)
     environment = service_environment(settings)
@@ -102,7 +102,7 @@ def _start(
             on_states(service_states(settings), tuple(step.name for step in steps))
 
 
-def _wait(settings: Settings, on_states: Told) -> tuple[ServiceStatus, ...]:
+def _wait(settings: Settings, on_states: OnStates) -> tuple[ServiceStatus, ...]:
     """Until every service is healthy; a service the supervisor gave up ends the wait at once."""
     deadline = time.monotonic() + LONGEST_SECONDS
     while True:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import Any, Literal
 
-Kind = Literal["number", "text", "condition"]
-KINDS: Mapping[str, Kind] = {
+ValueKind = Literal["number", "text", "condition"]
+KINDS: Mapping[str, ValueKind] = {
     "float": "number", "int": "number", "decimal": "number", "string": "text", "bool": "condition"
 }  # fmt: skip
 """What a column's values are in an expression, by the column's type."""
@@ -39,7 +39,7 @@ class Named:
     """A column's value."""
 
     column: str
-    kind: Kind
+    kind: ValueKind
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Constant:
     """A number or a text."""
 
     value: float | str
-    kind: Kind
+    kind: ValueKind
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Step:
 
     operator: str
     operands: tuple["Expression", ...]
-    kind: Kind
+    kind: ValueKind
 
 
 Expression = Named | Constant | Step
@@ -164,7 +164,7 @@ class _Reader:
                 return Step("not", (self._operand(inner, "condition", "`not` is"),), "condition")
         raise self._mistake(node, f"is not known here; {ALLOWED}")
 
-    def _kind_of(self, node: ast.expr, name: str) -> Kind:
+    def _kind_of(self, node: ast.expr, name: str) -> ValueKind:
         kind = self._types.get(name)
         if kind is None:
             return "text" if name in self._texts else "number"
@@ -181,7 +181,7 @@ class _Reader:
             raise self._mistake(node, "is a number beyond all that a float holds")
         return Constant(value, "number")
 
-    def _operand(self, node: ast.expr, kind: Kind, what: str) -> Expression:
+    def _operand(self, node: ast.expr, kind: ValueKind, what: str) -> Expression:
         found = self.read(node)
         if found.kind != kind:
             wanted = "numbers" if kind == "number" else "conditions such as `refund > 0`"

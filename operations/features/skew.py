@@ -14,7 +14,7 @@ from lakeloop.use_case import UseCase
 from operations.features.corrected import corrected_since_served
 from operations.features.model_input import ModelCheck, check_models
 from operations.features.served import logged_types, served_rows
-from operations.features.training_serving_join import TRAINED, Joined, find_counterparts, trained_types
+from operations.features.training_serving_join import TRAINED, Joined, trained_types, training_serving_joins
 
 FLOAT_PRECISION = float(np.finfo(np.float32).eps)
 """The model's input is float32: what it cannot tell apart is the same."""
@@ -99,7 +99,7 @@ class SkewReport(FrozenModel):
 def measure_skew(use_case: UseCase, since: "str | datetime | None" = None) -> SkewReport:
     """Compare every request in the lake with training's row of the same key and period, and ask the models."""
     served = served_rows(use_case, since)
-    found = find_counterparts(use_case, served)
+    found = training_serving_joins(use_case, served)
     joins = tuple(_compare_join(use_case, joined) for joined in found.joined)
     models, gaps = check_models(use_case, served)
     return SkewReport(

@@ -14,7 +14,7 @@ from lakeloop.contract.columns import LARGEST_INT
 from operations.new_use_case.dialect import MISSING
 from operations.new_use_case.sample import Sample
 
-Kind = Literal["empty", "bool", "int", "float", "string"]
+SampleKind = Literal["empty", "bool", "int", "float", "string"]
 UNREADABLE_SHARE = 0.02
 """Of the values of a column of numbers that may be something else."""
 FEWEST_COUNTED = 100
@@ -52,7 +52,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: SampleKind
     rows: int
     missing: int
     values: tuple[str, ...]
@@ -179,7 +179,7 @@ def encoded_column(name: str, encoded: pa.DictionaryArray, style: NumberStyle) -
     missing_texts = tuple(listed[place] for place in np.flatnonzero(nothing) if listed[place].strip())
     unreadable = tuple(listed[place] for place in np.flatnonzero(left_out & odd))
     about = {"missing_texts": missing_texts, "unreadable": unreadable}
-    kind: Kind = "string"
+    kind: SampleKind = "string"
     numbers = None
     if is_number and not is_code:
         numbers = _numbers(bare.take(pa.array(order)), style)

@@ -6,7 +6,7 @@ from tfx_pipeline.metadata.store import PUSHED_PROPERTY, VERSION_PROPERTY, artif
 ROLLED_BACK_PROPERTY = "rolled_back"
 
 
-def note_rollback(use_case: UseCase, version: str, why: str) -> bool:
+def annotate_rollback(use_case: UseCase, version: str, why: str) -> bool:
     """Mark the version's PushedModel as not pushed; whether ML Metadata knows the version."""
     if not has_metadata(use_case.settings):
         return False

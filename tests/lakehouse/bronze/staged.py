@@ -35,7 +35,7 @@ def rows_of(folder: Path) -> Rows:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
-    """`stage(content, name, may_lack, **source)` -> the verdict on a file, and its rows or lines still to be split."""
+    """`stage(content, name, may_lack, **source)` -> whether it is taken, and its rows or lines still to be split."""
 
     def staged(
         content: bytes, name: str = "things.csv", may_lack: tuple[str, ...] = (), **words: Any

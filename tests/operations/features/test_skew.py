@@ -16,7 +16,7 @@ from operations.exceptions import SkewError
 from operations.features.corrected import corrected_since_served
 from operations.features.served import served_rows
 from operations.features.skew import SkewReport, differs, measure_skew
-from operations.features.training_serving_join import find_counterparts
+from operations.features.training_serving_join import training_serving_joins
 from operations.simulation import AnsweredPeriods, PeriodCounts, questions_of
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import HEADER, OwnLake, policy
@@ -135,7 +135,7 @@ def test_keys_that_a_generator_draws_as_numbers_are_joined(tmp_path: Path) -> No
         [{"request_id": q.request_id, "policy_id": q.key, "month": q.at[:7], **q.features} for q in questions]
     )
     assert served["policy_id"].tolist()[:2] == ["10000", "10001"]
-    (join,) = find_counterparts(UseCase(settings, contract), served).joined
+    (join,) = training_serving_joins(UseCase(settings, contract), served).joined
     assert (join.source, len(join.rows)) == ("the simulation's own rows", 30)
     assert (join.rows["age"] == join.rows["age_trained"]).all()
 
