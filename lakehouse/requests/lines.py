@@ -10,6 +10,7 @@ from lakehouse.silver.problems import joined_problems, shown, wrong
 from lakehouse.silver.validation import fits, problem, reject_columns, typed_value
 from lakehouse.storage.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract
+from lakeloop.contract.reserved_names import PREDICTIONS
 from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import EARLIEST, LATEST
 
@@ -21,7 +22,6 @@ REQUIRED = (
     "request_id", "at", "answered_at", "features", "prediction", "class_id", "predictor_type", "reason", "latency_ms"
 )  # fmt: skip
 ANSWER = ("prediction", "class_id", "probabilities", "predictor_type", "reason", "model_version", "latency_ms")
-OWN = (*REQUIRED, "line", "key", "probabilities", "confidence", "reason_kind", "model_version")
 PREDICTORS = ("model", "rules")
 TIMES = ("at", "answered_at")
 TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d"
@@ -68,10 +68,10 @@ def lines_of_files(files: DataFrame) -> DataFrame:
 def check_names(contract: Contract) -> None:
     """Raises WrongUseError if a column of the contract has the name of one of silver/predictions' own."""
     names = (contract.key.column, contract.period_column, *contract.features)
-    if taken := [name for name in names if name in OWN]:
+    if taken := [name for name in names if name in PREDICTIONS]:
         raise WrongUseError(
             f"`{taken[0]}` is a column of silver/predictions itself, so no key, event time or feature can have that "
-            f"name; rename it in the contract. Taken names: {', '.join(OWN)}"
+            f"name; rename it in the contract. Taken names: {', '.join(PREDICTIONS)}"
         )
 
 

@@ -23,9 +23,6 @@ from lakehouse.silver.contract_change import follow_contract
 from lakehouse.silver.refine import SilverReport
 from lakehouse.storage.disk_full import disk_full_as_no_space
 from lakehouse.storage.layout import (
-    DELIVERIES,
-    PREDICTIONS,
-    REJECTS,
     REQUESTS,
     checkpoint_path,
     delete_folder,
@@ -37,8 +34,6 @@ from lakehouse.storage.layout import (
 from lakehouse.storage.lock import STREAM_LOCK, only_one, tables_held
 from lakehouse.storage.schema import create_table
 from lakeloop.clock import moment_of_now
-from lakeloop.contract import Contract
-from lakeloop.exceptions import WrongUseError
 from lakeloop.request_log_files import FINISHED, request_log_folder
 
 log = logging.getLogger(__name__)
@@ -73,12 +68,10 @@ def open_stream(lake: Lake, notice: Callable[[str], None] = lambda line: None) -
 
     Raises:
         BusyError: another stream runs on this home.
-        WrongUseError: the contract uses a name that the stream's tables use themselves.
+        WrongUseError: a column of the contract has the name of one of silver/predictions' own.
         DiskFullError: the disk is full; run it again when it is not, nothing is lost and nothing doubled.
     """
-    contract = lake.contract
-    _check_sources(contract)
-    check_names(contract)
+    check_names(lake.contract)
 
     def take() -> StreamReport:
         began = time.perf_counter()
@@ -174,11 +167,3 @@ def _identity(lake: Lake) -> dict[str, Any]:
     write_json(path, made)
     log.info("event=stream_begins log=%s", folder)
     return made
-
-
-def _check_sources(contract: Contract) -> None:
-    for name in contract.sources:
-        if name in (REQUESTS, PREDICTIONS, REJECTS, DELIVERIES):
-            raise WrongUseError(
-                f"the source `{name}` has the name of one of the lake's own tables; rename it in the contract"
-            )

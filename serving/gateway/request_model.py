@@ -5,7 +5,6 @@ Features of one `group` are nested under its name, features without a group stan
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +15,6 @@ from pydantic_core import PydanticCustomError
 
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.periods import moment_of
-from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import EARLIEST, LATEST
 from serving.exceptions import RefusedRequestError
 from serving.gateway.refusal import problems_of
@@ -46,18 +44,13 @@ class PredictionRequest:
 
 
 class RequestModel:
-    """Reads request bodies of one contract. `one` and `batch` are the pydantic models behind it.
-
-    Raises:
-        WrongUseError: a group or an ungrouped feature has the name of another field of the request.
-    """
+    """Reads request bodies of one contract. `one` and `batch` are the pydantic models behind it."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         groups: dict[str | None, dict[str, Feature]] = {}
         for name, feature in contract.features.items():
             groups.setdefault(feature.group, {})[name] = feature
-        _refuse_equal_names([*(group for group in groups if group), *groups.get(None, {}), *_optional_fields(contract)])
         fields: dict[str, Any] = {}
         for group, features in groups.items():
             inner = {_attribute(name): _field(name, feature) for name, feature in features.items()}
@@ -226,14 +219,3 @@ def _moment(text: str, zone: str) -> datetime:
             {"given": text, "low": EARLIEST.year, "high": LATEST.year},
         )
     return moment.astimezone(UTC)
-
-
-def _refuse_equal_names(names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise WrongUseError(
-                f"the request would have two fields `{name}`; give the feature or its group another name "
-                "(`key`, `at` and `request_id` are taken)"
-            )
-        seen.add(name)

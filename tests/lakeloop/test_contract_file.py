@@ -273,6 +273,17 @@ def test_a_feature_cannot_have_a_name_that_is_taken(tmp_path: Path, name: str) -
     assert any(f"features.{name}" in problem for problem in found), found
 
 
+@pytest.mark.parametrize("name", ["request_id", "driver"])
+def test_a_feature_cannot_have_the_name_of_another_field_of_a_request(tmp_path: Path, name: str) -> None:
+    document = yaml.safe_load(TEXT)
+    del document["requests"], document["fallback"]["ranges"]["power"], document["translations"]
+    document["features"][name] = document["features"].pop("power") | {"group": None}
+    columns = document["sources"]["policies"]["columns"]
+    columns[columns.index("power")] = name
+    found = problems_of(tmp_path, yaml.safe_dump(document, sort_keys=False))
+    assert any(f"a request would have two fields `{name}`" in problem for problem in found), found
+
+
 @pytest.mark.parametrize("name", ["deliveries", "rejects", "requests", "predictions"])
 def test_a_source_cannot_have_the_name_of_a_table_of_the_lake(tmp_path: Path, name: str) -> None:
     text = TEXT.replace("  claims:\n", f"  {name}:\n").replace("  source: claims", f"  source: {name}")
@@ -287,7 +298,10 @@ def test_what_the_tables_keep_for_themselves_is_known_to_the_contract() -> None:
     from lakeloop.contract import reserved_names
     from operations.scoring import _columns
 
-    assert set(request_lines.OWN) == set(reserved_names.PREDICTIONS)
+    predictions = request_lines.prediction_columns(load_contract(GOOD))
+    kept = f"{predictions}, {request_lines.RECORD}"
+    own = re.findall(r"(?:^|, )([a-z]\w*) (?:string|int|double|timestamp|array)\b", kept)
+    assert {*own, "line"} == {*reserved_names.PREDICTIONS}
     assert {*performance.COUNTS, *performance.RATES, "model_version"} == set(reserved_names.PERFORMANCE)
     assert points.AS_OF in reserved_names.POINTS
     scored = _columns(load_contract(GOOD))

@@ -11,8 +11,7 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from lakeloop.contract import Contract, Feature
-from lakeloop.exceptions import WrongUseError
+from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from lakeloop.use_case import open_use_case
 from serving.exceptions import RefusedRequestError
@@ -334,14 +333,6 @@ def test_names_that_pydantic_keeps_for_itself_may_be_features_groups_and_classes
         schema = TypeAdapter(one).json_schema()
         assert list(schema["$defs"]["Probabilities"]["properties"]) == [name, *(other.name for other in others)]
     assert not recwarn.list
-
-
-@pytest.mark.parametrize("name", ["key", "at", "request_id", "driver"])
-def test_names_that_would_clash_are_refused_at_the_start(contract: Contract, name: str) -> None:
-    ungrouped = contract.features["power"].model_copy(update={"group": None})
-    features: dict[str, Feature] = {**contract.features, name: ungrouped}
-    with pytest.raises(WrongUseError, match=f"two fields `{name}`"):
-        RequestModel(contract.model_copy(update={"features": features}))
 
 
 @pytest.mark.parametrize("name", ["json", "copy", "schema", "model_config", "model_fields"])
