@@ -79,7 +79,7 @@ def record_event_of(
         "created_at": now(),
     }
     if claim_seconds:
-        values |= {"attempts": 1, "attempt_after": _in(claim_seconds)}
+        values |= {"attempts": 1, "attempt_after": now(claim_seconds)}
     found = select(events).where(events.c.use_case == use_case, events.c.kind == kind, events.c.key == key)
     created = True
     try:
@@ -135,13 +135,9 @@ def find_event(use_case: UseCase, number: int) -> Event:
     return found[0]
 
 
-def now() -> str:
-    """The time as the ledger writes it: ISO 8601 in UTC, which sorts as text."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _in(seconds: float) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+def now(later_seconds: float = 0.0) -> str:
+    """The time, or one later, as the ledger writes it: ISO 8601 in UTC, which sorts as text."""
+    return (datetime.now(UTC) + timedelta(seconds=later_seconds)).isoformat(timespec="milliseconds")
 
 
 def event_of(row: Row[Any]) -> Event:

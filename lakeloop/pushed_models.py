@@ -51,6 +51,11 @@ def serving_version(use_case: UseCase) -> str:
     return next((version for version in reversed(pushed_versions(use_case)) if version in served), newest)
 
 
+def serving_version_if_any(use_case: UseCase) -> str:
+    """`serving_version`; '' where nothing was pushed."""
+    return serving_version(use_case) if pushed_versions(use_case) else ""
+
+
 def available_versions(use_case: UseCase) -> set[str]:
     """The versions that the model server answers with (TensorFlow Serving's status API); none where nobody answers."""
     import httpx  # here, since most who look for a pushed model ask no server

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import func, or_, select, update
@@ -106,14 +105,14 @@ class Outbox:
                 events.c.attempts == event.attempts,
                 or_(events.c.attempt_after == "", events.c.attempt_after <= now()),
             )
-            .values(attempts=event.attempts + 1, attempt_after=_in(CLAIM_SECONDS))
+            .values(attempts=event.attempts + 1, attempt_after=now(CLAIM_SECONDS))
         )
         with engine(self._settings.operational_db).begin() as connection:
             return connection.execute(mine).rowcount == 1
 
     def _failed(self, event: Event, problem: str) -> None:
         wait = min(FIRST_WAIT_SECONDS * 2 ** min(event.attempts, 10), LONGEST_WAIT_SECONDS)
-        self._note(event, attempt_after=_in(wait), problem=problem)
+        self._note(event, attempt_after=now(wait), problem=problem)
         self._say(problem)
 
     def _note(self, event: Event, **values: str) -> None:
@@ -124,7 +123,3 @@ class Outbox:
         if problem != self.problem:
             log.warning("event=not_delivered problem=%r", problem)
         self.problem = problem
-
-
-def _in(seconds: float) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,9 +23,6 @@ from lakeloop.pushed_models import pushed_versions
 from lakeloop.use_case import UseCase
 from monitoring.drift.reference import checked_export
 from monitoring.performance import Calibration, calibrate
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,10 @@ def calibrate_version(use_case: UseCase, version: str) -> Calibration:
         NotFoundError: the version is gone, does not say what it was trained on, or its export held no rows out.
         LakeloopError: its export is gone or is not what it was trained on any more.
     """
-    contract = use_case.contract
     from lakeloop.pushed_models import model_folder
     from operations.scoring import probabilities_of
 
+    contract = use_case.contract
     _, shards = checked_export(read_model_card(use_case, version), use_case)
     held_out = [path for split, path in shards if split == "eval"]
     if not held_out:

@@ -18,7 +18,7 @@ from pyarrow import csv
 from lakehouse.gold.training_periods import training_periods
 from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table, read_table
-from lakehouse.storage.layout import TRAINING
+from lakehouse.storage.layout import TRAINING, TRAINING_TABLE
 from lakehouse.storage.schema import literal, quoted
 from lakeloop.clock import period_spans, read_clock
 from lakeloop.contract import Contract
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ROWS_A_SHARD = 250_000
-TABLE = f"gold/{TRAINING}"
 
 
 def export(
@@ -53,7 +52,7 @@ def export(
     if _is_whole(folder):
         return folder / FILE_NAME
     _check_periods(lake, version, periods)
-    rows = read_table(lake, TABLE, version)
+    rows = read_table(lake, TRAINING_TABLE, version)
     if periods is not None:
         first, last = (literal(contract.period_name(period)) for period in periods)
         rows = rows.where(f"{quoted(contract.period_column)} BETWEEN {first} AND {last}")
@@ -63,7 +62,7 @@ def export(
         files = _write_shards(with_split(rows, contract), contract, counts, part)
         manifest = Manifest(
             use_case=lake.name,
-            table=TABLE,
+            table=TRAINING_TABLE,
             version=version,
             periods=periods,
             query=export_query(contract, version, periods),
@@ -81,7 +80,7 @@ def export(
         part.replace(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    log.info("event=exported table=%s version=%d rows=%d files=%d", TABLE, version, manifest.rows, len(files))
+    log.info("event=exported table=%s version=%d rows=%d files=%d", TRAINING_TABLE, version, manifest.rows, len(files))
     return folder / FILE_NAME
 
 
@@ -177,11 +176,12 @@ def no_truth(use_case: UseCase, period: int, known: Iterable[str]) -> str:
 
 def _version_of(use_case: UseCase, version: int | None) -> int:
     """The version asked for, by default the newest."""
-    if not has_lake_table(use_case, TABLE):
+    if not has_lake_table(use_case, TRAINING_TABLE):
         raise NotFoundError(
-            f"{TABLE} of use case {use_case.name} does not exist yet: deliver files and run `lakeloop lake ingest`"
+            f"{TRAINING_TABLE} of use case {use_case.name} does not exist yet: deliver files and run "
+            "`lakeloop lake ingest`"
         )
-    return open_table(use_case, TABLE, version).version()
+    return open_table(use_case, TRAINING_TABLE, version).version()
 
 
 def _folder(use_case: UseCase, version: int, periods: tuple[int, int] | None) -> Path:
@@ -198,7 +198,9 @@ def _check_periods(use_case: UseCase, version: int, periods: tuple[int, int] | N
         if lacking:
             raise NotFoundError("\n".join(no_truth(use_case, m, known) for m in lacking[:3]))
     if not known:
-        raise NotFoundError(f"{TABLE} of use case {use_case.name} has no rows yet: no ground truth was delivered")
+        raise NotFoundError(
+            f"{TRAINING_TABLE} of use case {use_case.name} has no rows yet: no ground truth was delivered"
+        )
 
 
 def _rows_a_split(rows: "DataFrame", contract: Contract) -> dict[str, int]:

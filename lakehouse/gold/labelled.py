@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from lakehouse.gold.export import export_columns, no_truth
-from lakehouse.gold.training_periods import TABLE, labelled_periods
+from lakehouse.gold.training_periods import labelled_periods
 from lakehouse.read.tables import open_table
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, has_lake_table
 from lakeloop.model_input import as_carried
@@ -28,9 +29,9 @@ def labelled_period(use_case: UseCase, period: int, version: int | None = None) 
         NotFoundError: the period has no labelled rows; the text says when its truth comes and which periods have some.
     """
     contract = use_case.contract
-    if not has_lake_table(use_case, TABLE):
+    if not has_lake_table(use_case, TRAINING_TABLE):
         raise NotFoundError(no_truth(use_case, period, {}))
-    table = open_table(use_case, TABLE, version)
+    table = open_table(use_case, TRAINING_TABLE, version)
     wanted = ds.field(contract.period_column) == contract.period_name(period)
     frame = as_carried(contract.features, dataset_of(table).to_table(filter=wanted).to_pandas())
     if frame.empty:
@@ -47,7 +48,7 @@ def changed_rows(use_case: UseCase, periods: tuple[int, int], before: int, now: 
         NotFoundError: there is no such version, or its files were vacuumed.
     """
     contract = use_case.contract
-    then, newer = (dataset_of(open_table(use_case, TABLE, version)) for version in (before, now))
+    then, newer = (dataset_of(open_table(use_case, TRAINING_TABLE, version)) for version in (before, now))
     shared = set(then.files) & set(newer.files) if _in_files(then) and _in_files(newer) else set()
     period = ds.field(contract.period_column)
     first, last = (contract.period_name(number) for number in periods)
@@ -62,7 +63,9 @@ def changed_rows(use_case: UseCase, periods: tuple[int, int], before: int, now: 
     try:
         both = rows_of(then, _WAS_THERE).join(rows_of(newer, _IS_THERE), _KEY, join_type="full outer")
     except FileNotFoundError as gone:
-        raise NotFoundError(f"version {before} of {TABLE} was vacuumed: what changed since is not known") from gone
+        raise NotFoundError(
+            f"version {before} of {TRAINING_TABLE} was vacuumed: what changed since is not known"
+        ) from gone
     same = pc.and_(pc.is_valid(both[_WAS_THERE]), pc.is_valid(both[_IS_THERE]))
     for number in range(len(names)):
         before_it, now_it = both[f"{_WAS_THERE}{number}"], both[f"{_IS_THERE}{number}"]

@@ -5,7 +5,8 @@ What was told before stands in the event ledger alone, so an ingest that died be
 
 import logging
 
-from lakehouse.gold.training_periods import TABLE, training_periods
+from lakehouse.gold.training_periods import training_periods
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.table_log import commits_after, version_of
 from lakeloop.events import Event, all_events, record_event
 from lakeloop.use_case import UseCase
@@ -21,7 +22,7 @@ def record_new_truth(use_case: UseCase) -> Event | None:
     The payload: `table`, `version` and its `rows`, `since` (version told before, None at first), `new_rows`,
     `corrected_rows` and `months` (names of the new rows' periods).
     """
-    path = use_case.table(TABLE)
+    path = use_case.table(TRAINING_TABLE)
     version, recorded = version_of(path), _recorded(use_case)
     if version is None or recorded == version:
         return None
@@ -32,7 +33,7 @@ def record_new_truth(use_case: UseCase) -> Event | None:
     if not new and not corrected:
         return None
     payload = {
-        "table": TABLE,
+        "table": TRAINING_TABLE,
         "version": version,
         "rows": sum(now.values()),
         "since": recorded,
@@ -41,14 +42,16 @@ def record_new_truth(use_case: UseCase) -> Event | None:
         "months": sorted(new),
     }
     claim = SENDING_SECONDS if use_case.settings.airflow_run_id else 0.0
-    event, created = record_event(use_case, "ground_truth", f"{TABLE}@{version}", payload, claim)
+    event, created = record_event(use_case, "ground_truth", f"{TRAINING_TABLE}@{version}", payload, claim)
     log.info("event=new_truth use_case=%s version=%d new=%d", use_case.name, version, sum(new.values()))
     return event if created else None
 
 
 def _recorded(use_case: UseCase) -> int | None:
     """The newest version an event was recorded for."""
-    ours = [e.payload for e in all_events(use_case) if e.kind == "ground_truth" and e.payload.get("table") == TABLE]
+    ours = [
+        e.payload for e in all_events(use_case) if e.kind == "ground_truth" and e.payload.get("table") == TRAINING_TABLE
+    ]
     return max((int(payload["version"]) for payload in ours), default=None)
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from lakehouse.storage.layout import TRAINING
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.table_log import files_at
 from lakeloop.contract import Contract
 from lakeloop.lake_tables import dataset_of, open_lake_table
@@ -13,12 +13,10 @@ from lakeloop.use_case import UseCase
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-TABLE = f"gold/{TRAINING}"
-
 
 def training_periods(use_case: UseCase, version: int) -> dict[str, int]:
     """Rows of each period in a version, from its log where each file is of one; {} where that version is gone."""
-    files = files_at(use_case.table(TABLE), version)
+    files = files_at(use_case.table(TRAINING_TABLE), version)
     counts: dict[str, int] = {}
     for file in files or []:
         between = file.range_of(use_case.contract.period_column)
@@ -39,7 +37,7 @@ def labelled_periods(table: "DeltaTable", contract: Contract) -> dict[str, int]:
 
 
 def _read(use_case: UseCase, version: int) -> dict[str, int]:
-    table = open_lake_table(use_case, TABLE, version)
+    table = open_lake_table(use_case, TRAINING_TABLE, version)
     try:
         return {} if table is None else labelled_periods(table, use_case.contract)
     except FileNotFoundError:  # it was vacuumed

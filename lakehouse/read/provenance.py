@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
     from deltalake import DeltaTable
 
-TRAINING = "gold/training"
-
 
 @dataclass(frozen=True)
 class TableStatistics:

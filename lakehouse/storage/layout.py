@@ -19,6 +19,7 @@ LAYERS = ("bronze", "silver", "gold")
 DELIVERIES, REJECTS, TRAINING, PERIOD_SUMMARY = "deliveries", "rejects", "training", "monthly"
 REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "performance", "scores"
 CALIBRATION, WAITING = "calibration", "waiting"
+TRAINING_TABLE = f"gold/{TRAINING}"
 
 
 def checkpoint_path(use_case: UseCase, source: str) -> str:

@@ -120,9 +120,9 @@ def through_model_server(use_case: UseCase, version: str, features: pd.DataFrame
     Raises:
         ModelNotAskedError: nobody answers for that version, or not as a model of this contract does.
     """
-    contract = use_case.contract
     import httpx  # here, since answers that were given before are kept
 
+    contract = use_case.contract
     address = f"{use_case.settings.model_server}/v1/models/{use_case.name}/versions/{version}:predict"
     answers = []
     try:

@@ -26,7 +26,7 @@ from lakeloop.drift_store import lake_reports, replace_lake_reports
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.model_input import model_columns
-from lakeloop.pushed_models import serving_version
+from lakeloop.pushed_models import serving_version_if_any
 from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.detector import detect_drift
@@ -148,7 +148,7 @@ def _shares(dataset: ds.Dataset, use_case: UseCase, model: str) -> list[PeriodSh
     counted = pa.concat_tables(parts).group_by(by).aggregate([("count_all", "sum"), ("_batch_max", "max")])
     columns = [counted[name].to_pylist() for name in (*by, "count_all_sum", "_batch_max_max")]
     rows = sorted(zip(*columns, strict=True), key=lambda row: str(row[0]))
-    serving = cache(lambda: _serving(use_case))  # asked of the model server, and often not needed
+    serving = cache(lambda: serving_version_if_any(use_case))  # asked of the model server, and often not needed
     return [
         share
         for period, group in groupby(rows, key=lambda row: str(row[0]))
@@ -173,14 +173,6 @@ def _period_shares(
     for version, (rows, batch) in sorted(by_version.items()):
         unasked, unasked_batch = alone if version == most else (0, 0)
         yield PeriodShare(period, version, rows + unasked, unasked, max(batch, unasked_batch))
-
-
-def _serving(use_case: UseCase) -> str:
-    """The version that serves; '' where there is none, which then is the reason not to measure."""
-    try:
-        return serving_version(use_case)
-    except NotFoundError:
-        return ""
 
 
 def _reference(use_case: UseCase, version: str) -> Reference | NoReference:

@@ -7,6 +7,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal
 
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.clock import Clock, read_clock
 from lakeloop.contract import Column, Contract, Feature
 from lakeloop.exceptions import WrongUseError
@@ -16,7 +17,6 @@ from operations.features.freshness import Freshness, freshness
 from operations.features.usage import Models, ModelUse, models_of
 
 ColumnKind = Literal["feature", "key", "event time", "truth", "label"]
-TRAINING = "gold/training"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> Feat
         drift_test=f"{feature.drift.test}, {feature.drift.threshold:g}" if feature else "",
         source=f"silver/{source}",
         column=stored,
-        gold=f"{TRAINING}.{contract.period_column if name == contract.event_time.column else name}",
+        gold=f"{TRAINING_TABLE}.{contract.period_column if name == contract.event_time.column else name}",
         derived_from=f"silver/{source}.{stored}" if name == label.name else "",
         origins=came,
         freshness=freshness(source, came, clock),

@@ -18,9 +18,9 @@ def corrected_since_served(use_case: UseCase, served: pd.DataFrame) -> np.ndarra
     A key that was delivered with one set of values has no correction, so a difference has another cause. Features of
     joined sources are not looked at: bronze has them with other rows.
     """
-    contract = use_case.contract
     import pyarrow.dataset as ds
 
+    contract = use_case.contract
     key, source = contract.key.column, contract.feature_source
     features = {name: feature for name, feature in contract.features.items() if contract.source_of(name) == source}
     table = open_lake_table(use_case, f"bronze/{source}")

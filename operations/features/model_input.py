@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from lakehouse.read.provenance import TRAINING, rows_at
+from lakehouse.read.provenance import rows_at
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.frozen_model import FrozenModel
@@ -87,9 +88,9 @@ def _answers_again(contract: Contract, folder: Path, version: str, rows: pd.Data
 
 
 def _examples(use_case: UseCase, folder: Path, version: str, served: pd.DataFrame, gaps: list[str]) -> ModelCheck:
-    contract = use_case.contract
     from tfx_pipeline.runs.quiet import quiet_libraries
 
+    contract = use_case.contract
     quiet_libraries()
     from tfx_pipeline.metadata.training_examples import training_examples
 
@@ -134,7 +135,7 @@ def _gold(use_case: UseCase, found: "TrainingExamples", place: dict[tuple[str, s
     """The rows of the version of gold/training the model was trained on, each with its example's place."""
     contract = use_case.contract
     key, period = contract.key.column, contract.period_column
-    stored = rows_at(use_case, TRAINING, found.delta_version, [key, period, *contract.features]).to_pandas()
+    stored = rows_at(use_case, TRAINING_TABLE, found.delta_version, [key, period, *contract.features]).to_pandas()
     rows = as_carried(contract.features, stored)
     placed = rows.assign(_place=[place.get(pair, -1) for pair in zip(rows[key], rows[period], strict=True)])
     return placed[placed["_place"] >= 0].head(MOST_ROWS)

@@ -2,20 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyarrow import csv, parquet
 
 from lakehouse.lake import Lake
 from lakehouse.read.as_of import AS_OF, Points
-from lakehouse.read.provenance import TRAINING, rows_at, rows_with_keys
+from lakehouse.read.provenance import rows_at, rows_with_keys
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.atomic_file import replacing
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase
-
-if TYPE_CHECKING:
-    pass
 
 ENDINGS = (".csv", ".parquet")
 SHOWN = 5
@@ -46,22 +43,22 @@ def read_version(use_case: UseCase, version: int, points: Points) -> pa.Table:
         NotFoundError: no such version.
         VersionVacuumedError: it was vacuumed.
     """
-    contract = use_case.contract
     import pyarrow.compute as pc
 
     from lakehouse.gold.training import training_column_names
     from lakehouse.read.point_in_time import BOTH, KNOWN, NOTHING
 
+    contract = use_case.contract
     key, columns = contract.key.column, list(training_column_names(contract))
     others = [name for name in columns if name != key]
     wanted = None if points.table is None else points.table.group_by(key).aggregate([])
     if wanted is None:
-        found = rows_at(use_case, TRAINING, version, columns)
+        found = rows_at(use_case, TRAINING_TABLE, version, columns)
     else:
-        found = rows_with_keys(use_case, TRAINING, version, key, wanted[key].combine_chunks(), columns)
+        found = rows_with_keys(use_case, TRAINING_TABLE, version, key, wanted[key].combine_chunks(), columns)
         found = wanted.join(found, key)
     known = pc.if_else(pc.is_null(found[contract.label.name]), NOTHING, BOTH)
-    at = pa.array([f"{TRAINING}@{version}"] * found.num_rows, pa.string())
+    at = pa.array([f"{TRAINING_TABLE}@{version}"] * found.num_rows, pa.string())
     answer = pa.table({key: found[key], AS_OF: at, KNOWN: known, **{name: found[name] for name in others}})
     return answer.sort_by(key)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from lakehouse.exceptions import VersionVacuumedError
-from lakehouse.read.provenance import TRAINING, rows_at, silver_of, table_versions
+from lakehouse.read.provenance import rows_at, silver_of, table_versions
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import open_lake_table, read_lake_table
@@ -38,14 +39,14 @@ class Joined:
 
 
 @dataclass(frozen=True)
-class Counterparts:
+class TrainingServingJoins:
     """All joins, and what could not be joined, in words."""
 
     joined: tuple[Joined, ...]
     gaps: tuple[str, ...]
 
 
-def find_counterparts(use_case: UseCase, served: pd.DataFrame) -> Counterparts:
+def training_serving_joins(use_case: UseCase, served: pd.DataFrame) -> TrainingServingJoins:
     """Training's row for every served one that has any."""
     contract = use_case.contract
     key, period = contract.key.column, contract.period_column
@@ -57,19 +58,19 @@ def find_counterparts(use_case: UseCase, served: pd.DataFrame) -> Counterparts:
         )
     periods = sorted(named[period].unique())
     delivered = _rows(use_case, f"silver/{contract.feature_source}", periods)
-    gold = _rows(use_case, TRAINING, periods)
+    gold = _rows(use_case, TRAINING_TABLE, periods)
     joined = []
     by_file = _beside(contract, named, delivered)
     # What is in gold is what training saw; silver has besides what it will see once its truth comes.
     in_gold = by_file[key].isin(gold[key])
-    joined.append(Joined(TRAINING, True, _beside(contract, by_file[in_gold], gold, again=True)))
+    joined.append(Joined(TRAINING_TABLE, True, _beside(contract, by_file[in_gold], gold, again=True)))
     joined.append(Joined(f"silver/{contract.feature_source}", True, by_file[~in_gold]))
     rest = named[~named["request_id"].isin(by_file["request_id"])]
     made_of = rest[rest["request_id"].isin(_requests_in_gold(use_case, gaps))]
     through = _beside(contract, made_of, gold)
     simulated = _simulated(use_case, rest)
     joined.append(Joined("the simulation's own rows", True, simulated))
-    joined.append(Joined(f"{TRAINING}, made of the requests", False, through))
+    joined.append(Joined(f"{TRAINING_TABLE}, made of the requests", False, through))
     alone = rest[~rest["request_id"].isin(simulated["request_id"]) & ~rest["request_id"].isin(through["request_id"])]
     if len(alone):
         elsewhere = int(alone[key].isin(_keys(use_case)).sum())
@@ -84,7 +85,7 @@ def find_counterparts(use_case: UseCase, served: pd.DataFrame) -> Counterparts:
             "no served row has values that came another way than through the gateway: whether they are changed at its "
             "door is not known"
         )
-    return Counterparts(tuple(one for one in joined if len(one.rows)), tuple(gaps))
+    return TrainingServingJoins(tuple(one for one in joined if len(one.rows)), tuple(gaps))
 
 
 def _rows(use_case: UseCase, table: str, periods: Sequence[str]) -> pd.DataFrame:
@@ -106,7 +107,7 @@ def _requests_in_gold(use_case: UseCase, gaps: list[str]) -> pd.Series:
     """Ids of the newest request of each key when gold was last made: of them are its rows that nobody delivered."""
     key = use_case.contract.key.column
     try:
-        versions = table_versions(use_case, TRAINING)
+        versions = table_versions(use_case, TRAINING_TABLE)
         version = silver_of(versions, versions[-1].version).get("predictions")
         if version is None:
             return pd.Series(dtype=str)
@@ -132,7 +133,7 @@ def _beside(contract: Contract, served: pd.DataFrame, trained: pd.DataFrame, aga
 def trained_types(use_case: UseCase) -> dict[str, str]:
     """Feature -> its type in gold/training, else in silver, in the contract's words; {} while there is neither."""
     contract = use_case.contract
-    found = open_lake_table(use_case, TRAINING) or open_lake_table(use_case, f"silver/{contract.feature_source}")
+    found = open_lake_table(use_case, TRAINING_TABLE) or open_lake_table(use_case, f"silver/{contract.feature_source}")
     if found is None:
         return {}
     stored = {field.name: str(getattr(field.type, "type", field.type)) for field in found.schema().fields}

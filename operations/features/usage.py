@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lakeloop.exceptions import LakeloopError, NotFoundError
+from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import read_manifest
 from lakeloop.model_card import read_model_card
-from lakeloop.pushed_models import pushed_versions, serving_version
+from lakeloop.pushed_models import pushed_versions, serving_version_if_any
 from lakeloop.use_case import UseCase
 
 
@@ -68,7 +68,7 @@ def models_of(use_case: UseCase, serving: str | None = None) -> Models:
         gaps.append(
             f"what {lost} of {len(known)} models were trained on is not known: their exports' manifests are gone"
         )
-    return Models(known, _serving(use_case) if serving is None else serving, tuple(gaps))
+    return Models(known, serving_version_if_any(use_case) if serving is None else serving, tuple(gaps))
 
 
 def _pushed_alone(use_case: UseCase, gaps: list[str]) -> tuple[KnownModelInputs, ...]:
@@ -88,10 +88,3 @@ def _pushed(use_case: UseCase, version: str) -> KnownModelInputs:
     except LakeloopError:
         return KnownModelInputs(version, "", None, ())
     return KnownModelInputs(version, "", manifest.columns, card.drop)
-
-
-def _serving(use_case: UseCase) -> str:
-    try:
-        return serving_version(use_case)
-    except NotFoundError:
-        return ""

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
-from lakehouse.read.provenance import TRAINING, deliveries, rows_of_file, rows_with_keys
+from lakehouse.read.provenance import deliveries, rows_of_file, rows_with_keys
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.use_case import UseCase
 from operations.joined_rows import keys_that_met
@@ -144,7 +145,7 @@ def _touched(
     key, period = contract.key.column, contract.period_column
     try:
         keys = _keys_of_file(use_case, delivery, one)
-        rows = rows_with_keys(use_case, TRAINING, one.gold.version, key, keys, [key, period])
+        rows = rows_with_keys(use_case, TRAINING_TABLE, one.gold.version, key, keys, [key, period])
     except VersionVacuumedError:
         return None
     if periods is not None:

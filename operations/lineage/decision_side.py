@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from lakehouse.read.provenance import TRAINING
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.events import find_event
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_records
@@ -46,8 +46,8 @@ def add_why(draft: LineageDraft, use_case: UseCase, graph: RunGraph) -> None:
             draft.link(f"artifact {artifact.id}", item)
     judged_version = decision.get("judged_version")
     if judged_version is not None:
-        gold = f"{TRAINING}@{judged_version}"
-        draft.link(gold if gold in draft else add_gold_if_known(draft, use_case, TRAINING, judged_version), item)
+        gold = f"{TRAINING_TABLE}@{judged_version}"
+        draft.link(gold if gold in draft else add_gold_if_known(draft, use_case, TRAINING_TABLE, judged_version), item)
     if decision["version"] and version_item(decision["version"]) in draft:
         draft.link(item, version_item(decision["version"]))
 
@@ -56,7 +56,7 @@ def add_comparisons(draft: LineageDraft, use_case: UseCase, versions: Collection
     """The decisions whose champion and candidates were compared on rows of these versions of gold/training."""
     for row in read_lake_records(use_case, "gold/decisions"):
         if row.get("judged_version") in versions:
-            draft.link(f"{TRAINING}@{row['judged_version']}", _add_decision(draft, row))
+            draft.link(f"{TRAINING_TABLE}@{row['judged_version']}", _add_decision(draft, row))
 
 
 def _decision_of(use_case: UseCase, graph: RunGraph) -> dict[str, Any] | None:

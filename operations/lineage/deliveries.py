@@ -7,7 +7,6 @@ from pathlib import PurePath
 from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
-    TRAINING,
     find_version,
     last_batch,
     rows_of_file,
@@ -15,6 +14,7 @@ from lakehouse.read.provenance import (
     table_versions,
 )
 from lakehouse.storage.commits import Commit
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase
 
@@ -65,7 +65,7 @@ def gold_with(use_case: UseCase, delivery: DeliveryRecord) -> tuple[GoldWith, ..
     joined = delivery.source in use_case.contract.joins
     try:
         base_versions = table_versions(use_case, f"silver/{base}") if joined else ()
-        versions, silver_versions = table_versions(use_case, TRAINING), table_versions(use_case, silver)
+        versions, silver_versions = table_versions(use_case, TRAINING_TABLE), table_versions(use_case, silver)
     except NotFoundError:
         return ()
     counted: dict[int, int | None] = {}

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from lakehouse.bronze.landing import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
-    TRAINING,
     bronze_of,
     deliveries,
     file_rows,
@@ -17,6 +16,7 @@ from lakehouse.read.provenance import (
     table_versions,
 )
 from lakehouse.storage.commits import Commit
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase
 from operations.lineage.graph import LineageDraft, NodeKind
@@ -118,7 +118,7 @@ def add_what_came_of(draft: LineageDraft, use_case: UseCase, table: str, version
         met = _add_made(draft, use_case, table, version, base)
         return list(dict.fromkeys(n for one in met for n in add_what_came_of(draft, use_case, base, one)))
     if layer == "silver":
-        return _add_made(draft, use_case, table, version, TRAINING)
+        return _add_made(draft, use_case, table, version, TRAINING_TABLE)
     later = f"silver/{SILVER_OF_STREAM.get(name, name)}"
     silver = _add_made(draft, use_case, table, version, later)
     made = {number: None for one in silver for number in add_what_came_of(draft, use_case, later, one)}

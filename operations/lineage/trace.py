@@ -2,7 +2,8 @@
 
 from ml_metadata import metadata_store
 
-from lakehouse.read.provenance import TRAINING, deliveries, find_version, table_versions
+from lakehouse.read.provenance import deliveries, find_version, table_versions
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
@@ -79,7 +80,7 @@ def trace_table(use_case: UseCase, table: str, version: int | None) -> Lineage:
     draft = LineageDraft()
     add = {"bronze": lake_side.add_bronze, "silver": lake_side.add_silver, "gold": lake_side.add_gold}[layer]
     subject = add(draft, use_case, table, number)
-    made = [number] if table == TRAINING else []
+    made = [number] if table == TRAINING_TABLE else []
     if layer != "gold":
         made = lake_side.add_what_came_of(draft, use_case, table, number)
     _add_models_of(draft, use_case, made)
@@ -104,12 +105,14 @@ def trace_file(use_case: UseCase, path: str) -> Lineage:
         return draft.finish(subject)
     made = gold_with(use_case, delivery)
     for one in made:
-        gold = lake_side.add_version(draft, use_case, TRAINING, one.gold)
+        gold = lake_side.add_version(draft, use_case, TRAINING_TABLE, one.gold)
         used = lake_side.add_version(draft, use_case, f"silver/{delivery.source}", one.silver)
         draft.link(subject, used)
         draft.link(used, gold)
     if not made:
-        draft.gap(f"no version of {TRAINING} has a row with values from {delivery.file} of batch {delivery.batch}")
+        draft.gap(
+            f"no version of {TRAINING_TABLE} has a row with values from {delivery.file} of batch {delivery.batch}"
+        )
     versions = [one.gold.version for one in made]
     _add_models_of(draft, use_case, versions)
     decision_side.add_comparisons(draft, use_case, versions)
@@ -170,10 +173,10 @@ def _add_models_of(draft: LineageDraft, use_case: UseCase, versions: list[int]) 
         if known.model is None:
             continue
         model = pipeline_side.add_artifact(draft, known.model)
-        draft.link(f"{TRAINING}@{known.model.properties['delta_version']}", model)
+        draft.link(f"{TRAINING_TABLE}@{known.model.properties['delta_version']}", model)
         if known.pushed is not None:
             draft.link(model, pipeline_side.add_artifact(draft, known.pushed))
             request_side.add_requests_of(draft, use_case, known.version)
     if not found:
-        names = ", ".join(f"{TRAINING}@{version}" for version in versions)
+        names = ", ".join(f"{TRAINING_TABLE}@{version}" for version in versions)
         draft.gap(f"no model was trained on {names}")

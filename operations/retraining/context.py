@@ -11,11 +11,12 @@ import pandas as pd
 
 from lakehouse.gold.export import export, finished_export
 from lakehouse.gold.labelled import changed_rows, labelled_period
-from lakehouse.gold.training_periods import TABLE, labelled_periods
+from lakehouse.gold.training_periods import labelled_periods
 from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table
 from lakehouse.read.window import newest_requests
 from lakehouse.requests.log_files import new_files
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
@@ -66,7 +67,7 @@ class Prepared:
 def read_context(use_case: UseCase) -> Context:
     """Look at gold, the request log and the champion. Before the first champion everything labelled is new."""
     contract = use_case.contract
-    version = open_table(use_case, TABLE).version() if has_lake_table(use_case, TABLE) else None
+    version = open_table(use_case, TRAINING_TABLE).version() if has_lake_table(use_case, TRAINING_TABLE) else None
     labelled = _labelled(use_case, version)
     window = newest_requests(use_case, contract.monitoring.window)
     pushed = champion(use_case)
@@ -203,5 +204,5 @@ def _labelled(use_case: UseCase, version: int | None) -> tuple[int, ...]:
     contract = use_case.contract
     if version is None:
         return ()
-    found = labelled_periods(open_table(use_case, TABLE, version), contract)
+    found = labelled_periods(open_table(use_case, TRAINING_TABLE, version), contract)
     return tuple(sorted(contract.period_number(name) for name in found))

@@ -9,7 +9,6 @@ from pyspark.sql import SparkSession
 
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
-    TRAINING,
     deliveries,
     file_rows,
     last_batch,
@@ -20,6 +19,7 @@ from lakehouse.read.provenance import (
     silver_of,
     table_versions,
 )
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.maintenance import optimize
 from lakeloop.exceptions import NotFoundError
 from operations.lineage.affected import affected_by
@@ -58,22 +58,22 @@ def test_a_version_of_silver_names_the_files_its_rows_come_from(corrected: OwnLa
 
 
 def test_a_version_of_gold_names_the_versions_of_silver_also_after_its_files_were_joined(corrected: OwnLake) -> None:
-    before = table_versions(corrected, TRAINING)
+    before = table_versions(corrected, TRAINING_TABLE)
     policies_version = DeltaTable.forPath(corrected.spark, corrected.table("silver/policies")).history(1)
     now = policies_version.collect()[0]["version"]
     assert silver_of(before, before[-1].version)["policies"] == now
     assert made_from(before, "silver", "policies", now) == [before[-1].version]
     assert made_from(before, "silver", "policies", now + 1) == []
     optimize(corrected)
-    after = table_versions(corrected, TRAINING)
+    after = table_versions(corrected, TRAINING_TABLE)
     assert silver_of(after, after[-1].version) == silver_of(before, before[-1].version)
     assert silver_of(after, 0) == {}, "the empty table was made from nothing"
 
 
 def test_a_version_of_bronze_is_followed_up_to_gold(corrected: OwnLake) -> None:
     found = trace_table(corrected, "bronze/policies", None)
-    newest = table_versions(corrected, TRAINING)[-1].version
-    assert [item.id for item in found.items if item.kind == "gold"] == [f"{TRAINING}@{newest}"]
+    newest = table_versions(corrected, TRAINING_TABLE)[-1].version
+    assert [item.id for item in found.items if item.kind == "gold"] == [f"{TRAINING_TABLE}@{newest}"]
     assert len([item for item in found.items if item.kind == "file"]) == 2
 
 
@@ -81,11 +81,11 @@ def test_rows_are_found_by_file_and_by_key(corrected: OwnLake) -> None:
     version = table_versions(corrected, "silver/policies")[-1].version
     rows = rows_of_file(corrected, "silver/policies", version, CORRECTED, 2, ["policy_id", "age"])
     assert set(rows["age"].to_pylist()) == {50.5} and rows.num_rows == 10
-    training = table_versions(corrected, TRAINING)[-1].version
+    training = table_versions(corrected, TRAINING_TABLE)[-1].version
     keys = rows["policy_id"].combine_chunks()
-    found = rows_with_keys(corrected, TRAINING, training, "policy_id", keys, ["month"])
+    found = rows_with_keys(corrected, TRAINING_TABLE, training, "policy_id", keys, ["month"])
     assert found["month"].to_pylist() == ["2023-01"] * 10
-    assert rows_with_keys(corrected, TRAINING, training, "policy_id", keys[:0], ["month"]).num_rows == 0
+    assert rows_with_keys(corrected, TRAINING_TABLE, training, "policy_id", keys[:0], ["month"]).num_rows == 0
 
 
 def test_a_vacuumed_version_says_so_and_the_ledger_still_names_its_files(corrected: OwnLake) -> None:
@@ -94,7 +94,7 @@ def test_a_vacuumed_version_says_so_and_the_ledger_still_names_its_files(correct
         file.unlink()
     with pytest.raises(VersionVacuumedError, match=f"version {version} of silver/policies was vacuumed"):
         file_rows(corrected, "silver/policies", version)
-    found = trace_table(corrected, TRAINING, None)
+    found = trace_table(corrected, TRAINING_TABLE, None)
     assert any("was vacuumed" in gap for gap in found.gaps)
     assert {FIRST, CORRECTED} <= {item.title.partition("/")[2] for item in found.items if item.kind == "file"}
     (delivery,) = find_deliveries(deliveries(corrected), CORRECTED)
@@ -103,11 +103,11 @@ def test_a_vacuumed_version_says_so_and_the_ledger_still_names_its_files(correct
 
 
 def test_a_commit_of_an_older_release_says_nothing_and_that_is_said(small: OwnLake) -> None:
-    log = sorted((Path(small.table(TRAINING)) / "_delta_log").glob("*.json"))[-1]
+    log = sorted((Path(small.table(TRAINING_TABLE)) / "_delta_log").glob("*.json"))[-1]
     log.write_text(log.read_text().replace('"userMetadata"', '"otherMetadata"'))
     for crc in log.parent.glob("*.crc"):
         crc.unlink()
-    found = trace_table(small, TRAINING, None)
+    found = trace_table(small, TRAINING_TABLE, None)
     assert [item.kind for item in found.items] == ["gold"]
     assert any("or an older release wrote it" in gap for gap in found.gaps)
 
@@ -126,8 +126,8 @@ def test_a_file_is_found_by_name_path_and_checksum(corrected: OwnLake) -> None:
 
 def test_what_came_of_a_file_and_of_one_that_was_refused(corrected: OwnLake) -> None:
     found = trace_file(corrected, CORRECTED)
-    newest = table_versions(corrected, TRAINING)[-1].version
-    assert [item.id for item in found.items if item.kind == "gold"] == [f"{TRAINING}@{newest}"]
+    newest = table_versions(corrected, TRAINING_TABLE)[-1].version
+    assert [item.id for item in found.items if item.kind == "gold"] == [f"{TRAINING_TABLE}@{newest}"]
     assert len([item for item in trace_file(corrected, FIRST).items if item.kind == "gold"]) == 2
     corrected.deliver("claims", "claims-2023-03.csv", "what is this?\n")
     corrected.ingest()
