@@ -102,9 +102,12 @@ def _write(use_case: UseCase, source: str, period: str, on_line: Callable[[str],
 def _chosen(use_case: UseCase, source: str, due: list[str], numbers: list[int]) -> list[str]:
     wanted = [use_case.contract.period_name(number) for number in numbers]
     if early := [name for name in wanted if name not in due]:
-        period = use_case.contract.period
+        period, clock = use_case.contract.period, read_clock(use_case)
+        if clock.is_wall:
+            number = use_case.contract.period_number(early[0])
+            raise WrongUseError(f"{source}: {period} {early[0]} {clock.due_in_words(source, number)}")
         raise WrongUseError(
-            f"{source}: {period} {early[0]} is not due yet: the clock stands at {period} {read_clock(use_case).period}"
+            f"{source}: {period} {early[0]} is not due yet: the clock stands at {period} {clock.period}"
             + (f", and this source's files come {delay} {period}s later" if (delay := _delay(use_case, source)) else "")
         )
     return wanted

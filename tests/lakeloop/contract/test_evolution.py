@@ -37,6 +37,7 @@ POWER = "    valid: [1, 2000]\n    group: vehicle\n    drift: {test: wasserstein
         ({"  units: 100\n": "  units: 80\n"}, {"model.units": "retrain"}, False),
         ({"champion_margin: 0.01": "champion_margin: 0.02"}, {"gate.champion_margin": "retrain"}, False),
         ({"window: 1500": "window: 1000"}, {"monitoring.window": "safe"}, False),
+        ({"title: Car": "clock: wall\ntitle: Car"}, {"clock": "safe"}, False),
         ({"when: {above: 3}": "when: {above: 4}"}, {"label.classes": "retrain"}, True),
         ({"- name: medium": "- name: middle", "    medium: mittel\n": ""}, {"label.classes": "breaks"}, True),
     ],

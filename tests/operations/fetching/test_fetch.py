@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -45,6 +46,18 @@ def test_pages_of_the_periods_that_are_due_land_once(rides: Rides, api: Api) -> 
     assert fetch(use_case, "rides").landed == {} and api.asked == []
     set_clock(use_case, 2)
     assert list(fetch(use_case, "rides").landed) == ["2024-03"] and api.asked == [("2024-03", 1)]
+
+
+def test_by_the_wall_clock_a_period_is_fetched_when_it_is_over(rides: Rides, api: Api) -> None:
+    api.pages = {"2024-01": [3], "2024-02": [1]}
+    case = rides()
+    settings = case.settings.model_copy(update={"now": datetime(2024, 2, 29, 23, 59, tzinfo=UTC)})
+    real = UseCase(settings, case.contract.model_copy(update={"clock": "wall"}))
+    assert list(fetch(real, "rides").landed) == ["2024-01"] and api.asked == [("2024-01", 1)]
+    with pytest.raises(WrongUseError, match="month 2024-02 is due by the wall clock from 2024-03-01 00:00 UTC on"):
+        fetch(real, "rides", [1])
+    march = UseCase(settings.model_copy(update={"now": datetime(2024, 3, 1, tzinfo=UTC)}), real.contract)
+    assert list(fetch(march, "rides").landed) == ["2024-02"]
 
 
 def test_a_period_that_breaks_off_lands_nothing_and_is_asked_again(rides: Rides, api: Api) -> None:
