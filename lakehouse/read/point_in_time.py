@@ -143,10 +143,12 @@ def _source_at(
 
 def _joined_at(tables: Mapping[str, DataFrame], contract: Contract) -> DataFrame:
     """The base's silver at each point: with what its rows met of what was known of joined sources by then."""
-    base = tables[contract.feature_source]
-    base = base.withColumn(AS_OF, sf.col(f"{quoted(contract.key.column)}.{AS_OF}"))
-    rows = with_joined_features(base, tables, contract, also_on=[AS_OF])
-    return rows.where(sf.col(WAITS_FOR).isNull()).select(*map(quoted, contract.silver_columns(contract.feature_source)))
+    base, key = contract.feature_source, contract.key.column
+    pair = sf.col(quoted(key))  # rows may be met by the key alone, so the two part company meanwhile
+    flat = tables[base].withColumns({AS_OF: pair[AS_OF], key: pair["key"]})
+    rows = with_joined_features(flat, tables, contract, also_on=[AS_OF]).where(sf.col(WAITS_FOR).isNull())
+    paired = rows.withColumn(key, sf.struct(pair.alias("key"), sf.col(AS_OF)))
+    return paired.select(*map(quoted, contract.silver_columns(base)))
 
 
 def _requests_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> DataFrame:

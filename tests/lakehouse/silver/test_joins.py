@@ -140,20 +140,25 @@ def test_the_newest_row_that_is_not_later_is_met_however_the_files_come(spark: S
     assert {row["ride"]: [row["celsius"]] for row in now} == answers(rides, weather, corrected)
 
 
-def test_a_period_is_met_and_two_sources_that_never_meet_are_told(spark: SparkSession, tmp_path: Path) -> None:
-    lake = weather_lake(
-        spark, tmp_path, "areas", "holidays", changes={"role: categorical": "role: text, missing: category"}
-    )
+def test_a_period_or_the_key_is_met_and_two_sources_that_never_meet_are_told(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    changes = {"role: categorical": "role: categorical, missing: category", "{area: pickup}": "{area: ride}"}
+    lake = weather_lake(spark, tmp_path, "areas", "holidays", changes=changes)
     deliver(lake, "holidays", "1", "01.01.2024,yes", "2.1.2024,no", "31.02.2024,no")
     deliver(lake, "areas", "1", "008,homes,1000", "032,shops,")
-    deliver(
-        lake, "rides", "1", "a,2024-01-01T10:00:00,8,1.5", "b,2024-01-02T00:00:00,32,2", "c,2024-01-03T12:00:00,8,3"
-    )
+    deliver(lake, "rides", "1", "a,2024-01-01T10:00:00,8,1", "b,2024-01-02T00:00:00,32,2", "c,2024-01-03T12:00:00,8,3")
     report = lake.ingest()
     assert silver(lake, "holiday", "kind") == {"a": [True, None], "b": [False, None], "c": [None, None]}
     never, some = report.sources[0].warnings
     assert some == "1 of 3 rows (33.3 %) found no row of holidays"
-    assert never.startswith("3 of 3 rows (100.0 %) found no row of areas: the two never meet. `pickup` has ")
+    assert never.startswith("3 of 3 rows (100.0 %) found no row of areas: the two never meet. `ride` has ")
     assert "`area` of areas " in never and "008" in never
-    assert lake.rejects("holidays-1.csv")["value"].tolist() == ["day = '31.02.2024'"]
-    assert lake.rejects("holidays-1.csv")["key"].tolist() == ["31.02.2024"]
+    rejected = lake.rejects("holidays-1.csv")[["key", "reason", "value"]].to_numpy().tolist()
+    assert rejected == [["31.02.2024", "`day` is not written %d.%m.%Y, such as 31.01.2024", "day = '31.02.2024'"]]
+
+    deliver(lake, "areas", "2", "b,parks,5")
+    lake.ingest()
+    known = {row["ride"]: (row["holiday"], row["kind"]) for row in features_as_of(lake, Points("2024-01-01")).collect()}
+    assert known == {"a": (True, None), "b": (False, "parks"), "c": (None, None)}
+    assert {ride: tuple(values) for ride, values in silver(lake, "holiday", "kind").items()} == known
