@@ -45,6 +45,7 @@ LONGEST_FIRST = (
     "lakehouse/requests/test_stream.py",
     "lakehouse/test_ingest_steps.py",
     "lakehouse/bronze/test_ledger.py",
+    "lakehouse/silver/test_joins.py",
     "lakehouse/gold/test_gold_from_requests.py",
     "lakehouse/bronze/test_bad_input.py",
 )

@@ -143,7 +143,10 @@ def test_the_newest_row_that_is_not_later_is_met_however_the_files_come(spark: S
 def test_a_period_or_the_key_is_met_and_two_sources_that_never_meet_are_told(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    changes = {"role: categorical": "role: categorical, missing: category", "{area: pickup}": "{area: ride}"}
+    changes = {
+        "role: categorical": "role: categorical, missing: category", "{area: pickup}": "{area: ride}",
+        "started, pickup, miles": "started, miles",
+    }  # fmt: skip
     lake = weather_lake(spark, tmp_path, "areas", "holidays", changes=changes)
     deliver(lake, "holidays", "1", "01.01.2024,yes", "2.1.2024,no", "31.02.2024,no")
     deliver(lake, "areas", "1", "008,homes,1000", "032,shops,")
