@@ -161,7 +161,7 @@ def _check_later_periods(use_case: UseCase, record: RunRecord, periods: Sequence
     with console.status(f"evaluating every {use_case.contract.period} …"):
         for period in periods:
             frame = generated_rows(use_case, period)
-            report = validate_model(folder, use_case.contract, frame)
+            report = validate_model(folder, use_case.contract, frame, name=use_case.contract.period)
             found = baselines(use_case, frame)
             curves["model"].append(next(iter(report.accuracy.values())))
             for name in ("rules", "majority"):

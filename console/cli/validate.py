@@ -37,7 +37,7 @@ def validate_command(
     check_period(period, case.contract.event_time)
     folder = model_folder(case, model)
     frame = generated_rows(case, period) if oracle else labelled_period(case, period)
-    report = validate_model(folder, case.contract, frame)
+    report = validate_model(folder, case.contract, frame, name=case.contract.period)
     print_evaluation(case, report, folder.name, period, frame, oracle)
     if not report.passed:
         raise GateRefusedError(

@@ -153,7 +153,7 @@ def test_corrected_truth_is_new_truth(kept: object, home: Path) -> None:
     told = lakeloop(home, "retrain", "--no-promote", "--by", "the exercise")
     found = decision(home, "auto")
     assert told.returncode == (3 if found["outcome"] == "none passed" else 0), told.stdout + told.stderr
-    changed = re.search(r"(\d+) rows of the champion's months were corrected, added or withdrawn since", told.stdout)
+    changed = re.search(r"(\d+) rows of the champion's periods were corrected, added or withdrawn since", told.stdout)
     assert changed is not None and 300 < int(changed[1]) < 600, "those whose class is another"
     assert (found["with_truth"], found["trigger"]) == (True, "ground_truth")
     assert found["judged_version"] > decision(home, "tune")["judged_version"] == 1
