@@ -98,11 +98,17 @@ class Clock:
 def read_clock(use_case: UseCase) -> Clock:
     """The use case's clock: a simulated one stands at 0 before anybody moved it, and so does the wall clock before the
     contract's start.
+
+    Raises:
+        WrongUseError: `LAKELOOP_CLOCK` says to play it, and the home has taken in files by the wall clock.
     """
     contract, now = use_case.contract, moment_of_now(use_case)
     period, played = _kept(use_case)
-    if contract.clock == "simulated" or played or use_case.settings.clock == "simulated":
+    if contract.clock == "simulated" or played:
         return Clock(contract, "simulated", period, now)
+    if use_case.settings.clock == "simulated":
+        _check_can_be_played(use_case)
+        return Clock(contract, "simulated", 0, now)
     return Clock(contract, "wall", max(0, contract.event_time.number_at(now)), now)
 
 
@@ -156,12 +162,16 @@ def play(use_case: UseCase) -> None:
     """
     if use_case.contract.clock == "simulated" or _kept(use_case)[1]:
         return
+    _check_can_be_played(use_case)
+    _keep(use_case, 0, True)
+
+
+def _check_can_be_played(use_case: UseCase) -> None:
     if has_lake_table(use_case, "bronze/deliveries"):
         raise WrongUseError(
             f"{use_case.settings.home} has taken in files of {use_case.name} by the wall clock, and what it knows goes "
             "by that: it cannot be played with a simulated one. Set LAKELOOP_HOME to another home for that"
         )
-    _keep(use_case, 0, True)
 
 
 def _kept(use_case: UseCase) -> tuple[int, bool]:
