@@ -15,6 +15,7 @@ from rich.table import Table
 from bench import (
     commands_bench,
     drift_bench,
+    gaps_bench,
     gateway_bench,
     ingest_bench,
     lakehouse_bench,
@@ -71,6 +72,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "gateway": gateway,
     "ingest": ingest_bench.measure,
     "lakehouse": lakehouse_bench.measure,
+    "gaps": gaps_bench.measure,
     "stream": stream_bench.measure,
     "drift": drift_bench.measure,
     "lineage": lineage_bench.measure,

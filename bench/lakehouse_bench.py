@@ -27,6 +27,7 @@ from lakehouse.lake import Lake, lake_with
 from lakehouse.storage.schema import SPARK_TYPES, allowed_sql, has_limits
 from lakehouse.storage.session import spark_session
 from lakeloop.clock import set_clock
+from lakeloop.contract import Column
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from operations.delivery import generate
@@ -49,9 +50,10 @@ class Measurement:
     memory: float
 
 
-def open_home(home: Path) -> UseCase:
-    """The use case in a bench home, everything delivered at once."""
-    use_case = open_use_case(load_settings(home=home))
+def open_home(home: Path, name: str = "") -> UseCase:
+    """The use case in a bench home, everything delivered at once; a named one has its folder there."""
+    own = {"use_cases": home / "use_cases", "use_case": name} if name else {}
+    use_case = open_use_case(load_settings(home=home, **own))
     set_clock(use_case, MONTHS + 100)
     return use_case
 
@@ -76,13 +78,19 @@ def parquet_job(lake: Lake) -> None:
         typed = spark.read.parquet(f"{base}/bronze/{source}").select(
             *(sf.col(name).try_cast(SPARK_TYPES[column.type]).alias(name) for name, column in columns.items())
         )
-        valid = " AND ".join(allowed_sql(name, column) for name, column in columns.items() if has_limits(column))
+        valid = " AND ".join(_is_valid(name, column) for name, column in columns.items() if has_limits(column))
         typed.where(valid).write.mode("overwrite").parquet(f"{base}/silver/{source}")
         silver[source] = spark.read.parquet(f"{base}/silver/{source}")
-    features, truth = silver[contract.feature_source], silver[contract.label.source]
-    training_rows(features, truth, contract).write.mode("overwrite").parquet(f"{base}/gold/training")
+    features, truth = silver[contract.feature_source], silver.get(contract.label.source)
+    rows = training_rows(features, None if contract.label.source == contract.feature_source else truth, contract)
+    rows.write.mode("overwrite").parquet(f"{base}/gold/training")
     training = spark.read.parquet(f"{base}/gold/training")
     period_summary(features, training, contract).write.mode("overwrite").parquet(f"{base}/gold/monthly")
+
+
+def _is_valid(name: str, column: Column) -> str:
+    allowed = allowed_sql(name, column)
+    return f"(`{name}` IS NULL OR {allowed})" if column.optional else allowed
 
 
 JOBS: dict[str, Callable[[Lake], None]] = {
@@ -91,9 +99,9 @@ JOBS: dict[str, Callable[[Lake], None]] = {
 }
 
 
-def run_job(name: str, home: Path) -> Measurement:
+def run_job(name: str, home: Path, use_case_name: str = "") -> Measurement:
     """One job in this process, after the session has started."""
-    use_case = open_home(home)
+    use_case = open_home(home, use_case_name)
     spark = spark_session(use_case.settings)
     spark.range(10).count()
     lake = lake_with(use_case, spark)
@@ -145,9 +153,9 @@ def _resident(pid: int) -> int:
         return 0
 
 
-def in_process(name: str, home: Path) -> Measurement:
+def in_process(name: str, home: Path, use_case_name: str = "") -> Measurement:
     """One job in a new process."""
-    command = [sys.executable, "-m", "bench.lakehouse_bench", name, str(home)]
+    command = [sys.executable, "-m", "bench.lakehouse_bench", name, str(home), use_case_name]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Measurement(**json.loads(answer.stdout.strip().splitlines()[-1]))
 
@@ -157,29 +165,37 @@ def deliver(home: Path, rows_a_month: int, months: range = range(MONTHS)) -> Non
     generate(open_home(home), months, rows=rows_a_month, seed=1)
 
 
-def measure(home: Path) -> list[Figure]:
-    """The whole job against plain Spark and Parquet, and one new month in a small and in a large gold."""
-    large, small = home / "lake-large", home / "lake-small"
-    deliver(large, ROWS_A_MONTH)
-    deliver(small, SMALL_ROWS_A_MONTH)
-    plain = in_process("parquet", large)
-    shutil.rmtree(large / "parquet")
-    lake = in_process("lakehouse", large)
-    in_process("lakehouse", small)
-    months = {}
-    for name, folder in (("small", small), ("large", large)):
-        deliver(folder, 1_500, range(MONTHS, MONTHS + 1))
-        months[name] = in_process("lakehouse", folder)
-    rows = f"{MONTHS * ROWS_A_MONTH:,} rows"
-    small_rows = f"{MONTHS * SMALL_ROWS_A_MONTH:,} rows"
+def compare(home: Path, use_case_name: str, rows: str, bound: float) -> list[Figure]:
+    """What has landed in a home, bronze to gold: plain Spark and Parquet, then the lakehouse."""
+    plain = in_process("parquet", home, use_case_name)
+    shutil.rmtree(home / "parquet")
+    lake = in_process("lakehouse", home, use_case_name)
     return [
         Figure(f"bronze to gold, {rows}, plain Spark and Parquet", plain.seconds, "s", None),
         Figure("… CPU", plain.cpu, "s", None),
         Figure(f"bronze to gold, {rows}, lakehouse", lake.seconds, "s", None),
         Figure("… CPU", lake.cpu, "s", None),
-        Figure("lakehouse : plain Spark and Parquet", lake.seconds / plain.seconds, "x", MOST_TIMES_PLAIN),
-        Figure("… CPU", lake.cpu / plain.cpu, "x", MOST_TIMES_PLAIN),
+        Figure("lakehouse : plain Spark and Parquet", lake.seconds / plain.seconds, "x", bound),
+        Figure("… CPU", lake.cpu / plain.cpu, "x", bound),
         Figure("lakehouse: peak memory, Python and JVM", lake.memory, "GiB", 4.0),
+    ]
+
+
+def measure(home: Path) -> list[Figure]:
+    """The whole job against plain Spark and Parquet, and one new month in a small and in a large gold."""
+    large, small = home / "lake-large", home / "lake-small"
+    deliver(large, ROWS_A_MONTH)
+    deliver(small, SMALL_ROWS_A_MONTH)
+    rows = f"{MONTHS * ROWS_A_MONTH:,} rows"
+    small_rows = f"{MONTHS * SMALL_ROWS_A_MONTH:,} rows"
+    figures = compare(large, "", rows, MOST_TIMES_PLAIN)
+    in_process("lakehouse", small)
+    months = {}
+    for name, folder in (("small", small), ("large", large)):
+        deliver(folder, 1_500, range(MONTHS, MONTHS + 1))
+        months[name] = in_process("lakehouse", folder)
+    return [
+        *figures,
         Figure(f"a new month of 1,500 rows, gold holds {small_rows}", months["small"].seconds, "s", None),
         Figure(f"a new month of 1,500 rows, gold holds {rows}", months["large"].seconds, "s", None),
         Figure("large gold : small gold", months["large"].seconds / months["small"].seconds, "x", 1.5),
@@ -187,4 +203,4 @@ def measure(home: Path) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run_job(sys.argv[1], Path(sys.argv[2])).__dict__))
+    print(json.dumps(run_job(sys.argv[1], Path(sys.argv[2]), sys.argv[3]).__dict__))
