@@ -1,4 +1,4 @@
-"""`lakeloop contract check --against`: what a change does is told before anybody runs anything."""
+"""`lakeloop contract`: what a change does is told before anybody runs anything; contracts are exchanged as files."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from console.cli.app import app
+from lakeloop.settings import PROJECT
 from tests.use_case_copies import copy_insurance
+
+ORDERS = PROJECT / "tests" / "operations" / "open_data_contract" / "orders.odcs.yaml"
 
 
 @pytest.fixture
@@ -52,3 +55,20 @@ def test_mistakes_of_the_earlier_one_are_told_with_its_name(contract_file: Path,
 def test_what_is_neither_file_nor_commit_is_told(contract_file: Path) -> None:
     done = check(contract_file, "no-such-commit")
     assert done.exit_code != 0 and "'no-such-commit' is neither a file nor a commit that has" in str(done.exception)
+
+
+def test_an_exported_contract_is_imported_and_somebody_else_s_is_a_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKELOOP_USE_CASES", str(copy_insurance(tmp_path / "use_cases")))
+    run, file = CliRunner().invoke, tmp_path / "insurance.odcs.yaml"
+    assert run(app, ["contract", "export", "-u", "insurance", "--out", str(file)]).exit_code == 0
+    printed = run(app, ["contract", "export", "-u", "insurance"])
+    assert printed.output == file.read_text() and "kind: DataContract" in printed.output
+    again = run(app, ["contract", "import", str(file), "--force"])
+    assert (again.exit_code, again.output.splitlines()[-1]) == (0, "Next: lakeloop contract check -u insurance")
+    elsewhere = run(app, ["contract", "import", str(file), "--name", "other"])
+    assert elsewhere.exit_code == 0 and "to do: " in elsewhere.output and "rules.py does not exist" in elsewhere.output
+    drafted = run(app, ["contract", "import", str(ORDERS), "--name", "orders", "--label", "status"])
+    assert drafted.exit_code == 0 and "to know: gate: every accuracy passes" in drafted.output
+    assert run(app, ["contract", "check", "-u", "orders"]).output.endswith("2 classes of `status_class`.\n")
