@@ -86,7 +86,7 @@ def gate_table(report: "GateReport") -> Table:
 def print_gate(report: "GateReport", heading: str) -> None:
     """The gate table with the interval that says how much its accuracy can be trusted."""
     low, high = report.interval
-    rows = ", ".join(f"{count:,} {name}" for name, count in report.rows.items())
+    rows = ", ".join(f"{count:,} {name}".removesuffix(" rows") for name, count in report.rows.items())
     console.print(f"\n{heading} ({rows} rows)", style="bold")
     console.print(gate_table(report))
     console.print(

@@ -202,7 +202,7 @@ def _story(
         )
         text += (
             f" Its accuracy is {later}; the truth of {contract.a_period} takes {contract.truth_delay} "
-            f"{contract.period}s to arrive."
+            f"{contract.period}{'s' * (contract.truth_delay != 1)} to arrive."
         )
     for refused in records[1:]:
         text += f"\nOn the same rows the gate refused run {refused.run_id} ({_failed(refused)})."
