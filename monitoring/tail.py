@@ -12,14 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lakeloop.request_log_files import FINISHED, read_name, streamed_files
-from lakeloop.request_record import RequestRecord
+from lakeloop.request_record import EARLIEST, LATEST, RequestRecord
 
 log = logging.getLogger(__name__)
 
 MOST_IDS = 100_000
 """Request ids remembered, as many as the gateway remembers answers: a later repetition is counted again."""
-
-EARLIEST, LATEST = 1900, 2200
 
 Position = dict[str, tuple[int, int]]
 """Writer -> (file number, bytes of it that were read); files with smaller numbers were read wholly."""
@@ -164,9 +162,10 @@ class LogTail:
 def _event_time(text: str) -> str:
     """ISO 8601 in UTC, as tables of times can hold it. Raises ValueError."""
     at = datetime.fromisoformat(text)
-    if not EARLIEST <= at.year <= LATEST:
-        raise ValueError(f"the event time {text} is not between {EARLIEST} and {LATEST}")
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if not EARLIEST <= at <= LATEST:
+        raise ValueError(f"the event time {text} is not between {EARLIEST:%Y} and {LATEST:%Y} in UTC")
+    return at.astimezone(UTC).isoformat()
 
 
 def _log_file(path: Path, read_before: Mapping[str, tuple[int, int]] = MappingProxyType({})) -> LogFile | None:
