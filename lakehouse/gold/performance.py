@@ -16,7 +16,7 @@ from lakehouse.lake import Lake
 from lakehouse.storage.commits import read_note
 from lakehouse.storage.layout import PERFORMANCE
 from lakehouse.storage.schema import quoted
-from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows, replace_rows
+from lakehouse.storage.small_tables import SmallTable, column, write_periods
 from lakeloop.contract import Contract
 from lakeloop.lake_tables import open_lake_table
 from lakeloop.use_case import UseCase
@@ -85,7 +85,7 @@ def update_performance(lake: Lake, silver: SilverTables, periods: set[str] | Non
     contract = lake.contract
     if silver.requests is None or (periods is not None and not periods):
         return ()
-    requests, key, period = silver.requests, contract.key.column, contract.period_column
+    requests, key = silver.requests, contract.key.column
     if periods is not None and _has_other_columns(lake):
         periods = None
     truth = silver.truth
@@ -93,12 +93,8 @@ def update_performance(lake: Lake, silver: SilverTables, periods: set[str] | Non
         requests = requests.where(in_periods(contract, periods))
         truth = truth.join(requests.select(quoted(key)), key, "left_semi")
     rows = performance_rows(requests, truth, contract, calibrations(lake)).toArrow().to_pylist()
-    table, note = _table(contract), read_note(lake.spark)
-    if periods is None:
-        replace_rows(lake, table, rows, note=note)
-    else:
-        merge_rows(lake, table, rows, replacing=among(period, periods), note=note)
-    return tuple(sorted({row[period] for row in rows}))
+    write_periods(lake, _table(contract), rows, periods, read_note(lake.spark))
+    return tuple(sorted({row[contract.period_column] for row in rows}))
 
 
 def _has_other_columns(use_case: UseCase) -> bool:

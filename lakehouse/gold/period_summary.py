@@ -6,9 +6,9 @@ from pyspark.sql import functions as sf
 from lakehouse.gold.feature_rows import SilverTables, feature_rows_of_periods
 from lakehouse.lake import Lake
 from lakehouse.storage.commits import read_note
-from lakehouse.storage.layout import PERIOD_SUMMARY, TRAINING
+from lakehouse.storage.layout import PERIOD_SUMMARY, TRAINING_TABLE
 from lakehouse.storage.schema import quoted
-from lakehouse.storage.small_tables import SmallTable, among, column, merge_rows, replace_rows
+from lakehouse.storage.small_tables import SmallTable, column, write_periods
 from lakeloop.contract import Contract
 from lakeloop.contract.columns import OPEN
 
@@ -50,22 +50,16 @@ def update_period_summary(lake: Lake, silver: SilverTables, periods: set[str] | 
     contract = lake.contract
     if periods is not None and not periods:
         return ()
-    period, path = contract.period_column, lake.table(f"gold/{TRAINING}")
     delivered, requests = silver.delivered, silver.requests
-    training = lake.spark.read.format("delta").load(path)
+    training = lake.spark.read.format("delta").load(lake.table(TRAINING_TABLE))
     if periods is not None:
         listed = in_periods(contract, periods)
         delivered, training = delivered.where(listed), training.where(listed)
         requests = None if requests is None else requests.where(listed)
     features = feature_rows_of_periods(delivered, requests, contract)
     rows = period_summary(features, training, contract).toArrow().to_pylist()
-    table = _table(contract)
-    note = read_note(lake.spark)
-    if periods is None:
-        replace_rows(lake, table, rows, note=note)
-    else:
-        merge_rows(lake, table, rows, replacing=among(period, periods), note=note)
-    return tuple(sorted(row[period] for row in rows))
+    write_periods(lake, _table(contract), rows, periods, read_note(lake.spark))
+    return tuple(sorted(row[contract.period_column] for row in rows))
 
 
 def _table(contract: Contract) -> SmallTable:

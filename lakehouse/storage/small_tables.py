@@ -104,6 +104,16 @@ def replace_rows(use_case: UseCase, table: SmallTable, rows: Sequence[Row], *, n
     )
 
 
+def write_periods(
+    use_case: UseCase, table: SmallTable, rows: Sequence[Row], periods: Collection[str] | None, note: Row | None
+) -> None:
+    """Make these the rows of the named periods, of all there are for None; arguments as for `merge_rows`."""
+    if periods is None:
+        replace_rows(use_case, table, rows, note=note)
+    else:
+        merge_rows(use_case, table, rows, replacing=among(use_case.contract.period_column, periods), note=note)
+
+
 def among(name: str, values: Collection[str]) -> str:
     """A condition for `replacing`: the column has one of these values."""
     texts = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))
