@@ -4,11 +4,9 @@ import gzip
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +14,24 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import csv
 
-from lakehouse.bronze.parquet_rows import flat
 from operations.new_use_case.columns import encoded_column
 from operations.new_use_case.contract_text import UNTIMED, file_pattern, source_name
+from operations.new_use_case.delivered_records import (
+    WIDE,
+    ParquetRows,
+    Records,
+    delivered_records,
+    lines_above,
+    row_count,
+)
 from operations.new_use_case.dialect import Dialect
 from operations.new_use_case.draft import Draft, TableDraft
 from operations.new_use_case.files import SampleFile
-from operations.new_use_case.sample import cast_to_text, records_at, texts_of
 from operations.new_use_case.times import PANDAS_CODES, moments, period_name
 
-CHUNK_BYTES = 64 << 20
 DEALT_PERIODS, DEALT_ROWS = 12, 200
 """Months that rows without a time are dealt out over, and the fewest rows of each."""
-ONE_BYTE_A_LINE_END = ("utf-16", "utf-32")
 
 
 @dataclass
@@ -51,7 +52,6 @@ class HistoryFiles:
         return int(np.median(list(self.rows.values())))
 
 
-Records = Sequence[Any]
 Said = Sequence[tuple[str, str | None]]
 """Columns that no row of a file has, with the value that all of them get: the period, what its folders say."""
 PeriodsOf = Callable[[pa.Array], Sequence[str | None]]
@@ -62,7 +62,7 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
     """Write the history of every table below `folder`, one folder a source."""
     found = HistoryFiles()
     if draft.time is None:
-        periods: PeriodsOf = _Dealt(_rows_of(draft.table), draft.label.sorted_by_class)
+        periods: PeriodsOf = _Dealt(row_count(draft.table), draft.label.sorted_by_class)
         by = next(iter(draft.table.columns))
     else:
         periods, by = _by_time(draft), draft.time.name
@@ -70,7 +70,7 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
     joined = draft.truth is not draft.table
     name = source_name(draft.table)
     with _Files(folder / name, file_pattern(draft, draft.table), draft.table, draft) as files:
-        for file, records, texts, keys in _pieces(draft.table, by, draft.key.columns if joined else ()):
+        for file, records, texts, keys in delivered_records(draft.table, by, draft.key.columns if joined else ()):
             names = periods(texts)
             found.rows.update(one for one in names if one is not None)
             found.without_time += sum(one is None for one in names)
@@ -80,7 +80,7 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
     if joined:
         other = source_name(draft.truth, name)
         with _Files(folder / other, file_pattern(draft, draft.truth), draft.truth, draft) as files:
-            for file, records, _, keys in _pieces(draft.truth, draft.key.columns[0], draft.key.columns):
+            for file, records, _, keys in delivered_records(draft.truth, draft.key.columns[0], draft.key.columns):
                 files.add(file, records, [period_of_key.get(key) for key in keys])
     return found
 
@@ -115,148 +115,6 @@ class _Dealt:
         return [self._names[min(place, len(self._names) - 1)] for place in places.tolist()]
 
 
-def _rows_of(table: TableDraft) -> int:
-    if table.sample.whole:
-        return table.sample.table.num_rows
-    return sum(len(records) for _, records, _, _ in _pieces(table, next(iter(table.columns)), ()))
-
-
-def _pieces(
-    table: TableDraft, by: str, key: Sequence[str]
-) -> Iterator[tuple[SampleFile, Records, pa.Array, list[str]]]:
-    """Records as they are delivered, with their file, the texts of the column `by` and their keys, some at a time."""
-    for file in table.sample.files:
-        for records, found in _contents(file, table, {by, *key}):
-            rows = len(records)
-            said = {name: pa.array([value] * rows, pa.string()) for name, value in file.columns}
-            nothing = pa.nulls(rows, pa.string())
-            texts = {name: _array(found.get(name, said.get(name, nothing))) for name in (by, *key)}
-            yield file, records, texts[by], _keys([texts[name] for name in key])
-
-
-def _contents(file: SampleFile, table: TableDraft, wanted: set[str]) -> Iterator[tuple[Records, dict[str, pa.Array]]]:
-    """Records of one file, with the texts of those of the wanted columns that it has."""
-    if file.format == "csv":
-        yield from _csv_pieces(file, table, wanted)
-    elif file.format == "parquet":
-        for batch in pq.ParquetFile(file.path).iter_batches(batch_size=200_000):
-            rows = pa.Table.from_batches([batch])
-            flattened = flat(rows)
-            there = [name for name in flattened.column_names if name in wanted]
-            yield _ParquetRows(rows), {name: cast_to_text(flattened[name]) for name in there}
-    else:
-        records = [one for one in _json_records(file, table) if isinstance(one, dict)]
-        rows_of_texts = [texts_of(record) for record in records]
-        yield (
-            records,
-            {name: pa.array([row.get(name) or None for row in rows_of_texts], pa.string()) for name in wanted},
-        )
-
-
-def _json_records(file: SampleFile, table: TableDraft) -> Iterator[Any]:
-    """Its records; lines that are none are left out, as the lake rejects them."""
-    with file.open() as stream:
-        content = stream.read()
-    if file.format == "json":
-        yield from records_at(json.loads(content), table.sample.records)
-        return
-    for line in content.splitlines():
-        with suppress(ValueError):
-            if line.strip():
-                yield json.loads(line)
-
-
-def _array(column: Any) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _keys(parts: Sequence[pa.Array]) -> list[str]:
-    return ["|".join(map(str, row)) for row in zip(*(part.to_pylist() for part in parts), strict=True)]
-
-
-class _ParquetRows(Sequence[Any]):
-    """Rows of a Parquet file; one is its place in the batch."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
-
-    def __len__(self) -> int:
-        return int(self.table.num_rows)
-
-    def __getitem__(self, place: Any) -> Any:
-        return place
-
-
-def _csv_pieces(file: SampleFile, table: TableDraft, wanted: set[str]) -> Iterator[tuple[Records, dict[str, pa.Array]]]:
-    dialect = table.sample.dialect_of(file)
-    rest, head = b"", True
-    with file.open() as stream:
-        while True:
-            chunk = stream.read(CHUNK_BYTES)
-            if dialect.encoding.startswith(ONE_BYTE_A_LINE_END):  # no single byte ends its lines
-                chunk = (chunk + stream.read()).decode(dialect.encoding).encode()
-            last = len(chunk) < CHUNK_BYTES or dialect.encoding.startswith(ONE_BYTE_A_LINE_END)
-            data = rest + chunk
-            if head:
-                data = data.removeprefix(b"\xef\xbb\xbf")
-                data = data[len(_lines_above(data, dialect)) :]
-                head = False
-            records, rest = _records(data, dialect.quote.encode(), bool(dialect.escape), last)
-            records = [one for one in records if one.strip(b"\r\n") and not _is_comment(one, dialect)]
-            if records:
-                yield _fields(records, dialect, wanted)
-            if last:
-                return
-
-
-def _records(data: bytes, quote: bytes, escaped: bool, last: bool) -> tuple[list[bytes], bytes]:
-    """The records with their line ends, and what is left of one that goes on in the next chunk."""
-    text = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(text == ord("\n"))
-    if quote in data and not escaped:
-        inside = np.searchsorted(np.flatnonzero(text == quote[0]), ends) % 2 == 1
-        if not (last and inside.size and inside[-1]):  # else some quote is never closed, and none can be counted on
-            ends = ends[~inside]
-    bounds = [0, *(ends + 1).tolist()]
-    records = [data[a:b] for a, b in pairwise(bounds)]
-    left = data[bounds[-1] :]
-    if last and left:
-        records.append(left + b"\n")
-        left = b""
-    return records, left
-
-
-def _fields(records: list[bytes], dialect: Dialect, wanted: set[str]) -> tuple[Records, dict[str, pa.Array]]:
-    """Records with the fields that are needed of them; those with another number of fields have none."""
-    odd: list[int] = []
-
-    def note(row: csv.InvalidRow) -> str:
-        odd.append(row.number - 1)
-        return "skip"
-
-    there = [name for name in dialect.names if name in wanted]
-    encoding = dialect.encoding if not dialect.encoding.startswith(ONE_BYTE_A_LINE_END) else "utf8"
-    found = csv.read_csv(
-        pa.BufferReader(b"".join(records)),
-        csv.ReadOptions(column_names=list(dialect.names), encoding=encoding, use_threads=False, block_size=16 << 20),
-        csv.ParseOptions(
-            delimiter=dialect.separator, quote_char=dialect.quote, escape_char=dialect.escape or False,
-            double_quote=not dialect.escape, newlines_in_values=True, invalid_row_handler=note,
-            ignore_empty_lines=False,
-        ),
-        csv.ConvertOptions(
-            include_columns=there or list(dialect.names[:1]),
-            column_types=dict.fromkeys(dialect.names, pa.string()), null_values=[""],
-            strings_can_be_null=True, quoted_strings_can_be_null=True,
-        ),
-    )  # fmt: skip
-    if odd:
-        kept = np.ones(len(records), bool)
-        kept[odd] = False
-        records = [record for record, good in zip(records, kept, strict=True) if good]
-    return records, {name: found[name] for name in there}
-
-
 class _Files:
     """Writes records into one file a period, packed as the delivered files were; of CSV one a header there is."""
 
@@ -280,7 +138,7 @@ class _Files:
             said = (*([(UNTIMED, name)] if self._untimed else ()), *self._table.sample.columns_of(file))
             if self._like.format == "csv":
                 self._append(file, name, said, [records[place] for place in places.tolist()])
-            elif isinstance(records, _ParquetRows):
+            elif isinstance(records, ParquetRows):
                 self._rows.setdefault(name, []).append(_with_columns(records.table.take(pa.array(places)), said))
             else:
                 self._rows.setdefault(name, []).extend(dict(said) | records[place] for place in places.tolist())
@@ -290,7 +148,7 @@ class _Files:
         head = _head_of(file, dialect, [column for column, _ in said])
         number = self._heads.setdefault(head, len(self._heads) + 1)
         before = "".join(f"{_field(value or '', dialect)}{dialect.separator}" for _, value in said)
-        start = before.encode(dialect.encoding if not dialect.encoding.startswith(ONE_BYTE_A_LINE_END) else "utf-8")
+        start = before.encode(dialect.encoding if not dialect.encoding.startswith(WIDE) else "utf-8")
         first = (name, number) not in self._plain
         path = self._plain.setdefault((name, number), self._folder / f".{name}.{number}.part")
         with path.open("ab") as stream:
@@ -304,7 +162,7 @@ class _Files:
         encoding = self._table.sample.dialect.encoding
         for (name, number), path in self._plain.items():
             content = path.read_bytes()
-            if encoding.startswith(ONE_BYTE_A_LINE_END):
+            if encoding.startswith(WIDE):
                 content = content.decode().encode(encoding)
             self._pack(name if number == 1 else f"{name}.{number}", content)
             path.unlink()
@@ -358,24 +216,11 @@ def _head_of(file: SampleFile, dialect: Dialect, before: Sequence[str]) -> bytes
     with file.open() as stream:
         start = stream.read(4 << 20)
     encoding = dialect.encoding
-    if encoding.startswith(ONE_BYTE_A_LINE_END):
+    if encoding.startswith(WIDE):
         start, encoding = start[: len(start) // 4 * 4].decode(encoding, "ignore").encode(), "utf-8"
-    above = _lines_above(start.removeprefix(b"\xef\xbb\xbf"), dialect)
+    above = lines_above(start.removeprefix(b"\xef\xbb\xbf"), dialect)
     if not (before and dialect.header):
         return above
     names = "".join(f"{_field(name, dialect)}{dialect.separator}" for name in before).encode(encoding)
     header = above.rstrip(b"\n").rfind(b"\n") + 1
     return above[:header] + names + above[header:]
-
-
-def _lines_above(data: bytes, dialect: Dialect) -> bytes:
-    """The lines above the rows, the header and comments among them."""
-    at, left = 0, dialect.skip_lines + dialect.header
-    while at < len(data) and (left or _is_comment(data[at : at + 16], dialect)):
-        left -= not _is_comment(data[at : at + 16], dialect)
-        at = data.find(b"\n", at) + 1 or len(data)
-    return data[:at]
-
-
-def _is_comment(line: bytes, dialect: Dialect) -> bool:
-    return bool(dialect.comment) and line.startswith(dialect.comment.encode())
