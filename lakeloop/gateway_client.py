@@ -10,6 +10,7 @@ import orjson
 
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, WrongUseError
+from lakeloop.request_record import in_json
 
 RETRIED = (500, 502, 503, 504)
 START = "start it with `lakeloop serve gateway`, or name another with --url"
@@ -115,7 +116,7 @@ class GatewayClient:
     async def _send(self, client: httpx.AsyncClient, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
         single = self._batch == 1
         path = "/predict/" if single else "/predict/batch"
-        content = orjson.dumps(bodies[0] if single else {"requests": bodies})
+        content = orjson.dumps(bodies[0] if single else {"requests": bodies}, in_json)
         clock = asyncio.get_running_loop().time
         give_up, pause = clock() + self._patience, 0.05
         while True:

@@ -1,6 +1,7 @@
 """One answered request as a line of the request log: what the gateway writes and the lakehouse reads."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import Field
@@ -9,6 +10,17 @@ from lakeloop.frozen_model import FrozenModel
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999999, UTC)
 """Times of a request lie between these: what reads them later cannot tell any time there is."""
+
+
+def in_json(value: object) -> str:
+    """What orjson does not know: a decimal, as a text that keeps every digit.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 class RequestRecord(FrozenModel):

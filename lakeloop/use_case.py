@@ -124,12 +124,19 @@ def load_rules(use_case: UseCase) -> Rules | None:
 def sample_period(use_case: UseCase, period: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
     """A period drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
 
-    Where events have times, as they are delivered, the names of their periods stand beside them.
+    Features are typed as an export has them. Where events have times, the names of their periods stand beside them.
 
     Raises:
         WrongUseError: the use case has no generator, or it cannot draw this period (its ValueError says why); or a time
             that it draws cannot be read.
     """
+    from lakeloop.model_input import read_times
+
+    return read_times(use_case.contract, drawn_period(use_case, period, rows, seed))
+
+
+def drawn_period(use_case: UseCase, period: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
+    """The same with dates and times as files have them; raises as `sample_period` does."""
     contract = use_case.contract
     if contract.generator is None:
         raise WrongUseError(
@@ -144,7 +151,7 @@ def sample_period(use_case: UseCase, period: int, rows: int | None = None, seed:
         ) from error
     from lakeloop.model_input import as_carried  # here, since few of those that read a contract draw rows
 
-    key, drawn = contract.key, as_carried(contract.features, drawn)
+    key, drawn = contract.key, as_carried({n: f for n, f in contract.features.items() if f.role != "time"}, drawn)
     keys = drawn[key.column].astype(str) if key.delivered else _made_keys(contract, drawn, period)
     drawn = drawn.assign(**{key.column: keys})
     return with_period(contract, drawn) if contract.event_time.dated else drawn

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.model_input import request_rows
+from lakeloop.time_parts import part_columns
 from lakeloop.use_case import UseCase, load_rules
 from operations.evaluation import exported_rows
 
@@ -81,5 +82,6 @@ def _trees(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> d
 
 
 def _inputs(contract: Contract, frame: pd.DataFrame, categories: Mapping[str, pd.Index]) -> pd.DataFrame:
-    inputs = frame[[name for name, feature in contract.features.items() if feature.role != "text"]]
+    wanted = [name for name, feature in contract.features.items() if feature.role != "text"]
+    inputs = part_columns(contract, frame[wanted])
     return inputs.assign(**{name: pd.Categorical(inputs[name], known) for name, known in categories.items()})

@@ -13,7 +13,7 @@ from pathlib import Path
 from lakeloop.atomic_file import replacing
 from lakeloop.clock import play, read_clock
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import UseCase, sample_period
+from lakeloop.use_case import UseCase, drawn_period
 from operations.delivered_file import write_delivered
 from operations.history import file_rows, history_files, history_rows, joined_files
 
@@ -88,7 +88,7 @@ Writer = Callable[[str, int, Path], Iterator[tuple[Path, int]]]
 
 def _drawn(use_case: UseCase, rows: int | None, seed: int | None) -> Writer:
     contract = use_case.contract
-    draw = lru_cache(1)(partial(sample_period, use_case, rows=rows, seed=seed))
+    draw = lru_cache(1)(partial(drawn_period, use_case, rows=rows, seed=seed))
 
     def write(source: str, period: int, folder: Path) -> Iterator[tuple[Path, int]]:
         spec, frame = contract.sources[source], draw(period)

@@ -13,6 +13,7 @@ import httpx
 
 from lakehouse.storage.layout import write_json
 from lakeloop.contract import Contract
+from lakeloop.contract.columns import TIMES
 from lakeloop.exceptions import LakeloopError
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
 from lakeloop.model_input import predict_body
@@ -32,6 +33,8 @@ ROLLED_BACK = ".rolled-back"
 _LOOK_SECONDS, _ASK_SECONDS = 0.25, 10.0
 _POSITIONS = (0.5, 0.25, 0.75)
 UNKNOWN = "text"
+PROBED_TIMES = (946_684_800, 1_893_456_000)
+"""2000 to 2030, in seconds since 1970."""
 """A text that no vocabulary need hold; every model must answer such."""
 Say = Callable[[str], None]
 
@@ -84,8 +87,10 @@ def probe_rows(contract: Contract) -> list[dict[str, Any]]:
                 row[name] = UNKNOWN
                 continue
             low, high = (ranges[name].at_least, ranges[name].below) if name in ranges else feature.valid or (0.0, 1.0)
+            if feature.type in TIMES:
+                low, high = PROBED_TIMES
             value = low + position * (high - low)
-            row[name] = int(value) if feature.type == "int" else value
+            row[name] = int(value) if feature.carried_as == "int" else value
         rows.append(row)
     return rows
 

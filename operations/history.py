@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from lakehouse.read.delivered_rows import LINE, delivered_rows
 from lakeloop.clock import period_spans
-from lakeloop.contract import Column, Contract, EventTime
+from lakeloop.contract import Column, Contract, EventTime, Feature
+from lakeloop.contract.columns import TIMES
 from lakeloop.contract.join import JoinColumn
 from lakeloop.contract.sources import Read
 from lakeloop.exceptions import LakeloopError, WrongUseError
-from lakeloop.model_input import as_carried
+from lakeloop.model_input import as_carried, read_times
 from lakeloop.row_keys import row_keys
 from lakeloop.truth_values import FALSE, TRUE
 from lakeloop.use_case import UseCase, with_period
@@ -90,7 +91,8 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     if contract.label.source != contract.feature_source:
         known = source_rows(use_case, contract.label.source, number)
         rows = rows.merge(known[[key, *(column for column in known if column not in rows)]], on=key, how="left")
-    good = _keeps(rows, contract.features) & _of_period(contract, rows, name)
+    checked = {name: f for name, f in contract.features.items() if name != contract.event_time.column}
+    good = _keeps(rows, checked) & _of_period(contract, rows, name)
     kept = rows[good].reset_index(drop=True)
     if kept.empty:
         raise WrongUseError(
@@ -100,8 +102,10 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     if contract.label.made is None:
         kept[truth] = kept[truth].where(_keeps(kept, {truth: contract.label.truth}))
     whole = [name for name, feature in contract.features.items() if feature.type == "int" and not feature.optional]
-    kept = as_carried(contract.features, kept.astype(dict.fromkeys(whole, "int64")))
-    return with_period(contract, kept) if contract.event_time.dated else kept
+    kept = kept.astype(dict.fromkeys(whole, "int64"))
+    kept = with_period(contract, kept) if contract.event_time.dated else kept
+    at = contract.event_time.column
+    return as_carried(contract.features, read_times(contract, kept, [at]) if at in contract.features else kept)
 
 
 def source_rows(use_case: UseCase, source: str, number: int) -> pd.DataFrame:
@@ -128,7 +132,7 @@ def _typed(contract: Contract, name: str, texts: pd.Series, column: Column, read
     if isinstance(column, JoinColumn) and column.time is not None:
         return _moments_or_periods(texts, column, column.time)
     is_time = name == contract.event_time.column and not isinstance(column, JoinColumn)
-    return texts if is_time else typed_values(texts, column, read)
+    return texts if is_time else typed_values(texts, column, read, contract.event_time.timezone)
 
 
 def _moments_or_periods(texts: pd.Series, column: JoinColumn, time: EventTime) -> pd.Series:
@@ -218,8 +222,11 @@ def _together(contract: Contract, parts: pd.DataFrame) -> pd.DataFrame:
     return known.agg("max" if combine == "any" else combine).reset_index()
 
 
-def typed_values(texts: pd.Series, column: Column, read: Read) -> pd.Series:
-    """Texts as the contract's type, as silver has them; missing where a text means nothing or is none of that type."""
+def typed_values(texts: pd.Series, column: Column, read: Read, zone: str = "UTC") -> pd.Series:
+    """Texts as the contract's type, as exports have them; missing where one means nothing or is none of that type.
+
+    `zone`: of times that say none.
+    """
     bare = texts.str.strip()
     if read.trim:
         texts = texts.str.strip(" ")
@@ -228,7 +235,10 @@ def typed_values(texts: pd.Series, column: Column, read: Read) -> pd.Series:
     if column.type == "string":
         return texts.where(texts != "")
     if column.type == "bool":
-        return bare.str.lower().map(TRUTH_VALUES)
+        return bare.str.lower().str.replace(read.decimal, ".", regex=False).map(TRUTH_VALUES)
+    if isinstance(column, Feature) and column.type in TIMES:
+        known = {text: column.seconds(text, column.written, zone) for text in bare.dropna().unique()}
+        return bare.map(known).astype(float)
     if read.thousands:
         grouped = bare.str.fullmatch(rf"[+-]?[0-9]{{1,3}}(\{read.thousands}[0-9]{{3}})+(\{read.decimal}[0-9]*)?")
         marked = bare.str.contains(read.thousands, regex=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lakehouse.gold.export import scored_sql
 from lakehouse.lake import Lake
 from lakehouse.read.tables import find_table, open_table, read_table
 from lakehouse.storage.layout import SCORES
@@ -160,7 +161,7 @@ def _scored(rows: "DataFrame", scorer: Scorer, contract: Contract, table: str, v
     from pyspark.sql import functions as sf
 
     key, classes = quoted(contract.key.column), sf.array(*map(sf.lit, contract.label.class_names))
-    given = rows.select(key, *map(quoted, contract.features)).mapInPandas(scorer.answers, f"{key} string, {ANSWER}")
+    given = rows.selectExpr(key, *scored_sql(contract)).mapInPandas(scorer.answers, f"{key} string, {ANSWER}")
     return given.select(
         key,
         sf.lit(table).alias("table"),

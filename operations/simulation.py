@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -16,12 +16,13 @@ import pandas as pd
 from lakeloop.atomic_file import write_text
 from lakeloop.clock import check_simulated, read_clock, set_clock
 from lakeloop.contract import Contract
+from lakeloop.contract.time_features import EPOCH
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import rules_answer
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.model_input import request_rows
 from lakeloop.request_log_files import finished_file, open_file, request_log_folder
-from lakeloop.request_record import RequestRecord
+from lakeloop.request_record import RequestRecord, in_json
 from lakeloop.use_case import UseCase, load_rules
 from operations.delivery import generate, missing_sources, release
 from operations.period_rows import period_rows, played_periods
@@ -150,6 +151,9 @@ def questions_of(use_case: UseCase, period: int, label: str) -> list[Question]:
 
 def _times(contract: Contract, frame: pd.DataFrame, period: int) -> list[datetime]:
     """When each row is asked about: at its event time, or spread evenly where the rows say their period alone."""
+    event = contract.event_time.column
+    if event in contract.features:  # there it is seconds since 1970
+        return [EPOCH + timedelta(seconds=int(seconds)) for seconds in frame[event]]
     if contract.event_time.dated:
         found = map(contract.event_time.moment, frame[contract.event_time.column].astype(str))
         return [moment for moment in found if moment is not None]  # period_rows has read each of them
@@ -211,7 +215,7 @@ def without_gateway(use_case: UseCase, label: str) -> Asker:
                     probabilities=None, predictor_type=answer.predictor_type, reason=answer.reason,
                     model_version=None, latency_ms=0.0,
                 )  # fmt: skip
-                stream.write(orjson.dumps(record.model_dump(), option=orjson.OPT_APPEND_NEWLINE))
+                stream.write(orjson.dumps(record.model_dump(), in_json, orjson.OPT_APPEND_NEWLINE))
         part.rename(finished_file(part))
         on_answers(len(questions))
         return PeriodCounts(len(questions), len(questions))

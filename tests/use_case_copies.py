@@ -8,7 +8,7 @@ from lakeloop.settings import PROJECT
 USE_CASES = {
     "insurance": PROJECT / "data",
     **dict.fromkeys(("churn", "noise", "rides"), PROJECT / "tests" / "use_cases"),
-    **dict.fromkeys(("trips", "parcels"), PROJECT / "tests" / "use_cases_with_gaps"),
+    **dict.fromkeys(("trips", "parcels", "orders"), PROJECT / "tests" / "use_cases_with_gaps"),
 }
 """The folder that each is in."""
 PATIENT = {"budget_ms: 250": "budget_ms: 20000"}

@@ -55,7 +55,7 @@ def statistics_command(period: Period, version: Version = "", use_case: UseCaseO
             one.name,
             f"{one.rows:,}",
             f"{one.missing:,}",
-            *map(_number, one.moments),
+            *one.shown(case.contract.features.get(one.name)),
             ", ".join(v for v, _ in one.top[:3]),
         )
         for one in counted.values()
@@ -84,7 +84,3 @@ def report_command(
         page = evidently_page(load_reference(case, answered_by), rows, case.contract)
     write_text(path, page)
     console.print(f"{path}", soft_wrap=True)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

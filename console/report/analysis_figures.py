@@ -11,7 +11,7 @@ from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport
 from monitoring.analysis.association import Association
 from monitoring.analysis.comparison import Comparison, TargetDrift
-from monitoring.drift.compared_values import category_texts, compared
+from monitoring.drift.compared_values import category_texts, compared_columns
 
 REFERENCE, NOW = "reference", "now"
 MOST_CATEGORIES = 30
@@ -27,7 +27,7 @@ def distributions(contract: Contract, reference: pd.DataFrame, current: pd.DataF
     for position, name in enumerate(names):
         at = {"row": position // columns + 1, "col": position % columns + 1}
         numeric = contract.features[name].role == "numeric"
-        both = compared(contract.features[name], reference[name], current[name])
+        both = compared_columns(contract, name, reference, current)
         for column, label, colour in zip(both, (REFERENCE, NOW), (GREY, BLUE), strict=True):
             values = column.dropna()
             common = {"name": label, "legendgroup": label, "showlegend": position == 0, "marker_color": colour}

@@ -1,13 +1,16 @@
 """The report's pictures, each a Plotly figure made from plain values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from console.report.figure_style import BLUE, CLASS_COLOURS, GREEN, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Feature
+from lakeloop.contract.columns import TIMES
+from lakeloop.contract.time_features import value_of
 from lakeloop.drift_report import DriftReport
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.runs.run_record import Evaluation, History, RunRecord
@@ -41,10 +44,10 @@ def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
     for position, name in enumerate(names):
         at = {"row": position // columns + 1, "col": position % columns + 1}
         for class_id, class_name in enumerate(contract.label.class_names):
-            values = frame.loc[frame[contract.label.name] == class_id, name]
+            values = _on_axis(contract.features[name], frame.loc[frame[contract.label.name] == class_id, name])
             figure.add_trace(
                 go.Histogram(
-                    x=values.tolist(),
+                    x=values,
                     name=class_name,
                     legendgroup=class_name,
                     showlegend=position == 0,
@@ -54,9 +57,17 @@ def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
                 ),
                 **at,
             )
-        if contract.features[name].role != "numeric":
+        if contract.features[name].role not in ("numeric", "time"):
             figure.update_xaxes(type="category", **at)
     return finish(figure, 260 * rows, barmode="overlay")
+
+
+def _on_axis(feature: Feature, values: Iterable[Any]) -> list[Any]:
+    """Values as plotly draws them: seconds since 1970 as ISO 8601, which makes an axis one of time."""
+    found = list(values.tolist()) if isinstance(values, pd.Series) else list(values)
+    if feature.type not in TIMES:
+        return found
+    return [value_of(feature.type, int(value)).isoformat() if value == value else None for value in found]
 
 
 def statistics_by_split(contract: Contract, statistics: Mapping[str, Mapping[str, FeatureStatistics]]) -> go.Figure:
@@ -69,6 +80,8 @@ def statistics_by_split(contract: Contract, statistics: Mapping[str, Mapping[str
         for split, colour in zip(statistics, (BLUE, ORANGE, GREEN), strict=False):
             if name in statistics[split]:
                 trace = _distribution(statistics[split][name])
+                if trace.type == "scatter":
+                    trace.update(x=_on_axis(contract.features[name], trace.x))
                 trace.update(name=split, legendgroup=split, showlegend=position == 0)
                 trace.update({"line_color": colour} if trace.type == "scatter" else {"marker_color": colour})
                 figure.add_trace(trace, row=position // columns + 1, col=position % columns + 1)

@@ -22,7 +22,9 @@ from lakehouse.storage.layout import TRAINING, TRAINING_TABLE
 from lakehouse.storage.schema import literal, quoted
 from lakeloop.clock import period_spans, read_clock
 from lakeloop.contract import Contract
+from lakeloop.contract.columns import TIMES
 from lakeloop.contract.key import JOINT
+from lakeloop.contract.time_features import DAY_SECONDS
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ROWS_A_SHARD = 250_000
+EXPORTED_AS = {
+    "bool": "CAST({} AS INT)", "decimal": "CAST({} AS DOUBLE)", "date": f"unix_date({{}}) * {DAY_SECONDS}L",
+    "timestamp": "unix_seconds({})",
+}  # fmt: skip
+"""How values of types that an export does not have are written."""
 
 
 def export(
@@ -112,12 +119,22 @@ def export_query(contract: Contract, version: int, periods: tuple[int, int] | No
 
 
 def _exported_sql(contract: Contract) -> list[str]:
-    """The columns as SQL; a bool is 0 or 1 in an export."""
+    """The columns as SQL: a bool is 0 or 1 in an export, a decimal a float, a date or time its seconds since 1970."""
+    features = contract.features
+    as_exported = {
+        name: EXPORTED_AS[f.type].format(quoted(name)) for name, f in features.items() if f.type in EXPORTED_AS
+    }
     return [
-        f"CAST({quoted(name)} AS INT) AS {quoted(name)}"
-        if name in contract.features and contract.features[name].type == "bool"
-        else quoted(name)
+        f"{as_exported[name]} AS {quoted(name)}" if name in as_exported else quoted(name)
         for name in export_columns(contract)
+    ]
+
+
+def scored_sql(contract: Contract) -> list[str]:
+    """The features as SQL for rows that go through pandas, whose times end in 2262: dates and times as in an export."""
+    return [
+        f"{EXPORTED_AS[feature.type].format(quoted(name))} AS {quoted(name)}" if feature.type in TIMES else quoted(name)
+        for name, feature in contract.features.items()
     ]
 
 

@@ -37,12 +37,13 @@ def period_summary(features: DataFrame, training: DataFrame, contract: Contract)
 
 def _number(contract: Contract, name: str) -> Column:
     column = sf.col(quoted(name))
-    return column.cast("int") if contract.features[name].type == "bool" else column
+    kind = contract.features[name].type
+    return column.cast("int") if kind == "bool" else column.cast("double") if kind == "decimal" else column
 
 
 def numeric_features(contract: Contract) -> list[str]:
     """Features that have an average."""
-    return [name for name, feature in contract.features.items() if feature.role not in OPEN]
+    return [name for name, feature in contract.features.items() if feature.role not in (*OPEN, "time")]
 
 
 def update_period_summary(lake: Lake, silver: SilverTables, periods: set[str] | None) -> tuple[str, ...]:

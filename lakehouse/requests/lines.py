@@ -9,8 +9,9 @@ from lakehouse.silver.event_time import period_of
 from lakehouse.silver.problems import joined_problems, shown, wrong
 from lakehouse.silver.validation import fits, problem, reject_columns, typed_value
 from lakehouse.storage.schema import column_sql, literal, quoted
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Feature
 from lakeloop.contract.reserved_names import PREDICTIONS
+from lakeloop.contract.time_features import usual_format
 from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import EARLIEST, LATEST
 
@@ -148,7 +149,7 @@ def _typed(contract: Contract) -> list[Column]:
         period_of(at, contract.event_time).alias(contract.period_column),
         at.alias("at"),
         sf.try_to_timestamp("r_answered_at").alias("answered_at"),
-        *(typed_value(name, feature).alias(name) for name, feature in contract.features.items()),
+        *(typed_value(name, feature).alias(name) for name, feature in _logged(contract).items()),
         sf.col("r_prediction").alias("prediction"),
         sf.col("r_class_id").alias("class_id"),
         *probabilities,
@@ -161,11 +162,19 @@ def _typed(contract: Contract) -> list[Column]:
     ]
 
 
+def _logged(contract: Contract) -> dict[str, Feature]:
+    """The features as requests have them: dates and times in ISO 8601, however files write them."""
+    return {
+        name: feature.model_copy(update={"format": usual_format(feature.type)}) if feature.role == "time" else feature
+        for name, feature in contract.features.items()
+    }
+
+
 def _conditions(contract: Contract) -> list[Column]:
     classes = contract.label.class_names
     return [
         *(_is_time(name) & _in_years(name) for name in TIMES),
-        *(fits(contract, name, feature) for name, feature in contract.features.items()),
+        *(fits(contract, name, feature) for name, feature in _logged(contract).items()),
         sf.col("r_prediction").isin(*classes),
         _class_of_prediction(contract) == sf.col("r_class_id"),
         _probabilities_fit(len(classes)),
@@ -189,7 +198,7 @@ def _problems(contract: Contract) -> list[Column]:
             )
             for name in TIMES
         ),
-        *(problem(contract, name, feature) for name, feature in contract.features.items()),
+        *(problem(contract, name, feature) for name, feature in _logged(contract).items()),
         sf.when(~sf.col("r_prediction").isin(*classes), _wrong("prediction", f"is not one of {', '.join(classes)}")),
         sf.when(other, _wrong("class_id", "is not the prediction's")),
         sf.when(

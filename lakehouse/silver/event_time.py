@@ -93,8 +93,12 @@ def period_begins(name: Expression, event_time: EventTime) -> Expression:
 
 def event_moment(event_time: EventTime, text: Expression) -> Expression:
     """The delivered event time as a timestamp; null where it cannot be read. `EventTime.moment` reads the same."""
+    return moment(text, event_time.format, event_time.timezone)
+
+
+def moment(text: Expression, given: str, zone: str) -> Expression:
+    """A text of a format as a timestamp, null where it is none, as `read_moment`; without a zone it is of `zone`."""
     text = sf.upper(sf.trim(text))
-    given, zone = event_time.format, event_time.timezone
     written = text.rlike(f"^(?:{text_pattern(given)})$")
     if given in UNIX:
         number = text.try_cast("double") * UNIX[given]

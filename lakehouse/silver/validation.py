@@ -10,15 +10,25 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lakehouse.silver.event_time import event_moment, event_time_problem, fits_event_time, is_name, period_of
+from lakehouse.silver.event_time import (
+    event_moment,
+    event_time_problem,
+    fits_event_time,
+    is_name,
+    moment,
+    period_of,
+)
 from lakehouse.silver.made_truth import made_truth
 from lakehouse.silver.problems import joined_problems, shown, wrong
-from lakehouse.storage.schema import SPARK_TYPES, quoted
+from lakehouse.storage.schema import SPARK_TYPES, limits_of, quoted
 from lakeloop.contract import Column, Contract, Feature
+from lakeloop.contract.columns import DECIMAL_PLACES, TIMES
 from lakeloop.contract.join import JoinColumn
 from lakeloop.contract.key import JOINT
 from lakeloop.contract.section import some
 from lakeloop.contract.sources import Read
+from lakeloop.contract.time_features import FIRST, LAST
+from lakeloop.contract.time_formats import meaning
 from lakeloop.truth_values import FALSE, TRUE
 
 WHOLE_DOUBLES = float(1 << 53)
@@ -27,8 +37,12 @@ DECIMAL = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf(ini
 BLANKS = r"^[\s\p{Z}\p{Cf}]+|[\s\p{Z}\p{Cf}]+$"
 BLANK_MARK = r"[ \u00a0\u2009\u202f]"
 """The blanks that may stand between thousands; files have any of them where people say "a blank"."""
+TOO_FINE = rf"\.[0-9]{{{DECIMAL_PLACES}}}[0-9]*[1-9]"
+"""More places behind the point than a decimal has in the lake."""
+FINEST = "decimal(38,28)"
 USUAL = Read()
 NUL = "\0"
+WITH_POINT = ("float", "decimal")
 ORIGIN = ("_source_file", "_delivery", "_line", "_batch")
 
 
@@ -51,7 +65,7 @@ def _value(contract: Contract, name: str, column: Column, read: Read) -> Express
         return _met_by(name, column, read)
     if name == contract.event_time.column and contract.event_time.dated:
         return event_moment(contract.event_time, given(name, read))
-    return typed_value(name, column, read)
+    return typed_value(name, column, read, contract.event_time.timezone)
 
 
 def _met_by(name: str, column: JoinColumn, read: Read) -> Expression:
@@ -61,8 +75,8 @@ def _met_by(name: str, column: JoinColumn, read: Read) -> Expression:
         return typed_value(name, column, read)
     if not time.dated:
         return sf.when(is_name(text, time.of_kind), text)
-    moment = event_moment(time, text)
-    return period_of(moment, time) if column.type == "string" else moment
+    at = event_moment(time, text)
+    return period_of(at, time) if column.type == "string" else at
 
 
 def bad_rows(bronze: DataFrame, contract: Contract, source: str) -> DataFrame:
@@ -111,20 +125,27 @@ def fits(contract: Contract, name: str, column: Column, read: Read = USUAL) -> E
         return _met_by(name, column, read).isNotNull()
     if name == contract.key.column and contract.key.columns:
         return _joints(text) == len(contract.key.columns) - 1
-    if name == contract.event_time.column and not isinstance(column, JoinColumn):
+    if _is_event_time(contract, name, column):
         return fits_event_time(contract, text)
-    value = typed_value(name, column, read)
+    value = typed_value(name, column, read, contract.event_time.timezone)
     if column.values is not None:
         fits = value.isin(*column.values)
     elif column.limits is not None:
-        low, high = column.limits
+        low, high = limits_of(column)
         fits = (value >= low) & (value <= high)
     elif column.type == "bool":
         fits = value.isNotNull()
     else:
         fits = (text != "") & ~text.contains(NUL) if isinstance(column, Feature) else text != ""
-    fits = fits & _is_decimal(_number(text, read)) if column.type == "float" else fits
+    fits = fits & _is_decimal(_number(text, read)) if column.type in WITH_POINT else fits
     return is_missing(column, text) | sf.coalesce(fits, sf.lit(False)) if column.optional else fits
+
+
+def _is_event_time(contract: Contract, name: str, column: Column) -> bool:
+    """Whether a text is the event time as files have it. A request has it in ISO 8601, and its feature says so."""
+    if name != contract.event_time.column or isinstance(column, JoinColumn):
+        return False
+    return not (isinstance(column, Feature) and column.format is not None)
 
 
 def is_missing(column: Column, text: Expression) -> Expression:
@@ -177,16 +198,27 @@ def _is_decimal(number: Expression) -> Expression:
     return plain | number.rlike(DECIMAL)
 
 
-def typed_value(name: str, column: Column, read: Read = USUAL) -> Expression:
-    """The delivered text as the contract's type; null where it is not one, or missing. 3.0 is the whole number 3."""
+def typed_value(name: str, column: Column, read: Read = USUAL, zone: str = "UTC") -> Expression:
+    """The delivered text as the contract's type; null where it is not one, or missing. 3.0 is the whole number 3.
+
+    `zone`: of times that say none.
+    """
     text = given(name, read)
     if column.type == "string":
         return sf.nullif(text, sf.lit("")) if column.optional else text
     if column.type == "bool":
-        return _truth_value(text)
+        return _truth_value(text if read.decimal == "." else sf.replace(text, sf.lit(read.decimal), sf.lit(".")))
+    if isinstance(column, Feature) and column.type in TIMES:
+        if column.type == "date":
+            return moment(text, column.written, "UTC").cast("date")
+        return moment(text, column.written, zone)
     number = _number(text, read)
     if column.type == "float":
         return number.try_cast("double")
+    if column.type == "decimal":
+        exact = number.try_cast(SPARK_TYPES["decimal"])
+        small = number.rlike("[eE]-") & (number.try_cast(FINEST) != exact)
+        return sf.when(~(number.rlike(TOO_FINE) | sf.coalesce(small, sf.lit(False))), exact)
     whole = number.try_cast("double")
     is_whole = (whole == sf.floor(whole)) & (sf.abs(whole) < WHOLE_DOUBLES) & _is_decimal(number)
     return sf.coalesce(number.try_cast(SPARK_TYPES[column.type]), sf.when(is_whole, whole.cast("bigint")))
@@ -209,34 +241,41 @@ def problem(contract: Contract, name: str, column: Column, read: Read = USUAL) -
         missing = sf.when(text.isNull() | (text == ""), wrong(f"`{name}` is missing"))
         unreadable = _met_by(name, column, read).isNull()
         return missing.when(unreadable, wrong(f"`{name}` is not {column.time.meaning}", beside))
-    if name == contract.event_time.column and not isinstance(column, JoinColumn):
+    if _is_event_time(contract, name, column):
         return event_time_problem(contract, text)
-    value = typed_value(name, column, read)
+    value = typed_value(name, column, read, contract.event_time.timezone)
     if name == contract.key.column and contract.key.columns:  # a part that is missing is told as itself
         joined = wrong(f"a part of the key has `{JOINT}` in it, which stands between its parts", beside)
         return sf.when(_joints(text) != len(contract.key.columns) - 1, joined)
     missing = is_missing(column, text) if column.optional else text.isNull() | (text == "")
     case = sf.when(missing, sf.lit(None) if column.optional else wrong(f"`{name}` is missing"))
     if column.type != "string":
-        readable = _is_decimal(_number(text, read)) | sf.isnan(value) if column.type == "float" else sf.lit(True)
-        case = case.when(value.isNull() | ~readable, wrong(f"`{name}` is not {_article(column.type)}", beside))
+        readable = sf.lit(True)
+        if column.type in WITH_POINT:
+            readable = _is_decimal(_number(text, read))
+            readable = readable | sf.isnan(value) if column.type == "float" else readable
+        case = case.when(value.isNull() | ~readable, wrong(f"`{name}` is not {_article(column)}", beside))
     if column.type == "float":
         case = case.when(sf.isnan(value), wrong(f"`{name}` is NaN"))
     outside = wrong(f"`{name}` is {not_allowed(column)}", beside)
     if column.values is not None:
         case = case.when(~value.isin(*column.values), outside)
     elif column.limits is not None:
-        low, high = column.limits
+        low, high = limits_of(column)
         case = case.when((value < low) | (value > high), outside)
     elif column.type == "string" and isinstance(column, Feature):
         case = case.when(text.contains(NUL), wrong(f"`{name}` has a NUL character, which no text file holds"))
     return case
 
 
-def _article(type_name: str) -> str:
-    if type_name == "bool":
+def _article(column: Column) -> str:
+    if column.type == "bool":
         return "a bool (true, false, yes, no, t, f, 1, 0)"
-    return "an int" if type_name == "int" else f"a {type_name}"
+    if column.type == "decimal":
+        return f"a decimal of up to {DECIMAL_PLACES} places behind the point"
+    if isinstance(column, Feature) and column.type in TIMES:
+        return meaning(column.written)
+    return "an int" if column.type == "int" else f"a {column.type}"
 
 
 def not_allowed(column: Column) -> str:
@@ -245,6 +284,8 @@ def not_allowed(column: Column) -> str:
         return f"not one of {some(column.values)}"
     if column.valid is not None:
         return f"outside {column.allowed} {column.unit}".strip()
+    if column.type in TIMES:
+        return f"outside the years {FIRST.year} to {LAST.year}"
     largest = column.limits[1] if column.limits else 0
     return f"beyond ±{largest:.5g}, the largest {column.type} there is here"
 

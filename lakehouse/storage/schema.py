@@ -1,18 +1,23 @@
 """Tables' columns, comments and constraints, all from the contract; creating a table is one commit."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from deltalake import DeltaTable
 
 from lakehouse.storage.layout import table_exists
 from lakeloop.contract import Column, Contract, Feature
+from lakeloop.contract.columns import DECIMAL_DIGITS, DECIMAL_PLACES, TIMES
+from lakeloop.contract.time_features import value_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SPARK_TYPES = {
-    "float": "double", "int": "bigint", "bool": "boolean", "string": "string", "timestamp": "timestamp"
+    "float": "double", "int": "bigint", "decimal": f"decimal({DECIMAL_DIGITS},{DECIMAL_PLACES})", "bool": "boolean",
+    "string": "string", "date": "date", "timestamp": "timestamp",
 }  # fmt: skip
 # A version that an export names must stay readable; Delta forgets old versions after 30 days otherwise.
 KEEP_HISTORY = {"delta.logRetentionDuration": "interval 5200 weeks"}
@@ -31,6 +36,12 @@ def literal(value: object) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"'{escaped}'"
+    if isinstance(value, datetime):
+        return f"TIMESTAMP '{value.isoformat()}'"
+    if isinstance(value, date):
+        return f"DATE '{value.isoformat()}'"
+    if isinstance(value, Decimal):
+        return f"{value:f}BD"
     return f"{value!r}D" if isinstance(value, float) else repr(value)
 
 
@@ -99,12 +110,20 @@ def constraints(contract: Contract, columns: Mapping[str, Column]) -> dict[str, 
     return checks
 
 
+def limits_of(column: Column) -> tuple[Any, Any]:
+    """The lowest and the highest value possible, as Python has values of the column's type in the lake."""
+    low, high = column.limits or (0, 0)
+    if column.type in TIMES:
+        return value_of(column.type, int(low)), value_of(column.type, int(high))
+    return (Decimal(str(low)), Decimal(str(high))) if column.type == "decimal" else (low, high)
+
+
 def allowed_sql(name: str, column: Column) -> str:
     """The contract's allowed values as an SQL condition; '' where the type alone says all, as of a bool."""
     if column.values is not None:
         return f"{quoted(name)} IN ({', '.join(map(literal, column.values))})"
     if column.limits is not None:
-        low, high = column.limits
+        low, high = limits_of(column)
         return f"{quoted(name)} >= {literal(low)} AND {quoted(name)} <= {literal(high)}"
     return f"{quoted(name)} != ''" if column.type == "string" and isinstance(column, Feature) else ""
 

@@ -6,6 +6,7 @@ tests, catalogue) is derived from these models and from nowhere else. `lakeloop.
 
 from lakeloop.contract.columns import Column, DriftTest, Feature, Vocabulary
 from lakeloop.contract.contract import ClockKind, Contract
+from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, LabelClass, When
@@ -20,6 +21,7 @@ __all__ = [
     "ClockKind",
     "Column",
     "Contract",
+    "Cross",
     "DriftTest",
     "EventTime",
     "Fallback",

@@ -1,35 +1,62 @@
 """Typed columns with the values that are possible at all, and the features among them."""
 
 from collections.abc import Iterator
+from datetime import date
 from math import ceil, floor, nan
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from lakeloop.contract.section import UNQUOTED, Name, Scalar, Section, Text, mistake, some
+from lakeloop.contract.section import UNQUOTED, Name, Scalar, Section, Text, mistake, some, unless
+from lakeloop.contract.time_features import (
+    CYCLES,
+    FIRST,
+    LAST,
+    USUAL_PARTS,
+    Part,
+    parts_problem,
+    read_time,
+    seconds_of,
+    time_format_problem,
+    usual_format,
+)
+from lakeloop.contract.time_formats import meaning
 
-ColumnType = Literal["float", "int", "bool", "string"]
+ColumnType = Literal["float", "int", "decimal", "bool", "string", "date", "timestamp"]
 CarriedType = Literal["float", "int", "string"]
-Role = Literal["numeric", "binary", "categorical", "text"]
+Role = Literal["numeric", "binary", "categorical", "text", "time"]
 Missing = Literal["reject", "median", "mean", "zero", "category"]
 Transform = Literal["log", "clip", "buckets"]
+TIMES = ("date", "timestamp")
+"""Types that travel as whole seconds since 1970."""
+CARRIED: dict[str, CarriedType] = {"bool": "int", "decimal": "float", "date": "int", "timestamp": "int"}
+"""How types travel that are not themselves what exports, examples and signatures have."""
 OPEN = ("categorical", "text")
 """Roles whose categories or words may be learnt."""
+MANY_A_ROW = ("text", "time")
+"""Roles of which a row has several things to compare: words, or parts."""
 NUMERIC_TESTS = ("wasserstein", "ks")
 LARGEST_INT = 2**53
 """The whole numbers that a JSON client, a float and a 64-bit integer all hold exactly end here."""
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 """The largest 32-bit float: what a tf.Example, hence the model, holds of a float feature."""
 LARGEST_VOCABULARY = 100_000
+DECIMAL_DIGITS, DECIMAL_PLACES = 38, 10
+"""The digits of a decimal in the lake, and how many of them stand behind the point."""
+LARGEST_DECIMAL = 9.999e27
 SMALLEST_INT64 = -(2**63)
 STAND_INS: dict[CarriedType, float | int | str] = {"float": nan, "int": SMALLEST_INT64, "string": ""}
 """What stands for a missing value where there must be one: in a parsed tf.Example and in a model's signature."""
 LIMITS: dict[str, tuple[float, float]] = {
-    "float": (-LARGEST_FLOAT32, LARGEST_FLOAT32), "int": (-LARGEST_INT, LARGEST_INT)
+    "float": (-LARGEST_FLOAT32, LARGEST_FLOAT32), "int": (-LARGEST_INT, LARGEST_INT),
+    "decimal": (-LARGEST_DECIMAL, LARGEST_DECIMAL), **dict.fromkeys(TIMES, (seconds_of(FIRST), seconds_of(LAST))),
 }  # fmt: skip
 """Where the contract states no limits of a number: what a model, a JSON client and the lake all hold."""
-ANYTHING = {"float": "any number", "int": "any whole number", "bool": "true or false", "string": "any text"}
+ANYTHING = {
+    "float": "any number", "int": "any whole number", "decimal": "any number", "bool": "true or false",
+    "string": "any text", "date": "any date", "timestamp": "any time",
+}  # fmt: skip
 
 
 class DriftTest(Section):
@@ -74,6 +101,12 @@ class Column(Section):
     def _allowed_values_are_stated(self) -> Self:
         if self.type == "bool" and (self.valid is not None or self.values is not None):
             raise mistake("a bool column is true or false; leave `valid` and `values` out")
+        if self.type in ("decimal", *TIMES) and not self.may_be_anything:
+            raise mistake(f"a {self.type} is for features; a truth is float, int, bool or string, and a float takes "
+                          "every decimal")  # fmt: skip
+        if self.type in TIMES and (self.valid is not None or self.values is not None):
+            raise mistake(f"a {self.type} has no `valid` and no `values`: any one from {FIRST.year} to {LAST.year} is "
+                          "possible; leave them out")  # fmt: skip
         if self.valid is not None and self.values is not None:
             raise mistake("state either `valid: [lowest, highest]` or `values: [...]`, and not both")
         if self.valid is None and self.values is None and self.type != "bool" and not self.may_be_anything:
@@ -97,7 +130,7 @@ class Column(Section):
     @property
     def carried_as(self) -> CarriedType:
         """The type of its values in exports, examples and the model's signature: a bool is 0 or 1 there."""
-        return "int" if self.type == "bool" else self.type
+        return CARRIED.get(self.type) or self.type  # type: ignore[return-value]
 
     @property
     def limits(self) -> tuple[float, float] | None:
@@ -135,7 +168,7 @@ def _check_range(kind: ColumnType, valid: tuple[float, float]) -> None:
 
 
 def _check_values(kind: ColumnType, values: tuple[Scalar, ...]) -> None:
-    wanted: tuple[type, ...] = {"string": (str,), "int": (int,), "float": (int, float)}[kind]
+    wanted: tuple[type, ...] = {"string": (str,), "int": (int,)}.get(kind, (int, float))
     wrong = [position for position, value in enumerate(values) if not isinstance(value, wanted)]
     if wrong and kind == "string":
         raise PydanticCustomError(UNQUOTED, "a string column's `values` are texts", {"positions": wrong})
@@ -155,27 +188,27 @@ def _check_values(kind: ColumnType, values: tuple[Scalar, ...]) -> None:
         )
 
 
-def _unless(default: Any) -> Any:
-    """A field that stands in no record while it has its default: what records of older contracts hash stays as is."""
-    return Field(default, exclude_if=lambda value: value == default)
-
-
 class Feature(Column):
-    """A model input. `role`: numeric and binary are scaled, categorical is one-hot, text is the words that are in it.
+    """A model input. `role`: numeric and binary are scaled, categorical is one-hot, text is the words that are in it,
+    time is its parts.
 
     `source`: the one it comes from, where several have a column of its name. `missing`: what the model gets for a value
-    that is not there; `reject`: a row must have one. `missing_flag`: the
-    model also gets whether it was there. `transform`: what is done to a number before it is scaled. `example`: an
-    ordinary value, for the client page and the API's examples.
+    that is not there; `reject`: a row must have one. `missing_flag`: the model also gets whether it was there.
+    `transform`: what is done to a number before it is scaled. `format`: how files write a date or time. `parts`: what a
+    model gets of one, `cyclic`: as sine and cosine where it comes round again. `example`: an ordinary value, for the
+    client page and the API's examples.
     """
 
     role: Role
-    source: Name | None = _unless(None)
-    missing: Missing = _unless("reject")
-    missing_flag: bool = _unless(False)
-    vocabulary: Vocabulary | None = _unless(None)
-    transform: Transform | None = _unless(None)
-    example: Scalar | None = _unless(None)
+    source: Name | None = unless(None)
+    missing: Missing = unless("reject")
+    missing_flag: bool = unless(False)
+    vocabulary: Vocabulary | None = unless(None)
+    transform: Transform | None = unless(None)
+    format: Text | None = unless(None)
+    parts: tuple[Part, ...] | None = unless(None)
+    cyclic: bool = unless(False)
+    example: Scalar | None = unless(None)
     group: Name | None = None
     drift: DriftTest
 
@@ -192,12 +225,17 @@ class Feature(Column):
             filled["drift"] = {"test": "wasserstein" if role == "numeric" else "jensenshannon", "threshold": 0.1}
         if role in OPEN and written.get("values") is None and written.get("vocabulary") is None:
             filled["vocabulary"] = {}
+        if role == "time" and written.get("parts") is None and written.get("type") in TIMES:
+            filled["parts"] = USUAL_PARTS[written["type"]]
         return filled
 
     @model_validator(mode="after")
     def _role_fits_type(self) -> Self:
-        if self.role == "numeric" and (self.type not in ("float", "int") or self.values is not None):
-            raise mistake("a numeric feature is of type float or int and has no `values`; `valid` may say its range")
+        if self.type in TIMES and self.role != "time":
+            raise mistake(f"a {self.type} has `role: time`: a model gets its parts, such as weekday and month")
+        if self.role == "numeric" and (self.type not in ("float", "int", "decimal") or self.values is not None):
+            raise mistake("a numeric feature is of type float, int or decimal and has no `values`; `valid` may say its "
+                          "range")  # fmt: skip
         if self.role == "binary" and self.type != "bool" and (self.type != "int" or set(self.values or ()) != {0, 1}):
             raise mistake("a binary feature needs `type: bool`, or `type: int` and `values: [0, 1]`")
         if self.role == "categorical" and (self.type not in ("string", "int") or self.valid is not None):
@@ -205,11 +243,19 @@ class Feature(Column):
                           "its vocabulary is learnt")  # fmt: skip
         if self.role == "text" and (self.type != "string" or self.values is not None):
             raise mistake("a text feature is of type string and has no `values`: its words are learnt")
+        if self.role == "time" and self.type not in TIMES:
+            raise mistake("a time feature is of type date or timestamp; `format` may say how files write it")
         if self.role != "numeric" and self.drift.test in NUMERIC_TESTS:
             raise mistake(f"drift test {self.drift.test} is for numeric features only; take jensenshannon or psi")
         if self.vocabulary is not None and not self.learnt:
             raise mistake("`vocabulary` is for a text, or a categorical feature without `values`; leave it out")
-        if self.type == "float" and self.largest > LARGEST_FLOAT32:
+        if self.role != "time" and (self.format is not None or self.parts is not None or self.cyclic):
+            raise mistake("`format`, `parts` and `cyclic` are for features of `role: time`; leave them out")
+        if self.role == "time" and (problem := parts_problem(self.type, self.parts or (), self.cyclic)):
+            raise mistake(problem)
+        if self.format is not None and (problem := time_format_problem(self.type, self.format)):
+            raise mistake(f"`format` {problem}")
+        if self.carried_as == "float" and self.largest > LARGEST_FLOAT32:
             raise mistake(
                 f"`valid` reaches to {self.largest:g}; a model's float is one of 32 bits and ends at "
                 f"{LARGEST_FLOAT32:.4g}: narrow it, or deliver the number in a larger unit"
@@ -223,17 +269,24 @@ class Feature(Column):
             return self
         if self.type == "bool":
             raise mistake("a bool is true or false, and needs no `example`")
+        if self.type in TIMES:
+            if not isinstance(value, str) or self.seconds(value) is None:
+                raise mistake(f"`example` is {value!r}; write {meaning(usual_format(self.type))}, in quotes")
+            return self
         kinds = (str,) if self.type == "string" else (int, float)
         good = isinstance(value, kinds) and (self.values is None or value in self.values)
         if good and not isinstance(value, str) and self.limits is not None:
-            good = self.limits[0] <= value <= self.limits[1] and (self.type == "float" or value == int(value))
+            good = self.limits[0] <= value <= self.limits[1] and (self.type != "int" or value == int(value))
         if not good:
             raise mistake(f"`example` is {value!r}, and only {self.allowed} is possible")
         return self
 
     @model_validator(mode="after")
     def _missing_fits_role(self) -> Self:
-        if self.missing == "category" and self.role not in OPEN:
+        if self.role == "time" and self.missing == "zero":
+            raise mistake("a time has no zero; take `missing: category` (the model gets that there is none), median or "
+                          "mean")  # fmt: skip
+        if self.missing == "category" and self.role not in (*OPEN, "time"):
             raise mistake(f"a {self.role} feature has no categories that a missing value could be one of; take "
                           "`missing: median`, mean or zero, and `missing_flag: true` to tell the model")  # fmt: skip
         if self.role in OPEN and self.missing not in ("reject", "category"):
@@ -241,7 +294,7 @@ class Feature(Column):
         if self.missing_flag and not self.optional:
             raise mistake("`missing_flag` is for a feature that may be missing; say with `missing` what the model gets "
                           "then: median, mean or zero")  # fmt: skip
-        if self.missing_flag and self.role in OPEN:
+        if self.missing_flag and self.missing == "category":
             raise mistake("`missing: category` tells the model already; leave `missing_flag` out")
         if self.transform is not None and self.role != "numeric":
             raise mistake(f"`transform: {self.transform}` is for numeric features only; leave it out")
@@ -266,6 +319,28 @@ class Feature(Column):
         return self.role in OPEN and self.values is None
 
     @property
+    def written(self) -> str:
+        """How files write a date or time: a word or a pattern, as `event_time.format` has it."""
+        return self.format or usual_format(self.type)
+
+    def time(self, text: str, given: str | None = None, zone: str = "UTC") -> date | None:
+        """A date or moment (UTC) written as `given`, by default in ISO 8601; None where it is none.
+
+        `zone`: of a time that says none.
+        """
+        return read_time(self.type, text, given or usual_format(self.type), zone)
+
+    def seconds(self, text: str, given: str | None = None, zone: str = "UTC") -> int | None:
+        """The same in whole seconds since 1970."""
+        found = self.time(text, given, zone)
+        return None if found is None else seconds_of(found)
+
+    @property
+    def width_of_parts(self) -> int:
+        """How many columns a model gets of the parts of a date or time."""
+        return sum((2 if self.cyclic else CYCLES[part][0]) if part in CYCLES else 1 for part in self.parts or ())
+
+    @property
     def stand_in(self) -> float | int | str:
         """What stands for a missing value in a parsed tf.Example and in the model's signature."""
         return STAND_INS[self.carried_as]
@@ -279,7 +354,7 @@ class Feature(Column):
 def notes_on(features: dict[str, Feature]) -> Iterator[str]:
     """What is good but should be known: sentences on features whose values a model cannot tell apart."""
     for name, feature in features.items():
-        if feature.type == "float" and feature.largest > 2**24:
+        if feature.carried_as == "float" and feature.largest > 2**24:
             yield (
                 f"features.{name}: its `valid` reaches to {feature.largest:,.0f}, and a model's 32-bit float keeps "
                 "about seven digits: 123456789 becomes 123456792. `type: int` keeps a whole number as it is in the "

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from lakeloop.contract.columns import Column, Feature, notes_on
+from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.expression import Expression, columns_in, read_expression
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
@@ -16,7 +17,7 @@ from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
-from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake
+from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake, unless
 from lakeloop.contract.sources import Source
 from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.training import Gate, ModelSettings, Split, Training
@@ -38,6 +39,7 @@ class Contract(Section):
     clock: ClockKind = "simulated"
     sources: dict[Name, Source] = Field(min_length=1)
     features: dict[Name, Feature] = Field(min_length=1)
+    crosses: tuple[Cross, ...] = unless(())
     label: Label
     split: Split
     model: ModelSettings = ModelSettings()
@@ -300,4 +302,6 @@ def _loose(description: str) -> Column:
 
 def _row_shape(feature: Feature) -> dict[str, Any]:
     shape = feature.model_dump(mode="json", include=ROW_SHAPE)
+    if feature.format is not None:
+        shape["format"] = feature.format
     return shape | {"optional": True} if feature.optional else shape

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
+from lakeloop.contract.columns import TIMES
 from lakeloop.contract.contract import PERIOD_COLUMN
+from lakeloop.contract.crosses import why_not_crossed
 from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
 from lakeloop.contract.join_checks import join_checks, joined_sources, met_columns, values_of
 from lakeloop.contract.production import CONDITION, condition_problem
@@ -17,6 +19,7 @@ from lakeloop.contract.raw_document import names_at as _names
 from lakeloop.contract.raw_document import text_at as _text
 from lakeloop.contract.raw_document import value_at as _at
 from lakeloop.contract.raw_document import words_of as _words
+from lakeloop.contract.time_features import AGE
 from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.yaml_document import Location
 
@@ -33,6 +36,9 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from _names_taken(raw)
     yield from _periods(raw)
     yield from _fallback(raw)
+    yield from _event_time_as_feature(raw)
+    yield from _ages(raw)
+    yield from _crosses(raw)
     features = _names(raw, "features")
     for position, name in enumerate(_names(raw, "slices")):
         if name not in features:
@@ -82,9 +88,8 @@ def _columns(raw: dict[str, Any]) -> Found:
     yield from _truth_in_parts(raw, base)
     if key and key == event:
         yield ("event_time", "column"), f"`{event}` is also the key; a row needs a key of its own"
-    for name, what in ((key, "key"), (event, "event time")):
-        if name and name in features:
-            yield ("features", name), f"is also the {what}, which is no model input; leave it out of the features"
+    if key and key in features:
+        yield ("features", key), "is also the key, which is no model input; leave it out of the features"
 
 
 def _made_key(raw: dict[str, Any]) -> Found:
@@ -284,6 +289,71 @@ def _periods(raw: dict[str, Any]) -> Found:
         yield at, f"`{PERIOD_COLUMN}` is the column with the period of the event time; choose another name"
 
 
+def _event_time_as_feature(raw: dict[str, Any]) -> Found:
+    """The event time may be a model input, as the moment that it is."""
+    event = _text(raw, "event_time", "column")
+    if not event or event not in _names(raw, "features"):
+        return
+    at: Location = ("features", event)
+    kind, given, missing = (_text(raw, "features", event, word) for word in ("type", "format", "missing"))
+    if _text(raw, "event_time", "format") in ("", PERIOD):
+        yield (
+            at,
+            "is also the event time, which is given as periods and is no model input so; deliver a time and say its "
+            "`event_time.format`, or leave it out of the features",
+        )
+    elif kind not in ("", "timestamp"):
+        yield (*at, "type"), f"is {kind}, and the event time is a moment; write `type: timestamp, role: time`"
+    if given:
+        yield (*at, "format"), "is said twice: how the event time is written says `event_time.format`; leave it out"
+    if missing not in ("", "reject"):
+        yield (*at, "missing"), "means nothing here: every row has an event time; leave it out"
+
+
+def _ages(raw: dict[str, Any]) -> Found:
+    """An age is counted from a time to the row's event time, which the model must know then."""
+    event = _text(raw, "event_time", "column")
+    for name in _names(raw, "features"):
+        if AGE not in _names(raw, "features", name, "parts"):
+            continue
+        at: Location = ("features", name, "parts")
+        if name == event:
+            yield at, f"`{AGE}` is the time to the event, which for the event time itself is always 0; leave it out"
+        elif event and event not in _names(raw, "features"):
+            dated = _text(raw, "event_time", "format") not in ("", PERIOD)
+            before = "" if dated else "deliver times, say their `event_time.format`, and "
+            yield (
+                at,
+                (
+                    f"`{AGE}` is the time to the row's event time, which the model is not told; {before}make "
+                    f"`{event}` a feature, too: {{type: timestamp, role: time, parts: [weekday]}}"
+                ),
+            )
+
+
+def _crosses(raw: dict[str, Any]) -> Found:
+    features, made = _names(raw, "features"), list[str]()
+    for position, cross in enumerate(_items(raw, "crosses")):
+        parts = cross.get("columns") if isinstance(cross, dict) else None
+        names = [str(part) for part in parts] if isinstance(parts, list) else []
+        at: Location = ("crosses", position, "columns")
+        for place, name in enumerate(names):
+            if name not in features:
+                close = difflib.get_close_matches(name, features, n=1)
+                hint = f"did you mean `{close[0]}`?" if close else f"features: {', '.join(features)}"
+                yield (*at, place), f"'{name}' is not a feature; {hint}"
+            elif why := why_not_crossed(
+                _text(raw, "features", name, "role"), _text(raw, "features", name, "transform")
+            ):
+                yield (*at, place), f"`{name}` {why}"
+        name = "_by_".join(names)
+        if name in made:
+            yield at, f"the cross of {' and '.join(names)} stands there twice; keep one"
+        if name in features or f"{name}_x" == _text(raw, "label", "name"):
+            yield at, f"a cross is called `{name}` in the model, and so is another column; give that another name"
+        made.append(name)
+
+
 def _fallback(raw: dict[str, Any]) -> Found:
     features = _names(raw, "features")
     listed = ", ".join(features)
@@ -294,6 +364,8 @@ def _fallback(raw: dict[str, Any]) -> Found:
             yield ("fallback", "ranges", name), "is a feature of texts, which have no range; take `segments`"
         elif _text(raw, "features", name, "type") == "bool":
             yield ("fallback", "ranges", name), "is true or false, which has no range; take `segments`"
+        elif (kind := _text(raw, "features", name, "type")) in TIMES:
+            yield ("fallback", "ranges", name), f"is a {kind}, which has no range of numbers; take `segments`"
         elif isinstance(usual, dict):
             low, high = usual.get("at_least"), usual.get("below")
             if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:

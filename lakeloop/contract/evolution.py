@@ -17,7 +17,7 @@ Weight = Literal["safe", "retrain", "breaks"]
 """`safe`: nothing that works stops; `retrain`: the next model differs; `breaks`: rows, requests or models that are good
 today are refused."""
 WORDING = {"description", "title", "translations", "group"}
-MODEL_SIDE = ("role", "missing_flag", "vocabulary", "transform")
+MODEL_SIDE = ("role", "missing_flag", "vocabulary", "transform", "parts", "cyclic")
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,9 @@ def _feature(where: str, before: Feature, after: Feature) -> Iterator[Change]:
     if before.source != after.source:
         yield Change(f"{where}.source", before.source, after.source, "retrain", "its values come from elsewhere: "
                      "silver and gold are made anew, and the model that serves was trained on others")  # fmt: skip
+    if before.format != after.format:
+        yield Change(f"{where}.format", before.format, after.format, "breaks", "dates and times that were delivered in "
+                     "the old form are rejected when the tables are made anew; requests stay in ISO 8601")  # fmt: skip
     for name in MODEL_SIDE:
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
@@ -179,6 +182,7 @@ SECTIONS: dict[str, Effect] = {
     "clock": ("safe", "from now on: when rows are due, and since when they count as known in point-in-time reads, goes "
               "by the other clock; rows and models stay"),
     "sources": ("safe", "for files delivered from now on; bronze keeps earlier ones as they were read"),
+    "crosses": ("retrain", "the next model is shown these features together, too"),
     "split": ("retrain", "other rows are held out: the model that serves was trained on some of them, so that a new "
               "one is compared with it at a disadvantage"),
     "model": ("retrain", "the next model"),

@@ -3,13 +3,16 @@
 import operator
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from datetime import date
+from functools import cache, cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from lakeloop.contract.columns import NUMERIC_TESTS, DriftTest
+from lakeloop.contract.columns import NUMERIC_TESTS, TIMES, DriftTest
 from lakeloop.contract.section import Name, Scalar, Section, Share, Text, mistake
+from lakeloop.contract.time_features import seconds_of
+from lakeloop.contract.time_formats import TIMESTAMP, read_moment
 
 COMPARISONS = {
     "<=": operator.le, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt
@@ -54,7 +57,7 @@ class Segment(Section):
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Whether a row of features lies in the segment. A missing value (None) meets no condition, not even `!=`."""
         return all(
-            row[name] is not None and COMPARISONS[comparison](row[name], value)
+            row[name] is not None and _compared(row[name], comparison, value)
             for name, comparison, value in self.conditions
         )
 
@@ -66,12 +69,27 @@ def _value(text: str) -> Scalar:
         return text.strip("'\"")
 
 
+def _compared(given: Any, comparison: str, value: Scalar) -> bool:
+    meant: Any = _seconds(str(value)) if isinstance(given, date) else value
+    return bool(COMPARISONS[comparison](seconds_of(given) if isinstance(given, date) else given, meant))
+
+
+@cache
+def _seconds(text: str) -> int | None:
+    """A date or time of a condition, in UTC where it says no zone."""
+    moment = read_moment(text, TIMESTAMP, "UTC")
+    return None if moment is None else seconds_of(moment)
+
+
 def condition_problem(name: str, kind: str, comparison: str, value: str) -> str:
     """What is wrong with comparing a feature of a type with a value; '' if nothing."""
     read = _value(value)
     if kind == "bool":
         right = read in (0, 1) and comparison in ("==", "!=")
         return "" if right else f"`{name}` is true or false; write `{name} == 1` or `{name} == 0`"
+    if kind in TIMES:
+        good = isinstance(read, str) and _seconds(read) is not None
+        return "" if good else f"`{name}` is a {kind}; compare it with one in ISO 8601, such as 2024-01-31"
     if isinstance(read, str) != (kind == "string"):
         wanted = f"a text; write '{value}' in quotes" if kind == "string" else f"a number, and {read!r} is not"
         return f"`{name}` is {wanted}"

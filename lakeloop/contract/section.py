@@ -35,6 +35,11 @@ def mistake(text: str) -> PydanticCustomError:
     return PydanticCustomError("contract", "{text}", {"text": text})
 
 
+def unless(default: Any) -> Any:
+    """A field that stands in no record while it has its default: what records of older contracts hash stays as is."""
+    return Field(default, exclude_if=lambda value: value == default)
+
+
 def some(values: Any, most: int = 5) -> str:
     """The first few values in words: `1, 2, 3 and 59 more`."""
     listed = list(values)

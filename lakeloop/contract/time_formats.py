@@ -4,6 +4,7 @@ Spark reads columns of such texts by the same patterns (`lakehouse.silver.event_
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from lakeloop.contract.periods import PeriodKind, moment_of
@@ -58,10 +59,19 @@ def format_problem(given: str, kind: PeriodKind) -> str:
         return ""
     if given == DATE:
         return "" if kind != "hour" else "is date, which says no hour, and periods are hours; take timestamp"
+    return pattern_problem(given, NEEDED[kind], f"periods are {kind}s", (PERIOD, DATE, TIMESTAMP, *UNIX))
+
+
+def pattern_problem(
+    given: str, needed: Sequence[str], why: str, words: Sequence[str] = (DATE, TIMESTAMP, *UNIX)
+) -> str:
+    """What is wrong with a pattern of one's own; '' if nothing is. `needed`: what it must say, and `why`.
+
+    `words`: what else could stand there.
+    """
     directives = [directive for directive, _ in pieces(given) if directive]
     if not directives:
-        allowed = ", ".join((PERIOD, DATE, TIMESTAMP, *UNIX))
-        return f"is {given!r}; allowed: {allowed}, or a pattern such as '%d.%m.%Y %H:%M'"
+        return f"is {given!r}; allowed: {', '.join(words)}, or a pattern such as '%d.%m.%Y %H:%M'"
     if unknown := [f"%{directive}" for directive in directives if directive not in DIRECTIVES]:
         return f"has {unknown[0]}; a pattern may have {', '.join(f'%{known}' for known in DIRECTIVES)}"
     plain = [directive for directive in directives if directive != "%"]
@@ -69,10 +79,10 @@ def format_problem(given: str, kind: PeriodKind) -> str:
         return f"has %{twice[0]} twice; write each once"
     if ("I" in plain) != ("p" in plain):
         return "has one of %I and %p; an hour of 1 to 12 needs both"
-    for part in NEEDED[kind]:
+    for part in needed:
         if not set(SAYS[part]) & set(plain):
             ways = " or ".join(f"%{directive}" for directive in SAYS[part])
-            return f"is {given!r}, which says no {part}, and periods are {kind}s; it needs {ways}"
+            return f"is {given!r}, which says no {part}, and {why}; it needs {ways}"
     return ""
 
 

@@ -88,12 +88,12 @@ def _association(contract: Contract, rows: pd.DataFrame, name: str) -> Associati
     feature, values = contract.features[name], rows[name]
     target = target_columns(contract, rows)
     there = values.notna().to_numpy()
-    if feature.role == "numeric":
+    if feature.role in ("numeric", "time"):
         edges = np.unique(np.quantile(values[there], np.linspace(0, 1, BINS + 1)[1:-1])) if there.any() else np.empty(0)
         groups = np.where(there, np.digitize(values, edges), -1)
     else:
         groups = np.where(there, values.astype(str).to_numpy(), "")
-    numbers = None if feature.role in OPEN else values.to_numpy(float)
+    numbers = None if feature.role in (*OPEN, "time") else values.to_numpy(float)
     random = np.random.default_rng(0)
     resampled = [random.integers(0, len(rows), len(rows)) for _ in range(RESAMPLES)]
     correlations = [_pearson(None if numbers is None else numbers[i], target[i]) for i in resampled]

@@ -10,7 +10,7 @@ from lakeloop.drift_report import DriftReport
 from monitoring.analysis.association import Association, associations, group_weights
 from monitoring.analysis.pace import Pace, paces
 from monitoring.analysis.side_by_side import Distance, distances
-from monitoring.drift.compared_values import compared
+from monitoring.drift.compared_values import compared_columns
 
 LEAST_LABELLED = 50
 
@@ -87,7 +87,7 @@ def compare(
         labelled_rows=len(labelled),
         reports=reports,
         distances={
-            name: distances(*compared(feature, reference[name], current[name]), feature.role == "numeric")
+            name: distances(*compared_columns(contract, name, reference, current), feature.role == "numeric")
             for name, feature in contract.features.items()
         },
         target_distances=_target_distances(contract, reference, labelled) if known else (),

@@ -46,9 +46,13 @@ def paces(
     period: int,
     drifted: Mapping[int, frozenset[str]],
 ) -> tuple[Pace, ...]:
-    """Every feature's pace up to `period`, from the periods' rows; `drifted` names the drifted features a period."""
+    """Every feature's pace up to `period`, from the periods' rows; `drifted` names the drifted features a period.
+
+    A date or time has none: that it moves on says nothing.
+    """
     until = {number: rows for number, rows in sorted(by_period.items()) if number <= period}
-    found = [_pace(name, feature, reference, until, drifted) for name, feature in contract.features.items()]
+    moving = {name: feature for name, feature in contract.features.items() if feature.role != "time"}
+    found = [_pace(name, feature, reference, until, drifted) for name, feature in moving.items()]
     fastest = max((abs(pace.a_period) for pace, moves in found if moves), default=0.0)
     return tuple(
         pace if not moves else _with_speed(pace, "fast" if abs(pace.a_period) >= FAST * fastest else "slow")

@@ -5,13 +5,23 @@ from typing import Any
 
 import pandas as pd
 
-from lakeloop.contract import Feature
+from lakeloop.contract import Contract, Feature
+from lakeloop.time_parts import compared_times
 
 MOST_COMPARED = 50
 COMMON_SHARE = 0.005
 """So many words of a text, or learnt categories, at most, and those of so large a share of all, are compared singly."""
 OTHERS = "all others"
 WORD = re.compile(r"[^\W_]+")
+
+
+def compared_columns(
+    contract: Contract, name: str, reference: pd.DataFrame, current: pd.DataFrame
+) -> tuple[pd.Series, pd.Series]:
+    """A feature's values in two frames as they are compared, of a time its parts; missing ones stay missing."""
+    if contract.features[name].role == "time":
+        return compared_times(contract, name, reference, current)
+    return compared(contract.features[name], reference[name], current[name])
 
 
 def category_texts(values: pd.Series) -> pd.Series:

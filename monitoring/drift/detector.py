@@ -12,7 +12,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract, DriftTest, Feature
 from lakeloop.drift_report import MISSING_SHARE, ColumnDrift, DriftReport, DriftState, Window
-from monitoring.drift.compared_values import category_texts, compared
+from monitoring.drift.compared_values import category_texts, compared_columns
 from monitoring.drift.distances import is_drift, score
 from monitoring.drift.reference import PREDICTION, NoReference, Reference
 from monitoring.drift.sampling import seeded_sample, standard_error
@@ -40,11 +40,7 @@ def detect_drift(
         counted = min(window.rows, len(rows))
         return _not_measured(report, "too few rows", f"{counted} rows; at least {fewest} are needed")
     sample = seeded_sample(rows)
-    found = [
-        _column_drift(name, *compared(feature, reference.features[name], sample[name]), feature.drift,
-                      feature.role == "numeric", _fewest_values(feature, reference.features[name], fewest), window.rows)
-        for name, feature in contract.features.items()
-    ]  # fmt: skip
+    found = [_feature_drift(contract, name, reference.features, sample, window.rows) for name in contract.features]
     missing = [
         _missing_drift(name, reference.features[name], sample[name], feature.drift.threshold, window.rows)
         for name, feature in contract.features.items()
@@ -67,6 +63,18 @@ def detect_drift(
 
 ColumnResult = tuple[ColumnDrift, float]
 """A column's drift and the standard error of its score."""
+
+
+def _feature_drift(
+    contract: Contract, name: str, reference: pd.DataFrame, sample: pd.DataFrame, of_rows: int
+) -> ColumnResult:
+    feature = contract.features[name]
+    before, now = compared_columns(contract, name, reference, sample)
+    if feature.role == "time" and not len(now):
+        why = f"no {contract.period} has all of its parts, so they show no more than that time goes on"
+        return _column(name, feature.drift, None, why), 0.0
+    fewest = _fewest_values(feature, reference[name], contract.monitoring.fewest)
+    return _column_drift(name, before, now, feature.drift, feature.role == "numeric", fewest, of_rows)
 
 
 def _column_drift(

@@ -5,6 +5,7 @@ import os
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.contract.columns import MANY_A_ROW
 from lakeloop.exceptions import NotFoundError
 from monitoring.drift.reference import PREDICTION, NoReference, Reference
 from monitoring.drift.sampling import seeded_sample
@@ -24,8 +25,8 @@ def evidently_page(reference: Reference | NoReference, rows: pd.DataFrame, contr
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import DriftedColumnsCount, ValueDrift
 
-    # Evidently compares row by row; the words of a text it would want one in each.
-    tests = {name: feature.drift for name, feature in contract.features.items() if feature.role != "text"}
+    # Evidently compares row by row; of the words of a text and the parts of a time it would want one in each.
+    tests = {name: feature.drift for name, feature in contract.features.items() if feature.role not in MANY_A_ROW}
     features = list(tests)
     numeric = [name for name, feature in contract.features.items() if feature.role == "numeric"]
     known, sample = reference.features, seeded_sample(rows)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_table
+from lakeloop.model_input import as_carried
 from lakeloop.use_case import UseCase
 from monitoring.drift.sampling import seeded_sample
 from operations.evaluation import generated_rows
@@ -57,7 +58,7 @@ def labelled_rows_of(use_case: UseCase, period: int, oracle: bool) -> pd.DataFra
     of_period = (contract.period_column, "=", contract.period_name(period))
     names = [*contract.features, contract.label.column, contract.label.name]
     rows = read_lake_table(use_case, "gold/training", names, [of_period])
-    return pd.DataFrame(columns=names) if rows is None else rows
+    return pd.DataFrame(columns=names) if rows is None else as_carried(contract.features, rows)
 
 
 def with_truth(use_case: UseCase, exported: pd.DataFrame) -> pd.DataFrame:
@@ -89,4 +90,5 @@ def _read_period(use_case: UseCase, table: str, period: int) -> pd.DataFrame:
     contract = use_case.contract
     of_period = (contract.period_column, "=", contract.period_name(period))
     rows = read_lake_table(use_case, table, list(contract.features), [of_period])
-    return pd.DataFrame(columns=list(contract.features)) if rows is None else seeded_sample(rows)
+    found = pd.DataFrame(columns=list(contract.features)) if rows is None else seeded_sample(rows)
+    return as_carried(contract.features, found)

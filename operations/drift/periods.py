@@ -203,7 +203,9 @@ def _basis(share: PeriodShare, reference: Reference | NoReference, contract: Con
     else:
         against = [reference.manifest_sha256, reference.predictions is not None]
     tests = {
-        name: feature.drift.model_dump() | ({"missing": True} if feature.optional else {})
+        name: feature.drift.model_dump()
+        | ({"missing": True} if feature.optional else {})
+        | ({"parts": feature.parts} if feature.parts else {})
         for name, feature in contract.features.items()
     }
     watched = contract.monitoring.model_dump()

@@ -103,7 +103,8 @@ def describe_column(use_case: UseCase, name: str) -> FeatureDescription:
 def known_names(contract: Contract) -> tuple[str, ...]:
     """Features, then key, event time, ground truth and label."""
     label = contract.label
-    return (*contract.features, contract.key.column, contract.event_time.column, label.column, label.name)
+    names = (*contract.features, contract.key.column, contract.event_time.column, label.column, label.name)
+    return tuple(dict.fromkeys(names))
 
 
 def _described(use_case: UseCase, names: tuple[str, ...], serving: str | None = None) -> tuple[FeatureDescription, ...]:
@@ -136,7 +137,7 @@ def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> Feat
         drift_test=f"{feature.drift.test}, {feature.drift.threshold:g}" if feature else "",
         source=f"silver/{source}",
         column=stored,
-        gold=f"{TRAINING_TABLE}.{contract.period_column if name == contract.event_time.column else name}",
+        gold=f"{TRAINING_TABLE}.{contract.period_column if _kind(contract, name) == 'event time' else name}",
         derived_from=f"silver/{source}.{stored}" if name == label.name else "",
         origins=came,
         freshness=freshness(source, came, clock),
@@ -147,7 +148,7 @@ def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> Feat
 
 def _users(contract: Contract, name: str, models: Models) -> tuple[ModelUse, ...]:
     """Key and event time are in every export, and no model looks at them; the truth is looked at as the label."""
-    if name in (contract.key.column, contract.event_time.column):
+    if _kind(contract, name) in ("key", "event time"):
         return ()
     return models.using(contract.label.name if name == contract.label.column else name)
 

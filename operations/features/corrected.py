@@ -26,7 +26,12 @@ def corrected_since_served(use_case: UseCase, served: pd.DataFrame) -> np.ndarra
     wanted = ds.field(key).isin(served[key].unique().tolist())
     texts = dataset_of(table).to_table(columns=[key, *features], filter=wanted).to_pandas()
     read = contract.sources[source].read
-    typed = {name: typed_values(texts[name], feature, read) for name, feature in features.items()}
+    event_time = contract.event_time
+    written = {
+        name: f.model_copy(update={"format": event_time.format}) if name == event_time.column else f
+        for name, f in features.items()
+    }
+    typed = {name: typed_values(texts[name], feature, read, event_time.timezone) for name, feature in written.items()}
     delivered = complete_rows(features, pd.DataFrame({key: texts[key], **typed}))  # the others never came into silver
     known: dict[str, set[tuple[object, ...]]] = {}
     for one, row in zip(delivered[key], request_rows(features, delivered), strict=True):

@@ -7,6 +7,7 @@ from datetime import datetime
 import pandas as pd
 
 from lakehouse.read.provenance import last_batch
+from lakeloop.contract.columns import TIMES
 from lakeloop.lake_tables import Filter, dataset_of, open_lake_table, read_lake_table
 from lakeloop.use_case import UseCase
 from operations.features.feature_sources import PREDICTIONS
@@ -14,6 +15,8 @@ from operations.features.feature_sources import PREDICTIONS
 REQUESTS = "bronze/requests"
 LINES = 1_000
 JSON_TYPES = {bool: "bool", int: "int", float: "float", str: "string"}
+AS_TEXT = ("decimal", *TIMES)
+"""Types that JSON has no word for: the log has them as text, and takes nothing else for them."""
 
 
 def served_rows(use_case: UseCase, since: "str | datetime | None" = None) -> pd.DataFrame:
@@ -53,5 +56,7 @@ def logged_types(use_case: UseCase) -> Mapping[str, str]:
         features = json.loads(line).get("features", {})
         for name in found:
             if features.get(name) is not None:
-                found[name].add(JSON_TYPES.get(type(features[name]), "no plain value"))
+                kind = use_case.contract.features[name].type
+                logged = JSON_TYPES.get(type(features[name]), "no plain value")
+                found[name].add(kind if kind in AS_TEXT and logged == "string" else logged)
     return {name: ", ".join(sorted(types)) for name, types in found.items() if types}

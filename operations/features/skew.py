@@ -1,15 +1,16 @@
 """Training-serving skew: do served values differ from what training saw of the same rows, by value or by type?"""
 
-from datetime import datetime
-from typing import Literal
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Feature
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.model_input import request_rows
+from lakeloop.model_input import carried, request_rows
 from lakeloop.use_case import UseCase
 from operations.features.corrected import corrected_since_served
 from operations.features.model_input import ModelCheck, check_models
@@ -20,6 +21,7 @@ FLOAT_PRECISION = float(np.finfo(np.float32).eps)
 """The model's input is float32: what it cannot tell apart is the same."""
 EXAMPLES = 5
 FEWEST_FOR_SHAPE = 30
+WITH_POINT = ("float", "decimal")
 Verdict = Literal["skew", "no skew", "not known"]
 
 
@@ -127,9 +129,7 @@ def _nothing_served(served: pd.DataFrame) -> tuple[str, ...]:
 def _compare_join(use_case: UseCase, joined: Joined) -> JoinSkew:
     contract = use_case.contract
     rows = joined.rows
-    apart = {
-        name: differs(rows[name], rows[f"{name}{TRAINED}"], feature.type) for name, feature in contract.features.items()
-    }
+    apart = {name: differs(*_as_told(feature, rows, name), feature.type) for name, feature in contract.features.items()}
     any_apart = np.logical_or.reduce(list(apart.values()))
     corrected = np.zeros(len(rows), dtype=bool)
     if joined.independent and any_apart.any():
@@ -144,8 +144,8 @@ def _compare_join(use_case: UseCase, joined: Joined) -> JoinSkew:
 
 
 def _compare_feature(contract: Contract, name: str, rows: pd.DataFrame, apart: np.ndarray) -> FeatureSkew:
-    served, trained = rows[name][apart], rows[f"{name}{TRAINED}"][apart]
     feature = contract.features[name]
+    served, trained = _as_told(feature, rows[apart], name)
     numeric = feature.type != "string"
     shown = rows[apart].head(EXAMPLES)
     return FeatureSkew(
@@ -157,8 +157,8 @@ def _compare_feature(contract: Contract, name: str, rows: pd.DataFrame, apart: n
             Example(
                 request_id=row["request_id"],
                 key=row[contract.key.column],
-                served=one[name],
-                trained=other[name],
+                served=_plain(one[name]),
+                trained=_plain(other[name]),
             )
             for row, one, other in zip(
                 shown.to_dict("records"), request_rows({name: feature}, shown),
@@ -168,6 +168,18 @@ def _compare_feature(contract: Contract, name: str, rows: pd.DataFrame, apart: n
     )  # fmt: skip
 
 
+def _as_told(feature: Feature, rows: pd.DataFrame, name: str) -> tuple[pd.Series, pd.Series]:
+    """Served and trained values; times as the model is told them, in whole seconds."""
+    served, trained = rows[name], rows[f"{name}{TRAINED}"]
+    return (carried(feature, served), carried(feature, trained)) if feature.role == "time" else (served, trained)
+
+
+def _plain(value: Any) -> bool | float | int | str | None:
+    """A value of a row as JSON has it."""
+    plain: bool | float | int | str | None = str(value) if isinstance(value, date | Decimal) else value
+    return plain
+
+
 def _largest(served: pd.Series, trained: pd.Series) -> float:
     """The largest difference of two numbers; 0 where no row has both."""
     apart = (served.astype("float64") - trained.astype("float64")).abs().max()
@@ -175,12 +187,12 @@ def _largest(served: pd.Series, trained: pd.Series) -> float:
 
 
 def differs(served: pd.Series, trained: pd.Series, type_: str) -> np.ndarray:
-    """Which values differ by more than the type's own precision: numbers with a point by float32's, others at all.
+    """Which values differ by more than a model can tell: numbers with a point by float32's precision, others at all.
 
     Two that are missing are the same.
     """
     gone, gone_too = served.isna().to_numpy(), trained.isna().to_numpy()
-    if type_ != "float":
+    if type_ not in WITH_POINT:
         apart = (served.to_numpy() != trained.to_numpy()).astype(bool)
     else:
         a, b = served.to_numpy(np.float64), trained.to_numpy(np.float64)

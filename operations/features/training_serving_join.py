@@ -14,6 +14,7 @@ from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import rows_at, silver_of, table_versions
 from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.contract import Contract
+from lakeloop.contract.columns import DECIMAL_DIGITS, DECIMAL_PLACES
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import open_lake_table, read_lake_table
 from lakeloop.use_case import UseCase
@@ -21,7 +22,10 @@ from operations.features.feature_sources import PREDICTIONS
 from operations.period_rows import period_rows
 from operations.simulation import request_id_of
 
-TYPES = {"double": "float", "long": "int", "boolean": "bool", "string": "string"}
+TYPES = {
+    "double": "float", "long": "int", "boolean": "bool", "string": "string", "date": "date", "timestamp": "timestamp",
+    f"decimal({DECIMAL_DIGITS},{DECIMAL_PLACES})": "decimal",
+}  # fmt: skip
 TRAINED = "_trained"
 """What training's columns end in beside the served ones."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lakeloop.contract.periods import PeriodKind
 from operations.new_use_case.columns import Column, NumberStyle, columns_of, missing_texts
-from operations.new_use_case.features import FeatureDraft, LeftOut, feature_of
+from operations.new_use_case.features import FeatureDraft, LeftOut, feature_of, time_feature_of
 from operations.new_use_case.files import find_files
 from operations.new_use_case.keys import KeyDraft, key_of, made_key
 from operations.new_use_case.label import LabelDraft, label_of
@@ -16,7 +16,7 @@ from operations.new_use_case.leaks import Leak, find_leaks
 from operations.new_use_case.names import own_names
 from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample, read_samples
-from operations.new_use_case.times import TimeColumn, best_period, best_time
+from operations.new_use_case.times import TimeColumn, best_period, best_time, date_of
 
 MOST_FEATURES = 300
 """Inputs of one model; a contract of more is nobody's to read."""
@@ -118,7 +118,9 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
         if (name,) != key.columns and (time is None or name != time.name) and name != _outcome(label, table is truth)
         and (not wishes.features or name in wishes.features)
     ]  # fmt: skip
-    features, left_out = _features(columns, candidates, times, table is truth, label, findings)
+    features, left_out = _features(
+        columns, candidates, time, times, table is truth, label, wishes.features, wishes.keep, findings
+    )
     leaks = [
         leak
         for leak in find_leaks(label, columns, [one.column for one in features])
@@ -252,16 +254,20 @@ def _outcome(label: LabelDraft, same_table: bool) -> str:
 
 
 def _features(
-    columns: dict[str, Column], candidates: list[str], times: list[TimeColumn], same_table: bool, label: LabelDraft,
-    findings: Findings,
+    columns: dict[str, Column], candidates: list[str], time: TimeColumn | None, times: list[TimeColumn],
+    same_table: bool, label: LabelDraft, wanted: Sequence[str], keep: Sequence[str], findings: Findings,
 ) -> tuple[list[FeatureDraft], list[LeftOut]]:  # fmt: skip
     features, left_out = list[FeatureDraft](), list[LeftOut]()
-    dates = {one.name for one in times if one.format not in ("%Y", "period")}
+    dates = {one.name: one for one in times if one.format not in ("%Y", "period")}
+    if time is not None and time.name in dates and (not wanted or time.name in wanted):
+        at = time_feature_of(time, time, True)
+        features += [at] if isinstance(at, FeatureDraft) else []
     for name in candidates:
-        if (name in dates and columns[name].kind == "string") or (name in dates and columns[name].distinct > 1000):
-            left_out.append(LeftOut(name, "is a time, which is no input as it is"))
-            continue
-        found = feature_of(columns[name])
+        seen = dates.get(name) if columns[name].kind == "string" or columns[name].distinct > 1000 else None
+        if (seen := seen or date_of(columns[name])) is not None and seen.format != "period":
+            found = time_feature_of(seen, time, name in keep)
+        else:
+            found = feature_of(columns[name])
         if isinstance(found, LeftOut):
             left_out.append(found)
         else:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from lakeloop.contract.time_formats import pieces
 from operations.new_use_case.columns import Column
 from operations.new_use_case.label import wide
+from operations.new_use_case.times import UNIX, TimeColumn
 
 MOSTLY_GAPS = 0.98
 FEW_VALUES = 32
@@ -25,6 +27,8 @@ CODE_NAME = re.compile(
     r"(^|[_ .-])(code|zip|plz|postcode|tract|area|district|kreis|region|type|class|category|zone)([_ .-]|$)"
 )
 SKEWED = 8.0
+LATER_SHARE = 0.02
+"""Of the rows in which a time lies after the event: a few may be slips."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,51 @@ def feature_of(column: Column) -> FeatureDraft | LeftOut:
     if isinstance(found, LeftOut) or (example := _example(column, found.words)) is None:
         return found
     return replace(found, words={**found.words, "example": example})
+
+
+def time_feature_of(time: TimeColumn, event: TimeColumn | None, known: bool) -> FeatureDraft | LeftOut:
+    """What a column of dates or times is for a model, beside the row's event time; `known`: it is known before that.
+
+    The event time itself is one where it says the hour.
+    """
+    column, name = time.column, time.name
+    if column.gaps > MOSTLY_GAPS:
+        return LeftOut(name, f"is missing in {column.gaps:.1%} of the rows")
+    if (bad := time.unreadable[column.codes[time.unreadable] >= 0]).size:
+        text = column.values[column.codes[bad[0]]]
+        return LeftOut(name, f"is a time that cannot be read in {bad.size:,} rows, first {text!r}")
+    if not time.times.notna().any():
+        return LeftOut(name, "has no value in any row")
+    directives = {directive for directive, _ in pieces(time.format)} if "%" in time.format else set()
+    if directives and not {"d"} <= directives:
+        return LeftOut(name, "is a time that says no day, which is no input as it is")
+    moment = time.format in ("timestamp", *UNIX) or bool({"H", "I"} & directives)
+    if time.times.nunique() == 1 and not column.missing:
+        return LeftOut(name, f"is {column.values[0]!r} in every row")
+    if time is event and not moment:
+        return LeftOut(name, "is when a row happened, and says no hour")
+    words: dict[str, Any] = {"type": "timestamp" if moment else "date", "role": "time"}
+    comment = "taken in parts"
+    if time is event:
+        words["parts"] = ["hour", "weekday"]
+        comment = "the event time, taken in parts: those that come round soon"
+    elif event is not None:
+        later = time.times > event.times
+        both = (time.times.notna() & event.times.notna()).to_numpy()
+        share = float(later[both].mean()) if both.any() else 0.0
+        if share > LATER_SHARE and not known:
+            return LeftOut(
+                name, f"is later than `{event.name}` in {share:.1%} of the rows, so it is not known then; if it is, "
+                f"make the draft again with --keep {name}"
+            )  # fmt: skip
+    if time is not event and time.format not in ("timestamp", "date"):
+        words["format"] = time.format
+    words |= {} if time is event else _gaps(column, "category")
+    middle = time.times.dropna().sort_values(ignore_index=True)
+    example = middle.iloc[len(middle) // 2]
+    words["example"] = example.isoformat() if moment else example.date().isoformat()
+    first, last = middle.iloc[0], middle.iloc[-1]
+    return FeatureDraft(name, words, f"{comment}; {first:%Y-%m-%d} to {last:%Y-%m-%d} in the sample")
 
 
 def _example(column: Column, words: dict[str, Any]) -> float | int | str | None:

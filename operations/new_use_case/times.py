@@ -34,6 +34,8 @@ NAMES = re.compile(
     r"time|date|datum|zeit|day|tag|month|monat|year|jahr|created|start|begin|when|period|timestamp|_at$|^dt|^ts$"
 )
 FIRST, LAST = pd.Timestamp("1970-01-01"), pd.Timestamp("2199-12-31 23:59:59")
+EARLIEST, LATEST = pd.Timestamp("1700-01-01"), pd.Timestamp("2261-12-31 23:59:59")
+"""What pandas has of times: those of columns that say something else than when a row happened."""
 GOOD_SHARE = 0.98
 UNIX = {"unix_seconds": 1, "unix_milliseconds": 1000}
 EARLIEST_UNIX, LATEST_UNIX = 473_385_600, 2_208_988_800
@@ -69,8 +71,17 @@ def time_of(column: Column) -> TimeColumn | None:
     return found or _by_text(column)
 
 
-def moments(column: Column, word: str) -> pd.Series:
-    """The time of every row of a column whose format is known, NaT where it cannot be read."""
+def date_of(column: Column) -> TimeColumn | None:
+    """A column of texts as dates or times of any year, such as birthdays; None where it has none."""
+    if column.kind != "string" or column.distinct < 2:
+        return None
+    if not any(mark in column.values[0] for mark in "-./: ,"):  # eight digits may be anything
+        return None
+    return _by_text(column, EARLIEST, LATEST)
+
+
+def moments(column: Column, word: str, first: pd.Timestamp = FIRST, last: pd.Timestamp = LAST) -> pd.Series:
+    """The time of every row of a column whose format is known, NaT where it cannot be read or lies outside."""
     if not column.distinct:
         return pd.Series(np.full(column.rows, np.datetime64("NaT")), dtype="datetime64[ns]")
     texts = pd.Series(column.values, dtype=str).str.strip()
@@ -85,7 +96,7 @@ def moments(column: Column, word: str) -> pd.Series:
     else:
         pattern = {"period": "%Y-%m", "date": "%Y-%m-%d"}.get(word, word)
         parsed = pd.to_datetime(texts, format=pattern, errors="coerce")
-    parsed = parsed.where(parsed.between(FIRST, LAST)).astype("datetime64[ns]")
+    parsed = parsed.where(parsed.between(first, last)).astype("datetime64[ns]")
     return pd.Series(np.append(parsed.to_numpy(), np.datetime64("NaT"))[column.codes])
 
 
@@ -104,7 +115,7 @@ def _by_number(column: Column) -> TimeColumn | None:
     return None
 
 
-def _by_text(column: Column) -> TimeColumn | None:
+def _by_text(column: Column, first: pd.Timestamp = FIRST, last: pd.Timestamp = LAST) -> TimeColumn | None:
     texts = pd.Series(column.values, dtype=str).str.strip()
     if column.numbers is not None and column.kind == "int":
         texts = pd.Series(column.numbers.astype(np.int64).astype(str))
@@ -112,17 +123,18 @@ def _by_text(column: Column) -> TimeColumn | None:
     if probe.str.fullmatch(r"\d{4}-\d{2}").mean() >= GOOD_SHARE:
         return TimeColumn(column, "period", moments(column, "period"))
     if probe.str.fullmatch(ISO).mean() >= GOOD_SHARE:
-        return TimeColumn(column, "timestamp", moments(column, "timestamp"))
+        return TimeColumn(column, "timestamp", moments(column, "timestamp", first, last))
     if not probe.str.fullmatch(r"[\w .,:/+-]{6,30}").mean() >= GOOD_SHARE:
         return None
     read = {
-        pattern: pd.to_datetime(probe, format=pattern, errors="coerce").between(FIRST, LAST).mean()
+        pattern: pd.to_datetime(probe, format=pattern, errors="coerce").between(first, last).mean()
         for pattern in PATTERNS
     }
+    enough = GOOD_SHARE * column.present
     good = {
         p: found
         for p in PATTERNS
-        if read[p] >= GOOD_SHARE and (found := moments(column, p)).notna().sum() >= GOOD_SHARE * column.present
+        if read[p] >= GOOD_SHARE and (found := moments(column, p, first, last)).notna().sum() >= enough
     }
     if not good:
         return None

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract, Feature
+from lakeloop.contract.time_features import AGE
 from lakeloop.exceptions import WrongUseError
+from lakeloop.time_parts import part_columns
 from tfx_pipeline.training.row_weights import effective_rows
 
 MOST = 10.0
@@ -61,12 +63,14 @@ def importance(contract: Contract, rows: pd.DataFrame, window: pd.DataFrame) -> 
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    features = list(contract.features)
-    numeric = [name for name in features if contract.features[name].role == "numeric"]
+    known = list(contract.features)
+    # Of times the parts that both have all of: by the years alone any two stretches of time could be told apart.
+    both = part_columns(contract, pd.concat([rows[known], window[known]], ignore_index=True), compared=True)
+    features = {str(name): contract.features.get(str(name)) for name in both}
+    numeric = [name for name, f in features.items() if name.endswith(f" {AGE}") or (f and f.role == "numeric")]
     others = [name for name in features if name not in numeric]
-    both = pd.concat([rows[features], window[features]], ignore_index=True)
-    gaps = [name for name in numeric if contract.features[name].optional]
-    both = both.assign(**{name: _category(both[name]) for name in others if _is_loose(contract.features[name])})
+    gaps = [name for name in numeric if _may_lack(features[name])]
+    both = both.assign(**{name: _category(both[name]) for name in others if _is_loose(features[name])})
     now = np.repeat([0, 1], [len(rows), len(window)])
     classifier = make_pipeline(
         make_column_transformer(
@@ -88,9 +92,14 @@ def importance(contract: Contract, rows: pd.DataFrame, window: pd.DataFrame) -> 
     return Importance(found, int(np.sum(ratio / ratio.mean() > MOST)))
 
 
-def _is_loose(feature: Feature) -> bool:
+def _may_lack(feature: Feature | None) -> bool:
+    """Whether a number may be missing; None: a part of a time."""
+    return feature is None or feature.optional
+
+
+def _is_loose(feature: Feature | None) -> bool:
     """Whether a category may be missing, or is a number in one frame and a number with a point in the other."""
-    return feature.optional or feature.type == "bool"
+    return feature is None or feature.optional or feature.type == "bool"
 
 
 def _category(values: pd.Series) -> pd.Series:

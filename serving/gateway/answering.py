@@ -10,7 +10,7 @@ import orjson
 
 from lakeloop.contract import Contract
 from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_ask, why_not_take
-from lakeloop.request_record import RequestRecord
+from lakeloop.request_record import RequestRecord, in_json
 from lakeloop.use_case import Rules
 from serving.exceptions import RefusedRequestError
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
@@ -169,7 +169,7 @@ def _line(row: PredictionRequest, answer: Prediction, version: str | None, now: 
         "model_version": version,
         "latency_ms": latency,
     }
-    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(record, in_json, orjson.OPT_APPEND_NEWLINE)
 
 
 async def _settled(answer: bytes | Pending) -> bytes:

@@ -6,7 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from lakeloop.contract import Contract
+from lakeloop.contract.columns import DECIMAL_PLACES, TIMES
 from lakeloop.contract.section import some
+from lakeloop.contract.time_features import FIRST, LAST, usual_format
+from lakeloop.contract.time_formats import meaning
+from lakeloop.request_record import EARLIEST, LATEST
 from serving.exceptions import RefusedRequestError
 
 MOST_PROBLEMS = 20
@@ -64,7 +68,14 @@ def _allowed(where: list[Any], contract: Contract) -> tuple[str, str]:
     if feature.type in ("bool", "string"):
         text = "true or false" if feature.type == "bool" else "a text that is not empty and has no NUL character"
         return text + gap, text + gap
+    if feature.type in TIMES:
+        event = where[-1] == contract.event_time.column
+        first, last = (EARLIEST, LATEST) if event else (FIRST, LAST)
+        text = f"{meaning(usual_format(feature.type))}, in the years {first.year} to {last.year}{gap}"
+        return text, text
     kind = "a whole number" if feature.type == "int" else "a number"
+    if feature.type == "decimal":
+        kind = f"a number, or one as text, with up to {DECIMAL_PLACES} places behind the point,"
     low, high = feature.limits or (0.0, 0.0)
     text = f"{kind} from {low:g} to {high:g}" + (f" ({feature.unit})" if feature.unit else "") + gap
     return text, text

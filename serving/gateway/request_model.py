@@ -6,15 +6,27 @@ Features of one `group` are nested under its name, features without a group stan
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from lakeloop.contract import Contract, Feature
+from lakeloop.contract.columns import DECIMAL_PLACES, TIMES
 from lakeloop.contract.periods import moment_of
+from lakeloop.contract.time_features import value_of
 from lakeloop.request_record import EARLIEST, LATEST
 from serving.exceptions import RefusedRequestError
 from serving.gateway.refusal import problems_of
@@ -27,6 +39,8 @@ DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 YEARS = "^(19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-"
 """The years from EARLIEST to LATEST as a pattern of the text, for OpenAPI, which knows no bounds for times."""
 
+ORDINARY_TIME = 1_704_103_200
+"""2024-01-01T10:00:00Z, where the contract gives no example."""
 NO_NUL = r"^[^\x00]*$"
 """No text file holds a NUL character."""
 
@@ -53,7 +67,7 @@ class RequestModel:
             groups.setdefault(feature.group, {})[name] = feature
         fields: dict[str, Any] = {}
         for group, features in groups.items():
-            inner = {_attribute(name): _field(name, feature) for name, feature in features.items()}
+            inner = {_attribute(name): _field(name, feature, contract) for name, feature in features.items()}
             if group is None:
                 fields |= inner
             else:
@@ -100,7 +114,8 @@ class RequestModel:
             name: getattr(request if group is None else getattr(request, group), attribute)
             for name, group, attribute in self._places
         }
-        at = request.at or datetime.now(UTC)
+        event = self._contract.event_time.column
+        at = request.at or features.get(event) or datetime.now(UTC)
         return PredictionRequest(request.request_id or new_request_id(), request.key, at.isoformat(), features)
 
 
@@ -112,7 +127,9 @@ def ordinary(contract: Contract, name: str) -> float | int | str | bool:
     """
     feature = contract.features[name]
     if feature.example is not None:
-        return float(feature.example) if feature.type == "float" else feature.example
+        return float(feature.example) if feature.carried_as == "float" else feature.example
+    if feature.type in TIMES:
+        return value_of(feature.type, ORDINARY_TIME).isoformat()
     if feature.type == "bool":
         return False
     if feature.values is not None:
@@ -135,19 +152,22 @@ def _attribute(name: str) -> str:
     return f"of_{name}"
 
 
-def _field(name: str, feature: Feature) -> tuple[Any, Any]:
+def _field(name: str, feature: Feature, contract: Contract) -> tuple[Any, Any]:
     about = feature.description + (f", in {feature.unit}" if feature.unit else "")
-    allowed, limits = _allowed(feature)
+    zone = contract.event_time.timezone
+    if feature.type == "timestamp":
+        about += f", ISO 8601; without a zone {zone}"
+    allowed, limits = _allowed(feature, zone, name == contract.event_time.column)
     if not feature.optional:
         return allowed, Field(alias=name, description=about, **limits)
     allowed = Annotated[allowed, Field(**limits)] | None
-    if feature.type == "string":
+    if feature.type in ("string", *TIMES):
         allowed = Annotated[allowed, BeforeValidator(_empty_is_missing)]
     return allowed, Field(None, alias=name, description=f"{about}; null or left out where it is not known")
 
 
-def _allowed(feature: Feature) -> tuple[Any, dict[str, Any]]:
-    """The type of a feature's values, and the limits of its field."""
+def _allowed(feature: Feature, zone: str, event: bool = False) -> tuple[Any, dict[str, Any]]:
+    """The type of a feature's values, and the limits of its field; `event`: it is the event time."""
     if feature.type == "bool":
         return Annotated[bool, BeforeValidator(_truth_value)], {}
     if feature.values is not None:
@@ -155,9 +175,16 @@ def _allowed(feature: Feature) -> tuple[Any, dict[str, Any]]:
         return Annotated[allowed, BeforeValidator(_whole)] if feature.type == "int" else allowed, {}
     if feature.type == "string":
         return str, {"min_length": 1, "pattern": NO_NUL}
+    if feature.type in TIMES:
+        form = {"format": "date" if feature.type == "date" else "date-time"}
+        read = AfterValidator(partial(_time_value, feature=feature, zone=zone, event=event))
+        return Annotated[str, Field(json_schema_extra=form), read], {}  # type: ignore[arg-type]
     low, high = feature.limits or (None, None)
     if feature.type == "int":
         return Annotated[int, Field(ge=low, le=high), BeforeValidator(_whole)], {}
+    if feature.type == "decimal":
+        places = Field(ge=low, le=high, allow_inf_nan=False, decimal_places=DECIMAL_PLACES)
+        return Annotated[Decimal, Strict(False), places, BeforeValidator(_no_truth_value)], {}
     return float, {"ge": low, "le": high, "allow_inf_nan": False}
 
 
@@ -189,6 +216,20 @@ def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("bool", "a truth value is no number")
     return int(value) if type(value) is float and value.is_integer() else value
+
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("bool", "a truth value is no number")
+    return value
+
+
+def _time_value(text: str, feature: Feature, zone: str, event: bool) -> date:
+    found = feature.time(text, zone=zone)
+    possible = found is not None and (not event or EARLIEST.year <= found.year <= LATEST.year)
+    if found is None or not possible:
+        raise PydanticCustomError("time", "must be a date or time in ISO 8601")
+    return found
 
 
 def _truth_value(value: Any) -> Any:

@@ -1,8 +1,10 @@
-"""A table with gaps, truth values, whole numbers as 3.0 and companies that no list names: from file to answer.
+"""A table with gaps, truth values, whole numbers as 3.0, companies that no list names, money and times: from file to
+answer.
 
 The same rows go into training through the lake and to the gateway as JSON; the model must be told the same of them.
 """
 
+import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import orjson
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
@@ -21,6 +24,8 @@ from lakehouse.requests.stream import open_stream
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from lakeloop.model_input import request_rows
+from lakeloop.request_record import in_json
+from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from operations.drift.periods import detect_windows
 from operations.drift.windows import count_window, find_window
@@ -29,8 +34,9 @@ from operations.features.skew import measure_skew
 from operations.scoring import score, score_wanted
 from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
-from tests.lakes import OwnLake, own_lake
+from tests.lakes import OwnLake
 from tests.trips import many_trips
+from tests.use_case_copies import USE_CASES
 from tests.waiting import eventually
 from tfx_pipeline.data_checks.anomalies import read_anomalies
 from tfx_pipeline.runs.parameters import run_parameters
@@ -38,7 +44,20 @@ from tfx_pipeline.runs.run_record import RunRecord
 from tfx_pipeline.runs.runner import run_pipeline
 
 pytestmark = pytest.mark.long
-OPTIONAL = ("fare", "seconds", "seats", "night", "company")
+OPTIONAL = ("fare", "seconds", "seats", "night", "company", "toll", "booked")
+CHANGES = {
+    "column: month, description: Month of the trip,": "column: month, description: When it began, "
+    'format: "%d.%m.%Y %H:%M", timezone: America/Chicago,',
+    "company, tip]": "company, toll, booked, tip]",
+    "label:\n": """  toll: {description: Toll, type: decimal, role: numeric, missing: zero, missing_flag: true}
+  month: {description: When it began, type: timestamp, role: time, parts: [hour, weekday], cyclic: true}
+  booked: {description: When it was booked, type: date, role: time, format: "%d.%m.%Y", parts: [weekday, age_days],
+           missing: category}
+crosses: [{columns: [company, zone]}]
+label:
+""",
+}
+"""Of the trips' contract: a decimal, a date, and the event time as a feature, to which an age is counted."""
 ASKED = 150
 
 
@@ -55,8 +74,10 @@ class Served:
 @pytest.fixture(scope="module")
 def served(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """900 trips ingested, trained on and asked about one by one, every other one with its gaps left out of the JSON."""
-    lake = own_lake(spark, tmp_path_factory.mktemp("trips"), "trips")
-    lake.deliver("trips", "trips-2024-01.csv", many_trips(900))
+    home = tmp_path_factory.mktemp("trips")
+    use_case = open_use_case(load_settings(home=home, use_case="trips", use_cases=changed_trips(home / "use_cases")))
+    lake = OwnLake(use_case.settings, use_case.contract, lambda: spark)
+    lake.deliver("trips", "trips-2024-01.csv", with_times(many_trips(900)))
     lake.ingest()
     manifest = export(lake)
     use_case = UseCase(lake.settings, lake.contract)
@@ -67,7 +88,7 @@ def served(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
         settings = lake.settings.model_copy(update={"model_server_url": server.url})
         with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
             answers = {
-                key: client.post("/predict/", json=body(key, row, absent=bool(number % 2))).raise_for_status().json()
+                key: client.post("/predict/", content=body(key, row, absent=bool(number % 2))).raise_for_status().json()
                 for number, (key, row) in enumerate(
                     zip(rows["trip"], request_rows(lake.contract.features, rows), strict=True)
                 )
@@ -76,11 +97,35 @@ def served(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
     shutil.rmtree(lake.settings.home, ignore_errors=True)
 
 
-def body(key: str, row: dict[str, Any], absent: bool) -> dict[str, Any]:
+def changed_trips(folder: Path) -> Path:
+    """A folder of use cases with the trips in it, their contract changed as above."""
+    copy = shutil.copytree(USE_CASES["trips"] / "trips", folder / "trips")
+    text = (copy / "contract.yaml").read_text()
+    for old, new in CHANGES.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (copy / "contract.yaml").write_text(text)
+    return folder
+
+
+def with_times(trips: str) -> str:
+    """The file with the time of day each trip began, when it was booked, and a toll; a fifth of the latter missing."""
+    rows, random = pd.read_csv(io.StringIO(trips), dtype=str, keep_default_na=False), np.random.default_rng(1)
+    began = pd.Timestamp("2024-01-02") + pd.to_timedelta(random.integers(0, 27 * 1440, len(rows)), "min")
+    booked = began - pd.to_timedelta(random.integers(0, 40, len(rows)), "D")
+    rows["month"] = began.strftime("%d.%m.%Y %H:%M")
+    tip = rows.pop("tip")
+    tolls = [f"{cents / 100:.2f}" for cents in random.integers(0, 2000, len(rows))]
+    rows["toll"] = np.where(random.random(len(rows)) < 0.2, "", tolls)
+    rows["booked"] = np.where(random.random(len(rows)) < 0.2, "", booked.strftime("%d.%m.%Y"))
+    return rows.assign(tip=tip).to_csv(index=False)
+
+
+def body(key: str, row: dict[str, Any], absent: bool) -> bytes:
     """A request about a trip; a gap is null, or where `absent` no field."""
     given = {name: value for name, value in row.items() if not (absent and value is None)}
     ride = {name: given.pop(name) for name in ("fare", "seconds") if name in given}
-    return {"ride": ride, **given, "key": key, "at": "2024-01-15T12:00:00Z"}
+    return orjson.dumps({"ride": ride, **given, "key": key}, in_json)
 
 
 def test_the_model_learns_from_the_table_as_it_is(served: Served) -> None:
@@ -126,11 +171,11 @@ def test_what_was_served_is_what_training_saw_gaps_among_it(served: Served) -> N
 def test_the_window_is_measured_by_values_and_by_gaps(served: Served) -> None:
     streamed(served)
     report = detect_windows(served.lake).reports[0]
-    assert report.state == "stable" and len(report.features) == 7 and report.prediction is not None
+    assert report.state == "stable" and len(report.features) == 10 and report.prediction is not None
     assert [column.column for column in report.missing] == list(OPTIONAL)
     assert not any(column.drifted for column in report.missing)
     kinds = served.lake.rows("gold/drift")["column_kind"].value_counts()
-    assert kinds["missing share"] == 5 and kinds["feature"] == 7
+    assert kinds["missing share"] == 7 and kinds["feature"] == 10
 
 
 def test_the_window_s_statistics_have_no_anomalies(served: Served) -> None:

@@ -86,7 +86,7 @@ def _add_feature(schema: schema_pb2.Schema, name: str, feature: Feature) -> None
         column.int_domain.name = name
         if bounds is not None:
             column.int_domain.min, column.int_domain.max = ceil(bounds[0]), floor(bounds[1])
-        column.int_domain.is_categorical = feature.role != "numeric"
+        column.int_domain.is_categorical = feature.role not in ("numeric", "time")
     elif feature.choices is not None:
         column.string_domain.name = name
         column.string_domain.value.extend(str(value) for value in feature.choices)

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from lakeloop.contract import Feature
+from lakeloop.contract.columns import TIMES
+from lakeloop.contract.time_features import DAY_SECONDS, value_of
 from lakeloop.exceptions import NotFoundError
 from tfx_pipeline.metadata.lineage.runs import RunGraph
 
@@ -31,6 +34,14 @@ class FeatureStatistics:
     def moments(self) -> tuple[float | None, ...]:
         """Mean, standard deviation, minimum, median and maximum; None for a column that is not numeric."""
         return self.mean, self.std, self.minimum, self.median, self.maximum
+
+    def shown(self, feature: Feature | None = None) -> tuple[str, ...]:
+        """The same as texts: four digits; of a date or time ISO 8601, and the deviation in days."""
+        if feature is None or feature.type not in TIMES:
+            return tuple("" if value is None else f"{value:.4g}" for value in self.moments)
+        mean, std, *others = self.moments
+        texts = ["" if value is None else value_of(feature.type, int(value)).isoformat() for value in (mean, *others)]
+        return texts[0], "" if std is None else f"{std / DAY_SECONDS:.4g} days", *texts[1:]
 
 
 def read_statistics(uri: str) -> dict[str, dict[str, FeatureStatistics]]:

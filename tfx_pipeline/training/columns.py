@@ -5,20 +5,28 @@ fallback does not train again, and editing the code of these modules does.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from lakeloop.contract import Balance, Contract, Feature, Label, Name, Section
+from lakeloop.contract import Balance, Contract, Cross, Feature, Label, Name, Section
+from lakeloop.contract.section import unless
+from lakeloop.contract.time_features import AGE
 
 KEY = "columns"
 CODE_KEY = "code"
 
 
 class Columns(Section):
-    """The key, the model's input columns, in order, its label, and how its classes are evened out."""
+    """The key, the model's input columns, in order, their crosses, its label, and how its classes are evened out.
+
+    `timezone`: the one whose clock tells the parts of times. `event_time`: the feature that ages are counted to.
+    """
 
     key: Name
     features: dict[Name, Feature]
+    crosses: tuple[Cross, ...] = unless(())
+    timezone: str = unless("UTC")
+    event_time: Name | None = unless(None)
     label: Label
     balance: Balance = "none"
 
@@ -27,12 +35,23 @@ class Columns(Section):
         """Number of classes."""
         return len(self.label.classes)
 
+    def inputs_without(self, dropped: Collection[str]) -> list[str]:
+        """What a model sees where these features are left out: the others, and the crosses of none of them."""
+        features = [name for name in self.features if name not in dropped]
+        return [*features, *(cross.name for cross in self.crosses if not set(cross.columns) & set(dropped))]
+
 
 def custom_config(contract: Contract) -> dict[str, str]:
     """The JSON-able config that `columns_from` reads back, with a hash of the code that uses it."""
+    features = contract.features
+    times = any(feature.type == "timestamp" for feature in features.values())
+    ages = any(AGE in (feature.parts or ()) for feature in features.values())
     columns = Columns(
         key=contract.key.column,
-        features=contract.features,
+        features=features,
+        crosses=contract.crosses,
+        timezone=contract.event_time.timezone if times else "UTC",
+        event_time=contract.event_time.column if ages else None,
         label=contract.label,
         balance=contract.training.balance,
     )
@@ -45,7 +64,7 @@ def columns_from(config: Mapping[str, str]) -> Columns:
 
 
 def transformed_name(feature: str) -> str:
-    """The name of a feature after Transform."""
+    """The name of a feature, or a cross, after Transform."""
     return f"{feature}_x"
 
 

@@ -1,17 +1,20 @@
-"""How one feature becomes model inputs: gaps filled, numbers transformed and scaled, categories one-hot.
+"""How a feature becomes model inputs: gaps filled, numbers transformed and scaled, categories one-hot, times in parts.
 
 The graph is described here once. What it needs of the training rows comes from an `Analyser`: TensorFlow Transform's
 analysers on Beam, or those of `local_transform` in this process. To both NaN is a value that is not there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import tensorflow as tf
 
-from lakeloop.contract import Feature
+from lakeloop.contract import Cross, Feature
 from lakeloop.contract.columns import OPEN
+from lakeloop.contract.time_features import AGE, CYCLES, DAY_SECONDS
 from tfx_pipeline.training.raw_features import as_column, is_missing
+from tfx_pipeline.training.time_parts import calendar, cycle, days_between, local_seconds
 
 PARTS = 100
 """Percentiles are learnt: 99 values that cut the training rows into a hundred parts."""
@@ -20,6 +23,8 @@ RANK_ERROR = 0.001
 MEDIAN, LOWEST, HIGHEST = 49, 0, 98
 DECILES = range(9, PARTS - 1, 10)
 FINGERPRINTS = 2**63 - 1
+BETWEEN = "\x1f"
+"""Stands between the values of a cross."""
 NO_WORD = r"[^\pL\pM\pN]+"
 
 
@@ -39,8 +44,25 @@ class Analyser(Protocol):
         ...
 
 
-def encoded(name: str, feature: Feature, values: tf.Tensor, vocabulary: Sequence[str], analyser: Analyser) -> tf.Tensor:
+@dataclass(frozen=True)
+class RowTime:
+    """By which times are told: the zone whose clock counts, and the rows' event times (batch,) where ages need them."""
+
+    zone: str = "UTC"
+    event: tf.Tensor | None = None
+
+
+def encoded(
+    name: str,
+    feature: Feature,
+    values: tf.Tensor,
+    vocabulary: Sequence[str],
+    analyser: Analyser,
+    row_time: RowTime = RowTime(),
+) -> tf.Tensor:
     """Raw values (batch,) -> model inputs (batch, width) float32; `vocabulary`: what was learnt, commonest first."""
+    if feature.role == "time":
+        return _time(name, feature, values, row_time, analyser)
     if feature.role == "text":
         return _words(feature, values, vocabulary)
     if feature.role == "categorical":
@@ -50,6 +72,8 @@ def encoded(name: str, feature: Feature, values: tf.Tensor, vocabulary: Sequence
 
 def width(feature: Feature, vocabulary: Sequence[str]) -> int:
     """How many columns a feature's model inputs have."""
+    if feature.role == "time":
+        return feature.width_of_parts + _tells_of_gaps(feature)
     if feature.role in OPEN:
         return _places(feature, vocabulary) + (feature.missing == "category")
     return (len(DECILES) + 1 if feature.transform == "buckets" else 1) + feature.missing_flag
@@ -62,10 +86,33 @@ def category_columns(feature: Feature, columns: int) -> list[tuple[int, int]]:
     """
     if feature.role == "text":
         return []
+    if feature.role == "time":
+        return list(_cycles(feature)) + [(columns - 1, columns)] * _tells_of_gaps(feature)
     if feature.role != "numeric" or columns == 1:
         return [(0, columns)] if feature.role != "numeric" else []
     number = columns - feature.missing_flag
     return [(0, number)] * (feature.transform == "buckets") + [(number, columns)] * feature.missing_flag
+
+
+def crossed(
+    cross: Cross, features: Mapping[str, Feature], inputs: Mapping[str, tf.Tensor], analyser: Analyser
+) -> tf.Tensor:
+    """Raw values (batch,) of several features -> one-hot (batch, hash_buckets) of what they are together.
+
+    A gap is a category of its own.
+    """
+    tokens = [_token(name, features[name], inputs[name], analyser) for name in cross.columns]
+    together = tf.strings.join(tokens, separator=BETWEEN)
+    return tf.one_hot(tf.strings.to_hash_bucket_fast(together, cross.hash_buckets), cross.hash_buckets)
+
+
+def _token(name: str, feature: Feature, values: tf.Tensor, analyser: Analyser) -> tf.Tensor:
+    if feature.role != "numeric":
+        return tokens_of(feature, values)
+    missing = is_missing(values, feature)
+    known = _without(tf.reshape(missing, [-1, 1]), as_column(values)) if feature.optional else as_column(values)
+    places = tf.strings.as_string(_tenth(as_column(values), analyser.percentiles(name, known)))
+    return tf.where(missing, "", places) if feature.optional else places
 
 
 def tokens_of(feature: Feature, values: tf.Tensor) -> tf.Tensor:
@@ -114,6 +161,51 @@ def _number(name: str, feature: Feature, raw: tf.Tensor, analyser: Analyser) -> 
     return tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
+def _time(name: str, feature: Feature, raw: tf.Tensor, row_time: RowTime, analyser: Analyser) -> tf.Tensor:
+    missing = is_missing(raw, feature) if feature.optional else None
+    seconds = raw
+    if missing is not None:
+        instead = tf.constant(0, tf.int64)
+        if feature.missing != "category":
+            days = _without(tf.reshape(missing, [-1, 1]), as_column(tf.cast(raw, tf.float64) / DAY_SECONDS))
+            percentiles = analyser.percentiles(name, days) if feature.missing == "median" else None
+            instead = tf.cast(tf.cast(_instead(name, feature, days, percentiles, analyser), tf.float64) * DAY_SECONDS,
+                              tf.int64)  # fmt: skip
+        seconds = tf.where(missing, instead, raw)
+    shown = calendar(local_seconds(seconds, row_time.zone) if feature.type == "timestamp" else seconds)
+    parts = []
+    for part in feature.parts or ():
+        if part in CYCLES:
+            found = cycle(feature, part, shown[part])
+        else:
+            values = as_column(days_between(seconds, row_time.event) if part == AGE else shown[part])
+            known = values
+            if missing is not None:
+                known = _without(tf.reshape(missing, [-1, 1]), values)
+            found = analyser.z_score(f"{name} {part}", values, known)
+        if feature.missing == "category":
+            found = tf.where(tf.reshape(missing, [-1, 1]), 0.0, found)
+        parts.append(found)
+    if _tells_of_gaps(feature):
+        parts.append(tf.reshape(tf.cast(missing, tf.float32), [-1, 1]))
+    return tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
+
+
+def _tells_of_gaps(feature: Feature) -> bool:
+    """Whether a column of its own says that a number or time is missing."""
+    return feature.missing_flag or feature.missing == "category"
+
+
+def _cycles(feature: Feature) -> Iterator[tuple[int, int]]:
+    """The ranges of the parts that come round again; of each the columns belong together."""
+    start = 0
+    for part in feature.parts or ():
+        stop = start + (1 if part not in CYCLES else 2 if feature.cyclic else CYCLES[part][0])
+        if part in CYCLES:
+            yield start, stop
+        start = stop
+
+
 def _without(missing: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     return tf.where(missing, tf.constant(float("nan"), tf.float32), values)
 
@@ -137,8 +229,12 @@ def _transformed(feature: Feature, values: tf.Tensor, percentiles: tf.Tensor | N
 
 def _buckets(values: tf.Tensor, percentiles: tf.Tensor) -> tf.Tensor:
     """(batch, 1) -> one-hot (batch, 10) of the tenth of the training rows that a value lies in."""
-    places = tf.searchsorted(tf.gather(percentiles, list(DECILES)), tf.reshape(values, [-1]), side="right")
-    return tf.one_hot(places, len(DECILES) + 1)
+    return tf.one_hot(_tenth(values, percentiles), len(DECILES) + 1)
+
+
+def _tenth(values: tf.Tensor, percentiles: tf.Tensor) -> tf.Tensor:
+    """(batch, 1) -> (batch,) int32: which tenth of the training rows a value lies in, from 0."""
+    return tf.searchsorted(tf.gather(percentiles, list(DECILES)), tf.reshape(values, [-1]), side="right")
 
 
 def _categories(feature: Feature, values: tf.Tensor) -> tf.Tensor:

@@ -24,7 +24,7 @@ from lakeloop.contract.columns import OPEN
 from tfx_pipeline.data_checks.small_tables import serialised
 from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, encoded, z_score
-from tfx_pipeline.training.preprocessing import model_inputs
+from tfx_pipeline.training.preprocessing import model_inputs, row_time_of
 from tfx_pipeline.training.vocabularies import Vocabularies
 
 Preprocess = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
@@ -63,11 +63,14 @@ class LocalTransform:
         analyser = LocalAnalyser()
         unfinished = {name for name, feature in self.columns.features.items() if feature.role not in OPEN}
         while unfinished:
-            spec = {name: self.spec[name] for name in sorted(unfinished)}
+            at = self.columns.event_time
+            spec = {name: self.spec[name] for name in sorted({*unfinished, at} if at else unfinished)}
             for batch in serialised(files):
-                for name, values in tf.io.parse_example(batch, spec).items():
+                parsed = tf.io.parse_example(batch, spec)
+                row_time = row_time_of(self.columns, parsed)
+                for name in sorted(unfinished):
                     try:
-                        encoded(name, self.columns.features[name], values, (), analyser)
+                        encoded(name, self.columns.features[name], parsed[name], (), analyser, row_time)
                         unfinished.discard(name)
                     except _NotKnownYetError:
                         continue

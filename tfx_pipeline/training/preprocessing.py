@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from tfx_pipeline.training.columns import Columns, columns_from, transformed_name
-from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, Analyser, encoded, z_score
+from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, Analyser, RowTime, crossed, encoded, z_score
 from tfx_pipeline.training.vocabularies import Vocabularies, vocabularies_from
 
 
@@ -23,16 +23,27 @@ def model_inputs(
     inputs: Mapping[str, tf.Tensor], columns: Columns, vocabularies: Vocabularies, analyser: Analyser
 ) -> dict[str, tf.Tensor]:
     """Model inputs, each (batch, width) float32, and the label (batch,) int64."""
+    row_time = row_time_of(columns, inputs)
     outputs = {
-        transformed_name(name): encoded(name, feature, inputs[name], vocabularies.get(name, ()), analyser)
+        transformed_name(name): encoded(name, feature, inputs[name], vocabularies.get(name, ()), analyser, row_time)
         for name, feature in columns.features.items()
     }
+    for cross in columns.crosses:
+        outputs[transformed_name(cross.name)] = crossed(cross, columns.features, inputs, analyser)
     outputs[columns.label.name] = tf.cast(inputs[columns.label.name], tf.int64)
     return outputs
 
 
+def row_time_of(columns: Columns, inputs: Mapping[str, tf.Tensor]) -> RowTime:
+    """By which times of these rows are told."""
+    return RowTime(columns.timezone, None if columns.event_time is None else inputs[columns.event_time])
+
+
 class BeamAnalyser:
     """TensorFlow Transform's analysers; NaN is left out by all of them."""
+
+    def __init__(self) -> None:
+        self._percentiles: dict[str, tf.Tensor] = {}
 
     def mean(self, name: str, known: tf.Tensor) -> tf.Tensor:
         """The mean of the values that are there, a scalar."""
@@ -40,7 +51,9 @@ class BeamAnalyser:
 
     def percentiles(self, name: str, known: tf.Tensor) -> tf.Tensor:
         """The 1st to 99th percentile of the values that are there, (99,)."""
-        return tf.reshape(tft.quantiles(known, PARTS, RANK_ERROR), [PARTS - 1])
+        if name not in self._percentiles:  # a cross asks again
+            self._percentiles[name] = tf.reshape(tft.quantiles(known, PARTS, RANK_ERROR), [PARTS - 1])
+        return self._percentiles[name]
 
     def z_score(self, name: str, values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         """`values` scaled by mean and deviation of those that are `known`."""

@@ -60,7 +60,9 @@ class Rows:
         categories = [
             (int(start) + first, int(start) + last)
             for name, start, width in zip(used, starts, widths, strict=False)
-            for first, last in category_columns(columns.features[name], width)
+            for first, last in (
+                category_columns(columns.features[name], width) if name in columns.features else [(0, width)]
+            )
         ]
         return Rows(*smote(self.features, self.labels, weights, categories, seed))
 

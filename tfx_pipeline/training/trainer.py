@@ -43,7 +43,7 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = tuned(ModelSettings.model_validate_json(config[MODEL_KEY]), fn_args.hyperparameters)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     spec = transform.transformed_feature_spec()
-    used = [name for name in columns.features if name not in set(json.loads(config[DROP_KEY]))]
+    used = columns.inputs_without(json.loads(config[DROP_KEY]))
     names = [transformed_name(name) for name in used]
     widths = [int(np.prod(spec[name].shape)) for name in names]
 

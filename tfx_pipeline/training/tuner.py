@@ -54,7 +54,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     columns = columns_from(config)
     settings = ModelSettings.model_validate_json(config[MODEL_KEY])
     spec = tft.TFTransformOutput(fn_args.transform_graph_path).transformed_feature_spec()
-    used = [name for name in columns.features if name not in set(json.loads(config[DROP_KEY]))]
+    used = columns.inputs_without(json.loads(config[DROP_KEY]))
     names = [transformed_name(name) for name in used]
     widths = [int(np.prod(spec[name].shape)) for name in names]
     rows = in_memory(transformed_rows(fn_args.train_files, spec, names, columns.label.name), sum(widths))

@@ -1,11 +1,15 @@
 """Renders the client page once, when the gateway starts; the browser's script does the rest."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from lakeloop.contract import Contract, Feature
+from lakeloop.contract.columns import TIMES
+from lakeloop.contract.periods import local_time
+from lakeloop.contract.time_features import value_of
 from serving.gateway.page.texts import GERMAN_PARTICULARS, TEXTS
 from serving.gateway.request_model import ordinary
 
@@ -43,6 +47,13 @@ def _number(value: float | int) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
 
 
+def _shown_time(feature: Feature, text: str, zone: str) -> str:
+    """A date or time as the browser's input has it, on the clock of the use case's time zone."""
+    seconds = feature.seconds(text, zone=zone) or 0
+    value = value_of(feature.type, seconds)
+    return local_time(value, zone).isoformat() if isinstance(value, datetime) else value.isoformat()
+
+
 def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
     field: dict[str, Any] = {
         "name": name,
@@ -60,6 +71,10 @@ def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
         if binary and not feature.optional:
             return {**field, "kind": "switch", "values": values}
         return {**field, "kind": "select", "values": [*([None] if feature.optional else []), *values]}
+    if feature.type in TIMES:
+        zone = contract.event_time.timezone
+        value = "" if feature.optional and feature.example is None else _shown_time(feature, field["value"], zone)
+        return {**field, "kind": feature.type, "value": value, "zone": zone}
     if feature.type == "string":
         empty = feature.optional and feature.example is None
         return {**field, "kind": "text", "value": "" if empty else field["value"]}

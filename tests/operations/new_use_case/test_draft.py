@@ -55,11 +55,36 @@ def test_a_tables_columns_become_what_they_are(tmp_path: Path) -> None:
     )  # fmt: skip
     assert [one.name for one in draft.label.classes] == ["no", "yes"]
     words = words_of(draft)
-    assert list(words) == ["Fare Amount", "wind", "district", "zone"]
+    assert list(words) == ["started", "Fare Amount", "wind", "district", "zone"]
+    assert words["started"] == {
+        "type": "timestamp", "role": "time", "parts": ["hour", "weekday"], "example": "2023-05-06T00:00:00"
+    }  # fmt: skip
     assert draft.table.names["Fare Amount"] == "fare_amount"
     assert words["Fare Amount"]["role"] == "numeric" and words["Fare Amount"]["valid"][0] == 0  # type: ignore[index]
     assert (words["district"]["type"], words["district"]["role"]) == ("string", "categorical")
     assert (words["zone"]["type"], words["zone"]["role"]) == ("int", "categorical")
+
+
+def test_dates_and_times_are_taken_in_parts_unless_they_come_later(tmp_path: Path) -> None:
+    born, booked = HOURS - pd.Timedelta(days=9000), HOURS - pd.Timedelta(hours=30)
+    frame = trips(
+        born=born.strftime("%d.%m.%Y"), booked=booked.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        ended=(HOURS + pd.Timedelta(minutes=20)).strftime("%Y-%m-%d %H:%M:%S"),
+        birthday=(HOURS - pd.Timedelta(days=25000)).strftime("%m/%d/%Y"), until=["9999-12-31", "2024-01-31"] * 3000,
+        opened=(born.astype("int64") // 10**9).astype(str), valid_to=(born + pd.Timedelta(days=10)).strftime("%m/%Y"),
+    )  # fmt: skip
+    frame.loc[::5, "booked"] = None
+    draft = drafted(tmp_path, frame, time="started", key=("trip",))
+    words, left_out = words_of(draft), {one.column: one.why for one in draft.left_out}
+    assert words["born"] == {"type": "date", "role": "time", "format": "%d.%m.%Y", "example": "1998-09-14"}
+    assert (words["booked"]["type"], words["booked"]["missing"]) == ("timestamp", "category")
+    assert words["opened"]["format"] == "unix_seconds" and "missing" not in words["opened"]
+    assert left_out["ended"].startswith("is later than `started` in 100.0% of the rows, so it is not known then")
+    assert "says no day" in left_out["valid_to"]
+    assert words["birthday"]["format"] == "%m/%d/%Y", "of a year before there were seconds to count from"
+    assert words["until"]["role"] == "categorical", "half of it is no time that could be told from others"
+    kept = words_of(drafted(tmp_path, frame, time="started", key=("trip",), keep=("ended",)))
+    assert kept["ended"]["role"] == "time"
 
 
 def test_gaps_say_what_the_model_gets_and_flag_numbers(tmp_path: Path) -> None:
@@ -205,7 +230,7 @@ def test_more_columns_than_a_model_takes_are_told_with_the_remedy(tmp_path: Path
     extra = pd.DataFrame({f"c{n}": np.random.default_rng(n).normal(size=200).round(3) for n in range(310)})
     (problem,) = problems_of(tmp_path, pd.concat([trips(200), extra], axis="columns"))
     assert (
-        "line 1: 314 of its 317 columns could be features, and 300 are the most; say which with --features" in problem
+        "line 1: 315 of its 317 columns could be features, and 300 are the most; say which with --features" in problem
     )
 
 

@@ -33,7 +33,7 @@ function showTexts() {
   by("language").setAttribute("aria-label", say("language_label"));
   for (const field of fields) {
     if (field.slider) by(`${field.id}-slider`).setAttribute("aria-label", say("slider", { label: translated(field.label) }));
-    if (field.kind === "number" || field.kind === "text") showHint(field);
+    if (hasHint(field)) showHint(field);
     if (field.kind === "switch") showYesNo(field);
   }
   showModel();
@@ -50,13 +50,22 @@ function showWords(element) {
   element.lang = known === words ? "en" : language;
 }
 
+function isTime(field) {
+  return field.kind === "date" || field.kind === "timestamp";
+}
+
+function hasHint(field) {
+  return field.kind === "number" || field.kind === "text" || isTime(field);
+}
+
 function showHint(field, wrong = "") {
   const hint = by(`${field.id}-hint`);
   let text = wrong;
-  if (!wrong && (field.kind === "number" || field.kind === "text")) {
+  if (!wrong && hasHint(field)) {
     const said = [];
     if (field.limited) said.push(say("possible", field));
     if (field.usual) said.push(say("usual", { low: field.usual[0], high: field.usual[1] }));
+    if (field.kind === "timestamp") said.push(say("in_zone", field));
     if (field.optional) said.push(say("may_be_empty"));
     text = said.join("; ");
   }
@@ -75,7 +84,7 @@ function valueOf(field) {
   const input = by(field.id);
   if (field.kind === "switch") return field.values[input.checked ? 1 : 0];
   if (field.kind === "select") return field.values[input.selectedIndex];
-  if (field.kind === "text") return input.value === "" ? null : input.value;
+  if (field.kind === "text" || isTime(field)) return input.value === "" ? null : input.value;
   return Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : null;
 }
 
@@ -202,6 +211,7 @@ function changed(field) {
 
 function whatIsAllowed(field) {
   if (field.kind === "text") return say("text_needed");
+  if (isTime(field)) return say(field.kind === "date" ? "date_needed" : "time_needed");
   if (field.kind !== "number") return "";
   return field.limited ? say("not_allowed", { ...field, unit: translated(field.unit) }) : say("number_needed");
 }
@@ -264,7 +274,7 @@ async function readHealth() {
 
 for (const field of fields) {
   const input = by(field.id);
-  if (field.kind === "number" || field.kind === "text") input.addEventListener("input", () => changed(field));
+  if (hasHint(field)) input.addEventListener("input", () => changed(field));
   if (field.slider) {
     const slider = by(`${field.id}-slider`);
     slider.addEventListener("input", () => { input.value = slider.value; changed(field); });
