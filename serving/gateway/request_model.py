@@ -116,6 +116,8 @@ class RequestModel:
         }
         event = self._contract.event_time.column
         at = request.at or features.get(event) or datetime.now(UTC)
+        if event in features and features[event] is None:
+            features[event] = at
         return PredictionRequest(request.request_id or new_request_id(), request.key, at.isoformat(), features)
 
 
@@ -157,13 +159,15 @@ def _field(name: str, feature: Feature, contract: Contract) -> tuple[Any, Any]:
     zone = contract.event_time.timezone
     if feature.type == "timestamp":
         about += f", ISO 8601; without a zone {zone}"
-    allowed, limits = _allowed(feature, zone, name == contract.event_time.column)
-    if not feature.optional:
+    event = name == contract.event_time.column
+    allowed, limits = _allowed(feature, zone, event)
+    if not feature.optional and not event:
         return allowed, Field(alias=name, description=about, **limits)
     allowed = Annotated[allowed, Field(**limits)] | None
     if feature.type in ("string", *TIMES):
         allowed = Annotated[allowed, BeforeValidator(_empty_is_missing)]
-    return allowed, Field(None, alias=name, description=f"{about}; null or left out where it is not known")
+    left_out = "left out, that of `at`" if event else "null or left out where it is not known"
+    return allowed, Field(None, alias=name, description=f"{about}; {left_out}")
 
 
 def _allowed(feature: Feature, zone: str, event: bool = False) -> tuple[Any, dict[str, Any]]:

@@ -47,8 +47,13 @@ def test_each_is_read_from_iso_text_and_a_decimal_from_a_number_too(orders: Cont
     assert read(orders, WHOLE | gaps) == row | dict.fromkeys(gaps)
 
 
-def test_a_request_that_does_not_say_when_happened_at_its_event_time(orders: Contract) -> None:
+def test_a_request_that_does_not_say_when_happened_at_its_event_time_and_the_other_way_round(orders: Contract) -> None:
     requests = RequestModel(orders)
+    without = {name: value for name, value in WHOLE.items() if name != "ordered"}
+    at = requests.read_one(json.dumps(without | {"at": "2024-02-01T00:00:00Z"}).encode())
+    assert at.features["ordered"] == datetime(2024, 2, 1, tzinfo=UTC) and list(at.features) == list(orders.features)
+    now = requests.read_one(json.dumps(without).encode())
+    assert now.features["ordered"].isoformat() == now.at
     assert requests.read_one(json.dumps(WHOLE).encode()).at == "2024-01-24T18:37:00+00:00"
     said = requests.read_one(json.dumps(WHOLE | {"at": "2024-02-01T00:00:00Z"}).encode())
     assert said.at == "2024-02-01T00:00:00+00:00"
@@ -112,10 +117,11 @@ def test_rules_and_segments_see_dates_times_and_decimals(orders: Contract, tmp_p
 def test_the_document_says_their_form_and_gives_an_example_that_is_valid(orders: Contract) -> None:
     requests = RequestModel(orders)
     properties = requests.one.model_json_schema()["properties"]
-    assert properties["ordered"] | {"title": ""} == {
+    assert properties["opened"] | {"title": ""} == {
         "title": "", "type": "string", "format": "date-time",
-        "description": "Ordered, ISO 8601; without a zone Europe/Berlin",
+        "description": "When the account was opened, ISO 8601; without a zone Europe/Berlin",
     }  # fmt: skip
+    assert properties["ordered"]["description"].endswith("without a zone Europe/Berlin; left out, that of `at`")
     assert {"type": "string", "format": "date"} in properties["born"]["anyOf"]
     assert {kind["type"] for kind in properties["price"]["anyOf"]} == {"number", "string", "null"}
     example = requests.example()
