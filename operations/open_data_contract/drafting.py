@@ -14,9 +14,9 @@ from operations.new_use_case.names import class_names, own_name, own_names
 from operations.open_data_contract.words import allowed_values, column_words
 
 TIMES = {"timestamp": "timestamp", "date": "date", "integer": "unix_seconds", "string": "timestamp"}
-"""Logical type of the column that says when -> how it is taken to be written; before 3.1 a `date` may have a time."""
+"""Logical type of the column that says when -> how it is taken to be written."""
 NESTED = ("object", "array", "map", "vector")
-GAPS = {"numeric": "median", "binary": "zero", "categorical": "category"}
+GAPS = {"numeric": "median", "binary": "zero", "categorical": "category", "time": "category"}
 START = "2020"
 PUBLIC = ("", "public")
 
@@ -166,9 +166,8 @@ def _time(draft: _Draft, wishes: Wishes) -> None:
 
 
 def _time_lines(draft: _Draft) -> Iterator[str]:
-    given = draft.columns[draft.time]
-    logical = given.logicalType or "string"
-    written = "timestamp" if "time" in (given.physicalType or "").lower() else TIMES.get(logical, "timestamp")
+    logical = draft.columns[draft.time].logicalType or "string"
+    written = _time_type(draft.columns[draft.time])
     yield "event_time:"
     yield f"  column: {draft.time}"
     yield f"  description: {scalar(_said(draft, draft.time))}"
@@ -178,6 +177,13 @@ def _time_lines(draft: _Draft) -> Iterator[str]:
     yield f"  start: {START}-01     # assumed: the first month; rows from before it are rejected"
     yield "clock: wall        # the real time; `simulated`: it is moved by hand"
     draft.doubts.append(f"time: months are counted, from {START}-01 on; `event_time.period` and `start` say otherwise")
+
+
+def _time_type(given: SchemaProperty) -> str:
+    """How a column's dates or times are taken to be written; before 3.1 a `date` of the standard may have a time."""
+    if "time" in (given.physicalType or "").lower():
+        return "timestamp"
+    return TIMES.get(given.logicalType or "string", "timestamp")
 
 
 def _source(draft: _Draft, document: OpenDataContractStandard) -> Iterator[str]:
@@ -232,8 +238,8 @@ def _why_no_feature(given: SchemaProperty) -> str:
         return "is deprecated"
     if logical in NESTED:
         return f"is of type {logical}, which is no value of a column; name its parts as columns of their own"
-    if logical in ("date", "timestamp", "time"):
-        return "is a time, which is no input as it is"
+    if logical == "time":
+        return "is a time of day, which is no input as it is"
     return "is unique, so it names a row" if given.unique or given.primaryKey else ""
 
 
@@ -242,6 +248,9 @@ def _features(draft: _Draft) -> Iterator[str]:
     for own in _feature_names(draft):
         given = draft.columns[own]
         said = column_words(given)
+        if said["type"] in ("date", "timestamp"):
+            said = said | {"type": _time_type(given)}
+            draft.doubts.append(f"features: `{own}` is a time: is it known when a model is asked? If not, leave it out")
         words = {"description": _said(draft, own)} | _feature_words(said, bool(given.required))
         yield f"  {own}:"
         yield from (f"    {word}: {scalar(value)}" for word, value in words.items())
@@ -259,10 +268,11 @@ def _features(draft: _Draft) -> Iterator[str]:
 
 def _feature_words(said: dict[str, Any], required: bool) -> dict[str, Any]:
     """Type, role and limits of a feature, and what the model gets for a value that is not there."""
-    kind = "float" if said["type"] == "decimal" else said["type"]
-    role = "binary" if kind == "bool" else "categorical" if kind == "string" or "values" in said else "numeric"
-    if kind == "float" and role == "categorical":
-        role, said = "numeric", {word: value for word, value in said.items() if word != "values"}
+    kind = said["type"]
+    role = (
+        "binary" if kind == "bool" else "categorical" if kind in ("string", "int") and "values" in said else "numeric"
+    )
+    role = {"string": "categorical", "date": "time", "timestamp": "time"}.get(kind, role)
     words = {"type": kind, "role": role}
     allowed = {"numeric": ("valid", "example"), "categorical": ("values",)}.get(role, ())
     words |= {word: said[word] for word in allowed if word in said}

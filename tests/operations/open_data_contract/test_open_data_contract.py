@@ -71,8 +71,10 @@ def test_somebody_else_s_is_a_draft_that_says_what_it_assumed(home: Settings) ->
     contract, text = load_contract(received.path), received.path.read_text()
     assert contract.key.column == "order_id" and contract.event_time.format == "timestamp"
     features = contract.features
-    assert list(features) == ["order_total", "items", "payment", "customer_email", "express"]
+    assert list(features) == ["order_total", "items", "payment", "customer_email", "born", "express"]
     assert (features["order_total"].valid, features["order_total"].example) == ((0, 100000), 25.5)
+    assert (features["order_total"].type, features["order_total"].role) == ("decimal", "numeric")
+    assert (features["born"].type, features["born"].role, features["born"].missing) == ("date", "time", "category")
     assert (features["items"].type, features["items"].missing) == ("int", "median")
     assert (features["payment"].values, features["payment"].missing) == (("card", "invoice", "001"), "category")
     assert features["payment"].description == "Way of paying" and features["express"].role == "binary"
