@@ -10,6 +10,9 @@ from lakeloop.contract.raw_document import key_column, names_at, text_at, value_
 from lakeloop.contract.time_formats import PERIOD, format_problem
 from lakeloop.contract.yaml_document import Location
 
+NOT_MET = ("float", "decimal", "date", "timestamp")
+"""Types of a feature whose values are no two alike, or written in more than one way."""
+
 
 def joined_sources(raw: dict[str, Any]) -> list[str]:
     """The names of the sources that are joined."""
@@ -101,8 +104,8 @@ def _base_side(raw: dict[str, Any], source: str, base: str) -> Iterator[tuple[Lo
             yield place, f"`{name}` is the truth, which is not known when a row is predicted"
         elif name not in there:
             yield place, f"`{name}` is no column of `{base}`, which has the event time; {_known(name, there)}"
-        elif kind == "float":
-            yield place, f"`{name}` is a float; rows are met by texts, whole numbers, dates or truth values"
+        elif kind in NOT_MET:
+            yield place, f"`{name}` is a {kind}; rows are met by texts, whole numbers, truth values or the period"
         elif name == period and form and not text_at(raw, "sources", source, "join", "as_of"):
             wanted = text_at(raw, "event_time", "period") or "month"
             if problem := format_problem(form, wanted):  # type: ignore[arg-type]

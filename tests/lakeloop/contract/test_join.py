@@ -62,7 +62,7 @@ def test_a_column_that_two_sources_have_is_taken_from_the_one_the_feature_names(
          ["sources.areas.columns: `area` is neither a feature nor what its rows are met by",
           "sources.areas.join.on: `zone` is no column of `areas`; it has area, kind, people"]),
         (AREAS, "{on: {area: miles}}",
-         ["sources.areas.join.on: `miles` is a float; rows are met by texts"]),
+         ["sources.areas.join.on: `miles` is a float; rows are met by texts, whole numbers"]),
         (AREAS, "{on: {area: started}}",
          ["sources.areas.join.on: `area` meets `started`, which is a moment; say `as_of: area`, or meet its period"]),
         (AREAS, "{on: {area: tip}}", ["sources.areas.join.on: `tip` is the truth"]),
