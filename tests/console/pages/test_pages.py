@@ -40,6 +40,14 @@ def test_before_anything_happened_the_start_page_says_what_to_do(client: TestCli
     )
 
 
+def test_the_pages_of_a_use_case_of_the_wall_clock_tell_the_real_time(settings: Settings, contract: Contract) -> None:
+    at = settings.model_copy(update={"now": datetime(2025, 11, 15, tzinfo=UTC)})
+    with TestClient(pages(at, contract.model_copy(update={"clock": "wall"}))) as client:
+        start, features = (client.get(path).text for path in ("/", "/features"))
+    assert "<b>2025-11</b><span>month by the wall clock (number 34), until 2025-12-01 00:00 UTC</span>" in start
+    assert "nothing came yet; by the wall clock (2025-11-15 00:00 UTC) 2025-10 is due" in features
+
+
 def test_the_start_page_tells_rejected_rows_by_reason(use_case: UseCase, client: TestClient) -> None:
     came = [{"source": s, "file": "a", "rows": 200, "batch": 1, "state": "taken"} for s in ("policies", "claims")]
     write_deltalake(use_case.table("bronze/deliveries"), pa.Table.from_pylist(came))
