@@ -32,7 +32,6 @@ class Lake(UseCase):
 
 
 OpenSpark = Callable[[UseCase], AbstractContextManager["SparkSession"]]
-OpenLake = Callable[[UseCase], AbstractContextManager[Lake]]
 
 
 @contextmanager

@@ -102,10 +102,6 @@ class Column:
         looked_at = self.values[:2_000]
         return sum(len(re.findall(r"\w+", text)) for text in looked_at) / max(1, len(looked_at))
 
-    def first_row_of(self, text: str) -> int:
-        """The first row that has this value."""
-        return int(np.argmax(self.codes == self.values.index(text)))
-
 
 def columns_of(sample: Sample) -> tuple[dict[str, Column], NumberStyle]:
     """Every column by its delivered name, and how numbers are written in this file."""

@@ -88,15 +88,7 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
         SampleError: what stands in the way, everything at once.
     """
     tables = [_table(sample) for sample in samples]
-    for sample in samples:
-        if sample.odd:
-            what = (
-                "are no records" if sample.format != "csv" else "have another number of fields than there are columns"
-            )
-            findings.notes.append(
-                f"{sample.file}: {sample.odd:,} lines {what}, first {sample.odd_line!r}; the lake rejects them, "
-                "and the history leaves them out"
-            )
+    findings.notes.extend(_odd_lines(sample) for sample in samples if sample.odd)
     wishes = _delivered(wishes, tables)
     table, truth = _which_is_which(tables, wishes, findings)
     findings.stop_at_problems()
@@ -121,13 +113,10 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
     features, left_out = _features(
         columns, candidates, time, times, table is truth, label, wishes.features, wishes.keep, findings
     )
-    leaks = [
-        leak
-        for leak in find_leaks(label, columns, [one.column for one in features])
-        if not set(leak.columns) & set(wishes.keep)
-    ]
-    told = {name for leak in leaks for name in leak.columns}
-    features = [one for one in features if one.column not in told]
+    found = find_leaks(label, columns, [one.column for one in features])
+    leaks = [leak for leak in found if not set(leak.columns) & set(wishes.keep)]
+    leaking = {name for leak in leaks for name in leak.columns}
+    features = [one for one in features if one.column not in leaking]
     if not features:
         findings.problems.append(
             f"{table.sample.file}: no column is left that a model could learn from: "
@@ -153,6 +142,14 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
         table, truth, key, time, tuple(one.name for one in times), period, label, tuple(features), tuple(left_out),
         tuple(leaks), findings.notes,
     )  # fmt: skip
+
+
+def _odd_lines(sample: Sample) -> str:
+    what = "are no records" if sample.format != "csv" else "have another number of fields than there are columns"
+    return (
+        f"{sample.file}: {sample.odd:,} lines {what}, first {sample.odd_line!r}; the lake rejects them, and the "
+        "history leaves them out"
+    )
 
 
 def _delivered(wishes: Wishes, tables: list[TableDraft]) -> Wishes:
