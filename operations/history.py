@@ -12,19 +12,15 @@ import pyarrow as pa
 
 from lakehouse.read.delivered_rows import LINE, delivered_rows
 from lakeloop.clock import period_spans
-from lakeloop.contract import Column, Contract, EventTime, Feature
-from lakeloop.contract.columns import TIMES
+from lakeloop.contract import Column, Contract, EventTime
 from lakeloop.contract.join import JoinColumn
 from lakeloop.contract.sources import Read
+from lakeloop.delivered_values import typed_values
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.model_input import as_carried, read_times
 from lakeloop.row_keys import row_keys
-from lakeloop.truth_values import FALSE, TRUE
 from lakeloop.use_case import UseCase, with_period
 from operations.joined_rows import met_rows
-
-NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-TRUTH_VALUES = dict.fromkeys(TRUE, 1.0) | dict.fromkeys(FALSE, 0.0)
 
 
 def history_folder(use_case: UseCase) -> Path:
@@ -220,37 +216,6 @@ def _together(contract: Contract, parts: pd.DataFrame) -> pd.DataFrame:
         return groups.size().rename(truth).reset_index()
     known = parts.dropna(subset=[truth]).groupby(key, sort=False)[truth]
     return known.agg("max" if combine == "any" else combine).reset_index()
-
-
-def typed_values(texts: pd.Series, column: Column, read: Read, zone: str = "UTC") -> pd.Series:
-    """Texts as the contract's type, as exports have them; missing where one means nothing or is none of that type.
-
-    `zone`: of times that say none.
-    """
-    bare = texts.str.strip()
-    if read.trim:
-        texts = texts.str.strip(" ")
-    if read.missing:
-        texts, bare = (each.mask(bare.isin(read.missing)) for each in (texts, bare))
-    if column.type == "string":
-        return texts.where(texts != "")
-    if column.type == "bool":
-        return bare.str.lower().str.replace(read.decimal, ".", regex=False).map(TRUTH_VALUES)
-    if isinstance(column, Feature) and column.type in TIMES:
-        known = {text: column.seconds(text, column.written, zone) for text in bare.dropna().unique()}
-        return bare.map(known).astype(float)
-    if read.thousands:
-        grouped = bare.str.fullmatch(rf"[+-]?[0-9]{{1,3}}(\{read.thousands}[0-9]{{3}})+(\{read.decimal}[0-9]*)?")
-        marked = bare.str.contains(read.thousands, regex=False)
-        bare = bare.where(~_true(marked) | _true(grouped)).str.replace(read.thousands, "", regex=False)
-    if read.decimal != ".":
-        bare = bare.mask(_true(bare.str.contains(".", regex=False))).str.replace(read.decimal, ".", regex=False)
-    # Arrow's reading is exact to the last digit; that of pandas is not.
-    texts_of_numbers = bare.where(_true(bare.str.fullmatch(NUMBER)))
-    numbers = pa.array(texts_of_numbers, pa.string(), from_pandas=True).cast(pa.float64()).to_pandas()
-    if column.type == "int":
-        numbers = numbers.where(numbers % 1 == 0)
-    return numbers.astype(float).set_axis(texts.index)
 
 
 def _true(found: pd.Series) -> pd.Series:

@@ -29,14 +29,9 @@ from lakeloop.contract.section import some
 from lakeloop.contract.sources import Read
 from lakeloop.contract.time_features import FIRST, LAST
 from lakeloop.contract.time_formats import meaning
+from lakeloop.delivered_values import BLANKS, DECIMAL, WHOLE_DOUBLES, grouped, thousands_mark
 from lakeloop.truth_values import FALSE, TRUE
 
-WHOLE_DOUBLES = float(1 << 53)
-"""Below this every whole number is exact as a double."""
-DECIMAL = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf(inity)?))$"
-BLANKS = r"^[\s\p{Z}\p{Cf}]+|[\s\p{Z}\p{Cf}]+$"
-BLANK_MARK = r"[ \u00a0\u2009\u202f]"
-"""The blanks that may stand between thousands; files have any of them where people say "a blank"."""
 TOO_FINE = rf"\.[0-9]{{{DECIMAL_PLACES}}}[0-9]*[1-9]"
 """More places behind the point than a decimal has in the lake."""
 FINEST = "decimal(38,28)"
@@ -185,10 +180,9 @@ def _number(text: Expression, read: Read = USUAL) -> Expression:
 
 
 def _without_thousands(number: Expression, read: Read) -> Expression:
-    """Marks stand between groups of three digits and nowhere else: elsewhere 1.5 would become 15."""
-    mark = BLANK_MARK if read.thousands.isspace() else f"[\\{read.thousands}]"
-    grouped = rf"^[+-]?[0-9]{{1,3}}({mark}[0-9]{{3}})+([\{read.decimal}][0-9]*)?$"
-    return sf.when(~number.rlike(mark), number).when(number.rlike(grouped), sf.regexp_replace(number, mark, ""))
+    """Null where marks stand elsewhere than between groups of three digits."""
+    mark = thousands_mark(read)
+    return sf.when(~number.rlike(mark), number).when(number.rlike(grouped(read)), sf.regexp_replace(number, mark, ""))
 
 
 def _is_decimal(number: Expression) -> Expression:
@@ -220,7 +214,7 @@ def typed_value(name: str, column: Column, read: Read = USUAL, zone: str = "UTC"
         small = number.rlike("[eE]-") & (number.try_cast(FINEST) != exact)
         return sf.when(~(number.rlike(TOO_FINE) | sf.coalesce(small, sf.lit(False))), exact)
     whole = number.try_cast("double")
-    is_whole = (whole == sf.floor(whole)) & (sf.abs(whole) < WHOLE_DOUBLES) & _is_decimal(number)
+    is_whole = (whole == sf.floor(whole)) & (sf.abs(whole) < float(WHOLE_DOUBLES)) & _is_decimal(number)
     return sf.coalesce(number.try_cast(SPARK_TYPES[column.type]), sf.when(is_whole, whole.cast("bigint")))
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from lakeloop.delivered_values import typed_values
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.model_input import complete_rows, request_rows
 from lakeloop.use_case import UseCase
-from operations.history import typed_values
 
 
 def corrected_since_served(use_case: UseCase, served: pd.DataFrame) -> np.ndarray:

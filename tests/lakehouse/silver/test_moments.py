@@ -13,10 +13,10 @@ from pyspark.sql import SparkSession
 from lakehouse.gold.export import export
 from lakehouse.requests.stream import stream
 from lakeloop.contract.time_features import seconds_of
+from lakeloop.delivered_values import typed_values
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from lakeloop.model_input import as_carried
-from operations.history import typed_values
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import OwnLake, own_lake
 

@@ -1,0 +1,78 @@
+"""A delivered text is the same value for Spark, which makes silver, and for who reads texts in memory."""
+
+from itertools import product
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as sf
+
+from lakehouse.silver.validation import fits, typed_value
+from lakeloop.contract import Column, Contract
+from lakeloop.contract.sources import Read
+from lakeloop.delivered_values import typed_values
+
+NUMBERS = (
+    "0", "-0", "+1", "1.", ".5", "5.", "-.5", ".", "+", "-", "--1", "1.0", "1.50", "007", "1e3", "1E-3", "1e+02",
+    "1e", "e1", "1.5e0",
+    "1e400", "-1e400", "1e-400", "NaN", "inf", "-Infinity", "1f", "1d", "1L", "0x1p3", "0b1", "1_000", "1 1", "1,5",
+    "1.5,5",
+    "1,234", "1.234", "12,34", "1.234,5", "1,234.5", "1.234.567", "1.2345", "1'234", "1\u00a0234", "1 234,5", "-1.234",
+    "9007199254740991", "9007199254740992", "9007199254740993", "9007199254740993.0", "-9007199254740993",
+    "12345678901234567890", "0.1", "0.30000000000000004", "2.2250738585072014e-308", "4.9e-324",
+    "1.7976931348623157e308",
+    "\u0661", "\uff11", "\u00bd", "1\u2212",
+)  # fmt: skip
+WORDS = (
+    "true",
+    "T",
+    "Yes",
+    "no",
+    "F",
+    "false",
+    "FALSE",
+    "1",
+    "0",
+    "1.0",
+    "0.0",
+    "2",
+    "y",
+    "wahr",
+    "tr ue",
+    "TRUE\u0131",
+)
+NOTHING = ("", " ", "\t", "\u00a0", "\u200b", "\ufeff", "NA", " NA ", "na", "?", "\u00a0NA", "NA\t")
+AROUND = ("", " ", "\t", "\n", "\r", "\x0b", "\x0c", "\x1f", "\x85", "\u00a0", "\u2009", "\u2028", "\u200b", "\ufeff")
+SURROUNDED = [f"{one}{text}{other}" for text in ("41", "4,5", "no") for one, other in product(AROUND, AROUND)]
+TEXTS = list(dict.fromkeys([*NUMBERS, *WORDS, *NOTHING, *SURROUNDED]))
+READS = (
+    Read(), Read(missing=("NA", "?")), Read(decimal=",", thousands="."), Read(decimal=",", thousands=" ", trim=True),
+    Read(thousands="'", missing=("NA",)),
+)  # fmt: skip
+
+
+def test_spark_and_memory_read_every_text_alike(spark: SparkSession, contract: Contract) -> None:
+    columns: dict[str, Column] = {
+        name: contract.features["age"].model_copy(
+            update={"type": name, "values": None, "valid": None, "missing": "median"}
+        )
+        for name in ("float", "int", "bool", "string")
+    }
+    frame = spark.createDataFrame([(place, text) for place, text in enumerate(TEXTS)], ["place", "text"])
+    wanted: list[tuple[int, str, Any]] = []
+    found = []
+    for number, read in enumerate(READS):
+        for kind, column in columns.items():
+            good = fits(contract, "text", column, read)
+            value = sf.when(good, typed_value("text", column, read))
+            found.append(value.alias(f"{kind}{number}"))
+            typed = typed_values(pd.Series(TEXTS), column, read)
+            if column.limits is not None:
+                typed = typed.where(typed.between(*column.limits))
+            wanted.append((number, kind, typed.astype(object).where(typed.notna(), None).tolist()))
+    rows = frame.select("place", *found).orderBy("place").toPandas()
+    for number, kind, values in wanted:
+        spark_s = [None if pd.isna(value) else value for value in rows[f"{kind}{number}"]]
+        different = {text: pair for text, *pair in zip(TEXTS, spark_s, values, strict=True) if pair[0] != pair[1]}
+        assert not different, f"{kind}, {READS[number]}"
+        assert sum(value is not None for value in values) > len(AROUND), "some have a value"
