@@ -170,6 +170,11 @@ def test_a_gate_can_be_passed_where_one_class_is_rare() -> None:
     assert gate_of({"majority": 0.99}).above > 0.99  # what never says yes is no model
 
 
+def test_many_columns_of_few_rows_may_be_learnt_by_heart() -> None:
+    gate = gate_of({"majority": 0.5, "trees": 0.88}, by_heart=True)
+    assert gate.below is None and gate.above == gate_of({"majority": 0.5, "trees": 0.88}).above
+
+
 def test_what_trees_cannot_read_may_make_a_model_better_than_they_are() -> None:
     gate = gate_of({"majority": 0.55, "trees": 0.56}, ["review"])
     assert gate.below is None and "without review" in gate.why and gate_of({"majority": 0.55}).below is not None
