@@ -27,6 +27,8 @@ CODE_NAME = re.compile(
     r"(^|[_ .-])(code|zip|plz|postcode|tract|area|district|kreis|region|type|class|category|zone)([_ .-]|$)"
 )
 SKEWED = 8.0
+FAR_OUT = 100.0
+"""Times the width of the middle 98 % of the rows."""
 LATER_SHARE = 0.02
 """Of the rows in which a time lies after the event: a few may be slips."""
 
@@ -159,6 +161,8 @@ def _number(column: Column) -> FeatureDraft | LeftOut:
     words |= _gaps(column, "median")
     if low >= 0 and _skew(column) > SKEWED:
         words["transform"] = "log"
+    elif _has_slips(column):
+        words["transform"] = "clip"
     return FeatureDraft(column.name, words, f"{low:g} to {high:g} in the sample; `valid` is what is possible at all")
 
 
@@ -199,6 +203,13 @@ def _gaps(column: Column, instead: str) -> dict[str, Any]:
     if instead != "category" and column.gaps > 0.01:
         words["missing_flag"] = True
     return words
+
+
+def _has_slips(column: Column) -> bool:
+    """Whether few numbers lie so far out that scaled by them all others would be one."""
+    low, middle, high = np.nanpercentile(column.row_numbers, [1, 50, 99])
+    away = np.nanmax(np.abs(column.row_numbers - middle))
+    return bool(high > low and away > FAR_OUT * (high - low))
 
 
 def _skew(column: Column) -> float:

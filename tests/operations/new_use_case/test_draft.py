@@ -298,6 +298,13 @@ def test_what_no_float_holds_is_no_number(tmp_path: Path) -> None:
     assert words_of(draft)["size"]["missing"] == "median" and draft.table.missing == ("1e400",)
 
 
+def test_a_slip_far_out_does_not_squeeze_the_others(tmp_path: Path) -> None:
+    sizes = np.random.default_rng(0).normal(0, 1, 6_000).round(3)
+    assert "transform" not in words_of(drafted(tmp_path, trips(size=sizes)))["size"]
+    sizes[7] = 1e30
+    assert words_of(drafted(tmp_path, trips(size=sizes)))["size"]["transform"] == "clip"
+
+
 def test_whole_numbers_that_no_float_tells_apart_are_names(tmp_path: Path) -> None:
     draft = drafted(tmp_path, trips(trip=[str(2**60 + n) for n in range(6_000)]))
     assert draft.key.columns == ("trip",) and draft.table.columns["trip"].kind == "string"
