@@ -30,7 +30,7 @@ def drawn(use_case: UseCase, month: int) -> pd.DataFrame:
 
 def found(use_case: UseCase, rows: pd.DataFrame) -> dict[str, ColumnDrift]:
     reference = Reference("1", "sha", drawn(use_case, 0), None, "not asked")
-    report = detect_drift(reference, rows, use_case.contract, Window(kind="month", rows=len(rows), month="2025-03"))
+    report = detect_drift(reference, rows, use_case.contract, Window(kind="month", rows=len(rows), period="2025-03"))
     return {column.column: column for column in report.features}
 
 
