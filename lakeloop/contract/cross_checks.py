@@ -11,14 +11,16 @@ from lakeloop.contract.crosses import why_not_crossed
 from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
 from lakeloop.contract.join_checks import join_checks, joined_sources, met_columns, values_of
 from lakeloop.contract.production import CONDITION, condition_problem
-from lakeloop.contract.raw_document import items_at as _items
-from lakeloop.contract.raw_document import key_column as _key_column
-from lakeloop.contract.raw_document import key_is_made as _is_made
-from lakeloop.contract.raw_document import mapping_at as _mapping
-from lakeloop.contract.raw_document import names_at as _names
-from lakeloop.contract.raw_document import text_at as _text
-from lakeloop.contract.raw_document import value_at as _at
-from lakeloop.contract.raw_document import words_of as _words
+from lakeloop.contract.raw_document import (
+    items_at,
+    key_column,
+    key_is_made,
+    mapping_at,
+    names_at,
+    text_at,
+    value_at,
+    words_of,
+)
 from lakeloop.contract.time_features import AGE
 from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.yaml_document import Location
@@ -39,27 +41,27 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from _event_time_as_feature(raw)
     yield from _ages(raw)
     yield from _crosses(raw)
-    features = _names(raw, "features")
-    for position, name in enumerate(_names(raw, "slices")):
+    features = names_at(raw, "features")
+    for position, name in enumerate(names_at(raw, "slices")):
         if name not in features:
             yield ("slices", position), f"'{name}' is not a feature; features: {', '.join(features)}"
 
 
 def _columns(raw: dict[str, Any]) -> Found:
-    key, event, truth = _key_column(raw), _text(raw, "event_time", "column"), _text(raw, "label", "column")
-    features, sources, parts = _names(raw, "features"), _names(raw, "sources"), _names(raw, "key", "columns")
-    made, joined = _words(_text(raw, "label", "made")), joined_sources(raw)
-    known = {*features, *parts, *made, *met_columns(raw), _text(raw, "split", "column"), key, event, truth}
-    known.add(_text(raw, "label", "truth", "part"))
-    columns = {source: _names(raw, "sources", source, "columns") for source in sources if source not in joined}
+    key, event, truth = key_column(raw), text_at(raw, "event_time", "column"), text_at(raw, "label", "column")
+    features, sources, parts = names_at(raw, "features"), names_at(raw, "sources"), names_at(raw, "key", "columns")
+    made, joined = words_of(text_at(raw, "label", "made")), joined_sources(raw)
+    known = {*features, *parts, *made, *met_columns(raw), text_at(raw, "split", "column"), key, event, truth}
+    known.add(text_at(raw, "label", "truth", "part"))
+    columns = {source: names_at(raw, "sources", source, "columns") for source in sources if source not in joined}
     for source, names in columns.items():
         at: Location = ("sources", source, "columns")
-        if _is_made(raw):
+        if key_is_made(raw):
             yield from ((at, f"`{part}` is missing, a part of the key; every source must deliver it")
                         for part in parts if part not in names)  # fmt: skip
         elif key and key not in names:
             yield at, f"the key `{key}` is missing; every source must deliver it"
-        by_name = isinstance(_at(raw, "sources", source, "columns"), dict)
+        by_name = isinstance(value_at(raw, "sources", source, "columns"), dict)
         for position, name in enumerate(names):
             if name not in known:
                 yield (
@@ -94,12 +96,12 @@ def _columns(raw: dict[str, Any]) -> Found:
 
 def _made_key(raw: dict[str, Any]) -> Found:
     """A key that is not delivered: it needs a name of its own, and what it is made of must be the same everywhere."""
-    if not _is_made(raw):
+    if not key_is_made(raw):
         return
-    key, made = _key_column(raw), _text(raw, "key", "made")
-    sources = [source for source in _names(raw, "sources") if source not in joined_sources(raw)]
+    key, made = key_column(raw), text_at(raw, "key", "made")
+    sources = [source for source in names_at(raw, "sources") if source not in joined_sources(raw)]
     for source in sources:
-        names = _names(raw, "sources", source, "columns")
+        names = names_at(raw, "sources", source, "columns")
         if key in names:
             yield (
                 ("sources", source, "columns", names.index(key)),
@@ -112,11 +114,11 @@ def _made_key(raw: dict[str, Any]) -> Found:
             f"a {made} is another one in every file, so the rows of {', '.join(sources)} would never meet; take "
             "`column` or `columns`, which every source delivers",
         )
-    truth = _text(raw, "label", "column")
-    for position, part in enumerate(_names(raw, "key", "columns")):
+    truth = text_at(raw, "label", "column")
+    for position, part in enumerate(names_at(raw, "key", "columns")):
         if part == truth:
             yield ("key", "columns", position), f"`{part}` is the truth, which requests do not know; leave it out"
-        missing = _text(raw, "features", part, "missing")
+        missing = text_at(raw, "features", part, "missing")
         if missing and missing != "reject":
             yield (
                 ("features", part, "missing"),
@@ -125,17 +127,17 @@ def _made_key(raw: dict[str, Any]) -> Found:
 
 
 def _label(raw: dict[str, Any]) -> Found:
-    key, event = _key_column(raw), _text(raw, "event_time", "column")
-    features, sources = _names(raw, "features"), _names(raw, "sources")
-    label, truth, source = (_text(raw, "label", k) for k in ("name", "column", "source"))
+    key, event = key_column(raw), text_at(raw, "event_time", "column")
+    features, sources = names_at(raw, "features"), names_at(raw, "sources")
+    label, truth, source = (text_at(raw, "label", k) for k in ("name", "column", "source"))
     if source and source not in sources:
         yield ("label", "source"), f"is '{source}'; allowed: {', '.join(sources)}"
     elif (
         truth
         and source
-        and not _text(raw, "label", "made")
-        and _text(raw, "label", "truth", "combine") != "count"
-        and truth not in _names(raw, "sources", source, "columns")
+        and not text_at(raw, "label", "made")
+        and text_at(raw, "label", "truth", "combine") != "count"
+        and truth not in names_at(raw, "sources", source, "columns")
     ):
         yield ("label", "column"), f"`{truth}` is not a column of source `{source}`; add it there"
     if label and label in {*features, key, event, truth, f"{truth}_name"}:
@@ -152,13 +154,13 @@ def _label(raw: dict[str, Any]) -> Found:
 
 def _truth_in_parts(raw: dict[str, Any], base: str) -> Found:
     """A truth that several rows of a key make together needs a source of its own, and what tells those rows apart."""
-    part, combine = _text(raw, "label", "truth", "part"), _text(raw, "label", "truth", "combine") or "last"
-    source, truth = _text(raw, "label", "source"), _text(raw, "label", "column")
+    part, combine = text_at(raw, "label", "truth", "part"), text_at(raw, "label", "truth", "combine") or "last"
+    source, truth = text_at(raw, "label", "source"), text_at(raw, "label", "column")
     if combine == "last":
         return
     at: Location = ("label", "truth", "part")
-    columns = _names(raw, "sources", source, "columns")
-    if _text(raw, "generator"):
+    columns = names_at(raw, "sources", source, "columns")
+    if text_at(raw, "generator"):
         yield ("generator",), "draws one truth a row, and here it comes in parts; take a `history` of files"
     if source and source == base:
         yield (
@@ -167,9 +169,9 @@ def _truth_in_parts(raw: dict[str, Any], base: str) -> Found:
         )
     if part and columns and part not in columns:
         yield at, f"`{part}` is no column of source `{source}`, which has {', '.join(columns)}"
-    if part and part in (truth, _key_column(raw), *_names(raw, "key", "columns"), *_names(raw, "features")):
+    if part and part in (truth, key_column(raw), *names_at(raw, "key", "columns"), *names_at(raw, "features")):
         yield at, f"`{part}` is the key, a feature or the truth itself; take the column that numbers or names the parts"
-    if _text(raw, "label", "made"):
+    if text_at(raw, "label", "made"):
         yield (
             ("label", "made"),
             f"computes the truth of a row, and `combine: {combine}` makes it of several; keep one",
@@ -183,20 +185,23 @@ def _truth_in_parts(raw: dict[str, Any], base: str) -> Found:
 
 def _split(raw: dict[str, Any]) -> Found:
     """The column that rows are split by: it must come with the features, and tell nothing of the truth."""
-    column, event, truth = (_text(raw, *place) for place in (("split", "column"), ("event_time", "column"),
+    column, event, truth = (text_at(raw, *place) for place in (("split", "column"), ("event_time", "column"),
                                                              ("label", "column")))  # fmt: skip
     if not column:
         return
-    if column in (truth, _text(raw, "label", "name"), f"{_text(raw, 'label', 'name')}_name"):
+    if column in (truth, text_at(raw, "label", "name"), f"{text_at(raw, 'label', 'name')}_name"):
         yield ("split", "column"), f"`{column}` is the truth or the label; take another column"
-    elif column == _key_column(raw):
+    elif column == key_column(raw):
         yield ("split", "column"), f"`{column}` is the key; write `by: key` and leave `column` out"
     elif column == event:
         yield ("split", "column"), f"`{column}` is the event time; write `by: time`, or take another column"
-    elif not any({event, column} <= set(_names(raw, "sources", s, "columns")) for s in _names(raw, "sources")):
+    elif not any({event, column} <= set(names_at(raw, "sources", s, "columns")) for s in names_at(raw, "sources")):
         yield ("split", "column"), f"`{column}` is no column of the source that has the event time; add it there"
-    elif column in _names(raw, "features"):
-        kind, missing = _text(raw, "features", column, "type"), _text(raw, "features", column, "missing") or "reject"
+    elif column in names_at(raw, "features"):
+        kind, missing = (
+            text_at(raw, "features", column, "type"),
+            text_at(raw, "features", column, "missing") or "reject",
+        )
         if kind not in ("", "string", "int") or missing != "reject":
             yield (
                 ("split", "column"),
@@ -207,33 +212,40 @@ def _split(raw: dict[str, Any]) -> Found:
 
 def _made_truth(raw: dict[str, Any]) -> Found:
     """A truth that is computed from columns of its source."""
-    made, source, truth = _text(raw, "label", "made"), _text(raw, "label", "source"), _text(raw, "label", "column")
+    made, source, truth = (
+        text_at(raw, "label", "made"),
+        text_at(raw, "label", "source"),
+        text_at(raw, "label", "column"),
+    )
     if not made:
         return
-    for holder in _names(raw, "sources"):
-        names = _names(raw, "sources", holder, "columns")
+    for holder in names_at(raw, "sources"):
+        names = names_at(raw, "sources", holder, "columns")
         if truth in names:
             yield (
                 ("sources", holder, "columns", names.index(truth)),
                 f"`{truth}` is computed (`label.made`), so no file has it; leave it out, or `made` where files do",
             )
-    types = {name: kind for name in _names(raw, "features") if (kind := _text(raw, "features", name, "type"))}
+    types = {name: kind for name in names_at(raw, "features") if (kind := text_at(raw, "features", name, "type"))}
     try:
         expression = read_expression(made, types)
     except ExpressionError as problem:
         yield ("label", "made"), str(problem)
         return
-    delivered, taken = _names(raw, "sources", source, "columns"), (_key_column(raw), _text(raw, "event_time", "column"))
+    delivered, taken = (
+        names_at(raw, "sources", source, "columns"),
+        (key_column(raw), text_at(raw, "event_time", "column")),
+    )
     for name in dict.fromkeys(named.column for named in columns_in(expression)):
-        if name in (truth, _text(raw, "label", "name")):
+        if name in (truth, text_at(raw, "label", "name")):
             yield ("label", "made"), f"`{name}` is what is computed; it cannot stand in its own definition"
-        elif name in taken or (name in _names(raw, "key", "columns") and name not in types):
+        elif name in taken or (name in names_at(raw, "key", "columns") and name not in types):
             yield ("label", "made"), f"`{name}` is the key or the event time, which is no number to compute with"
         elif delivered and name not in delivered:
             close = difflib.get_close_matches(name, delivered, n=1)
             hint = f"did you mean `{close[0]}`?" if close else f"it has {', '.join(delivered)}"
             yield ("label", "made"), f"`{name}` is no column of source `{source}`; {hint}"
-    kind, wanted = _text(raw, "label", "truth", "type"), "bool" if expression.kind == "condition" else "float"
+    kind, wanted = text_at(raw, "label", "truth", "type"), "bool" if expression.kind == "condition" else "float"
     if expression.kind == "text":
         yield ("label", "made"), "is a text as it was delivered; compute a number, or a condition such as `refund > 0`"
     elif kind and kind != wanted:
@@ -244,9 +256,9 @@ def _made_truth(raw: dict[str, Any]) -> Found:
 
 
 def _names_taken(raw: dict[str, Any]) -> Found:
-    key, event, truth = _key_column(raw), _text(raw, "event_time", "column"), _text(raw, "label", "column")
-    features, logged = _names(raw, "features"), "requests" in raw
-    classes = [str(c["name"]) for c in _items(raw, "label", "classes") if isinstance(c, dict) and "name" in c]
+    key, event, truth = key_column(raw), text_at(raw, "event_time", "column"), text_at(raw, "label", "column")
+    features, logged = names_at(raw, "features"), "requests" in raw
+    classes = [str(c["name"]) for c in items_at(raw, "label", "classes") if isinstance(c, dict) and "name" in c]
     for name in features:
         if why := reserved.of_feature(name, classes, logged):
             yield ("features", name), f"`{name}` {why}; give the feature another name"
@@ -254,10 +266,10 @@ def _names_taken(raw: dict[str, Any]) -> Found:
         yield ("key", "column"), f"`{key}` {why}; give the key another name"
     if why := reserved.of_event_time(event, features, classes, truth, logged):
         yield ("event_time", "column"), f"`{event}` {why}; give the event time another name"
-    for source in _names(raw, "sources"):
+    for source in names_at(raw, "sources"):
         if source in reserved.SOURCES:
             yield ("sources", source), f"`{source}` is a table of the lake itself; give the source another name"
-    groups = {name: _text(raw, "features", name, "group") for name in features}
+    groups = {name: text_at(raw, "features", name, "group") for name in features}
     places = [*dict.fromkeys(group for group in groups.values() if group), *(n for n in features if not groups[n])]
     for name in reserved.twice_in_a_request(places):
         where: Location = ("features", name) if name in features and not groups[name] else ()
@@ -270,33 +282,33 @@ def _names_taken(raw: dict[str, Any]) -> Found:
 
 
 def _periods(raw: dict[str, Any]) -> Found:
-    kind = _text(raw, "event_time", "period") or "month"
-    for name, source in _mapping(raw, "sources").items():
+    kind = text_at(raw, "event_time", "period") or "month"
+    for name, source in mapping_at(raw, "sources").items():
         if isinstance(source, dict) and "delay_months" in source and (kind != "month" or "delay_periods" in source):
             yield (
                 ("sources", name, "delay_months"),
                 f"write `delay_periods` alone, the number of {kind}s; `delay_months` is for periods that are months",
             )
-    if _text(raw, "event_time", "format") in ("", PERIOD):
+    if text_at(raw, "event_time", "format") in ("", PERIOD):
         return
     taken: list[Location] = [
         ("sources", source, "columns")
-        for source in _names(raw, "sources")
-        if source not in joined_sources(raw) and PERIOD_COLUMN in _names(raw, "sources", source, "columns")
+        for source in names_at(raw, "sources")
+        if source not in joined_sources(raw) and PERIOD_COLUMN in names_at(raw, "sources", source, "columns")
     ]
-    taken += [at for at in (("key", "column"), ("label", "name")) if _text(raw, *at) == PERIOD_COLUMN]
+    taken += [at for at in (("key", "column"), ("label", "name")) if text_at(raw, *at) == PERIOD_COLUMN]
     for at in taken:
         yield at, f"`{PERIOD_COLUMN}` is the column with the period of the event time; choose another name"
 
 
 def _event_time_as_feature(raw: dict[str, Any]) -> Found:
     """The event time may be a model input, as the moment that it is."""
-    event = _text(raw, "event_time", "column")
-    if not event or event not in _names(raw, "features"):
+    event = text_at(raw, "event_time", "column")
+    if not event or event not in names_at(raw, "features"):
         return
     at: Location = ("features", event)
-    kind, given, missing = (_text(raw, "features", event, word) for word in ("type", "format", "missing"))
-    if _text(raw, "event_time", "format") in ("", PERIOD):
+    kind, given, missing = (text_at(raw, "features", event, word) for word in ("type", "format", "missing"))
+    if text_at(raw, "event_time", "format") in ("", PERIOD):
         yield (
             at,
             "is also the event time, which is given as periods and is no model input so; deliver a time and say its "
@@ -312,15 +324,15 @@ def _event_time_as_feature(raw: dict[str, Any]) -> Found:
 
 def _ages(raw: dict[str, Any]) -> Found:
     """An age is counted from a time to the row's event time, which the model must know then."""
-    event = _text(raw, "event_time", "column")
-    for name in _names(raw, "features"):
-        if AGE not in _names(raw, "features", name, "parts"):
+    event = text_at(raw, "event_time", "column")
+    for name in names_at(raw, "features"):
+        if AGE not in names_at(raw, "features", name, "parts"):
             continue
         at: Location = ("features", name, "parts")
         if name == event:
             yield at, f"`{AGE}` is the time to the event, which for the event time itself is always 0; leave it out"
-        elif event and event not in _names(raw, "features"):
-            dated = _text(raw, "event_time", "format") not in ("", PERIOD)
+        elif event and event not in names_at(raw, "features"):
+            dated = text_at(raw, "event_time", "format") not in ("", PERIOD)
             before = "" if dated else "deliver times, say their `event_time.format`, and "
             yield (
                 at,
@@ -332,8 +344,8 @@ def _ages(raw: dict[str, Any]) -> Found:
 
 
 def _crosses(raw: dict[str, Any]) -> Found:
-    features, made = _names(raw, "features"), list[str]()
-    for position, cross in enumerate(_items(raw, "crosses")):
+    features, made = names_at(raw, "features"), list[str]()
+    for position, cross in enumerate(items_at(raw, "crosses")):
         parts = cross.get("columns") if isinstance(cross, dict) else None
         names = [str(part) for part in parts] if isinstance(parts, list) else []
         at: Location = ("crosses", position, "columns")
@@ -343,37 +355,37 @@ def _crosses(raw: dict[str, Any]) -> Found:
                 hint = f"did you mean `{close[0]}`?" if close else f"features: {', '.join(features)}"
                 yield (*at, place), f"'{name}' is not a feature; {hint}"
             elif why := why_not_crossed(
-                _text(raw, "features", name, "role"), _text(raw, "features", name, "transform")
+                text_at(raw, "features", name, "role"), text_at(raw, "features", name, "transform")
             ):
                 yield (*at, place), f"`{name}` {why}"
         name = "_by_".join(names)
         if name in made:
             yield at, f"the cross of {' and '.join(names)} stands there twice; keep one"
-        if name in features or f"{name}_x" == _text(raw, "label", "name"):
+        if name in features or f"{name}_x" == text_at(raw, "label", "name"):
             yield at, f"a cross is called `{name}` in the model, and so is another column; give that another name"
         made.append(name)
 
 
 def _fallback(raw: dict[str, Any]) -> Found:
-    features = _names(raw, "features")
+    features = names_at(raw, "features")
     listed = ", ".join(features)
-    for name, usual in _mapping(raw, "fallback", "ranges").items():
+    for name, usual in mapping_at(raw, "fallback", "ranges").items():
         if name not in features:
             yield ("fallback", "ranges", name), f"is not a feature; features: {listed}"
-        elif _text(raw, "features", name, "type") == "string":
+        elif text_at(raw, "features", name, "type") == "string":
             yield ("fallback", "ranges", name), "is a feature of texts, which have no range; take `segments`"
-        elif _text(raw, "features", name, "type") == "bool":
+        elif text_at(raw, "features", name, "type") == "bool":
             yield ("fallback", "ranges", name), "is true or false, which has no range; take `segments`"
-        elif (kind := _text(raw, "features", name, "type")) in TIMES:
+        elif (kind := text_at(raw, "features", name, "type")) in TIMES:
             yield ("fallback", "ranges", name), f"is a {kind}, which has no range of numbers; take `segments`"
         elif isinstance(usual, dict):
             low, high = usual.get("at_least"), usual.get("below")
             if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
                 yield ("fallback", "ranges", name), f"`at_least` ({low:g}) must be smaller than `below` ({high:g})"
-    for position, text in enumerate(_items(raw, "fallback", "segments")):
+    for position, text in enumerate(items_at(raw, "fallback", "segments")):
         at: Location = ("fallback", "segments", position)
         for name, comparison, value in (m.groups() for m in map(CONDITION.match, str(text).split(" and ")) if m):
             if name not in features:
                 yield at, f"`{name}` is not a feature; features: {listed}"
-            elif problem := condition_problem(name, _text(raw, "features", name, "type"), comparison, value):
+            elif problem := condition_problem(name, text_at(raw, "features", name, "type"), comparison, value):
                 yield at, problem
