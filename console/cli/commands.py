@@ -197,7 +197,9 @@ COMMANDS = {
     "fallback remove": Command("fallback", "Switch the model on again."),
     "events list": Command("events", "Say what is open."),
     "events show": Command("events", "Print one event with its payload, as JSON."),
-    "decisions list": Command("decisions", "List the decisions, the oldest first."),
+    "decisions list": Command(
+        "decisions", "List the decisions, and the retrains that came to none or have not yet, the oldest first."
+    ),
     "decisions show": Command("decisions", "Show one decision with every check of every candidate."),
     "decisions begin": Command(
         "decision_stages",

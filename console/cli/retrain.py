@@ -19,9 +19,8 @@ def retrain_command(work: Workplace, request: RetrainRequest) -> None:
 
     Takes the open events of the ledger. Exit 3: no candidate passed the gate; the champion stays.
     """
-    # What trains takes a second to import, which help and refusals need not wait for.
-    from operations.retraining.projections import nothing_to_do  # noqa: PLC0415
-    from operations.retraining.retrain import retrain  # noqa: PLC0415
+    from operations.retraining.projections import nothing_to_do  # noqa: PLC0415 - comes with what trains
+    from operations.retraining.retrain import retrain  # noqa: PLC0415 - takes a second, which help need not wait for
 
     decision = retrain(work, request)
     if decision is None:

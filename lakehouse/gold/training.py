@@ -73,8 +73,9 @@ def create_training(lake: Lake, replace: bool = False) -> None:
     contract = lake.contract
     label, period = contract.label, contract.period_column
     partitioned = contract.event_time.period in PARTITIONED
-    checked = {**contract.silver_columns(contract.feature_source), label.column: label.truth}
-    checked.pop(contract.group_column, None)  # rows that came as requests alone have none
+    known = {**contract.silver_columns(contract.feature_source), label.column: label.truth}
+    # Rows that came as requests alone have no group.
+    checked = {n: known[n] for n in training_column_names(contract) if n in known and n != contract.group_column}
     checks = constraints(contract, checked)
     create_table(
         lake.spark,

@@ -123,7 +123,11 @@ def test_who_would_be_refused_in_the_end_does_not_wait_for_a_spark(
     assert answer.returncode == 1 and f"another {at_work} is running on this home" in answer.stderr
 
 
-def test_a_missing_java_is_named_with_its_remedy(lakeloop: Run, tmp_path: Path) -> None:
+def test_a_missing_java_is_named_with_its_remedy(lakeloop: Run, settings: Settings, tmp_path: Path) -> None:
+    delivered = settings.home / "landing" / "insurance" / "policies" / "policies-2023-01.csv"
+    delivered.parent.mkdir(parents=True)  # where nothing lies no Spark is started, and so no Java is missing
+    columns = ["policy_id", "month", "training", "age", "emergency_braking", "braking_distance", "power", "miles"]
+    delivered.write_text(";".join(columns) + "\n2023-01-0001;2023-01;1;30;1;40;100;10\n")
     answer = lakeloop("lake", "ingest", JAVA_HOME=str(tmp_path))
     assert answer.returncode == 1
     assert "apt-get install openjdk-17-jre-headless" in answer.stderr and "Traceback" not in answer.stderr

@@ -68,7 +68,10 @@ def test_the_page_of_a_decision_that_was_not_made_says_how_far_it_came(
     )
     add_record(UseCase(settings, contract), killed)
     page = client.get("/decisions/d1")
-    assert page.status_code == 404 and "because of drift, is begun: the open events are taken" in page.text
+    assert (
+        page.status_code == 404
+        and "because of drift, was killed when it was begun: the open events are taken" in page.text
+    )
 
 
 def test_the_start_page_tells_versions_runs_and_drift(told: Settings, client: TestClient) -> None:

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from lakehouse.read.as_of import read_points
 from lakehouse.read.point_in_time import features_as_of
 from lakehouse.read.provenance import deliveries
+from lakeloop.clock import Clock
 from lakeloop.contract import Key
 from operations.features.catalogue import describe_column
 from tests.lakes import OwnLake, own_lake
@@ -105,7 +106,7 @@ def test_rows_whose_parts_do_not_make_a_key_are_rejected_with_their_line(noise: 
 def test_what_was_known_of_a_compound_key_can_be_asked_by_its_parts(districts: OwnLake, tmp_path: Path) -> None:
     asked = tmp_path / "asked.csv"
     asked.write_text("month,district\n2024-01,00102\n2024-01,00999\n")
-    points = read_points(asked, "0", districts.contract, 0, datetime.now(UTC))
+    points = read_points(asked, "0", Clock(districts.contract, "simulated", 0, datetime.now(UTC)))
     known = {row["row_key"]: (row["known"], row["cars"]) for row in features_as_of(districts, points).collect()}
     assert known == {"00102|2024-01": ("features and label", 80.0), "00999|2024-01": ("nothing", None)}
 
