@@ -138,7 +138,7 @@ def test_decisions_and_drift_of_tables_that_spark_made_are_read_and_written_on(l
     assert new == decision(1) and spark_count(lake, "gold/decisions") == 2
     (known,) = lake_reports(lake)
     assert (known.window.rows, known.dataset_drift, known.sampled_rows) == (5, True, None)
-    window = known.window.model_copy(update={"month": "2023-03"})
+    window = known.window.model_copy(update={"period": "2023-03"})
     later = known.model_copy(update={"window": window, "reason": "it's later", "state": "too few rows"})
     write_drift(lake, [known, later], "month")
     assert sorted(lake.rows("gold/drift")["reason"]) == ["", "it's later"] and spark_count(lake, "gold/drift") == 2

@@ -113,7 +113,7 @@ def test_a_shard_that_was_removed_or_changed_is_no_reference(home: Settings, con
 
 
 def test_a_version_without_facts_or_not_pushed_is_no_reference(home: Settings, contract: Contract) -> None:
-    assert missing(home, contract, "8").startswith("there is no version 8 in ")
+    assert missing(home, contract, "8").startswith("there is no pushed version 8 of insurance; pushed: 7")
     (open_use_case(home).folder("models") / "7" / CARD_FILE).unlink()
     assert "version 7 of insurance does not say what it was trained on" in missing(home, contract)
 
