@@ -119,7 +119,7 @@ def test_each_model_s_requests_are_measured_against_its_own_rows(told: Told) -> 
     assert told.month("2023-05").window.rows == 800
     other = told.month("2023-05", "8")
     assert (other.state, other.window.rows, other.features) == ("no reference", 700, ())
-    assert other.reason.startswith("there is no version 8 in ")
+    assert other.reason.startswith("there is no pushed version 8 of insurance; pushed: 7")
     few = told.month("2024-02")
     assert (few.state, few.reason) == ("too few rows", "700 rows; at least 750 are needed")
 
