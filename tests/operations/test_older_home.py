@@ -27,6 +27,8 @@ from operations.simulation import advance
 from tests.lakes import OwnLake, own_lake
 from tests.operations.retraining.test_record_table import BEGUN, PLAN, older_home
 
+pytestmark = pytest.mark.long
+
 OLDER_HOME = Path(__file__).with_name("older_home.tar.gz")
 
 

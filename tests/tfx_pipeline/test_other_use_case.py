@@ -18,6 +18,8 @@ from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.runner import run_node, run_pipeline, start_run
 from tfx_pipeline.training.row_weights import save_row_weights
 
+pytestmark = pytest.mark.long
+
 UP_TO_THE_DATA_GATE = ("GoldExport", "ImportSchemaGen", "ExampleGen", "StatisticsGen", "ExampleValidator", "DataGate")
 PACKAGE = Path(__file__).resolve().parents[2] / "tfx_pipeline"
 

@@ -14,6 +14,8 @@ from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError, DiskFullError
 from tests.lakes import HEADER, OwnLake, claims, policy
 
+pytestmark = pytest.mark.long
+
 STEPS = ["staged", "bronze appended", "deliveries appended"]
 
 

@@ -10,6 +10,8 @@ from operations.retraining.context import last_compared_on, rows_changed
 from tests.lakehouse.gold.test_decisions import decision
 from tests.lakes import HEADER, OwnLake, claims, policy
 
+pytestmark = pytest.mark.long
+
 
 def test_rows_of_a_champions_months_that_are_others_now(lake: OwnLake) -> None:
     def changed(months: tuple[int, int], before: int, now: int) -> int:

@@ -10,6 +10,8 @@ from lakehouse.requests.stream import stream
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.lakes import OwnLake, own_lake
 
+pytestmark = pytest.mark.long
+
 FEBRUARY, MARCH = "2023-02-10T12:00:00+00:00", "2023-03-10T12:00:00+00:00"
 KNOTS = (0.0, 0.4, 1.0)  # straight from 0 to .4 at confidence .5, then to 1
 SEVEN = CalibrationRow("7", "platt", 300, 0.85, 0.03, KNOTS)

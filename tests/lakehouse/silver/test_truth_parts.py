@@ -15,6 +15,8 @@ from lakeloop.use_case import open_use_case
 from tests.lakes import OwnLake
 from tests.payments import PARTS
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> OwnLake:

@@ -15,6 +15,8 @@ from lakeloop.local_server import ask_to_end
 from lakeloop.settings import PROJECT
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 # Appends three rows with a note in the commit, waits for a line where it is told to, and appends three more.
 WORK = """
 import json, sys

@@ -31,6 +31,8 @@ from tfx_pipeline.training.vocabularies import (
     learn_in_process,
 )
 
+pytestmark = pytest.mark.long
+
 WAYS = ("here", "beam")
 Ways = dict[str, dict[str, np.ndarray]]
 

@@ -27,6 +27,8 @@ from tfx_pipeline.training.columns import columns_from, custom_config
 from tfx_pipeline.training.encoding import category_columns, width
 from tfx_pipeline.training.time_parts import calendar, local_seconds
 
+pytestmark = pytest.mark.long
+
 WAYS = ("here", "beam")
 ZONES = ("UTC", "Europe/Berlin", "America/Chicago", "Australia/Lord_Howe")
 
