@@ -7,7 +7,16 @@ from functools import cache
 from typing import Literal
 
 from lakeloop.contract.periods import PeriodKind, time_zone
-from lakeloop.contract.time_formats import DATE, NEEDED, PERIOD, TIMESTAMP, UNIX, pattern_problem, read_moment
+from lakeloop.contract.time_formats import (
+    DATE,
+    NEEDED,
+    OF_MOMENTS,
+    PERIOD,
+    TIMESTAMP,
+    UNIX,
+    pattern_problem,
+    read_moment,
+)
 
 Part = Literal["hour", "weekday", "day", "month", "quarter", "year", "age_days"]
 TimeType = Literal["date", "timestamp"]
@@ -44,7 +53,7 @@ def time_format_problem(kind: str, given: str) -> str:
         return "is period, which is for event times; take date, timestamp, or a pattern such as '%d.%m.%Y'"
     if kind == "date" and (given in (TIMESTAMP, *UNIX) or "%z" in given):
         return f"is {given}, which says a moment; take `type: timestamp`, or a pattern such as '%d.%m.%Y'"
-    if given in (DATE, TIMESTAMP, *UNIX):
+    if given in OF_MOMENTS:
         return ""
     return pattern_problem(given, NEEDED["day"], f"it is a {kind}")
 

@@ -18,6 +18,8 @@ WORDS = {
     "unix_seconds": "a number of seconds since 1970",
     "unix_milliseconds": "a number of milliseconds since 1970",
 }
+OF_MOMENTS = tuple(WORDS)
+"""The formats with a name that say a moment or a day, unlike `period`."""
 EXAMPLES = {
     DATE: "2024-01-31", TIMESTAMP: "2024-01-31T13:45:00", "unix_seconds": "1706708700",
     "unix_milliseconds": "1706708700000",
@@ -59,12 +61,10 @@ def format_problem(given: str, kind: PeriodKind) -> str:
         return ""
     if given == DATE:
         return "" if kind != "hour" else "is date, which says no hour, and periods are hours; take timestamp"
-    return pattern_problem(given, NEEDED[kind], f"periods are {kind}s", (PERIOD, DATE, TIMESTAMP, *UNIX))
+    return pattern_problem(given, NEEDED[kind], f"periods are {kind}s", (PERIOD, *OF_MOMENTS))
 
 
-def pattern_problem(
-    given: str, needed: Sequence[str], why: str, words: Sequence[str] = (DATE, TIMESTAMP, *UNIX)
-) -> str:
+def pattern_problem(given: str, needed: Sequence[str], why: str, words: Sequence[str] = OF_MOMENTS) -> str:
     """What is wrong with a pattern of one's own; '' if nothing is. `needed`: what it must say, and `why`.
 
     `words`: what else could stand there.
