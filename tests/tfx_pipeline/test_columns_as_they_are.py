@@ -132,7 +132,7 @@ def test_a_month_with_gaps_is_validated_and_one_that_lacks_what_it_must_have_is_
 ) -> None:
     folder = model_folder(trained, trained.record.pushed_version)
     report = validate_model(folder, trained.contract, rows)
-    assert report.accuracy["month"] > 0.7
+    assert report.accuracy["rows"] > 0.7
     with pytest.raises(WrongUseError, match="empty values in courier, which the contract does not allow"):
         validate_model(folder, trained.contract, rows.assign(courier=None))
 
