@@ -87,7 +87,7 @@ def expected(lake: OwnLake, rows: pd.DataFrame, folder: Path, switched_off: bool
 def test_scores_equal_the_answers_row_by_row_and_are_given_once(delivered: OwnLake) -> None:
     lake = delivered
     spark, contract, settings = lake.spark, lake.contract, lake.settings
-    with pytest.raises(NotFoundError, match="no model was pushed"):
+    with pytest.raises(NotFoundError, match="no model of insurance was pushed yet"):
         scored(lake, "gold/training")
     for version in ("1", "2"):
         push_model(contract, open_use_case(settings).folder("models") / version)
