@@ -29,9 +29,10 @@ from bench import (
     tfx_bench,
 )
 from bench.figure import Figure
+from lakeloop.drawn_rows import sample_period
 from lakeloop.fallback import why_not_ask
 from lakeloop.settings import load_settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period
+from lakeloop.use_case import UseCase, open_use_case
 
 
 def pushed(home: Path) -> tuple[UseCase, dict[str, object]]:

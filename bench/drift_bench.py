@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 
 from bench.figure import Figure
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.model_card import ModelCard
 from lakeloop.settings import load_settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import PREDICTION, Reference
 from operations.simulation import simulate, without_gateway

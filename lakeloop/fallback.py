@@ -1,17 +1,19 @@
 """Who answers a row, model or rules, and why: one function for the gateway and for scoring whole tables."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from lakeloop.contract import Contract, Segment
-from lakeloop.use_case import Rules
+from lakeloop.use_case import UseCase
 
 WHOLE_MODEL = ""
 OK = "ok"
 NO_NUMBERS = "model unavailable: the model's probabilities of this row are not all numbers"
 Predictor = Literal["model", "rules"]
+Rules = Callable[[Mapping[str, Any]], str]
+"""A use case's own function: a row's features to the name of a class."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,14 @@ class Prediction:
     probabilities: tuple[float, ...] | None
     predictor_type: Predictor
     reason: str
+
+
+def load_rules(use_case: UseCase) -> Rules | None:
+    """The use case's rules (row -> class name); none if its contract names none."""
+    if use_case.contract.fallback is None:
+        return None
+    file, function = use_case.contract.fallback.rules.split(":")
+    return getattr(use_case.module(file), function)
 
 
 def why_not_ask(

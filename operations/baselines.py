@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.fallback import load_rules
 from lakeloop.model_input import request_rows
 from lakeloop.time_parts import part_columns
-from lakeloop.use_case import UseCase, load_rules
+from lakeloop.use_case import UseCase
 from operations.evaluation import exported_rows
 
 TREES = "trees"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from lakeloop.atomic_file import replacing
 from lakeloop.clock import play, read_clock
+from lakeloop.drawn_rows import drawn_period
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import UseCase, drawn_period
+from lakeloop.use_case import UseCase
 from operations.delivered_file import write_delivered
 from operations.history import file_rows, history_files, history_rows, joined_files
 

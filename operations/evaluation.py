@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from lakeloop.added_columns import with_label
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from lakeloop.model_card import read_model_card
-from lakeloop.use_case import UseCase, with_label
+from lakeloop.use_case import UseCase
 from operations.period_rows import period_rows
 
 

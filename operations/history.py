@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lakehouse.read.delivered_rows import LINE, delivered_rows
+from lakeloop.added_columns import with_period
 from lakeloop.clock import period_spans
 from lakeloop.contract import Column, Contract, EventTime
 from lakeloop.contract.join import JoinColumn
@@ -19,7 +20,7 @@ from lakeloop.delivered_values import typed_values
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.model_input import as_carried, read_times
 from lakeloop.row_keys import row_keys
-from lakeloop.use_case import UseCase, with_period
+from lakeloop.use_case import UseCase
 from operations.joined_rows import met_rows
 
 

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from lakeloop.use_case import UseCase, sample_period
+from lakeloop.drawn_rows import sample_period
+from lakeloop.use_case import UseCase
 from operations.history import history_periods, history_rows
 
 

@@ -18,12 +18,21 @@ from lakehouse.storage.lock import tables_held
 from lakehouse.storage.schema import SPARK_TYPES, create_table, quoted
 from lakeloop.contract import Contract, Segment
 from lakeloop.exceptions import WrongUseError
-from lakeloop.fallback import WHOLE_MODEL, Prediction, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.fallback import (
+    WHOLE_MODEL,
+    Prediction,
+    Rules,
+    load_rules,
+    model_answer,
+    rules_answer,
+    why_not_ask,
+    why_not_take,
+)
 from lakeloop.lake_tables import Filter, dataset_of, read_lake_table
 from lakeloop.model_input import model_columns, request_rows
 from lakeloop.pushed_models import model_folder
 from lakeloop.switches import active_switches, parse_segment
-from lakeloop.use_case import Rules, UseCase, load_rules
+from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

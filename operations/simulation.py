@@ -18,12 +18,12 @@ from lakeloop.clock import check_simulated, read_clock, set_clock
 from lakeloop.contract import Contract
 from lakeloop.contract.time_features import EPOCH
 from lakeloop.exceptions import WrongUseError
-from lakeloop.fallback import rules_answer
+from lakeloop.fallback import load_rules, rules_answer
 from lakeloop.gateway_client import GatewayClient, Question
 from lakeloop.model_input import request_rows
 from lakeloop.request_log_files import finished_file, open_file, request_log_folder
 from lakeloop.request_record import RequestRecord, in_json
-from lakeloop.use_case import UseCase, load_rules
+from lakeloop.use_case import UseCase
 from operations.delivery import generate, missing_sources, release
 from operations.period_rows import period_rows, played_periods
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.manifest import ExportedFile, Manifest, file_sha256
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, sample_period, with_label
+from lakeloop.use_case import UseCase
 from tests.use_case_copies import USE_CASES
 
 

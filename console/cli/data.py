@@ -8,9 +8,9 @@ import typer
 from console.cli.options import Periods, open_use_case, parse_periods
 from console.cli.render import console, counted_files, progress
 from console.cli.use_case_option import UseCaseOption
+from lakeloop.added_columns import with_label
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import with_label
 from operations.delivery import generate
 from operations.period_rows import period_rows
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
 from lakeloop.contract.section import NAME
 from lakeloop.contract.training import Split
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
-from lakeloop.use_case import CONTRACT_FILE, UseCase, contract_path, with_label
+from lakeloop.use_case import CONTRACT_FILE, UseCase, contract_path
 from operations.baselines import frame_baselines
 from operations.history import history_periods, history_rows
 from operations.new_use_case.contract_text import GateDraft, contract_text

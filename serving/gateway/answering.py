@@ -9,9 +9,8 @@ from typing import Any
 import orjson
 
 from lakeloop.contract import Contract
-from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.fallback import Prediction, Rules, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.request_record import RequestRecord, in_json
-from lakeloop.use_case import Rules
 from serving.exceptions import RefusedRequestError
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
 from serving.gateway.model_client import ModelClient, ModelReply, Unavailable

@@ -4,9 +4,10 @@ import asyncio
 import logging
 
 from lakeloop.contract import Requests
+from lakeloop.fallback import load_rules
 from lakeloop.request_log_files import request_log_folder
 from lakeloop.switches import parse_segment
-from lakeloop.use_case import UseCase, load_rules
+from lakeloop.use_case import UseCase
 from serving.gateway.answering import Answering
 from serving.gateway.log_files import finish_dead_writers, newest_records
 from serving.gateway.metrics import Metrics

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
+from lakeloop.fallback import load_rules
 from lakeloop.settings import PROJECT
-from lakeloop.use_case import UseCase, load_module, load_rules, sample_period, with_label
+from lakeloop.use_case import UseCase, load_module
 
 FOLDER = PROJECT / "data" / "insurance"
 

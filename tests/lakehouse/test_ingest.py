@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
+from lakeloop.added_columns import with_label
 from lakeloop.clock import set_clock
-from lakeloop.use_case import sample_period, with_label
+from lakeloop.drawn_rows import sample_period
 from operations.delivery import generate, release
 from tests.lakes import HEADER, SMALL_POLICIES, OwnLake, own_lake, policy
 

@@ -11,9 +11,10 @@ from pyarrow import csv
 
 from lakeloop.contract import Key
 from lakeloop.contract_file import load_contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.row_keys import row_keys
 from lakeloop.settings import load_settings
-from lakeloop.use_case import open_use_case, sample_period
+from lakeloop.use_case import open_use_case
 from operations.delivery import generate
 from operations.period_rows import period_rows
 from operations.simulation import questions_of

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.drift_report import DriftReport, Window
 from lakeloop.manifest import file_sha256
 from lakeloop.model_card import ModelCard
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference
 from tests.exports import month_export

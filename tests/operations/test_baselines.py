@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
+from lakeloop.use_case import UseCase, open_use_case
 from operations.baselines import baselines, difference_words, split_baselines
 from tests.exports import export_frame, month_export, settings_in
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from lakeloop.clock import read_clock, set_clock
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import UseCase, sample_period
+from lakeloop.use_case import UseCase
 from operations.delivery import HELD, generate, release
 from operations.evaluation import whose_truth
 from operations.simulation import advance, simulate, without_gateway

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import WrongUseError
-from lakeloop.use_case import UseCase, open_use_case, sample_period
+from lakeloop.use_case import UseCase, open_use_case
 from operations.period_rows import period_rows
 from operations.simulation import questions_of
 from tests.rides import rides_use_case, trips

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from lakeloop.clock import set_clock
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import ContractError, WrongUseError
 from lakeloop.model_input import request_rows
 from lakeloop.settings import load_settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period
+from lakeloop.use_case import UseCase, open_use_case
 from operations.analysis.rows import rows_by_period
 from operations.delivery import generate, release
 from operations.evaluation import generated_rows, whose_truth

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract.time_features import seconds_of
+from lakeloop.drawn_rows import sample_period
 from lakeloop.settings import load_settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period
+from lakeloop.use_case import UseCase, open_use_case
 from operations.delivery import generate
 from operations.deployment import probe_rows
 from operations.period_rows import period_rows

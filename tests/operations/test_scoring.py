@@ -11,9 +11,9 @@ from lakehouse.lake import lake_with
 from lakehouse.read.tables import read_table
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
-from lakeloop.fallback import Prediction, model_answer, rules_answer, why_not_ask
+from lakeloop.fallback import Prediction, load_rules, model_answer, rules_answer, why_not_ask
 from lakeloop.switches import add_switch, parse_segment, remove_switch
-from lakeloop.use_case import UseCase, load_rules, open_use_case
+from lakeloop.use_case import UseCase, open_use_case
 from operations.scoring import ScoreReport, score, score_wanted
 from tests.lakes import OwnLake, own_lake
 

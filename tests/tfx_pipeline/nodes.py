@@ -10,8 +10,10 @@ import tensorflow as tf
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 
+from lakeloop.added_columns import with_label
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exported import column_types
-from lakeloop.use_case import UseCase, sample_period, with_label
+from lakeloop.use_case import UseCase
 from tests.exports import as_exported
 from tfx_pipeline.components.example_gen import write_examples
 from tfx_pipeline.components.transform import TransformExecutor

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import WrongUseError
 from lakeloop.model_input import model_columns
 from lakeloop.pushed_models import model_folder
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
+from lakeloop.use_case import UseCase, open_use_case
 from tests.exports import export_frame, month_export, settings_in
 from tests.use_case_copies import USE_CASES
 from tfx_pipeline.data_checks.anomalies import read_anomalies

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.manifest import read_manifest
 from lakeloop.pushed_models import model_folder
-from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
+from lakeloop.use_case import UseCase, open_use_case
 from tests.exports import export_frame, month_export, settings_in
 from tfx_pipeline.data_checks.schema_history import read_schema
 from tfx_pipeline.metadata.store import artifacts_of, open_store

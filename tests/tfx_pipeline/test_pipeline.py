@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 from tfx.utils.dependency_utils import make_beam_dependency_flags
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.model_card import read_model_card
 from lakeloop.pushed_models import model_folder, pushed_versions
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
+from lakeloop.use_case import UseCase, open_use_case
 from tests.exports import export_frame, month_export, settings_in
 from tests.tfx_pipeline.upstream import types_upstream
 from tfx_pipeline.evaluation.validate import validate_model

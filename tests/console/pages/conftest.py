@@ -13,11 +13,12 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics
 
 from console.pages.router import Present, pages_router
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.drift_rows import rows_of
 from lakeloop.gate_check import GateCheck
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.reference import NoReference, Reference
 from tests.exports import month_export
 from tfx_pipeline.evaluation.gate import GateReport

@@ -15,9 +15,10 @@ from playwright.sync_api import Browser
 from console.pages.run_cache import KnownRuns
 from console.pages.start import for_browser
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.reference import Reference
 from operations.drift.windows import read_window
 from operations.retraining.record import RetrainRecord

@@ -8,8 +8,10 @@ import pytest
 
 from console.cli.report import how_pushed
 from console.report.page import Report, Served, write_report
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
-from lakeloop.use_case import UseCase, sample_period, with_label
+from lakeloop.drawn_rows import sample_period
+from lakeloop.use_case import UseCase
 from operations.baselines import baselines
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.evaluation.gate import ModelAnswers, check_gate

@@ -8,9 +8,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse.silver.made_truth import made_truth
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract, Label
+from lakeloop.drawn_rows import sample_period
 from lakeloop.made_truth import made_truth as in_frame
-from lakeloop.use_case import sample_period, with_label
 from operations.delivery import generate
 from tests.lakes import OwnLake, own_lake
 

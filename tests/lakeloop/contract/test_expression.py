@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
 from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError
 from lakeloop.made_truth import evaluated
 from lakeloop.settings import PROJECT
-from lakeloop.use_case import with_label
 
 RIDES = PROJECT / "tests" / "use_cases" / "rides" / "contract.yaml"
 ROWS = pd.DataFrame(

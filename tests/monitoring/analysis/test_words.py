@@ -5,10 +5,12 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.drift_report import Window
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, sample_period, with_label
+from lakeloop.use_case import UseCase
 from monitoring.analysis.comparison import Comparison, compare
 from monitoring.analysis.words import headline, sentences
 from monitoring.drift.detector import detect_drift

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError
 from lakeloop.model_card import CARD_FILE
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.reference import NoReference, Reference, likeliest, load_reference, through_model_server
 from monitoring.live import REFERENCE_SECONDS, LiveMonitor
 from serving.model_server.process import running_server

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.drift_report import ColumnDrift, Window
-from lakeloop.use_case import UseCase, sample_period, with_label
+from lakeloop.use_case import UseCase
 from monitoring.analysis.comparison import compare
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference

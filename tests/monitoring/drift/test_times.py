@@ -7,8 +7,9 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract.time_features import DAY_SECONDS
 from lakeloop.contract_file import load_contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.drift_report import ColumnDrift, Window
-from lakeloop.use_case import UseCase, sample_period
+from lakeloop.use_case import UseCase
 from monitoring.drift.compared_values import compared_columns
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.reference import Reference

@@ -8,10 +8,12 @@ import pytest
 from deltalake import write_deltalake
 
 from console.report.analysis_page import write_analysis
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import NotFoundError
 from lakeloop.settings import PROJECT, Settings
-from lakeloop.use_case import UseCase, open_use_case, sample_period, with_label
+from lakeloop.use_case import UseCase, open_use_case
 from monitoring.analysis.words import sentences
 from operations.analysis.period_comparison import analyse
 from operations.analysis.rows import labelled_rows_of, rows_by_period

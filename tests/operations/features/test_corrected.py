@@ -8,8 +8,9 @@ from deltalake import write_deltalake
 
 from lakeloop.contract import Contract
 from lakeloop.contract.sources import Read
+from lakeloop.drawn_rows import sample_period
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, sample_period
+from lakeloop.use_case import UseCase
 from operations.features.corrected import corrected_since_served
 
 

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, sample_period
+from lakeloop.use_case import UseCase
 from operations.retraining.importance import importance
 
 SETTINGS = Settings(use_case="insurance")

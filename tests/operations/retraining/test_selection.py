@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
+from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
 from lakeloop.decision import Decision, ScoredCandidate
+from lakeloop.drawn_rows import sample_period
 from lakeloop.settings import Settings
-from lakeloop.use_case import UseCase, sample_period, with_label
+from lakeloop.use_case import UseCase
 from operations.retraining.importance import importance
 from operations.retraining.selection import best_of, old_truth, outcome_of
 

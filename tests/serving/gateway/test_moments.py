@@ -11,10 +11,10 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract.time_features import seconds_of
 from lakeloop.contract_file import load_contract
-from lakeloop.fallback import why_not_ask
+from lakeloop.fallback import load_rules, why_not_ask
 from lakeloop.model_input import instance, predict_body
 from lakeloop.request_record import in_json
-from lakeloop.use_case import UseCase, load_rules
+from lakeloop.use_case import UseCase
 from serving.exceptions import RefusedRequestError
 from serving.gateway.page.render import render_page
 from serving.gateway.request_model import RequestModel

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import WrongUseError
 from lakeloop.pushed_models import pushed_versions
-from lakeloop.use_case import UseCase, open_use_case, sample_period
+from lakeloop.use_case import UseCase, open_use_case
 from tests.exports import month_export, settings_in
 from tfx_pipeline.runs.graph import PUSHING, TUNER
 from tfx_pipeline.runs.parameters import run_parameters

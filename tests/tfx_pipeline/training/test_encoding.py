@@ -11,9 +11,10 @@ import tensorflow_transform as tft
 
 from lakeloop.contract import Contract, Vocabulary
 from lakeloop.contract_file import load_contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError
 from lakeloop.model_input import model_columns
-from lakeloop.use_case import UseCase, sample_period
+from lakeloop.use_case import UseCase
 from tests.exports import settings_in
 from tests.tfx_pipeline.nodes import FLOAT32, SPLITS, sorted_rows, transformed_both_ways
 from tests.use_case_copies import USE_CASES

@@ -15,9 +15,10 @@ import tensorflow_transform as tft
 from lakeloop.contract import Contract
 from lakeloop.contract.time_features import DAY_SECONDS
 from lakeloop.contract_file import load_contract
+from lakeloop.drawn_rows import sample_period
 from lakeloop.model_input import model_columns, request_rows
 from lakeloop.time_parts import part_columns
-from lakeloop.use_case import UseCase, sample_period
+from lakeloop.use_case import UseCase
 from serving.gateway.request_model import RequestModel
 from tests.exports import settings_in
 from tests.tfx_pipeline.nodes import FLOAT32, SPLITS, sorted_rows, transformed_both_ways

@@ -1,0 +1,38 @@
+"""What rows in a frame get beside their delivered columns: the period of their event time, class id and class name."""
+
+from typing import TYPE_CHECKING
+
+from lakeloop.contract import Contract
+from lakeloop.exceptions import WrongUseError
+from lakeloop.made_truth import made_truth
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def with_period(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Rows with the period of their event time, which is written as it is delivered, in a column of its own.
+
+    Raises:
+        WrongUseError: an event time cannot be read.
+    """
+    event_time, texts = contract.event_time, frame[contract.event_time.column].astype(str)
+    moments = {text: event_time.moment(text) for text in texts.unique()}
+    if wrong := [text for text, moment in moments.items() if moment is None]:
+        raise WrongUseError(
+            f"`{event_time.column}` is {wrong[0]!r}; by the contract's `event_time` it is {event_time.meaning}"
+        )
+    names = {text: event_time.of_kind.of(moment, event_time.timezone) for text, moment in moments.items() if moment}
+    return frame.assign(**{contract.period_column: texts.map(names)})
+
+
+def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows whose truth is known, with class id and class name derived from it; a truth that is computed is one."""
+    if contract.label.made is not None:
+        frame = frame.assign(**{contract.label.column: made_truth(contract, frame)})
+    frame = frame[frame[contract.label.column].notna()]
+    if contract.label.made is not None:
+        frame = frame.astype({contract.label.column: "bool" if contract.label.truth.type == "bool" else "float64"})
+    ids = frame[contract.label.column].map(contract.label.class_id)
+    names = ids.map(dict(enumerate(contract.label.class_names)))
+    return frame.assign(**{contract.label.name: ids, contract.label.name_column: names})

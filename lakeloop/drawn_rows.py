@@ -1,0 +1,60 @@
+"""Rows that a use case's generator draws, a period at a time."""
+
+from typing import TYPE_CHECKING
+
+from lakeloop.added_columns import with_period
+from lakeloop.contract import Contract
+from lakeloop.exceptions import WrongUseError
+from lakeloop.model_input import as_carried, read_times
+from lakeloop.row_keys import row_keys
+from lakeloop.use_case import UseCase
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def sample_period(use_case: UseCase, period: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
+    """A period drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
+
+    Features are typed as an export has them. Where events have times, the names of their periods stand beside them.
+
+    Raises:
+        WrongUseError: the use case has no generator, or it cannot draw this period (its ValueError says why); or a time
+            that it draws cannot be read.
+    """
+    return read_times(use_case.contract, drawn_period(use_case, period, rows, seed))
+
+
+def drawn_period(use_case: UseCase, period: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
+    """The same with dates and times as files have them; raises as `sample_period` does."""
+    contract = use_case.contract
+    if contract.generator is None:
+        raise WrongUseError(
+            f"use case {use_case.name} has neither `generator` nor `history` in its contract; deliver real files "
+            "instead"
+        )
+    try:
+        drawn = use_case.module(contract.generator).sample(period, rows, seed)
+    except ValueError as error:
+        raise WrongUseError(
+            f"the generator of {use_case.name} cannot draw {contract.period} {period}: {error}"
+        ) from error
+    key, drawn = contract.key, as_carried({n: f for n, f in contract.features.items() if f.role != "time"}, drawn)
+    keys = drawn[key.column].astype(str) if key.delivered else _made_keys(contract, drawn, period)
+    drawn = drawn.assign(**{key.column: keys})
+    return with_period(contract, drawn) if contract.event_time.dated else drawn
+
+
+def _made_keys(contract: Contract, drawn: "pd.DataFrame", period: int) -> list[str]:
+    """The keys that bronze makes when the rows are delivered as the period's file of the features' source."""
+    import pyarrow as pa
+
+    source = contract.feature_source
+    spec = contract.sources[source]
+    rows = pa.Table.from_pandas(drawn[list(spec.columns)], preserve_index=False)
+    texts = {name: rows[name].combine_chunks().cast(pa.string()) for name in rows.column_names}
+    lines = pa.array(range(2, len(drawn) + 2))
+    keys: list[str] = row_keys(
+        contract, source, texts, pa.scalar(spec.file_name(contract.period_name(period))), lines
+    ).to_pylist()
+    return keys
