@@ -17,7 +17,8 @@ from lakehouse.lake import Lake
 from lakehouse.read.as_of import AS_OF, Point, Points
 from lakehouse.read.provenance import clock_of_batches, deliveries
 from lakehouse.silver.joined_features import base_columns, with_joined_features
-from lakehouse.silver.refine import bronze_frame, newest_by_key, ranked_by_key
+from lakehouse.silver.one_row_a_key import newest_by_key, ranked_by_key
+from lakehouse.silver.refine import bronze_frame
 from lakehouse.silver.truth_parts import COMPLETE, combined_truth
 from lakehouse.silver.validation import good_rows
 from lakehouse.storage.layout import PREDICTIONS, REQUESTS, table_exists

@@ -13,7 +13,8 @@ from pyspark.sql import functions as sf
 from lakehouse.lake import Lake, lake_with
 from lakehouse.requests.lines import check_names, prediction_columns, reject_rows, validated_records
 from lakehouse.requests.request_ids import SeenIds
-from lakehouse.silver.refine import SilverReport, write_rejects
+from lakehouse.silver.refine import SilverReport
+from lakehouse.silver.rejects import write_rejects
 from lakehouse.storage.commits import commit_note
 from lakehouse.storage.layout import PREDICTIONS, REQUESTS, read_json, table_exists, write_json
 from lakehouse.storage.merge import append, merge
@@ -117,7 +118,7 @@ def _write(validated: DataFrame, use_case: UseCase, path: str, report: SilverRep
     batches = found["_batch"].to_numpy()
     if not good.all():
         rows = reject_rows(validated, use_case.contract, REQUESTS)
-        write_rejects(rows, use_case, REQUESTS, report, (int(batches.min()), int(batches.max())))
+        report.add(write_rejects(rows, use_case, REQUESTS, (int(batches.min()), int(batches.max()))))
     return int(batches.max())
 
 

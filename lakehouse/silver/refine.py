@@ -11,41 +11,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from pandas.util import hash_array
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.lake import Lake, lake_with
 from lakehouse.silver.joins import JoinedSource, Unmet, joined_sources, write_base
-from lakehouse.silver.problems import shown
+from lakehouse.silver.one_row_a_key import has_doubles, newest_by_key, ranked_by_key, ranked_good, repeated_in_file
+from lakehouse.silver.rejects import Rejected, reject_columns, rejects, write_rejects
 from lakehouse.silver.truth_parts import COMPLETE, combined_truth, impossible
-from lakehouse.silver.validation import bad_rows, good_rows, is_good, reject_columns, rejects, told_apart_by
+from lakehouse.silver.validation import bad_rows, good_rows
 from lakehouse.storage.commits import commit_note
-from lakehouse.storage.layout import (
-    REJECTS,
-    checkpoint_path,
-    delete_folder,
-    read_json,
-    write_json,
-)
-from lakehouse.storage.lock import SHARED_TABLES
+from lakehouse.storage.layout import checkpoint_path, delete_folder, read_json, write_json
 from lakehouse.storage.merge import MergeCounts, append, merge, upsert, within
-from lakehouse.storage.schema import add_columns, change_column, constraints, create_table, quoted, silver_columns
+from lakehouse.storage.schema import change_column, constraints, create_table, quoted, silver_columns
 from lakehouse.storage.table_log import DataFile, Range, files_at, key_ranges, overlap, version_of
 from lakeloop.contract import Contract
-from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
-REJECTS_SCHEMA = (
-    "source string, key string, file string COMMENT 'file it was delivered in', line bigint, reason string, "
-    "raw string COMMENT 'delivered columns as JSON, or the line', batch bigint, rejected_at timestamp"
-)
-LATER_REJECTS_COLUMNS = ("value string COMMENT 'what the reason is about, as delivered'",)
-"""Added to tables that an older release made; null in their old rows."""
 TOP_REASONS = 5
 
 
@@ -66,6 +49,12 @@ class SilverReport:
     reasons: list[tuple[str, int]] = field(default_factory=list)
     by_reason: dict[str, int] = field(default_factory=dict)
     unmet: tuple[Unmet, ...] = ()
+
+    def add(self, rejected: Rejected) -> None:
+        """Count rows that were rejected now."""
+        self.rejected += rejected.rows
+        self.by_reason |= {reason.text: reason.rows for reason in rejected.reasons}
+        self.reasons += [(reason.with_example, reason.rows) for reason in rejected.reasons[:TOP_REASONS]]
 
 
 @dataclass(frozen=True)
@@ -103,7 +92,7 @@ def refine(lake: Lake, source: str) -> SilverReport:
                 create_silver(own, one.name)  # nothing of it may have come yet
         with commit_note(own.spark, note):
             rows = bronze_frame(own, source, version).where(sf.col("_batch") > done.batch)
-            doubles = bool(new) and _has_doubles(lake, source, version, done.batch)
+            doubles = bool(new) and has_doubles(lake, source, version, done.batch)
             _write(rows, new, doubles, own, source, joined, report, (first, last))
     found = {"version": version, "batch": last}
     write_json(progress_path(lake, source), found | ({"joined": {j.name: j.last for j in joined}} if joined else {}))
@@ -181,7 +170,7 @@ def _write(
     keys, delivered = contract.identity(source), sum(file.rows for file in files)
     clean, refused = good_rows(rows, contract, source), rejects(bad_rows(rows, contract, source), contract, source)
     if doubles:
-        suspects = _ranked_good(rows, contract, source)
+        suspects = ranked_good(rows, contract, source)
         refused = refused.unionByName(rejects(repeated_in_file(suspects, contract, source), contract, source))
         clean = newest_by_key(ranked_by_key(clean, keys))
     if joined:
@@ -198,7 +187,7 @@ def _write(
     report.updated += written.updated
     report.delivered += delivered
     if files and (written.seen is None or written.seen != delivered):
-        write_rejects(refused, lake, source, report, batches)
+        report.add(write_rejects(refused, lake, source, batches))
 
 
 def _in_parts(contract: Contract, source: str) -> bool:
@@ -246,113 +235,3 @@ def _widened(low: Any, high: Any) -> Range:
         return low, high
     margin = timedelta(milliseconds=1)
     return (low - margin).astimezone(UTC), (high + margin).astimezone(UTC)
-
-
-def _has_doubles(use_case: UseCase, source: str, version: int, batch: int) -> bool:
-    """Whether a key seems to stand twice in the rows that bronze got after a batch; what is told apart by several
-    columns, or by values of joined sources, always may.
-
-    Reads one column and compares hashes, eight bytes a row: a collision, or a double that is bad anyway, only costs the
-    longer way.
-    """
-    if len(use_case.contract.identity(source)) > 1 or source in use_case.contract.joins:
-        return True
-    key = use_case.contract.key.column
-    table = open_lake_table(use_case, f"bronze/{source}", version)
-    if table is None or key not in (field.name for field in table.schema().fields):
-        return False
-    found = dataset_of(table).to_batches(columns=[key], filter=pc.field("_batch") > batch)
-    hashes = np.concatenate([_hashes(rows[key].drop_null()) for rows in found] or [np.empty(0, np.uint64)])
-    hashes.sort()
-    return bool(np.any(hashes[1:] == hashes[:-1]))
-
-
-def _hashes(texts: pa.Array) -> np.ndarray:
-    return hash_array(texts.to_numpy(zero_copy_only=False), categorize=False)
-
-
-def ranked_by_key(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
-    """Rows with `_rank` (1: first of its keys in its file), `_first` (that row's line), `_newer` (1: newest file)."""
-    in_file = Window.partitionBy(*map(quoted, keys), "_delivery").orderBy("_line")
-    over_files = Window.partitionBy(*map(quoted, keys)).orderBy(sf.col("_delivery").desc(), "_line")
-    return rows.withColumns(
-        {
-            "_rank": sf.row_number().over(in_file),
-            "_first": sf.first("_line").over(in_file),
-            "_newer": sf.row_number().over(over_files),
-        }
-    )
-
-
-def _ranked_good(rows: DataFrame, contract: Contract, source: str) -> DataFrame:
-    """Good rows of bronze, as delivered, ranked by what they are told from one another by."""
-    good = rows.where(is_good(contract, source))
-    if source not in contract.joins:
-        return ranked_by_key(good, contract.identity(source))
-    # Two texts can be one value: 7 and 7.0, a moment in two time zones.
-    values = {f"_told{n}": typed for n, typed in enumerate(told_apart_by(contract, source))}
-    return ranked_by_key(good.withColumns(values), list(values)).drop(*values)
-
-
-def newest_by_key(ranked: DataFrame) -> DataFrame:
-    """One row a key: of the newest file the first."""
-    return ranked.where("_newer = 1").drop("_rank", "_first", "_newer")
-
-
-def repeated_in_file(ranked: DataFrame, contract: Contract, source: str) -> DataFrame:
-    """The rows whose key stands earlier in the same file, with the reason."""
-    key, names = contract.key, contract.identity(source)
-    first = sf.concat(sf.lit("first in line "), "_first")
-    given = sf.concat_ws(", ", *map(quoted, names)) if len(names) > 1 else sf.col(quoted(names[0]))
-    value = sf.concat(shown(", ".join(names), given), sf.lit(", "), first)
-    what = f"`{names[0]}` stands"
-    if len(names) > 1:
-        what = f"{' and '.join(map(quoted, names))} stand together"
-    elif key.columns and source not in contract.joins:
-        what = f"{' and '.join(map(quoted, key.columns))} stand together"
-    elif key.made == "row_hash" and source not in contract.joins:
-        what, value = "the row, with the same value in every column, stands", first
-    reason = sf.lit(f"{what} earlier in the same file; the first row is kept")
-    return ranked.where("_rank > 1").withColumns({"_reason": reason, "_value": value}).drop("_rank", "_first", "_newer")
-
-
-def write_rejects(
-    rows: DataFrame, use_case: UseCase, source: str, report: SilverReport, batches: tuple[int, int]
-) -> None:
-    """Add rows of `rejects`' columns that are not there yet, and their count and reasons to the report.
-
-    `batches`: the first and the last that they are from.
-    """
-    path, first = use_case.table(f"silver/{REJECTS}"), batches[0]
-    with SHARED_TABLES:
-        columns = ", ".join([REJECTS_SCHEMA, *LATER_REJECTS_COLUMNS])
-        create_table(rows.sparkSession, path, columns, comment="Rows that break the contract, each with the reason")
-        add_columns(rows.sparkSession, path, LATER_REJECTS_COLUMNS)
-        there = [file for file in files_at(path) or [] if overlap([file], "source", [(source, source)])]
-        if overlap(there, "batch", [(first, batches[1])]):
-            keys = ["file", "line", "batch", "source"]
-            written = merge(rows.sparkSession, path, rows, keys, where={"source": source})
-        else:
-            written = append(path, rows)
-    report.rejected += written.inserted
-    if written.inserted:
-        counted = _counted_reasons(use_case, source, batches)
-        report.by_reason |= {row["reason"]: row["reason_count"] for row in counted}
-        report.reasons += [
-            (f"{row['reason']} ({row['value_min']})" if row["value_min"] else row["reason"], row["reason_count"])
-            for row in counted[:TOP_REASONS]
-        ]
-
-
-def _counted_reasons(use_case: UseCase, source: str, batches: tuple[int, int]) -> list[dict[str, Any]]:
-    """The reasons of what was rejected in these batches, the most frequent first, each with an example value."""
-    table = open_lake_table(use_case, f"silver/{REJECTS}")
-    if table is None:
-        return []
-    these = (pc.field("source") == source) & (pc.field("batch") >= batches[0]) & (pc.field("batch") <= batches[1])
-    found = dataset_of(table).to_table(columns=["reason", "value"], filter=these)
-    counted: list[dict[str, Any]] = (
-        found.group_by("reason").aggregate([("reason", "count"), ("value", "min")]).to_pylist()
-    )
-    counted.sort(key=lambda row: (-row["reason_count"], row["reason"]))
-    return counted

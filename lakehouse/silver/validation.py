@@ -284,34 +284,7 @@ def not_allowed(column: Column) -> str:
     return f"beyond ±{largest:.5g}, the largest {column.type} there is here"
 
 
-def rejects(bad: DataFrame, contract: Contract, source: str) -> DataFrame:
-    """Bad rows as the table `rejects` keeps them; `raw` is the line or, as JSON, the delivered columns."""
-    delivered = sf.to_json(sf.struct(*(sf.col(quoted(name)) for name in contract.sources[source].columns)))
-    return reject_columns(bad, contract, source, sf.coalesce("_rescued", delivered))
-
-
-def told_by(contract: Contract, source: str) -> Expression:
-    """A row's key; of a joined source what it is met by, as one text."""
-    names = contract.identity(source) if source in contract.joins else (contract.key.column,)
-    return sf.concat_ws(JOINT, *map(quoted, names)) if len(names) > 1 else sf.col(quoted(names[0]))
-
-
 def told_apart_by(contract: Contract, source: str) -> list[Expression]:
     """The typed values by which one delivered row of a joined source is told from another."""
     columns, read = contract.columns_of(source), contract.sources[source].read
     return [_value(contract, name, columns[name], read) for name in contract.identity(source)]
-
-
-def reject_columns(bad: DataFrame, contract: Contract, source: str, raw: Expression) -> DataFrame:
-    """The columns of the table `rejects`, of rows with `_reason` and `_value` and their origin."""
-    return bad.select(
-        sf.lit(source).alias("source"),
-        told_by(contract, source).alias("key"),
-        sf.col("_source_file").alias("file"),
-        sf.col("_line").alias("line"),
-        sf.col("_reason").alias("reason"),
-        sf.nullif("_value", sf.lit("")).alias("value"),
-        raw.alias("raw"),
-        sf.col("_batch").alias("batch"),
-        sf.current_timestamp().alias("rejected_at"),
-    )
