@@ -21,7 +21,7 @@ from bench.figure import Figure
 from bench.straight_lake import create_tables, take_delivery
 from lakehouse.ingest import bronze_step, gold_step, ingest, silver_step
 from lakehouse.lake import Lake, lake_with
-from lakehouse.storage.layout import TRAINING
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.session import spark_session
 from lakeloop.clock import set_clock
 from lakeloop.contract import Contract
@@ -129,7 +129,7 @@ def _step_by_step(lake: Lake, watch: Stopwatch) -> None:
 
 def _same_rows(contract: Contract, whole: Path, by_step: Path, straight: Path) -> None:
     """Three ways that do not end in the same rows have not done the same work."""
-    gold = [open_use_case(load_settings(home=home)).table(f"gold/{TRAINING}") for home in (whole, by_step)]
+    gold = [open_use_case(load_settings(home=home)).table(TRAINING_TABLE) for home in (whole, by_step)]
     tables = [DeltaTable(path).to_pyarrow_table() for path in (*gold, f"{straight}/gold/training")]
     columns, rows = sorted(tables[0].column_names), ROWS * (YOUNG + MEASURED)
     first, *others = (table.select(columns).sort_by(contract.key.column) for table in tables)

@@ -15,6 +15,7 @@ from console.cli.warm_server import start_warm_server
 from lakehouse.ingest import IngestReport, bronze_step, gold_step, ingest, silver_step
 from lakehouse.lake import Lake, open_lake
 from lakehouse.read.tables import count_rows, open_table
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.lock import INGEST_LOCK, check_free
 from lakeloop.exceptions import DeliveryError
 from lakeloop.use_case import UseCase
@@ -92,7 +93,7 @@ def gold_command(use_case: UseCaseOption = "") -> None:
     case = open_use_case(use_case)
     with _lake_to_ingest(case) as lake:
         report = gold_step(lake, _say)
-    rows = 0 if report.gold.version is None else count_rows(open_table(case, "gold/training"))
+    rows = 0 if report.gold.version is None else count_rows(open_table(case, TRAINING_TABLE))
     if report.gold.version is None:
         console.print("there is no gold/training yet: it needs features and their ground truth")
     _tell_truth(report)

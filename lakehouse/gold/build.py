@@ -20,7 +20,7 @@ from lakehouse.gold.training import create_training, load_training, update_train
 from lakehouse.lake import Lake
 from lakehouse.silver.refine import create_silver
 from lakehouse.storage.commits import commit_note
-from lakehouse.storage.layout import PREDICTIONS, TRAINING, read_json, write_json
+from lakehouse.storage.layout import PREDICTIONS, TRAINING_TABLE, read_json, write_json
 from lakehouse.storage.lock import tables_held
 from lakehouse.storage.merge import MergeCounts, within
 from lakehouse.storage.schema import change_column, quoted
@@ -46,7 +46,7 @@ class GoldReport:
 def build_gold(lake: Lake) -> GoldReport:
     """Bring gold up to date with silver; nothing is read where silver did not change."""
     contract = lake.contract
-    training_path = lake.table(f"gold/{TRAINING}")
+    training_path = lake.table(TRAINING_TABLE)
     paths = _silver_paths(lake)
     if not paths:
         return GoldReport(version_of(training_path))

@@ -18,7 +18,7 @@ from pyarrow import csv
 from lakehouse.gold.training_periods import training_periods
 from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table, read_table
-from lakehouse.storage.layout import TRAINING, TRAINING_TABLE
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.schema import literal, quoted
 from lakeloop.clock import period_spans, read_clock
 from lakeloop.contract import Contract
@@ -111,7 +111,7 @@ def export_columns(contract: Contract) -> tuple[str, ...]:
 def export_query(contract: Contract, version: int, periods: tuple[int, int] | None) -> str:
     """The SQL an export is the answer to."""
     columns = ", ".join(_exported_sql(contract))
-    query = f"SELECT {columns} FROM gold.{TRAINING} VERSION AS OF {version}"
+    query = f"SELECT {columns} FROM {TRAINING_TABLE.replace('/', '.')} VERSION AS OF {version}"
     if periods is not None:
         first, last = (literal(contract.period_name(m)) for m in periods)
         query += f" WHERE {quoted(contract.period_column)} BETWEEN {first} AND {last}"

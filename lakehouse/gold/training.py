@@ -8,7 +8,7 @@ from pyspark.sql import functions as sf
 from lakehouse.gold.changes import Changes
 from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.lake import Lake
-from lakehouse.storage.layout import PREDICTIONS, TRAINING
+from lakehouse.storage.layout import PREDICTIONS, TRAINING_TABLE
 from lakehouse.storage.merge import MergeCounts, append, merge, within
 from lakehouse.storage.schema import change_column, constraints, create_table, quoted, training_columns
 from lakehouse.storage.table_log import files_at, overlap
@@ -79,7 +79,7 @@ def create_training(lake: Lake, replace: bool = False) -> None:
     checks = constraints(contract, checked)
     create_table(
         lake.spark,
-        lake.table(f"gold/{TRAINING}"),
+        lake.table(TRAINING_TABLE),
         training_columns(contract),
         comment=f"{contract.title}: features with ground truth, one row a {contract.key.column}",
         checks=checks,

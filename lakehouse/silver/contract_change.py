@@ -14,7 +14,7 @@ from lakehouse.silver import refine as silver
 from lakehouse.silver.joins import create_waiting
 from lakehouse.storage.layout import (
     REJECTS,
-    TRAINING,
+    TRAINING_TABLE,
     WAITING,
     checkpoint_path,
     delete_folder,
@@ -49,7 +49,7 @@ def follow_contract(lake: Lake, progress: Callable[[str], None]) -> None:
         if table_exists(lake.table(f"silver/{WAITING}")):
             create_waiting(lake, replace=True)
         predictions.forget(lake)
-        if table_exists(lake.table(f"gold/{TRAINING}")):
+        if table_exists(lake.table(TRAINING_TABLE)):
             training.create_training(lake, replace=True)
         rejects = lake.table(f"silver/{REJECTS}")
         if table_exists(rejects):

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LAYERS = ("bronze", "silver", "gold")
-DELIVERIES, REJECTS, TRAINING, PERIOD_SUMMARY = "deliveries", "rejects", "training", "monthly"
+DELIVERIES, REJECTS, PERIOD_SUMMARY = "deliveries", "rejects", "monthly"
 REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "performance", "scores"
 CALIBRATION, WAITING = "calibration", "waiting"
-TRAINING_TABLE = f"gold/{TRAINING}"
+TRAINING_TABLE = "gold/training"
 
 
 def checkpoint_path(use_case: UseCase, source: str) -> str:

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from lakehouse.lake import Lake
 from lakehouse.read.tables import table_names
 from lakehouse.storage.commits import commits_of
-from lakehouse.storage.layout import TRAINING
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.lock import tables_held
 from lakeloop.exceptions import LakeloopError
 from lakeloop.manifest import FILE_NAME, read_manifest
@@ -64,7 +64,7 @@ def vacuum(use_case: UseCase, hours: int = 168, referred: Collection[int] = ()) 
 
 def _vacuum(use_case: UseCase, layer: str, name: str, hours: int, referred: Collection[int]) -> Vacuumed:
     table = DeltaTable(use_case.table(f"{layer}/{name}"))
-    needed = set(referred) if name == TRAINING else set()
+    needed = set(referred) if f"{layer}/{name}" == TRAINING_TABLE else set()
     keep = sorted(needed & {commit.version for commit in commits_of(table)})
     removed = table.vacuum(
         hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=keep or None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.model_input import as_carried
@@ -57,7 +58,7 @@ def labelled_rows_of(use_case: UseCase, period: int, oracle: bool) -> pd.DataFra
         return generated_rows(use_case, period)
     of_period = (contract.period_column, "=", contract.period_name(period))
     names = [*contract.features, contract.label.column, contract.label.name]
-    rows = read_lake_table(use_case, "gold/training", names, [of_period])
+    rows = read_lake_table(use_case, TRAINING_TABLE, names, [of_period])
     return pd.DataFrame(columns=names) if rows is None else as_carried(contract.features, rows)
 
 
@@ -67,7 +68,7 @@ def with_truth(use_case: UseCase, exported: pd.DataFrame) -> pd.DataFrame:
     key, truth = contract.key.column, contract.label.column
     periods = sorted(exported[contract.period_column].unique())
     span = [(contract.period_column, ">=", periods[0]), (contract.period_column, "<=", periods[-1])]
-    known = read_lake_table(use_case, "gold/training", [key, truth], span)
+    known = read_lake_table(use_case, TRAINING_TABLE, [key, truth], span)
     if known is None:
         return exported
     joined = exported.merge(known.drop_duplicates(key), on=key, how="left")
