@@ -62,13 +62,6 @@ def replace_lake_reports(
         replace()
 
 
-def live_reports(use_case: UseCase) -> tuple[DriftReport, ...]:
-    """The live monitor's reports that are kept, in the order it looked."""
-    take_in_files_of_old(use_case)
-    with engine(use_case.settings.operational_db).connect() as connection:
-        return tuple(DriftReport.model_validate_json(row.report) for row in _live_rows(connection, use_case))
-
-
 def add_live_report(connection: Connection, report: DriftReport) -> int:
     """Write what the live monitor found, in its own transaction; gives the report's number. Very old ones go."""
     made = connection.execute(insert(drift_reports).values(**_values(report)))

@@ -13,10 +13,11 @@ from lakeloop import drift_store
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, DriftState, Window, WindowKind
 from lakeloop.drift_rows import reports_of, rows_of
-from lakeloop.drift_store import add_live_report, lake_reports, live_reports, replace_lake_reports
+from lakeloop.drift_store import add_live_report, lake_reports, replace_lake_reports
 from lakeloop.operational_db import drift_episodes, engine
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
+from tests.live_reports import live_reports
 
 
 def report(

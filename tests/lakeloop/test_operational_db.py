@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from lakeloop.drift_store import add_live_report, live_reports, replace_lake_reports
+from lakeloop.drift_store import add_live_report, replace_lake_reports
 from lakeloop.exceptions import LakeloopError
 from lakeloop.migrations.schema import VERSION_TABLE, newest, version_of
 from lakeloop.operational_db import clocks, drift_reports, engine, events, metadata, monitor_states, retrains
@@ -23,6 +23,7 @@ from lakeloop.settings import PROJECT, Settings
 from lakeloop.use_case import open_use_case
 from monitoring.alarm import announce
 from tests.lakeloop.test_drift_store import report
+from tests.live_reports import live_reports
 from tests.postgresql_server import postgresql_server
 
 OPENS_WHILE_OTHERS_CREATE = """

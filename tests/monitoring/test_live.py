@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
-from lakeloop.drift_store import live_reports
 from lakeloop.events import all_events, record_event
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.alarm import announce, drift_payload
 from monitoring.drift.reference import load_reference
 from monitoring.live import LiveMonitor, Snapshot
+from tests.live_reports import live_reports
 from tests.monitoring.request_log import Log
 
 Month = Callable[..., pd.DataFrame]
