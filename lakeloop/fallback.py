@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from lakeloop.contract import Contract, Segment
 from lakeloop.use_case import UseCase
@@ -61,6 +61,16 @@ def why_not_ask(
                 shown = str(row[name])
             return f"out of range: {name} is {shown}, the model answers {usual.at_least:g} to below {usual.below:g}"
     return ""
+
+
+def are_probabilities(found: Any, rows: int, classes: int) -> TypeGuard[list[list[float]]]:
+    """Whether what a model server sent is a number for each class of each row; NaN is one here."""
+    return (
+        isinstance(found, list)
+        and len(found) == rows
+        and all(isinstance(row, list) and len(row) == classes for row in found)
+        and all(type(value) in (float, int) for row in found for value in row)
+    )
 
 
 def why_not_take(probabilities: Sequence[float]) -> str:

@@ -1,7 +1,6 @@
 """Looks after a pushed version until it is trusted: available, asked, watched in production, or taken back."""
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from lakehouse.storage.layout import write_json
 from lakeloop.contract import Contract
 from lakeloop.contract.columns import TIMES
 from lakeloop.exceptions import LakeloopError
+from lakeloop.fallback import are_probabilities, why_not_take
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
 from lakeloop.model_input import predict_body
 from lakeloop.pushed_models import pushed_versions
@@ -33,9 +33,9 @@ ROLLED_BACK = ".rolled-back"
 _LOOK_SECONDS, _ASK_SECONDS = 0.25, 10.0
 _POSITIONS = (0.5, 0.25, 0.75)
 UNKNOWN = "text"
+"""A text that no vocabulary need hold; every model must answer such."""
 PROBED_TIMES = (946_684_800, 1_893_456_000)
 """2000 to 2030, in seconds since 1970."""
-"""A text that no vocabulary need hold; every model must answer such."""
 Say = Callable[[str], None]
 
 
@@ -111,7 +111,8 @@ def ask(use_case: UseCase, version: str) -> None:
         status = " ".join(str(content.get("error", content)).split())
         raise ModelFailsError(f"it answered {answer.status_code}: {status[:300]}")
     probabilities = (content.get("outputs") or {}).get("probabilities")
-    if not _are_probabilities(probabilities, len(rows), len(contract.label.class_names)):
+    classes = len(contract.label.class_names)
+    if not are_probabilities(probabilities, len(rows), classes) or any(map(why_not_take, probabilities)):
         raise ModelFailsError(f"its answer is not `probabilities` of each class for each row: {str(content)[:300]}")
 
 
@@ -239,15 +240,6 @@ def _state(use_case: UseCase, version: str) -> tuple[str, str]:
         )
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return "", f"{type(error).__name__}: {error}"
-
-
-def _are_probabilities(found: Any, rows: int, classes: int) -> bool:
-    return (
-        isinstance(found, list)
-        and len(found) == rows
-        and all(isinstance(row, list) and len(row) == classes for row in found)
-        and all(isinstance(value, float | int) and math.isfinite(value) for row in found for value in row)
-    )
 
 
 def _watched(counts: GatewayCounts, seconds: float) -> Watched:

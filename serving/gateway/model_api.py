@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 
 from lakeloop.contract import Contract, Feature
+from lakeloop.fallback import are_probabilities
 from lakeloop.model_input import predict_body
 from serving.exceptions import (
     ModelError,
@@ -116,23 +117,11 @@ class ModelApi:
             raise VersionUnloadedError(f"version {version} is not served any more")
         outputs = _field(status, content, "outputs")
         probabilities = outputs.get("probabilities") if isinstance(outputs, dict) else None
-        if not self._are_probabilities(probabilities, len(rows)):
+        if not are_probabilities(probabilities, len(rows), self._classes):
             raise ModelError(
                 f"the model server's answer is not `probabilities` of {self._classes} classes for each row"
             )
-        return probabilities  # type: ignore[return-value]
-
-    def _are_probabilities(self, found: Any, rows: int) -> bool:
-        return (
-            isinstance(found, list)
-            and len(found) == rows
-            and all(
-                isinstance(row, list)
-                and len(row) == self._classes
-                and all(type(value) in (float, int) for value in row)
-                for row in found
-            )
-        )
+        return probabilities
 
     async def _call(self, method: str, address: str, body: bytes | None, seconds: float) -> tuple[int, bytes]:
         if self._session is None:

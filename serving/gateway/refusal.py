@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from lakeloop.contract import Contract
 from lakeloop.contract.columns import DECIMAL_PLACES, TIMES
+from lakeloop.contract.reserved_names import REQUEST
 from lakeloop.contract.section import some
 from lakeloop.contract.time_features import FIRST, LAST, usual_format
 from lakeloop.contract.time_formats import meaning
@@ -89,7 +90,7 @@ def _fields_beside(where: list[Any], contract: Contract, batch: bool) -> list[st
     if group is not None:
         return inside
     groups = dict.fromkeys(feature.group for feature in contract.features.values() if feature.group)
-    return [*groups, *inside, "key", "at", "request_id"]
+    return [*groups, *inside, *REQUEST]
 
 
 def _shown(value: Any) -> str:
