@@ -5,7 +5,8 @@ Silver says the same with Spark (`lakehouse.silver.validation`), by the patterns
 
 from typing import TYPE_CHECKING
 
-from lakeloop.contract.columns import TIMES, Column, Feature
+from lakeloop.contract.columns import TIMES, Column
+from lakeloop.contract.features import Feature
 from lakeloop.contract.sources import Read
 from lakeloop.truth_values import FALSE, TRUE
 

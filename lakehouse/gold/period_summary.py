@@ -10,7 +10,7 @@ from lakehouse.storage.layout import PERIOD_SUMMARY, TRAINING_TABLE
 from lakehouse.storage.schema import quoted
 from lakehouse.storage.small_tables import SmallTable, column, write_periods
 from lakeloop.contract import Contract
-from lakeloop.contract.columns import OPEN
+from lakeloop.contract.features import OPEN
 
 
 def period_summary(features: DataFrame, training: DataFrame, contract: Contract) -> DataFrame:

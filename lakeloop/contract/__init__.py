@@ -4,10 +4,11 @@ Everything that depends on the data's shape (Spark schema, CHECK constraints, TF
 tests, catalogue) is derived from these models and from nowhere else. `lakeloop.contract_file` reads the YAML.
 """
 
-from lakeloop.contract.columns import Column, DriftTest, Feature, Vocabulary
+from lakeloop.contract.columns import Column
 from lakeloop.contract.contract import ClockKind, Contract
 from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
+from lakeloop.contract.features import DriftTest, Feature, Vocabulary
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, LabelClass, When
 from lakeloop.contract.production import Fallback, Monitoring, Requests, Segment, UsualRange

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from lakeloop.contract.columns import Column, Feature, notes_on
+from lakeloop.contract.columns import Column
 from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.expression import Expression, columns_in, read_expression
+from lakeloop.contract.features import Feature, notes_on
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart

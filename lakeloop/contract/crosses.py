@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from lakeloop.contract.columns import LARGEST_VOCABULARY
+from lakeloop.contract.features import LARGEST_VOCABULARY
 from lakeloop.contract.section import Name, Section, mistake
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lakeloop.contract.columns import Column, Feature
+from lakeloop.contract.columns import Column
 from lakeloop.contract.contract import Contract
+from lakeloop.contract.features import Feature
 from lakeloop.contract.label import Label
 
 Weight = Literal["safe", "retrain", "breaks"]

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from lakeloop.contract.columns import NUMERIC_TESTS, TIMES, DriftTest
+from lakeloop.contract.columns import TIMES
+from lakeloop.contract.features import NUMERIC_TESTS, DriftTest
 from lakeloop.contract.section import Name, Scalar, Section, Share, Text, mistake
 from lakeloop.contract.time_features import seconds_of
 from lakeloop.contract.time_formats import TIMESTAMP, read_moment

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.contract.columns import OPEN
+from lakeloop.contract.features import OPEN
 
 BINS = 10
 RESAMPLES = 30

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract, Feature
-from lakeloop.contract.columns import OPEN
+from lakeloop.contract.features import OPEN
 from monitoring.drift.compared_values import OTHERS, category_texts, compared, words
 
 Speed = Literal["fast", "slow", "still"]

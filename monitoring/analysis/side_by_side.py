@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lakeloop.contract.columns import NUMERIC_TESTS
+from lakeloop.contract.features import NUMERIC_TESTS
 from monitoring.drift.compared_values import category_texts
 from monitoring.drift.distances import P_VALUES, is_drift, score
 

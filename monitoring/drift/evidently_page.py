@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from lakeloop.contract import Contract
-from lakeloop.contract.columns import MANY_A_ROW
+from lakeloop.contract.features import MANY_A_ROW
 from lakeloop.exceptions import NotFoundError
 from monitoring.drift.reference import PREDICTION, NoReference, Reference
 from monitoring.drift.sampling import seeded_sample

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakeloop.contract import Contract
-from lakeloop.contract.columns import notes_on
+from lakeloop.contract.features import notes_on
 from lakeloop.contract_file import MEANT, load_contract
 from lakeloop.exceptions import ContractError
 from lakeloop.settings import PROJECT

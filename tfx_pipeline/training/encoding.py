@@ -11,7 +11,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from lakeloop.contract import Cross, Feature
-from lakeloop.contract.columns import OPEN
+from lakeloop.contract.features import OPEN
 from lakeloop.contract.time_features import AGE, CYCLES, DAY_SECONDS
 from tfx_pipeline.training.raw_features import as_column, is_missing
 from tfx_pipeline.training.time_parts import calendar, cycle, days_between, local_seconds

@@ -20,7 +20,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, sche
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from tfx_bsl.sketches import QuantilesSketch
 
-from lakeloop.contract.columns import OPEN
+from lakeloop.contract.features import OPEN
 from tfx_pipeline.data_checks.small_tables import serialised
 from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, encoded, z_score

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import DriftTest
-from lakeloop.contract.columns import NUMERIC_TESTS
+from lakeloop.contract.features import NUMERIC_TESTS
 from monitoring.drift.distances import P_VALUES, TESTS, is_drift, score
 
 ALLOWED = get_args(DriftTest.model_fields["test"].annotation)
