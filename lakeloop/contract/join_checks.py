@@ -1,12 +1,10 @@
 """Mistakes of joined sources that span sections of a contract; as `cross_checks`, from the raw document."""
 
-import difflib
-from collections.abc import Iterator
 from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.contract import PERIOD_COLUMN
-from lakeloop.contract.raw_document import key_column, names_at, text_at, value_at, words_of
+from lakeloop.contract.raw_document import Found, key_column, meant, names_at, text_at, value_at, words_of
 from lakeloop.contract.time_formats import PERIOD, format_problem
 from lakeloop.contract.yaml_document import Location
 
@@ -36,7 +34,7 @@ def values_of(raw: dict[str, Any], source: str) -> list[str]:
     return [name for name in names_at(raw, "sources", source, "columns") if name not in own]
 
 
-def join_checks(raw: dict[str, Any], base: str) -> Iterator[tuple[Location, str]]:
+def join_checks(raw: dict[str, Any], base: str) -> Found:
     """Each mistake and where it is; `base` is the source that has the event time, '' where that is not clear."""
     for source in joined_sources(raw):
         yield from _own_side(raw, source)
@@ -58,13 +56,13 @@ def join_checks(raw: dict[str, Any], base: str) -> Iterator[tuple[Location, str]
             yield ("sources", source), f"`{source}` is a table of the lake itself; give the source another name"
 
 
-def _own_side(raw: dict[str, Any], source: str) -> Iterator[tuple[Location, str]]:
+def _own_side(raw: dict[str, Any], source: str) -> Found:
     columns, place = names_at(raw, "sources", source, "columns"), ("sources", source, "join")
     for name in own_columns(raw, source):
         if columns and name not in columns:
             yield (
                 (*place, "on" if name in _on(raw, source) else "as_of"),
-                f"`{name}` is no column of `{source}`; {_known(name, columns)}",
+                f"`{name}` is no column of `{source}`; {meant(name, columns, 'it has')}",
             )
     if not values_of(raw, source) and columns:
         yield ("sources", source, "columns"), "none of them is a feature; a joined source is there for its features"
@@ -86,7 +84,7 @@ def _own_side(raw: dict[str, Any], source: str) -> Iterator[tuple[Location, str]
         )
 
 
-def _base_side(raw: dict[str, Any], source: str, base: str) -> Iterator[tuple[Location, str]]:
+def _base_side(raw: dict[str, Any], source: str, base: str) -> Found:
     event, dated = text_at(raw, "event_time", "column"), text_at(raw, "event_time", "format") not in ("", PERIOD)
     period = PERIOD_COLUMN if dated else event
     there = [*names_at(raw, "sources", base, "columns"), key_column(raw), period]
@@ -103,7 +101,7 @@ def _base_side(raw: dict[str, Any], source: str, base: str) -> Iterator[tuple[Lo
         elif name == text_at(raw, "label", "column"):
             yield place, f"`{name}` is the truth, which is not known when a row is predicted"
         elif name not in there:
-            yield place, f"`{name}` is no column of `{base}`, which has the event time; {_known(name, there)}"
+            yield place, f"`{name}` is no column of `{base}`, which has the event time; {meant(name, there, 'it has')}"
         elif kind in NOT_MET:
             yield place, f"`{name}` is a {kind}; rows are met by texts, whole numbers, truth values or the period"
         elif name == period and form and not text_at(raw, "sources", source, "join", "as_of"):
@@ -117,7 +115,7 @@ def _base_side(raw: dict[str, Any], source: str, base: str) -> Iterator[tuple[Lo
         )
 
 
-def _owners(raw: dict[str, Any], base: str) -> Iterator[tuple[Location, str]]:
+def _owners(raw: dict[str, Any], base: str) -> Found:
     """Each feature comes from one source, and the base keeps what it needs itself."""
     sources = {base: names_at(raw, "sources", base, "columns")} | {s: values_of(raw, s) for s in joined_sources(raw)}
     needed = {
@@ -153,8 +151,3 @@ def _on(raw: dict[str, Any], source: str) -> dict[str, str]:
     if isinstance(on, dict):
         return {str(own): str(base) for own, base in on.items()}
     return {str(name): str(name) for name in on} if isinstance(on, list) else {}
-
-
-def _known(name: str, columns: list[str]) -> str:
-    close = difflib.get_close_matches(name, columns, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"it has {', '.join(columns)}"

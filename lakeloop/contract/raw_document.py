@@ -1,9 +1,15 @@
 """What stands where in a raw contract, whatever else is wrong with it."""
 
+import difflib
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lakeloop.contract.key import ROW_KEY
+from lakeloop.contract.yaml_document import Location
+
+Found = Iterator[tuple[Location, str]]
+"""Mistakes: where each is, and what it is."""
 
 
 def key_is_made(raw: dict[str, Any]) -> bool:
@@ -51,3 +57,9 @@ def value_at(raw: dict[str, Any], *path: str) -> Any:
 def words_of(made: str) -> list[str]:
     """What may be columns in an expression, one that cannot be read, too."""
     return re.findall(r"[a-z][a-z0-9_]*", made)
+
+
+def meant(name: str, known: Sequence[str], otherwise: str) -> str:
+    """The name that was meant, or else all that are known after `otherwise`, e.g. `it has`."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"{otherwise} {', '.join(known)}"

@@ -1,0 +1,114 @@
+"""Mistakes of the label and its truth that span sections of a contract; as `cross_checks`, from the raw document."""
+
+from typing import Any
+
+from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
+from lakeloop.contract.raw_document import Found, key_column, meant, names_at, text_at
+from lakeloop.contract.yaml_document import Location
+
+
+def label_checks(raw: dict[str, Any], base: str) -> Found:
+    """Each mistake and where it is; `base` is the source that has the event time, '' where that is not clear."""
+    yield from _label(raw)
+    yield from _truth_in_parts(raw, base)
+    yield from _made_truth(raw)
+
+
+def _label(raw: dict[str, Any]) -> Found:
+    key, event = key_column(raw), text_at(raw, "event_time", "column")
+    features, sources = names_at(raw, "features"), names_at(raw, "sources")
+    label, truth, source = (text_at(raw, "label", k) for k in ("name", "column", "source"))
+    if source and source not in sources:
+        yield ("label", "source"), f"is '{source}'; allowed: {', '.join(sources)}"
+    elif (
+        truth
+        and source
+        and not text_at(raw, "label", "made")
+        and text_at(raw, "label", "truth", "combine") != "count"
+        and truth not in names_at(raw, "sources", source, "columns")
+    ):
+        yield ("label", "column"), f"`{truth}` is not a column of source `{source}`; add it there"
+    if label and label in {*features, key, event, truth, f"{truth}_name"}:
+        yield ("label", "name"), f"'{label}' is the name of another column; choose another"
+    if label and f"{label}_name" in {*features, key, event, truth}:
+        yield ("label", "name"), f"gold has the class's name in `{label}_name`, which is another column; choose another"
+    if label and label.removesuffix("_x") in features and label.endswith("_x"):
+        yield ("label", "name"), f"'{label}' is what Transform calls the feature `{label[:-2]}`; choose another"
+    if truth and truth in features:
+        yield ("label", "column"), f"`{truth}` is also a feature: the model would be told the answer"
+    if truth and truth in (key, event):
+        yield ("label", "column"), f"`{truth}` is also the key or the event time; the truth needs a column of its own"
+
+
+def _truth_in_parts(raw: dict[str, Any], base: str) -> Found:
+    """A truth that several rows of a key make together needs a source of its own, and what tells those rows apart."""
+    part, combine = text_at(raw, "label", "truth", "part"), text_at(raw, "label", "truth", "combine") or "last"
+    source, truth = text_at(raw, "label", "source"), text_at(raw, "label", "column")
+    if combine == "last":
+        return
+    at: Location = ("label", "truth", "part")
+    columns = names_at(raw, "sources", source, "columns")
+    if text_at(raw, "generator"):
+        yield ("generator",), "draws one truth a row, and here it comes in parts; take a `history` of files"
+    if source and source == base:
+        yield (
+            ("label", "source"),
+            "is the source of the features, which has one row a key; a truth in parts needs its own",
+        )
+    if part and columns and part not in columns:
+        yield at, f"`{part}` is no column of source `{source}`, which has {', '.join(columns)}"
+    if part and part in (truth, key_column(raw), *names_at(raw, "key", "columns"), *names_at(raw, "features")):
+        yield at, f"`{part}` is the key, a feature or the truth itself; take the column that numbers or names the parts"
+    if text_at(raw, "label", "made"):
+        yield (
+            ("label", "made"),
+            f"computes the truth of a row, and `combine: {combine}` makes it of several; keep one",
+        )
+    if combine == "count" and truth in columns:
+        yield (
+            ("sources", source, "columns", columns.index(truth)),
+            f"`{truth}` is the number of parts (`combine: count`), so no file has it; leave it out",
+        )
+
+
+def _made_truth(raw: dict[str, Any]) -> Found:
+    """A truth that is computed from columns of its source."""
+    made, source, truth = (
+        text_at(raw, "label", "made"),
+        text_at(raw, "label", "source"),
+        text_at(raw, "label", "column"),
+    )
+    if not made:
+        return
+    for holder in names_at(raw, "sources"):
+        names = names_at(raw, "sources", holder, "columns")
+        if truth in names:
+            yield (
+                ("sources", holder, "columns", names.index(truth)),
+                f"`{truth}` is computed (`label.made`), so no file has it; leave it out, or `made` where files do",
+            )
+    types = {name: kind for name in names_at(raw, "features") if (kind := text_at(raw, "features", name, "type"))}
+    try:
+        expression = read_expression(made, types)
+    except ExpressionError as problem:
+        yield ("label", "made"), str(problem)
+        return
+    delivered, taken = (
+        names_at(raw, "sources", source, "columns"),
+        (key_column(raw), text_at(raw, "event_time", "column")),
+    )
+    for name in dict.fromkeys(named.column for named in columns_in(expression)):
+        if name in (truth, text_at(raw, "label", "name")):
+            yield ("label", "made"), f"`{name}` is what is computed; it cannot stand in its own definition"
+        elif name in taken or (name in names_at(raw, "key", "columns") and name not in types):
+            yield ("label", "made"), f"`{name}` is the key or the event time, which is no number to compute with"
+        elif delivered and name not in delivered:
+            yield ("label", "made"), f"`{name}` is no column of source `{source}`; {meant(name, delivered, 'it has')}"
+    kind, wanted = text_at(raw, "label", "truth", "type"), "bool" if expression.kind == "condition" else "float"
+    if expression.kind == "text":
+        yield ("label", "made"), "is a text as it was delivered; compute a number, or a condition such as `refund > 0`"
+    elif kind and kind != wanted:
+        yield (
+            ("label", "truth", "type"),
+            f"is {kind}, and `label.made` gives a {expression.kind}; write `type: {wanted}`",
+        )
