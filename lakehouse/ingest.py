@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from lakehouse.bronze.append import LandingReport, land
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.foreign_table import ForeignTableError, deliver_new_versions
-from lakehouse.bronze.landing import DeliveryRecord, collated
+from lakehouse.bronze.notices import collated
 from lakehouse.gold.build import GoldReport, build_gold
 from lakehouse.gold.new_truth import record_new_truth
 from lakehouse.lake import Lake

@@ -17,9 +17,11 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
-from lakehouse.bronze.landing import Admission, DeliveryRecord, admit, collated
+from lakehouse.bronze.admission import Admission, admit
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.ledger import batch_note, in_step, write_records, written_rows
 from lakehouse.bronze.made_keys import with_made_key
+from lakehouse.bronze.notices import collated
 from lakehouse.bronze.split_lines import odd_part_rows, parts_of, split, split_rows
 from lakehouse.lake import Lake
 from lakehouse.read.provenance import corrected_since, periods_of_batch

@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lakehouse.bronze.delivered_columns import check_columns
-from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.table_changes import Changes, VersionsGoneError, all_rows, changes_since
 from lakehouse.exceptions import FileRefusedError
 from lakeloop.atomic_file import replacing, write_text

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from lakehouse.bronze.landing import DeliveryRecord, collated
+from lakehouse.bronze.delivery_record import DeliveryRecord
+from lakehouse.bronze.notices import collated
 from lakehouse.read.provenance import file_rows, rows_of_file
 from lakehouse.storage.commits import Commit, commits_of
 from lakehouse.storage.layout import DELIVERIES, read_json

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
-from lakehouse.bronze.landing import Layout
+from lakehouse.bronze.admission import Layout
 from lakehouse.bronze.quoted_lines import LINE_BREAK
 from lakehouse.storage.layout import glob_quoted
 

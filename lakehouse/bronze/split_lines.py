@@ -12,9 +12,9 @@ import pyarrow as pa
 from pyarrow.dataset import dataset
 from pyspark.sql import DataFrame, SparkSession
 
+from lakehouse.bronze.admission import Admission, Layout
 from lakehouse.bronze.delivered_columns import extra_columns
 from lakehouse.bronze.extra_values import extra_values
-from lakehouse.bronze.landing import Admission, Layout
 from lakehouse.bronze.odd_lines import odd_rows, read_lines
 from lakehouse.bronze.plain_lines import plain_fields
 from lakeloop.contract import Source

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
-from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.training import training_column_names, training_rows
 from lakehouse.lake import Lake

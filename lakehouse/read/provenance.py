@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.storage.commits import Commit, commits_of
 from lakeloop.exceptions import NotFoundError

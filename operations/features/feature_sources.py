@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.read.provenance import deliveries, table_statistics
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.use_case import UseCase

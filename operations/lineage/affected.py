@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ml_metadata import metadata_store
 from pydantic import Field
 
-from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import deliveries, rows_of_file, rows_with_keys
 from lakehouse.storage.layout import TRAINING_TABLE

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
     bronze_of,

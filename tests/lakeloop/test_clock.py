@@ -8,7 +8,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from console.cli.app import app
-from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.ledger import write_records
 from lakeloop.clock import Clock, check_simulated, play, read_clock, set_clock
 from lakeloop.contract import Contract

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli.app import app
-from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.ledger import write_records
 from lakeloop.clock import moment_of_now, read_clock, set_clock
 from lakeloop.exceptions import LakeloopError, WrongUseError

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from lakehouse.bronze.admission import Layout
 from lakehouse.bronze.extra_values import extra_values
-from lakehouse.bronze.landing import Layout
 from lakehouse.bronze.odd_lines import odd_rows, read_lines
 from lakehouse.bronze.plain_lines import plain_fields
 

@@ -11,7 +11,7 @@ import pytest
 from pyarrow import csv
 from pyspark.sql import SparkSession
 
-from lakehouse.bronze.landing import DeliveryRecord
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.gold.training import training_column_names
 from lakehouse.read.as_of import Point, Points

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.bronze import landing
-from lakehouse.bronze.landing import Admission, DeliveryRecord, Layout, admit
+from lakehouse.bronze import admission
+from lakehouse.bronze.admission import Admission, Layout, admit
+from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakeloop.contract import EventTime, Source
 
 SOURCE = Source(description="things", files="things-{month}.csv", columns=("key", "size"), separator=";")
@@ -59,7 +60,7 @@ def test_hidden_unfinished_and_foreign_files_are_left_alone(things: Landing) -> 
 def test_a_known_file_costs_one_stat_and_is_not_read_again(things: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     things.put("things-2023-01.csv")
     assert states(things.look()) == {"things-2023-01.csv": "taken"}
-    monkeypatch.setattr(landing, "stage_file", lambda *_: pytest.fail("the file was read again"))
+    monkeypatch.setattr(admission, "stage_file", lambda *_: pytest.fail("the file was read again"))
     result = things.look()
     assert (result.known, result.records, result.notices) == (1, [], [])
 
