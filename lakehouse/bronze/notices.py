@@ -1,6 +1,8 @@
 """What is to be told of files, so that a hundred alike are one sentence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+from lakeloop.contract.section import some
 
 FILES_SHOWN = 5
 Sentences = list[tuple[str, str]]
@@ -15,7 +17,6 @@ def collated(sentences: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{some_files(names)}: {sentence}" for sentence, names in files.items()]
 
 
-def some_files(names: Sequence[str]) -> str:
+def some_files(names: Iterable[str]) -> str:
     """The first few names in words."""
-    shown = ", ".join(name if name.isprintable() else repr(name) for name in names[:FILES_SHOWN])
-    return shown + (f" and {len(names) - FILES_SHOWN} more" if len(names) > FILES_SHOWN else "")
+    return some((name if name.isprintable() else repr(name) for name in names), FILES_SHOWN)

@@ -15,12 +15,11 @@ from pathlib import Path
 from lakeloop.atomic_file import sync, write_text
 from lakeloop.contract.file_names import corrected_name
 from lakeloop.contract.periods import PERIODS
+from lakeloop.contract.section import some
 from lakeloop.file_lock import only_one
 from lakeloop.landing_files import FETCH, PART, KnownFiles, read_known
 from lakeloop.use_case import UseCase
 from operations.exceptions import FetchError
-
-FILES_SHOWN = 5
 
 
 class FetchedFiles:
@@ -126,12 +125,12 @@ class FetchedFiles:
         ]  # fmt: skip
         if strange:
             raise FetchError(
-                f"{self.source}, {period}: fetch wrote {_several(strange)}, and a file of this source is called "
+                f"{self.source}, {period}: fetch wrote {some(strange)}, and a file of this source is called "
                 f"{source.files_in_words}; nothing was landed"
             )
         if other := [name for name in names if not self._meets(name, period)]:
             raise FetchError(
-                f"{self.source}, {period}: fetch wrote {_several(other)}, whose name says another "
+                f"{self.source}, {period}: fetch wrote {some(other)}, whose name says another "
                 f"{source.names.kind} than it was asked for; nothing was landed"
             )
         return names
@@ -151,8 +150,3 @@ class FetchedFiles:
 
 def _files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-
-
-def _several(names: Sequence[str]) -> str:
-    more = f" and {len(names) - FILES_SHOWN} more" if len(names) > FILES_SHOWN else ""
-    return ", ".join(names[:FILES_SHOWN]) + more
