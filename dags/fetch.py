@@ -12,7 +12,8 @@ from lakeloop.use_case import UseCase
 TEXT = """
 Every {every}: fetches what is due of source `{source}` and not there yet, period by period, by the function `fetch` in
 `{command}` beside the contract. A period's files land whole or not at all in `{folder}`, which wakes `{case}_ingest`.
-What was fetched is not fetched again; `lakeloop data fetch --again` would.
+What was fetched is not fetched again; `lakeloop data fetch --again` would. A period that had nothing is asked again the
+next time, then ever more rarely.
 """
 TABLE = """
 Every {every}: looks for new versions of the Delta table {command}, which source `{source}` is. Rows that are new land

@@ -1,5 +1,6 @@
 """`lakeloop data fetch`: sources that come from elsewhere, by a function of the use case or from another's table."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ from console.cli.options import open_use_case, parse_periods
 from console.cli.render import DIM, console, counted_files, progress
 from console.cli.result import write_result
 from console.cli.use_case_option import UseCaseOption
+from lakeloop.clock import moment_of_now
+from lakeloop.contract.section import some
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase
 from operations.exceptions import FetchError
@@ -32,8 +35,9 @@ def fetch_command(
     """Fetch what is new of sources that come from elsewhere into the landing folder.
 
     With `fetch` in the contract: the periods that are due by the clock and not there yet, each by the function in a
-    process of its own, landed whole or not at all. With `delta`: the rows of the table's new versions; `--again` takes
-    it whole. What fails ends the fetch of its own source alone (exit 1) and is asked again the next time.
+    process of its own, landed whole or not at all. One that had nothing is asked again, more rarely each time, and at
+    once with --periods. With `delta`: the rows of the table's new versions; `--again` takes it whole. What fails ends
+    the fetch of its own source alone (exit 1) and is asked again the next time.
     """
     case = open_use_case(use_case)
     sources = _sources(case, source or [])
@@ -109,15 +113,21 @@ def _tell(use_case: UseCase, report: FetchReport) -> None:
             f"{report.source}: {counted_files(len(report.files))} of {_counted(fetched, kind)} landed", soft_wrap=True
         )
     if report.waiting:
+        again = _next_try(use_case, report)
         console.print(
-            f"{report.source}: nothing there yet of {_counted(report.waiting, kind)}; asked again the next time",
+            f"{report.source}: nothing there yet of {_counted(report.waiting, kind)}; asked again {again}",
             soft_wrap=True,
         )
     if not fetched and not report.waiting and not report.problem:
         console.print(f"{report.source}: every {kind} that is due was fetched before", soft_wrap=True)
 
 
-def _counted(periods: "list[str] | tuple[str, ...]", kind: str) -> str:
-    more = f" and {len(periods) - PERIODS_SHOWN} more" if len(periods) > PERIODS_SHOWN else ""
-    named = ", ".join(periods[:PERIODS_SHOWN]) + more
+def _next_try(use_case: UseCase, report: FetchReport) -> str:
+    if report.next_try is None or report.next_try <= moment_of_now(use_case):
+        return "the next time, then ever more rarely"
+    return f"from {report.next_try:%Y-%m-%d %H:%M} UTC on, then ever more rarely; at once with --periods"
+
+
+def _counted(periods: Sequence[str], kind: str) -> str:
+    named = some(periods, PERIODS_SHOWN)
     return f"1 {kind} ({named})" if len(periods) == 1 else f"{len(periods):,} {kind}s ({named})"

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from lakeloop.clock import read_clock
+from lakeloop.clock import moment_of_now, read_clock
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase
 from operations.exceptions import FetchError
@@ -22,12 +23,14 @@ OnPeriod = Callable[[str, int, int], None]
 class FetchReport:
     """What was fetched of a source: the files, by period; periods of which nothing is there yet; what went wrong.
 
-    A failure ends the fetch of its source: later periods are asked again when it is mended.
+    `next_try` (UTC): from when the first of those periods is asked again. A failure ends the fetch of its source: later
+    periods are asked again when it is mended.
     """
 
     source: str
     landed: dict[str, tuple[Path, ...]]
     waiting: tuple[str, ...] = ()
+    next_try: datetime | None = None
     problem: str = ""
 
     @property
@@ -53,8 +56,9 @@ def fetch(
 ) -> FetchReport:
     """Fetch the periods of a source that are due and were not fetched; of `periods` only these.
 
-    `again`: those that were fetched, too; what comes with another content lands as a correction. `on_line` gets what
-    the use case's function prints.
+    A period that had nothing is asked again ever more rarely (`empty_periods`), one of `periods` at once. `again`:
+    those that were fetched, too; what comes with another content lands as a correction. `on_line` gets what the use
+    case's function prints.
 
     Raises:
         WrongUseError: the source is not fetched, or a period is not due by the clock.
@@ -67,12 +71,11 @@ def fetch(
     if periods is not None:
         due = _chosen(use_case, source, due, list(periods))
     files = FetchedFiles(use_case, source)
-    landed: dict[str, tuple[Path, ...]] = {}
-    waiting, problem = list[str](), ""
+    problem, now = "", moment_of_now(use_case)
     with files.alone():
-        if completed := files.complete():
-            landed["completed"] = tuple(completed)
-        wanted = [name for name in due if again or name not in files.periods]
+        landed = files.complete()
+        fetched, empty, at_once = files.periods, files.empty, again or periods is not None
+        wanted = [name for name in due if (again or name not in fetched) and (at_once or empty.is_asked(name, now))]
         for done, name in enumerate(wanted):
             on_period(name, done, len(wanted))
             try:
@@ -83,9 +86,11 @@ def fetch(
             if name in files.periods:
                 landed[name] = tuple(found)
             else:
-                waiting.append(name)
-    log.info("event=fetched use_case=%s source=%s periods=%d", use_case.name, source, len(landed))
-    return FetchReport(source, landed, tuple(waiting), problem)
+                empty.add(name, now)
+        waiting = tuple(name for name in due if name in empty)
+    log.info("event=fetched use_case=%s source=%s periods=%d empty=%d", use_case.name, source, len(landed),
+             len(waiting))  # fmt: skip
+    return FetchReport(source, landed, waiting, empty.next_try(waiting), problem)
 
 
 def _write(use_case: UseCase, source: str, period: str, on_line: Callable[[str], None], folder: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from lakeloop.atomic_file import sync, write_text
@@ -20,6 +21,7 @@ from lakeloop.file_lock import only_one
 from lakeloop.landing_files import FETCH, PART, KnownFiles, read_known
 from lakeloop.use_case import UseCase
 from operations.exceptions import FetchError
+from operations.fetching.empty_periods import EmptyPeriods
 
 
 class FetchedFiles:
@@ -43,6 +45,11 @@ class FetchedFiles:
     def periods(self) -> set[str]:
         """The names of periods that were fetched, so that none is fetched twice."""
         return set(self._read_note())
+
+    @cached_property
+    def empty(self) -> EmptyPeriods:
+        """The periods that had nothing when they were asked; ask for it when `alone`."""
+        return EmptyPeriods(self._folder / "empty.json")
 
     def take(self, period: str, write: Callable[[Path], None]) -> list[Path]:
         """Have a period's files written into an empty folder, and land them; gives where they are, [] for none.
@@ -69,10 +76,9 @@ class FetchedFiles:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
-    def complete(self) -> list[Path]:
-        """Land what an earlier fetch had whole when it was interrupted."""
-        waiting = sorted((self._folder / "ready").glob("*"))
-        return [path for folder in waiting for path in self._land(folder)]
+    def complete(self) -> dict[str, tuple[Path, ...]]:
+        """Land what an earlier fetch had whole when it was interrupted; the files by period."""
+        return {folder.name: tuple(self._land(folder)) for folder in sorted((self._folder / "ready").glob("*"))}
 
     def _land(self, ready: Path) -> list[Path]:
         known = read_known(self._landing)
@@ -85,6 +91,7 @@ class FetchedFiles:
                 landed.append(target)
         periods = self._read_note() | {ready.name: datetime.now(UTC).isoformat(timespec="seconds")}
         write_text(self._note, json.dumps(dict(sorted(periods.items())), indent=1))
+        self.empty.remove(ready.name)
         shutil.rmtree(ready)
         return landed
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -81,6 +81,50 @@ def test_what_is_not_there_yet_is_asked_again(rides: Rides, api: Api) -> None:
     assert fetch(use_case, "rides").waiting == ("2024-01",)
     api.pages = {"2024-01": [1]}
     assert set(fetch(use_case, "rides").landed) == {"2024-01"}
+
+
+def at(use_case: UseCase, hours: float) -> UseCase:
+    """The same use case so many hours after the turn of the year."""
+    now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
+    return UseCase(use_case.settings.model_copy(update={"now": now}), use_case.contract)
+
+
+def test_a_period_that_stays_empty_is_asked_ever_more_rarely(rides: Rides, api: Api) -> None:
+    use_case = rides()
+    asked = []
+    for hour in range(24):
+        report = fetch(at(use_case, hour), "rides")
+        assert report.waiting == ("2024-01",), "who is not asked is told, too"
+        asked += [hour] * len(api.asked)
+        api.asked.clear()
+    assert asked == [0, 1, 2, 3, 5, 8, 12, 18]
+    assert report.next_try == datetime(2026, 1, 2, 3, tzinfo=UTC)
+    api.pages = {"2024-01": [1], "2024-02": [1]}
+    set_clock(use_case, 1)
+    report = fetch(at(use_case, 24), "rides")
+    assert (set(report.landed), report.waiting) == ({"2024-02"}, ("2024-01",)), "the others do not wait with it"
+    report = fetch(at(use_case, 27), "rides")
+    assert (set(report.landed), report.waiting, report.next_try) == ({"2024-01"}, (), None)
+
+
+def test_a_period_that_is_asked_for_is_asked_at_once(rides: Rides, api: Api) -> None:
+    use_case = rides()
+    for hour in (0, 1):
+        fetch(at(use_case, hour), "rides")
+    assert fetch(at(use_case, 1.1), "rides").waiting == ("2024-01",) and len(api.asked) == 2
+    fetch(at(use_case, 1.1), "rides", [0])
+    fetch(at(use_case, 1.2), "rides", again=True)
+    assert len(api.asked) == 4
+    fetch(at(use_case, -1), "rides")
+    assert len(api.asked) == 5, "a clock that was put back keeps nobody waiting"
+
+
+def test_a_note_of_empty_periods_that_cannot_be_read_says_of_none(rides: Rides, api: Api) -> None:
+    use_case = rides()
+    for hour in (0, 10):
+        fetch(at(use_case, hour), "rides")
+    (use_case.folder("landing") / ".fetch" / "rides" / "empty.json").write_text('{"2024-01": {"first": "2')
+    assert fetch(at(use_case, 10), "rides").waiting == ("2024-01",) and len(api.asked) == 3
 
 
 def test_fetched_again_what_is_the_same_changes_nothing_and_other_content_is_a_correction(
@@ -199,3 +243,16 @@ def test_on_the_command_line_what_fails_in_one_source_is_said_and_the_others_lan
     assert landed(use_case, "weather") == ["weather-2024-01.csv"]
     again = run("data", "fetch", "-u", "rides", "-s", "weather")
     assert (again.returncode, again.stdout) == (0, "weather: every month that is due was fetched before\n")
+
+
+def test_on_the_command_line_what_had_nothing_is_said_with_its_next_try(rides: Rides) -> None:
+    settings = rides("def fetch(folder):\n    pass\n").settings
+    said = []
+    for hour in ("00", "10", "12"):
+        run = lakeloop_in(
+            settings.home, LAKELOOP_USE_CASES=str(settings.use_cases), LAKELOOP_NOW=f"2026-01-01T{hour}:00:00Z"
+        )
+        said.append(run("data", "fetch", "-u", "rides", "-s", "rides").stdout)
+    first = "rides: nothing there yet of 1 month (2024-01); asked again "
+    later = f"{first}from 2026-01-01 15:00 UTC on, then ever more rarely; at once with --periods\n"
+    assert said == [f"{first}the next time, then ever more rarely\n", later, later]
