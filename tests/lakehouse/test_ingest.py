@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
+from lakehouse.ingest import bronze_step
 from lakeloop.added_columns import with_label
 from lakeloop.clock import set_clock
 from lakeloop.drawn_rows import sample_period
 from operations.delivery import generate, release
-from tests.lakes import HEADER, SMALL_POLICIES, OwnLake, own_lake, policy
+from tests.lakes import HEADER, SMALL_POLICIES, OwnLake, claims, own_lake, policy
 
 
 def test_the_reference_month_arrives_whole_and_unchanged(reference: OwnLake) -> None:
@@ -83,6 +84,14 @@ def test_corrections_and_late_claims_reach_gold_by_key(small: OwnLake) -> None:
     assert monthly["labelled"].to_dict() == {"2023-01": 31, "2023-02": 0}
     files = small.rows("silver/policies").set_index("policy_id")["_source_file"]
     assert files["2023-01-0001"] == "policies-2023-01.v2.csv" and files["2023-01-0000"] == "policies-2023-01.csv"
+
+
+def test_the_content_of_before_delivered_again_takes_a_correction_back(small: OwnLake) -> None:
+    small.deliver("claims", "claims-2023-01.v2.csv", "policy_id;risk\n2023-01-0000;0.5\n")
+    bronze_step(small)
+    small.deliver("claims", "claims-2023-01.v3.csv", claims("2023-01", *[2.0] * 30))
+    assert small.ingest().sources[1].taken == ("claims-2023-01.v3.csv",)
+    assert set(small.rows("silver/claims")["risk"]) == {2.0}
 
 
 def test_a_file_and_its_correction_in_one_ingest_end_as_in_two(lake: OwnLake) -> None:
