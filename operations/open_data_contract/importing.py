@@ -5,7 +5,8 @@ from typing import Any
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject
 
-from operations.open_data_contract.words import column_words, own_words
+from lakeloop.exceptions import WrongUseError
+from operations.open_data_contract.words import PREFIX, column_words, own_words
 
 ORDER = ("use_case", "title", "description", "key", "event_time", "clock", "sources", "features", "label")
 """The sections that a contract begins with."""
@@ -17,7 +18,11 @@ def is_ours(document: OpenDataContractStandard) -> bool:
 
 
 def contract_of(document: OpenDataContractStandard) -> str:
-    """The contract's text; its wording and limits are the document's own."""
+    """The contract's text; its wording and limits are the document's own.
+
+    Raises:
+        WrongUseError: a feature has no column any more.
+    """
     rest = own_words(document.customProperties)
     tables = {table.name or "": table for table in document.schema_ or []}
     columns = {name: _columns(table) for name, table in tables.items()}
@@ -50,6 +55,11 @@ def _columns(table: SchemaObject) -> dict[str, Words]:
 
 
 def _feature(name: str, columns: dict[str, dict[str, Words]]) -> dict[str, Any]:
-    found = [words for table in columns.values() if (words := table.get(name)) is not None]
-    said, rest = next(words for words in found if "role" in words[1])
+    found = [words for table in columns.values() if (words := table.get(name)) is not None and "role" in words[1]]
+    if not found:
+        raise WrongUseError(
+            f"no table has a column `{name}` with the property `{PREFIX}role` any more, and `{PREFIX}features` names "
+            "it; call the column as before, or take it out there, too"
+        )
+    said, rest = found[0]
     return said | rest

@@ -61,6 +61,17 @@ def test_what_is_changed_in_the_standard_s_words_counts(home: Settings, tmp_path
     assert contract.features["usage"].valid == (0, 800) and contract.features["usage"].description == "Hours online"
 
 
+def test_a_feature_whose_column_was_taken_out_is_named(home: Settings, tmp_path: Path) -> None:
+    document = yaml.safe_load(exported("churn", tmp_path).read_text())
+    (table,) = document["schema"]
+    table["properties"] = [column for column in table["properties"] if column["name"] != "usage"]
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(document))
+    with pytest.raises(WrongUseError, match=r"no table has a column `usage` .* `lakeloop\.features` names it"):
+        receive(home, changed, Wishes("leaving", ""), force=False)
+    assert not home.use_cases.exists()
+
+
 def test_what_a_contract_needs_beside_it_is_told(home: Settings, tmp_path: Path) -> None:
     received = receive(home, exported("insurance", tmp_path), Wishes("", ""), force=False)
     assert any("rules.py does not exist" in problem for problem in received.problems)
