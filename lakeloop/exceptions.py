@@ -32,6 +32,12 @@ class BrokenError(LakeloopError):
     """Something the platform stands on is missing, full or ill; the text says what, and what mends it."""
 
 
+def first_line(error: BaseException) -> str:
+    """What any error says in its first line, at most 200 characters of it; its kind where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
+
+
 class ContractError(WrongUseError):
     """A contract that cannot be used; `problems` holds every mistake found, in order of line.
 

@@ -5,6 +5,7 @@ import time
 
 import pandas as pd
 
+from lakeloop.exceptions import first_line
 from lakeloop.interval import says_little
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.use_case import UseCase
@@ -46,7 +47,7 @@ class GoldPerformance:
             self._calibrations = read_calibrations(self._use_case)
             self._realised = newest_realised(self._use_case)
         except Exception as error:  # noqa: BLE001 - delta-rs raises many kinds; drift is watched whatever these tables say
-            log.warning("event=performance_unreadable why=%r", str(error).splitlines()[0])
+            log.warning("event=performance_unreadable why=%r", first_line(error))
 
 
 def read_calibrations(use_case: UseCase) -> dict[str, Calibration]:

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from lakeloop.exceptions import first_line
 from lakeloop.lake_tables import open_lake_table
 from lakeloop.rejected_rows import DELIVERIES, REJECTS, RejectedRows, newest_rejected_rows
 from lakeloop.use_case import UseCase
@@ -31,7 +32,7 @@ class RejectedWatch:
             try:
                 self._look()
             except Exception as error:  # noqa: BLE001 - delta-rs raises many kinds; drift is watched whatever these say
-                log.warning("event=rejects_unreadable why=%r", str(error).splitlines()[0])
+                log.warning("event=rejects_unreadable why=%r", first_line(error))
         return self._found
 
     def _look(self) -> None:

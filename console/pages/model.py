@@ -9,7 +9,7 @@ from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_report import DriftReport, WindowKind
 from lakeloop.drift_store import lake_reports
-from lakeloop.exceptions import LakeloopError
+from lakeloop.exceptions import LakeloopError, first_line
 from lakeloop.manifest import Manifest, read_manifest
 from lakeloop.use_case import UseCase
 from operations.drift.windows import statistics_folder
@@ -84,7 +84,7 @@ def model_page(use_case: UseCase, run: RunRecord) -> ModelPage:
         except (LakeloopError, OSError) as error:
             gaps[name] = str(error)
         except Exception as error:  # noqa: BLE001 - delta-rs and ML Metadata raise many kinds; the page shows the rest
-            gaps[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+            gaps[name] = f"{type(error).__name__}: {first_line(error)}"
     return ModelPage(contract=use_case.contract, run=run, gaps=gaps, **found)  # type: ignore[arg-type]
 
 

@@ -13,6 +13,7 @@ from lakeloop.decision import Decision
 from lakeloop.decision_table import read_decisions
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
+from lakeloop.exceptions import first_line
 from lakeloop.pushed_models import pushed_versions
 from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
 from lakeloop.switches import active_switches
@@ -151,5 +152,5 @@ def _tried(read: Callable[[], Sequence[Row]], what: str, problems: list[str]) ->
     try:
         return read()
     except Exception as error:  # noqa: BLE001 - the page shows the rest
-        problems.append(f"{what} cannot be read: {str(error).splitlines()[0][:200]}")
+        problems.append(f"{what} cannot be read: {first_line(error)}")
         return ()

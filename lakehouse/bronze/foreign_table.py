@@ -26,7 +26,7 @@ from lakehouse.exceptions import FileRefusedError
 from lakeloop.atomic_file import replacing, write_text
 from lakeloop.contract.file_names import corrected_name
 from lakeloop.contract.section import some
-from lakeloop.exceptions import LakeloopError
+from lakeloop.exceptions import LakeloopError, first_line
 from lakeloop.file_lock import in_turn
 from lakeloop.landing_files import FETCH
 from lakeloop.use_case import UseCase
@@ -142,7 +142,7 @@ def _open(use_case: UseCase, source: str) -> DeltaTable:
             f"{_at(use_case, source)}: there is no Delta table; mend `sources.{source}.delta.path`, or have it made"
         ) from None
     except (DeltaError, OSError, ValueError) as error:
-        raise ForeignTableError(f"{_at(use_case, source)}: cannot be read ({_first_line(error)})") from None
+        raise ForeignTableError(f"{_at(use_case, source)}: cannot be read ({first_line(error)})") from None
 
 
 def _check_same_table(use_case: UseCase, source: str, table: DeltaTable, note: _Note, done: int, whole: bool) -> None:
@@ -212,7 +212,3 @@ def _whole(source: str) -> str:
         f"`lakeloop data fetch --source {source} --again` takes it whole as it is now: rows that are known by their "
         "key are corrected, and the same row again changes nothing"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -13,6 +13,7 @@ from lakehouse.bronze.parts import BATCH_ROWS, RowParts
 from lakehouse.exceptions import FileRefusedError
 from lakeloop.contract import Source
 from lakeloop.contract.section import some
+from lakeloop.exceptions import first_line
 
 MAGIC = b"PAR1"
 WRONG_PARQUET = (pa.ArrowException, OSError, ValueError)
@@ -52,7 +53,7 @@ def _tables(path: Path) -> Iterator[pa.Table]:
             for batch in file.iter_batches(BATCH_ROWS):
                 yield flat(pa.Table.from_batches([batch]).combine_chunks())
     except WRONG_PARQUET as error:
-        raise FileRefusedError(f"is no Parquet file that can be read, or breaks off ({_first_line(error)})") from None
+        raise FileRefusedError(f"is no Parquet file that can be read, or breaks off ({first_line(error)})") from None
 
 
 def _as_file(chunks: Iterator[bytes], path: Path, folder: Path) -> Path:
@@ -105,7 +106,3 @@ def _texts(column: pa.ChunkedArray) -> pa.Array:
 
 def _text(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

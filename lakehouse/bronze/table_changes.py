@@ -17,6 +17,7 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 from pyarrow.fs import FileSystem
 
+from lakeloop.exceptions import first_line
 from lakeloop.lake_tables import files_of
 
 FEED = "delta.enableChangeDataFeed"
@@ -190,10 +191,9 @@ def _as(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Rec
 
 def _why(error: Exception) -> str:
     """Why files cannot be read: most often the owner has vacuumed them."""
-    text = str(error)
-    if isinstance(error, FileNotFoundError) or any(said in text for said in NOT_THERE):
+    if isinstance(error, FileNotFoundError) or any(said in str(error) for said in NOT_THERE):
         return "files of it were vacuumed"
-    return f"a file of it cannot be read ({text.splitlines()[0][:200] if text else type(error).__name__})"
+    return f"a file of it cannot be read ({first_line(error)})"
 
 
 def _quoted(name: str) -> str:

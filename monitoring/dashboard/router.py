@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from lakeloop.contract import Contract
+from lakeloop.exceptions import first_line
 from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
 from monitoring.dashboard.history import FILLED_BY, NO_PAST, History, read_history
@@ -112,7 +113,7 @@ class _Past:
             try:
                 self._history, self.problem = read_history(self._use_case), ""
             except Exception as error:  # noqa: BLE001 - delta-rs raises many kinds; the page shows the rest
-                self.problem = f"the history cannot be read: {str(error).splitlines()[0][:200]}"
+                self.problem = f"the history cannot be read: {first_line(error)}"
         return self._history
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lakeloop.exceptions import LakeloopError
+from lakeloop.exceptions import LakeloopError, first_line
 from tfx_pipeline.evaluation.gate import ModelAnswers
 from tfx_pipeline.training.row_weights import weights_of
 from tfx_pipeline.training.signatures import EXAMPLES, PROBABILITIES, SERVING
@@ -24,8 +24,7 @@ def load_saved_model(folder: Path | str) -> Any:
     try:
         model = tf.saved_model.load(str(folder))
     except Exception as error:  # TensorFlow raises OSError, ValueError, DataLoss, protobuf's DecodeError, ...
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LakeloopError(f"the model in {folder} cannot be loaded: {reason}; push it again") from error
+        raise LakeloopError(f"the model in {folder} cannot be loaded: {first_line(error)}; push it again") from error
     missing = {SERVING, EXAMPLES} - set(model.signatures)
     if missing:
         raise LakeloopError(f"the model in {folder} has no signature {', '.join(sorted(missing))}; push it again")
