@@ -81,7 +81,7 @@ def calibrate_version(use_case: UseCase, version: str) -> Calibration:
 
 def performance_table(use_case: UseCase) -> pd.DataFrame:
     """gold/performance, sorted by period and version; empty where nothing was answered."""
-    rows = read_lake_table(use_case, f"gold/{PERFORMANCE}")
+    rows = read_lake_table(use_case, PERFORMANCE)
     if rows is None:
         return pd.DataFrame()
     return rows.sort_values([use_case.contract.period_column, "model_version"], ignore_index=True)

@@ -145,7 +145,7 @@ def score_wanted(use_case: UseCase, table: str, version: int | None, model: str)
 def score(lake: Lake, wanted: ScoreWanted) -> ScoreReport:
     """Score what is wanted into gold/scores, unless it is there already."""
     contract = lake.contract
-    path = lake.table(f"gold/{SCORES}")
+    path = lake.table(SCORES)
     with tables_held(lake):
         create_table(lake.spark, path, _columns(contract), comment="Rows of tables, scored in batches")
         if not _given(lake, wanted.table, wanted.version, wanted.folder).empty:
@@ -162,7 +162,7 @@ def score(lake: Lake, wanted: ScoreWanted) -> ScoreReport:
 def _given(use_case: UseCase, table: str, version: int, folder: Path) -> pd.DataFrame:
     """Who answered each row of this version of a table that was scored with this model."""
     mine: list[Filter] = [("table", "=", table), ("version", "=", version), ("model", "=", folder.name)]
-    found = read_lake_table(use_case, f"gold/{SCORES}", ["predictor_type"], mine)
+    found = read_lake_table(use_case, SCORES, ["predictor_type"], mine)
     return pd.DataFrame(columns=["predictor_type"]) if found is None else found
 
 

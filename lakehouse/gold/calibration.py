@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 TABLE = SmallTable(
-    f"gold/{CALIBRATION}",
+    CALIBRATION,
     (
         column("model_version", "string"),
         column("method", "string", "curve that was fitted: platt, isotonic or constant"),
@@ -52,7 +52,7 @@ class CalibrationRow:
 
 def calibrations(lake: Lake) -> "DataFrame | None":
     """The table, for Spark to join with; None while nothing was calibrated."""
-    path = lake.table(f"gold/{CALIBRATION}")
+    path = lake.table(CALIBRATION)
     return lake.spark.read.format("delta").load(path) if table_exists(path) else None
 
 
@@ -63,7 +63,7 @@ def calibrated_versions(use_case: UseCase) -> set[str]:
 
 def answering_versions(use_case: UseCase) -> set[str]:
     """Model versions that were asked, as far as gold/performance knows."""
-    return {row["model_version"] for row in read_lake_records(use_case, f"gold/{PERFORMANCE}")} - {""}
+    return {row["model_version"] for row in read_lake_records(use_case, PERFORMANCE)} - {""}
 
 
 def write_calibrations(use_case: UseCase, rows: Sequence[CalibrationRow]) -> None:
@@ -78,7 +78,7 @@ def periods_to_estimate(use_case: UseCase) -> set[str]:
     calibrated = calibrated_versions(use_case)
     return {
         row[use_case.contract.period_column]
-        for row in read_lake_records(use_case, f"gold/{PERFORMANCE}")
+        for row in read_lake_records(use_case, PERFORMANCE)
         if row["model_version"] in calibrated and _lacks_estimate(row)
     }
 

@@ -99,7 +99,7 @@ def update_performance(lake: Lake, silver: SilverTables, periods: set[str] | Non
 
 def _has_other_columns(use_case: UseCase) -> bool:
     """Whether the table was made when it had other columns; then it is made anew, whole."""
-    table = open_lake_table(use_case, f"gold/{PERFORMANCE}")
+    table = open_lake_table(use_case, PERFORMANCE)
     if table is None:
         return False
     there = [field.name for field in table.schema().fields]
@@ -109,7 +109,7 @@ def _has_other_columns(use_case: UseCase) -> bool:
 def _table(contract: Contract) -> SmallTable:
     period = contract.period_column
     return SmallTable(
-        f"gold/{PERFORMANCE}",
+        PERFORMANCE,
         (
             column(period, "string"),
             column("model_version", "string", "'': no model was asked"),

@@ -72,7 +72,7 @@ def _table(contract: Contract) -> SmallTable:
     averages = [column(name, "double", nullable=True) for name in [*means, *shares]]
     period = contract.period_column
     return SmallTable(
-        f"gold/{PERIOD_SUMMARY}",
+        PERIOD_SUMMARY,
         (column(period, "string", nullable=True), *counts, *averages),
         key=(period,),
         comment=f"{contract.title}: averages of each {contract.period}",

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LAYERS = ("bronze", "silver", "gold")
-DELIVERIES, REJECTS, PERIOD_SUMMARY = "deliveries", "rejects", "monthly"
-REQUESTS, PREDICTIONS, PERFORMANCE, SCORES = "requests", "predictions", "performance", "scores"
-CALIBRATION, WAITING = "calibration", "waiting"
-TRAINING_TABLE = "gold/training"
+DELIVERIES, REQUESTS = "deliveries", "requests"
+REJECTS, PREDICTIONS, WAITING = "rejects", "predictions", "waiting"
+"""Tables of bronze and silver beside those of the sources, by their names there."""
+TRAINING_TABLE, PERIOD_SUMMARY, PERFORMANCE = "gold/training", "gold/monthly", "gold/performance"
+CALIBRATION, SCORES = "gold/calibration", "gold/scores"
+"""Tables of gold, as they are asked for everywhere."""
 
 
 def checkpoint_path(use_case: UseCase, source: str) -> str:
