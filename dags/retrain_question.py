@@ -105,7 +105,7 @@ def _form(contract: Contract) -> dict[str, Param]:
     }  # fmt: skip
     for name, bound in contract.gate.bounds.items():
         fields[_GATE + name] = Param(
-            None, type=["null", "number"], minimum=0, maximum=1, section="Change the requirement", title=name,
+            None, type=["null", "number"], section="Change the requirement", title=contract.gate.title_of(name),
             description=f"The contract requires {bound:g}; what is required here instead, for this decision.",
         )  # fmt: skip
     return fields

@@ -45,7 +45,9 @@ class ScoredCandidate(FrozenModel):
     what: str = Field(description="how it was made, in words")
     run_id: str = ""
     passed: bool = Field(False, description="whether the quality gate blessed it")
-    score: float | None = Field(None, description="accuracy on the rows compared on; none where it was not scored")
+    score: float | None = Field(
+        None, description="by the metric that decides, on the rows compared on; none where it was not scored"
+    )
     error: str = Field("", description="why it could not be scored")
     checks: tuple[GateCheck, ...] = ()
 
@@ -66,7 +68,8 @@ class Decision(FrozenModel):
     trigger: str
     event_ids: tuple[str, ...] = Field((), description="events of the ledger that this run took")
     champion: str = Field("", description="version that was champion when it began")
-    champion_score: float | None = Field(None, description="its accuracy on the rows compared on")
+    decides: str = Field("accuracy", description="the metric that champion and candidates are compared by")
+    champion_score: float | None = Field(None, description="its score on the rows compared on")
     champion_judged_on: str = Field("", description="newest labelled rows the champion's checks were made on")
     champion_checks: tuple[GateCheck, ...] = ()
     with_truth: bool = Field(description="whether ground truth was there that the champion did not know")

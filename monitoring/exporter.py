@@ -102,7 +102,7 @@ GAUGES = (
     Gauge("realised_accuracy", "Accuracy on the newest period whose ground truth is there.",
           lambda s, _: _one(s.realised_accuracy)),
     Gauge("accuracy_bound", "Accuracy the quality gate wants (contract).",
-          lambda _, contract: _one(contract.gate.accuracy.above)),
+          lambda _, contract: _one(contract.gate.least_accuracy)),
     Gauge("model_available", "1 if the model server serves a version; absent before it was asked.",
           lambda s, _: _one(s.model_available)),
     Gauge("reference_available", "1 if there is something to measure the windows against.",

@@ -20,7 +20,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import distribution_validator_pb2, pusher_pb2
 from tfx.types import Channel, standard_artifacts
 
-from lakeloop.contract import Contract
+from lakeloop.contract import Between, Contract
 from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
 from tfx_pipeline.components.data_gate import DataGate
 from tfx_pipeline.components.distribution_validator import DistributionValidator
@@ -180,15 +180,18 @@ def _distribution_config(contract: Contract) -> distribution_validator_pb2.Distr
 
 
 def _eval_config(contract: Contract) -> tfma.EvalConfig:
-    """TFMA's view: accuracy between the gate's bounds and against the champion, whole and by slice."""
-    bounds = contract.gate.accuracy
+    """TFMA's view: accuracy between the gate's bounds and against the champion, whole and by slice.
+
+    A gate that asks for no accuracy is one that every accuracy passes.
+    """
+    bounds = contract.gate.accuracy or Between(above=0.0)
     threshold = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(
             lower_bound=DoubleValue(value=bounds.above),
             upper_bound=None if bounds.below is None else DoubleValue(value=bounds.below),
         )
     )
-    if contract.gate.champion_margin is not None:
+    if contract.gate.champion_margin is not None and contract.gate.decides == "accuracy":
         threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
         threshold.change_threshold.absolute.value = -contract.gate.champion_margin
     accuracy = tfma.MetricConfig(class_name="SparseCategoricalAccuracy", threshold=threshold)

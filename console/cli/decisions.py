@@ -126,9 +126,9 @@ def _scores(decision: Decision) -> Table:
     ]
     champion = (f"champion {decision.champion}", "", "", "", _number(decision.champion_score))
     return table(
-        ("candidate", "how it was made", "run", "gate", "score"),
+        ("candidate", "how it was made", "run", "gate", decision.decides),
         [champion, *rows] if decision.champion else rows,
-        ("score",),
+        (decision.decides,),
         whole=("run",),
     )
 

@@ -129,9 +129,10 @@ def _print(made: NewUseCase) -> None:
     console.print(f"Next: make demo USE_CASE={contract.use_case}\n")
     gate = contract.gate.accuracy
     beside = [(name, f"{value:.3f}") for name, value in made.baselines.items()]
-    beside.append(
-        ("the gate asks for", f"above {gate.above:.3f}" + (f", below {gate.below:.3f}" if gate.below else ""))
-    )
+    if gate is not None:
+        beside.append(
+            ("the gate asks for", f"above {gate.above:.3f}" + (f", below {gate.below:.3f}" if gate.below else ""))
+        )
     console.print(table((f"accuracy on held-out ones of {made.compared:,} rows", ""), beside))
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from lakeloop.gate_check import GateCheck
     from tfx_pipeline.evaluation.gate import GateReport
     from tfx_pipeline.runs.run_record import NodeResult
 
@@ -79,8 +80,15 @@ def verdict(passed: bool) -> Text:
 
 def gate_table(report: "GateReport") -> Table:
     """The gate's checks: check, value, bound, verdict."""
-    rows = [(check.name, f"{check.value:.4f}", check.bound, verdict(check.passed)) for check in report.checks]
-    return table(("check", "value", "bound", "verdict"), rows, numbers=("value",))
+    rows = [
+        (check.name, f"{check.value:.4f}", _interval(check), check.bound, verdict(check.passed))
+        for check in report.checks
+    ]
+    return table(("check", "value", "with 95 %", "bound", "verdict"), rows, numbers=("value",))
+
+
+def _interval(check: "GateCheck") -> str:
+    return f"{check.interval[0]:.3f} to {check.interval[1]:.3f}" if check.interval is not None else ""
 
 
 def print_gate(report: "GateReport", heading: str) -> None:
@@ -89,6 +97,9 @@ def print_gate(report: "GateReport", heading: str) -> None:
     rows = ", ".join(f"{count:,} {name}".removesuffix(" rows") for name, count in report.rows.items())
     console.print(f"\n{heading} ({rows} rows)", style="bold")
     console.print(gate_table(report))
+    for check in report.checks:
+        if check.note:
+            console.print(f"{check.name}: {check.note}", style=DIM, soft_wrap=True, markup=False)
     console.print(
         f"accuracy on {report.interval_set} lies between {low:.3f} and {high:.3f} with 95 % confidence",
         style=DIM,

@@ -72,7 +72,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         page = start_page(use_case, runs, present.serving())
         pushed = [line.run for line in reversed(page.versions) if line.run is not None]
         pictures = {
-            "versions": figures.accuracy_by_version(pushed, contract.gate.accuracy.above),
+            "versions": figures.accuracy_by_version(pushed, contract.gate.least_accuracy),
             "drift": figures.drift_by_period(page.windows),
         }
         shown = len(page.versions) + len(page.decisions) if all else SHOWN

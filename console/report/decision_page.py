@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from console.report.figure_style import BLUE, GREEN, GREY, ORANGE, finish
 from console.report.html_file import write_page
 from lakeloop.contract import Contract
+from lakeloop.contract.metrics import METRICS
 from lakeloop.decision import OUTCOMES, Decision
 from lakeloop.settings import Settings
 
@@ -71,6 +72,7 @@ def scores(decision: Decision) -> "go.Figure":
             textposition="auto",
         )
     )
-    figure.update_xaxes(title="accuracy on the rows compared on", range=[0, 1], tickformat=".0%")
+    shares = {"range": [0, 1], "tickformat": ".0%"} if METRICS[decision.decides].highest == 1 else {}
+    figure.update_xaxes(title=f"{decision.decides} on the rows compared on", **shares)
     figure.update_yaxes(autorange="reversed", automargin=True)
     return finish(figure, 80 + 44 * len(bars), top=10)

@@ -130,9 +130,9 @@ def training_curve(history: History) -> go.Figure:
 
 
 def accuracy_by_period(
-    periods: Sequence[str], curves: Mapping[str, Sequence[float]], required: float, names: Mapping[str, str]
+    periods: Sequence[str], curves: Mapping[str, Sequence[float]], required: float | None, names: Mapping[str, str]
 ) -> go.Figure:
-    """Accuracy of model and baselines over the periods, with the gate's requirement."""
+    """Accuracy of model and baselines over the periods, with the gate's requirement where it has one."""
     figure = go.Figure()
     colours = {"model": BLUE, "rules": ORANGE, "majority": GREY}
     for name, values in curves.items():
@@ -144,13 +144,7 @@ def accuracy_by_period(
                 line={"color": colours.get(name, GREY), "width": 3 if name == "model" else 1.5},
             )
         )
-    figure.add_hline(
-        y=required,
-        line_dash="dash",
-        line_color=GREEN,
-        annotation_text=f"gate: {required:g}",
-        annotation_position="top right",
-    )
+    _add_requirement(figure, required)
     figure.update_yaxes(title="accuracy", range=[0, 1], tickformat=".0%")
     return finish(figure, 380)
 
@@ -194,7 +188,7 @@ def drift_by_period(reports: Sequence[DriftReport]) -> go.Figure:
     return finish(figure, 360)
 
 
-def accuracy_by_version(runs: Sequence[RunRecord], required: float) -> go.Figure:
+def accuracy_by_version(runs: Sequence[RunRecord], required: float | None) -> go.Figure:
     """Accuracy of every pushed version on its own train and eval rows, in the order they were pushed."""
     checked = [(run.pushed_version, run.gate.accuracy) for run in runs if run.gate is not None]
     figure = go.Figure()
@@ -208,7 +202,15 @@ def accuracy_by_version(runs: Sequence[RunRecord], required: float) -> go.Figure
                 line_color=colour,
             )
         )
-    figure.add_hline(y=required, line_dash="dash", line_color=GREEN, annotation_text=f"gate: {required:g}")
+    _add_requirement(figure, required)
     figure.update_yaxes(title="accuracy", tickformat=".0%")
     figure.update_xaxes(type="category", title="version")
     return finish(figure, 320)
+
+
+def _add_requirement(figure: go.Figure, required: float | None) -> None:
+    if required is not None:
+        figure.add_hline(
+            y=required, line_dash="dash", line_color=GREEN, annotation_text=f"gate: {required:g}",
+            annotation_position="top right",
+        )  # fmt: skip

@@ -58,7 +58,7 @@ def write_report(report: Report, path: Path) -> Path:
         "periods": figures.accuracy_by_period(
             report.periods,
             report.accuracy,
-            report.contract.gate.accuracy.above,
+            report.contract.gate.least_accuracy,
             {"model": f"model {report.champion_run.pushed_version}"},
         ),
     }

@@ -24,7 +24,7 @@ COLUMNS = (
     column("trigger", "string"),
     column("event_ids", TEXTS, "events of the ledger that this run took"),
     column("champion", "string", "version that was champion when it began; empty: none"),
-    column("champion_score", "double", "its accuracy on the rows compared on", nullable=True),
+    column("champion_score", "double", "its score on the rows compared on", nullable=True),
     column("champion_judged_on", "string", "newest labelled rows its checks were made on"),
     column("champion_checks", CHECKS),
     column("with_truth", "boolean", "ground truth was there that the champion did not know"),
@@ -48,6 +48,7 @@ LATER_COLUMNS = (
     column("choice_details", "string", "candidate, requirement or segment that was chosen, and why", nullable=True),
     column("chosen_by", "string", "who answered", nullable=True),
     column("chosen_at", "timestamp", "when", nullable=True),
+    column("decides", "string", "metric that champion and candidates are compared by; null: accuracy", nullable=True),
     column("judged_version", "long", "version of gold/training that the rows compared on are from", nullable=True),
     column(
         "changed_rows", "long", "rows of periods the champion knew that were corrected, added or withdrawn since",

@@ -9,12 +9,13 @@ from lakeloop.contract.contract import ClockKind, Contract
 from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.features import DriftTest, Feature, Vocabulary
+from lakeloop.contract.gate import Between, Gate, MaxProbability, MetricCheck
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, LabelClass, When
 from lakeloop.contract.production import Fallback, Monitoring, Requests, Segment, UsualRange
 from lakeloop.contract.section import Name, Section
 from lakeloop.contract.sources import Source
-from lakeloop.contract.training import Balance, Between, Gate, MaxProbability, ModelSettings, Split, Training
+from lakeloop.contract.training import Balance, ModelSettings, Split, Training
 
 __all__ = [
     "Balance",
@@ -32,6 +33,7 @@ __all__ = [
     "Label",
     "LabelClass",
     "MaxProbability",
+    "MetricCheck",
     "ModelSettings",
     "Monitoring",
     "Name",

@@ -13,6 +13,7 @@ from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.expression import Expression, columns_in, read_expression
 from lakeloop.contract.features import Feature, notes_on
+from lakeloop.contract.gate import Gate
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart
@@ -21,7 +22,7 @@ from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake, unless
 from lakeloop.contract.sources import Source
 from lakeloop.contract.time_formats import PERIOD
-from lakeloop.contract.training import Gate, ModelSettings, Split, Training
+from lakeloop.contract.training import ModelSettings, Split, Training
 
 ClockKind = Literal["simulated", "wall"]
 PERIOD_COLUMN = "period"

@@ -5,6 +5,7 @@ from typing import Any
 from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.contract import PERIOD_COLUMN
 from lakeloop.contract.feature_checks import feature_checks
+from lakeloop.contract.gate_checks import gate_checks
 from lakeloop.contract.join_checks import join_checks, joined_sources, met_columns, values_of
 from lakeloop.contract.label_checks import label_checks
 from lakeloop.contract.raw_document import (
@@ -34,6 +35,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from join_checks(raw, base)
     yield from label_checks(raw, base)
     yield from feature_checks(raw)
+    yield from gate_checks(raw)
 
 
 def _columns(raw: dict[str, Any]) -> Found:

@@ -1,12 +1,12 @@
-"""How a model is trained and checked: split, hyper-parameters, quality gate."""
+"""How a model is trained: split, hyper-parameters, weights."""
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from lakeloop.contract.section import Name, Section, Share, Text, mistake
+from lakeloop.contract.section import Name, Section, Text, mistake
 
 BY_TIME = "newest"
 """The salt of a split that hashes nothing but the shards of its rows."""
@@ -78,47 +78,3 @@ class Training(Section):
     """
 
     balance: Balance = "none"
-
-
-class Between(Section):
-    """Open bounds: the value must lie strictly between them. Without `below` nothing is too good."""
-
-    above: Share
-    below: Share | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.below is not None and self.above >= self.below:
-            raise mistake(f"`above` ({self.above:g}) must be smaller than `below` ({self.below:g})")
-        return self
-
-
-class MaxProbability(Section):
-    """Bounds on the highest class probability over all evaluated rows."""
-
-    min_above: Share
-    mean_above: Share
-    max_above: Share
-
-
-class Gate(Section):
-    """The quality gate's requirements. A check that is not named here is not made.
-
-    `class_share_tolerance` 0.2 means: each predicted class' share within ±20 % of 1/classes.
-    """
-
-    accuracy: Between
-    train_eval_gap_below: Share | None = None
-    class_share_tolerance: Share | None = None
-    max_probability: MaxProbability | None = None
-    champion_margin: Share | None = None
-
-    @property
-    def bounds(self) -> dict[str, float]:
-        """Every bound it has by its name in the contract, nested ones with a dot: `accuracy.above`."""
-        flat: dict[str, float] = {}
-        for name, value in self.model_dump(exclude_none=True).items():
-            flat |= (
-                {f"{name}.{key}": bound for key, bound in value.items()} if isinstance(value, dict) else {name: value}
-            )
-        return flat

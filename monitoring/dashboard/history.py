@@ -148,12 +148,14 @@ def performance_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[
     def share(part: str, whole: str) -> tuple[float | None, ...]:
         return tuple(float(a) / float(b) if b else None for a, b in zip(total[part], total[whole], strict=True))
 
+    least = contract.gate.least_accuracy
+    bound = [] if least is None else [Line("gate", periods, (least,) * len(periods), bound=True)]
     return {
         "accuracy": [
             Line("estimated", periods, share("_expected", "_own"), error=share("_error", "_own")),
             _counted("realised", periods, total["model_correct"], total["model_with_truth"]),
             _counted("realised, rules included", periods, total["correct"], total["with_truth"]),
-            Line("gate", periods, (contract.gate.accuracy.above,) * len(periods), bound=True),
+            *bound,
         ],
         "fallback": [_counted("rules", periods, total["rules"], total["answered"])],
     }

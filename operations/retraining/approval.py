@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import ValidationError
 
 from lakeloop.contract import Gate
+from lakeloop.contract.metrics import METRICS
+from lakeloop.contract.section import sequences_as_tuples
 from lakeloop.decision import CHOICES, Choice, Decision, ScoredCandidate
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import WHOLE_MODEL
 from lakeloop.switches import active_switches, add_switch, parse_segment
 from lakeloop.use_case import UseCase
-from operations.retraining.selection import best_of
+from operations.retraining.selection import best_of, best_scored
 from tfx_pipeline.evaluation.gate import check_again
 from tfx_pipeline.metadata.annotations import overrule_the_gate
 from tfx_pipeline.runs.run_record import load_run
@@ -107,16 +110,17 @@ def changed_gate(gate: Gate, requirements: Mapping[str, float]) -> Gate:
         WrongUseError: a bound the contract's gate does not have, or a value it cannot have.
     """
     values = gate.model_dump()
+    values["checks"] = [dict(check) for check in values.get("checks", ())]
     for name, bound in requirements.items():
         if name not in gate.bounds:
             raise WrongUseError(f"the gate has no bound {name!r}; it has {', '.join(gate.bounds)}")
-        section, _, key = name.partition(".")
-        if key:
-            values[section][key] = bound
-        else:
-            values[section] = bound
+        *sections, key = name.split(".")
+        held: Any = values
+        for section in sections:
+            held = held[int(section) if section.isdigit() else section]
+        held[key] = bound
     try:
-        return Gate.model_validate(values)
+        return Gate.model_validate(sequences_as_tuples(values))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -133,7 +137,7 @@ def _promote(decision: Decision, approval: Approval) -> Decision:
             there_are = ", ".join(c.name for c in checked)
             raise WrongUseError(f"there is no candidate {approval.candidate!r} to promote; there are {there_are}")
     else:
-        chosen = decision.candidate(decision.winner) or max(checked, key=lambda c: c.score or 0.0)
+        chosen = decision.candidate(decision.winner) or best_scored(checked, METRICS[decision.decides])
     refused = "" if chosen.passed else f", though the gate refused it ({', '.join(c.name for c in chosen.failed)})"
     reason = f"{approval.by} promotes {chosen.name}{refused}"
     return decision.model_copy(update={"outcome": "promoted", "winner": chosen.name, "reason": reason})
@@ -157,7 +161,7 @@ def _change(use_case: UseCase, decision: Decision, approval: Approval) -> Decisi
         raise WrongUseError("say what is required instead, e.g. --gate class_share_tolerance=0.3")
     gate = changed_gate(use_case.contract.gate, approval.requirements)
     checked = tuple(_checked_again(use_case, gate, candidate) for candidate in decision.candidates)
-    best = best_of(checked, decision.champion_score)
+    best = best_of(checked, decision.champion_score, METRICS[decision.decides])
     changed = ", ".join(f"{name} {value:g}" for name, value in approval.requirements.items())
     update: dict[str, object] = {"candidates": checked}
     if best is not None:

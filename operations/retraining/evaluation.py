@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from lakeloop.contract.metrics import METRICS
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.exceptions import LakeloopError
 from lakeloop.use_case import UseCase
@@ -42,7 +43,7 @@ def decision_from(record: RetrainRecord) -> Decision:
     """Who is best by the verdicts on record, and what follows from it."""
     plan, request = record.the_plan, record.request
     scored = tuple(record.verdicts[candidate.run_id] for candidate in plan.candidates)
-    best = best_of(scored, plan.champion_score)
+    best = best_of(scored, plan.champion_score, METRICS[plan.decides])
     decision = Decision(
         decision_id=record.decision_id,
         use_case=record.use_case,

@@ -47,6 +47,7 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         decision_id=record.decision_id,
         clock=read_clock(use_case).period,
         champion=context.champion.version if context.champion is not None else "",
+        decides=contract.gate.decides,
         champion_score=_champion_score(use_case, context, rows),
         champion_judged_on=f"{contract.period} {context.newest_period}" if report is not None else "",
         champion_checks=report.checks if report is not None else (),

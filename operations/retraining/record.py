@@ -67,6 +67,7 @@ class Plan(FrozenModel):
     decision_id: str
     clock: int
     champion: str = ""
+    decides: str = "accuracy"
     champion_score: float | None = None
     champion_judged_on: str = ""
     champion_checks: tuple[GateCheck, ...] = ()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.contract.metrics import METRICS, Metric
 from lakeloop.decision import Decision, DecisionOutcome, ScoredCandidate
 from lakeloop.held_out import is_held_out
 from operations.retraining.importance import Importance
@@ -32,10 +33,11 @@ class EvaluationRows:
         return None if self.weights is None else effective_rows(self.weights)
 
     def score(self, contract: Contract, model: Path) -> float:
-        """A model's accuracy, each row counting by its weight."""
+        """A model's score by the metric that decides, each row counting by its weight."""
+        from tfx_pipeline.evaluation.metrics import measure_metric
         from tfx_pipeline.evaluation.validate import answers_of
 
-        return answers_of(model, contract, self.frame, self.weights).weighted_accuracy
+        return measure_metric(contract.gate.the_metric, answers_of(model, contract, self.frame, self.weights)).value
 
 
 def newest_truth(contract: Contract, context: "Context") -> EvaluationRows:
@@ -63,19 +65,28 @@ def held_out(contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[is_held_out(contract, rows)].reset_index(drop=True)
 
 
-def best_of(candidates: Sequence[ScoredCandidate], champion_score: float | None) -> ScoredCandidate | None:
-    """The candidate that passed with the highest score, if that is higher than the champion's."""
+def best_of(
+    candidates: Sequence[ScoredCandidate], champion_score: float | None, decides: Metric
+) -> ScoredCandidate | None:
+    """The candidate that passed with the best score, if that is better than the champion's."""
     passed = [c for c in candidates if c.passed and c.score is not None]
-    best = max(passed, key=lambda candidate: candidate.score or 0.0, default=None)
+    best = best_scored(passed, decides)
     if best is None or best.score is None:
         return None
-    return best if champion_score is None or best.score > champion_score else None
+    return best if champion_score is None or decides.is_better(best.score, champion_score) else None
+
+
+def best_scored(candidates: Sequence[ScoredCandidate], decides: Metric) -> ScoredCandidate | None:
+    """The one with the best score; any other counts more than one without a score."""
+    worst = decides.lowest if decides.higher_is_better else decides.highest
+    pick = max if decides.higher_is_better else min
+    return pick(candidates, key=lambda c: worst if c.score is None else c.score, default=None)
 
 
 def outcome_of(decision: Decision, promote: bool) -> tuple[DecisionOutcome, str]:
     """What is done about the candidates on record, and why, in a sentence."""
     champion = f"the champion's {decision.champion_score:.3f}" if decision.champion_score is not None else ""
-    passed = [c for c in decision.candidates if c.passed]
+    passed, decides = [c for c in decision.candidates if c.passed], METRICS[decision.decides]
     if not decision.candidates:
         return "kept", "nothing was tried: keep was asked for"
     if not passed:
@@ -85,10 +96,13 @@ def outcome_of(decision: Decision, promote: bool) -> tuple[DecisionOutcome, str]
         return "none passed", f"every candidate failed the gate ({failed})"
     best = decision.candidate(decision.winner)
     if best is None:
-        top = max(passed, key=lambda candidate: candidate.score or 0.0)
+        top = best_scored(passed, decides) or passed[0]
         return "kept", f"candidate {top.name} passed with {top.score or 0:.3f}, which is not better than {champion}"
     against = f", better than {champion}" if champion else ""
-    reason = f"candidate {best.name} passed the gate and scored {best.score or 0:.3f}{against}, on {decision.judged_on}"
+    scored = "scored" if decision.decides == "accuracy" else f"has {decision.decides}"
+    reason = (
+        f"candidate {best.name} passed the gate and {scored} {best.score or 0:.3f}{against}, on {decision.judged_on}"
+    )
     if not decision.with_truth:
         reason += "; compared without new truth"
     return ("promoted" if promote else "recommended"), reason

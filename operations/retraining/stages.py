@@ -71,7 +71,7 @@ def plan(work: Workplace, begun: RetrainRecord) -> RetrainRecord:
 
 
 def score(work: Workplace, planned: RetrainRecord, run_id: str) -> RetrainRecord:
-    """One candidate's verdict of the gate, and its accuracy on the rows all are compared on."""
+    """One candidate's verdict of the gate, and its score on the rows all are compared on."""
     verdict = score_candidate(work.use_case, planned.the_plan, run_id)
     return _change(work, planned, lambda found: found.scored(verdict))
 

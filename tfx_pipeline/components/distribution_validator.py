@@ -15,7 +15,7 @@ from tfx.utils import json_utils
 from tfx_pipeline.data_checks.anomalies import FILE_NAME
 from tfx_pipeline.data_checks.learnt_limits import outside, tell
 from tfx_pipeline.data_checks.statistics import read_statistics
-from tfx_pipeline.evaluation.gate import TRAIN
+from tfx_pipeline.evaluation.answers import TRAIN
 
 UNLIMITED_KEY = "unlimited"
 

@@ -24,7 +24,7 @@ from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import column_types
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
-from tfx_pipeline.evaluation.gate import EVAL, TRAIN
+from tfx_pipeline.evaluation.answers import EVAL, TRAIN
 
 EXAMPLES_KEY, TYPES_KEY = "examples", "types"
 FILE_FORMAT = "tfrecords_gzip"

@@ -16,7 +16,7 @@ from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Section
 from lakeloop.contract.columns import STAND_INS, CarriedType
-from tfx_pipeline.evaluation.gate import EVAL
+from tfx_pipeline.evaluation.answers import EVAL
 from tfx_pipeline.evaluation.model_server import ModelUnderTest, served_model
 from tfx_pipeline.exceptions import ModelUnusableError
 from tfx_pipeline.training.signatures import CLASS_ID, CLASSIFY, PROBABILITIES

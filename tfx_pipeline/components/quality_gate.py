@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.orchestration.data_types import RuntimeParameter
@@ -12,11 +13,14 @@ from tfx.types import Artifact, BaseChannel, Channel, artifact_utils, standard_a
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils, path_utils
 
-from lakeloop.contract import Contract, Gate, Section
-from tfx_pipeline.evaluation.gate import EVAL, TRAIN, GateReport, ModelAnswers, check_gate
+from lakeloop.contract import Contract, Feature, Gate, Name, Section
+from lakeloop.contract.section import unless
+from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
+from tfx_pipeline.evaluation.gate import GateReport, check_gate
 from tfx_pipeline.evaluation.prediction import answers_on, load_saved_model
 from tfx_pipeline.metadata.store import GATE_PROPERTY
 from tfx_pipeline.runs import parameters as p
+from tfx_pipeline.training.raw_features import example_spec
 from tfx_pipeline.training.row_weights import load_row_weights
 
 EXAMPLES_KEY, MODEL_KEY, CHAMPION_KEY, EVALUATION_KEY = "examples", "model", "champion", "evaluation"
@@ -32,6 +36,8 @@ class Requirements(Section):
     key: str
     label: str
     class_names: tuple[str, ...]
+    sliced_by: dict[Name, Feature] = unless({})
+    period_column: str = unless("")
 
 
 def requirements_of(contract: Contract) -> Requirements:
@@ -41,6 +47,8 @@ def requirements_of(contract: Contract) -> Requirements:
         key=contract.key.column,
         label=contract.label.name,
         class_names=contract.label.class_names,
+        sliced_by={name: contract.features[name] for name in contract.gate.sliced_by},
+        period_column=contract.period_column if contract.gate.by_period else "",
     )
 
 
@@ -59,8 +67,8 @@ class QualityGateExecutor(base_executor.BaseExecutor):
         champion = next(iter(input_dict.get(CHAMPION_KEY) or ()), None)
         path = exec_properties[p.WEIGHTS]
         weights = load_row_weights(Path(path)) if path else None
-        rows, champion_accuracy = _model_answers(input_dict[EXAMPLES_KEY], model, champion, wanted, weights)
-        report = check_gate(wanted.gate, rows, champion_accuracy, wanted.class_names)
+        rows, of_champion = _model_answers(input_dict[EXAMPLES_KEY], model, champion, wanted, weights)
+        report = check_gate(wanted.gate, rows, of_champion, wanted.class_names, wanted.period_column)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         write_blessing(blessing, model, champion, report)
 
@@ -71,13 +79,17 @@ def _model_answers(
     champion: Artifact | None,
     wanted: Requirements,
     weights: Mapping[str, float] | None,
-) -> tuple[Mapping[str, ModelAnswers], float | None]:
+) -> tuple[Mapping[str, ModelAnswers], ModelAnswers | None]:
     models = [load_saved_model(path_utils.serving_model_path(model.uri))]
-    train = answers_on(models, _files(examples, TRAIN), wanted.label, wanted.key, weights)[0]
+    columns: dict[str, Any] = example_spec(wanted.sliced_by)
+    if wanted.period_column:
+        columns[wanted.period_column] = tf.io.FixedLenFeature([], tf.string)
+    how = {"label": wanted.label, "key": wanted.key, "weights": weights, "columns": columns}
+    train = answers_on(models, _files(examples, TRAIN), **how)[0]
     if champion is not None:
         models.append(load_saved_model(path_utils.serving_model_path(champion.uri)))
-    held_out = answers_on(models, _files(examples, EVAL), wanted.label, wanted.key, weights)
-    return {TRAIN: train, EVAL: held_out[0]}, held_out[1].weighted_accuracy if champion is not None else None
+    held_out = answers_on(models, _files(examples, EVAL), **how)
+    return {TRAIN: train, EVAL: held_out[0]}, held_out[1] if champion is not None else None
 
 
 def _files(examples: list[Artifact], split: str) -> list[str]:

@@ -23,7 +23,7 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from lakeloop.contract import ModelSettings
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
-from tfx_pipeline.evaluation.gate import TRAIN
+from tfx_pipeline.evaluation.answers import TRAIN
 from tfx_pipeline.metadata.provenance import read_provenance, write_provenance
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.run_record import Trained

@@ -1,4 +1,4 @@
-"""The quality gate: named checks over a model's answers, pure numpy.
+"""The quality gate: checks over a model's answers, pure numpy.
 
 Which rows count: accuracy is checked on each set by itself. Class shares and highest probabilities are taken over
 all checked rows together (train and eval): they say how the model behaves on this data, not how well it generalises,
@@ -8,7 +8,6 @@ own data does not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,48 +15,20 @@ from lakeloop.contract import Gate
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 from lakeloop.interval import wilson_interval
+from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
+from tfx_pipeline.evaluation.metric_checks import checks_again, metric_checks
+from tfx_pipeline.evaluation.metrics import Measured, constant_answers, measure_metric
 
-TRAIN, EVAL = "train", "eval"
 SHARE = "share_"
+NAIVE, CHAMPION = "better_than_naive", "not_worse_than_champion"
 ROUNDING = 1e-9  # .87 - .01 is not .86 in binary; a margin of exactly the bound must pass
-
-
-@dataclass(frozen=True)
-class ModelAnswers:
-    """A model's answers on one set of rows: labels (n,) int, probabilities (n, classes), perhaps weights (n,)."""
-
-    labels: np.ndarray
-    probabilities: np.ndarray
-    weights: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        if self.labels.ndim != 1 or self.probabilities.ndim != 2 or len(self.labels) != len(self.probabilities):
-            raise ValueError(
-                f"labels {self.labels.shape} and probabilities {self.probabilities.shape} must be (n,) and (n, classes)"
-            )
-        if len(self.labels) == 0:
-            raise ValueError("there are no rows to evaluate")
-
-    @property
-    def accuracy(self) -> float:
-        """Share of rows whose most probable class is the label."""
-        return float(np.mean(self.right))
-
-    @property
-    def weighted_accuracy(self) -> float:
-        """The same, each row counting by its weight; the plain accuracy where there are none."""
-        return float(np.average(self.right, weights=self.weights))
-
-    @property
-    def right(self) -> np.ndarray:
-        """Whether each row's most probable class is the label, (n,) bool."""
-        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
 
 
 class GateReport(FrozenModel, extra="ignore"):
     """All checks of one model. `interval` is the 95 % interval of the accuracy on `interval_set`.
 
     With weights `weighted_accuracy` is by set too, and `champion_accuracy` is the champion's weighted one.
+    `champion_score` is the champion's by the metric that decides.
     """
 
     checks: tuple[GateCheck, ...]
@@ -65,6 +36,7 @@ class GateReport(FrozenModel, extra="ignore"):
     rows: dict[str, int]
     weighted_accuracy: dict[str, float] = {}
     champion_accuracy: float | None = None
+    champion_score: float | None = None
     interval_set: str
     interval: tuple[float, float]
 
@@ -82,14 +54,15 @@ class GateReport(FrozenModel, extra="ignore"):
 def check_gate(
     gate: Gate,
     rows: Mapping[str, ModelAnswers],
-    champion_accuracy: float | None = None,
+    champion: ModelAnswers | None = None,
     class_names: Sequence[str] = (),
+    period_column: str = "",
 ) -> GateReport:
     """Every check the gate asks for, over one or more named sets of rows.
 
-    With the sets `train` and `eval` the gap between them is checked; a single set (a period, say) omits what needs
-    two. `champion_accuracy` is the champion's `weighted_accuracy` on the same eval rows (or the same single set); none:
-    not compared.
+    With the sets `train` and `eval` the gap between them is checked, and that the model beats an answer that knows no
+    row; a single set (a period, say) omits what needs two. `champion`: its answers on the same eval rows (or the same
+    single set); none: not compared. `period_column` is the one of the answers' columns that tells their period.
     """
     if not rows:
         raise ValueError("there is no set of rows to evaluate")
@@ -98,19 +71,21 @@ def check_gate(
     held_out = EVAL if EVAL in rows else next(iter(rows))
     names = class_names or [str(i) for i in range(together.shape[1])]
     checks: list[GateCheck] = []
-    for name, value in accuracy.items():
-        checks += check_accuracy(gate, name, value)
+    for name, answers in rows.items():
+        checks += check_accuracy(gate, name, answers.accuracy, len(answers.labels))
     checks += check_gap(gate, accuracy)
     checks += check_class_shares(gate, together, names)
     checks += check_max_probability(gate, together)
-    weighted = {name: one.weighted_accuracy for name, one in rows.items() if one.weights is not None}
-    checks += check_champion(gate, weighted.get(held_out, accuracy[held_out]), champion_accuracy, bool(weighted))
+    checks += metric_checks(gate.checks, rows, tuple(names), period_column)
+    checks += _check_naive(gate, rows)
+    checks += _check_champion(gate, rows[held_out], champion)
     return GateReport(
         checks=tuple(checks),
         accuracy=accuracy,
         rows={name: len(answers.labels) for name, answers in rows.items()},
-        weighted_accuracy=weighted,
-        champion_accuracy=champion_accuracy,
+        weighted_accuracy={name: one.weighted_accuracy for name, one in rows.items() if one.weights is not None},
+        champion_accuracy=None if champion is None else champion.weighted_accuracy,
+        champion_score=None if champion is None else measure_metric(gate.the_metric, champion).value,
         interval_set=held_out,
         interval=wilson_interval(accuracy[held_out], len(rows[held_out].labels)),
     )
@@ -118,25 +93,32 @@ def check_gate(
 
 def check_again(gate: Gate, report: GateReport) -> GateReport:
     """The same measured values by a changed gate. A check that was not made then was not measured, and is not made."""
-    values = {check.name: check.value for check in report.checks}
+    made = {check.name: check for check in report.checks}
+    values = {name: check.value for name, check in made.items()}
     shares = {name: value for name, value in values.items() if name.startswith(SHARE)}
     highest = [values.get(f"max_probability_{name}") for name in ("min", "mean", "max")]
     checks: list[GateCheck] = []
     for name, value in report.accuracy.items():
-        checks += check_accuracy(gate, name, value)
+        checks += check_accuracy(gate, name, value, report.rows[name])
     checks += check_gap(gate, report.accuracy)
     checks += _check_shares(gate, shares)
     if all(value is not None for value in highest):
         checks += _check_highest(gate, *(value for value in highest if value is not None))
-    if "not_worse_than_champion" in values:
-        weighted = bool(report.weighted_accuracy)
-        checks += check_champion(gate, values["not_worse_than_champion"], report.champion_accuracy, weighted)
+    checks += checks_again(gate.checks, made)
+    if gate.beats_naive and NAIVE in made:
+        checks.append(made[NAIVE])
+    if CHAMPION in made:
+        scores = made[CHAMPION].value, report.champion_score or report.champion_accuracy
+        checks += _within_margin(gate, *scores, bool(report.weighted_accuracy), made[CHAMPION].note)
     return report.model_copy(update={"checks": tuple(checks)})
 
 
-def check_accuracy(gate: Gate, name: str, value: float) -> Iterator[GateCheck]:
+def check_accuracy(gate: Gate, name: str, value: float, rows: int) -> Iterator[GateCheck]:
     """Good enough and, where the gate has such a bound, not too good to be true; both bounds exclusive."""
-    yield _above(f"accuracy_{name}", value, gate.accuracy.above)
+    if gate.accuracy is None:
+        return
+    interval = wilson_interval(value, rows)
+    yield _above(f"accuracy_{name}", value, gate.accuracy.above, interval, rows)
     if gate.accuracy.below is not None:
         yield _below(f"accuracy_{name}_plausible", value, gate.accuracy.below)
 
@@ -180,19 +162,57 @@ def _check_highest(gate: Gate, lowest: float, mean: float, highest: float) -> It
     yield _above("max_probability_max", highest, bounds.max_above)
 
 
-def check_champion(
-    gate: Gate, accuracy: float, champion_accuracy: float | None, weighted: bool = False
-) -> Iterator[GateCheck]:
-    """Not worse than the champion by more than the margin on the same rows; exactly the margin passes."""
-    if gate.champion_margin is None or champion_accuracy is None:
+def _check_naive(gate: Gate, rows: Mapping[str, ModelAnswers]) -> Iterator[GateCheck]:
+    """Better, beyond chance, than answers that are for every row the shares of the classes in train."""
+    if not gate.beats_naive or TRAIN not in rows or EVAL not in rows:
         return
-    bound = champion_accuracy - gate.champion_margin
-    text = f">= {bound:.3f} (champion {champion_accuracy:.3f}{', weighted' if weighted else ''})"
-    yield GateCheck(name="not_worse_than_champion", value=accuracy, bound=text, passed=accuracy >= bound - ROUNDING)
+    mine = measure_metric(gate.the_metric, rows[EVAL])
+    naive = measure_metric(gate.the_metric, constant_answers(rows[TRAIN], rows[EVAL]))
+    _, (low, _) = mine.better_by(naive)
+    yield GateCheck(
+        name=NAIVE,
+        value=mine.value,
+        bound=f"better than {naive.value:.3f}",
+        passed=low > 0,
+        interval=mine.interval,
+        rows=len(rows[EVAL].labels),
+        note=f"{gate.decides} is {_apart(mine, naive)} than that of an answer that knows no row",
+    )
 
 
-def _above(name: str, value: float, bound: float) -> GateCheck:
-    return GateCheck(name=name, value=value, bound=f"> {bound:g}", passed=value > bound)
+def _check_champion(gate: Gate, mine: ModelAnswers, champion: ModelAnswers | None) -> Iterator[GateCheck]:
+    """Not worse than the champion by more than the margin on the same rows, by the metric that decides."""
+    if champion is None:
+        return
+    new, old = (measure_metric(gate.the_metric, answers) for answers in (mine, champion))
+    note = f"{gate.decides} is {_apart(new, old)} than the champion's on the same rows"
+    yield from _within_margin(gate, new.value, old.value, mine.weights is not None, note)
+
+
+def _within_margin(
+    gate: Gate, score: float, champion_score: float | None, weighted: bool, note: str
+) -> Iterator[GateCheck]:
+    """Exactly the margin passes."""
+    if gate.champion_margin is None or champion_score is None:
+        return
+    sign = 1.0 if gate.the_metric.higher_is_better else -1.0
+    bound = champion_score - sign * gate.champion_margin
+    text = f"{'>=' if sign > 0 else '<='} {bound:.3f} (champion {champion_score:.3f}{', weighted' if weighted else ''})"
+    passed = sign * (score - bound) >= -ROUNDING
+    yield GateCheck(name=CHAMPION, value=score, bound=text, passed=passed, note=note)
+
+
+def _apart(new: Measured, old: Measured) -> str:
+    gain, (low, high) = new.better_by(old)
+    word = "better" if gain >= 0 else "worse"
+    ends = (low, high) if gain >= 0 else (-high, -low)
+    return f"{abs(gain):.3f} ({ends[0]:+.3f} to {ends[1]:+.3f} with 95 % confidence) {word}"
+
+
+def _above(
+    name: str, value: float, bound: float, interval: tuple[float, float] | None = None, rows: int | None = None
+) -> GateCheck:
+    return GateCheck(name=name, value=value, bound=f"> {bound:g}", passed=value > bound, interval=interval, rows=rows)
 
 
 def _below(name: str, value: float, bound: float) -> GateCheck:

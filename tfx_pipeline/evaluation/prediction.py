@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from lakeloop.exceptions import LakeloopError, first_line
-from tfx_pipeline.evaluation.gate import ModelAnswers
+from tfx_pipeline.evaluation.answers import ModelAnswers
 from tfx_pipeline.training.row_weights import weights_of
 from tfx_pipeline.training.signatures import EXAMPLES, PROBABILITIES, SERVING
 
@@ -51,25 +51,34 @@ def predict_examples(model: Any, serialised: Sequence[bytes]) -> np.ndarray:
 
 
 def answers_on(
-    models: Sequence[Any], files: Sequence[str], label: str, key: str = "", weights: Mapping[str, float] | None = None
+    models: Sequence[Any],
+    files: Sequence[str],
+    label: str,
+    key: str = "",
+    weights: Mapping[str, float] | None = None,
+    columns: Mapping[str, tf.io.FixedLenFeature] | None = None,
 ) -> list[ModelAnswers]:
     """Each model's answers on the same examples (gzipped TFRecords with an int64 `label`).
 
-    `weights` are the rows' by their `key`; none: all count the same.
+    `weights` are the rows' by their `key`; none: all count the same. `columns` are read too, to slice the rows by.
     """
     truths: list[np.ndarray] = []
     keys: list[str] = []
     answers: list[list[np.ndarray]] = [[] for _ in models]
-    spec = {label: tf.io.FixedLenFeature([], tf.int64)}
+    spec = {label: tf.io.FixedLenFeature([], tf.int64), **(columns or {})}
+    values: dict[str, list[np.ndarray]] = {name: [] for name in columns or {}}
     if weights is not None:
         spec[key] = tf.io.FixedLenFeature([], tf.string)
     for serialised in tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(BATCH):
         parsed = tf.io.parse_example(serialised, spec)
         truths.append(parsed[label].numpy())
+        for name, found in values.items():
+            found.append(parsed[name].numpy())
         if weights is not None:
             keys += [value.decode() for value in parsed[key].numpy()]
         for answer, model in zip(answers, models, strict=True):
             answer.append(model.signatures[EXAMPLES](examples=serialised)[PROBABILITIES].numpy())
     labels = np.concatenate(truths)
     counted = weights_of(keys, weights) if weights is not None else None
-    return [ModelAnswers(labels, np.concatenate(answer), counted) for answer in answers]
+    by = {name: np.concatenate(found) for name, found in values.items()}
+    return [ModelAnswers(labels, np.concatenate(answer), counted, by) for answer in answers]

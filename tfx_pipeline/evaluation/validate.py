@@ -8,7 +8,8 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.model_input import model_columns
-from tfx_pipeline.evaluation.gate import GateReport, ModelAnswers, check_gate
+from tfx_pipeline.evaluation.answers import ModelAnswers
+from tfx_pipeline.evaluation.gate import GateReport, check_gate
 from tfx_pipeline.runs.quiet import quiet_libraries
 from tfx_pipeline.runs.run_record import RunRecord
 
@@ -23,9 +24,8 @@ def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, nam
         WrongUseError: the frame has no rows, lacks a column, or a label is not a class id.
         LakeloopError: the model cannot be loaded.
     """
-    return check_gate(
-        contract.gate, {name: answers_of(model_dir, contract, frame)}, class_names=contract.label.class_names
-    )
+    answers = answers_of(model_dir, contract, frame)
+    return check_gate(contract.gate, {name: answers}, None, contract.label.class_names, contract.period_column)
 
 
 def answers_of(
@@ -38,7 +38,11 @@ def answers_of(
     quiet_libraries()
     from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
 
-    return ModelAnswers(labels, predict_columns(load_saved_model(model_dir), columns), weights)
+    probabilities = predict_columns(load_saved_model(model_dir), columns)
+    by = {name: columns[name] for name in contract.gate.sliced_by}
+    if contract.gate.by_period:
+        by[contract.period_column] = frame[contract.period_column].to_numpy(str)
+    return ModelAnswers(labels, probabilities, weights, by)
 
 
 def serving_folder(run: RunRecord) -> Path:

@@ -93,9 +93,9 @@ def _trainer(outputs: Outputs) -> Described:
 def _tuner(outputs: Outputs) -> Described:
     trials = _json(outputs["tuner_results"][0])
     values = _json(outputs["best_hyperparameters"][0])["values"]
-    best = max(trial["score"] for trial in trials)
+    best = trials[0]["score"]  # TFX writes them from the best
     named = ", ".join(f"{name} {value:g}" for name, value in values.items())
-    return f"best of {len(trials)} trials: {named} (accuracy {best:.3f} on held-back train rows)", {"tuned": values}
+    return f"best of {len(trials)} trials: {named} ({best:.3f} on held-back train rows)", {"tuned": values}
 
 
 def _json(artifact: Artifact) -> Any:

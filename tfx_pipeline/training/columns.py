@@ -20,6 +20,7 @@ class Columns(Section):
     """The key, the model's input columns, in order, their crosses, its label, and how its classes are evened out.
 
     `timezone`: the one whose clock tells the parts of times. `event_time`: the feature that ages are counted to.
+    `decides`: the metric that hyper-parameters are searched by.
     """
 
     key: Name
@@ -29,6 +30,7 @@ class Columns(Section):
     event_time: Name | None = unless(None)
     label: Label
     balance: Balance = "none"
+    decides: Name = unless("accuracy")
 
     @property
     def classes(self) -> int:
@@ -54,6 +56,7 @@ def custom_config(contract: Contract) -> dict[str, str]:
         event_time=contract.event_time.column if ages else None,
         label=contract.label,
         balance=contract.training.balance,
+        decides=contract.gate.decides,
     )
     return {KEY: columns.model_dump_json(), CODE_KEY: _code_sha256()}
 

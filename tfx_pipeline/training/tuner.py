@@ -15,33 +15,38 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from lakeloop.contract import ModelSettings
+from lakeloop.contract.metrics import METRICS, Metric
 from lakeloop.exceptions import LakeloopError
+from tfx_pipeline.evaluation.answers import ModelAnswers
+from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.training.columns import columns_from, transformed_name
 from tfx_pipeline.training.rows import Rows, in_memory, training_batches, transformed_rows
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, build_model, tuned
 
 TRIALS_KEY = "trials"
-SCORE = "accuracy"
+SCORE = "score"
 HELD_BACK = 5
 """One row in five evaluates the trials."""
 
 
 class SettingsSearch(keras_tuner.Tuner):
-    """Each trial trains one model of changed settings and gives its accuracy on the rows held back."""
+    """Each trial trains one model of changed settings and gives its score on the rows held back."""
 
-    def __init__(self, settings: ModelSettings, classes: int, search: oracle.Oracle, directory: str) -> None:
-        self._settings, self._classes = settings, classes
+    def __init__(
+        self, settings: ModelSettings, classes: int, decides: Metric, search: oracle.Oracle, directory: str
+    ) -> None:
+        self._settings, self._classes, self._decides = settings, classes, decides
         super().__init__(oracle=search, hypermodel=None, directory=directory, overwrite=True)
 
     def run_trial(self, trial: Any, train: Rows, held_back: Rows, **_: Any) -> float:
-        """The trial's accuracy; KerasTuner keeps the settings of the highest."""
+        """The trial's score by the metric that decides; KerasTuner keeps the settings of the best."""
         settings = tuned(self._settings, {"values": dict(changes(trial.hyperparameters, self._settings))})
         keras.utils.set_random_seed(settings.seed)
         batches, count = training_batches(train, settings)
         model = build_model(settings, train.features.shape[1], self._classes, steps_per_call=count)
         model.fit(batches, epochs=settings.epochs, verbose=0)
         answers = model.predict(held_back.features, batch_size=10_000, verbose=0)
-        return float(np.mean(answers.argmax(axis=1) == held_back.labels))
+        return measure_metric(self._decides, ModelAnswers(held_back.labels, answers)).value
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
@@ -61,10 +66,13 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     if rows is None:
         raise LakeloopError("the Tuner needs all training rows in memory, and there are too many; train without it")
     train, held_back = _halves(rows, settings.seed)
+    decides = METRICS[columns.decides]
     search = keras_tuner.oracles.RandomSearchOracle(
-        objective=keras_tuner.Objective(SCORE, "max"), max_trials=int(config[TRIALS_KEY]), seed=settings.seed
+        objective=keras_tuner.Objective(SCORE, "max" if decides.higher_is_better else "min"),
+        max_trials=int(config[TRIALS_KEY]),
+        seed=settings.seed,
     )
-    tuner = SettingsSearch(settings, columns.classes, search, fn_args.working_dir)
+    tuner = SettingsSearch(settings, columns.classes, decides, search, fn_args.working_dir)
     balanced = train.balanced(columns, used, widths, settings.seed)
     return TunerFnResult(tuner=tuner, fit_kwargs={"train": balanced, "held_back": held_back, "verbose": 0})
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Gate
 from lakeloop.decision import Choice, Decision, ScoredCandidate
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.gate_check import GateCheck
@@ -121,6 +121,10 @@ def test_bounds_are_named_as_in_the_contract(contract: Contract) -> None:
     for text, words in (("units=1", "no bound 'units'"), ("accuracy.above=2", "accuracy"), ("accuracy.above", "NAME")):
         with pytest.raises(WrongUseError, match=words):
             parse_requirements(contract.gate, [text])
+    named = Gate.model_validate({"checks": ({"metric": "roc_auc", "above": 0.8},)})
+    assert changed_gate(named, {"checks.0.above": 0.7}).checks[0].above == 0.7
+    with pytest.raises(WrongUseError, match=r"no bound 'checks.1.above'; it has checks.0.above"):
+        changed_gate(named, {"checks.1.above": 0.7})
 
 
 def test_the_same_gate_checks_a_report_the_same(contract: Contract) -> None:

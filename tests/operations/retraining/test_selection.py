@@ -7,12 +7,15 @@ import pytest
 
 from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.contract.metrics import METRICS
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.drawn_rows import sample_period
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from operations.retraining.importance import importance
 from operations.retraining.selection import best_of, old_truth, outcome_of
+
+ACCURACY = METRICS["accuracy"]
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +28,19 @@ def scored(name: str, passed: bool, score: float | None) -> ScoredCandidate:
 
 
 def test_the_best_that_passed_wins_not_the_best_of_all() -> None:
-    found = best_of([scored("a", False, 0.95), scored("b", True, 0.88), scored("c", True, 0.9)], 0.7)
+    found = best_of([scored("a", False, 0.95), scored("b", True, 0.88), scored("c", True, 0.9)], 0.7, ACCURACY)
     assert found is not None and found.name == "c"
 
 
 @pytest.mark.parametrize("champion", [0.9, 0.91])
 def test_a_candidate_that_is_not_better_than_the_champion_does_not_replace_it(champion: float) -> None:
-    assert best_of([scored("a", True, 0.9)], champion) is None
+    assert best_of([scored("a", True, 0.9)], champion, ACCURACY) is None
 
 
 def test_without_a_champion_whoever_passed_wins() -> None:
-    found = best_of([scored("a", True, 0.9)], None)
+    found = best_of([scored("a", True, 0.9)], None, ACCURACY)
     assert found is not None and found.name == "a"
-    assert best_of([scored("a", False, 0.9), scored("b", True, None)], None) is None
+    assert best_of([scored("a", False, 0.9), scored("b", True, None)], None, ACCURACY) is None
 
 
 def test_old_truth_is_the_held_out_rows_weighted_towards_the_requests(contract: Contract, rows: pd.DataFrame) -> None:
@@ -51,7 +54,7 @@ def test_old_truth_is_the_held_out_rows_weighted_towards_the_requests(contract: 
 
 
 def made(candidates: list[ScoredCandidate], champion: float | None, with_truth: bool = True) -> Decision:
-    best = best_of(candidates, champion)
+    best = best_of(candidates, champion, ACCURACY)
     return Decision(
         decision_id="d", use_case="insurance", at=datetime(2026, 1, 1, tzinfo=UTC), clock=36, strategy="auto",
         trigger="test", champion_score=champion, with_truth=with_truth, judged_on="300 eval rows",
@@ -83,3 +86,12 @@ def test_what_is_done_follows_from_who_passed_and_who_is_better(
 def test_a_winner_without_newer_truth_is_called_so() -> None:
     assert "compared without new truth" in outcome_of(made([BETTER], 0.85, with_truth=False), True)[1]
     assert "without new truth" not in outcome_of(made([BETTER], None), True)[1]
+
+
+def test_where_less_is_better_the_lowest_score_wins_and_must_be_below_the_champion_s() -> None:
+    loss, candidates = METRICS["log_loss"], [scored("a", True, 0.5), scored("b", True, 0.3), scored("c", True, None)]
+    found = best_of(candidates, 0.4, loss)
+    assert found is not None and found.name == "b"
+    assert best_of(candidates, 0.2, loss) is None
+    decision = made(candidates, 0.2).model_copy(update={"decides": "log_loss", "winner": ""})
+    assert outcome_of(decision, True)[1].startswith("candidate b passed with 0.300, which is not better than")

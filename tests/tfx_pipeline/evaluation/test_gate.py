@@ -9,7 +9,8 @@ import pytest
 from lakeloop.contract import Between, Gate, MaxProbability
 from lakeloop.gate_check import GateCheck
 from lakeloop.interval import wilson_interval
-from tfx_pipeline.evaluation.gate import EVAL, TRAIN, GateReport, ModelAnswers, check_gate
+from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
+from tfx_pipeline.evaluation.gate import NAIVE, GateReport, check_again, check_gate
 
 
 def answers(correct: int, rows: int, highest: float = 0.8, classes: int = 3) -> ModelAnswers:
@@ -50,7 +51,7 @@ def test_accuracy_too_good_to_be_true_is_refused(correct: int, plausible: bool) 
 
 def test_without_an_upper_bound_nothing_is_too_good() -> None:
     report = check_gate(Gate(accuracy=Between(above=0.85)), {TRAIN: answers(1000, 1000), EVAL: answers(1000, 1000)})
-    assert names(report) == {"accuracy_train", "accuracy_eval"} and report.passed
+    assert names(report) == {"accuracy_train", "accuracy_eval", NAIVE} and report.passed
 
 
 @pytest.mark.parametrize(("train", "passed"), [(939, True), (941, False)])
@@ -111,7 +112,7 @@ def test_highest_probabilities_must_lie_above_their_bounds(name: str, highest: t
 @pytest.mark.parametrize(("correct", "passed"), [(870, True), (869, False)])
 def test_a_challenger_may_be_worse_than_the_champion_by_the_margin_and_no_more(correct: int, passed: bool) -> None:
     gate = ACCURACY.model_copy(update={"champion_margin": 0.01})
-    report = check_gate(gate, {TRAIN: answers(880, 1000), EVAL: answers(correct, 1000)}, champion_accuracy=0.88)
+    report = check_gate(gate, {TRAIN: answers(880, 1000), EVAL: answers(correct, 1000)}, champion=answers(880, 1000))
     assert check(report, "not_worse_than_champion").passed is passed
     assert report.champion_accuracy == 0.88
 
@@ -122,13 +123,15 @@ def test_with_weights_the_champion_is_compared_by_them_and_nothing_else_is() -> 
     weights = np.where(np.arange(1000) < 900, 1.0, 3.0)
     weighted = ModelAnswers(plain.labels, plain.probabilities, weights)
     assert weighted.accuracy == 0.9 and weighted.weighted_accuracy == pytest.approx(0.75)
-    report = check_gate(gate, {TRAIN: weighted, EVAL: weighted}, champion_accuracy=0.77)
+    better = answers(908, 1000)  # 8 of the heavy rows too: 924 of 1,200
+    champion = ModelAnswers(better.labels, better.probabilities, weights)
+    report = check_gate(gate, {TRAIN: weighted, EVAL: weighted}, champion)
     assert check(report, "not_worse_than_champion").value == pytest.approx(0.75)
     assert not check(report, "not_worse_than_champion").passed
     assert "weighted" in check(report, "not_worse_than_champion").bound
     assert check(report, "accuracy_eval").value == 0.9 and check(report, "accuracy_eval").passed
     assert report.weighted_accuracy == pytest.approx({TRAIN: 0.75, EVAL: 0.75})
-    assert check_gate(gate, {TRAIN: plain, EVAL: plain}, 0.77).passed
+    assert check_gate(gate, {TRAIN: plain, EVAL: plain}, answers(908, 1000)).passed
 
 
 def test_a_single_set_omits_the_checks_that_need_two_and_no_champion_is_not_compared() -> None:
@@ -139,8 +142,114 @@ def test_a_single_set_omits_the_checks_that_need_two_and_no_champion_is_not_comp
 
 
 def test_a_check_the_contract_does_not_name_is_not_made() -> None:
-    report = check_gate(ACCURACY, {TRAIN: answers(900, 1000), EVAL: answers(900, 1000)}, champion_accuracy=0.99)
+    gate = ACCURACY.model_copy(update={"beats_naive": False})
+    report = check_gate(gate, {TRAIN: answers(900, 1000), EVAL: answers(900, 1000)}, answers(990, 1000))
     assert {name.split("_")[0] for name in names(report)} == {"accuracy"}
+
+
+def unsure(shares: tuple[float, float], rows: int, right_of_rare: float, seed: int = 1) -> ModelAnswers:
+    """Answers that say the common class but for a part of the rare one's rows."""
+    draw = np.random.default_rng(seed)
+    labels = draw.choice(2, rows, p=shares)
+    predicted = np.where((labels == 1) & (draw.random(rows) < right_of_rare), 1, 0)
+    return ModelAnswers(labels, np.where(predicted[:, None] == np.arange(2), 0.9, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("found", "passed"), [(0.0, False), (0.01, False), (0.5, True)], ids=["constant", "by chance", "knows"]
+)
+def test_what_is_no_better_than_an_answer_that_knows_no_row_is_refused(found: float, passed: bool) -> None:
+    """At 2 % of the rare class a constant answer is right in 98 %, which looks good."""
+    gate = Gate(accuracy=Between(above=0.9))
+    train, held_out = (unsure((0.98, 0.02), 4_000, found, seed) for seed in (1, 2))
+    report = check_gate(gate, {TRAIN: train, EVAL: held_out})
+    assert check(report, "accuracy_eval").passed and check(report, "accuracy_eval").value > 0.97
+    assert check(report, NAIVE).passed is passed is report.passed
+    assert "than that of an answer that knows no row" in check(report, NAIVE).note
+
+
+def test_of_several_metrics_each_is_a_check_with_its_interval() -> None:
+    gate = Gate.model_validate(
+        {
+            "checks": (
+                {"metric": "recall", "of": "yes", "above": 0.4},
+                {"metric": "precision", "of": "yes", "above": 0.99, "on": "train"},
+                {"metric": "log_loss", "below": 0.01},
+                {"metric": "accuracy", "above": 0.5, "below": 0.9},
+            ),
+            "decides": "average_precision",
+        }
+    )
+    rows = {TRAIN: unsure((0.9, 0.1), 2_000, 0.5, 1), EVAL: unsure((0.9, 0.1), 1_000, 0.5, 2)}
+    report = check_gate(gate, rows, class_names=("no", "yes"))
+    assert {c.name: c.passed for c in report.checks} == {
+        "recall of yes on eval": True,
+        "precision of yes on train": True,
+        "log_loss on eval": False,
+        "accuracy on eval": True,
+        "accuracy on eval_plausible": False,
+        NAIVE: True,
+    }
+    low, high = check(report, "recall of yes on eval").interval or (0.0, 0.0)
+    assert 0.4 < low < check(report, "recall of yes on eval").value < high < 0.62
+    assert {c.name: c.passed for c in check_again(gate, report).checks} == {c.name: c.passed for c in report.checks}
+    loose = gate.model_copy(update={"checks": (gate.checks[2].model_copy(update={"below": 1.0}),)})
+    assert check(check_again(loose, report), "log_loss on eval").passed
+
+
+@pytest.mark.parametrize(("wrong", "passed"), [(30, True), (70, False)])
+def test_a_slice_that_is_worse_than_its_bound_is_refused_and_named(wrong: int, passed: bool) -> None:
+    one = answers(1_000, 1_000)
+    labels = one.labels.copy()
+    labels[:wrong] = (labels[:wrong] + 1) % 3
+    region = np.array([b"north"] * 100 + [b"south"] * 880 + [b"west"] * 20)
+    sliced = ModelAnswers(labels, one.probabilities, None, {"region": region})
+    gate = Gate.model_validate(
+        {"checks": ({"metric": "accuracy", "above": 0.6, "slice": "region"},
+                    {"metric": "accuracy", "gap_below": 0.5, "slice": "region"})}
+    )  # fmt: skip
+    report = check_gate(gate, {TRAIN: sliced, EVAL: sliced})
+    found, gap = (check(report, name) for name in ("accuracy on eval where region", "accuracy gap over region on eval"))
+    assert found.passed is passed is gap.passed
+    assert found.value == pytest.approx(1 - wrong / 100) and found.rows == 100
+    assert gap.value == pytest.approx(wrong / 100) and "north" in gap.note and "south" in gap.note
+    assert "north" in found.note and "west (20)" in found.note
+
+
+def test_a_slice_of_too_few_rows_does_not_pass_and_says_so() -> None:
+    one = answers(500, 500)
+    sliced = ModelAnswers(one.labels, one.probabilities, None, {"region": np.array([b"north"] * 480 + [b"west"] * 20)})
+    gate = Gate.model_validate({"checks": ({"metric": "accuracy", "above": 0.1, "slice": {"region": "west"}},)})
+    found = check(check_gate(gate, {TRAIN: sliced, EVAL: sliced}), "accuracy on eval where region is west")
+    assert not found.passed and "west (20)" in found.note and "min_rows" in found.note
+    few = Gate.model_validate({"checks": (gate.checks[0].model_dump() | {"min_rows": 20},)})
+    assert check_gate(few, {TRAIN: sliced, EVAL: sliced}).passed
+
+
+def test_the_newest_period_can_be_asked_for_by_itself() -> None:
+    one = answers(800, 1_000)
+    period = np.where(np.arange(1_000) < 800, "2024-01", "2024-02")
+    dated = ModelAnswers(one.labels, one.probabilities, None, {"month": period})
+    gate = Gate.model_validate({"checks": ({"metric": "accuracy", "above": 0.5, "on": "newest"},)})
+    found = check(check_gate(gate, {TRAIN: dated, EVAL: dated}, period_column="month"), "accuracy on newest")
+    assert not found.passed and found.value == 0 and found.rows == 200
+
+
+def test_a_threshold_that_no_point_reaches_is_said() -> None:
+    rows = unsure((0.5, 0.5), 400, 0.0)
+    gate = Gate.model_validate({"checks": ({"metric": "recall", "of": "yes", "at": {"precision": 0.9}, "above": 0.1},)})
+    report = check_gate(gate, {TRAIN: rows, EVAL: rows}, class_names=("no", "yes"))
+    found = check(report, "recall of yes at precision 0.9 on eval")
+    assert not found.passed and found.note == "no threshold gives precision 0.9"
+
+
+def test_where_less_is_better_the_champion_s_margin_is_on_the_other_side() -> None:
+    gate = Gate.model_validate({"decides": "log_loss", "champion_margin": 0.01, "beats_naive": False})
+    good, bad = answers(900, 1_000, highest=0.9), answers(900, 1_000, highest=0.999)
+    assert check_gate(gate, {EVAL: good}, bad).passed
+    refused = check_gate(gate, {EVAL: bad}, good)
+    assert not refused.passed and "worse" in check(refused, "not_worse_than_champion").note
+    assert not check_again(gate, refused).passed
 
 
 def test_the_interval_of_a_small_eval_set_is_wide() -> None:
