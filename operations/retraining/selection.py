@@ -70,17 +70,17 @@ def best_of(
 ) -> ScoredCandidate | None:
     """The candidate that passed with the best score, if that is better than the champion's."""
     passed = [c for c in candidates if c.passed and c.score is not None]
-    best = best_scored(passed, decides)
+    best = best_scored(passed, decides) if passed else None
     if best is None or best.score is None:
         return None
     return best if champion_score is None or decides.is_better(best.score, champion_score) else None
 
 
-def best_scored(candidates: Sequence[ScoredCandidate], decides: Metric) -> ScoredCandidate | None:
-    """The one with the best score; any other counts more than one without a score."""
+def best_scored(candidates: Sequence[ScoredCandidate], decides: Metric) -> ScoredCandidate:
+    """The one of several with the best score; any other counts more than one without a score."""
     worst = decides.lowest if decides.higher_is_better else decides.highest
     pick = max if decides.higher_is_better else min
-    return pick(candidates, key=lambda c: worst if c.score is None else c.score, default=None)
+    return pick(candidates, key=lambda c: worst if c.score is None else c.score)
 
 
 def outcome_of(decision: Decision, promote: bool) -> tuple[DecisionOutcome, str]:
@@ -96,7 +96,7 @@ def outcome_of(decision: Decision, promote: bool) -> tuple[DecisionOutcome, str]
         return "none passed", f"every candidate failed the gate ({failed})"
     best = decision.candidate(decision.winner)
     if best is None:
-        top = best_scored(passed, decides) or passed[0]
+        top = best_scored(passed, decides)
         return "kept", f"candidate {top.name} passed with {top.score or 0:.3f}, which is not better than {champion}"
     against = f", better than {champion}" if champion else ""
     scored = "scored" if decision.decides == "accuracy" else f"has {decision.decides}"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,11 @@ def _model_answers(
     columns: dict[str, Any] = example_spec(wanted.sliced_by)
     if wanted.period_column:
         columns[wanted.period_column] = tf.io.FixedLenFeature([], tf.string)
-    how = {"label": wanted.label, "key": wanted.key, "weights": weights, "columns": columns}
-    train = answers_on(models, _files(examples, TRAIN), **how)[0]
+    answers = partial(answers_on, label=wanted.label, key=wanted.key, weights=weights, columns=columns)
+    train = answers(models, _files(examples, TRAIN))[0]
     if champion is not None:
         models.append(load_saved_model(path_utils.serving_model_path(champion.uri)))
-    held_out = answers_on(models, _files(examples, EVAL), **how)
+    held_out = answers(models, _files(examples, EVAL))
     return {TRAIN: train, EVAL: held_out[0]}, held_out[1] if champion is not None else None
 
 

@@ -172,7 +172,7 @@ def test_of_several_metrics_each_is_a_check_with_its_interval() -> None:
     gate = Gate.model_validate(
         {
             "checks": (
-                {"metric": "recall", "of": "yes", "above": 0.4},
+                {"metric": "recall", "of": "yes", "above": 0.35},
                 {"metric": "precision", "of": "yes", "above": 0.99, "on": "train"},
                 {"metric": "log_loss", "below": 0.01},
                 {"metric": "accuracy", "above": 0.5, "below": 0.9},
@@ -191,7 +191,7 @@ def test_of_several_metrics_each_is_a_check_with_its_interval() -> None:
         NAIVE: True,
     }
     low, high = check(report, "recall of yes on eval").interval or (0.0, 0.0)
-    assert 0.4 < low < check(report, "recall of yes on eval").value < high < 0.62
+    assert 0.38 < low < check(report, "recall of yes on eval").value < high < 0.62
     assert {c.name: c.passed for c in check_again(gate, report).checks} == {c.name: c.passed for c in report.checks}
     loose = gate.model_copy(update={"checks": (gate.checks[2].model_copy(update={"below": 1.0}),)})
     assert check(check_again(loose, report), "log_loss on eval").passed
