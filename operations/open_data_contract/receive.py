@@ -15,7 +15,8 @@ from lakeloop.exceptions import ContractError, WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import contract_path
 from operations.new_use_case.create import check_name
-from operations.open_data_contract.drafting import Wishes, draft_of
+from operations.open_data_contract.chosen_table import Wishes
+from operations.open_data_contract.drafting import draft_of
 from operations.open_data_contract.importing import contract_of, is_ours
 
 __all__ = ["Received", "Wishes", "receive"]
