@@ -21,6 +21,7 @@ from tfx.proto import distribution_validator_pb2, pusher_pb2
 from tfx.types import Channel, standard_artifacts
 
 from lakeloop.contract import Between, Contract
+from lakeloop.contract.features import MANY_A_ROW
 from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
 from tfx_pipeline.components.data_gate import DataGate
 from tfx_pipeline.components.distribution_validator import DistributionValidator
@@ -170,10 +171,10 @@ def _pushed_so_far() -> dict[str, Any]:
 def _distribution_config(contract: Contract) -> distribution_validator_pb2.DistributionValidatorConfig:
     """Every feature is compared by Jensen–Shannon divergence, the one measure TFDV has for all types.
 
-    But no text: nearly every one stands there once.
+    But no text, of which nearly every one stands there once, and no date or time, which goes on.
     """
     config = distribution_validator_pb2.DistributionValidatorConfig()
-    for name in (name for name, feature in contract.features.items() if feature.role != "text"):
+    for name in (name for name, feature in contract.features.items() if feature.role not in MANY_A_ROW):
         feature = config.default_slice_config.feature.add(path=path_pb2.Path(step=[name]))
         feature.distribution_comparator.jensen_shannon_divergence.threshold = NOTEWORTHY_DIVERGENCE
     return config

@@ -22,28 +22,21 @@ def without_limits(contract: Contract) -> list[str]:
 
 def learnt_limits(name: str, trained: Statistics) -> tuple[float, float] | None:
     """The limits that training rows give a column; None where they say nothing of it."""
-    column = trained.get(name)
-    if column is None or not column.rows or column.minimum is None or column.maximum is None:
+    reached = _ends(trained, name)
+    if reached is None:
         return None
-    width = column.maximum - column.minimum
-    return column.minimum - width, column.maximum + width
+    lowest, highest = reached
+    return lowest - (highest - lowest), highest + (highest - lowest)
 
 
 def outside(names: Sequence[str], trained: Statistics, found: Statistics) -> Iterator[tuple[str, str]]:
     """Each of these columns that reaches beyond its limits, and what is to be said of it."""
     for name in names:
-        limits, column = learnt_limits(name, trained), found.get(name)
-        if limits is None or column is None or not column.rows or column.minimum is None or column.maximum is None:
+        limits, now, before = learnt_limits(name, trained), _ends(found, name), _ends(trained, name)
+        if limits is None or now is None or before is None or (limits[0] <= now[0] and now[1] <= limits[1]):
             continue
-        if column.minimum < limits[0] or column.maximum > limits[1]:
-            before = trained[name]
-            yield (
-                name,
-                (
-                    f"values reach from {column.minimum:g} to {column.maximum:g}, those the model was trained on from "
-                    f"{before.minimum:g} to {before.maximum:g}"
-                ),
-            )
+        trained_on = f"those the model was trained on from {before[0]:g} to {before[1]:g}"
+        yield name, f"values reach from {now[0]:g} to {now[1]:g}, {trained_on}"
 
 
 def tell(anomalies: anomalies_pb2.Anomalies, said: Iterator[tuple[str, str]]) -> None:
@@ -59,6 +52,14 @@ def tell(anomalies: anomalies_pb2.Anomalies, said: Iterator[tuple[str, str]]) ->
 def unlimited_in(schema: schema_pb2.Schema) -> list[str]:
     """The numbers that may be anything by a schema."""
     return [feature.name for feature in schema.feature if _may_be_anything(feature)]
+
+
+def _ends(statistics: Statistics, name: str) -> tuple[float, float] | None:
+    """The lowest and the highest value of a column; None where it has none."""
+    column = statistics.get(name)
+    if column is None or not column.rows or column.minimum is None or column.maximum is None:
+        return None
+    return column.minimum, column.maximum
 
 
 def _may_be_anything(feature: schema_pb2.Feature) -> bool:

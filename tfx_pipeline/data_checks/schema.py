@@ -73,7 +73,10 @@ def _represent(schema: schema_pb2.Schema, contract: Contract) -> None:
 
 
 def _add_feature(schema: schema_pb2.Schema, name: str, feature: Feature) -> None:
-    """Without `valid` and values nothing is impossible: new values of a learnt vocabulary are no anomaly."""
+    """Without `valid` and values nothing is impossible: new values of a learnt vocabulary are no anomaly.
+
+    A date or time has no domain: it is no category, and that time goes on is not told as values out of bounds.
+    """
     column = (_at_most_one_value if feature.optional else _one_value)(schema, name, TYPES[feature.carried_as])
     bounds = feature.valid or _ends(feature)
     if feature.carried_as == "float":
@@ -82,11 +85,11 @@ def _add_feature(schema: schema_pb2.Schema, name: str, feature: Feature) -> None
             column.float_domain.min, column.float_domain.max = bounds
         column.float_domain.disallow_nan = True
         column.float_domain.disallow_inf = True
-    elif feature.carried_as == "int":
+    elif feature.carried_as == "int" and feature.role != "time":
         column.int_domain.name = name
         if bounds is not None:
             column.int_domain.min, column.int_domain.max = ceil(bounds[0]), floor(bounds[1])
-        column.int_domain.is_categorical = feature.role not in ("numeric", "time")
+        column.int_domain.is_categorical = feature.role != "numeric"
     elif feature.choices is not None:
         column.string_domain.name = name
         column.string_domain.value.extend(str(value) for value in feature.choices)

@@ -73,7 +73,7 @@ def _allowed(feature: schema_pb2.Feature) -> str:
     if kind in ("int_domain", "float_domain"):
         domain = getattr(feature, kind)
         return f"{domain.min:g} to {domain.max:g}" if domain.HasField("max") else "any number"
-    return "any text" if feature.type == schema_pb2.BYTES else "anything"
+    return "any text" if feature.type == schema_pb2.BYTES else "any date or time"
 
 
 def _or_missing(feature: schema_pb2.Feature) -> str:

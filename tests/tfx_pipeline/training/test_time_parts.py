@@ -23,7 +23,12 @@ from serving.gateway.request_model import RequestModel
 from tests.exports import settings_in
 from tests.tfx_pipeline.nodes import FLOAT32, SPLITS, sorted_rows, transformed_both_ways
 from tests.use_case_copies import USE_CASES
+from tfx_pipeline.data_checks.anomalies import read_anomalies
 from tfx_pipeline.data_checks.schema import schema_of
+from tfx_pipeline.data_checks.schema_history import described
+from tfx_pipeline.data_checks.statistics import read_statistics
+from tfx_pipeline.data_checks.window_statistics import write_window_statistics
+from tfx_pipeline.pipeline import _distribution_config
 from tfx_pipeline.training.columns import columns_from, custom_config
 from tfx_pipeline.training.encoding import category_columns, width
 from tfx_pipeline.training.time_parts import calendar, local_seconds
@@ -180,6 +185,20 @@ def test_a_contract_without_the_new_words_says_the_same_to_transform(contract: C
     assert not {"format", "parts", "cyclic"} & {word for feature in config["features"].values() for word in feature}
 
 
-def test_a_date_is_no_category_to_tfdv(orders: Contract) -> None:
-    born = next(feature for feature in schema_of(orders).feature if feature.name == "born")
-    assert not born.int_domain.is_categorical and not born.int_domain.HasField("min")
+def test_that_time_goes_on_is_no_anomaly(orders: Contract) -> None:
+    of = {feature.name: feature for feature in schema_of(orders).feature}
+    times = {name for name, feature in orders.features.items() if feature.role == "time"}
+    assert {name for name, feature in of.items() if feature.WhichOneof("domain_info") is None} >= times
+    assert described(schema_of(orders))["born"] == "int, any date or time, or missing"
+    compared = {feature.path.step[0] for feature in _distribution_config(orders).default_slice_config.feature}
+    assert compared == orders.features.keys() - times
+
+
+def test_a_window_of_years_later_is_no_anomaly(orders: Contract, train: pd.DataFrame, tmp_path: Path) -> None:
+    seen, later = train[list(orders.features)], tmp_path / "later"
+    times = [name for name, feature in orders.features.items() if feature.role == "time"]
+    trained = read_statistics(str(write_window_statistics(seen, schema_of(orders), tmp_path / "seen")))["serving"]
+    write_window_statistics(seen.assign(**seen[times] + 10_000 * DAY_SECONDS), schema_of(orders), later, trained)
+    assert read_anomalies(later) == ()
+    write_window_statistics(seen.assign(amount=seen["amount"] + 10_000), schema_of(orders), tmp_path / "many", trained)
+    assert [anomaly.feature for anomaly in read_anomalies(tmp_path / "many")] == ["amount"], "numbers are told"
