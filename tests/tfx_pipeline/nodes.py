@@ -15,9 +15,9 @@ from lakeloop.drawn_rows import sample_period
 from lakeloop.exported import column_types
 from lakeloop.use_case import UseCase
 from tests.exports import as_exported
+from tfx_pipeline import example_files
 from tfx_pipeline.components.example_gen import write_examples
 from tfx_pipeline.components.transform import TransformExecutor
-from tfx_pipeline.data_checks import small_tables
 from tfx_pipeline.data_checks.schema import save_schema
 from tfx_pipeline.pipeline import BEAM_FLAGS, PREPROCESSING_FN
 from tfx_pipeline.training.columns import custom_config
@@ -67,9 +67,9 @@ def transformed_both_ways(use_case: UseCase, folder: Path) -> dict[str, tuple[Pa
         "force_tf_compat_v1": 0,
     }
     made = {}
-    for way, most in (("here", small_tables.SMALL_BYTES), ("beam", 0)):
+    for way, most in (("here", example_files.SMALL_BYTES), ("beam", 0)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(small_tables, "SMALL_BYTES", most)
+            patch.setattr(example_files, "SMALL_BYTES", most)
             graph = artifact(standard_artifacts.TransformGraph, folder / way / "graph")
             rows = artifact(standard_artifacts.Examples, folder / way / "rows")
             inputs = {"examples": [examples], "schema": [schema]}

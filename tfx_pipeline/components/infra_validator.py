@@ -18,6 +18,7 @@ from lakeloop.contract import Contract, Section
 from lakeloop.contract.columns import STAND_INS, CarriedType
 from tfx_pipeline.evaluation.answers import EVAL
 from tfx_pipeline.evaluation.model_server import ModelUnderTest, served_model
+from tfx_pipeline.example_files import files_of, records
 from tfx_pipeline.exceptions import ModelUnusableError
 from tfx_pipeline.training.signatures import CLASS_ID, CLASSIFY, PROBABILITIES
 
@@ -108,10 +109,8 @@ def _sent(value: float | int | str | None, kind: str) -> float | int | str:
 
 def _read_rows(examples: list[Artifact], client: Client) -> list[Row]:
     """The first eval rows as a client would send them."""
-    folders = artifact_utils.get_split_uris(examples, EVAL)
-    files = sorted(str(path) for folder in folders for path in Path(folder).iterdir() if path.is_file())
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP").take(ROWS)
-    return [_row(tf.train.Example.FromString(record), client.columns) for record in records.as_numpy_iterator()]
+    first = records(files_of(examples, EVAL)).take(ROWS)
+    return [_row(tf.train.Example.FromString(record), client.columns) for record in first.as_numpy_iterator()]
 
 
 def _row(example: tf.train.Example, columns: Mapping[str, str]) -> Row:

@@ -19,6 +19,7 @@ from lakeloop.contract.section import unless
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
 from tfx_pipeline.evaluation.gate import GateReport, check_gate
 from tfx_pipeline.evaluation.prediction import answers_on, load_saved_model
+from tfx_pipeline.example_files import files_of
 from tfx_pipeline.metadata.store import GATE_PROPERTY
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.training.raw_features import example_spec
@@ -86,16 +87,11 @@ def _model_answers(
     if wanted.period_column:
         columns[wanted.period_column] = tf.io.FixedLenFeature([], tf.string)
     answers = partial(answers_on, label=wanted.label, key=wanted.key, weights=weights, columns=columns)
-    train = answers(models, _files(examples, TRAIN))[0]
+    train = answers(models, files_of(examples, TRAIN))[0]
     if champion is not None:
         models.append(load_saved_model(path_utils.serving_model_path(champion.uri)))
-    held_out = answers(models, _files(examples, EVAL))
+    held_out = answers(models, files_of(examples, EVAL))
     return {TRAIN: train, EVAL: held_out[0]}, held_out[1] if champion is not None else None
-
-
-def _files(examples: list[Artifact], split: str) -> list[str]:
-    folders = artifact_utils.get_split_uris(examples, split)
-    return sorted(str(path) for folder in folders for path in Path(folder).iterdir() if path.is_file())
 
 
 def write_blessing(blessing: Artifact, model: Artifact, champion: Artifact | None, report: GateReport) -> None:

@@ -12,8 +12,8 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import json_utils
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-from tfx_pipeline.data_checks.small_tables import files_of, is_small, serialised
 from tfx_pipeline.data_checks.statistics import FILE_NAME
+from tfx_pipeline.example_files import files_of, is_small, records
 
 
 class StatisticsGenExecutor(executor.Executor):
@@ -46,8 +46,8 @@ class StatisticsGenExecutor(executor.Executor):
 
 def statistics_of(files: list[str], options: tfdv.StatsOptions) -> statistics_pb2.DatasetFeatureStatisticsList:
     """What TFDV counts in examples."""
-    records = [record for batch in serialised(files) for record in batch.numpy()]
-    return generate_statistics_in_memory(ExamplesToRecordBatchDecoder().DecodeBatch(records), options)
+    examples = list(records(files).as_numpy_iterator())
+    return generate_statistics_in_memory(ExamplesToRecordBatchDecoder().DecodeBatch(examples), options)
 
 
 class StatisticsGen(component.StatisticsGen):

@@ -9,8 +9,8 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
 from tfx_pipeline.data_checks.schema_history import read_schema
-from tfx_pipeline.data_checks.small_tables import files_of, is_small
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN
+from tfx_pipeline.example_files import files_of, is_small
 from tfx_pipeline.training.columns import Columns, columns_from
 from tfx_pipeline.training.local_transform import LocalTransform
 from tfx_pipeline.training.vocabularies import (

@@ -9,10 +9,9 @@ import tensorflow as tf
 
 from lakeloop.exceptions import LakeloopError, first_line
 from tfx_pipeline.evaluation.answers import ModelAnswers
+from tfx_pipeline.example_files import READ_BATCH, batches
 from tfx_pipeline.training.row_weights import weights_of
 from tfx_pipeline.training.signatures import EXAMPLES, PROBABILITIES, SERVING
-
-BATCH = 10_000
 
 
 def load_saved_model(folder: Path | str) -> Any:
@@ -36,8 +35,8 @@ def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray
     rows = len(next(iter(columns.values())))
     serve = model.signatures[SERVING]
     parts = []
-    for start in range(0, rows, BATCH):
-        batch = {name: tf.constant(values[start : start + BATCH]) for name, values in columns.items()}
+    for start in range(0, rows, READ_BATCH):
+        batch = {name: tf.constant(values[start : start + READ_BATCH]) for name, values in columns.items()}
         parts.append(serve(**batch)[PROBABILITIES].numpy())
     return np.concatenate(parts)
 
@@ -45,9 +44,9 @@ def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray
 def predict_examples(model: Any, serialised: Sequence[bytes]) -> np.ndarray:
     """Probabilities (n, classes) for serialised tf.Examples."""
     serve = model.signatures[EXAMPLES]
-    starts = range(0, len(serialised), BATCH)
-    batches = (tf.constant(serialised[start : start + BATCH]) for start in starts)
-    return np.concatenate([serve(examples=batch)[PROBABILITIES].numpy() for batch in batches])
+    starts = range(0, len(serialised), READ_BATCH)
+    parts = (tf.constant(serialised[start : start + READ_BATCH]) for start in starts)
+    return np.concatenate([serve(examples=part)[PROBABILITIES].numpy() for part in parts])
 
 
 def answers_on(
@@ -69,15 +68,15 @@ def answers_on(
     values: dict[str, list[np.ndarray]] = {name: [] for name in columns or {}}
     if weights is not None:
         spec[key] = tf.io.FixedLenFeature([], tf.string)
-    for serialised in tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(BATCH):
-        parsed = tf.io.parse_example(serialised, spec)
+    for batch in batches(files):
+        parsed = tf.io.parse_example(batch, spec)
         truths.append(parsed[label].numpy())
         for name, found in values.items():
             found.append(parsed[name].numpy())
         if weights is not None:
             keys += [value.decode() for value in parsed[key].numpy()]
         for answer, model in zip(answers, models, strict=True):
-            answer.append(model.signatures[EXAMPLES](examples=serialised)[PROBABILITIES].numpy())
+            answer.append(model.signatures[EXAMPLES](examples=batch)[PROBABILITIES].numpy())
     labels = np.concatenate(truths)
     counted = weights_of(keys, weights) if weights is not None else None
     by = {name: np.concatenate(found) for name, found in values.items()}

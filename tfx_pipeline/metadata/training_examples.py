@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase
+from tfx_pipeline.example_files import batches
 from tfx_pipeline.metadata.lineage.models import model_of
 from tfx_pipeline.metadata.lineage.runs import RunGraph, run_graph, run_of_artifact
 from tfx_pipeline.metadata.store import open_store
 
-READ_BATCH = 10_000
 NODE, TYPE = "ExampleGen", "Examples"
 
 
@@ -38,14 +38,14 @@ def training_examples(use_case: UseCase, version: str) -> TrainingExamples:
         if known is None or known.model is None:
             raise NotFoundError(f"ML Metadata does not know what version {version} was trained on")
         graph = run_graph(store, run_of_artifact(store, known.model.id))
-    files = sorted(Path(_uri(graph, version)).glob("Split-*/*.gz"))
+    files = sorted(map(str, Path(_uri(graph, version)).glob("Split-*/*.gz")))
     if not files:
         raise NotFoundError(f"the examples that version {version} was trained on are gone ({_uri(graph, version)})")
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (contract.key.column, contract.period_column)}
     serialised: list[bytes] = []
     keys: list[str] = []
     periods: list[str] = []
-    for batch in tf.data.TFRecordDataset(list(map(str, files)), compression_type="GZIP").batch(READ_BATCH):
+    for batch in batches(files):
         parsed = tf.io.parse_example(batch, spec)
         serialised += list(batch.numpy())
         keys += [value.decode() for value in parsed[contract.key.column].numpy()]

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tensorflow_data_validation as tfdv
 from tfx.types import Artifact, artifact_utils
 
 from tfx_pipeline.components.example_gen import rows_property
 from tfx_pipeline.components.infra_validator import BLESSED_PROPERTY, LOG_FILE, REASON_PROPERTY, ROWS_PROPERTY
 from tfx_pipeline.components.quality_gate import read_report
 from tfx_pipeline.data_checks.anomalies import read_anomalies
+from tfx_pipeline.data_checks.statistics import read_statistics
+from tfx_pipeline.evaluation.answers import TRAIN
 from tfx_pipeline.exceptions import InfraRefusedError
 from tfx_pipeline.metadata.provenance import read_provenance
 from tfx_pipeline.metadata.store import PUSHED_PROPERTY, VERSION_PROPERTY
@@ -50,9 +51,8 @@ def _example_gen(outputs: Outputs) -> Described:
 
 def _statistics(outputs: Outputs) -> Described:
     artifact = outputs["statistics"][0]
-    folder = Path(artifact_utils.get_split_uri([artifact], "train"))
-    statistics = tfdv.load_stats_binary(str(folder / "FeatureStats.pb")).datasets[0]
-    return f"{len(statistics.features)} columns", {"statistics_uri": artifact.uri}
+    columns = read_statistics(artifact.uri)[TRAIN]
+    return f"{len(columns)} columns", {"statistics_uri": artifact.uri}
 
 
 def _validator(outputs: Outputs) -> Described:

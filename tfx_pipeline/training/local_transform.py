@@ -21,7 +21,7 @@ from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from tfx_bsl.sketches import QuantilesSketch
 
 from lakeloop.contract.features import OPEN
-from tfx_pipeline.data_checks.small_tables import serialised
+from tfx_pipeline.example_files import batches
 from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, encoded, z_score
 from tfx_pipeline.training.preprocessing import model_inputs, row_time_of
@@ -65,7 +65,7 @@ class LocalTransform:
         while unfinished:
             at = self.columns.event_time
             spec = {name: self.spec[name] for name in sorted({*unfinished, at} if at else unfinished)}
-            for batch in serialised(files):
+            for batch in batches(files):
                 parsed = tf.io.parse_example(batch, spec)
                 row_time = row_time_of(self.columns, parsed)
                 for name in sorted(unfinished):
@@ -84,7 +84,7 @@ class LocalTransform:
         target.parent.mkdir(parents=True, exist_ok=True)
         encoder = RecordBatchToExamplesEncoder()
         with tf.io.TFRecordWriter(str(target), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
-            for batch in serialised(files):
+            for batch in batches(files):
                 outputs = preprocess(tf.io.parse_example(batch, self.spec))
                 arrays = {name: _lists(values.numpy()) for name, values in sorted(outputs.items())}
                 for example in encoder.encode(pa.RecordBatch.from_pydict(arrays)):

@@ -1,6 +1,6 @@
 """The rows a model is trained on: read from transformed examples, or from raw ones where rows have weights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -12,13 +12,13 @@ import tensorflow_transform as tft
 
 from lakeloop.contract import ModelSettings
 from lakeloop.exceptions import LakeloopError
+from tfx_pipeline.example_files import READ_BATCH, batches, records
 from tfx_pipeline.training.balance import balanced_weights, smote
 from tfx_pipeline.training.columns import Columns, transformed_name
 from tfx_pipeline.training.encoding import category_columns
 from tfx_pipeline.training.raw_features import example_spec
 from tfx_pipeline.training.row_weights import weights_of
 
-READ_BATCH = 10_000
 IN_MEMORY_VALUES = 250_000_000  # float32: 1 GB; above it the rows are streamed from disk each epoch
 SHUFFLE_ROWS = 100_000
 
@@ -76,8 +76,7 @@ def transformed_rows(patterns: Sequence[str], spec: dict[str, Any], names: list[
         parsed = tf.io.parse_example(serialised, wanted)
         return tf.concat([parsed[name] for name in names], axis=1), parsed[label]
 
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
-    return records.batch(READ_BATCH).map(split, num_parallel_calls=2)
+    return records(files).batch(READ_BATCH).map(split, num_parallel_calls=2)
 
 
 def weighted_rows(
@@ -95,8 +94,8 @@ def weighted_rows(
     layer = transform.transform_features_layer()
     features, labels, keys = [], [], []
     files = sorted(str(path) for path in folder.iterdir())
-    for serialised in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(READ_BATCH):
-        raw = tf.io.parse_example(serialised, spec)
+    for batch in batches(files):
+        raw = tf.io.parse_example(batch, spec)
         keys += [key.decode() for key in raw.pop(columns.key).numpy()]
         labels.append(raw.pop(columns.label.name).numpy())
         transformed = layer(raw)
@@ -104,10 +103,10 @@ def weighted_rows(
     return Rows(np.concatenate(features), np.concatenate(labels), weights_of(keys, weights)).in_order()
 
 
-def in_memory(batches: tf.data.Dataset, width: int) -> Rows | None:
+def in_memory(rows: tf.data.Dataset, width: int) -> Rows | None:
     """All rows as arrays in an order of their own, or None when they are too many for memory."""
     features, labels, values = [], [], 0
-    for x, y in _arrays(batches):
+    for x, y in rows.as_numpy_iterator():
         features.append(x)
         labels.append(y)
         values += len(x) * width
@@ -125,8 +124,8 @@ def training_batches(rows: Rows, settings: ModelSettings) -> tuple[tf.data.Datas
     tensors = [tf.constant(array) for array in given]
     count = len(rows.labels)
     order = tf.data.Dataset.range(count).shuffle(count, seed=settings.seed, reshuffle_each_iteration=True)
-    batches = order.batch(settings.batch).map(lambda numbers: tuple(tf.gather(t, numbers) for t in tensors))
-    return batches.prefetch(2), ceil(count / settings.batch)
+    shuffled = order.batch(settings.batch).map(lambda numbers: tuple(tf.gather(t, numbers) for t in tensors))
+    return shuffled.prefetch(2), ceil(count / settings.batch)
 
 
 def streamed_batches(rows: tf.data.Dataset, columns: Columns, settings: ModelSettings) -> tuple[tf.data.Dataset, int]:
@@ -149,7 +148,3 @@ def validation_batches(rows: tf.data.Dataset, width: int) -> tf.data.Dataset:
     if found is None:
         return rows
     return tf.data.Dataset.from_tensor_slices((found.features, found.labels)).batch(READ_BATCH).cache()
-
-
-def _arrays(batches: tf.data.Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    yield from batches.as_numpy_iterator()

@@ -18,7 +18,7 @@ from tfx_bsl.sketches import MisraGriesSketch
 from lakeloop.contract import Feature
 from lakeloop.exceptions import LakeloopError
 from lakeloop.frozen_model import FrozenModel
-from tfx_pipeline.data_checks.small_tables import READ_BATCH, serialised
+from tfx_pipeline.example_files import READ_BATCH, batches
 from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.encoding import tokens_of, width
 from tfx_pipeline.training.raw_features import example_spec
@@ -60,7 +60,7 @@ def learn_in_process(columns: Columns, train: Sequence[str]) -> dict[str, Learnt
         return {}
     counter = ValueCounter(features)
     counts = counter.create_accumulator()
-    for batch in serialised(train):
+    for batch in batches(train):
         counts = counter.add_input(counts, batch.numpy())
     return checked(features, counter.extract_output(counts))
 

@@ -16,8 +16,8 @@ from lakeloop.contract import Contract
 from lakeloop.use_case import UseCase
 from tests.exports import settings_in
 from tests.tfx_pipeline.nodes import FLOAT32, SPLITS, artifact, done, examples_of, sorted_rows, transformed_both_ways
+from tfx_pipeline import example_files
 from tfx_pipeline.components.statistics_gen import StatisticsGenExecutor
-from tfx_pipeline.data_checks import small_tables
 from tfx_pipeline.data_checks.statistics import FILE_NAME
 
 
@@ -27,8 +27,8 @@ def test_statistics_are_those_that_beam_counts(
     examples = examples_of(UseCase(settings_in(tmp_path, "churn"), churn), tmp_path)
     options = tfdv.StatsOptions(feature_allowlist=[*churn.features, churn.label.name])
     found = {}
-    for way, most in (("here", small_tables.SMALL_BYTES), ("beam", 0)):
-        monkeypatch.setattr(small_tables, "SMALL_BYTES", most)
+    for way, most in (("here", example_files.SMALL_BYTES), ("beam", 0)):
+        monkeypatch.setattr(example_files, "SMALL_BYTES", most)
         made = artifact(standard_artifacts.ExampleStatistics, tmp_path / way)
         properties = {"stats_options_json": options.to_json(), "exclude_splits": "[]"}
         done(StatisticsGenExecutor, {"examples": [examples]}, {"statistics": [made]}, properties, tmp_path / "tmp")
