@@ -8,11 +8,10 @@ from collections.abc import Iterable
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
-from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import Artifact
 
-from tfx_pipeline.metadata.store import GATE_PROPERTY, MODEL_ID_PROPERTY, PUSHED_PROPERTY
+from tfx_pipeline.metadata.store import MODEL_ID_PROPERTY, PUSHED_PROPERTY, blessed_by_the_gate
 
 MODEL, BLESSING, PUSHED = "model", "model_blessing", "pushed_model"
 STATISTICS, CURRENT = "statistics", "current_statistics"
@@ -42,12 +41,7 @@ def champion_of(
     models: Iterable[Artifact], blessings: Iterable[Artifact], pushed: Iterable[Artifact]
 ) -> Artifact | None:
     """The model of the newest push among those with a blessing by our gate."""
-    blessed = {
-        b.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)
-        for b in blessings
-        if b.get_string_custom_property(GATE_PROPERTY)
-        and b.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
-    }
+    blessed = blessed_by_the_gate(blessing.mlmd_artifact for blessing in blessings)
     by_id = {model.id: model for model in models if model.id in blessed}
     for push in sorted(pushed, key=lambda artifact: artifact.id, reverse=True):
         model = by_id.get(push.get_int_custom_property(MODEL_ID_PROPERTY))

@@ -1,6 +1,6 @@
 """ML Metadata: how to reach it, and what the platform asks it about models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def pushed_models(use_case: UseCase) -> list[PushedModel]:
         return []
     with open_store(use_case.settings) as store:
         models = {a.id: a for a in artifacts_of(store, use_case.name, "Model")}
-        blessed = set(_blessed_by_the_gate(artifacts_of(store, use_case.name, "ModelBlessing")))
+        blessed = blessed_by_the_gate(artifacts_of(store, use_case.name, "ModelBlessing"))
         return [
             _pushed_model(push, models, blessed)
             for push in artifacts_of(store, use_case.name, "PushedModel")
@@ -110,12 +110,14 @@ def champion(use_case: UseCase) -> PushedModel | None:
     return next((push for push in reversed(pushed_models(use_case)) if push.blessed), None)
 
 
-def _blessed_by_the_gate(blessings: list[metadata_store_pb2.Artifact]) -> Iterator[int]:
+def blessed_by_the_gate(blessings: Iterable[metadata_store_pb2.Artifact]) -> set[int]:
     """Ids of blessed models. TFX's Evaluator blesses too, but not in the gate's name."""
-    for blessing in blessings:
-        properties = blessing.custom_properties
-        if GATE_PROPERTY in properties and properties[BLESSED_PROPERTY].int_value == 1:
-            yield properties[BLESSED_MODEL_PROPERTY].int_value
+    properties = (blessing.custom_properties for blessing in blessings)
+    return {
+        of[BLESSED_MODEL_PROPERTY].int_value
+        for of in properties
+        if GATE_PROPERTY in of and of[BLESSED_PROPERTY].int_value == 1
+    }
 
 
 def _pushed_model(
