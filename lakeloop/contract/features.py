@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from lakeloop.contract.columns import LARGEST_FLOAT32, STAND_INS, TIMES, Column
 from lakeloop.contract.section import Name, Scalar, Section, Text, mistake, sequences_as_tuples, unless
 from lakeloop.contract.time_features import (
-    CYCLES,
     USUAL_PARTS,
     Part,
     parts_problem,
@@ -205,11 +204,6 @@ class Feature(Column):
         """The same in whole seconds since 1970."""
         found = self.time(text, given, zone)
         return None if found is None else seconds_of(found)
-
-    @property
-    def width_of_parts(self) -> int:
-        """How many columns a model gets of the parts of a date or time."""
-        return sum((2 if self.cyclic else CYCLES[part][0]) if part in CYCLES else 1 for part in self.parts or ())
 
     @property
     def stand_in(self) -> float | int | str:

@@ -1,55 +1,25 @@
 """How a feature becomes model inputs: gaps filled, numbers transformed and scaled, categories one-hot, times in parts.
 
-The graph is described here once. What it needs of the training rows comes from an `Analyser`: TensorFlow Transform's
-analysers on Beam, or those of `local_transform` in this process. To both NaN is a value that is not there.
+The graph is described here once; what it needs of the training rows comes from an `Analyser`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
 from lakeloop.contract import Cross, Feature
 from lakeloop.contract.features import OPEN
-from lakeloop.contract.time_features import AGE, CYCLES, DAY_SECONDS
+from tfx_pipeline.training.analyser import PARTS, Analyser, instead, without
 from tfx_pipeline.training.raw_features import as_column, is_missing
-from tfx_pipeline.training.time_parts import calendar, cycle, days_between, local_seconds
+from tfx_pipeline.training.time_parts import RowTime, encoded_time, time_columns
 
-PARTS = 100
-"""Percentiles are learnt: 99 values that cut the training rows into a hundred parts."""
-RANK_ERROR = 0.001
-"""How far a percentile may lie from its place, as a share of the rows."""
-MEDIAN, LOWEST, HIGHEST = 49, 0, 98
+LOWEST, HIGHEST = 0, 98
+"""The 1st and the 99th percentile."""
 DECILES = range(9, PARTS - 1, 10)
 FINGERPRINTS = 2**63 - 1
 BETWEEN = "\x1f"
 """Stands between the values of a cross."""
 NO_WORD = r"[^\pL\pM\pN]+"
-
-
-class Analyser(Protocol):
-    """What is learnt of a feature from the training rows, as tensors of the graph; values are (batch, 1) float32."""
-
-    def mean(self, name: str, known: tf.Tensor) -> tf.Tensor:
-        """The mean of the values that are there, a scalar."""
-        ...
-
-    def percentiles(self, name: str, known: tf.Tensor) -> tf.Tensor:
-        """The 1st to 99th percentile of the values that are there, (99,)."""
-        ...
-
-    def z_score(self, name: str, values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-        """`values` scaled by mean and deviation of those that are `known`; the same tensor where none is missing."""
-        ...
-
-
-@dataclass(frozen=True)
-class RowTime:
-    """By which times are told: the zone whose clock counts, and the rows' event times (batch,) where ages need them."""
-
-    zone: str = "UTC"
-    event: tf.Tensor | None = None
 
 
 def encoded(
@@ -58,11 +28,11 @@ def encoded(
     values: tf.Tensor,
     vocabulary: Sequence[str],
     analyser: Analyser,
-    row_time: RowTime = RowTime(),
+    row_time: RowTime,
 ) -> tf.Tensor:
     """Raw values (batch,) -> model inputs (batch, width) float32; `vocabulary`: what was learnt, commonest first."""
     if feature.role == "time":
-        return _time(name, feature, values, row_time, analyser)
+        return encoded_time(name, feature, values, row_time, analyser)
     if feature.role == "text":
         return _words(feature, values, vocabulary)
     if feature.role == "categorical":
@@ -73,7 +43,7 @@ def encoded(
 def width(feature: Feature, vocabulary: Sequence[str]) -> int:
     """How many columns a feature's model inputs have."""
     if feature.role == "time":
-        return feature.width_of_parts + _tells_of_gaps(feature)
+        return time_columns(feature)[-1][1]
     if feature.role in OPEN:
         return _places(feature, vocabulary) + (feature.missing == "category")
     return (len(DECILES) + 1 if feature.transform == "buckets" else 1) + feature.missing_flag
@@ -87,11 +57,12 @@ def category_columns(feature: Feature, columns: int) -> list[tuple[int, int]]:
     if feature.role == "text":
         return []
     if feature.role == "time":
-        return list(_cycles(feature)) + [(columns - 1, columns)] * _tells_of_gaps(feature)
-    if feature.role != "numeric" or columns == 1:
-        return [(0, columns)] if feature.role != "numeric" else []
-    number = columns - feature.missing_flag
-    return [(0, number)] * (feature.transform == "buckets") + [(number, columns)] * feature.missing_flag
+        return [(start, stop) for start, stop, is_category in time_columns(feature) if is_category]
+    if feature.role != "numeric":
+        return [(0, columns)]
+    flag = columns - feature.missing_flag
+    buckets = [(0, flag)] if feature.transform == "buckets" else []
+    return [*buckets, (flag, columns)] if feature.missing_flag else buckets
 
 
 def crossed(
@@ -110,8 +81,9 @@ def _token(name: str, feature: Feature, values: tf.Tensor, analyser: Analyser) -
     if feature.role != "numeric":
         return tokens_of(feature, values)
     missing = is_missing(values, feature)
-    known = _without(tf.reshape(missing, [-1, 1]), as_column(values)) if feature.optional else as_column(values)
-    places = tf.strings.as_string(_tenth(as_column(values), analyser.percentiles(name, known)))
+    numbers = as_column(values)
+    known = without(tf.reshape(missing, [-1, 1]), numbers) if feature.optional else numbers
+    places = tf.strings.as_string(_tenth(numbers, analyser.percentiles(name, known)))
     return tf.where(missing, "", places) if feature.optional else places
 
 
@@ -130,101 +102,24 @@ def words_of(texts: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(tf.strings.regex_replace(tf.strings.lower(texts, "utf-8"), NO_WORD, " "))
 
 
-def z_score(values: tf.Tensor, mean: tf.Tensor | float, variance: tf.Tensor | float) -> tf.Tensor:
-    """What `tft.scale_to_z_score` does with known moments: 0 where nothing varies."""
-    deviation = values - tf.convert_to_tensor(mean, tf.float32)
-    scale = tf.sqrt(tf.convert_to_tensor(variance, tf.float32))
-    return tf.where(tf.not_equal(scale, 0), tf.divide(deviation, scale), deviation)
-
-
 def _number(name: str, feature: Feature, raw: tf.Tensor, analyser: Analyser) -> tf.Tensor:
     known = values = as_column(raw)
-    if feature.optional:
-        missing = tf.reshape(is_missing(raw, feature), [-1, 1])
-        known = _without(missing, values)
-    percentiles = None
-    if feature.missing == "median" or feature.transform in ("clip", "buckets"):
-        percentiles = analyser.percentiles(name, known)
-    if feature.optional:
-        values = tf.where(missing, _instead(name, feature, known, percentiles, analyser), values)
+    missing = tf.reshape(is_missing(raw, feature), [-1, 1]) if feature.optional else None
+    if missing is not None:
+        known = without(missing, values)
+        values = tf.where(missing, instead(name, feature, known, analyser), values)
     if feature.transform == "buckets":
-        parts = [_buckets(values, percentiles)]
+        parts = [_buckets(values, analyser.percentiles(name, known))]
     else:
-        values = _transformed(feature, values, percentiles)
-        if not feature.optional:
-            known = values
-        elif feature.transform is not None:
-            known = _without(missing, _transformed(feature, known, percentiles))
-        parts = [analyser.z_score(name, values, known)]
+        if feature.transform == "log":
+            values = tf.sign(values) * tf.math.log1p(tf.abs(values))
+        elif feature.transform == "clip":
+            percentiles = analyser.percentiles(name, known)
+            values = tf.clip_by_value(values, percentiles[LOWEST], percentiles[HIGHEST])
+        parts = [analyser.z_score(name, values, values if missing is None else without(missing, values))]
     if feature.missing_flag:
         parts.append(tf.cast(missing, tf.float32))
     return tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
-
-
-def _time(name: str, feature: Feature, raw: tf.Tensor, row_time: RowTime, analyser: Analyser) -> tf.Tensor:
-    missing = is_missing(raw, feature) if feature.optional else None
-    seconds = raw
-    if missing is not None:
-        instead = tf.constant(0, tf.int64)
-        if feature.missing != "category":
-            days = _without(tf.reshape(missing, [-1, 1]), as_column(tf.cast(raw, tf.float64) / DAY_SECONDS))
-            percentiles = analyser.percentiles(name, days) if feature.missing == "median" else None
-            instead = tf.cast(tf.cast(_instead(name, feature, days, percentiles, analyser), tf.float64) * DAY_SECONDS,
-                              tf.int64)  # fmt: skip
-        seconds = tf.where(missing, instead, raw)
-    shown = calendar(local_seconds(seconds, row_time.zone) if feature.type == "timestamp" else seconds)
-    parts = []
-    for part in feature.parts or ():
-        if part in CYCLES:
-            found = cycle(feature, part, shown[part])
-        else:
-            values = as_column(days_between(seconds, row_time.event) if part == AGE else shown[part])
-            known = values
-            if missing is not None:
-                known = _without(tf.reshape(missing, [-1, 1]), values)
-            found = analyser.z_score(f"{name} {part}", values, known)
-        if feature.missing == "category":
-            found = tf.where(tf.reshape(missing, [-1, 1]), 0.0, found)
-        parts.append(found)
-    if _tells_of_gaps(feature):
-        parts.append(tf.reshape(tf.cast(missing, tf.float32), [-1, 1]))
-    return tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
-
-
-def _tells_of_gaps(feature: Feature) -> bool:
-    """Whether a column of its own says that a number or time is missing."""
-    return feature.missing_flag or feature.missing == "category"
-
-
-def _cycles(feature: Feature) -> Iterator[tuple[int, int]]:
-    """The ranges of the parts that come round again; of each the columns belong together."""
-    start = 0
-    for part in feature.parts or ():
-        stop = start + (1 if part not in CYCLES else 2 if feature.cyclic else CYCLES[part][0])
-        if part in CYCLES:
-            yield start, stop
-        start = stop
-
-
-def _without(missing: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    return tf.where(missing, tf.constant(float("nan"), tf.float32), values)
-
-
-def _instead(
-    name: str, feature: Feature, known: tf.Tensor, percentiles: tf.Tensor | None, analyser: Analyser
-) -> tf.Tensor:
-    """What the model gets for a missing number."""
-    if feature.missing == "median":
-        return percentiles[MEDIAN]  # type: ignore[index]
-    return analyser.mean(name, known) if feature.missing == "mean" else tf.constant(0.0, tf.float32)
-
-
-def _transformed(feature: Feature, values: tf.Tensor, percentiles: tf.Tensor | None) -> tf.Tensor:
-    if feature.transform == "log":
-        return tf.sign(values) * tf.math.log1p(tf.abs(values))
-    if feature.transform == "clip":
-        return tf.clip_by_value(values, percentiles[LOWEST], percentiles[HIGHEST])  # type: ignore[index]
-    return values
 
 
 def _buckets(values: tf.Tensor, percentiles: tf.Tensor) -> tf.Tensor:

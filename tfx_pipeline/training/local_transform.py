@@ -22,8 +22,9 @@ from tfx_bsl.sketches import QuantilesSketch
 
 from lakeloop.contract.features import OPEN
 from tfx_pipeline.example_files import batches
+from tfx_pipeline.training.analyser import PARTS, RANK_ERROR, z_score
 from tfx_pipeline.training.columns import Columns
-from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, encoded, z_score
+from tfx_pipeline.training.encoding import encoded
 from tfx_pipeline.training.preprocessing import model_inputs, row_time_of
 from tfx_pipeline.training.vocabularies import Vocabularies
 
@@ -63,8 +64,8 @@ class LocalTransform:
         analyser = LocalAnalyser()
         unfinished = {name for name, feature in self.columns.features.items() if feature.role not in OPEN}
         while unfinished:
-            at = self.columns.event_time
-            spec = {name: self.spec[name] for name in sorted({*unfinished, at} if at else unfinished)}
+            at = () if self.columns.event_time is None else (self.columns.event_time,)  # ages are counted to it
+            spec = {name: self.spec[name] for name in sorted({*unfinished, *at})}
             for batch in batches(files):
                 parsed = tf.io.parse_example(batch, spec)
                 row_time = row_time_of(self.columns, parsed)

@@ -9,8 +9,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from tfx_pipeline.training.analyser import PARTS, RANK_ERROR, Analyser, z_score
 from tfx_pipeline.training.columns import Columns, columns_from, transformed_name
-from tfx_pipeline.training.encoding import PARTS, RANK_ERROR, Analyser, RowTime, crossed, encoded, z_score
+from tfx_pipeline.training.encoding import crossed, encoded
+from tfx_pipeline.training.time_parts import RowTime
 from tfx_pipeline.training.vocabularies import Vocabularies, vocabularies_from
 
 
@@ -51,7 +53,7 @@ class BeamAnalyser:
 
     def percentiles(self, name: str, known: tf.Tensor) -> tf.Tensor:
         """The 1st to 99th percentile of the values that are there, (99,)."""
-        if name not in self._percentiles:  # a cross asks again
+        if name not in self._percentiles:  # several ask: the median, a clip, a cross
             self._percentiles[name] = tf.reshape(tft.quantiles(known, PARTS, RANK_ERROR), [PARTS - 1])
         return self._percentiles[name]
 

@@ -5,15 +5,71 @@ in whole numbers, so that every year is right.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import pi
 
 import tensorflow as tf
 
 from lakeloop.contract import Feature
-from lakeloop.contract.time_features import CYCLES, DAY_SECONDS, Part, zone_offsets
+from lakeloop.contract.time_features import AGE, CYCLES, DAY_SECONDS, Part, zone_offsets
+from tfx_pipeline.training.analyser import Analyser, instead, without
+from tfx_pipeline.training.raw_features import as_column, is_missing
 
 ERA_DAYS, EPOCH_OF_ERA = 146_097, 719_468
 """The days of 400 years, and those from 1 March of the year 0 to 1970."""
+
+
+@dataclass(frozen=True)
+class RowTime:
+    """By which times are told: the zone whose clock counts, and the rows' event times (batch,) where ages need them."""
+
+    zone: str = "UTC"
+    event: tf.Tensor | None = None
+
+
+def encoded_time(name: str, feature: Feature, raw: tf.Tensor, row_time: RowTime, analyser: Analyser) -> tf.Tensor:
+    """Seconds since 1970 (batch,) int64 -> model inputs (batch, width) float32, as `time_columns` says."""
+    missing = tf.reshape(is_missing(raw, feature), [-1, 1]) if feature.optional else None
+    seconds = raw if missing is None else _filled(name, feature, raw, missing, analyser)
+    shown = calendar(local_seconds(seconds, row_time.zone) if feature.type == "timestamp" else seconds)
+    columns = []
+    for part in feature.parts or ():
+        if part in CYCLES:
+            found = cycle(feature, part, shown[part])
+        else:
+            values = as_column(days_between(seconds, row_time.event) if part == AGE else shown[part])
+            known = values if missing is None else without(missing, values)
+            found = analyser.z_score(f"{name} {part}", values, known)
+        columns.append(tf.where(missing, 0.0, found) if feature.missing == "category" else found)
+    if _tells_of_gaps(feature):
+        columns.append(tf.cast(missing, tf.float32))
+    return tf.concat(columns, axis=1) if len(columns) > 1 else columns[0]
+
+
+def time_columns(feature: Feature) -> list[tuple[int, int, bool]]:
+    """Where each part stands among the model inputs: start, stop, and whether it comes round again, or is a flag."""
+    found: list[tuple[int, int, bool]] = []
+    for part in feature.parts or ():
+        width = 1 if part not in CYCLES else 2 if feature.cyclic else CYCLES[part][0]
+        start = found[-1][1] if found else 0
+        found.append((start, start + width, part in CYCLES))
+    if _tells_of_gaps(feature):
+        found.append((found[-1][1], found[-1][1] + 1, True))
+    return found
+
+
+def _tells_of_gaps(feature: Feature) -> bool:
+    """Whether a column of its own says that the time is missing."""
+    return feature.missing_flag or feature.missing == "category"
+
+
+def _filled(name: str, feature: Feature, raw: tf.Tensor, missing: tf.Tensor, analyser: Analyser) -> tf.Tensor:
+    """The seconds with median or mean where a time is missing; 0 where the parts are left out then."""
+    if feature.missing == "category":
+        return tf.where(is_missing(raw, feature), tf.constant(0, tf.int64), raw)
+    days = without(missing, as_column(tf.cast(raw, tf.float64) / DAY_SECONDS))
+    usual = tf.cast(instead(name, feature, days, analyser), tf.float64) * DAY_SECONDS
+    return tf.where(is_missing(raw, feature), tf.cast(usual, tf.int64), raw)
 
 
 def local_seconds(seconds: tf.Tensor, zone: str) -> tf.Tensor:

@@ -24,6 +24,7 @@ from tfx_pipeline.training.columns import Columns, columns_from, custom_config
 from tfx_pipeline.training.encoding import category_columns, width
 from tfx_pipeline.training.local_transform import LocalTransform
 from tfx_pipeline.training.raw_features import example_spec
+from tfx_pipeline.training.time_parts import RowTime
 from tfx_pipeline.training.vocabularies import (
     MOST_COUNTED,
     LearntVocabulary,
@@ -234,7 +235,7 @@ def test_a_column_of_gaps_alone_gives_zeros_and_never_nan(parcels: Contract, tmp
     from tfx_pipeline.training.encoding import encoded as encode
 
     for name, values in tf.io.parse_example([b"", b""], example_spec(columns.features)).items():
-        found = encode(name, columns.features[name], values, (), analyser).numpy()
+        found = encode(name, columns.features[name], values, (), analyser, RowTime()).numpy()
         assert np.isfinite(found).all() and found.shape[1] == width(columns.features[name], ()), name
 
 
