@@ -1,23 +1,30 @@
-"""What Transform and Trainer know about the data: the contract's features and label, passed as `custom_config`.
+"""What Transform, Tuner and Trainer know about the data: the contract's features and label, passed as `custom_config`.
 
-Only what shapes their output is passed. TFX's cache key contains it, so editing a contract's drift thresholds or
-fallback does not train again, and editing the code of these modules does.
+Only what shapes their output is passed. TFX's cache key contains it, so editing a contract's drift thresholds,
+descriptions or fallback does not train again, and editing the code of these modules does.
 """
 
 import hashlib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+from typing import Any
 
-from lakeloop.contract import Balance, Contract, Cross, Feature, Label, Name, Section
+from lakeloop.contract import Balance, Contract, Cross, DriftTest, Feature, Name, Section, time_features
 from lakeloop.contract.section import unless
-from lakeloop.contract.time_features import AGE
 
 KEY = "columns"
 CODE_KEY = "code"
+UNSEEN: Mapping[str, object] = {
+    "description": "-", "unit": "", "source": None, "format": None, "example": None, "group": None,
+    "drift": DriftTest(test="jensenshannon", threshold=1.0),
+}  # fmt: skip
+"""What stands for that in a feature which is for readers, files, requests and monitoring alone."""
 
 
 class Columns(Section):
-    """The key, the model's input columns, in order, their crosses, its label, and how its classes are evened out.
+    """The key, the model's input columns, in order, their crosses, its label and classes, and how these are evened out.
 
     `timezone`: the one whose clock tells the parts of times. `event_time`: the feature that ages are counted to.
     `decides`: the metric that hyper-parameters are searched by.
@@ -28,14 +35,15 @@ class Columns(Section):
     crosses: tuple[Cross, ...] = unless(())
     timezone: str = unless("UTC")
     event_time: Name | None = unless(None)
-    label: Label
+    label: Name
+    class_names: tuple[str, ...]
     balance: Balance = "none"
     decides: Name = unless("accuracy")
 
     @property
     def classes(self) -> int:
         """Number of classes."""
-        return len(self.label.classes)
+        return len(self.class_names)
 
     def inputs_without(self, dropped: Collection[str]) -> list[str]:
         """What a model sees where these features are left out: the others, and the crosses of none of them."""
@@ -43,18 +51,40 @@ class Columns(Section):
         return [*features, *(cross.name for cross in self.crosses if not set(cross.columns) & set(dropped))]
 
 
+@dataclass(frozen=True)
+class ModelInputs:
+    """What a model is trained on, in order: the features and crosses `used`, as Transform names them, so wide each."""
+
+    used: tuple[str, ...]
+    names: tuple[str, ...]
+    widths: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """Columns in all."""
+        return sum(self.widths)
+
+
+def model_inputs_of(columns: Columns, dropped: Collection[str], spec: Mapping[str, Any]) -> ModelInputs:
+    """The inputs of a model without the `dropped` features; `spec`: how transformed examples are parsed."""
+    used = columns.inputs_without(dropped)
+    names = tuple(map(transformed_name, used))
+    return ModelInputs(tuple(used), names, tuple(prod(spec[name].shape) for name in names))
+
+
 def custom_config(contract: Contract) -> dict[str, str]:
     """The JSON-able config that `columns_from` reads back, with a hash of the code that uses it."""
     features = contract.features
     times = any(feature.type == "timestamp" for feature in features.values())
-    ages = any(AGE in (feature.parts or ()) for feature in features.values())
+    ages = any(time_features.AGE in (feature.parts or ()) for feature in features.values())
     columns = Columns(
         key=contract.key.column,
-        features=features,
+        features={name: feature.model_copy(update=UNSEEN) for name, feature in features.items()},
         crosses=contract.crosses,
         timezone=contract.event_time.timezone if times else "UTC",
         event_time=contract.event_time.column if ages else None,
-        label=contract.label,
+        label=contract.label.name,
+        class_names=contract.label.class_names,
         balance=contract.training.balance,
         decides=contract.gate.decides,
     )
@@ -72,6 +102,6 @@ def transformed_name(feature: str) -> str:
 
 
 def _code_sha256() -> str:
-    """Hash of this folder's code, all that a trained model depends on besides contract and data."""
-    code = sorted(Path(__file__).parent.glob("*.py"))
+    """Hash of the code that a trained model depends on besides contract and data: this folder's, and that of parts."""
+    code = [*sorted(Path(__file__).parent.glob("*.py")), Path(time_features.__file__)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()

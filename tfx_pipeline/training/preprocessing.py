@@ -32,7 +32,7 @@ def model_inputs(
     }
     for cross in columns.crosses:
         outputs[transformed_name(cross.name)] = crossed(cross, columns.features, inputs, analyser)
-    outputs[columns.label.name] = tf.cast(inputs[columns.label.name], tf.int64)
+    outputs[columns.label] = tf.cast(inputs[columns.label], tf.int64)
     return outputs
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from lakeloop.contract import ModelSettings
 from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.example_files import READ_BATCH, batches, records
 from tfx_pipeline.training.balance import balanced_weights, smote
-from tfx_pipeline.training.columns import Columns, transformed_name
+from tfx_pipeline.training.columns import Columns, ModelInputs
 from tfx_pipeline.training.encoding import category_columns
 from tfx_pipeline.training.raw_features import example_spec
 from tfx_pipeline.training.row_weights import weights_of
@@ -49,25 +50,30 @@ class Rows:
         chosen = np.random.default_rng(seed).choice(len(self.labels), len(self.labels), p=chances)
         return Rows(self.features[chosen], self.labels[chosen])
 
-    def balanced(self, columns: Columns, used: Sequence[str], widths: Sequence[int], seed: int) -> "Rows":
-        """With the classes evened out as the contract says; `used` features are `widths` columns wide each."""
+    def balanced(self, columns: Columns, inputs: ModelInputs, seed: int) -> "Rows":
+        """With the classes evened out as the contract says."""
         if columns.balance == "none":
             return self
         weights = np.ones(len(self.labels)) if self.weights is None else self.weights
         if columns.balance == "weights":
             return Rows(self.features, self.labels, balanced_weights(self.labels, weights, columns.classes))
-        starts = np.cumsum([0, *widths])
+        starts = accumulate((0, *inputs.widths[:-1]))
         categories = [
-            (int(start) + first, int(start) + last)
-            for name, start, width in zip(used, starts, widths, strict=False)
-            for first, last in (
-                category_columns(columns.features[name], width) if name in columns.features else [(0, width)]
-            )
+            (start + first, start + last)
+            for name, start, width in zip(inputs.used, starts, inputs.widths, strict=True)
+            for first, last in _category_columns(columns, name, width)
         ]
         return Rows(*smote(self.features, self.labels, weights, categories, seed))
 
 
-def transformed_rows(patterns: Sequence[str], spec: dict[str, Any], names: list[str], label: str) -> tf.data.Dataset:
+def _category_columns(columns: Columns, name: str, width: int) -> list[tuple[int, int]]:
+    """Those of a feature; a cross is one category."""
+    return category_columns(columns.features[name], width) if name in columns.features else [(0, width)]
+
+
+def transformed_rows(
+    patterns: Sequence[str], spec: dict[str, Any], names: Sequence[str], label: str
+) -> tf.data.Dataset:
     """Batches of (features (n, width) float32, labels (n,) int64), read once from the transformed examples."""
     files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
     wanted = {name: spec[name] for name in [*names, label]}
@@ -80,7 +86,7 @@ def transformed_rows(patterns: Sequence[str], spec: dict[str, Any], names: list[
 
 
 def weighted_rows(
-    folder: Path, transform: tft.TFTransformOutput, columns: Columns, used: Sequence[str], weights: dict[str, float]
+    folder: Path, transform: tft.TFTransformOutput, columns: Columns, inputs: ModelInputs, weights: dict[str, float]
 ) -> Rows:
     """All rows of raw examples with their weights; raw, because only there a row has its key.
 
@@ -88,7 +94,7 @@ def weighted_rows(
         LakeloopError: a row has no weight.
     """
     spec = example_spec(columns.features) | {
-        columns.label.name: tf.io.FixedLenFeature([], tf.int64),
+        columns.label: tf.io.FixedLenFeature([], tf.int64),
         columns.key: tf.io.FixedLenFeature([], tf.string),
     }
     layer = transform.transform_features_layer()
@@ -97,9 +103,9 @@ def weighted_rows(
     for batch in batches(files):
         raw = tf.io.parse_example(batch, spec)
         keys += [key.decode() for key in raw.pop(columns.key).numpy()]
-        labels.append(raw.pop(columns.label.name).numpy())
+        labels.append(raw.pop(columns.label).numpy())
         transformed = layer(raw)
-        features.append(tf.concat([transformed[transformed_name(name)] for name in used], axis=1).numpy())
+        features.append(tf.concat([transformed[name] for name in inputs.names], axis=1).numpy())
     return Rows(np.concatenate(features), np.concatenate(labels), weights_of(keys, weights)).in_order()
 
 

@@ -1,5 +1,6 @@
 """The exported model: raw columns in, class probabilities out, in the three forms TensorFlow Serving asks for."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ PROBABILITIES, CLASS_ID = "probabilities", "class_id"
 
 
 class SignatureModule(tf.Module):
-    """A trained model behind its Transform graph. It accepts every feature; dropped ones have no effect."""
+    """A trained model behind its Transform graph. It accepts every feature; dropped ones have no effect.
 
-    def __init__(self, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: list[str]):
+    But where the event time is dropped, ages of other features are still counted to it.
+    """
+
+    def __init__(self, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: Sequence[str]):
         super().__init__()
         # The TensorFlow variables themselves are tracked, not the Keras model: a tracked Keras 3 model exports every
         # variable twice, and a session restore, which is what TensorFlow Serving does, fills only the unused copies.
@@ -33,7 +37,7 @@ class SignatureModule(tf.Module):
         self._transformed = loader.apply_transform_model
         self._used = tuple(used)
         self._examples = example_spec(columns.features)
-        self._class_names = tuple(columns.label.class_names)
+        self._class_names = columns.class_names
 
     # There is no Python control flow to convert; without autograph the export traces in half the time.
 
@@ -61,7 +65,7 @@ class SignatureModule(tf.Module):
 
 
 def save_model(
-    folder: Path, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: list[str]
+    folder: Path, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: Sequence[str]
 ) -> None:
     """Write the SavedModel. `used`: the transformed columns the model was trained on, in order."""
     served = SignatureModule(model, transform, columns, used)

@@ -1,18 +1,17 @@
 """The Trainer's `run_fn`: a Keras model of the contract's model settings, trained and exported with its signatures."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from lakeloop.contract import ModelSettings
 from tfx_pipeline.runs.run_record import Trained
-from tfx_pipeline.training.columns import Columns, columns_from, transformed_name
+from tfx_pipeline.training.columns import Columns, ModelInputs, columns_from, model_inputs_of
 from tfx_pipeline.training.row_weights import load_row_weights
 from tfx_pipeline.training.rows import (
     Rows,
@@ -43,33 +42,31 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = tuned(ModelSettings.model_validate_json(config[MODEL_KEY]), fn_args.hyperparameters)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     spec = transform.transformed_feature_spec()
-    used = columns.inputs_without(json.loads(config[DROP_KEY]))
-    names = [transformed_name(name) for name in used]
-    widths = [int(np.prod(spec[name].shape)) for name in names]
+    inputs = model_inputs_of(columns, json.loads(config[DROP_KEY]), spec)
 
-    train = transformed_rows(fn_args.train_files, spec, names, columns.label.name)
-    validation = transformed_rows(fn_args.eval_files, spec, names, columns.label.name)
-    rows = _training_rows(config, transform, columns, used, train, sum(widths), settings.seed)
+    train = transformed_rows(fn_args.train_files, spec, inputs.names, columns.label)
+    validation = transformed_rows(fn_args.eval_files, spec, inputs.names, columns.label)
+    rows = _training_rows(config, transform, columns, inputs, train, settings.seed)
     keras.utils.set_random_seed(settings.seed)
     if rows is None:
         batches, count = streamed_batches(train, columns, settings)
         trained = Trained(settings=settings, balance=columns.balance)
     else:
-        rows = rows.balanced(columns, used, widths, settings.seed)
+        rows = rows.balanced(columns, inputs, settings.seed)
         batches, count = training_batches(rows, settings)
         by_class = tuple(rows.class_weights(columns.classes).tolist())
         trained = Trained(settings=settings, balance=columns.balance, rows=len(rows.labels), class_weights=by_class)
-    model = build_model(settings, sum(widths), columns.classes, steps_per_call=min(count, MOST_STEPS_PER_CALL))
+    model = build_model(settings, inputs.width, columns.classes, steps_per_call=min(count, MOST_STEPS_PER_CALL))
     history = model.fit(
         batches,
-        validation_data=validation_batches(validation, sum(widths)),
+        validation_data=validation_batches(validation, inputs.width),
         epochs=settings.epochs,
         callbacks=[keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False)],
         verbose=0,
     ).history
     _save_history(Path(fn_args.model_run_dir), history)
     (Path(fn_args.model_run_dir) / TRAINED_FILE).write_text(trained.model_dump_json(), encoding="utf-8")
-    save_model(Path(fn_args.serving_model_dir), model, transform, columns, names)
+    save_model(Path(fn_args.serving_model_dir), model, transform, columns, inputs.names)
 
 
 def tuned(settings: ModelSettings, hyperparameters: Mapping[str, Mapping[str, object]] | None) -> ModelSettings:
@@ -104,16 +101,15 @@ def _training_rows(
     config: Mapping[str, str],
     transform: tft.TFTransformOutput,
     columns: Columns,
-    used: Sequence[str],
+    inputs: ModelInputs,
     transformed: tf.data.Dataset,
-    width: int,
     seed: int,
 ) -> Rows | None:
     """The training rows in memory, weighted or drawn as the run asks; None when they are too many for that."""
     if config[WEIGHTING_KEY] == "none":
-        return in_memory(transformed, width)
+        return in_memory(transformed, inputs.width)
     weights = load_row_weights(Path(config[WEIGHTS_KEY]))
-    rows = weighted_rows(Path(config[RAW_TRAIN_KEY]), transform, columns, used, weights)
+    rows = weighted_rows(Path(config[RAW_TRAIN_KEY]), transform, columns, inputs, weights)
     return rows.drawn(seed) if config[WEIGHTING_KEY] == "resample" else rows
 
 

@@ -19,7 +19,7 @@ from lakeloop.contract.metrics import METRICS, Metric
 from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.evaluation.answers import ModelAnswers
 from tfx_pipeline.evaluation.metrics import measure_metric
-from tfx_pipeline.training.columns import columns_from, transformed_name
+from tfx_pipeline.training.columns import columns_from, model_inputs_of
 from tfx_pipeline.training.rows import Rows, in_memory, training_batches, transformed_rows
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, build_model, tuned
 
@@ -59,10 +59,8 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     columns = columns_from(config)
     settings = ModelSettings.model_validate_json(config[MODEL_KEY])
     spec = tft.TFTransformOutput(fn_args.transform_graph_path).transformed_feature_spec()
-    used = columns.inputs_without(json.loads(config[DROP_KEY]))
-    names = [transformed_name(name) for name in used]
-    widths = [int(np.prod(spec[name].shape)) for name in names]
-    rows = in_memory(transformed_rows(fn_args.train_files, spec, names, columns.label.name), sum(widths))
+    inputs = model_inputs_of(columns, json.loads(config[DROP_KEY]), spec)
+    rows = in_memory(transformed_rows(fn_args.train_files, spec, inputs.names, columns.label), inputs.width)
     if rows is None:
         raise LakeloopError("the Tuner needs all training rows in memory, and there are too many; train without it")
     train, held_back = _halves(rows, settings.seed)
@@ -73,7 +71,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
         seed=settings.seed,
     )
     tuner = SettingsSearch(settings, columns.classes, decides, search, fn_args.working_dir)
-    balanced = train.balanced(columns, used, widths, settings.seed)
+    balanced = train.balanced(columns, inputs, settings.seed)
     return TunerFnResult(tuner=tuner, fit_kwargs={"train": balanced, "held_back": held_back, "verbose": 0})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, DriftTest
 from tfx_pipeline.training import preprocessing
 from tfx_pipeline.training.columns import custom_config
 
@@ -51,8 +51,20 @@ def test_the_label_passes_through_as_int64(churn_rows: dict[str, np.ndarray]) ->
     assert churn_rows["churned"].tolist() == [0, 1, 0, 1]
 
 
+def with_feature(contract: Contract, name: str, **changes: Any) -> Contract:
+    feature = contract.features[name].model_copy(update=changes)
+    return contract.model_copy(update={"features": {**contract.features, name: feature}})
+
+
 def test_the_config_depends_on_what_shapes_the_model_and_on_nothing_else(contract: Contract) -> None:
+    config = custom_config(contract)
     monitoring = contract.monitoring.model_copy(update={"window": 99})
-    assert custom_config(contract.model_copy(update={"monitoring": monitoring})) == custom_config(contract)
+    assert custom_config(contract.model_copy(update={"monitoring": monitoring})) == config
+    unseen = {"description": "How old", "unit": "a", "example": 30.0, "drift": DriftTest(test="psi", threshold=0.3)}
+    assert custom_config(with_feature(contract, "age", **unseen)) == config
+    assert custom_config(with_feature(contract, "age", transform="log")) != config
+    assert custom_config(with_feature(contract, "age", missing="mean")) != config
     features = dict(list(contract.features.items())[:3])
-    assert custom_config(contract.model_copy(update={"features": features})) != custom_config(contract)
+    assert custom_config(contract.model_copy(update={"features": features})) != config
+    classes = contract.label.model_copy(update={"classes": contract.label.classes[:2]})
+    assert custom_config(contract.model_copy(update={"label": classes})) != config

@@ -181,7 +181,7 @@ def test_what_smote_must_not_mix_are_parts_that_come_round(orders: Contract) -> 
 
 def test_a_contract_without_the_new_words_says_the_same_to_transform(contract: Contract) -> None:
     config = json.loads(custom_config(contract)["columns"])
-    assert list(config) == ["key", "features", "label", "balance"]
+    assert list(config) == ["key", "features", "label", "class_names", "balance"]
     assert not {"format", "parts", "cyclic"} & {word for feature in config["features"].values() for word in feature}
 
 
