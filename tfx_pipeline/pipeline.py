@@ -38,7 +38,7 @@ from tfx_pipeline.data_checks.learnt_limits import without_limits
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.graph import TUNER
 from tfx_pipeline.training.columns import custom_config
-from tfx_pipeline.training.signatures import EXAMPLES, PROBABILITIES
+from tfx_pipeline.training.signature_names import EXAMPLES, PROBABILITIES
 
 PREPROCESSING_FN = "tfx_pipeline.training.preprocessing.preprocessing_fn"
 # DirectRunner would look for Prism first; one worker in memory is fastest on few cores and stays small.

@@ -20,7 +20,7 @@ from tfx_pipeline.evaluation.answers import EVAL
 from tfx_pipeline.evaluation.model_server import ModelUnderTest, served_model
 from tfx_pipeline.example_files import files_of, records
 from tfx_pipeline.exceptions import ModelUnusableError
-from tfx_pipeline.training.signatures import CLASS_ID, CLASSIFY, PROBABILITIES
+from tfx_pipeline.training.signature_names import CLASS_ID, CLASSIFY, PROBABILITIES
 
 EXAMPLES_KEY, MODEL_KEY, MODEL_BLESSING_KEY = "examples", "model", "model_blessing"
 BLESSING_KEY, CLIENT_KEY = "blessing", "client"

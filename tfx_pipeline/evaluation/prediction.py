@@ -11,7 +11,7 @@ from lakeloop.exceptions import LakeloopError, first_line
 from tfx_pipeline.evaluation.answers import ModelAnswers
 from tfx_pipeline.example_files import READ_BATCH, batches
 from tfx_pipeline.training.row_weights import weights_of
-from tfx_pipeline.training.signatures import EXAMPLES, PROBABILITIES, SERVING
+from tfx_pipeline.training.signature_names import EXAMPLES, PROBABILITIES, SERVING
 
 
 def load_saved_model(folder: Path | str) -> Any:

@@ -13,10 +13,9 @@ from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 from lakeloop.contract import Feature
 from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.raw_features import DTYPES, example_spec
+from tfx_pipeline.training.signature_names import CLASS_ID, CLASSIFY, EXAMPLES, PROBABILITIES, SERVING
 
-SERVING, EXAMPLES, CLASSIFY = "serving_default", "serve_examples", "classify"
 CLASSIFY_METHOD = "tensorflow/serving/classify"
-PROBABILITIES, CLASS_ID = "probabilities", "class_id"
 
 
 class SignatureModule(tf.Module):
