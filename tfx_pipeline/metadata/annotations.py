@@ -40,12 +40,15 @@ def annotate_execution(settings: Settings, execution_id: int, annotations: Mappi
 
 
 def annotate_run(settings: Settings, run_id: str, annotations: Mapping[str, str]) -> None:
-    """Annotate a run's context; nothing where no node of the run has started."""
+    """Annotate a run's context; nothing where no node of the run has started, or where it says so already."""
     with open_store(settings) as store:
         context = store.get_context_by_type_and_name(RUN_CONTEXT, run_id)
-        if context is None or not annotations:
+        if context is None:
             return
-        _write(context.custom_properties, annotations)
+        known = context.custom_properties
+        if all(name in known and known[name].string_value == text for name, text in annotations.items()):
+            return  # each node of a run says the same, and a write takes longer than all the rest
+        _write(known, annotations)
         store.put_contexts([context])
 
 
