@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
 from starlette.staticfiles import StaticFiles
 
+from lakeloop.clock import moment_of_now
 from lakeloop.contract import Contract
 from lakeloop.use_case import UseCase
 from serving.gateway.answer_model import Health, LogHealth, Ping, answer_models
@@ -29,7 +30,7 @@ ABOUT_BATCH = "Answer many rows at once; one bad row refuses them all and is nam
 def make_app(use_case: UseCase) -> AnswerRoutes:
     """The application of one use case. Raises WrongUseError if its contract cannot be asked over HTTP."""
     contract = use_case.contract
-    requests = RequestModel(contract)
+    requests = RequestModel(contract, lambda: moment_of_now(use_case))
     parts = Parts(use_case)
     seconds = {route: parts.metrics.seconds.labels(use_case.name, route) for route in ("predict", "batch")}
 

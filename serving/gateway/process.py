@@ -12,7 +12,8 @@ from lakeloop.settings import PROJECT, Settings
 from serving.exceptions import GatewayStartError
 from serving.model_server.process import stop
 
-_PASSED_ON = ("home", "use_case", "use_cases", "database_url", "logs", "model_server_port", "model_server_url")
+_PASSED_ON = ("home", "use_case", "use_cases", "database_url", "logs", "model_server_port", "model_server_url",
+              "clock", "now")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ def running_gateway(settings: Settings, *, port: int = 0, log_to: IO[str] | None
     Raises:
         GatewayStartError: the process ended before it listened; its log (`log_to`, or stderr) says why.
     """
-    given = {f"LAKELOOP_{name.upper()}": str(getattr(settings, name)) for name in _PASSED_ON}
+    values = {name: getattr(settings, name) for name in _PASSED_ON}
+    given = {f"LAKELOOP_{name.upper()}": str(value) for name, value in values.items() if value is not None}
     path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
         [sys.executable, "-m", "serving.gateway", "--port", str(port)],

@@ -5,6 +5,7 @@ Features of one `group` are nested under its name, features without a group stan
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -58,10 +59,13 @@ class PredictionRequest:
 
 
 class RequestModel:
-    """Reads request bodies of one contract. `one` and `batch` are the pydantic models behind it."""
+    """Reads request bodies of one contract. `one` and `batch` are the pydantic models behind it.
 
-    def __init__(self, contract: Contract) -> None:
-        self._contract = contract
+    `now` is the moment (UTC) of a request that does not say when its event was.
+    """
+
+    def __init__(self, contract: Contract, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._contract, self._now = contract, now
         groups: dict[str | None, dict[str, Feature]] = {}
         for name, feature in contract.features.items():
             groups.setdefault(feature.group, {})[name] = feature
@@ -115,7 +119,7 @@ class RequestModel:
             for name, group, attribute in self._places
         }
         event = self._contract.event_time.column
-        at = request.at or features.get(event) or datetime.now(UTC)
+        at = request.at or features.get(event) or self._now()
         if event in features and features[event] is None:
             features[event] = at
         return PredictionRequest(request.request_id or new_request_id(), request.key, at.isoformat(), features)

@@ -54,6 +54,8 @@ def test_a_request_that_does_not_say_when_happened_at_its_event_time_and_the_oth
     assert at.features["ordered"] == datetime(2024, 2, 1, tzinfo=UTC) and list(at.features) == list(orders.features)
     now = requests.read_one(json.dumps(without).encode())
     assert now.features["ordered"].isoformat() == now.at
+    in_march = RequestModel(orders, lambda: datetime(2024, 3, 1, tzinfo=UTC)).read_one(json.dumps(without).encode())
+    assert in_march.at == "2024-03-01T00:00:00+00:00"
     assert requests.read_one(json.dumps(WHOLE).encode()).at == "2024-01-24T18:37:00+00:00"
     said = requests.read_one(json.dumps(WHOLE | {"at": "2024-02-01T00:00:00Z"}).encode())
     assert said.at == "2024-02-01T00:00:00+00:00"
