@@ -120,6 +120,9 @@ def start_run(use_case: UseCase, parameters: RunParameters, run_id: str) -> RunR
         if (known.parameters, known.manifest_sha256) != (parameters, manifest_sha256):
             raise WrongUseError(f"there is a run {run_id} with other parameters already; choose another id")
         return known
+    from tfx_pipeline.metadata.moved_home import follow_moved_home
+
+    follow_moved_home(use_case)
     record = RunRecord(
         run_id=run_id,
         use_case=use_case.name,
