@@ -10,6 +10,8 @@ from lakehouse.requests.stream import stream
 from tests.lakehouse.request_log import by_rules, log_file, record
 from tests.lakes import HEADER, OwnLake, own_lake, policy
 
+pytestmark = pytest.mark.long
+
 MARCH = "2023-03-10T12:00:00+00:00"
 
 

@@ -18,6 +18,8 @@ from operations.features.catalogue import describe_column
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import HEADER, OwnLake, claims, own_lake, policy
 
+pytestmark = pytest.mark.long
+
 KEY = "2023-01-0003"
 
 
