@@ -75,4 +75,4 @@ def moments(contract: Contract, times: pd.Series) -> np.ndarray:
 def _too_old(join: Join, found: pd.DataFrame) -> "pd.Series[bool]":
     number, unit = join.longest or (0, "hour")
     spans: dict[str, Any] = {f"{unit}s": number}
-    return found[OWN] < found[AT].map(lambda at: at - pd.DateOffset(**spans))
+    return found[OWN] < found[AT] - pd.DateOffset(**spans)

@@ -19,9 +19,10 @@ from lakehouse.read.provenance import clock_of_batches, deliveries
 from lakehouse.silver.joined_features import base_columns, with_joined_features
 from lakehouse.silver.one_row_a_key import newest_by_key, ranked_by_key
 from lakehouse.silver.refine import bronze_frame
-from lakehouse.silver.truth_parts import COMPLETE, combined_truth
+from lakehouse.silver.truth_parts import combined_truth
 from lakehouse.silver.validation import good_rows
 from lakehouse.storage.layout import PREDICTIONS, REQUESTS, table_exists
+from lakehouse.storage.merge import COMPLETE
 from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract

@@ -26,17 +26,19 @@ from lakehouse.silver.joined_features import (
     with_joined_features,
 )
 from lakehouse.storage.layout import WAITING
-from lakehouse.storage.merge import MergeCounts, append, merge
+from lakehouse.storage.merge import COMPLETE, MergeCounts, merge, upsert
 from lakehouse.storage.schema import CHANGE, column_sql, create_table, quoted
-from lakehouse.storage.table_log import files_at, overlap, version_of
+from lakehouse.storage.table_log import files_at, version_of
 from lakeloop.contract import Contract
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WAITS_FOR
 
 ORIGIN = ("_source_file", "_batch")
 NOTHING = MergeCounts()
-COMPLETE, NEW = "_complete", "_new"
+NEW = "_new"
 EXAMPLES = 3
+Tables = Mapping[str, DataFrame]
+"""The joined sources' silver tables by their names."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,6 @@ class JoinedSource:
     def changed(self) -> bool:
         """Whether it has rows that the base has not met yet."""
         return self.last > self.known
-
-
-Tables = Mapping[JoinedSource, DataFrame]
 
 
 @dataclass(frozen=True)
@@ -112,23 +111,28 @@ def create_waiting(lake: Lake, replace: bool = False) -> None:
 
 def write_base(lake: Lake, new: DataFrame | None, sources: Sequence[JoinedSource]) -> JoinReport:
     """Join new rows of the base (typed, one a key, with their origin), and those again that changed sources touch."""
-    tables = {source: lake.frame(f"silver/{source.name}", source.version) for source in sources}
-    rows = _rows_to_join(lake, new, tables)
+    tables = {source.name: lake.frame(f"silver/{source.name}", source.version) for source in sources}
+    rows = _rows_to_join(lake, new, sources, tables)
     if rows is None:
         return JoinReport()
-    by_name = {source.name: table for source, table in tables.items()}
-    joined = with_joined_features(rows, by_name, lake.contract).persist()
+    joined = with_joined_features(rows, tables, lake.contract).persist()
     try:
-        return _write(lake, joined, tables)
+        counted = _counted(joined, lake.contract)
+        if not counted["rows"]:
+            return JoinReport()
+        unmet = _unmet(lake, joined, counted, tables)
+        return JoinReport(_write(lake, joined, counted), unmet)
     finally:
         joined.unpersist()
 
 
-def _rows_to_join(lake: Lake, new: DataFrame | None, tables: Tables) -> DataFrame | None:
+def _rows_to_join(
+    lake: Lake, new: DataFrame | None, sources: Sequence[JoinedSource], tables: Tables
+) -> DataFrame | None:
     contract = lake.contract
     kept = [*map(quoted, (*base_columns(contract), *ORIGIN))]
     found = [] if new is None else [new.select(*kept, sf.lit(True).alias(NEW))]
-    changed = [source for source in tables if source.changed]
+    changed = [source for source in sources if source.changed]
     known = [
         lake.frame(f"silver/{name}").select(*kept)
         for name in (contract.feature_source, WAITING)
@@ -136,7 +140,7 @@ def _rows_to_join(lake: Lake, new: DataFrame | None, tables: Tables) -> DataFram
     ]
     if changed and known:
         there = reduce(DataFrame.unionAll, known)
-        touched = reduce(DataFrame.unionAll, [_touched(there, source, tables[source], contract) for source in changed])
+        touched = reduce(DataFrame.unionAll, [_touched(there, one, tables[one.name], contract) for one in changed])
         key = contract.key.column
         if new is not None:
             touched = touched.join(new.select(quoted(key)), key, "left_anti").select(*kept)
@@ -169,33 +173,25 @@ def _touched(rows: DataFrame, source: JoinedSource, table: DataFrame, contract: 
     return rows.where(sf.col(quoted(contract.period_column)) >= first).join(spans, equal & within, "left_semi")
 
 
-def _write(lake: Lake, joined: DataFrame, tables: Tables) -> JoinReport:
+def _write(lake: Lake, joined: DataFrame, counted: Mapping[str, Any]) -> MergeCounts:
+    """Complete rows into the base's table, the others into that of waiting rows; each leaves the other table."""
     contract = lake.contract
     key, base = contract.key.column, contract.feature_source
-    known = _counted(joined, contract)
-    if not known["rows"]:
-        return JoinReport()
     silver, values = lake.table(f"silver/{base}"), list(contract.silver_columns(base))
-    written = files_at(silver) or []
-    change = 1 + max((file.highest[CHANGE] for file in written if file.rows), default=0)
+    change = 1 + max((file.highest[CHANGE] for file in files_at(silver) or [] if file.rows), default=0)
     rows = joined.select(
         *map(quoted, (*values, *ORIGIN)),
         sf.lit(change).cast("bigint").alias(CHANGE),
         sf.when(sf.col(WAITS_FOR).isNull(), True).alias(COMPLETE),
     )
-    ranges = [(known["low"], known["high"])]
-    if overlap(written, key, ranges):
-        counts = merge(lake.spark, silver, rows, [key], compared=values, ranges=ranges, needed=COMPLETE)
-    else:
-        counts = append(silver, rows.where(COMPLETE).drop(COMPLETE))
-    if known["waiting"] or _has_rows(lake, WAITING):
+    ranges = [(counted["low"], counted["high"])]
+    counts = upsert(lake.spark, silver, rows, [key], ranges, values, COMPLETE)
+    if counted["waiting"] or _has_rows(lake, WAITING):
         create_waiting(lake)
         names = (*base_columns(contract), *ORIGIN, WAITS_FOR)
-        path = lake.table(f"silver/{WAITING}")
-        merge(
-            lake.spark, path, joined.select(*map(quoted, names)), [key], compared=names, ranges=ranges, needed=WAITS_FOR
-        )
-    return JoinReport(replace(counts, seen=None), tuple(_unmet(joined, known, tables, contract)))
+        rows, path = joined.select(*map(quoted, names)), lake.table(f"silver/{WAITING}")
+        merge(lake.spark, path, rows, [key], compared=names, ranges=ranges, needed=WAITS_FOR)
+    return replace(counts, seen=None)
 
 
 def _counted(joined: DataFrame, contract: Contract) -> Mapping[str, Any]:
@@ -210,24 +206,23 @@ def _counted(joined: DataFrame, contract: Contract) -> Mapping[str, Any]:
     return row
 
 
-def _unmet(joined: DataFrame, known: Mapping[str, Any], tables: Tables, contract: Contract) -> list[Unmet]:
+def _unmet(lake: Lake, joined: DataFrame, counted: Mapping[str, Any], tables: Tables) -> tuple[Unmet, ...]:
     found = []
     for source, table in tables.items():
-        count, rows = known[met(source.name)], known["new"]
+        count, rows = counted[met(source)], counted["new"]
         if count:
-            found.append(
-                Unmet(source.name, count, rows, _why(joined, source, table, contract) if count == rows else "")
-            )
-    return found
+            why = _why(joined, source, table, lake.contract) if count == rows else ""
+            found.append(Unmet(source, count, rows, why))
+    return tuple(found)
 
 
-def _why(joined: DataFrame, source: JoinedSource, table: DataFrame, contract: Contract) -> str:
+def _why(joined: DataFrame, source: str, table: DataFrame, contract: Contract) -> str:
     """Where not a single row met one: what stands on either side."""
-    if not source.last:
+    if table.isEmpty():
         return ", which has no rows yet"
-    join = contract.joins[source.name]
+    join = contract.joins[source]
     sides = [
-        f"`{base}` has {_examples(joined, base)}, and `{own}` of {source.name} {_examples(table, own)}"
+        f"`{base}` has {_examples(joined, base)}, and `{own}` of {source} {_examples(table, own)}"
         for own, base in join.on.items()
     ]
     if join.as_of:

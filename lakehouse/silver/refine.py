@@ -18,13 +18,13 @@ from lakehouse.lake import Lake, lake_with
 from lakehouse.silver.joins import JoinedSource, Unmet, joined_sources, write_base
 from lakehouse.silver.one_row_a_key import has_doubles, newest_by_key, ranked_by_key, ranked_good, repeated_in_file
 from lakehouse.silver.rejects import Rejected, reject_columns, rejects, write_rejects
-from lakehouse.silver.truth_parts import COMPLETE, combined_truth, impossible
+from lakehouse.silver.truth_parts import combined_truth, impossible
 from lakehouse.silver.validation import bad_rows, good_rows
 from lakehouse.storage.commits import commit_note
 from lakehouse.storage.layout import checkpoint_path, delete_folder, read_json, write_json
-from lakehouse.storage.merge import MergeCounts, append, merge, upsert, within
+from lakehouse.storage.merge import COMPLETE, MergeCounts, upsert, within
 from lakehouse.storage.schema import change_column, constraints, create_table, quoted, silver_columns
-from lakehouse.storage.table_log import DataFile, Range, files_at, key_ranges, overlap, version_of
+from lakehouse.storage.table_log import DataFile, Range, files_at, key_ranges, version_of
 from lakeloop.contract import Contract
 from lakeloop.use_case import UseCase
 
@@ -208,10 +208,7 @@ def _write_parts(lake: Lake, new: DataFrame, files: Sequence[DataFile]) -> tuple
     bad = reject_columns(impossible(combined, contract), contract, source, delivered)
     values = list(contract.silver_columns(source))
     good = combined.select(*map(quoted, [*values, "_source_file", "_batch"]), COMPLETE)
-    if overlap(files_at(path) or [], key, ranges):
-        counts = merge(lake.spark, path, good, [key], compared=values, ranges=ranges, needed=COMPLETE)
-    else:
-        counts = append(path, good.where(COMPLETE).drop(COMPLETE))
+    counts = upsert(lake.spark, path, good, [key], ranges, values, COMPLETE)
     return replace(counts, seen=None), bad
 
 

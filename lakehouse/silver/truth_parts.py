@@ -7,12 +7,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.silver.problems import shown, wrong
-from lakehouse.silver.validation import not_allowed
+from lakehouse.silver.validation import ORIGIN, not_allowed
+from lakehouse.storage.merge import COMPLETE
 from lakehouse.storage.schema import quoted
 from lakeloop.contract import Contract
-
-COMPLETE = "_complete"
-ORIGIN = ("_source_file", "_delivery", "_line", "_batch")
 
 
 def combined_truth(parts: DataFrame, contract: Contract, keys: Sequence[str]) -> DataFrame:

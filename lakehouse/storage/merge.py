@@ -11,6 +11,9 @@ from pyspark.sql import functions as sf
 from lakehouse.storage.schema import quoted
 from lakehouse.storage.table_log import Range, commits_after, files_at, overlap, version_of
 
+COMPLETE = "_complete"
+"""A column for `needed`: null in a row that is known and must not stand in the table."""
+
 
 @dataclass(frozen=True)
 class MergeCounts:
@@ -38,15 +41,17 @@ def upsert(
     keys: Sequence[str],
     ranges: Sequence[Range] | None,
     compared: Sequence[str] | None = None,
+    needed: str = "",
 ) -> MergeCounts:
     """Insert new keys, update rows that differ in a `compared` column (default: all), leave the others untouched.
 
     `ranges` is where the first key of `rows` lies (None: anywhere): files outside are not opened, and where the table
-    has no file inside, nothing needs to be looked for.
+    has no file inside, nothing needs to be looked for. `needed` as for `merge`; the table does not have that column.
     """
     if not overlap(files_at(path) or [], keys[0], ranges):
-        return append(path, rows)
-    return merge(spark, path, rows, keys, ranges=ranges, compared=rows.columns if compared is None else compared)
+        return append(path, rows.where(sf.col(needed).isNotNull()).drop(needed) if needed else rows)
+    columns = rows.columns if compared is None else compared
+    return merge(spark, path, rows, keys, ranges=ranges, compared=columns, needed=needed)
 
 
 def merge(
