@@ -59,7 +59,7 @@ class JoinedSource:
 
 @dataclass(frozen=True)
 class Unmet:
-    """Of `rows` new rows of the base those that met no row of a joined source; `why`: a sentence where none did."""
+    """Of `rows` new rows of the base those that met no row of a joined source; `why`: a sentence if none ever has."""
 
     source: str
     unmet: int
@@ -211,9 +211,18 @@ def _unmet(lake: Lake, joined: DataFrame, counted: Mapping[str, Any], tables: Ta
     for source, table in tables.items():
         count, rows = counted[met(source)], counted["new"]
         if count:
-            why = _why(joined, source, table, lake.contract) if count == rows else ""
-            found.append(Unmet(source, count, rows, why))
+            never = count == rows and not _ever_met(lake, joined, source)
+            found.append(Unmet(source, count, rows, _why(joined, source, table, lake.contract) if never else ""))
     return tuple(found)
+
+
+def _ever_met(lake: Lake, joined: DataFrame, source: str) -> bool:
+    """Whether a row that the base had before meets one of the source, or has a feature of it."""
+    if not joined.where(met(source)).isEmpty():
+        return True
+    features = lake.contract.joined_features(source)
+    there = reduce(lambda a, b: a | b, [sf.col(quoted(name)).isNotNull() for name in features], sf.lit(False))
+    return not lake.frame(f"silver/{lake.contract.feature_source}").where(there).isEmpty()
 
 
 def _why(joined: DataFrame, source: str, table: DataFrame, contract: Contract) -> str:

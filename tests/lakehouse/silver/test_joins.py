@@ -161,7 +161,10 @@ def test_a_period_or_the_key_is_met_and_two_sources_that_never_meet_are_told(
     assert rejected == [["31.02.2024", "`day` is not written %d.%m.%Y, such as 31.01.2024", "day = '31.02.2024'"]]
 
     deliver(lake, "areas", "2", "b,parks,5")
-    lake.ingest()
+    deliver(lake, "rides", "2", "d,2024-01-03T12:00:00,8,3")
+    assert lake.ingest().sources[0].warnings == (
+        "1 of 1 rows (100.0 %) found no row of areas", "1 of 1 rows (100.0 %) found no row of holidays",
+    ), "other rows do meet them"  # fmt: skip
     known = {row["ride"]: (row["holiday"], row["kind"]) for row in features_as_of(lake, Points("2024-01-01")).collect()}
-    assert known == {"a": (True, None), "b": (False, "parks"), "c": (None, None)}
+    assert known == {"a": (True, None), "b": (False, "parks"), "c": (None, None), "d": (None, None)}
     assert {ride: tuple(values) for ride, values in silver(lake, "holiday", "kind").items()} == known
