@@ -85,15 +85,16 @@ def base_moment(contract: Contract) -> Column:
 
 def own_moment(contract: Contract, source: str) -> Column:
     """The time of a joined source's row that is compared with the base's event time; of a period its beginning."""
+    time = own_time(contract, source)
+    return sf.col(quoted(time.column)) if time.dated else period_begins(sf.col(quoted(time.column)), time)
+
+
+def own_time(contract: Contract, source: str) -> EventTime:
+    """How the times of a source's rows are written, of one that is joined as of a time."""
     as_of = contract.joins[source].as_of or ""
-    time = _time_of(contract, source, as_of)
-    return sf.col(quoted(as_of)) if time.dated else period_begins(sf.col(quoted(as_of)), time)
-
-
-def _time_of(contract: Contract, source: str, as_of: str) -> EventTime:
-    column = contract.columns_of(source)[as_of]
+    column = contract.columns_of(source).get(as_of)
     if not isinstance(column, JoinColumn) or column.time is None:
-        raise ValueError(f"{source}.{as_of} is no time")
+        raise ValueError(f"{source} is not joined as of a time")
     return column.time
 
 

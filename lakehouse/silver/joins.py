@@ -6,7 +6,8 @@ silver/waiting, as delivered and typed, until that comes: then it is complete. W
 compared, so that doing it again changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -15,16 +16,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.lake import Lake
-from lakehouse.silver.event_time import period_of
-from lakehouse.silver.joined_features import (
-    AT,
-    base_columns,
-    base_moment,
-    interval,
-    met,
-    own_moment,
-    with_joined_features,
-)
+from lakehouse.silver.joined_features import base_columns, met, with_joined_features
+from lakehouse.silver.reach import can_be_met, touched
 from lakehouse.storage.layout import WAITING
 from lakehouse.storage.merge import COMPLETE, MergeCounts, merge, upsert
 from lakehouse.storage.schema import CHANGE, column_sql, create_table, quoted
@@ -115,15 +108,24 @@ def write_base(lake: Lake, new: DataFrame | None, sources: Sequence[JoinedSource
     rows = _rows_to_join(lake, new, sources, tables)
     if rows is None:
         return JoinReport()
-    joined = with_joined_features(rows, tables, lake.contract).persist()
+    with _persisted(rows):
+        reached = _reached(rows, tables, lake.contract)
+        with _persisted(with_joined_features(rows, reached, lake.contract)) as joined:
+            counted = _counted(joined, lake.contract)
+            if not counted["rows"]:
+                return JoinReport()
+            unmet = _unmet(lake, joined, counted, tables)
+            return JoinReport(_write(lake, joined, counted), unmet)
+
+
+@contextmanager
+def _persisted(rows: DataFrame) -> Iterator[DataFrame]:
+    """Rows that several questions are asked of, computed once."""
+    rows.persist()
     try:
-        counted = _counted(joined, lake.contract)
-        if not counted["rows"]:
-            return JoinReport()
-        unmet = _unmet(lake, joined, counted, tables)
-        return JoinReport(_write(lake, joined, counted), unmet)
+        yield rows
     finally:
-        joined.unpersist()
+        rows.unpersist()
 
 
 def _rows_to_join(
@@ -140,37 +142,28 @@ def _rows_to_join(
     ]
     if changed and known:
         there = reduce(DataFrame.unionAll, known)
-        touched = reduce(DataFrame.unionAll, [_touched(there, one, tables[one.name], contract) for one in changed])
+        again = reduce(DataFrame.unionAll, [touched(there, *_changed(one, tables), contract) for one in changed])
         key = contract.key.column
         if new is not None:
-            touched = touched.join(new.select(quoted(key)), key, "left_anti").select(*kept)
+            again = again.join(new.select(quoted(key)), key, "left_anti").select(*kept)
         # A crash may have left a row in both tables: the newer one counts.
-        newest = touched.groupBy(quoted(key)).agg(sf.max_by(sf.struct(*kept), "_batch").alias("_row"))
+        newest = again.groupBy(quoted(key)).agg(sf.max_by(sf.struct(*kept), "_batch").alias("_row"))
         found.append(newest.select("_row.*", sf.lit(False).alias(NEW)))
     return reduce(DataFrame.unionAll, found) if found else None
 
 
+def _changed(source: JoinedSource, tables: Tables) -> tuple[DataFrame, str]:
+    return tables[source.name].where(sf.col("_batch") > source.known), source.name
+
+
+def _reached(rows: DataFrame, tables: Tables, contract: Contract) -> Tables:
+    """The tables as far as these rows can meet theirs."""
+    as_of = (source for source, join in contract.joins.items() if join.as_of is not None)
+    return {**tables, **{source: tables[source].where(can_be_met(rows, source, contract)) for source in as_of}}
+
+
 def _has_rows(lake: Lake, table: str) -> bool:
     return any(file.rows for file in files_at(lake.table(f"silver/{table}")) or [])
-
-
-def _touched(rows: DataFrame, source: JoinedSource, table: DataFrame, contract: Contract) -> DataFrame:
-    """The rows that a changed row of a source can be met by: those with its values, and not before its time."""
-    join = contract.joins[source.name]
-    changed = table.where(sf.col("_batch") > source.known)
-    named = {f"_on{number}": pair for number, pair in enumerate(join.on.items())}
-    own = [sf.col(quoted(o)).alias(n) for n, (o, _) in named.items()]
-    equal = reduce(lambda a, b: a & b, [sf.col(n) == sf.col(quoted(base)) for n, (_, base) in named.items()])
-    if not join.as_of:
-        return rows.join(changed.select(*own), equal, "left_semi")
-    times = changed.select(*own, own_moment(contract, source.name).alias(AT))
-    spans = times.groupBy(*named).agg(sf.min(AT).alias("_first"), sf.max(AT).alias("_last"))
-    first = times.agg(period_of(sf.min(AT), contract.event_time)).collect()[0][0]
-    moment = base_moment(contract)
-    within = moment >= sf.col("_first")
-    if join.longest is not None:
-        within = within & (moment - interval(*join.longest) <= sf.col("_last"))
-    return rows.where(sf.col(quoted(contract.period_column)) >= first).join(spans, equal & within, "left_semi")
 
 
 def _write(lake: Lake, joined: DataFrame, counted: Mapping[str, Any]) -> MergeCounts:

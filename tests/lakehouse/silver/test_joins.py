@@ -12,6 +12,7 @@ from lakehouse.read.as_of import Points
 from lakehouse.read.point_in_time import features_as_of
 from lakehouse.read.provenance import deliveries
 from lakehouse.silver import joins
+from lakehouse.storage.table_log import files_at
 from operations.joined_rows import keys_that_met
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.graph import LineageDraft
@@ -168,3 +169,31 @@ def test_a_period_or_the_key_is_met_and_two_sources_that_never_meet_are_told(
     known = {row["ride"]: (row["holiday"], row["kind"]) for row in features_as_of(lake, Points("2024-01-01")).collect()}
     assert known == {"a": (True, None), "b": (False, "parks"), "c": (None, None), "d": (None, None)}
     assert {ride: tuple(values) for ride, values in silver(lake, "holiday", "kind").items()} == known
+
+
+def test_of_weather_only_the_files_are_read_that_the_new_rows_can_meet(spark: SparkSession, tmp_path: Path) -> None:
+    lake = weather_lake(spark, tmp_path, "weather")
+
+    def file_of(day: int) -> Path:
+        begins = (MIDNIGHT + pd.Timedelta(days=day)).timestamp()
+        return next(
+            Path(lake.table("silver/weather")) / file.path
+            for file in files_at(lake.table("silver/weather")) or []
+            if begins <= file.lowest["at"].timestamp() < begins + 86_400
+        )
+
+    def take(day: int, ride: str) -> None:
+        noon = MIDNIGHT + pd.Timedelta(days=day, hours=12)
+        deliver(lake, "rides", ride, f"{ride},{noon:%Y-%m-%dT%H:%M:%S},08,1")
+        lake.ingest()
+
+    deliver(lake, "weather", "1", f"08,{MIDNIGHT.timestamp() + 10 * 3600:.0f},1.5,no")
+    take(0, "a")
+    first = file_of(0)
+    gone = first.rename(tmp_path / "gone.parquet")
+    deliver(lake, "weather", "2", f"08,{MIDNIGHT.timestamp() + (9 * 24 + 11) * 3600:.0f},2.5,no")
+    take(9, "b")  # would fail if it opened the file of the first day
+    gone.rename(first)
+    file_of(9).unlink()
+    take(0, "c")  # a late one
+    assert silver(lake, "celsius") == {"a": [1.5], "b": [2.5], "c": [1.5]}
