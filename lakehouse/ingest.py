@@ -223,7 +223,8 @@ def _on_joins(use_case: UseCase, source: str, refined: SilverReport) -> tuple[st
     contract = use_case.contract
     if not contract.joins or source != contract.feature_source:
         return ()
-    return (*(unmet.sentence for unmet in refined.unmet), *waiting_rows(use_case))
+    waiting = (one.sentence for one in waiting_rows(use_case) if one.waiting)
+    return (*(unmet.sentence for unmet in refined.unmet), *waiting)
 
 
 def _line(report: SourceReport) -> str:

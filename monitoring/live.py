@@ -23,6 +23,7 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.rejected_rows import RejectedRows
 from lakeloop.request_log_files import request_log_folder
 from lakeloop.use_case import UseCase
+from lakeloop.waiting_rows import WaitingRows
 from monitoring.alarm import announce
 from monitoring.drift.attribution import BY_RULES, frame_of_records, row_of_record, rows_of_version
 from monitoring.drift.detector import detect_drift
@@ -32,7 +33,7 @@ from monitoring.drift.windows import newest, window_of
 from monitoring.model_watch import ModelWatch
 from monitoring.monitor_state import MonitorState, load_state, new_episode_id, save_state
 from monitoring.outbox import undelivered
-from monitoring.rejected_watch import RejectedWatch
+from monitoring.row_watch import OVERDUE, REJECTED, RowWatch
 from monitoring.tail import LogTail
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Snapshot:
     estimated_accuracy: float | None = None
     realised_accuracy: float | None = None
     rejects: tuple[RejectedRows, ...] = ()
+    waiting: tuple[WaitingRows, ...] = ()
     problem: str = ""
 
 
@@ -89,8 +91,8 @@ class LiveMonitor:
     """One use case's thread; `snapshot` is always there to read and never waits for a measurement, and so are `newest`,
     the rolling window's rows, with what they are measured against.
 
-    `rejected` is what is known of rejected rows. `on_event` is called (on this thread) when an episode was written into
-    the ledger.
+    `rejected` and `overdue` are what is known of rejected rows, and of such as wait in vain. `on_event` is called (on
+    this thread) when an episode was written into the ledger.
     """
 
     def __init__(
@@ -99,7 +101,8 @@ class LiveMonitor:
         self._use_case, self._contract = use_case, use_case.contract
         self._performance, self._on_event = performance, on_event
         self._model = ModelWatch(use_case)
-        self.rejected = RejectedWatch(use_case)
+        self.rejected = RowWatch(use_case, REJECTED)
+        self.overdue = RowWatch(use_case, OVERDUE)
         self._reference: Reference | NoReference = NoReference("", self._model.problem)
         self._reference_at = float("-inf")
         self._stopping = threading.Event()
@@ -165,6 +168,7 @@ class LiveMonitor:
             undelivered=undelivered(self._use_case) if self._use_case.settings.airflow_url else 0,
             unreadable=self._tail.unreadable,
             rejects=self.rejected.newest(),
+            waiting=self.overdue.newest(),
             problem="",
         )
 

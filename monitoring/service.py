@@ -23,7 +23,6 @@ from monitoring.exporter import Exporter
 from monitoring.live import LiveMonitor, Performance
 from monitoring.monitor_lock import only_monitor
 from monitoring.outbox import Outbox
-from monitoring.rejected_watch import ALERT
 
 Pages = Callable[[LiveMonitor], APIRouter]
 """Further pages of the service, made of what the live monitor knows."""
@@ -104,11 +103,13 @@ def make_app(use_case: UseCase, performance: Performance | None = None, pages: P
 
     @app.get("/alerts")
     async def firing() -> Response:
-        """The alerts that fire now, as Alertmanager told; rejected rows, where it did not, as the monitor sees them."""
+        """The alerts that fire now, as Alertmanager told; of rows that do not reach gold, where it did not, as the
+        monitor sees them.
+        """
         known = parts.alerts.firing()
-        knows = any(alert["labels"].get("alertname") == ALERT for alert in known)
-        own = [] if knows else parts.monitor.rejected.alerts()
-        return _json({"alerts": [*known, *own]})
+        told = {alert["labels"].get("alertname") for alert in known}
+        own = [*parts.monitor.rejected.alerts(), *parts.monitor.overdue.alerts()]
+        return _json({"alerts": [*known, *(alert for alert in own if alert["labels"]["alertname"] not in told)]})
 
     @app.get("/health")
     async def health() -> Response:

@@ -18,7 +18,7 @@ from lakeloop.pushed_models import pushed_versions
 from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
 from lakeloop.switches import active_switches
 from lakeloop.use_case import UseCase
-from lakeloop.waiting_rows import waiting_rows
+from lakeloop.waiting_rows import WaitingRows, waiting_rows
 from tfx_pipeline.runs.run_record import RunRecord
 
 Row = TypeVar("Row")
@@ -51,7 +51,7 @@ class Start:
     decisions: Sequence[Decision]
     windows: Sequence[DriftReport]
     rejects: Sequence[RejectedRows]
-    waiting: Sequence[str]
+    waiting: Sequence[WaitingRows]
     switches: int
     clock: Clock
     problems: Sequence[str]
@@ -76,7 +76,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
         decisions=list(reversed(decisions)),
         windows=windows,
         rejects=[found for found in rejects if found.rejected],
-        waiting=waiting,
+        waiting=[found for found in waiting if found.waiting],
         switches=len(active_switches(use_case)),
         clock=read_clock(use_case),
         problems=problems,

@@ -9,7 +9,7 @@ from lakehouse.silver.event_time import period_begins
 from lakehouse.storage.schema import quoted
 from lakeloop.contract import Contract, EventTime
 from lakeloop.contract.join import Join, JoinColumn
-from lakeloop.waiting_rows import WAITS_FOR
+from lakeloop.waiting_rows import BETWEEN, WAITS_FOR
 
 FOUND, AT, BASE = "_found", "_at", "_base"
 
@@ -35,12 +35,8 @@ def with_joined_features(
     """
     for source, join in contract.joins.items():
         rows = _with_features_of(rows, joined[source], contract, source, join, also_on)
-    waiting = [
-        sf.when(~sf.col(met(source)), sf.lit(source))
-        for source in contract.joins
-        if not all(feature.optional for feature in contract.joined_features(source).values())
-    ]
-    return rows.withColumn(WAITS_FOR, sf.nullif(sf.concat_ws(", ", *waiting), sf.lit("")))
+    waiting = [sf.when(~sf.col(met(source)), sf.lit(source)) for source in contract.waited_for]
+    return rows.withColumn(WAITS_FOR, sf.nullif(sf.concat_ws(BETWEEN, *waiting), sf.lit("")))
 
 
 def _with_features_of(
@@ -49,9 +45,8 @@ def _with_features_of(
     features = list(contract.joined_features(source))
     pairs = [*join.on.items(), *((name, name) for name in also_on)]
     named = {f"_on{number}": pair for number, pair in enumerate(pairs)}
-    old = [name for name in rows.columns if name not in features]
     equal = [sf.col(quoted(base)).alias(name) for name, (_, base) in named.items()]
-    base = rows.select(sf.struct(*map(quoted, old)).alias(BASE), *equal, base_moment(contract).alias(AT))
+    base = rows.select(sf.struct(*map(quoted, rows.columns)).alias(BASE), *equal, base_moment(contract).alias(AT))
     values = [sf.col(quoted(name)) for name in features]
     when = own_moment(contract, source) if join.as_of else sf.lit(None).cast("timestamp")
     own = joined.select(*(sf.col(quoted(o)).alias(n) for n, (o, _) in named.items()),

@@ -107,6 +107,13 @@ class Contract(Section):
             return {}
         return {name: feature for name, feature in self.features.items() if self.source_of(name) == source}
 
+    @property
+    def waited_for(self) -> tuple[str, ...]:
+        """The joined sources with a feature that a row must have: one that meets no row of theirs waits."""
+        return tuple(
+            source for source in self.joins if not all(f.optional for f in self.joined_features(source).values())
+        )
+
     def identity(self, source: str) -> tuple[str, ...]:
         """The columns by which one row of a source is told from another: the key, of a truth in parts what tells those
         apart, too, or what a joined row is met by.

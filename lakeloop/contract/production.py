@@ -139,6 +139,8 @@ class Monitoring(Section):
     `fallback_rate_above`: share of a window answered by the rules above which somebody is told.
     `rejected_share_above`: share of the rows that a source delivered last which broke the contract, above which
     somebody is told. A hundredth: what real tables lose by their gaps is more, what a slip of one row loses is less.
+    `overdue_share_above`: share of the newest rows whose row of a joined source is due that wait for it still, above
+    which somebody is told.
     `silence_minutes`: without a request for so long, or a measured window while requests come, somebody is told.
     """
 
@@ -149,6 +151,7 @@ class Monitoring(Section):
     episode_closes_after: Annotated[int, Field(ge=1)] = 3
     fallback_rate_above: Share = 0.2
     rejected_share_above: Share = 0.01
+    overdue_share_above: Share = 0.01
     silence_minutes: Annotated[float, Field(gt=0)] = 60
 
     @property

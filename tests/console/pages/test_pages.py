@@ -27,6 +27,7 @@ from operations.retraining.request import RetrainRequest
 from tests.browser import served, watched
 from tests.console.pages.conftest import OLD, SERVES, pages, record
 from tests.waiting import eventually
+from tests.weather_rides import weather_use_case
 from tfx_pipeline.runs.run_record import run_folder, save_run
 
 
@@ -58,6 +59,19 @@ def test_the_start_page_tells_rejected_rows_by_reason(use_case: UseCase, client:
     assert '<b class="fail">8.0 %</b><span>of the newest rows of policies were rejected' in page
     assert "policies: 16 of 200 rows (8.0 %) were rejected: `age` is NaN 16 (8.0 %)" in page
     assert "claims: 1 of 200 rows (0.5 %) was rejected" in page and "0.5 %</b>" not in page
+
+
+def test_the_start_page_tells_rows_that_wait_and_those_that_do_in_vain(tmp_path: Path) -> None:
+    rides = weather_use_case(tmp_path, "areas")
+    waits = [{"period": period, "waits_for": "areas"} for period in ("2024-01-01", "2024-01-02", "2024-01-02")]
+    write_deltalake(rides.table("silver/waiting"), pa.Table.from_pylist(waits))
+    complete = [{"period": "2024-01-01"}] * 3
+    write_deltalake(rides.table("silver/rides"), pa.Table.from_pylist(complete))
+    with TestClient(pages(rides.settings, rides.contract)) as client:
+        page = client.get("/").text
+    assert '<b class="fail">25.0 %</b><span>of the rows of 2024-01-01 wait for a row of areas that is overdue' in page
+    assert "3 rows wait for a row of areas, which has a feature that rides must have; taken up when it comes" in page
+    assert "; overdue for 1 of them (25.0 % of the rows of 2024-01-01)" in page
 
 
 def test_the_page_of_a_decision_that_was_not_made_says_how_far_it_came(
