@@ -4,7 +4,7 @@
 each of one period, as the source's `files` says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,15 +13,13 @@ import pyarrow as pa
 from lakehouse.read.delivered_rows import LINE, delivered_rows
 from lakeloop.added_columns import with_period
 from lakeloop.clock import period_spans
-from lakeloop.contract import Column, Contract, EventTime
-from lakeloop.contract.join import JoinColumn
-from lakeloop.contract.sources import Read
-from lakeloop.delivered_values import typed_values
+from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.model_input import as_carried, read_times
 from lakeloop.row_keys import row_keys
 from lakeloop.use_case import UseCase
 from operations.joined_rows import met_rows
+from operations.typed_rows import are_allowed, joinable, rows_with_times, typed_rows
 
 
 def history_folder(use_case: UseCase) -> Path:
@@ -89,7 +87,7 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
         known = source_rows(use_case, contract.label.source, number)
         rows = rows.merge(known[[key, *(column for column in known if column not in rows)]], on=key, how="left")
     checked = {name: f for name, f in contract.features.items() if name != contract.event_time.column}
-    good = _keeps(rows, checked) & _of_period(contract, rows, name)
+    good = are_allowed(rows, checked) & _of_period(contract, rows, name)
     kept = rows[good].reset_index(drop=True)
     if kept.empty:
         raise WrongUseError(
@@ -97,7 +95,7 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
             "keeps the contract; `lakeloop lake ingest` says why each is rejected"
         )
     if contract.label.made is None:
-        kept[truth] = kept[truth].where(_keeps(kept, {truth: contract.label.truth}))
+        kept[truth] = kept[truth].where(are_allowed(kept, {truth: contract.label.truth}))
     whole = [name for name, feature in contract.features.items() if feature.type == "int" and not feature.optional]
     kept = kept.astype(dict.fromkeys(whole, "int64"))
     kept = with_period(contract, kept) if contract.event_time.dated else kept
@@ -117,30 +115,11 @@ def source_rows(use_case: UseCase, source: str, number: int) -> pd.DataFrame:
 
 def _rows_of(contract: Contract, source: str, files: Sequence[Path]) -> pd.DataFrame:
     """The rows of files in the contract's types, each once: of a file the first, of several files the last."""
-    columns, read, told_by = contract.columns_of(source), contract.sources[source].read, list(contract.identity(source))
-    found = []
-    for texts in [_texts(contract, source, path) for path in files] or [pd.DataFrame(columns=list(columns), dtype=str)]:
-        typed = {name: _typed(contract, name, texts[name], column, read) for name, column in columns.items()}
-        found.append(pd.DataFrame(typed).drop_duplicates(told_by))
+    told_by = list(contract.identity(source))
+    texts = [_texts(contract, source, path) for path in files]
+    texts = texts or [pd.DataFrame(columns=list(contract.columns_of(source)), dtype=str)]
+    found = [typed_rows(contract, source, one).drop_duplicates(told_by) for one in texts]
     return pd.concat(found, ignore_index=True).drop_duplicates(told_by, keep="last")
-
-
-def _typed(contract: Contract, name: str, texts: pd.Series, column: Column, read: Read) -> pd.Series:
-    if isinstance(column, JoinColumn) and column.time is not None:
-        return _moments_or_periods(texts, column, column.time)
-    is_time = name == contract.event_time.column and not isinstance(column, JoinColumn)
-    return texts if is_time else typed_values(texts, column, read, contract.event_time.timezone)
-
-
-def _moments_or_periods(texts: pd.Series, column: JoinColumn, time: EventTime) -> pd.Series:
-    """The times that rows of a joined source are met by: moments, or names of periods."""
-    if not time.dated:
-        return texts.where(texts.map(time.of_kind.is_name, na_action="ignore").fillna(False).astype(bool))
-    moments = {text: time.moment(text) for text in texts.dropna().unique()}
-    if column.type == "string":
-        names = {text: at and time.of_kind.of(at, time.timezone) for text, at in moments.items()}
-        return texts.map(names)
-    return pd.to_datetime(texts.map(moments), utc=True)
 
 
 def with_joined(use_case: UseCase, rows: pd.DataFrame, number: int) -> pd.DataFrame:
@@ -148,20 +127,12 @@ def with_joined(use_case: UseCase, rows: pd.DataFrame, number: int) -> pd.DataFr
     contract = use_case.contract
     if not contract.joins:
         return rows
-    event, rows = contract.event_time, rows.reset_index(drop=True)
-    times = rows[event.column]
-    base = rows.assign(**{event.column: times.map(event.moment, na_action="ignore")}) if event.dated else rows
-    readable = base[event.column].notna()
-    if not event.dated:
-        readable = times.map(event.of_kind.is_name, na_action="ignore").eq(True)
-    rows, base = rows[readable].reset_index(drop=True), base[readable].reset_index(drop=True)
-    if event.dated:
-        names = base[event.column].map(lambda at: event.of_kind.of(at, event.timezone))
-        base = base.assign(**{contract.period_column: names})
+    rows = rows.reset_index(drop=True)
+    base = rows_with_times(contract, rows)
+    rows = rows.loc[base.index].reset_index(drop=True)
     for source in contract.joins:
-        joined = _rows_of(contract, source, joined_files(use_case, source, number))
+        joined = joinable(contract, source, _rows_of(contract, source, joined_files(use_case, source, number)))
         features = contract.joined_features(source)
-        joined = joined[joined.notna()[list(contract.identity(source))].all(axis="columns") & _keeps(joined, features)]
         met = joined.reset_index(drop=True).reindex(met_rows(contract, source, base, joined))[list(features)]
         rows = rows.assign(**{name: met[name].to_numpy() for name in features})
     return rows
@@ -217,25 +188,6 @@ def _together(contract: Contract, parts: pd.DataFrame) -> pd.DataFrame:
         return groups.size().rename(truth).reset_index()
     known = parts.dropna(subset=[truth]).groupby(key, sort=False)[truth]
     return known.agg("max" if combine == "any" else combine).reset_index()
-
-
-def _true(found: pd.Series) -> pd.Series:
-    """Whether it is so; not where nobody knows."""
-    return found.astype("boolean").fillna(False).astype(bool)
-
-
-def _keeps(rows: pd.DataFrame, columns: Mapping[str, Column]) -> pd.Series:
-    """Whether each row has values that the contract allows in these columns."""
-    kept = pd.Series(True, rows.index)
-    for name, column in columns.items():
-        missing = rows[name].isna()
-        good = ~missing
-        if column.values is not None:
-            good &= rows[name].isin(column.values)
-        elif column.limits is not None:
-            good &= _true(rows[name].between(*column.limits))
-        kept &= good | missing if column.optional else good
-    return kept
 
 
 def _of_period(contract: Contract, rows: pd.DataFrame, name: str) -> pd.Series:
