@@ -13,19 +13,17 @@ use_case: rides
 title: Tips
 description: Will the passenger give a tip?
 key: {column: ride, description: Number of the ride}
-event_time: {column: started, description: When the ride started, %s}
+event_time: {column: started, description: When the ride started, %(event_time)s}
 sources:
-  trips:
-    description: Rides
-    files: trips-{month}.csv
-    columns: [ride, started, miles, tip]
+%(sources)s
 features:
   miles:
     {description: Distance, type: float, role: numeric, valid: [0, 100], drift: {test: wasserstein, threshold: 0.1}}
+%(features)s
 label:
   name: outcome
   description: Whether there was a tip
-  source: trips
+  source: %(truth)s
   column: tip
   truth: {description: Tip, type: float, valid: [0, 100]}
   classes: [{name: none, when: {below: 0.01}}, {name: some}]
@@ -33,14 +31,25 @@ split: {salt: "1", every: 4}
 gate: {accuracy: {above: 0.0, below: 1.0}}
 requests: {description: Answered requests}
 """
+TRIPS = """
+  trips:
+    description: Rides
+    files: trips-{month}.csv
+    columns: [ride, started, miles, tip]
+"""
 HEADER = "ride,started,miles,tip\n"
+
+
+def contract_text(event_time: str, sources: str = TRIPS, features: str = "", truth: str = "trips") -> str:
+    """The contract; `event_time` is the rest of that section, all in YAML, and `truth` the source of the tips."""
+    return CONTRACT % {"event_time": event_time, "sources": sources, "features": features, "truth": truth}
 
 
 def write_rides(folder: Path, event_time: str) -> Path:
     """A folder of use cases with `rides` in it; `event_time` is the rest of the contract's section, in YAML."""
     contract = folder / "rides" / "contract.yaml"
     contract.parent.mkdir(parents=True)
-    contract.write_text(CONTRACT % event_time)
+    contract.write_text(contract_text(event_time))
     return folder
 
 

@@ -6,16 +6,11 @@ from pyspark.sql import SparkSession
 
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
+from tests import rides
 from tests.lakes import OwnLake
 
+EVENT_TIME = "format: timestamp, period: day, start: 2024-01-01"
 BASE = """
-use_case: rides
-title: Tips
-description: Will the passenger give a tip?
-key: {column: ride, description: Number of the ride}
-event_time:
-  {column: started, description: When the ride started, format: timestamp, period: day, start: 2024-01-01}
-sources:
   rides:
     description: Rides
     files: "rides-*.csv"
@@ -24,20 +19,6 @@ sources:
     description: What was given
     files: "tips-*.csv"
     columns: [ride, tip]
-%s
-features:
-  miles: {description: Distance, type: float, role: numeric, valid: [0, 100]}
-%s
-label:
-  name: outcome
-  description: Whether there was a tip
-  source: tips
-  column: tip
-  truth: {description: Tip, type: float, valid: [0, 100]}
-  classes: [{name: none, when: {below: 0.01}}, {name: some}]
-split: {salt: "1", every: 4}
-gate: {accuracy: {above: 0.0, below: 1.0}}
-requests: {description: Answered requests}
 """
 SOURCES = {
     "areas": """
@@ -83,7 +64,8 @@ HEADERS = {
 
 def contract_text(*joined: str, changes: dict[str, str] | None = None) -> str:
     """The contract with these of the three joined sources, its texts replaced."""
-    text = BASE % ("".join(SOURCES[name] for name in joined), "".join(FEATURES[name] for name in joined))
+    sources = BASE + "".join(SOURCES[name] for name in joined)
+    text = rides.contract_text(EVENT_TIME, sources, "".join(FEATURES[name] for name in joined), "tips")
     for old, new in (changes or {}).items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)
