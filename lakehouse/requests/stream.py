@@ -15,11 +15,11 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from lakehouse.contract_change import follow_contract
 from lakehouse.lake import Lake
 from lakehouse.requests.lines import BRONZE, check_names, lines_of_files
 from lakehouse.requests.log_files import new_files, put_away
 from lakehouse.requests.predictions import refine_predictions
-from lakehouse.silver.contract_change import follow_contract
 from lakehouse.silver.refine import SilverReport
 from lakehouse.storage.disk_full import disk_full_as_no_space
 from lakehouse.storage.layout import (

@@ -8,8 +8,8 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from lakehouse.contract_change import NOTICE
 from lakehouse.requests.stream import stream
-from lakehouse.silver.contract_change import NOTICE
 from lakeloop.request_log_files import request_log_folder
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case

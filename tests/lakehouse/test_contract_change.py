@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lakehouse.silver import contract_change
+from lakehouse import contract_change
 from lakeloop.contract import Contract, Feature
 from tests.lakes import HEADER, OwnLake, claims, policy
 
