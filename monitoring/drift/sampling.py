@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ SAMPLE_ROWS = 100_000
 """A window with more rows is sampled: every test stays under a second, and the error under a hundredth."""
 GROUPS = 10
 SEED = 20230101
+Rows = TypeVar("Rows", pd.DataFrame, pd.Series)
 
 
-def seeded_sample(rows: pd.DataFrame, most: int = SAMPLE_ROWS) -> pd.DataFrame:
+def seeded_sample(rows: Rows, most: int = SAMPLE_ROWS) -> Rows:
     """At most so many rows, in a random order that depends on the number of rows alone; all of them where they fit."""
     if len(rows) <= most:
         return rows

@@ -12,6 +12,7 @@ from lakeloop.drift_report import ColumnDrift, Window
 from lakeloop.use_case import UseCase
 from monitoring.drift.compared_values import compared_columns
 from monitoring.drift.detector import detect_drift
+from monitoring.drift.evidently_page import compared_by_evidently
 from monitoring.drift.reference import Reference
 from tests.exports import settings_in
 from tests.use_case_copies import USE_CASES
@@ -62,6 +63,20 @@ def test_of_parts_that_no_period_has_all_of_nothing_is_measured(use_case: UseCas
     opened = found(use_case, drawn(use_case, 1))["opened"]
     assert opened.score is None and not opened.drifted
     assert opened.note == "no month has all of its parts, so they show no more than that time goes on"
+
+
+def test_evidentlys_own_report_finds_the_same_of_every_column(use_case: UseCase) -> None:
+    rows = drawn(use_case, 1)
+    late = rows["ordered"] // DAY_SECONDS * DAY_SECONDS + DAY_SECONDS // 2
+    rows = rows.assign(ordered=late.where(rows.index % 4 == 0, rows["ordered"]))
+    rows = rows.assign(born=rows["born"].where(rows.index % 3 > 0), prediction=None)
+    ours = {name: column.score for name, column in found(use_case, rows).items() if column.score is not None}
+    reference = Reference("1", "sha", drawn(use_case, 0), None, "not asked")
+    metrics = compared_by_evidently(reference, rows, use_case.contract).dict()["metrics"]
+    count, *theirs = metrics
+    assert {one["config"]["column"]: one["value"] for one in theirs} == pytest.approx(ours)
+    assert {"ordered", "born", "booked"} <= set(ours) and "opened" not in ours
+    assert count["value"]["count"] == sum(column.drifted for column in found(use_case, rows).values())
 
 
 def test_what_is_compared_goes_by_the_period(use_case: UseCase) -> None:
