@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from console.cli.options import open_use_case
-from console.cli.render import console, counted_files
+from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
+from console.words import counted
 from lakeloop.clock import period_spans, read_clock, set_clock
 from lakeloop.lake_tables import read_lake_table
 from operations.delivery import release
@@ -48,7 +49,7 @@ def set_command(
     delivered = release(case)
     console.print(
         f"{case.name}: {case.contract.period} {period} ({case.contract.period_name(period)}); "
-        f"{counted_files(len(delivered))} delivered"
+        f"{counted(len(delivered), 'file')} delivered"
     )
     for path in delivered:
         console.print(f"  {path}", soft_wrap=True)

@@ -9,9 +9,10 @@ import typer
 from rich.markdown import Markdown
 from rich.markup import escape
 
-from console.cli.options import open_use_case
+from console.cli.options import listed, open_use_case
 from console.cli.render import BAD, DIM, GOOD, console
 from console.cli.use_case_option import UseCaseOption
+from console.words import counted
 from lakeloop.atomic_file import write_text
 from lakeloop.catalogue import catalogue_markdown
 from lakeloop.clock import period_spans
@@ -49,8 +50,9 @@ def check_command(
     else:
         path, contract = file, load_contract(file)
     console.print(
-        f"{path}: good. {len(contract.sources)} sources, {len(contract.features)} features, "
-        f"{len(contract.label.classes)} classes of `{contract.label.name}`.{history}",
+        f"{path}: good. {counted(len(contract.sources), 'source')}, "
+        f"{counted(len(contract.features), 'feature')}, {len(contract.label.classes)} classes of "
+        f"`{contract.label.name}`.{history}",
         highlight=False,
     )
     for note in contract.notes():
@@ -142,7 +144,7 @@ def import_command(
     """
     from operations.open_data_contract.receive import Wishes, receive  # noqa: PLC0415 - a quarter of a second
 
-    wishes = Wishes(name, label, table, _listed(key), time, _listed(classes))
+    wishes = Wishes(name, label, table, listed(key), time, listed(classes))
     made = receive(load_settings(), file, wishes, force)
     for doubt in made.doubts:
         console.print(f"to know: {doubt}", soft_wrap=True, markup=False)
@@ -151,7 +153,3 @@ def import_command(
         console.print(f"  to do: {problem}", soft_wrap=True, markup=False)
     if not made.problems:
         console.print(f"Next: lakeloop contract check -u {made.path.parent.name}")
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from console.cli.options import Periods, open_use_case, parse_periods
-from console.cli.render import console, counted_files, progress
+from console.cli.render import console, progress
 from console.cli.use_case_option import UseCaseOption
+from console.words import counted
 from lakeloop.added_columns import with_label
 from lakeloop.atomic_file import write_text
 from lakeloop.exceptions import WrongUseError
@@ -41,13 +42,15 @@ def generate_command(
         held = [d for d in deliveries if d.source == source and d.due is not None]
         if written:
             console.print(
-                f"{source}: {counted_files(len(written))}, {sum(d.rows for d in written):,} rows in "
+                f"{source}: {counted(len(written), 'file')}, {sum(d.rows for d in written):,} rows in "
                 f"{written[0].path.parent}"
             )
         if held:
             due = [d.due for d in held if d.due is not None]
             span = f"clock {min(due)}" if min(due) == max(due) else f"clocks {min(due)} to {max(due)}"
-            console.print(f"{source}: {counted_files(len(held))} held back, delivered at {span} (`lakeloop clock set`)")
+            console.print(
+                f"{source}: {counted(len(held), 'file')} held back, delivered at {span} (`lakeloop clock set`)"
+            )
 
 
 def reference_command(

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from console.cli.options import open_use_case, parse_periods
-from console.cli.render import DIM, console, counted_files, progress
+from console.cli.render import DIM, console, progress
 from console.cli.result import write_result
 from console.cli.use_case_option import UseCaseOption
+from console.words import counted
 from lakeloop.clock import moment_of_now
 from lakeloop.contract.section import some
 from lakeloop.exceptions import WrongUseError
@@ -110,7 +111,7 @@ def _tell(use_case: UseCase, report: FetchReport) -> None:
     kind, fetched = use_case.contract.period, list(report.landed)
     if fetched:
         console.print(
-            f"{report.source}: {counted_files(len(report.files))} of {_counted(fetched, kind)} landed", soft_wrap=True
+            f"{report.source}: {counted(len(report.files), 'file')} of {_counted(fetched, kind)} landed", soft_wrap=True
         )
     if report.waiting:
         again = _next_try(use_case, report)

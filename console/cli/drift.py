@@ -10,6 +10,7 @@ from rich.text import Text
 from console.cli.options import open_use_case, parse_periods
 from console.cli.render import BAD, DIM, console, fits, table
 from console.cli.use_case_option import UseCaseOption
+from console.words import counted
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, WindowKind
 from lakeloop.lake_tables import has_lake_table
@@ -133,9 +134,8 @@ def _name(report: DriftReport) -> str:
 def _episode(episode: Episode, contract: Contract) -> str:
     period = episode.opened_by.period
     ended = f"closed by {episode.closed_by.period}" if episode.closed_by else "still open"
-    windows = "1 window" if episode.drifted_windows == 1 else f"{episode.drifted_windows} windows"
     return (
         f"dataset drift of model {episode.model_version} from {period} "
         f"({contract.period} {contract.period_number(period)}) "
-        f"to {episode.last_drifted.period}, {windows} drifted, {ended}"
+        f"to {episode.last_drifted.period}, {counted(episode.drifted_windows, 'window')} drifted, {ended}"
     )

@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from console.cli.options import open_use_case
-from console.cli.render import BAD, console, counted_files
+from console.cli.render import BAD, console
 from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
+from console.words import counted
 from lakehouse.requests.log_files import new_files
 from lakehouse.requests.stream import StreamReport, open_stream
 from lakehouse.storage.lock import STREAM_LOCK, check_free
@@ -81,7 +82,7 @@ def _print_report(report: StreamReport) -> None:
         return
     parts = [f"{report.inserted:,} new requests", f"{report.repeated:,} repeated", f"{report.rejected:,} rejected"]
     console.print(
-        f"{datetime.now():%H:%M:%S} {counted_files(report.files)}, {', '.join(parts)}, {report.seconds:.1f} s"
+        f"{datetime.now():%H:%M:%S} {counted(report.files, 'file')}, {', '.join(parts)}, {report.seconds:.1f} s"
     )
     for reason, count in report.reasons:
         console.print(f"  {count:,} rejected: {reason}", style=BAD, soft_wrap=True)

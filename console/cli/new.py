@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from console.cli.render import console, counted_files, table
+from console.cli.options import listed
+from console.cli.render import console, table
+from console.words import counted
 from lakeloop.contract.periods import PERIODS, PeriodKind
 from lakeloop.settings import load_settings
 from operations.new_use_case.create import NewUseCase, check_name, create
@@ -49,7 +51,7 @@ def new_command(
     files = [*(from_ or []), *(more or [])]
     if not files:
         raise typer.BadParameter("name a file or folder with --from")
-    wishes = Wishes(label, _listed(key), time, _period(period), _listed(features), _listed(keep))
+    wishes = Wishes(label, listed(key), time, _period(period), listed(features), listed(keep))
     with console.status("looking at the data …"):
         draft = look(files, wishes)
     if sys.stdin.isatty() and console.is_terminal:
@@ -58,10 +60,6 @@ def new_command(
     with console.status("") as status:
         made = create(settings, name, title or _title(name), draft, lambda step: status.update(f"{step} …"))
     _print(made)
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _period(text: str) -> PeriodKind | None:
@@ -86,7 +84,7 @@ def _ask(draft: Draft, wishes: Wishes) -> Wishes:
     if not wishes.key:
         assumed = ",".join(draft.key.columns) or "a hash over the row"
         chosen = typer.prompt("What names a row (columns, joined by commas)?", default=assumed)
-        wishes = wishes if chosen == assumed else replace(wishes, key=_listed(chosen))
+        wishes = wishes if chosen == assumed else replace(wishes, key=listed(chosen))
     for leak in draft.leaks:
         names = ", ".join(leak.columns)
         if not typer.confirm(f"{names} {leak.how}. Leave out?", default=True):
@@ -102,7 +100,7 @@ def _print(made: NewUseCase) -> None:
     draft, contract = made.draft, made.use_case.contract
     sample = draft.table.sample
     rows = [
-        ("files", f"{counted_files(len(sample.files))} of {sample.format}, {sample.table.num_rows:,} rows looked at"
+        ("files", f"{counted(len(sample.files), 'file')} of {sample.format}, {sample.table.num_rows:,} rows looked at"
                   + ("" if sample.whole else " (start, middle and end)")),
         ("key", contract.key.description if not draft.key.columns else ", ".join(draft.key.columns)),
         ("time", _time(draft, made.history)),

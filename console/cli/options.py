@@ -45,6 +45,11 @@ def parse_periods(text: str, event_time: EventTime) -> tuple[int, int]:
     return first, last
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """'a, b' -> ('a', 'b')."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def check_period(number: int, event_time: EventTime) -> None:
     """Raises WrongUseError for a period more than a century after the use case's start."""
     if number > (most := event_time.of_kind.most):

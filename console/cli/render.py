@@ -64,11 +64,6 @@ def fits(made: Table, times: float = 1.0) -> bool:
     return wanted <= times * console.width
 
 
-def counted_files(count: int) -> str:
-    """'1 file' or '12 files'."""
-    return f"{count:,} file{'' if count == 1 else 's'}"
-
-
 def _text(cell: object) -> str:
     return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
 

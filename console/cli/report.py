@@ -16,6 +16,7 @@ from console.cli.render import console, table
 from console.cli.use_case_option import UseCaseOption
 from console.cli.validate import print_evaluation
 from console.report.page import Report, Served, write_report
+from console.words import counted
 from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
@@ -201,8 +202,8 @@ def _story(
             for m in shown_periods(periods)
         )
         text += (
-            f" Its accuracy is {later}; the truth of {contract.a_period} takes {contract.truth_delay} "
-            f"{contract.period}{'s' * (contract.truth_delay != 1)} to arrive."
+            f" Its accuracy is {later}; the truth of {contract.a_period} takes "
+            f"{counted(contract.truth_delay, contract.period)} to arrive."
         )
     for refused in records[1:]:
         text += f"\nOn the same rows the gate refused run {refused.run_id} ({_failed(refused)})."

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from console.cli.options import Periods, open_use_case, parse_periods
-from console.cli.render import console, counted_files, progress
+from console.cli.render import console, progress
 from console.cli.use_case_option import UseCaseOption
+from console.words import counted
 from lakeloop.clock import check_simulated, period_spans, read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import WrongUseError
@@ -84,8 +85,8 @@ def _print_report(report: SimulationReport, contract: Contract) -> None:
         )
     if report.skipped:
         many = len(report.skipped)
-        periods = f"1 {contract.period} was" if many == 1 else f"{many} {contract.period}s were"
-        console.print(f"{periods} answered before and not asked again")
+        were = "was" if many == 1 else "were"
+        console.print(f"{counted(many, contract.period)} {were} answered before and not asked again")
     if report.empty:
         console.print(f"the history has no rows of {period_spans(report.empty)}; nothing was asked there")
     if answered.requests:
@@ -95,7 +96,7 @@ def _print_report(report: SimulationReport, contract: Contract) -> None:
 
 def _print_clock(contract: Contract, clock: int, delivered: Sequence[Path]) -> None:
     console.print(
-        f"the clock stands at {contract.period} {clock}; {counted_files(len(delivered))} of ground truth delivered"
+        f"the clock stands at {contract.period} {clock}; {counted(len(delivered), 'file')} of ground truth delivered"
     )
     if delivered:
         console.print("`lakeloop lake ingest` takes them in")

@@ -9,6 +9,7 @@ from console.cli.options import open_use_case
 from console.cli.render import console
 from console.cli.use_case_option import UseCaseOption
 from console.tensorboard import run_tensorboard
+from console.words import counted
 
 
 def tensorboard_command(
@@ -20,7 +21,7 @@ def tensorboard_command(
     case = open_use_case(use_case)
 
     def runs(count: int, url: str) -> None:
-        known = f"{count} run{'s' * (count > 1)}" if count else "no run has trained yet, the first will appear"
+        known = counted(count, "run") if count else "no run has trained yet, the first will appear"
         console.print(f"{case.name}: {url}  (Ctrl-C stops), {known}", soft_wrap=True)
 
     with suppress(KeyboardInterrupt):
