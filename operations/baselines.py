@@ -12,8 +12,15 @@ from lakeloop.model_input import request_rows
 from lakeloop.time_parts import part_columns
 from lakeloop.use_case import UseCase
 from operations.evaluation import exported_rows
+from tfx_pipeline.runs.run_record import RunRecord, save_run
 
-TREES = "trees"
+RANDOM, MAJORITY, RULES, TREES = "random", "majority", "rules", "trees"
+MEANINGS = {
+    RANDOM: "a class at random",
+    MAJORITY: "the commonest class, always",
+    RULES: "the use case's rules",
+    TREES: "gradient-boosted trees with scikit-learn's own settings",
+}
 MOST_CATEGORIES = 254
 """Values of a category that the trees tell apart; rarer ones are as if missing. Scikit-learn's own bound is 255."""
 
@@ -21,8 +28,19 @@ MOST_CATEGORIES = 254
 def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
     """Accuracy of what needs no model: a random class (expected), the commonest class, the use case's rules."""
     labels = frame[use_case.contract.label.name]
-    found = {"random": 1 / len(use_case.contract.label.classes)}
-    return found | {"majority": float(labels.value_counts(normalize=True).iloc[0])} | _rules(use_case, frame)
+    found = {RANDOM: 1 / len(use_case.contract.label.classes)}
+    return found | {MAJORITY: float(labels.value_counts(normalize=True).iloc[0])} | _rules(use_case, frame)
+
+
+def run_baselines(use_case: UseCase, run: RunRecord, known: Mapping[str, float] | None = None) -> RunRecord:
+    """The run with its model's baselines, which go on its record; as it is before the gate has checked it.
+
+    `known`: those of another run on the same export.
+    """
+    if run.gate is None or run.baselines:
+        return run
+    found = known or split_baselines(use_case, Path(run.parameters.manifest))
+    return save_run(use_case, run.model_copy(update={"baselines": dict(found)}))
 
 
 def split_baselines(use_case: UseCase, manifest: Path) -> dict[str, float]:
@@ -41,8 +59,8 @@ def frame_baselines(use_case: UseCase, train: pd.DataFrame, held_out: pd.DataFra
     label = contract.label.name
     commonest = train[label].mode().iloc[0]
     return {
-        "random": 1 / len(contract.label.classes),
-        "majority": float((held_out[label] == commonest).mean()),
+        RANDOM: 1 / len(contract.label.classes),
+        MAJORITY: float((held_out[label] == commonest).mean()),
         **_rules(use_case, held_out),
         **_trees(contract, train, held_out),
     }
@@ -59,7 +77,7 @@ def _rules(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
         return {}
     contract = use_case.contract
     answers = [rules(row) for row in request_rows(contract.features, frame)]
-    return {"rules": float((frame[contract.label.name_column] == answers).mean())}
+    return {RULES: float((frame[contract.label.name_column] == answers).mean())}
 
 
 def _trees(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:

@@ -24,7 +24,7 @@ from lakeloop.held_out import is_held_out
 from lakeloop.model_input import instance, request_rows
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
-from operations.baselines import baselines, difference_words, split_baselines
+from operations.baselines import baselines, difference_words, run_baselines
 from operations.evaluation import exported_rows, generated_rows
 from operations.period_rows import played_periods
 from serving.model_server.process import running_server
@@ -47,14 +47,14 @@ def report_command(
     """
     case = open_use_case(use_case)
     records = _runs_of(case, version)
-    record = records[0]
+    record = run_baselines(case, records[0])
+    records = [record, *records[1:]]
     manifest = Path(record.parameters.manifest)
     rejects = rejects_by_reason(case)
     later = _periods_with_truth(case)
     served, url = _ask(case, record.pushed_version, later[0]) if later else ([], "")
     curves = _check_later_periods(case, record, later) if later else {}
     frame = exported_rows(case.contract, manifest)
-    found = split_baselines(case, manifest)
     path = write_report(
         Report(
             contract=case.contract,
@@ -63,7 +63,6 @@ def report_command(
             manifest=str(manifest),
             runs=records,
             statistics=read_statistics(record.statistics_uri),
-            baselines=found,
             periods=[case.contract.period_name(period) for period in later],
             accuracy=curves,
             served=served,
@@ -72,7 +71,7 @@ def report_command(
         ),
         Path(case.settings.area("reports")) / "index.html",
     )
-    console.print(_story(case.contract, records, frame, found, curves, later))
+    console.print(_story(case.contract, records, frame, curves, later))
     console.print(f"\nReport   {path}", soft_wrap=True)
 
 
@@ -182,13 +181,12 @@ def _story(
     contract: Contract,
     records: list[RunRecord],
     frame: pd.DataFrame,
-    found: dict[str, float],
     curves: dict[str, list[float]],
     periods: Sequence[int],
 ) -> str:
     record = records[0]
     assert record.gate is not None
-    beside = difference_words(record.gate.accuracy["eval"], found)
+    beside = difference_words(record.gate.accuracy["eval"], record.baselines)
     text = (
         f"{len(frame):,} rows became a model that is right on {record.gate.accuracy['train']:.3f} of the train and "
         f"{record.gate.accuracy['eval']:.3f} of the eval rows; beside it: {beside}.\n"

@@ -13,7 +13,7 @@ from console.cli.use_case_option import UseCaseOption
 from lakeloop.exceptions import GateRefusedError
 from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase
-from operations.baselines import difference_words, split_baselines
+from operations.baselines import difference_words, run_baselines
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import RunRecord
 from tfx_pipeline.runs.runner import run_pipeline
@@ -37,7 +37,7 @@ def train_command(
     manifest = export_periods(case, parse_periods(periods, case.contract.event_time) if periods else None)
     record = train_on(case, manifest, changes, tuple(drop or ()))
     if record.gate is not None:
-        beside = difference_words(record.gate.accuracy["eval"], split_baselines(case, manifest))
+        beside = difference_words(record.gate.accuracy["eval"], run_baselines(case, record).baselines)
         console.print(f"beside it on the eval rows: {beside}")
     if not record.blessed:
         failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"

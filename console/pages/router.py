@@ -24,6 +24,7 @@ from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
 from monitoring.drift.evidently_page import evidently_page
 from monitoring.drift.reference import NoReference, Reference, load_reference
+from operations.baselines import MEANINGS
 from operations.drift.windows import find_window, read_window
 from operations.features.catalogue import describe_features
 from operations.lineage.ask import kind_of, trace
@@ -103,7 +104,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         serving = run.pushed_version != "" and run.pushed_version == present.serving()
         return html(
             "model.html", page=page, pictures=pictures, pushed=pushed, lineage=lineage, statistics=page.statistics,
-            measured=None, window_anomalies=(), serving=serving,
+            measured=None, window_anomalies=(), serving=serving, baselines=MEANINGS,
         )  # fmt: skip
 
     @router.get("/models/{version}")

@@ -34,7 +34,6 @@ class Report:
     manifest: str
     runs: Sequence[RunRecord]
     statistics: Mapping[str, Mapping[str, FeatureStatistics]]
-    baselines: Mapping[str, float]
     periods: Sequence[str]
     accuracy: Mapping[str, Sequence[float]]
     served: Sequence[Served]
@@ -70,5 +69,4 @@ def write_report(report: Report, path: Path) -> Path:
         report=report,
         run=report.champion_run,
         pictures=pictures,
-        has_strings=any(feature.type == "string" for feature in report.contract.features.values()),
     )

@@ -1,17 +1,21 @@
 """How each candidate fares on the same rows, and the decision that follows from all of them."""
 
+import logging
 from datetime import UTC, datetime
 
 from lakeloop.contract.metrics import METRICS
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.exceptions import LakeloopError
 from lakeloop.use_case import UseCase
+from operations.baselines import run_baselines
 from operations.retraining.decision_folder import load_rows
 from operations.retraining.record import Plan, RetrainRecord
 from operations.retraining.selection import best_of, outcome_of
 from tfx_pipeline.evaluation.validate import serving_folder
 from tfx_pipeline.runs.run_record import RunRecord, load_run
 from tfx_pipeline.runs.runner import fail_run, finish_run
+
+log = logging.getLogger(__name__)
 
 
 def score_candidate(use_case: UseCase, plan: Plan, run_id: str) -> ScoredCandidate:
@@ -22,7 +26,9 @@ def score_candidate(use_case: UseCase, plan: Plan, run_id: str) -> ScoredCandida
         return scored
     run = closed_run(use_case, run_id)
     try:
-        return scored.model_copy(update=_verdict(use_case, plan, run) | {"what": candidate.what + _tuned(run)})
+        verdict = _verdict(use_case, plan, run)
+        _set_beside_baselines(use_case, plan, run)
+        return scored.model_copy(update=verdict | {"what": candidate.what + _tuned(run)})
     except LakeloopError as error:
         return scored.model_copy(update={"error": str(error)})
 
@@ -86,6 +92,19 @@ def _verdict(use_case: UseCase, plan: Plan, run: RunRecord) -> dict[str, object]
     rows = load_rows(use_case, plan)
     score = rows.score(use_case.contract, serving_folder(run)) if rows is not None else None
     return {"passed": bool(run.blessed), "checks": run.gate.checks, "score": score}
+
+
+def _set_beside_baselines(use_case: UseCase, plan: Plan, run: RunRecord) -> None:
+    """What the model has to beat goes on the run's record, to be looked at: where it cannot be had, no verdict changes.
+
+    Candidates that were trained on the same export share it.
+    """
+    try:
+        others = (load_run(use_case, other.run_id) for other in plan.candidates if not other.error)
+        same = (other.baselines for other in others if other.manifest_sha256 == run.manifest_sha256)
+        run_baselines(use_case, run, next(filter(None, same), None))
+    except (LakeloopError, OSError) as error:
+        log.warning("event=no_baselines run=%s why=%r", run.run_id, str(error))
 
 
 def _tuned(run: RunRecord) -> str:

@@ -9,8 +9,11 @@ from lakeloop.contract import Contract
 from lakeloop.drawn_rows import sample_period
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
-from operations.baselines import baselines, difference_words, split_baselines
+from operations.baselines import MEANINGS, baselines, difference_words, run_baselines, split_baselines
 from tests.exports import export_frame, month_export, settings_in
+from tfx_pipeline.evaluation.gate import GateReport
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import RunRecord, load_run
 
 
 def test_without_a_split_all_rows_count(contract: Contract, use_case: UseCase) -> None:
@@ -29,6 +32,19 @@ def test_trees_are_trained_on_the_train_rows_and_asked_about_the_eval_rows(
     assert list(found) == ["random", "majority", "rules", "trees"]
     assert found["majority"] == pytest.approx(129 / 293)  # of the eval rows; of all it is 580 / 1500
     assert 0.8 < found["trees"] < 0.95  # 1.0 if they had seen the rows
+
+
+def test_a_runs_baselines_stay_on_its_record(
+    contract: Contract, settings: Settings, use_case: UseCase, tmp_path: Path
+) -> None:
+    parameters = run_parameters(contract, month_export(contract, settings, tmp_path))
+    begun = RunRecord(run_id="r1", use_case=contract.use_case, started="", parameters=parameters)
+    assert run_baselines(use_case, begun) is begun, "the gate has not checked it"
+    accuracy, rows = {"train": 0.9, "eval": 0.9}, {"train": 1207, "eval": 293}
+    gate = GateReport(checks=(), accuracy=accuracy, rows=rows, interval_set="eval", interval=(0.8, 0.95))
+    checked = run_baselines(use_case, begun.model_copy(update={"gate": gate}))
+    assert set(checked.baselines) == set(MEANINGS) and load_run(use_case, "r1") == checked
+    assert run_baselines(use_case, checked, {"majority": 0.1}) is checked, "what is known is not computed again"
 
 
 def test_categories_are_no_numbers_to_the_trees(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ class Evaluation(FrozenModel, extra="ignore"):
 class RunRecord(FrozenModel, extra="ignore"):
     """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has checked it.
 
-    `tuned` are the hyper-parameters the Tuner changed in `parameters.model`.
+    `tuned` are the hyper-parameters the Tuner changed in `parameters.model`. `baselines`: accuracy on the same eval
+    rows of what the model has to beat, by name; empty where nobody has compared them.
     """
 
     run_id: str
@@ -94,6 +95,7 @@ class RunRecord(FrozenModel, extra="ignore"):
     nodes: tuple[NodeResult, ...] = ()
     gate: GateReport | None = None
     blessed: bool | None = None
+    baselines: dict[str, float] = {}
     tuned: dict[str, float] = {}
     trained: Trained | None = None
     history: History = History()

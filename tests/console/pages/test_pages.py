@@ -169,7 +169,11 @@ def test_a_month_is_counted_in_a_process_of_its_own(
         assert answer.status_code == 503 and "there is no ML Metadata" in answer.text  # and so no schema
         assert client.get(address).status_code == 202  # another try
     assert not [p for p in psutil.Process().children(recursive=True) if "window statistics" in command_of(p)]
+    assert "majority: the commonest class, always" in page and "rules: " not in page
+    beside = page.partition("Beside it, on the same eval rows")[2].partition("</table>")[0]
+    assert "+0.4400" in beside and "-0.0200" in beside, "the model's 0.88 less the baselines'"
 
+    assert f"<code>lakeloop report --version {OLD}</code> does" in old
 
 def command_of(process: psutil.Process) -> str:
     try:

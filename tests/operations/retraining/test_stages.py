@@ -71,6 +71,20 @@ def test_drift_alone_may_have_its_own_strategy(work: Workplace, settings: Settin
     assert begun(chosen, RetrainRequest()).request.strategy == "auto", "there is new truth"
 
 
+def test_a_candidates_baselines_are_those_of_another_on_the_same_export(
+    work: Workplace, gated_run: Gated, planned: Planned
+) -> None:
+    """There is no export here: what cannot be computed is left out, and the verdict is the gate's all the same."""
+    known = {"majority": 0.4, "trees": 0.88}
+    gated_run("run-1", 0.3, manifest_sha256="a", baselines=known)
+    gated_run("run-2", 0.3, manifest_sha256="a")
+    gated_run("run-3", 0.3, manifest_sha256="b")
+    planned("run-1", "run-2", "run-3")
+    verdicts = [stages.score(work, kept(work), run).verdicts[run] for run in ("run-2", "run-3")]
+    assert [load_run(work.use_case, run).baselines for run in ("run-2", "run-3")] == [known, {}]
+    assert all(verdict.passed and not verdict.error for verdict in verdicts)
+
+
 def test_a_retrain_that_fails_opens_its_events_again(work: Workplace, settings: Settings) -> None:
     record_event(work.use_case, "drift", "e1", {})
     with pytest.raises(WrongUseError, match="no labelled row"):
