@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def list_command(use_case: UseCaseOption = "") -> None:
     """List the decisions, and the retrains that came to none or have not yet, the oldest first."""
-    from operations.retraining.undecided import undecided  # noqa: PLC0415 - a quarter of a second that help need not wait
+    from operations.retraining.undecided import KILLED, undecided  # noqa: PLC0415 - a quarter of a second of imports
 
     case = open_use_case(use_case)
     found = read_decisions(case)
@@ -31,7 +31,7 @@ def list_command(use_case: UseCaseOption = "") -> None:
         return
     console.print(decisions_table(found, others))
     if any(state == "killed" for _, state in others):
-        console.print("killed: nobody is at it any more; the next `lakeloop retrain` ends it and takes its events")
+        console.print(f"killed: {KILLED}")
 
 
 def show_command(
@@ -68,18 +68,13 @@ def decisions_table(found: Sequence[Decision], others: "Sequence[tuple[RetrainRe
     rows += [
         (
             record.decision_id, "" if record.plan is None else record.plan.clock, record.trigger,
-            record.request.strategy, _scored(record), state, record.request.decided_by,
+            record.request.strategy, record.scored_of_planned, state, record.request.decided_by,
         )
         for record, state in others
     ]  # fmt: skip
     times = [*(d.at for d in found), *(record.at for record, _ in others)]
     in_order = [row for _, row in sorted(zip(times, rows, strict=True), key=lambda pair: pair[0])]
     return table(header, in_order, ("clock",), whole=("decision", "strategy"))
-
-
-def _scored(record: "RetrainRecord") -> str:
-    planned = len(record.plan.candidates) if record.plan is not None else 0
-    return f"{len(record.verdicts)} of {planned} scored" if planned else ""
 
 
 def print_decision(decision: Decision) -> None:

@@ -76,7 +76,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
             "versions": figures.accuracy_by_version(pushed, contract.gate.least_accuracy),
             "drift": figures.drift_by_period(page.windows),
         }
-        shown = len(page.versions) + len(page.decisions) if all else SHOWN
+        shown = max(map(len, (page.versions, page.decisions, page.undecided))) if all else SHOWN
         host = request.url.hostname or "127.0.0.1"
         links = {name: (for_browser(url, host), what) for name, (url, what) in services(use_case).items()}
         return html("start.html", page=page, pictures=pictures, services=links, shown=shown)

@@ -19,6 +19,8 @@ from lakeloop.rejected_rows import RejectedRows, newest_rejected_rows
 from lakeloop.switches import active_switches
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WaitingRows, waiting_rows
+from operations.retraining.record import STATES, RetrainRecord
+from operations.retraining.undecided import KILLED, undecided
 from tfx_pipeline.runs.run_record import RunRecord
 
 Row = TypeVar("Row")
@@ -37,6 +39,15 @@ class VersionLine:
 
 
 @dataclass(frozen=True)
+class UndecidedLine:
+    """A retrain that came to no decision, or has not yet. `state`: where it is, `meaning`: what that is."""
+
+    retrain: RetrainRecord
+    state: str
+    meaning: str
+
+
+@dataclass(frozen=True)
 class Start:
     """The start page. `problems` are what could not be read, in sentences; the rest is shown all the same.
 
@@ -49,6 +60,7 @@ class Start:
     versions: Sequence[VersionLine]
     refused: Sequence[RunRecord]
     decisions: Sequence[Decision]
+    undecided: Sequence[UndecidedLine]
     windows: Sequence[DriftReport]
     rejects: Sequence[RejectedRows]
     waiting: Sequence[WaitingRows]
@@ -61,6 +73,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
     """Everything the page shows; `serving` is the version that serves, '' for none, None: not known yet."""
     problems: list[str] = []
     decisions = _tried(lambda: read_decisions(use_case), "gold/decisions", problems)
+    others = _tried(lambda: undecided_lines(use_case, decisions), "the records of retrains", problems)
     windows = _tried(lambda: lake_reports(use_case), "the drift reports", problems)
     rejects = _tried(lambda: newest_rejected_rows(use_case), "silver/rejects", problems)
     waiting = _tried(lambda: waiting_rows(use_case), "silver/waiting", problems)
@@ -74,6 +87,7 @@ def start_page(use_case: UseCase, runs: KnownRuns, serving: str | None) -> Start
         versions=versions,
         refused=[record for record in reversed(records) if not record.pushed_version],
         decisions=list(reversed(decisions)),
+        undecided=others,
         windows=windows,
         rejects=[found for found in rejects if found.rejected],
         waiting=[found for found in waiting if found.waiting],
@@ -100,6 +114,14 @@ def version_lines(
             decision=decided.get(version),
         )
         for version in versions
+    ]
+
+
+def undecided_lines(use_case: UseCase, decisions: Sequence[Decision]) -> list[UndecidedLine]:
+    """The retrains that none of the decisions is of, the newest first."""
+    found = undecided(use_case, [decision.decision_id for decision in decisions])
+    return [UndecidedLine(record, state, KILLED if state == "killed" else STATES[state]) for record, state in found][
+        ::-1
     ]
 
 

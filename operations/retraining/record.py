@@ -119,6 +119,12 @@ class RetrainRecord(FrozenModel, populate_by_name=True, serialize_by_alias=True)
         """Whether a person has chosen or a version was pushed: comparing again changes nothing then."""
         return self.decision is not None and bool(self.decision.choice or self.decision.version)
 
+    @property
+    def scored_of_planned(self) -> str:
+        """How many of its candidates are scored, in words; '' before it was planned, and where there is none."""
+        planned = len(self.plan.candidates) if self.plan is not None else 0
+        return f"{len(self.verdicts)} of {planned} scored" if planned else ""
+
     def not_decided(self, killed: bool) -> str:
         """How far it is, for who looks for its decision while there is none; `killed`: nobody is at it any more."""
         what = f"the retrain of {self.at:%Y-%m-%d %H:%M} UTC, because of {self.trigger or 'nothing yet'}"

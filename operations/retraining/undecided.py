@@ -13,6 +13,7 @@ from operations.retraining.record_table import decision_ids, load_record, record
 from operations.retraining.retrain_lock import lock_path
 
 Whereabouts = RetrainState | Literal["killed"]
+KILLED = "nobody is at it any more; the next `lakeloop retrain` ends it and takes its events"
 
 
 def undecided(use_case: UseCase, decided: Collection[str]) -> list[tuple[RetrainRecord, Whereabouts]]:

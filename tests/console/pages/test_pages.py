@@ -14,7 +14,9 @@ from playwright.sync_api import Browser
 
 from console.pages.run_cache import KnownRuns
 from console.pages.start import for_browser
+from lakehouse.gold.decisions import record_decision
 from lakeloop.contract import Contract
+from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError
 from lakeloop.settings import Settings
@@ -82,11 +84,26 @@ def test_the_page_of_a_decision_that_was_not_made_says_how_far_it_came(
         decision_id="d1", use_case="insurance", at=datetime.now(UTC), trigger="drift", request=request
     )
     add_record(UseCase(settings, contract), killed)
+    start = client.get("/").text
+    assert "Retrains without a decision" in start and '<a href="/decisions/d1">d1</a>' in start
+    assert '<span class="fail">killed</span>: nobody is at it any more' in start
     page = client.get("/decisions/d1")
     assert (
         page.status_code == 404
         and "because of drift, was killed when it was begun: the open events are taken" in page.text
     )
+
+
+def test_the_start_page_says_that_a_decision_waits_for_a_person(use_case: UseCase, client: TestClient) -> None:
+    refused = ScoredCandidate(name="newest", what="trained on the newest month", run_id="r1")
+    made = Decision(
+        decision_id="d7", use_case=use_case.name, at=datetime.now(UTC), clock=25, strategy="auto", trigger="drift",
+        with_truth=True, candidates=(refused,), outcome="none passed", reason="none passed", decided_by="me",
+    )  # fmt: skip
+    record_decision(use_case, made)
+    page = client.get("/").text
+    assert 'waits for a person, the newest <a href="/decisions/d7">d7</a>' in page
+    assert "none passed: <b" in page and "Retrains without a decision" not in page
 
 
 def test_the_start_page_tells_versions_runs_and_drift(told: Settings, client: TestClient) -> None:
@@ -152,7 +169,11 @@ def test_a_models_page_shows_gate_slices_drift_and_what_is_not_known(told: Setti
     assert (
         "As TensorFlow Data Validation counted them on the export." in page and page.count("<td>braking_distance") > 0
     )
+    assert "majority: the commonest class, always" in page and "rules: " not in page
+    beside = page.partition("Beside it, on the same eval rows")[2].partition("</table>")[0]
+    assert "+0.4400" in beside and "-0.0200" in beside, "the model's 0.88 less the baselines'"
     old = client.get(f"/models/{OLD}").text
+    assert f"<code>lakeloop report --version {OLD}</code> does" in old
     assert "No month of requests to this model was measured yet." in old
     refused = client.get("/runs/refused").text
     assert "Refused by the quality gate." in refused and "It never served." in refused
@@ -169,11 +190,7 @@ def test_a_month_is_counted_in_a_process_of_its_own(
         assert answer.status_code == 503 and "there is no ML Metadata" in answer.text  # and so no schema
         assert client.get(address).status_code == 202  # another try
     assert not [p for p in psutil.Process().children(recursive=True) if "window statistics" in command_of(p)]
-    assert "majority: the commonest class, always" in page and "rules: " not in page
-    beside = page.partition("Beside it, on the same eval rows")[2].partition("</table>")[0]
-    assert "+0.4400" in beside and "-0.0200" in beside, "the model's 0.88 less the baselines'"
 
-    assert f"<code>lakeloop report --version {OLD}</code> does" in old
 
 def command_of(process: psutil.Process) -> str:
     try:
