@@ -11,6 +11,7 @@ from lakeloop.contract import Contract
 from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.gate_check import GateCheck
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CHECKS = (GateCheck(name="accuracy_eval", value=0.8877, bound="> 0.85", passed=True),)
 FAILED = (GateCheck(name="share_low", value=0.4111, bound="0.267 to 0.400", passed=False),)
 
@@ -48,7 +49,7 @@ def decision(**changes: object) -> Decision:
 def test_the_page_shows_the_whole_record(contract: Contract, tmp_path: Path) -> None:
     text = write_decision(decision(), contract, tmp_path / "d1.html").read_text(encoding="utf-8")
     for expected in ("0.8877", "0.4111", "share_low", "0.267 to 0.400", "r1", "ann", "(event 7)", "236 rows",
-                     "the Trainer failed", "Compared without truth", "lakeloop fallback add"):  # fmt: skip
+                     "the Trainer failed", "Compared without truth", "decide d1 --choice fallback"):  # fmt: skip
         assert expected in text, expected
     assert "<b>weighed</b>" not in text and "&lt;b&gt;weighed" in text
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?:', text)
@@ -65,6 +66,12 @@ def test_a_page_with_newer_truth_shows_the_champions_own_checks(contract: Contra
     text = write_decision(compared, contract, tmp_path / "d1.html").read_text(encoding="utf-8")
     assert "The champion on month 12" in text and "Compared without truth" not in text
     assert "What can be done now" not in text
+
+
+def test_a_page_says_what_a_person_answered(contract: Contract, tmp_path: Path) -> None:
+    answer = {"choice": "promote", "choice_details": "tune: it is urgent", "chosen_by": "eve", "chosen_at": NOON}
+    text = write_decision(decision(outcome="promoted", **answer), contract, tmp_path / "d1.html").read_text()
+    assert "promote (tune: it is urgent), by eve, 2026-01-01 12:00 UTC" in text and "lakeloop decide" not in text
 
 
 def test_every_candidate_of_a_drift_can_be_seen_on_a_desktop(
