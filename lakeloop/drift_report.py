@@ -46,6 +46,13 @@ class ColumnDrift(FrozenModel):
         score = max(self.score or 0.0, 1e-12)
         return max(score / self.threshold, self.threshold / score)
 
+    @property
+    def towards_drift(self) -> float | None:
+        """How far on its way to drift, which begins at 1, whichever way its test is read; None where not measured."""
+        if self.score is None:
+            return None
+        return self.times_threshold if self.drifted else 1 / self.times_threshold
+
 
 class DriftReport(FrozenModel):
     """One window against all rows of the champion's own export.

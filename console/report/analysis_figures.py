@@ -6,7 +6,17 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from console.report.figure_style import BLUE, CLASS_COLOURS, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
+from console.report.figure_style import (
+    BLUE,
+    CLASS_COLOURS,
+    GREY,
+    ORANGE,
+    RED,
+    finish,
+    legend_height,
+    line_style,
+    titled,
+)
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport
 from monitoring.analysis.association import Association
@@ -65,11 +75,10 @@ def drift_by_period(contract: Contract, reports: Mapping[int, DriftReport], anal
     figure = go.Figure()
     for position, name in enumerate(contract.features):
         found = [next(c for c in reports[number].features if c.column == name) for number in periods]
-        ratios = [c.score / c.threshold if c.score is not None else None for c in found]
         figure.add_trace(
             go.Scatter(
-                x=periods, y=ratios, name=name, mode="lines+markers", marker={"size": 4},
-                line={"color": LINE_COLOURS[position % len(LINE_COLOURS)]},
+                x=periods, y=[c.towards_drift for c in found], name=name, mode="lines+markers", marker={"size": 4},
+                line=line_style(position),
                 customdata=[[c.score, c.threshold, c.test] for c in found],
                 hovertemplate=contract.period
                 + " %{x}: %{customdata[0]:.4f} (%{customdata[2]}, threshold %{customdata[1]})",
@@ -80,7 +89,8 @@ def drift_by_period(contract: Contract, reports: Mapping[int, DriftReport], anal
         figure.add_vline(x=analysed, line_dash="dot", line_color=GREY, annotation_text=f"{contract.period} {analysed}")
     figure.update_xaxes(title=contract.period)
     figure.update_yaxes(title="score / threshold", rangemode="tozero")
-    return finish(figure, 430, top=80)
+    legend = legend_height(list(contract.features)) + 15  # the annotations' line
+    return finish(figure, 350 + legend, top=legend)
 
 
 def correlation(before: tuple[Association, ...], after: tuple[Association, ...]) -> go.Figure:

@@ -3,17 +3,36 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from console.report.figure_style import BLUE, CLASS_COLOURS, GREEN, GREY, LINE_COLOURS, ORANGE, RED, finish, titled
+from console.report.figure_style import (
+    BLUE,
+    CLASS_COLOURS,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    finish,
+    legend_height,
+    line_style,
+    titled,
+)
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.columns import TIMES
 from lakeloop.contract.time_features import value_of
 from lakeloop.drift_report import DriftReport
+from monitoring.drift.compared_values import OTHERS, category_texts
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.runs.run_record import Evaluation, History, RunRecord
+
+BINS, MOST_CATEGORIES = 40, 10
+"""Bars of a number's distribution, and categories that are drawn by themselves."""
+LONGEST_NAME = 14
+READABLE, FURTHEST = 15, 8
+"""Lines that can be told apart, and how many of more are drawn at first."""
 
 
 def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
@@ -36,35 +55,61 @@ def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
 
 
 def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
-    """Every feature's distribution, one colour a class; but no text's, nearly every one of which stands there once."""
+    """Every feature's distribution, one colour a class; but no text's, nearly every one of which stands there once.
+
+    Rows are counted here, so that a page is as large for a million of them as for a thousand.
+    """
     names = [name for name, feature in contract.features.items() if feature.role != "text"]
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     figure = make_subplots(rows, columns, subplot_titles=[titled(contract, n) for n in names])
     for position, name in enumerate(names):
         at = {"row": position // columns + 1, "col": position % columns + 1}
-        for class_id, class_name in enumerate(contract.label.class_names):
-            values = _on_axis(contract.features[name], frame.loc[frame[contract.label.name] == class_id, name])
-            figure.add_trace(
-                go.Histogram(
-                    x=values,
-                    name=class_name,
-                    legendgroup=class_name,
-                    showlegend=position == 0,
-                    marker_color=CLASS_COLOURS[class_id % len(CLASS_COLOURS)],
-                    opacity=0.6,
-                    nbinsx=40,
-                ),
-                **at,
-            )
-        if contract.features[name].role not in ("numeric", "time"):
-            figure.update_xaxes(type="category", **at)
+        feature = contract.features[name]
+        counted = (_histograms if feature.role in ("numeric", "time") else _commonest)(contract, name, frame)
+        for class_id, (class_name, bars) in enumerate(zip(contract.label.class_names, counted, strict=True)):
+            look = {"name": class_name, "legendgroup": class_name, "showlegend": position == 0, "opacity": 0.6}
+            figure.add_trace(go.Bar(**bars, **look, marker_color=CLASS_COLOURS[class_id % len(CLASS_COLOURS)]), **at)
+        if feature.role not in ("numeric", "time"):
+            figure.update_xaxes(**_categories(counted[0]["x"]), **at)
     return finish(figure, 260 * rows, barmode="overlay")
+
+
+def _histograms(contract: Contract, name: str, frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of each class by value, as the places, heights and widths of bars."""
+    feature, classes = contract.features[name], frame[contract.label.name]
+    values = pd.to_numeric(frame[name], errors="coerce").astype(float)
+    values = values[np.isfinite(values)]
+    edges = np.histogram_bin_edges(values, BINS) if len(values) else np.array([0.0, 1.0])
+    places = _on_axis(feature, (edges[:-1] + edges[1:]) / 2)
+    width = float(edges[1] - edges[0]) * (1000 if feature.type in TIMES else 1)  # an axis of time counts milliseconds
+    counted = (np.histogram(values[classes[values.index] == one], edges)[0] for one in _class_ids(contract))
+    return [{"x": places, "y": counts.tolist(), "width": width} for counts in counted]
+
+
+def _commonest(contract: Contract, name: str, frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of each class by category, the commonest ones by themselves."""
+    values, classes = category_texts(frame[name]), frame[contract.label.name]
+    common = values.value_counts().index[:MOST_CATEGORIES]
+    values = values.where(values.isin(common), OTHERS)
+    names = [*common, *([OTHERS] if OTHERS in values.values and OTHERS not in common else [])]
+    counted = (values[classes[values.index] == one].value_counts() for one in _class_ids(contract))
+    return [{"x": names, "y": counts.reindex(names, fill_value=0).tolist()} for counts in counted]
+
+
+def _class_ids(contract: Contract) -> range:
+    return range(len(contract.label.class_names))
+
+
+def _categories(names: Sequence[str]) -> dict[str, Any]:
+    """An axis of categories, long names cut: they would take the picture's room."""
+    cut = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+    return {"type": "category", "tickmode": "array", "tickvals": list(names), "ticktext": cut}
 
 
 def _on_axis(feature: Feature, values: Iterable[Any]) -> list[Any]:
     """Values as plotly draws them: seconds since 1970 as ISO 8601, which makes an axis one of time."""
-    found = list(values.tolist()) if isinstance(values, pd.Series) else list(values)
+    found = [float(value) for value in values]
     if feature.type not in TIMES:
         return found
     return [value_of(feature.type, int(value)).isoformat() if value == value else None for value in found]
@@ -80,18 +125,22 @@ def statistics_by_split(contract: Contract, statistics: Mapping[str, Mapping[str
         for split, colour in zip(statistics, (BLUE, ORANGE, GREEN), strict=False):
             if name in statistics[split]:
                 trace = _distribution(statistics[split][name])
+                at = {"row": position // columns + 1, "col": position % columns + 1}
                 if trace.type == "scatter":
                     trace.update(x=_on_axis(contract.features[name], trace.x))
+                elif split == next(iter(statistics)):
+                    figure.update_xaxes(**_categories(trace.x), **at)
                 trace.update(name=split, legendgroup=split, showlegend=position == 0)
                 trace.update({"line_color": colour} if trace.type == "scatter" else {"marker_color": colour})
-                figure.add_trace(trace, row=position // columns + 1, col=position % columns + 1)
+                figure.add_trace(trace, **at)
     return finish(figure, 250 * rows)
 
 
 def _distribution(found: FeatureStatistics) -> go.Scatter | go.Bar:
     """Splits have buckets of different widths: as densities they can be compared."""
     if not found.counts:
-        return go.Bar(x=[value for value, _ in found.top[:10]], y=[n / (found.rows or 1) for _, n in found.top[:10]])
+        top = found.top[:MOST_CATEGORIES]
+        return go.Bar(x=[value for value, _ in top], y=[n / (found.rows or 1) for _, n in top])
     total = sum(found.counts) or 1
     buckets = list(zip(found.edges, found.edges[1:], found.counts, strict=False))
     return go.Scatter(
@@ -167,25 +216,35 @@ def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
 
 
 def drift_by_period(reports: Sequence[DriftReport]) -> go.Figure:
-    """Each column's score over the periods as multiples of its own threshold; from 1 on it is drift."""
+    """Each column's way to drift over the periods; from 1 on it has drifted. Missing shares where they ever have.
+
+    Of more lines than can be told apart the furthest are drawn, the others when their names are clicked.
+    """
     figure = go.Figure()
-    measured = [(one.window.period, column) for one in reports for column in one.columns]
-    columns = list(dict.fromkeys(column.column for _, column in measured))
-    for name, colour in zip(columns, LINE_COLOURS * (1 + len(columns) // len(LINE_COLOURS)), strict=False):
-        known = [(period, column) for period, column in measured if column.column == name]
+    drifted = {column.label for one in reports for column in one.missing if column.drifted}
+    lines: dict[str, dict[str, float | None]] = {}
+    for one in reports:
+        for column in one.signals:
+            if column in one.columns or column.label in drifted:
+                lines.setdefault(column.label, {})[one.window.period] = column.towards_drift
+    furthest = sorted(lines, key=lambda name: max((value or 0.0) for value in lines[name].values()), reverse=True)
+    shown = furthest if len(furthest) <= READABLE else furthest[:FURTHEST]
+    for position, (name, known) in enumerate(lines.items()):
         figure.add_trace(
             go.Scatter(
-                x=[period for period, _ in known],
-                y=[None if one.score is None or not one.threshold else one.score / one.threshold for _, one in known],
+                x=list(known),
+                y=list(known.values()),
                 name=name,
                 mode="lines+markers",
-                line_color=colour,
+                line=line_style(position),
+                visible=True if name in shown else "legendonly",
             )
         )
     figure.add_hline(y=1, line_dash="dash", line_color=RED)
     figure.update_yaxes(title="score / threshold", rangemode="tozero")
     figure.update_xaxes(type="category")
-    return finish(figure, 360)
+    legend = legend_height(list(lines))
+    return finish(figure, 320 + legend, top=legend)
 
 
 def accuracy_by_version(runs: Sequence[RunRecord], required: float | None) -> go.Figure:
