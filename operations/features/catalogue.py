@@ -10,6 +10,7 @@ from typing import Literal
 from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.clock import Clock, read_clock
 from lakeloop.contract import Column, Contract, Feature
+from lakeloop.contract.file_names import PLACEHOLDERS
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase
 from operations.features.feature_sources import Arrival, Origin, Origins
@@ -123,7 +124,8 @@ def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> Feat
     came = origins.of(stored)
     gaps = list(models.gaps)
     if not any(origin.newest_at for origin in came):
-        files = contract.sources[source].files_in_words.replace("{month}", "YYYY-MM")
+        kind = contract.event_time.of_kind
+        files = contract.sources[source].files_in_words.replace(f"{{{PLACEHOLDERS[kind.kind]}}}", kind.form)
         gaps.append(f"nothing was delivered yet: no {files} was taken in; `lakeloop lake ingest` takes what has landed")
     return FeatureDescription(
         name=name,
