@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import yaml
 
 from lakeloop.contract.file_names import ENDINGS, PLACEHOLDERS
-from operations.new_use_case.draft import Draft, TableDraft, all_rows
+from operations.new_use_case.draft import Draft, TableDraft
 from operations.new_use_case.files import COMPRESSIONS
 from operations.new_use_case.label import ClassDraft
 from operations.new_use_case.names import own_name
@@ -100,7 +100,7 @@ def contract_text(draft: Draft, name: str, title: str, history: PeriodRows, gate
 
 def _head(draft: Draft, name: str, title: str) -> Iterator[str]:
     sample = draft.table.sample
-    rows, of_all = sample.table.num_rows, all_rows(sample)
+    rows, of_all = sample.table.num_rows, sample.all_rows
     looked_at = (
         f"all {rows:,} rows" if sample.whole else f"{rows:,} of about {of_all:,} rows, from start, middle and end"
     )
@@ -273,12 +273,12 @@ def _class(one: ClassDraft) -> str:
 
 def _training(draft: Draft, gate: GateDraft, salt: str) -> Iterator[str]:
     yield f'split: {{salt: "{salt}", every: 5}}       # one row in five is held out, by its key and so for good'
-    yield f"model: {scalar(model_of(all_rows(draft.table.sample)))}"
+    yield f"model: {scalar(model_of(draft.table.sample.all_rows))}"
     yield "gate:                              # what a good model is"
     bounds = {"above": gate.above} | ({} if gate.below is None else {"below": gate.below})
     yield f"  accuracy: {scalar(bounds)}  # {gate.why}"
     if gate.above:
-        yield f"  train_eval_gap_below: {0.15 if all_rows(draft.table.sample) >= ENOUGH_ROWS else 0.2}"
+        yield f"  train_eval_gap_below: {0.15 if draft.table.sample.all_rows >= ENOUGH_ROWS else 0.2}"
     yield "  champion_margin: 0.01"
 
 

@@ -88,7 +88,7 @@ def create(
         drafted = UseCase(settings.model_copy(update={"use_cases": part}), write(OPEN_GATE, SALTS[0]))
         on_step("comparing the commonest class with quick trees")
         parts = _compared(drafted)
-        salt = _salt([list(part[drafted.contract.key.column]) for part in parts])
+        salt = _salt([list(rows[drafted.contract.key.column]) for rows in parts])
         rows = pd.concat(parts, ignore_index=True)
         held_out = rows[drafted.contract.key.column].map(Split(salt=salt).is_eval).astype(bool)
         found = frame_baselines(drafted, rows[~held_out], rows[held_out]) if held_out.sum() >= FEWEST_HELD_OUT else {}

@@ -130,14 +130,14 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
         key = made_key([columns[name] for name in dict.fromkeys(used)], key.why, findings)
     if len(features) > MOST_FEATURES:
         findings.problems.append(
-            f"{table.sample.file}, line {max(1, table.sample.first_line - 1)}: {len(features):,} of its "
+            f"{table.sample.file}, line {table.sample.header_line}: {len(features):,} of its "
             f"{len(columns):,} columns could be features, and {MOST_FEATURES} are the most; say which with "
             "--features a,b,c"
         )
     findings.stop_at_problems()
     period: PeriodKind = wishes.period or "month"
     if time is not None and wishes.period is None:
-        period = best_period(time.times, time.format, all_rows(table.sample), table.sample.whole)
+        period = best_period(time.times, time.format, table.sample.all_rows, table.sample.whole)
     return Draft(
         table, truth, key, time, tuple(one.name for one in times), period, label, tuple(features), tuple(left_out),
         tuple(leaks), findings.notes,
@@ -146,8 +146,9 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
 
 def _odd_lines(sample: Sample) -> str:
     what = "are no records" if sample.format != "csv" else "have another number of fields than there are columns"
+    first = next(part for part in sample.parts if part.odd)
     return (
-        f"{sample.file}: {sample.odd:,} lines {what}, first {sample.odd_line!r}; the lake rejects them, and the "
+        f"{first.file.path}: {sample.odd:,} lines {what}, first {first.odd_line!r}; the lake rejects them, and the "
         "history leaves them out"
     )
 
@@ -172,14 +173,6 @@ def _delivered(wishes: Wishes, tables: list[TableDraft]) -> Wishes:
 def _table(sample: Sample) -> TableDraft:
     columns, style = columns_of(sample)
     return TableDraft(sample, columns, own_names(columns), style)
-
-
-def all_rows(sample: Sample) -> int:
-    """About how many rows the files have, by their size beside the sample's."""
-    if sample.whole:
-        return sample.table.num_rows
-    size = sum(file.path.stat().st_size for file in sample.files)
-    return max(sample.table.num_rows, round(sample.table.num_rows * size / max(1, sample.table.nbytes)))
 
 
 def _which_is_which(tables: list[TableDraft], wishes: Wishes, findings: Findings) -> tuple[TableDraft, TableDraft]:

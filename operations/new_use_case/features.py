@@ -14,7 +14,6 @@ from operations.new_use_case.times import UNIX, TimeColumn
 MOSTLY_GAPS = 0.98
 FEW_VALUES = 32
 """Different whole numbers up to which they are taken for categories; above they are numbers."""
-LISTED = 12
 VOCABULARY = 1_000
 ENORMOUS = 20_000
 """Different texts in a sample above which a vocabulary is hashed."""
@@ -29,6 +28,7 @@ CODE_NAME = re.compile(
 SKEWED = 8.0
 FAR_OUT = 100.0
 """Times the width of the middle 98 % of the rows."""
+LONGEST_EXAMPLE = 60
 LATER_SHARE = 0.02
 """Of the rows in which a time lies after the event: a few may be slips."""
 
@@ -48,9 +48,6 @@ class LeftOut:
 
     column: str
     why: str
-
-
-LONGEST_EXAMPLE = 60
 
 
 def feature_of(column: Column) -> FeatureDraft | LeftOut:
@@ -147,8 +144,6 @@ def _number(column: Column) -> FeatureDraft | LeftOut:
             )
     if whole and set(column.numbers.tolist()) == {0.0, 1.0}:
         return FeatureDraft(column.name, {"type": "int", "role": "binary", "values": [0, 1]} | _gaps(column, "zero"))
-    if whole and column.distinct == 1:
-        return FeatureDraft(column.name, {"type": "int", "role": "categorical"} | _gaps(column, "category"))
     if whole and (column.distinct <= FEW_VALUES or named_id or CODE_NAME.search(column.name) or _codes(column)):
         words = {"type": "int", "role": "categorical"} | _vocabulary(column) | _gaps(column, "category")
         return FeatureDraft(
@@ -180,8 +175,6 @@ def _text(column: Column) -> FeatureDraft | LeftOut:
         return LeftOut(
             column.name, f"looks like an identifier: {column.distinct:,} different texts in {column.rows:,} rows"
         )
-    if column.distinct == 1 and not column.missing:
-        return LeftOut(column.name, "is the same in every row")
     words = {"type": "string", "role": "categorical"} | _vocabulary(column) | _gaps(column, "category")
     often = ", ".join(repr(text) for text in column.values[:3])
     return FeatureDraft(column.name, words, f"{column.distinct:,} different texts, most often {often}")
@@ -190,9 +183,7 @@ def _text(column: Column) -> FeatureDraft | LeftOut:
 def _vocabulary(column: Column) -> dict[str, Any]:
     if column.distinct > ENORMOUS:
         return {"vocabulary": {"hash_buckets": VOCABULARY}}
-    if column.distinct > LISTED:
-        return {"vocabulary": {"top": min(VOCABULARY, max(50, 2 * column.distinct))}}
-    return {"vocabulary": {"top": 50}}
+    return {"vocabulary": {"top": min(VOCABULARY, max(50, 2 * column.distinct))}}
 
 
 def _gaps(column: Column, instead: str) -> dict[str, Any]:

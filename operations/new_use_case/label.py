@@ -87,7 +87,7 @@ def _of_column(column: Column, findings: Findings) -> LabelDraft | None:
         return None
     numeric = column.numbers is not None
     if numeric and (column.kind == "float" or column.distinct > MOST_NUMBERS):
-        return _of_numbers(column, own, findings)
+        return _in_thirds(column.row_numbers, own, "", (column.name,), column.name, findings)
     if column.distinct > MOST_CLASSES and column.distinct > column.present / 10:
         findings.problems.append(
             f"--label {column.name}: has {column.distinct:,} different texts in {column.present:,} rows; classes are "
@@ -129,11 +129,7 @@ def _of_values(column: Column, own: str, findings: Findings) -> LabelDraft:
     ids = np.array([place_of.get(text, len(kept)) for text in column.values] + [-1])[column.codes]
     kind = {"int": "int", "bool": "bool"}.get(column.kind, "string")
     values = () if kind == "bool" else tuple(value(text) for text in texts)
-    return LabelDraft(_label_name(own), own, "", (column.name,), kind, values, None, tuple(classes), ids)
-
-
-def _of_numbers(column: Column, own: str, findings: Findings) -> LabelDraft | None:
-    return _in_thirds(column.row_numbers, own, "", (column.name,), column.name, findings)
+    return LabelDraft(f"{own}_class", own, "", (column.name,), kind, values, None, tuple(classes), ids)
 
 
 def _in_thirds(
@@ -160,7 +156,7 @@ def _in_thirds(
         f"{bounds}. Other bounds: `label.classes`"
     )
     classes = tuple(ClassDraft(*one) for one in zip(names, whens, map(float, shares), strict=True))
-    return LabelDraft(_label_name(own), own, made, needs, "float", (), wide(known), classes, ids)
+    return LabelDraft(f"{own}_class", own, made, needs, "float", (), wide(known), classes, ids)
 
 
 def _of_expression(text: str, columns: dict[str, Column], findings: Findings) -> LabelDraft | None:
@@ -212,10 +208,6 @@ def _truth_name(expression: Expression, taken: dict[str, str]) -> str:
     first = next(columns_in(expression)).column
     made = own_name(f"{first} class" if expression.kind == "condition" else f"{first} made", "outcome")
     return made if made not in taken else "outcome"
-
-
-def _label_name(own: str) -> str:
-    return f"{own}_class"
 
 
 def wide(numbers: np.ndarray) -> tuple[float, float]:

@@ -11,9 +11,10 @@ import pytest
 
 from operations.new_use_case.columns import columns_of, missing_texts
 from operations.new_use_case.dialect import Dialect
+from operations.new_use_case.file_rows import MOST_ROWS
 from operations.new_use_case.files import find_files
 from operations.new_use_case.problems import Findings, SampleError
-from operations.new_use_case.sample import MOST_ROWS, Sample, read_samples
+from operations.new_use_case.sample import Sample, read_samples
 
 ROWS = [("a1", f"2024-01-0{n % 9 + 1}", f"{n}.5", "north" if n % 2 else "south") for n in range(40)]
 
@@ -66,7 +67,7 @@ def test_the_dialect_of_a_csv_file_is_found(tmp_path: Path, text: str, dialect: 
     assert sample.dialect == Dialect(**{"names": ("id", "day", "size", "side"), **dialect})  # type: ignore[arg-type]
     assert sample.table.num_rows == 40 and sample.whole
     assert sample.table.column(2).to_pylist() == [row[2] for row in ROWS]
-    line = text.splitlines()[sample.first_line - 1]
+    line = text.splitlines()[sample.parts[0].first_line - 1]
     assert "2024-01-01" in line and "0.5" in line
 
 
