@@ -24,7 +24,7 @@ def typed_rows(contract: Contract, source: str, texts: pd.DataFrame) -> pd.DataF
         elif name == contract.event_time.column and not isinstance(column, JoinColumn):
             found[name] = texts[name]
         else:
-            found[name] = typed_values(texts[name], column, read, contract.event_time.timezone)
+            found[name] = typed_values(texts[name], column, read.spelling(name), contract.event_time.timezone)
     return pd.DataFrame(found, index=texts.index)
 
 

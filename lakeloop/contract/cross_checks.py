@@ -3,6 +3,7 @@
 from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
+from lakeloop.contract.columns import TIMES
 from lakeloop.contract.contract import PERIOD_COLUMN
 from lakeloop.contract.feature_checks import feature_checks
 from lakeloop.contract.gate_checks import gate_checks
@@ -36,6 +37,7 @@ def cross_checks(raw: dict[str, Any]) -> Found:
     yield from label_checks(raw, base)
     yield from feature_checks(raw)
     yield from gate_checks(raw)
+    yield from _units(raw)
 
 
 def _columns(raw: dict[str, Any]) -> Found:
@@ -194,3 +196,18 @@ def _periods(raw: dict[str, Any]) -> Found:
     taken += [at for at in (("key", "column"), ("label", "name")) if text_at(raw, *at) == PERIOD_COLUMN]
     for at in taken:
         yield at, f"`{PERIOD_COLUMN}` is the column with the period of the event time; choose another name"
+
+
+def _units(raw: dict[str, Any]) -> Found:
+    """A unit stands beside numbers alone."""
+    types = {
+        key_column(raw): "key",
+        text_at(raw, "event_time", "column"): "time",
+        text_at(raw, "label", "column"): text_at(raw, "label", "truth", "type"),
+        **{name: text_at(raw, "features", name, "type") for name in names_at(raw, "features")},
+    }
+    for source in names_at(raw, "sources"):
+        for name in names_at(raw, "sources", source, "read", "columns"):
+            at = ("sources", source, "read", "columns", name, "unit")
+            if value_at(raw, *at) and types.get(name) in ("key", "time", "string", "bool", *TIMES):
+                yield at, f"`{name}` is a {types[name]}, and a unit stands beside numbers; leave it out"

@@ -13,6 +13,7 @@ from lakeloop.contract.columns import Column
 from lakeloop.contract.contract import Contract
 from lakeloop.contract.features import Feature
 from lakeloop.contract.label import Label
+from lakeloop.contract.sources import TYPING
 
 Weight = Literal["safe", "retrain", "breaks"]
 """`safe`: nothing that works stops; `retrain`: the next model differs; `breaks`: rows, requests or models that are good
@@ -199,6 +200,8 @@ SECTIONS: dict[str, Effect] = {
 """What a change in each of the other sections does."""
 JOINED: Effect = ("retrain", "rows meet other rows: silver and gold are made anew, and the model that serves was "
                   "trained on what they met before")  # fmt: skip
+READ: Effect = ("retrain", "texts become other values: silver and gold are made anew from bronze, and the model that "
+                "serves was trained on the others")  # fmt: skip
 OTHERWISE: Effect = ("retrain", "from the next run on")
 
 
@@ -210,7 +213,11 @@ def _sections(before: Contract, after: Contract) -> Iterator[Change]:
         if old == new:
             continue
         for where, was, now in _differences(name, old, new):
-            weight, effect = JOINED if ".join" in where else SECTIONS.get(name, OTHERWISE)
+            weight, effect = SECTIONS.get(name, OTHERWISE)
+            if name == "sources" and ".join" in where:
+                weight, effect = JOINED
+            elif name == "sources" and any(f".read.{word}" in where for word in TYPING):
+                weight, effect = READ
             yield Change(where, was, now, weight, effect)
 
 

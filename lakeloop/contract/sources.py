@@ -1,6 +1,7 @@
 """Where rows come from: files of a kind, how they are written, and their event time."""
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -17,7 +18,7 @@ from pydantic import (
 from lakeloop.contract.elsewhere import TABLE_FILES, Fetch, ForeignTable
 from lakeloop.contract.file_names import ENDINGS, FileNames, format_by_ending
 from lakeloop.contract.join import Join
-from lakeloop.contract.section import Name, Section, Text, mistake, sequences_as_tuples
+from lakeloop.contract.section import Name, Section, Text, mistake, sequences_as_tuples, unless
 
 NO_SEPARATORS = "\"'._+-\n\r\0"
 NO_MARKS = '+-"\n\r\0\t'
@@ -33,10 +34,42 @@ SAID_OF = {
     "records": ("json",),
 }
 """The formats whose writing a word says."""
+TYPING = ("decimal", "thousands", "missing", "trim", "columns")
+"""The words of `read` that say how texts become values."""
+LONGEST_UNIT = 20
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How the texts of one column become values. `unit`: a text that may stand before or behind each number."""
+
+    decimal: str = "."
+    thousands: str = ""
+    missing: tuple[str, ...] = ()
+    trim: bool = False
+    unit: str = ""
+
+
+class ReadColumn(Section):
+    """What is special in the texts of one column: the unit beside its numbers, and texts that mean no value in it."""
+
+    unit: str = unless("")
+    missing: tuple[Text, ...] = unless(())
+
+    @field_validator("unit")
+    @classmethod
+    def _unit_is_no_number(cls, unit: str) -> str:
+        if unit != unit.strip() or re.search(r"[0-9+\-]", unit) or len(unit) > LONGEST_UNIT:
+            raise mistake(
+                f"`unit` is {unit!r}; take the text that stands beside the numbers, such as '$', '%' or 'EUR', without "
+                "digits, signs and blanks around it"
+            )
+        return unit
 
 
 class Read(Section):
-    """How a source's files are written; what is left out is as in a usual CSV file."""
+    """How a source's files are written; what is left out is as in a usual CSV file. `columns`: what is special in one,
+    by its own name."""
 
     encoding: Text = "utf-8"
     separator: Character | None = None
@@ -50,6 +83,7 @@ class Read(Section):
     missing: tuple[Text, ...] = ()
     trim: bool = False
     records: Text | None = None
+    columns: dict[Name, ReadColumn] = unless({})
 
     @field_validator("encoding")
     @classmethod
@@ -84,8 +118,12 @@ class Read(Section):
     @property
     def typing(self) -> dict[str, object]:
         """What of it says how texts become values; {} where all is as usual."""
-        names = ("decimal", "thousands", "missing", "trim")
-        return self.model_dump(mode="json", include=set(names), exclude_defaults=True)
+        return self.model_dump(mode="json", include=set(TYPING), exclude_defaults=True)
+
+    def spelling(self, column: str) -> Spelling:
+        """How the texts of a column, by its own name, become values."""
+        own = self.columns.get(column) or ReadColumn()
+        return Spelling(self.decimal, self.thousands, (*self.missing, *own.missing), self.trim, own.unit)
 
 
 class Source(Section):
@@ -159,6 +197,11 @@ class Source(Section):
             )
         if len(set(self.columns)) != len(self.columns):
             raise mistake(f"`columns` names a column twice: {', '.join(self.columns)}; name each once")
+        if unknown := [name for name in self.read.columns if name not in self.columns]:
+            raise mistake(
+                f"`read.columns` names {', '.join(unknown)}, and the source has no such column; columns: "
+                f"{', '.join(self.columns)}"
+            )
         return self
 
     @model_validator(mode="after")

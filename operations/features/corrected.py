@@ -72,7 +72,7 @@ def _event_time(contract: Contract, features: dict[str, Feature], texts: pd.Data
     if name not in features:
         return {}
     written = features[name].model_copy(update={"format": event_time.format})
-    return {name: typed_values(texts[name], written, read, event_time.timezone)}
+    return {name: typed_values(texts[name], written, read.spelling(name), event_time.timezone)}
 
 
 def _met_values(use_case: UseCase, source: str, base: pd.DataFrame) -> list[set[Values]]:

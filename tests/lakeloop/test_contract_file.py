@@ -86,6 +86,8 @@ def test_every_mistake_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ("epochs: 50", "epochs: many", "is 'many'"),
         ("    Age of the driver: Alter", "    Age of a driver: Alter", "did you mean 'Age of the driver'?"),
         ("separator: \";\"", "separator: ';;'", "at most 1"),
+        ("separator: \";\"", "read: {columns: {month: {unit: $}}}", "a unit stands beside numbers"),
+        ("separator: \";\"", "read: {columns: {age: {missing: [-999]}}}", "without quotes"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_what_is_allowed(tmp_path: Path, old: str, new: str, expected: str) -> None:

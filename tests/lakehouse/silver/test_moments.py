@@ -146,6 +146,6 @@ def test_a_history_is_typed_as_the_lake_types_it(orders: OwnLake) -> None:
         "price": ["19,99", ""],
     }
     for name, values in texts.items():
-        read = contract.sources["orders"].read
-        found = typed_values(pd.Series(values, dtype=object), contract.features[name], read, "Europe/Berlin")
+        spelling = contract.sources["orders"].read.spelling(name)
+        found = typed_values(pd.Series(values, dtype=object), contract.features[name], spelling, "Europe/Berlin")
         assert found.fillna(-1).tolist() == carried[name].fillna(-1).tolist(), name

@@ -9,7 +9,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.silver.validation import fits, typed_value
 from lakeloop.contract import Column, Contract
-from lakeloop.contract.sources import Read
+from lakeloop.contract.sources import Spelling
 from lakeloop.delivered_values import typed_values
 
 NUMBERS = (
@@ -44,10 +44,16 @@ WORDS = (
 NOTHING = ("", " ", "\t", "\u00a0", "\u200b", "\ufeff", "NA", " NA ", "na", "?", "\u00a0NA", "NA\t")
 AROUND = ("", " ", "\t", "\n", "\r", "\x0b", "\x0c", "\x1f", "\x85", "\u00a0", "\u2009", "\u2028", "\u200b", "\ufeff")
 SURROUNDED = [f"{one}{text}{other}" for text in ("41", "4,5", "no") for one, other in product(AROUND, AROUND)]
-TEXTS = list(dict.fromkeys([*NUMBERS, *WORDS, *NOTHING, *SURROUNDED]))
-READS = (
-    Read(), Read(missing=("NA", "?")), Read(decimal=",", thousands="."), Read(decimal=",", thousands=" ", trim=True),
-    Read(thousands="'", missing=("NA",)),
+UNITS = (
+    "$5", "$ 5", "-$5", "$-5", "-$-5", "- $5", "5$", "5 $", "$5$", "$", "$$5", "$1,234.50", "1,234.50", "\u20ac 12,50",
+    "12,50\u00a0\u20ac", "\u20ac1.234,5", "Rs. 500", "500Rs.", "Rsx 500", "80 km/h", "80km/h", "80 km", "km/h 80",
+)  # fmt: skip
+TEXTS = list(dict.fromkeys([*NUMBERS, *WORDS, *NOTHING, *SURROUNDED, *UNITS]))
+SPELLINGS = (
+    Spelling(), Spelling(missing=("NA", "?")), Spelling(decimal=",", thousands="."),
+    Spelling(decimal=",", thousands=" ", trim=True), Spelling(thousands="'", missing=("NA",)),
+    Spelling(thousands=",", unit="$"), Spelling(decimal=",", thousands=".", unit="\u20ac"), Spelling(unit="Rs."),
+    Spelling(unit="km/h"),
 )  # fmt: skip
 
 
@@ -61,12 +67,12 @@ def test_spark_and_memory_read_every_text_alike(spark: SparkSession, contract: C
     frame = spark.createDataFrame([(place, text) for place, text in enumerate(TEXTS)], ["place", "text"])
     wanted: list[tuple[int, str, Any]] = []
     found = []
-    for number, read in enumerate(READS):
+    for number, spelling in enumerate(SPELLINGS):
         for kind, column in columns.items():
-            good = fits(contract, "text", column, read)
-            value = sf.when(good, typed_value("text", column, read))
+            good = fits(contract, "text", column, spelling)
+            value = sf.when(good, typed_value("text", column, spelling))
             found.append(value.alias(f"{kind}{number}"))
-            typed = typed_values(pd.Series(TEXTS), column, read)
+            typed = typed_values(pd.Series(TEXTS), column, spelling)
             if column.limits is not None:
                 typed = typed.where(typed.between(*column.limits))
             wanted.append((number, kind, typed.astype(object).where(typed.notna(), None).tolist()))
@@ -74,5 +80,5 @@ def test_spark_and_memory_read_every_text_alike(spark: SparkSession, contract: C
     for number, kind, values in wanted:
         spark_s = [None if pd.isna(value) else value for value in rows[f"{kind}{number}"]]
         different = {text: pair for text, *pair in zip(TEXTS, spark_s, values, strict=True) if pair[0] != pair[1]}
-        assert not different, f"{kind}, {READS[number]}"
+        assert not different, f"{kind}, {SPELLINGS[number]}"
         assert sum(value is not None for value in values) > len(AROUND), "some have a value"

@@ -8,6 +8,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.silver.validation import bad_rows, good_rows
 from lakeloop.contract import Column, Contract
+from lakeloop.contract.section import sequences_as_tuples
 from lakeloop.contract.sources import Read
 from tests.lakes import HEADER, OwnLake, claims, policy
 
@@ -60,12 +61,23 @@ def test_a_float_may_have_white_space_of_any_kind_around_it(lake: OwnLake) -> No
         ({"thousands": "'"}, ["0'041.5", "41.5", "4'1"], {"0'041.5": 41.5, "41.5": 41.5}),
         ({"thousands": " ", "decimal": ","}, ["0\u202f041,5", "0 041", "4 1"], {"0\u202f041,5": 41.5, "0 041": 41.0}),
         ({"missing": ["NA", "."]}, ["41", "NA", " . ", "na"], {"41": 41.0}),
+        (
+            {"thousands": ",", "columns": {"age": {"unit": "$"}}},
+            ["$41.50", "41 $", "-$41", "$1,041.5", "41 %", "$41$"],
+            {"$41.50": 41.5, "41 $": 41.0},
+        ),
+        (
+            {"decimal": ",", "columns": {"age": {"unit": "\u20ac"}}},
+            ["\u20ac 12,50", "12,50\u00a0\u20ac", "\u20ac 12.50"],
+            {"\u20ac 12,50": 12.5, "12,50\u00a0\u20ac": 12.5},
+        ),
+        ({"columns": {"age": {"missing": ["99"]}, "power": {"missing": ["41"]}}}, ["41", "99", " 99 "], {"41": 41.0}),
     ],
 )
 def test_numbers_may_be_written_in_another_way_if_it_can_only_be_read_in_one(
     lake: OwnLake, read: dict[str, Any], texts: list[str], values: dict[str, float]
 ) -> None:
-    read = {name: tuple(given) if isinstance(given, list) else given for name, given in read.items()}
+    read = sequences_as_tuples(read)
     assert validated(lake.spark, written_so(lake.contract, **read), "age", texts) == values
 
 

@@ -21,6 +21,7 @@ def by_place(changes: list[Change]) -> dict[str, str]:
 
 
 AGE = "    valid: [0, 150]\n    group: driver\n"
+POLICIES = '    separator: ";"\n    columns: [policy_id, month'
 POWER = "    valid: [1, 2000]\n    group: vehicle\n    drift: {test: wasserstein, threshold: 0.1}\n"
 
 
@@ -37,6 +38,11 @@ POWER = "    valid: [1, 2000]\n    group: vehicle\n    drift: {test: wasserstein
         ({"  units: 100\n": "  units: 80\n"}, {"model.units": "retrain"}, False),
         ({"champion_margin: 0.01": "champion_margin: 0.02"}, {"gate.champion_margin": "retrain"}, False),
         ({"window: 1500": "window: 1000"}, {"monitoring.window": "safe"}, False),
+        (
+            {POLICIES: "    read: {columns: {age: {missing: ['99']}}}\n" + POLICIES},
+            {"sources.policies.read.columns": "retrain"},
+            True,
+        ),
         ({"title: Car": "clock: wall\ntitle: Car"}, {"clock": "safe"}, False),
         ({"when: {above: 3}": "when: {above: 4}"}, {"label.classes": "retrain"}, True),
         ({"- name: medium": "- name: middle", "    medium: mittel\n": ""}, {"label.classes": "breaks"}, True),

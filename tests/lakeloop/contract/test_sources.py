@@ -88,6 +88,8 @@ def test_without_a_header_columns_stand_in_order_or_at_a_position() -> None:
         ({"files": "rows.jsonl", "read": {"comment": "#"}}, "`comment` says how csv files are written"),
         ({"files": "rows.json", "separator": ";"}, "`separator` says how csv files are written"),
         ({"format": "parquet", "read": {"encoding": "latin-1"}}, "and these are parquet"),
+        ({"read": {"columns": {"size": {"unit": "5 $"}}}}, "the text that stands beside the numbers"),
+        ({"read": {"columns": {"price": {"unit": "$"}}}}, "names price, and the source has no such column"),
         ({"format": "xlsx"}, "'csv', 'jsonl', 'json' or 'parquet'"),
         ({"files": "rows-{month}-{month}.csv"}, "write the period once"),
         ({"delta": "/data/rows"}, "and `delta` is a table; leave them out"),
