@@ -35,7 +35,8 @@ def new_command(
     period: Annotated[str, typer.Option("--period", metavar="|".join(PERIODS), help="What time is counted in.")] = "",
     features: Annotated[str, typer.Option("--features", help="Only these columns as features: a,b,c.")] = "",
     keep: Annotated[
-        str, typer.Option("--keep", help="Columns that seem to tell the label and are features all the same.")
+        str,
+        typer.Option("--keep", help="Columns to take as they are: none tells the label, no value of them is a gap."),
     ] = "",
     title: Annotated[str, typer.Option("--title", help="What it is called where people read.")] = "",
     force: Annotated[

@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakeloop.contract.columns import LARGEST_INT
+from lakeloop.contract.sources import Spelling
+from lakeloop.delivered_values import without_unit
 from operations.new_use_case.dialect import MISSING
 from operations.new_use_case.sample import Sample
+from operations.new_use_case.units import unit_of
 
 SampleKind = Literal["empty", "bool", "int", "float", "string"]
 UNREADABLE_SHARE = 0.02
@@ -48,7 +51,8 @@ class Column:
     """One column. `values` are the different texts, most frequent first, with how often each stands; `codes` is the
     place among them of every row, -1 where nothing stands or a text that means no value.
 
-    `numbers` are those of `values`, NaN where one is none; `missing_texts` and `unreadable` are texts that were there.
+    `numbers` are those of `values`, NaN where one is none, and `unit` stands beside them. Texts that were there and are
+    no values: `missing_texts` are usual ones, `unreadable` stood between numbers, `placeholders` look like values.
     """
 
     name: str
@@ -61,6 +65,8 @@ class Column:
     numbers: np.ndarray | None = None
     missing_texts: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    placeholders: tuple[str, ...] = ()
+    unit: str = ""
 
     @property
     def distinct(self) -> int:
@@ -90,6 +96,28 @@ class Column:
         dense = self.rows > FEWEST_COUNTED and np.ptp(self.row_numbers) < 2 * self.rows
         return bool(dense or np.all(np.diff(self.row_numbers) == 1))
 
+    @property
+    def own_gaps(self) -> tuple[str, ...]:
+        """The texts that mean no value in this column, and perhaps something in another."""
+        return tuple(dict.fromkeys(text.strip() for text in (*self.unreadable, *self.placeholders)))
+
+    def without(self, placeholders: Sequence[str]) -> "Column":
+        """The same, with some of its values taken for gaps."""
+        if not placeholders:
+            return self
+        kept = np.array([text not in placeholders for text in self.values])
+        place_of = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+        codes, numbers = place_of[self.codes], self.numbers
+        kind = self.kind
+        if numbers is not None:
+            numbers = numbers[kept]
+            kind = "int" if _whole(numbers) else "float"
+        return replace(
+            self, kind=kind, missing=int((codes < 0).sum()), counts=self.counts[kept], codes=codes, numbers=numbers,
+            values=tuple(text for text, one in zip(self.values, kept, strict=True) if one),
+            placeholders=tuple(placeholders),
+        )  # fmt: skip
+
     @cached_property
     def row_numbers(self) -> np.ndarray:
         """The number of every row, NaN where there is none."""
@@ -106,10 +134,11 @@ class Column:
 def columns_of(sample: Sample) -> tuple[dict[str, Column], NumberStyle]:
     """Every column by its delivered name, and how numbers are written in this file."""
     encoded = {name: _encoded(sample.table[name]) for name in sample.names}
-    style = _style(column.dictionary for column in encoded.values())
+    units = {name: unit_of(_somethings(_bare(column.dictionary))) for name, column in encoded.items()}
+    style = _style(_bare(column.dictionary, units[name]) for name, column in encoded.items())
     if any(_has_blanks(column.dictionary) for column in encoded.values()):
         style = replace(style, trim=True)
-    return {name: encoded_column(name, column, style) for name, column in encoded.items()}, style
+    return {name: encoded_column(name, column, style, units[name]) for name, column in encoded.items()}, style
 
 
 def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
@@ -124,33 +153,38 @@ def _has_blanks(values: pa.Array) -> bool:
     return bool(2 * (pc.sum(blank).as_py() or 0) > len(some)) and len(some) > 1
 
 
-def _style(dictionaries: Iterable[pa.Array]) -> NumberStyle:
+def _style(bare: Iterable[pa.Array]) -> NumberStyle:
     """The style by which most columns are numbers; dots and no thousands where that makes no difference."""
-    texts = [_bare(values) for values in dictionaries]
-    texts = [present for values in texts if len(present := values.filter(pc.invert(_means_nothing(values))))]
+    texts = [present for values in bare if len(present := _somethings(values))]
     counts = [
         sum(pc.all(pc.match_substring_regex(one[:2_000], style.pattern)).as_py() for one in texts) for style in STYLES
     ]
     return STYLES[max(range(len(STYLES)), key=lambda place: (counts[place], -place))]
 
 
-def _bare(values: pa.Array) -> pa.Array:
-    return pc.utf8_trim_whitespace(values)
+def _bare(values: pa.Array, unit: str = "") -> pa.Array:
+    """Texts without blanks around them, numbers without their unit."""
+    return without_unit(pc.utf8_trim_whitespace(values), Spelling(unit=unit))
+
+
+def _somethings(values: pa.Array) -> pa.Array:
+    """The texts that may be values."""
+    return values.filter(pc.invert(_means_nothing(values)))
 
 
 def _means_nothing(values: pa.Array) -> pa.Array:
     return pc.or_(pc.is_in(values, pa.array(MISSING)), pc.equal(values, ""))
 
 
-def encoded_column(name: str, encoded: pa.DictionaryArray, style: NumberStyle) -> Column:
-    """A column of the sample from its different texts, and which of them each row has."""
+def encoded_column(name: str, encoded: pa.DictionaryArray, style: NumberStyle, unit: str = "") -> Column:
+    """A column of the sample from its different texts, and which of them each row has; `unit`: if it is of numbers."""
     if style.trim:
         encoded = _encoded(pa.chunked_array([pc.utf8_trim(encoded.dictionary_decode(), " ")]))
     texts = encoded.dictionary
     places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     rows = len(places)
     counts = np.bincount(places[places >= 0], minlength=len(texts))
-    bare = _bare(texts)
+    bare = _bare(texts, unit)
     nothing = _means_nothing(bare).to_numpy(zero_copy_only=False)
     numeric = pc.match_substring_regex(bare, style.pattern).to_numpy(zero_copy_only=False) & ~nothing
     numeric &= bare.is_valid().to_numpy(zero_copy_only=False) & (
@@ -174,16 +208,20 @@ def encoded_column(name: str, encoded: pa.DictionaryArray, style: NumberStyle) -
     listed = texts.to_pylist() if left_out.any() else []
     missing_texts = tuple(listed[place] for place in np.flatnonzero(nothing) if listed[place].strip())
     unreadable = tuple(listed[place] for place in np.flatnonzero(left_out & odd))
-    about = {"missing_texts": missing_texts, "unreadable": unreadable}
+    about: dict[str, Any] = {"missing_texts": missing_texts, "unreadable": unreadable}
     kind: SampleKind = "string"
     numbers = None
     if is_number and not is_code:
         numbers = _numbers(bare.take(pa.array(order)), style)
-        whole = bool(np.all(numbers == np.floor(numbers)) and np.max(np.abs(numbers)) < LARGEST_INT)
-        kind = "int" if whole else "float"
+        kind = "int" if _whole(numbers) else "float"
+        about["unit"] = unit
     elif {text.strip().lower() for text in values[:3]} <= {"true", "false"}:
         kind = "bool"
     return Column(name, kind, rows, int((codes < 0).sum()), values, counts[order], codes, numbers, **about)
+
+
+def _whole(numbers: np.ndarray) -> bool:
+    return bool(np.all(numbers == np.floor(numbers)) and np.max(np.abs(numbers)) < LARGEST_INT)
 
 
 def _are_marks(texts: pa.Array, share: float, numbers: int) -> bool:
@@ -213,6 +251,5 @@ def _numbers(texts: pa.Array, style: NumberStyle) -> np.ndarray:
 
 
 def missing_texts(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Every text that means no value, in any column."""
-    found = dict.fromkeys(text.strip() for column in columns for text in (*column.missing_texts, *column.unreadable))
-    return tuple(found)
+    """Every usual text that means no value, in any column."""
+    return tuple(dict.fromkeys(text.strip() for column in columns for text in column.missing_texts))

@@ -12,6 +12,7 @@ from operations.new_use_case.draft import Draft, TableDraft
 from operations.new_use_case.files import COMPRESSIONS
 from operations.new_use_case.label import ClassDraft
 from operations.new_use_case.names import own_name
+from operations.new_use_case.placeholders import gaps_said
 
 WIDTH = 118
 ENOUGH_ROWS = 5_000
@@ -170,9 +171,34 @@ def _source(draft: Draft, table: TableDraft, name: str) -> Iterator[str]:
     if table is draft.truth:
         yield "    # assumed: the truth of a period is known when the next one begins"
         yield "    delay_periods: 1"
-    if read := read_words(table):
-        yield f"    read: {scalar(read)}"
+    yield from _read(draft, table)
     yield from _columns(draft, table)
+
+
+def _read(draft: Draft, table: TableDraft) -> Iterator[str]:
+    words, columns = read_words(table), special_columns(draft, table)
+    if words and not columns:
+        yield f"    read: {scalar(words)}"
+    elif columns:
+        yield "    read:"
+        yield from (f"      {word}: {scalar(value)}" for word, value in words.items())
+        yield "      columns:"
+        for name, own in columns.items():
+            if said := gaps_said(table.columns[name]):
+                yield from comment_lines(f"assumed: {said}", "        ")
+            yield f"        {table.names[name]}: {scalar(own)}"
+
+
+def special_columns(draft: Draft, table: TableDraft) -> dict[str, dict[str, Any]]:
+    """What is special in the texts of single columns, by their delivered names: `read.columns` of the contract."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in used_columns(draft, table):
+        column = table.columns[name]
+        gaps = [text for text in column.own_gaps if text not in table.missing]
+        words = ({"unit": column.unit} if column.unit else {}) | ({"missing": gaps} if gaps else {})
+        if words:
+            found[name] = words
+    return found
 
 
 def read_words(table: TableDraft) -> dict[str, Any]:
@@ -260,6 +286,8 @@ def _label(draft: Draft) -> Iterator[str]:
         yield f"  made: {scalar(label.made)}"
     truth: dict[str, Any] = {"description": label.made or _said(label.column), "type": label.type}
     truth |= {"values": list(label.values)} if label.values else {}
+    if not label.made and label.needs and (unit := draft.truth.columns[label.needs[0]].unit):
+        truth |= {"unit": unit}
     truth |= {"valid": list(label.valid)} if label.valid is not None else {}
     yield f"  truth: {scalar(truth)}"
     yield "  classes:                        # in this order they are 0, 1, …, for good"

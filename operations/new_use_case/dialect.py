@@ -16,7 +16,7 @@ WESTERN = 0.4
 """Of the letters in lines with any beyond ASCII, up to so many are: a Western text, which latin-1 or cp1252 writes."""
 LOOKED_AT = 400
 MOST_PREAMBLE = 60
-NUMBER = re.compile(r"\s*[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?\s*%?\s*")
+NUMBER = re.compile(r"\s*[+-]?[$€£¥]?\s*[+-]?[0-9][0-9.,]*([eE][+-]?[0-9]+)?\s*[%$€£¥]?\s*")
 DATE = re.compile(r"\s*[0-9]{1,4}[-./][0-9]{1,2}([-./][0-9]{1,4})?([T ].*)?\s*")
 MISSING = (
     "?", "-", "--", ".", "..", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "(null)", "\\N",

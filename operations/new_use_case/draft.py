@@ -1,7 +1,7 @@
 """From a sample to a draft: what is key, time, label, feature, and what was assumed where there is doubt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from operations.new_use_case.keys import KeyDraft, key_of, made_key
 from operations.new_use_case.label import LabelDraft, label_of
 from operations.new_use_case.leaks import Leak, find_leaks
 from operations.new_use_case.names import own_names
+from operations.new_use_case.placeholders import gaps_said, placeholders_of
 from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample, read_samples
 from operations.new_use_case.times import TimeColumn, best_period, best_time, date_of
@@ -90,6 +91,7 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
     tables = [_table(sample) for sample in samples]
     findings.notes.extend(_odd_lines(sample) for sample in samples if sample.odd)
     wishes = _delivered(wishes, tables)
+    tables = [_with_gaps(table, wishes.keep, findings) for table in tables]
     table, truth = _which_is_which(tables, wishes, findings)
     findings.stop_at_problems()
     columns = table.columns
@@ -173,6 +175,16 @@ def _delivered(wishes: Wishes, tables: list[TableDraft]) -> Wishes:
 def _table(sample: Sample) -> TableDraft:
     columns, style = columns_of(sample)
     return TableDraft(sample, columns, own_names(columns), style)
+
+
+def _with_gaps(table: TableDraft, keep: Sequence[str], findings: Findings) -> TableDraft:
+    """The table without values that are none, as far as nobody wants to `keep` them; each is said."""
+    columns = {
+        name: column if name in keep else column.without(placeholders_of(column))
+        for name, column in table.columns.items()
+    }
+    findings.notes.extend(f"gaps: {said}" for column in columns.values() if (said := gaps_said(column)))
+    return replace(table, columns=columns)
 
 
 def _which_is_which(tables: list[TableDraft], wishes: Wishes, findings: Findings) -> tuple[TableDraft, TableDraft]:

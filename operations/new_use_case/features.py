@@ -25,6 +25,8 @@ ID_NAME = re.compile(
 CODE_NAME = re.compile(
     r"(^|[_ .-])(code|zip|plz|postcode|tract|area|district|kreis|region|type|class|category|zone)([_ .-]|$)"
 )
+DAY = re.compile(r"\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](\d{4}|\d{2}))([T ].*)?")
+DIGITS = re.compile(r"\d+")
 SKEWED = 8.0
 FAR_OUT = 100.0
 """Times the width of the middle 98 % of the rows."""
@@ -144,7 +146,11 @@ def _number(column: Column) -> FeatureDraft | LeftOut:
             )
     if whole and set(column.numbers.tolist()) == {0.0, 1.0}:
         return FeatureDraft(column.name, {"type": "int", "role": "binary", "values": [0, 1]} | _gaps(column, "zero"))
-    if whole and (column.distinct <= FEW_VALUES or named_id or CODE_NAME.search(column.name) or _codes(column)):
+    if (
+        whole
+        and not column.unit
+        and (column.distinct <= FEW_VALUES or named_id or CODE_NAME.search(column.name) or _codes(column))
+    ):
         words = {"type": "int", "role": "categorical"} | _vocabulary(column) | _gaps(column, "category")
         return FeatureDraft(
             column.name, words, f"{column.distinct:,} different whole numbers, taken for categories; amounts have "
@@ -152,8 +158,8 @@ def _number(column: Column) -> FeatureDraft | LeftOut:
         )  # fmt: skip
     low, high = float(column.numbers.min()), float(column.numbers.max())
     valid = wide(column.numbers)
-    words = {"type": column.kind, "role": "numeric", "valid": [_plain(bound, whole) for bound in valid]}
-    words |= _gaps(column, "median")
+    words: dict[str, Any] = {"type": column.kind, "role": "numeric"} | ({"unit": column.unit} if column.unit else {})
+    words |= {"valid": [_plain(bound, whole) for bound in valid]} | _gaps(column, "median")
     if low >= 0 and _skew(column) > SKEWED:
         words["transform"] = "log"
     elif _has_slips(column):
@@ -168,6 +174,12 @@ def _codes(column: Column) -> bool:
 
 
 def _text(column: Column) -> FeatureDraft | LeftOut:
+    forms = {DIGITS.sub("9", text) for text in column.values if DAY.fullmatch(text)}
+    if len(forms) > 1 and column.distinct > FEW_VALUES and all(DAY.fullmatch(text) for text in column.values[:1_000]):
+        first = ", ".join(
+            next(repr(text) for text in column.values if DIGITS.sub("9", text) == form) for form in sorted(forms)
+        )
+        return LeftOut(column.name, f"has dates in several forms, such as {first}; in one form they can be read")
     if column.words >= TEXT_WORDS and column.distinct > column.present / 2:
         words: dict[str, Any] = {"type": "string", "role": "text", "vocabulary": {"top": 5_000}}
         return FeatureDraft(column.name, words | _gaps(column, "category"), "taken for free text: a bag of words")

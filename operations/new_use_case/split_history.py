@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from operations.new_use_case.columns import encoded_column
@@ -88,8 +89,10 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
 def _by_time(draft: Draft) -> PeriodsOf:
     assert draft.time is not None
     word, style, period = draft.time.format, draft.table.style, draft.period
+    gaps = pa.array(draft.time.column.own_gaps, pa.string())
 
     def of(texts: pa.Array) -> Sequence[str | None]:
+        texts = pc.if_else(pc.is_in(texts, gaps), None, texts)
         times = moments(encoded_column("time", texts.dictionary_encode(), style), word)
         codes, known = pd.factorize(times.dt.to_period(PANDAS_CODES[period]))
         names = np.array([*(period_name(one, period) for one in known), None], dtype=object)

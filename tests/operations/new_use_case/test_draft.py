@@ -287,7 +287,7 @@ def test_json_records_make_the_same_draft(tmp_path: Path) -> None:
 
 def test_marks_for_a_gap_between_numbers_are_no_values(tmp_path: Path) -> None:
     draft = drafted(tmp_path, trips(size=[f"{n}.5" if n % 7 else "unknown" for n in range(6_000)]))
-    assert words_of(draft)["size"]["type"] == "float" and draft.table.missing == ("unknown",)
+    assert words_of(draft)["size"]["type"] == "float" and draft.table.columns["size"].own_gaps == ("unknown",)
     of_ten = drafted(tmp_path, trips(size=[str(n % 10) if n % 7 else "many" for n in range(6_000)]))
     assert words_of(of_ten)["size"]["type"] == "string"
 
@@ -295,7 +295,7 @@ def test_marks_for_a_gap_between_numbers_are_no_values(tmp_path: Path) -> None:
 def test_what_no_float_holds_is_no_number(tmp_path: Path) -> None:
     frame = trips(size=["1e400" if n == 5 else "1e30" if n == 6 else f"{n}.5" for n in range(6_000)])
     draft = drafted(tmp_path, frame)
-    assert words_of(draft)["size"]["missing"] == "median" and draft.table.missing == ("1e400",)
+    assert words_of(draft)["size"]["missing"] == "median" and draft.table.columns["size"].own_gaps == ("1e400",)
 
 
 def test_a_slip_far_out_does_not_squeeze_the_others(tmp_path: Path) -> None:
@@ -354,3 +354,54 @@ def test_rows_without_a_truth_are_said(tmp_path: Path) -> None:
 def test_0_and_1_with_gaps_are_no_and_yes_too(tmp_path: Path) -> None:
     late = np.where(np.arange(6_000) % 3, np.arange(6_000) % 2, np.nan)
     assert [one.name for one in drafted(tmp_path, trips(late=late)).label.classes] == ["no", "yes"]
+
+
+def test_units_beside_numbers_are_no_part_of_them(tmp_path: Path) -> None:
+    fare, wind = trips()["Fare Amount"], trips()["wind"]
+    frame = trips(
+        price=[f"${value * 100:,.2f}" for value in fare], share=[f"{value:.0f} %" for value in wind],
+        term=np.where(wind > 20, "36 months", "60 months"), quarter=[f"Q{n % 4 + 1}" for n in range(6_000)],
+        plate=[f"A{n % 900}" for n in range(6_000)],
+    )  # fmt: skip
+    draft = drafted(tmp_path, frame, features=("price", "share", "term", "quarter", "plate"))
+    words = words_of(draft)
+    assert [(words[name]["role"], words[name].get("unit")) for name in words] == [
+        ("numeric", "$"), ("numeric", "%"), ("numeric", "months"), ("categorical", None), ("categorical", None)
+    ]  # fmt: skip
+    assert draft.table.columns["price"].row_numbers[:3].tolist() == (fare * 100).round(2)[:3].tolist()
+    assert (draft.table.style.decimal, draft.table.style.thousands) == (".", ",")
+
+
+def test_an_amount_in_euros_makes_the_comma_a_decimal_one(tmp_path: Path) -> None:
+    frame = trips(price=[f"€ {value:.2f}".replace(".", ",") for value in trips()["wind"]])
+    draft = drafted(tmp_path, frame[["trip", "started", "price", "late"]])
+    assert draft.table.style.decimal == "," and words_of(draft)["price"]["unit"] == "€"
+
+
+def test_values_that_stand_where_none_is_are_gaps_and_are_said(tmp_path: Path) -> None:
+    born = (HOURS - pd.Timedelta(days=9000)).strftime("%d.%m.%Y").to_numpy()
+    gap = np.arange(6_000) % 11 == 3
+    frame = trips(
+        born=np.where(gap, "01.01.1900", born), wind=np.where(gap, -999, trips()["wind"]),
+        riders=np.where(gap, "unknown", (np.arange(6_000) * 7 % 80).astype(str)),
+        score=np.where(gap, 9999, np.arange(6_000) * 13 % 12_000),
+    )  # fmt: skip
+    draft = drafted(tmp_path, frame)
+    own = {name: column.own_gaps for name, column in draft.table.columns.items() if column.own_gaps}
+    assert own == {"wind": ("-999.0",), "born": ("01.01.1900",), "riders": ("unknown",)}  # 9999 is an ordinary score
+    assert words_of(draft)["wind"]["missing"] == "median" and words_of(draft)["wind"]["valid"][0] >= 0  # type: ignore[index]
+    assert words_of(draft)["born"]["missing"] == "category"
+    said = [note for note in draft.notes if note.startswith("gaps: ")]
+    assert len(said) == 3 and any("--keep wind" in note for note in said)
+    assert any("read.columns.riders.missing" in note for note in said)
+    kept = drafted(tmp_path, frame, keep=("wind",))
+    assert not kept.table.columns["wind"].own_gaps and "missing" not in words_of(kept)["wind"]
+
+
+def test_dates_in_several_forms_are_left_out_and_said(tmp_path: Path) -> None:
+    booked = HOURS - pd.Timedelta(days=200)
+    forms = ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y"]
+    frame = trips(booked=[at.strftime(forms[n % 3]) for n, at in enumerate(booked)])
+    draft = drafted(tmp_path, frame)
+    (out,) = [one for one in draft.left_out if one.column == "booked"]
+    assert "has dates in several forms, such as '2022" in out.why and "in one form they can be read" in out.why

@@ -81,3 +81,30 @@ def test_lines_of_json_that_are_no_records_are_said_and_left_out(tmp_path: Path)
     found = made(tmp_path, path, label="late")
     assert any("1 lines are no records, first '{\"number\": 4'" in note for note in found.draft.notes)
     assert len(replayed(found)) == 400
+
+
+def test_units_and_gaps_of_single_columns_are_in_the_contract_and_read_so(tmp_path: Path) -> None:
+    numbers = pd.Series(range(1_200))
+    price, gap = numbers * 37 % 2_400 + 0.5, numbers % 10 == 4
+    frame = pd.DataFrame(
+        {
+            "order": [f"o{n}" for n in numbers],
+            "day": pd.date_range("2024-01-01", periods=1_200, freq="4h").strftime("%Y-%m-%d").where(~gap, "1900-01-01"),
+            "price": [f"${value:,.2f}" for value in price],
+            "share": [f"{value}%" for value in numbers * 7 % 101],
+            "celsius": (numbers * 11 % 40 - 10).where(~gap, -999),
+            "big": (price > 1_200).map({True: "yes", False: "no"}),
+        }
+    )
+    frame.to_csv(tmp_path / "orders.csv", index=False)
+    found = made(tmp_path, tmp_path / "orders.csv", label="big", keep=("price",))
+    contract = found.use_case.contract
+    read = contract.sources["orders"].read
+    assert {name: (one.unit, one.missing) for name, one in read.columns.items()} == {
+        "day": ("", ("1900-01-01",)), "price": ("$", ()), "share": ("%", ()), "celsius": ("", ("-999",)),
+    }  # fmt: skip
+    rows = replayed(found)
+    assert len(rows) == 1_080 and rows["celsius"].notna().all()  # those without a day are in no file
+    assert {frame["share"][n] for n in numbers[~gap]} == {f"{value:.0f}%" for value in rows["share"]}
+    assert rows["price"].max() == price[~gap].max() and contract.features["price"].unit == "$"
+    assert "# assumed: '-999' in `celsius` was taken for a gap" in found.use_case.contract_path.read_text()
