@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -11,10 +12,14 @@ from console.cli.options import listed
 from console.cli.render import console, table
 from console.words import counted
 from lakeloop.contract.periods import PERIODS, PeriodKind
+from lakeloop.contract.section import some
 from lakeloop.settings import load_settings
 from operations.new_use_case.create import NewUseCase, check_name, create
 from operations.new_use_case.draft import Draft, Wishes, look
 from operations.new_use_case.split_history import HistoryFiles
+
+MOST_NAMED = 20
+"""Features whose names are told."""
 
 
 def new_command(
@@ -107,12 +112,12 @@ def _print(made: NewUseCase) -> None:
         ("time", _time(draft, made.history)),
         ("label", f"{draft.label.made or draft.label.column}: "
                   + ", ".join(f"{one.name} {one.share:.1%}" for one in draft.label.classes)),
-        ("features", f"{len(draft.features)}: {', '.join(contract.features)}"),
+        ("features", f"{len(draft.features)}: {some(contract.features, MOST_NAMED)}"),
     ]  # fmt: skip
     console.print(table(("what", "found"), rows))
     for leak in draft.leaks:
         names = ", ".join(f"`{name}`" for name in leak.columns)
-        keep = ",".join(leak.columns)
+        keep = quote(",".join(leak.columns))
         console.print(
             f"leak: {names} {leak.how}; no feature, or a model would be told the answer. Known before the outcome? "
             f"--keep {keep}",
@@ -129,9 +134,9 @@ def _print(made: NewUseCase) -> None:
     gate = contract.gate.accuracy
     beside = [(name, f"{value:.3f}") for name, value in made.baselines.items()]
     if gate is not None:
-        beside.append(
-            ("the gate asks for", f"above {gate.above:.3f}" + (f", below {gate.below:.3f}" if gate.below else ""))
-        )
+        asked = f"above {gate.above:.3f}" + (f", below {gate.below:.3f}" if gate.below else "")
+        nothing = "nothing yet: there are too few rows to say what is good"
+        beside.append(("the gate asks for", asked if gate.above else nothing))
     console.print(table((f"accuracy on held-out ones of {made.compared:,} rows", ""), beside))
 
 

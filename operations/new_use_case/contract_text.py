@@ -1,17 +1,17 @@
 """A draft as the text of a contract, with a comment wherever something was assumed."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any, Protocol
-
-import yaml
 
 from lakeloop.contract.file_names import ENDINGS, PLACEHOLDERS
 from operations.new_use_case.draft import Draft, TableDraft
-from operations.new_use_case.files import COMPRESSIONS
+from operations.new_use_case.files import COMPRESSIONS, SampleFile
 from operations.new_use_case.label import ClassDraft
-from operations.new_use_case.names import own_name
+from operations.new_use_case.names import is_yaml_text, own_name
 from operations.new_use_case.placeholders import gaps_said
 
 WIDTH = 118
@@ -52,18 +52,27 @@ def scalar(value: Any) -> str:
     plain = value and value == value.strip() and not set(value) & set(",[]{}#&*!|>'\"%@`\n:")
     return (
         value
-        if plain and yaml.safe_load(value) == value and not value.startswith(("-", "?"))
+        if plain and is_yaml_text(value) and not value.startswith(("-", "?"))
         else json.dumps(value, ensure_ascii=False)
     )
 
 
 def source_name(table: TableDraft, taken: str = "") -> str:
-    """What the files of a table are called together: their common stem without digits, or `rows`."""
-    stems = [file.path.name.removesuffix(file.ending) for file in table.sample.files]
+    """What the files of a table are called together: their common stem without digits, or `rows`.
+
+    Of the parts that Spark and its like write into a folder it is the folder's name.
+    """
+    stems = [_stem(file) for file in table.sample.files]
     stem = stems[0] if len(set(stems)) == 1 else _common(stems)
     made = own_name("".join(letter if not letter.isdigit() else " " for letter in stem), "rows")
     made = "rows" if made in ("deliveries", "rejects", "requests", "predictions", "data") or len(made) < 2 else made
     return made if made != taken else f"{made}_truth"
+
+
+def _stem(file: SampleFile) -> str:
+    stem = file.path.name.removesuffix(file.ending)
+    folders = [folder.name for folder in file.path.parents if "=" not in folder.name]
+    return folders[0] if re.match(r"part([-_.]|$)", stem) and folders[0] else stem
 
 
 def _common(stems: list[str]) -> str:
@@ -268,7 +277,7 @@ def _features(draft: Draft) -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in leak.columns)
         yield from comment_lines(
             f"LEAK: {names} {leak.how}. A model would be told the answer, so it is no feature here. If it is known "
-            f"before the outcome, make the draft again with --keep {','.join(leak.columns)}.",
+            f"before the outcome, make the draft again with --keep {quote(','.join(leak.columns))}.",
             "  ",
         )
     for out in draft.left_out:

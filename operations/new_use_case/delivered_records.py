@@ -1,6 +1,7 @@
 """The records of a sample's files as they are delivered, whole, with the texts that tell their period and their key."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from lakehouse.bronze.parquet_rows import flat
-from operations.new_use_case.dialect import Dialect
+from operations.new_use_case.dialect import Dialect, is_comment, lines_above
 from operations.new_use_case.draft import TableDraft
 from operations.new_use_case.file_rows import cast_to_text, records_at, texts_of
 from operations.new_use_case.files import SampleFile
@@ -109,11 +110,11 @@ def _csv_pieces(file: SampleFile, table: TableDraft, wanted: set[str]) -> Iterat
             last = len(chunk) < CHUNK_BYTES or dialect.encoding.startswith(WIDE)
             data = rest + chunk
             if head:
-                data = data.removeprefix(b"\xef\xbb\xbf")
+                data = data.removeprefix(BOM_UTF8)
                 data = data[len(lines_above(data, dialect)) :]
                 head = False
             records, rest = _records(data, dialect.quote.encode(), bool(dialect.escape), last)
-            records = [one for one in records if one.strip(b"\r\n") and not _is_comment(one, dialect)]
+            records = [one for one in records if one.strip(b"\r\n") and not is_comment(one, dialect)]
             if records:
                 yield _fields(records, dialect, wanted)
             if last:
@@ -166,16 +167,3 @@ def _fields(records: list[bytes], dialect: Dialect, wanted: set[str]) -> tuple[R
         kept[odd] = False
         records = [record for record, good in zip(records, kept, strict=True) if good]
     return records, {name: found[name] for name in there}
-
-
-def lines_above(data: bytes, dialect: Dialect) -> bytes:
-    """The lines above the rows, the header and comments among them."""
-    at, left = 0, dialect.skip_lines + dialect.header
-    while at < len(data) and (left or _is_comment(data[at : at + 16], dialect)):
-        left -= not _is_comment(data[at : at + 16], dialect)
-        at = data.find(b"\n", at) + 1 or len(data)
-    return data[:at]
-
-
-def _is_comment(line: bytes, dialect: Dialect) -> bool:
-    return bool(dialect.comment) and line.startswith(dialect.comment.encode())

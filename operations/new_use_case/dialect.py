@@ -44,6 +44,25 @@ class Dialect:
         return self.separator, self.skip_lines, self.header
 
 
+def lines_above(data: bytes, dialect: Dialect) -> bytes:
+    """What stands above the rows of a file's text, the header and comments above it among it."""
+    at = 0
+    for _ in range(dialect.skip_lines):
+        at = _next_line(data, at)
+    while at < len(data) and is_comment(data[at : at + 16], dialect):
+        at = _next_line(data, at)
+    return data[: _next_line(data, at)] if dialect.header else data[:at]
+
+
+def _next_line(data: bytes, at: int) -> int:
+    return data.find(b"\n", at) + 1 or len(data)
+
+
+def is_comment(line: bytes, dialect: Dialect) -> bool:
+    """Whether a line is no row."""
+    return bool(dialect.comment) and line.startswith(dialect.comment.encode())
+
+
 def encoding_of(pieces: Sequence[bytes]) -> str:
     """Python's name of the encoding; utf-8 wherever that fits, and '' where it is no text at all."""
     start = pieces[0]
@@ -79,24 +98,26 @@ def dialect_of(text: str, encoding: str) -> Dialect:
     escape = "\\" if re.search(rf"\\{quote}", "\n".join(lines)) else ""
     rows = _rows(lines, separator, quote, escape)
     width = _usual_width(rows)
-    comment = ""
+    comment, places = "", list(range(len(lines)))
     if any(line.startswith("#") and len(row) != width for line, row in zip(lines, rows, strict=False)):
         comment = "#"
-        lines = [line for line in lines if not line.startswith("#")]
+        places = [place for place, line in enumerate(lines) if not line.startswith("#")]
+        lines = [lines[place] for place in places]
         rows = _rows(lines, separator, quote, escape)
     first = _first_data_row(rows, width)
     above = rows[first - 1] if first else []
+    lines_to_skip = [0, *(place + 1 for place in places)]  # comments among them, as the lake counts
     is_header = bool(first) and _is_header(above, width)
     if is_header:
         named = _named(above)
         if len(set(named)) == len(named):
-            return Dialect(encoding, separator, quote, escape, comment, first - 1, True, named)
+            return Dialect(encoding, separator, quote, escape, comment, lines_to_skip[first - 1], True, named)
         # The lake takes columns that share a name by their places.
-        return Dialect(encoding, separator, quote, escape, comment, first, False, _told_apart(named))
+        return Dialect(encoding, separator, quote, escape, comment, lines_to_skip[first], False, _told_apart(named))
     names = _from_preamble(rows[:first], width)
     if first and _is_header(above, width - 1):  # R writes the rows' numbers without a name above them
         names = ("column_1", *_named(above))
-    return Dialect(encoding, separator, quote, escape, comment, first, False, names)
+    return Dialect(encoding, separator, quote, escape, comment, lines_to_skip[first], False, names)
 
 
 def _quote(lines: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """From a sample to a draft: what is key, time, label, feature, and what was assumed where there is doubt."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -244,10 +245,24 @@ def _time(table: TableDraft, wishes: Wishes, findings: Findings) -> tuple[TimeCo
             f"time: every `{time.name}` can be read as {time.format} and as {time.either}; the first is assumed. The "
             "other: `event_time.format`"
         )
+    if time is not None and time.format == "%Y" and (month := _month_beside(table.columns)):
+        findings.notes.append(
+            f"time: `{time.name}` says the year alone, so years are counted; `{month}` is a feature. One column "
+            "with both (2023-01) would count months"
+        )
     if not wishes.time and time is not None and len(times) > 1:
         others = ", ".join(f"`{one.name}`" for one in times[1:6])
         findings.notes.append(f"time: `{time.name}` says when; {others} could as well. Another: --time")
     return time, times
+
+
+def _month_beside(columns: dict[str, Column]) -> str:
+    """A column that is a month's number; '' where there is none."""
+    numbers = {str(number) for number in range(1, 13)}
+    for name, column in columns.items():
+        if re.search(r"month|monat|^mo$", name.lower()) and {text.lstrip("0") for text in column.values} == numbers:
+            return name
+    return ""
 
 
 def _outcome(label: LabelDraft, same_table: bool) -> str:
@@ -261,19 +276,20 @@ def _features(
 ) -> tuple[list[FeatureDraft], list[LeftOut]]:  # fmt: skip
     features, left_out = list[FeatureDraft](), list[LeftOut]()
     dates = {one.name: one for one in times if one.format not in ("%Y", "period")}
-    if time is not None and time.name in dates and (not wanted or time.name in wanted):
-        at = time_feature_of(time, time, True)
-        features += [at] if isinstance(at, FeatureDraft) else []
+    told = time is not None and time.name in dates and (not wanted or time.name in wanted)
     for name in candidates:
         seen = dates.get(name) if columns[name].kind == "string" or columns[name].distinct > 1000 else None
         if (seen := seen or date_of(columns[name])) is not None and seen.format != "period":
-            found = time_feature_of(seen, time, name in keep)
+            found = time_feature_of(seen, time, name in keep, aged=told)
         else:
             found = feature_of(columns[name])
         if isinstance(found, LeftOut):
             left_out.append(found)
         else:
             features.append(found)
+    aged = any("age_days" in one.words.get("parts", ()) for one in features)
+    if time is not None and told and isinstance(at := time_feature_of(time, time, aged=aged), FeatureDraft):
+        features.insert(0, at)
     for name in label.needs[1:] if same_table else ():
         findings.notes.append(
             f"label: `{name}` stands in the label's expression and is a feature too: it is assumed to be known "

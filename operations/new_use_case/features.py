@@ -2,9 +2,11 @@
 
 import re
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lakeloop.contract.time_formats import pieces
 from operations.new_use_case.columns import Column
@@ -31,6 +33,7 @@ SKEWED = 8.0
 FAR_OUT = 100.0
 """Times the width of the middle 98 % of the rows."""
 LONGEST_EXAMPLE = 60
+A_YEAR = pd.Timedelta(days=365)
 LATER_SHARE = 0.02
 """Of the rows in which a time lies after the event: a few may be slips."""
 
@@ -60,10 +63,13 @@ def feature_of(column: Column) -> FeatureDraft | LeftOut:
     return replace(found, words={**found.words, "example": example})
 
 
-def time_feature_of(time: TimeColumn, event: TimeColumn | None, known: bool) -> FeatureDraft | LeftOut:
-    """What a column of dates or times is for a model, beside the row's event time; `known`: it is known before that.
+def time_feature_of(
+    time: TimeColumn, event: TimeColumn | None, known: bool = False, aged: bool = False
+) -> FeatureDraft | LeftOut:
+    """What a column of dates or times is for a model, beside the row's event time.
 
-    The event time itself is one where it says the hour.
+    `known`: it is known before that; `aged`: the model is told the event time, too, so it can have the time between.
+    The event time itself is a feature where it says the hour, or where `aged`.
     """
     column, name = time.column, time.name
     if column.gaps > MOSTLY_GAPS:
@@ -79,12 +85,12 @@ def time_feature_of(time: TimeColumn, event: TimeColumn | None, known: bool) -> 
     moment = time.format in ("timestamp", *UNIX) or bool({"H", "I"} & directives)
     if time.times.nunique() == 1 and not column.missing:
         return LeftOut(name, f"is {column.values[0]!r} in every row")
-    if time is event and not moment:
+    if time is event and not moment and not aged:
         return LeftOut(name, "is when a row happened, and says no hour")
-    words: dict[str, Any] = {"type": "timestamp" if moment else "date", "role": "time"}
+    words: dict[str, Any] = {"type": "timestamp" if moment or time is event else "date", "role": "time"}
     comment = "taken in parts"
     if time is event:
-        words["parts"] = ["hour", "weekday"]
+        words["parts"] = ["hour", "weekday"] if moment else ["weekday"]
         comment = "the event time, taken in parts: those that come round soon"
     elif event is not None:
         later = time.times > event.times
@@ -93,16 +99,24 @@ def time_feature_of(time: TimeColumn, event: TimeColumn | None, known: bool) -> 
         if share > LATER_SHARE and not known:
             return LeftOut(
                 name, f"is later than `{event.name}` in {share:.1%} of the rows, so it is not known then; if it is, "
-                f"make the draft again with --keep {name}"
+                f"make the draft again with --keep {quote(name)}"
             )  # fmt: skip
+        if aged:
+            words["parts"] = _parts_with_age(moment, event.times - time.times)
     if time is not event and time.format not in ("timestamp", "date"):
         words["format"] = time.format
     words |= {} if time is event else _gaps(column, "category")
     middle = time.times.dropna().sort_values(ignore_index=True)
     example = middle.iloc[len(middle) // 2]
-    words["example"] = example.isoformat() if moment else example.date().isoformat()
+    words["example"] = example.isoformat() if words["type"] == "timestamp" else example.date().isoformat()
     first, last = middle.iloc[0], middle.iloc[-1]
     return FeatureDraft(name, words, f"{comment}; {first:%Y-%m-%d} to {last:%Y-%m-%d} in the sample")
+
+
+def _parts_with_age(moment: bool, ages: pd.Series) -> list[str]:
+    """How long before the event it was, and where that is not years what a calendar shows of it."""
+    calendar = [*(["hour"] if moment else []), "weekday", "month"]
+    return ["age_days", *([] if ages.median() > A_YEAR else calendar)]
 
 
 def _example(column: Column, words: dict[str, Any]) -> float | int | str | None:

@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +15,7 @@ from pyarrow import csv
 
 from lakehouse.bronze.json_records import record_texts
 from lakehouse.bronze.parquet_rows import flat
-from operations.new_use_case.dialect import Dialect, dialect_of, encoding_of
+from operations.new_use_case.dialect import Dialect, dialect_of, encoding_of, is_comment, lines_above
 from operations.new_use_case.files import SampleFile, pieces
 from operations.new_use_case.problems import Findings
 
@@ -91,36 +92,28 @@ def _content(file: SampleFile, findings: Findings, most: int) -> FileRows | None
 def _csv(file: SampleFile, parts: list[bytes], whole: bool, encoding: str) -> FileRows:
     start = parts[0].decode(encoding, "replace").removeprefix("\ufeff")
     dialect = dialect_of(start[: 1 << 20], encoding)
-    above = dialect.skip_lines + dialect.header
     odd: list[str] = []
 
     def note(row: csv.InvalidRow) -> str:
         odd.append(row.text or "")
         return "skip"
 
-    tables = []
+    tables, first_line = [], 1
     for number, part in enumerate(parts):
-        text = part
-        if encoding not in ("utf-8", "latin-1") or dialect.comment:
-            lines = part.decode(encoding, "replace").splitlines(keepends=True)
-            text = "".join(
-                line for line in lines if not (dialect.comment and line.startswith(dialect.comment))
-            ).encode()
+        text = part if encoding in ("utf-8", "latin-1") else part.decode(encoding, "replace").encode()
         if number == 0:
-            text = text.removeprefix(b"\xef\xbb\xbf")
-            for _ in range(above):
-                text = text[text.find(b"\n") + 1 :] if b"\n" in text else b""
+            text = text.removeprefix(BOM_UTF8)
+            above = lines_above(text, dialect)
+            text, first_line = text[len(above) :], above.count(b"\n") + 1
+        if dialect.comment:
+            text = b"".join(line for line in text.splitlines(keepends=True) if not is_comment(line, dialect))
         if not text.strip():
             continue
-        tables.append(
-            _fields(text, dialect, "latin-1" if encoding == "latin-1" and not dialect.comment else "utf8", note)
-        )
+        tables.append(_fields(text, dialect, "latin-1" if encoding == "latin-1" else "utf8", note))
     empty = pa.table({name: pa.array([], pa.string()) for name in dialect.names})
     table = pa.concat_tables(tables) if tables else empty
-    top = start.splitlines()[: above + 20]
-    commented = sum(line.startswith(dialect.comment) for line in top) if dialect.comment else 0
     return FileRows(
-        file, table, whole, dialect, first_line=above + commented + 1, odd=len(odd),
+        file, table, whole, dialect, first_line=first_line, odd=len(odd),
         odd_line=odd[0][:80] if odd else "", ascii=all(part.isascii() for part in parts),
     )  # fmt: skip
 

@@ -3,10 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 import yaml
 
 from lakeloop.contract import reserved_names as reserved
+from lakeloop.contract.yaml_document import LOADER
 
 LETTERS = {
     "ä": "ae",
@@ -45,19 +47,25 @@ def own_names(delivered: Iterable[str], class_names: Iterable[str] = ()) -> dict
     classes, taken, found = tuple(class_names), set[str](), dict[str, str]()
     for place, name in enumerate(delivered, 1):
         made = own_name(name, f"column_{place}")
-        kept = made in KEPT or made in reserved.SOURCES or yaml.safe_load(made) != made
+        kept = made in KEPT or made in reserved.SOURCES or not is_yaml_text(made)
         if kept or reserved.of_feature(made, classes, logged=True):
             made = f"{made}_value"
         found[name] = _free(made, taken)
     return found
 
 
+@cache
+def is_yaml_text(text: str) -> bool:
+    """Whether YAML takes a text without quotes for that very text: of `no`, `1e3` or `2024-01-01` it makes others."""
+    return bool(yaml.load(text, Loader=LOADER) == text)
+
+
 def class_names(texts: Iterable[str]) -> dict[str, str]:
     """A name for each value of a label: `>50K` -> `above_50k`, `1` -> `class_1`."""
     listed = list(texts)
     bare = {text: text.strip().lower().removesuffix(".0") for text in listed}
-    if set(bare.values()) in ({"0", "1"}, {"false", "true"}, {"f", "t"}):
-        return {text: "yes" if bare[text] in ("1", "true", "t") else "no" for text in listed}
+    if set(bare.values()) in ({"0", "1"}, {"false", "true"}, {"f", "t"}, {"n", "y"}):
+        return {text: "yes" if bare[text] in ("1", "true", "t", "y") else "no" for text in listed}
     taken, found = set[str](), dict[str, str]()
     for place, text in enumerate(listed, 1):
         found[text] = _free(own_name(bare[text] if bare[text].isdecimal() else text, f"class_{place}"), taken)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ def gaps_said(column: Column) -> str:
     if column.placeholders:
         said.append(
             f"{_listed(column.placeholders)} in `{column.name}` was taken for a gap: it comes back, far from all "
-            f"others. A value? Make the draft again with --keep {column.name}"
+            f"others. A value? Make the draft again with --keep {quote(column.name)}"
         )
     if column.unreadable:
         said.append(

@@ -3,6 +3,7 @@
 import gzip
 import json
 import zipfile
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +24,9 @@ from operations.new_use_case.delivered_records import (
     ParquetRows,
     Records,
     delivered_records,
-    lines_above,
     row_count,
 )
-from operations.new_use_case.dialect import Dialect
+from operations.new_use_case.dialect import Dialect, lines_above
 from operations.new_use_case.draft import Draft, TableDraft
 from operations.new_use_case.files import SampleFile
 from operations.new_use_case.times import PANDAS_CODES, moments, period_name
@@ -221,7 +221,7 @@ def _head_of(file: SampleFile, dialect: Dialect, before: Sequence[str]) -> bytes
     encoding = dialect.encoding
     if encoding.startswith(WIDE):
         start, encoding = start[: len(start) // 4 * 4].decode(encoding, "ignore").encode(), "utf-8"
-    above = lines_above(start.removeprefix(b"\xef\xbb\xbf"), dialect)
+    above = lines_above(start.removeprefix(BOM_UTF8), dialect)
     if not (before and dialect.header):
         return above
     names = "".join(f"{_field(name, dialect)}{dialect.separator}" for name in before).encode(encoding)

@@ -76,8 +76,11 @@ def test_dates_and_times_are_taken_in_parts_unless_they_come_later(tmp_path: Pat
     frame.loc[::5, "booked"] = None
     draft = drafted(tmp_path, frame, time="started", key=("trip",))
     words, left_out = words_of(draft), {one.column: one.why for one in draft.left_out}
-    assert words["born"] == {"type": "date", "role": "time", "format": "%d.%m.%Y", "example": "1998-09-14"}
+    assert words["born"] == {
+        "type": "date", "role": "time", "parts": ["age_days"], "format": "%d.%m.%Y", "example": "1998-09-14"
+    }  # fmt: skip
     assert (words["booked"]["type"], words["booked"]["missing"]) == ("timestamp", "category")
+    assert words["booked"]["parts"] == ["age_days", "hour", "weekday", "month"], "hours before, not years"
     assert words["opened"]["format"] == "unix_seconds" and "missing" not in words["opened"]
     assert left_out["ended"].startswith("is later than `started` in 100.0% of the rows, so it is not known then")
     assert "says no day" in left_out["valid_to"]
@@ -405,3 +408,11 @@ def test_dates_in_several_forms_are_left_out_and_said(tmp_path: Path) -> None:
     draft = drafted(tmp_path, frame)
     (out,) = [one for one in draft.left_out if one.column == "booked"]
     assert "has dates in several forms, such as '2022" in out.why and "in one form they can be read" in out.why
+
+
+def test_a_year_and_a_month_apart_are_said(tmp_path: Path) -> None:
+    frame = (
+        trips().drop(columns="started").assign(year=2020 + np.arange(6_000) // 1_500, month=np.arange(6_000) % 12 + 1)
+    )
+    draft = drafted(tmp_path, frame)
+    assert draft.period == "year" and any("would count months" in note for note in draft.notes)

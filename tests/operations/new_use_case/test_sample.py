@@ -91,6 +91,14 @@ def test_a_first_row_with_marks_for_gaps_is_a_row(tmp_path: Path) -> None:
     assert sample.names == ["Nummer", "Tag", "Fläche", "Preis"] and sample.table.num_rows == 89
 
 
+def test_a_spreadsheets_mark_stands_before_comments_too(tmp_path: Path) -> None:
+    rows = "".join(f"{n};{n},5;x\r\n" for n in range(40))
+    text = "\ufeff# exported\r\n# today\r\nnumber;value;value\r\n" + rows
+    sample = sample_of(written(tmp_path / "rows.csv", text))
+    assert (sample.dialect.comment, sample.dialect.skip_lines) == ("#", 3), "lines of the file, as the lake counts them"
+    assert sample.table["number"].to_pylist()[:2] == ["0", "1"] and sample.table.num_rows == 40
+
+
 def test_columns_that_share_a_name_are_told_apart_by_their_places(tmp_path: Path) -> None:
     rows = "".join(f"{n};{n}.5;x\n" for n in range(40))
     sample = sample_of(written(tmp_path / "rows.csv", "value;value;side\n" + rows))

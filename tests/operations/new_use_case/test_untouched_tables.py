@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lakeloop.settings import load_settings
-from operations.history import history_periods, history_rows
+from operations.history import history_folder, history_periods, history_rows
 from operations.new_use_case.create import NewUseCase, create
 from operations.new_use_case.draft import Wishes, look
 from tests.untouched_tables import TABLES
@@ -44,6 +44,7 @@ def test_what_folders_say_is_a_column(tmp_path: Path) -> None:
     write, label = TABLES["shipments"]
     found = made(tmp_path, write(tmp_path), label=label)
     assert found.use_case.contract.features["country"].role == "categorical"
+    assert list(found.use_case.contract.sources) == ["shipments"], "and not as Spark calls its parts"
     assert replayed(found)["country"].value_counts().idxmax() == "DE"
 
 
@@ -108,3 +109,34 @@ def test_units_and_gaps_of_single_columns_are_in_the_contract_and_read_so(tmp_pa
     assert {frame["share"][n] for n in numbers[~gap]} == {f"{value:.0f}%" for value in rows["share"]}
     assert rows["price"].max() == price[~gap].max() and contract.features["price"].unit == "$"
     assert "# assumed: '-999' in `celsius` was taken for a gap" in found.use_case.contract_path.read_text()
+
+
+def test_comments_above_a_header_that_names_two_columns_alike_are_above_the_rows_of_the_history_too(
+    tmp_path: Path,
+) -> None:
+    lines = ["\ufeff# exported", "# in April", "number;value;value;late"]
+    lines += [f"{n};{n % 7},5;{n * 5 % 11};{'ja' if n * 7 % 22 > 11 else 'nein'}" for n in range(600)]
+    (tmp_path / "rows.csv").write_text("\r\n".join(lines) + "\r\n", encoding="utf-8")
+    found = made(tmp_path, tmp_path / "rows.csv", label="late")
+    assert len(replayed(found)) == 600 and found.use_case.contract.sources["rows"].read.skip_lines == 3
+    file = next(history_folder(found.use_case).rglob("*.csv"))
+    assert len(file.read_text(encoding="utf-8").splitlines()) > 3 + 40
+
+
+def test_an_age_makes_the_day_of_the_event_a_feature(tmp_path: Path) -> None:
+    numbers = pd.Series(range(1_200))
+    begun = pd.date_range("2023-01-01", periods=1_200, freq="8h")
+    frame = pd.DataFrame(
+        {
+            "begun": begun.strftime("%d.%m.%Y"),
+            "born": (begun - pd.to_timedelta(6_000 + numbers * 37 % 20_000, "D")).dt.strftime("%m/%d/%Y"),
+            "size": numbers * 7 % 11,
+            "old": (numbers * 37 % 20_000 + numbers * 7 % 11 * 300 > 11_000).map({True: "Y", False: "N"}),
+        }
+    )
+    frame.to_csv(tmp_path / "members.csv", index=False)
+    found = made(tmp_path, tmp_path / "members.csv", label="old", time="begun")
+    features = found.use_case.contract.features
+    assert features["born"].parts == ("age_days",) and features["begun"].parts == ("weekday",)
+    assert found.use_case.contract.label.class_names == ("no", "yes")
+    assert found.baselines["trees"] > found.baselines["majority"] + 0.2
