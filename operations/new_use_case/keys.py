@@ -9,7 +9,7 @@ from operations.new_use_case.columns import Column
 from operations.new_use_case.features import ID_NAME
 from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample
-from operations.new_use_case.times import TimeColumn
+from operations.new_use_case.times import TimeColumn, date_of
 
 MOST_PARTS = 12
 MOST_SAME = 0.01
@@ -66,12 +66,12 @@ def made_key(columns: Sequence[Column], why: str, findings: Findings) -> KeyDraf
 
 
 def _identifies(column: Column) -> bool:
-    """Whether it is unique and made to name rows: a text or a whole number, no amount and no time."""
+    """Whether it is unique and made to name rows: a text or a whole number, no amount, no time and no birthday."""
     if not column.unique or column.rows < 2 or column.kind not in ("int", "string") or column.words > 3:
         return False
     if column.kind == "int" and not ID_NAME.search(column.name):
         return column.counts_rows
-    return True
+    return date_of(column) is None
 
 
 def _beside_time(columns: dict[str, Column], time: Column, without: set[str]) -> tuple[str, str] | None:

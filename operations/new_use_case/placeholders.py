@@ -20,6 +20,8 @@ DATES = (
 MIDNIGHT = re.compile(r"(?P<day>.*?)([T ](00:00|23:59|12:00)(:00|:59)?(\.0+)?( ?[AP]M)?(Z|\+00:00)?)?")
 FEWEST_TIMES = 3
 """Rows that must have it: once it may be a slip."""
+MOST_ENDS = 3
+"""Different ones at either end of a column's numbers."""
 ENOUGH_OTHERS = 10
 """Different values beside it, without which nothing is far from them."""
 APART = pd.Timedelta(days=365)
@@ -55,8 +57,10 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _numbers(column: Column, numbers: np.ndarray) -> tuple[str, ...]:
-    usual = np.array([_is_usual(number) for number in numbers]) & (column.counts >= 1)
-    often = usual & np.isin(numbers, [n for n in set(numbers[usual]) if _times(column, numbers == n) >= FEWEST_TIMES])
+    known = np.unique(numbers)
+    ends = {*known[:MOST_ENDS], *known[-MOST_ENDS:]}
+    marks = [end for end in ends if _is_usual(end) and column.counts[numbers == end].sum() >= FEWEST_TIMES]
+    often = np.isin(numbers, marks)
     others = numbers[~often]
     if not often.any() or len(others) < ENOUGH_OTHERS:
         return ()
@@ -70,10 +74,6 @@ def _numbers(column: Column, numbers: np.ndarray) -> tuple[str, ...]:
 def _is_usual(number: float) -> bool:
     digits = f"{abs(number):.12g}".replace(".", "").replace("+", "")
     return NINES.fullmatch(digits) is not None
-
-
-def _times(column: Column, places: np.ndarray) -> int:
-    return int(column.counts[places].sum())
 
 
 def _dates(column: Column) -> tuple[str, ...]:

@@ -126,14 +126,16 @@ def _by_text(column: Column, first: pd.Timestamp = FIRST, last: pd.Timestamp = L
         return TimeColumn(column, "timestamp", moments(column, "timestamp", first, last))
     if not probe.str.fullmatch(r"[\w .,:/+-]{6,30}").mean() >= GOOD_SHARE:
         return None
+    marks = set(probe.map(_marks))
     read = {
         pattern: pd.to_datetime(probe, format=pattern, errors="coerce").between(first, last).mean()
-        for pattern in PATTERNS
+        for pattern, own in MARKS.items()
+        if own in marks  # what a number is that no date looks like is not tried by thirty patterns
     }
     enough = GOOD_SHARE * column.present
     good = {
         p: found
-        for p in PATTERNS
+        for p in read
         if read[p] >= GOOD_SHARE and (found := moments(column, p, first, last)).notna().sum() >= enough
     }
     if not good:
@@ -141,6 +143,14 @@ def _by_text(column: Column, first: pd.Timestamp = FIRST, last: pd.Timestamp = L
     best = max(good, key=lambda pattern: good[pattern].notna().sum())
     equals = [p for p in good if p != best and good[p].notna().sum() == good[best].notna().sum()]
     return TimeColumn(column, "date" if best == "%Y-%m-%d" else best, good[best], equals[0] if equals else "")
+
+
+def _marks(text: str) -> str:
+    """What stands between the letters and digits of a time."""
+    return re.sub(r"\s+", " ", re.sub(r"%?[A-Za-z0-9]+", "", text))
+
+
+MARKS = {pattern: _marks(pattern) for pattern in PATTERNS}
 
 
 def _low(column: Column) -> str:

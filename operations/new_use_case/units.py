@@ -20,6 +20,7 @@ MEASURES = (
 COMMON = 0.5
 """Of the different texts, that have the unit."""
 LOOKED_AT = 2_000
+NO_NUMBER = "[^0-9.,eE+ -]"
 
 
 def _one_of(texts: tuple[str, ...]) -> str:
@@ -35,6 +36,8 @@ BESIDE = (
 def unit_of(texts: pa.Array) -> str:
     """The unit of a column, by its different texts without blanks around them; '' where numbers stand alone."""
     some = texts[:LOOKED_AT]
+    if not pc.any(pc.match_substring_regex(some, NO_NUMBER)).as_py():
+        return ""
     found = pc.extract_regex(some, BESIDE).drop_null()
     if 2 * len(found) < len(some):
         return ""
