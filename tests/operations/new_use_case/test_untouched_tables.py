@@ -137,7 +137,7 @@ def test_an_age_makes_the_day_of_the_event_a_feature(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "members.csv", index=False)
     found = made(tmp_path, tmp_path / "members.csv", label="old", time="begun")
     features = found.use_case.contract.features
-    assert found.draft.key.made == "row_hash", "no two were born on one day, and yet it is no name"
+    assert "born" not in found.draft.key.columns, "no two were born on one day, and yet it names nobody"
     assert features["born"].parts == ("age_days",) and features["begun"].parts == ("weekday",)
     assert found.use_case.contract.label.class_names == ("no", "yes")
     assert found.baselines["trees"] > found.baselines["majority"] + 0.2
