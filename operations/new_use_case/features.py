@@ -33,7 +33,8 @@ SKEWED = 8.0
 FAR_OUT = 100.0
 """Times the width of the middle 98 % of the rows."""
 LONGEST_EXAMPLE = 60
-A_YEAR = pd.Timedelta(days=365)
+A_YEAR = 365
+"""In days."""
 LATER_SHARE = 0.02
 """Of the rows in which a time lies after the event: a few may be slips."""
 
@@ -116,7 +117,7 @@ def time_feature_of(
 def _parts_with_age(moment: bool, ages: pd.Series) -> list[str]:
     """How long before the event it was, and where that is not years what a calendar shows of it."""
     calendar = [*(["hour"] if moment else []), "weekday", "month"]
-    return ["age_days", *([] if ages.median() > A_YEAR else calendar)]
+    return ["age_days", *([] if float(ages.dt.days.median()) > A_YEAR else calendar)]
 
 
 def _example(column: Column, words: dict[str, Any]) -> float | int | str | None:
@@ -165,9 +166,9 @@ def _number(column: Column) -> FeatureDraft | LeftOut:
         and not column.unit
         and (column.distinct <= FEW_VALUES or named_id or CODE_NAME.search(column.name) or _codes(column))
     ):
-        words = {"type": "int", "role": "categorical"} | _vocabulary(column) | _gaps(column, "category")
+        codes = {"type": "int", "role": "categorical"} | _vocabulary(column) | _gaps(column, "category")
         return FeatureDraft(
-            column.name, words, f"{column.distinct:,} different whole numbers, taken for categories; amounts have "
+            column.name, codes, f"{column.distinct:,} different whole numbers, taken for categories; amounts have "
             "`role: numeric`"
         )  # fmt: skip
     low, high = float(column.numbers.min()), float(column.numbers.max())
