@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.lake import Lake
 from lakehouse.storage.commits import Commit, commits_of
-from lakehouse.storage.layout import LAYERS, REJECTS
+from lakehouse.storage.layout import LAYERS, REJECTS, REJECTS_TABLE
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, folder_names, has_lake_table, open_lake_table, rows_of_log
 from lakeloop.use_case import UseCase
@@ -83,7 +83,7 @@ def find_table(use_case: UseCase, name: str) -> tuple[str, str]:
         raise NotFoundError(f"`{name}` is the name of several tables; write {options}")
     if known and table == REJECTS and layer in ("", "silver"):
         raise NotFoundError(
-            f"no row of use case {use_case.name} was rejected so far, so there is no silver/{REJECTS} yet"
+            f"no row of use case {use_case.name} was rejected so far, so there is no {REJECTS_TABLE} yet"
         )
     there = ", ".join("/".join(n) for n in known)
     raise NotFoundError(
@@ -138,7 +138,7 @@ def read_table(lake: Lake, name: str, version: int | None = None) -> "DataFrame"
 
 def rejects_by_reason(use_case: UseCase) -> dict[str, int]:
     """How many rows were rejected so far, by reason, the most frequent first; empty if none ever was."""
-    found = open_lake_table(use_case, f"silver/{REJECTS}")
+    found = open_lake_table(use_case, REJECTS_TABLE)
     if found is None:
         return {}
     return dict(Counter(dataset_of(found).to_table(columns=["reason"])["reason"].to_pylist()).most_common())

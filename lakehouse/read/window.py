@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from lakehouse.storage.layout import PREDICTIONS
+from lakehouse.storage.layout import PREDICTIONS_TABLE
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.model_input import as_carried
 from lakeloop.use_case import UseCase
@@ -20,7 +20,7 @@ def newest_requests(use_case: UseCase, rows: int) -> pd.DataFrame:
     """
     contract = use_case.contract
     columns = [contract.period_column, *contract.features]
-    table = open_lake_table(use_case, f"silver/{PREDICTIONS}")
+    table = open_lake_table(use_case, PREDICTIONS_TABLE)
     if table is None:
         return pd.DataFrame(columns=columns)
     requests = dataset_of(table)

@@ -19,6 +19,7 @@ LAYERS = ("bronze", "silver", "gold")
 DELIVERIES, REQUESTS = "deliveries", "requests"
 REJECTS, PREDICTIONS, WAITING = "rejects", "predictions", "waiting"
 """Tables of bronze and silver beside those of the sources, by their names there."""
+PREDICTIONS_TABLE, REJECTS_TABLE = f"silver/{PREDICTIONS}", f"silver/{REJECTS}"
 TRAINING_TABLE, PERIOD_SUMMARY, PERFORMANCE = "gold/training", "gold/monthly", "gold/performance"
 CALIBRATION, SCORES = "gold/calibration", "gold/scores"
 """Tables of gold, as they are asked for everywhere."""

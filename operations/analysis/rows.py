@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lakehouse.storage.layout import TRAINING_TABLE
+from lakehouse.storage.layout import PREDICTIONS_TABLE, TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.model_input import as_carried
@@ -45,7 +45,7 @@ def rows_by_period(use_case: UseCase, period: int, oracle: bool) -> PeriodRows:
             "in; --oracle takes those of generator or history"
         )
     found = {number: _read_period(use_case, table, number) for number, table in sorted(there.items())}
-    kinds = ["delivered files"] if "silver/predictions" not in there.values() else ["the answered requests"]
+    kinds = ["delivered files"] if PREDICTIONS_TABLE not in there.values() else ["the answered requests"]
     if len(set(there.values())) > 1:
         kinds = ["delivered files", "answered requests"]
     return PeriodRows(found, " and ".join(kinds))
@@ -80,7 +80,7 @@ def _tables_of_periods(use_case: UseCase) -> dict[int, str]:
     contract = use_case.contract
     column = contract.period_column
     found: dict[int, str] = {}
-    for table in ("silver/predictions", f"silver/{contract.feature_source}"):
+    for table in (PREDICTIONS_TABLE, f"silver/{contract.feature_source}"):
         rows = read_lake_table(use_case, table, [column])
         if rows is not None:
             found |= {contract.period_number(name): table for name in rows[column].unique()}

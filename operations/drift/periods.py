@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from lakehouse.gold.drift import write_drift
+from lakehouse.storage.layout import PREDICTIONS_TABLE
 from lakeloop.contract import Contract
 from lakeloop.drift_report import DriftReport, Window, WindowKind
 from lakeloop.drift_store import lake_reports, replace_lake_reports
@@ -34,7 +35,6 @@ from monitoring.drift.episodes import Episode, episodes
 from monitoring.drift.reference import NoReference, Reference, load_reference, through_model_server
 from monitoring.drift.windows import Cut, tumbling, window_of
 from monitoring.exceptions import ModelNotAskedError
-from operations.drift.windows import PREDICTIONS
 
 log = logging.getLogger(__name__)
 MOST_ROWS = 1_000_000
@@ -114,7 +114,7 @@ def _windows(
 
 def _predictions(use_case: UseCase, periods: tuple[int, int] | None) -> ds.Dataset:
     contract = use_case.contract
-    found = open_lake_table(use_case, PREDICTIONS)
+    found = open_lake_table(use_case, PREDICTIONS_TABLE)
     if found is None:
         raise NotFoundError(nothing_answered(contract, periods))
     dataset = dataset_of(found)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from lakehouse.storage.layout import PREDICTIONS_TABLE
 from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
 from lakeloop.exceptions import NotFoundError, WrongUseError
@@ -12,8 +13,6 @@ from lakeloop.lake_tables import Filter, read_lake_table
 from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.windows import AT
-
-PREDICTIONS = "silver/predictions"
 
 
 def find_window(use_case: UseCase, period: str, version: str = "") -> DriftReport:
@@ -45,7 +44,7 @@ def read_window(use_case: UseCase, version: str, period: str, first: str = "", l
     contract = use_case.contract
     bounds = _bounds(first, last)
     filters: list[Filter] = [(contract.period_column, "=", period)]
-    frame = read_lake_table(use_case, PREDICTIONS, columns_of(contract), filters)
+    frame = read_lake_table(use_case, PREDICTIONS_TABLE, columns_of(contract), filters)
     if frame is not None:
         answered = {str(version): rows for version, rows in frame[VERSION].value_counts().items()}
         frame = requests_of_version(frame, version, not answered or version == version_of_unasked(answered))

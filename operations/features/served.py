@@ -7,10 +7,10 @@ from datetime import datetime
 import pandas as pd
 
 from lakehouse.read.provenance import last_batch
+from lakehouse.storage.layout import PREDICTIONS_TABLE
 from lakeloop.contract.columns import TIMES
 from lakeloop.lake_tables import Filter, dataset_of, open_lake_table, read_lake_table
 from lakeloop.use_case import UseCase
-from operations.features.feature_sources import PREDICTIONS
 
 REQUESTS = "bronze/requests"
 LINES = 1_000
@@ -32,7 +32,7 @@ def served_rows(use_case: UseCase, since: "str | datetime | None" = None) -> pd.
     ]  # fmt: skip
     by = contract.period_column if isinstance(since, str) else "answered_at"
     filters: list[Filter] = [] if since is None else [(by, ">=", since)]
-    found = read_lake_table(use_case, PREDICTIONS, columns, filters)
+    found = read_lake_table(use_case, PREDICTIONS_TABLE, columns, filters)
     return pd.DataFrame(columns=columns) if found is None else found
 
 

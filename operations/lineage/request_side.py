@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from lakehouse.storage.layout import PREDICTIONS_TABLE
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table, read_lake_records
 from lakeloop.request_log_files import finished_files, open_files, request_log_folder
@@ -17,8 +18,6 @@ from operations.lineage.pipeline_side import version_item
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-PREDICTIONS = "silver/predictions"
 
 
 def add_request(draft: LineageDraft, use_case: UseCase, request_id: str) -> tuple[str, str]:
@@ -74,14 +73,14 @@ def requests_of(use_case: UseCase, versions: list[str], columns: list[str]) -> "
     """The requests in the lake whose probabilities came from these versions; None before any was taken in."""
     import pyarrow.dataset as ds
 
-    found = open_lake_table(use_case, PREDICTIONS)
+    found = open_lake_table(use_case, PREDICTIONS_TABLE)
     if found is None:
         return None
     return dataset_of(found).to_table(columns=columns, filter=ds.field("model_version").isin(versions))
 
 
 def _from_lake(use_case: UseCase, request_id: str) -> dict[str, Any] | None:
-    found = read_lake_records(use_case, PREDICTIONS, [("request_id", "=", request_id)])
+    found = read_lake_records(use_case, PREDICTIONS_TABLE, [("request_id", "=", request_id)])
     if not found:
         return None
     times = {name: f"{found[0][name]:%Y-%m-%d %H:%M:%S} UTC" for name in ("at", "answered_at")}
@@ -96,7 +95,7 @@ def _from_log(use_case: UseCase, request_id: str) -> dict[str, Any]:
             return {**row, **record.features, use_case.contract.key.column: record.key, "confidence": confidence,
                     "_source_file": path.name}  # fmt: skip
     raise NotFoundError(
-        f"there is no request {request_id} of {use_case.name}, neither in {PREDICTIONS} nor in the request log; "
+        f"there is no request {request_id} of {use_case.name}, neither in {PREDICTIONS_TABLE} nor in the request log; "
         "`lakeloop lake show predictions` lists some"
     )
 
