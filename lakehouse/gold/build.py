@@ -58,10 +58,11 @@ def build_gold(lake: Lake) -> GoldReport:
     create_training(lake)
     if done == now:
         return GoldReport(version_of(training_path))
-    silver = _silver_at(lake, paths, now)
+    silver = _silver_at(lake, now)
     changes = read_changes(contract, paths, done, now) if done else None
     before = files_at(training_path) or []
-    with commit_note(lake.spark, {"silver": now}):
+    note = {"silver": now}
+    with commit_note(lake.spark, note):
         if changes is None:
             counts = load_training(lake, silver, training_path)
             periods = request_periods = None
@@ -72,8 +73,8 @@ def build_gold(lake: Lake) -> GoldReport:
                 _periods_between(contract, before, files_at(training_path) or []),
             )
             request_periods = _periods_of_requests(contract, silver, changes)
-        touched = update_period_summary(lake, silver, periods)
-        computed = update_performance(lake, silver, request_periods)
+        touched = update_period_summary(lake, silver, periods, note)
+        computed = update_performance(lake, silver, request_periods, note)
     write_json(progress, now)
     version = version_of(training_path) or 0
     log.info("event=gold version=%d added=%d updated=%d removed=%d", version, counts.inserted, counts.updated,
@@ -117,20 +118,17 @@ def update_estimates(lake: Lake) -> tuple[str, ...]:
         periods = periods_to_estimate(lake)
         if not periods or read_json(progress_path(lake)) is None:
             return ()
-        paths = _silver_paths(lake)
-        now = _versions(paths)
-        with commit_note(lake.spark, {"silver": now}):
-            silver = _silver_at(lake, paths, now)
-            return update_performance(lake, silver, periods)
+        now = _versions(_silver_paths(lake))
+        return update_performance(lake, _silver_at(lake, now), periods, {"silver": now})
 
 
 def _versions(paths: dict[str, str]) -> dict[str, int]:
     return {source: version_of(path) or 0 for source, path in paths.items()}
 
 
-def _silver_at(lake: Lake, paths: dict[str, str], versions: dict[str, int]) -> SilverTables:
+def _silver_at(lake: Lake, versions: dict[str, int]) -> SilverTables:
     contract = lake.contract
-    frames = {s: lake.spark.read.format("delta").option("versionAsOf", versions[s]).load(p) for s, p in paths.items()}
+    frames = {name: lake.frame(f"silver/{name}", version) for name, version in versions.items()}
     return SilverTables(frames[contract.feature_source], frames[contract.label.source], frames.get(PREDICTIONS))
 
 

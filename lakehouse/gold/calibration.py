@@ -52,8 +52,7 @@ class CalibrationRow:
 
 def calibrations(lake: Lake) -> "DataFrame | None":
     """The table, for Spark to join with; None while nothing was calibrated."""
-    path = lake.table(CALIBRATION)
-    return lake.spark.read.format("delta").load(path) if table_exists(path) else None
+    return lake.frame(CALIBRATION) if table_exists(lake.table(CALIBRATION)) else None
 
 
 def calibrated_versions(use_case: UseCase) -> set[str]:

@@ -13,10 +13,9 @@ from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.period_summary import in_periods
 from lakehouse.gold.training import class_id
 from lakehouse.lake import Lake
-from lakehouse.storage.commits import read_note
 from lakehouse.storage.layout import PERFORMANCE
 from lakehouse.storage.schema import quoted
-from lakehouse.storage.small_tables import SmallTable, column, write_periods
+from lakehouse.storage.small_tables import Row, SmallTable, column, write_periods
 from lakeloop.contract import Contract
 from lakeloop.lake_tables import open_lake_table
 from lakeloop.use_case import UseCase
@@ -80,8 +79,11 @@ def performance_rows(
     )
 
 
-def update_performance(lake: Lake, silver: SilverTables, periods: set[str] | None) -> tuple[str, ...]:
-    """Compute these periods again, all of them for None; the periods that were. Nothing where nothing was asked."""
+def update_performance(lake: Lake, silver: SilverTables, periods: set[str] | None, note: Row) -> tuple[str, ...]:
+    """Compute these periods again, all of them for None; the periods that were. Nothing where nothing was asked.
+
+    `note`: the commit's.
+    """
     contract = lake.contract
     if silver.requests is None or (periods is not None and not periods):
         return ()
@@ -93,7 +95,7 @@ def update_performance(lake: Lake, silver: SilverTables, periods: set[str] | Non
         requests = requests.where(in_periods(contract, periods))
         truth = truth.join(requests.select(quoted(key)), key, "left_semi")
     rows = performance_rows(requests, truth, contract, calibrations(lake)).toArrow().to_pylist()
-    write_periods(lake, _table(contract), rows, periods, read_note(lake.spark))
+    write_periods(lake, _table(contract), rows, periods, note)
     return tuple(sorted({row[contract.period_column] for row in rows}))
 
 

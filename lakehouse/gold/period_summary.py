@@ -5,10 +5,9 @@ from pyspark.sql import functions as sf
 
 from lakehouse.gold.feature_rows import SilverTables, feature_rows_of_periods
 from lakehouse.lake import Lake
-from lakehouse.storage.commits import read_note
 from lakehouse.storage.layout import PERIOD_SUMMARY, TRAINING_TABLE
 from lakehouse.storage.schema import quoted
-from lakehouse.storage.small_tables import SmallTable, column, write_periods
+from lakehouse.storage.small_tables import Row, SmallTable, column, write_periods
 from lakeloop.contract import Contract
 from lakeloop.contract.features import OPEN
 
@@ -46,20 +45,20 @@ def numeric_features(contract: Contract) -> list[str]:
     return [name for name, feature in contract.features.items() if feature.role not in (*OPEN, "time")]
 
 
-def update_period_summary(lake: Lake, silver: SilverTables, periods: set[str] | None) -> tuple[str, ...]:
-    """Compute these periods again, all of them for None; those that have rows."""
+def update_period_summary(lake: Lake, silver: SilverTables, periods: set[str] | None, note: Row) -> tuple[str, ...]:
+    """Compute these periods again, all of them for None; those that have rows. `note`: the commit's."""
     contract = lake.contract
     if periods is not None and not periods:
         return ()
     delivered, requests = silver.delivered, silver.requests
-    training = lake.spark.read.format("delta").load(lake.table(TRAINING_TABLE))
+    training = lake.frame(TRAINING_TABLE)
     if periods is not None:
         listed = in_periods(contract, periods)
         delivered, training = delivered.where(listed), training.where(listed)
         requests = None if requests is None else requests.where(listed)
     features = feature_rows_of_periods(delivered, requests, contract)
     rows = period_summary(features, training, contract).toArrow().to_pylist()
-    write_periods(lake, _table(contract), rows, periods, read_note(lake.spark))
+    write_periods(lake, _table(contract), rows, periods, note)
     return tuple(sorted(row[contract.period_column] for row in rows))
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as sf
 
-from lakehouse.lake import Lake, lake_with
+from lakehouse.lake import Lake
 from lakehouse.requests.lines import check_names, prediction_columns, reject_rows, validated_records
 from lakehouse.requests.request_ids import SeenIds
 from lakehouse.silver.refine import SilverReport
 from lakehouse.silver.rejects import write_rejects
 from lakehouse.storage.commits import commit_note
-from lakehouse.storage.layout import PREDICTIONS, REQUESTS, read_json, table_exists, write_json
+from lakehouse.storage.layout import PREDICTIONS_TABLE, REQUESTS, read_json, table_exists, write_json
 from lakehouse.storage.merge import append, merge
 from lakehouse.storage.schema import constraints, create_table
 from lakehouse.storage.table_log import version_of
@@ -35,20 +35,14 @@ def refine_predictions(lake: Lake) -> SilverReport:
     progress = progress_path(lake)
     done = read_json(progress) or {"batch": 0, "version": None}
     version = version_of(bronze)
-    path = lake.table(f"silver/{PREDICTIONS}")
-    if done["version"] == version and table_exists(path):
+    if done["version"] == version and table_exists(lake.table(PREDICTIONS_TABLE)):
         return report
     create_predictions(lake)
-    rows = (
-        lake.spark.read.format("delta")
-        .option("versionAsOf", version)
-        .load(bronze)
-        .where(sf.col("_batch") > done["batch"])
-    )
+    rows = lake.frame(f"bronze/{REQUESTS}", version).where(sf.col("_batch") > done["batch"])
     validated = validated_records(rows, lake.contract).persist()
     try:
         with commit_note(lake.spark, {"bronze": {REQUESTS: version}}):
-            last = _write(validated, lake, path, report)
+            last = _write(lake, validated, report)
     finally:
         validated.unpersist()
     write_json(progress, {"batch": max(last, done["batch"]), "version": version})
@@ -70,7 +64,7 @@ def create_predictions(lake: Lake, replace: bool = False) -> None:
     checked = {**contract.features, period: contract.silver_columns(contract.feature_source)[period]}
     create_table(
         lake.spark,
-        lake.table(f"silver/{PREDICTIONS}"),
+        lake.table(PREDICTIONS_TABLE),
         prediction_columns(contract),
         comment=contract.requests.description if contract.requests else "Answered requests, each with its answer",
         checks=constraints(contract, checked),
@@ -83,7 +77,7 @@ def forget(lake: Lake) -> None:
     """Empty silver/predictions, to be made anew from bronze by another contract."""
     progress_path(lake).unlink(missing_ok=True)
     seen_ids(lake).clear()
-    if table_exists(lake.table(f"silver/{PREDICTIONS}")):
+    if table_exists(lake.table(PREDICTIONS_TABLE)):
         create_predictions(lake, replace=True)
 
 
@@ -92,24 +86,24 @@ def seen_ids(use_case: UseCase) -> SeenIds:
     return SeenIds(use_case.work_folder / REQUESTS / "seen_ids")
 
 
-def _write(validated: DataFrame, use_case: UseCase, path: str, report: SilverReport) -> int:
+def _write(lake: Lake, validated: DataFrame, report: SilverReport) -> int:
     """Write a batch's good rows and rejects; its highest `_batch`, 0 if it has no rows."""
-    spark = validated.sparkSession
     found = validated.select("_good", sf.xxhash64("request_id").alias("hash"), "_batch").toArrow()
     if not found.num_rows:
         return 0
     good = found["_good"].to_numpy()
     hashes = found["hash"].to_numpy()[good]
     distinct = np.unique(hashes)
-    index = _index_of(lake_with(use_case, spark), path)
+    index = _index_of(lake)
     repeats = bool(index.known(distinct).any())
     index.add(distinct)
-    rows = validated.where("_good").select(*spark.read.format("delta").load(path).columns)
+    path = lake.table(PREDICTIONS_TABLE)
+    rows = validated.where("_good").select(*lake.frame(PREDICTIONS_TABLE).columns)
     if len(distinct) < len(hashes):
         rows = first_by_request_id(rows)
     if len(hashes):
         if repeats:
-            inserted = merge(spark, path, rows, ["request_id"]).inserted
+            inserted = merge(lake.spark, path, rows, ["request_id"]).inserted
         else:  # request ids that are new for certain: no look into the table is needed
             inserted = append(path, rows.coalesce(len(distinct) // ROWS_A_FILE + 1)).inserted
         report.inserted += inserted
@@ -117,17 +111,17 @@ def _write(validated: DataFrame, use_case: UseCase, path: str, report: SilverRep
     index.set_stamp(version_of(path) or 0)
     batches = found["_batch"].to_numpy()
     if not good.all():
-        rows = reject_rows(validated, use_case.contract, REQUESTS)
-        report.add(write_rejects(rows, use_case, REQUESTS, (int(batches.min()), int(batches.max()))))
+        rows = reject_rows(validated, lake.contract, REQUESTS)
+        report.add(write_rejects(rows, lake, REQUESTS, (int(batches.min()), int(batches.max()))))
     return int(batches.max())
 
 
-def _index_of(lake: Lake, path: str) -> SeenIds:
+def _index_of(lake: Lake) -> SeenIds:
     """The index, made anew from the table if anybody else wrote that."""
     index = seen_ids(lake)
-    if index.stamp != version_of(path):
+    if index.stamp != version_of(lake.table(PREDICTIONS_TABLE)):
         index.clear()
-        ids = lake.spark.read.format("delta").load(path).select(sf.xxhash64("request_id").alias("hash")).toArrow()
+        ids = lake.frame(PREDICTIONS_TABLE).select(sf.xxhash64("request_id").alias("hash")).toArrow()
         index.add(ids["hash"].to_numpy())
     return index
 

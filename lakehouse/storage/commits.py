@@ -60,12 +60,6 @@ def commit_note(spark: "SparkSession", note: Mapping[str, Any]) -> Iterator[None
         spark.conf.unset(USER_METADATA)
 
 
-def read_note(spark: "SparkSession") -> Mapping[str, Any] | None:
-    """The note that commits of this session carry at the moment, for who commits without Spark."""
-    note = spark.conf.get(USER_METADATA, None)
-    return None if note is None else json.loads(note)
-
-
 def _note(text: str) -> Mapping[str, Any]:
     try:
         note = json.loads(text)
