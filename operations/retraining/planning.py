@@ -39,7 +39,8 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         old = evaluation_export(lake, context) if context.evidence.labelled else None
     _tell(work.listener, contract, context, candidates)
     weights = ExportWeights(use_case, context.window)
-    report = _check_champion(use_case, context)
+    champion = model_folder(use_case, context.champion.version) if context.champion is not None else None
+    report = _check_champion(contract, champion, context)
     rows = _evaluation_rows(contract, context, old, weights)
     if rows is not None:
         save_rows(use_case, record.decision_id, rows)
@@ -48,7 +49,7 @@ def make_plan(work: Workplace, record: RetrainRecord) -> Plan:
         clock=read_clock(use_case).period,
         champion=context.champion.version if context.champion is not None else "",
         decides=contract.gate.decides,
-        champion_score=_champion_score(use_case, context, rows),
+        champion_score=rows.score(contract, champion) if rows is not None and champion is not None else None,
         champion_judged_on=f"{contract.period} {context.newest_period}" if report is not None else "",
         champion_checks=report.checks if report is not None else (),
         with_truth=context.evidence.new_truth,
@@ -88,14 +89,12 @@ def _open_run(
     return PlannedCandidate(name=candidate.name, what=candidate.what, run_id=run_id)
 
 
-def _check_champion(use_case: UseCase, context: Context) -> GateReport | None:
+def _check_champion(contract: Contract, champion: Path | None, context: Context) -> GateReport | None:
     """The champion on the newest truth: a whole period it has not seen, or the eval rows of one it has."""
-    if context.champion is None or not context.evidence.new_truth:
+    if champion is None or not context.evidence.new_truth:
         return None
-    folder = model_folder(use_case, context.champion.version)
-    rows = context.newest if context.evidence.newer_period else held_out(use_case.contract, context.newest)
-    period = use_case.contract.period
-    return validate_model(folder, use_case.contract, rows, name=f"{period} {context.newest_period}")
+    rows = context.newest if context.evidence.newer_period else held_out(contract, context.newest)
+    return validate_model(champion, contract, rows, name=f"{contract.period} {context.newest_period}")
 
 
 def _evaluation_rows(
@@ -113,12 +112,6 @@ def _rows_version(context: Context, old: Path | None) -> int | None:
     if old is None:
         return None
     return context.gold_version if context.evidence.new_truth else read_manifest(old).version
-
-
-def _champion_score(use_case: UseCase, context: Context, rows: EvaluationRows | None) -> float | None:
-    if context.champion is None or rows is None:
-        return None
-    return rows.score(use_case.contract, model_folder(use_case, context.champion.version))
 
 
 def _tell(listener: Listener, contract: Contract, context: Context, candidates: list[Candidate]) -> None:

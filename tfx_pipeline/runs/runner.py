@@ -45,7 +45,7 @@ def run_pipeline(
     """
     run_id = start_run(use_case, parameters, new_run_id()).run_id
     record = train_run(use_case, run_id, on_node, on_start)
-    return _run_nodes(use_case, run_id, PUSHING, on_node, on_start) if push else record
+    return _run_nodes(use_case, record, PUSHING, on_node, on_start) if push else record
 
 
 def train_run(
@@ -64,7 +64,7 @@ def train_run(
     from tfx_pipeline.runs.launch import node_ids
 
     nodes = [node for node in node_ids(use_case) if node not in PUSHING]
-    return _run_nodes(use_case, run_id, nodes, on_node, on_start)
+    return _run_nodes(use_case, load_run(use_case, run_id), nodes, on_node, on_start)
 
 
 def push_run(
@@ -83,26 +83,21 @@ def push_run(
         WrongUseError: the gate did not bless its model.
         LakeloopError: a node failed.
     """
-    if not overruled and not load_run(use_case, run_id).blessed:
+    record = load_run(use_case, run_id)
+    if not overruled and not record.blessed:
         raise WrongUseError(
             f"the model of run {run_id} was not blessed by the quality gate; only blessed models are pushed"
         )
-    return _run_nodes(use_case, run_id, PUSHING, on_node, on_start)
+    return _run_nodes(use_case, record, PUSHING, on_node, on_start)
 
 
 def _run_nodes(
-    use_case: UseCase, run_id: str, nodes: Iterable[str], on_node: OnNode, on_start: Callable[[str], None]
+    use_case: UseCase, record: RunRecord, nodes: Iterable[str], on_node: OnNode, on_start: Callable[[str], None]
 ) -> RunRecord:
     for node in nodes:
         on_start(node)
-        try:
-            on_node(run_node(use_case, run_id, node))
-        except LakeloopError:
-            failed = load_run(use_case, run_id).node(node)
-            if failed is not None:
-                on_node(failed)
-            raise
-    return finish_run(use_case, load_run(use_case, run_id))
+        record = _run_node(use_case, record, node, on_node)
+    return finish_run(use_case, record)
 
 
 def start_run(use_case: UseCase, parameters: RunParameters, run_id: str) -> RunRecord:
@@ -140,10 +135,19 @@ def run_node(use_case: UseCase, run_id: str, node: str) -> NodeResult:
         NotFoundError: there is no such run or node.
         LakeloopError: the node failed; the text says why.
     """
-    record = load_run(use_case, run_id)
-    if node == TUNER and not record.parameters.trials:
-        return _save_not_asked_for(use_case, record, node)
+    return _run_node(use_case, load_run(use_case, run_id), node).nodes[-1]
+
+
+def _run_node(use_case: UseCase, record: RunRecord, node: str, on_node: OnNode = lambda result: None) -> RunRecord:
+    """Run one node of a run, and give the record, its result last; `on_node` hears that, also of one that failed."""
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
+    if node == TUNER and not record.parameters.trials:
+        skipped = NodeResult(
+            node=node, state="skipped", seconds=0.0, result="no trials were asked for", started=started
+        )
+        record = _save(use_case, record, skipped)
+        on_node(skipped)
+        return record
     quiet_libraries()
     from tfx_pipeline.runs.launch import launch
     from tfx_pipeline.runs.results import describe
@@ -153,7 +157,9 @@ def run_node(use_case: UseCase, run_id: str, node: str) -> NodeResult:
         ended = launch(use_case, record, node)
         text, fields = describe(node, ended.outputs) if ended.state != "skipped" else ("the model was refused", {})
     except LakeloopError as error:
-        _save_failure(use_case, record, node, started, began, error)
+        failed = NodeResult(node=node, state="failed", seconds=_since(began), result=str(error), started=started)
+        _save(use_case, record, failed, state="failed", error=str(error))
+        on_node(failed)
         raise
     result = NodeResult(
         node=node,
@@ -163,10 +169,17 @@ def run_node(use_case: UseCase, run_id: str, node: str) -> NodeResult:
         started=started,
         execution_id=ended.execution_id,
     )
-    save_run(use_case, record.with_node(result).model_copy(update={**fields, "state": "running", "error": ""}))
+    record = _save(use_case, record, result, **{**fields, "state": "running", "error": ""})
     _annotate(use_case.settings, record, ended.execution_id)
-    log.info("event=node_done run=%s node=%s state=%s seconds=%s", run_id, node, result.state, result.seconds)
-    return result
+    on_node(result)
+    return record
+
+
+def _save(use_case: UseCase, record: RunRecord, result: NodeResult, **changes: object) -> RunRecord:
+    """Save a run's record with a node's result, and what else that changes."""
+    log.info("event=node_ended run=%s node=%s state=%s seconds=%s", record.run_id, result.node, result.state,
+             result.seconds)  # fmt: skip
+    return save_run(use_case, record.with_node(result).model_copy(update=changes))
 
 
 def finish_run(use_case: UseCase, run: RunRecord) -> RunRecord:
@@ -190,21 +203,6 @@ def _annotate(settings: Settings, record: RunRecord, execution_id: int | None) -
     if execution_id is not None:
         annotate_execution(settings, execution_id, airflow | why)
     annotate_run(settings, record.run_id, of_run)
-
-
-def _save_not_asked_for(use_case: UseCase, record: RunRecord, node: str) -> NodeResult:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    result = NodeResult(node=node, state="skipped", seconds=0.0, result="no trials were asked for", started=now)
-    save_run(use_case, record.with_node(result))
-    return result
-
-
-def _save_failure(
-    use_case: UseCase, record: RunRecord, node: str, started: str, began: float, error: LakeloopError
-) -> None:
-    result = NodeResult(node=node, state="failed", seconds=_since(began), result=str(error), started=started)
-    save_run(use_case, record.with_node(result).model_copy(update={"state": "failed", "error": str(error)}))
-    log.info("event=node_failed run=%s node=%s seconds=%s", record.run_id, node, result.seconds)
 
 
 def _since(began: float) -> float:
