@@ -17,6 +17,7 @@ from serving.model_server.config_files import METRICS_PATH, read_metrics_path, r
 from serving.model_server.options import MOST_MEGABYTES, LoadOptions, Options
 
 _DEFAULTS = Options()
+_LOAD = _DEFAULTS.load
 _ELSEWHERE = {
     "platform_config_file": "models are SavedModels, run by TensorFlow",
     "prefer_tflite_model": "models are SavedModels, run by TensorFlow",
@@ -63,9 +64,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--grpc_max_threads", type=int, default=_DEFAULTS.grpc_threads,
         help="inferences over gRPC that run at a time",
     )  # fmt: skip
-    group.add_argument("--saved_model_tags", default="serve", help="tags of the graph to serve, separated by commas")
-    group.add_argument("--max_num_load_retries", type=int, default=5, help="tries after a load that failed")
-    group.add_argument("--load_retry_interval_micros", type=int, default=60_000_000, help="time between two tries")
+    group.add_argument(
+        "--saved_model_tags", default=",".join(_LOAD.tags), help="tags of the graph to serve, separated by commas"
+    )
+    group.add_argument("--max_num_load_retries", type=int, default=_LOAD.retries, help="tries after a load that failed")
+    group.add_argument(
+        "--load_retry_interval_micros",
+        type=int,
+        default=round(_LOAD.retry_seconds * 1e6),
+        help="time between two tries",
+    )
     group.add_argument("--enable_model_warmup", **_BOOLEAN, default=True, help="ask a version's warm-up requests")
     group.add_argument("--num_request_iterations_for_warmup", type=int, default=0, help="how often each; 0: once")
     group.add_argument("--tensorflow_intra_op_parallelism", type=int, default=0, help="threads of an operation")

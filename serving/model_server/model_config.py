@@ -90,6 +90,8 @@ def from_proto(config: model_server_config_pb2.ModelServerConfig) -> dict[str, M
             raise invalid(
                 f"Expected model {model.name} to have an absolute path or URI; got base_path()={model.base_path}"
             )
+        if "://" in model.base_path:
+            raise invalid(f"Model {model.name} has the URL {model.base_path} as base_path; this server reads folders")
         models[model.name] = ModelConfig(
             model.name, Path(model.base_path), _policy(model.model_version_policy), dict(model.version_labels)
         )

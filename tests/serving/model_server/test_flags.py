@@ -1,6 +1,7 @@
 """TensorFlow Serving's flags, each by what it changes."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import grpc
 import httpx
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from lakeloop.settings import PROJECT
 from serving.model_server.config_files import METRICS_PATH
+from serving.model_server.flags import options_of, parse
 from serving.model_server.process import RunningServer, running_server
 from tests.command_line import COMMAND
 from tests.waiting import eventually
@@ -32,9 +35,21 @@ def config_of(*models: tuple[str, Path], more: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def config_file(tmp_path_factory: pytest.TempPathFactory, saved_models: Path) -> Path:
+def tagged(tmp_path_factory: pytest.TempPathFactory, saved_models: Path) -> Path:
+    """Models whose graph has a second tag: a server finds it only if it is told both."""
+    root = tmp_path_factory.mktemp("tagged")
+    for name in ("half_plus", "drivers"):
+        for version in Path(shutil.copytree(saved_models / name, root / name)).iterdir():
+            saved = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+            saved.meta_graphs[0].meta_info_def.tags.append("second")
+            (version / "saved_model.pb").write_bytes(saved.SerializeToString())
+    return root
+
+
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory: pytest.TempPathFactory, tagged: Path) -> Path:
     file = tmp_path_factory.mktemp("config") / "models.config"
-    file.write_text(config_of(("half_plus", saved_models / "half_plus")))
+    file.write_text(config_of(("half_plus", tagged / "half_plus")))
     return file
 
 
@@ -46,7 +61,7 @@ def flagged(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         f"--model_config_file={config_file}", "--model_config_file_poll_wait_seconds=0.2",
         "--file_system_poll_wait_seconds=0.1", "--rest_api_enable_cors_support=true", f"--grpc_socket_path={gate}",
         "--grpc_channel_arguments=grpc.max_receive_message_length=20000", "--enable_grpc_healthcheck_service",
-        "--enable_serialization_as_tensor_content", "--saved_model_tags=serve",
+        "--enable_serialization_as_tensor_content", "--saved_model_tags=serve,second",
     )  # fmt: skip
     with running_server(flags=flags) as running:
         yield running, gate
@@ -57,6 +72,16 @@ def request(values: list[float]) -> predict_pb2.PredictRequest:
     asked.model_spec.name = "half_plus"
     asked.inputs["x"].CopyFrom(tf.make_tensor_proto(values, tf.float32))
     return asked
+
+
+def test_what_no_flag_names_is_as_in_tensorflow_serving() -> None:
+    """tensorflow/serving tensorflow_serving/model_servers/server.h (Server::Options) @ 9d981c5."""
+    options = options_of(parse([], "serve models"), "127.0.0.1", 8501, 8500, 1.0)
+    load = options.load
+    assert options.rest_seconds == 30, "rest_api_timeout_in_ms"
+    assert (load.retries, load.retry_seconds) == (5, 60), "max_num_load_retries, load_retry_interval_micros"
+    assert (load.tags, load.warm_up_times, load.batching) == (("serve",), 1, None)
+    assert (options.config_seconds, options.cors, options.grpc_health, options.any_labels) == (0, False, False, False)
 
 
 def test_pages_of_other_origins_may_ask(flagged: tuple[RunningServer, Path], client: httpx.Client) -> None:
@@ -104,13 +129,11 @@ def test_a_probe_gets_grpc_s_health_answers(flagged: tuple[RunningServer, Path])
         watch.cancel()
 
 
-def test_a_changed_config_file_holds(
-    flagged: tuple[RunningServer, Path], config_file: Path, saved_models: Path
-) -> None:
+def test_a_changed_config_file_holds(flagged: tuple[RunningServer, Path], config_file: Path, tagged: Path) -> None:
     before = config_file.read_text()
     with httpx.Client(base_url=flagged[0].url, timeout=60) as client:
         config_file.write_text("no config")
-        config_file.write_text(config_of(("half_plus", saved_models / "half_plus"), ("new", saved_models / "drivers")))
+        config_file.write_text(config_of(("half_plus", tagged / "half_plus"), ("new", tagged / "drivers")))
         eventually(lambda: client.get("/v1/models/new").status_code == 200)
         assert client.post(PREDICT, json={"instances": [2.0]}).json() == {"predictions": [4.0]}
         config_file.write_text(before)

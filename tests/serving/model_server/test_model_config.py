@@ -196,6 +196,10 @@ def test_new_model_that_cannot_be_loaded_is_reported_and_the_others_serve(
             "Expected model a to have an absolute path or URI; got base_path()=a",
         ),
         (
+            config('name: "a" base_path: "s3://models/a"'), "INVALID_ARGUMENT",
+            "Model a has the URL s3://models/a as base_path; this server reads folders",
+        ),
+        (
             'model_config_list { config { name: "a" base_path: "/a" } }', "INVALID_ARGUMENT",
             "Illegal setting neither ModelServerConfig::model_type (deprecated) nor ",
         ),
