@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from lakehouse.storage.layout import TRAINING_TABLE
+from lakeloop.decision_table import DECISIONS
 from lakeloop.events import find_event
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import read_lake_records
@@ -54,7 +55,7 @@ def add_why(draft: LineageDraft, use_case: UseCase, graph: RunGraph) -> None:
 
 def add_comparisons(draft: LineageDraft, use_case: UseCase, versions: Collection[int]) -> None:
     """The decisions whose champion and candidates were compared on rows of these versions of gold/training."""
-    for row in read_lake_records(use_case, "gold/decisions"):
+    for row in read_lake_records(use_case, DECISIONS):
         if row.get("judged_version") in versions:
             draft.link(f"{TRAINING_TABLE}@{row['judged_version']}", _add_decision(draft, row))
 
@@ -63,7 +64,7 @@ def _decision_of(use_case: UseCase, graph: RunGraph) -> dict[str, Any] | None:
     wanted = graph.annotations.get("decision_id")
     if not wanted:
         return None
-    return next(iter(read_lake_records(use_case, "gold/decisions", [("decision_id", "=", wanted)])), None)
+    return next(iter(read_lake_records(use_case, DECISIONS, [("decision_id", "=", wanted)])), None)
 
 
 def _add_decision(draft: LineageDraft, row: dict[str, Any]) -> str:

@@ -88,9 +88,7 @@ def compared_gate(then: GateReport, now: GateReport, tolerance: float) -> tuple[
         if other is None or check.name == AGAINST_CHAMPION:
             continue
         same = abs(check.value - other.value) <= tolerance and check.passed == other.passed
-        found.append(
-            Difference(what=check.name, then=check.value, now=other.value, allowed=tolerance, same=same)
-        )  # fmt: skip
+        found.append(Difference(what=check.name, then=check.value, now=other.value, allowed=tolerance, same=same))
     return tuple(found)
 
 
