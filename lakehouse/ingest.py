@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from lakehouse.bronze.append import LandingReport, land
 from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.foreign_table import ForeignTableError, deliver_new_versions
+from lakehouse.bronze.ledger import deliveries
 from lakehouse.bronze.notices import collated
 from lakehouse.contract_change import follow_contract
 from lakehouse.gold.build import GoldReport, build_gold
 from lakehouse.gold.new_truth import record_new_truth
 from lakehouse.lake import Lake
-from lakehouse.read.provenance import deliveries
 from lakehouse.requests.predictions import refine_predictions
 from lakehouse.silver.refine import SilverReport, refine
 from lakehouse.storage.disk_full import disk_full_as_no_space

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lakehouse.bronze.delivery_record import DeliveryRecord
-from lakehouse.read.provenance import rows_at
+from lakehouse.storage.table_rows import rows_at
 from lakeloop.contract import Contract
 from lakeloop.contract.join import Join
 from lakeloop.use_case import UseCase

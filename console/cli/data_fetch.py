@@ -75,7 +75,7 @@ def _sources(use_case: UseCase, named: list[str]) -> list[str]:
 def _fetch_versions(use_case: UseCase, source: str, whole: bool) -> tuple[list[Path], str]:
     """The file with the rows of a table's new versions, and what went wrong."""
     from lakehouse.bronze.foreign_table import ForeignTableError, deliver_new_versions  # noqa: PLC0415 - only for these
-    from lakehouse.read.provenance import deliveries  # noqa: PLC0415 - as above
+    from lakehouse.bronze.ledger import deliveries  # noqa: PLC0415 - as above
 
     try:
         with console.status(f"reading {source} …"):

@@ -10,18 +10,19 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
+from lakehouse.bronze.bronze_table import BronzeTable
 from lakehouse.bronze.delivery_record import DeliveryRecord
+from lakehouse.bronze.ledger import deliveries
 from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.training import training_column_names, training_rows
 from lakehouse.lake import Lake
 from lakehouse.read.as_of import AS_OF, Point, Points
-from lakehouse.read.provenance import clock_of_batches, deliveries
 from lakehouse.silver.joined_features import base_columns, with_joined_features
 from lakehouse.silver.one_row_a_key import newest_by_key, ranked_by_key
 from lakehouse.silver.refine import bronze_frame
 from lakehouse.silver.truth_parts import combined_truth
 from lakehouse.silver.validation import good_rows
-from lakehouse.storage.layout import PREDICTIONS, REQUESTS, table_exists
+from lakehouse.storage.layout import PREDICTIONS_TABLE, REQUESTS, table_exists
 from lakehouse.storage.merge import COMPLETE
 from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.clock import read_clock
@@ -81,7 +82,7 @@ def check_delivered(use_case: UseCase) -> None:
     contract = use_case.contract
     sources = {contract.feature_source, contract.label.source}
     delivered = any(d.source in sources and d.state == "taken" and d.rows for d in deliveries(use_case))
-    if not delivered and not table_exists(use_case.table(f"silver/{PREDICTIONS}")):
+    if not delivered and not table_exists(use_case.table(PREDICTIONS_TABLE)):
         raise NotFoundError(
             f"nothing of {use_case.name} was delivered yet: `lakeloop lake ingest` takes what has landed"
         )
@@ -100,7 +101,7 @@ def _silver_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> SilverTables:
     contract = lake.contract
     features, truth = contract.feature_source, contract.label.source
     known = {source: _known_deliveries(lake, source, in_periods) for source in {features, truth, *contract.joins}}
-    requests = lake.table(f"silver/{PREDICTIONS}")
+    requests = lake.table(PREDICTIONS_TABLE)
     tables = {source: _source_at(lake, source, wanted, known[source], in_periods) for source in known}
     if contract.joins:
         tables[features] = _joined_at(tables, contract)
@@ -157,11 +158,11 @@ def _requests_at(lake: Lake, wanted: DataFrame, in_periods: bool) -> DataFrame:
     """silver/predictions at each point: requests of that period or earlier, or those the lake had taken in by then."""
     contract = lake.contract
     key = contract.key.column
-    rows = lake.spark.read.format("delta").load(lake.table(f"silver/{PREDICTIONS}"))
+    rows = lake.frame(PREDICTIONS_TABLE)
     rows = rows.where(sf.col(quoted(key)).isNotNull())
     if in_periods:
         return _at_points(rows.withColumn(_WHEN, sf.col(quoted(contract.period_column))), wanted, key)
-    bronze = lake.spark.read.format("delta").load(lake.table(f"bronze/{REQUESTS}"))
+    bronze = lake.frame(f"bronze/{REQUESTS}")
     batches = bronze.groupBy("_batch").agg(sf.min("_ingested_at").alias(_WHEN))
     return _at_points(rows.join(sf.broadcast(batches), "_batch"), wanted, key)
 
@@ -187,7 +188,8 @@ def _known_deliveries(use_case: UseCase, source: str, in_periods: bool) -> list[
         return [(d.file, d.batch, d.ingested_at) for d in taken]
     if not taken:
         return []
-    periods = delivery_clocks(contract, source, taken, clock_of_batches(use_case, source), read_clock(use_case).period)
+    clocks = BronzeTable(use_case, source).clock_by_batch()
+    periods = delivery_clocks(contract, source, taken, clocks, read_clock(use_case).period)
     return [(d.file, d.batch, contract.period_name(clock)) for d, clock in zip(taken, periods, strict=True)]
 
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from lakehouse.bronze.delivery_record import DeliveryRecord
-from lakehouse.read.provenance import deliveries, table_statistics
+from lakehouse.bronze.ledger import deliveries
+from lakehouse.read.provenance import table_statistics
+from lakehouse.storage.layout import PREDICTIONS_TABLE, REJECTS_TABLE
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.use_case import UseCase
 
-PREDICTIONS, REJECTS = "silver/predictions", "silver/rejects"
 STREAM = "requests"
 """The request log's name among the sources of rejects."""
 TAKEN = "taken"
@@ -94,7 +95,7 @@ class Origins:
             names = [contract.source_of(column)]
         origins = [self._origin(f"silver/{name}", name, column, "files") for name in names if name in self._came]
         if STREAM in self._came and column in self._request_columns:
-            origins.append(self._origin(PREDICTIONS, STREAM, column, "requests"))
+            origins.append(self._origin(PREDICTIONS_TABLE, STREAM, column, "requests"))
         return tuple(origins)
 
     @property
@@ -180,7 +181,7 @@ def _brought(use_case: UseCase, source: str, period: str, taken: list[DeliveryRe
 
 def _streamed(use_case: UseCase) -> _Came | None:
     period = use_case.contract.period_column
-    statistics = table_statistics(use_case, PREDICTIONS, (period, "_batch"))
+    statistics = table_statistics(use_case, PREDICTIONS_TABLE, (period, "_batch"))
     if statistics is None:
         return None
     low, high = statistics.bounds[period]
@@ -203,7 +204,7 @@ def _asked_where(use_case: UseCase, column: str, value: object, newest: bool) ->
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
-    table = open_lake_table(use_case, PREDICTIONS)
+    table = open_lake_table(use_case, PREDICTIONS_TABLE)
     if table is None:
         return None
     rows = dataset_of(table).to_table(columns=["answered_at", "_source_file"], filter=ds.field(column) == value)
@@ -216,7 +217,7 @@ def _asked_where(use_case: UseCase, column: str, value: object, newest: bool) ->
 
 def _reject_reasons(use_case: UseCase) -> Mapping[str, Mapping[str, int]]:
     """Source -> reason -> rows rejected for it."""
-    table = open_lake_table(use_case, REJECTS)
+    table = open_lake_table(use_case, REJECTS_TABLE)
     if table is None:
         return {}
     rows = dataset_of(table).to_table(columns=["source", "reason"])

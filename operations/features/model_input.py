@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from lakehouse.read.provenance import rows_at
 from lakehouse.storage.layout import TRAINING_TABLE
+from lakehouse.storage.table_rows import rows_at
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.frozen_model import FrozenModel

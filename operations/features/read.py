@@ -8,8 +8,8 @@ from pyarrow import csv, parquet
 
 from lakehouse.lake import Lake
 from lakehouse.read.as_of import AS_OF, Points
-from lakehouse.read.provenance import rows_at, rows_with_keys
 from lakehouse.storage.layout import TRAINING_TABLE
+from lakehouse.storage.table_rows import rows_at, rows_with_keys
 from lakeloop.atomic_file import replacing
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase

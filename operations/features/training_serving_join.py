@@ -11,14 +11,14 @@ from pathlib import Path
 import pandas as pd
 
 from lakehouse.exceptions import VersionVacuumedError
-from lakehouse.read.provenance import rows_at, silver_of, table_versions
-from lakehouse.storage.layout import TRAINING_TABLE
+from lakehouse.read.provenance import silver_of, table_versions
+from lakehouse.storage.layout import PREDICTIONS_TABLE, TRAINING_TABLE
+from lakehouse.storage.table_rows import rows_at
 from lakeloop.contract import Contract
 from lakeloop.contract.columns import DECIMAL_DIGITS, DECIMAL_PLACES
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import open_lake_table, read_lake_table
 from lakeloop.use_case import UseCase
-from operations.features.feature_sources import PREDICTIONS
 from operations.period_rows import period_rows
 from operations.simulation import request_id_of
 
@@ -115,7 +115,7 @@ def _requests_in_gold(use_case: UseCase, gaps: list[str]) -> pd.Series:
         version = silver_of(versions, versions[-1].version).get("predictions")
         if version is None:
             return pd.Series(dtype=str)
-        rows = rows_at(use_case, PREDICTIONS, version, ["request_id", key, "at", "answered_at"]).to_pandas()
+        rows = rows_at(use_case, PREDICTIONS_TABLE, version, ["request_id", key, "at", "answered_at"]).to_pandas()
     except VersionVacuumedError as gone:
         gaps.append(f"which requests gold's rows are made of is not known: {gone}")
         return pd.Series(dtype=str)

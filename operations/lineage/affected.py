@@ -7,9 +7,10 @@ from ml_metadata import metadata_store
 from pydantic import Field
 
 from lakehouse.bronze.delivery_record import DeliveryRecord
+from lakehouse.bronze.ledger import deliveries
 from lakehouse.exceptions import VersionVacuumedError
-from lakehouse.read.provenance import deliveries, rows_of_file, rows_with_keys
 from lakehouse.storage.layout import TRAINING_TABLE
+from lakehouse.storage.table_rows import rows_of_file, rows_with_keys
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.use_case import UseCase
 from operations.joined_rows import keys_that_met
@@ -139,9 +140,9 @@ def _touched(
 
     `valid`: keys of the rows that have their values from it now; None: not known.
     """
-    contract = use_case.contract
     import pyarrow.compute as pc
 
+    contract = use_case.contract
     key, period = contract.key.column, contract.period_column
     try:
         keys = _keys_of_file(use_case, delivery, one)

@@ -6,15 +6,10 @@ from pathlib import PurePath
 
 from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
-from lakehouse.read.provenance import (
-    find_version,
-    last_batch,
-    rows_of_file,
-    silver_of,
-    table_versions,
-)
+from lakehouse.read.provenance import find_version, last_batch, silver_of, table_versions
 from lakehouse.storage.commits import Commit
 from lakehouse.storage.layout import TRAINING_TABLE
+from lakehouse.storage.table_rows import rows_of_file
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase
 
@@ -71,7 +66,7 @@ def gold_with(use_case: UseCase, delivery: DeliveryRecord) -> tuple[GoldWith, ..
     counted: dict[int, int | None] = {}
     found = []
     for version in versions:
-        made_from = silver_of(versions, version.version) if "silver" in version.note else {}
+        made_from = version.note.get("silver", {})
         met_by = made_from.get(base) if joined else None
         if joined:
             made_from = {} if met_by is None else silver_of(base_versions, met_by)

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from lakehouse.bronze.delivery_record import DeliveryRecord
+from lakehouse.bronze.ledger import deliveries
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.read.provenance import (
     bronze_of,
-    deliveries,
-    file_rows,
     find_version,
     last_batch,
     made_from,
@@ -17,6 +16,7 @@ from lakehouse.read.provenance import (
 )
 from lakehouse.storage.commits import Commit
 from lakehouse.storage.layout import TRAINING_TABLE
+from lakehouse.storage.table_rows import file_rows
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase
 from operations.lineage.graph import LineageDraft, NodeKind

@@ -2,7 +2,8 @@
 
 from ml_metadata import metadata_store
 
-from lakehouse.read.provenance import deliveries, find_version, table_versions
+from lakehouse.bronze.ledger import deliveries
+from lakehouse.read.provenance import find_version, table_versions
 from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.pushed_models import model_folder

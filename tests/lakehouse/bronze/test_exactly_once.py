@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from lakehouse.bronze.append import land
+from lakehouse.bronze.ledger import deliveries
 from lakehouse.gold import build as gold
-from lakehouse.read.provenance import deliveries
 from lakehouse.silver import refine as silver
 from lakehouse.storage.lock import only_one
 from lakeloop.exceptions import BusyError, DiskFullError

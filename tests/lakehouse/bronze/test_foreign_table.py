@@ -13,8 +13,8 @@ from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 from lakehouse.bronze.foreign_table import ForeignTableError, deliver_new_versions
+from lakehouse.bronze.ledger import deliveries
 from lakehouse.ingest import ingest
-from lakehouse.read.provenance import deliveries
 from lakeloop.contract import Source
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case

@@ -16,8 +16,7 @@ from pyspark.sql import SparkSession
 from lakehouse.bronze import odd_lines
 from lakehouse.bronze.append import LandingReport, land
 from lakehouse.bronze.delivery_record import DeliveryRecord
-from lakehouse.bronze.ledger import LEDGER, TABLE, write_records
-from lakehouse.read.provenance import deliveries
+from lakehouse.bronze.ledger import LEDGER, TABLE, deliveries, write_records
 from lakehouse.storage.schema import create_table
 from lakeloop.exceptions import LakeloopError
 from tests.lakes import OwnLake, claims, own_lake

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from lakehouse.bronze.ledger import deliveries
 from lakehouse.read.as_of import read_points
 from lakehouse.read.point_in_time import features_as_of
-from lakehouse.read.provenance import deliveries
 from lakeloop.clock import Clock
 from lakeloop.contract import Key
 from operations.features.catalogue import describe_column

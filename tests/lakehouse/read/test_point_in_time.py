@@ -11,12 +11,12 @@ import pytest
 from pyarrow import csv
 from pyspark.sql import SparkSession
 
+from lakehouse.bronze.bronze_table import BronzeTable
 from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.exceptions import VersionVacuumedError
 from lakehouse.gold.training import training_column_names
 from lakehouse.read.as_of import Point, Points
 from lakehouse.read.point_in_time import BOTH, FEATURES, NOTHING, delivery_clocks, features_as_of
-from lakehouse.read.provenance import clock_of_batches
 from lakehouse.requests.stream import open_stream
 from lakeloop.clock import set_clock
 from lakeloop.exceptions import NotFoundError, WrongUseError
@@ -137,7 +137,7 @@ def test_a_version_of_gold_is_read_as_training_saw_it_and_a_vacuumed_one_says_so
 
 def test_bronze_notes_the_clock_and_without_the_note_a_correction_counts_from_now_on(past: Past) -> None:
     lake = past.lake
-    assert clock_of_batches(lake, "policies") == {1: 0, 2: 3, 3: 26}
+    assert BronzeTable(lake, "policies").clock_by_batch() == {1: 0, 2: 3, 3: 26}
     at = datetime(2026, 1, 1, tzinfo=UTC)
     files = ["policies-2023-01.csv", "policies-2023-01.v2.csv", "policies-2023-05.csv"]
     taken = [DeliveryRecord("policies", file, "", 0, 1, at, at, batch, "taken") for batch, file in enumerate(files, 1)]

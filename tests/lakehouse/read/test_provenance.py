@@ -7,20 +7,12 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
+from lakehouse.bronze.ledger import deliveries
 from lakehouse.exceptions import VersionVacuumedError
-from lakehouse.read.provenance import (
-    deliveries,
-    file_rows,
-    last_batch,
-    made_from,
-    row_count,
-    rows_of_file,
-    rows_with_keys,
-    silver_of,
-    table_versions,
-)
+from lakehouse.read.provenance import last_batch, made_from, row_count, silver_of, table_versions
 from lakehouse.storage.layout import TRAINING_TABLE
 from lakehouse.storage.maintenance import optimize
+from lakehouse.storage.table_rows import file_rows, rows_of_file, rows_with_keys
 from lakeloop.exceptions import NotFoundError
 from operations.lineage.affected import affected_by
 from operations.lineage.deliveries import find_deliveries, gold_with

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
+from lakehouse.bronze.bronze_table import BronzeTable
 from lakehouse.read.as_of import AS_OF, Points, parse_point
 from lakehouse.read.point_in_time import BOTH, FEATURES, NOTHING, features_as_of
-from lakehouse.read.provenance import clock_of_batches
 from lakehouse.requests.stream import stream
 from lakeloop.clock import read_clock, set_clock
 from lakeloop.exceptions import WrongUseError
@@ -128,7 +128,7 @@ def test_a_home_that_began_to_play_goes_on_with_the_simulated_clock(lake: OwnLak
     lake.deliver("policies", "policies-2023-02.v2.csv", HEADER + policy("2023-02", 0, {"age": "50.5"}))
     real.ingest()
     assert [age for _, age, _ in known(real, "2023-02-0000", "0", "2", "3")] == [None, 41.5, 50.5]
-    assert clock_of_batches(real, "policies") == {1: 0, 2: 3}
+    assert BronzeTable(real, "policies").clock_by_batch() == {1: 0, 2: 3}
 
 
 def test_a_home_by_the_wall_clock_takes_nothing_in_as_played(small: OwnLake) -> None:

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from lakehouse.bronze.ledger import deliveries
 from lakehouse.read.as_of import Points
 from lakehouse.read.point_in_time import features_as_of
-from lakehouse.read.provenance import deliveries
 from lakehouse.silver import joins
 from lakehouse.storage.table_log import files_at
 from operations.joined_rows import keys_that_met
