@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,30 +95,37 @@ def test_model_that_answers_alike_both_ways_is_blessed(validate: Callable[[Path]
     assert describe("InfraValidator", {"blessing": [blessing]}) == ("the model server answered 10 rows", {})
 
 
-def test_the_model_server_is_a_fork_of_the_homes_warm_one_where_that_is_ready(
-    validate: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LAKELOOP_HOME", str(tmp_path / "home"))
-    log = tmp_path / "warm.log"
-    with log.open("w") as output:
+@pytest.fixture(scope="module")
+def warm_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home has a warm server, whose forks are ready in no time; what it logs."""
+    home = tmp_path_factory.mktemp("warm")
+    log = home / "warm.log"
+    with pytest.MonkeyPatch.context() as patch, log.open("w") as output:
+        patch.setenv("LAKELOOP_HOME", str(home / "home"))
+        patch.setattr("tfx_pipeline.evaluation.model_server.start_warm", partial(start_warm, patience=240))
         warm = subprocess.Popen([sys.executable, "-m", "console.cli.warm_server"], stdout=output, stderr=output)
-    try:
-        assert wait_for_server(load_settings(), 240)
-        monkeypatch.setattr("tfx_pipeline.evaluation.model_server.start_warm", partial(start_warm, patience=240))
-        save(tmp_path / "model" / "Format-Serving")
-        assert validate(tmp_path / "model").get_int_custom_property("blessed") == 1
-        (started,) = [line for line in log.read_text().splitlines() if "event=started" in line]
-        assert "what='serving.model_server --model small=" in started
-        pid = int(started.partition("pid=")[2].split()[0])
-        eventually(lambda: not psutil.pid_exists(pid))
-        assert "code=-9" in log.read_text(), "nobody asks it any more"
-    finally:
-        warm.kill()
-        warm.wait()
+        try:
+            assert wait_for_server(load_settings(), 240)
+            yield log
+        finally:
+            warm.kill()
+            warm.wait()
+
+
+def test_the_model_server_is_a_fork_of_the_homes_warm_one_where_that_is_ready(
+    warm_log: Path, validate: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    save(tmp_path / "model" / "Format-Serving")
+    assert validate(tmp_path / "model").get_int_custom_property("blessed") == 1
+    (started,) = [line for line in warm_log.read_text().splitlines() if "event=started" in line]
+    assert "what='serving.model_server --model small=" in started
+    pid = int(started.partition("pid=")[2].split()[0])
+    eventually(lambda: not psutil.pid_exists(pid))
+    assert "code=-9" in warm_log.read_text(), "nobody asks it any more"
 
 
 def test_model_that_answers_otherwise_for_examples_is_not_blessed_and_stops_the_run(
-    validate: Callable[[Path], Any], tmp_path: Path
+    warm_log: Path, validate: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     from tfx_pipeline.exceptions import InfraRefusedError
     from tfx_pipeline.runs.results import describe
@@ -131,7 +138,9 @@ def test_model_that_answers_otherwise_for_examples_is_not_blessed_and_stops_the_
         describe("InfraValidator", {"blessing": [blessing]})
 
 
-def test_model_that_cannot_be_loaded_is_not_blessed(validate: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_model_that_cannot_be_loaded_is_not_blessed(
+    warm_log: Path, validate: Callable[[Path], Any], tmp_path: Path
+) -> None:
     save(tmp_path / "model" / "Format-Serving")
     for file in (tmp_path / "model" / "Format-Serving" / "variables").iterdir():
         file.unlink()

@@ -27,17 +27,16 @@ time.sleep(float(sys.argv[2]))
 """
 FULL_AND_FREED = """
 set -e
-mount -t tmpfs -o size=200K artifacts "$ARTIFACTS"
+mount -t tmpfs -o size=20K examples "$EXAMPLES"
 node() {
     code=0
-    "$PYTHON" -c "from console.cli import main; main()" pipeline node faults $1 > "$ROOT/$2" 2>&1 || code=$?
-    echo $code >> "$ROOT/$2"
+    "$PYTHON" -c "from console.cli import main; main()" pipeline node faults ExampleGen > "$ROOT/$1" 2>&1 || code=$?
+    echo $code >> "$ROOT/$1"
 }
-node GoldExport export
-node ExampleGen full
-mount -o remount,size=20M "$ARTIFACTS"
-node ExampleGen freed
-cp -r "$ARTIFACTS/ExampleGen" "$ROOT/made"
+node full
+mount -o remount,size=20M "$EXAMPLES"
+node freed
+cp -r "$EXAMPLES" "$ROOT/made"
 """
 
 
@@ -67,16 +66,17 @@ def test_a_full_disk_fails_the_node_with_a_sentence_and_it_goes_on_when_there_is
 ) -> None:
     if not may_mount():
         pytest.skip("no disk may be mounted here; it needs user namespaces or root")
-    artifacts = use_case.folder("tfx") / "artifacts"
-    artifacts.mkdir(parents=True)
+    run_node(use_case, RUN, "GoldExport")
+    examples = use_case.folder("tfx") / "artifacts" / "ExampleGen"
+    examples.mkdir(parents=True)
     environment = {
         "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "PYTHON": sys.executable, "PYTHONPATH": str(PROJECT),
-        "ROOT": str(tmp_path), "ARTIFACTS": str(artifacts),
+        "ROOT": str(tmp_path), "EXAMPLES": str(examples),
         "LAKELOOP_HOME": str(use_case.settings.home), "LAKELOOP_USE_CASE": use_case.name,
     }  # fmt: skip
     subprocess.run(["unshare", "-rm", "sh", "-c", FULL_AND_FREED], env=environment, check=True, timeout=1400)
-    told = {name: (tmp_path / name).read_text() for name in ("export", "full", "freed")}
-    assert {name: text.split()[-1] for name, text in told.items()} == {"export": "0", "full": "1", "freed": "0"}, told
+    told = {name: (tmp_path / name).read_text() for name in ("full", "freed")}
+    assert {name: text.split()[-1] for name, text in told.items()} == {"full": "1", "freed": "0"}, told
     assert "the disk is full; free some space and run it again" in told["full"] and "Traceback" not in told["full"]
     assert load_run(use_case, RUN).node("ExampleGen") is not None
     assert list((tmp_path / "made").rglob("*.gz"))
