@@ -20,6 +20,8 @@ from operations.lineage.lake_side import add_gold, add_what_came_of
 from tests.lakes import OwnLake
 from tests.weather_rides import deliver, weather_lake
 
+pytestmark = pytest.mark.long
+
 MIDNIGHT = pd.Timestamp("2024-01-01", tz="UTC")
 
 
