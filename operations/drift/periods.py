@@ -130,9 +130,10 @@ def nothing_answered(contract: Contract, periods: tuple[int, int] | None = None)
     first, last = periods or (0, 0)
     period = contract.period
     during = "" if periods is None else f" in {period} {first}" if first == last else f" in {period}s {first} to {last}"
+    played = "" if contract.clock == "wall" else " (`lakeloop simulate --periods 1-36`)"
     return (
-        f"no request of use case {contract.use_case} was answered{during} yet: ask some through the gateway "
-        "(`lakeloop simulate --periods 1-36`) and bring them in with `lakeloop lake stream`"
+        f"no request of use case {contract.use_case} was answered{during} yet: ask some through the gateway{played} "
+        "and bring them in with `lakeloop lake stream`"
     )
 
 

@@ -11,6 +11,7 @@ from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase
 from operations.delivery import HELD, generate, release
+from operations.drift.periods import nothing_answered
 from operations.evaluation import whose_truth
 from operations.simulation import advance, simulate, without_gateway
 
@@ -68,6 +69,7 @@ def test_by_the_wall_clock_nothing_is_held_back_and_what_has_not_begun_is_not_de
         with pytest.raises(WrongUseError, match=r"goes by the wall clock .*set LAKELOOP_CLOCK=simulated"):
             moves()
     assert "is due by the wall clock from 2025-02-01" in whose_truth(real, 1, True, 3)
+    assert "simulate" in nothing_answered(use_case.contract) and "simulate" not in nothing_answered(real.contract)
 
 
 def test_delivered_files_hold_every_digit(use_case: UseCase) -> None:
