@@ -57,10 +57,10 @@ def trained(parcels: Contract, settings: Settings) -> Trained:
     return run(UseCase(settings, parcels), month_export(parcels, settings, settings.home / "export" / "0"))
 
 
-def run(use_case: UseCase, manifest: Path, **options: Any) -> Trained:
+def run(use_case: UseCase, manifest: Path, push: bool = True, **options: Any) -> Trained:
     nodes: dict[str, NodeResult] = {}
     parameters = run_parameters(use_case.contract, manifest, **options)
-    record = run_pipeline(use_case, parameters, on_node=lambda node: nodes.update({node.node: node}))
+    record = run_pipeline(use_case, parameters, on_node=lambda node: nodes.update({node.node: node}), push=push)
     return Trained(use_case.settings, use_case.contract, manifest, record, nodes)
 
 
@@ -142,7 +142,7 @@ def test_a_month_with_gaps_is_validated_and_one_that_lacks_what_it_must_have_is_
 def test_rows_with_gaps_are_weighed(trained: Trained, settings: Settings) -> None:
     keys = sample_period(trained, 0)["parcel"].tolist()
     weights = save_row_weights(open_use_case(settings), {key: 1.0 + place % 3 for place, key in enumerate(keys)})
-    weighed = run(trained, trained.manifest, weighting="reweight", weights=weights)
+    weighed = run(trained, trained.manifest, push=False, weighting="reweight", weights=weights)
     assert weighed.record.trained is not None and weighed.record.trained.rows == trained.record.trained.rows  # type: ignore[union-attr]
     assert weighed.record.gate is not None and weighed.record.gate.accuracy["eval"] > 0.7
 
