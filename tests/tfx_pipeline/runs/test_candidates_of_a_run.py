@@ -95,7 +95,7 @@ def test_the_gate_compares_with_the_champion_by_weight(plain: RunRecord, reweigh
     assert report is not None and set(report.weighted_accuracy) == {"train", "eval"}
     assert report.weighted_accuracy["eval"] != report.accuracy["eval"]
     (against,) = [check for check in report.checks if check.name == "not_worse_than_champion"]
-    assert against.value == report.weighted_accuracy["eval"] and "weighted" in against.bound
+    assert against.value == pytest.approx(report.weighted_accuracy["eval"]) and "weighted" in against.bound
 
 
 def test_the_tuner_runs_where_trials_are_asked_for_and_its_best_reach_the_trainer(
