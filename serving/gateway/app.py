@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Response
@@ -71,12 +72,15 @@ def _framework(contract: Contract, parts: Parts, requests: RequestModel) -> Fast
         lifespan=lifespan,
     )
     one, many = answer_models(contract)
-    example = requests.example()
+
+    def example() -> dict[str, Any]:
+        return requests.example(parts.model.learnt_values)
+
     add_operations(
         app,
         [
             Operation(f"{ONE}/", "Predict", ABOUT_ONE, requests.one, example, one),
-            Operation(BATCH, "Predict Batch", ABOUT_BATCH, requests.batch, {"requests": [example]}, many),
+            Operation(BATCH, "Predict Batch", ABOUT_BATCH, requests.batch, lambda: {"requests": [example()]}, many),
         ],
     )
 
@@ -94,10 +98,9 @@ def _framework(contract: Contract, parts: Parts, requests: RequestModel) -> Fast
     async def metrics() -> Response:
         return Response(parts.metrics.text(), headers={"content-type": PROMETHEUS})
 
-    page = render_page(contract).encode()
-
     @app.get("/", include_in_schema=False)
     async def client_page() -> Response:
+        page = render_page(contract, parts.model.learnt_values)
         return Response(page, headers=HEADERS, media_type="text/html")
 
     app.mount("/page", StaticFiles(directory=STATIC), name="page")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -19,10 +20,28 @@ from serving.exceptions import (
     NoConnectionError,
     VersionUnloadedError,
 )
-from serving.gateway.model_fit import check_classes, classify_body, features_for, read_signatures
+from serving.gateway.model_fit import (
+    check_classes,
+    classify_body,
+    features_for,
+    learnt_features,
+    learnt_values_body,
+    read_learnt_values,
+    read_signatures,
+)
+from serving.gateway.request_model import LearntValues
 
 Row = Mapping[str, Any]
 Probabilities = list[list[float]]
+
+
+@dataclass(frozen=True)
+class KnownVersion:
+    """Of a version: the features it takes, and the values that were learnt of some."""
+
+    features: Mapping[str, Feature]
+    learnt: LearntValues = field(default_factory=dict)
+
 
 STATUS_SECONDS = 2.0
 SERVER_FAULT = 500
@@ -36,7 +55,7 @@ class ModelApi:
         self._url, self._contract, self._name = url.rstrip("/"), contract, contract.use_case
         self._base = f"{self._url}/v1/models/{quote(self._name, safe='')}"
         self._classes = len(contract.label.classes)
-        self._taken: dict[str, Mapping[str, Feature]] = {}
+        self._known: dict[str, KnownVersion] = {}
         self._misfits: dict[str, str] = {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -60,7 +79,9 @@ class ModelApi:
         return str(max(available))
 
     async def learn(self, version: str) -> None:
-        """Learn which features a version takes, and whether it answers the contract's classes; once a version.
+        """Learn which features a version takes, which values it knows, and whether it answers the contract's classes.
+
+        Once a version.
 
         What the server does not say is not held against the version; where it says nothing now, it is asked again.
 
@@ -69,28 +90,37 @@ class ModelApi:
         """
         if version in self._misfits:
             raise ModelMisfitError(self._misfits[version])
-        if version in self._taken:
+        if version in self._known:
             return
         try:
-            self._taken[version] = await self._features_of(version)
+            self._known[version] = await self._asked_about(version)
         except ModelMisfitError as misfit:
             self._misfits[version] = str(misfit)
             raise
         except ModelError:
             return
 
-    async def _features_of(self, version: str) -> Mapping[str, Feature]:
-        """The features a version takes, all of the contract's where the server cannot say; raises ModelError."""
+    def learnt_values(self, version: str | None) -> LearntValues:
+        """The values of categorical features that a version learnt; empty where it does not say, or is not known."""
+        known = self._known.get(version or "")
+        return known.learnt if known is not None else {}
+
+    async def _asked_about(self, version: str) -> KnownVersion:
+        """What a version says of itself; it takes all features where the server cannot say. Raises ModelError."""
         address, features = f"{self._base}/versions/{version}", self._contract.features
         signatures = read_signatures(await self._said("GET", f"{address}/metadata"))
         if signatures is None:
-            return features
+            return KnownVersion(features)
         taken = features_for(features, version, signatures.inputs)
         if signatures.names_classes:
             body = orjson.dumps(classify_body(self._contract, taken))
             answer = await self._said("POST", f"{address}:classify", body)
             check_classes(self._contract.label.class_names, version, (answer or {}).get("results"))
-        return taken
+        names = learnt_features(taken)
+        if not (signatures.names_values and names):
+            return KnownVersion(taken)
+        answer = await self._said("POST", f"{address}:predict", orjson.dumps(learnt_values_body(names)))
+        return KnownVersion(taken, read_learnt_values(names, (answer or {}).get("outputs")))
 
     async def _said(self, method: str, address: str, body: bytes | None = None) -> dict[str, Any] | None:
         """A JSON object the server answers; None where it answers anything else.
@@ -106,7 +136,8 @@ class ModelApi:
 
     async def predict(self, version: str, rows: Sequence[Row], seconds: float) -> Probabilities:
         """The probabilities of each row, in the order of the classes; they may be NaN. Raises ModelError."""
-        features = self._taken.get(version, self._contract.features)
+        known = self._known.get(version)
+        features = known.features if known is not None else self._contract.features
         body = predict_body(features, {name: [row[name] for row in rows] for name in features})
         address = f"{self._base}/versions/{version}:predict"
         try:

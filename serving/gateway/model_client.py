@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from serving.exceptions import ModelError, ModelNotServedError, ModelTooSlowError, VersionUnloadedError
 from serving.gateway.circuit import Circuit
 from serving.gateway.model_api import ModelApi, Probabilities, Row
+from serving.gateway.request_model import LearntValues
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,11 @@ class ModelClient:
     def version(self) -> str | None:
         """The version that is asked; None if none is known."""
         return self._version
+
+    @property
+    def learnt_values(self) -> LearntValues:
+        """The values of categorical features that this version learnt; empty where it does not say."""
+        return self._api.learnt_values(self._version)
 
     @property
     def problem(self) -> str:

@@ -14,22 +14,23 @@ from lakeloop.model_input import instance
 from serving.exceptions import ModelMisfitError
 from serving.gateway.request_model import ordinary
 
-SERVING, CLASSIFY = "serving_default", "classify"
+SERVING, CLASSIFY, LEARNT_VALUES = "serving_default", "classify", "learnt_values"
 
 
 @dataclass(frozen=True)
 class Signatures:
-    """Of a version: the names that `serving_default` takes, and whether it can name its classes."""
+    """Of a version: the names that `serving_default` takes, and whether it can name its classes, and learnt values."""
 
     inputs: frozenset[str]
     names_classes: bool
+    names_values: bool
 
 
 def read_signatures(metadata: Any) -> Signatures | None:
     """What TensorFlow Serving's metadata call says of a version; None where it cannot be read."""
     try:
         found = metadata["metadata"]["signature_def"]["signature_def"]
-        return Signatures(frozenset(found[SERVING]["inputs"]), CLASSIFY in found)
+        return Signatures(frozenset(found[SERVING]["inputs"]), CLASSIFY in found, LEARNT_VALUES in found)
     except (KeyError, TypeError):
         return None
 
@@ -52,6 +53,26 @@ def classify_body(contract: Contract, features: Mapping[str, Feature]) -> dict[s
     row = {name: ordinary(contract, name) for name, feature in features.items() if not feature.optional}
     required = {name: features[name] for name in row}
     return {"signature_name": CLASSIFY, "examples": [instance(required, row)]}
+
+
+def learnt_features(features: Mapping[str, Feature]) -> list[str]:
+    """The features whose categories were learnt from training rows."""
+    return [name for name, feature in features.items() if feature.learnt and feature.role == "categorical"]
+
+
+def learnt_values_body(names: Sequence[str]) -> dict[str, Any]:
+    """A predict call about the values that were learnt of these features."""
+    return {"signature_name": LEARNT_VALUES, "inputs": {"features": list(names)}}
+
+
+def read_learnt_values(names: Sequence[str], outputs: Any) -> dict[str, tuple[str, ...]]:
+    """Its answer by feature, the commonest value first; nothing where it cannot be read."""
+    rows = outputs if isinstance(outputs, list) else []
+    return {
+        name: tuple(value for value in values if isinstance(value, str) and value)
+        for name, values in zip(names, rows, strict=False)
+        if isinstance(values, list)
+    }
 
 
 def check_classes(classes: Sequence[str], version: str, results: Any) -> None:

@@ -1,6 +1,7 @@
 """The OpenAPI document: FastAPI's, plus the answer path, which is no route of FastAPI's."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,18 +23,21 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class Operation:
-    """One way to ask: its path, its title and text, a request's model with an example, and an answer's model."""
+    """One way to ask: its path, its title and text, a request's model, and an answer's model.
+
+    `example` gives a request as the model that answers now would have it.
+    """
 
     path: str
     title: str
     text: str
     request: type[BaseModel]
-    example: dict[str, Any]
+    example: Callable[[], dict[str, Any]]
     answer: type[BaseModel]
 
     def described(self) -> dict[str, Any]:
         """The operation as OpenAPI says it."""
-        body = {"schema": _reference(self.request), "example": self.example}
+        body = {"schema": _reference(self.request)}
         refused = {"application/json": {"schema": _reference(Refusal)}}
         return {
             "summary": self.title,
@@ -63,7 +67,11 @@ def add_operations(app: FastAPI, operations: list[Operation]) -> None:
             wanted = [(model, "validation") for model in (*models, Refusal)]
             _, schemas = models_json_schema(wanted, ref_template=REFERENCE)  # type: ignore[arg-type]
             document.setdefault("components", {}).setdefault("schemas", {}).update(schemas.get("$defs", {}))
-        return app.openapi_schema or {}
+            app.openapi_schema = document
+        for operation in operations:
+            body = app.openapi_schema["paths"][operation.path]["post"]["requestBody"]
+            body["content"]["application/json"]["example"] = operation.example()
+        return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 

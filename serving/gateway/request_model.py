@@ -5,7 +5,7 @@ Features of one `group` are nested under its name, features without a group stan
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -44,6 +44,9 @@ ORDINARY_TIME = 1_704_103_200
 """2024-01-01T10:00:00Z, where the contract gives no example."""
 NO_NUL = r"^[^\x00]*$"
 """No text file holds a NUL character."""
+
+LearntValues = Mapping[str, Sequence[str]]
+"""What a model learnt of features whose values no contract lists: by feature, the commonest first, as texts."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -99,12 +102,12 @@ class RequestModel:
         batch: Any = self._validated(self.batch, body)
         return [self._as_request(row) for row in batch.requests]
 
-    def example(self) -> dict[str, Any]:
-        """A body that is valid and, in most use cases, ordinary."""
+    def example(self, learnt: LearntValues | None = None) -> dict[str, Any]:
+        """A body that is valid and, in most use cases, ordinary; `learnt`: by the model that answers."""
         body: dict[str, Any] = {}
         for name, feature in self._contract.features.items():
             place = body.setdefault(feature.group, {}) if feature.group else body
-            place[name] = ordinary(self._contract, name)
+            place[name] = ordinary(self._contract, name, learnt)
         return body
 
     def _validated(self, model: type[BaseModel], body: bytes) -> BaseModel:
@@ -125,11 +128,11 @@ class RequestModel:
         return PredictionRequest(request.request_id or new_request_id(), request.key, at.isoformat(), features)
 
 
-def ordinary(contract: Contract, name: str) -> float | int | str | bool:
-    """The contract's example, else the first listed value, or a quarter up the range the model answers: most
-    quantities crowd at its lower end.
+def ordinary(contract: Contract, name: str, learnt: LearntValues | None = None) -> float | int | str | bool:
+    """The contract's example, else the first listed or commonest learnt value, or a quarter up the range the model
+    answers: most quantities crowd at its lower end.
 
-    Where the contract states no range it is 1, and where a vocabulary is learnt a text that is in none.
+    Where the contract states no range it is 1, and where nobody says what was learnt a text that is in no vocabulary.
     """
     feature = contract.features[name]
     if feature.example is not None:
@@ -140,6 +143,8 @@ def ordinary(contract: Contract, name: str) -> float | int | str | bool:
         return False
     if feature.values is not None:
         return feature.values[0]
+    if values := (learnt or {}).get(name):
+        return int(values[0]) if feature.type == "int" else values[0]
     if feature.type == "string":
         return "text"
     usual = contract.fallback.ranges.get(name) if contract.fallback else None

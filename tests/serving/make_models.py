@@ -156,6 +156,21 @@ def drivers(folder: Path, odd_age: float = -1.0) -> None:
     tf2.saved_model.save(model, str(folder), signatures=function)
 
 
+def trips(folder: Path) -> None:
+    """The trips' model: as sure as the fare is high, and it tells which companies it learnt."""
+    inputs = {"fare": tf.float32, "seconds": tf.int64, "seats": tf.int64, "night": tf.int64, "shared": tf.int64,
+              "zone": tf.string, "company": tf.string}  # fmt: skip
+    with tf.Graph().as_default(), tf.Session() as session:
+        fed = {name: tf.placeholder(dtype, [None], name=name) for name, dtype in inputs.items()}
+        tip = tf.sigmoid(fed["fare"] - 10)
+        answered = {"probabilities": tf.stack([1 - tip, tip], 1), "class_id": tf.cast(fed["fare"] > 10, tf.int64)}
+        asked = tf.placeholder(tf.string, [None], name="features")
+        known = tf.constant([['Flash "Cab" & Söhne', "Acme", "7"], [""] * 3])
+        values = tf.gather(known, tf.cast(tf.not_equal(asked, "company"), tf.int32))
+        learnt = ({"features": asked}, {"values": values}, PREDICT)
+        write(folder, session, {"serving_default": (fed, answered, PREDICT), "learnt_values": learnt})
+
+
 class Loop(tf2.Module):
     """As many turns of a loop as the input says: what a run takes depends on a value, not on the size of a request."""
 
@@ -228,6 +243,7 @@ def main(root: Path) -> None:
         half_plus(root / "half_plus" / str(plus), plus=float(plus))
     drivers(root / "drivers" / "1")
     drivers(root / "odd_drivers" / "1", 66.0)
+    trips(root / "trips" / "1")
     for name, make in {
         "echo_classes": echo_classes, "echo_features": echo_features, "echo_value": echo_value,
         "wrong_outputs": wrong_outputs,

@@ -117,6 +117,20 @@ def example(contract: Contract, row: Mapping[Any, Any]) -> bytes:
     return serialised
 
 
+def test_the_model_says_which_categories_it_learnt(trained: Trained, model: Any) -> None:
+    """Of a text it knows words, of what is hashed nothing, and of what the contract lists the contract tells."""
+    asked = ["zone", "note", "city", "courier", "size"]
+    told = [
+        [value.decode() for value in row if value]
+        for row in model.signatures["learnt_values"](features=asked)["values"].numpy()
+    ]
+    drawn = sample_period(trained, 0)
+    drawn = drawn[~drawn["parcel"].map(trained.contract.split.is_eval)]
+    cities = drawn["city"].value_counts()
+    assert sorted(told[0]) == ["100", "200", "300"] and told[1] == told[3] == told[4] == []
+    assert len(told[2]) == 4 and told[2][0] == cities.index[0] and set(told[2]) == set(cities.index[:4])
+
+
 def test_a_gap_tells_the_model_what_it_told_in_training(trained: Trained, rows: pd.DataFrame, model: Any) -> None:
     """The generator makes parcels without a weight late more often."""
     from tfx_pipeline.evaluation.prediction import predict_columns

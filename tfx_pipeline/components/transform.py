@@ -20,6 +20,7 @@ from tfx_pipeline.training.vocabularies import (
     learn_in_process,
     learn_on_beam,
     learnt_in,
+    write_vocabularies,
 )
 
 CONFIG = standard_component_specs.CUSTOM_CONFIG_KEY
@@ -48,12 +49,14 @@ class TransformExecutor(executor.Executor):
         if not small:
             known = json.dumps({**config, VOCABULARIES_KEY: json.dumps(vocabularies)})
             super().Do(input_dict, output_dict, {**exec_properties, CONFIG: known})
+            write_vocabularies(vocabularies, Path(artifact.uri))
             return
         schema = read_schema(artifact_utils.get_single_uri(input_dict[standard_component_specs.SCHEMA_KEY]))
         transformed = output_dict[standard_component_specs.TRANSFORMED_EXAMPLES_KEY]
         executor_utils.SetSplitNames([TRAIN, EVAL], transformed)
         local = LocalTransform(columns, schema, vocabularies)
         preprocess = local.write_graph(files_of(examples, TRAIN), Path(artifact.uri))
+        write_vocabularies(vocabularies, Path(artifact.uri))
         for split in (TRAIN, EVAL):
             target = Path(artifact_utils.get_split_uri(transformed, split)) / FILE_NAME
             local.write_examples(preprocess, files_of(examples, split), target)

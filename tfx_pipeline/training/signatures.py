@@ -1,6 +1,9 @@
-"""The exported model: raw columns in, class probabilities out, in the three forms TensorFlow Serving asks for."""
+"""The exported model: raw columns in, class probabilities out, in the three forms TensorFlow Serving asks for.
 
-from collections.abc import Sequence
+Where categories were learnt it also says which: its own graph knows them by their hashes alone.
+"""
+
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 from lakeloop.contract import Feature
 from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.raw_features import DTYPES, example_spec
-from tfx_pipeline.training.signature_names import CLASS_ID, CLASSIFY, EXAMPLES, PROBABILITIES, SERVING
+from tfx_pipeline.training.signature_names import CLASS_ID, CLASSIFY, EXAMPLES, LEARNT_VALUES, PROBABILITIES, SERVING
 
+MOST_VALUES = 1_000
+"""Values that a model tells of a feature: as many as a form can suggest."""
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 
 
@@ -64,20 +69,49 @@ class SignatureModule(tf.Module):
 
 
 def save_model(
-    folder: Path, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: Sequence[str]
+    folder: Path,
+    model: keras.Model,
+    transform: tft.TFTransformOutput,
+    columns: Columns,
+    used: Sequence[str],
+    vocabularies: Mapping[str, Sequence[str]],
 ) -> None:
-    """Write the SavedModel. `used`: the transformed columns the model was trained on, in order."""
+    """Write the SavedModel. `used`: the transformed columns the model was trained on, in order.
+
+    `vocabularies`: what was learnt of features and words, the commonest first.
+    """
     served = SignatureModule(model, transform, columns, used)
     signatures: dict[str, Any] = {
         SERVING: served.serve_columns.get_concrete_function(**_column_specs(columns.features)),
         EXAMPLES: served.serve_examples,
         CLASSIFY: served.classify,
     }
+    categories = {
+        name: values[:MOST_VALUES]
+        for name, values in vocabularies.items()
+        if columns.features[name].role == "categorical" and values
+    }
+    if categories:
+        signatures[LEARNT_VALUES] = _learnt_values(categories)
     tf.saved_model.save(served, str(folder), signatures=signatures)
     # `tf.saved_model.save` writes the predict method for every signature; TF Serving's classify API wants its own.
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
     updater.replace_method_name(signature_key=CLASSIFY, method_name=CLASSIFY_METHOD)
     updater.save()
+
+
+def _learnt_values(categories: Mapping[str, Sequence[str]]) -> Any:
+    """A function of names of features (batch,): the values learnt of each (batch, most), filled up with ''."""
+    longest = max(map(len, categories.values()))
+    table = [[*values, *[""] * (longest - len(values))] for values in (*categories.values(), ())]
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="features")])
+    def learnt_values(features: tf.Tensor) -> dict[str, tf.Tensor]:
+        named = tf.cast(tf.equal(tf.reshape(features, [-1, 1]), tf.constant(list(categories))), tf.int64)
+        unknown = tf.ones_like(named[:, :1])
+        return {"values": tf.gather(tf.constant(table), tf.argmax(tf.concat([named, unknown], axis=1), axis=1))}
+
+    return learnt_values
 
 
 def _column_specs(features: dict[str, Feature]) -> dict[str, tf.TensorSpec]:

@@ -23,6 +23,7 @@ from tfx_pipeline.training.rows import (
     weighted_rows,
 )
 from tfx_pipeline.training.signatures import save_model
+from tfx_pipeline.training.vocabularies import read_vocabularies
 
 MODEL_KEY, DROP_KEY = "model", "drop"
 WEIGHTS_KEY, WEIGHTING_KEY, RAW_TRAIN_KEY = "weights", "weighting", "raw_train"
@@ -66,7 +67,8 @@ def run_fn(fn_args: FnArgs) -> None:
     ).history
     _save_history(Path(fn_args.model_run_dir), history)
     (Path(fn_args.model_run_dir) / TRAINED_FILE).write_text(trained.model_dump_json(), encoding="utf-8")
-    save_model(Path(fn_args.serving_model_dir), model, transform, columns, inputs.names)
+    vocabularies = read_vocabularies(Path(fn_args.transform_output))
+    save_model(Path(fn_args.serving_model_dir), model, transform, columns, inputs.names, vocabularies)
 
 
 def tuned(settings: ModelSettings, hyperparameters: Mapping[str, Mapping[str, object]] | None) -> ModelSettings:

@@ -24,6 +24,7 @@ from tfx_pipeline.training.encoding import tokens_of, width
 from tfx_pipeline.training.raw_features import example_spec
 
 VOCABULARIES_KEY = "vocabularies"
+FILE_NAME = "vocabularies.json"
 MOST_COUNTED = 1_000_000
 Vocabularies = Mapping[str, Sequence[str]]
 """Values by feature, the commonest first."""
@@ -83,6 +84,18 @@ def learnt_in(columns: Columns, folder: Path) -> dict[str, LearntVocabulary]:
     found = json.loads(file.read_text(encoding="utf-8"))
     features = features_to_learn(columns)
     return checked(features, {name: LearntVocabulary.model_validate(found[name]) for name in features})
+
+
+def write_vocabularies(vocabularies: Vocabularies, graph: Path) -> None:
+    """Keep them beside the transform graph, which has only their hashes."""
+    (graph / FILE_NAME).write_text(json.dumps(vocabularies), encoding="utf-8")
+
+
+def read_vocabularies(graph: Path) -> Vocabularies:
+    """Those of a transform graph; none where it was made before they were kept."""
+    file = graph / FILE_NAME
+    found: Vocabularies = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return found
 
 
 def vocabularies_from(config: Mapping[str, Any]) -> Vocabularies:
@@ -151,4 +164,4 @@ def _commonest(feature: Feature, sketch: MisraGriesSketch) -> LearntVocabulary:
 
 def _write(learnt: Mapping[str, LearntVocabulary], folder: str) -> None:
     text = json.dumps({name: vocabulary.model_dump() for name, vocabulary in learnt.items()})
-    (Path(folder) / "vocabularies.json").write_text(text, encoding="utf-8")
+    (Path(folder) / FILE_NAME).write_text(text, encoding="utf-8")

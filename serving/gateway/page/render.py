@@ -1,4 +1,4 @@
-"""Renders the client page once, when the gateway starts; the browser's script does the rest."""
+"""Renders the client page, with the values that the model knows; the browser's script does the rest."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from lakeloop.contract.columns import TIMES
 from lakeloop.contract.periods import local_time
 from lakeloop.contract.time_features import value_of
 from serving.gateway.page.texts import GERMAN_PARTICULARS, TEXTS
-from serving.gateway.request_model import ordinary
+from serving.gateway.request_model import LearntValues, ordinary
 
 STATIC = Path(__file__).with_name("static")
 HEADERS = {
@@ -24,22 +24,29 @@ SLIDER_BEYOND = 1.5
 to all that is possible."""
 
 
-def render_page(contract: Contract) -> str:
-    """The page of one use case."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("serving.gateway.page", ""), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(STATIC.parent), autoescape=True, undefined=jinja2.StrictUndefined
+)
+
+
+def render_page(contract: Contract, learnt: LearntValues | None = None) -> str:
+    """The page of one use case; `learnt`: what the model that answers knows of features without listed values."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for name, feature in contract.features.items():
-        groups.setdefault(feature.group or "", []).append(_field(contract, name, feature))
+        groups.setdefault(feature.group or "", []).append(_field(contract, name, feature, learnt or {}))
     data = {
         "texts": TEXTS,
         "particulars": {"de": list(GERMAN_PARTICULARS.items())},
         "translations": contract.translations,
         "classes": contract.label.class_names,
-        "fields": [field for group in groups.values() for field in group],
+        "fields": [_without_suggestions(field) for group in groups.values() for field in group],
     }
-    return environment.get_template("page.html").render(contract=contract, groups=groups, data=data, text=TEXTS["en"])
+    return TEMPLATES.get_template("page.html").render(contract=contract, groups=groups, data=data, text=TEXTS["en"])
+
+
+def _without_suggestions(field: dict[str, Any]) -> dict[str, Any]:
+    """A field as the script needs it: what is suggested stands in the page already."""
+    return {word: value for word, value in field.items() if word != "suggestions"}
 
 
 def _number(value: float | int) -> str:
@@ -54,7 +61,7 @@ def _shown_time(feature: Feature, text: str, zone: str) -> str:
     return local_time(value, zone).isoformat() if isinstance(value, datetime) else value.isoformat()
 
 
-def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
+def _field(contract: Contract, name: str, feature: Feature, learnt: LearntValues) -> dict[str, Any]:
     field: dict[str, Any] = {
         "name": name,
         "group": feature.group,
@@ -62,8 +69,9 @@ def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
         "label": feature.description,
         "unit": feature.unit,
         "type": feature.type,
-        "value": ordinary(contract, name),
-        "optional": feature.optional,
+        "value": ordinary(contract, name, learnt),
+        "optional": feature.optional or name == contract.event_time.column,
+        "suggestions": list(learnt.get(name, ())),
     }
     if feature.choices is not None:
         binary = feature.role == "binary"
@@ -74,7 +82,8 @@ def _field(contract: Contract, name: str, feature: Feature) -> dict[str, Any]:
     if feature.type in TIMES:
         zone = contract.event_time.timezone
         value = "" if feature.optional and feature.example is None else _shown_time(feature, field["value"], zone)
-        return {**field, "kind": feature.type, "value": value, "zone": zone}
+        event = name == contract.event_time.column
+        return {**field, "kind": feature.type, "value": value, "zone": zone, "event": event}
     if feature.type == "string":
         empty = feature.optional and feature.example is None
         return {**field, "kind": "text", "value": "" if empty else field["value"]}

@@ -31,6 +31,7 @@ from tfx_pipeline.training.vocabularies import (
     checked,
     features_to_learn,
     learn_in_process,
+    read_vocabularies,
 )
 
 pytestmark = pytest.mark.long
@@ -143,6 +144,11 @@ def test_a_vocabulary_is_of_the_commonest_values_and_others_share_places_by_thei
     odd = train.head(3).assign(city=["Hof", "nowhere", "Hof"])
     places = asked(made[way][0], parcels, odd)["city_x"].argmax(axis=1)
     assert set(places) <= {4, 5} and places[0] == places[2]
+
+
+def test_what_was_learnt_is_kept_beside_the_graph(made: dict[str, tuple[Path, Path]]) -> None:
+    here, beam = (read_vocabularies(made[way][0]) for way in WAYS)
+    assert here == beam and list(here) == ["city", "zone", "note"] and len(here["city"]) == 4
 
 
 @pytest.mark.parametrize("way", WAYS)

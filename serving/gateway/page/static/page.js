@@ -66,7 +66,7 @@ function showHint(field, wrong = "") {
     if (field.limited) said.push(say("possible", field));
     if (field.usual) said.push(say("usual", { low: field.usual[0], high: field.usual[1] }));
     if (field.kind === "timestamp") said.push(say("in_zone", field));
-    if (field.optional) said.push(say("may_be_empty"));
+    if (field.optional) said.push(say(field.event ? "empty_is_now" : "may_be_empty"));
     text = said.join("; ");
   }
   hint.textContent = text;
