@@ -32,6 +32,7 @@ LONGEST_FIRST = (
     "lakehouse/requests/test_stream_killed.py",
     "lakehouse/requests/test_stream_faults.py",
     "lakehouse/test_killed.py",
+    "e2e/test_wall_clock.py",
     "e2e/test_second_use_case.py",
     "deploy/test_start.py",
     "tfx_pipeline/training/test_seeds.py",
