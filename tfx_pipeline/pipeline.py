@@ -98,6 +98,7 @@ def create_pipeline(
         model_settings=parameter[p.MODEL],
         drop=parameter[p.DROP],
         trials=parameter[p.TRIALS],
+        decides=contract.gate.decides,
         custom_config=config,
     ).with_id(TUNER)
     trainer = StampedTrainer(

@@ -22,6 +22,7 @@ from tfx_pipeline.evaluation.prediction import answers_on, load_saved_model
 from tfx_pipeline.example_files import files_of
 from tfx_pipeline.metadata.store import GATE_PROPERTY
 from tfx_pipeline.runs import parameters as p
+from tfx_pipeline.training.columns import UNSEEN
 from tfx_pipeline.training.raw_features import example_spec
 from tfx_pipeline.training.row_weights import load_row_weights
 
@@ -49,7 +50,7 @@ def requirements_of(contract: Contract) -> Requirements:
         key=contract.key.column,
         label=contract.label.name,
         class_names=contract.label.class_names,
-        sliced_by={name: contract.features[name] for name in contract.gate.sliced_by},
+        sliced_by={name: contract.features[name].model_copy(update=UNSEEN) for name in contract.gate.sliced_by},
         period_column=contract.period_column if contract.gate.by_period else "",
     )
 

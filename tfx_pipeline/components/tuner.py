@@ -13,7 +13,7 @@ from tfx.types.component_spec import ExecutionParameter
 from tfx_pipeline.components.trainer import CONFIG, SETTINGS
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY
-from tfx_pipeline.training.tuner import TRIALS_KEY
+from tfx_pipeline.training.tuner import DECIDES_KEY, TRIALS_KEY
 
 TUNER_FN = "tfx_pipeline.training.tuner.tuner_fn"
 
@@ -64,6 +64,7 @@ class SettingsTuner(base_component.BaseComponent):
         model_settings: RuntimeParameter,
         drop: RuntimeParameter,
         trials: RuntimeParameter,
+        decides: str,
         custom_config: dict[str, str],
     ):
         super().__init__(
@@ -74,7 +75,7 @@ class SettingsTuner(base_component.BaseComponent):
                 tuner_fn=TUNER_FN,
                 train_args=trainer_pb2.TrainArgs(),
                 eval_args=trainer_pb2.EvalArgs(),
-                custom_config=json.dumps(custom_config),
+                custom_config=json.dumps(custom_config | {DECIDES_KEY: decides}),
                 model_settings=model_settings,
                 drop=drop,
                 trials=trials,

@@ -27,7 +27,6 @@ class Columns(Section):
     """The key, the model's input columns, in order, their crosses, its label and classes, and how these are evened out.
 
     `timezone`: the one whose clock tells the parts of times. `event_time`: the feature that ages are counted to.
-    `decides`: the metric that hyper-parameters are searched by.
     """
 
     key: Name
@@ -38,7 +37,6 @@ class Columns(Section):
     label: Name
     class_names: tuple[str, ...]
     balance: Balance = "none"
-    decides: Name = unless("accuracy")
 
     @property
     def classes(self) -> int:
@@ -86,7 +84,6 @@ def custom_config(contract: Contract) -> dict[str, str]:
         label=contract.label.name,
         class_names=contract.label.class_names,
         balance=contract.training.balance,
-        decides=contract.gate.decides,
     )
     return {KEY: columns.model_dump_json(), CODE_KEY: _code_sha256()}
 

@@ -23,7 +23,7 @@ from tfx_pipeline.training.columns import columns_from, model_inputs_of
 from tfx_pipeline.training.rows import Rows, in_memory, training_batches, transformed_rows
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, build_model, tuned
 
-TRIALS_KEY = "trials"
+TRIALS_KEY, DECIDES_KEY = "trials", "decides"
 SCORE = "score"
 HELD_BACK = 5
 """One row in five evaluates the trials."""
@@ -64,7 +64,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     if rows is None:
         raise LakeloopError("the Tuner needs all training rows in memory, and there are too many; train without it")
     train, held_back = _halves(rows, settings.seed)
-    decides = METRICS[columns.decides]
+    decides = METRICS[config[DECIDES_KEY]]
     search = keras_tuner.oracles.RandomSearchOracle(
         objective=keras_tuner.Objective(SCORE, "max" if decides.higher_is_better else "min"),
         max_trials=int(config[TRIALS_KEY]),
