@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from lakeloop.contract.metrics import METRICS, Metric, metric_named
-from lakeloop.contract.section import Name, Section, Share, Text, Value, mistake, unless
+from lakeloop.contract.section import Name, Section, Share, Text, Value, mistake, sequences_as_tuples, unless
 
 CheckedOn = Literal["train", "eval", "newest"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -135,7 +135,7 @@ class Gate(Section):
             if metric.of_class:
                 raise mistake(f"`{metric.name}` is about one class and cannot decide; take one of all classes: "
                               f"{', '.join(m.name for m in METRICS.values() if not m.of_class)}")  # fmt: skip
-        return given
+        return sequences_as_tuples(given)
 
     @property
     def the_metric(self) -> Metric:

@@ -11,7 +11,7 @@ import pytest
 from tfx.utils.dependency_utils import make_beam_dependency_flags
 
 from lakeloop.added_columns import with_label
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Gate
 from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
@@ -21,11 +21,12 @@ from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
 from tests.exports import export_frame, month_export, settings_in
 from tests.tfx_pipeline.upstream import types_upstream
+from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.validate import validate_model
 from tfx_pipeline.pipeline import BEAM_FLAGS
 from tfx_pipeline.runs.graph import read_graph
-from tfx_pipeline.runs.parameters import run_parameters
-from tfx_pipeline.runs.run_record import NodeResult, RunRecord, load_run, load_runs
+from tfx_pipeline.runs.parameters import WEIGHTS, run_parameters
+from tfx_pipeline.runs.run_record import Evaluation, NodeResult, RunRecord, load_run, load_runs
 from tfx_pipeline.runs.runner import finish_run, run_node, run_pipeline, start_run
 
 NODES = {
@@ -297,6 +298,34 @@ def test_evaluation_has_the_contracts_slices(first: Finished) -> None:
     assert gate is not None and whole.rows == 293
     assert whole.accuracy == pytest.approx(gate.accuracy["eval"], abs=1e-6) and whole.failed == ()
     assert sum(one.rows for one in found.slices if one.feature == "training") == 293
+
+
+def test_a_slice_that_is_too_weak_stops_a_model_that_is_good_as_a_whole(first: Finished, tmp_path: Path) -> None:
+    """The executor of a real run, on its examples and its model, with other requirements."""
+    from tfx.types import standard_artifacts
+
+    from tfx_pipeline.components.quality_gate import REQUIREMENTS_KEY, QualityGateExecutor, read_report, requirements_of
+
+    examples = next(a for a in newest_artifacts(first, "Examples") if "/ExampleGen/" in a.uri)
+    raw, model, blessing = standard_artifacts.Examples(), standard_artifacts.Model(), standard_artifacts.ModelBlessing()
+    raw.uri, raw.split_names = examples.uri, '["train", "eval"]'
+    model.uri, blessing.uri = first.record.model_uri, str(tmp_path)
+
+    def checked(*checks: dict[str, object]) -> GateReport:
+        gate = Gate.model_validate({"checks": checks})
+        wanted = requirements_of(first.contract.model_copy(update={"gate": gate}))
+        properties = {REQUIREMENTS_KEY: wanted.model_dump_json(), WEIGHTS: ""}
+        QualityGateExecutor().Do({"examples": [raw], "model": [model]}, {"blessing": [blessing]}, properties)
+        return read_report(str(tmp_path))
+
+    whole = {"metric": "roc_auc", "above": 0.9}
+    by_training = {"metric": "accuracy", "slice": "training", "min_rows": 20}
+    newest = {"metric": "f1_macro", "above": 0.8, "on": "newest"}
+    assert checked(whole, {**by_training, "above": 0.8}, newest).passed
+    weak = checked(whole, {**by_training, "above": 0.93})
+    assert [check.name for check in weak.failed] == ["accuracy on eval where training"]
+    slices = {(s.feature, s.value): s.accuracy for s in (first.record.evaluation or Evaluation(above=0)).slices}
+    assert weak.failed[0].value == pytest.approx(min(slices["training", "0"], slices["training", "1"]))
 
 
 def test_slices_are_compared_with_the_champions(refused: Finished) -> None:

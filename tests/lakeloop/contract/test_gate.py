@@ -78,6 +78,7 @@ def test_bounds_are_named_by_their_place_and_told_in_words() -> None:
     assert gate.bounds == {"accuracy.above": 0.8, "checks.0.above": 0.3}
     assert gate.title_of("checks.0.above") == "recall of yes at precision 0.5 on eval: above"
     assert gate.title_of("accuracy.above") == "accuracy.above"
+    assert Gate.model_validate_json(gate.model_dump_json()) == gate
 
 
 def test_records_of_a_gate_without_named_checks_are_those_of_before(contract: Contract) -> None:
