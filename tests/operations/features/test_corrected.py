@@ -25,6 +25,7 @@ def test_a_correction_is_recognised_however_numbers_and_gaps_are_written(contrac
     texts[numbers] = texts[numbers].apply(lambda column: column.str.replace(".", ",", regex=False))
     first = texts.assign(age=["41,5", "42,25", "43,0", "NA"])
     second = texts.assign(age=["50,5", "42,25", "1.000", "44,0"])
-    write_deltalake(use_case.table(f"bronze/{source}"), pd.concat([first, second], ignore_index=True))
+    deliveries = [part.assign(_delivery=number, _line=range(2, 6)) for number, part in enumerate((first, second), 1)]
+    write_deltalake(use_case.table(f"bronze/{source}"), pd.concat(deliveries, ignore_index=True))
     found = corrected_since_served(use_case, served)
     assert np.array_equal(found, [True, False, False, False]), "only the first has two sets of values"
