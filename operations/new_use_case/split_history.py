@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from operations.new_use_case.columns import encoded_column
-from operations.new_use_case.contract_text import UNTIMED, file_pattern, source_name
+from operations.new_use_case.contract_text import UNTIMED
 from operations.new_use_case.delivered_records import (
     WIDE,
     ParquetRows,
@@ -29,6 +29,7 @@ from operations.new_use_case.delivered_records import (
 from operations.new_use_case.dialect import Dialect, lines_above
 from operations.new_use_case.draft import Draft, TableDraft
 from operations.new_use_case.files import SampleFile
+from operations.new_use_case.source_names import file_pattern, source_name
 from operations.new_use_case.times import PANDAS_CODES, moments, period_name
 
 DEALT_PERIODS, DEALT_ROWS = 12, 200
