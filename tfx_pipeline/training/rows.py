@@ -134,8 +134,13 @@ def training_batches(rows: Rows, settings: ModelSettings) -> tuple[tf.data.Datas
     return shuffled.prefetch(2), ceil(count / settings.batch)
 
 
-def streamed_batches(rows: tf.data.Dataset, columns: Columns, settings: ModelSettings) -> tuple[tf.data.Dataset, int]:
-    """The same from disk, for more rows than memory holds; how many batches make an epoch is not known: 1.
+def streamed_batches(rows: tf.data.Dataset, settings: ModelSettings) -> tuple[tf.data.Dataset, int]:
+    """The same from disk, for more rows than memory holds; how many batches make an epoch is not known: 1."""
+    return rows.unbatch().shuffle(SHUFFLE_ROWS, seed=settings.seed).batch(settings.batch).prefetch(2), 1
+
+
+def refuse_balance(columns: Columns) -> None:
+    """What rows from disk cannot have.
 
     Raises:
         LakeloopError: the classes shall be evened out, which needs all rows at once.
@@ -145,7 +150,6 @@ def streamed_batches(rows: tf.data.Dataset, columns: Columns, settings: ModelSet
             f"`training.balance: {columns.balance}` needs all training rows in memory, and there are more than "
             f"{IN_MEMORY_VALUES:,} values; train on fewer periods, or set it to none"
         )
-    return rows.unbatch().shuffle(SHUFFLE_ROWS, seed=settings.seed).batch(settings.batch).prefetch(2), 1
 
 
 def validation_batches(rows: tf.data.Dataset, width: int) -> tf.data.Dataset:

@@ -4,17 +4,16 @@ Where categories were learnt it also says which: its own graph knows them by the
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from lakeloop.contract import Feature
 from tfx_pipeline.training.columns import Columns
+from tfx_pipeline.training.fitted import Fitted
 from tfx_pipeline.training.raw_features import DTYPES, example_spec
 from tfx_pipeline.training.signature_names import CLASS_ID, CLASSIFY, EXAMPLES, LEARNT_VALUES, PROBABILITIES, SERVING
 
@@ -29,12 +28,10 @@ class SignatureModule(tf.Module):
     But where the event time is dropped, ages of other features are still counted to it.
     """
 
-    def __init__(self, model: keras.Model, transform: tft.TFTransformOutput, columns: Columns, used: Sequence[str]):
+    def __init__(self, model: Fitted, transform: tft.TFTransformOutput, columns: Columns, used: Sequence[str]):
         super().__init__()
-        # The TensorFlow variables themselves are tracked, not the Keras model: a tracked Keras 3 model exports every
-        # variable twice, and a session restore, which is what TensorFlow Serving does, fills only the unused copies.
-        self.weights = [variable.value for variable in model.weights]
-        self._predict = partial(model, training=False)
+        self.weights = list(model.variables)
+        self._predict = model.predict
         # What TensorFlow Transform's Keras layer is around; saving that layer traces it again and again, for seconds.
         loader = SavedModelLoader(transform.transform_savedmodel_dir)
         self.transform = loader._imported
@@ -70,7 +67,7 @@ class SignatureModule(tf.Module):
 
 def save_model(
     folder: Path,
-    model: keras.Model,
+    model: Fitted,
     transform: tft.TFTransformOutput,
     columns: Columns,
     used: Sequence[str],

@@ -20,8 +20,9 @@ from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.evaluation.answers import ModelAnswers
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.training.columns import columns_from, model_inputs_of
+from tfx_pipeline.training.network import build_model
 from tfx_pipeline.training.rows import Rows, in_memory, training_batches, transformed_rows
-from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, build_model, tuned
+from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, tuned
 
 TRIALS_KEY, DECIDES_KEY = "trials", "decides"
 SCORE = "score"

@@ -1,0 +1,34 @@
+"""What any kind of model is fitted on, and what comes of it: all that the Trainer and the export know of a model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from tfx_pipeline.training.rows import Rows
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The prepared rows: weighted, drawn and balanced as the run asks.
+
+    `train` is batches of (features (n, width) float32, labels (n,) int64) from disk where the rows are too many for
+    memory; `validation`, the eval rows, always is.
+    """
+
+    train: Rows | tf.data.Dataset
+    validation: tf.data.Dataset
+    width: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model: (batch, width) float32 -> probabilities (batch, classes) float32, in plain TensorFlow.
+
+    `variables`: what `predict` reads, to be saved with it. `history`: figures by name, one value an epoch.
+    """
+
+    predict: Callable[[tf.Tensor], tf.Tensor]
+    variables: Sequence[tf.Variable]
+    history: Mapping[str, Sequence[float]]
