@@ -52,7 +52,7 @@ def _few_rows(home: Path) -> list[Figure]:
     return [
         Figure("a landed file's first task starts after", first_task - landed, "s", None),
         Figure("ground truth: event to queued retrain", queued, "s", 10),
-        Figure("event to the new version answering, one candidate, 1,500 rows", answering - ingested, "s", 150),
+        Figure("event to the new version answering, one candidate, 1,500 rows", answering - ingested, "s", 60),
         Figure("Airflow's own time a task", _between(tasks) / len(tasks), "s", 3),
     ]
 
