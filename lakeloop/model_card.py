@@ -18,6 +18,8 @@ from lakeloop.pushed_models import model_folder, serving_version
 from lakeloop.use_case import UseCase
 
 CARD_FILE = Path("assets.extra") / "lakeloop.json"
+CARD_PAGE, CARD_TEXT = (Path("assets.extra") / f"model_card.{kind}" for kind in ("html", "md"))
+"""The same for people, by the field's headings; written beside it once the run's record is whole."""
 
 
 class ModelCard(FrozenModel, populate_by_name=True, serialize_by_alias=True):

@@ -7,7 +7,7 @@ from console.cli.lake_ingest import ingest_with
 from console.cli.options import open_use_case
 from console.cli.render import chapter, console, table
 from console.cli.spark import lake_of
-from console.cli.train import train_on
+from console.cli.train import tell_card, train_on
 from console.cli.use_case_option import UseCaseOption
 from lakeloop.use_case import UseCase
 from operations.delivery import generate
@@ -24,6 +24,7 @@ def exercise_command(use_case: UseCaseOption = "") -> None:
     for units in (max(1, round(full * FEWER_UNITS)), full):
         chapter(f"Train with {units} units")
         records.append(train_on(case, manifest, {"units": str(units)}, trigger="exercise"))
+        tell_card(case, records[-1])
     chapter("The exercise side by side")
     checked = [(r.parameters.model.units, {c.name: c for c in r.gate.checks}) for r in records if r.gate]
     names = list(checked[0][1])

@@ -13,6 +13,7 @@ from console.cli.spark import spark_of
 from console.cli.training_options import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
 from console.report.decision_page import decision_page, write_decision
+from console.report.model_card_page import write_card_of
 from lakeloop.decision import MOST_TRIALS, STRATEGIES, TRIALS, Decision
 from lakeloop.use_case import UseCase
 from operations.retraining.candidates import checked_strategy
@@ -81,7 +82,7 @@ def workplace(use_case: str) -> Workplace:
 
 
 def listener(use_case: UseCase) -> Listener:
-    """Tells the terminal what happens, and writes a decision's page among the reports."""
+    """Tells the terminal what happens, writes a decision's page among the reports and a card beside a pushed model."""
 
     def write_page(made: Decision) -> None:
         write_decision(made, use_case.contract, decision_page(use_case.settings, made.decision_id))
@@ -90,6 +91,7 @@ def listener(use_case: UseCase) -> Listener:
         say=lambda text: console.print(text, soft_wrap=True),
         on_node=lambda result: console.print(node_line(result)),
         on_decision=write_page,
+        on_version=lambda version: write_card_of(use_case, version),
     )
 
 

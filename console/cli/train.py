@@ -10,6 +10,7 @@ from console.cli.options import open_use_case, parse_periods
 from console.cli.render import BAD, GOOD, console, node_line, print_gate
 from console.cli.training_options import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
+from console.report.model_card_page import write_card
 from lakeloop.exceptions import GateRefusedError
 from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase
@@ -37,11 +38,19 @@ def train_command(
     manifest = export_periods(case, parse_periods(periods, case.contract.event_time) if periods else None)
     record = train_on(case, manifest, changes, tuple(drop or ()))
     if record.gate is not None:
-        beside = difference_words(record.gate.accuracy["eval"], run_baselines(case, record).baselines)
+        record = run_baselines(case, record)
+        beside = difference_words(record.gate.accuracy["eval"], record.baselines)
         console.print(f"beside it on the eval rows: {beside}")
+    tell_card(case, record)
     if not record.blessed:
         failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
         raise GateRefusedError(f"the quality gate refused the model ({failed}); nothing was pushed")
+
+
+def tell_card(use_case: UseCase, record: RunRecord) -> None:
+    """Write the card of a version that was pushed beside it, and say where."""
+    if record.pushed_version:
+        console.print(f"model card: {write_card(use_case, record)}", soft_wrap=True)
 
 
 def train_on(

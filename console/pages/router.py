@@ -19,6 +19,7 @@ from console.pages.start import for_browser, pushed_at, services, start_page
 from console.report import figures
 from console.report.decision_page import decision_values
 from console.report.lineage_page import lineage_values
+from console.report.model_card_page import card_markdown, card_of, card_values
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
@@ -107,14 +108,30 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
             measured=None, window_anomalies=(), serving=serving, baselines=MEANINGS,
         )  # fmt: skip
 
+    def unknown_model(version: str) -> HTMLResponse:
+        known = ", ".join(record.pushed_version for record in runs.all() if record.pushed_version) or "none"
+        problem = NotFoundError(f"no run's record tells of model version {version}; there are: {known}")
+        return missing(f"Model version {version}", problem)
+
     @router.get("/models/{version}")
     def model(version: str) -> HTMLResponse:
         run = runs.of_version(version)
+        return unknown_model(version) if run is None else model_html(run, f"/lineage/model/{version}?embedded=1")
+
+    @router.get("/models/{version}/card")
+    def card(version: str) -> HTMLResponse:
+        run = runs.of_version(version)
         if run is None:
-            known = ", ".join(record.pushed_version for record in runs.all() if record.pushed_version) or "none"
-            problem = NotFoundError(f"no run's record tells of model version {version}; there are: {known}")
-            return missing(f"Model version {version}", problem)
-        return model_html(run, f"/lineage/model/{version}?embedded=1")
+            return unknown_model(version)
+        values = card_values(card_of(use_case, run), run)
+        return html("model_card.html", frame="site.html", served=True, **values)
+
+    @router.get("/models/{version}/card.md")
+    def card_text(version: str) -> Response:
+        run = runs.of_version(version)
+        if run is None:
+            return unknown_model(version)
+        return PlainTextResponse(card_markdown(card_of(use_case, run)), media_type="text/markdown")
 
     @router.get("/runs/{run_id}")
     def run_(run_id: str) -> HTMLResponse:

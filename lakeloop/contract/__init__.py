@@ -4,6 +4,7 @@ Everything that depends on the data's shape (Spark schema, CHECK constraints, TF
 tests, catalogue) is derived from these models and from nowhere else. `lakeloop.contract_file` reads the YAML.
 """
 
+from lakeloop.contract.card import CardTexts
 from lakeloop.contract.columns import Column
 from lakeloop.contract.contract import ClockKind, Contract
 from lakeloop.contract.crosses import Cross
@@ -20,6 +21,7 @@ from lakeloop.contract.training import Balance, ModelSettings, Split, Training
 __all__ = [
     "Balance",
     "Between",
+    "CardTexts",
     "ClockKind",
     "Column",
     "Contract",

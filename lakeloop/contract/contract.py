@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from lakeloop.contract.card import CardTexts
 from lakeloop.contract.columns import Column
 from lakeloop.contract.crosses import Cross
 from lakeloop.contract.event_time import EventTime
@@ -53,6 +54,7 @@ class Contract(Section):
     generator: Annotated[str, StringConstraints(pattern=PYTHON_FILE)] | None = None
     history: Text | None = None
     slices: tuple[Name, ...] = ()
+    model_card: CardTexts = unless(CardTexts())
     translations: dict[Literal["de"], dict[Text, Text]] = Field(
         {}, description="words and sentences of this contract in other languages, for the client page"
     )

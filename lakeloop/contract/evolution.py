@@ -18,7 +18,7 @@ from lakeloop.contract.sources import TYPING
 Weight = Literal["safe", "retrain", "breaks"]
 """`safe`: nothing that works stops; `retrain`: the next model differs; `breaks`: rows, requests or models that are good
 today are refused."""
-WORDING = {"description", "title", "translations", "group"}
+WORDING = {"description", "title", "translations", "group", "model_card"}
 MODEL_SIDE = ("role", "missing_flag", "vocabulary", "transform", "parts", "cyclic")
 
 

@@ -10,7 +10,7 @@ from lakeloop.frozen_model import FrozenModel
 
 NodeKind = Literal[
     "file", "bronze", "silver", "gold", "event", "run", "export", "execution", "artifact", "model", "verdict",
-    "decision", "version", "request",
+    "decision", "version", "card", "request",
 ]  # fmt: skip
 KINDS: tuple[NodeKind, ...] = get_args(NodeKind)
 """In the order of the flow: what is made of what, from left to right."""
@@ -95,6 +95,10 @@ class LineageDraft:
     def gap(self, sentence: str) -> None:
         """Say what is not known, and why."""
         self._gaps[sentence] = None
+
+    def of_kind(self, kind: NodeKind) -> tuple[str, ...]:
+        """The ids of the items of one kind that were added so far."""
+        return tuple(item.id for item in self._items.values() if item.kind == kind)
 
     def __contains__(self, item_id: str) -> bool:
         return item_id in self._items

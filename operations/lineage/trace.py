@@ -9,6 +9,7 @@ from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
 from operations.lineage import decision_side, lake_side, pipeline_side, request_side
+from operations.lineage.card_side import add_cards
 from operations.lineage.deliveries import find_deliveries, gold_with
 from operations.lineage.graph import Lineage, LineageDraft
 from tfx_pipeline.metadata.lineage.models import KnownModel, model_of, models_trained_on
@@ -33,7 +34,7 @@ def trace_request(use_case: UseCase, request_id: str) -> Lineage:
             draft.add("version", item, f"model version {version}")
             draft.gap(f"the model that answered is not known any more: {missing}")
         draft.link(item, request)
-    return draft.finish(request)
+    return _finish(draft, use_case, request)
 
 
 def trace_model(use_case: UseCase, version: str) -> Lineage:
@@ -46,7 +47,7 @@ def trace_model(use_case: UseCase, version: str) -> Lineage:
     with open_store(use_case.settings) as store:
         _add_model(draft, use_case, store, version)
     request_side.add_requests_of(draft, use_case, version)
-    return draft.finish(pipeline_side.version_item(version))
+    return _finish(draft, use_case, pipeline_side.version_item(version))
 
 
 def trace_run(use_case: UseCase, run: str) -> Lineage:
@@ -63,7 +64,7 @@ def trace_run(use_case: UseCase, run: str) -> Lineage:
             raise NotFoundError(f"ML Metadata has no run {run} of {use_case.name}; the newest are {newest}")
     for graph in graphs:
         _add_run(draft, use_case, graph)
-    return draft.finish(f"run {run}" if graphs[0].run_id == run else f"airflow {run}")
+    return _finish(draft, use_case, f"run {run}" if graphs[0].run_id == run else f"airflow {run}")
 
 
 def trace_table(use_case: UseCase, table: str, version: int | None) -> Lineage:
@@ -86,7 +87,7 @@ def trace_table(use_case: UseCase, table: str, version: int | None) -> Lineage:
         made = lake_side.add_what_came_of(draft, use_case, table, number)
     _add_models_of(draft, use_case, made)
     decision_side.add_comparisons(draft, use_case, made)
-    return draft.finish(subject)
+    return _finish(draft, use_case, subject)
 
 
 def trace_file(use_case: UseCase, path: str) -> Lineage:
@@ -103,7 +104,7 @@ def trace_file(use_case: UseCase, path: str) -> Lineage:
         draft.gap(f"{delivery.file} was delivered {len(earlier) + 1} times; this is the last, the others are {others}")
     if delivery.state != lake_side.TAKEN:
         draft.gap(f"{delivery.file} was {delivery.state}: {delivery.reason or 'its content was there already'}")
-        return draft.finish(subject)
+        return _finish(draft, use_case, subject)
     made = gold_with(use_case, delivery)
     for one in made:
         gold = lake_side.add_version(draft, use_case, TRAINING_TABLE, one.gold)
@@ -117,6 +118,11 @@ def trace_file(use_case: UseCase, path: str) -> Lineage:
     versions = [one.gold.version for one in made]
     _add_models_of(draft, use_case, versions)
     decision_side.add_comparisons(draft, use_case, versions)
+    return _finish(draft, use_case, subject)
+
+
+def _finish(draft: LineageDraft, use_case: UseCase, subject: str) -> Lineage:
+    add_cards(draft, use_case)
     return draft.finish(subject)
 
 

@@ -1,4 +1,5 @@
-"""Where people look for a retrain, written from its record: page, ML Metadata, gold/decisions, Airflow's note.
+"""Where people look for a retrain, written from its record: page, ML Metadata, gold/decisions, model card, Airflow's
+note.
 
 None of them is read to go on with a retrain; each can be written again at any time.
 """
@@ -12,6 +13,7 @@ from lakehouse.gold.decisions import record_decision
 from lakeloop.airflow_api import AirflowApi
 from lakeloop.decision import Decision
 from lakeloop.exceptions import BrokenError, LakeloopError
+from lakeloop.pushed_models import pushed_versions
 from lakeloop.settings import Settings
 from operations.retraining.record import RetrainRecord
 from operations.retraining.request import RetrainRequest, Workplace
@@ -36,6 +38,9 @@ def write_projections(work: Workplace, record: RetrainRecord, decision: Decision
             "ML Metadata": lambda: _annotate_runs(use_case.settings, decision),
             "gold/decisions": lambda: record_decision(use_case, decision),
         }
+        if decision.version and decision.version in pushed_versions(use_case):
+            version = decision.version
+            writers["the model's card"] = lambda: work.listener.on_version(version)
     problems = [f"{name}: {problem}" for name, write in writers.items() if (problem := _problem(name, write))]
     if problem := note_in_airflow(use_case.settings, note_of(record, decision)):
         work.listener.say(f"the run's note could not be set: {problem}")

@@ -36,12 +36,17 @@ class RetrainRequest:
 
 @dataclass(frozen=True)
 class Listener:
-    """Told what happens while it happens; `on_decision` writes the page of a decision, each time it goes on record."""
+    """Told what happens while it happens.
+
+    `on_decision` writes the page of a decision, each time it goes on record, `on_version` the card of the version that
+    it pushed.
+    """
 
     say: Callable[[str], None] = lambda text: None
     on_start: Callable[[str], None] = lambda node: None
     on_node: "Callable[[NodeResult], None]" = lambda result: None
     on_decision: Callable[[Decision], object] = lambda decision: None
+    on_version: Callable[[str], object] = lambda version: None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
+from lakeloop.model_card import CARD_PAGE
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case
 from tests.command_line import lakeloop_in
@@ -39,7 +40,16 @@ def test_the_gate_exercise_refuses_50_units_and_passes_100(
     assert first.returncode == 0, first.stdout + first.stderr
     assert "50 units: the model is refused and not pushed" in first.stdout
     assert re.search(r"100 units: the model passes, version \d+", first.stdout)
-    assert len(list((home / "models" / "insurance").iterdir())) == 1
+    (version,) = (home / "models" / "insurance").iterdir()
+    assert f"model card: {version / CARD_PAGE}" in first.stdout and (version / CARD_PAGE).is_file()
+
+
+def test_a_models_lineage_leads_to_its_card(first: object, home: Path) -> None:
+    shown = json.loads(lakeloop(home, "lineage", "model", "--json").stdout)
+    (card,) = [item for item in shown["items"] if item["kind"] == "card"]
+    (version,) = (home / "models" / "insurance").iterdir()
+    assert card["facts"]["where"] == str(version / CARD_PAGE)
+    assert {"source": f"version {version.name}", "target": card["id"]} in shown["links"]
 
 
 def test_the_report_tells_what_the_model_is_worth(first: object, home: Path) -> None:

@@ -179,6 +179,30 @@ def test_a_models_page_shows_gate_slices_drift_and_what_is_not_known(told: Setti
     assert "Refused by the quality gate." in refused and "It never served." in refused
 
 
+def test_a_models_card_is_a_click_from_its_page(told: Settings, client: TestClient) -> None:
+    assert f'href="/models/{SERVES}/card"' in client.get(f"/models/{SERVES}").text
+    assert "Model card" not in client.get("/runs/refused").text
+    page = client.get(f"/models/{SERVES}/card").text
+    assert (
+        "training = 1" in page and "1,207 rows of gold/training" in page and f'href="/models/{SERVES}/card.md"' in page
+    )
+    text = client.get(f"/models/{SERVES}/card.md")
+    assert text.headers["content-type"].startswith("text/markdown") and "## Ethical considerations" in text.text
+    for missing in ("/models/17/card", "/models/17/card.md"):
+        answer = client.get(missing)
+        assert answer.status_code == 404 and f"there are: {OLD}, {SERVES}" in answer.text
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_models_card_can_be_read_on_a_narrow_page(
+    told: Settings, site: FastAPI, browser: Browser, width: int
+) -> None:
+    with served(site) as url, watched(browser) as opened:
+        page = opened(f"{url}/models/{SERVES}/card", width)
+        assert page.locator("section h2").count() == 9
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_month_is_counted_in_a_process_of_its_own(
     told: Settings, site: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

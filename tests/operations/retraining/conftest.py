@@ -33,6 +33,7 @@ class Heard:
 
     said: list[str] = field(default_factory=list)
     pages: list[Decision] = field(default_factory=list)
+    cards: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -42,9 +43,8 @@ def heard() -> Heard:
 
 @pytest.fixture
 def work(contract: Contract, settings: Settings, heard: Heard) -> Workplace:
-    return Workplace(
-        UseCase(settings, contract), no_spark, Listener(say=heard.said.append, on_decision=heard.pages.append)
-    )
+    listener = Listener(say=heard.said.append, on_decision=heard.pages.append, on_version=heard.cards.append)
+    return Workplace(UseCase(settings, contract), no_spark, listener)
 
 
 def gate_report(share_low: float) -> GateReport:

@@ -196,7 +196,7 @@ def test_a_push_that_fails_is_on_record_and_may_be_tried_again(
 
 
 def test_one_killed_after_its_push_is_put_on_record_by_the_next(
-    work: Workplace, settings: Settings, planned: Planned, gated_run: Gated
+    work: Workplace, settings: Settings, heard: Heard, planned: Planned, gated_run: Gated
 ) -> None:
     make_metadata(settings, "run-1")
     gated_run("run-1", 0.35)
@@ -208,10 +208,14 @@ def test_one_killed_after_its_push_is_put_on_record_by_the_next(
 
     change_record(work.use_case, "d1", lambda found: found.decided(promoted))
     gated_run("run-1", 0.35, pushed_version="18")
+    folder = work.use_case.folder("models") / "18"
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").touch()
     next_one = begun(work, RetrainRequest("keep"))
     assert load_record(work.use_case, "d1").state == "recorded"
     (row,) = read_decisions(work.use_case)
     assert (row.decision_id, row.outcome, row.version) == ("d1", "promoted", "18")
+    assert heard.cards == ["18"], "its model card is written, too"
     assert load_record(work.use_case, next_one.decision_id).state == "begun"
 
 

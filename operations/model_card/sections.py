@@ -1,0 +1,238 @@
+"""What a model card says: from what is known of a run, and from the contract's texts; nothing else is made up."""
+
+from collections.abc import Iterator, Mapping
+
+from lakeloop.contract import Contract
+from lakeloop.interval import wilson_interval
+from operations.baselines import MEANINGS
+from operations.model_card.document import HEADINGS, CardDocument, CardList, CardPart, CardSection, CardTable
+from operations.model_card.facts import CardFacts
+from tfx_pipeline.data_checks.statistics import FeatureStatistics
+from tfx_pipeline.runs.run_record import RunRecord
+
+UNSAID = "The contract says nothing of it (`model_card.{}`): whoever answers for the use case should."
+
+
+def card_document(facts: CardFacts) -> CardDocument:
+    """The card of the version that a run pushed."""
+    contract, run = facts.contract, facts.run
+    written = (
+        _details(facts), _intended_use(contract), _factors(contract), _metrics(facts), _evaluation_data(facts),
+        _training_data(facts), _analyses(run), _ethics(facts), _caveats(facts),
+    )  # fmt: skip
+    sections = (CardSection(name, tuple(parts)) for name, parts in zip(HEADINGS, written, strict=True))
+    return CardDocument(f"{contract.title}: model version {run.pushed_version}", contract.description, tuple(sections))
+
+
+def _details(facts: CardFacts) -> Iterator[CardPart]:
+    contract, run = facts.contract, facts.run
+    settings = run.trained.settings if run.trained is not None else run.parameters.model
+    said = {
+        "use case": contract.use_case,
+        "version": run.pushed_version,
+        "trained": f"{run.started[:16].replace('T', ' ')} UTC, run {run.run_id}",
+        "because of": run.parameters.trigger,
+        "decided": _who_decided(facts),
+        "hyper-parameters": _named(settings.model_dump()) + _tuned(run),
+        "balance of classes": run.trained.balance if run.trained is not None else "",
+        "rows weighted by": "" if run.parameters.weighting == "none" else run.parameters.weighting,
+        "features without effect": ", ".join(run.parameters.drop),
+        "answers": f"{contract.label.name}: {', '.join(contract.label.class_names)}",
+        "code": run.parameters.git_commit,
+        "contact": contract.model_card.contact or "",
+    }
+    yield CardTable(("", ""), tuple((name, text) for name, text in said.items() if text))
+    yield "It takes, as delivered:"
+    yield CardTable(
+        ("feature", "what it is", "type", "possible"),
+        tuple(
+            (name, f"{feature.description}{f' ({feature.unit})' if feature.unit else ''}", feature.type,
+             feature.allowed + (", or missing" if feature.optional else ""))
+            for name, feature in contract.features.items()
+        ),
+    )  # fmt: skip
+
+
+def _who_decided(facts: CardFacts) -> str:
+    decision = facts.decision
+    if decision is None:
+        return "by hand"
+    chosen = f"; {decision.chosen_by} chose {decision.choice_details or decision.choice}" if decision.choice else ""
+    return f"decision {decision.decision_id} by {decision.decided_by}{chosen}: {decision.reason}"
+
+
+def _tuned(run: RunRecord) -> str:
+    return f" (chosen by the tuner: {', '.join(run.tuned)})" if run.tuned else ""
+
+
+def _intended_use(contract: Contract) -> Iterator[CardPart]:
+    texts, fallback = contract.model_card, contract.fallback
+    yield contract.description
+    yield texts.intended_use or UNSAID.format("intended_use")
+    yield f"Not for: {texts.not_for}" if texts.not_for else UNSAID.format("not_for")
+    if fallback is not None:
+        outside = [f"{name} outside {one.at_least:g} to {one.below:g}" for name, one in fallback.ranges.items()]
+        unsure = [f"no class reaches {fallback.confidence_below:g}"] if fallback.confidence_below else []
+        if when := [*outside, *unsure, *fallback.segments]:
+            yield "In production rules answer in its place where:"
+            yield CardList(tuple(when))
+
+
+def _factors(contract: Contract) -> Iterator[CardPart]:
+    looked_at = dict.fromkeys([*contract.slices, *contract.gate.sliced_by])
+    if not looked_at:
+        yield "No groups are looked at by themselves: the contract names no `slices`, and no check of its gate has any."
+        return
+    yield "Looked at by themselves are the rows of each value of:"
+    yield CardList(tuple(f"{name}: {contract.features[name].description}" for name in looked_at))
+    yield "Each by itself, not crossed with one another."
+
+
+def _metrics(facts: CardFacts) -> Iterator[CardPart]:
+    gate = facts.contract.gate
+    yield (
+        f"Models are compared by {gate.decides}; the gate checks the metrics listed under {HEADINGS[6]}, each named by "
+        "what it measures and on which rows. Intervals are such that 95 of 100 hold the true value."
+    )
+    if gate.beats_naive:
+        yield (
+            "Every model has to be better, beyond chance, than an answer that is for each row what the shares of the "
+            "classes are in the training rows (better_than_naive)."
+        )
+
+
+def _evaluation_data(facts: CardFacts) -> Iterator[CardPart]:
+    manifest, run = facts.manifest, facts.run
+    if manifest is not None:
+        yield f"{manifest.rows_of('eval'):,} rows that were not trained on, held out by {manifest.split}."
+    elif run.gate is not None:
+        yield f"{run.gate.rows.get('eval', 0):,} rows that were not trained on."
+    yield from _statistics(facts.contract, facts.statistics.get("eval", {}))
+
+
+def _training_data(facts: CardFacts) -> Iterator[CardPart]:
+    manifest, run, contract = facts.manifest, facts.run, facts.contract
+    if manifest is not None:
+        periods = "" if manifest.periods is None else f", {_periods(contract, manifest.periods)}"
+        yield (
+            f"{manifest.rows_of('train'):,} rows of {manifest.table} version {manifest.version}{periods}, exported "
+            f"{manifest.created_at[:16].replace('T', ' ')}; sha256 of the manifest {run.manifest_sha256}."
+        )
+    if run.trained is not None and run.trained.class_weights:
+        counts = zip(contract.label.class_names, run.trained.class_weights, strict=False)
+        yield f"Each class counts in training as so many rows: {', '.join(f'{n} {w:,.0f}' for n, w in counts)}."
+    yield from _statistics(contract, facts.statistics.get("train", {}))
+    if facts.differences:
+        yield "They differ from the rows of the champion before it:"
+        yield CardList(tuple(f"{one.feature}: {one.what}" for one in facts.differences))
+
+
+def _periods(contract: Contract, periods: tuple[int, int]) -> str:
+    first, last = (contract.period_name(number) for number in periods)
+    return f"{contract.period} {first}" if first == last else f"{contract.period}s {first} to {last}"
+
+
+def _statistics(contract: Contract, found: Mapping[str, FeatureStatistics]) -> Iterator[CardPart]:
+    counted = {name: found[name] for name in contract.features if name in found}
+    if counted:
+        numbers = ("rows", "missing", "mean", "std", "min", "median", "max")
+        yield CardTable(
+            ("feature", *numbers, "commonest"),
+            tuple(
+                (name, f"{one.rows:,}", f"{one.missing:,}", *one.shown(contract.features[name]),
+                 ", ".join(f"{value} ({count:,.0f})" for value, count in one.top[:3]))
+                for name, one in counted.items()
+            ),
+            numbers,
+        )  # fmt: skip
+
+
+def _analyses(run: RunRecord) -> Iterator[CardPart]:
+    if run.gate is not None:
+        yield "What the quality gate asked of it:"
+        yield CardTable(
+            ("check", "value", "with 95 %", "wanted", "verdict"),
+            tuple(
+                (check.name + (f"; {check.note}" if check.note else ""), f"{check.value:.4f}",
+                 _ends(check.interval), check.bound, "pass" if check.passed else "FAIL")
+                for check in run.gate.checks
+            ),
+            ("value", "with 95 %"),
+        )  # fmt: skip
+    if run.evaluation is not None:
+        yield "Accuracy on the eval rows, by group:"
+        yield CardTable(
+            ("group", "rows", "accuracy", "with 95 %", "champion before it"),
+            tuple(
+                (f"{one.feature} = {one.value}" if one.feature else "all rows", f"{one.rows:,}", f"{one.accuracy:.4f}",
+                 _ends(wilson_interval(one.accuracy, one.rows) if one.rows else None),
+                 "" if one.champion_accuracy is None else f"{one.champion_accuracy:.4f}")
+                for one in run.evaluation.slices
+            ),
+            ("rows", "accuracy", "with 95 %", "champion before it"),
+        )  # fmt: skip
+    if run.baselines and run.gate is not None:
+        own = run.gate.accuracy["eval"]
+        yield f"Beside what a model has to beat, on the same eval rows (its own accuracy is {own:.4f}):"
+        yield CardTable(
+            ("what answers", "accuracy", "the model is better by"),
+            tuple(
+                (f"{name}: {MEANINGS.get(name, name)}", f"{value:.4f}", f"{own - value:+.4f}")
+                for name, value in run.baselines.items()
+            ),
+            ("accuracy", "the model is better by"),
+        )
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+
+
+def _ethics(facts: CardFacts) -> Iterator[CardPart]:
+    yield facts.contract.model_card.ethics or UNSAID.format("ethics")
+    gaps = [check.title for check in facts.contract.gate.checks if check.gap_below is not None]
+    if gaps:
+        yield "The gate bounds how far groups are apart:"
+        yield CardList(tuple(gaps))
+    else:
+        yield "No check of the gate bounds how far groups are apart (`gap_below`)."
+
+
+def _caveats(facts: CardFacts) -> Iterator[CardPart]:
+    contract = facts.contract
+    yield contract.model_card.limits or UNSAID.format("limits")
+    found = list(_found(facts))
+    if found:
+        yield CardList(tuple(found))
+    if contract.truth_delay:
+        yield (
+            f"The truth of {contract.a_period} takes {contract.truth_delay} {contract.period}s to arrive: until then "
+            "how good it is in production is estimated, and drift is what there is to see."
+        )
+
+
+def _found(facts: CardFacts) -> Iterator[str]:
+    """What the records themselves warn of."""
+    run, decision = facts.run, facts.decision
+    if run.blessed is False:
+        why = f" ({decision.chosen_by}: {decision.choice_details})" if decision is not None and decision.choice else ""
+        yield f"The quality gate refused it, and a person had it pushed all the same{why}."
+    if decision is not None and not decision.with_truth:
+        yield "It was compared with the champion without any truth that the champion did not know."
+    for one in run.evaluation.slices if run.evaluation is not None else ():
+        if one.failed:
+            where = f"where {one.feature} is {one.value}" if one.feature else "on all rows"
+            yield f"Its accuracy {where} is {one.accuracy:.3f} of {one.rows:,} rows: {_out_of(one.failed)}."
+    for name, value in run.baselines.items():
+        if run.gate is not None and run.gate.accuracy["eval"] < value:
+            yield f"{MEANINGS.get(name, name).capitalize()} would be right more often: {value:.3f} of the eval rows."
+    yield from (f"Not known: {gap}." for gap in facts.gaps)
+
+
+def _out_of(failed: tuple[str, ...]) -> str:
+    words = {"bounds": "out of the gate's bounds", "champion": "behind the champion before it"}
+    return " and ".join(words[one] for one in failed)
+
+
+def _named(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
