@@ -19,7 +19,7 @@ from console.report.page import Report, Served, write_report
 from console.words import counted
 from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
-from lakeloop.exceptions import NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.held_out import is_held_out
 from lakeloop.model_input import instance, request_rows
 from lakeloop.pushed_models import model_folder
@@ -27,6 +27,7 @@ from lakeloop.use_case import UseCase
 from operations.baselines import baselines, difference_words, run_baselines
 from operations.evaluation import exported_rows, generated_rows
 from operations.period_rows import played_periods
+from operations.permutation_importance import run_importance
 from serving.model_server.process import running_server
 from tfx_pipeline.data_checks.statistics import read_statistics
 from tfx_pipeline.evaluation.validate import validate_model
@@ -47,7 +48,7 @@ def report_command(
     """
     case = open_use_case(use_case)
     records = _runs_of(case, version)
-    record = run_baselines(case, records[0])
+    record = _with_importance(case, run_baselines(case, records[0]))
     records = [record, *records[1:]]
     manifest = Path(record.parameters.manifest)
     rejects = rejects_by_reason(case)
@@ -93,6 +94,15 @@ def _runs_of(use_case: UseCase, version: str) -> list[RunRecord]:
         if run.blessed is False and not run.pushed_version and run.manifest_sha256 == shown.manifest_sha256
     ]
     return [shown, *refused[-1:]]
+
+
+def _with_importance(use_case: UseCase, record: RunRecord) -> RunRecord:
+    """What the model looks at; of a model that is gone nobody can tell any more."""
+    try:
+        return run_importance(use_case, record)
+    except LakeloopError as error:
+        console.print(f"what the model looks at is not known: {error}", soft_wrap=True, markup=False)
+        return record
 
 
 def _periods_with_truth(use_case: UseCase) -> list[int]:

@@ -15,6 +15,7 @@ from lakeloop.exceptions import GateRefusedError
 from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase
 from operations.baselines import difference_words, run_baselines
+from operations.permutation_importance import importance_words, run_importance
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import RunRecord
 from tfx_pipeline.runs.runner import run_pipeline
@@ -41,6 +42,9 @@ def train_command(
         record = run_baselines(case, record)
         beside = difference_words(record.gate.accuracy["eval"], record.baselines)
         console.print(f"beside it on the eval rows: {beside}")
+        record = run_importance(case, record)
+        if record.importance is not None:
+            console.print(f"it looks at: {importance_words(record.importance)}", soft_wrap=True)
     tell_card(case, record)
     if not record.blessed:
         failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"

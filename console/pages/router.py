@@ -101,6 +101,8 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
             pictures["statistics"] = figures.statistics_by_split(contract, page.statistics)
         if run.evaluation is not None:
             pictures["slices"] = figures.accuracy_by_slice(run.evaluation)
+        if run.importance is not None:
+            pictures["importance"] = figures.importance_bars(run.importance)
         pushed = f"Pushed {pushed_at(run.pushed_version)}" if run.pushed_version else ""
         serving = run.pushed_version != "" and run.pushed_version == present.serving()
         return html(

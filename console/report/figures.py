@@ -26,10 +26,12 @@ from lakeloop.contract.time_features import value_of
 from lakeloop.drift_report import DriftReport
 from monitoring.drift.compared_values import OTHERS, category_texts
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
-from tfx_pipeline.runs.run_record import Evaluation, History, RunRecord
+from tfx_pipeline.runs.run_record import Evaluation, History, PermutationImportance, RunRecord
 
 BINS, MOST_CATEGORIES = 40, 10
 """Bars of a number's distribution, and categories that are drawn by themselves."""
+MOST_BARS = 30
+"""Features whose importance is drawn; the others are in the table."""
 LONGEST_NAME = 14
 READABLE, FURTHEST = 15, 8
 """Lines that can be told apart, and how many of more are drawn at first."""
@@ -213,6 +215,23 @@ def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_xaxes(range=[0, 1], tickformat=".0%", title="accuracy on eval rows; dashed: bounds")
     return finish(figure, 110 + 34 * len(curves) * len(names), barmode="group")
+
+
+def importance_bars(found: PermutationImportance) -> go.Figure:
+    """How much worse the model is without each feature, with the spread over the repeats; noise is grey."""
+    listed = found.features[:MOST_BARS]
+    figure = go.Figure(
+        go.Bar(
+            y=[one.feature for one in listed],
+            x=[one.mean for one in listed],
+            error_x={"type": "data", "array": [one.spread for one in listed], "color": GREY},
+            marker_color=[GREY if one.is_noise else BLUE for one in listed],
+            orientation="h",
+        )
+    )
+    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
+    figure.update_xaxes(title=f"{found.metric} is worse by")
+    return finish(figure, 90 + 30 * len(listed), top=10)
 
 
 def drift_by_period(reports: Sequence[DriftReport]) -> go.Figure:

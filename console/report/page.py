@@ -61,6 +61,9 @@ def write_report(report: Report, path: Path) -> Path:
             {"model": f"model {report.champion_run.pushed_version}"},
         ),
     }
+    importance = report.champion_run.importance
+    if importance is not None:
+        pictures["importance"] = figures.importance_bars(importance)
     return write_page(
         "page.html",
         path,

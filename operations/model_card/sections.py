@@ -182,6 +182,19 @@ def _analyses(run: RunRecord) -> Iterator[CardPart]:
             ),
             ("accuracy", "the model is better by"),
         )
+    yield from _looks_at(run)
+
+
+def _looks_at(run: RunRecord) -> Iterator[CardPart]:
+    found = run.importance
+    if found is None:
+        return
+    yield (
+        f"What it looks at: how much worse {found.metric} is when a feature's values are shuffled, on {found.rows:,} "
+        f"of the {found.of_rows:,} eval rows, over {found.repeats} shuffles (permutation importance):"
+    )
+    rows = ((one.feature, f"{one.mean:+.4f}", f"{one.spread:.4f}") for one in found.features)
+    yield CardTable(("feature", "worse by", "spread"), tuple(rows), ("worse by", "spread"))
 
 
 def _ends(interval: tuple[float, float] | None) -> str:

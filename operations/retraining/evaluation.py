@@ -8,6 +8,7 @@ from lakeloop.decision import Decision, ScoredCandidate
 from lakeloop.exceptions import LakeloopError
 from lakeloop.use_case import UseCase
 from operations.baselines import run_baselines
+from operations.permutation_importance import run_importance
 from operations.retraining.decision_folder import load_rows
 from operations.retraining.record import Plan, RetrainRecord
 from operations.retraining.selection import best_of, outcome_of
@@ -27,7 +28,7 @@ def score_candidate(use_case: UseCase, plan: Plan, run_id: str) -> ScoredCandida
     run = closed_run(use_case, run_id)
     try:
         verdict = _verdict(use_case, plan, run)
-        _set_beside_baselines(use_case, plan, run)
+        _explain(use_case, plan, run)
         return scored.model_copy(update=verdict | {"what": candidate.what + _tuned(run)})
     except LakeloopError as error:
         return scored.model_copy(update={"error": str(error)})
@@ -94,17 +95,17 @@ def _verdict(use_case: UseCase, plan: Plan, run: RunRecord) -> dict[str, object]
     return {"passed": bool(run.blessed), "checks": run.gate.checks, "score": score}
 
 
-def _set_beside_baselines(use_case: UseCase, plan: Plan, run: RunRecord) -> None:
-    """What the model has to beat goes on the run's record, to be looked at: where it cannot be had, no verdict changes.
+def _explain(use_case: UseCase, plan: Plan, run: RunRecord) -> None:
+    """What the model has to beat and what it looks at go on the run's record: where that fails, no verdict changes.
 
     Candidates that were trained on the same export share it.
     """
     try:
         others = (load_run(use_case, other.run_id) for other in plan.candidates if not other.error)
         same = (other.baselines for other in others if other.manifest_sha256 == run.manifest_sha256)
-        run_baselines(use_case, run, next(filter(None, same), None))
+        run_importance(use_case, run_baselines(use_case, run, next(filter(None, same), None)))
     except (LakeloopError, OSError) as error:
-        log.warning("event=no_baselines run=%s why=%r", run.run_id, str(error))
+        log.warning("event=not_explained run=%s why=%r", run.run_id, str(error))
 
 
 def _tuned(run: RunRecord) -> str:

@@ -69,6 +69,7 @@ def test_a_refused_model_exits_3_and_is_not_pushed(first: object, home: Path) ->
     refused = lakeloop(home, "train", "--set", "units=1", "--set", "epochs=1")
     assert refused.returncode == 3, refused.stdout + refused.stderr
     assert "accuracy_eval" in refused.stdout and "FAIL" in refused.stdout
+    assert "it looks at: " in refused.stdout, "one sees what it lacks"
     assert "nothing was pushed" in refused.stderr
     assert len(list((home / "models" / "insurance").iterdir())) == 1
 

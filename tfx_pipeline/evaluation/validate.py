@@ -1,6 +1,7 @@
 """Evaluates any pushed model on any labelled rows with the quality gate's own checks."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,13 +33,34 @@ def answers_of(
     model_dir: Path, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None
 ) -> ModelAnswers:
     """A model's answers on labelled rows, each counting by its weight; raises as `validate_model` does."""
+    return answers_by(open_model(model_dir), contract, frame, weights)
+
+
+def open_model(model_dir: Path) -> Any:
+    """The model in a folder, for those who ask it more than once.
+
+    Raises:
+        NotFoundError: the folder does not exist.
+        LakeloopError: the model cannot be loaded.
+    """
     if not model_dir.is_dir():
         raise NotFoundError(f"there is no model in {model_dir}")
-    columns, labels = _columns(contract, frame)
     quiet_libraries()
-    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import load_saved_model
 
-    probabilities = predict_columns(load_saved_model(model_dir), columns)
+    return load_saved_model(model_dir)
+
+
+def answers_by(model: Any, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None) -> ModelAnswers:
+    """The same of a model that was opened.
+
+    Raises:
+        WrongUseError: the frame has no rows, lacks a column, or a label is not a class id.
+    """
+    columns, labels = _columns(contract, frame)
+    from tfx_pipeline.evaluation.prediction import predict_columns
+
+    probabilities = predict_columns(model, columns)
     by = {name: columns[name] for name in contract.gate.sliced_by}
     if contract.gate.by_period:
         by[contract.period_column] = frame[contract.period_column].to_numpy(str)

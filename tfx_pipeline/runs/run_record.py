@@ -77,11 +77,36 @@ class Evaluation(FrozenModel, extra="ignore"):
     slices: tuple[SliceAccuracy, ...] = ()
 
 
+class FeatureImportance(FrozenModel, extra="ignore"):
+    """How much worse a model is without a feature, by a metric: the mean over repeats, and their standard deviation."""
+
+    feature: str
+    mean: float
+    spread: float
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether shuffling it made the model no worse than chance does."""
+        return self.mean <= 2 * self.spread
+
+
+class PermutationImportance(FrozenModel, extra="ignore"):
+    """What a model looks at, on `rows` of the `of_rows` eval rows; the feature it needs most comes first."""
+
+    metric: str
+    rows: int
+    of_rows: int
+    repeats: int
+    seconds: float
+    features: tuple[FeatureImportance, ...]
+
+
 class RunRecord(FrozenModel, extra="ignore"):
     """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has checked it.
 
     `tuned` are the hyper-parameters the Tuner changed in `parameters.model`. `baselines`: accuracy on the same eval
-    rows of what the model has to beat, by name; empty where nobody has compared them.
+    rows of what the model has to beat, by name; empty where nobody has compared them. `importance` is None where
+    nobody has measured it.
     """
 
     run_id: str
@@ -96,6 +121,7 @@ class RunRecord(FrozenModel, extra="ignore"):
     gate: GateReport | None = None
     blessed: bool | None = None
     baselines: dict[str, float] = {}
+    importance: PermutationImportance | None = None
     tuned: dict[str, float] = {}
     trained: Trained | None = None
     history: History = History()

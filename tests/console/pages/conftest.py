@@ -23,7 +23,15 @@ from monitoring.drift.reference import NoReference, Reference
 from tests.exports import month_export
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import run_parameters
-from tfx_pipeline.runs.run_record import Evaluation, History, RunRecord, SliceAccuracy, save_run
+from tfx_pipeline.runs.run_record import (
+    Evaluation,
+    FeatureImportance,
+    History,
+    PermutationImportance,
+    RunRecord,
+    SliceAccuracy,
+    save_run,
+)
 
 OLD, SERVES = "1700000000", "1700000060"
 NOTHING = NoReference("", "no model serves")
@@ -64,7 +72,9 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
     counted = str(statistics(contract, settings, open_use_case(settings).folder("tfx").absolute() / "statistics"))
     save_run(
         open_use_case(settings),
-        record(contract, manifest, "newer", SERVES, evaluation=evaluation, statistics_uri=counted),
+        record(
+            contract, manifest, "newer", SERVES, evaluation=evaluation, statistics_uri=counted, importance=importance()
+        ),
     )
     save_run(open_use_case(settings), record(contract, manifest, "refused"))
     folder = open_use_case(settings).folder("models") / SERVES
@@ -74,6 +84,12 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
     write_deltalake(str(lake / "gold" / contract.use_case / "drift"), drift_rows(contract))
     write_deltalake(str(lake / "silver" / contract.use_case / "predictions"), predictions(contract, settings))
     return settings
+
+
+def importance() -> PermutationImportance:
+    found = [("age", 0.2, 0.01), ("miles", 0.1, 0.02), ("training", 0.001, 0.004)]
+    features = tuple(FeatureImportance(feature=name, mean=mean, spread=spread) for name, mean, spread in found)
+    return PermutationImportance(metric="accuracy", rows=293, of_rows=293, repeats=5, seconds=0.4, features=features)
 
 
 def statistics(contract: Contract, settings: Settings, folder: Path) -> Path:
