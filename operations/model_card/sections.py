@@ -10,6 +10,7 @@ from operations.model_card.facts import CardFacts
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.runs.run_record import RunRecord
 
+GONE = "Nothing of it can be read any more."
 UNSAID = "The contract says nothing of it (`model_card.{}`): whoever answers for the use case should."
 
 
@@ -20,7 +21,7 @@ def card_document(facts: CardFacts) -> CardDocument:
         _details(facts), _intended_use(contract), _factors(contract), _metrics(facts), _evaluation_data(facts),
         _training_data(facts), _analyses(run), _ethics(facts), _caveats(facts),
     )  # fmt: skip
-    sections = (CardSection(name, tuple(parts)) for name, parts in zip(HEADINGS, written, strict=True))
+    sections = (CardSection(name, tuple(parts) or (GONE,)) for name, parts in zip(HEADINGS, written, strict=True))
     return CardDocument(f"{contract.title}: model version {run.pushed_version}", contract.description, tuple(sections))
 
 
@@ -136,15 +137,14 @@ def _statistics(contract: Contract, found: Mapping[str, FeatureStatistics]) -> I
     counted = {name: found[name] for name in contract.features if name in found}
     if counted:
         numbers = ("rows", "missing", "mean", "std", "min", "median", "max")
-        yield CardTable(
-            ("feature", *numbers, "commonest"),
-            tuple(
-                (name, f"{one.rows:,}", f"{one.missing:,}", *one.shown(contract.features[name]),
-                 ", ".join(f"{value} ({count:,.0f})" for value, count in one.top[:3]))
-                for name, one in counted.items()
-            ),
-            numbers,
+        categories = ("commonest",) if any(one.top for one in counted.values()) else ()
+        header = ("feature", *numbers, *categories)
+        rows = (
+            (name, f"{one.rows:,}", f"{one.missing:,}", *one.shown(contract.features[name]),
+             ", ".join(f"{value} ({count:,.0f})" for value, count in one.top[:3]))[: len(header)]
+            for name, one in counted.items()
         )  # fmt: skip
+        yield CardTable(header, tuple(rows), numbers)
 
 
 def _analyses(run: RunRecord) -> Iterator[CardPart]:
