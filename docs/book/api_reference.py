@@ -37,6 +37,7 @@ PACKAGES = {
     "operations/open_data_contract": "Contracts as the Open Data Contract Standard writes them, and back",
     "operations/retraining": "A retrain: its record, its stages, candidates, selection, approval",
     "operations/lineage": "Lineage both ways, and reproduction",
+    "operations/model_card": "What a pushed version says of itself, by the field's headings",
     "operations/features": "The catalogue, reads at a point in time, skew",
     "operations/drift": "Drift of periods, from Delta",
     "operations/analysis": "What changed between a period and a model's training data",

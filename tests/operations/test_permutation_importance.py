@@ -10,10 +10,9 @@ import tensorflow as tf
 
 from lakeloop.contract import Contract, Gate
 from lakeloop.exceptions import NotFoundError
-from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
 from operations.permutation_importance import importance_words, permutation_importance, run_importance
-from tests.exports import month_export
+from tests.exports import month_export, settings_in
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import RunRecord, load_run
@@ -82,7 +81,7 @@ def test_of_many_rows_some_are_drawn_in_bounded_time(churn: Contract, model: Pat
 
 
 def test_it_stays_on_the_runs_record(churn: Contract, tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "home", use_case="churn")
+    settings = settings_in(tmp_path / "home", "churn")
     use_case = UseCase(settings, churn)
     save(tmp_path / "run" / "Format-Serving")
     begun = RunRecord(
