@@ -12,6 +12,7 @@ from lakeloop.model_input import request_rows
 from lakeloop.time_parts import part_columns
 from lakeloop.use_case import UseCase
 from operations.evaluation import exported_rows
+from tfx_pipeline.evaluation.answers import ModelAnswers
 from tfx_pipeline.runs.run_record import RunRecord, save_run
 
 RANDOM, MAJORITY, RULES, TREES = "random", "majority", "rules", "trees"
@@ -50,11 +51,13 @@ def split_baselines(use_case: UseCase, manifest: Path) -> dict[str, float]:
     trained on the train rows: how far a model stays behind them is how much is left in the table.
     """
     train, held_out = (exported_rows(use_case.contract, manifest, split) for split in ("train", "eval"))
-    return frame_baselines(use_case, train, held_out)
+    return frame_baselines(use_case, train, held_out, tree_answers(use_case.contract, train, held_out))
 
 
-def frame_baselines(use_case: UseCase, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
-    """The same of rows that are there already, with their class ids and names."""
+def frame_baselines(
+    use_case: UseCase, train: pd.DataFrame, held_out: pd.DataFrame, trees: ModelAnswers | None
+) -> dict[str, float]:
+    """The same of rows that are there already, with their class ids and names, and the trees' answers on them."""
     contract = use_case.contract
     label = contract.label.name
     commonest = train[label].mode().iloc[0]
@@ -62,8 +65,31 @@ def frame_baselines(use_case: UseCase, train: pd.DataFrame, held_out: pd.DataFra
         RANDOM: 1 / len(contract.label.classes),
         MAJORITY: float((held_out[label] == commonest).mean()),
         **_rules(use_case, held_out),
-        **_trees(contract, train, held_out),
+        **({} if trees is None else {TREES: trees.accuracy}),
     }
+
+
+def tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
+    """The quick trees' answers on held-out rows; None where the train rows are all of one class, or only texts could
+    tell them apart."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # a second that `--help` need not take
+    from threadpoolctl import threadpool_limits
+
+    label = contract.label.name
+    if train[label].nunique() < 2 or all(feature.role == "text" for feature in contract.features.values()):
+        return None
+    categories = {
+        name: train[name].value_counts().index[:MOST_CATEGORIES]
+        for name, feature in contract.features.items()
+        if feature.role == "categorical"
+    }
+    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=contract.model.seed)
+    with threadpool_limits(1):  # where cores are busy, its threads wait for one another ten times longer than they work
+        model.fit(_inputs(contract, train, categories), train[label])
+        known = model.predict_proba(_inputs(contract, held_out, categories))
+    probabilities = np.zeros((len(held_out), len(contract.label.classes)))
+    probabilities[:, model.classes_] = known  # a class that no train row has gets none
+    return ModelAnswers(held_out[label].to_numpy(), probabilities)
 
 
 def difference_words(accuracy: float, found: Mapping[str, float]) -> str:
@@ -78,26 +104,6 @@ def _rules(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
     contract = use_case.contract
     answers = [rules(row) for row in request_rows(contract.features, frame)]
     return {RULES: float((frame[contract.label.name_column] == answers).mean())}
-
-
-def _trees(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
-    """Nothing where the train rows are all of one class, or only texts could tell them apart."""
-    from sklearn.ensemble import HistGradientBoostingClassifier  # a second that `--help` need not take
-    from threadpoolctl import threadpool_limits
-
-    label = contract.label.name
-    if train[label].nunique() < 2 or all(feature.role == "text" for feature in contract.features.values()):
-        return {}
-    categories = {
-        name: train[name].value_counts().index[:MOST_CATEGORIES]
-        for name, feature in contract.features.items()
-        if feature.role == "categorical"
-    }
-    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=contract.model.seed)
-    with threadpool_limits(1):  # where cores are busy, its threads wait for one another ten times longer than they work
-        model.fit(_inputs(contract, train, categories), train[label])
-        answers = model.predict(_inputs(contract, held_out, categories))
-    return {TREES: float(np.mean(answers == held_out[label]))}
 
 
 def _inputs(contract: Contract, frame: pd.DataFrame, categories: Mapping[str, pd.Index]) -> pd.DataFrame:

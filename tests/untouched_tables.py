@@ -163,6 +163,32 @@ def office_table(folder: Path, districts: int = 420) -> Path:
     return path
 
 
+def telephone_customers(folder: Path, rows: int = 8_000, noise: bool = False) -> Path:
+    """Customers of a telephone company, of whom one in 25 leaves: who does so can be told from others, and hardly ever
+    is it likelier than not. With `noise` those leave who are drawn by lot.
+    """
+    random = np.random.default_rng(25)
+    calls, months = random.poisson(1.2, rows), random.integers(1, 72, rows)
+    plan = random.choice(["basic", "plus", "business"], rows, p=[0.5, 0.35, 0.15])
+    score = 0.7 * calls - months / 24 + (plan == "basic") * 0.8 + random.logistic(0, 1, rows)
+    leaves = score >= np.quantile(score, 0.96)
+    if noise:
+        leaves = random.permutation(leaves)
+    frame = pd.DataFrame(
+        {
+            "customer": [f"T{number:06d}" for number in range(rows)],
+            "plan": plan,
+            "months": months,
+            "service_calls": calls,
+            "minutes": random.gamma(4, 60, rows).round(1),
+            "churn": np.where(leaves, "yes", "no"),
+        }
+    )
+    path = folder / "customers.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
 TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "taxi": (taxi_trips, "tips > 0.2 * fare"),
     "census": (census, "income"),

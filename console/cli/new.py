@@ -7,6 +7,7 @@ from shlex import quote
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from console.cli.options import listed
 from console.cli.render import console, table
@@ -131,13 +132,21 @@ def _print(made: NewUseCase) -> None:
         console.print(f"to know: {made.history.without_time:,} rows have no time and are in no file of the history")
     console.print(f"\n{made.use_case.contract_path}", soft_wrap=True)
     console.print(f"Next: make demo USE_CASE={contract.use_case}\n")
-    gate = contract.gate.accuracy
-    beside = [(name, f"{value:.3f}") for name, value in made.baselines.items()]
-    if gate is not None:
-        asked = f"above {gate.above:.3f}" + (f", below {gate.below:.3f}" if gate.below else "")
+    console.print(_to_beat(made))
+
+
+def _to_beat(made: NewUseCase) -> Table:
+    """What a model has to beat: by accuracy, or by the metrics that are asked for instead."""
+    where = f"on held-out ones of {made.compared:,} rows"
+    beside = {name: f"{value:.3f}" for name, value in made.baselines.items()}
+    if made.gate.by_accuracy:
+        below = f", below {made.gate.below:.3f}" if made.gate.below else ""
         nothing = "nothing yet: there are too few rows to say what is good"
-        beside.append(("the gate asks for", asked if gate.above else nothing))
-    console.print(table((f"accuracy on held-out ones of {made.compared:,} rows", ""), beside))
+        asked = f"above {made.gate.above:.3f}{below}" if made.gate.above else nothing
+        return table((f"accuracy {where}", ""), [*beside.items(), ("the gate asks for", asked)])
+    figures = [(one.title, f"{one.naive:.3f}", f"{one.trees:.3f}", one.bound) for one in made.gate.checks]
+    accuracy = ("accuracy", beside.get("majority", ""), beside.get("trees", ""), "")
+    return table((where, "knows no row", "trees", "the gate asks for"), [accuracy, *figures])
 
 
 def _time(draft: Draft, history: HistoryFiles) -> str:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from shlex import quote
 from typing import Any, Protocol
 
 from operations.new_use_case.draft import Draft, TableDraft
+from operations.new_use_case.gate_draft import CheckDraft, GateDraft
 from operations.new_use_case.label import ClassDraft
 from operations.new_use_case.names import is_yaml_text, own_name
 from operations.new_use_case.placeholders import gaps_said
@@ -17,15 +17,6 @@ ENOUGH_ROWS = 5_000
 """Of which the accuracies of train and eval rows are within a few points by chance."""
 UNTIMED = "period"
 """The column that the history gets where no delivered one says when."""
-
-
-@dataclass(frozen=True)
-class GateDraft:
-    """Bounds of the accuracy, and where they come from; `below` None: nothing is too good."""
-
-    above: float
-    below: float | None
-    why: str
 
 
 class PeriodRows(Protocol):
@@ -267,11 +258,36 @@ def _training(draft: Draft, gate: GateDraft, salt: str) -> Iterator[str]:
     yield f'split: {{salt: "{salt}", every: 5}}       # one row in five is held out, by its key and so for good'
     yield f"model: {scalar(model_of(draft.table.sample.all_rows))}"
     yield "gate:                              # what a good model is"
+    yield from _accuracy(draft, gate) if gate.by_accuracy else _ranking(gate)
+    yield "  champion_margin: 0.01"
+
+
+def _accuracy(draft: Draft, gate: GateDraft) -> Iterator[str]:
     bounds = {"above": gate.above} | ({} if gate.below is None else {"below": gate.below})
     yield f"  accuracy: {scalar(bounds)}  # {gate.why}"
     if gate.above:
         yield f"  train_eval_gap_below: {0.15 if draft.table.sample.all_rows >= ENOUGH_ROWS else 0.2}"
-    yield "  champion_margin: 0.01"
+
+
+def _ranking(gate: GateDraft) -> Iterator[str]:
+    yield from comment_lines(f"{gate.why}.", "  ")
+    yield f"  decides: {gate.decides}                 # champion and candidates are compared by it; 0.5 by chance"
+    asked = [check for check in gate.checks if check.words]
+    if not asked:
+        return
+    yield "  checks:"
+    for check in asked:
+        yield from comment_lines(_about(check), "    ")
+        yield f"    - {scalar(check.words)}"
+    yield "    # What an action needs can be asked for, too: of those told apart half are right, a third are found:"
+    of = next((check.words["of"] for check in asked if "of" in check.words), None)
+    example = {"metric": "recall"} | ({} if of is None else {"of": of}) | {"at": {"precision": 0.5}, "above": 0.33}
+    yield f"    # - {scalar(example)}"
+
+
+def _about(check: CheckDraft) -> str:
+    what = check.about[:1].upper() + check.about[1:]
+    return f"{what}: {check.naive:.3f} by an answer that knows no row, {check.trees:.3f} by quick trees."
 
 
 def model_of(rows: int) -> dict[str, Any]:

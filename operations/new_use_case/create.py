@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import CONTRACT_FILE, UseCase, contract_path
-from operations.baselines import frame_baselines
+from operations.baselines import frame_baselines, tree_answers
 from operations.history import history_periods, history_rows
-from operations.new_use_case.contract_text import GateDraft, contract_text
+from operations.new_use_case.contract_text import contract_text
 from operations.new_use_case.draft import Draft
+from operations.new_use_case.gate_draft import LARGE_MAJORITY, OPEN_GATE, GateDraft, gate_of, ranking_gate
 from operations.new_use_case.split_history import HistoryFiles, write_history
 
 HISTORY = "history"
@@ -27,21 +28,19 @@ MOST_COMPARED = 50_000
 """Rows that baselines are computed on."""
 FEWEST_HELD_OUT = 50
 """Held-out rows of which an accuracy says anything."""
-OPEN_GATE = GateDraft(0.0, 1.0, "not known yet")
 SALTS = tuple(map(str, range(1, 100)))
 ROWS_A_FEATURE = 20
 """Fewer, and a model can learn the train rows by heart, which says nothing against it on others."""
-SAFE_SHARE = 0.5
-"""How far from the commonest class to the quick trees a model must come."""
 
 
 @dataclass(frozen=True)
 class NewUseCase:
-    """What was made. `baselines`: accuracies on the held-out ones of `compared` rows."""
+    """What was made. `baselines`: accuracies on the held-out ones of `compared` rows, as are the figures in `gate`."""
 
     use_case: UseCase
     draft: Draft
     history: HistoryFiles
+    gate: GateDraft
     baselines: dict[str, float]
     compared: int
 
@@ -91,31 +90,26 @@ def create(
         salt = _salt([list(rows[drafted.contract.key.column]) for rows in parts])
         rows = pd.concat(parts, ignore_index=True)
         held_out = rows[drafted.contract.key.column].map(Split(salt=salt).is_eval).astype(bool)
-        found = frame_baselines(drafted, rows[~held_out], rows[held_out]) if held_out.sum() >= FEWEST_HELD_OUT else {}
-        texts = [name for name, feature in drafted.contract.features.items() if feature.role == "text"]
-        by_heart = len(rows) < ROWS_A_FEATURE * len(drafted.contract.features)
-        contract = write(gate_of(found, texts, by_heart), salt)
+        gate, found = _gate(drafted, draft.label.majority, rows[~held_out], rows[held_out])
+        contract = write(gate, salt)
         _put(home, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return NewUseCase(UseCase(settings, contract), draft, history, found, len(rows))
+    return NewUseCase(UseCase(settings, contract), draft, history, gate, found, len(rows))
 
 
-def gate_of(found: Mapping[str, float], texts: Sequence[str] = (), by_heart: bool = False) -> GateDraft:
-    """Bounds for the accuracy: well above the commonest class, and not much better than quick trees, unless there are
-    `texts`, which trees cannot read, or so few rows that a model knows all train rows `by_heart`."""
-    if not found:
-        return GateDraft(0.0, None, "too few rows to say what is good: set them when there are more")
-    majority = found["majority"]
-    trees = max(found.get("trees", majority), majority)
-    # The bound holds for train rows as well, of which a model learns some by heart.
-    below = round(min(1.0, trees + max(0.05, 0.9 * (1 - trees))), 3)
-    least = min(0.01, (1 - majority) / 4)  # of what a rare class leaves to be better by
-    above = min(round(majority + max(least, SAFE_SHARE * (trees - majority)), 3), round(below - 0.001, 3))
-    why = f"the commonest class is right in {majority:.3f}, quick trees in {trees:.3f}"
-    if texts:
-        return GateDraft(above, None, f"{why}, without {', '.join(texts)}, which they cannot read")
-    return GateDraft(above, below if below < 1 and not by_heart else None, why)
+def _gate(
+    use_case: UseCase, majority: float, train: pd.DataFrame, held_out: pd.DataFrame
+) -> tuple[GateDraft, dict[str, float]]:
+    """What the gate is to ask for, and the accuracies it was drafted by; none of too few rows."""
+    contract, enough = use_case.contract, len(held_out) >= FEWEST_HELD_OUT
+    trees = tree_answers(contract, train, held_out) if enough else None
+    found = frame_baselines(use_case, train, held_out, trees) if enough else {}
+    if majority >= LARGE_MAJORITY:
+        return ranking_gate(contract.label.class_names, train[contract.label.name].to_numpy(), trees), found
+    texts = [name for name, feature in contract.features.items() if feature.role == "text"]
+    by_heart = len(train) + len(held_out) < ROWS_A_FEATURE * len(contract.features)
+    return gate_of(found, texts, by_heart), found
 
 
 def _compared(use_case: UseCase) -> list[pd.DataFrame]:

@@ -22,11 +22,12 @@ from lakeloop.use_case import UseCase
 from operations.delivery import generate
 from operations.evaluation import generated_rows
 from operations.history import history_periods, history_rows
-from operations.new_use_case.create import NewUseCase, check_name, create, gate_of
+from operations.new_use_case.create import NewUseCase, check_name, create
 from operations.new_use_case.draft import Wishes, look
 from operations.simulation import questions_of
 from tests.command_line import COMMAND, Run, lakeloop_in
 from tests.lakes import OwnLake
+from tests.untouched_tables import telephone_customers
 
 ROWS = 3_000
 
@@ -164,22 +165,6 @@ def test_comments_above_and_between_the_rows_stay_where_a_history_has_them(tmp_p
     assert len(rows) == ROWS and found.use_case.contract.sources["trips"].read.comment == "#"
 
 
-def test_a_gate_can_be_passed_where_one_class_is_rare() -> None:
-    gate = gate_of({"majority": 0.99, "trees": 0.993})
-    assert 0.99 < gate.above < 0.993
-    assert gate_of({"majority": 0.99}).above > 0.99  # what never says yes is no model
-
-
-def test_many_columns_of_few_rows_may_be_learnt_by_heart() -> None:
-    gate = gate_of({"majority": 0.5, "trees": 0.88}, by_heart=True)
-    assert gate.below is None and gate.above == gate_of({"majority": 0.5, "trees": 0.88}).above
-
-
-def test_what_trees_cannot_read_may_make_a_model_better_than_they_are() -> None:
-    gate = gate_of({"majority": 0.55, "trees": 0.56}, ["review"])
-    assert gate.below is None and "without review" in gate.why and gate_of({"majority": 0.55}).below is not None
-
-
 def test_a_use_case_that_is_there_is_replaced_only_when_asked_and_what_else_is_there_stays(tmp_path: Path) -> None:
     path = as_csv(trips(), tmp_path)
     first = made(tmp_path, path).use_case
@@ -226,6 +211,17 @@ def test_the_command_says_what_it_found_and_ends_with_what_a_model_has_to_beat(
     wrong = lakeloop_new("new", "other", "--from", path, "--label", "tip", "--key", "fare", "--time", "company")
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 4, wrong.stderr
     assert not (tmp_path / "use_cases" / "other").exists()
+
+
+def test_of_a_rare_class_the_command_shows_what_is_asked_for_instead_of_an_accuracy(
+    lakeloop_new: Run, tmp_path: Path
+) -> None:
+    done = lakeloop_new("new", "customers", "--from", telephone_customers(tmp_path), "--label", "churn")
+    assert done.returncode == 0, done.stderr
+    shown = {line.split("  ")[0]: line.split() for line in done.stdout.splitlines()}
+    assert "the gate asks for" in done.stdout and shown["accuracy"][1].startswith("0.9")
+    assert shown["roc_auc of yes"][3] == "0.500" and shown["roc_auc of yes"][-2] == "above"
+    assert shown["average_precision of yes"][-2] == "above"
 
 
 def test_on_a_terminal_it_asks_and_an_empty_answer_leaves_what_was_assumed(lakeloop_new: Run, tmp_path: Path) -> None:
