@@ -23,6 +23,8 @@ from tests.lakehouse.request_log import log_file, record
 from tests.lakes import OwnLake
 from tests.rides import rides_lake, trips
 
+pytestmark = pytest.mark.long
+
 DAYS = [f"2024-01-{day:02d}" for day in range(1, 31)]
 
 

@@ -21,6 +21,8 @@ from lakeloop.use_case import open_use_case
 from tests.lakes import OwnLake, own_lake
 from tests.use_case_copies import USE_CASES
 
+pytestmark = pytest.mark.long
+
 NAMES = ("customer", "period", "plan", "usage", "left")
 
 

@@ -18,6 +18,8 @@ from lakeloop.contract import Key
 from operations.features.catalogue import describe_column
 from tests.lakes import OwnLake, own_lake
 
+pytestmark = pytest.mark.long
+
 TRAFFIC = "district,month,cars,area\n00101,2024-01,12.5,homes\n00102,2024-01,80,shops\n"
 COMPLAINTS = "month;complaints;district\n2024-01;3;00101\n2024-01;25;00102\n"
 CUSTOMERS = "period,plan,usage,left\n2024-01,basic,12,yes\n2024-01,plus,90,no\n2024-01,basic,12,yes\n"
