@@ -17,6 +17,7 @@ from lakeloop.contract.production import RULES
 from lakeloop.contract.section import NAME, PYTHON_FILE, UNQUOTED, sequences_as_tuples, some
 from lakeloop.contract.yaml_document import OCTAL_OR_BASE_60, Location, YamlDocument, read_document, spelled
 from lakeloop.exceptions import ContractError
+from lakeloop.own_code import function_problem
 
 MEANT = {
     NAME: "a name is of lower-case letters, digits and `_`, and begins with a letter, such as `braking_distance`",
@@ -151,7 +152,7 @@ def _translation_problems(contract: Contract) -> Iterator[tuple[Location, str]]:
 
 def _rules_file_problems(path: Path, rules: str) -> list[tuple[Location, str]]:
     file, function = rules.split(":")
-    problem = _function_problem(path.parent / file, function)
+    problem = function_problem(path.parent / file, function)
     return [(("fallback", "rules"), problem)] if problem else []
 
 
@@ -159,12 +160,5 @@ def _fetch_file_problems(path: Path, contract: Contract) -> Iterator[tuple[Locat
     for name, source in contract.sources.items():
         if source.fetch is None:
             continue
-        if problem := _function_problem(path.parent / source.fetch.command, FETCH_FUNCTION):
+        if problem := function_problem(path.parent / source.fetch.command, FETCH_FUNCTION):
             yield ("sources", name, "fetch", "command"), problem
-
-
-def _function_problem(file: Path, function: str) -> str:
-    if not file.is_file():
-        return f"{file} does not exist"
-    found = f"def {function}(" in file.read_text(encoding="utf-8")
-    return "" if found else f"{file} has no function `{function}`"

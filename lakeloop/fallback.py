@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
 from lakeloop.contract import Contract, Segment
+from lakeloop.own_code import load_function
 from lakeloop.use_case import UseCase
 
 WHOLE_MODEL = ""
@@ -32,11 +33,11 @@ class Prediction:
 
 
 def load_rules(use_case: UseCase) -> Rules | None:
-    """The use case's rules (row -> class name); none if its contract names none."""
+    """The use case's rules (row -> class name); none if its contract names none. Raises OwnCodeError."""
     if use_case.contract.fallback is None:
         return None
     file, function = use_case.contract.fallback.rules.split(":")
-    return getattr(use_case.module(file), function)
+    return load_function(use_case.contract_path.parent / file, function)
 
 
 def why_not_ask(

@@ -1,14 +1,13 @@
 """One use case: its contract and the home it lives in, passed on as one."""
 
-import importlib.util
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
+from lakeloop.own_code import load_module
 from lakeloop.settings import Settings, check_home
 
 CONTRACT_FILE = "contract.yaml"
@@ -36,6 +35,11 @@ class UseCase:
         """Its contract; what else only this use case needs lies beside it."""
         return contract_path(self.settings, self.name)
 
+    @property
+    def own_folder(self) -> Path:
+        """The folder of its contract, with all that only this use case needs."""
+        return self.contract_path.absolute().parent
+
     def folder(self, area: str) -> Path:
         """One area's folder for this use case, e.g. `folder("models")` -> `/…/var/models/<use case>`."""
         return Path(self.settings.area(area)) / self.name
@@ -53,7 +57,7 @@ class UseCase:
         return f"{self.settings.area('lake').rstrip('/')}/{layer}/{self.name}/{table}"
 
     def module(self, file: str) -> ModuleType:
-        """A Python file beside the contract, loaded once."""
+        """A Python file beside the contract; raises OwnCodeError where it cannot be imported."""
         return load_module(self.contract_path.parent / file)
 
 
@@ -92,14 +96,3 @@ def _check_folder(path: Path, contract: Contract) -> None:
             f"{path} says `use_case: {contract.use_case}`, and its folder is called {path.absolute().parent.name}; "
             "call both the same"
         )
-
-
-@cache
-def load_module(path: Path) -> ModuleType:
-    """A use case's own Python file as a module; loaded once."""
-    spec = importlib.util.spec_from_file_location(f"use_case_{path.parent.name}_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise WrongUseError(f"{path} cannot be loaded as Python")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

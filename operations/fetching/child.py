@@ -1,9 +1,9 @@
-"""The process that a use case's own `fetch` runs in; started as a file, it imports nothing but the standard library.
+"""The process that a use case's own `fetch` runs in; started as a file, it imports little more than the standard
+library.
 
 It reads what to call from standard input as JSON, and writes what went wrong, if anything did, to the file named there.
 """
 
-import importlib.util
 import inspect
 import json
 import sys
@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from lakeloop.own_code import OwnCodeError, failure_of, load_function
 
 FUNCTION = "fetch"
 FAILED = 1
@@ -30,7 +32,7 @@ def main() -> int:
     }
     sys.path.insert(0, str(script.parent))
     try:
-        function = getattr(_module(script), FUNCTION)
+        function = load_function(script, FUNCTION)
         function(**_wanted(function, offered))
     except BaseException as error:  # noqa: BLE001 - whatever it is, another process tells it in words
         if isinstance(error, SystemExit) and error.code in (None, 0):
@@ -38,14 +40,6 @@ def main() -> int:
         failure.write_text(json.dumps(_told(error, script)), encoding="utf-8")
         return FAILED
     return 0
-
-
-def _module(script: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"use_case_{script.stem}", script)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _wanted(function: Callable[..., object], offered: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,19 +60,13 @@ def _wanted(function: Callable[..., object], offered: Mapping[str, Any]) -> dict
 
 def _told(error: BaseException, script: Path) -> dict[str, Any]:
     """The error with the innermost line of the use case's own code that it came from."""
-    file, line = str(script), 0
-    if isinstance(error, SyntaxError) and error.filename:
-        file, line = error.filename, error.lineno or 0
-    for frame in traceback.extract_tb(error.__traceback__):
-        if Path(frame.filename).is_relative_to(script.parent):
-            file, line = frame.filename, frame.lineno or 0
-    said = "ended itself" if isinstance(error, SystemExit) else type(error).__name__
-    text = str(error.msg if isinstance(error, SyntaxError) else error).strip()
+    failure = failure_of(error, script)
+    details = error.__cause__ if isinstance(error, OwnCodeError) and error.__cause__ else error
     return {
-        "file": file,
-        "line": line,
-        "error": f"{said}: {text.splitlines()[0]}" if text else said,
-        "traceback": "".join(traceback.format_exception(error)),
+        "file": str(failure.file),
+        "line": failure.line,
+        "error": failure.problem,
+        "traceback": "".join(traceback.format_exception(details)),
     }
 
 
