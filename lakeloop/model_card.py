@@ -32,6 +32,7 @@ class ModelCard(FrozenModel, populate_by_name=True, serialize_by_alias=True):
     model: ModelSettings
     drop: tuple[str, ...] = Field((), description="features that have no effect on this model")
     checks: tuple[GateCheck, ...] = ()
+    own_code: dict[str, str] = Field({}, description="sha256 of the use case's own files that had a part in it")
     provenance: dict[str, str] = Field({}, alias="stamps")
     version: str = Field("", exclude=True, description="not in the file: the name of the version's folder")
 

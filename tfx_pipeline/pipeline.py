@@ -1,5 +1,6 @@
 """The pipeline: its nodes and what flows between them. Every path is an argument; nothing is read or written here."""
 
+from collections.abc import Mapping
 from math import log
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tfx.types import Channel, standard_artifacts
 
 from lakeloop.contract import Between, Contract
 from lakeloop.contract.features import MANY_A_ROW
+from lakeloop.own_files import CHECKS, OwnFile
 from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
 from tfx_pipeline.components.data_gate import DataGate
 from tfx_pipeline.components.distribution_validator import DistributionValidator
@@ -56,8 +58,12 @@ def create_pipeline(
     schema_path: Path,
     models_folder: Path,
     metadata_connection: metadata_store_pb2.ConnectionConfig,
+    own: Mapping[str, OwnFile],
 ) -> Pipeline:
-    """One use case's pipeline; what differs from run to run are its runtime parameters (`parameters.NAMES`)."""
+    """One use case's pipeline; what differs from run to run are its runtime parameters (`parameters.NAMES`).
+
+    `own`: the use case's own code, by the names of its files.
+    """
     parameter = {name: RuntimeParameter(name=name, ptype=str) for name in p.NAMES}
     columns = [*contract.features, contract.label.name]
     config = custom_config(contract)
@@ -130,6 +136,7 @@ def create_pipeline(
         champion=champion.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
         weights=parameter[p.WEIGHTS],
+        own=own.get(CHECKS),
     )
     nodes: list[BaseNode] = [export, examples, statistics, schema, validator, data_gate, champion_statistics]
     nodes += [distribution, transform, tuner, trainer, champion, evaluator, quality_gate]

@@ -19,8 +19,9 @@ from lakeloop.clock import period_spans
 from lakeloop.contract import Contract
 from lakeloop.contract.evolution import Change, changes_between
 from lakeloop.contract_file import load_contract
-from lakeloop.exceptions import ContractError
+from lakeloop.exceptions import ContractError, WrongUseError
 from lakeloop.git import file_at
+from lakeloop.own_files import own_code_problems
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case as load_use_case
 from operations.history import history_periods
@@ -39,6 +40,8 @@ def check_command(
 ) -> None:
     """Name every mistake in a contract at once, each with its line (exit 2), or say that it is good.
 
+    The use case's own code is imported, so that what is wrong in it is told, too.
+
     With --against: what becomes of tables, models, requests and exports, before it happens.
     """
     history = ""
@@ -49,16 +52,25 @@ def check_command(
             history = f" Its history has {contract.period}s {period_spans(history_periods(opened))}."
     else:
         path, contract = file, load_contract(file)
+    own = _own_code(path, contract)
     console.print(
         f"{path}: good. {counted(len(contract.sources), 'source')}, "
         f"{counted(len(contract.features), 'feature')}, {len(contract.label.classes)} classes of "
-        f"`{contract.label.name}`.{history}",
+        f"`{contract.label.name}`.{history}{own}",
         highlight=False,
     )
     for note in contract.notes():
         console.print(f"  to know: {note}", soft_wrap=True, markup=False)
     if against:
         _print_changes(changes_between(_earlier(path, against), contract), against)
+
+
+def _own_code(path: Path, contract: Contract) -> str:
+    """A sentence on the files of its own code; raises WrongUseError with every mistake where one cannot be used."""
+    problems = own_code_problems(path.absolute().parent, contract)
+    if wrong := [problem for problem in problems.values() if problem]:
+        raise WrongUseError("\n".join(wrong))
+    return f" Its own code can be used: {', '.join(problems)}." if problems else ""
 
 
 def _earlier(path: Path, against: str) -> Contract:

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from console.cli.options import open_use_case
-from console.cli.render import GOOD, console, node_line, table, verdict
+from console.cli.render import BAD, GOOD, console, node_line, table, verdict
 from console.cli.spark import lake_of
 from console.cli.use_case_option import UseCaseOption
 from lakehouse.gold.export import export
@@ -23,6 +23,7 @@ from operations.exceptions import NotReproducedError
 from operations.lineage.pipeline_side import exported_version, manifest_of
 from operations.lineage.reproduce import (
     Reproduction,
+    changed_code,
     compared_gate,
     compared_statistics,
     parameters_then,
@@ -90,6 +91,7 @@ def _reproduce(use_case: UseCase, version: str, tolerance: float) -> Reproductio
             run_then=then.run_id,
             run_now=now.run_id,
             same_files=same_files(exported, read_manifest(manifest)),
+            changed_code=changed_code(then, now),
             statistics=compared_statistics(read_statistics(then.statistics_uri), read_statistics(now.statistics_uri)),
             gate=compared_gate(then.gate, now.gate, tolerance),
         )
@@ -133,6 +135,8 @@ def _scratch(settings: Settings) -> Path:
 
 
 def _print(found: Reproduction) -> None:
+    if found.changed_code:
+        console.print(f"code of the use case changed since: {', '.join(found.changed_code)}", style=BAD)
     same = sum(one.same for one in found.statistics)
     console.print(f"\nVersion {found.version}: run {found.run_then} then, {found.run_now} now", style="bold")
     console.print("the exported files are", "the same bytes" if found.same_files else "DIFFERENT")

@@ -37,6 +37,7 @@ class Reproduction(FrozenModel):
     run_then: str
     run_now: str
     same_files: bool = Field(description="every CSV shard has the bytes it had then")
+    changed_code: tuple[str, ...] = Field((), description="files of the use case's own code that are not as they were")
     statistics: tuple[Difference, ...]
     gate: tuple[Difference, ...]
 
@@ -65,6 +66,12 @@ def parameters_then(record: RunRecord, manifest: Path, git_commit: str) -> RunPa
         "git_commit": git_commit,
     }
     return record.parameters.model_copy(update=changes)
+
+
+def changed_code(then: RunRecord, now: RunRecord) -> tuple[str, ...]:
+    """The use case's own files that are not as they were when the first run began."""
+    names = sorted({*then.own_code, *now.own_code})
+    return tuple(name for name in names if then.own_code.get(name) != now.own_code.get(name))
 
 
 def same_files(then: Manifest, now: Manifest) -> bool:

@@ -16,6 +16,7 @@ from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
 from lakeloop.model_card import read_model_card
+from lakeloop.own_files import own_files
 from lakeloop.pushed_models import model_folder, pushed_versions
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
@@ -326,6 +327,39 @@ def test_a_slice_that_is_too_weak_stops_a_model_that_is_good_as_a_whole(first: F
     assert [check.name for check in weak.failed] == ["accuracy on eval where training"]
     slices = {(s.feature, s.value): s.accuracy for s in (first.record.evaluation or Evaluation(above=0)).slices}
     assert weak.failed[0].value == pytest.approx(min(slices["training", "0"], slices["training", "1"]))
+
+
+def test_the_use_cases_own_checks_see_the_rows_of_the_run_and_stop_its_model(first: Finished, tmp_path: Path) -> None:
+    """The executor of a real run, on its examples and its model, with a `checks.py`."""
+    from tfx.types import standard_artifacts
+
+    from tfx_pipeline.components.quality_gate import REQUIREMENTS_KEY, QualityGateExecutor, read_report, requirements_of
+    from tfx_pipeline.metadata.provenance import read_own_code
+
+    (tmp_path / "checks.py").write_text(OWN_CHECKS)
+    own = own_files(tmp_path)["checks.py"]
+    examples = next(a for a in newest_artifacts(first, "Examples") if "/ExampleGen/" in a.uri)
+    raw, model, blessing = standard_artifacts.Examples(), standard_artifacts.Model(), standard_artifacts.ModelBlessing()
+    raw.uri, raw.split_names = examples.uri, '["train", "eval"]'
+    model.uri, blessing.uri = first.record.model_uri, str(tmp_path / "blessing")
+    properties = {REQUIREMENTS_KEY: requirements_of(first.contract, own).model_dump_json(), WEIGHTS: ""}
+    QualityGateExecutor().Do({"examples": [raw], "model": [model]}, {"blessing": [blessing]}, properties)
+    report = read_report(blessing.uri)
+    assert [check.name for check in report.failed] == ["young_are_right"] and not report.passed
+    right = report.checks[-2]
+    assert report.own == ("rows", "young_are_right") and (right.value, right.passed) == (1207, True)
+    assert read_own_code(blessing) == {"checks.py": own.sha256}
+    assert first.record.own_code == {}
+
+
+OWN_CHECKS = """\
+def checks(model):
+    train, held_out = model.train, model.eval
+    yield {"name": "rows", "value": len(train.features), "passed": len(train.features) == 1207, "text": "1207"}
+    young = (held_out.features["age"] < 30).to_numpy()
+    right = (held_out.answers == held_out.labels)[young].mean()
+    yield {"name": "young_are_right", "value": right, "passed": right > 0.999, "text": "> 0.999"}
+"""
 
 
 def test_slices_are_compared_with_the_champions(refused: Finished) -> None:

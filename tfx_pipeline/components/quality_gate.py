@@ -16,10 +16,13 @@ from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Feature, Gate, Name, Section
 from lakeloop.contract.section import unless
+from lakeloop.own_files import OwnFile
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
 from tfx_pipeline.evaluation.gate import GateReport, check_gate
+from tfx_pipeline.evaluation.own_checks import checked_model, own_checks
 from tfx_pipeline.evaluation.prediction import answers_on, load_saved_model
 from tfx_pipeline.example_files import files_of
+from tfx_pipeline.metadata.provenance import write_own_code
 from tfx_pipeline.metadata.store import GATE_PROPERTY
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.training.columns import UNSEEN
@@ -33,25 +36,28 @@ GATE_NAME = "quality_gate"
 
 
 class Requirements(Section):
-    """What the gate needs of the contract."""
+    """What the gate needs: of the contract, with the features whose values it reads, and the use case's own checks."""
 
     gate: Gate
     key: str
     label: str
     class_names: tuple[str, ...]
-    sliced_by: dict[Name, Feature] = unless({})
+    features: dict[Name, Feature] = unless({})
     period_column: str = unless("")
+    own: OwnFile | None = unless(None)
 
 
-def requirements_of(contract: Contract) -> Requirements:
-    """The contract's gate with the names it needs."""
+def requirements_of(contract: Contract, own: OwnFile | None = None) -> Requirements:
+    """The contract's gate with the names it needs. Own checks get every feature."""
+    read = contract.gate.sliced_by if own is None else tuple(contract.features)
     return Requirements(
         gate=contract.gate,
         key=contract.key.column,
         label=contract.label.name,
         class_names=contract.label.class_names,
-        sliced_by={name: contract.features[name].model_copy(update=UNSEEN) for name in contract.gate.sliced_by},
+        features={name: contract.features[name].model_copy(update=UNSEEN) for name in read},
         period_column=contract.period_column if contract.gate.by_period else "",
+        own=own,
     )
 
 
@@ -73,6 +79,10 @@ class QualityGateExecutor(base_executor.BaseExecutor):
         rows, of_champion = _model_answers(input_dict[EXAMPLES_KEY], model, champion, wanted, weights)
         report = check_gate(wanted.gate, rows, of_champion, wanted.class_names, wanted.period_column)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        if wanted.own is not None:
+            checked = checked_model(rows, of_champion, wanted.class_names, wanted.features, report.checks)
+            report = report.with_own(own_checks(wanted.own, checked))
+            write_own_code(blessing, {wanted.own.name: wanted.own.sha256})
         write_blessing(blessing, model, champion, report)
 
 
@@ -84,7 +94,7 @@ def _model_answers(
     weights: Mapping[str, float] | None,
 ) -> tuple[Mapping[str, ModelAnswers], ModelAnswers | None]:
     models = [load_saved_model(path_utils.serving_model_path(model.uri))]
-    columns: dict[str, Any] = example_spec(wanted.sliced_by)
+    columns: dict[str, Any] = example_spec(wanted.features)
     if wanted.period_column:
         columns[wanted.period_column] = tf.io.FixedLenFeature([], tf.string)
     answers = partial(answers_on, label=wanted.label, key=wanted.key, weights=weights, columns=columns)
@@ -146,6 +156,7 @@ class QualityGate(base_component.BaseComponent):
         champion: BaseChannel,
         evaluation: BaseChannel,
         weights: RuntimeParameter,
+        own: OwnFile | None = None,
     ):
         channels = {
             EXAMPLES_KEY: examples,
@@ -154,5 +165,5 @@ class QualityGate(base_component.BaseComponent):
             EVALUATION_KEY: evaluation,
             BLESSING_KEY: Channel(type=standard_artifacts.ModelBlessing),
         }
-        properties = {REQUIREMENTS_KEY: requirements_of(contract).model_dump_json(), p.WEIGHTS: weights}
+        properties = {REQUIREMENTS_KEY: requirements_of(contract, own).model_dump_json(), p.WEIGHTS: weights}
         super().__init__(spec=QualityGateSpec(**channels, **properties))

@@ -28,7 +28,7 @@ class GateReport(FrozenModel, extra="ignore"):
     """All checks of one model. `interval` is the 95 % interval of the accuracy on `interval_set`.
 
     With weights `weighted_accuracy` is by set too, and `champion_accuracy` is the champion's weighted one.
-    `champion_score` is the champion's by the metric that decides.
+    `champion_score` is the champion's by the metric that decides. `own`: the names of the use case's own checks.
     """
 
     checks: tuple[GateCheck, ...]
@@ -37,6 +37,7 @@ class GateReport(FrozenModel, extra="ignore"):
     weighted_accuracy: dict[str, float] = {}
     champion_accuracy: float | None = None
     champion_score: float | None = None
+    own: tuple[str, ...] = ()
     interval_set: str
     interval: tuple[float, float]
 
@@ -49,6 +50,10 @@ class GateReport(FrozenModel, extra="ignore"):
     def failed(self) -> tuple[GateCheck, ...]:
         """The checks that do not hold."""
         return tuple(check for check in self.checks if not check.passed)
+
+    def with_own(self, checks: tuple[GateCheck, ...]) -> "GateReport":
+        """The same with the use case's own checks behind the others."""
+        return self.model_copy(update={"checks": (*self.checks, *checks), "own": tuple(one.name for one in checks)})
 
 
 def check_gate(
@@ -92,7 +97,10 @@ def check_gate(
 
 
 def check_again(gate: Gate, report: GateReport) -> GateReport:
-    """The same measured values by a changed gate. A check that was not made then was not measured, and is not made."""
+    """The same measured values by a changed gate. A check that was not made then was not measured, and is not made.
+
+    The use case's own checks have no bound in the contract: they stay as they are.
+    """
     made = {check.name: check for check in report.checks}
     values = {name: check.value for name, check in made.items()}
     shares = {name: value for name, value in values.items() if name.startswith(SHARE)}
@@ -110,6 +118,7 @@ def check_again(gate: Gate, report: GateReport) -> GateReport:
     if CHAMPION in made:
         scores = made[CHAMPION].value, report.champion_score or report.champion_accuracy
         checks += _within_margin(gate, *scores, bool(report.weighted_accuracy), made[CHAMPION].note)
+    checks += [made[name] for name in report.own]
     return report.model_copy(update={"checks": tuple(checks)})
 
 

@@ -8,6 +8,9 @@ from lakeloop.manifest import Manifest
 from tfx_pipeline.metadata.store import PROVENANCE
 from tfx_pipeline.runs import parameters as p
 
+CODE = "code_"
+"""Begins the properties that say which code of the use case's own had a part in an artifact: `code_checks.py`."""
+
 
 def provenance_of(manifest: Manifest, manifest_sha256: str, run: Mapping[str, str]) -> dict[str, str]:
     """The provenance of an export imported by a run; `run` holds the run's parameters, '' where there is none."""
@@ -33,3 +36,15 @@ def write_provenance(artifact: Artifact, provenance: Mapping[str, str]) -> None:
 def read_provenance(artifact: Artifact) -> dict[str, str]:
     """The provenance on an artifact; '' for what it lacks."""
     return {name: artifact.get_string_custom_property(name) or "" for name in PROVENANCE}
+
+
+def write_own_code(artifact: Artifact, hashes: Mapping[str, str]) -> None:
+    """Write on an artifact the hashes of the use case's own code that had a part in it, by the files' names."""
+    for name, sha256 in hashes.items():
+        artifact.set_string_custom_property(f"{CODE}{name}", sha256)
+
+
+def read_own_code(artifact: Artifact) -> dict[str, str]:
+    """These hashes; empty where there was none."""
+    written = artifact.mlmd_artifact.custom_properties.items()
+    return {name.removeprefix(CODE): value.string_value for name, value in written if name.startswith(CODE)}

@@ -7,6 +7,7 @@ from tfx.dsl.compiler.compiler import Compiler
 from tfx.proto.orchestration import pipeline_pb2
 
 from lakeloop.atomic_file import write_bytes
+from lakeloop.own_files import own_files
 from lakeloop.use_case import UseCase
 from tfx_pipeline.data_checks.schema import save_schema
 from tfx_pipeline.pipeline import create_pipeline
@@ -25,6 +26,7 @@ def compile_pipeline(use_case: UseCase) -> Path:
         schema_path=schema,
         models_folder=use_case.folder("models").absolute(),
         metadata_connection=metadata_store_pb2.ConnectionConfig(),  # who launches a node brings it, password and all
+        own=own_files(use_case.own_folder),
     )
     ir = Compiler().compile(pipeline)
     write_bytes(ir_path(use_case), ir.SerializeToString(deterministic=True))

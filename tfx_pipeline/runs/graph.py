@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from lakeloop.exceptions import NotFoundError
 from lakeloop.frozen_model import FrozenModel
+from lakeloop.own_files import own_files
 from lakeloop.use_case import UseCase
 
 FILE_NAME, IR_FILE = "graph.json", "ir.pb"
@@ -72,9 +73,11 @@ def is_compiled(use_case: UseCase) -> bool:
 
 
 def contract_sha256(use_case: UseCase) -> str:
-    """Hash of all the compiled pipeline depends on besides code: contract and paths."""
+    """Hash of all the compiled pipeline depends on besides its own code: contract, paths, the use case's own code."""
     places = [str(use_case.folder("tfx").absolute()), str(use_case.folder("models").absolute())]
-    text = use_case.contract.model_dump_json() + "\n".join([*places, str(use_case.settings.metadata_db.absolute())])
+    own = [file.model_dump_json() for file in own_files(use_case.own_folder).values()]
+    text = use_case.contract.model_dump_json()
+    text += "\n".join([*places, str(use_case.settings.metadata_db.absolute()), *own])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

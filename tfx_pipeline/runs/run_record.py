@@ -106,7 +106,7 @@ class RunRecord(FrozenModel, extra="ignore"):
 
     `tuned` are the hyper-parameters the Tuner changed in `parameters.model`. `baselines`: accuracy on the same eval
     rows of what the model has to beat, by name; empty where nobody has compared them. `importance` is None where
-    nobody has measured it.
+    nobody has measured it. `own_code`: the hashes of the use case's own files when it began, by their names.
     """
 
     run_id: str
@@ -117,6 +117,7 @@ class RunRecord(FrozenModel, extra="ignore"):
     error: str = ""
     parameters: RunParameters
     manifest_sha256: str = ""
+    own_code: dict[str, str] = {}
     nodes: tuple[NodeResult, ...] = ()
     gate: GateReport | None = None
     blessed: bool | None = None

@@ -1,12 +1,14 @@
 """`lakeloop contract`: what a change does is told before anybody runs anything; contracts are exchanged as files."""
 
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from console.cli.app import app
+from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import PROJECT
 from tests.use_case_copies import copy_insurance
 
@@ -55,6 +57,25 @@ def test_mistakes_of_the_earlier_one_are_told_with_its_name(contract_file: Path,
 def test_what_is_neither_file_nor_commit_is_told(contract_file: Path) -> None:
     done = check(contract_file, "no-such-commit")
     assert done.exit_code != 0 and "'no-such-commit' is neither a file nor a commit that has" in str(done.exception)
+
+
+def test_own_code_is_imported_and_every_file_of_it_that_cannot_be_used_is_told(contract_file: Path) -> None:
+    folder = contract_file.parent
+    run = partial(CliRunner().invoke, app, ["contract", "check", str(contract_file)])
+    good = " ".join(run().output.split())
+    assert "3 classes of `group`. Its own code can be used: rules.py, generator.py." in good
+    (folder / "checks.py").write_text("def check(model):\n    pass\n")
+    (folder / "preprocessing.py").write_text("import nowhere\n")
+    (folder / "rules.py").write_text("def risk_group(row)\n    return 'low'\n")
+    done = run()
+    assert done.output == "" and isinstance(done.exception, WrongUseError) and done.exception.exit_code == 2
+    told = str(done.exception).splitlines()
+    assert [line.removeprefix(f"{folder}/").partition(": ")[0] for line in told] == [
+        "preprocessing.py, line 1",
+        "checks.py",
+        "rules.py, line 1",
+    ]
+    assert "write `def checks(model):` in it" in told[1]
 
 
 def test_an_exported_contract_is_imported_and_somebody_else_s_is_a_draft(

@@ -1,0 +1,90 @@
+"""Which files of code of its own a use case has beside its contract: each is found by its name."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lakeloop.contract import Contract
+from lakeloop.contract.elsewhere import FETCH_FUNCTION
+from lakeloop.frozen_model import FrozenModel
+from lakeloop.own_code import OwnCodeError, code_sha256, load_function, load_module
+
+CHECKS = "checks.py"
+FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {CHECKS: {"checks": ("model",)}}
+"""What a file of that name has to have: one of these functions, with what each is given."""
+
+
+class OwnFile(FrozenModel):
+    """One such file; `sha256` is that of it and of those it imports from its folder."""
+
+    path: Path
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """What it is found by: `checks.py`."""
+        return self.path.name
+
+    def function(self) -> Callable[..., Any]:
+        """The first function it must have that it has.
+
+        Raises:
+            OwnCodeError: it cannot be imported, has none, or one that cannot be called with what it is given.
+        """
+        module, wanted = load_module(self.path), FUNCTIONS[self.name]
+        for name, given in wanted.items():
+            found = getattr(module, name, None)
+            if not callable(found):
+                continue
+            try:
+                inspect.signature(found).bind(*given)
+            except TypeError as error:
+                raise OwnCodeError(self.path, line_of(found), f"{error}; write {_heads({name: given})}") from None
+            return found
+        raise OwnCodeError(self.path, 0, f"it has no function `{'` or `'.join(wanted)}`; write {_heads(wanted)} in it")
+
+
+def line_of(function: Callable[..., Any]) -> int:
+    """Where a function begins; 0 where nobody knows."""
+    code = getattr(function, "__code__", None)
+    return 0 if code is None else code.co_firstlineno
+
+
+def own_files(folder: Path) -> dict[str, OwnFile]:
+    """Those in a use case's folder, by their names."""
+    paths = (folder.absolute() / name for name in FUNCTIONS)
+    return {path.name: OwnFile(path=path, sha256=code_sha256(path)) for path in paths if path.is_file()}
+
+
+def own_code_problems(folder: Path, contract: Contract) -> dict[str, str]:
+    """Every own file of a use case, its rules, fetch and generator too: '' where it can be used, or why it cannot.
+
+    All of them are imported for that.
+    """
+    return {name: _problem(load) for name, load in _loads(folder, contract)}
+
+
+def _loads(folder: Path, contract: Contract) -> Iterator[tuple[str, Callable[[], object]]]:
+    for name, file in own_files(folder).items():
+        yield name, file.function
+    if contract.fallback is not None:
+        rules, function = contract.fallback.rules.split(":")
+        yield rules, lambda: load_function(folder / rules, function)
+    for command in dict.fromkeys(source.fetch.command for source in contract.sources.values() if source.fetch):
+        yield command, lambda command=command: load_function(folder / command, FETCH_FUNCTION)  # type: ignore[misc]
+    if contract.generator:
+        generator = folder / contract.generator
+        yield contract.generator, lambda: load_function(generator, "sample")
+
+
+def _problem(load: Callable[[], object]) -> str:
+    try:
+        load()
+    except OwnCodeError as error:
+        return str(error)
+    return ""
+
+
+def _heads(functions: Mapping[str, tuple[str, ...]]) -> str:
+    return " or ".join(f"`def {name}({', '.join(given)}):`" for name, given in functions.items())
