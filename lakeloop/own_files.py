@@ -10,8 +10,11 @@ from lakeloop.contract.elsewhere import FETCH_FUNCTION
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.own_code import OwnCodeError, code_sha256, load_function, load_module
 
-CHECKS = "checks.py"
-FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {CHECKS: {"checks": ("model",)}}
+CHECKS, PREPROCESSING = "checks.py", "preprocessing.py"
+FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    PREPROCESSING: {"preprocess": ("inputs", "learn")},
+    CHECKS: {"checks": ("model",)},
+}
 """What a file of that name has to have: one of these functions, with what each is given."""
 
 

@@ -23,7 +23,7 @@ from tfx.types import Channel, standard_artifacts
 
 from lakeloop.contract import Between, Contract
 from lakeloop.contract.features import MANY_A_ROW
-from lakeloop.own_files import CHECKS, OwnFile
+from lakeloop.own_files import CHECKS, PREPROCESSING, OwnFile
 from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
 from tfx_pipeline.components.data_gate import DataGate
 from tfx_pipeline.components.distribution_validator import DistributionValidator
@@ -40,6 +40,7 @@ from tfx_pipeline.data_checks.learnt_limits import without_limits
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.graph import TUNER
 from tfx_pipeline.training.columns import custom_config
+from tfx_pipeline.training.own_preprocessing import OWN_KEY
 from tfx_pipeline.training.signature_names import EXAMPLES, PROBABILITIES
 
 PREPROCESSING_FN = "tfx_pipeline.training.preprocessing.preprocessing_fn"
@@ -92,7 +93,7 @@ def create_pipeline(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn=PREPROCESSING_FN,
-        custom_config=config,
+        custom_config=config | _own_config(OWN_KEY, own.get(PREPROCESSING)),
         disable_analyzer_cache=True,
         disable_statistics=True,
     )
@@ -166,6 +167,10 @@ def create_pipeline(
         metadata_connection_config=metadata_connection,
         beam_pipeline_args=list(BEAM_FLAGS),
     )
+
+
+def _own_config(key: str, file: OwnFile | None) -> dict[str, str]:
+    return {} if file is None else {key: file.model_dump_json()}
 
 
 def _pushed_so_far() -> dict[str, Any]:

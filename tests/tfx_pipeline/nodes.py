@@ -55,14 +55,16 @@ def done(executor: type[BaseBeamExecutor], inputs: Any, outputs: Any, properties
     executor(context).Do(inputs, outputs, properties)
 
 
-def transformed_both_ways(use_case: UseCase, folder: Path) -> dict[str, tuple[Path, Path]]:
+def transformed_both_ways(
+    use_case: UseCase, folder: Path, config: dict[str, str] | None = None
+) -> dict[str, tuple[Path, Path]]:
     """Graph and transformed examples of a month, by the way they were made: `here` and `beam`."""
     contract, examples = use_case.contract, examples_of(use_case, folder)
     schema = artifact(standard_artifacts.Schema, folder / "schema")
     save_schema(contract, folder).rename(folder / "schema" / "schema.pbtxt")
     properties = {
         "preprocessing_fn": PREPROCESSING_FN,
-        "custom_config": json.dumps(custom_config(contract)),
+        "custom_config": json.dumps(custom_config(contract) | (config or {})),
         "disable_statistics": 1,
         "force_tf_compat_v1": 0,
     }

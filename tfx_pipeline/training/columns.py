@@ -5,7 +5,7 @@ descriptions or fallback does not train again, and editing the code of these mod
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from lakeloop.contract import Balance, Contract, Cross, DriftTest, Feature, Name, Section, time_features
 from lakeloop.contract.section import unless
+from lakeloop.frozen_model import FrozenModel
 
 KEY = "columns"
 CODE_KEY = "code"
@@ -43,19 +44,38 @@ class Columns(Section):
         """Number of classes."""
         return len(self.class_names)
 
-    def inputs_without(self, dropped: Collection[str]) -> list[str]:
-        """What a model sees where these features are left out: the others, and the crosses of none of them."""
-        features = [name for name in self.features if name not in dropped]
-        return [*features, *(cross.name for cross in self.crosses if not set(cross.columns) & set(dropped))]
+    def inputs_without(self, dropped: Collection[str], own: Sequence["OwnInput"] = ()) -> list[str]:
+        """What a model sees where these features are left out: the others, and crosses and own inputs of none of them.
+
+        An own input of a feature's name stands in that feature's place.
+        """
+        gone, by_name = set(dropped), {one.name: one for one in own}
+        made_of = {name: set(by_name[name].made_of) if name in by_name else {name} for name in self.features}
+        features = [name for name in self.features if name not in gone and not made_of[name] & gone]
+        crosses = [cross.name for cross in self.crosses if not set(cross.columns) & gone]
+        further = [one.name for one in own if one.name not in self.features and not set(one.made_of) & gone]
+        return [*features, *crosses, *further]
+
+
+class OwnInput(FrozenModel):
+    """A model input of the use case's own preprocessing: so wide, and made of these features."""
+
+    name: str
+    width: int
+    made_of: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """What a model is trained on, in order: the features and crosses `used`, as Transform names them, so wide each."""
+    """What a model is trained on, in order: the inputs `used`, as Transform names them, so wide each.
+
+    `own`: which of them the use case's own preprocessing made.
+    """
 
     used: tuple[str, ...]
     names: tuple[str, ...]
     widths: tuple[int, ...]
+    own: frozenset[str] = frozenset()
 
     @property
     def width(self) -> int:
@@ -63,11 +83,14 @@ class ModelInputs:
         return sum(self.widths)
 
 
-def model_inputs_of(columns: Columns, dropped: Collection[str], spec: Mapping[str, Any]) -> ModelInputs:
+def model_inputs_of(
+    columns: Columns, dropped: Collection[str], spec: Mapping[str, Any], own: Sequence[OwnInput] = ()
+) -> ModelInputs:
     """The inputs of a model without the `dropped` features; `spec`: how transformed examples are parsed."""
-    used = columns.inputs_without(dropped)
+    used = columns.inputs_without(dropped, own)
     names = tuple(map(transformed_name, used))
-    return ModelInputs(tuple(used), names, tuple(prod(spec[name].shape) for name in names))
+    widths = tuple(prod(spec[name].shape) for name in names)
+    return ModelInputs(tuple(used), names, widths, frozenset(one.name for one in own))
 
 
 def custom_config(contract: Contract) -> dict[str, str]:

@@ -21,10 +21,12 @@ from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from tfx_bsl.sketches import QuantilesSketch
 
 from lakeloop.contract.features import OPEN
+from lakeloop.own_files import OwnFile
 from tfx_pipeline.example_files import batches
 from tfx_pipeline.training.analyser import PARTS, RANK_ERROR, z_score
 from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.encoding import encoded
+from tfx_pipeline.training.own_preprocessing import own_outputs
 from tfx_pipeline.training.preprocessing import model_inputs, row_time_of
 from tfx_pipeline.training.vocabularies import Vocabularies
 
@@ -35,11 +37,15 @@ MOST_VALUES = 2**32
 
 @dataclass(frozen=True)
 class LocalTransform:
-    """What is transformed: raw features by `schema`, as the contract's `columns` say, with what was learnt of words."""
+    """What is transformed: raw features by `schema`, as the contract's `columns` say, with what was learnt of words.
+
+    `own`: the use case's own preprocessing.
+    """
 
     columns: Columns
     schema: schema_pb2.Schema
     vocabularies: Vocabularies = field(default_factory=dict)
+    own: OwnFile | None = None
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -51,7 +57,7 @@ class LocalTransform:
         analyser = self.analysed(train)
 
         def preprocess(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return model_inputs(inputs, self.columns, self.vocabularies, analyser)
+            return model_inputs(inputs, self.columns, self.vocabularies, analyser, self.own)
 
         types = {name: tf.TensorSpec([None, *feature.shape], feature.dtype) for name, feature in self.spec.items()}
         analyze_in_place(preprocess, False, self.spec, types, str(folder))
@@ -63,9 +69,11 @@ class LocalTransform:
         """All that the graph needs of these examples, which are read until nothing depends on what is not known yet."""
         analyser = LocalAnalyser()
         unfinished = {name for name, feature in self.columns.features.items() if feature.role not in OPEN}
-        while unfinished:
+        own_finished = self.own is None
+        while unfinished or not own_finished:
             at = () if self.columns.event_time is None else (self.columns.event_time,)  # ages are counted to it
-            spec = {name: self.spec[name] for name in sorted({*unfinished, *at})}
+            read = {*unfinished, *at} if own_finished else {*self.columns.features}
+            spec = {name: self.spec[name] for name in sorted(read)}
             for batch in batches(files):
                 parsed = tf.io.parse_example(batch, spec)
                 row_time = row_time_of(self.columns, parsed)
@@ -75,10 +83,21 @@ class LocalTransform:
                         unfinished.discard(name)
                     except _NotKnownYetError:
                         continue
-                if not unfinished:
+                own_finished = own_finished or self._own_is_known(parsed, analyser)
+                if not unfinished and own_finished:
                     break
             analyser.end_of_rows()
         return analyser
+
+    def _own_is_known(self, parsed: Mapping[str, tf.Tensor], analyser: "LocalAnalyser") -> bool:
+        """Whether the use case's own preprocessing needs no more of the rows."""
+        if self.own is None:
+            return True
+        try:
+            own_outputs(self.own, self.columns.features, parsed, analyser)
+        except _NotKnownYetError:
+            return False
+        return True
 
     def write_examples(self, preprocess: Preprocess, files: Sequence[str], target: Path) -> None:
         """The examples of a split, transformed, as one gzipped TFRecord."""
@@ -124,8 +143,11 @@ class LocalAnalyser:
         return self._known[what]
 
 
-class _NotKnownYetError(Exception):
-    """The rows were counted; what they say is known when all of them were."""
+class _NotKnownYetError(BaseException):
+    """The rows were counted; what they say is known when all of them were.
+
+    It is no error of anybody's, so a use case's own code does not catch it with its `except Exception`.
+    """
 
 
 @dataclass

@@ -9,22 +9,29 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from lakeloop.own_files import OwnFile
 from tfx_pipeline.training.analyser import PARTS, RANK_ERROR, Analyser, z_score
 from tfx_pipeline.training.columns import Columns, columns_from, transformed_name
 from tfx_pipeline.training.encoding import crossed, encoded
+from tfx_pipeline.training.own_preprocessing import own_outputs, preprocessing_from
 from tfx_pipeline.training.time_parts import RowTime
 from tfx_pipeline.training.vocabularies import Vocabularies, vocabularies_from
 
 
 def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     """The model's inputs, by what TensorFlow Transform finds in the training rows."""
-    return model_inputs(inputs, columns_from(custom_config), vocabularies_from(custom_config), BeamAnalyser())
+    own, vocabularies = preprocessing_from(custom_config), vocabularies_from(custom_config)
+    return model_inputs(inputs, columns_from(custom_config), vocabularies, BeamAnalyser(), own)
 
 
 def model_inputs(
-    inputs: Mapping[str, tf.Tensor], columns: Columns, vocabularies: Vocabularies, analyser: Analyser
+    inputs: Mapping[str, tf.Tensor],
+    columns: Columns,
+    vocabularies: Vocabularies,
+    analyser: Analyser,
+    own: OwnFile | None = None,
 ) -> dict[str, tf.Tensor]:
-    """Model inputs, each (batch, width) float32, and the label (batch,) int64."""
+    """Model inputs, each (batch, width) float32, and the label (batch,) int64; `own`: the use case's preprocessing."""
     row_time = row_time_of(columns, inputs)
     outputs = {
         transformed_name(name): encoded(name, feature, inputs[name], vocabularies.get(name, ()), analyser, row_time)
@@ -32,6 +39,9 @@ def model_inputs(
     }
     for cross in columns.crosses:
         outputs[transformed_name(cross.name)] = crossed(cross, columns.features, inputs, analyser)
+    if own is not None:
+        found = own_outputs(own, columns.features, inputs, analyser)
+        outputs |= {transformed_name(name): values for name, values in found.items()}
     outputs[columns.label] = tf.cast(inputs[columns.label], tf.int64)
     return outputs
 

@@ -61,7 +61,7 @@ class Rows:
         categories = [
             (start + first, start + last)
             for name, start, width in zip(inputs.used, starts, inputs.widths, strict=True)
-            for first, last in _category_columns(columns, name, width)
+            for first, last in ([] if name in inputs.own else _category_columns(columns, name, width))
         ]
         return Rows(*smote(self.features, self.labels, weights, categories, seed))
 

@@ -13,6 +13,7 @@ from tfx_pipeline.runs.run_record import Trained
 from tfx_pipeline.training import network
 from tfx_pipeline.training.columns import Columns, ModelInputs, columns_from, model_inputs_of
 from tfx_pipeline.training.fitted import TrainingData
+from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.row_weights import load_row_weights
 from tfx_pipeline.training.rows import Rows, in_memory, refuse_balance, transformed_rows, weighted_rows
 from tfx_pipeline.training.signatures import save_model
@@ -35,7 +36,8 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = tuned(ModelSettings.model_validate_json(config[MODEL_KEY]), fn_args.hyperparameters)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     spec = transform.transformed_feature_spec()
-    inputs = model_inputs_of(columns, json.loads(config[DROP_KEY]), spec)
+    own = read_own_inputs(Path(fn_args.transform_output))
+    inputs = model_inputs_of(columns, json.loads(config[DROP_KEY]), spec, own)
 
     train = transformed_rows(fn_args.train_files, spec, inputs.names, columns.label)
     validation = transformed_rows(fn_args.eval_files, spec, inputs.names, columns.label)

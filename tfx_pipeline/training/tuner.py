@@ -4,6 +4,7 @@ It is scored on a fifth of the training rows, held back from its own trials, so 
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -21,6 +22,7 @@ from tfx_pipeline.evaluation.answers import ModelAnswers
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.training.columns import columns_from, model_inputs_of
 from tfx_pipeline.training.network import build_model
+from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.rows import Rows, in_memory, training_batches, transformed_rows
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, tuned
 
@@ -60,7 +62,8 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     columns = columns_from(config)
     settings = ModelSettings.model_validate_json(config[MODEL_KEY])
     spec = tft.TFTransformOutput(fn_args.transform_graph_path).transformed_feature_spec()
-    inputs = model_inputs_of(columns, json.loads(config[DROP_KEY]), spec)
+    own = read_own_inputs(Path(fn_args.transform_graph_path))
+    inputs = model_inputs_of(columns, json.loads(config[DROP_KEY]), spec, own)
     rows = in_memory(transformed_rows(fn_args.train_files, spec, inputs.names, columns.label), inputs.width)
     if rows is None:
         raise LakeloopError("the Tuner needs all training rows in memory, and there are too many; train without it")
