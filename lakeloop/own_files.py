@@ -10,9 +10,10 @@ from lakeloop.contract.elsewhere import FETCH_FUNCTION
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.own_code import OwnCodeError, code_sha256, load_function, load_module
 
-CHECKS, PREPROCESSING = "checks.py", "preprocessing.py"
+PREPROCESSING, MODEL, CHECKS = "preprocessing.py", "model.py", "checks.py"
 FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     PREPROCESSING: {"preprocess": ("inputs", "learn")},
+    MODEL: {"run_fn": ("fn_args",), "build_model": ("columns", "settings")},
     CHECKS: {"checks": ("model",)},
 }
 """What a file of that name has to have: one of these functions, with what each is given."""
@@ -28,6 +29,10 @@ class OwnFile(FrozenModel):
     def name(self) -> str:
         """What it is found by: `checks.py`."""
         return self.path.name
+
+    def has(self, name: str) -> bool:
+        """Whether it has a function of that name; raises OwnCodeError where it cannot be imported."""
+        return callable(getattr(load_module(self.path), name, None))
 
     def function(self) -> Callable[..., Any]:
         """The first function it must have that it has.

@@ -23,7 +23,7 @@ from tfx.types import Channel, standard_artifacts
 
 from lakeloop.contract import Between, Contract
 from lakeloop.contract.features import MANY_A_ROW
-from lakeloop.own_files import CHECKS, PREPROCESSING, OwnFile
+from lakeloop.own_files import CHECKS, MODEL, PREPROCESSING, OwnFile
 from tfx_pipeline.components.champion import ChampionModelStrategy, ChampionStatisticsStrategy
 from tfx_pipeline.components.data_gate import DataGate
 from tfx_pipeline.components.distribution_validator import DistributionValidator
@@ -40,6 +40,7 @@ from tfx_pipeline.data_checks.learnt_limits import without_limits
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.graph import TUNER
 from tfx_pipeline.training.columns import custom_config
+from tfx_pipeline.training.own_model import OWN_MODEL_KEY
 from tfx_pipeline.training.own_preprocessing import OWN_KEY
 from tfx_pipeline.training.signature_names import EXAMPLES, PROBABILITIES
 
@@ -68,6 +69,7 @@ def create_pipeline(
     parameter = {name: RuntimeParameter(name=name, ptype=str) for name in p.NAMES}
     columns = [*contract.features, contract.label.name]
     config = custom_config(contract)
+    of_model = config | _own_config(OWN_MODEL_KEY, own.get(MODEL))
 
     export = GoldExport(**{name: parameter[name] for name in p.STAMPED})
     examples = ExampleGen(contract, export.outputs[EXPORT_KEY])
@@ -106,7 +108,7 @@ def create_pipeline(
         drop=parameter[p.DROP],
         trials=parameter[p.TRIALS],
         decides=contract.gate.decides,
-        custom_config=config,
+        custom_config=of_model,
     ).with_id(TUNER)
     trainer = StampedTrainer(
         export=export.outputs[EXPORT_KEY],
@@ -120,7 +122,7 @@ def create_pipeline(
         drop=parameter[p.DROP],
         weighting=parameter[p.WEIGHTING],
         weights=parameter[p.WEIGHTS],
-        custom_config=config,
+        custom_config=of_model,
     ).with_id("Trainer")
     champion = Resolver(strategy_class=ChampionModelStrategy, **_pushed_so_far()).with_id("Champion")
     champion.add_upstream_node(trainer)

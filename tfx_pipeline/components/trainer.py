@@ -27,6 +27,7 @@ from tfx_pipeline.evaluation.answers import TRAIN
 from tfx_pipeline.metadata.provenance import read_own_code, read_provenance, write_own_code, write_provenance
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.run_record import Trained
+from tfx_pipeline.training.own_model import model_from
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, RAW_TRAIN_KEY, TRAINED_FILE, WEIGHTING_KEY, WEIGHTS_KEY
 
 RUN_FN = "tfx_pipeline.training.trainer.run_fn"
@@ -59,7 +60,8 @@ class StampedTrainerExecutor(executor.GenericExecutor):
         model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
         write_provenance(model, read_provenance(export))
         graph = artifact_utils.get_single_instance(input_dict[standard_component_specs.TRANSFORM_GRAPH_KEY])
-        write_own_code(model, read_own_code(graph))
+        own = model_from(config)
+        write_own_code(model, read_own_code(graph) | ({} if own is None else {own.name: own.sha256}))
         run = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_RUN_KEY])
         _write_trained(model, read_trained(Path(run.uri)))
 

@@ -85,8 +85,9 @@ def _trainer(outputs: Outputs) -> Described:
     trained = read_trained(Path(run.uri))
     rows = f"{trained.rows:,} rows" if trained.rows is not None else "rows streamed from disk"
     balanced = f", classes evened out by {trained.balance}" if trained.balance != "none" else ""
-    last = f"last loss {history.loss[-1]:.3f}, validation {history.val_loss[-1]:.3f}"
-    text = f"{len(history.loss)} epochs of {rows}{balanced}, {last}, validation accuracy {history.val_accuracy[-1]:.3f}"
+    found = {"last loss": history.loss, "validation": history.val_loss, "validation accuracy": history.val_accuracy}
+    last = "".join(f", {name} {values[-1]:.3f}" for name, values in found.items() if values)
+    text = f"{len(history.loss)} epochs of {rows}{balanced}{last}"
     return text, {"model_uri": model.uri, "model_run_uri": run.uri, "history": history, "trained": trained}
 
 

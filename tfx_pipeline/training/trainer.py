@@ -13,6 +13,7 @@ from tfx_pipeline.runs.run_record import Trained
 from tfx_pipeline.training import network
 from tfx_pipeline.training.columns import Columns, ModelInputs, columns_from, model_inputs_of
 from tfx_pipeline.training.fitted import TrainingData
+from tfx_pipeline.training.own_model import RUN, model_from, own_network, run_whole
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.row_weights import load_row_weights
 from tfx_pipeline.training.rows import Rows, in_memory, refuse_balance, transformed_rows, weighted_rows
@@ -34,6 +35,10 @@ def run_fn(fn_args: FnArgs) -> None:
     config = fn_args.custom_config
     columns = columns_from(config)
     settings = tuned(ModelSettings.model_validate_json(config[MODEL_KEY]), fn_args.hyperparameters)
+    whole = model_from(config)
+    if whole is not None and whole.has(RUN):
+        run_whole(whole, fn_args, columns)
+        return _save_trained(Path(fn_args.model_run_dir), {}, Trained(settings=settings, balance="none"))
     transform = tft.TFTransformOutput(fn_args.transform_output)
     spec = transform.transformed_feature_spec()
     own = read_own_inputs(Path(fn_args.transform_output))
@@ -50,9 +55,8 @@ def run_fn(fn_args: FnArgs) -> None:
         by_class = tuple(rows.class_weights(columns.classes).tolist())
         trained = Trained(settings=settings, balance=columns.balance, rows=len(rows.labels), class_weights=by_class)
     data = TrainingData(train if rows is None else rows, validation, inputs.width, columns.classes)
-    fitted = network.fit(settings, data, fn_args.model_run_dir)
-    _save_history(Path(fn_args.model_run_dir), fitted.history)
-    (Path(fn_args.model_run_dir) / TRAINED_FILE).write_text(trained.model_dump_json(), encoding="utf-8")
+    fitted = network.fit(settings, data, fn_args.model_run_dir, own_network(config, columns, inputs))
+    _save_trained(Path(fn_args.model_run_dir), fitted.history, trained)
     vocabularies = read_vocabularies(Path(fn_args.transform_output))
     save_model(Path(fn_args.serving_model_dir), fitted, transform, columns, inputs.names, vocabularies)
 
@@ -80,6 +84,10 @@ def _training_rows(
     return rows.drawn(seed) if config[WEIGHTING_KEY] == "resample" else rows
 
 
-def _save_history(folder: Path, history: Mapping[str, Sequence[float]]) -> None:
-    text = json.dumps({name: [float(value) for value in values] for name, values in history.items()})
-    (folder / HISTORY_FILE).write_text(text, encoding="utf-8")
+def _save_trained(folder: Path, history: Mapping[str, Sequence[float]], trained: Trained) -> None:
+    """The history and what was trained with; a history that the use case's own code wrote stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if history or not (folder / HISTORY_FILE).is_file():
+        text = json.dumps({name: [float(value) for value in values] for name, values in history.items()})
+        (folder / HISTORY_FILE).write_text(text, encoding="utf-8")
+    (folder / TRAINED_FILE).write_text(trained.model_dump_json(), encoding="utf-8")

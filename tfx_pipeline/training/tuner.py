@@ -22,6 +22,7 @@ from tfx_pipeline.evaluation.answers import ModelAnswers
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.training.columns import columns_from, model_inputs_of
 from tfx_pipeline.training.network import build_model
+from tfx_pipeline.training.own_model import OwnNetwork, own_network
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.rows import Rows, in_memory, training_batches, transformed_rows
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, tuned
@@ -36,9 +37,15 @@ class SettingsSearch(keras_tuner.Tuner):
     """Each trial trains one model of changed settings and gives its score on the rows held back."""
 
     def __init__(
-        self, settings: ModelSettings, classes: int, decides: Metric, search: oracle.Oracle, directory: str
+        self,
+        settings: ModelSettings,
+        classes: int,
+        decides: Metric,
+        search: oracle.Oracle,
+        directory: str,
+        own: OwnNetwork | None,
     ) -> None:
-        self._settings, self._classes, self._decides = settings, classes, decides
+        self._settings, self._classes, self._decides, self._own = settings, classes, decides, own
         super().__init__(oracle=search, hypermodel=None, directory=directory, overwrite=True)
 
     def run_trial(self, trial: Any, train: Rows, held_back: Rows, **_: Any) -> float:
@@ -46,7 +53,7 @@ class SettingsSearch(keras_tuner.Tuner):
         settings = tuned(self._settings, {"values": dict(changes(trial.hyperparameters, self._settings))})
         keras.utils.set_random_seed(settings.seed)
         batches, count = training_batches(train, settings)
-        model = build_model(settings, train.features.shape[1], self._classes, steps_per_call=count)
+        model = build_model(settings, train.features.shape[1], self._classes, count, self._own)
         model.fit(batches, epochs=settings.epochs, verbose=0)
         answers = model.predict(held_back.features, batch_size=10_000, verbose=0)
         return measure_metric(self._decides, ModelAnswers(held_back.labels, answers)).value
@@ -68,13 +75,14 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     if rows is None:
         raise LakeloopError("the Tuner needs all training rows in memory, and there are too many; train without it")
     train, held_back = _halves(rows, settings.seed)
+    network = own_network(config, columns, inputs)
     decides = METRICS[config[DECIDES_KEY]]
     search = keras_tuner.oracles.RandomSearchOracle(
         objective=keras_tuner.Objective(SCORE, "max" if decides.higher_is_better else "min"),
         max_trials=int(config[TRIALS_KEY]),
         seed=settings.seed,
     )
-    tuner = SettingsSearch(settings, columns.classes, decides, search, fn_args.working_dir)
+    tuner = SettingsSearch(settings, columns.classes, decides, search, fn_args.working_dir, network)
     balanced = train.balanced(columns, inputs, settings.seed)
     return TunerFnResult(tuner=tuner, fit_kwargs={"train": balanced, "held_back": held_back, "verbose": 0})
 

@@ -1,0 +1,134 @@
+"""A use case's own model: `build_model(columns, settings)` in its `model.py`, or a whole `run_fn(fn_args)`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from lakeloop.contract import ModelSettings
+from lakeloop.own_code import OwnCodeError, own_errors
+from lakeloop.own_files import OwnFile, line_of
+from tfx_pipeline.training.columns import Columns, ModelInputs
+from tfx_pipeline.training.raw_features import DTYPES
+from tfx_pipeline.training.signature_names import CLASS_ID, CLASSIFY, EXAMPLES, PROBABILITIES, SERVING
+
+OWN_MODEL_KEY = "own_model"
+"""Of a `custom_config`: the file, as JSON."""
+RUN = "run_fn"
+TRIED_ROWS = 3
+
+
+@dataclass(frozen=True)
+class ModelColumns:
+    """What `build_model` is told: the inputs by `names`, so many `widths` of columns each, and what is to come out.
+
+    The model gets one tensor (batch, width) float32, the inputs side by side in this order, and gives `outputs` numbers
+    a row: the probabilities of `class_names`.
+    """
+
+    names: tuple[str, ...]
+    widths: tuple[int, ...]
+    outputs: int
+    class_names: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Columns in all."""
+        return sum(self.widths)
+
+    def slice_of(self, name: str) -> slice:
+        """Where an input's columns stand: `inputs[:, columns.slice_of("age")]`."""
+        place = self.names.index(name)
+        start = list(accumulate((0, *self.widths)))[place]
+        return slice(start, start + self.widths[place])
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """The network of a use case's own `build_model`, for these columns."""
+
+    file: OwnFile
+    columns: ModelColumns
+
+    def build(self, settings: ModelSettings) -> keras.Model:
+        """The model, tried on a few rows; compiled or not.
+
+        Raises:
+            OwnCodeError: it fails, makes something else, or a model whose answers are no probabilities of the classes.
+        """
+        with own_errors(self.file.path):
+            model = self.file.function()(self.columns, settings)
+        _check_model(self.file, self.columns, model)
+        return model
+
+
+def own_network(config: Mapping[str, Any], columns: Columns, inputs: ModelInputs) -> OwnNetwork | None:
+    """That of a `custom_config`, for a model of these inputs; none where the use case has none."""
+    file = model_from(config)
+    told = ModelColumns(inputs.used, inputs.widths, columns.classes, columns.class_names)
+    return None if file is None else OwnNetwork(file, told)
+
+
+def model_from(config: Mapping[str, Any]) -> OwnFile | None:
+    """The file of a `custom_config`; none where the use case has none."""
+    return OwnFile.model_validate_json(config[OWN_MODEL_KEY]) if OWN_MODEL_KEY in config else None
+
+
+def run_whole(file: OwnFile, fn_args: FnArgs, columns: Columns) -> None:
+    """Have the use case's own `run_fn` train and save, and check what it saved.
+
+    Raises:
+        OwnCodeError: it fails, or its SavedModel has not the signatures that the gate, servers and clients ask.
+    """
+    with own_errors(file.path):
+        file.function()(fn_args)
+    folder = Path(fn_args.serving_model_dir)
+    if not (folder / "saved_model.pb").is_file():
+        raise _wrong(file, f"saved no model in `fn_args.serving_model_dir` ({folder})")
+    signatures = tf.saved_model.load(str(folder)).signatures
+    if missing := [name for name in (SERVING, EXAMPLES, CLASSIFY) if name not in signatures]:
+        raise _wrong(file, f"saved a model without the signature {', '.join(missing)}; "
+                           "`tfx_pipeline.training.signatures.save_model` writes all of them")  # fmt: skip
+    serving = signatures[SERVING]
+    given = {name: spec.dtype for name, spec in serving.structured_input_signature[1].items()}
+    wanted = {name: DTYPES[feature.carried_as] for name, feature in columns.features.items()}
+    if given != wanted:
+        differ = [name for name in {**wanted, **given} if given.get(name) != wanted.get(name)]
+        raise _wrong(file, f"saved a model whose `{SERVING}` has not the contract's features as inputs (batch,): "
+                           f"{', '.join(differ)}")  # fmt: skip
+    outputs = serving.structured_outputs
+    if {PROBABILITIES, CLASS_ID} - set(outputs):
+        raise _wrong(
+            file, f"saved a model whose `{SERVING}` gives {', '.join(outputs)}, not {PROBABILITIES}, {CLASS_ID}"
+        )
+    classes = outputs[PROBABILITIES].shape.as_list()[-1:]
+    if classes not in ([columns.classes], [None]):
+        raise _wrong(file, f"saved a model that gives {classes[0]} probabilities a row, wanted {columns.classes}")
+
+
+def _check_model(file: OwnFile, columns: ModelColumns, model: object) -> None:
+    if not isinstance(model, keras.Model):
+        found = f"{type(model).__module__}.{type(model).__name__}"
+        raise _wrong(file, f"gave {found}, not a keras.Model; `import keras` (version 3), and return the model")
+    rows = np.random.default_rng(0).normal(size=(TRIED_ROWS, columns.width)).astype(np.float32)
+    with own_errors(file.path):
+        answers = np.asarray(model(rows, training=False))
+    wanted = (TRIED_ROWS, columns.outputs)
+    if answers.shape != wanted:
+        raise _wrong(file, f"gave a model that answers {rows.shape} with {answers.shape}, wanted {wanted}: a "
+                           f"probability for each of {', '.join(columns.class_names)}")  # fmt: skip
+    if not (np.isfinite(answers).all() and (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
+        shown = ", ".join(f"{value:.3g}" for value in answers[0])
+        raise _wrong(file, f"gave a model whose answers are no probabilities, such as {shown}; "
+                           "end it with `activation=\"softmax\"`")  # fmt: skip
+
+
+def _wrong(file: OwnFile, problem: str) -> OwnCodeError:
+    function = file.function()
+    return OwnCodeError(file.path, line_of(function), f"`{function.__name__}` {problem}")
