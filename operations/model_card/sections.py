@@ -40,6 +40,7 @@ def _details(facts: CardFacts) -> Iterator[CardPart]:
         "features without effect": ", ".join(run.parameters.drop),
         "answers": f"{contract.label.name}: {', '.join(contract.label.class_names)}",
         "code": run.parameters.git_commit,
+        "code of the use case": ", ".join(f"{name} (sha256 {sha256[:12]}…)" for name, sha256 in run.own_code.items()),
         "contact": contract.model_card.contact or "",
     }
     yield CardTable(("", ""), tuple((name, text) for name, text in said.items() if text))

@@ -38,7 +38,9 @@ def sliced(contract: Contract) -> RunRecord:
 
 
 def test_it_has_the_fields_headings_and_the_contracts_own_words(contract: Contract) -> None:
-    card = card_document(CardFacts(contract, sliced(contract)))
+    own = {"own_code": {"model.py": "ab" * 32}}
+    card = card_document(CardFacts(contract, sliced(contract).model_copy(update=own)))
+    assert "model.py (sha256 abababababab…)" in words(card, "Model details")
     assert tuple(section.heading for section in card.sections) == HEADINGS
     assert all(section.parts for section in card.sections)
     texts = contract.model_card
