@@ -11,6 +11,7 @@ from operations.new_use_case.label import ClassDraft
 from operations.new_use_case.names import is_yaml_text, own_name
 from operations.new_use_case.placeholders import gaps_said
 from operations.new_use_case.source_names import file_pattern, source_name
+from operations.new_use_case.time_zones import UTC, Zone
 
 WIDTH = 118
 ENOUGH_ROWS = 5_000
@@ -105,11 +106,19 @@ def _event_time(draft: Draft, start: str) -> Iterator[str]:
         yield f"  description: {scalar(_said(draft.time.name))}"
         if draft.time.format != "period":
             yield f"  format: {scalar(draft.time.format)}"
-            yield "  timezone: UTC                # assumed, for times that say none and for periods"
+            zone = draft.time.zone
+            yield f"  timezone: {scalar(zone.name):<18} # {_whose(zone)}"
     if draft.period != "month":
         yield f"  period: {draft.period}"
     yield f"  start: {scalar(start)}"
     yield "clock: wall                        # rows are due, and known, by real time; `lakeloop demo` simulates one"
+
+
+def _whose(zone: Zone) -> str:
+    """Where a time zone comes from."""
+    if not zone.offsets or zone.name == UTC:
+        return "assumed, for times that say none and for periods"
+    return f"assumed: its clock has the offsets that the times say, {' and '.join(zone.offsets)}; periods are its own"
 
 
 def _sources(draft: Draft) -> Iterator[str]:

@@ -18,7 +18,8 @@ from operations.new_use_case.names import own_names
 from operations.new_use_case.placeholders import gaps_said, placeholders_of
 from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample, read_samples
-from operations.new_use_case.times import TimeColumn, best_period, best_time, date_of
+from operations.new_use_case.time_zones import UTC, zone_of
+from operations.new_use_case.times import TimeColumn, best_period, best_time, date_of, on_clock
 
 MOST_FEATURES = 300
 """Inputs of one model; a contract of more is nobody's to read."""
@@ -240,6 +241,9 @@ def _time(table: TableDraft, wishes: Wishes, findings: Findings) -> tuple[TimeCo
             f"time: `{time.name}` is missing or cannot be read in {bad.size:,} rows{what}; the lake rejects them, "
             "and the history leaves them out"
         )
+    if time is not None and time.format == "timestamp" and (zone := zone_of(time.column)).offsets:
+        time, times = on_clock(time, zone), [on_clock(one, zone) for one in times]
+        findings.notes.append(f"time: {_whose_clock(time)}")
     if time is not None and time.either:
         findings.notes.append(
             f"time: every `{time.name}` can be read as {time.format} and as {time.either}; the first is assumed. The "
@@ -254,6 +258,16 @@ def _time(table: TableDraft, wishes: Wishes, findings: Findings) -> tuple[TimeCo
         others = ", ".join(f"`{one.name}`" for one in times[1:6])
         findings.notes.append(f"time: `{time.name}` says when; {others} could as well. Another: --time")
     return time, times
+
+
+def _whose_clock(time: TimeColumn) -> str:
+    said, name = " and ".join(time.zone.offsets), time.zone.name
+    if name == UTC:
+        return f"`{time.name}` says {said}, which no known clock shows at these times; periods are counted in UTC"
+    return (
+        f"`{time.name}` says {said}, as the clock of {name} does; periods are counted on it. Another: "
+        "`event_time.timezone`"
+    )
 
 
 def _month_beside(columns: dict[str, Column]) -> str:
@@ -280,6 +294,7 @@ def _features(
     for name in candidates:
         seen = dates.get(name) if columns[name].kind == "string" or columns[name].distinct > 1000 else None
         if (seen := seen or date_of(columns[name])) is not None and seen.format != "period":
+            seen = on_clock(seen, time.zone) if time is not None else seen
             found = time_feature_of(seen, time, name in keep, aged=told)
         else:
             found = feature_of(columns[name])

@@ -89,12 +89,12 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
 
 def _by_time(draft: Draft) -> PeriodsOf:
     assert draft.time is not None
-    word, style, period = draft.time.format, draft.table.style, draft.period
+    word, style, period, zone = draft.time.format, draft.table.style, draft.period, draft.time.zone.name
     gaps = pa.array(draft.time.column.own_gaps, pa.string())
 
     def of(texts: pa.Array) -> Sequence[str | None]:
         texts = pc.if_else(pc.is_in(texts, gaps), None, texts)
-        times = moments(encoded_column("time", texts.dictionary_encode(), style), word)
+        times = moments(encoded_column("time", texts.dictionary_encode(), style), word, zone=zone)
         codes, known = pd.factorize(times.dt.to_period(PANDAS_CODES[period]))
         names = np.array([*(period_name(one, period) for one in known), None], dtype=object)
         found: list[str | None] = names[codes].tolist()

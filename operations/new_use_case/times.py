@@ -1,13 +1,14 @@
 """Which column says when a row happened, how it is written, and by which periods the rows are best counted."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from lakeloop.contract.periods import PERIODS, PeriodKind
 from operations.new_use_case.columns import Column
+from operations.new_use_case.time_zones import IN_UTC, OFFSET, UTC, Zone
 
 PANDAS_CODES: dict[PeriodKind, str] = {
     "hour": "h",
@@ -44,13 +45,14 @@ EARLIEST_UNIX, LATEST_UNIX = 473_385_600, 2_208_988_800
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """A column that can be read as time. `format` is the contract's word or pattern; `times` is every row's, NaT where
-    it cannot be read. `either`: another pattern that fits as well."""
+    """A column that can be read as time. `format` is the contract's word or pattern; `times` is every row's on the
+    clock of `zone`, NaT where it cannot be read. `either`: another pattern that fits as well."""
 
     column: Column
     format: str
     times: pd.Series
     either: str = ""
+    zone: Zone = IN_UTC
 
     @property
     def name(self) -> str:
@@ -80,8 +82,19 @@ def date_of(column: Column) -> TimeColumn | None:
     return _by_text(column, EARLIEST, LATEST)
 
 
-def moments(column: Column, word: str, first: pd.Timestamp = FIRST, last: pd.Timestamp = LAST) -> pd.Series:
-    """The time of every row of a column whose format is known, NaT where it cannot be read or lies outside."""
+def on_clock(time: TimeColumn, zone: Zone) -> TimeColumn:
+    """The same times on the clock of a zone, where they say which moments they are; others are of that clock anyway."""
+    if zone.name == UTC or time.format not in ("timestamp", *UNIX):
+        return replace(time, zone=zone)
+    told = moments(time.column, time.format, EARLIEST, LATEST, zone.name)
+    return replace(time, times=told.where(time.times.notna()), zone=zone)
+
+
+def moments(
+    column: Column, word: str, first: pd.Timestamp = FIRST, last: pd.Timestamp = LAST, zone: str = UTC
+) -> pd.Series:
+    """The time of every row of a column whose format is known, on the clock of a zone; NaT where it cannot be read or
+    lies outside."""
     if not column.distinct:
         return pd.Series(np.full(column.rows, np.datetime64("NaT")), dtype="datetime64[ns]")
     texts = pd.Series(column.values, dtype=str).str.strip()
@@ -90,14 +103,21 @@ def moments(column: Column, word: str, first: pd.Timestamp = FIRST, last: pd.Tim
         texts = pd.Series(column.numbers.astype(np.int64).astype(str)) if whole else texts
     if word in UNIX:
         numbers = pd.to_numeric(texts, errors="coerce") / UNIX[word]
-        parsed = pd.to_datetime(numbers.where(numbers.between(0, LAST.timestamp())), unit="s")
+        parsed = _local(pd.to_datetime(numbers.where(numbers.between(0, LAST.timestamp())), unit="s", utc=True), zone)
     elif word == "timestamp":
-        parsed = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
+        read = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
+        parsed = read.dt.tz_localize(None)
+        if zone != UTC:
+            parsed = _local(read, zone).where(texts.str.contains(OFFSET, case=False), parsed)
     else:
         pattern = {"period": "%Y-%m", "date": "%Y-%m-%d"}.get(word, word)
         parsed = pd.to_datetime(texts, format=pattern, errors="coerce")
     parsed = parsed.where(parsed.between(first, last)).astype("datetime64[ns]")
     return pd.Series(np.append(parsed.to_numpy(), np.datetime64("NaT"))[column.codes])
+
+
+def _local(moments: pd.Series, zone: str) -> pd.Series:
+    return moments.dt.tz_convert(zone).dt.tz_localize(None)
 
 
 def _by_number(column: Column) -> TimeColumn | None:
