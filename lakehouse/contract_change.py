@@ -6,6 +6,7 @@ from collections.abc import Callable
 from delta.tables import DeltaTable
 
 from lakehouse.bronze.made_keys import make_keys_anew
+from lakehouse.bronze.made_times import make_times_anew
 from lakehouse.gold import build as gold
 from lakehouse.gold import training
 from lakehouse.lake import Lake
@@ -45,6 +46,7 @@ def follow_contract(lake: Lake, progress: Callable[[str], None]) -> None:
         gold.progress_path(lake).unlink(missing_ok=True)
         for source in contract.sources:
             make_keys_anew(lake, source)
+            make_times_anew(lake, source)
             _forget(lake, source)
         if table_exists(lake.table(f"silver/{WAITING}")):
             create_waiting(lake, replace=True)

@@ -14,6 +14,7 @@ from lakehouse.read.delivered_rows import LINE, delivered_rows
 from lakeloop.added_columns import with_period
 from lakeloop.clock import period_spans
 from lakeloop.contract import Contract
+from lakeloop.event_times import with_event_time
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.model_input import as_carried, read_times
 from lakeloop.row_keys import row_keys
@@ -158,6 +159,7 @@ def _texts(contract: Contract, source: str, path: Path) -> pd.DataFrame:
     except LakeloopError as error:
         raise WrongUseError(f"the history of {contract.use_case} cannot be read: {error}") from None
     columns = {name: _array(rows[name]) for name in spec.columns}
+    columns |= with_event_time(contract, source, columns)
     if not contract.key.delivered:
         columns[contract.key.column] = row_keys(contract, source, columns, pa.scalar(path.name), _array(rows[LINE]))
     return pa.table(columns).to_pandas()

@@ -86,7 +86,7 @@ def _ask(draft: Draft, wishes: Wishes) -> Wishes:
     """What a person says where there is doubt; an empty answer leaves what was assumed."""
     if len(draft.times) > 1 and not wishes.time and draft.time is not None:
         console.print(f"Several columns say when: {', '.join(draft.times)}")
-        chosen = typer.prompt("Which one counts?", default=draft.time.name)
+        chosen = typer.prompt("Which one counts?", default=draft.time.delivered[0])
         wishes = replace(wishes, time=chosen)
     if not wishes.key:
         assumed = ",".join(draft.key.columns) or "a hash over the row"

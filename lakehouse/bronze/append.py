@@ -21,6 +21,7 @@ from lakehouse.bronze.bronze_table import BronzeTable
 from lakehouse.bronze.delivery_record import DeliveryRecord
 from lakehouse.bronze.ledger import in_step, write_records
 from lakehouse.bronze.made_keys import with_made_key
+from lakehouse.bronze.made_times import with_made_time
 from lakehouse.bronze.notices import collated
 from lakehouse.bronze.split_lines import odd_part_rows, parts_of, split, split_rows
 from lakehouse.lake import Lake
@@ -129,13 +130,14 @@ def _append(lake: Lake, bronze: BronzeTable, admission: Admission, look: Look, c
 def _rows(
     contract: Contract, source: str, admission: Admission, folder: Path, periods: Periods
 ) -> Iterator[pa.RecordBatch]:
-    """What was split into `folder`, with its key; where rows say their period by its name, `periods` counts them."""
+    """What was split into `folder`, with key and event time; `periods` counts the periods that rows name."""
     spec, time = contract.sources[source], contract.event_time
     for rows in split_rows(admission, folder):
         if not time.dated and time.column in spec.columns:
             places = ["_source_file", time.column]
             counted = pa.Table.from_batches([rows]).group_by(places).aggregate([([], "count_all")])
             periods.update({(row[places[0]], row[places[1]]): row["count_all"] for row in counted.to_pylist()})
+        rows = with_made_time(contract, source, rows)
         yield rows if contract.key.delivered or spec.join is not None else with_made_key(contract, source, rows)
 
 

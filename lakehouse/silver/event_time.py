@@ -41,11 +41,15 @@ def event_time_problem(contract: Contract, text: Expression) -> Expression:
     else:
         period, unreadable = text, ~is_name(text, event_time.of_kind)
     return (
-        sf.when(text.isNull() | (text == ""), wrong(f"`{name}` is missing"))
+        sf.when(text.isNull() | (text == ""), wrong(f"`{name}` is missing{_joined_from(event_time)}"))
         .when(unreadable, wrong(f"`{name}` is not {event_time.meaning}", beside))
         .when(period < first, wrong(f"`{name}` is before {first}, where this use case starts", beside))
         .when(period > last, wrong(f"`{name}` is after {last}, a century ahead", beside))
     )
+
+
+def _joined_from(event_time: EventTime) -> str:
+    return f", since one of {', '.join(event_time.delivered)} is" if event_time.columns else ""
 
 
 def known_periods(contract: Contract) -> tuple[str, str]:

@@ -86,7 +86,11 @@ class Contract(Section):
     def feature_source(self) -> str:
         """The base: the source with the event time and the features, but those of joined sources."""
         joined = {name for source, join in self.joins.items() for name in self._values_of(source, join)}
-        wanted = {self.event_time.column, *(name for name in self.features if name not in joined)}
+        event_time = self.event_time
+        wanted = {
+            *event_time.delivered,
+            *(name for name in self.features if name not in joined and name != event_time.column),
+        }
         return next(n for n, s in self.sources.items() if s.join is None and wanted <= set(s.columns))
 
     @property
@@ -147,7 +151,7 @@ class Contract(Section):
     def group_column(self) -> str:
         """The column that rows are split by, where it is nothing else; kept from files to gold. '' for none."""
         column = self.split.column or ""
-        others = {self.key.column, *self.key.columns, self.event_time.column, *self.features}
+        others = {self.key.column, *self.key.columns, *self.event_time.delivered, *self.features}
         return "" if column in others else column
 
     @property
@@ -156,13 +160,15 @@ class Contract(Section):
         return self.sources[self.label.source].delay
 
     def columns_of(self, source: str) -> dict[str, Column]:
-        """The typed columns of a source as delivered, after a key that is made; the key is a string, and so is an
-        event time of periods.
+        """The typed columns of a source as delivered, after a key that is made and an event time that is joined; the
+        key is a string, and so is an event time of periods.
         """
         join = self.sources[source].join
         if join is not None:
             return {name: self._joined_column(name, join) for name in self.sources[source].columns}
-        made = () if self.key.delivered else (self.key.column,)
+        made = [] if self.key.delivered else [self.key.column]
+        if self.event_time.columns and source == self.feature_source:
+            made.append(self.event_time.column)
         columns = {name: self._column(name) for name in (*made, *self.sources[source].columns)}
         if self.joins and source == self.feature_source:
             elsewhere = {name for other in self.joins for name in self.joined_features(other)}
@@ -212,13 +218,12 @@ class Contract(Section):
             return self.features[name]
         said: dict[str, Any] = {"description": f"What meets {base or event_time.column}", "type": "string"}
         if name == join.as_of:
-            said["time"] = event_time.model_copy(
-                update={"column": name, "format": event_time.format if join.format is None else join.format}
-            )
+            form = event_time.format if join.format is None else join.format
+            said["time"] = event_time.model_copy(update={"column": name, "format": form, "columns": {}})
             said["type"] = "timestamp" if said["time"].dated else "string"
         elif base == self.period_column:
             form = PERIOD if join.format is None or join.as_of else join.format
-            said["time"] = event_time.model_copy(update={"column": name, "format": form})
+            said["time"] = event_time.model_copy(update={"column": name, "format": form, "columns": {}})
         elif base in self.features:
             said["type"] = self.features[base].type
         return JoinColumn.model_construct(**said)
@@ -239,6 +244,8 @@ class Contract(Section):
         described = {self.key.column: self.key.description, self.event_time.column: self.event_time.description}
         if self.group_column:
             described[self.group_column] = "What the rows are split by"
+        if self.event_time.columns:
+            described |= dict.fromkeys(self.event_time.delivered, f"Part of {self.event_time.column}")
         if name not in described and name not in self.key.columns:
             return _loose("What rows of other sources are met by")
         time = name == self.event_time.column and self.event_time.dated

@@ -11,6 +11,9 @@ from lakeloop.contract.join_checks import join_checks, joined_sources, met_colum
 from lakeloop.contract.label_checks import label_checks
 from lakeloop.contract.raw_document import (
     Found,
+    event_column,
+    event_columns,
+    has_times,
     items_at,
     key_column,
     key_is_made,
@@ -20,7 +23,6 @@ from lakeloop.contract.raw_document import (
     value_at,
     words_of,
 )
-from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.yaml_document import Location
 
 
@@ -41,10 +43,11 @@ def cross_checks(raw: dict[str, Any]) -> Found:
 
 
 def _columns(raw: dict[str, Any]) -> Found:
-    key, event, truth = key_column(raw), text_at(raw, "event_time", "column"), text_at(raw, "label", "column")
+    key, event, truth = key_column(raw), event_column(raw), text_at(raw, "label", "column")
     features, sources, parts = names_at(raw, "features"), names_at(raw, "sources"), names_at(raw, "key", "columns")
     made, joined = words_of(text_at(raw, "label", "made")), joined_sources(raw)
-    known = {*features, *parts, *made, *met_columns(raw), text_at(raw, "split", "column"), key, event, truth}
+    said = event_columns(raw)
+    known = {*features, *parts, *made, *met_columns(raw), text_at(raw, "split", "column"), key, *said, truth}
     known.add(text_at(raw, "label", "truth", "part"))
     columns = {source: names_at(raw, "sources", source, "columns") for source in sources if source not in joined}
     for source, names in columns.items():
@@ -63,18 +66,21 @@ def _columns(raw: dict[str, Any]) -> Found:
                 )
     holders = _holders(raw)
     if sources and event and len(holders) != 1:
+        joined_from = mapping_at(raw, "event_time", "columns")
+        what = f"`{'`, `'.join(said)}` must be columns" if joined_from else f"`{event}` must be a column"
         yield (
-            ("event_time", "column"),
-            f"`{event}` must be a column of exactly one source; it is in {', '.join(holders) or 'none'}",
+            ("event_time", "columns" if joined_from else "column"),
+            f"{what} of exactly one source; {'they are' if joined_from else 'it is'} in {', '.join(holders) or 'none'}",
         )
     found = {name for source in joined for name in values_of(raw, source)}
     for feature in features:
-        if len(holders) == 1 and feature not in columns[holders[0]] and feature not in found:
+        if len(holders) == 1 and feature not in {*columns[holders[0]], *found, event}:
             others = " or to a joined source" if joined else ""
             yield (
                 ("features", feature),
                 f"is not a column of source `{holders[0]}`, which has the event time; add it{others}",
             )
+    yield from _joined_time(raw)
     if key and key == event:
         yield ("event_time", "column"), f"`{event}` is also the key; a row needs a key of its own"
     if key and key in features:
@@ -83,14 +89,30 @@ def _columns(raw: dict[str, Any]) -> Found:
 
 def _holders(raw: dict[str, Any]) -> list[str]:
     """The sources that have the event time: in a good contract one, the base."""
-    event, joined = text_at(raw, "event_time", "column"), joined_sources(raw)
+    said, joined = set(event_columns(raw)), joined_sources(raw)
     columns = {s: names_at(raw, "sources", s, "columns") for s in names_at(raw, "sources") if s not in joined}
-    holders = [source for source, names in columns.items() if event in names]
-    if event in names_at(raw, "key", "columns"):  # then every source has it, and the one with the features counts
+    holders = [source for source, names in columns.items() if said <= set(names)]
+    if said <= set(names_at(raw, "key", "columns")):  # then every source has it, and the one with the features counts
         elsewhere = {name for source in joined for name in values_of(raw, source)}
-        features = set(names_at(raw, "features"))
+        features = set(names_at(raw, "features")) - {event_column(raw)}
         holders = [s for s in holders if features <= {*columns[s], *elsewhere}] or holders[:1]
     return holders
+
+
+def _joined_time(raw: dict[str, Any]) -> Found:
+    """An event time that is joined from columns: no file has a column of its name."""
+    event, truth = event_column(raw), text_at(raw, "label", "column")
+    if not mapping_at(raw, "event_time", "columns"):
+        return
+    for source in names_at(raw, "sources"):
+        if event in names_at(raw, "sources", source, "columns"):
+            yield (
+                ("sources", source, "columns"),
+                f"`{event}` is the event time, which is joined from columns when rows come in; give it another name by "
+                "`event_time.column`",
+            )
+    if truth in event_columns(raw):
+        yield ("event_time", "columns"), f"`{truth}` is the truth, which is not known when the event is; leave it out"
 
 
 def _made_key(raw: dict[str, Any]) -> Found:
@@ -127,17 +149,17 @@ def _made_key(raw: dict[str, Any]) -> Found:
 
 def _split(raw: dict[str, Any]) -> Found:
     """The column that rows are split by: it must come with the features, and tell nothing of the truth."""
-    column, event, truth = (text_at(raw, *place) for place in (("split", "column"), ("event_time", "column"),
-                                                             ("label", "column")))  # fmt: skip
+    column, truth = (text_at(raw, *place) for place in (("split", "column"), ("label", "column")))
+    said = event_columns(raw)
     if not column:
         return
     if column in (truth, text_at(raw, "label", "name"), f"{text_at(raw, 'label', 'name')}_name"):
         yield ("split", "column"), f"`{column}` is the truth or the label; take another column"
     elif column == key_column(raw):
         yield ("split", "column"), f"`{column}` is the key; write `by: key` and leave `column` out"
-    elif column == event:
+    elif column in (event_column(raw), *said):
         yield ("split", "column"), f"`{column}` is the event time; write `by: time`, or take another column"
-    elif not any({event, column} <= set(names_at(raw, "sources", s, "columns")) for s in names_at(raw, "sources")):
+    elif not any({*said, column} <= set(names_at(raw, "sources", s, "columns")) for s in names_at(raw, "sources")):
         yield ("split", "column"), f"`{column}` is no column of the source that has the event time; add it there"
     elif column in names_at(raw, "features"):
         kind, missing = (
@@ -153,7 +175,7 @@ def _split(raw: dict[str, Any]) -> Found:
 
 
 def _names_taken(raw: dict[str, Any]) -> Found:
-    key, event, truth = key_column(raw), text_at(raw, "event_time", "column"), text_at(raw, "label", "column")
+    key, event, truth = key_column(raw), event_column(raw), text_at(raw, "label", "column")
     features, logged = names_at(raw, "features"), "requests" in raw
     classes = [str(c["name"]) for c in items_at(raw, "label", "classes") if isinstance(c, dict) and "name" in c]
     for name in features:
@@ -186,7 +208,7 @@ def _periods(raw: dict[str, Any]) -> Found:
                 ("sources", name, "delay_months"),
                 f"write `delay_periods` alone, the number of {kind}s; `delay_months` is for periods that are months",
             )
-    if text_at(raw, "event_time", "format") in ("", PERIOD):
+    if not has_times(raw):
         return
     taken: list[Location] = [
         ("sources", source, "columns")
@@ -202,7 +224,7 @@ def _units(raw: dict[str, Any]) -> Found:
     """A unit stands beside numbers alone."""
     types = {
         key_column(raw): "key",
-        text_at(raw, "event_time", "column"): "time",
+        **dict.fromkeys(event_columns(raw), "time"),
         text_at(raw, "label", "column"): text_at(raw, "label", "truth", "type"),
         **{name: text_at(raw, "features", name, "type") for name in names_at(raw, "features")},
     }

@@ -2,13 +2,19 @@
 
 import difflib
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ValidationInfo, field_validator
+from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
 
 from lakeloop.contract.periods import FIRST_YEAR, LAST_YEAR, PERIODS, Period, PeriodKind, known_zones, last_period
-from lakeloop.contract.section import Name, Section, Text, mistake
-from lakeloop.contract.time_formats import PERIOD, format_problem, meaning, read_moment
+from lakeloop.contract.section import Name, Section, Text, mistake, unless
+from lakeloop.contract.time_formats import NEEDED, PERIOD, format_problem, meaning, read_moment
+
+EVENT_TIME = "event_time"
+"""The column of an event time that no file has as it is."""
+TimePart = Literal["year", "month", "day", "hour"]
+WRITTEN: dict[TimePart, str] = {"year": "%Y", "month": "-%m", "day": "-%d", "hour": " %H"}
+"""How an event time is written that is joined from columns: each part after those before it."""
 
 
 def _period_name(value: Any) -> Any:
@@ -22,15 +28,47 @@ class EventTime(Section):
     """The column that says when an event was, and the periods that time is counted in; `start` is period 0.
 
     `format`: `period` where the column holds the period's own name, e.g. `YYYY-MM`; else how its times are written.
+    `columns`: where no file has it in one column, those that it is joined from when rows come into bronze, by what
+    each says: `{year: year, month: month}`.
     `timezone`: the one that periods are counted in, and of times that say none.
     """
 
     column: Name
     description: Text
+    columns: dict[TimePart, Name] = unless({})
     timezone: Text = "UTC"
     period: PeriodKind = "month"
     format: Text = PERIOD
     start: Annotated[str, BeforeValidator(_period_name)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_say_how_it_is_written(cls, given: Any) -> Any:
+        columns = given.get("columns") if isinstance(given, dict) else None
+        if not columns or not isinstance(columns, dict):
+            return given
+        parts = list(WRITTEN)[: len(columns)]
+        if unknown := [part for part in columns if part not in WRITTEN]:
+            raise mistake(f"`columns` has {unknown[0]!r}; an event time is joined from {', '.join(WRITTEN)}")
+        if set(columns) != set(parts):
+            raise mistake(
+                f"`columns` has {', '.join(columns)}, which leaves out {next(p for p in parts if p not in columns)}; "
+                f"name all from the year on: {', '.join(parts)}"
+            )
+        if len(columns) == 1:
+            raise mistake(
+                f"`columns` has the year alone; write `column: {next(iter(columns.values()))}` and `format: '%Y'`"
+            )
+        form = "".join(WRITTEN[part] for part in parts)
+        if given.get("format", form) != form:
+            raise mistake(
+                "says `columns` and `format`; what is joined from columns is written in one way, leave it out"
+            )
+        needed = NEEDED.get(kind := given.get("period", "month"), ())
+        if short := [part for part in needed if part not in parts]:
+            raise mistake(f"`columns` says no {short[0]}, and periods are {kind}s; name its column: `{short[0]}: …`")
+        names = ", ".join(str(columns[part]) for part in parts)
+        return {"column": EVENT_TIME, "description": f"Joined from {names}", "format": form, **given}
 
     @field_validator("timezone")
     @classmethod
@@ -70,8 +108,15 @@ class EventTime(Section):
         return self.format != PERIOD
 
     @property
+    def delivered(self) -> tuple[str, ...]:
+        """The columns of files that say it: its own, or those that it is joined from, the year first."""
+        return tuple(self.columns[part] for part in WRITTEN if part in self.columns) or (self.column,)
+
+    @property
     def meaning(self) -> str:
         """What a delivered event time should be, in words, e.g. `YYYY-MM`, or `a date, such as 2024-01-31`."""
+        if self.columns:
+            return f"a {', '.join(part for part in WRITTEN if part in self.columns)} that the calendar has"
         return meaning(self.format) if self.dated else self.of_kind.form
 
     @property
@@ -110,7 +155,7 @@ class EventTime(Section):
         """What of it says how a row looks; of a contract of months in UTC, as they all were once, column and start."""
         said = [self.period, self.timezone, self.format]
         others = [] if said == ["month", "UTC", PERIOD] else said
-        return [self.column, self.start, *others]
+        return [self.column, self.start, *others, *(self.delivered if self.columns else ())]
 
     def moment(self, text: str) -> datetime | None:
         """A time as it is delivered, as a moment (UTC); None where it cannot be read, or the column has none."""

@@ -6,9 +6,17 @@ from typing import Any
 from lakeloop.contract.columns import TIMES
 from lakeloop.contract.crosses import why_not_crossed
 from lakeloop.contract.production import CONDITION, condition_problem
-from lakeloop.contract.raw_document import Found, items_at, mapping_at, meant, names_at, text_at
+from lakeloop.contract.raw_document import (
+    Found,
+    event_column,
+    has_times,
+    items_at,
+    mapping_at,
+    meant,
+    names_at,
+    text_at,
+)
 from lakeloop.contract.time_features import AGE
-from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.yaml_document import Location
 
 
@@ -23,12 +31,12 @@ def feature_checks(raw: dict[str, Any]) -> Found:
 
 def _event_time_as_feature(raw: dict[str, Any]) -> Found:
     """The event time may be a model input, as the moment that it is."""
-    event = text_at(raw, "event_time", "column")
+    event = event_column(raw)
     if not event or event not in names_at(raw, "features"):
         return
     at: Location = ("features", event)
     kind, given, missing = (text_at(raw, "features", event, word) for word in ("type", "format", "missing"))
-    if text_at(raw, "event_time", "format") in ("", PERIOD):
+    if not has_times(raw):
         yield (
             at,
             "is also the event time, which is given as periods and is no model input so; deliver a time and say its "
@@ -44,7 +52,7 @@ def _event_time_as_feature(raw: dict[str, Any]) -> Found:
 
 def _ages(raw: dict[str, Any]) -> Found:
     """An age is counted from a time to the row's event time, which the model must know then."""
-    event = text_at(raw, "event_time", "column")
+    event = event_column(raw)
     for name in names_at(raw, "features"):
         if AGE not in names_at(raw, "features", name, "parts"):
             continue
@@ -52,8 +60,7 @@ def _ages(raw: dict[str, Any]) -> Found:
         if name == event:
             yield at, f"`{AGE}` is the time to the event, which for the event time itself is always 0; leave it out"
         elif event and event not in names_at(raw, "features"):
-            dated = text_at(raw, "event_time", "format") not in ("", PERIOD)
-            before = "" if dated else "deliver times, say their `event_time.format`, and "
+            before = "" if has_times(raw) else "deliver times, say their `event_time.format`, and "
             yield (
                 at,
                 (

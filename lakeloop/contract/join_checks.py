@@ -4,8 +4,18 @@ from typing import Any
 
 from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.contract import PERIOD_COLUMN
-from lakeloop.contract.raw_document import Found, key_column, meant, names_at, text_at, value_at, words_of
-from lakeloop.contract.time_formats import PERIOD, format_problem
+from lakeloop.contract.raw_document import (
+    Found,
+    event_column,
+    has_times,
+    key_column,
+    meant,
+    names_at,
+    text_at,
+    value_at,
+    words_of,
+)
+from lakeloop.contract.time_formats import format_problem
 from lakeloop.contract.yaml_document import Location
 
 NOT_MET = ("float", "decimal", "date", "timestamp")
@@ -73,11 +83,7 @@ def _own_side(raw: dict[str, Any], source: str) -> Found:
                 f"`{name}` is neither a feature nor what its rows are met by (`join`); describe it or leave it out",
             )
     named = [*own_columns(raw, source), *values_of(raw, source)]
-    if (
-        PERIOD_COLUMN in named
-        and text_at(raw, "event_time", "format") not in ("", PERIOD)
-        and PERIOD_COLUMN not in _on(raw, source)
-    ):
+    if PERIOD_COLUMN in named and has_times(raw) and PERIOD_COLUMN not in _on(raw, source):
         yield (
             ("sources", source, "columns"),
             f"`{PERIOD_COLUMN}` is the column with the period of the event time; choose another name",
@@ -85,7 +91,7 @@ def _own_side(raw: dict[str, Any], source: str) -> Found:
 
 
 def _base_side(raw: dict[str, Any], source: str, base: str) -> Found:
-    event, dated = text_at(raw, "event_time", "column"), text_at(raw, "event_time", "format") not in ("", PERIOD)
+    event, dated = event_column(raw), has_times(raw)
     period = PERIOD_COLUMN if dated else event
     there = [*names_at(raw, "sources", base, "columns"), key_column(raw), period]
     place: Location = ("sources", source, "join", "on")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
-from lakeloop.contract.raw_document import Found, key_column, meant, names_at, text_at
+from lakeloop.contract.raw_document import Found, event_column, key_column, meant, names_at, text_at
 from lakeloop.contract.yaml_document import Location
 
 
@@ -15,7 +15,7 @@ def label_checks(raw: dict[str, Any], base: str) -> Found:
 
 
 def _label(raw: dict[str, Any]) -> Found:
-    key, event = key_column(raw), text_at(raw, "event_time", "column")
+    key, event = key_column(raw), event_column(raw)
     features, sources = names_at(raw, "features"), names_at(raw, "sources")
     label, truth, source = (text_at(raw, "label", k) for k in ("name", "column", "source"))
     if source and source not in sources:
@@ -95,7 +95,7 @@ def _made_truth(raw: dict[str, Any]) -> Found:
         return
     delivered, taken = (
         names_at(raw, "sources", source, "columns"),
-        (key_column(raw), text_at(raw, "event_time", "column")),
+        (key_column(raw), event_column(raw)),
     )
     for name in dict.fromkeys(named.column for named in columns_in(expression)):
         if name in (truth, text_at(raw, "label", "name")):

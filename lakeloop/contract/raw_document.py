@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lakeloop.contract.event_time import EVENT_TIME
 from lakeloop.contract.key import ROW_KEY
+from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.yaml_document import Location
 
 Found = Iterator[tuple[Location, str]]
@@ -20,6 +22,22 @@ def key_is_made(raw: dict[str, Any]) -> bool:
 def key_column(raw: dict[str, Any]) -> str:
     """The column of the key, delivered or made; '' where nothing says it."""
     return text_at(raw, "key", "column") or (ROW_KEY if key_is_made(raw) else "")
+
+
+def event_column(raw: dict[str, Any]) -> str:
+    """The column of the event time, delivered or joined; '' where nothing says it."""
+    return text_at(raw, "event_time", "column") or (EVENT_TIME if mapping_at(raw, "event_time", "columns") else "")
+
+
+def event_columns(raw: dict[str, Any]) -> list[str]:
+    """The columns of files that say the event time: its own, or those that it is joined from."""
+    joined = [str(name) for name in mapping_at(raw, "event_time", "columns").values()]
+    return joined or [name for name in [event_column(raw)] if name]
+
+
+def has_times(raw: dict[str, Any]) -> bool:
+    """Whether the event time is a time, and no period's own name."""
+    return bool(mapping_at(raw, "event_time", "columns")) or text_at(raw, "event_time", "format") not in ("", PERIOD)
 
 
 def names_at(raw: dict[str, Any], *path: str) -> list[str]:

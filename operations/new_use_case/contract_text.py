@@ -102,10 +102,15 @@ def _event_time(draft: Draft, start: str) -> Iterator[str]:
         others = [name for name in draft.times if name != draft.time.name]
         if others:
             yield from comment_lines(f"assumed: this one of {', '.join((draft.time.name, *others))}", "  ")
-        yield f"  column: {draft.table.names[draft.time.name]}"
-        yield f"  description: {scalar(_said(draft.time.name))}"
+        if draft.time.parts:
+            joined = {part: draft.table.names[name] for part, name in draft.time.parts.items()}
+            yield f"  columns: {scalar(joined)}  # no file has it in one column"
+        else:
+            yield f"  column: {draft.table.names[draft.time.name]}"
+        yield f"  description: {scalar(' and '.join(map(_said, draft.time.delivered)))}"
         if draft.time.format != "period":
-            yield f"  format: {scalar(draft.time.format)}"
+            if not draft.time.parts:
+                yield f"  format: {scalar(draft.time.format)}"
             zone = draft.time.zone
             yield f"  timezone: {scalar(zone.name):<18} # {_whose(zone)}"
     if draft.period != "month":
@@ -194,7 +199,7 @@ def used_columns(draft: Draft, table: TableDraft) -> list[str]:
     """The delivered columns of a table that the contract names, in their order."""
     wanted = set(draft.key.columns) | set(draft.label.needs if table is draft.truth else ())
     if table is draft.table:
-        wanted |= {one.column for one in draft.features} | ({draft.time.name} if draft.time is not None else set())
+        wanted |= {one.column for one in draft.features} | set(draft.time.delivered if draft.time is not None else ())
     if table is draft.truth and table is not draft.table:
         wanted |= {name for name in table.columns if table.names[name] == draft.label.column}
     return [name for name in table.columns if name in wanted]

@@ -30,20 +30,20 @@ def row_count(table: TableDraft) -> int:
     """All records of a table's files; those are read once more where the sample is only their beginning."""
     if table.sample.whole:
         return table.sample.table.num_rows
-    return sum(len(records) for _, records, _, _ in delivered_records(table, next(iter(table.columns)), ()))
+    return sum(len(records) for _, records, _, _ in delivered_records(table, list(table.columns)[:1], ()))
 
 
 def delivered_records(
-    table: TableDraft, by: str, key: Sequence[str]
-) -> Iterator[tuple[SampleFile, Records, pa.Array, list[str]]]:
-    """Records as they are delivered, with their file, the texts of the column `by` and their keys, some at a time."""
+    table: TableDraft, by: Sequence[str], key: Sequence[str]
+) -> Iterator[tuple[SampleFile, Records, dict[str, pa.Array], list[str]]]:
+    """Records as they are delivered, with their file, the texts of the columns `by` and their keys, some at a time."""
     for file in table.sample.files:
-        for records, found in _contents(file, table, {by, *key}):
+        for records, found in _contents(file, table, {*by, *key}):
             rows = len(records)
             said = {name: pa.array([value] * rows, pa.string()) for name, value in file.columns}
             nothing = pa.nulls(rows, pa.string())
-            texts = {name: _array(found.get(name, said.get(name, nothing))) for name in (by, *key)}
-            yield file, records, texts[by], _keys([texts[name] for name in key])
+            texts = {name: _array(found.get(name, said.get(name, nothing))) for name in (*by, *key)}
+            yield file, records, {name: texts[name] for name in by}, _keys([texts[name] for name in key])
 
 
 def _contents(file: SampleFile, table: TableDraft, wanted: set[str]) -> Iterator[tuple[Records, dict[str, pa.Array]]]:

@@ -1,6 +1,5 @@
 """From a sample to a draft: what is key, time, label, feature, and what was assumed where there is doubt."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -101,7 +100,7 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
     time, times = _time(table, wishes, findings)
     needed = set(label.needs if label is not None else ()) if table is truth else set()
     key = key_of(
-        table.sample, columns, wishes.key, time, needed | ({time.name} if time is not None else set()), findings
+        table.sample, columns, wishes.key, time, needed | set(time.delivered if time is not None else ()), findings
     )
     if label is not None and table is not truth:
         label = _met(table, truth, key, label, findings)
@@ -109,14 +108,15 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
         findings.problems.append(f"--features: there is no column {', '.join(unknown)}; columns: {', '.join(columns)}")
     findings.stop_at_problems()
     assert label is not None
+    no_inputs = {_outcome(label, table is truth), *(key.columns if len(key.columns) == 1 else ())}
+    no_inputs |= set() if time is None else {time.delivered[0]}  # a month or a day beside the year may be one
     candidates = [
-        name for name in columns
-        if (name,) != key.columns and (time is None or name != time.name) and name != _outcome(label, table is truth)
-        and (not wishes.features or name in wishes.features)
-    ]  # fmt: skip
+        name for name in columns if name not in no_inputs and (not wishes.features or name in wishes.features)
+    ]
     features, left_out = _features(
         columns, candidates, time, times, table is truth, label, wishes.features, wishes.keep, findings
     )
+    features = [_whole(one) if one.column in key.columns else one for one in features]
     found = find_leaks(label, columns, [one.column for one in features])
     leaks = [leak for leak in found if not set(leak.columns) & set(wishes.keep)]
     leaking = {name for leak in leaks for name in leak.columns}
@@ -130,7 +130,7 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
             )
         )
     if not key.columns:
-        used = [*(one.column for one in features), *([time.name] if time is not None else ()), *label.needs]
+        used = [*(one.column for one in features), *(time.delivered if time is not None else ()), *label.needs]
         key = made_key([columns[name] for name in dict.fromkeys(used)], key.why, findings)
     if len(features) > MOST_FEATURES:
         findings.problems.append(
@@ -249,10 +249,10 @@ def _time(table: TableDraft, wishes: Wishes, findings: Findings) -> tuple[TimeCo
             f"time: every `{time.name}` can be read as {time.format} and as {time.either}; the first is assumed. The "
             "other: `event_time.format`"
         )
-    if time is not None and time.format == "%Y" and (month := _month_beside(table.columns)):
+    if time is not None and time.parts:
         findings.notes.append(
-            f"time: `{time.name}` says the year alone, so years are counted; `{month}` is a feature. One column "
-            "with both (2023-01) would count months"
+            f"time: {', '.join(f'`{name}`' for name in time.delivered)} say together when; they are joined to one "
+            "time. Others: `event_time.columns`"
         )
     if not wishes.time and time is not None and len(times) > 1:
         others = ", ".join(f"`{one.name}`" for one in times[1:6])
@@ -270,13 +270,10 @@ def _whose_clock(time: TimeColumn) -> str:
     )
 
 
-def _month_beside(columns: dict[str, Column]) -> str:
-    """A column that is a month's number; '' where there is none."""
-    numbers = {str(number) for number in range(1, 13)}
-    for name, column in columns.items():
-        if re.search(r"month|monat|^mo$", name.lower()) and {text.lstrip("0") for text in column.values} == numbers:
-            return name
-    return ""
+def _whole(feature: FeatureDraft) -> FeatureDraft:
+    """A feature that is a part of the key: a row without it has none, and is rejected."""
+    words = {word: value for word, value in feature.words.items() if word not in ("missing", "missing_flag")}
+    return replace(feature, words=words)
 
 
 def _outcome(label: LabelDraft, same_table: bool) -> str:
@@ -290,7 +287,7 @@ def _features(
 ) -> tuple[list[FeatureDraft], list[LeftOut]]:  # fmt: skip
     features, left_out = list[FeatureDraft](), list[LeftOut]()
     dates = {one.name: one for one in times if one.format not in ("%Y", "period")}
-    told = time is not None and time.name in dates and (not wanted or time.name in wanted)
+    told = time is not None and not time.parts and time.name in dates and (not wanted or time.name in wanted)
     for name in candidates:
         seen = dates.get(name) if columns[name].kind == "string" or columns[name].distinct > 1000 else None
         if (seen := seen or date_of(columns[name])) is not None and seen.format != "period":

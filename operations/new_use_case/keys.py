@@ -40,8 +40,9 @@ def key_of(
     alone.sort(key=lambda column: (not ID_NAME.search(column.name), list(columns).index(column.name)))
     if alone:
         return KeyDraft((alone[0].name,), f"{alone[0].distinct:,} rows, and no value of it comes twice")
-    if time is not None and (with_time := _beside_time(columns, time.column, without)):
-        return KeyDraft(with_time, f"no two rows have the same {with_time[0]} and {with_time[1]}")
+    if time is not None and (beside := _beside_time(columns, time.column, without)):
+        parts = (beside, *time.delivered)
+        return KeyDraft(parts, f"no two rows have the same {', '.join(parts[:-1])} and {parts[-1]}")
     return KeyDraft((), "no column, and none together with the time, differs in every row", "row_hash")
 
 
@@ -74,18 +75,18 @@ def _identifies(column: Column) -> bool:
     return date_of(column) is None
 
 
-def _beside_time(columns: dict[str, Column], time: Column, without: set[str]) -> tuple[str, str] | None:
-    """A column that comes once at each time, as a sensor or a district does; where hardly a time comes twice, none."""
+def _beside_time(columns: dict[str, Column], time: Column, without: set[str]) -> str:
+    """A column that comes once at each time, as a sensor or a district does; where hardly a time comes twice, ''."""
     if time.distinct > time.rows * OWN_TIMES:
-        return None
+        return ""
     for column in list(columns.values())[:MOST_PARTS]:
-        if column.name in without or column.name == time.name or column.missing or column.kind not in ("int", "string"):
+        if column.name in without or column.missing or column.kind not in ("int", "string"):
             continue
         if column.distinct < 2 or column.distinct > column.rows / 2:
             continue
         if not _repeats([column, time]).size:
-            return (column.name, time.name)
-    return None
+            return column.name
+    return ""
 
 
 def _repeats(parts: list[Column]) -> np.ndarray:

@@ -5,7 +5,7 @@ import json
 import zipfile
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lakeloop.event_times import event_times
 from operations.new_use_case.columns import encoded_column
 from operations.new_use_case.contract_text import UNTIMED
 from operations.new_use_case.delivered_records import (
@@ -56,8 +57,8 @@ class HistoryFiles:
 
 Said = Sequence[tuple[str, str | None]]
 """Columns that no row of a file has, with the value that all of them get: the period, what its folders say."""
-PeriodsOf = Callable[[pa.Array], Sequence[str | None]]
-"""Texts of the time's column (or of the key's) -> the period of each row, None where there is none."""
+PeriodsOf = Callable[[Mapping[str, pa.Array]], Sequence[str | None]]
+"""Texts of the time's columns (or of any) -> the period of each row, None where there is none."""
 
 
 def write_history(draft: Draft, folder: Path) -> HistoryFiles:
@@ -65,9 +66,9 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
     found = HistoryFiles()
     if draft.time is None:
         periods: PeriodsOf = _Dealt(row_count(draft.table), draft.label.sorted_by_class)
-        by = next(iter(draft.table.columns))
+        by = tuple(list(draft.table.columns)[:1])
     else:
-        periods, by = _by_time(draft), draft.time.name
+        periods, by = _by_time(draft), draft.time.delivered
     period_of_key: dict[str, str] = {}
     joined = draft.truth is not draft.table
     name = source_name(draft.table)
@@ -82,17 +83,19 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
     if joined:
         other = source_name(draft.truth, name)
         with _Files(folder / other, file_pattern(draft, draft.truth), draft.truth, draft) as files:
-            for file, records, _, keys in delivered_records(draft.truth, draft.key.columns[0], draft.key.columns):
+            for file, records, _, keys in delivered_records(draft.truth, draft.key.columns[:1], draft.key.columns):
                 files.add(file, records, [period_of_key.get(key) for key in keys])
     return found
 
 
 def _by_time(draft: Draft) -> PeriodsOf:
     assert draft.time is not None
+    time = draft.time
     word, style, period, zone = draft.time.format, draft.table.style, draft.period, draft.time.zone.name
     gaps = pa.array(draft.time.column.own_gaps, pa.string())
 
-    def of(texts: pa.Array) -> Sequence[str | None]:
+    def of(said: Mapping[str, pa.Array]) -> Sequence[str | None]:
+        texts = event_times(time.parts, said) if time.parts else said[time.name]
         texts = pc.if_else(pc.is_in(texts, gaps), None, texts)
         times = moments(encoded_column("time", texts.dictionary_encode(), style), word, zone=zone)
         codes, known = pd.factorize(times.dt.to_period(PANDAS_CODES[period]))
@@ -112,10 +115,11 @@ class _Dealt:
         last = pd.Period(date.today(), "M") - 1
         self._names = [period_name(last - (count - 1 - place), "month") for place in range(count)]
 
-    def __call__(self, texts: pa.Array) -> Sequence[str | None]:
-        rows = self._seen + np.arange(len(texts))
+    def __call__(self, said: Mapping[str, pa.Array]) -> Sequence[str | None]:
+        number = len(next(iter(said.values())))
+        rows = self._seen + np.arange(number)
         places = rows % len(self._names) if self._one_by_one else rows * len(self._names) // self._rows
-        self._seen += len(texts)
+        self._seen += number
         return [self._names[min(place, len(self._names) - 1)] for place in places.tolist()]
 
 

@@ -1,13 +1,17 @@
 """Which column says when a row happened, how it is written, and by which periods the rows are best counted."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from lakeloop.contract.event_time import WRITTEN, TimePart
 from lakeloop.contract.periods import PERIODS, PeriodKind
+from lakeloop.contract.time_formats import format_problem
 from operations.new_use_case.columns import Column
+from operations.new_use_case.time_columns import columns_beside, joined_column
 from operations.new_use_case.time_zones import IN_UTC, OFFSET, UTC, Zone
 
 PANDAS_CODES: dict[PeriodKind, str] = {
@@ -46,18 +50,25 @@ EARLIEST_UNIX, LATEST_UNIX = 473_385_600, 2_208_988_800
 @dataclass(frozen=True)
 class TimeColumn:
     """A column that can be read as time. `format` is the contract's word or pattern; `times` is every row's on the
-    clock of `zone`, NaT where it cannot be read. `either`: another pattern that fits as well."""
+    clock of `zone`, NaT where it cannot be read. `either`: another pattern that fits as well. `parts`: the delivered
+    columns that it was joined from, by what each says; none where it is delivered as it is."""
 
     column: Column
     format: str
     times: pd.Series
     either: str = ""
     zone: Zone = IN_UTC
+    parts: Mapping[TimePart, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """As delivered."""
+        """As delivered; of several columns their names."""
         return self.column.name
+
+    @property
+    def delivered(self) -> tuple[str, ...]:
+        """The columns that say it."""
+        return tuple(self.parts.values()) or (self.name,)
 
     @property
     def unreadable(self) -> np.ndarray:
@@ -180,16 +191,32 @@ def _low(column: Column) -> str:
 def best_time(columns: dict[str, Column], wanted: str) -> tuple[TimeColumn | None, list[TimeColumn]]:
     """The column that says when a row happened, the finest where several can, and all that can, the best first."""
     candidates = [
-        found for column in columns.values() if _may_be_time(column) and (found := time_of(column)) is not None
+        _with_what_is_beside(columns, found)
+        for column in columns.values()
+        if _may_be_time(column) and (found := time_of(column)) is not None
     ]
     candidates.sort(
         key=lambda one: (one.column.gaps < 0.02, bool(NAMES.search(_low(one.column))), one.column.distinct),
         reverse=True,
     )
     if wanted:
-        found = next((one for one in candidates if one.name == wanted), None) or time_of(columns[wanted])
-        return found, [found, *(one for one in candidates if one.name != wanted)] if found else candidates
+        found = next((one for one in candidates if wanted in one.delivered), None) or time_of(columns[wanted])
+        return found, [found, *(one for one in candidates if wanted not in one.delivered)] if found else candidates
     return (candidates[0] if candidates else None), candidates
+
+
+def _with_what_is_beside(columns: dict[str, Column], time: TimeColumn) -> TimeColumn:
+    """A year with the month, the day and the hour of other columns, as far as they say times together."""
+    if time.format != "%Y":
+        return time
+    parts = columns_beside(columns, time.name)
+    while len(parts) > 1:
+        column, form = joined_column(columns, parts), "".join(WRITTEN[part] for part in parts)
+        read = moments(column, form)
+        if column.distinct and read.notna().sum() >= GOOD_SHARE * column.present:
+            return TimeColumn(column, form, read, parts=parts)
+        parts.popitem()
+    return time
 
 
 def _may_be_time(column: Column) -> bool:
@@ -227,7 +254,7 @@ def best_period(times: pd.Series, format_word: str, rows: int, whole: bool) -> P
     coarsest: PeriodKind = "hour"
     fits = []
     for period in PANDAS_CODES:
-        if period == "hour" and format_word in ("date", "%Y-%m-%d", "%m/%Y", "%m.%Y"):
+        if format_problem(format_word, period):  # it says no hour, or no day
             continue
         counts = period_counts(times, period)
         number, usual = len(counts), float(counts.median())

@@ -1,5 +1,6 @@
 """Event times as they are delivered, and the contract's words on them."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -93,3 +94,35 @@ def test_where_events_have_times_a_column_of_its_own_has_the_periods(contract: C
     assert dated.silver_columns("claims") == contract.silver_columns("claims")
     assert dated.columns_of("policies")["month"].type == "timestamp"
     assert dated.schema_sha256 != contract.schema_sha256
+
+
+def joined(**given: object) -> EventTime:
+    return EventTime.model_validate({"columns": {"year": "y", "month": "m"}, "start": "2023-01"} | given)
+
+
+def test_a_time_that_stands_in_several_columns_says_itself_how_it_is_written() -> None:
+    months = joined()
+    assert (months.column, months.description, months.format) == ("event_time", "Joined from y, m", "%Y-%m")
+    assert months.dated and months.delivered == ("y", "m") and months.meaning == "a year, month that the calendar has"
+    assert months.moment("2024-7") == datetime(2024, 7, 1, tzinfo=UTC)
+    hours = joined(columns={"day": "d", "hour": "h", "year": "y", "month": "m"}, period="hour", start="2023-01-01T00")
+    assert hours.delivered == ("y", "m", "d", "h")
+    assert hours.moment("2024-7-31 9") == datetime(2024, 7, 31, 9, tzinfo=UTC)
+    assert EventTime.model_validate(months.model_dump(mode="json")) == months
+    assert "columns" not in event_time().model_dump(), "records of older contracts stay as they were"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"columns": {"month": "m", "day": "d"}}, "leaves out year; name all from the year on: year, month"),
+        ({"columns": {"year": "y", "day": "d"}}, "leaves out month"),
+        ({"columns": {"year": "y", "week": "w"}}, "has 'week'; an event time is joined from year, month, day, hour"),
+        ({"columns": {"year": "y"}}, "write `column: y` and `format: '%Y'`"),
+        ({"format": "%Y%m"}, "says `columns` and `format`"),
+        ({"period": "week", "start": "2023-W01"}, "says no day, and periods are weeks; name its column: `day: …`"),
+    ],
+)
+def test_columns_that_make_no_time_are_a_mistake(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        joined(**given)

@@ -410,9 +410,12 @@ def test_dates_in_several_forms_are_left_out_and_said(tmp_path: Path) -> None:
     assert "has dates in several forms, such as '2022" in out.why and "in one form they can be read" in out.why
 
 
-def test_a_year_and_a_month_apart_are_said(tmp_path: Path) -> None:
+def test_a_year_and_a_month_apart_are_one_time(tmp_path: Path) -> None:
     frame = (
         trips().drop(columns="started").assign(year=2020 + np.arange(6_000) // 1_500, month=np.arange(6_000) % 12 + 1)
     )
     draft = drafted(tmp_path, frame)
-    assert draft.period == "year" and any("would count months" in note for note in draft.notes)
+    assert (
+        draft.period == "quarter" and draft.time is not None and draft.time.parts == {"year": "year", "month": "month"}
+    )
+    assert any("`year`, `month` say together when" in note for note in draft.notes)
