@@ -17,6 +17,7 @@ from lakeloop.contract.section import some
 from lakeloop.settings import load_settings
 from operations.new_use_case.create import NewUseCase, check_name, create
 from operations.new_use_case.draft import Draft, Wishes, look
+from operations.new_use_case.names import own_name
 from operations.new_use_case.split_history import HistoryFiles
 
 MOST_NAMED = 20
@@ -33,6 +34,13 @@ def new_command(
         list[Path] | None,
         typer.Option(
             "--from", help="A file or a folder: CSV, JSON, JSON lines, Parquet, plain or packed; may be repeated."
+        ),
+    ] = None,
+    join: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--join",
+            help="A further table that describes the rows: weather=weather.csv; may be repeated.",
         ),
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(help="More files.", show_default=False)] = None,
@@ -58,15 +66,27 @@ def new_command(
     files = [*(from_ or []), *(more or [])]
     if not files:
         raise typer.BadParameter("name a file or folder with --from")
+    joined = _joined(join or [])
     wishes = Wishes(label, listed(key), time, _period(period), listed(features), listed(keep))
     with console.status("looking at the data …"):
-        draft = look(files, wishes)
+        draft = look(files, wishes, joined)
     if sys.stdin.isatty() and console.is_terminal:
         asked = _ask(draft, wishes)
-        draft = draft if asked == wishes else look(files, asked)
+        draft = draft if asked == wishes else look(files, asked, joined)
     with console.status("") as status:
         made = create(settings, name, title or _title(name), draft, lambda step: status.update(f"{step} …"))
     _print(made)
+
+
+def _joined(given: list[str]) -> dict[str, list[Path]]:
+    """Files of joined sources by their names: as said, or as the file or folder is called."""
+    found: dict[str, list[Path]] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or Path(text).exists():
+            name, path = own_name(Path(text).name.partition(".")[0], "joined"), text
+        found.setdefault(name, []).append(Path(path))
+    return found
 
 
 def _period(text: str) -> PeriodKind | None:
@@ -113,7 +133,8 @@ def _print(made: NewUseCase) -> None:
         ("time", _time(draft, made.history)),
         ("label", f"{draft.label.made or draft.label.column}: "
                   + ", ".join(f"{one.name} {one.share:.1%}" for one in draft.label.classes)),
-        ("features", f"{len(draft.features)}: {some(contract.features, MOST_NAMED)}"),
+        *((f"joined: {one.name}", f"by {one.in_words}; {one.met:.1%} of the rows meet one") for one in draft.joins),
+        ("features", f"{len(contract.features)}: {some(contract.features, MOST_NAMED)}"),
     ]  # fmt: skip
     console.print(table(("what", "found"), rows))
     for leak in draft.leaks:
@@ -126,6 +147,9 @@ def _print(made: NewUseCase) -> None:
         )  # fmt: skip
     for out in draft.left_out:
         console.print(f"left out: `{out.column}` {out.why}", soft_wrap=True, markup=False)
+    for one in draft.joins:
+        for out in one.left_out:
+            console.print(f"left out: `{one.name}.{out.column}` {out.why}", soft_wrap=True, markup=False)
     for note in draft.notes:
         console.print(f"to know: {note}", soft_wrap=True, markup=False)
     if made.history.without_time:

@@ -5,12 +5,15 @@ from collections.abc import Iterator, Mapping
 from shlex import quote
 from typing import Any, Protocol
 
-from operations.new_use_case.draft import Draft, TableDraft
+from lakeloop.contract.contract import PERIOD_COLUMN
+from operations.new_use_case.draft import Draft
 from operations.new_use_case.gate_draft import CheckDraft, GateDraft
+from operations.new_use_case.joined import JoinDraft
 from operations.new_use_case.label import ClassDraft
 from operations.new_use_case.names import is_yaml_text, own_name
 from operations.new_use_case.placeholders import gaps_said
-from operations.new_use_case.source_names import file_pattern, source_name
+from operations.new_use_case.source_names import file_pattern, joined_names, source_name
+from operations.new_use_case.tables import TableDraft
 from operations.new_use_case.time_zones import UTC, Zone
 
 WIDTH = 118
@@ -71,7 +74,8 @@ def _head(draft: Draft, name: str, title: str) -> Iterator[str]:
     yield f"use_case: {name}"
     yield f"title: {scalar(title)}"
     outcome = draft.label.made or draft.label.column
-    yield f"description: {scalar(f'Predicts {outcome} from {len(draft.features)} columns')}"
+    number = len(draft.features) + sum(len(join.features) for join in draft.joins)
+    yield f"description: {scalar(f'Predicts {outcome} from {number} columns')}"
 
 
 def _key(draft: Draft) -> Iterator[str]:
@@ -131,17 +135,43 @@ def _sources(draft: Draft) -> Iterator[str]:
     yield from _source(draft, draft.table, source_name(draft.table))
     if draft.truth is not draft.table:
         yield from _source(draft, draft.truth, source_name(draft.truth, source_name(draft.table)))
+    for join in draft.joins:
+        yield from _joined_source(draft, join)
 
 
 def _source(draft: Draft, table: TableDraft, name: str) -> Iterator[str]:
     yield f"  {name}:"
     yield f"    description: {scalar(f'Rows as in {table.sample.file.name}')}"
-    yield f"    files: {scalar(file_pattern(draft, table))}"
+    yield f"    files: {scalar(file_pattern(draft.period, table))}"
     if table is draft.truth:
         yield "    # assumed: the truth of a period is known when the next one begins"
         yield "    delay_periods: 1"
     yield from _read(draft, table)
     yield from _columns(draft, table)
+
+
+def _joined_source(draft: Draft, join: JoinDraft) -> Iterator[str]:
+    stem = joined_names(join.name, join.table)
+    yield f"  {join.name}:"
+    yield f"    description: {scalar(f'Rows as in {join.table.sample.file.name}')}"
+    yield f"    files: {scalar(stem[0] if len(stem) == 1 else stem[0].replace('-001', '-*'))}"
+    yield from _read(draft, join.table)
+    yield from _columns(draft, join.table)
+    yield from comment_lines(f"assumed: a row meets the one with the same {join.in_words}: {join.met:.1%} do", "    ")
+    yield f"    join: {scalar(join_words(draft, join))}"
+
+
+def join_words(draft: Draft, join: JoinDraft) -> dict[str, Any]:
+    """How a source is joined, as the contract says it."""
+    own, base, event = join.table.names, draft.table.names, draft.time
+    on = {own[mine]: base[other] for mine, other in join.on.items()}
+    words: dict[str, Any] = {}
+    if join.period is not None and event is not None:
+        on[own[join.period.name]] = base[event.name] if event.format == "period" else PERIOD_COLUMN
+        words = {} if join.period.format == "period" else {"format": join.period.format}
+    if join.as_of is not None:
+        words = {"as_of": own[join.as_of.name], "format": join.as_of.format}
+    return {"on": list(on) if all(mine == other for mine, other in on.items()) else on, **words}
 
 
 def _read(draft: Draft, table: TableDraft) -> Iterator[str]:
@@ -197,9 +227,13 @@ def read_words(table: TableDraft) -> dict[str, Any]:
 
 def used_columns(draft: Draft, table: TableDraft) -> list[str]:
     """The delivered columns of a table that the contract names, in their order."""
+    for join in draft.joins:
+        if table is join.table:
+            return join.used
     wanted = set(draft.key.columns) | set(draft.label.needs if table is draft.truth else ())
     if table is draft.table:
         wanted |= {one.column for one in draft.features} | set(draft.time.delivered if draft.time is not None else ())
+        wanted |= {name for join in draft.joins for name in join.on.values()}
     if table is draft.truth and table is not draft.table:
         wanted |= {name for name in table.columns if table.names[name] == draft.label.column}
     return [name for name in table.columns if name in wanted]
@@ -225,8 +259,10 @@ def _columns(draft: Draft, table: TableDraft) -> Iterator[str]:
 def _features(draft: Draft) -> Iterator[str]:
     yield "# `valid` and `values` are what is possible at all: outside a row is rejected, and a request refused."
     yield "features:"
-    for one in draft.features:
-        yield f"  {draft.table.names[one.column]}:" + (f"  # {one.comment}" if one.comment else "")
+    described = [(draft.table, one) for one in draft.features]
+    described += [(join.table, one) for join in draft.joins for one in join.features]
+    for table, one in described:
+        yield f"  {table.names[one.column]}:" + (f"  # {one.comment}" if one.comment else "")
         yield f"    description: {scalar(_said(one.column))}"
         yield (
             f"    {scalar(one.words)[1:-1]}"
@@ -242,6 +278,9 @@ def _features(draft: Draft) -> Iterator[str]:
         )
     for out in draft.left_out:
         yield from comment_lines(f"left out: `{out.column}` {out.why}", "  ")
+    for join in draft.joins:
+        for out in join.left_out:
+            yield from comment_lines(f"left out: `{join.name}.{out.column}` {out.why}", "  ")
 
 
 def _label(draft: Draft) -> Iterator[str]:

@@ -14,9 +14,9 @@ from pyarrow import csv
 
 from lakehouse.bronze.parquet_rows import flat
 from operations.new_use_case.dialect import Dialect, is_comment, lines_above
-from operations.new_use_case.draft import TableDraft
 from operations.new_use_case.file_rows import cast_to_text, records_at, texts_of
 from operations.new_use_case.files import SampleFile
+from operations.new_use_case.tables import TableDraft
 
 CHUNK_BYTES = 64 << 20
 WIDE = ("utf-16", "utf-32")

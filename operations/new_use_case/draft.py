@@ -1,22 +1,26 @@
 """From a sample to a draft: what is key, time, label, feature, and what was assumed where there is doubt."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.periods import PeriodKind
-from operations.new_use_case.columns import Column, NumberStyle, columns_of, missing_texts
+from lakeloop.contract.section import NAME
+from operations.new_use_case.columns import Column
 from operations.new_use_case.features import FeatureDraft, LeftOut, feature_of, time_feature_of
 from operations.new_use_case.files import find_files
+from operations.new_use_case.joined import Base, JoinDraft, as_met, join_of
 from operations.new_use_case.keys import KeyDraft, key_of, made_key
 from operations.new_use_case.label import LabelDraft, label_of
 from operations.new_use_case.leaks import Leak, find_leaks
-from operations.new_use_case.names import own_names
-from operations.new_use_case.placeholders import gaps_said, placeholders_of
 from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample, read_samples
+from operations.new_use_case.source_names import source_name
+from operations.new_use_case.tables import TableDraft, table_of, with_gaps
 from operations.new_use_case.time_zones import UTC, zone_of
 from operations.new_use_case.times import TimeColumn, best_period, best_time, date_of, on_clock
 
@@ -37,25 +41,11 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class TableDraft:
-    """One table of a draft: its sample, its columns, and their own names."""
-
-    sample: Sample
-    columns: dict[str, Column]
-    names: dict[str, str]
-    style: NumberStyle
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The texts that mean no value."""
-        return missing_texts(list(self.columns.values()))
-
-
-@dataclass(frozen=True)
 class Draft:
     """Everything a contract needs. `truth` is the table with the label, the same as `table` where there is one only.
 
     `time` None: no column says when; the history is then dealt out over periods, and its files get a column for it.
+    `joins` are further tables that its rows are described by.
     """
 
     table: TableDraft
@@ -68,31 +58,35 @@ class Draft:
     features: tuple[FeatureDraft, ...]
     left_out: tuple[LeftOut, ...]
     leaks: tuple[Leak, ...]
+    joins: tuple[JoinDraft, ...] = ()
     notes: list[str] = field(default_factory=list)
 
 
-def look(files: Sequence[Path], wishes: Wishes) -> Draft:
-    """What a draft of these files would say; writes nothing.
+def look(files: Sequence[Path], wishes: Wishes, joined: Mapping[str, Sequence[Path]] | None = None) -> Draft:
+    """What a draft of these files would say; writes nothing. `joined`: files of further sources by their names.
 
     Raises:
         SampleError: what stands in the way of one, everything at once.
     """
     findings = Findings()
     samples = read_samples(find_files(files, findings), findings)
+    others = {name: _one_sample(name, paths, findings) for name, paths in (joined or {}).items()}
     findings.stop_at_problems()
-    return draft_of(samples, wishes, findings)
+    return draft_of(samples, wishes, findings, {name: sample for name, sample in others.items() if sample})
 
 
-def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft:
-    """The draft that a sample and wishes make.
+def draft_of(
+    samples: list[Sample], wishes: Wishes, findings: Findings, joined: Mapping[str, Sample] | None = None
+) -> Draft:
+    """The draft that a sample and wishes make; `joined`: samples of further sources by their names.
 
     Raises:
         SampleError: what stands in the way, everything at once.
     """
-    tables = [_table(sample) for sample in samples]
+    tables = [table_of(sample) for sample in samples]
     findings.notes.extend(_odd_lines(sample) for sample in samples if sample.odd)
     wishes = _delivered(wishes, tables)
-    tables = [_with_gaps(table, wishes.keep, findings) for table in tables]
+    tables = [with_gaps(table, wishes.keep, findings) for table in tables]
     table, truth = _which_is_which(tables, wishes, findings)
     findings.stop_at_problems()
     columns = table.columns
@@ -118,10 +112,15 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
     )
     features = [_whole(one) if one.column in key.columns else one for one in features]
     found = find_leaks(label, columns, [one.column for one in features])
-    leaks = [leak for leak in found if not set(leak.columns) & set(wishes.keep)]
+    period: PeriodKind = wishes.period or "month"
+    if time is not None and wishes.period is None:
+        period = best_period(time.times, time.format, table.sample.all_rows, table.sample.whole)
+    base = Base(table, time, period, _outcome(label, table is truth))
+    joins, told = _joins(joined or {}, base, truth, label, wishes.keep, findings)
+    leaks = [leak for leak in (*found, *told) if not set(leak.columns) & set(wishes.keep)]
     leaking = {name for leak in leaks for name in leak.columns}
     features = [one for one in features if one.column not in leaking]
-    if not features:
+    if not features and not joins:
         findings.problems.append(
             f"{table.sample.file}: no column is left that a model could learn from: "
             + "; ".join(
@@ -131,6 +130,7 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
         )
     if not key.columns:
         used = [*(one.column for one in features), *(time.delivered if time is not None else ()), *label.needs]
+        used += [name for join in joins for name in join.on.values()]
         key = made_key([columns[name] for name in dict.fromkeys(used)], key.why, findings)
     if len(features) > MOST_FEATURES:
         findings.problems.append(
@@ -139,13 +139,63 @@ def draft_of(samples: list[Sample], wishes: Wishes, findings: Findings) -> Draft
             "--features a,b,c"
         )
     findings.stop_at_problems()
-    period: PeriodKind = wishes.period or "month"
-    if time is not None and wishes.period is None:
-        period = best_period(time.times, time.format, table.sample.all_rows, table.sample.whole)
     return Draft(
         table, truth, key, time, tuple(one.name for one in times), period, label, tuple(features), tuple(left_out),
-        tuple(leaks), findings.notes,
+        tuple(leaks), tuple(joins), findings.notes,
     )  # fmt: skip
+
+
+def _one_sample(name: str, paths: Sequence[Path], findings: Findings) -> Sample | None:
+    """The sample of a joined source, whose files are one table."""
+    samples = read_samples(find_files(paths, findings), findings)
+    if len(samples) > 1:
+        findings.problems.append(
+            f"--join {name}: {' and '.join(str(one.file) for one in samples)} are different tables by their columns; "
+            "give each a name of its own"
+        )
+    for sample in samples[:1]:
+        if any(sample.columns_of(file) for file in sample.files):
+            findings.problems.append(
+                f"--join {name}: its folders name columns; bring a table that has them in its rows"
+            )
+        if len({file.ending for file in sample.files}) > 1:
+            findings.problems.append(f"--join {name}: its files end in several ways; bring them in one")
+    return samples[0] if samples else None
+
+
+def _joins(
+    samples: Mapping[str, Sample], base: Base, truth: TableDraft, label: LabelDraft, keep: Sequence[str],
+    findings: Findings,
+) -> tuple[list[JoinDraft], list[Leak]]:  # fmt: skip
+    """What the joined sources bring, without columns that tell the label; those as leaks, `source.column`."""
+    own = source_name(base.table)
+    sources = {own, source_name(truth, own)} if truth is not base.table else {own}
+    joins, leaks, taken = list[JoinDraft](), list[Leak](), set(base.table.names.values())
+    for name, sample in samples.items():
+        if why := _no_source(name, sources):
+            findings.problems.append(f"--join {name}: {why}; name it so: --join other_name={sample.file}")
+            continue
+        joined = join_of(name, with_gaps(table_of(sample), (), findings), base, taken, findings)
+        if joined is None:
+            continue
+        columns = {met.name: met for met in (as_met(joined, one.column) for one in joined.features)}
+        found = find_leaks(label, {**base.table.columns, **columns}, list(columns))
+        leaks += found
+        told = {column for leak in found for column in leak.columns} - set(keep)
+        joined = replace(joined, features=tuple(f for f in joined.features if f"{name}.{f.column}" not in told))
+        taken |= {joined.table.names[one.column] for one in joined.features}
+        sources.add(name)
+        joins.append(joined)
+    return joins, leaks
+
+
+def _no_source(name: str, sources: set[str]) -> str:
+    """Why a source cannot be called so; '' if it can."""
+    if not re.match(NAME, name):
+        return "is no name of a source; lower-case letters, digits and `_` can be, beginning with a letter"
+    if name in sources:
+        return "another source has this name"
+    return "is a table of the lake itself" if name in (*reserved.SOURCES, *reserved.SOURCES_OF_JOINS) else ""
 
 
 def _odd_lines(sample: Sample) -> str:
@@ -174,21 +224,6 @@ def _delivered(wishes: Wishes, tables: list[TableDraft]) -> Wishes:
     )  # fmt: skip
 
 
-def _table(sample: Sample) -> TableDraft:
-    columns, style = columns_of(sample)
-    return TableDraft(sample, columns, own_names(columns), style)
-
-
-def _with_gaps(table: TableDraft, keep: Sequence[str], findings: Findings) -> TableDraft:
-    """The table without values that are none, as far as nobody wants to `keep` them; each is said."""
-    columns = {
-        name: column if name in keep else column.without(placeholders_of(column))
-        for name, column in table.columns.items()
-    }
-    findings.notes.extend(f"gaps: {said}" for column in columns.values() if (said := gaps_said(column)))
-    return replace(table, columns=columns)
-
-
 def _which_is_which(tables: list[TableDraft], wishes: Wishes, findings: Findings) -> tuple[TableDraft, TableDraft]:
     """The table of features and the one of the truth; they may be the same."""
     if not tables:
@@ -199,7 +234,7 @@ def _which_is_which(tables: list[TableDraft], wishes: Wishes, findings: Findings
         listed = "; ".join(f"{table.sample.file} ({', '.join(table.sample.names[:6])}, …)" for table in tables)
         findings.problems.append(
             f"{len(tables)} different tables were found, by their columns: {listed}; one with features and one with "
-            "the label can be joined, so join the others to one of them first"
+            "the label are taken; others that describe the rows are joined by --join NAME=FILE"
         )
         return tables[0], tables[0]
     labelled = [table for table in tables if wishes.label in table.columns]

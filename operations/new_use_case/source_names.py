@@ -3,9 +3,10 @@
 import re
 
 from lakeloop.contract.file_names import ENDINGS, PLACEHOLDERS
-from operations.new_use_case.draft import Draft, TableDraft
+from lakeloop.contract.periods import PeriodKind
 from operations.new_use_case.files import COMPRESSIONS, SampleFile
 from operations.new_use_case.names import own_name
+from operations.new_use_case.tables import TableDraft
 
 
 def source_name(table: TableDraft, taken: str = "") -> str:
@@ -34,11 +35,11 @@ def _common(stems: list[str]) -> str:
     return first[:same]
 
 
-def file_pattern(draft: Draft, table: TableDraft) -> str:
+def file_pattern(period: PeriodKind, table: TableDraft) -> str:
     """The pattern of a source's files: one file a period, several where their headers differ."""
     stem = source_name(table).replace("_", "-")
     several = "*" if table.sample.format == "csv" and len(set(table.sample.heads)) > 1 else ""
-    return f"{stem}-{{{PLACEHOLDERS[draft.period]}}}{several}{ending_of(table)}"
+    return f"{stem}-{{{PLACEHOLDERS[period]}}}{several}{ending_of(table)}"
 
 
 def ending_of(table: TableDraft) -> str:
@@ -49,3 +50,9 @@ def ending_of(table: TableDraft) -> str:
         return file.ending.lower()
     packed = {compression: ending for ending, compression in COMPRESSIONS.items()}
     return ENDINGS[file.format][0] + packed.get(file.compression, "")
+
+
+def joined_names(name: str, table: TableDraft) -> list[str]:
+    """What the files of a joined source are called in the history: they say no period, and come first."""
+    stem, ending, number = name.replace("_", "-"), ending_of(table), len(table.sample.files)
+    return [f"{stem}-{place:03d}{ending}" for place in range(1, number + 1)] if number > 1 else [f"{stem}{ending}"]

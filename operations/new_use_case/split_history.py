@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import zipfile
 from codecs import BOM_UTF8
 from collections import Counter
@@ -28,9 +29,10 @@ from operations.new_use_case.delivered_records import (
     row_count,
 )
 from operations.new_use_case.dialect import Dialect, lines_above
-from operations.new_use_case.draft import Draft, TableDraft
+from operations.new_use_case.draft import Draft
 from operations.new_use_case.files import SampleFile
-from operations.new_use_case.source_names import file_pattern, source_name
+from operations.new_use_case.source_names import file_pattern, joined_names, source_name
+from operations.new_use_case.tables import TableDraft
 from operations.new_use_case.times import PANDAS_CODES, moments, period_name
 
 DEALT_PERIODS, DEALT_ROWS = 12, 200
@@ -62,7 +64,7 @@ PeriodsOf = Callable[[Mapping[str, pa.Array]], Sequence[str | None]]
 
 
 def write_history(draft: Draft, folder: Path) -> HistoryFiles:
-    """Write the history of every table below `folder`, one folder a source."""
+    """Write the history of every table below `folder`, one folder a source; files of joined sources as they are."""
     found = HistoryFiles()
     if draft.time is None:
         periods: PeriodsOf = _Dealt(row_count(draft.table), draft.label.sorted_by_class)
@@ -72,7 +74,7 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
     period_of_key: dict[str, str] = {}
     joined = draft.truth is not draft.table
     name = source_name(draft.table)
-    with _Files(folder / name, file_pattern(draft, draft.table), draft.table, draft) as files:
+    with _Files(folder / name, file_pattern(draft.period, draft.table), draft.table, draft) as files:
         for file, records, texts, keys in delivered_records(draft.table, by, draft.key.columns if joined else ()):
             names = periods(texts)
             found.rows.update(one for one in names if one is not None)
@@ -82,9 +84,13 @@ def write_history(draft: Draft, folder: Path) -> HistoryFiles:
                 period_of_key.update((key, one) for key, one in zip(keys, names, strict=True) if one is not None)
     if joined:
         other = source_name(draft.truth, name)
-        with _Files(folder / other, file_pattern(draft, draft.truth), draft.truth, draft) as files:
+        with _Files(folder / other, file_pattern(draft.period, draft.truth), draft.truth, draft) as files:
             for file, records, _, keys in delivered_records(draft.truth, draft.key.columns[:1], draft.key.columns):
                 files.add(file, records, [period_of_key.get(key) for key in keys])
+    for join in draft.joins:
+        (folder / join.name).mkdir(parents=True, exist_ok=True)
+        for file, called in zip(join.table.sample.files, joined_names(join.name, join.table), strict=True):
+            shutil.copyfile(file.path, folder / join.name / called)
     return found
 
 
