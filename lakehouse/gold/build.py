@@ -5,7 +5,6 @@ The progress file is written after all tables, and every write is idempotent, so
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from lakehouse.storage.layout import PREDICTIONS, TRAINING_TABLE, read_json, wri
 from lakehouse.storage.lock import tables_held
 from lakehouse.storage.merge import MergeCounts, within
 from lakehouse.storage.schema import change_column, quoted
-from lakehouse.storage.table_log import DataFile, files_at, version_of
+from lakehouse.storage.table_log import files_at, version_of
 from lakeloop.contract import Contract
 from lakeloop.use_case import UseCase
 
@@ -68,10 +67,8 @@ def build_gold(lake: Lake) -> GoldReport:
             periods = request_periods = None
         else:
             counts = update_training(lake, silver, changes, training_path)
-            periods = _joined(
-                changes.periods_of(contract.feature_source, PREDICTIONS),
-                _periods_between(contract, before, files_at(training_path) or []),
-            )
+            written = periods_between(contract, before, files_at(training_path) or [])
+            periods = None if changes.periods is None or written is None else changes.periods | written
             request_periods = _periods_of_requests(contract, silver, changes)
         touched = update_period_summary(lake, silver, periods, note)
         computed = update_performance(lake, silver, request_periods, note)
@@ -82,30 +79,18 @@ def build_gold(lake: Lake) -> GoldReport:
     return _report(version, counts, touched, computed)
 
 
-def _joined(one: set[str] | None, other: frozenset[str] | None) -> set[str] | None:
-    return None if one is None or other is None else one | other
-
-
-def _periods_between(
-    contract: Contract, before: Sequence[DataFile], after: Sequence[DataFile]
-) -> frozenset[str] | None:
-    """The periods of a table's files that came or went; None: any."""
-    old, new = ({file.path: file for file in files} for files in (before, after))
-    return periods_between(contract, [(old | new)[path] for path in old.keys() ^ new.keys()])
-
-
 def _periods_of_requests(contract: Contract, silver: SilverTables, changes: Changes) -> set[str] | None:
     """Periods in which requests came, or truth of requests that came earlier; None: any."""
-    periods = changes.periods_of(PREDICTIONS)
+    periods, ranges = changes.request_periods, changes.truth_keys
     key, truth = contract.key.column, contract.label.source
-    batch, ranges = changes.batch_of(truth), changes.keys_of(truth)
+    batch = changes.batches.get(truth)
     if periods is None or silver.requests is None or batch is None or ranges == []:
         return periods
     known = silver.truth.where(within(key, ranges) & (sf.col(change_column(contract, truth)) > batch)).select(
         quoted(key)
     )
     requests = silver.requests.where(within(key, ranges)).join(known, key, "left_semi")
-    periods |= {row[0] for row in requests.select(quoted(contract.period_column)).distinct().collect()}
+    periods = periods | {row[0] for row in requests.select(quoted(contract.period_column)).distinct().collect()}
     return periods if len(periods) <= MOST_LISTED else None
 
 

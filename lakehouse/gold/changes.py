@@ -31,52 +31,31 @@ MOST_LISTED = 2_000
 
 
 @dataclass(frozen=True)
-class TableChange:
-    """How a table of silver differs from an earlier version: rows of a batch, or change, above `batch` are new or have
-    new values.
+class Changes:
+    """What may differ in gold from what an earlier silver gave.
 
-    `keys`: where their keys lie, None: anywhere. `periods`: those of the files that came and went, None: any.
+    `batches`: of each table that changed the last batch, or change, that gold knows; rows of later ones are new or have
+    new values. `keys`, `truth_keys`: where the changed keys of any table lie, and those of the truth; None: anywhere.
+    `touch_training`: whether one of them may have both features and truth, else training stays as it is. `periods`,
+    `request_periods`: those of the files of features and requests, and of requests alone, that came and went; None:
+    any.
     """
 
-    batch: int
+    batches: Mapping[str, int]
     keys: list[Range] | None
-    periods: frozenset[str] | None
+    truth_keys: list[Range] | None
+    touch_training: bool
+    periods: set[str] | None
+    request_periods: set[str] | None
 
 
 @dataclass(frozen=True)
-class Changes:
-    """The tables that changed, by name, and the files of every table as it is now."""
+class _TableChange:
+    """The same of one table alone."""
 
-    tables: Mapping[str, TableChange]
-    files: Mapping[str, Sequence[DataFile]]
-
-    def keys_of(self, *tables: str) -> list[Range] | None:
-        """Where the changed keys of these tables lie; None: anywhere."""
-        found = [self.tables[table].keys for table in tables if table in self.tables]
-        if any(ranges is None for ranges in found):
-            return None
-        return joined_ranges(each for ranges in found for each in ranges or ())
-
-    def periods_of(self, *tables: str) -> set[str] | None:
-        """The periods of these tables that may have changed; None: any."""
-        found = [self.tables[table].periods for table in tables if table in self.tables]
-        if any(periods is None for periods in found):
-            return None
-        return {period for periods in found for period in periods or ()}
-
-    def can_join(self, contract: Contract) -> bool:
-        """Whether a changed key may have both features and truth; else training stays as it is."""
-        key, truth = contract.key.column, contract.label.source
-        features = (contract.feature_source, PREDICTIONS)
-        if truth in features:
-            return bool(self.tables)
-        having = [file for table in features for file in self.files.get(table, ())]
-        return overlap(self.files[truth], key, self.keys_of(*features)) or overlap(having, key, self.keys_of(truth))
-
-    def batch_of(self, table: str) -> int | None:
-        """The last batch gold knows of a table that changed; None if that did not change."""
-        change = self.tables.get(table)
-        return None if change is None else change.batch
+    batch: int
+    keys: list[Range] | None
+    periods: set[str] | None
 
 
 def read_changes(
@@ -92,20 +71,45 @@ def read_changes(
         if change is None:
             return None
         found[table] = change
-    return Changes(found, files)
+    key, truth, features = contract.key.column, contract.label.source, (contract.feature_source, PREDICTIONS)
+    feature_keys, truth_keys = _keys_of(found, features), _keys_of(found, (truth,))
+    meet = bool(found)
+    if truth not in features:
+        having = [file for table in features for file in files.get(table, ())]
+        meet = overlap(files[truth], key, feature_keys) or overlap(having, key, truth_keys)
+    return Changes(
+        batches={table: change.batch for table, change in found.items()},
+        keys=_keys_of(found, (*features, truth)),
+        truth_keys=truth_keys,
+        touch_training=meet,
+        periods=_periods_of(found, features),
+        request_periods=_periods_of(found, (PREDICTIONS,)),
+    )
+
+
+def _keys_of(changes: Mapping[str, _TableChange], tables: Sequence[str]) -> list[Range] | None:
+    found = [changes[table].keys for table in tables if table in changes]
+    if any(ranges is None for ranges in found):
+        return None
+    return joined_ranges(each for ranges in found for each in ranges or ())
+
+
+def _periods_of(changes: Mapping[str, _TableChange], tables: Sequence[str]) -> set[str] | None:
+    found = [changes[table].periods for table in tables if table in changes]
+    if any(periods is None for periods in found):
+        return None
+    return {period for periods in found for period in periods or ()}
 
 
 def _change(
     contract: Contract, table: str, path: str, done: int | None, after: Sequence[DataFile]
-) -> TableChange | None:
+) -> _TableChange | None:
     before = [] if done is None else files_at(path, done)
     if before is None:
         return None
     if done is not None and not all(map(_keeps_keys, commits_after(path, done))):
         return None
-    known, there = {file.path for file in before}, {file.path for file in after}
-    came = [file for file in after if file.path not in known]
-    gone = [file for file in before if file.path not in there]
+    came, gone = _came_and_gone(before, after)
     batches = [file.highest.get(change_column(contract, table)) for file in before if file.rows]
     if any(batch is None for batch in batches):
         return None
@@ -113,14 +117,25 @@ def _change(
     if any(file.rows and file.range_of(contract.period_column) is None for file in dated):
         return None
     last = max((batch for batch in batches if batch is not None), default=0)
-    return TableChange(last, key_ranges(came, contract.key.column), periods_between(contract, dated))
+    return _TableChange(last, key_ranges(came, contract.key.column), _periods_in(contract, dated))
 
 
 def _keeps_keys(commit: Commit) -> bool:
     return commit.operation in FOLLOWED and not commit.overwrote and not commit.count("numTargetRowsDeleted")
 
 
-def periods_between(contract: Contract, files: Sequence[DataFile]) -> frozenset[str] | None:
+def periods_between(contract: Contract, before: Sequence[DataFile], after: Sequence[DataFile]) -> set[str] | None:
+    """The periods of a table's files that came or went; None: any."""
+    came, gone = _came_and_gone(before, after)
+    return _periods_in(contract, [*came, *gone])
+
+
+def _came_and_gone(before: Sequence[DataFile], after: Sequence[DataFile]) -> tuple[list[DataFile], list[DataFile]]:
+    known, there = {file.path for file in before}, {file.path for file in after}
+    return [file for file in after if file.path not in known], [file for file in before if file.path not in there]
+
+
+def _periods_in(contract: Contract, files: Sequence[DataFile]) -> set[str] | None:
     """Every period between the lowest and the highest of each file; None, any, where they are too many to list."""
     found: set[str] = set()
     for file in files:
@@ -130,4 +145,4 @@ def periods_between(contract: Contract, files: Sequence[DataFile]) -> frozenset[
             if last - first >= MOST_LISTED:
                 return None
             found.update(contract.period_name(number) for number in range(first, last + 1))
-    return frozenset(found) if len(found) <= MOST_LISTED else None
+    return found if len(found) <= MOST_LISTED else None

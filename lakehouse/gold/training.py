@@ -100,11 +100,10 @@ def load_training(lake: Lake, silver: SilverTables, path: str) -> MergeCounts:
 
 def update_training(lake: Lake, silver: SilverTables, changes: Changes, path: str) -> MergeCounts:
     """Join the keys again whose features or truth changed."""
-    contract = lake.contract
-    key, sources = contract.key.column, (contract.feature_source, contract.label.source, PREDICTIONS)
-    if not changes.can_join(contract):
+    if not changes.touch_training:
         return MergeCounts()
-    ranges = changes.keys_of(*sources)
+    contract, ranges = lake.contract, changes.keys
+    key = contract.key.column
     near = silver.where(within(key, ranges))
     pair = near.features_and_truth(contract)
     if not overlap(files_at(path) or [], key, ranges):
@@ -123,6 +122,6 @@ def _changed_keys(silver: SilverTables, changes: Changes, contract: Contract) ->
     found = [
         frame.where(sf.col(change_column(contract, table)) > batch).select(quoted(contract.key.column))
         for table, frame in frames.items()
-        if (batch := changes.batch_of(table)) is not None
+        if (batch := changes.batches.get(table)) is not None
     ]
     return reduce(DataFrame.unionAll, found)
