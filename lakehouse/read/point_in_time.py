@@ -21,7 +21,7 @@ from lakehouse.silver.joined_features import base_columns, with_joined_features
 from lakehouse.silver.one_row_a_key import newest_by_key, ranked_by_key
 from lakehouse.silver.refine import bronze_frame
 from lakehouse.silver.truth_parts import combined_truth
-from lakehouse.silver.validation import good_rows
+from lakehouse.silver.validation import validation_of
 from lakehouse.storage.layout import PREDICTIONS_TABLE, REQUESTS, table_exists
 from lakehouse.storage.merge import COMPLETE
 from lakehouse.storage.schema import SPARK_TYPES, quoted
@@ -133,7 +133,7 @@ def _source_at(
             _WHEN: pa.array([when for *_, when in known], pa.string() if in_periods else pa.timestamp("us", "UTC")),
         }
     )
-    good = good_rows(bronze_frame(lake, source), contract, source)
+    good = validation_of(contract, source).good_rows(bronze_frame(lake, source))
     dated = good.join(sf.broadcast(lake.spark.createDataFrame(files)), ["_source_file", "_batch"])
     if source in contract.joins:
         rows = ranked_by_key(_beside_points(dated, wanted), [*contract.identity(source), AS_OF])

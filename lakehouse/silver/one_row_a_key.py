@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as sf
 
 from lakehouse.silver.problems import shown
-from lakehouse.silver.validation import is_good, told_apart_by
+from lakehouse.silver.validation import Validation
 from lakehouse.storage.schema import quoted
 from lakeloop.contract import Contract
 from lakeloop.lake_tables import dataset_of, open_lake_table
@@ -30,14 +30,10 @@ def ranked_by_key(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
     )
 
 
-def ranked_good(rows: DataFrame, contract: Contract, source: str) -> DataFrame:
-    """Good rows of bronze, as delivered, ranked by what they are told from one another by."""
-    good = rows.where(is_good(contract, source))
-    if source not in contract.joins:
-        return ranked_by_key(good, contract.identity(source))
-    # Two texts can be one value: 7 and 7.0, a moment in two time zones.
-    values = {f"_told{n}": typed for n, typed in enumerate(told_apart_by(contract, source))}
-    return ranked_by_key(good.withColumns(values), list(values)).drop(*values)
+def ranked_good(bronze: DataFrame, validation: Validation) -> DataFrame:
+    """Good rows, as delivered, ranked by the values that tell them apart: two texts can be one, as 7 and 7.0 are."""
+    told = {f"_told{number}": value for number, value in enumerate(validation.told_apart)}
+    return ranked_by_key(bronze.where(validation.good).withColumns(told), list(told)).drop(*told)
 
 
 def newest_by_key(ranked: DataFrame) -> DataFrame:

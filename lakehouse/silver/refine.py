@@ -19,7 +19,7 @@ from lakehouse.silver.joins import JoinedSource, Unmet, joined_sources, write_ba
 from lakehouse.silver.one_row_a_key import has_doubles, newest_by_key, ranked_by_key, ranked_good, repeated_in_file
 from lakehouse.silver.rejects import Rejected, reject_columns, rejects, write_rejects
 from lakehouse.silver.truth_parts import combined_truth, impossible
-from lakehouse.silver.validation import bad_rows, good_rows
+from lakehouse.silver.validation import Validation, validation_of
 from lakehouse.storage.commits import commit_note
 from lakehouse.storage.layout import checkpoint_path, delete_folder, read_json, write_json
 from lakehouse.storage.merge import COMPLETE, MergeCounts, upsert, within
@@ -66,6 +66,27 @@ class Progress:
     joined: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class NewRows:
+    """What bronze has at a `version` of batches after the one that silver read last, and the files it stands in."""
+
+    version: int
+    after: int
+    files: tuple[DataFile, ...]
+
+    @property
+    def count(self) -> int:
+        """Rows, good and bad."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def batches(self) -> tuple[int, int]:
+        """The first and the last batch; the one read last twice, where nothing is new."""
+        last = max((file.highest["_batch"] for file in self.files), default=self.after)
+        first = max(self.after + 1, min((file.lowest["_batch"] for file in self.files), default=0))
+        return min(first, last), last
+
+
 def refine(lake: Lake, source: str) -> SilverReport:
     """Bring everything new in bronze into silver; returns when nothing is left."""
     report = SilverReport()
@@ -80,21 +101,17 @@ def refine(lake: Lake, source: str) -> SilverReport:
         return report
     # Of its own, since the sources of an ingest are refined side by side and a commit's note is the session's.
     own = lake_with(lake, lake.spark.newSession())
-    create_silver(own, source)
-    new = [file for file in files_at(bronze, version) or [] if file.rows and file.highest["_batch"] > done.batch]
-    last = max((file.highest["_batch"] for file in new), default=done.batch)
-    if new or any(one.changed for one in joined):
-        first = max(done.batch + 1, min((file.lowest["_batch"] for file in new), default=0))
-        note: dict[str, Any] = {"bronze": {source: version}, "batches": [min(first, last), last]}
+    for name in (source, *(one.name for one in joined)):  # nothing of a joined source may have come yet
+        create_silver(own, name)
+    there = (file for file in files_at(bronze, version) or [] if file.rows)
+    new = NewRows(version, done.batch, tuple(file for file in there if file.highest["_batch"] > done.batch))
+    if new.files or any(one.changed for one in joined):
+        note: dict[str, Any] = {"bronze": {source: version}, "batches": list(new.batches)}
         if joined:
             note["silver"] = {one.name: one.version for one in joined}
-            for one in joined:
-                create_silver(own, one.name)  # nothing of it may have come yet
         with commit_note(own.spark, note):
-            rows = bronze_frame(own, source, version).where(sf.col("_batch") > done.batch)
-            doubles = bool(new) and has_doubles(lake, source, version, done.batch)
-            _write(rows, new, doubles, own, source, joined, report, (first, last))
-    found = {"version": version, "batch": last}
+            report = _write(own, source, new, joined)
+    found = {"version": version, "batch": new.batches[1]}
     write_json(progress_path(lake, source), found | ({"joined": {j.name: j.last for j in joined}} if joined else {}))
     log.info("event=refined source=%s inserted=%d updated=%d rejected=%d", source, report.inserted, report.updated,
              report.rejected)  # fmt: skip
@@ -152,56 +169,41 @@ def _told_first_by(contract: Contract, source: str) -> str:
     return join.as_of or next(iter(join.on))
 
 
-def _write(
-    rows: DataFrame,
-    files: Sequence[DataFile],
-    doubles: bool,
-    lake: Lake,
-    source: str,
-    joined: Sequence[JoinedSource],
-    report: SilverReport,
-    batches: tuple[int, int],
-) -> None:
-    """Write new rows of bronze, which stand in `files`, into silver and rejects; `doubles`: a row may be there twice.
-
-    `joined`: the sources whose features the rows get.
-    """
-    contract = lake.contract
-    keys, delivered = contract.identity(source), sum(file.rows for file in files)
-    clean, refused = good_rows(rows, contract, source), rejects(bad_rows(rows, contract, source), contract, source)
-    if doubles:
-        suspects = ranked_good(rows, contract, source)
-        refused = refused.unionByName(rejects(repeated_in_file(suspects, contract, source), contract, source))
-        clean = newest_by_key(ranked_by_key(clean, keys))
+def _write(lake: Lake, source: str, new: NewRows, joined: Sequence[JoinedSource]) -> SilverReport:
+    """Write new rows into silver and rejects; `joined`: the sources whose features they get."""
+    contract, files = lake.contract, new.files
+    validation = validation_of(contract, source)
+    rows = bronze_frame(lake, source, new.version).where(sf.col("_batch") > new.after)
+    clean, refused = validation.good_rows(rows), rejects(validation.bad_rows(rows), contract, source)
+    if files and has_doubles(lake, source, new.version, new.after):
+        repeated = repeated_in_file(ranked_good(rows, validation), contract, source)
+        refused = refused.unionByName(rejects(repeated, contract, source))
+        clean = newest_by_key(ranked_by_key(clean, contract.identity(source)))
+    unmet: tuple[Unmet, ...] = ()
     if joined:
         came = write_base(lake, clean if files else None, joined)
-        written, report.unmet = came.written, came.unmet
-    elif _in_parts(contract, source):
-        written, beyond = _write_parts(lake, clean, files)
+        written, unmet = came.written, came.unmet
+    elif contract.label.truth.in_parts and source == contract.label.source:
+        written, beyond = _write_parts(lake, clean, files, validation)
         refused = refused.unionByName(beyond)
     else:
-        values = list(contract.silver_columns(source))
-        clean = clean.select(*map(quoted, [*values, "_source_file", "_batch"]))
-        written = _upsert(lake, source, clean, files, values)
-    report.inserted += written.inserted
-    report.updated += written.updated
-    report.delivered += delivered
-    if files and (written.seen is None or written.seen != delivered):
-        report.add(write_rejects(refused, lake, source, batches))
+        written = _upsert(lake, source, clean, files)
+    report = SilverReport(written.inserted, written.updated, delivered=new.count, unmet=unmet)
+    if files and (written.seen is None or written.seen != new.count):
+        report.add(write_rejects(refused, lake, source, new.batches))
+    return report
 
 
-def _in_parts(contract: Contract, source: str) -> bool:
-    return contract.label.truth.in_parts and source == contract.label.source
-
-
-def _write_parts(lake: Lake, new: DataFrame, files: Sequence[DataFile]) -> tuple[MergeCounts, DataFrame]:
+def _write_parts(
+    lake: Lake, new: DataFrame, files: Sequence[DataFile], validation: Validation
+) -> tuple[MergeCounts, DataFrame]:
     """Write the truth that new parts of a key make with those that bronze has already; and what of it is impossible,
     as rejects."""
     contract, source = lake.contract, lake.contract.label.source
     key, path = contract.key.column, lake.table(f"silver/{source}")
     ranges, until = key_ranges(files, key), max(file.highest["_batch"] for file in files)
     known = bronze_frame(lake, source).where((sf.col("_batch") <= until) & within(key, ranges))
-    parts = newest_by_key(ranked_by_key(good_rows(known, contract, source), contract.identity(source)))
+    parts = newest_by_key(ranked_by_key(validation.good_rows(known), contract.identity(source)))
     touched = parts.join(new.select(quoted(key)).distinct(), key, "left_semi")
     combined = combined_truth(touched, contract, [key])
     delivered = sf.to_json(sf.struct(*map(quoted, (key, contract.label.column))))
@@ -212,9 +214,11 @@ def _write_parts(lake: Lake, new: DataFrame, files: Sequence[DataFile]) -> tuple
     return replace(counts, seen=None), bad
 
 
-def _upsert(lake: Lake, source: str, rows: DataFrame, files: Sequence[DataFile], values: Sequence[str]) -> MergeCounts:
+def _upsert(lake: Lake, source: str, clean: DataFrame, files: Sequence[DataFile]) -> MergeCounts:
     """Write typed rows by what they are told from one another by, looking only where such rows can be."""
     contract, path = lake.contract, lake.table(f"silver/{source}")
+    values = list(contract.silver_columns(source))
+    rows = clean.select(*map(quoted, [*values, "_source_file", "_batch"]))
     if source not in contract.joins:
         key = contract.key.column
         return upsert(lake.spark, path, rows, [key], key_ranges(files, key), values)

@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
-from lakehouse.silver.validation import bad_rows, good_rows
+from lakehouse.silver.validation import validation_of
 from lakeloop.contract import Column, Contract
 from lakeloop.contract.section import sequences_as_tuples
 from lakeloop.contract.sources import Read
@@ -33,8 +33,9 @@ def validated(spark: SparkSession, contract: Contract, feature: str, texts: list
         {"_flaw": sf.lit(None).cast("string"), "_rescued": sf.lit(None).cast("string"), "_source_file": sf.lit("f"),
          "_delivery": sf.lit(1), "_line": sf.lit(1), "_batch": sf.lit(1)}
     )  # fmt: skip
-    good = good_rows(frame, contract, "policies").select("policy_id", feature).collect()
-    bad = bad_rows(frame, contract, "policies").select("policy_id").collect()
+    rules = validation_of(contract, "policies")
+    good = rules.good_rows(frame).select("policy_id", feature).collect()
+    bad = rules.bad_rows(frame).select("policy_id").collect()
     assert {row[0] for row in good} | {row[0] for row in bad} == {row["policy_id"] for row in rows}
     assert len(good) + len(bad) == len(rows)
     return {texts[int(row[0])]: row[1] for row in good}
@@ -98,7 +99,7 @@ def test_a_text_that_means_no_value_is_a_missing_one_in_any_column(lake: OwnLake
     row = lake.spark.createDataFrame([("NA", "2023-01", "NA", "NA", "1", "40", "x", "50", None, None)],
         "policy_id string, month string, training string, age string, emergency_braking string, "
         "braking_distance string, power string, miles string, _flaw string, _rescued string")  # fmt: skip
-    found = bad_rows(row, contract, "policies").select("_reason").collect()[0][0]
+    found = validation_of(contract, "policies").bad_rows(row).select("_reason").collect()[0][0]
     assert found == "`policy_id` is missing; `training` is missing; `age` is missing; `power` is not a float"
 
 
@@ -116,7 +117,7 @@ def test_a_month_that_cannot_be_is_rejected(lake: OwnLake, month: str, reason: s
     row = lake.spark.createDataFrame([("k", month, "0", "41", "1", "40", "100", "50", None, None)],
         "policy_id string, month string, training string, age string, emergency_braking string, "
         "braking_distance string, power string, miles string, _flaw string, _rescued string")  # fmt: skip
-    found = bad_rows(row, lake.contract, "policies").select("_reason", "_value").collect()
+    found = validation_of(lake.contract, "policies").bad_rows(row).select("_reason", "_value").collect()
     assert [tuple(each) for each in found] == [(reason, f"month = '{month}'")]
 
 
@@ -139,5 +140,5 @@ def test_of_many_allowed_values_a_reason_names_some(lake: OwnLake) -> None:
     row = lake.spark.createDataFrame([("k", "2023-01", "0", "w", "1", "40", "100", "50", None, None)],
         "policy_id string, month string, training string, age string, emergency_braking string, "
         "braking_distance string, power string, miles string, _flaw string, _rescued string")  # fmt: skip
-    reason = bad_rows(row, contract, "policies").select("_reason").collect()[0][0]
+    reason = validation_of(contract, "policies").bad_rows(row).select("_reason").collect()[0][0]
     assert reason == "`age` is not one of v00, v01, v02, v03, v04 and 55 more"
