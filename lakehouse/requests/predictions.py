@@ -108,7 +108,7 @@ def _write(lake: Lake, validated: DataFrame, report: SilverReport) -> int:
             inserted = append(path, rows.coalesce(len(distinct) // ROWS_A_FILE + 1)).inserted
         report.inserted += inserted
         report.repeated += len(hashes) - inserted
-    index.set_stamp(version_of(path) or 0)
+    index.note_version(version_of(path) or 0)
     batches = found["_batch"].to_numpy()
     if not good.all():
         rows = reject_rows(validated, lake.contract, REQUESTS)
@@ -119,7 +119,7 @@ def _write(lake: Lake, validated: DataFrame, report: SilverReport) -> int:
 def _index_of(lake: Lake) -> SeenIds:
     """The index, made anew from the table if anybody else wrote that."""
     index = seen_ids(lake)
-    if index.stamp != version_of(lake.table(PREDICTIONS_TABLE)):
+    if index.table_version != version_of(lake.table(PREDICTIONS_TABLE)):
         index.clear()
         ids = lake.frame(PREDICTIONS_TABLE).select(sf.xxhash64("request_id").alias("hash")).toArrow()
         index.add(ids["hash"].to_numpy())

@@ -2,8 +2,8 @@
 
 Ids may be random, so no file of the table could be skipped by them. The index knows every id that was ever about to
 be written: ids are added before their rows are. What it does not know is new for certain and is appended; what it
-knows is looked up in the table itself. It can be lost or be too large, never too small: `stamp` is the table's version
-after the last write, and another version makes it anew from the table.
+knows is looked up in the table itself. It can be lost or be too large, never too small: it notes the table's
+version after the last write, and another version makes it anew from the table.
 """
 
 import shutil
@@ -14,7 +14,7 @@ import numpy as np
 from lakehouse.storage.layout import read_json, write_json
 from lakeloop.atomic_file import replacing
 
-STAMP = "stamp.json"
+NOTE = "stamp.json"
 
 
 class SeenIds:
@@ -24,13 +24,13 @@ class SeenIds:
         self.folder = folder
 
     @property
-    def stamp(self) -> int | None:
+    def table_version(self) -> int | None:
         """The table version the index is complete for; None where there is no index."""
-        return read_json(self.folder / STAMP)
+        return read_json(self.folder / NOTE)
 
-    def set_stamp(self, version: int) -> None:
+    def note_version(self, version: int) -> None:
         """Note the table's version after a write."""
-        write_json(self.folder / STAMP, version)
+        write_json(self.folder / NOTE, version)
 
     def clear(self) -> None:
         """Forget everything."""
