@@ -95,7 +95,7 @@ def load_training(lake: Lake, silver: SilverTables, path: str) -> MergeCounts:
     rows, key = training_rows(*silver.features_and_truth(contract), contract), contract.key.column
     if not any(file.rows for file in files_at(path) or []):
         return append(path, rows)
-    return merge(lake.spark, path, rows, [key], compared=training_column_names(contract), delete_others=True)
+    return merge(path, rows, [key], compared=training_column_names(contract), delete_others=True)
 
 
 def update_training(lake: Lake, silver: SilverTables, changes: Changes, path: str) -> MergeCounts:
@@ -112,7 +112,7 @@ def update_training(lake: Lake, silver: SilverTables, changes: Changes, path: st
     rows = training_rows(*pair, contract, unlabelled=may_go)
     rows = rows.join(_changed_keys(near, changes, contract), key, "left_semi")
     needed = contract.label.column if may_go else ""
-    return merge(lake.spark, path, rows, [key], compared=training_column_names(contract), ranges=ranges, needed=needed)
+    return merge(path, rows, [key], compared=training_column_names(contract), ranges=ranges, needed=needed)
 
 
 def _changed_keys(silver: SilverTables, changes: Changes, contract: Contract) -> DataFrame:

@@ -103,7 +103,7 @@ def _write(lake: Lake, validated: DataFrame, report: SilverReport) -> int:
         rows = first_by_request_id(rows)
     if len(hashes):
         if repeats:
-            inserted = merge(lake.spark, path, rows, ["request_id"]).inserted
+            inserted = merge(path, rows, ["request_id"]).inserted
         else:  # request ids that are new for certain: no look into the table is needed
             inserted = append(path, rows.coalesce(len(distinct) // ROWS_A_FILE + 1)).inserted
         report.inserted += inserted

@@ -178,12 +178,12 @@ def _write(lake: Lake, joined: DataFrame, counted: Mapping[str, Any]) -> MergeCo
         sf.when(sf.col(WAITS_FOR).isNull(), True).alias(COMPLETE),
     )
     ranges = [(counted["low"], counted["high"])]
-    counts = upsert(lake.spark, silver, rows, [key], ranges, values, COMPLETE)
+    counts = upsert(silver, rows, [key], ranges, values, COMPLETE)
     if counted["waiting"] or _has_rows(lake, WAITING):
         create_waiting(lake)
         names = (*base_columns(contract), *ORIGIN, WAITS_FOR)
         rows, path = joined.select(*map(quoted, names)), lake.table(f"silver/{WAITING}")
-        merge(lake.spark, path, rows, [key], compared=names, ranges=ranges, needed=WAITS_FOR)
+        merge(path, rows, [key], compared=names, ranges=ranges, needed=WAITS_FOR)
     return replace(counts, seen=None)
 
 

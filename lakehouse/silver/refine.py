@@ -210,7 +210,7 @@ def _write_parts(
     bad = reject_columns(impossible(combined, contract), contract, source, delivered)
     values = list(contract.silver_columns(source))
     good = combined.select(*map(quoted, [*values, "_source_file", "_batch"]), COMPLETE)
-    counts = upsert(lake.spark, path, good, [key], ranges, values, COMPLETE)
+    counts = upsert(path, good, [key], ranges, values, COMPLETE)
     return replace(counts, seen=None), bad
 
 
@@ -221,13 +221,13 @@ def _upsert(lake: Lake, source: str, clean: DataFrame, files: Sequence[DataFile]
     rows = clean.select(*map(quoted, [*values, "_source_file", "_batch"]))
     if source not in contract.joins:
         key = contract.key.column
-        return upsert(lake.spark, path, rows, [key], key_ranges(files, key), values)
+        return upsert(path, rows, [key], key_ranges(files, key), values)
     first = _told_first_by(contract, source)
     low, high = rows.agg(sf.min(quoted(first)), sf.max(quoted(first))).collect()[0]
     if low is None:
         return MergeCounts(seen=0)
     keys = sorted(contract.identity(source), key=lambda name: name != first)
-    return upsert(lake.spark, path, rows, keys, [_widened(low, high)], values)
+    return upsert(path, rows, keys, [_widened(low, high)], values)
 
 
 def _widened(low: Any, high: Any) -> Range:

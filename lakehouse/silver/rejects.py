@@ -87,7 +87,7 @@ def write_rejects(rows: DataFrame, use_case: UseCase, source: str, batches: tupl
         there = [file for file in files_at(path) or [] if overlap([file], "source", [(source, source)])]
         if overlap(there, "batch", [batches]):
             keys = ["file", "line", "batch", "source"]
-            written = merge(rows.sparkSession, path, rows, keys, where={"source": source})
+            written = merge(path, rows, keys, where={"source": source})
         else:
             written = append(path, rows)
     return Rejected(written.inserted, _counted_reasons(use_case, source, batches) if written.inserted else ())

@@ -59,7 +59,7 @@ def _work(spark: SparkSession, folder: str) -> None:
     rows = spark.read.format("delta").load(first).withColumn("n", sf.row_number().over(newest)).filter("n = 1")
     rows = rows.drop("n").join(numbers.select("id", sf.upper("text").alias("joined")), "id", "left")
     rows.write.format("delta").save(second)
-    merge(spark, second, rows.withColumn("part", sf.col("part") + 1), ["id"], compared=["part"])
+    merge(second, rows.withColumn("part", sf.col("part") + 1), ["id"], compared=["part"])
     rows.groupBy("part").agg(sf.count("*"), sf.max("text")).collect()
     stream = spark.readStream.schema("value string").text(texts).withColumn("id", sf.length("value").cast("long"))
     started = stream.writeStream.option("checkpointLocation", f"{folder}/checkpoint").trigger(availableNow=True)

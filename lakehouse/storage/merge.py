@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.storage.schema import quoted
@@ -35,7 +35,6 @@ def append(path: str, rows: DataFrame, **options: str) -> MergeCounts:
 
 
 def upsert(
-    spark: SparkSession,
     path: str,
     rows: DataFrame,
     keys: Sequence[str],
@@ -51,11 +50,10 @@ def upsert(
     if not overlap(files_at(path) or [], keys[0], ranges):
         return append(path, rows.where(sf.col(needed).isNotNull()).drop(needed) if needed else rows)
     columns = rows.columns if compared is None else compared
-    return merge(spark, path, rows, keys, ranges=ranges, compared=columns, needed=needed)
+    return merge(path, rows, keys, ranges=ranges, compared=columns, needed=needed)
 
 
 def merge(
-    spark: SparkSession,
     path: str,
     rows: DataFrame,
     keys: Sequence[str],
@@ -94,6 +92,7 @@ def merge(
     rows.createOrReplaceTempView(view)
     on = " AND ".join([*same, *bounds])
     before = version_of(path) or 0
+    spark = rows.sparkSession
     try:
         text = f"MERGE INTO delta.{quoted(path)} AS target USING {view} AS new ON {on} {' '.join(clauses)}"
         row = spark.sql(text, args=values).collect()[0]
