@@ -18,8 +18,8 @@ SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Asked:
-    """When a period that is empty was asked first and last (UTC)."""
+class Attempts:
+    """When an empty period was asked for first and last (UTC)."""
 
     first: datetime
     last: datetime
@@ -40,7 +40,7 @@ class EmptyPeriods:
     def __contains__(self, period: str) -> bool:
         return period in self._asked
 
-    def is_asked(self, period: str, now: datetime) -> bool:
+    def may_be_asked(self, period: str, now: datetime) -> bool:
         """Whether a period may be asked now: it never had nothing, or long enough ago."""
         asked = self._asked.get(period)
         return asked is None or not asked.last <= now < asked.next_try
@@ -52,14 +52,14 @@ class EmptyPeriods:
     def add(self, period: str, now: datetime) -> None:
         """It had nothing now."""
         asked = self._asked.get(period)
-        self._write(self._asked | {period: Asked(now, now) if asked is None else replace(asked, last=now)})
+        self._write(self._asked | {period: Attempts(now, now) if asked is None else replace(asked, last=now)})
 
     def remove(self, period: str) -> None:
         """It has something now."""
         if period in self._asked:
             self._write({name: asked for name, asked in self._asked.items() if name != period})
 
-    def _write(self, asked: dict[str, Asked]) -> None:
+    def _write(self, asked: dict[str, Attempts]) -> None:
         self._asked = asked
         lines = {
             period: {name: moment.isoformat(timespec="seconds") for name, moment in asdict(one).items()}
@@ -68,11 +68,11 @@ class EmptyPeriods:
         write_text(self._note, json.dumps(lines, indent=1))
 
 
-def _read(note: Path) -> dict[str, Asked]:
+def _read(note: Path) -> dict[str, Attempts]:
     try:
         noted = json.loads(note.read_text(encoding="utf-8"))
         return {
-            period: Asked(**{name: datetime.fromisoformat(text) for name, text in moments.items()})
+            period: Attempts(**{name: datetime.fromisoformat(text) for name, text in moments.items()})
             for period, moments in noted.items()
         }
     except (OSError, ValueError, TypeError, AttributeError):

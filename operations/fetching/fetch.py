@@ -75,7 +75,7 @@ def fetch(
     with files.alone():
         landed = files.complete()
         fetched, empty, at_once = files.periods, files.empty, again or periods is not None
-        wanted = [name for name in due if (again or name not in fetched) and (at_once or empty.is_asked(name, now))]
+        wanted = [name for name in due if (again or name not in fetched) and (at_once or empty.may_be_asked(name, now))]
         for done, name in enumerate(wanted):
             on_period(name, done, len(wanted))
             try:

@@ -83,7 +83,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-class Asked:
+class WarmProgram:
     """A program that this process has asked for, and what it says."""
 
     def __init__(self, settings: Settings, *arguments: str, environment: Mapping[str, str], folder: Path) -> None:
@@ -127,8 +127,8 @@ def server(settings: Settings, program: Path) -> Iterator["subprocess.Popen[str]
     process.wait()
 
 
-def ask(settings: Settings, *arguments: str, folder: Path = PROJECT, **environment: str) -> Asked:
-    return Asked(settings, *arguments, environment=environment, folder=folder)
+def ask(settings: Settings, *arguments: str, folder: Path = PROJECT, **environment: str) -> WarmProgram:
+    return WarmProgram(settings, *arguments, environment=environment, folder=folder)
 
 
 def test_a_program_is_a_process_of_its_own_with_what_its_asker_gave_it(
