@@ -17,7 +17,7 @@ from console.platform.environment import service_environment
 from console.platform.generated_secrets import secret_files
 from console.platform.paths import log_folder
 from console.platform.preparation import prepare
-from console.platform.status import HEALTHY, ServiceStatus, service_states
+from console.platform.status import FAILING, HEALTHY, STOPPED, ServiceStatus, service_states
 from console.platform.up import up
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 
@@ -123,7 +123,7 @@ def logs_command(
 
 
 def _state(state: str) -> Text:
-    return Text(state, {"healthy": GOOD, "failing": BAD, "stopped": DIM}.get(state, ""))
+    return Text(state, {HEALTHY: GOOD, FAILING: BAD, STOPPED: DIM}.get(state, ""))
 
 
 def _time(status: ServiceStatus) -> str:

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from pathlib import Path
 
 from console.platform.paths import platform_folder
 from lakeloop.atomic_file import write_text
@@ -17,7 +16,7 @@ def write_alerting_files(settings: Settings) -> None:
     ports = _ports(settings)
     for path in (_SHIPPED / "prometheus" / "prometheus.yml", _SHIPPED / "alertmanager" / "alertmanager.yml"):
         write_text(folder / path.name, with_ports(path.read_text(encoding="utf-8"), ports))
-    shutil.copyfile(_SHIPPED / "prometheus" / "rules.yml", Path(folder) / "rules.yml")
+    shutil.copyfile(_SHIPPED / "prometheus" / "rules.yml", folder / "rules.yml")
 
 
 def with_ports(text: str, ports: dict[int, int]) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,9 +13,10 @@ import psutil
 from sqlalchemy.engine import make_url
 
 from console.platform.airflow_environment import AIRFLOW, airflow_program
+from console.platform.logs import last_lines, log_file
 from console.platform.marked_processes import end_processes
-from console.platform.paths import airflow_home, log_folder
-from console.platform.services import Preparation
+from console.platform.paths import airflow_home
+from console.platform.services import Preparation, lakeloop_program
 from console.platform.supervisor import bound_command
 from lakeloop.atomic_file import write_text
 from lakeloop.contract_file import load_contract
@@ -41,9 +41,10 @@ class Step:
 def due_steps(settings: Settings) -> tuple[Step, ...]:
     """What there is to do now; nothing at a start where nothing changed."""
     steps = [] if _is_migrated(settings) else [Step("migrate", "migrate", (str(airflow_program()), "db", "migrate"))]
-    lakeloop = str(Path(sys.executable).parent / "lakeloop")
     for use_case in stale_pipelines(settings):
-        steps.append(Step("compile", f"compile-{use_case}", (lakeloop, "pipeline", "compile", "--use-case", use_case)))
+        steps.append(
+            Step("compile", f"compile-{use_case}", (lakeloop_program(), "pipeline", "compile", "--use-case", use_case))
+        )
     return tuple(steps)
 
 
@@ -85,7 +86,7 @@ def prepare(settings: Settings, environment: Mapping[str, str]) -> Generator[tup
 
 @contextmanager
 def _running(step: Step, settings: Settings, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    with _log(step.name, settings).open("wb") as log:
+    with log_file(settings, step.name).open("wb") as log:
         process = subprocess.Popen(
             bound_command(step.command), env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
@@ -99,14 +100,8 @@ def _running(step: Step, settings: Settings, environment: Mapping[str, str]) -> 
 
 
 def _failure(name: str, settings: Settings) -> str:
-    log = _log(name, settings)
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    said = "\n  ".join(lines[-3:])
-    return f"{name} failed; its log is {log}\n  {said}"
-
-
-def _log(name: str, settings: Settings) -> Path:
-    return log_folder(settings) / f"{name}.log"
+    log = log_file(settings, name)
+    return "\n  ".join([f"{name} failed; its log is {log}", *last_lines(log)])
 
 
 def _is_migrated(settings: Settings) -> bool:

@@ -46,14 +46,22 @@ def program_of(service: str) -> str | None:
 
 def prometheus_url(settings: Settings) -> str:
     """Base URL of the platform's own Prometheus; '' where it is not installed."""
-    return f"http://127.0.0.1:{settings.prometheus_port}" if program_of("prometheus") else ""
+    return _loopback(settings.prometheus_port) if program_of("prometheus") else ""
+
+
+def lakeloop_program() -> str:
+    """The `lakeloop` command of the environment that this process runs in."""
+    return str(Path(sys.executable).parent / "lakeloop")
+
+
+def _loopback(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def _answering(settings: Settings) -> tuple[Service, ...]:
     models_folder = (Path(settings.area("models")) / settings.use_case).absolute()
-    lakeloop = str(Path(sys.executable).parent / "lakeloop")
-    models, gateway = f"http://127.0.0.1:{settings.model_server_port}", f"http://127.0.0.1:{settings.gateway_port}"
-    monitor = f"http://127.0.0.1:{settings.monitor_port}"
+    lakeloop, models = lakeloop_program(), _loopback(settings.model_server_port)
+    gateway, monitor = _loopback(settings.gateway_port), _loopback(settings.monitor_port)
     return (
         Service(
             "models",
@@ -86,7 +94,7 @@ def _alerting(settings: Settings) -> tuple[Service, ...]:
 
 
 def _prometheus(settings: Settings) -> Service | None:
-    program, url = program_of("prometheus"), f"http://127.0.0.1:{settings.prometheus_port}"
+    program, url = program_of("prometheus"), _loopback(settings.prometheus_port)
     if program is None:
         return None
     command = (
@@ -99,7 +107,7 @@ def _prometheus(settings: Settings) -> Service | None:
 
 
 def _alertmanager(settings: Settings) -> Service | None:
-    program, url = program_of("alertmanager"), f"http://127.0.0.1:{settings.alertmanager_port}"
+    program, url = program_of("alertmanager"), _loopback(settings.alertmanager_port)
     if program is None:
         return None
     command = (

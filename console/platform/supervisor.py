@@ -15,6 +15,7 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from console.platform.logs import log_file
 from console.platform.paths import control_socket, log_folder, platform_folder, private_folder
 from console.platform.services import Service
 from lakeloop.atomic_file import write_text
@@ -133,7 +134,7 @@ def config_text(settings: Settings, services: Iterable[Service]) -> str:
                 "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
             },
             f"group:{_GROUP}": {"programs": ",".join(service.name for service in listed)},
-            **{f"program:{service.name}": _program(service, logs, here) for service in listed},
+            **{f"program:{service.name}": _program(service, settings, here) for service in listed},
         }
     )
     for section in config.sections():
@@ -154,7 +155,7 @@ def bound_command(command: Iterable[str]) -> list[str]:
     return [setpriv, "--pdeathsig", "TERM", "--", *command]
 
 
-def _program(service: Service, logs: Path, directory: str) -> dict[str, str]:
+def _program(service: Service, settings: Settings, directory: str) -> dict[str, str]:
     return {
         "command": shlex.join(bound_command(service.command)),
         "directory": directory,
@@ -167,7 +168,7 @@ def _program(service: Service, logs: Path, directory: str) -> dict[str, str]:
         "stopasgroup": "true",
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": str(logs / f"{service.name}.log"),
+        "stdout_logfile": str(log_file(settings, service.name)),
         "stdout_logfile_maxbytes": _LOG_BYTES,
         "stdout_logfile_backups": _LOG_BACKUPS,
     }

@@ -13,8 +13,9 @@ from console.platform.alerting_files import write_alerting_files
 from console.platform.down import stop_all
 from console.platform.environment import service_environment
 from console.platform.generated_secrets import ensure_secrets
+from console.platform.logs import last_lines, log_file
 from console.platform.marked_processes import end_strays
-from console.platform.paths import home_of, log_folder, platform_folder
+from console.platform.paths import home_of, platform_folder
 from console.platform.platform_lock import one_at_a_time
 from console.platform.ports import check_ports
 from console.platform.preparation import prepare
@@ -121,10 +122,9 @@ def _not_up(settings: Settings, names: list[str], states: tuple[ServiceStatus, .
     problems = {state.name: state.problem for state in states}
     lines = [f"{', '.join(names)} did not come up; `lakeloop down` stops the rest"]
     for name in names:
-        log = log_folder(settings) / f"{name}.log"
-        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-        last = [line for line in text.splitlines() if line.strip()][-3:]
-        lines += [f"{name}: {problems.get(name) or 'no answer'}; its log is {log}", *(f"  {line}" for line in last)]
+        log = log_file(settings, name)
+        lines.append(f"{name}: {problems.get(name) or 'no answer'}; its log is {log}")
+        lines += [f"  {line}" for line in last_lines(log)]
     return "\n".join(lines)
 
 
