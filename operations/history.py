@@ -153,9 +153,8 @@ def file_rows(use_case: UseCase, source: str, path: Path) -> int:
 def _texts(contract: Contract, source: str, path: Path) -> pd.DataFrame:
     """The texts of one file, and the key that bronze makes of them."""
     spec = contract.sources[source]
-    may_lack = {name for name, column in contract.columns_of(source).items() if column.optional}
     try:
-        rows = delivered_rows(path, spec, may_lack)
+        rows = delivered_rows(path, spec, contract.may_lack(source))
     except LakeloopError as error:
         raise WrongUseError(f"the history of {contract.use_case} cannot be read: {error}") from None
     columns = {name: _array(rows[name]) for name in spec.columns}

@@ -88,7 +88,7 @@ def land(
             verify=verify,
             corrected=bronze.corrected_since,
             unreadable=unreadable,
-            may_lack={name for name, column in contract.columns_of(source).items() if column.optional},
+            may_lack=contract.may_lack(source),
         )
 
     admission = look({})

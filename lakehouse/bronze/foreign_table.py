@@ -165,9 +165,8 @@ def _check_columns(use_case: UseCase, source: str, table: DeltaTable, schema: pa
     flat = schema.empty_table()
     while any(pa.types.is_struct(field.type) for field in flat.schema):
         flat = flat.flatten()
-    may_lack = {name for name, column in contract.columns_of(source).items() if column.optional}
     try:
-        check_columns(flat.column_names, contract.sources[source], may_lack,
+        check_columns(flat.column_names, contract.sources[source], contract.may_lack(source),
                       f"its columns are {some(flat.column_names, COLUMNS_SHOWN)}")  # fmt: skip
     except FileRefusedError as error:
         raise ForeignTableError(

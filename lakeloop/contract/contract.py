@@ -175,6 +175,10 @@ class Contract(Section):
             columns |= {name: _loose("Not used: another source has it") for name in columns if name in elsewhere}
         return columns
 
+    def may_lack(self, source: str) -> set[str]:
+        """The columns that a file of a source need not have: those whose values may be missing."""
+        return {name for name, column in self.columns_of(source).items() if column.optional}
+
     def silver_columns(self, source: str) -> dict[str, Column]:
         """The typed columns of a source in silver: as delivered, then the period where events have times, the features
         of joined sources, and a truth that is computed.
