@@ -13,7 +13,7 @@ from pyspark.sql import functions as sf
 
 from lakehouse.gold.training import training_rows
 from lakehouse.lake import Lake
-from lakehouse.silver.validation import typed_value
+from lakehouse.silver.typed_values import typed_value
 from lakehouse.storage.schema import SPARK_TYPES, allowed_sql, has_limits, quoted
 
 ORIGIN = ("_file", "_batch")

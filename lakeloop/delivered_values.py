@@ -1,6 +1,6 @@
 """What a delivered text is as a value of the contract's types, for whoever has texts in memory.
 
-Silver says the same with Spark (`lakehouse.silver.validation`), by the patterns and words that stand here.
+Silver says the same with Spark (`lakehouse.silver.typed_values`), by the patterns and words that stand here.
 """
 
 from typing import TYPE_CHECKING

@@ -1,5 +1,5 @@
 """Delivered texts of a source as rows in the contract's types, with pandas, of which `operations.joined_rows` says what
-they meet. The lake's own `lakehouse.silver.validation` says the same.
+they meet. The lake's own `lakehouse.silver.typed_values` says the same.
 """
 
 from collections.abc import Mapping

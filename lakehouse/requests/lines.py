@@ -8,7 +8,8 @@ from pyspark.sql import functions as sf
 from lakehouse.silver.event_time import period_of
 from lakehouse.silver.problems import joined_problems, shown, wrong
 from lakehouse.silver.rejects import reject_columns
-from lakehouse.silver.validation import fits, problem, typed_value
+from lakehouse.silver.typed_values import typed_value
+from lakehouse.silver.validation import fits, problem
 from lakehouse.storage.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.reserved_names import PREDICTIONS

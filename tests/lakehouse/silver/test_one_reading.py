@@ -7,7 +7,8 @@ import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
-from lakehouse.silver.validation import fits, typed_value
+from lakehouse.silver.typed_values import typed_value
+from lakehouse.silver.validation import fits
 from lakeloop.contract import Column, Contract
 from lakeloop.contract.sources import Spelling
 from lakeloop.delivered_values import typed_values
