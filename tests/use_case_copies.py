@@ -1,8 +1,11 @@
-"""The use cases that tests know, and copies of the first one with another word in its contract."""
+"""The use cases that tests know, and copies of them with another word in their contract."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
+from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
 from lakeloop.settings import PROJECT
 
 USE_CASES = {
@@ -19,9 +22,21 @@ def copy_insurance(folder: Path, changes: dict[str, str] | None = None) -> Path:
     """A folder of use cases with `insurance` in it, its contract's texts replaced; gives the folder."""
     copy = shutil.copytree(USE_CASES["insurance"] / "insurance", folder / "insurance")
     contract = copy / "contract.yaml"
-    text = contract.read_text()
-    for old, new in (changes or {}).items():
+    contract.write_text(with_changes(contract.read_text(), changes or {}))
+    return folder
+
+
+def changed_contract(folder: Path, use_case: str, changes: Mapping[str, str]) -> Contract:
+    """A use case's contract with texts replaced, put into a folder with an empty generator beside it."""
+    text = (USE_CASES[use_case] / use_case / "contract.yaml").read_text(encoding="utf-8")
+    (folder / "generator.py").write_text("")
+    (folder / "contract.yaml").write_text(with_changes(text, changes), encoding="utf-8")
+    return load_contract(folder / "contract.yaml")
+
+
+def with_changes(text: str, changes: Mapping[str, str]) -> str:
+    """A text with some of its passages replaced, each of which stands in it once."""
+    for old, new in changes.items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)
-    contract.write_text(text)
-    return folder
+    return text

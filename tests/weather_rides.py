@@ -8,6 +8,7 @@ from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from tests import rides
 from tests.lakes import OwnLake
+from tests.use_case_copies import with_changes
 
 EVENT_TIME = "format: timestamp, period: day, start: 2024-01-01"
 BASE = """
@@ -66,10 +67,7 @@ def contract_text(*joined: str, changes: dict[str, str] | None = None) -> str:
     """The contract with these of the three joined sources, its texts replaced."""
     sources = BASE + "".join(SOURCES[name] for name in joined)
     text = rides.contract_text(EVENT_TIME, sources, "".join(FEATURES[name] for name in joined), "tips")
-    for old, new in (changes or {}).items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
+    return with_changes(text, changes or {})
 
 
 def weather_use_case(home: Path, *joined: str, changes: dict[str, str] | None = None) -> UseCase:

@@ -36,7 +36,7 @@ from serving.gateway.process import running_gateway
 from serving.model_server.process import running_server
 from tests.lakes import OwnLake
 from tests.trips import many_trips
-from tests.use_case_copies import USE_CASES
+from tests.use_case_copies import USE_CASES, with_changes
 from tests.waiting import eventually
 from tfx_pipeline.data_checks.anomalies import read_anomalies
 from tfx_pipeline.runs.parameters import run_parameters
@@ -100,11 +100,8 @@ def served(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def changed_trips(folder: Path) -> Path:
     """A folder of use cases with the trips in it, their contract changed as above."""
     copy = shutil.copytree(USE_CASES["trips"] / "trips", folder / "trips")
-    text = (copy / "contract.yaml").read_text()
-    for old, new in CHANGES.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    (copy / "contract.yaml").write_text(text)
+    contract = copy / "contract.yaml"
+    contract.write_text(with_changes(contract.read_text(), CHANGES))
     return folder
 
 

@@ -6,22 +6,13 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract, Split
-from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError
 from lakeloop.held_out import is_held_out
-from lakeloop.settings import PROJECT
-
-FOLDER = PROJECT / "tests" / "use_cases"
+from tests.use_case_copies import changed_contract
 
 
 def changed(folder: Path, use_case: str, split: str, **others: str) -> Contract:
-    text = (FOLDER / use_case / "contract.yaml").read_text(encoding="utf-8")
-    for old, new in {'{salt: "1", every: 4}': split, **others}.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    (folder / "generator.py").write_text("")
-    (folder / "contract.yaml").write_text(text, encoding="utf-8")
-    return load_contract(folder / "contract.yaml")
+    return changed_contract(folder, use_case, {'{salt: "1", every: 4}': split, **others})
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 
 from lakeloop.added_columns import with_label
-from lakeloop.contract import Contract
 from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError
 from lakeloop.made_truth import evaluated
 from lakeloop.settings import PROJECT
+from tests.use_case_copies import changed_contract
 
 RIDES = PROJECT / "tests" / "use_cases" / "rides" / "contract.yaml"
 ROWS = pd.DataFrame(
@@ -82,21 +82,13 @@ def test_a_mistake_names_its_place_and_what_is_allowed(text: str, expected: str)
     assert expected in str(caught.value)
 
 
-def changed(folder: Path, changes: dict[str, str]) -> Contract:
-    text = RIDES.read_text(encoding="utf-8")
-    for old, new in changes.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    (folder / "generator.py").write_text("")
-    (folder / "contract.yaml").write_text(text, encoding="utf-8")
-    return load_contract(folder / "contract.yaml")
-
-
 def test_two_names_are_the_classes_of_false_and_true(tmp_path: Path) -> None:
     contract = load_contract(RIDES)
     assert [contract.label.class_id(value) for value in (False, True)] == [0, 1]
-    other_way = changed(
-        tmp_path, {"{name: small}": "{name: large, when: {equals: true}}", "    - {name: large}": "    - {name: small}"}
+    other_way = changed_contract(
+        tmp_path,
+        "rides",
+        {"{name: small}": "{name: large, when: {equals: true}}", "    - {name: large}": "    - {name: small}"},
     )
     assert [other_way.label.class_names[other_way.label.class_id(value)] for value in (False, True)] == [
         "small",
@@ -143,10 +135,12 @@ def test_rows_of_a_frame_get_the_computed_truth_and_those_without_are_left_out()
 )  # fmt: skip
 def test_mistakes_in_a_computed_truth_are_told(tmp_path: Path, changes: dict[str, str], expected: str) -> None:
     with pytest.raises(ContractError) as caught:
-        changed(tmp_path, changes)
+        changed_contract(tmp_path, "rides", changes)
     assert any(expected in problem for problem in caught.value.problems), caught.value.problems
 
 
 def test_a_bool_truth_may_be_delivered_as_well(tmp_path: Path) -> None:
-    contract = changed(tmp_path, {"  made: tips > 0.2 * fare\n": "", "fare, tips, paid]": "fare, big, paid]"})
+    contract = changed_contract(
+        tmp_path, "rides", {"  made: tips > 0.2 * fare\n": "", "fare, tips, paid]": "fare, big, paid]"}
+    )
     assert (contract.label.truth.type, contract.label.class_id(True)) == ("bool", 1)

@@ -5,24 +5,14 @@ from pathlib import Path
 import pytest
 
 from lakeloop.catalogue import catalogue_markdown
-from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError
 from lakeloop.settings import PROJECT
+from tests.use_case_copies import changed_contract
 
 INSURANCE_SHA256 = "59c1832d0a7a46ca2714eb7b253dce7ce6f470d6c3b8947841ad97d45995e305"
 CHURN_SHA256 = "bd9459790d6e043fbc3fd9d53d56dd7b18eeed6ca6313bc99e133ab83652a080"
 FOLDER = PROJECT / "tests" / "use_cases"
-
-
-def read(folder: Path, use_case: str, changes: dict[str, str]) -> Contract:
-    text = (FOLDER / use_case / "contract.yaml").read_text(encoding="utf-8")
-    for old, new in changes.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    (folder / "generator.py").write_text("")
-    (folder / "contract.yaml").write_text(text, encoding="utf-8")
-    return load_contract(folder / "contract.yaml")
 
 
 HASHED = {"key: {column: customer, description: Customer number}": "key: {made: row_hash}", "[customer, ": "["}
@@ -41,7 +31,7 @@ def test_a_key_of_several_columns_is_one_text_column_of_every_source() -> None:
 
 
 def test_a_made_key_needs_nothing_but_the_word(tmp_path: Path) -> None:
-    contract = read(tmp_path, "churn", HASHED)
+    contract = changed_contract(tmp_path, "churn", HASHED)
     assert (contract.key.column, contract.key.description) == (
         "row_key", "Hash over the delivered values of the row",
     )  # fmt: skip
@@ -50,7 +40,7 @@ def test_a_made_key_needs_nothing_but_the_word(tmp_path: Path) -> None:
 
 def test_the_schema_hash_tells_keys_that_are_made_otherwise_apart(tmp_path: Path) -> None:
     delivered = load_contract(FOLDER / "churn" / "contract.yaml")
-    hashed = read(tmp_path, "churn", HASHED)
+    hashed = changed_contract(tmp_path, "churn", HASHED)
     lines = hashed.model_copy(update={"key": hashed.key.model_copy(update={"made": "file_line"})})
     assert len({delivered.schema_sha256, hashed.schema_sha256, lines.schema_sha256}) == 3
 
@@ -81,7 +71,7 @@ def test_what_is_wrong_with_a_key_is_told(
     tmp_path: Path, use_case: str, changes: dict[str, str], expected: str
 ) -> None:
     with pytest.raises(ContractError) as caught:
-        read(tmp_path, use_case, changes)
+        changed_contract(tmp_path, use_case, changes)
     assert any(expected in problem for problem in caught.value.problems), caught.value.problems
 
 

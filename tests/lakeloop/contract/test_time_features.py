@@ -12,7 +12,7 @@ from lakeloop.contract.time_features import DAY_SECONDS, read_time, seconds_of, 
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError
 from tests.event_times import READ, UNREADABLE
-from tests.use_case_copies import USE_CASES
+from tests.use_case_copies import USE_CASES, with_changes
 
 CONTRACT = USE_CASES["orders"] / "orders" / "contract.yaml"
 
@@ -24,15 +24,11 @@ def orders() -> Contract:
 
 def changed(folder: Path, *changes: tuple[str, str]) -> Contract:
     """The orders' contract with texts replaced."""
-    text = CONTRACT.read_text()
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
     target = folder / "orders" / "contract.yaml"
     target.parent.mkdir(exist_ok=True)
     for name in ("rules.py", "generator.py"):
         (target.parent / name).write_text((CONTRACT.parent / name).read_text())
-    target.write_text(text)
+    target.write_text(with_changes(CONTRACT.read_text(), dict(changes)))
     return load_contract(target)
 
 
