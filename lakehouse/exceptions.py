@@ -1,6 +1,6 @@
 """The lakehouse's errors."""
 
-from lakeloop.exceptions import NotFoundError
+from lakeloop.exceptions import LakeloopError, NotFoundError
 
 
 class NotReadableYetError(Exception):
@@ -13,3 +13,11 @@ class FileRefusedError(Exception):
 
 class VersionVacuumedError(NotFoundError):
     """A version whose files were vacuumed: its commit is still in the log, its rows are not."""
+
+
+class ForeignTableError(LakeloopError):
+    """A table of somebody else that nothing can be taken of as it is; nothing was delivered."""
+
+
+class VersionsGoneError(Exception):
+    """The versions of such a table after the one read last cannot be told any more; the text says which and why."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from lakehouse.bronze.append import LandingReport, land
 from lakehouse.bronze.delivery_record import DeliveryRecord
-from lakehouse.bronze.foreign_table import ForeignTableError, deliver_new_versions
+from lakehouse.bronze.foreign_table import deliver_new_versions
 from lakehouse.bronze.ledger import deliveries
 from lakehouse.bronze.notices import collated
 from lakehouse.contract_change import follow_contract
+from lakehouse.exceptions import ForeignTableError
 from lakehouse.gold.build import GoldReport, build_gold
 from lakehouse.gold.new_truth import record_new_truth
 from lakehouse.lake import Lake

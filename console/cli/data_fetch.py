@@ -11,6 +11,7 @@ from console.cli.render import DIM, console, progress
 from console.cli.result import write_result
 from console.cli.use_case_option import UseCaseOption
 from console.words import counted
+from lakehouse.exceptions import ForeignTableError
 from lakeloop.clock import moment_of_now
 from lakeloop.contract.section import some
 from lakeloop.exceptions import WrongUseError
@@ -74,7 +75,7 @@ def _sources(use_case: UseCase, named: list[str]) -> list[str]:
 
 def _fetch_versions(use_case: UseCase, source: str, whole: bool) -> tuple[list[Path], str]:
     """The file with the rows of a table's new versions, and what went wrong."""
-    from lakehouse.bronze.foreign_table import ForeignTableError, deliver_new_versions  # noqa: PLC0415 - only for these
+    from lakehouse.bronze.foreign_table import deliver_new_versions  # noqa: PLC0415 - only for these
     from lakehouse.bronze.ledger import deliveries  # noqa: PLC0415 - as above
 
     try:

@@ -21,12 +21,12 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lakehouse.bronze.delivered_columns import check_columns
 from lakehouse.bronze.delivery_record import DeliveryRecord
-from lakehouse.bronze.table_changes import Changes, VersionsGoneError, all_rows, changes_since
-from lakehouse.exceptions import FileRefusedError
+from lakehouse.bronze.table_changes import Changes, all_rows, changes_since
+from lakehouse.exceptions import FileRefusedError, ForeignTableError, VersionsGoneError
 from lakeloop.atomic_file import replacing, write_text
 from lakeloop.contract.file_names import corrected_name
 from lakeloop.contract.section import some
-from lakeloop.exceptions import LakeloopError, first_line
+from lakeloop.exceptions import first_line
 from lakeloop.file_lock import in_turn
 from lakeloop.landing_files import FETCH
 from lakeloop.use_case import UseCase
@@ -34,10 +34,6 @@ from lakeloop.use_case import UseCase
 log = logging.getLogger(__name__)
 NAME = re.compile(r"version-([0-9]{1,19})(?:\.v[0-9]+)?\.parquet")
 COLUMNS_SHOWN = 20
-
-
-class ForeignTableError(LakeloopError):
-    """A table of somebody else that nothing can be taken of as it is; nothing was delivered."""
 
 
 @dataclass(frozen=True)

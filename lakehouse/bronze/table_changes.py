@@ -17,6 +17,7 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 from pyarrow.fs import FileSystem
 
+from lakehouse.exceptions import VersionsGoneError
 from lakeloop.exceptions import first_line
 from lakeloop.lake_tables import files_of
 
@@ -26,10 +27,6 @@ CHANGE, COMMIT = "_change_type", "_commit_version"
 CAME = ("insert", "update_postimage")
 NOT_THERE = ("No such file", "not found", "NotFound", "does not exist", "Object at location")
 READ_ERRORS = (DeltaError, OSError, ValueError, pa.ArrowException)
-
-
-class VersionsGoneError(Exception):
-    """The versions between cannot be told any more; the text says which and why."""
 
 
 @dataclass

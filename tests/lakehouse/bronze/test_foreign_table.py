@@ -12,8 +12,9 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
-from lakehouse.bronze.foreign_table import ForeignTableError, deliver_new_versions
+from lakehouse.bronze.foreign_table import deliver_new_versions
 from lakehouse.bronze.ledger import deliveries
+from lakehouse.exceptions import ForeignTableError
 from lakehouse.ingest import ingest
 from lakeloop.contract import Source
 from lakeloop.settings import load_settings
