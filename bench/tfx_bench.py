@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.figure import Figure
 
-COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "console.cli"]
 LARGE_ROWS = 200_000
 LARGE_SETTINGS = {"epochs": "3", "batch": "256"}
 

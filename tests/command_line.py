@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-COMMAND = [sys.executable, "-c", "from console.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "console.cli"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -47,7 +47,7 @@ class Counting:
         arguments = ("window", "statistics", period, "--version", version, "--use-case", self._use_case.name)
         with self.log.open("wb") as stream:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from console.cli import main; main()", *arguments],
+                [sys.executable, "-m", "console.cli", *arguments],
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
             )  # fmt: skip
         self._window = (version, period)

@@ -215,7 +215,7 @@ def test_the_function_ends_with_the_process_that_asked_it(rides: Rides, tmp_path
     )
     use_case = rides(script)
     asking = subprocess.Popen(
-        [sys.executable, "-c", "from console.cli import main; main()", "data", "fetch", "-s", "rides", "-u", "rides"],
+        [sys.executable, "-m", "console.cli", "data", "fetch", "-s", "rides", "-u", "rides"],
         cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "LAKELOOP_HOME": str(use_case.settings.home),
              "LAKELOOP_USE_CASES": str(use_case.settings.use_cases)},
