@@ -4,10 +4,11 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from lakeloop.contract import Contract, ModelSettings
+from lakeloop.contract import MODEL_KINDS, Contract
 from lakeloop.decision import MOST_TRIALS, STRATEGIES, TRIALS
 
 PERIODS = r"^([0-9]{1,6}(-[0-9]{1,6})?)?$"
+HYPER_PARAMETERS = "Hyper-parameters"
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
@@ -35,7 +36,11 @@ def form(contract: Contract) -> dict[str, Param]:
         "why": Param(
             None, type=["null", "string"], maxLength=200, title="Why", description="For those who ask later."
         ),
-        **{name: _hyper_parameter(contract, name, schema) for name, schema in _schemas().items()},
+        "kind": Param(
+            None, type=["null", "string"], enum=[None, *MODEL_KINDS], section=HYPER_PARAMETERS, title="kind",
+            description=f"Empty: {contract.model.kind}, as in the contract. Another begins with what is usual for it.",
+        ),
+        **_hyper_parameters(contract),
     }  # fmt: skip
 
 
@@ -43,7 +48,7 @@ def form_options(contract: Contract) -> list[str]:
     """The form as options of `lakeloop decisions begin`: templates, each rendering to nothing where it is empty."""
     changes = [
         f"{{{{ '--set={name}=' ~ params['{name}'] if params['{name}'] is not none }}}}"
-        for name in type(contract.model).model_fields
+        for name in ("kind", *_hyper_parameters(contract))
     ]
     return [
         "--strategy={{ params.strategy }}",
@@ -55,14 +60,19 @@ def form_options(contract: Contract) -> list[str]:
     ]
 
 
-def _schemas() -> dict[str, dict[str, Any]]:
-    properties: dict[str, dict[str, Any]] = ModelSettings.model_json_schema()["properties"]
-    return properties
+def _hyper_parameters(contract: Contract) -> dict[str, Param]:
+    """Those of the contract's kind of model, then those that only other kinds have."""
+    found: dict[str, Param] = {}
+    for settings in (contract.model, *(settings() for settings in MODEL_KINDS.values())):
+        own = settings.kind == contract.model.kind
+        section = HYPER_PARAMETERS if own else f"{HYPER_PARAMETERS} of {settings.kind}"
+        for name, schema in type(settings).model_json_schema()["properties"].items():
+            if name != "kind" and name not in found:
+                usual = f"Empty: {getattr(settings, name):g}, {'as in the contract' if own else 'as is usual'}."
+                found[name] = _hyper_parameter(name, schema, section, usual)
+    return found
 
 
-def _hyper_parameter(contract: Contract, name: str, schema: dict[str, Any]) -> Param:
+def _hyper_parameter(name: str, schema: dict[str, Any], section: str, usual: str) -> Param:
     bounds = {key: schema[key] for key in _BOUNDS if key in schema}
-    return Param(
-        None, type=["null", schema["type"]], section="Hyper-parameters", title=name,
-        description=f"Empty: {getattr(contract.model, name):g}, as in the contract.", **bounds,
-    )  # fmt: skip
+    return Param(None, type=["null", schema["type"]], section=section, title=name, description=usual, **bounds)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lakeloop.contract import Contract
+from lakeloop.contract import MODEL_KINDS, Contract
 from lakeloop.contract.cross_checks import cross_checks
 from lakeloop.contract.elsewhere import FETCH_FUNCTION
 from lakeloop.contract.production import RULES
@@ -57,7 +57,7 @@ def _sentences(errors: list[ErrorDetails], document: YamlDocument) -> Iterator[t
     """A sentence a mistake; those of one list that are all alike, as where a hundred texts lack quotes, are one."""
     unquoted: dict[Location, list[Location]] = {}
     for error in errors:
-        loc = tuple(error["loc"])
+        loc = _place(error)
         if positions := error.get("ctx", {}).get("positions"):  # of a column's `values`
             unquoted[*loc, "values"] = [(*loc, "values", position) for position in positions]
         elif places := error.get("ctx", {}).get("places"):  # of a label's classes
@@ -72,13 +72,13 @@ def _sentences(errors: list[ErrorDetails], document: YamlDocument) -> Iterator[t
 
 def _sentence(error: ErrorDetails, document: YamlDocument) -> str:
     """One pydantic error as a sentence: what was found, what is allowed, how to mend it."""
-    kind, context, found, loc = error["type"], error.get("ctx", {}), error["input"], tuple(error["loc"])
+    kind, context, found, loc = error["type"], error.get("ctx", {}), error["input"], _place(error)
     if kind == "contract":
         return str(context["text"])
     if kind == "missing":
         return f"is missing; add `{loc[-1]}: …`"
     if kind == "extra_forbidden":
-        return _unknown_key(loc)
+        return _unknown_key(error["loc"])
     if kind == "literal_error":
         return f"is {found!r}; allowed: {context['expected']}"
     if kind == "string_pattern_mismatch":
@@ -88,6 +88,12 @@ def _sentence(error: ErrorDetails, document: YamlDocument) -> str:
     if kind == "finite_number":
         return f"is {found!r}; a number with an end is needed: the lowest or highest that can occur"
     return f"is {found!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _place(error: ErrorDetails) -> Location:
+    """Where the mistake is; pydantic also names the kind of model there, which is no key."""
+    loc = tuple(error["loc"])
+    return (*loc[:1], *loc[2:]) if loc[:1] == ("model",) and loc[1:2] in {(kind,) for kind in MODEL_KINDS} else loc
 
 
 def _unquoted(places: list[Location], document: YamlDocument) -> str:
@@ -121,6 +127,9 @@ def _unknown_key(loc: Location) -> str:
     section: Any = Contract
     for part in loc[:-1]:
         section = _inner_section(section, part)
+    others = [kind for kind, settings in MODEL_KINDS.items() if loc[-1] in settings.model_fields]
+    if section in MODEL_KINDS.values() and others:
+        return f"is a key of `kind: {others[0]}`; say so, or leave it out"
     allowed = list(section.model_fields) if section else []
     close = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
     hint = f"; did you mean `{close[0]}`?" if close else f"; allowed: {', '.join(allowed)}"
@@ -129,6 +138,8 @@ def _unknown_key(loc: Location) -> str:
 
 def _inner_section(section: Any, part: int | str) -> Any:
     """The model class one step down; dict keys and list positions stay at their value's class."""
+    if section in MODEL_KINDS.values():
+        return MODEL_KINDS.get(str(part), section)
     if not section or not isinstance(part, str) or part not in section.model_fields:
         return section
     found = [section.model_fields[part].annotation]

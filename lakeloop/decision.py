@@ -8,7 +8,7 @@ from pydantic import Field
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 
-Strategy = Literal["auto", "newest", "all", "drop", "reweight", "resample", "tune", "keep"]
+Strategy = Literal["auto", "newest", "all", "drop", "reweight", "resample", "tune", "kinds", "keep"]
 STRATEGIES: dict[Strategy, str] = {
     "auto": "what applies: newest and all where truth is new or corrected, else drop, reweight and resample",
     "newest": "train on the newest labelled period",
@@ -17,6 +17,7 @@ STRATEGIES: dict[Strategy, str] = {
     "reweight": "old rows, weighted towards the requests of now",
     "resample": "old rows, drawn by those weights",
     "tune": "search hyper-parameters",
+    "kinds": "a model of each kind, a network and trees, on the same rows",
     "keep": "try nothing, and put that on record",
 }
 TRIALS, MOST_TRIALS = 6, 100

@@ -1,4 +1,7 @@
-"""`lakeloop exercise`: half the units are refused by the quality gate, the contract's own number passes."""
+"""`lakeloop exercise`: a model of half the size beside the contract's own, before the quality gate.
+
+Of the network of the insurance use case, half the units are refused and the contract's own number passes.
+"""
 
 from pathlib import Path
 
@@ -9,41 +12,43 @@ from console.cli.render import chapter, console, table
 from console.cli.spark import lake_of
 from console.cli.train import tell_card, train_on
 from console.cli.use_case_option import UseCaseOption
+from lakeloop.gate_check import GateCheck
 from lakeloop.use_case import UseCase
 from operations.delivery import generate
 
-FEWER_UNITS = 0.5
+SMALLER = 0.5
 
 
 def exercise_command(use_case: UseCaseOption = "") -> None:
     """The gate exercise: half the units are refused, the contract's own number passes and is pushed."""
     case = open_use_case(use_case)
     manifest = _from_files_to_export(case)
-    full = case.contract.model.units
+    name = case.contract.model.size
+    full = getattr(case.contract.model, name)
     records = []
-    for units in (max(1, round(full * FEWER_UNITS)), full):
-        chapter(f"Train with {units} units")
-        records.append(train_on(case, manifest, {"units": str(units)}, trigger="exercise"))
-        tell_card(case, records[-1])
+    for size in (max(1, round(full * SMALLER)), full):
+        chapter(f"Train with {size} {name}")
+        record = train_on(case, manifest, {name: str(size)}, trigger="exercise")
+        tell_card(case, record)
+        records.append((f"{size} {name}", record))
     chapter("The exercise side by side")
-    checked = [(r.parameters.model.units, {c.name: c for c in r.gate.checks}) for r in records if r.gate]
-    names = list(checked[0][1])
+    checked = [(sized, {c.name: c for c in record.gate.checks}) for sized, record in records if record.gate]
     console.print(
         table(
-            ("check", "bound", *(f"{units} units" for units, _ in checked)),
+            ("check", "bound", *(sized for sized, _ in checked)),
             [
-                (
-                    name,
-                    checked[0][1][name].bound,
-                    *(f"{c[name].value:.4f} {'pass' if c[name].passed else 'FAIL'}" for _, c in checked if name in c),
-                )
-                for name in names
+                (name, check.bound, *(_verdict(of[name]) for _, of in checked if name in of))
+                for name, check in checked[0][1].items()
             ],
         )
     )
-    for record in records:
+    for sized, record in records:
         word = f"passes, version {record.pushed_version}" if record.blessed else "is refused and not pushed"
-        console.print(f"{record.parameters.model.units} units: the model {word}")
+        console.print(f"{sized}: the model {word}")
+
+
+def _verdict(check: GateCheck) -> str:
+    return f"{check.value:.4f} {'pass' if check.passed else 'FAIL'}"
 
 
 def _from_files_to_export(use_case: UseCase) -> Path:

@@ -14,8 +14,8 @@ def retrain_command(work: Workplace, request: RetrainRequest) -> None:
 
     With truth that is newer than the champion's, or was corrected since: `newest` (the latest labelled period) and
     `all` (every labelled period). Without: `drop` (drifted features left out), `reweight` and `resample` (old rows
-    weighed towards the current requests). `tune` searches hyper-parameters; `keep` does nothing and says so. Labels
-    come from gold alone, never from a generator.
+    weighed towards the current requests). `tune` searches hyper-parameters, `kinds` trains a network and trees; `keep`
+    does nothing and says so. Labels come from gold alone, never from a generator.
 
     Takes the open events of the ledger. Exit 3: no candidate passed the gate; the champion stays.
     """

@@ -27,7 +27,7 @@ def train_command(
     ] = "",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", "-s", help="A hyper-parameter, e.g. units=50; may be repeated."),
+        typer.Option("--set", "-s", help="A hyper-parameter, e.g. units=50 or kind=trees; may be repeated."),
     ] = None,
     drop: Annotated[list[str] | None, typer.Option("--drop", help="A feature to leave out; may be repeated.")] = None,
     use_case: UseCaseOption = "",

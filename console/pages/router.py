@@ -96,7 +96,10 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
 
     def model_html(run: RunRecord, lineage: str) -> HTMLResponse:
         page = model_page(use_case, run)
-        pictures = {"training": figures.training_curve(run.history), "drift": figures.drift_by_period(page.windows)}
+        pictures = {
+            "training": figures.training_curve(run.history, run.parameters.model.step),
+            "drift": figures.drift_by_period(page.windows),
+        }
         if page.statistics:
             pictures["statistics"] = figures.statistics_by_split(contract, page.statistics)
         if run.evaluation is not None:

@@ -153,10 +153,10 @@ def _distribution(found: FeatureStatistics) -> go.Scatter | go.Bar:
     )
 
 
-def training_curve(history: History) -> go.Figure:
-    """Loss and accuracy by epoch, train and eval."""
+def training_curve(history: History, step: str) -> go.Figure:
+    """Loss and accuracy by `step`, such as epoch, train and eval."""
     figure = make_subplots(1, 2, subplot_titles=("loss", "accuracy"))
-    epochs = list(range(1, len(history.loss) + 1))
+    steps = list(range(1, len(history.loss) + 1))
     curves = (
         (1, "train", history.loss, BLUE),
         (1, "eval", history.val_loss, ORANGE),
@@ -166,7 +166,7 @@ def training_curve(history: History) -> go.Figure:
     for column, name, values, colour in curves:
         figure.add_trace(
             go.Scatter(
-                x=epochs,
+                x=steps,
                 y=list(values),
                 name=name,
                 legendgroup=name,
@@ -176,7 +176,7 @@ def training_curve(history: History) -> go.Figure:
             row=1,
             col=column,
         )
-    figure.update_xaxes(title="epoch")
+    figure.update_xaxes(title=step)
     return finish(figure, 340)
 
 

@@ -53,7 +53,7 @@ def write_report(report: Report, path: Path) -> Path:
         "classes": figures.class_counts(report.contract, report.frame),
         "features": figures.feature_by_class(report.contract, report.frame),
         "statistics": figures.statistics_by_split(report.contract, report.statistics),
-        "training": figures.training_curve(report.champion_run.history),
+        "training": figures.training_curve(report.champion_run.history, report.champion_run.parameters.model.step),
         "periods": figures.accuracy_by_period(
             report.periods,
             report.accuracy,

@@ -13,12 +13,21 @@ from lakeloop.contract.features import DriftTest, Feature, Vocabulary
 from lakeloop.contract.gate import Between, Gate, MaxProbability, MetricCheck
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, LabelClass, When
+from lakeloop.contract.model import (
+    MODEL_KINDS,
+    ModelSettings,
+    NetworkSettings,
+    TreesSettings,
+    model_settings,
+    read_model_settings,
+)
 from lakeloop.contract.production import Fallback, Monitoring, Requests, Segment, UsualRange
 from lakeloop.contract.section import Name, Section
 from lakeloop.contract.sources import Source
-from lakeloop.contract.training import Balance, ModelSettings, Split, Training
+from lakeloop.contract.training import Balance, Split, Training
 
 __all__ = [
+    "MODEL_KINDS",
     "Balance",
     "Between",
     "CardTexts",
@@ -39,13 +48,17 @@ __all__ = [
     "ModelSettings",
     "Monitoring",
     "Name",
+    "NetworkSettings",
     "Requests",
     "Section",
     "Segment",
     "Source",
     "Split",
     "Training",
+    "TreesSettings",
     "UsualRange",
     "Vocabulary",
     "When",
+    "model_settings",
+    "read_model_settings",
 ]

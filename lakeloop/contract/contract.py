@@ -18,12 +18,13 @@ from lakeloop.contract.gate import Gate
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart
+from lakeloop.contract.model import ModelSettings, NetworkSettings
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
 from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake, unless
 from lakeloop.contract.sources import Source
 from lakeloop.contract.time_formats import PERIOD
-from lakeloop.contract.training import ModelSettings, Split, Training
+from lakeloop.contract.training import Split, Training
 
 ClockKind = Literal["simulated", "wall"]
 PERIOD_COLUMN = "period"
@@ -45,7 +46,7 @@ class Contract(Section):
     crosses: tuple[Cross, ...] = unless(())
     label: Label
     split: Split
-    model: ModelSettings = ModelSettings()
+    model: ModelSettings = NetworkSettings()
     training: Training = Training()
     gate: Gate
     fallback: Fallback | None = None

@@ -212,6 +212,11 @@ def _sections(before: Contract, after: Contract) -> Iterator[Change]:
         old, new = (_without_wording(getattr(contract, name)) for contract in (before, after))
         if old == new:
             continue
+        if name == "model" and before.model.kind != after.model.kind:
+            yield Change("model.kind", before.model.kind, after.model.kind, "retrain", "the next model is of another "
+                         "kind, with hyper-parameters of its own; tables, requests and answers stay as they "
+                         "are")  # fmt: skip
+            continue
         for where, was, now in _differences(name, old, new):
             weight, effect = SECTIONS.get(name, OTHERWISE)
             if name == "sources" and ".join" in where:

@@ -1,4 +1,4 @@
-"""How a model is trained: split, hyper-parameters, weights."""
+"""Which rows a model is trained on, and how they are weighed; the model itself is in `model`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -57,18 +57,6 @@ class Split(Section):
     def is_eval(self, key: str) -> bool:
         """Whether the row with this key, or with this value of `column`, is held out; not asked in a split by time."""
         return int(hashlib.sha256(f"{self.salt}:{key}".encode()).hexdigest()[:8], 16) % self.every == 0
-
-
-class ModelSettings(Section):
-    """The trainer's hyper-parameters: what `--set NAME=VALUE` may change."""
-
-    layers: Annotated[int, Field(ge=1, le=20)] = 3
-    units: Annotated[int, Field(ge=1, le=10_000)] = 100
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 50
-    batch: Annotated[int, Field(ge=1, le=1_000_000)] = 32
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.001
-    seed: Annotated[int, Field(ge=0)] = 1
 
 
 class Training(Section):

@@ -1,9 +1,9 @@
 """Which candidates a retrain tries: by the request, which truth is there, and what has drifted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lakeloop.contract import Contract
+from lakeloop.contract import MODEL_KINDS, Contract
 from lakeloop.decision import STRATEGIES, TRIALS, Strategy
 from lakeloop.exceptions import WrongUseError
 from tfx_pipeline.runs.parameters import Weighting
@@ -25,7 +25,10 @@ def checked_strategy(text: str) -> Strategy:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to make a challenger. `periods` None: all labelled ones; `version` None: the table as it is now."""
+    """One way to make a challenger. `periods` None: all labelled ones; `version` None: the table as it is now.
+
+    `kind` is the kind of its model, '' for the one that was asked for.
+    """
 
     name: str
     what: str
@@ -34,6 +37,7 @@ class Candidate:
     drop: tuple[str, ...] = ()
     weighting: Weighting = "none"
     trials: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,9 @@ def candidates_for(
         return [
             _on_old(contract, evidence, periods, "tune", f"the best of {trials} trials of the Tuner", trials=trials)
         ]
+    if strategy == "kinds":
+        found = (_on_old(contract, evidence, periods, kind, f"a model of kind {kind}") for kind in MODEL_KINDS)
+        return [replace(candidate, kind=candidate.name) for candidate in found]
     return [_weighted(contract, evidence, periods, "reweight" if strategy == "reweight" else "resample")]
 
 

@@ -68,12 +68,13 @@ def _open_run(
 ) -> PlannedCandidate:
     """A candidate's run, open and empty; what keeps it from being opened is put down, not raised."""
     candidate, run_id = one.candidate, new_run_id()
+    changes = record.request.changes | ({"kind": candidate.kind} if candidate.kind else {})
     by_weight = candidate.weighting != "none" or not context.evidence.new_truth
     try:
         parameters = run_parameters(
             use_case.contract,
             one.manifest,
-            record.request.changes,
+            changes,
             drop=candidate.drop,
             trigger=record.trigger,
             event_id=",".join(record.event_ids),

@@ -51,9 +51,10 @@ def test_its_tasks_are_the_compiled_pipelines_nodes(found: dict[str, Any]) -> No
 
 def test_the_form_says_what_is_wrong(found: dict[str, Any]) -> None:
     forms = found["forms"]
-    assert forms.pop("as it is") == forms.pop("periods and units") == ""
+    assert forms.pop("as it is") == forms.pop("periods and units") == forms.pop("trees") == ""
     for name, reason in {
         "no strategy": "'hope' is not one of", "no periods": "does not match", "too few units": "minimum of 1",
+        "no kind": "'forest' is not one of", "too few leaves": "minimum of 2",
         "a text": "'many' is not of type", "too many trials": "maximum of 100",
     }.items():  # fmt: skip
         assert reason in forms.pop(name), name

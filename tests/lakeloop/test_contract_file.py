@@ -84,6 +84,8 @@ def test_every_mistake_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ("key:\n  column: policy_id", "key:\n  colum: policy_id", "is missing; add `column"),
         ("values: [0, 1]", "values: [0, 2]", "a binary feature needs"),
         ("epochs: 50", "epochs: many", "is 'many'"),
+        ("  layers: 3\n", "  kind: forest\n", "model: there is no such `kind` of model; there are: network, trees"),
+        ("  layers: 3\n", "  kind: network\n  leaves: 9\n", "model.leaves: is a key of `kind: trees`; say so"),
         ("    Age of the driver: Alter", "    Age of a driver: Alter", "did you mean 'Age of the driver'?"),
         ("separator: \";\"", "separator: ';;'", "at most 1"),
         ("separator: \";\"", "read: {columns: {month: {unit: $}}}", "a unit stands beside numbers"),
@@ -95,6 +97,20 @@ def test_a_mistake_names_what_is_allowed(tmp_path: Path, old: str, new: str, exp
     found = problems_of(tmp_path, TEXT.replace(old, new, 1))
     assert any(expected in problem for problem in found), found
     assert all(problem.startswith("line ") for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("leaves: 1", "is 1; input should be greater than or equal to 2"),
+        ("leafs: 9", "is not a key of a contract; did you mean `leaves`?"),
+        ("units: 9", "is a key of `kind: network`; say so, or leave it out"),
+    ],
+)
+def test_a_mistake_in_the_settings_of_trees_names_line_and_key(tmp_path: Path, line: str, expected: str) -> None:
+    start, end = TEXT.index("  layers: 3"), TEXT.index("\ntraining:")
+    text = f"{TEXT[:start]}  kind: trees\n  {line}\n{TEXT[end:]}"
+    assert problems_of(tmp_path, text) == [f"line {line_of(text, line)}, model.{line.split(':')[0]}: {expected}"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.contract import ModelSettings
+from lakeloop.contract import NetworkSettings
 from lakeloop.exceptions import ModelCardMissingError, NotFoundError
 from lakeloop.gate_check import GateCheck
 from lakeloop.model_card import CARD_FILE, ModelCard, read_model_card
@@ -29,7 +29,7 @@ def card(manifest: Path) -> ModelCard:
         run_id="r1",
         manifest=manifest,
         manifest_sha256="a" * 64,
-        model=ModelSettings(units=7),
+        model=NetworkSettings(units=7),
         drop=("miles",),
         checks=(GateCheck(name="accuracy_train", value=0.9, bound="> 0.85", passed=True),),
         provenance={"trigger": "test"},

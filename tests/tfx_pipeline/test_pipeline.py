@@ -11,7 +11,7 @@ import pytest
 from tfx.utils.dependency_utils import make_beam_dependency_flags
 
 from lakeloop.added_columns import with_label
-from lakeloop.contract import Contract, Gate
+from lakeloop.contract import Contract, Gate, TreesSettings
 from lakeloop.drawn_rows import sample_period
 from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.manifest import file_sha256, read_manifest
@@ -50,6 +50,8 @@ NODES = {
 }
 FROM_TRAINER = {"Tuner", "Champion", "Trainer", "Evaluator", "QualityGate", "InfraValidator", "Pusher"}
 BEFORE_TRAINER = NODES - {"ChampionStatistics"} - FROM_TRAINER
+TREES = {"iterations": 130, "min_rows_per_leaf": 190}
+"""Trees that pass: with fewer rows a leaf they know the 1,207 too much by heart."""
 WHY = {"trigger": "test", "event_id": "e1", "airflow_run_id": "", "git_commit": "abc"}
 
 
@@ -614,3 +616,66 @@ def test_tfx_does_not_pack_its_sources_for_remote_workers() -> None:
 def test_the_manifest_is_kept_with_the_run(first: Finished) -> None:
     export = newest_artifacts(first, "GoldExport")[0]
     assert read_manifest(Path(export.uri) / "manifest.json") == read_manifest(first.manifest)
+
+
+@pytest.fixture(scope="module")
+def trees(refused: Finished) -> Finished:
+    """Trees on the same rows, checked by themselves."""
+    gate = refused.contract.gate.model_copy(update={"champion_margin": None})
+    alone = UseCase(refused.settings, refused.contract.model_copy(update={"gate": gate}))
+    return finished(alone, refused.manifest, kind="trees", **TREES)
+
+
+def test_trees_pass_the_gate_and_the_model_server_answers_with_them(trees: Finished) -> None:
+    assert trees.record.blessed, trees.record.gate
+    assert trees.nodes["InfraValidator"].result == "the model server answered 100 rows"
+    assert trees.nodes["Trainer"].result.startswith(f"{TREES['iterations']} iterations of ")
+    assert read_model_card(trees, trees.record.pushed_version).model == TreesSettings(**TREES)
+    assert trees.record.trained is not None and trees.record.trained.settings == TreesSettings(**TREES)
+
+
+def test_pushed_trees_answer_as_scikit_learn_does_on_the_same_rows(trees: Finished) -> None:
+    import tensorflow_transform as tft
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.training.columns import transformed_name
+
+    frame = with_label(trees.contract, sample_period(trees, 0))
+    held_out = frame["policy_id"].map(trees.contract.split.is_eval).to_numpy()
+    layer = tft.TFTransformOutput(newest_artifacts(trees, "TransformGraph")[0].uri).transform_features_layer()
+    transformed = layer(columns(trees.contract, frame))
+    seen = np.concatenate([transformed[transformed_name(name)] for name in trees.contract.features], axis=1)
+    model = HistGradientBoostingClassifier(
+        max_iter=TREES["iterations"], min_samples_leaf=TREES["min_rows_per_leaf"], early_stopping=False
+    )
+    with threadpool_limits(1):
+        model.fit(seen[~held_out], frame["group"].to_numpy()[~held_out])
+    served = load_saved_model(model_folder(trees, trees.record.pushed_version))
+    answers = predict_columns(served, columns(trees.contract, frame[held_out]))
+    np.testing.assert_allclose(answers, model.predict_proba(seen[held_out]), atol=1e-4)
+
+
+def test_another_kind_is_another_model_to_the_cache_and_the_rows_before_it_are_the_same(trees: Finished) -> None:
+    assert {trees.nodes[name].state for name in BEFORE_TRAINER} == {"cached"}
+    assert trees.nodes["Trainer"].state == "ran"
+    start_run(trees, run_parameters(trees.contract, trees.manifest, {"kind": "trees", **TREES}, **WHY), "trees again")
+    ids = read_graph(trees).ids
+    states = {node: run_node(trees, "trees again", node).state for node in ids[: ids.index("Trainer") + 1]}
+    assert states["Trainer"] == "cached"
+
+
+def test_the_page_of_trees_tells_iterations(trees: Finished) -> None:
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    from console.pages.router import Present, pages_router
+    from monitoring.drift.reference import NoReference
+
+    app = FastAPI()
+    app.include_router(pages_router(trees, Present(lambda: "", lambda: (NoReference("", ""), pd.DataFrame()))))
+    with TestClient(app) as client:
+        page = client.get(f"/models/{trees.record.pushed_version}").text
+    assert f"{TREES['iterations']} iterations." in page and "kind trees, " in page
+    assert "Dropout" not in page and '"text":"iteration"' in page

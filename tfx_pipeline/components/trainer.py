@@ -21,7 +21,7 @@ from tfx.types import (
 )
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from lakeloop.contract import ModelSettings
+from lakeloop.contract import ModelSettings, read_model_settings
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
 from tfx_pipeline.evaluation.answers import TRAIN
 from tfx_pipeline.metadata.provenance import read_own_code, read_provenance, write_own_code, write_provenance
@@ -73,7 +73,7 @@ def read_trained(model_run: Path) -> Trained:
 
 def trained_settings(model: Artifact) -> ModelSettings:
     """The settings a model was really trained with: where the Tuner ran, not those of the run's parameters."""
-    return ModelSettings.model_validate_json(model.get_string_custom_property(TRAINED_SETTINGS))
+    return read_model_settings(model.get_string_custom_property(TRAINED_SETTINGS))
 
 
 def _write_trained(model: Artifact, trained: Trained) -> None:

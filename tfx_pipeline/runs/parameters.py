@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from lakeloop.contract import Contract, ModelSettings
+from lakeloop.contract import MODEL_KINDS, Contract, ModelSettings, model_settings
 from lakeloop.exceptions import WrongUseError
 from lakeloop.frozen_model import FrozenModel
 
@@ -86,18 +87,34 @@ def run_parameters(
 def changed_model(model: ModelSettings, changes: Mapping[str, object]) -> ModelSettings:
     """The model settings with some replaced; texts such as "50" are read as numbers.
 
+    Another `kind` begins with what is usual for it, and with the seed there is.
+
     Raises:
         WrongUseError: naming the hyper-parameter, what was given and what is allowed.
     """
-    allowed = ", ".join(type(model).model_fields)
+    kind = str(changes.get("kind", model.kind))
+    if kind not in MODEL_KINDS:
+        raise WrongUseError(f"there is no kind of model {kind!r}; there are: {', '.join(MODEL_KINDS)}")
+    settings = MODEL_KINDS[kind]
     for name in changes:
-        if name not in type(model).model_fields:
-            raise WrongUseError(f"`{name}` is not a hyper-parameter; allowed: {allowed}")
+        if name not in settings.model_fields:
+            raise WrongUseError(_no_hyper_parameter(name, kind))
+    start = model if model.kind == kind else settings(seed=model.seed)
     try:
-        return ModelSettings.model_validate({**model.model_dump(), **changes}, strict=False)
+        return model_settings({**start.model_dump(), **changes})
     except ValidationError as error:
         first = error.errors()[0]
-        raise WrongUseError(f"hyper-parameter `{first['loc'][0]}` is {first['input']!r}: {first['msg']}") from None
+        raise WrongUseError(f"hyper-parameter `{first['loc'][-1]}` is {first['input']!r}: {first['msg']}") from None
+
+
+def _no_hyper_parameter(name: str, kind: str) -> str:
+    """What is wrong with a name that a kind of model does not have."""
+    allowed = list(MODEL_KINDS[kind].model_fields)
+    hint = "".join(f"did you mean `{close}`? " for close in get_close_matches(name, allowed, n=1))
+    for other, settings in MODEL_KINDS.items():
+        if name in settings.model_fields:
+            hint = f"it is one of `kind={other}`; "
+    return f"`{name}` is not a hyper-parameter of `kind={kind}`; {hint}allowed: {', '.join(allowed)}"
 
 
 def bindings(parameters: RunParameters, manifest_sha256: str) -> dict[str, str]:

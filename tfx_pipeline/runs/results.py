@@ -87,7 +87,7 @@ def _trainer(outputs: Outputs) -> Described:
     balanced = f", classes evened out by {trained.balance}" if trained.balance != "none" else ""
     found = {"last loss": history.loss, "validation": history.val_loss, "validation accuracy": history.val_accuracy}
     last = "".join(f", {name} {values[-1]:.3f}" for name, values in found.items() if values)
-    text = f"{len(history.loss)} epochs of {rows}{balanced}{last}"
+    text = f"{len(history.loss)} {trained.settings.step}s of {rows}{balanced}{last}"
     return text, {"model_uri": model.uri, "model_run_uri": run.uri, "history": history, "trained": trained}
 
 

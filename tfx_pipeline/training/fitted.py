@@ -13,11 +13,11 @@ class TrainingData:
     """The prepared rows: weighted, drawn and balanced as the run asks.
 
     `train` is batches of (features (n, width) float32, labels (n,) int64) from disk where the rows are too many for
-    memory; `validation`, the eval rows, always is.
+    memory. `validation`, the eval rows, always is; it only tells how training went, and is None where nobody asks.
     """
 
     train: Rows | tf.data.Dataset
-    validation: tf.data.Dataset
+    validation: tf.data.Dataset | None
     width: int
     classes: int
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import keras
 
-from lakeloop.contract import ModelSettings
+from lakeloop.contract import NetworkSettings
 from lakeloop.own_code import own_errors
 from tfx_pipeline.training.fitted import Fitted, TrainingData
 from tfx_pipeline.training.own_model import OwnNetwork
@@ -14,7 +14,7 @@ from tfx_pipeline.training.rows import Rows, streamed_batches, training_batches,
 MOST_STEPS_PER_CALL = 100
 
 
-def fit(settings: ModelSettings, data: TrainingData, log_folder: str, own: OwnNetwork | None = None) -> Fitted:
+def fit(settings: NetworkSettings, data: TrainingData, log_folder: str | None, own: OwnNetwork | None = None) -> Fitted:
     """Train a network, by default the built-in one; TensorBoard's logs go to `log_folder`."""
     keras.utils.set_random_seed(settings.seed)
     if isinstance(data.train, Rows):
@@ -25,9 +25,9 @@ def fit(settings: ModelSettings, data: TrainingData, log_folder: str, own: OwnNe
     with nullcontext() if own is None else own_errors(own.file.path):
         history = model.fit(
             batches,
-            validation_data=validation_batches(data.validation, data.width),
+            validation_data=None if data.validation is None else validation_batches(data.validation, data.width),
             epochs=settings.epochs,
-            callbacks=[keras.callbacks.TensorBoard(log_folder, write_graph=False)],
+            callbacks=[keras.callbacks.TensorBoard(log_folder, write_graph=False)] if log_folder is not None else [],
             verbose=0,
         ).history
     # The TensorFlow variables themselves are handed over, not the Keras model: a tracked Keras 3 model exports every
@@ -36,7 +36,7 @@ def fit(settings: ModelSettings, data: TrainingData, log_folder: str, own: OwnNe
 
 
 def build_model(
-    settings: ModelSettings, width: int, classes: int, steps_per_call: int = 1, own: OwnNetwork | None = None
+    settings: NetworkSettings, width: int, classes: int, steps_per_call: int = 1, own: OwnNetwork | None = None
 ) -> keras.Model:
     """(batch, width) float32 -> class probabilities (batch, classes); compiled, an own one as it says itself."""
     model = _layers(settings, width, classes) if own is None else own.build(settings)
@@ -52,7 +52,7 @@ def build_model(
     return model
 
 
-def _layers(settings: ModelSettings, width: int, classes: int) -> keras.Model:
+def _layers(settings: NetworkSettings, width: int, classes: int) -> keras.Model:
     inputs = keras.Input(shape=(width,), name="features")
     hidden = inputs
     for _ in range(settings.layers):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from lakeloop.contract import ModelSettings
+from lakeloop.contract import NetworkSettings
 from lakeloop.own_code import OwnCodeError, own_errors
 from lakeloop.own_files import OwnFile, line_of
 from tfx_pipeline.training.columns import Columns, ModelInputs
@@ -56,7 +56,7 @@ class OwnNetwork:
     file: OwnFile
     columns: ModelColumns
 
-    def build(self, settings: ModelSettings) -> keras.Model:
+    def build(self, settings: NetworkSettings) -> keras.Model:
         """The model, tried on a few rows; compiled or not.
 
         Raises:

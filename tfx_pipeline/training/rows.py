@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from lakeloop.contract import ModelSettings
+from lakeloop.contract import NetworkSettings
 from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.example_files import READ_BATCH, batches, records
 from tfx_pipeline.training.balance import balanced_weights, smote
@@ -121,7 +121,7 @@ def in_memory(rows: tf.data.Dataset, width: int) -> Rows | None:
     return Rows(np.concatenate(features), np.concatenate(labels)).in_order()
 
 
-def training_batches(rows: Rows, settings: ModelSettings) -> tuple[tf.data.Dataset, int]:
+def training_batches(rows: Rows, settings: NetworkSettings) -> tuple[tf.data.Dataset, int]:
     """Batches in a new order every epoch, and how many of them make one.
 
     Only row numbers are shuffled; rows are gathered a batch at a time.
@@ -134,7 +134,7 @@ def training_batches(rows: Rows, settings: ModelSettings) -> tuple[tf.data.Datas
     return shuffled.prefetch(2), ceil(count / settings.batch)
 
 
-def streamed_batches(rows: tf.data.Dataset, settings: ModelSettings) -> tuple[tf.data.Dataset, int]:
+def streamed_batches(rows: tf.data.Dataset, settings: NetworkSettings) -> tuple[tf.data.Dataset, int]:
     """The same from disk, for more rows than memory holds; how many batches make an epoch is not known: 1."""
     return rows.unbatch().shuffle(SHUFFLE_ROWS, seed=settings.seed).batch(settings.batch).prefetch(2), 1
 

@@ -8,12 +8,12 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from lakeloop.contract import ModelSettings
+from lakeloop.contract import ModelSettings, TreesSettings, model_settings, read_model_settings
 from tfx_pipeline.runs.run_record import Trained
-from tfx_pipeline.training import network
+from tfx_pipeline.training import network, trees
 from tfx_pipeline.training.columns import Columns, ModelInputs, columns_from, model_inputs_of
-from tfx_pipeline.training.fitted import TrainingData
-from tfx_pipeline.training.own_model import RUN, model_from, own_network, run_whole
+from tfx_pipeline.training.fitted import Fitted, TrainingData
+from tfx_pipeline.training.own_model import RUN, OwnNetwork, model_from, own_network, run_whole
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.row_weights import load_row_weights
 from tfx_pipeline.training.rows import Rows, in_memory, refuse_balance, transformed_rows, weighted_rows
@@ -34,7 +34,7 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     config = fn_args.custom_config
     columns = columns_from(config)
-    settings = tuned(ModelSettings.model_validate_json(config[MODEL_KEY]), fn_args.hyperparameters)
+    settings = tuned(read_model_settings(config[MODEL_KEY]), fn_args.hyperparameters)
     whole = model_from(config)
     if whole is not None and whole.has(RUN):
         run_whole(whole, fn_args, columns)
@@ -55,17 +55,31 @@ def run_fn(fn_args: FnArgs) -> None:
         by_class = tuple(rows.class_weights(columns.classes).tolist())
         trained = Trained(settings=settings, balance=columns.balance, rows=len(rows.labels), class_weights=by_class)
     data = TrainingData(train if rows is None else rows, validation, inputs.width, columns.classes)
-    fitted = network.fit(settings, data, fn_args.model_run_dir, own_network(config, columns, inputs))
+    fitted = fit(settings, data, fn_args.model_run_dir, own_network(config, columns, inputs))
     _save_trained(Path(fn_args.model_run_dir), fitted.history, trained)
     vocabularies = read_vocabularies(Path(fn_args.transform_output))
     save_model(Path(fn_args.serving_model_dir), fitted, transform, columns, inputs.names, vocabularies)
+
+
+def fit(
+    settings: ModelSettings, data: TrainingData, log_folder: str | None = None, own: OwnNetwork | None = None
+) -> Fitted:
+    """Fit a model of the settings' kind, where that is a network the use case's `own`; TensorBoard's logs go to
+    `log_folder`.
+
+    Raises:
+        LakeloopError: its kind cannot be fitted on these rows.
+    """
+    if isinstance(settings, TreesSettings):
+        return trees.fit(settings, data, log_folder)
+    return network.fit(settings, data, log_folder, own)
 
 
 def tuned(settings: ModelSettings, hyperparameters: Mapping[str, Mapping[str, object]] | None) -> ModelSettings:
     """The settings with the Tuner's best values in place, as KerasTuner's config gives them; None: it did not run."""
     if not hyperparameters:
         return settings
-    return ModelSettings.model_validate({**settings.model_dump(), **hyperparameters["values"]})
+    return model_settings({**settings.model_dump(), **hyperparameters["values"]})
 
 
 def _training_rows(

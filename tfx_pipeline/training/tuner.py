@@ -7,25 +7,27 @@ import json
 from pathlib import Path
 from typing import Any
 
-import keras
 import keras_tuner
 import numpy as np
+import tensorflow as tf
 import tensorflow_transform as tft
 from keras_tuner.engine import oracle
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
-from lakeloop.contract import ModelSettings
+from lakeloop.contract import ModelSettings, TreesSettings, read_model_settings
 from lakeloop.contract.metrics import METRICS, Metric
+from lakeloop.contract.model import MOST_LEAVES
 from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.evaluation.answers import ModelAnswers
 from tfx_pipeline.evaluation.metrics import measure_metric
+from tfx_pipeline.example_files import READ_BATCH
 from tfx_pipeline.training.columns import columns_from, model_inputs_of
-from tfx_pipeline.training.network import build_model
+from tfx_pipeline.training.fitted import TrainingData
 from tfx_pipeline.training.own_model import OwnNetwork, own_network
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
-from tfx_pipeline.training.rows import Rows, in_memory, training_batches, transformed_rows
-from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, tuned
+from tfx_pipeline.training.rows import Rows, in_memory, transformed_rows
+from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, fit, tuned
 
 TRIALS_KEY, DECIDES_KEY = "trials", "decides"
 SCORE = "score"
@@ -51,11 +53,9 @@ class SettingsSearch(keras_tuner.Tuner):
     def run_trial(self, trial: Any, train: Rows, held_back: Rows, **_: Any) -> float:
         """The trial's score by the metric that decides; KerasTuner keeps the settings of the best."""
         settings = tuned(self._settings, {"values": dict(changes(trial.hyperparameters, self._settings))})
-        keras.utils.set_random_seed(settings.seed)
-        batches, count = training_batches(train, settings)
-        model = build_model(settings, train.features.shape[1], self._classes, count, self._own)
-        model.fit(batches, epochs=settings.epochs, verbose=0)
-        answers = model.predict(held_back.features, batch_size=10_000, verbose=0)
+        fitted = fit(settings, TrainingData(train, None, train.features.shape[1], self._classes), own=self._own)
+        batches = np.array_split(held_back.features, -(-len(held_back.labels) // READ_BATCH))
+        answers = np.concatenate([fitted.predict(tf.constant(batch)) for batch in batches])
         return measure_metric(self._decides, ModelAnswers(held_back.labels, answers)).value
 
 
@@ -67,7 +67,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """
     config = fn_args.custom_config
     columns = columns_from(config)
-    settings = ModelSettings.model_validate_json(config[MODEL_KEY])
+    settings = read_model_settings(config[MODEL_KEY])
     spec = tft.TFTransformOutput(fn_args.transform_graph_path).transformed_feature_spec()
     own = read_own_inputs(Path(fn_args.transform_graph_path))
     inputs = model_inputs_of(columns, json.loads(config[DROP_KEY]), spec, own)
@@ -88,13 +88,28 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
 
 
 def changes(space: keras_tuner.HyperParameters, settings: ModelSettings) -> dict[str, float]:
-    """What a trial changes: width, dropout and learning rate around the contract's, which are the first trial's."""
+    """What a trial changes of a model of the settings' kind, around the contract's values: the first trial's."""
+    if isinstance(settings, TreesSettings):
+        return _changed_trees(space, settings)
     units, dropout, rate = settings.units, settings.dropout, settings.learning_rate
     drops = sorted({round(max(0.0, dropout - step), 3) for step in (0.0, 0.1, 0.2, 0.4)})
     return {
         "units": space.Choice("units", [units, units * 2, units * 4], default=units),
         "dropout": space.Choice("dropout", drops, default=round(dropout, 3)),
         "learning_rate": space.Choice("learning_rate", [rate / 2, rate, rate * 2], default=rate),
+    }
+
+
+def _changed_trees(space: keras_tuner.HyperParameters, settings: TreesSettings) -> dict[str, float]:
+    """How much trees see of a table's detail: their learning rate, leaves, and rows a leaf."""
+    rate, leaves, rows = settings.learning_rate, settings.leaves, settings.min_rows_per_leaf
+    rates = [rate / 2, rate, min(1.0, rate * 2)]
+    sizes = [max(2, leaves // 2), leaves, min(MOST_LEAVES, leaves * 2)]
+    fewest = [max(1, rows // 2), rows, rows * 2]
+    return {
+        "learning_rate": space.Choice("learning_rate", sorted({*rates}), default=rate),
+        "leaves": space.Choice("leaves", sorted({*sizes}), default=leaves),
+        "min_rows_per_leaf": space.Choice("min_rows_per_leaf", sorted({*fewest}), default=rows),
     }
 
 

@@ -57,7 +57,7 @@ def test_data_generate_says_what_is_held_back(lakeloop: Run) -> None:
         (("data", "generate", "--periods", "36-37"), "cannot draw month 37: the model tells of months 0 to 36"),
         (("simulate", "--periods", "99", "--mock-predictions"), "cannot draw month 99"),
         (("train", "--set", "units"), "write NAME=VALUE"),
-        (("train", "--set", "unit=50"), "is not a hyper-parameter; allowed: layers, units"),
+        (("train", "--set", "unit=50"), "of `kind=network`; did you mean `units`? allowed: kind, layers"),
         (("train", "--set", "units=many"), "hyper-parameter `units` is 'many'"),
         (("train", "--drop", "colour"), "features are training, age"),
         (("nonsense",), "No such command"),

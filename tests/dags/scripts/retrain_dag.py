@@ -19,6 +19,9 @@ from lakeloop.use_case import UseCase, open_use_case
 FORMS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "periods and units": {"periods": "0-12", "units": 50, "strategy": "all"},
+    "trees": {"kind": "trees", "leaves": 15, "strategy": "kinds"},
+    "no kind": {"kind": "forest"},
+    "too few leaves": {"leaves": 1},
     "no strategy": {"strategy": "hope"},
     "no periods": {"periods": "March"},
     "too few units": {"units": 0},

@@ -76,6 +76,13 @@ def test_months_asked_for_replace_the_strategys_own(contract: Contract) -> None:
     assert (tuned.periods, tuned.trials) == ((36, 36), 4) and "months 36" in tuned.what
 
 
+def test_a_model_of_each_kind_is_tried_on_the_same_rows(contract: Contract) -> None:
+    found = candidates_for("kinds", contract, NO_TRUTH)
+    assert [(c.name, c.kind) for c in found] == [("network", "network"), ("trees", "trees")]
+    assert {(c.periods, c.version) for c in found} == {OLD}
+    assert {c.kind for c in candidates_for("auto", contract, NO_TRUTH)} == {""}, "others take what is asked for"
+
+
 def test_keep_tries_nothing(contract: Contract) -> None:
     assert candidates_for("keep", contract, NO_TRUTH) == []
 

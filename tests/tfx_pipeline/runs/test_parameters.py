@@ -1,13 +1,14 @@
 """What the command line may change, and what it is told when it may not."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, TreesSettings
 from lakeloop.exceptions import WrongUseError
 from tfx_pipeline.runs import parameters
-from tfx_pipeline.runs.parameters import bindings, run_parameters
+from tfx_pipeline.runs.parameters import RunParameters, bindings, run_parameters
 
 
 def test_texts_become_typed_hyper_parameters(contract: Contract) -> None:
@@ -18,11 +19,36 @@ def test_texts_become_typed_hyper_parameters(contract: Contract) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"unit": "50"}, "allowed: layers, units"), ({"units": "many"}, "`units`"), ({"dropout": "1"}, "`dropout`")],
+    [
+        ({"unit": "50"}, r"`unit` is not .* of `kind=network`; did you mean `units`\? allowed: kind, layers, units"),
+        ({"units": "many"}, "`units`"),
+        ({"dropout": "1"}, "`dropout`"),
+        ({"leaves": "15"}, "`leaves` is not a hyper-parameter of `kind=network`; it is one of `kind=trees`"),
+        ({"kind": "trees", "units": "50"}, "of `kind=trees`; it is one of `kind=network`"),
+        ({"kind": "trees", "leafs": "15"}, "did you mean `leaves`"),
+        ({"kind": "trees", "leaves": "1"}, "`leaves` is '1'"),
+        ({"kind": "forest"}, "no kind of model 'forest'; there are: network, trees"),
+    ],
 )
 def test_a_wrong_hyper_parameter_is_named(contract: Contract, changes: dict[str, str], words: str) -> None:
     with pytest.raises(WrongUseError, match=words):
         run_parameters(contract, Path("m.json"), changes)
+
+
+def test_another_kind_begins_with_what_is_usual_for_it_and_the_seed_there_is(contract: Contract) -> None:
+    seeded = contract.model_copy(update={"model": contract.model.model_copy(update={"seed": 7})})
+    chosen = run_parameters(seeded, Path("m.json"), {"kind": "trees", "leaves": "15", "learning_rate": "0.3"})
+    assert chosen.model == TreesSettings(leaves=15, learning_rate=0.3, seed=7)
+    again = seeded.model_copy(update={"model": chosen.model})
+    assert run_parameters(again, Path("m.json"), {"iterations": "9"}).model == TreesSettings(
+        iterations=9, leaves=15, learning_rate=0.3, seed=7
+    )
+    assert RunParameters.model_validate_json(chosen.model_dump_json()) == chosen
+
+
+def test_a_networks_record_is_written_as_before_there_were_kinds(contract: Contract) -> None:
+    written = bindings(run_parameters(contract, Path("m.json"), {"kind": "network"}), "0" * 64)["model"]
+    assert list(json.loads(written)) == ["layers", "units", "dropout", "epochs", "batch", "learning_rate", "seed"]
 
 
 def test_dropped_features_are_checked_and_keep_the_contracts_order(contract: Contract) -> None:

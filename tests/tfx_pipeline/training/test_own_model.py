@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lakeloop.contract import ModelSettings
+from lakeloop.contract import NetworkSettings
 from lakeloop.own_code import OwnCodeError
 from lakeloop.own_files import MODEL, OwnFile, own_files
 from tests.use_case_copies import USE_CASES
@@ -17,7 +17,7 @@ from tfx_pipeline.training.own_model import ModelColumns, OwnNetwork
 from tfx_pipeline.training.rows import Rows
 
 COLUMNS = ModelColumns(("cars", "area"), (1, 3), 2, ("quiet", "loud"))
-SETTINGS = ModelSettings(layers=1, units=8, epochs=30, batch=32, learning_rate=0.02)
+SETTINGS = NetworkSettings(layers=1, units=8, epochs=30, batch=32, learning_rate=0.02)
 
 
 def data_of(rows: int = 400) -> TrainingData:

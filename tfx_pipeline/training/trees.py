@@ -1,0 +1,135 @@
+"""Gradient-boosted trees, trained by scikit-learn and answered by plain TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import sklearn
+import tensorflow as tf
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
+
+from lakeloop.contract import TreesSettings
+from lakeloop.exceptions import LakeloopError
+from tfx_pipeline.training.fitted import Fitted, TrainingData
+from tfx_pipeline.training.rows import IN_MEMORY_VALUES, Rows, in_memory
+from tfx_pipeline.training.tree_graph import TreeGraph, tree_tables
+
+HELD_BACK = 0.1
+"""Share of the training rows that `stop_after` looks at."""
+HISTORY_ROWS = 20_000
+"""Rows that loss and accuracy after each iteration are measured on, at most: every tree is asked for each of them."""
+COMPARED_ROWS = 1_000
+TOLERANCE = 1e-6
+"""How far the exported trees' probabilities may be from scikit-learn's: those are float64, and these float32."""
+SMALLEST = float(np.finfo(np.float64).eps)
+
+
+def fit(settings: TreesSettings, data: TrainingData, log_folder: str | None) -> Fitted:
+    """Train trees, and make a graph of them that answers as they do; TensorBoard's logs go to `log_folder`.
+
+    Raises:
+        LakeloopError: the rows are too many for memory or of one class alone, or the graph answers otherwise.
+    """
+    train = _checked(settings, data)
+    model = HistGradientBoostingClassifier(
+        max_iter=settings.iterations,
+        max_leaf_nodes=settings.leaves,
+        min_samples_leaf=settings.min_rows_per_leaf,
+        learning_rate=settings.learning_rate,
+        l2_regularization=settings.l2,
+        early_stopping=settings.stop_after > 0,
+        n_iter_no_change=max(1, settings.stop_after),
+        validation_fraction=HELD_BACK,
+        random_state=settings.seed,
+    )
+    with threadpool_limits(1):  # more threads add sums up in another order each time, and wait for busy cores
+        model.fit(train.features, train.labels, train.weights)
+        history = {} if data.validation is None else _history(model, train, in_memory(data.validation, data.width))
+    graph = TreeGraph(tree_tables(model, data.width, data.classes))
+    check_answers(model, graph, train.features, settings.seed)
+    if log_folder is not None:
+        _log(Path(log_folder), history)
+    return Fitted(graph.probabilities, graph.variables, history)
+
+
+def check_answers(model: HistGradientBoostingClassifier, graph: TreeGraph, features: np.ndarray, seed: int) -> None:
+    """Ask both about training rows, about rows that lie on the trees' thresholds and beside them, and about gaps.
+
+    Raises:
+        LakeloopError: their probabilities differ.
+    """
+    rows = _rows_to_compare(features, graph, np.random.default_rng(seed))
+    wanted = np.zeros((len(rows), len(graph.host.columns)))
+    wanted[:, model.classes_] = model.predict_proba(rows)
+    off = np.abs(graph.probabilities(tf.constant(rows)).numpy() - wanted).max(axis=1)
+    if not (off <= TOLERANCE).all():
+        raise LakeloopError(
+            f"the exported trees do not answer as those of scikit-learn {sklearn.__version__} do: probabilities of "
+            f"{int((~(off <= TOLERANCE)).sum())} of {len(rows):,} rows differ, by up to {np.nanmax(off):.2g}. This is "
+            "a mistake in Lakeloop; the model is not exported, `--set kind=network` trains another one"
+        )
+
+
+def _checked(settings: TreesSettings, data: TrainingData) -> Rows:
+    """The training rows, if trees can be grown on them."""
+    if not isinstance(data.train, Rows):
+        raise LakeloopError(
+            f"trees need all training rows in memory, and there are more than {IN_MEMORY_VALUES:,} values; train on "
+            "fewer periods, or a network (`kind: network`), which reads them from disk"
+        )
+    known, counts = np.unique(data.train.labels, return_counts=True)
+    if len(known) < 2:
+        raise LakeloopError(
+            f"all {len(data.train.labels):,} training rows are of class {known[0]}, and trees need rows of two; "
+            "train on more periods"
+        )
+    if settings.stop_after and counts.min() < 2:
+        raise LakeloopError(
+            f"`stop_after` holds rows of every class back, and class {known[counts.argmin()]} has 1 training row; set "
+            "it to 0, or train on more periods"
+        )
+    return data.train
+
+
+def _history(model: HistGradientBoostingClassifier, train: Rows, validation: Rows | None) -> dict[str, list[float]]:
+    """Loss and accuracy after each iteration, named as Keras names them after each epoch."""
+    history: dict[str, list[float]] = {}
+    for prefix, rows in (("", train), ("val_", validation)):
+        if rows is None:
+            continue
+        some = slice(None, None, -(-len(rows.labels) // HISTORY_ROWS))
+        labels, weights = rows.labels[some], None if rows.weights is None else rows.weights[some]
+        column = np.searchsorted(model.classes_, labels)
+        known = np.isin(labels, model.classes_)
+        column[~known] = 0
+        for answers in model.staged_predict_proba(rows.features[some]):
+            of_label = np.where(known, answers[np.arange(len(labels)), column], 0.0)
+            right = known & (answers.argmax(axis=1) == column)
+            loss = -np.log(np.maximum(of_label, SMALLEST))
+            history.setdefault(f"{prefix}accuracy", []).append(float(right.mean()))
+            history.setdefault(f"{prefix}loss", []).append(float(np.average(loss, weights=weights)))
+    return history
+
+
+def _log(folder: Path, history: Mapping[str, Sequence[float]]) -> None:
+    """For TensorBoard, under the names of Keras' callback: so runs of both kinds are in one chart."""
+    for name, prefix in (("train", ""), ("validation", "val_")):
+        with tf.summary.create_file_writer(str(folder / name)).as_default():
+            for figure in ("loss", "accuracy"):
+                for step, value in enumerate(history.get(prefix + figure, ())):
+                    tf.summary.scalar(f"epoch_{figure}", value, step=step)
+
+
+def _rows_to_compare(features: np.ndarray, graph: TreeGraph, random: np.random.Generator) -> np.ndarray:
+    """Some training rows, and the same with values that trees split at, the next ones, and gaps."""
+    rows = features[random.integers(0, len(features), COMPARED_ROWS)].astype(np.float32)
+    close = rows.copy()
+    for column in range(rows.shape[1]):
+        thresholds = graph.host.thresholds_of(column)
+        if len(thresholds):
+            at = random.choice(thresholds, len(rows))
+            beside = [at, np.nextafter(at, np.float32(np.inf)), np.nextafter(at, np.float32(-np.inf))]
+            close[:, column] = np.choose(random.integers(0, 3, len(rows)), beside)
+    gaps = np.where(random.random(rows.shape) < 0.2, np.float32(np.nan), rows)
+    return np.concatenate([rows, close, gaps])
