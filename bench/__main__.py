@@ -28,6 +28,7 @@ from bench import (
     platform_bench,
     stream_bench,
     tfx_bench,
+    trees_bench,
 )
 from bench.figure import Figure
 from lakeloop.drawn_rows import sample_period
@@ -68,6 +69,7 @@ def gateway(home: Path) -> list[Figure]:
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "commands": commands_bench.measure,
     "tfx": tfx_bench.measure,
+    "trees": trees_bench.measure,
     "new": new_bench.measure,
     "gate": gate_bench.measure,
     "nodes": nodes_bench.measure,

@@ -21,12 +21,12 @@ MOST_TIMES_PLAIN = 2.0
 
 def measure(home: Path) -> list[Figure]:
     """The whole job by the clock and in CPU seconds, and its memory."""
-    _write(home / "gaps")
+    write_table(home / "gaps", MONTHS, ROWS_A_MONTH)
     return compare(home / "gaps", NAME, f"{MONTHS * ROWS_A_MONTH:,} rows of 20 features, 8 with gaps", MOST_TIMES_PLAIN)
 
 
-def _write(home: Path) -> None:
-    """The use case's folder in the home, and a file a month where its files land."""
+def write_table(home: Path, months: int, rows: int) -> dict[str, object]:
+    """The use case's folder in the home, and a file of so many rows a month where its files land; gives one row."""
     numbers = [f"number_{place}" for place in range(NUMBERS)]
     categories = [f"code_{place}" for place in range(CATEGORIES)]
     with_gaps = {*numbers[: WITH_GAPS - 2], *categories[:2]}
@@ -36,21 +36,27 @@ def _write(home: Path) -> None:
     landing = home / "landing" / NAME / "rows"
     landing.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
-    for number in range(MONTHS):
+    values: dict[str, np.ndarray] = {}
+    for number in range(months):
         month = str(pd.Period("2021-01", "M") + number)
         columns: dict[str, pa.Array] = {
-            "id": pa.array([f"{month}-{row:06d}" for row in range(ROWS_A_MONTH)]),
-            "month": pa.array([month] * ROWS_A_MONTH),
+            "id": pa.array([f"{month}-{row:06d}" for row in range(rows)]),
+            "month": pa.array([month] * rows),
         }
         for name in (*numbers, *categories):
-            gaps = random.random(ROWS_A_MONTH) < GAPS if name in with_gaps else None
+            gaps = random.random(rows) < GAPS if name in with_gaps else None
             if name in numbers:
-                columns[name] = pa.array(random.normal(50, 10, ROWS_A_MONTH).round(3), mask=gaps)
+                values[name] = random.normal(50, 10, rows).round(3)
+                columns[name] = pa.array(values[name], mask=gaps)
             else:
+                values[name] = random.integers(0, CODES, rows)
                 codes = pa.array([f"c{code:02d}" for code in range(CODES)])
-                columns[name] = codes.take(pa.array(random.integers(0, CODES, ROWS_A_MONTH), mask=gaps))
-        columns["outcome"] = pa.array(np.where(random.random(ROWS_A_MONTH) < 0.4, "yes", "no"))
+                columns[name] = codes.take(pa.array(values[name], mask=gaps))
+        score = (values["number_0"] - 50) * (values["number_1"] - 50) / 50 + values["number_2"] - 50
+        score += 10.0 * (values["code_0"] % 2) + random.normal(0, 5, rows) - 5
+        columns["outcome"] = pa.array(np.where(score > 0, "yes", "no"))
         csv.write_csv(pa.table(columns), landing / f"rows-{month}.csv", csv.WriteOptions(quoting_style="none"))
+    return {n: f"c{v[0]:02d}" if n in categories else float(v[0]) for n, v in values.items()}
 
 
 def _contract(numbers: list[str], categories: list[str], with_gaps: set[str]) -> str:

@@ -24,11 +24,11 @@ ROWS = 100
 
 def measure(models: Path, name: str, row: Mapping[str, object]) -> list[Figure]:
     """Median and 99th percentile of one-row predictions against the newest model under `models`."""
-    request, rows = _request(name, [row]), _request(name, [row] * ROWS)
+    request, rows = request_of(name, [row]), request_of(name, [row] * ROWS)
     with running_server({name: models}) as server:
         grpc_milliseconds = _over_grpc(server.grpc, name, row)
-        milliseconds = _one_connection(server.url, request, COUNTED)
-        many_milliseconds = _one_connection(server.url, rows, COUNTED // 5)
+        milliseconds = one_connection(server.url, request, COUNTED)
+        many_milliseconds = one_connection(server.url, rows, COUNTED // 5)
         began, began_cpu = time.perf_counter(), _cpu_seconds(server.process.pid)
         _many_connections(server.url, request, ANSWERS)
         seconds, cpu_seconds = time.perf_counter() - began, _cpu_seconds(server.process.pid) - began_cpu
@@ -44,7 +44,7 @@ def measure(models: Path, name: str, row: Mapping[str, object]) -> list[Figure]:
     ]
 
 
-def _request(name: str, rows: list[Mapping[str, object]]) -> bytes:
+def request_of(name: str, rows: list[Mapping[str, object]]) -> bytes:
     body = json.dumps({"instances": rows}).encode()
     return (
         f"POST /v1/models/{name}:predict HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
@@ -59,10 +59,10 @@ def _connect(url: str) -> socket.socket:
     return connection
 
 
-def _one_connection(url: str, request: bytes, count: int) -> list[float]:
+def one_connection(url: str, request: bytes, count: int) -> list[float]:
     """Sorted milliseconds of so many answers."""
     with _connect(url) as connection:
-        for _ in range(WARM_UP):
+        for _ in range(min(WARM_UP, count)):
             ask(connection, request)
         return sorted(ask(connection, request) for _ in range(count))
 

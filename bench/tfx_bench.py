@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.figure import Figure
@@ -24,7 +25,7 @@ def measure(home: Path) -> list[Figure]:
         ("the same run again, from cache", reference, {}, None),
         ("pipeline run, 200,000 rows, epochs=3 batch=256", large, LARGE_SETTINGS, 120.0),
     ):
-        seconds, memory = _timed_run(manifest, changes)
+        seconds, memory = timed_run(manifest, changes)
         figures.append(Figure(name, seconds, "s", bound))
         figures.append(Figure(f"{name}: peak memory", memory, "GiB", None))
     return figures
@@ -38,16 +39,24 @@ def home_of(manifest: Path) -> Path:
 def exported(home: Path, *options: str) -> Path:
     """Generate, ingest and export month 0; the manifest's path."""
     environment = {**os.environ, "LAKELOOP_HOME": str(home)}
-    for step in (["data", "generate", *options], ["lake", "ingest"], ["lake", "export"]):
+    subprocess.run([*COMMAND, "data", "generate", *options], check=True, env=environment, stdout=subprocess.DEVNULL)
+    return ingested(home, environment)
+
+
+def ingested(home: Path, environment: Mapping[str, str]) -> Path:
+    """Ingest what has landed and export it; the manifest's path."""
+    for step in (["lake", "ingest"], ["lake", "export"]):
         subprocess.run([*COMMAND, *step], check=True, env=environment, stdout=subprocess.DEVNULL)
     return next((home / "export").glob("*/*/manifest.json"))
 
 
-def _timed_run(manifest: Path, changes: dict[str, str]) -> tuple[float, float]:
+def timed_run(
+    manifest: Path, changes: dict[str, str], environment: Mapping[str, str] = os.environ
+) -> tuple[float, float]:
     """Seconds from start to end of the process, and its peak memory in GiB."""
     began = time.monotonic()
     command = [sys.executable, "-m", "bench.tfx_bench", str(manifest), json.dumps(changes)]
-    process = subprocess.Popen(command, env={**os.environ, "LAKELOOP_HOME": str(home_of(manifest))})
+    process = subprocess.Popen(command, env={**environment, "LAKELOOP_HOME": str(home_of(manifest))})
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) != 0:
         raise RuntimeError(f"the run on {manifest} failed")
