@@ -78,6 +78,8 @@ def spark_options(settings: Settings) -> dict[str, str]:
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.variable.substitute": "false",  # a comment or a limit of a contract is no template
+        # what Spark concludes of conditions takes time by the square of a table's columns, and says nothing new here
+        "spark.sql.constraintPropagation.enabled": "false",
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.jars.ivy": str(scratch / "ivy"),
