@@ -36,14 +36,14 @@ def zone_of(column: Column) -> Zone:
     them at these times, UTC where none does.
     """
     every = pd.Series(column.values[:: max(1, column.distinct // MOST_LOOKED_AT)], dtype=str).str.strip()
-    given = every.str.extract(f"({OFFSET})", expand=False, flags=re.IGNORECASE)
-    offsets = given.str.replace(":", "").replace({"Z": "+0000", "z": "+0000", "-0000": "+0000"})
-    seen = tuple(f"{one[:3]}:{one[3:]}" for one in sorted(offsets.dropna().unique()))
+    given = every.str.extract(f"({OFFSET})", expand=False, flags=re.IGNORECASE).dropna()
+    said = given.str.upper().str.replace(":", "")
+    offsets = said.where(~said.isin(("Z", "-0000")), "+0000")
+    seen = tuple(f"{one[:3]}:{one[3:]}" for one in sorted(offsets.unique()))
     if not seen or seen == ("+00:00",):
         return IN_UTC
-    told = offsets.notna()
-    moments = pd.to_datetime(every[told], format="ISO8601", utc=True, errors="coerce")
-    minutes = offsets[told].map({one: _minutes(one) for one in offsets.dropna().unique()})[moments.notna()]
+    moments = pd.to_datetime(every[offsets.index], format="ISO8601", utc=True, errors="coerce")
+    minutes = offsets.map({one: _minutes(one) for one in offsets.unique()})[moments.notna()]
     moments = moments.dropna()
     for name in (UTC, *ZONES, *_fixed(seen)):
         here = moments.dt.tz_convert(name).dt.tz_localize(None) - moments.dt.tz_localize(None)

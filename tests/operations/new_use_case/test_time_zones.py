@@ -14,7 +14,7 @@ from operations.history import history_periods, history_rows
 from operations.new_use_case.columns import STYLES, Column, encoded_column
 from operations.new_use_case.create import create
 from operations.new_use_case.draft import Wishes, look
-from operations.new_use_case.time_zones import zone_of
+from operations.new_use_case.time_zones import IN_UTC, zone_of
 from operations.new_use_case.times import moments
 
 HALF_A_YEAR = pd.date_range("2024-01-01", "2024-06-30 23:00", freq="97min")
@@ -35,6 +35,11 @@ HALF_A_YEAR = pd.date_range("2024-01-01", "2024-06-30 23:00", freq="97min")
 def test_the_first_clock_that_shows_all_offsets_is_assumed(zone: str, said: tuple[str, ...], found: str) -> None:
     told = zone_of(column(at.isoformat() for at in HALF_A_YEAR.tz_localize("UTC").tz_convert(zone)))
     assert (told.name, told.offsets) == (found, said)
+
+
+@pytest.mark.filterwarnings("error")
+def test_times_that_say_no_offset_are_taken_for_utc_quietly() -> None:
+    assert zone_of(column(["2024-07-01 00:30", "2024-07-01"])) == IN_UTC == zone_of(column(["2024-07-01T00:30Z"]))
 
 
 def test_offsets_of_several_clocks_leave_utc_and_say_so(tmp_path: Path) -> None:
