@@ -1,0 +1,370 @@
+"""Segments in which a model is weak, that it is asked about more or less than before, or where rules are better.
+
+Looked at are the bins and categories of each feature, and all pairs of them, as SliceFinder does (Chung et al. 2019). A
+pair has to stand out from either of its two halves, too, or it would only repeat them; and what was named once is left
+out of the search for the next one, as rule learners do (sequential covering). Among hundreds of segments some look odd
+by chance: the p-values of each question are corrected together (Benjamini and Hochberg 1995).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract, Segment
+from lakeloop.frozen_model import FrozenModel
+from lakeloop.interval import wilson_interval
+
+Question = Literal["weak", "drifted", "rules"]
+QUESTIONS: Mapping[Question, str] = {
+    "weak": "the model is wrong more often than elsewhere",
+    "drifted": "there are more or fewer such rows than the model was made from",
+    "rules": "the rules are right more often than the model",
+}
+BINS, MOST_CATEGORIES = 5, 20
+MOST_PAIRED = 20
+"""Features whose bins are paired: of more those with the oddest bins."""
+LEAST_ROWS = 30
+FALSE_SHARE = 0.05
+"""Of the segments that are named so many may be odd by chance."""
+MOST_NAMED = 10
+MOST_SHARE = 0.5
+"""What is weak in more of the rows is the model, not a segment."""
+
+
+class OddSegment(FrozenModel):
+    """A segment that stands out. Shares are of all rows; what is not known of it is None.
+
+    `weight` is how many rows it costs: wrong ones more than elsewhere, or than by the rules; of a drifted one how many
+    rows came more, or fewer.
+    """
+
+    question: Question
+    segment: str
+    rows: int
+    share: float
+    share_before: float | None = None
+    accuracy: float | None = None
+    interval: tuple[float, float] | None = None
+    accuracy_elsewhere: float | None = None
+    rules_accuracy: float | None = None
+    p_value: float
+    weight: float
+
+    @property
+    def evidence(self) -> float:
+        """How much it costs and how concentrated that is: of two that cost the same rows the smaller says more."""
+        return self.weight**2 / max(self.rows, self.weight, 1.0)
+
+
+class OddSegments(FrozenModel):
+    """What stands out, the weightiest first, and how many segments were looked at."""
+
+    looked_at: int
+    found: tuple[OddSegment, ...]
+
+    def of(self, question: Question) -> tuple[OddSegment, ...]:
+        """Those of one question."""
+        return tuple(one for one in self.found if one.question == question)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A bin of numbers, from `low` to below `high`, or one category; the text is as a segment is written."""
+
+    feature: str
+    text: str
+    low: float = -np.inf
+    high: float = np.inf
+    category: object = None
+
+    def holds(self, frame: pd.DataFrame) -> np.ndarray:
+        """Whether each row (n,) meets it; a missing value does not."""
+        values = frame[self.feature]
+        if self.category is not None:
+            return (values == self.category).fillna(False).to_numpy(bool)
+        numbers = values.to_numpy(float)
+        return np.asarray((numbers >= self.low) & (numbers < self.high))
+
+
+def conditions(contract: Contract, reference: pd.DataFrame) -> list[Condition]:
+    """The bins and categories of every feature but texts and times, which have no values that come again."""
+    found: list[Condition] = []
+    for name, feature in contract.features.items():
+        values = reference[name].dropna()
+        if feature.role == "numeric" and len(values):
+            found += _bins(name, values.to_numpy(float))
+        elif feature.role in ("binary", "categorical"):
+            common = values.value_counts().index[:MOST_CATEGORIES].tolist()
+            text = feature.carried_as == "string"
+            found += [
+                Condition(name, f"{name} == {_quoted(value) if text else f'{value:g}'}", category=value)
+                for value in common
+            ]
+    return [condition for condition in found if _can_be_written(condition)]
+
+
+def _bins(name: str, values: np.ndarray) -> list[Condition]:
+    quantiles = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
+    edges = sorted({float(f"{edge:.3g}") for edge in quantiles.tolist()})
+    if not edges:
+        return []
+    inner = [Condition(name, f"{name} >= {low:g} and {name} < {high:g}", low, high) for low, high in pairwise(edges)]
+    first, last = edges[0], edges[-1]
+    return [Condition(name, f"{name} < {first:g}", high=first), *inner,
+            Condition(name, f"{name} >= {last:g}", low=last)]  # fmt: skip
+
+
+def _quoted(value: object) -> str:
+    return f"'{value}'"
+
+
+def _can_be_written(condition: Condition) -> bool:
+    """A category may have quotes, or ` and `, in which no segment can be written."""
+    if condition.category is None:
+        return True
+    try:
+        return [value for _, _, value in Segment(text=condition.text).conditions] == [condition.category]
+    except ValueError:
+        return False
+
+
+def odd_segments(
+    contract: Contract,
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    labelled: pd.DataFrame,
+    right: np.ndarray,
+    rules_right: np.ndarray | None = None,
+) -> OddSegments:
+    """What stands out of a model's rows, of rows of now beside them, and of labelled rows.
+
+    `right` (n,) bool: whether the model is right on each labelled row; `rules_right` the same of the rules, where there
+    are any. All frames have a column a feature, as carried.
+    """
+    listed = conditions(contract, reference)
+    before, now, known = (_Segments.of(listed, frame) for frame in (reference, current, labelled))
+    truth = _Truth(known, right, rules_right)
+    found = _named((before, now), truth.of_drifted, _p_drifted)
+    if len(labelled):
+        found += _named((known,), truth.of_weak, lambda parts, rows: parts[0].p_of_wrong(~right[rows[0]]))
+    if len(labelled) and rules_right is not None:
+        won, lost = rules_right & ~right, right & ~rules_right
+        found += _named((known,), truth.of_rules, lambda parts, rows: parts[0].p_of_wins(won[rows[0]], lost[rows[0]]))
+    return OddSegments(looked_at=before.count, found=tuple(found))
+
+
+Place = tuple[int, int]
+"""A segment: two conditions, the same one twice where it is a single one."""
+Counts = np.ndarray | float
+
+
+@dataclass(frozen=True)
+class _Segments:
+    """Which rows (n, k) meet each of the conditions, and how many (k, k) meet two of them."""
+
+    listed: list[Condition]
+    member: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, listed: list[Condition], frame: pd.DataFrame) -> "_Segments":
+        member = [one.holds(frame) for one in listed]
+        return cls._of_members(listed, np.stack(member, axis=1) if member else np.empty((len(frame), 0), bool))
+
+    @classmethod
+    def _of_members(cls, listed: list[Condition], member: np.ndarray) -> "_Segments":
+        return cls(listed, member, _sums(member, np.ones(len(member))))
+
+    def where(self, rows: np.ndarray) -> "_Segments":
+        """The same of some of the rows, (n,) bool."""
+        return self._of_members(self.listed, self.member[rows])
+
+    @property
+    def rows(self) -> int:
+        return len(self.member)
+
+    @property
+    def is_pair(self) -> np.ndarray:
+        """Whether two conditions (k, k) are of different features."""
+        features = np.array([one.feature for one in self.listed], dtype=object)
+        return np.asarray(features[:, None] != features[None, :])
+
+    @property
+    def count(self) -> int:
+        """Segments that are looked at."""
+        return len(self.listed) + int(np.triu(self.is_pair, 1).sum())
+
+    def mask(self, place: Place) -> np.ndarray:
+        return np.asarray(self.member[:, place[0]] & self.member[:, place[1]])
+
+    def text(self, place: Place) -> str:
+        return " and ".join(dict.fromkeys(self.listed[number].text for number in sorted(place)))
+
+    def p_of_wrong(self, wrong: np.ndarray) -> np.ndarray:
+        """How likely so many wrong rows (k, k) are, drawn of all rows and, of a pair, of either half."""
+        from scipy.stats import hypergeom
+
+        counted = _sums(self.member, wrong)
+        return self._with_halves(
+            lambda total, of: hypergeom.sf(counted - 1, total, of, self.sizes),
+            hypergeom.sf(counted - 1, self.rows, float(wrong.sum()), self.sizes),
+            np.diag(self.sizes), np.diag(counted),
+        )  # fmt: skip
+
+    def p_of_wins(self, won: np.ndarray, lost: np.ndarray) -> np.ndarray:
+        """How likely rules win so often (k, k) where they and the model differ (McNemar 1947), here and in a half."""
+        from scipy.stats import binom, hypergeom
+
+        wins, differ = _sums(self.member, won), _sums(self.member, won | lost)
+        alone = np.where(differ > 0, binom.sf(wins - 1, np.maximum(differ, 1), 0.5), 1.0)
+        return self._with_halves(
+            lambda total, of: hypergeom.sf(wins - 1, total, of, differ), alone, np.diag(differ), np.diag(wins)
+        )
+
+    def p_of_share(self, before: "_Segments") -> np.ndarray:
+        """How likely the segments' shares (k, k) in two sets of rows are so far apart, of all rows and of a half."""
+        return self._with_halves(
+            lambda total, of: _p_apart(self.sizes, total, before.sizes, of),
+            _p_apart(self.sizes, self.rows, before.sizes, before.rows),
+            np.diag(self.sizes), np.diag(before.sizes),
+        )  # fmt: skip
+
+    def _with_halves(
+        self, p: Callable[[Counts, Counts], np.ndarray], of_all: np.ndarray, totals: np.ndarray, counts: np.ndarray
+    ) -> np.ndarray:
+        """The largest of the p-values: among all rows, and of a pair among the rows of either half."""
+        halves = np.maximum(p(totals[:, None], counts[:, None]), p(totals[None, :], counts[None, :]))
+        found = np.where(self.is_pair, np.maximum(of_all, halves), of_all)
+        return np.clip(np.nan_to_num(found, nan=1.0), 0.0, 1.0)
+
+
+def _sums(member: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The sum (k, k) of a value a row over every segment; on the diagonal those of one condition."""
+    counted = member.astype(float)
+    return np.asarray((counted * values.astype(float)[:, None]).T @ counted)
+
+
+def _p_apart(now: Counts, of_now: Counts, before: Counts, of_before: Counts) -> np.ndarray:
+    """The two-sided p-value of two shares being the same."""
+    from scipy.stats import norm
+
+    with np.errstate(all="ignore"):
+        share, share_before = now / of_now, before / of_before
+        together = (now + before) / (of_now + of_before)
+        error = np.sqrt(together * (1 - together) * (1 / of_now + 1 / of_before))
+        return np.asarray(2 * norm.sf(np.abs(share - share_before) / error))
+
+
+def _p_drifted(parts: "Parts", _: "Masks") -> np.ndarray:
+    before, now = parts
+    return now.p_of_share(before)
+
+
+Parts = tuple[_Segments, ...]
+"""The rows that are looked at: labelled ones, or those of before and of now."""
+Masks = tuple[np.ndarray, ...]
+"""Of each of them which rows (n,) are still to be explained."""
+
+
+def _named(
+    whole: Parts,
+    describe: Callable[[Place, Parts, Masks], OddSegment | None],
+    p_values: Callable[[Parts, Masks], np.ndarray],
+) -> list[OddSegment]:
+    """Segments one after the other: the oddest, then the oddest of the rows that are in none of those before it.
+
+    So the same rows are named once, and what is odd only because it shares them is not named at all.
+    """
+    left: Masks = tuple(np.ones(part.rows, bool) for part in whole)
+    named: list[OddSegment] = []
+    while len(named) < MOST_NAMED:
+        parts = tuple(part.where(rows) for part, rows in zip(whole, left, strict=True))
+        found = [
+            (place, p, described)
+            for place, p in _beyond_chance(parts, p_values(parts, left))
+            if (described := describe(place, parts, left)) is not None
+        ]
+        if not found:
+            break
+        place, p, _ = max(found, key=lambda one: one[2].evidence)
+        every: Masks = tuple(np.ones(part.rows, bool) for part in whole)
+        if (told := describe(place, whole, every)) is not None:
+            named.append(told.model_copy(update={"p_value": p}))
+        left = tuple(rows & ~part.mask(place) for part, rows in zip(whole, left, strict=True))
+    return named
+
+
+def _beyond_chance(parts: Parts, p_values: np.ndarray) -> list[tuple[Place, float]]:
+    """The segments whose p-value is small, corrected for how many were looked at."""
+    from scipy.stats import false_discovery_control
+
+    places = _looked_at(parts, p_values)
+    if not places:
+        return []
+    corrected = false_discovery_control([p_values[place] for place in places]).tolist()
+    return [(place, p) for place, p in zip(places, corrected, strict=True) if p <= FALSE_SHARE]
+
+
+def _looked_at(parts: Parts, p_values: np.ndarray) -> list[Place]:
+    """Every condition by itself, and the pairs of the features whose conditions are the oddest."""
+    counted = parts[-1]
+    enough = np.max([part.sizes for part in parts], axis=0) >= LEAST_ROWS
+    by_feature: dict[str, float] = {}
+    for number, one in enumerate(counted.listed):
+        by_feature[one.feature] = min(by_feature.get(one.feature, 1.0), float(p_values[number, number]))
+    paired = set(sorted(by_feature, key=by_feature.__getitem__)[:MOST_PAIRED])
+    places = [(number, number) for number in range(len(counted.listed)) if enough[number, number]]
+    for first, second in np.argwhere(np.triu(counted.is_pair & enough, 1)).tolist():
+        if {counted.listed[first].feature, counted.listed[second].feature} <= paired:
+            places.append((first, second))
+    return places
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What is known of the labelled rows, to describe segments by."""
+
+    known: _Segments
+    right: np.ndarray
+    rules: np.ndarray | None
+
+    def of_weak(self, place: Place, parts: Parts, rows: Masks) -> OddSegment | None:
+        """A segment of labelled rows; None where it is most of them."""
+        right, inside = self.right[rows[0]], parts[0].mask(place)
+        count = int(inside.sum())
+        if not count or int(self.known.mask(place).sum()) > MOST_SHARE * self.known.rows:
+            return None
+        accuracy = float(right[inside].mean())
+        elsewhere = float(right[~inside].mean()) if count < len(right) else accuracy
+        return OddSegment(
+            question="weak", segment=parts[0].text(place), rows=count, share=count / parts[0].rows, accuracy=accuracy,
+            interval=wilson_interval(accuracy, count), accuracy_elsewhere=elsewhere,
+            rules_accuracy=None if self.rules is None else float(self.rules[rows[0]][inside].mean()), p_value=0.0,
+            weight=count * (elsewhere - accuracy),
+        )  # fmt: skip
+
+    def of_rules(self, place: Place, parts: Parts, rows: Masks) -> OddSegment | None:
+        """The same, weighed by how much more often the rules are right."""
+        found = self.of_weak(place, parts, rows)
+        if found is None or found.rules_accuracy is None or found.accuracy is None:
+            return None
+        gain = found.rows * (found.rules_accuracy - found.accuracy)
+        return found.model_copy(update={"question": "rules", "weight": gain})
+
+    def of_drifted(self, place: Place, parts: Parts, _: Masks) -> OddSegment:
+        """A segment of rows of before and of now, with how right model and rules are there, if enough rows say it."""
+        before, now = parts
+        rows, were = int(now.sizes[place]), int(before.sizes[place])
+        share, share_before = rows / max(now.rows, 1), were / max(before.rows, 1)
+        inside = self.known.mask(place)
+        enough = int(inside.sum()) >= LEAST_ROWS
+        return OddSegment(
+            question="drifted", segment=now.text(place), rows=rows, share=share, share_before=share_before, p_value=0.0,
+            weight=abs(share - share_before) * now.rows,
+            accuracy=float(self.right[inside].mean()) if enough else None,
+            rules_accuracy=float(self.rules[inside].mean()) if enough and self.rules is not None else None,
+        )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Gathers what the search for odd segments needs: a model's rows, a period's, labelled ones with both answers."""
+
+import shlex
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lakeloop.contract import Contract
+from lakeloop.fallback import load_rules
+from lakeloop.model_card import read_model_card
+from lakeloop.model_input import complete_rows, request_rows
+from lakeloop.pushed_models import model_folder
+from lakeloop.use_case import UseCase
+from monitoring.analysis.comparison import LEAST_LABELLED
+from monitoring.analysis.segments import OddSegment, OddSegments, odd_segments
+from monitoring.drift.sampling import seeded_sample
+from operations.analysis.rows import labelled_rows_of, rows_by_period
+from operations.evaluation import exported_rows
+from operations.scoring import probabilities_of
+
+
+@dataclass(frozen=True)
+class SegmentSearch:
+    """What stands out of a period, held against a pushed model; `labelled_rows` are `labelled_from`, in words."""
+
+    contract: Contract
+    model_version: str
+    period: int
+    rows: int
+    reference_rows: int
+    labelled_rows: int
+    labelled_from: str
+    accuracy: float
+    rules_accuracy: float | None
+    segments: OddSegments
+
+
+def search_segments(use_case: UseCase, period: int, version: str = "", oracle: bool = False) -> SegmentSearch:
+    """Where a pushed model, by default the serving one, is weak, asked something else, or worse than the rules.
+
+    By the period's own truth; where fewer than 50 of its rows have any, by the eval rows of the model's export.
+
+    Raises:
+        NotFoundError: no such version, or the period has no rows; the text says which periods have.
+        WrongUseError: the export is gone, or `oracle` without generator and history.
+    """
+    contract = use_case.contract
+    card = read_model_card(use_case, version)
+    manifest = card.manifest_path(use_case)
+    reference = exported_rows(contract, manifest)
+    current = rows_by_period(use_case, period, oracle).by_period[period]
+    labelled = complete_rows(contract.features, labelled_rows_of(use_case, period, oracle))
+    whose = f"of {contract.period} {period}"
+    if len(labelled) < LEAST_LABELLED:
+        labelled = complete_rows(contract.features, exported_rows(contract, manifest, "eval"))
+        whose = "held out when it was trained, since the period's truth is not known"
+    labelled = seeded_sample(labelled)
+    probabilities = probabilities_of(contract, model_folder(use_case, card.version), labelled)
+    right = probabilities.argmax(axis=1) == labelled[contract.label.name].to_numpy(int)
+    by_rules = _rules_right(use_case, labelled)
+    found = odd_segments(contract, seeded_sample(reference), current, labelled, right, by_rules)
+    return SegmentSearch(
+        contract=contract,
+        model_version=card.version,
+        period=period,
+        rows=len(current),
+        reference_rows=len(reference),
+        labelled_rows=len(labelled),
+        labelled_from=whose,
+        accuracy=float(right.mean()),
+        rules_accuracy=None if by_rules is None else float(by_rules.mean()),
+        segments=found,
+    )
+
+
+def _rules_right(use_case: UseCase, labelled: pd.DataFrame) -> np.ndarray | None:
+    rules, label = load_rules(use_case), use_case.contract.label
+    if rules is None:
+        return None
+    names = labelled[label.name].map(dict(enumerate(label.class_names))).to_numpy(object)
+    answers = [rules(row) for row in request_rows(use_case.contract.features, labelled)]
+    return np.asarray(names == np.array(answers, dtype=object))
+
+
+def fallback_line(contract: Contract, one: OddSegment) -> str:
+    """The command that has the rules answer there; '' where there are none, or they are known to be no better, or of
+    which fewer rows come than before.
+    """
+    if contract.fallback is None or (one.share_before is not None and one.share < one.share_before):
+        return ""
+    if one.rules_accuracy is not None and one.accuracy is not None and one.rules_accuracy <= one.accuracy:
+        return ""
+    why = shlex.quote(why_in_words(one))
+    return f"lakeloop fallback add {shlex.quote(one.segment)} --why {why} --use-case {contract.use_case}"
+
+
+def why_in_words(one: OddSegment) -> str:
+    """What is odd about a segment, short enough for a reason on record."""
+    if one.question == "drifted":
+        return f"{one.share:.1%} of the rows, {one.share_before or 0.0:.1%} when it was trained"
+    rules = "" if one.rules_accuracy is None else f", rules {one.rules_accuracy:.2f}"
+    return (
+        f"right in {one.accuracy or 0.0:.2f} of {one.rows:,} rows, elsewhere {one.accuracy_elsewhere or 0.0:.2f}{rules}"
+    )
