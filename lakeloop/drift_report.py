@@ -58,8 +58,8 @@ class DriftReport(FrozenModel):
     """One window against all rows of the champion's own export.
 
     A feature has drifted where its values have or, of an optional one, the share of those that are missing. `share` is
-    drifted features / features; the prediction is never one of them. `state` is "drift" for dataset drift; a window
-    that cannot be measured is neither stable nor drift and raises no alarm.
+    drifted features / features; prediction and confidence are never among them. `state` is "drift" for dataset drift; a
+    window that cannot be measured is neither stable nor drift and raises no alarm.
     """
 
     use_case: str
@@ -70,6 +70,7 @@ class DriftReport(FrozenModel):
     features: tuple[ColumnDrift, ...] = ()
     missing: tuple[ColumnDrift, ...] = Field((), description="the missing share of each optional feature")
     prediction: ColumnDrift | None = None
+    confidence: ColumnDrift | None = Field(None, description="of the model's likeliest class; none in older reports")
     share_threshold: float | None = Field(None, description="share of drifted features from which it is drift")
     sampled_rows: int | None = Field(None, description="rows taken of a larger window; None: all")
     standard_error: float | None = Field(None, description="largest error of a score that sampling brings")
@@ -77,8 +78,8 @@ class DriftReport(FrozenModel):
 
     @property
     def columns(self) -> tuple[ColumnDrift, ...]:
-        """The features, and the prediction where it was measured."""
-        return (*self.features, *([self.prediction] if self.prediction is not None else []))
+        """The features, and of the model's answers what was measured: prediction and confidence."""
+        return (*self.features, *self._answers)
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -88,8 +89,12 @@ class DriftReport(FrozenModel):
 
     @property
     def signals(self) -> tuple[ColumnDrift, ...]:
-        """All that was measured: features, the missing shares of optional ones, and the prediction."""
-        return (*self.features, *self.missing, *([self.prediction] if self.prediction is not None else []))
+        """All that was measured: features, the missing shares of optional ones, prediction and confidence."""
+        return (*self.features, *self.missing, *self._answers)
+
+    @property
+    def _answers(self) -> tuple[ColumnDrift, ...]:
+        return tuple(column for column in (self.prediction, self.confidence) if column is not None)
 
     @property
     def furthest(self) -> tuple[ColumnDrift, ...]:

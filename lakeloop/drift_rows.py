@@ -7,7 +7,7 @@ from typing import Any
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 
-FEATURE, MISSING, PREDICTION, DATASET = "feature", "missing share", "prediction", "dataset"
+FEATURE, MISSING, PREDICTION, CONFIDENCE, DATASET = "feature", "missing share", "prediction", "confidence", "dataset"
 SHARE = "share of drifted features"
 COPIED = ("model_version", "state", "reason", "sampled_rows", "standard_error", "judged_from")
 WINDOW = tuple(field.alias or name for name, field in Window.model_fields.items())
@@ -23,8 +23,9 @@ def rows_of(report: DriftReport) -> list[Row]:
     }  # fmt: skip
     parts = [(DATASET, whole), *((FEATURE, column.model_dump()) for column in report.features)]
     parts += [(MISSING, column.model_dump()) for column in report.missing]
-    if report.prediction is not None:
-        parts.append((PREDICTION, report.prediction.model_dump()))
+    for kind, answers in ((PREDICTION, report.prediction), (CONFIDENCE, report.confidence)):
+        if answers is not None:
+            parts.append((kind, answers.model_dump()))
     window = report.window
     return [
         {
@@ -61,6 +62,7 @@ def _report(rows: list[Row], contract: Contract) -> DriftReport:
         features=tuple(sorted(_columns(rows, FEATURE), key=place)),
         missing=tuple(sorted(_columns(rows, MISSING), key=place)),
         prediction=next(_columns(rows, PREDICTION), None),
+        confidence=next(_columns(rows, CONFIDENCE), None),
         share_threshold=whole["threshold"],
         **{name: head[name] for name in COPIED},
     )

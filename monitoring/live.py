@@ -177,7 +177,7 @@ class LiveMonitor:
         changed = self._model.look()
         serving = self._model.version if self._model.available else ""
         self._show(serving=serving, model_available=self._model.available, model_problem=self._model.problem)
-        incomplete = isinstance(self._reference, NoReference) or self._reference.predictions is None
+        incomplete = isinstance(self._reference, NoReference) or self._reference.confidences is None
         answers_now = self._model.available and not answered
         again = incomplete and (answers_now or time.monotonic() - self._reference_at >= REFERENCE_SECONDS)
         if not (changed or again or self._reference_at == float("-inf")):

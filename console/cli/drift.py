@@ -31,7 +31,7 @@ def drift_command(
     """Measure the answered requests by period of event time and write gold/drift.
 
     Only periods that changed are measured again. A drifted score is marked *; dataset drift is when enough of the
-    features drifted. The prediction is measured by itself and never one of them.
+    features drifted. The prediction and its confidence are measured by themselves and never among them.
     """
     case = open_use_case(use_case)
     wanted = parse_periods(periods, case.contract.event_time) if periods else None
@@ -51,7 +51,7 @@ def drift_command(
         console.print("named are the features that drifted; gold/drift has the scores of all", style=DIM)
     for line in _reasons(found.reports):
         console.print(line, style=DIM, soft_wrap=True)
-    for line in _missing(found.reports):
+    for line in (*_missing(found.reports), *_confidence(found.reports)):
         console.print(line, soft_wrap=True)
     for episode in found.episodes:
         console.print(_episode(episode, case.contract), soft_wrap=True)
@@ -62,8 +62,9 @@ def drift_command(
 
 
 def _windows(reports: Sequence[DriftReport], contract: Contract) -> Table:
-    header = ("window", "rows", "model", "state", "share", *contract.features, "prediction")
-    return table(header, (_row(report, contract) for report in reports), numbers=header[4:])
+    answers = ["prediction", *(["confidence"] if any(report.confidence for report in reports) else [])]
+    header = ("window", "rows", "model", "state", "share", *contract.features, *answers)
+    return table(header, (_row(report, contract)[: len(header)] for report in reports), numbers=header[4:])
 
 
 def _drifted_alone(reports: Sequence[DriftReport]) -> Table:
@@ -84,6 +85,7 @@ def _row(report: DriftReport, contract: Contract) -> list[object]:
         *_whole(report),
         *(_score(scores.get(name)) for name in contract.features),
         _score(report.prediction),
+        _score(report.confidence),
     ]
 
 
@@ -113,6 +115,12 @@ def _missing(reports: Sequence[DriftReport]) -> list[str]:
             if column.drifted:
                 first.setdefault(column.column, f"{_name(report)}: {column.note} (distance {column.score:.3f})")
     return [f"the missing share of {name} drifted first in {where}" for name, where in first.items()]
+
+
+def _confidence(reports: Sequence[DriftReport]) -> list[str]:
+    """Where the model's confidence drifted first; no line where it never did."""
+    found = [(report, report.confidence) for report in reports if report.confidence and report.confidence.drifted]
+    return [f"the model's confidence drifted first in {_name(r)} (distance {c.score:.3f})" for r, c in found[:1]]
 
 
 def _reasons(reports: Sequence[DriftReport]) -> list[str]:

@@ -21,8 +21,8 @@ COLUMNS = (
     column("first", "string", "event time of the first request, ISO 8601 in UTC"),
     column("last", "string", "event time of the last request"),
     column("rows", "long", "requests in the window"),
-    column("column_kind", "string", "feature, missing share (a feature's), prediction, or dataset: the whole window"),
-    column("column", "string", "name of the feature; prediction; dataset"),
+    column("column_kind", "string", "feature, missing share (a feature's), prediction, confidence, or dataset: all"),
+    column("column", "string", "name of the feature; prediction; confidence; dataset"),
     column("test", "string", "drift test; of the dataset: share of drifted features"),
     column(
         "score", "double", "the test's score, or the share; null where it could not be computed: see note",

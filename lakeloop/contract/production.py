@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from lakeloop.contract.columns import TIMES
 from lakeloop.contract.features import NUMERIC_TESTS, DriftTest
-from lakeloop.contract.section import Name, Scalar, Section, Share, Text, mistake
+from lakeloop.contract.section import Name, Scalar, Section, Share, Text, mistake, unless
 from lakeloop.contract.time_features import seconds_of
 from lakeloop.contract.time_formats import TIMESTAMP, read_moment
 
@@ -135,6 +135,7 @@ class Monitoring(Section):
     `window`: requests measured together. `minimum_window`: fewer are not measured; by default half of `window`.
     `dataset_drift_share`: share of the features that must have drifted for the data as a whole to have.
     `prediction_drift`: test and threshold for the classes the model answers.
+    `confidence_drift`: the same for how sure it is of them, the probability of its likeliest class.
     `episode_closes_after`: windows without dataset drift that end an episode.
     `fallback_rate_above`: share of a window answered by the rules above which somebody is told.
     `rejected_share_above`: share of the rows that a source delivered last which broke the contract, above which
@@ -148,6 +149,7 @@ class Monitoring(Section):
     minimum_window: Annotated[int, Field(ge=10)] | None = None
     dataset_drift_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     prediction_drift: DriftTest = DriftTest(test="jensenshannon", threshold=0.1)
+    confidence_drift: DriftTest = unless(DriftTest(test="wasserstein", threshold=0.1))
     episode_closes_after: Annotated[int, Field(ge=1)] = 3
     fallback_rate_above: Share = 0.2
     rejected_share_above: Share = 0.01

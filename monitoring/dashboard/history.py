@@ -12,7 +12,7 @@ from lakeloop.drift_store import lake_reports
 from lakeloop.interval import wilson_interval
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.use_case import UseCase
-from monitoring.drift.reference import PREDICTION
+from monitoring.drift.reference import CONFIDENCE, PREDICTION
 
 DRIFT, INGEST = "lakeloop drift", "lakeloop lake ingest"
 FILLED_BY = {
@@ -116,6 +116,7 @@ def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:
         "drifted": [_line("drifted", newest, [len(report.drifted) for report in newest])],
         "rows": [_line("requests", newest, [report.window.rows for report in newest])],
         "prediction": _column_lines(reports, PREDICTION, "score", "threshold"),
+        "confidence": _column_lines(reports, CONFIDENCE, "score", "threshold"),
     }
 
 

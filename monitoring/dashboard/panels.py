@@ -101,6 +101,12 @@ PANELS: tuple[Panel, ...] = (
         history="prediction",
     ),
     Panel(
+        "confidence_drift", "Confidence drift", "How far the model's sureness of its answers moved from its reference.",
+        "lines", "score",
+        (Series("confidence_drift", "score"), Series("confidence_drift_threshold", "threshold", bound=True)),
+        history="confidence",
+    ),
+    Panel(
         "scores", "Drift score by feature", "Each feature's distance from the reference; dashed its threshold.",
         "lines", "score",
         (

@@ -15,10 +15,10 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.model_input import as_carried
 from lakeloop.request_record import RequestRecord
-from monitoring.drift.reference import PREDICTION, likeliest
+from monitoring.drift.reference import CONFIDENCE, PREDICTION, likeliest
 from monitoring.drift.windows import AT
 
-VERSION, BY_RULES, CONFIDENCE = "model_version", "by_rules", "confidence"
+VERSION, BY_RULES = "model_version", "by_rules"
 
 
 def columns_of(contract: Contract) -> list[str]:

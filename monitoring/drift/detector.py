@@ -14,7 +14,7 @@ from lakeloop.contract import Contract, DriftTest, Feature
 from lakeloop.drift_report import MISSING_SHARE, ColumnDrift, DriftReport, DriftState, Window
 from monitoring.drift.compared_values import category_texts, compared_columns
 from monitoring.drift.distances import is_drift, score
-from monitoring.drift.reference import PREDICTION, NoReference, Reference
+from monitoring.drift.reference import CONFIDENCE, PREDICTION, NoReference, Reference
 from monitoring.drift.sampling import seeded_sample, standard_error
 
 EQUAL = 1e-6
@@ -49,13 +49,16 @@ def detect_drift(
     if not missing and all(column.score is None for column, _ in found):
         return _not_measured(report, "too few rows", f"no feature has {fewest} values: {found[0][0].note}")
     prediction = _prediction_drift(reference, sample, contract, window.rows)
+    confidence = _confidence_drift(reference, sample, contract, window.rows)
+    measured = [*found, *missing, prediction, *([] if confidence is None else [confidence])]
     sampled = len(sample) < window.rows
     report = report.model_copy(update={
         "features": tuple(column for column, _ in found),
         "missing": tuple(column for column, _ in missing),
         "prediction": prediction[0],
+        "confidence": confidence[0] if confidence is not None else None,
         "sampled_rows": len(sample) if sampled else None,
-        "standard_error": _largest([error for _, error in (*found, *missing, prediction)]) if sampled else None,
+        "standard_error": _largest([error for _, error in measured]) if sampled else None,
     })  # fmt: skip
     drift = report.share >= contract.monitoring.dataset_drift_share
     return report.model_copy(update={"state": "drift"}) if drift else report
@@ -138,12 +141,28 @@ def _prediction_drift(reference: Reference, rows: pd.DataFrame, contract: Contra
         return _column(PREDICTION, test, None, why), 0.0
     if PREDICTION not in rows:
         return _column(PREDICTION, test, None, "the window has no predictions"), 0.0
-    answered = rows[PREDICTION].dropna()
+    return _answers_drift(PREDICTION, reference.predictions, rows, test, False, contract, of_rows)
+
+
+def _confidence_drift(
+    reference: Reference, rows: pd.DataFrame, contract: Contract, of_rows: int
+) -> ColumnResult | None:
+    """How sure the model is of its likeliest class, beside how sure it was; None where one of both is not known."""
+    if reference.confidences is None or CONFIDENCE not in rows:
+        return None
+    test = contract.monitoring.confidence_drift
+    return _answers_drift(CONFIDENCE, reference.confidences, rows, test, True, contract, of_rows)
+
+
+def _answers_drift(
+    name: str, known: pd.Series, rows: pd.DataFrame, test: DriftTest, numeric: bool, contract: Contract, of_rows: int
+) -> ColumnResult:
+    """What the model answered, beside what it does on its reference; rows that rules answered are left out."""
+    answered = rows[name].dropna()
     rules = len(rows) - len(answered)
     column, error = _column_drift(
-        PREDICTION, reference.predictions, answered, test, False, contract.monitoring.fewest,
-        round(of_rows * len(answered) / len(rows)),
-    )  # fmt: skip
+        name, known, answered, test, numeric, contract.monitoring.fewest, round(of_rows * len(answered) / len(rows))
+    )
     note = _joined(f"the model did not answer {rules} of {len(rows)}" if rules else "", column.note)
     return column.model_copy(update={"note": note}), error
 

@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from monitoring.drift.sampling import seeded_sample
 from monitoring.exceptions import ModelNotAskedError
 
 log = logging.getLogger(__name__)
-PREDICTION = "prediction"
+PREDICTION, CONFIDENCE = "prediction", "confidence"
 ASKED_ROWS = 50_000
 """Of a larger export so many rows are asked: a class share then has a standard error of at most .0023."""
 BATCH, ANSWER_SECONDS = 1000, 30.0
@@ -36,7 +36,8 @@ AskModel = Callable[[UseCase, str, pd.DataFrame], np.ndarray]
 @dataclass(frozen=True)
 class Reference:
     """All rows of a model's own export: its features, in order. `predictions` are the classes the model gives on the
-    rows it may be asked about; None where it could not be asked, and `why_no_predictions` says why.
+    rows it may be asked about, `confidences` the probabilities of these; None where it could not be asked, and
+    `why_no_predictions` says why.
     """
 
     model_version: str
@@ -44,6 +45,7 @@ class Reference:
     features: pd.DataFrame
     predictions: pd.Series | None = None
     why_no_predictions: str = ""
+    confidences: pd.Series | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,11 @@ def load_reference(use_case: UseCase, version: str, ask: AskModel | None = None)
         return NoReference(version, str(error))
     known = Reference(card.version, card.manifest_sha256, features)
     try:
-        predictions = _kept_predictions(use_case, known, ask or through_model_server)
+        predictions, confidences = _kept_answers(use_case, known, ask or through_model_server)
     except LakeloopError as error:
         log.warning("event=no_reference_predictions version=%s why=%r", version, str(error))
         return Reference(known.model_version, known.manifest_sha256, features, None, str(error))
-    return Reference(known.model_version, known.manifest_sha256, features, predictions)
+    return replace(known, predictions=predictions, confidences=confidences)
 
 
 def export_features(card: ModelCard, use_case: UseCase) -> pd.DataFrame:
@@ -152,24 +154,48 @@ def likeliest(contract: Contract, probabilities: ArrayLike) -> np.ndarray:
     return names
 
 
-def _kept_predictions(use_case: UseCase, known: Reference, ask: AskModel) -> pd.Series:
-    """The classes given before, or asked for now and kept; those of another export do not count."""
+Answers = tuple[pd.Series, pd.Series | None]
+"""Class names, and the probabilities of these; None of what an earlier release kept."""
+
+
+def _kept_answers(use_case: UseCase, known: Reference, ask: AskModel) -> Answers:
+    """What was answered before, or is asked for now and kept; what was of another export does not count."""
     contract = use_case.contract
     path = use_case.folder("reports") / "reference" / f"{known.model_version}.json"
-    kept = _read(path)
-    if kept.get("manifest_sha256") == known.manifest_sha256 and kept.get("classes") == list(contract.label.class_names):
-        return pd.Series([contract.label.class_names[i] for i in kept["class_ids"]], dtype=object)
+    before = _answers_in(_read(path), known, contract)
+    if before is not None and before[1] is not None:
+        return before
     rows = seeded_sample(complete_rows(contract.features, known.features), ASKED_ROWS)
     answerable = rows[[not why_not_ask(contract, row) for row in request_rows(contract.features, rows)]]
-    names = pd.Series(likeliest(contract, ask(use_case, known.model_version, answerable)), dtype=object).dropna()
+    try:
+        probabilities = ask(use_case, known.model_version, answerable)
+    except LakeloopError:
+        if before is None:
+            raise
+        return before
+    names = pd.Series(likeliest(contract, probabilities), dtype=object)
+    whole = names.notna().to_numpy()
+    confidences = pd.Series(np.asarray(probabilities, float).max(axis=1, initial=-np.inf)[whole].round(4))
     ids = {name: i for i, name in enumerate(contract.label.class_names)}
     _write(path, {
         "model_version": known.model_version,
         "manifest_sha256": known.manifest_sha256,
         "classes": list(contract.label.class_names),
-        "class_ids": [ids[name] for name in names],
+        "class_ids": [ids[name] for name in names[whole]],
+        "confidences": confidences.tolist(),
     })  # fmt: skip
-    return names.reset_index(drop=True)
+    return names[whole].reset_index(drop=True), confidences
+
+
+def _answers_in(kept: Mapping[str, Any], known: Reference, contract: Contract) -> Answers | None:
+    names = contract.label.class_names
+    if kept.get("manifest_sha256") != known.manifest_sha256 or kept.get("classes") != list(names):
+        return None
+    confidences = kept.get("confidences")
+    return (
+        pd.Series([names[i] for i in kept["class_ids"]], dtype=object),
+        None if confidences is None else pd.Series(confidences, dtype=float),
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -28,7 +28,8 @@ def report(
     return DriftReport(
         use_case="insurance", model_version=version, state=state, features=(unknown, age), share_threshold=0.5,
         window=Window(kind=kind if month else "tumbling", period=month, first=first or f"{month}-01", last="x", rows=9),
-        prediction=age.model_copy(update={"column": "prediction"}), judged_from="hash" if month else "",
+        prediction=age.model_copy(update={"column": "prediction"}),
+        confidence=age.model_copy(update={"column": "confidence"}), judged_from="hash" if month else "",
     )  # fmt: skip
 
 
@@ -77,7 +78,14 @@ def test_rows_of_gold_and_back(contract: Contract) -> None:
         window=Window(kind="month", period="2023-02", rows=0),
     )  # fmt: skip
     rows = [*rows_of(whole), *rows_of(none)]
-    assert [row["column_kind"] for row in rows] == ["dataset", "feature", "feature", "prediction", "dataset"]
+    assert [row["column_kind"] for row in rows] == [
+        "dataset",
+        "feature",
+        "feature",
+        "prediction",
+        "confidence",
+        "dataset",
+    ]
     assert (rows[0]["score"], rows[-1]["score"]) == (0.5, None)
     assert reports_of(reversed(rows), contract) == [none, whole]
 

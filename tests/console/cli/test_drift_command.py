@@ -7,7 +7,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from console.cli.app import app
-from console.cli.drift import _drifted_alone, _episode, _reasons, _windows
+from console.cli.drift import _confidence, _drifted_alone, _episode, _reasons, _windows
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from lakeloop.exceptions import NotFoundError
@@ -39,6 +39,15 @@ def test_a_row_a_window_with_drifted_scores_marked(contract: Contract) -> None:
     header, row = shown(contract, report())
     assert header == ["window", "rows", "model", "state", "share", *contract.features, "prediction"]
     assert row == ["2023-12", "1,500", "7", "DRIFT", "2/3", "-", "*0.1500", "-", "-", "-", "*0.2839", "0.0200"]
+
+
+def test_the_confidence_has_a_column_where_it_was_measured(contract: Contract) -> None:
+    sure = ColumnDrift(column="confidence", test="wasserstein", score=0.3, threshold=0.15, drifted=True)
+    moved = report(confidence=sure)
+    header, older, row = shown(contract, report(), moved)
+    assert header[-2:] == ["prediction", "confidence"]
+    assert (older[-2:], row[-2:]) == (["0.0200", "-"], ["0.0200", "*0.3000"])
+    assert _confidence([report(), moved, moved]) == ["the model's confidence drifted first in 2023-12 (distance 0.300)"]
 
 
 def test_in_a_narrow_terminal_a_window_names_what_drifted_the_furthest_first() -> None:

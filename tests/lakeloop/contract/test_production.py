@@ -14,6 +14,13 @@ def test_half_a_window_is_the_fewest_rows_unless_the_contract_says_otherwise(con
     assert Monitoring(window=2000, minimum_window=300).fewest == 300
 
 
+def test_terms_of_older_contracts_hash_to_what_they_did() -> None:
+    """Windows that were measured by them would be measured again otherwise."""
+    assert "confidence_drift" not in Monitoring().model_dump()
+    changed = Monitoring(confidence_drift=DriftTest(test="ks", threshold=0.05))
+    assert changed.model_dump()["confidence_drift"] == {"test": "ks", "threshold": 0.05}
+
+
 @pytest.mark.parametrize(
     ("terms", "text"),
     [

@@ -1,6 +1,7 @@
 """What a window is found to be: the reference months to four digits, and windows that cannot be measured."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -77,6 +78,22 @@ def test_prediction_drift_is_its_own_signal(month_0_reference: Reference, month:
     assert report.prediction is not None and report.prediction.drifted
     assert (report.state, report.share, "prediction" in report.drifted) == ("stable", 0.0, False)
     assert len(report.features) == 6
+
+
+def test_confidence_drift_is_its_own_signal(month_0_reference: Reference, month: Month, measured: Measured) -> None:
+    sure = pd.Series(np.random.default_rng(1).beta(8, 2, 1500))
+    known = replace(month_0_reference, confidences=sure)
+    rows = month(1).assign(prediction=month_0_reference.predictions)
+    same = measured(rows.assign(confidence=sure), known)
+    assert same.confidence is not None and same.confidence.score == 0.0 and not same.confidence.drifted
+    unsure = measured(rows.assign(confidence=sure - 0.1), known)
+    assert unsure.confidence is not None and unsure.confidence.drifted and unsure.confidence.test == "wasserstein"
+    assert unsure.prediction is not None and not unsure.prediction.drifted, "the classes are the same"
+    assert (unsure.state, unsure.share) == ("stable", 0.0) and unsure.signals[-1] == unsure.confidence
+    assert measured(rows.assign(confidence=sure)).confidence is None, "of this reference nobody knows it"
+    assert measured(rows, known).confidence is None
+    few = measured(rows.assign(confidence=sure.where(sure.index < 100)), known).confidence
+    assert few is not None and few.score is None and few.note.startswith("the model did not answer 1400 of 1500; ")
 
 
 def test_answers_by_rules_are_no_predictions_of_the_model(

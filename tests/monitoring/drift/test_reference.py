@@ -72,6 +72,25 @@ def test_the_model_is_asked_once_and_about_nothing_that_rules_would_answer(home:
     }  # fmt: skip
 
 
+def test_how_sure_the_model_was_is_kept_and_asked_for_where_an_older_release_did_not(
+    home: Settings, contract: Contract
+) -> None:
+    model = Model()
+    first = known(home, contract, model)
+    assert first.confidences is not None and first.predictions is not None
+    assert sorted(first.confidences.unique()) == [0.5, 0.9]
+    assert (first.confidences == 0.9).tolist() == (first.predictions == "high").tolist()
+    again = known(home, contract, model)
+    assert again.confidences is not None and again.confidences.tolist() == first.confidences.tolist()
+    kept = open_use_case(home).folder("reports") / "reference" / "7.json"
+    older = {name: value for name, value in json.loads(kept.read_text()).items() if name != "confidences"}
+    kept.write_text(json.dumps(older))
+    away = load_reference(UseCase(home, contract), "7")
+    assert isinstance(away, Reference) and away.predictions is not None and away.confidences is None
+    assert away.predictions.tolist() == first.predictions.tolist(), "the classes are known all the same"
+    assert known(home, contract, model).confidences is not None
+
+
 def test_answers_of_another_export_are_not_taken(home: Settings, contract: Contract) -> None:
     model = Model()
     known(home, contract, model)

@@ -142,7 +142,7 @@ def test_store_and_table_hold_the_reports_the_table_with_comments(told: Told) ->
     assert reports_of(months, lake.contract) == list(told.reports["more"].reports)
     rows = table.to_pandas()
     month = rows[(rows["month"] == "2023-12") & (rows["kind"] == "month")].set_index(["column_kind", "column"])
-    assert len(month) == 8 and not rows.duplicated(["model_version", "kind", "month", "first", "column"]).any()
+    assert len(month) == 9 and not rows.duplicated(["model_version", "kind", "month", "first", "column"]).any()
     whole = month.loc[("dataset", "dataset")]
     assert (whole["score"], whole["threshold"], bool(whole["drifted"])) == (0.5, 0.5, True)
     assert (whole["drifted_columns"], whole["columns"], whole["rows"]) == (3, 6, 1500)
