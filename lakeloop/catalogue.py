@@ -1,8 +1,8 @@
 """The data catalogue: a contract in words, as Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
-from lakeloop.contract import Contract, When
+from lakeloop.contract import Contract, Gate, When
 
 MISSING = {
     "median": "the model gets the training rows' median",
@@ -64,13 +64,7 @@ def catalogue_markdown(contract: Contract) -> str:
         "## Quality gate",
         _table(
             ("requirement", "bound"),
-            [
-                (
-                    name,
-                    ", ".join(f"{k} {v}" for k, v in bound.items()) if isinstance(bound, dict) else f"{bound:g}",
-                )
-                for name, bound in gate.model_dump(exclude_none=True).items()
-            ],
+            _requirements(gate),
         ),
     ]
     if contract.fallback:
@@ -81,6 +75,23 @@ def catalogue_markdown(contract: Contract) -> str:
             _table(("feature", "usual"), ((n, f"{r.at_least:g} to below {r.below:g}") for n, r in ranges)),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _requirements(gate: Gate) -> Iterator[tuple[str, str]]:
+    """Each requirement with its bounds; named checks as they are called everywhere."""
+    for name, bound in gate.model_dump(exclude_none=True, exclude={"decides", "checks", "beats_naive"}).items():
+        yield name, ", ".join(f"{k} {v}" for k, v in bound.items()) if isinstance(bound, dict) else f"{bound:g}"
+    for check in gate.checks:
+        where = f", for each {check.sliced_by}" if isinstance(check.slice, str) and check.gap_below is None else ""
+        where = f", where {_only(check.slice)}" if isinstance(check.slice, dict) else where
+        bounds = {"above": check.above, "below": check.below if check.gap_below is None else check.gap_below}
+        yield check.title + where, ", ".join(f"{k} {v:g}" for k, v in bounds.items() if v is not None)
+    yield "better than an answer that knows no row", "beyond chance" if gate.beats_naive else "not asked"
+    yield "compared with the champion by", gate.decides
+
+
+def _only(value: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} is {only}" for name, only in value.items())
 
 
 def _origin(contract: Contract) -> str:

@@ -1,7 +1,7 @@
 """The catalogue shows what the contract says."""
 
 from lakeloop.catalogue import catalogue_markdown
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Gate
 
 
 def test_the_catalogue_names_every_column_with_unit_and_allowed_values(contract: Contract) -> None:
@@ -11,3 +11,22 @@ def test_the_catalogue_names_every_column_with_unit_and_allowed_values(contract:
         assert feature.unit in row and feature.allowed in row and feature.description in row
     assert "| 0 | high | above 3.0 |" in text and "| 1 | medium | anything else |" in text
     assert "24 months later" in text
+
+
+def test_named_checks_and_what_decides_stand_among_the_gates_requirements(contract: Contract) -> None:
+    feature, value = next((name, one.values[0]) for name, one in contract.features.items() if one.values)
+    checks = [
+        {"metric": "roc_auc", "above": 0.75},
+        {"metric": "recall", "of": "high", "at": {"precision": 0.5}, "above": 0.3, "slice": {feature: value}},
+        {"metric": "f1_macro", "above": 0.6, "slice": feature},
+        {"metric": "recall", "of": "high", "gap_below": 0.1, "slice": feature},
+    ]
+    gate = Gate.model_validate({"decides": "roc_auc", "champion_margin": 0.01, "checks": checks, "beats_naive": False})
+    lines = catalogue_markdown(contract.model_copy(update={"gate": gate})).splitlines()
+    assert "| champion_margin | 0.01 |" in lines
+    assert "| roc_auc on eval | above 0.75 |" in lines
+    assert f"| recall of high at precision 0.5 on eval, where {feature} is {value} | above 0.3 |" in lines
+    assert f"| f1_macro on eval, for each {feature} | above 0.6 |" in lines
+    assert f"| recall of high gap over {feature} on eval | below 0.1 |" in lines
+    assert "| better than an answer that knows no row | not asked |" in lines
+    assert "| compared with the champion by | roc_auc |" in lines
