@@ -8,15 +8,15 @@ by chance: the p-values of each question are corrected together (Benjamini and H
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from lakeloop.contract import Contract, Segment
+from lakeloop.contract import Contract
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.interval import wilson_interval
+from monitoring.analysis.segment_conditions import Condition, conditions
 
 Question = Literal["weak", "drifted", "rules"]
 QUESTIONS: Mapping[Question, str] = {
@@ -24,7 +24,6 @@ QUESTIONS: Mapping[Question, str] = {
     "drifted": "there are more or fewer such rows than the model was made from",
     "rules": "the rules are right more often than the model",
 }
-BINS, MOST_CATEGORIES = 5, 20
 MOST_PAIRED = 20
 """Features whose bins are paired: of more those with the oddest bins."""
 LEAST_ROWS = 30
@@ -38,8 +37,8 @@ MOST_SHARE = 0.5
 class OddSegment(FrozenModel):
     """A segment that stands out. Shares are of all rows; what is not known of it is None.
 
-    `weight` is how many rows it costs: wrong ones more than elsewhere, or than by the rules; of a drifted one how many
-    rows came more, or fewer.
+    `accuracy_elsewhere` is that of rows in none of the segments named so far. `weight` is how many rows it costs: wrong
+    ones more than elsewhere, or than by the rules; of a drifted one how many rows came more, or fewer.
     """
 
     question: Question
@@ -69,67 +68,6 @@ class OddSegments(FrozenModel):
     def of(self, question: Question) -> tuple[OddSegment, ...]:
         """Those of one question."""
         return tuple(one for one in self.found if one.question == question)
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A bin of numbers, from `low` to below `high`, or one category; the text is as a segment is written."""
-
-    feature: str
-    text: str
-    low: float = -np.inf
-    high: float = np.inf
-    category: object = None
-
-    def holds(self, frame: pd.DataFrame) -> np.ndarray:
-        """Whether each row (n,) meets it; a missing value does not."""
-        values = frame[self.feature]
-        if self.category is not None:
-            return (values == self.category).fillna(False).to_numpy(bool)
-        numbers = values.to_numpy(float)
-        return np.asarray((numbers >= self.low) & (numbers < self.high))
-
-
-def conditions(contract: Contract, reference: pd.DataFrame) -> list[Condition]:
-    """The bins and categories of every feature but texts and times, which have no values that come again."""
-    found: list[Condition] = []
-    for name, feature in contract.features.items():
-        values = reference[name].dropna()
-        if feature.role == "numeric" and len(values):
-            found += _bins(name, values.to_numpy(float))
-        elif feature.role in ("binary", "categorical"):
-            common = values.value_counts().index[:MOST_CATEGORIES].tolist()
-            text = feature.carried_as == "string"
-            found += [
-                Condition(name, f"{name} == {_quoted(value) if text else f'{value:g}'}", category=value)
-                for value in common
-            ]
-    return [condition for condition in found if _can_be_written(condition)]
-
-
-def _bins(name: str, values: np.ndarray) -> list[Condition]:
-    quantiles = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
-    edges = sorted({float(f"{edge:.3g}") for edge in quantiles.tolist()})
-    if not edges:
-        return []
-    inner = [Condition(name, f"{name} >= {low:g} and {name} < {high:g}", low, high) for low, high in pairwise(edges)]
-    first, last = edges[0], edges[-1]
-    return [Condition(name, f"{name} < {first:g}", high=first), *inner,
-            Condition(name, f"{name} >= {last:g}", low=last)]  # fmt: skip
-
-
-def _quoted(value: object) -> str:
-    return f"'{value}'"
-
-
-def _can_be_written(condition: Condition) -> bool:
-    """A category may have quotes, or ` and `, in which no segment can be written."""
-    if condition.category is None:
-        return True
-    try:
-        return [value for _, _, value in Segment(text=condition.text).conditions] == [condition.category]
-    except ValueError:
-        return False
 
 
 def odd_segments(
@@ -290,10 +228,11 @@ def _named(
         ]
         if not found:
             break
-        place, p, _ = max(found, key=lambda one: one[2].evidence)
+        place, p, of_left = max(found, key=lambda one: one[2].evidence)
         every: Masks = tuple(np.ones(part.rows, bool) for part in whole)
         if (told := describe(place, whole, every)) is not None:
-            named.append(told.model_copy(update={"p_value": p}))
+            elsewhere = of_left.accuracy_elsewhere  # of rows that have their own reason to be odd it would say nothing
+            named.append(told.model_copy(update={"p_value": p, "accuracy_elsewhere": elsewhere}))
         left = tuple(rows & ~part.mask(place) for part, rows in zip(whole, left, strict=True))
     return named
 

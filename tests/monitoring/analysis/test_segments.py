@@ -8,7 +8,8 @@ import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.switches import parse_segment
-from monitoring.analysis.segments import OddSegments, conditions, odd_segments
+from monitoring.analysis.segment_conditions import conditions
+from monitoring.analysis.segments import OddSegments, odd_segments
 
 PLANS = ("basic", "plus", "pro, annual")
 
@@ -86,6 +87,16 @@ def test_where_rules_are_better_and_not_where_they_are_worse(churn: Contract) ->
     best = found.of("rules")[0]
     assert best.rules_accuracy == pytest.approx(0.7, abs=0.06) and best.accuracy == pytest.approx(0.4, abs=0.06)
     assert len(found.of("rules")) == 1
+
+
+def test_what_was_named_does_not_hide_the_next_one(churn: Contract) -> None:
+    rows = customers(6_000)
+    plus, much = rows["plan"] == "plus", rows["usage"] >= 600
+    right = wrong_in(rows, plus, 0.6) & wrong_in(rows, ~plus & much, 0.3, 0.0)
+    first, second = search(churn, rows, right).of("weak")[:2]
+    assert (first.segment, second.segment.startswith("usage >= ")) == ("plan == 'plus'", True)
+    assert second.accuracy is not None and second.accuracy_elsewhere is not None
+    assert second.accuracy_elsewhere == pytest.approx(0.9, abs=0.02), "not of those of the plan that is weak by itself"
 
 
 def test_what_came_and_what_went_is_drift(churn: Contract) -> None:
