@@ -13,7 +13,6 @@ from console.cli.spark import spark_of
 from console.cli.training_options import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
 from console.report.decision_page import decision_page, write_decision
-from console.report.model_card_page import write_card_of
 from lakeloop.decision import MOST_TRIALS, STRATEGIES, TRIALS, Decision
 from lakeloop.use_case import UseCase
 from operations.retraining.candidates import checked_strategy
@@ -87,11 +86,16 @@ def listener(use_case: UseCase) -> Listener:
     def write_page(made: Decision) -> None:
         write_decision(made, use_case.contract, decision_page(use_case.settings, made.decision_id))
 
+    def write_card(version: str) -> None:
+        from console.report.model_card_page import write_card_of  # noqa: PLC0415 - half a second for what was pushed
+
+        write_card_of(use_case, version)
+
     return Listener(
         say=lambda text: console.print(text, soft_wrap=True),
         on_node=lambda result: console.print(node_line(result)),
         on_decision=write_page,
-        on_version=lambda version: write_card_of(use_case, version),
+        on_version=write_card,
     )
 
 

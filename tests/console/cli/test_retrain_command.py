@@ -19,7 +19,7 @@ def refused(home: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
 
 def test_an_unknown_strategy_is_answered_with_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = refused(tmp_path, monkeypatch, "--strategy", "hope")
-    assert "'hope'" in text and "auto, newest, all, drop, reweight, resample, tune, keep" in text
+    assert "'hope'" in text and "auto, newest, all, drop, reweight, resample, tune, kinds, keep" in text
 
 
 def test_months_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
