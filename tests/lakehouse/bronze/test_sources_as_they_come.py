@@ -15,6 +15,8 @@ from pyspark.sql import SparkSession
 from lakeloop.contract import Source
 from tests.lakes import OwnLake, own_lake
 
+pytestmark = pytest.mark.long
+
 ROWS = [("c1", "2024-01", "basic", "10.5", "no"), ("c2", "2024-01", "pro, annual", "20", "yes"),
         ("c3", "2024-02", "plus", "1200.25", "no")]  # fmt: skip
 NAMES = ("customer", "period", "plan", "usage", "left")

@@ -12,6 +12,8 @@ from lakeloop.manifest import read_manifest
 from tests.lakes import OwnLake, own_lake
 from tests.trips import many_trips, trips_csv
 
+pytestmark = pytest.mark.long
+
 OPTIONAL = ("fare", "seconds", "seats", "night", "company")
 YES = ("true", "True", "TRUE", "t", "yes", "YES", "1", "1.0", " true ")
 NO = ("false", "False", "f", "no", "No", "0", "0.0")
