@@ -1,5 +1,7 @@
 """The errors a user may see. Each is one sentence or a few: what is wrong, where, what is allowed, what to do."""
 
+from pathlib import Path
+
 
 class LakeloopError(Exception):
     """Base of all expected errors; the command line prints its text, never its traceback.
@@ -92,3 +94,11 @@ class ModelCardMissingError(NotFoundError):
 
 class AddressTakenError(BusyError):
     """The address a server should listen on cannot be had."""
+
+
+class OwnCodeError(WrongUseError):
+    """Something in a use case's own code is wrong: `problem`, in `file` at `line` (0: not in one line)."""
+
+    def __init__(self, file: Path, line: int, problem: str) -> None:
+        self.file, self.line, self.problem = file, line, problem
+        super().__init__(f"{file}, line {line}: {problem}" if line else f"{file}: {problem}")

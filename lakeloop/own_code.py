@@ -14,18 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lakeloop.exceptions import LakeloopError, WrongUseError
+from lakeloop.exceptions import LakeloopError, OwnCodeError
 
 _LOADED: dict[tuple[Path, str], ModuleType] = {}
 _ONE_AT_A_TIME = threading.RLock()
-
-
-class OwnCodeError(WrongUseError):
-    """Something in a use case's own code is wrong: `problem`, in `file` at `line` (0: not in one line)."""
-
-    def __init__(self, file: Path, line: int, problem: str) -> None:
-        self.file, self.line, self.problem = file, line, problem
-        super().__init__(f"{file}, line {line}: {problem}" if line else f"{file}: {problem}")
 
 
 def load_module(path: Path) -> ModuleType:

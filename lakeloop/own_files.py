@@ -7,8 +7,9 @@ from typing import Any
 
 from lakeloop.contract import Contract
 from lakeloop.contract.elsewhere import FETCH_FUNCTION
+from lakeloop.exceptions import OwnCodeError
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.own_code import OwnCodeError, code_sha256, load_function, load_module
+from lakeloop.own_code import code_sha256, load_function, load_module
 
 PREPROCESSING, MODEL, CHECKS = "preprocessing.py", "model.py", "checks.py"
 FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

@@ -1,6 +1,6 @@
 """The errors of what crosses the packages."""
 
-from lakeloop.exceptions import LakeloopError
+from lakeloop.exceptions import LakeloopError, WrongUseError
 
 
 class RolledBackError(LakeloopError):
@@ -21,3 +21,16 @@ class NotReproducedError(LakeloopError):
 
 class FetchError(LakeloopError):
     """A use case's `fetch` failed, or gave what cannot be landed; nothing of that period is in the landing folder."""
+
+
+class SampleError(WrongUseError):
+    """A sample of which no contract can be drafted; `problems` holds everything that was found."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        if len(problems) == 1:
+            super().__init__(problems[0])
+            return
+        super().__init__(
+            "\n".join([f"{len(problems)} things stand in the way of a draft", *(f"  {p}" for p in problems)])
+        )

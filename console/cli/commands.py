@@ -113,7 +113,8 @@ COMMANDS = {
         "Close the loop once, through Airflow: data, model, a year of requests, drift, a retrain, new truth, another.",
     ),
     "exercise": Command(
-        "exercise", "The gate exercise: half the units are refused, the contract's own number passes and is pushed."
+        "exercise",
+        "Train a model of half the contract's size and one of all of it on the same rows; push what passes the gate.",
     ),
     "report": Command(
         "report",

@@ -1,7 +1,4 @@
-"""`lakeloop exercise`: a model of half the size beside the contract's own, before the quality gate.
-
-Of the network of the insurance use case, half the units are refused and the contract's own number passes.
-"""
+"""`lakeloop exercise`: a model of half the size and one of the contract's own before the quality gate, side by side."""
 
 from pathlib import Path
 
@@ -20,7 +17,7 @@ SMALLER = 0.5
 
 
 def exercise_command(use_case: UseCaseOption = "") -> None:
-    """The gate exercise: half the units are refused, the contract's own number passes and is pushed."""
+    """Train a model of half the contract's size and one of all of it on the same rows; push what passes the gate."""
     case = open_use_case(use_case)
     manifest = _from_files_to_export(case)
     name = case.contract.model.size

@@ -13,7 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lakeloop.own_code import OwnCodeError, failure_of, load_function
+from lakeloop.exceptions import OwnCodeError
+from lakeloop.own_code import failure_of, load_function
 
 FUNCTION = "fetch"
 FAILED = 1

@@ -1,28 +1,25 @@
 """From a sample to a draft: what is key, time, label, feature, and what was assumed where there is doubt."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from lakeloop.contract import reserved_names as reserved
 from lakeloop.contract.periods import PeriodKind
-from lakeloop.contract.section import NAME
+from operations.new_use_case.chosen_time import chosen_time
 from operations.new_use_case.columns import Column
 from operations.new_use_case.features import FeatureDraft, LeftOut, feature_of, time_feature_of
 from operations.new_use_case.files import find_files
-from operations.new_use_case.joined import Base, JoinDraft, as_met, join_of
+from operations.new_use_case.joined import Base, JoinDraft
+from operations.new_use_case.joined_sources import joined_sample, joined_sources
 from operations.new_use_case.keys import KeyDraft, key_of, made_key
 from operations.new_use_case.label import LabelDraft, label_of
 from operations.new_use_case.leaks import Leak, find_leaks
 from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample, read_samples
-from operations.new_use_case.source_names import source_name
 from operations.new_use_case.tables import TableDraft, table_of, with_gaps
-from operations.new_use_case.time_zones import UTC, zone_of
-from operations.new_use_case.times import TimeColumn, best_period, best_time, date_of, on_clock
+from operations.new_use_case.times import TimeColumn, best_period, date_of, on_clock
 
 MOST_FEATURES = 300
 """Inputs of one model; a contract of more is nobody's to read."""
@@ -70,7 +67,7 @@ def look(files: Sequence[Path], wishes: Wishes, joined: Mapping[str, Sequence[Pa
     """
     findings = Findings()
     samples = read_samples(find_files(files, findings), findings)
-    others = {name: _one_sample(name, paths, findings) for name, paths in (joined or {}).items()}
+    others = {name: joined_sample(name, paths, findings) for name, paths in (joined or {}).items()}
     findings.stop_at_problems()
     return draft_of(samples, wishes, findings, {name: sample for name, sample in others.items() if sample})
 
@@ -91,7 +88,7 @@ def draft_of(
     findings.stop_at_problems()
     columns = table.columns
     label = label_of(wishes.label, truth.columns, findings)
-    time, times = _time(table, wishes, findings)
+    time, times = chosen_time(table, wishes.time, findings)
     needed = set(label.needs if label is not None else ()) if table is truth else set()
     key = key_of(
         table.sample, columns, wishes.key, time, needed | set(time.delivered if time is not None else ()), findings
@@ -116,7 +113,7 @@ def draft_of(
     if time is not None and wishes.period is None:
         period = best_period(time.times, time.format, table.sample.all_rows, table.sample.whole)
     base = Base(table, time, period, _outcome(label, table is truth))
-    joins, told = _joins(joined or {}, base, truth, label, wishes.keep, findings)
+    joins, told = joined_sources(joined or {}, base, truth, label, wishes.keep, findings)
     leaks = [leak for leak in (*found, *told) if not set(leak.columns) & set(wishes.keep)]
     leaking = {name for leak in leaks for name in leak.columns}
     features = [one for one in features if one.column not in leaking]
@@ -143,59 +140,6 @@ def draft_of(
         table, truth, key, time, tuple(one.name for one in times), period, label, tuple(features), tuple(left_out),
         tuple(leaks), tuple(joins), findings.notes,
     )  # fmt: skip
-
-
-def _one_sample(name: str, paths: Sequence[Path], findings: Findings) -> Sample | None:
-    """The sample of a joined source, whose files are one table."""
-    samples = read_samples(find_files(paths, findings), findings)
-    if len(samples) > 1:
-        findings.problems.append(
-            f"--join {name}: {' and '.join(str(one.file) for one in samples)} are different tables by their columns; "
-            "give each a name of its own"
-        )
-    for sample in samples[:1]:
-        if any(sample.columns_of(file) for file in sample.files):
-            findings.problems.append(
-                f"--join {name}: its folders name columns; bring a table that has them in its rows"
-            )
-        if len({file.ending for file in sample.files}) > 1:
-            findings.problems.append(f"--join {name}: its files end in several ways; bring them in one")
-    return samples[0] if samples else None
-
-
-def _joins(
-    samples: Mapping[str, Sample], base: Base, truth: TableDraft, label: LabelDraft, keep: Sequence[str],
-    findings: Findings,
-) -> tuple[list[JoinDraft], list[Leak]]:  # fmt: skip
-    """What the joined sources bring, without columns that tell the label; those as leaks, `source.column`."""
-    own = source_name(base.table)
-    sources = {own, source_name(truth, own)} if truth is not base.table else {own}
-    joins, leaks, taken = list[JoinDraft](), list[Leak](), set(base.table.names.values())
-    for name, sample in samples.items():
-        if why := _no_source(name, sources):
-            findings.problems.append(f"--join {name}: {why}; name it so: --join other_name={sample.file}")
-            continue
-        joined = join_of(name, with_gaps(table_of(sample), (), findings), base, taken, findings)
-        if joined is None:
-            continue
-        columns = {met.name: met for met in (as_met(joined, one.column) for one in joined.features)}
-        found = find_leaks(label, {**base.table.columns, **columns}, list(columns))
-        leaks += found
-        told = {column for leak in found for column in leak.columns} - set(keep)
-        joined = replace(joined, features=tuple(f for f in joined.features if f"{name}.{f.column}" not in told))
-        taken |= {joined.table.names[one.column] for one in joined.features}
-        sources.add(name)
-        joins.append(joined)
-    return joins, leaks
-
-
-def _no_source(name: str, sources: set[str]) -> str:
-    """Why a source cannot be called so; '' if it can."""
-    if not re.match(NAME, name):
-        return "is no name of a source; lower-case letters, digits and `_` can be, beginning with a letter"
-    if name in sources:
-        return "another source has this name"
-    return "is a table of the lake itself" if name in (*reserved.SOURCES, *reserved.SOURCES_OF_JOINS) else ""
 
 
 def _odd_lines(sample: Sample) -> str:
@@ -247,62 +191,6 @@ def _which_is_which(tables: list[TableDraft], wishes: Wishes, findings: Findings
         return tables[0], tables[1]
     truth = labelled[0]
     return (tables[1] if truth is tables[0] else tables[0]), truth
-
-
-def _time(table: TableDraft, wishes: Wishes, findings: Findings) -> tuple[TimeColumn | None, list[TimeColumn]]:
-    if wishes.time and wishes.time not in table.columns:
-        findings.problems.append(f"--time {wishes.time}: there is no such column; columns: {', '.join(table.columns)}")
-        return None, []
-    time, times = best_time(table.columns, wishes.time)
-    if wishes.time and time is None:
-        column = table.columns[wishes.time]
-        row = int(np.argmax(column.codes >= 0))
-        findings.problems.append(
-            f"{table.sample.where(row)}: `{wishes.time}` is {column.values[column.codes[row]]!r}, and so are others: "
-            "no time that can be read (ISO 8601, day.month.year, month/day/year, seconds since 1970 and more are "
-            "known); name another column, or leave --time out"
-            if column.distinct
-            else f"--time {wishes.time}: has no value in any row"
-        )
-    elif time is not None and (bad := time.unreadable).size:
-        codes = time.column.codes[bad]
-        there = bad[codes >= 0]
-        what = (
-            f", first {time.column.values[time.column.codes[there[0]]]!r} in {table.sample.where(int(there[0]))}"
-            if there.size
-            else ""
-        )
-        findings.notes.append(
-            f"time: `{time.name}` is missing or cannot be read in {bad.size:,} rows{what}; the lake rejects them, "
-            "and the history leaves them out"
-        )
-    if time is not None and time.format == "timestamp" and (zone := zone_of(time.column)).offsets:
-        time, times = on_clock(time, zone), [on_clock(one, zone) for one in times]
-        findings.notes.append(f"time: {_whose_clock(time)}")
-    if time is not None and time.either:
-        findings.notes.append(
-            f"time: every `{time.name}` can be read as {time.format} and as {time.either}; the first is assumed. The "
-            "other: `event_time.format`"
-        )
-    if time is not None and time.parts:
-        findings.notes.append(
-            f"time: {', '.join(f'`{name}`' for name in time.delivered)} say together when; they are joined to one "
-            "time. Others: `event_time.columns`"
-        )
-    if not wishes.time and time is not None and len(times) > 1:
-        others = ", ".join(f"`{one.name}`" for one in times[1:6])
-        findings.notes.append(f"time: `{time.name}` says when; {others} could as well. Another: --time")
-    return time, times
-
-
-def _whose_clock(time: TimeColumn) -> str:
-    said, name = " and ".join(time.zone.offsets), time.zone.name
-    if name == UTC:
-        return f"`{time.name}` says {said}, which no known clock shows at these times; periods are counted in UTC"
-    return (
-        f"`{time.name}` says {said}, as the clock of {name} does; periods are counted on it. Another: "
-        "`event_time.timezone`"
-    )
 
 
 def _whole(feature: FeatureDraft) -> FeatureDraft:

@@ -3,12 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
-
-import yaml
 
 from lakeloop.contract import reserved_names as reserved
-from lakeloop.contract.yaml_document import LOADER
+from operations.contract_yaml import is_yaml_text
 
 LETTERS = {
     "ä": "ae",
@@ -42,6 +39,12 @@ def own_name(text: str, otherwise: str) -> str:
     return made if made[0].isalpha() else f"{otherwise.partition('_')[0]}_{made}"
 
 
+def said_name(name: str) -> str:
+    """A delivered name as a few words."""
+    words = own_name(name, "column").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
 def own_names(delivered: Iterable[str], class_names: Iterable[str] = ()) -> dict[str, str]:
     """Delivered name -> own name of every column."""
     classes, taken, found = tuple(class_names), set[str](), dict[str, str]()
@@ -52,12 +55,6 @@ def own_names(delivered: Iterable[str], class_names: Iterable[str] = ()) -> dict
             made = f"{made}_value"
         found[name] = _free(made, taken)
     return found
-
-
-@cache
-def is_yaml_text(text: str) -> bool:
-    """Whether YAML takes a text without quotes for that very text: of `no`, `1e3` or `2024-01-01` it makes others."""
-    return bool(yaml.load(text, Loader=LOADER) == text)
 
 
 def class_names(texts: Iterable[str]) -> dict[str, str]:

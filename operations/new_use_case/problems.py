@@ -2,20 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from lakeloop.exceptions import WrongUseError
-
-
-class SampleError(WrongUseError):
-    """A sample of which no contract can be drafted; `problems` holds everything that was found."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        if len(problems) == 1:
-            super().__init__(problems[0])
-            return
-        super().__init__(
-            "\n".join([f"{len(problems)} things stand in the way of a draft", *(f"  {p}" for p in problems)])
-        )
+from operations.exceptions import SampleError
 
 
 @dataclass

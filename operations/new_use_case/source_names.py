@@ -8,6 +8,9 @@ from operations.new_use_case.files import COMPRESSIONS, SampleFile
 from operations.new_use_case.names import own_name
 from operations.new_use_case.tables import TableDraft
 
+UNTIMED = "period"
+"""The column that the history gets where no delivered one says when."""
+
 
 def source_name(table: TableDraft, taken: str = "") -> str:
     """What the files of a table are called together: their common stem without digits, or `rows`.

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 
 from lakeloop.event_times import event_times
 from operations.new_use_case.columns import encoded_column
-from operations.new_use_case.contract_text import UNTIMED
 from operations.new_use_case.delivered_records import (
     WIDE,
     ParquetRows,
@@ -31,7 +30,7 @@ from operations.new_use_case.delivered_records import (
 from operations.new_use_case.dialect import Dialect, lines_above
 from operations.new_use_case.draft import Draft
 from operations.new_use_case.files import SampleFile
-from operations.new_use_case.source_names import file_pattern, joined_names, source_name
+from operations.new_use_case.source_names import UNTIMED, file_pattern, joined_names, source_name
 from operations.new_use_case.tables import TableDraft
 from operations.new_use_case.times import PANDAS_CODES, moments, period_name
 

@@ -6,7 +6,7 @@ from typing import Any
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 
 from lakeloop.exceptions import WrongUseError
-from operations.new_use_case.contract_text import comment_lines, scalar
+from operations.contract_yaml import comment_lines, scalar
 from operations.new_use_case.names import class_names, own_name
 from operations.open_data_contract.chosen_table import TableDraft, Wishes, chosen_table, why_no_feature
 from operations.open_data_contract.words import allowed_values, column_words

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lakeloop.own_code import OwnCodeError, code_sha256, function_problem, load_function, load_module, own_errors
+from lakeloop.exceptions import OwnCodeError
+from lakeloop.own_code import code_sha256, function_problem, load_function, load_module, own_errors
 
 
 def write(folder: Path, **files: str) -> Path:

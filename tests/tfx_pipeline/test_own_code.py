@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lakeloop.exceptions import OwnCodeError
 from lakeloop.model_card import read_model_card
-from lakeloop.own_code import OwnCodeError
 from lakeloop.own_files import own_files
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case

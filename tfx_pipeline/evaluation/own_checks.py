@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Feature
+from lakeloop.exceptions import OwnCodeError
 from lakeloop.gate_check import GateCheck
-from lakeloop.own_code import OwnCodeError, own_errors
+from lakeloop.own_code import own_errors
 from lakeloop.own_files import OwnFile, line_of
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
 

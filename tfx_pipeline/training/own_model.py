@@ -12,7 +12,8 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from lakeloop.contract import NetworkSettings
-from lakeloop.own_code import OwnCodeError, own_errors
+from lakeloop.exceptions import OwnCodeError
+from lakeloop.own_code import own_errors
 from lakeloop.own_files import OwnFile, line_of
 from tfx_pipeline.training.columns import Columns, ModelInputs
 from tfx_pipeline.training.raw_features import DTYPES

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from lakeloop.contract import Feature
 from lakeloop.contract.section import NAME
-from lakeloop.own_code import OwnCodeError, own_errors
+from lakeloop.exceptions import OwnCodeError
+from lakeloop.own_code import own_errors
 from lakeloop.own_files import OwnFile, line_of
 from tfx_pipeline.training.analyser import PARTS, Analyser
 from tfx_pipeline.training.columns import OwnInput

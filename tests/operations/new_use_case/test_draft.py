@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from operations.exceptions import SampleError
 from operations.new_use_case.draft import Draft, Wishes, look
-from operations.new_use_case.problems import SampleError
 
 HOURS = pd.date_range("2023-01-01", periods=6_000, freq="h")
 

@@ -11,10 +11,10 @@ from pyspark.sql import SparkSession
 from lakeloop.settings import load_settings
 from operations.delivery import generate
 from operations.evaluation import generated_rows
+from operations.exceptions import SampleError
 from operations.history import history_periods, history_rows
 from operations.new_use_case.create import NewUseCase, create
 from operations.new_use_case.draft import Draft, Wishes, look
-from operations.new_use_case.problems import SampleError
 from tests.command_line import lakeloop_in
 from tests.lakes import OwnLake
 

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from operations.exceptions import SampleError
 from operations.new_use_case.columns import columns_of, missing_texts
 from operations.new_use_case.dialect import Dialect
 from operations.new_use_case.file_rows import MOST_ROWS
 from operations.new_use_case.files import find_files
-from operations.new_use_case.problems import Findings, SampleError
+from operations.new_use_case.problems import Findings
 from operations.new_use_case.sample import Sample, read_samples
 
 ROWS = [("a1", f"2024-01-0{n % 9 + 1}", f"{n}.5", "north" if n % 2 else "south") for n in range(40)]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lakeloop.contract import Contract, Gate
+from lakeloop.exceptions import OwnCodeError
 from lakeloop.gate_check import GateCheck
-from lakeloop.own_code import OwnCodeError
 from lakeloop.own_files import OwnFile, own_files
 from tests.use_case_copies import USE_CASES
 from tfx_pipeline.evaluation.answers import ModelAnswers

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from lakeloop.contract import NetworkSettings
-from lakeloop.own_code import OwnCodeError
+from lakeloop.exceptions import OwnCodeError
 from lakeloop.own_files import MODEL, OwnFile, own_files
 from tests.use_case_copies import USE_CASES
 from tfx_pipeline.training import network

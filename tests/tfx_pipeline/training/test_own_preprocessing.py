@@ -9,7 +9,7 @@ import tensorflow_transform as tft
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from lakeloop.own_code import OwnCodeError
+from lakeloop.exceptions import OwnCodeError
 from lakeloop.own_files import PREPROCESSING, own_files
 from lakeloop.use_case import UseCase
 from tests.exports import settings_in
