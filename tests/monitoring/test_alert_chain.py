@@ -42,6 +42,9 @@ def running(command: list[Any], log: Path, **environment: str) -> Iterator["subp
         )
     try:
         yield process
+    except BaseException:
+        print(f"--- the end of {log.name}:\n{log.read_text()[-3000:]}")
+        raise
     finally:
         process.terminate()
         try:
@@ -151,9 +154,10 @@ def test_a_shift_becomes_one_asset_event_and_a_second_one_waits_while_airflow_is
         "LAKELOOP_MONITOR_POSTS": "false",
     }  # fmt: skip
     command = [*COMMAND, "-v", "monitor", "--port", port]
-    with alerting(tmp_path, port) as prometheus, running(command, tmp_path / "monitor.log", **environment):
+    with alerting(tmp_path, port) as prometheus, running(command, tmp_path / "monitor.log", **environment) as monitor:
         log.add(month(0, WINDOW, next(rows)))
-        eventually(lambda: _answers(f"{url}/health"))
+        eventually(lambda: _answers(f"{url}/health") or monitor.poll() is not None)
+        assert monitor.poll() is None, "the monitor ended"
         eventually(lambda: metric(url, "windows_measured") == 1)
         assert metric(url, "drift_episode_open") == 0 and all_events(open_use_case(settings)) == ()
 
