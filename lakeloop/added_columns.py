@@ -1,4 +1,4 @@
-"""What rows in a frame get beside their delivered columns: the period of their event time, class id and class name."""
+"""What rows in a frame get beside their delivered columns: the period of their event time, and the label."""
 
 from typing import TYPE_CHECKING
 
@@ -27,12 +27,21 @@ def with_period(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def with_label(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows whose truth is known, with class id and class name derived from it; a truth that is computed is one."""
+    """The rows whose truth is known, with the label's columns as gold has them; a truth that is computed is one."""
     if contract.label.made is not None:
         frame = frame.assign(**{contract.label.column: made_truth(contract, frame)})
     frame = frame[frame[contract.label.column].notna()]
     if contract.label.made is not None:
         frame = frame.astype({contract.label.column: "bool" if contract.label.truth.type == "bool" else "float64"})
+    if contract.label.task == "regression":
+        return frame.assign(**{contract.label.name: frame[contract.label.column].astype("float64")})
     ids = frame[contract.label.column].map(contract.label.class_id)
-    names = ids.map(dict(enumerate(contract.label.class_names)))
-    return frame.assign(**{contract.label.name: ids, contract.label.name_column: names})
+    return with_class_names(contract, frame.assign(**{contract.label.name: ids}))
+
+
+def with_class_names(contract: Contract, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Labelled rows with the class' name beside its id; as they are where the label is a number."""
+    label = contract.label
+    if label.task == "regression":
+        return frame
+    return frame.assign(**{label.name_column: frame[label.name].map(dict(enumerate(label.class_names)))})

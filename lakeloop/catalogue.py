@@ -54,13 +54,11 @@ def catalogue_markdown(contract: Contract) -> str:
                 for n, f in contract.features.items()
             ),
         ),
-        f"## Label `{label.name}`\n\n{label.description}, derived from `{label.source}.{label.column}`"
+        f"## Label `{label.name}`\n\n{label.description}, {'derived from' if label.classes else 'the number in'} "
+        f"`{label.source}.{label.column}`"
         f"{f', computed as `{label.made}`' if label.made else ''}{_in_parts(contract)} "
         f"({label.truth.description}; allowed: {label.truth.allowed}).",
-        _table(
-            ("id", "class", f"when {label.column} is"),
-            ((str(i), c.name, _when(c.when)) for i, c in enumerate(label.classes)),
-        ),
+        _label_table(contract),
         "## Quality gate",
         _table(
             ("requirement", "bound"),
@@ -70,8 +68,8 @@ def catalogue_markdown(contract: Contract) -> str:
     if contract.fallback:
         ranges = contract.fallback.ranges.items()
         parts += [
-            f"## Fallback\n\nThe rules (`{contract.fallback.rules}`) answer where the model's highest probability is "
-            f"below {contract.fallback.confidence_below:g} or an input is unusual:",
+            f"## Fallback\n\nThe rules (`{contract.fallback.rules}`) answer where {_unsure(contract)}"
+            "an input is unusual:",
             _table(("feature", "usual"), ((n, f"{r.at_least:g} to below {r.below:g}") for n, r in ranges)),
         ]
     return "\n\n".join(parts) + "\n"
@@ -92,6 +90,23 @@ def _requirements(gate: Gate) -> Iterator[tuple[str, str]]:
 
 def _only(value: Mapping[str, object]) -> str:
     return ", ".join(f"{name} is {only}" for name, only in value.items())
+
+
+def _unsure(contract: Contract) -> str:
+    if contract.fallback is None or not contract.label.classes:
+        return ""
+    return f"the model's highest probability is below {contract.fallback.confidence_below:g} or "
+
+
+def _label_table(contract: Contract) -> str:
+    """The classes; or how often the interval around a number holds it."""
+    label = contract.label
+    if not label.classes:
+        return f"With each number comes an interval that holds the truth of {label.interval:.0%} of such rows."
+    return _table(
+        ("id", "class", f"when {label.column} is"),
+        ((str(i), c.name, _when(c.when)) for i, c in enumerate(label.classes)),
+    )
 
 
 def _origin(contract: Contract) -> str:

@@ -13,12 +13,17 @@ DTYPES = {"float": "float64", "int": "int64", "string": "str"}
 
 
 def column_types(contract: Contract) -> dict[str, str]:
-    """`float`, `int` or `string` of every column of an export, in its order: key, event time, features, class id.
+    """`float`, `int` or `string` of every column of an export, in its order: key, event time, features, label.
 
-    A bool is 0 or 1 there. An optional feature's field may be empty.
+    A bool is 0 or 1 there, and a label its class id, or the number. An optional feature's field may be empty.
     """
     features = {name: str(feature.carried_as) for name, feature in contract.features.items()}
-    return {contract.key.column: "string", contract.period_column: "string", **features, contract.label.name: "int"}
+    return {
+        contract.key.column: "string",
+        contract.period_column: "string",
+        **features,
+        contract.label.name: contract.label.carried_as,
+    }
 
 
 def read_shards(contract: Contract, shards: Iterable[Path], columns: Iterable[str] | None = None) -> "pd.DataFrame":

@@ -55,7 +55,8 @@ def check_command(
     own = _own_code(path, contract)
     console.print(
         f"{path}: good. {counted(len(contract.sources), 'source')}, "
-        f"{counted(len(contract.features), 'feature')}, {len(contract.label.classes)} classes of "
+        f"{counted(len(contract.features), 'feature')}, "
+        f"{f'{len(contract.label.classes)} classes of' if contract.label.classes else 'the number'} "
         f"`{contract.label.name}`.{history}{own}",
         highlight=False,
     )

@@ -18,10 +18,11 @@ from lakeloop.contract.gate import Gate
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart
+from lakeloop.contract.metrics import DECIDES
 from lakeloop.contract.model import ModelSettings, NetworkSettings
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
-from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake, unless
+from lakeloop.contract.section import PYTHON_FILE, Name, Section, Text, mistake, sequences_as_tuples, unless
 from lakeloop.contract.sources import Source
 from lakeloop.contract.time_formats import PERIOD
 from lakeloop.contract.training import Split, Training
@@ -60,6 +61,16 @@ class Contract(Section):
         {}, description="words and sentences of this contract in other languages, for the client page"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_decided_by_a_metric_of_its_task(cls, given: Any) -> Any:
+        """Where the gate does not say which metric decides, the task does."""
+        given = sequences_as_tuples(given)
+        label, gate = (given.get(name) if isinstance(given, dict) else None for name in ("label", "gate"))
+        if isinstance(label, dict) and isinstance(gate, dict) and not label.get("classes"):
+            given = {**given, "gate": {"decides": DECIDES["regression"], **gate}}
+        return given
+
     @model_validator(mode="after")
     def _one_kind_of_periods(self) -> Self:
         if self.generator is not None and self.history is not None:
@@ -81,7 +92,8 @@ class Contract(Section):
         """What the client page shows of the contract and can be translated: texts, units, names."""
         features = self.features.items()
         said = [text for name, f in features for text in (f.description, f.unit, f.group, name) if text]
-        return (self.title, self.description, *said, *self.label.class_names)
+        answered = self.label.class_names or ((self.label.truth.unit,) if self.label.truth.unit else ())
+        return (self.title, self.description, *said, *answered)
 
     @property
     def feature_source(self) -> str:

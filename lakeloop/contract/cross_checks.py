@@ -185,6 +185,9 @@ def _names_taken(raw: dict[str, Any]) -> Found:
         yield ("key", "column"), f"`{key}` {why}; give the key another name"
     if why := reserved.of_event_time(event, features, classes, truth, logged):
         yield ("event_time", "column"), f"`{event}` {why}; give the event time another name"
+    for name in reserved.ANSWERED_NUMBERS if logged and "classes" not in mapping_at(raw, "label") else ():
+        if name in features:
+            yield ("features", name), f"`{name}` is a column of silver/predictions; give the feature another name"
     for source in names_at(raw, "sources"):
         if source in reserved.SOURCES:
             yield ("sources", source), f"`{source}` is a table of the lake itself; give the source another name"

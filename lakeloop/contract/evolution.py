@@ -149,7 +149,10 @@ def _feature(where: str, before: Feature, after: Feature) -> Iterator[Change]:
 def _label(before: Contract, after: Contract) -> Iterator[Change]:
     old, new = before.label, after.label
     names, later = old.class_names, new.class_names
-    if names != later:
+    if old.task != new.task:
+        yield Change("label.classes", names, later, "breaks", f"a {old.task} becomes a {new.task}: gold is labelled "
+                     "anew, and the model that serves answers something else than what is asked for")  # fmt: skip
+    elif names != later:
         effect = (
             "the model that serves answers the old classes and is asked no longer: rules answer until one is trained"
         )
@@ -159,6 +162,9 @@ def _label(before: Contract, after: Contract) -> Iterator[Change]:
     elif old.classes != new.classes:
         yield Change("label.classes", _conditions(old), _conditions(new), "retrain", "the same truth is another class "
                      "now: gold is labelled anew, and the model that serves was trained on the old ones")  # fmt: skip
+    if old.interval != new.interval:
+        yield Change("label.interval", old.interval, new.interval, "retrain", "the next model answers intervals that "
+                     "hold the truth of another share of the rows")  # fmt: skip
     for name in ("name", "source", "column"):
         if getattr(old, name) != getattr(new, name):
             yield Change(f"label.{name}", getattr(old, name), getattr(new, name), "breaks", "what is predicted is "

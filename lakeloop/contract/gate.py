@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lakeloop.contract.metrics import METRICS, Metric, metric_named
+from lakeloop.contract.metrics import DECIDES, METRICS, Metric, metric_named
 from lakeloop.contract.section import Name, Section, Share, Text, Value, mistake, sequences_as_tuples, unless
 
 CheckedOn = Literal["train", "eval", "newest"]
@@ -114,15 +114,16 @@ class Gate(Section):
     """The quality gate's requirements. A check that is not named here is not made, but that a model must be better
     than an answer that knows no row: `beats_naive`.
 
-    `decides` is the metric by which candidates and champion are compared. `class_share_tolerance` 0.2 means: each
-    predicted class' share within ±20 % of 1/classes.
+    `decides` is the metric by which candidates and champion are compared, and `champion_margin` is in its unit.
+    `class_share_tolerance` 0.2 means: each predicted class' share within ±20 % of 1/classes. These two, `checks` and
+    `beats_naive` are what a label of numbers can have.
     """
 
     accuracy: Between | None = unless(None)
     train_eval_gap_below: Share | None = None
     class_share_tolerance: Share | None = None
     max_probability: MaxProbability | None = None
-    champion_margin: Share | None = None
+    champion_margin: Annotated[Finite, Field(ge=0)] | None = None
     decides: Name = unless("accuracy")
     checks: tuple[MetricCheck, ...] = unless(())
     beats_naive: bool = unless(True)
@@ -132,15 +133,29 @@ class Gate(Section):
     def _is_decided_by_a_metric_there_is(cls, given: Any) -> Any:
         if isinstance(given, dict) and isinstance(given.get("decides"), str):
             metric = metric_named(given["decides"])
-            if metric.of_class:
-                raise mistake(f"`{metric.name}` is about one class and cannot decide; take one of all classes: "
-                              f"{', '.join(m.name for m in METRICS.values() if not m.of_class)}")  # fmt: skip
+            if not metric.can_decide:
+                about = "one class" if metric.of_class else "the interval alone"
+                able = [m.name for m in METRICS.values() if m.can_decide and m.task == metric.task]
+                raise mistake(f"`{metric.name}` is about {about} and cannot decide; take one of "
+                              f"{'all classes' if metric.of_class else 'the answer'}: {', '.join(able)}")  # fmt: skip
         return sequences_as_tuples(given)
+
+    @model_validator(mode="after")
+    def _margin_is_one_of_its_metric(self) -> Self:
+        most = self.the_metric.highest
+        if self.champion_margin is not None and self.champion_margin > most:
+            raise mistake(f"`champion_margin` is {self.champion_margin:g}; `{self.decides}` is at most {most:g}")
+        return self
 
     @property
     def the_metric(self) -> Metric:
         """The metric that decides."""
         return METRICS[self.decides]
+
+    @property
+    def shown(self) -> str:
+        """The metric that is told of a model before any other: the accuracy, of numbers the one that decides."""
+        return self.decides if self.the_metric.task == "regression" else DECIDES["classification"]
 
     @property
     def bounds(self) -> dict[str, float]:
@@ -171,8 +186,10 @@ class Gate(Section):
         return f"{self.checks[int(position)].title}: {name.replace('_', ' ')}"
 
 
+OF_CLASSES = ("accuracy", "train_eval_gap_below", "class_share_tolerance", "max_probability")
+"""What of a gate means nothing where a number is predicted."""
 _WITH_BOUNDS: Any = {
-    **dict.fromkeys(("accuracy", "train_eval_gap_below", "class_share_tolerance", "max_probability"), True),
+    **dict.fromkeys(OF_CLASSES, True),
     "champion_margin": True,
     "checks": {"__all__": {"above", "below", "gap_below"}},
 }

@@ -1,10 +1,13 @@
-"""What the gate's checks name must be there: the class, the feature they slice by, and its value."""
+"""What the gate asks for must fit the label, and what its checks name must be there: class, feature and value."""
 
 import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from lakeloop.contract.raw_document import Found, items_at, names_at, text_at, value_at
+from lakeloop.contract.gate import OF_CLASSES
+from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import METRICS, misfit
+from lakeloop.contract.raw_document import Found, items_at, mapping_at, names_at, text_at, value_at
 from lakeloop.contract.yaml_document import Location
 
 NOT_SLICED_BY = ("text", "time")
@@ -12,6 +15,7 @@ NOT_SLICED_BY = ("text", "time")
 
 def gate_checks(raw: dict[str, Any]) -> Found:
     """Each mistake and where it is."""
+    yield from _of_the_task(raw, "classification" if "classes" in mapping_at(raw, "label") else "regression")
     classes = [str(one.get("name")) for one in items_at(raw, "label", "classes") if isinstance(one, dict)]
     features = names_at(raw, "features")
     for position, check in enumerate(items_at(raw, "gate", "checks")):
@@ -19,7 +23,9 @@ def gate_checks(raw: dict[str, Any]) -> Found:
         if not isinstance(check, dict):
             continue
         of, sliced = check.get("of"), check.get("slice")
-        if of is not None and classes and str(of) not in classes:
+        if of is not None and not classes:
+            yield (*at, "of"), f"'{of}' is a class, and the label is a number; leave it out"
+        elif of is not None and str(of) not in classes:
             yield (*at, "of"), f"'{of}' is not a class of the label; {_near(str(of), classes, 'classes')}"
         names = list(sliced) if isinstance(sliced, dict) else [sliced] if isinstance(sliced, str) else []
         for name in names:
@@ -35,6 +41,35 @@ def gate_checks(raw: dict[str, Any]) -> Found:
                 if isinstance(allowed, list) and sliced[name] not in allowed:
                     wanted = ", ".join(map(str, allowed))
                     yield (*at, "slice", name), f"'{sliced[name]}' is not a value of `{name}`; it has {wanted}"
+
+
+def _of_the_task(raw: dict[str, Any], task: Task) -> Found:
+    """Metrics, bounds and balancing that mean nothing for what the model does."""
+    named: list[tuple[Location, str]] = [(("gate", "decides"), text_at(raw, "gate", "decides"))]
+    named += [
+        (("gate", "checks", position, "metric"), str(check.get("metric")))
+        for position, check in enumerate(items_at(raw, "gate", "checks"))
+        if isinstance(check, dict)
+    ]
+    for at, name in named:
+        if name in METRICS and (problem := misfit(METRICS[name], task)):
+            yield at, problem
+    if task == "classification":
+        return
+    for name in OF_CLASSES:
+        if value_at(raw, "gate", name) is not None:
+            yield (
+                ("gate", name),
+                "is about classes, and the label is a number; bound a metric instead: "
+                "`checks: [{metric: mean_absolute_error, below: …}]`",
+            )
+    if text_at(raw, "training", "balance") not in ("", "none"):
+        yield ("training", "balance"), "evens out classes, and the label is a number; leave it out"
+    if value_at(raw, "fallback", "confidence_below"):
+        yield (
+            ("fallback", "confidence_below"),
+            "is a probability, and a model of numbers answers none; leave it out",
+        )
 
 
 def _near(name: str, known: Iterable[str], what: str) -> str:

@@ -1,13 +1,28 @@
-"""What is predicted: classes derived from the ground truth."""
+"""What is predicted: classes derived from the ground truth, or the ground truth itself, a number."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lakeloop.contract.columns import Column
-from lakeloop.contract.section import UNQUOTED, Name, Section, Text, Value, mistake, sequences_as_tuples, some
+from lakeloop.contract.section import (
+    UNQUOTED,
+    Name,
+    Section,
+    Text,
+    Value,
+    mistake,
+    sequences_as_tuples,
+    some,
+    unless,
+)
 
+Task = Literal["classification", "regression"]
+"""What a model does: it says which of some classes a row is of, or a number."""
+NUMBERS = ("int", "float")
+"""The types that a truth which is predicted itself can have."""
+LEVEL = 0.8
 Combine = Literal["last", "sum", "mean", "min", "max", "count", "any"]
 COMBINED_AS = {"sum": ("int", "float"), "mean": ("float",), "min": ("int", "float"), "max": ("int", "float"),
                "count": ("int",), "any": ("bool",)}  # fmt: skip
@@ -79,7 +94,9 @@ class LabelClass(Section):
 class Label(Section):
     """What is predicted: class ids count from 0 in the order of `classes`, derived from `column` of `source`.
 
-    `made`: an expression over columns of `source` that the truth is computed by; then no file has `column`.
+    Without `classes` it is the number in `column` itself (regression); a model then answers an interval, too, that
+    holds the truth of a share `interval` of the rows. `made`: an expression over columns of `source` that the truth is
+    computed by; then no file has `column`.
     """
 
     name: Name
@@ -88,7 +105,8 @@ class Label(Section):
     column: Name
     made: Text | None = None
     truth: Truth
-    classes: tuple[LabelClass, ...] = Field(min_length=2)
+    classes: tuple[LabelClass, ...] = Field((), min_length=2, exclude_if=lambda classes: classes == ())
+    interval: Annotated[float, Field(gt=0, lt=1)] = unless(LEVEL)
 
     @model_validator(mode="before")
     @classmethod
@@ -105,6 +123,17 @@ class Label(Section):
         return {**given, "classes": tuple({**c, "when": {"equals": bool(i)}} for i, c in enumerate(classes))}
 
     @model_validator(mode="after")
+    def _is_a_number_without_classes(self) -> Self:
+        if self.classes and self.interval != LEVEL:
+            raise mistake("`interval` is the share of rows whose number lies in what a model answers, and this label "
+                          "has classes; leave `interval` out, or `classes`")  # fmt: skip
+        if not self.classes and self.truth.type not in NUMBERS:
+            raise mistake(f"without `classes` the number itself is predicted, and the truth is of type "
+                          f"{self.truth.type}; name its `classes`, or take a truth of type "
+                          f"{' or '.join(NUMBERS)}")  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
     def _equals_what_the_truth_can_be(self) -> Self:
         equals = [None if c.when is None else c.when.equals for c in self.classes]
         if self.truth.type != "bool":
@@ -117,6 +146,8 @@ class Label(Section):
 
     @model_validator(mode="after")
     def _classes_cover_everything(self) -> Self:
+        if not self.classes:
+            return self
         names = [c.name for c in self.classes]
         if len(set(names)) != len(names):
             raise mistake(f"`classes` names a class twice: {', '.join(names)}")
@@ -161,9 +192,24 @@ class Label(Section):
         return self.truth.type not in ("string", "bool")
 
     @property
+    def task(self) -> Task:
+        """What a model of it does."""
+        return "classification" if self.classes else "regression"
+
+    @property
+    def carried_as(self) -> Literal["int", "float"]:
+        """How it travels in exports and examples: a class id, or the number."""
+        return "int" if self.classes else "float"
+
+    @property
     def class_names(self) -> tuple[str, ...]:
-        """Class names; the position is the class id."""
+        """Class names; the position is the class id. None where a number is predicted."""
         return tuple(c.name for c in self.classes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Gold's columns of it: class id and class name, or the number."""
+        return (self.name, self.name_column) if self.classes else (self.name,)
 
     @property
     def name_column(self) -> str:

@@ -3,7 +3,15 @@
 from typing import Any
 
 from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
-from lakeloop.contract.raw_document import Found, event_column, key_column, meant, names_at, text_at
+from lakeloop.contract.raw_document import (
+    Found,
+    event_column,
+    key_column,
+    mapping_at,
+    meant,
+    names_at,
+    text_at,
+)
 from lakeloop.contract.yaml_document import Location
 
 
@@ -28,9 +36,10 @@ def _label(raw: dict[str, Any]) -> Found:
         and truth not in names_at(raw, "sources", source, "columns")
     ):
         yield ("label", "column"), f"`{truth}` is not a column of source `{source}`; add it there"
+    classes = "classes" in mapping_at(raw, "label")
     if label and label in {*features, key, event, truth, f"{truth}_name"}:
         yield ("label", "name"), f"'{label}' is the name of another column; choose another"
-    if label and f"{label}_name" in {*features, key, event, truth}:
+    if label and classes and f"{label}_name" in {*features, key, event, truth}:
         yield ("label", "name"), f"gold has the class's name in `{label}_name`, which is another column; choose another"
     if label and label.removesuffix("_x") in features and label.endswith("_x"):
         yield ("label", "name"), f"'{label}' is what Transform calls the feature `{label[:-2]}`; choose another"

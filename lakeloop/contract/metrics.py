@@ -1,10 +1,11 @@
-"""The metrics a gate can ask for, by scikit-learn's names: which way is better, and what they need."""
+"""The metrics a gate can ask for, by scikit-learn's names: of which task, which way is better, and what they need."""
 
 import difflib
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
+from lakeloop.contract.label import Task
 from lakeloop.contract.section import mistake
 
 Better = Literal["higher", "lower"]
@@ -13,7 +14,8 @@ Better = Literal["higher", "lower"]
 @dataclass(frozen=True)
 class Metric:
     """One metric, from `lowest` to `highest`. `of_class`: it is about one class; `can_be_of_class`: it is, where a
-    check names one. `at`: other metrics that can be held fixed meanwhile.
+    check names one. `at`: other metrics that can be held fixed meanwhile. `task`: what a model does that it is of;
+    `instead` is the nearest of the other task. `can_decide`: champion and candidates can be compared by it.
     """
 
     name: str
@@ -24,6 +26,9 @@ class Metric:
     at: tuple[str, ...] = ()
     lowest: float = 0.0
     highest: float = 1.0
+    task: Task = "classification"
+    instead: str = "mean_absolute_error"
+    can_decide: bool = True
 
     @property
     def higher_is_better(self) -> bool:
@@ -35,35 +40,101 @@ class Metric:
         return one > other if self.higher_is_better else one < other
 
 
+def _of_numbers(
+    name: str, about: str, better: Better = "lower", highest: float = inf, instead: str = "accuracy", **said: Any
+) -> Metric:
+    return Metric(name, about, better, highest=highest, task="regression", instead=instead, **said)
+
+
 _ALL = (
     Metric("accuracy", "share of rows whose most probable class is the label"),
     Metric("balanced_accuracy", "mean over the classes of their recall"),
-    Metric("precision", "of the rows answered with the class, the share that has it", of_class=True, at=("recall",)),
-    Metric("recall", "of the rows that have the class, the share answered with it", of_class=True, at=("precision",)),
-    Metric("f1", "harmonic mean of precision and recall of the class", of_class=True),
+    Metric(
+        "precision",
+        "of the rows answered with the class, the share that has it",
+        of_class=True,
+        at=("recall",),
+        can_decide=False,
+    ),
+    Metric(
+        "recall",
+        "of the rows that have the class, the share answered with it",
+        of_class=True,
+        at=("precision",),
+        can_decide=False,
+    ),
+    Metric("f1", "harmonic mean of precision and recall of the class", of_class=True, can_decide=False),
     Metric("f1_macro", "mean over the classes of their f1"),
     Metric("f1_weighted", "the same, each class counting by its rows"),
     Metric(
         "roc_auc",
         "chance that a row of the class gets a higher probability of it than another row; of all classes the mean",
         can_be_of_class=True,
+        instead="r2_score",
     ),
     Metric(
         "average_precision",
         "area under the curve of precision and recall of the class; of all classes the mean",
         can_be_of_class=True,
+        instead="r2_score",
     ),
-    Metric("log_loss", "mean negative logarithm of the probability the label got (nats)", better="lower", highest=inf),
     Metric(
-        "brier_score", "squared distance of the probabilities from the label's, its mean", better="lower", highest=2
+        "log_loss",
+        "mean negative logarithm of the probability the label got (nats)",
+        better="lower",
+        highest=inf,
+        instead="mean_pinball_loss",
+    ),
+    Metric(
+        "brier_score",
+        "squared distance of the probabilities from the label's, its mean",
+        better="lower",
+        highest=2,
+        instead="root_mean_squared_error",
     ),
     Metric(
         "calibration_error",
         "mean distance between the highest probability and the share that is right, in ten bins (ECE)",
         better="lower",
+        instead="interval_coverage",
     ),
+    _of_numbers("mean_absolute_error", "mean distance of the answer from the label, in its unit (MAE)"),
+    _of_numbers(
+        "root_mean_squared_error",
+        "square root of the mean squared distance, in the label's unit (RMSE)",
+        instead="brier_score",
+    ),
+    _of_numbers(
+        "mean_absolute_percentage_error",
+        "mean distance as a share of the label (MAPE); useless where labels are 0 or near it",
+    ),
+    _of_numbers(
+        "r2_score",
+        "share of the labels' variance that the answers explain (R²); below 0 where their mean explains more",
+        better="higher",
+        lowest=-inf,
+        highest=1.0,
+        instead="roc_auc",
+    ),
+    _of_numbers(
+        "mean_pinball_loss",
+        "pinball loss of the interval's two ends, their mean, in the label's unit",
+        instead="log_loss",
+        can_decide=False,
+    ),
+    _of_numbers(
+        "interval_coverage",
+        "share of rows whose label lies in the interval that was answered",
+        better="higher",
+        highest=1.0,
+        instead="calibration_error",
+        can_decide=False,
+    ),
+    _of_numbers("mean_interval_width", "mean width of the interval, in the label's unit", can_decide=False),
 )
 METRICS = {metric.name: metric for metric in _ALL}
+DECIDES: dict[Task, str] = {"classification": "accuracy", "regression": "mean_absolute_error"}
+"""The metric that decides where a contract does not say one."""
 SYNONYMS = {
     "auc": "roc_auc", "auroc": "roc_auc", "pr_auc": "average_precision", "auc_pr": "average_precision",
     "auprc": "average_precision", "sensitivity": "recall", "tpr": "recall", "true_positive_rate": "recall",
@@ -71,6 +142,10 @@ SYNONYMS = {
     "brier_score_loss": "brier_score", "neg_log_loss": "log_loss", "cross_entropy": "log_loss", "logloss": "log_loss",
     "ece": "calibration_error", "expected_calibration_error": "calibration_error", "acc": "accuracy",
     "sparse_categorical_accuracy": "accuracy",
+    "mae": "mean_absolute_error", "rmse": "root_mean_squared_error", "mse": "root_mean_squared_error",
+    "mean_squared_error": "root_mean_squared_error", "mape": "mean_absolute_percentage_error", "r2": "r2_score",
+    "pinball": "mean_pinball_loss", "pinball_loss": "mean_pinball_loss", "quantile_loss": "mean_pinball_loss",
+    "coverage": "interval_coverage", "interval_width": "mean_interval_width",
 }  # fmt: skip
 
 
@@ -83,3 +158,11 @@ def metric_named(name: str) -> Metric:
     close = SYNONYMS.get(close, close)
     offer = f"did you mean `{close}`? " if close else ""
     raise mistake(f"there is no metric `{name}`; {offer}there are: {', '.join(METRICS)}")
+
+
+def misfit(metric: Metric, task: Task) -> str:
+    """Why a metric is not of a task, with the nearest that is; '' where it is."""
+    if metric.task == task:
+        return ""
+    answered = "classes" if metric.task == "classification" else "numbers"
+    return f"`{metric.name}` is of {answered}, and the label is of {task}; the nearest that fits is `{metric.instead}`"

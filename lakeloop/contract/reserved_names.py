@@ -31,6 +31,10 @@ SOURCES_OF_JOINS = ("waiting",)
 """Tables that only a use case with joined sources has."""
 
 
+ANSWERED_NUMBERS = ("lower", "upper")
+"""Columns of silver/predictions where a number is predicted."""
+
+
 def of_feature(name: str, class_names: Iterable[str], logged: bool) -> str:
     """Why a feature cannot have this name; '' if it can. `logged`: answered requests come back into the lake."""
     if keyword.iskeyword(name) or name == "self":

@@ -2,6 +2,8 @@
 
 from lakeloop.catalogue import catalogue_markdown
 from lakeloop.contract import Contract, Gate
+from lakeloop.contract_file import load_contract
+from tests.use_case_copies import USE_CASES
 
 
 def test_the_catalogue_names_every_column_with_unit_and_allowed_values(contract: Contract) -> None:
@@ -11,6 +13,7 @@ def test_the_catalogue_names_every_column_with_unit_and_allowed_values(contract:
         assert feature.unit in row and feature.allowed in row and feature.description in row
     assert "| 0 | high | above 3.0 |" in text and "| 1 | medium | anything else |" in text
     assert "24 months later" in text
+    assert "| accuracy | above 0.85, below 0.95 |" in text and "highest probability is below" in text
 
 
 def test_named_checks_and_what_decides_stand_among_the_gates_requirements(contract: Contract) -> None:
@@ -30,3 +33,11 @@ def test_named_checks_and_what_decides_stand_among_the_gates_requirements(contra
     assert f"| recall of high gap over {feature} on eval | below 0.1 |" in lines
     assert "| better than an answer that knows no row | not asked |" in lines
     assert "| compared with the champion by | roc_auc |" in lines
+
+
+def test_named_checks_and_a_number_are_told_too() -> None:
+    text = catalogue_markdown(load_contract(USE_CASES["rentals"] / "rentals" / "contract.yaml"))
+    assert "the number in `counts.rented`" in text and "holds the truth of 80% of such rows" in text
+    assert "| interval_coverage on eval | above 0.7, below 0.9 |" in text
+    assert "| mean_absolute_error gap over workday on eval | below 60 |" in text
+    assert "answer where an input is unusual" in text

@@ -317,7 +317,7 @@ def test_what_the_tables_keep_for_themselves_is_known_to_the_contract() -> None:
     from operations.scoring import _columns
 
     predictions = request_lines.prediction_columns(load_contract(GOOD))
-    kept = f"{predictions}, {request_lines.RECORD}"
+    kept = f"{predictions}, {request_lines.record_fields(load_contract(GOOD))}"
     own = re.findall(r"(?:^|, )([a-z]\w*) (?:string|int|double|timestamp|array)\b", kept)
     assert {*own, "line"} == {*reserved_names.PREDICTIONS}
     assert {*performance.COUNTS, *performance.RATES, "model_version"} == set(reserved_names.PERFORMANCE)
