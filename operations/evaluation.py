@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lakeloop.added_columns import with_label
+from lakeloop.added_columns import with_class_names, with_label
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
@@ -17,7 +17,7 @@ from operations.period_rows import period_rows
 
 
 def generated_rows(use_case: UseCase, period: int) -> pd.DataFrame:
-    """Features, truth and class id of a period as generator or history know them, before they are due.
+    """Features, truth and label of a period as generator or history know them, before they are due.
 
     Raises WrongUseError where there is neither, or not this period.
     """
@@ -26,11 +26,10 @@ def generated_rows(use_case: UseCase, period: int) -> pd.DataFrame:
 
 
 def exported_rows(contract: Contract, manifest: Path, split: str = "") -> pd.DataFrame:
-    """All rows of an export, or of one split of it: key, event time, features, class id and class name."""
+    """All rows of an export, or of one split of it: key, event time, features and label."""
     files = [file for file in read_manifest(manifest).files if split in ("", file.split)]
     frame = read_shards(contract, [manifest.parent / file.path for file in files])
-    names = frame[contract.label.name].map(dict(enumerate(contract.label.class_names)))
-    return frame.assign(**{contract.label.name_column: names})
+    return with_class_names(contract, frame)
 
 
 def seen_in_training(use_case: UseCase, version: str, keys: Collection[str]) -> str:

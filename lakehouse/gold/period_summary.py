@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.gold.feature_rows import SilverTables, feature_rows_of_periods
+from lakehouse.gold.label_columns import label_columns
 from lakehouse.lake import Lake
 from lakehouse.storage.layout import PERIOD_SUMMARY, TRAINING_TABLE
 from lakehouse.storage.schema import quoted
@@ -13,18 +14,14 @@ from lakeloop.contract.features import OPEN
 
 
 def period_summary(features: DataFrame, training: DataFrame, contract: Contract) -> DataFrame:
-    """A row a period: `rows`, `labelled`, `<feature>_mean`, `<truth>_mean` and `<class>_share` of the labelled rows."""
-    period, label = contract.period_column, contract.label
+    """A row a period: `rows`, `labelled`, `<feature>_mean`, and of the labelled rows what their label shows."""
+    period = contract.period_column
     numeric = numeric_features(contract)
     delivered = features.groupBy(quoted(period)).agg(
         sf.count("*").alias("rows"), *(sf.avg(_number(contract, n)).alias(f"{n}_mean") for n in numeric)
     )
-    truth_mean = [sf.avg(quoted(label.column)).alias(f"{label.column}_mean")] if label.truth_is_number else []
-    shares = [
-        sf.avg((sf.col(quoted(label.name)) == i).cast("double")).alias(f"{name}_share")
-        for i, name in enumerate(label.class_names)
-    ]
-    known = training.groupBy(quoted(period)).agg(sf.count("*").alias("labelled"), *truth_mean, *shares)
+    shown = [value.alias(name) for name, value in label_columns(contract).summary().items()]
+    known = training.groupBy(quoted(period)).agg(sf.count("*").alias("labelled"), *shown)
     return delivered.join(known, period, "left").select(
         quoted(period),
         "rows",
@@ -63,12 +60,9 @@ def update_period_summary(lake: Lake, silver: SilverTables, periods: set[str] | 
 
 
 def _table(contract: Contract) -> SmallTable:
-    label = contract.label
-    truth = [label.column] if label.truth_is_number else []
-    means = [f"{name}_mean" for name in [*numeric_features(contract), *truth]]
-    shares = [f"{name}_share" for name in label.class_names]
+    means = [f"{name}_mean" for name in numeric_features(contract)]
     counts = [column("rows", "long", nullable=True), column("labelled", "long", nullable=True)]
-    averages = [column(name, "double", nullable=True) for name in [*means, *shares]]
+    averages = [column(name, "double", nullable=True) for name in [*means, *label_columns(contract).summary()]]
     period = contract.period_column
     return SmallTable(
         PERIOD_SUMMARY,

@@ -2,41 +2,21 @@
 
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.gold.changes import Changes
 from lakehouse.gold.feature_rows import SilverTables
+from lakehouse.gold.label_columns import label_columns, training_columns
 from lakehouse.lake import Lake
 from lakehouse.storage.layout import PREDICTIONS, TRAINING_TABLE
 from lakehouse.storage.merge import MergeCounts, append, merge, within
-from lakehouse.storage.schema import change_column, constraints, create_table, quoted, training_columns
+from lakehouse.storage.schema import change_column, constraints, create_table, quoted
 from lakehouse.storage.table_log import files_at, overlap
-from lakeloop.contract import Contract, LabelClass
+from lakeloop.contract import Contract
 
 PARTITIONED = ("week", "month", "quarter", "year")
 """Kinds of period that are partitions of gold/training; of shorter ones each would be a file of a few rows."""
-
-
-def class_id(contract: Contract) -> Column:
-    """The label's class id as an expression; the same as `Contract.label.class_id`."""
-    truth = sf.col(quoted(contract.label.column))
-    classes = list(enumerate(contract.label.classes))
-    otherwise = next((i for i, c in classes if c.when is None), -1)
-    chain = sf.when(sf.lit(False), otherwise)
-    for i, label_class in classes:
-        if label_class.when is not None:
-            chain = chain.when(_holds(label_class, truth), i)
-    return chain.otherwise(otherwise).cast("int")
-
-
-def _holds(label_class: LabelClass, truth: Column) -> Column:
-    when = label_class.when
-    if when is None:
-        raise ValueError(f"class {label_class.name} has no condition")
-    if when.equals is not None:
-        return truth == sf.lit(when.equals)
-    return truth > sf.lit(when.above) if when.above is not None else truth < sf.lit(when.below)
 
 
 def training_rows(
@@ -49,13 +29,10 @@ def training_rows(
     key, label = contract.key.column, contract.label
     how = "left" if unlabelled else "inner"
     joined = features if truth is None else features.join(truth.select(quoted(key), quoted(label.column)), key, how)
-    class_of = class_id(contract)
+    truth_of = sf.col(quoted(label.column))
     if not unlabelled and label.made is not None:
-        joined = joined.where(sf.col(quoted(label.column)).isNotNull())
-    if unlabelled:
-        class_of = sf.when(sf.col(quoted(label.column)).isNotNull(), class_of)
-    name_of = sf.get(sf.array(*(sf.lit(name) for name in label.class_names)), sf.col(quoted(label.name)))
-    labelled = joined.withColumn(label.name, class_of).withColumn(label.name_column, name_of)
+        joined = joined.where(truth_of.isNotNull())
+    labelled = joined.withColumns(label_columns(contract).values(truth_of.isNotNull() if unlabelled else None))
     return labelled.select(*map(quoted, training_column_names(contract)))
 
 
@@ -63,8 +40,7 @@ def training_column_names(contract: Contract) -> tuple[str, ...]:
     """Columns of gold's training table, in order."""
     label, group = contract.label, (contract.group_column,) if contract.group_column else ()
     return (
-        contract.key.column, contract.period_column, *contract.features, *group, label.column, label.name,
-        label.name_column,
+        contract.key.column, contract.period_column, *contract.features, *group, label.column, *label.columns
     )  # fmt: skip
 
 

@@ -59,24 +59,6 @@ def change_column(contract: Contract, source: str) -> str:
     return CHANGE if contract.joins and source == contract.feature_source else "_batch"
 
 
-def training_columns(contract: Contract) -> str:
-    """Key, period, features, ground truth, class id and class name."""
-    feature_columns = contract.silver_columns(contract.feature_source)
-    label, group = contract.label, contract.group_column
-    classes = ", ".join(f"{i} {name}" for i, name in enumerate(label.class_names))
-    return ", ".join(
-        [
-            column_sql(contract.key.column, feature_columns[contract.key.column]),
-            column_sql(contract.period_column, feature_columns[contract.period_column]),
-            *(column_sql(name, feature) for name, feature in contract.features.items()),
-            *([f"{quoted(group)} string COMMENT 'what rows are split by'"] if group else []),
-            column_sql(label.column, label.truth),
-            f"{quoted(label.name)} int NOT NULL COMMENT {literal(f'{label.description}: {classes}')}",
-            f"{quoted(label.name_column)} string NOT NULL COMMENT {literal('class name of ' + label.name)}",
-        ]
-    )
-
-
 def column_sql(name: str, column: Column) -> str:
     """One column with type, NOT NULL unless optional, and the comment that makes the tables the data catalogue."""
     required = "" if column.optional else " NOT NULL"

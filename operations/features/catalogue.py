@@ -130,8 +130,8 @@ def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> Feat
     return FeatureDescription(
         name=name,
         kind=_kind(contract, name),
-        type="int" if name == label.name else column.type,
-        unit="" if name == label.name else column.unit,
+        type=label.carried_as if name == label.name else column.type,
+        unit="" if name == label.name and label.classes else column.unit,
         meaning=label.description if name == label.name else column.description,
         allowed=_allowed(contract, name, column),
         role=feature.role if feature else "",
@@ -167,7 +167,7 @@ def _kind(contract: Contract, name: str) -> ColumnKind:
 
 
 def _allowed(contract: Contract, name: str, column: Column) -> str:
-    if name == contract.label.name:
+    if name == contract.label.name and contract.label.classes:
         return "one of " + ", ".join(f"{i} {label}" for i, label in enumerate(contract.label.class_names))
     if name == contract.event_time.column:
         return contract.event_time.meaning

@@ -1,7 +1,7 @@
 import pytest
 from delta.tables import DeltaTable
 
-from lakehouse.gold.training import class_id
+from lakehouse.gold.label_columns import class_id
 from lakeloop.contract import Label, LabelClass, When
 from tests.lakes import OwnLake
 

@@ -1,0 +1,104 @@
+"""Gold's columns of the label: a class id and its name, or the number that is predicted."""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as sf
+
+from lakehouse.storage.schema import column_sql, literal, quoted
+from lakeloop.contract import Contract, LabelClass
+
+QUANTILES = {"median": 0.5, "p10": 0.1, "p90": 0.9}
+"""What a period's summary tells of numbers beside their mean."""
+
+
+class ClassColumns:
+    """A class id and the class' name."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract, self._label = contract, contract.label
+
+    def definitions(self) -> tuple[str, ...]:
+        """The columns with type and comment, as SQL."""
+        label = self._label
+        classes = ", ".join(f"{i} {name}" for i, name in enumerate(label.class_names))
+        return (
+            f"{quoted(label.name)} int NOT NULL COMMENT {literal(f'{label.description}: {classes}')}",
+            f"{quoted(label.name_column)} string NOT NULL COMMENT {literal('class name of ' + label.name)}",
+        )
+
+    def values(self, known: Column | None = None) -> dict[str, Column]:
+        """The columns by name, in order, of rows with the ground truth; null where it is not `known`."""
+        label, class_of = self._label, class_id(self._contract)
+        ids = class_of if known is None else sf.when(known, class_of)
+        names = sf.get(sf.array(*(sf.lit(name) for name in label.class_names)), ids)
+        return {label.name: ids, label.name_column: names}
+
+    def summary(self) -> dict[str, Column]:
+        """What a period's labelled rows show: their average truth where it is a number, and each class' share."""
+        label = self._label
+        mean = {f"{label.column}_mean": sf.avg(quoted(label.column))} if label.truth_is_number else {}
+        of = sf.col(quoted(label.name))
+        return mean | {f"{name}_share": sf.avg((of == i).cast("double")) for i, name in enumerate(label.class_names)}
+
+
+class NumberColumns:
+    """The number itself, a double."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._label = contract.label
+
+    def definitions(self) -> tuple[str, ...]:
+        """The column with type and comment, as SQL."""
+        unit = f" in {self._label.truth.unit}" if self._label.truth.unit else ""
+        return (f"{quoted(self._label.name)} double NOT NULL COMMENT {literal(self._label.description + unit)}",)
+
+    def values(self, known: Column | None = None) -> dict[str, Column]:
+        """The column by name, of rows with the ground truth; it is null where that is."""
+        return {self._label.name: sf.col(quoted(self._label.column)).cast("double")}
+
+    def summary(self) -> dict[str, Column]:
+        """What a period's labelled rows show: the mean of their truth, its median, and where its middle lies."""
+        column, truth = self._label.column, sf.col(quoted(self._label.name))
+        quantiles = {f"{column}_{name}": sf.percentile(truth, share) for name, share in QUANTILES.items()}
+        return {f"{column}_mean": sf.avg(truth), **quantiles}
+
+
+def label_columns(contract: Contract) -> ClassColumns | NumberColumns:
+    """Those of a contract's label."""
+    return ClassColumns(contract) if contract.label.classes else NumberColumns(contract)
+
+
+def training_columns(contract: Contract) -> str:
+    """Key, period, features, ground truth and label, as SQL."""
+    feature_columns = contract.silver_columns(contract.feature_source)
+    label, group = contract.label, contract.group_column
+    return ", ".join(
+        [
+            column_sql(contract.key.column, feature_columns[contract.key.column]),
+            column_sql(contract.period_column, feature_columns[contract.period_column]),
+            *(column_sql(name, feature) for name, feature in contract.features.items()),
+            *([f"{quoted(group)} string COMMENT 'what rows are split by'"] if group else []),
+            column_sql(label.column, label.truth),
+            *label_columns(contract).definitions(),
+        ]
+    )
+
+
+def class_id(contract: Contract) -> Column:
+    """The label's class id as an expression; the same as `Contract.label.class_id`."""
+    truth = sf.col(quoted(contract.label.column))
+    classes = list(enumerate(contract.label.classes))
+    otherwise = next((i for i, c in classes if c.when is None), -1)
+    chain = sf.when(sf.lit(False), otherwise)
+    for i, label_class in classes:
+        if label_class.when is not None:
+            chain = chain.when(_holds(label_class, truth), i)
+    return chain.otherwise(otherwise).cast("int")
+
+
+def _holds(label_class: LabelClass, truth: Column) -> Column:
+    when = label_class.when
+    if when is None:
+        raise ValueError(f"class {label_class.name} has no condition")
+    if when.equals is not None:
+        return truth == sf.lit(when.equals)
+    return truth > sf.lit(when.above) if when.above is not None else truth < sf.lit(when.below)
