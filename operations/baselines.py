@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,16 @@ from lakeloop.model_input import request_rows
 from lakeloop.time_parts import part_columns
 from lakeloop.use_case import UseCase
 from operations.evaluation import exported_rows
-from tfx_pipeline.evaluation.answers import ModelAnswers
+from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
+from tfx_pipeline.evaluation.gate import GateReport
+from tfx_pipeline.evaluation.number_metrics import constant_numbers, measure_number
 from tfx_pipeline.runs.run_record import RunRecord, save_run
 
-RANDOM, MAJORITY, RULES, TREES = "random", "majority", "rules", "trees"
+RANDOM, MAJORITY, CONSTANT, RULES, TREES = "random", "majority", "constant", "rules", "trees"
 MEANINGS = {
     RANDOM: "a class at random",
     MAJORITY: "the commonest class, always",
+    CONSTANT: "one number, always: the best of the training rows'",
     RULES: "the use case's rules",
     TREES: "gradient-boosted trees with scikit-learn's own settings",
 }
@@ -27,10 +31,11 @@ MOST_CATEGORIES = 254
 
 
 def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
-    """Accuracy of what needs no model: a random class (expected), the commonest class, the use case's rules."""
-    labels = frame[use_case.contract.label.name]
-    found = {RANDOM: 1 / len(use_case.contract.label.classes)}
-    return found | {MAJORITY: float(labels.value_counts(normalize=True).iloc[0])} | _rules(use_case, frame)
+    """The score of what needs no model: of classes the accuracy of a random one (expected), of the commonest and of
+    the use case's rules; of numbers the metric that decides, of one number and of the rules.
+    """
+    task = _task(use_case)
+    return task.without_model(frame, frame) | task.rules(frame)
 
 
 def run_baselines(use_case: UseCase, run: RunRecord, known: Mapping[str, float] | None = None) -> RunRecord:
@@ -45,34 +50,52 @@ def run_baselines(use_case: UseCase, run: RunRecord, known: Mapping[str, float] 
 
 
 def split_baselines(use_case: UseCase, manifest: Path) -> dict[str, float]:
-    """Accuracy on the eval rows of an export, as the model's own is measured.
+    """Scores on the eval rows of an export, as the model's own is measured.
 
-    The commonest class is the train rows', and `trees` are scikit-learn's gradient-boosted trees with its own settings,
-    trained on the train rows: how far a model stays behind them is how much is left in the table.
+    The commonest class, or the number, is the train rows', and `trees` are scikit-learn's gradient-boosted trees with
+    its own settings, trained on the train rows: how far a model stays behind them is how much is left in the table.
     """
     train, held_out = (exported_rows(use_case.contract, manifest, split) for split in ("train", "eval"))
-    return frame_baselines(use_case, train, held_out, tree_answers(use_case.contract, train, held_out))
+    return frame_baselines(use_case, train, held_out, _task(use_case).trees(train, held_out))
 
 
 def frame_baselines(
-    use_case: UseCase, train: pd.DataFrame, held_out: pd.DataFrame, trees: ModelAnswers | None
+    use_case: UseCase, train: pd.DataFrame, held_out: pd.DataFrame, trees: Answers | None
 ) -> dict[str, float]:
-    """The same of rows that are there already, with their class ids and names, and the trees' answers on them."""
-    contract = use_case.contract
-    label = contract.label.name
-    commonest = train[label].mode().iloc[0]
-    return {
-        RANDOM: 1 / len(contract.label.classes),
-        MAJORITY: float((held_out[label] == commonest).mean()),
-        **_rules(use_case, held_out),
-        **({} if trees is None else {TREES: trees.accuracy}),
-    }
+    """The same of rows that are there already, with their labels, and the trees' answers on them."""
+    task = _task(use_case)
+    known = {} if trees is None else {TREES: task.score_of(trees)}
+    return task.without_model(train, held_out) | task.rules(held_out) | known
 
 
 def tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
-    """The quick trees' answers on held-out rows; None where the train rows are all of one class, or only texts could
-    tell them apart."""
+    """The quick trees' answers by class on held-out rows; None where the train rows are all of one class, or only texts
+    could tell them apart."""
     from sklearn.ensemble import HistGradientBoostingClassifier  # a second that `--help` need not take
+
+    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=contract.model.seed)
+    label = contract.label.name
+    known = _asked(model, "predict_proba", contract, train, held_out)
+    if known is None:
+        return None
+    probabilities = np.zeros((len(held_out), len(contract.label.classes)))
+    probabilities[:, model.classes_] = known  # a class that no train row has gets none
+    return ModelAnswers(held_out[label].to_numpy(), probabilities)
+
+
+def number_tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> NumberAnswers | None:
+    """The same of numbers, without intervals."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    model = HistGradientBoostingRegressor(categorical_features="from_dtype", random_state=contract.model.seed)
+    known = _asked(model, "predict", contract, train, held_out)
+    return None if known is None else _numbers(contract, held_out, known)
+
+
+def _asked(
+    model: Any, method: str, contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame
+) -> np.ndarray | None:
+    """What trees answer on held-out rows that are fitted on train rows; None where there is nothing to learn from."""
     from threadpoolctl import threadpool_limits
 
     label = contract.label.name
@@ -83,27 +106,87 @@ def tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame
         for name, feature in contract.features.items()
         if feature.role == "categorical"
     }
-    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=contract.model.seed)
     with threadpool_limits(1):  # where cores are busy, its threads wait for one another ten times longer than they work
         model.fit(_inputs(contract, train, categories), train[label])
-        known = model.predict_proba(_inputs(contract, held_out, categories))
-    probabilities = np.zeros((len(held_out), len(contract.label.classes)))
-    probabilities[:, model.classes_] = known  # a class that no train row has gets none
-    return ModelAnswers(held_out[label].to_numpy(), probabilities)
+        return np.asarray(getattr(model, method)(_inputs(contract, held_out, categories)))
 
 
-def difference_words(accuracy: float, found: Mapping[str, float]) -> str:
-    """How far a model's accuracy is from each baseline, as words: `majority 0.387 (+0.483), trees 0.861 (+0.009)`."""
-    return ", ".join(f"{name} {value:.3f} ({accuracy - value:+.3f})" for name, value in found.items())
+def _numbers(contract: Contract, frame: pd.DataFrame, answers: np.ndarray) -> NumberAnswers:
+    """Numbers without intervals, which no metric that decides asks for."""
+    truth, given = frame[contract.label.name].to_numpy(np.float64), answers.astype(np.float64)
+    return NumberAnswers(truth, given, given, given, contract.label.interval)
 
 
-def _rules(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
-    rules = load_rules(use_case)
-    if rules is None:
-        return {}
-    contract = use_case.contract
-    answers = [rules(row) for row in request_rows(contract.features, frame)]
-    return {RULES: float((frame[contract.label.name_column] == answers).mean())}
+def difference_words(report: GateReport, found: Mapping[str, float]) -> str:
+    """How much better a model is on eval rows than each baseline: `majority 0.387 (+0.483), trees 0.861 (+0.009)`."""
+    return ", ".join(f"{name} {value:.3f} ({report.better_than(value):+.3f})" for name, value in found.items())
+
+
+class _Baselines:
+    """What a model of a task has to beat."""
+
+    def __init__(self, use_case: UseCase) -> None:
+        self.use_case, self.contract = use_case, use_case.contract
+        self.label = use_case.contract.label
+
+    def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+        """Scores on `held_out` of answers that know no row."""
+        raise NotImplementedError
+
+    def trees(self, train: pd.DataFrame, held_out: pd.DataFrame) -> Answers | None:
+        """The quick trees' answers."""
+        raise NotImplementedError
+
+    def score_of(self, answers: Any) -> float:
+        """How good answers are."""
+        raise NotImplementedError
+
+    def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
+        """How good what the rules said of each row is."""
+        raise NotImplementedError
+
+    def rules(self, frame: pd.DataFrame) -> dict[str, float]:
+        """The score of the use case's rules; nothing where it has none."""
+        rules = load_rules(self.use_case)
+        if rules is None:
+            return {}
+        answers = [rules(row) for row in request_rows(self.contract.features, frame)]
+        return {RULES: self.rules_score(frame, answers)}
+
+
+class _OfClasses(_Baselines):
+    def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+        name = self.label.name
+        commonest = train[name].mode().iloc[0]
+        return {RANDOM: 1 / len(self.label.classes), MAJORITY: float((held_out[name] == commonest).mean())}
+
+    def trees(self, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
+        return tree_answers(self.contract, train, held_out)
+
+    def score_of(self, answers: ModelAnswers) -> float:
+        return answers.accuracy
+
+    def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
+        return float((frame[self.label.name_column] == answers).mean())
+
+
+class _OfNumbers(_Baselines):
+    def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+        rows, known = (_numbers(self.contract, one, one[self.label.name].to_numpy()) for one in (held_out, train))
+        return {CONSTANT: self.score_of(constant_numbers(self.contract.gate.the_metric, known, rows))}
+
+    def trees(self, train: pd.DataFrame, held_out: pd.DataFrame) -> NumberAnswers | None:
+        return number_tree_answers(self.contract, train, held_out)
+
+    def score_of(self, answers: NumberAnswers) -> float:
+        return measure_number(self.contract.gate.the_metric, answers).value
+
+    def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
+        return self.score_of(_numbers(self.contract, frame, np.array(answers, np.float64)))
+
+
+def _task(use_case: UseCase) -> _Baselines:
+    return (_OfClasses if use_case.contract.label.classes else _OfNumbers)(use_case)
 
 
 def _inputs(contract: Contract, frame: pd.DataFrame, categories: Mapping[str, pd.Index]) -> pd.DataFrame:

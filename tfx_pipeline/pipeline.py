@@ -42,7 +42,7 @@ from tfx_pipeline.runs.graph import TUNER
 from tfx_pipeline.training.columns import custom_config
 from tfx_pipeline.training.own_model import OWN_MODEL_KEY
 from tfx_pipeline.training.own_preprocessing import OWN_KEY
-from tfx_pipeline.training.signature_names import EXAMPLES, PROBABILITIES
+from tfx_pipeline.training.signature_names import ANSWER, EXAMPLES
 
 PREPROCESSING_FN = "tfx_pipeline.training.preprocessing.preprocessing_fn"
 # DirectRunner would look for Prism first; one worker in memory is fastest on few cores and stays small.
@@ -50,6 +50,7 @@ PREPROCESSING_FN = "tfx_pipeline.training.preprocessing.preprocessing_fn"
 BEAM_FLAGS = (
     "--runner=FnApiRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1", "--sdk_container_image=none",
 )  # fmt: skip
+MEAN_ABSOLUTE_ERROR = "mean_absolute_error"
 # A Jensen–Shannon distance of 0.1 (nats), as TFDV's divergence, which is its square in bits.
 NOTEWORTHY_DIVERGENCE = 0.1**2 / log(2)
 
@@ -196,10 +197,28 @@ def _distribution_config(contract: Contract) -> distribution_validator_pb2.Distr
 
 
 def _eval_config(contract: Contract) -> tfma.EvalConfig:
-    """TFMA's view: accuracy between the gate's bounds and against the champion, whole and by slice.
+    """TFMA's view: its metric within the gate's bounds and against the champion, whole and by slice."""
+    task = contract.label.task
+    metric = _accuracy(contract) if task == "classification" else _mean_absolute_error(contract)
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                signature_name=EXAMPLES,
+                model_type=tfma.constants.TF_GENERIC,
+                label_key=contract.label.name,
+                prediction_key=ANSWER[task],
+            )
+        ],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[name]) for name in contract.slices),
+        ],
+        metrics_specs=[tfma.MetricsSpec(metrics=[tfma.MetricConfig(class_name="ExampleCount"), metric])],
+    )
 
-    A gate that asks for no accuracy is one that every accuracy passes.
-    """
+
+def _accuracy(contract: Contract) -> tfma.MetricConfig:
+    """A gate that asks for no accuracy is one that every accuracy passes."""
     bounds = contract.gate.accuracy or Between(above=0.0)
     threshold = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(
@@ -210,19 +229,25 @@ def _eval_config(contract: Contract) -> tfma.EvalConfig:
     if contract.gate.champion_margin is not None and contract.gate.decides == "accuracy":
         threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
         threshold.change_threshold.absolute.value = -contract.gate.champion_margin
-    accuracy = tfma.MetricConfig(class_name="SparseCategoricalAccuracy", threshold=threshold)
-    return tfma.EvalConfig(
-        model_specs=[
-            tfma.ModelSpec(
-                signature_name=EXAMPLES,
-                model_type=tfma.constants.TF_GENERIC,
-                label_key=contract.label.name,
-                prediction_key=PROBABILITIES,
-            )
-        ],
-        slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[name]) for name in contract.slices),
-        ],
-        metrics_specs=[tfma.MetricsSpec(metrics=[tfma.MetricConfig(class_name="ExampleCount"), accuracy])],
+    return tfma.MetricConfig(class_name="SparseCategoricalAccuracy", threshold=threshold)
+
+
+def _mean_absolute_error(contract: Contract) -> tfma.MetricConfig:
+    """Below what the gate's checks of it on all eval rows allow; without such a check every error passes."""
+    allowed = [
+        check.below
+        for check in contract.gate.checks
+        if check.metric == MEAN_ABSOLUTE_ERROR
+        and check.on == "eval"
+        and not check.sliced_by
+        and check.below is not None
+    ]
+    bound = DoubleValue(value=min(allowed)) if allowed else None
+    at_least = DoubleValue(value=-1.0)  # TFMA wants a bound of each metric that is to be told of
+    threshold = tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound=at_least, upper_bound=bound)
     )
+    if contract.gate.champion_margin is not None and contract.gate.decides == MEAN_ABSOLUTE_ERROR:
+        threshold.change_threshold.direction = tfma.MetricDirection.LOWER_IS_BETTER
+        threshold.change_threshold.absolute.value = contract.gate.champion_margin
+    return tfma.MetricConfig(class_name="MeanAbsoluteError", threshold=threshold)

@@ -87,7 +87,7 @@ def _interval(check: "GateCheck") -> str:
 
 
 def print_gate(report: "GateReport", heading: str) -> None:
-    """The gate table with the interval that says how much its accuracy can be trusted."""
+    """The gate table with the interval that says how much its metric can be trusted."""
     low, high = report.interval
     rows = ", ".join(f"{count:,} {name}".removesuffix(" rows") for name, count in report.rows.items())
     console.print(f"\n{heading} ({rows} rows)", style="bold")
@@ -96,7 +96,7 @@ def print_gate(report: "GateReport", heading: str) -> None:
         if check.note:
             console.print(f"{check.name}: {check.note}", style=DIM, soft_wrap=True, markup=False)
     console.print(
-        f"accuracy on {report.interval_set} lies between {low:.3f} and {high:.3f} with 95 % confidence",
+        f"{report.metric} on {report.interval_set} lies between {low:.3f} and {high:.3f} with 95 % confidence",
         style=DIM,
     )
 

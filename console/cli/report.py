@@ -23,6 +23,7 @@ from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.held_out import is_held_out
 from lakeloop.model_input import instance, request_rows
 from lakeloop.pushed_models import model_folder
+from lakeloop.tasks import needs_classes
 from lakeloop.use_case import UseCase
 from operations.baselines import baselines, difference_words, run_baselines
 from operations.evaluation import exported_rows, generated_rows
@@ -47,6 +48,7 @@ def report_command(
     knows.
     """
     case = open_use_case(use_case)
+    needs_classes(case.contract, "the report")
     records = _runs_of(case, version)
     record = _with_importance(case, run_baselines(case, records[0]))
     records = [record, *records[1:]]
@@ -196,7 +198,7 @@ def _story(
 ) -> str:
     record = records[0]
     assert record.gate is not None
-    beside = difference_words(record.gate.accuracy["eval"], record.baselines)
+    beside = difference_words(record.gate, record.baselines)
     text = (
         f"{len(frame):,} rows became a model that is right on {record.gate.accuracy['train']:.3f} of the train and "
         f"{record.gate.accuracy['eval']:.3f} of the eval rows; beside it: {beside}.\n"

@@ -39,8 +39,8 @@ def train_command(
     manifest = export_periods(case, parse_periods(periods, case.contract.event_time) if periods else None)
     record = train_on(case, manifest, changes, tuple(drop or ()))
     if record.gate is not None:
-        own, record = record.gate.accuracy["eval"], run_baselines(case, record)
-        beside = difference_words(own, record.baselines)
+        report, record = record.gate, run_baselines(case, record)
+        beside = difference_words(report, record.baselines)
         console.print(f"beside it on the eval rows: {beside}")
         record = run_importance(case, record)
         if record.importance is not None:

@@ -74,7 +74,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         page = start_page(use_case, runs, present.serving())
         pushed = [line.run for line in reversed(page.versions) if line.run is not None]
         pictures = {
-            "versions": figures.accuracy_by_version(pushed, contract.gate.least_accuracy),
+            "versions": figures.score_by_version(pushed, contract.gate.shown, contract.gate.least_accuracy),
             "drift": figures.drift_by_period(page.windows),
         }
         shown = max(map(len, (page.versions, page.decisions, page.undecided))) if all else SHOWN
@@ -103,7 +103,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         if page.statistics:
             pictures["statistics"] = figures.statistics_by_split(contract, page.statistics)
         if run.evaluation is not None:
-            pictures["slices"] = figures.accuracy_by_slice(run.evaluation)
+            pictures["slices"] = figures.score_by_slice(run.evaluation)
         if run.importance is not None:
             pictures["importance"] = figures.importance_bars(run.importance)
         pushed = f"Pushed {pushed_at(run.pushed_version)}" if run.pushed_version else ""

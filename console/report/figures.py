@@ -22,6 +22,7 @@ from console.report.figure_style import (
 )
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.columns import TIMES
+from lakeloop.contract.metrics import METRICS
 from lakeloop.contract.time_features import value_of
 from lakeloop.drift_report import DriftReport
 from monitoring.drift.compared_values import OTHERS, category_texts
@@ -154,14 +155,15 @@ def _distribution(found: FeatureStatistics) -> go.Scatter | go.Bar:
 
 
 def training_curve(history: History, step: str) -> go.Figure:
-    """Loss and accuracy by `step`, such as epoch, train and eval."""
-    figure = make_subplots(1, 2, subplot_titles=("loss", "accuracy"))
+    """Loss and what was measured beside it by `step`, such as epoch, train and eval."""
+    measured, on_train, on_eval = history.metric
+    figure = make_subplots(1, 2, subplot_titles=("loss", measured))
     steps = list(range(1, len(history.loss) + 1))
     curves = (
         (1, "train", history.loss, BLUE),
         (1, "eval", history.val_loss, ORANGE),
-        (2, "train", history.accuracy, BLUE),
-        (2, "eval", history.val_accuracy, ORANGE),
+        (2, "train", on_train, BLUE),
+        (2, "eval", on_eval, ORANGE),
     )
     for column, name, values, colour in curves:
         figure.add_trace(
@@ -200,20 +202,22 @@ def accuracy_by_period(
     return finish(figure, 380)
 
 
-def accuracy_by_slice(evaluation: Evaluation) -> go.Figure:
-    """Accuracy of every slice, the champion's beside it, and the bounds it has to lie between."""
+def score_by_slice(evaluation: Evaluation) -> go.Figure:
+    """TFMA's metric of every slice, the champion's beside it, and the bounds it has to lie between."""
     names = [f"{one.feature} = {one.value}" if one.feature else "all rows" for one in evaluation.slices]
     figure = go.Figure()
-    curves: list[tuple[str, list[float | None], str]] = [("this model", [s.accuracy for s in evaluation.slices], BLUE)]
-    if any(one.champion_accuracy is not None for one in evaluation.slices):
-        curves.append(("champion", [one.champion_accuracy for one in evaluation.slices], GREY))
+    curves: list[tuple[str, list[float | None], str]] = [("this model", [s.score for s in evaluation.slices], BLUE)]
+    if any(one.champion_score is not None for one in evaluation.slices):
+        curves.append(("champion", [one.champion_score for one in evaluation.slices], GREY))
     for name, values, colour in curves:
         figure.add_trace(go.Bar(y=names, x=values, name=name, marker_color=colour, orientation="h"))
     for bound in (evaluation.above, evaluation.below):
-        if bound is not None:
+        if bound is not None and bound >= 0:
             figure.add_vline(x=bound, line_dash="dash", line_color=GREEN)
     figure.update_yaxes(autorange="reversed", automargin=True)
-    figure.update_xaxes(range=[0, 1], tickformat=".0%", title="accuracy on eval rows; dashed: bounds")
+    is_share = METRICS[evaluation.metric].highest == 1
+    axis: dict[str, Any] = {"range": [0, 1], "tickformat": ".0%"} if is_share else {"rangemode": "tozero"}
+    figure.update_xaxes(title=f"{evaluation.shown} on eval rows; dashed: bounds", **axis)
     return finish(figure, 110 + 34 * len(curves) * len(names), barmode="group")
 
 
@@ -266,22 +270,22 @@ def drift_by_period(reports: Sequence[DriftReport]) -> go.Figure:
     return finish(figure, 320 + legend, top=legend)
 
 
-def accuracy_by_version(runs: Sequence[RunRecord], required: float | None) -> go.Figure:
-    """Accuracy of every pushed version on its own train and eval rows, in the order they were pushed."""
-    checked = [(run.pushed_version, run.gate.accuracy) for run in runs if run.gate is not None]
+def score_by_version(runs: Sequence[RunRecord], metric: str, required: float | None) -> go.Figure:
+    """A metric of every pushed version on its own train and eval rows, in the order they were pushed."""
+    checked = [(run.pushed_version, run.gate.by_set) for run in runs if run.gate is not None]
     figure = go.Figure()
     for split, colour in (("train", BLUE), ("eval", ORANGE)):
         figure.add_trace(
             go.Scatter(
                 x=[version for version, _ in checked],
-                y=[accuracy.get(split) for _, accuracy in checked],
+                y=[by_set.get(split) for _, by_set in checked],
                 name=split,
                 mode="lines+markers",
                 line_color=colour,
             )
         )
     _add_requirement(figure, required)
-    figure.update_yaxes(title="accuracy", tickformat=".0%")
+    figure.update_yaxes(title=metric, tickformat=".0%" if METRICS[metric].highest == 1 else "")
     figure.update_xaxes(type="category", title="version")
     return finish(figure, 320)
 

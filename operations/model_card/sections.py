@@ -8,6 +8,7 @@ from operations.baselines import MEANINGS
 from operations.model_card.document import HEADINGS, CardDocument, CardList, CardPart, CardSection, CardTable
 from operations.model_card.facts import CardFacts
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
+from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.run_record import RunRecord
 
 GONE = "Nothing of it can be read any more."
@@ -38,7 +39,7 @@ def _details(facts: CardFacts) -> Iterator[CardPart]:
         "balance of classes": run.trained.balance if run.trained is not None else "",
         "rows weighted by": "" if run.parameters.weighting == "none" else run.parameters.weighting,
         "features without effect": ", ".join(run.parameters.drop),
-        "answers": f"{contract.label.name}: {', '.join(contract.label.class_names)}",
+        "answers": f"{contract.label.name}: {', '.join(contract.label.class_names) or 'a number, and an interval'}",
         "code": run.parameters.git_commit,
         "code of the use case": ", ".join(f"{name} (sha256 {sha256[:12]}…)" for name, sha256 in run.own_code.items()),
         "contact": contract.model_card.contact or "",
@@ -97,9 +98,12 @@ def _metrics(facts: CardFacts) -> Iterator[CardPart]:
         "what it measures and on which rows. Intervals are such that 95 of 100 hold the true value."
     )
     if gate.beats_naive:
+        naive = "what the shares of the classes are in the training rows"
+        if not facts.contract.label.classes:
+            naive = "the same number, the best that the training rows give"
         yield (
-            "Every model has to be better, beyond chance, than an answer that is for each row what the shares of the "
-            "classes are in the training rows (better_than_naive)."
+            f"Every model has to be better, beyond chance, than an answer that is for each row {naive} "
+            "(better_than_naive)."
         )
 
 
@@ -161,27 +165,28 @@ def _analyses(run: RunRecord) -> Iterator[CardPart]:
             ("value", "with 95 %"),
         )  # fmt: skip
     if run.evaluation is not None:
-        yield "Accuracy on the eval rows, by group:"
+        of = run.evaluation.shown
+        yield f"{of.capitalize()} on the eval rows, by group:"
         yield CardTable(
-            ("group", "rows", "accuracy", "with 95 %", "champion before it"),
+            ("group", "rows", of, "with 95 %", "champion before it"),
             tuple(
-                (f"{one.feature} = {one.value}" if one.feature else "all rows", f"{one.rows:,}", f"{one.accuracy:.4f}",
-                 _ends(wilson_interval(one.accuracy, one.rows) if one.rows else None),
-                 "" if one.champion_accuracy is None else f"{one.champion_accuracy:.4f}")
+                (f"{one.feature} = {one.value}" if one.feature else "all rows", f"{one.rows:,}", f"{one.score:.4f}",
+                 _ends(wilson_interval(one.score, one.rows) if one.rows and of == "accuracy" else None),
+                 "" if one.champion_score is None else f"{one.champion_score:.4f}")
                 for one in run.evaluation.slices
             ),
-            ("rows", "accuracy", "with 95 %", "champion before it"),
+            ("rows", of, "with 95 %", "champion before it"),
         )  # fmt: skip
     if run.baselines and run.gate is not None:
-        own = run.gate.accuracy["eval"]
-        yield f"Beside what a model has to beat, on the same eval rows (its own accuracy is {own:.4f}):"
+        own, of = run.gate.by_set["eval"], run.gate.shown
+        yield f"Beside what a model has to beat, on the same eval rows (its own {of} is {own:.4f}):"
         yield CardTable(
-            ("what answers", "accuracy", "the model is better by"),
+            ("what answers", of, "the model is better by"),
             tuple(
-                (f"{name}: {MEANINGS.get(name, name)}", f"{value:.4f}", f"{own - value:+.4f}")
+                (f"{name}: {MEANINGS.get(name, name)}", f"{value:.4f}", f"{run.gate.better_than(value):+.4f}")
                 for name, value in run.baselines.items()
             ),
-            ("accuracy", "the model is better by"),
+            (of, "the model is better by"),
         )
     yield from _looks_at(run)
 
@@ -236,11 +241,18 @@ def _found(facts: CardFacts) -> Iterator[str]:
     for one in run.evaluation.slices if run.evaluation is not None else ():
         if one.failed:
             where = f"where {one.feature} is {one.value}" if one.feature else "on all rows"
-            yield f"Its accuracy {where} is {one.accuracy:.3f} of {one.rows:,} rows: {_out_of(one.failed)}."
+            of = run.evaluation.shown if run.evaluation is not None else ""
+            yield f"Its {of} {where} is {one.score:.3f} of {one.rows:,} rows: {_out_of(one.failed)}."
     for name, value in run.baselines.items():
-        if run.gate is not None and run.gate.accuracy["eval"] < value:
-            yield f"{MEANINGS.get(name, name).capitalize()} would be right more often: {value:.3f} of the eval rows."
+        if run.gate is not None and run.gate.better_than(value) < 0:
+            yield _beaten(MEANINGS.get(name, name).capitalize(), run.gate, value)
     yield from (f"Not known: {gap}." for gap in facts.gaps)
+
+
+def _beaten(what: str, gate: GateReport, value: float) -> str:
+    if gate.metric == "accuracy":
+        return f"{what} would be right more often: {value:.3f} of the eval rows."
+    return f"{what} would be better: {gate.shown} {value:.3f} on the eval rows."
 
 
 def _out_of(failed: tuple[str, ...]) -> str:

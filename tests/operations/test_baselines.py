@@ -9,7 +9,8 @@ from lakeloop.contract import Contract
 from lakeloop.drawn_rows import sample_period
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
-from operations.baselines import MEANINGS, baselines, difference_words, run_baselines, split_baselines
+from operations.baselines import CONSTANT, MEANINGS, baselines, difference_words, run_baselines, split_baselines
+from operations.evaluation import exported_rows
 from tests.exports import export_frame, month_export, settings_in
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import run_parameters
@@ -43,7 +44,7 @@ def test_a_runs_baselines_stay_on_its_record(
     accuracy, rows = {"train": 0.9, "eval": 0.9}, {"train": 1207, "eval": 293}
     gate = GateReport(checks=(), accuracy=accuracy, rows=rows, interval_set="eval", interval=(0.8, 0.95))
     checked = run_baselines(use_case, begun.model_copy(update={"gate": gate}))
-    assert set(checked.baselines) == set(MEANINGS) and load_run(use_case, "r1") == checked
+    assert set(checked.baselines) == set(MEANINGS) - {CONSTANT} and load_run(use_case, "r1") == checked
     assert run_baselines(use_case, checked, {"majority": 0.1}) is checked, "what is known is not computed again"
 
 
@@ -60,4 +61,21 @@ def test_rows_of_one_class_teach_trees_nothing(contract: Contract, use_case: Use
 
 
 def test_distances_are_the_models_lead() -> None:
-    assert difference_words(0.87, {"majority": 0.387, "trees": 0.88}) == "majority 0.387 (+0.483), trees 0.880 (-0.010)"
+    report = GateReport(checks=(), rows={"eval": 293}, interval_set="eval", interval=(0, 1), accuracy={"eval": 0.87})
+    found = difference_words(report, {"majority": 0.387, "trees": 0.88})
+    assert found == "majority 0.387 (+0.483), trees 0.880 (-0.010)"
+    errors = {"metric": "mean_absolute_error", "scores": {"eval": 20.0}, "accuracy": {}}
+    of_numbers = report.model_copy(update=errors)
+    assert difference_words(of_numbers, {"constant": 90.0, "trees": 19.0}) == (
+        "constant 90.000 (+70.000), trees 19.000 (-1.000)"
+    )
+
+
+def test_numbers_are_held_against_one_number_and_regression_trees(tmp_path: Path) -> None:
+    rentals = open_use_case(settings_in(tmp_path, "rentals"))
+    manifest = month_export(rentals.contract, rentals.settings, tmp_path / "export")
+    train, held_out = (exported_rows(rentals.contract, manifest, split)["demand"] for split in ("train", "eval"))
+    found = split_baselines(rentals, manifest)
+    assert list(found) == ["constant", "rules", "trees"]
+    assert found["constant"] == pytest.approx((held_out - train.median()).abs().mean())
+    assert 5 < found["trees"] < found["constant"] / 3

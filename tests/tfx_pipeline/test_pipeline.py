@@ -299,7 +299,7 @@ def test_evaluation_has_the_contracts_slices(first: Finished) -> None:
     assert [(one.feature, one.value) for one in found.slices] == names
     whole, gate = found.slices[0], first.record.gate
     assert gate is not None and whole.rows == 293
-    assert whole.accuracy == pytest.approx(gate.accuracy["eval"], abs=1e-6) and whole.failed == ()
+    assert whole.score == pytest.approx(gate.accuracy["eval"], abs=1e-6) and whole.failed == ()
     assert sum(one.rows for one in found.slices if one.feature == "training") == 293
 
 
@@ -327,7 +327,7 @@ def test_a_slice_that_is_too_weak_stops_a_model_that_is_good_as_a_whole(first: F
     assert checked(whole, {**by_training, "above": 0.8}, newest).passed
     weak = checked(whole, {**by_training, "above": 0.93})
     assert [check.name for check in weak.failed] == ["accuracy on eval where training"]
-    slices = {(s.feature, s.value): s.accuracy for s in (first.record.evaluation or Evaluation(above=0)).slices}
+    slices = {(s.feature, s.value): s.score for s in (first.record.evaluation or Evaluation(above=0)).slices}
     assert weak.failed[0].value == pytest.approx(min(slices["training", "0"], slices["training", "1"]))
 
 
@@ -367,7 +367,7 @@ def checks(model):
 def test_slices_are_compared_with_the_champions(refused: Finished) -> None:
     found = refused.record.evaluation
     assert found is not None and found.champion_margin == pytest.approx(0.01)
-    behind = [s for s in found.slices if s.champion_accuracy is not None and s.accuracy < s.champion_accuracy - 0.01]
+    behind = [s for s in found.slices if s.champion_score is not None and s.score < s.champion_score - 0.01]
     assert behind and all("champion" in one.failed for one in behind)
 
 

@@ -20,7 +20,15 @@ from tfx_pipeline.evaluation.answers import EVAL
 from tfx_pipeline.evaluation.model_server import ModelUnderTest, served_model
 from tfx_pipeline.example_files import files_of, records
 from tfx_pipeline.exceptions import ModelUnusableError
-from tfx_pipeline.training.signature_names import CLASS_ID, CLASSIFY, PROBABILITIES
+from tfx_pipeline.training.signature_names import (
+    CLASS_ID,
+    CLASSIFY,
+    LOWER,
+    PREDICTION,
+    PROBABILITIES,
+    REGRESS,
+    UPPER,
+)
 
 EXAMPLES_KEY, MODEL_KEY, MODEL_BLESSING_KEY = "examples", "model", "model_blessing"
 BLESSING_KEY, CLIENT_KEY = "blessing", "client"
@@ -36,7 +44,7 @@ Row = Mapping[str, float | int | str | None]
 
 
 class Client(Section):
-    """What a client of the model knows: its name, its columns with the types they are sent in, its classes."""
+    """What a client knows of the model: its name, its columns with the types they are sent in, its classes, if any."""
 
     name: str
     columns: Mapping[str, str]
@@ -85,21 +93,45 @@ def check_answers(served: ModelUnderTest, client: Client, rows: Sequence[Row]) -
     """Raises ModelUnusableError, naming what is wrong with the answers to these rows."""
     instances = [{name: _sent(value, client.columns[name]) for name, value in row.items()} for row in rows]
     predictions = served.ask("predict", {"instances": instances})["predictions"]
+    examples = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    if client.class_names:
+        _check_classes(served, client, predictions, examples)
+    else:
+        _check_numbers(served, predictions, examples)
+
+
+Examples = Sequence[Mapping[str, float | int | str]]
+
+
+def _check_classes(served: ModelUnderTest, client: Client, predictions: list[Any], examples: Examples) -> None:
     probabilities = np.array([row[PROBABILITIES] for row in predictions], float)
-    wanted = (len(rows), len(client.class_names))
+    wanted = (len(examples), len(client.class_names))
     if probabilities.shape != wanted:
         raise ModelUnusableError(f"predict gave probabilities of shape {probabilities.shape}, wanted {wanted}")
     if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3) or probabilities.min() < 0:
         raise ModelUnusableError("predict gave probabilities that do not add up to 1")
     if [row[CLASS_ID] for row in predictions] != probabilities.argmax(axis=1).tolist():
         raise ModelUnusableError("predict gave a class that is not the most probable one")
-    examples = [{name: value for name, value in row.items() if value is not None} for row in rows]
     results = served.ask("classify", {"signature_name": CLASSIFY, "examples": examples})["results"]
-    if [tuple(label for label, _ in row) for row in results] != [client.class_names] * len(rows):
+    if [tuple(label for label, _ in row) for row in results] != [client.class_names] * len(examples):
         raise ModelUnusableError(f"classify did not name the classes {', '.join(client.class_names)}")
     scores = np.array([[score for _, score in row] for row in results], float)
     if np.abs(scores - probabilities).max() > TOLERANCE:
         raise ModelUnusableError("classify and predict gave the same rows different probabilities")
+
+
+def _check_numbers(served: ModelUnderTest, predictions: list[Any], examples: Examples) -> None:
+    numbers, lower, upper = (np.array([row[name] for row in predictions], float) for name in (PREDICTION, LOWER, UPPER))
+    if numbers.shape != (len(examples),):
+        raise ModelUnusableError(f"predict gave numbers of shape {numbers.shape}, wanted one for each row")
+    if not np.isfinite([numbers, lower, upper]).all():
+        raise ModelUnusableError("predict gave a number or an end of its interval that is none")
+    if (lower > numbers).any() or (numbers > upper).any():
+        raise ModelUnusableError("predict gave a number that does not lie in its interval")
+    results = served.ask("regress", {"signature_name": REGRESS, "examples": examples})["results"]
+    apart = np.abs(np.array(results, float) - numbers)
+    if apart.shape != numbers.shape or (apart > TOLERANCE * np.maximum(1, np.abs(numbers))).any():
+        raise ModelUnusableError("regress and predict gave the same rows different numbers")
 
 
 def _sent(value: float | int | str | None, kind: str) -> float | int | str:

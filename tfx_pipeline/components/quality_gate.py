@@ -15,12 +15,13 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Feature, Gate, Name, Section
+from lakeloop.contract.label import LEVEL
 from lakeloop.contract.section import unless
 from lakeloop.own_files import OwnFile
-from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
+from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers
 from tfx_pipeline.evaluation.gate import GateReport, check_gate
 from tfx_pipeline.evaluation.own_checks import checked_model, own_checks
-from tfx_pipeline.evaluation.prediction import answers_on, load_saved_model
+from tfx_pipeline.evaluation.prediction import Question, answers_on, load_saved_model
 from tfx_pipeline.example_files import files_of
 from tfx_pipeline.metadata.provenance import write_own_code
 from tfx_pipeline.metadata.store import GATE_PROPERTY
@@ -42,6 +43,7 @@ class Requirements(Section):
     key: str
     label: str
     class_names: tuple[str, ...]
+    level: float = unless(LEVEL)
     features: dict[Name, Feature] = unless({})
     period_column: str = unless("")
     own: OwnFile | None = unless(None)
@@ -55,6 +57,7 @@ def requirements_of(contract: Contract, own: OwnFile | None = None) -> Requireme
         key=contract.key.column,
         label=contract.label.name,
         class_names=contract.label.class_names,
+        level=contract.label.interval,
         features={name: contract.features[name].model_copy(update=UNSEEN) for name in read},
         period_column=contract.period_column if contract.gate.by_period else "",
         own=own,
@@ -92,16 +95,17 @@ def _model_answers(
     champion: Artifact | None,
     wanted: Requirements,
     weights: Mapping[str, float] | None,
-) -> tuple[Mapping[str, ModelAnswers], ModelAnswers | None]:
+) -> tuple[Mapping[str, Answers], Answers | None]:
     models = [load_saved_model(path_utils.serving_model_path(model.uri))]
     columns: dict[str, Any] = example_spec(wanted.features)
     if wanted.period_column:
         columns[wanted.period_column] = tf.io.FixedLenFeature([], tf.string)
-    answers = partial(answers_on, label=wanted.label, key=wanted.key, weights=weights, columns=columns)
+    question = Question(wanted.label, "classification" if wanted.class_names else "regression", wanted.level)
+    answers = partial(answers_on, question=question, key=wanted.key, weights=weights, columns=columns)
     train = answers(models, files_of(examples, TRAIN))[0]
     if champion is not None:
         models.append(load_saved_model(path_utils.serving_model_path(champion.uri)))
-    held_out = answers(models, files_of(examples, EVAL))
+    held_out = answers(models, files_of(examples, EVAL), held_out=True)
     return {TRAIN: train, EVAL: held_out[0]}, held_out[1] if champion is not None else None
 
 

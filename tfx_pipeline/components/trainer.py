@@ -23,12 +23,20 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from lakeloop.contract import ModelSettings, read_model_settings
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
-from tfx_pipeline.evaluation.answers import TRAIN
+from tfx_pipeline.evaluation.answers import EVAL, TRAIN
 from tfx_pipeline.metadata.provenance import read_own_code, read_provenance, write_own_code, write_provenance
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.run_record import Trained
 from tfx_pipeline.training.own_model import model_from
-from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, RAW_TRAIN_KEY, TRAINED_FILE, WEIGHTING_KEY, WEIGHTS_KEY
+from tfx_pipeline.training.trainer import (
+    DROP_KEY,
+    MODEL_KEY,
+    RAW_EVAL_KEY,
+    RAW_TRAIN_KEY,
+    TRAINED_FILE,
+    WEIGHTING_KEY,
+    WEIGHTS_KEY,
+)
 
 RUN_FN = "tfx_pipeline.training.trainer.run_fn"
 SETTINGS = "model_settings"  # not `model`: that is the output's key
@@ -55,6 +63,7 @@ class StampedTrainerExecutor(executor.GenericExecutor):
             WEIGHTING_KEY: exec_properties[p.WEIGHTING],
             WEIGHTS_KEY: exec_properties[p.WEIGHTS],
             RAW_TRAIN_KEY: artifact_utils.get_split_uri(input_dict[RAW_EXAMPLES], TRAIN),
+            RAW_EVAL_KEY: artifact_utils.get_split_uri(input_dict[RAW_EXAMPLES], EVAL),
         }
         super().Do(input_dict, output_dict, {**exec_properties, CONFIG: json.dumps(config)})
         model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])

@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from lakeloop.atomic_file import write_text
-from lakeloop.contract import Contract, Feature
+from lakeloop.contract import Contract, Feature, Label
 
 TYPES = {"float": schema_pb2.FLOAT, "int": schema_pb2.INT, "string": schema_pb2.BYTES}
 
@@ -18,10 +18,7 @@ def schema_of(contract: Contract) -> schema_pb2.Schema:
     schema = schema_pb2.Schema()
     for name, feature in contract.features.items():
         _add_feature(schema, name, feature)
-    label = _one_value(schema, contract.label.name, schema_pb2.INT)
-    label.int_domain.name = contract.label.name
-    label.int_domain.min, label.int_domain.max = 0, len(contract.label.classes) - 1
-    label.int_domain.is_categorical = True
+    _add_label(schema, contract.label)
     if any(feature.optional for feature in contract.features.values()):
         _represent(schema, contract)
     return schema
@@ -93,6 +90,20 @@ def _add_feature(schema: schema_pb2.Schema, name: str, feature: Feature) -> None
     elif feature.choices is not None:
         column.string_domain.name = name
         column.string_domain.value.extend(str(value) for value in feature.choices)
+
+
+def _add_label(schema: schema_pb2.Schema, label: Label) -> None:
+    """A class id; or a number, of which the contract says where it can lie."""
+    column = _one_value(schema, label.name, TYPES[label.carried_as])
+    if label.classes:
+        column.int_domain.name = label.name
+        column.int_domain.min, column.int_domain.max = 0, len(label.classes) - 1
+        column.int_domain.is_categorical = True
+        return
+    column.float_domain.name = label.name
+    column.float_domain.disallow_nan = column.float_domain.disallow_inf = True
+    if label.truth.limits is not None:
+        column.float_domain.min, column.float_domain.max = label.truth.limits
 
 
 def _ends(feature: Feature) -> tuple[float, float] | None:

@@ -1,4 +1,4 @@
-"""A model's answers on labelled rows, with what the rows can be told apart by."""
+"""A model's answers on labelled rows, by classes or numbers, with what the rows can be told apart by."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -54,3 +54,53 @@ class ModelAnswers:
             weights=None if self.weights is None else self.weights[rows],
             columns={name: values[rows] for name, values in self.columns.items()},
         )
+
+
+@dataclass(frozen=True)
+class NumberAnswers:
+    """A model's numbers on one set of rows: labels, predictions and the interval's ends, each (n,) float64.
+
+    The interval holds the label of a share `level` of the rows; `calibrated` (n,) bool are those it was learnt from,
+    which say nothing about it. `weights` and `columns` as of `ModelAnswers`.
+    """
+
+    labels: np.ndarray
+    predictions: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    level: float
+    calibrated: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shapes = {values.shape for values in (self.labels, self.predictions, self.lower, self.upper)}
+        if len(shapes) != 1 or self.labels.ndim != 1:
+            raise ValueError(f"labels, predictions and the interval's ends must all be (n,); they are {shapes}")
+        if len(self.labels) == 0:
+            raise ValueError("there are no rows to evaluate")
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Answer less label, (n,)."""
+        return self.predictions - self.labels
+
+    def where(self, rows: np.ndarray) -> Self:
+        """Those of the rows, (n,) bool or numbers of rows, at least one of them."""
+
+        def of(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            labels=self.labels[rows],
+            predictions=self.predictions[rows],
+            lower=self.lower[rows],
+            upper=self.upper[rows],
+            calibrated=of(self.calibrated),
+            weights=of(self.weights),
+            columns={name: values[rows] for name, values in self.columns.items()},
+        )
+
+
+Answers = ModelAnswers | NumberAnswers

@@ -1,4 +1,4 @@
-"""The quality gate: checks over a model's answers, pure numpy.
+"""The quality gate: checks over a model's answers, by classes or numbers, pure numpy.
 
 Which rows count: accuracy is checked on each set by itself. Class shares and highest probabilities are taken over
 all checked rows together (train and eval): they say how the model behaves on this data, not how well it generalises,
@@ -8,16 +8,19 @@ own data does not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from lakeloop.contract import Gate
+from lakeloop.contract.metrics import METRICS
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 from lakeloop.interval import wilson_interval
-from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
+from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers, ModelAnswers
+from tfx_pipeline.evaluation.measured import Measured
 from tfx_pipeline.evaluation.metric_checks import checks_again, metric_checks
-from tfx_pipeline.evaluation.metrics import Measured, constant_answers, measure_metric
+from tfx_pipeline.evaluation.metrics import measure_metric, naive_answers
 
 SHARE = "share_"
 NAIVE, CHAMPION = "better_than_naive", "not_worse_than_champion"
@@ -28,11 +31,14 @@ class GateReport(FrozenModel, extra="ignore"):
     """All checks of one model. `interval` is the 95 % interval of the accuracy on `interval_set`.
 
     With weights `weighted_accuracy` is by set too, and `champion_accuracy` is the champion's weighted one.
-    `champion_score` is the champion's by the metric that decides. `own`: the names of the use case's own checks.
+    `champion_score` is the champion's by the metric that decides. Of numbers there is no accuracy: `scores` by set and
+    `interval` are of `metric`, the one that decides. `own`: the names of the use case's own checks.
     """
 
     checks: tuple[GateCheck, ...]
-    accuracy: dict[str, float]
+    metric: str = "accuracy"
+    accuracy: dict[str, float] = {}
+    scores: dict[str, float] = {}
     rows: dict[str, int]
     weighted_accuracy: dict[str, float] = {}
     champion_accuracy: float | None = None
@@ -40,6 +46,26 @@ class GateReport(FrozenModel, extra="ignore"):
     own: tuple[str, ...] = ()
     interval_set: str
     interval: tuple[float, float]
+
+    @property
+    def by_set(self) -> dict[str, float]:
+        """`metric` by set of rows."""
+        return self.accuracy or self.scores
+
+    @property
+    def shown(self) -> str:
+        """`metric` in words."""
+        return self.metric.replace("_", " ")
+
+    @property
+    def champions(self) -> float | None:
+        """The champion's `metric` on the same rows; None: it was not compared."""
+        return self.champion_accuracy if self.accuracy else self.champion_score
+
+    def better_than(self, score: float) -> float:
+        """How much better the model is on eval rows than what has this score there."""
+        apart = self.by_set[EVAL] - score
+        return apart if METRICS[self.metric].higher_is_better else -apart
 
     @property
     def passed(self) -> bool:
@@ -58,8 +84,8 @@ class GateReport(FrozenModel, extra="ignore"):
 
 def check_gate(
     gate: Gate,
-    rows: Mapping[str, ModelAnswers],
-    champion: ModelAnswers | None = None,
+    rows: Mapping[str, Answers],
+    champion: Answers | None = None,
     class_names: Sequence[str] = (),
     period_column: str = "",
 ) -> GateReport:
@@ -71,29 +97,55 @@ def check_gate(
     """
     if not rows:
         raise ValueError("there is no set of rows to evaluate")
-    together = np.concatenate([answers.probabilities for answers in rows.values()])
-    accuracy = {name: answers.accuracy for name, answers in rows.items()}
     held_out = EVAL if EVAL in rows else next(iter(rows))
-    names = class_names or [str(i) for i in range(together.shape[1])]
-    checks: list[GateCheck] = []
-    for name, answers in rows.items():
-        checks += check_accuracy(gate, name, answers.accuracy, len(answers.labels))
-    checks += check_gap(gate, accuracy)
-    checks += check_class_shares(gate, together, names)
-    checks += check_max_probability(gate, together)
-    checks += metric_checks(gate.checks, rows, tuple(names), period_column)
-    checks += _check_naive(gate, rows)
-    checks += _check_champion(gate, rows[held_out], champion)
+    by_class = {name: answers for name, answers in rows.items() if isinstance(answers, ModelAnswers)}
+    names = tuple(class_names or _numbered(by_class))
+    checks = [
+        *(_class_checks(gate, by_class, names) if by_class else ()),
+        *metric_checks(gate.checks, rows, names, period_column),
+        *_check_naive(gate, rows),
+        *_check_champion(gate, rows[held_out], champion),
+    ]
     return GateReport(
         checks=tuple(checks),
-        accuracy=accuracy,
         rows={name: len(answers.labels) for name, answers in rows.items()},
-        weighted_accuracy={name: one.weighted_accuracy for name, one in rows.items() if one.weights is not None},
-        champion_accuracy=None if champion is None else champion.weighted_accuracy,
         champion_score=None if champion is None else measure_metric(gate.the_metric, champion).value,
         interval_set=held_out,
-        interval=wilson_interval(accuracy[held_out], len(rows[held_out].labels)),
+        **(_accuracies(by_class, champion, held_out) if by_class else _scores(gate, rows, held_out)),
     )
+
+
+def _accuracies(rows: Mapping[str, ModelAnswers], champion: Answers | None, held_out: str) -> dict[str, Any]:
+    """What a report says of answers by classes."""
+    accuracy = {name: answers.accuracy for name, answers in rows.items()}
+    return {
+        "accuracy": accuracy,
+        "weighted_accuracy": {n: one.weighted_accuracy for n, one in rows.items() if one.weights is not None},
+        "champion_accuracy": champion.weighted_accuracy if isinstance(champion, ModelAnswers) else None,
+        "interval": wilson_interval(accuracy[held_out], len(rows[held_out].labels)),
+    }
+
+
+def _scores(gate: Gate, rows: Mapping[str, Answers], held_out: str) -> dict[str, Any]:
+    """What a report says of numbers."""
+    measured = {name: measure_metric(gate.the_metric, answers) for name, answers in rows.items()}
+    scores = {name: one.value for name, one in measured.items()}
+    return {"metric": gate.decides, "scores": scores, "interval": measured[held_out].interval}
+
+
+def _class_checks(gate: Gate, rows: Mapping[str, ModelAnswers], names: Sequence[str]) -> Iterator[GateCheck]:
+    """Those that only answers by classes can be held to."""
+    together = np.concatenate([answers.probabilities for answers in rows.values()])
+    for name, answers in rows.items():
+        yield from check_accuracy(gate, name, answers.accuracy, len(answers.labels))
+    yield from check_gap(gate, {name: answers.accuracy for name, answers in rows.items()})
+    yield from check_class_shares(gate, together, names)
+    yield from check_max_probability(gate, together)
+
+
+def _numbered(rows: Mapping[str, ModelAnswers]) -> list[str]:
+    """Class ids for names."""
+    return [str(i) for i in range(max((one.probabilities.shape[1] for one in rows.values()), default=0))]
 
 
 def check_again(gate: Gate, report: GateReport) -> GateReport:
@@ -171,12 +223,12 @@ def _check_highest(gate: Gate, lowest: float, mean: float, highest: float) -> It
     yield _above("max_probability_max", highest, bounds.max_above)
 
 
-def _check_naive(gate: Gate, rows: Mapping[str, ModelAnswers]) -> Iterator[GateCheck]:
-    """Better, beyond chance, than answers that are for every row the shares of the classes in train."""
+def _check_naive(gate: Gate, rows: Mapping[str, Answers]) -> Iterator[GateCheck]:
+    """Better, beyond chance, than the same answer for every row: what train says of classes, or of the number."""
     if not gate.beats_naive or TRAIN not in rows or EVAL not in rows:
         return
     mine = measure_metric(gate.the_metric, rows[EVAL])
-    naive = measure_metric(gate.the_metric, constant_answers(rows[TRAIN], rows[EVAL]))
+    naive = measure_metric(gate.the_metric, naive_answers(gate.the_metric, rows[TRAIN], rows[EVAL]))
     _, (low, _) = mine.better_by(naive)
     yield GateCheck(
         name=NAIVE,
@@ -189,7 +241,7 @@ def _check_naive(gate: Gate, rows: Mapping[str, ModelAnswers]) -> Iterator[GateC
     )
 
 
-def _check_champion(gate: Gate, mine: ModelAnswers, champion: ModelAnswers | None) -> Iterator[GateCheck]:
+def _check_champion(gate: Gate, mine: Answers, champion: Answers | None) -> Iterator[GateCheck]:
     """Not worse than the champion by more than the margin on the same rows, by the metric that decides."""
     if champion is None:
         return

@@ -12,7 +12,7 @@ import numpy as np
 from lakeloop.contract import MetricCheck
 from lakeloop.contract.columns import STAND_INS
 from lakeloop.gate_check import GateCheck
-from tfx_pipeline.evaluation.answers import EVAL, NEWEST, TRAIN, ModelAnswers
+from tfx_pipeline.evaluation.answers import EVAL, NEWEST, TRAIN, Answers
 from tfx_pipeline.evaluation.metrics import Measured, measure
 
 PLAUSIBLE = "_plausible"
@@ -29,7 +29,7 @@ class _Slice:
 
 def metric_checks(
     checks: Sequence[MetricCheck],
-    rows: Mapping[str, ModelAnswers],
+    rows: Mapping[str, Answers],
     class_names: tuple[str, ...],
     period_column: str = "",
 ) -> Iterator[GateCheck]:
@@ -48,7 +48,7 @@ def checks_again(checks: Sequence[MetricCheck], made: Mapping[str, GateCheck]) -
                 yield _by_bound(check, name, made[name])
 
 
-def _rows_of(check: MetricCheck, rows: Mapping[str, ModelAnswers], period_column: str) -> ModelAnswers | None:
+def _rows_of(check: MetricCheck, rows: Mapping[str, Answers], period_column: str) -> Answers | None:
     if check.on == TRAIN:
         return rows.get(TRAIN)
     held_out = rows[EVAL] if EVAL in rows else next(iter(rows.values()))
@@ -58,7 +58,7 @@ def _rows_of(check: MetricCheck, rows: Mapping[str, ModelAnswers], period_column
     return held_out.where(periods == max(periods.tolist()))
 
 
-def _checked(check: MetricCheck, answers: ModelAnswers, class_names: tuple[str, ...]) -> Iterator[GateCheck]:
+def _checked(check: MetricCheck, answers: Answers, class_names: tuple[str, ...]) -> Iterator[GateCheck]:
     if not check.sliced_by:
         measured = measure(check, answers, class_names)
         note = "" if measured.reached else f"no threshold gives {_at(check)}"
@@ -118,7 +118,7 @@ def _is_lower_bound(check: MetricCheck, name: str) -> bool:
 
 
 def _slices(
-    check: MetricCheck, answers: ModelAnswers, class_names: tuple[str, ...]
+    check: MetricCheck, answers: Answers, class_names: tuple[str, ...]
 ) -> tuple[list[_Slice], list[tuple[str, int]]]:
     """The slices that can be measured, and those of too few rows with how many they have."""
     column = answers.columns[check.sliced_by]

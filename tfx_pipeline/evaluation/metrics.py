@@ -1,58 +1,27 @@
-"""Named metrics of a model's answers with their 95 % intervals, and how far two models are apart on the same rows.
+"""Named metrics of answers by classes, with their influence (`measured`): values are scikit-learn's of these names.
 
-Values are those of scikit-learn's functions of the same names. Every metric is measured together with its influence
-function: how much each row pulls at it (Hampel 1974; of the area under the ROC curve that is DeLong 1988). Its spread
-gives the interval of one metric, and of a difference on the same rows, in one pass, where a bootstrap of a million
-rows takes a thousand. Shares of counted rows have Wilson's interval, which is right at 0 and 1 too.
+`measure` and `measure_metric` are the way to those of numbers, too.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 
 from lakeloop.contract import MetricCheck
 from lakeloop.contract.metrics import METRICS, Metric
-from lakeloop.interval import Z_95, wilson_interval
-from tfx_pipeline.evaluation.answers import ModelAnswers
+from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
+from tfx_pipeline.evaluation.measured import Found, Measured, WeightedRows
+from tfx_pipeline.evaluation.number_metrics import constant_numbers, measure_number
 
 BINS = 10
 """Of the calibration error, of the same width."""
 SMALLEST = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A metric on some rows. `influence` (n,): how much each pulls at it, mean 0; `counted`: rows that a share is of.
-
-    `reached` is False where no threshold gives what `at` fixes; then the value is the metric's worst.
-    """
-
-    metric: Metric
-    value: float
-    influence: np.ndarray
-    counted: int | None = None
-    reached: bool = True
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the value."""
-        if self.counted is not None:
-            return wilson_interval(min(1.0, self.value), self.counted)
-        half = Z_95 * _standard_error(self.influence)
-        return max(self.metric.lowest, self.value - half), min(self.metric.highest, self.value + half)
-
-    def better_by(self, other: "Measured") -> tuple[float, tuple[float, float]]:
-        """How much better this is than another model on the same rows, and the 95 % interval of that (paired)."""
-        sign = 1.0 if self.metric.higher_is_better else -1.0
-        gain = sign * (self.value - other.value)
-        half = Z_95 * _standard_error(self.influence - other.influence)
-        return gain, (gain - half, gain + half)
-
-
-def measure(check: MetricCheck, answers: ModelAnswers, class_names: tuple[str, ...]) -> Measured:
+def measure(check: MetricCheck, answers: Answers, class_names: tuple[str, ...]) -> Measured:
     """What a check asks for, whole or on the rows of one slice."""
+    if isinstance(answers, NumberAnswers):
+        return measure_number(check.the_metric, answers)
     of = len(class_names) - 1 if check.of is None else class_names.index(check.of)
     metric = check.the_metric
     if check.at:
@@ -61,8 +30,10 @@ def measure(check: MetricCheck, answers: ModelAnswers, class_names: tuple[str, .
     return measure_metric(metric, answers, of if one_class else None)
 
 
-def measure_metric(metric: Metric, answers: ModelAnswers, of: int | None = None) -> Measured:
-    """A metric of all classes, or of one class id."""
+def measure_metric(metric: Metric, answers: Answers, of: int | None = None) -> Measured:
+    """A metric of all classes, of one class id, or of numbers."""
+    if isinstance(answers, NumberAnswers):
+        return measure_number(metric, answers)
     rows = _Rows(answers)
     if metric.name in _OF_CLASS:
         value, influence, counted = _OF_CLASS[metric.name](rows, rows.classes - 1 if of is None else of)
@@ -73,41 +44,30 @@ def measure_metric(metric: Metric, answers: ModelAnswers, of: int | None = None)
     return Measured(metric, value, influence, counted if answers.weights is None else None)
 
 
+def naive_answers(metric: Metric, train: Answers, rows: Answers) -> Answers:
+    """Answers that know no row, the best there are by a metric: what a model has to beat."""
+    if isinstance(train, NumberAnswers) and isinstance(rows, NumberAnswers):
+        return constant_numbers(metric, train, rows)
+    assert isinstance(train, ModelAnswers) and isinstance(rows, ModelAnswers)
+    return constant_answers(train, rows)
+
+
 def constant_answers(train: ModelAnswers, rows: ModelAnswers) -> ModelAnswers:
-    """Answers that know no row: for each the shares that the classes have in train; what a model has to beat."""
+    """For each row the shares that the classes have in train."""
     classes = train.probabilities.shape[1]
     shares = np.bincount(train.labels, weights=train.weights, minlength=classes)
     probabilities = np.broadcast_to(shares / shares.sum(), (len(rows.labels), classes))
     return ModelAnswers(rows.labels, probabilities, rows.weights)
 
 
-Found = tuple[float, np.ndarray, int | None]
-
-
-class _Rows:
-    """Answers, and how much each row weighs: 1 on average."""
+class _Rows(WeightedRows):
+    """Answers, and how much each row weighs."""
 
     def __init__(self, answers: ModelAnswers) -> None:
+        super().__init__(len(answers.labels), answers.weights)
         self.labels, self.probabilities = answers.labels, answers.probabilities
         self.classes = answers.probabilities.shape[1]
         self.answered = answers.probabilities.argmax(axis=1)
-        weights = answers.weights
-        self.weights = np.ones(len(self.labels)) if weights is None else weights / weights.mean()
-
-    def mean(self, values: np.ndarray) -> float:
-        return float(np.mean(self.weights * values))
-
-    def mean_found(self, values: np.ndarray) -> Found:
-        value = self.mean(values)
-        return value, self.weights * (values - value), None
-
-    def ratio(self, counted: np.ndarray, among: np.ndarray) -> Found:
-        """Mean of `counted` over mean of `among`; 0 where there is nothing to count among."""
-        whole = self.mean(among)
-        if whole == 0:
-            return 0.0, np.zeros(len(self.labels)), None
-        value = self.mean(counted) / whole
-        return value, self.weights * (counted - value * among) / whole, int(among.sum())
 
     def has(self, class_id: int) -> np.ndarray:
         return np.asarray(self.labels == class_id)
@@ -256,14 +216,10 @@ def _steps(scores: np.ndarray) -> tuple[np.ndarray, int]:
     return place, len(different)
 
 
-def _standard_error(influence: np.ndarray) -> float:
-    return sqrt(float(np.mean(influence**2)) / len(influence))
-
-
 _OF_CLASS: Mapping[str, Callable[[_Rows, int], Found]] = {"precision": _precision, "recall": _recall, "f1": _f1}
 _RANKED: Mapping[str, Callable[[_Rows, int], Found]] = {"roc_auc": _roc_auc, "average_precision": _average_precision}
 _OF_ALL: Mapping[str, Callable[[_Rows], Found]] = {
     "accuracy": _accuracy, "balanced_accuracy": _balanced_accuracy, "f1_macro": _f1_macro, "f1_weighted": _f1_weighted,
     "log_loss": _log_loss, "brier_score": _brier_score, "calibration_error": _calibration_error,
 }  # fmt: skip
-assert {*_OF_CLASS, *_RANKED, *_OF_ALL} == set(METRICS)
+assert {*_OF_CLASS, *_RANKED, *_OF_ALL} == {m.name for m in METRICS.values() if m.task == "classification"}

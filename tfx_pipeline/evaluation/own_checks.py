@@ -14,7 +14,7 @@ from lakeloop.exceptions import OwnCodeError
 from lakeloop.gate_check import GateCheck
 from lakeloop.own_code import own_errors
 from lakeloop.own_files import OwnFile, line_of
-from tfx_pipeline.evaluation.answers import EVAL, TRAIN, ModelAnswers
+from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers, NumberAnswers
 
 KEYS = ("name", "value", "passed", "text")
 MEANT = 'yield {"name": "…", "value": 1.5, "passed": True, "text": "what was wanted"} for each check'
@@ -27,7 +27,8 @@ class CheckedRows:
 
     `labels` (n,): the place of each row's class in `class_names`; `answers` (n,): that of the most probable class;
     `probabilities` (n, classes); `weights` (n,), or None where all rows count the same; `features`: a frame of n rows
-    with the contract's features, NaN or None where a value is missing.
+    with the contract's features, NaN or None where a value is missing. Where a number is predicted, labels and answers
+    are numbers, there are no probabilities (n, 0), and `lower` and `upper` (n,) are the ends of the intervals.
     """
 
     labels: np.ndarray
@@ -35,6 +36,8 @@ class CheckedRows:
     probabilities: np.ndarray
     weights: np.ndarray | None
     features: pd.DataFrame
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ class CheckedModel:
 
 
 def checked_model(
-    rows: Mapping[str, ModelAnswers],
-    champion: ModelAnswers | None,
+    rows: Mapping[str, Answers],
+    champion: Answers | None,
     class_names: tuple[str, ...],
     features: Mapping[str, Feature],
     checked: tuple[GateCheck, ...],
@@ -116,8 +119,12 @@ def _kind(value: object) -> str:
     return "None" if value is None else f"{value!r:.60} ({type(value).__name__})"
 
 
-def _checked_rows(answers: ModelAnswers, features: Mapping[str, Feature]) -> CheckedRows:
+def _checked_rows(answers: Answers, features: Mapping[str, Feature]) -> CheckedRows:
     frame = pd.DataFrame({name: _values(feature, answers.columns[name]) for name, feature in features.items()})
+    if isinstance(answers, NumberAnswers):
+        none = np.empty((len(frame), 0))
+        ends = (answers.lower, answers.upper)
+        return CheckedRows(answers.labels, answers.predictions, none, answers.weights, frame, *ends)
     most = answers.probabilities.argmax(axis=1)
     return CheckedRows(answers.labels, most, answers.probabilities, answers.weights, frame)
 

@@ -1,17 +1,62 @@
-"""Asks a SavedModel in batches: serialised tf.Examples or columns in, probabilities out."""
+"""Asks a SavedModel in batches: serialised tf.Examples or columns in, its answers out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from lakeloop.contract import Contract
+from lakeloop.contract.label import LEVEL, Task
 from lakeloop.exceptions import LakeloopError, first_line
-from tfx_pipeline.evaluation.answers import ModelAnswers
+from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.example_files import READ_BATCH, batches
+from tfx_pipeline.training.calibration_rows import which_calibrate
+from tfx_pipeline.training.raw_features import LABELS
 from tfx_pipeline.training.row_weights import weights_of
-from tfx_pipeline.training.signature_names import EXAMPLES, PROBABILITIES, SERVING
+from tfx_pipeline.training.signature_names import (
+    ANSWER,
+    EXAMPLES,
+    LOWER,
+    PREDICTION,
+    PROBABILITIES,
+    SERVING,
+    UPPER,
+)
+
+Outputs = Mapping[str, np.ndarray]
+"""What a model's signature answered, by the outputs' names; each (n, …)."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What of a contract answers are evaluated by: the label's column, the task, how many rows an interval holds."""
+
+    label: str
+    task: Task
+    level: float = LEVEL
+
+    @staticmethod
+    def of(contract: Contract) -> "Question":
+        """That of a contract."""
+        return Question(contract.label.name, contract.label.task, contract.label.interval)
+
+    def answers(
+        self,
+        labels: np.ndarray,
+        outputs: Outputs,
+        weights: np.ndarray | None = None,
+        columns: Mapping[str, np.ndarray] | None = None,
+        calibrated: np.ndarray | None = None,
+    ) -> Answers:
+        """A model's outputs beside the labels of the same rows."""
+        by = columns or {}
+        if self.task == "classification":
+            return ModelAnswers(labels, outputs[PROBABILITIES], weights, by)
+        number, lower, upper = (outputs[name].astype(np.float64) for name in (PREDICTION, LOWER, UPPER))
+        return NumberAnswers(labels.astype(np.float64), number, lower, upper, self.level, calibrated, weights, by)
 
 
 def load_saved_model(folder: Path | str) -> Any:
@@ -30,15 +75,20 @@ def load_saved_model(folder: Path | str) -> Any:
     return model
 
 
-def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Probabilities (n, classes) for columns, each (n,)."""
+def ask_columns(model: Any, columns: Mapping[str, np.ndarray]) -> Outputs:
+    """The model's outputs for columns, each (n,)."""
     rows = len(next(iter(columns.values())))
     serve = model.signatures[SERVING]
     parts = []
     for start in range(0, rows, READ_BATCH):
         batch = {name: tf.constant(values[start : start + READ_BATCH]) for name, values in columns.items()}
-        parts.append(serve(**batch)[PROBABILITIES].numpy())
-    return np.concatenate(parts)
+        parts.append(_arrays(serve(**batch)))
+    return _joined(parts)
+
+
+def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Probabilities (n, classes) for columns, each (n,)."""
+    return ask_columns(model, columns)[PROBABILITIES]
 
 
 def predict_examples(model: Any, serialised: Sequence[bytes]) -> np.ndarray:
@@ -52,32 +102,53 @@ def predict_examples(model: Any, serialised: Sequence[bytes]) -> np.ndarray:
 def answers_on(
     models: Sequence[Any],
     files: Sequence[str],
-    label: str,
-    key: str = "",
+    question: Question,
+    key: str,
     weights: Mapping[str, float] | None = None,
     columns: Mapping[str, tf.io.FixedLenFeature] | None = None,
-) -> list[ModelAnswers]:
-    """Each model's answers on the same examples (gzipped TFRecords with an int64 `label`).
+    held_out: bool = False,
+) -> list[Answers]:
+    """Each model's answers on the same examples (gzipped TFRecords).
 
     `weights` are the rows' by their `key`; none: all count the same. `columns` are read too, to slice the rows by.
+    `held_out`: some of the rows may be those that intervals were learnt from.
     """
     truths: list[np.ndarray] = []
     keys: list[str] = []
-    answers: list[list[np.ndarray]] = [[] for _ in models]
-    spec = {label: tf.io.FixedLenFeature([], tf.int64), **(columns or {})}
+    answers: list[list[Outputs]] = [[] for _ in models]
+    spec = {question.label: tf.io.FixedLenFeature([], LABELS[question.task]), **(columns or {})}
     values: dict[str, list[np.ndarray]] = {name: [] for name in columns or {}}
-    if weights is not None:
+    calibrated = held_out and question.task == "regression"
+    with_keys = weights is not None or calibrated
+    if with_keys:
         spec[key] = tf.io.FixedLenFeature([], tf.string)
     for batch in batches(files):
         parsed = tf.io.parse_example(batch, spec)
-        truths.append(parsed[label].numpy())
+        truths.append(parsed[question.label].numpy())
         for name, found in values.items():
             found.append(parsed[name].numpy())
-        if weights is not None:
+        if with_keys:
             keys += [value.decode() for value in parsed[key].numpy()]
         for answer, model in zip(answers, models, strict=True):
-            answer.append(model.signatures[EXAMPLES](examples=batch)[PROBABILITIES].numpy())
+            answer.append(_arrays(model.signatures[EXAMPLES](examples=batch), ANSWER[question.task]))
     labels = np.concatenate(truths)
     counted = weights_of(keys, weights) if weights is not None else None
     by = {name: np.concatenate(found) for name, found in values.items()}
-    return [ModelAnswers(labels, np.concatenate(answer), counted, by) for answer in answers]
+    used = which_calibrate(keys) if calibrated else None
+    return [question.answers(labels, _joined(answer), counted, by, used) for answer in answers]
+
+
+def _arrays(outputs: Mapping[str, tf.Tensor], wanted: str = "") -> Outputs:
+    """The outputs as arrays; but of one that has no `wanted` output.
+
+    Raises:
+        LakeloopError: the model answers something else.
+    """
+    if wanted and wanted not in outputs:
+        raise LakeloopError(f"the model answers {', '.join(sorted(outputs))}, and `{wanted}` is asked for: it was "
+                            "trained for another label; train again")  # fmt: skip
+    return {name: values.numpy() for name, values in outputs.items()}
+
+
+def _joined(parts: Sequence[Outputs]) -> Outputs:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

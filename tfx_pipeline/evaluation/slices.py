@@ -5,24 +5,30 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from tfx_pipeline.runs.run_record import Evaluation, SliceAccuracy
+from tfx_pipeline.runs.run_record import Evaluation, SliceScore
 
-ACCURACY, ROWS = "sparse_categorical_accuracy", "example_count"
+METRICS = {"SparseCategoricalAccuracy": "sparse_categorical_accuracy", "MeanAbsoluteError": "mean_absolute_error"}
+"""What TFMA calls its metrics in an EvalConfig, and in results."""
+SHOWN = {"sparse_categorical_accuracy": "accuracy"}
+"""What they are called here, where that is something else."""
+ROWS = "example_count"
 
 
 def read_evaluation(uri: str) -> Evaluation:
     """All slices of an Evaluator's output, the whole first, with TFMA's own verdict on each."""
     result = tfma.load_eval_result(uri)
     metrics = (metric for spec in result.config.metrics_specs for metric in spec.metrics)
-    threshold = next(metric.threshold for metric in metrics if metric.HasField("threshold"))
+    config = next(metric for metric in metrics if metric.HasField("threshold"))
+    name, threshold = METRICS[config.class_name], config.threshold
     bounds = threshold.value_threshold
     compared = threshold.HasField("change_threshold") and len(result.config.model_specs) > 1
     failures = _failures(uri)
-    slices = [_slice(key, values, failures.get(_texts(key), ())) for key, values in result.slicing_metrics]
+    slices = [_slice(name, key, values, failures.get(_texts(key), ())) for key, values in result.slicing_metrics]
     return Evaluation(
+        metric=SHOWN.get(name, name),
         above=bounds.lower_bound.value,
         below=bounds.upper_bound.value if bounds.HasField("upper_bound") else None,
-        champion_margin=-threshold.change_threshold.absolute.value if compared else None,
+        champion_margin=abs(threshold.change_threshold.absolute.value) if compared else None,
         slices=tuple(sorted(slices, key=lambda one: (one.feature, one.value))),
     )
 
@@ -30,16 +36,16 @@ def read_evaluation(uri: str) -> Evaluation:
 Key = tuple[tuple[str, Any], ...]
 
 
-def _slice(key: Key, metrics: Mapping[str, Any], failed: tuple[str, ...]) -> SliceAccuracy:
+def _slice(name: str, key: Key, metrics: Mapping[str, Any], failed: tuple[str, ...]) -> SliceScore:
     values: Mapping[str, Mapping[str, float]] = metrics[""][""]
-    accuracy = values[ACCURACY]["doubleValue"]
-    change = values.get(f"{ACCURACY}_diff")
-    return SliceAccuracy(
-        feature=" and ".join(name for name, _ in key),
+    score = values[name]["doubleValue"]
+    change = values.get(f"{name}_diff")
+    return SliceScore(
+        feature=" and ".join(feature for feature, _ in key),
         value=" and ".join(str(value) for _, value in key),
         rows=int(values[ROWS]["doubleValue"]),
-        accuracy=accuracy,
-        champion_accuracy=None if change is None else accuracy - change["doubleValue"],
+        score=score,
+        champion_score=None if change is None else score - change["doubleValue"],
         failed=failed,
     )
 

@@ -9,29 +9,27 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.model_input import model_columns
-from tfx_pipeline.evaluation.answers import ModelAnswers
+from tfx_pipeline.evaluation.answers import Answers
 from tfx_pipeline.evaluation.gate import GateReport, check_gate
 from tfx_pipeline.runs.quiet import quiet_libraries
 from tfx_pipeline.runs.run_record import RunRecord
 
 
 def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, name: str = "rows") -> GateReport:
-    """The gate's report on one set of rows, called `name`: features and label id.
+    """The gate's report on one set of rows, called `name`: features and label.
 
     Checks that need both train and eval rows are left out.
 
     Raises:
         NotFoundError: the folder does not exist.
-        WrongUseError: the frame has no rows, lacks a column, or a label is not a class id.
+        WrongUseError: the frame has no rows, lacks a column, or a label is not one of its task.
         LakeloopError: the model cannot be loaded.
     """
     answers = answers_of(model_dir, contract, frame)
     return check_gate(contract.gate, {name: answers}, None, contract.label.class_names, contract.period_column)
 
 
-def answers_of(
-    model_dir: Path, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None
-) -> ModelAnswers:
+def answers_of(model_dir: Path, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None) -> Answers:
     """A model's answers on labelled rows, each counting by its weight; raises as `validate_model` does."""
     return answers_by(open_model(model_dir), contract, frame, weights)
 
@@ -51,20 +49,20 @@ def open_model(model_dir: Path) -> Any:
     return load_saved_model(model_dir)
 
 
-def answers_by(model: Any, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None) -> ModelAnswers:
+def answers_by(model: Any, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None) -> Answers:
     """The same of a model that was opened.
 
     Raises:
-        WrongUseError: the frame has no rows, lacks a column, or a label is not a class id.
+        WrongUseError: the frame has no rows, lacks a column, or a label is not one of its task.
     """
     columns, labels = _columns(contract, frame)
-    from tfx_pipeline.evaluation.prediction import predict_columns
+    from tfx_pipeline.evaluation.prediction import Question, ask_columns
 
-    probabilities = predict_columns(model, columns)
+    outputs = ask_columns(model, columns)
     by = {name: columns[name] for name in contract.gate.sliced_by}
     if contract.gate.by_period:
         by[contract.period_column] = frame[contract.period_column].to_numpy(str)
-    return ModelAnswers(labels, probabilities, weights, by)
+    return Question.of(contract).answers(labels, outputs, weights, by)
 
 
 def serving_folder(run: RunRecord) -> Path:
@@ -92,8 +90,15 @@ def _columns(contract: Contract, frame: pd.DataFrame) -> tuple[dict[str, np.ndar
     empty = [column for column in wanted if column not in optional and frame[column].isna().any()]
     if empty:
         raise WrongUseError(f"the rows have empty values in {', '.join(empty)}, which the contract does not allow")
-    labels = frame[contract.label.name].to_numpy(np.int64)
-    classes = len(contract.label.classes)
+    return model_columns(contract.features, frame), _labels(contract, frame)
+
+
+def _labels(contract: Contract, frame: pd.DataFrame) -> np.ndarray:
+    """Class ids (n,) int, or numbers (n,) float."""
+    name, classes = contract.label.name, len(contract.label.classes)
+    if not classes:
+        return frame[name].to_numpy(np.float64)
+    labels = frame[name].to_numpy(np.int64)
     if labels.min() < 0 or labels.max() >= classes:
-        raise WrongUseError(f"`{contract.label.name}` must be a class id from 0 to {classes - 1}")
-    return model_columns(contract.features, frame), labels
+        raise WrongUseError(f"`{name}` must be a class id from 0 to {classes - 1}")
+    return labels

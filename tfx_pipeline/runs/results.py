@@ -85,7 +85,8 @@ def _trainer(outputs: Outputs) -> Described:
     trained = read_trained(Path(run.uri))
     rows = f"{trained.rows:,} rows" if trained.rows is not None else "rows streamed from disk"
     balanced = f", classes evened out by {trained.balance}" if trained.balance != "none" else ""
-    found = {"last loss": history.loss, "validation": history.val_loss, "validation accuracy": history.val_accuracy}
+    measured, _, on_eval = history.metric
+    found = {"last loss": history.loss, "validation": history.val_loss, f"validation {measured}": on_eval}
     last = "".join(f", {name} {values[-1]:.3f}" for name, values in found.items() if values)
     text = f"{len(history.loss)} {trained.settings.step}s of {rows}{balanced}{last}"
     return text, {"model_uri": model.uri, "model_run_uri": run.uri, "history": history, "trained": trained}
@@ -117,15 +118,15 @@ def _evaluator(outputs: Outputs) -> Described:
     uri = outputs["evaluation"][0].uri
     found = read_evaluation(uri)
     failed = [one for one in found.slices if one.failed]
-    text = f"eval accuracy {found.slices[0].accuracy:.3f}, {len(found.slices)} slices, {len(failed)} out of bounds"
+    text = f"eval {found.metric} {found.slices[0].score:.3f}, {len(found.slices)} slices, {len(failed)} out of bounds"
     return text, {"evaluation_uri": uri, "evaluation": found}
 
 
 def _quality_gate(outputs: Outputs) -> Described:
     report = read_report(outputs["blessing"][0].uri)
-    accuracy = "/".join(f"{value:.3f}" for value in report.accuracy.values())
+    scores = "/".join(f"{value:.3f}" for value in report.by_set.values())
     failed = ", ".join(f"{check.name} {check.value:.3f} (wanted {check.bound})" for check in report.failed)
-    text = f"blessed, accuracy {accuracy}" if report.passed else f"refused: {failed}"
+    text = f"blessed, {report.metric} {scores}" if report.passed else f"refused: {failed}"
     return text, {"gate": report, "blessed": report.passed}
 
 

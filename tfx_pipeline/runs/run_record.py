@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import Balance, ModelSettings
@@ -29,12 +29,21 @@ class NodeResult(FrozenModel, extra="ignore"):
 
 
 class History(FrozenModel, extra="ignore"):
-    """Training history, one value an epoch."""
+    """Training history, one value an epoch. Numbers have mean 0 and deviation 1 there, by which errors go."""
 
     loss: tuple[float, ...] = ()
     accuracy: tuple[float, ...] = ()
+    mean_absolute_error: tuple[float, ...] = Field((), exclude_if=lambda values: values == ())
     val_loss: tuple[float, ...] = ()
     val_accuracy: tuple[float, ...] = ()
+    val_mean_absolute_error: tuple[float, ...] = Field((), exclude_if=lambda values: values == ())
+
+    @property
+    def metric(self) -> tuple[str, tuple[float, ...], tuple[float, ...]]:
+        """What was measured beside the loss, on train and on eval rows."""
+        if self.mean_absolute_error:
+            return "mean absolute error", self.mean_absolute_error, self.val_mean_absolute_error
+        return "accuracy", self.accuracy, self.val_accuracy
 
 
 class Trained(FrozenModel, extra="ignore"):
@@ -50,31 +59,38 @@ class Trained(FrozenModel, extra="ignore"):
     class_weights: tuple[float, ...] = ()
 
 
-class SliceAccuracy(FrozenModel, extra="ignore"):
-    """Accuracy on the eval rows with one value of a feature; `feature` and `value` are '' for all rows.
+class SliceScore(FrozenModel, extra="ignore", populate_by_name=True, serialize_by_alias=True):
+    """TFMA's metric on the eval rows with one value of a feature; `feature` and `value` are '' for all rows.
 
-    `champion_accuracy` is on the same rows, None without a champion. `failed`: "bounds", "champion" or both.
+    `champion_score` is on the same rows, None without a champion. `failed`: "bounds", "champion" or both. Records have
+    the names of when every metric was the accuracy.
     """
 
     feature: str
     value: str
     rows: int
-    accuracy: float
-    champion_accuracy: float | None = None
+    score: float = Field(alias="accuracy")
+    champion_score: float | None = Field(None, alias="champion_accuracy")
     failed: tuple[Literal["bounds", "champion"], ...] = ()
 
 
 class Evaluation(FrozenModel, extra="ignore"):
-    """TFMA's view of a model: its accuracy by slice, and what was wanted of every slice.
+    """TFMA's view of a model: its `metric` by slice, and what was wanted of every slice.
 
-    `below` None: nothing is too good. `champion_margin` is how far it may be behind the champion; None: it was not
+    `below` None: no such bound. `champion_margin` is how far it may be behind the champion; None: it was not
     compared.
     """
 
+    metric: str = "accuracy"
     above: float
     below: float | None = None
     champion_margin: float | None = None
-    slices: tuple[SliceAccuracy, ...] = ()
+    slices: tuple[SliceScore, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """`metric` in words."""
+        return self.metric.replace("_", " ")
 
 
 class FeatureImportance(FrozenModel, extra="ignore"):
@@ -104,9 +120,9 @@ class PermutationImportance(FrozenModel, extra="ignore"):
 class RunRecord(FrozenModel, extra="ignore"):
     """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has checked it.
 
-    `tuned` are the hyper-parameters the Tuner changed in `parameters.model`. `baselines`: accuracy on the same eval
-    rows of what the model has to beat, by name; empty where nobody has compared them. `importance` is None where
-    nobody has measured it. `own_code`: the hashes of the use case's own files when it began, by their names.
+    `tuned` are the hyper-parameters the Tuner changed in `parameters.model`. `baselines`: the gate's `metric` on the
+    same eval rows of what the model has to beat, by name; empty where nobody has compared them. `importance` is None
+    where nobody has measured it. `own_code`: the hashes of the use case's own files when it began, by their names.
     """
 
     run_id: str

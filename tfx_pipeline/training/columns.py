@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lakeloop.contract import Balance, Contract, Cross, DriftTest, Feature, Name, Section, time_features
+from lakeloop.contract.label import LEVEL, Task
 from lakeloop.contract.section import unless
 from lakeloop.frozen_model import FrozenModel
 
@@ -27,7 +28,8 @@ UNSEEN: Mapping[str, object] = {
 class Columns(Section):
     """The key, the model's input columns, in order, their crosses, its label and classes, and how these are evened out.
 
-    `timezone`: the one whose clock tells the parts of times. `event_time`: the feature that ages are counted to.
+    `timezone`: the one whose clock tells the parts of times. `event_time`: the feature that ages are counted to. A
+    label without classes is a number from `lowest` to `highest`; an interval holds it in a share `interval` of rows.
     """
 
     key: Name
@@ -38,11 +40,19 @@ class Columns(Section):
     label: Name
     class_names: tuple[str, ...]
     balance: Balance = "none"
+    interval: float = unless(LEVEL)
+    lowest: float | None = unless(None)
+    highest: float | None = unless(None)
 
     @property
     def classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+    @property
+    def task(self) -> Task:
+        """What a model does."""
+        return "classification" if self.class_names else "regression"
 
     def inputs_without(self, dropped: Collection[str], own: Sequence["OwnInput"] = ()) -> list[str]:
         """What a model sees where these features are left out: the others, and crosses and own inputs of none of them.
@@ -97,6 +107,8 @@ def custom_config(contract: Contract) -> dict[str, str]:
     """The JSON-able config that `columns_from` reads back, with a hash of the code that uses it."""
     features = contract.features
     times = any(feature.type == "timestamp" for feature in features.values())
+    label = contract.label
+    limits = None if label.classes else label.truth.limits
     ages = any(time_features.AGE in (feature.parts or ()) for feature in features.values())
     columns = Columns(
         key=contract.key.column,
@@ -104,9 +116,12 @@ def custom_config(contract: Contract) -> dict[str, str]:
         crosses=contract.crosses,
         timezone=contract.event_time.timezone if times else "UTC",
         event_time=contract.event_time.column if ages else None,
-        label=contract.label.name,
-        class_names=contract.label.class_names,
+        label=label.name,
+        class_names=label.class_names,
         balance=contract.training.balance,
+        interval=label.interval,
+        lowest=None if limits is None else float(limits[0]),
+        highest=None if limits is None else float(limits[1]),
     )
     return {KEY: columns.model_dump_json(), CODE_KEY: _code_sha256()}
 

@@ -12,8 +12,9 @@ from tfx_pipeline.training.rows import Rows
 class TrainingData:
     """The prepared rows: weighted, drawn and balanced as the run asks.
 
-    `train` is batches of (features (n, width) float32, labels (n,) int64) from disk where the rows are too many for
-    memory. `validation`, the eval rows, always is; it only tells how training went, and is None where nobody asks.
+    `train` is batches of (features (n, width) float32, labels (n,)) from disk where the rows are too many for memory.
+    `validation`, the eval rows, always is; it only tells how training went, and is None where nobody asks. Labels are
+    class ids, int64; or, where there are no `classes`, numbers of mean 0 and deviation 1, float32.
     """
 
     train: Rows | tf.data.Dataset
@@ -24,7 +25,9 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted model: (batch, width) float32 -> probabilities (batch, classes) float32, in plain TensorFlow.
+    """A fitted model: (batch, width) float32 -> probabilities (batch, classes), or a number (batch, 1), float32.
+
+    In plain TensorFlow.
 
     `variables`: what `predict` reads, to be saved with it. `history`: figures by name, one value an epoch.
     """

@@ -38,13 +38,16 @@ def fit(settings: NetworkSettings, data: TrainingData, log_folder: str | None, o
 def build_model(
     settings: NetworkSettings, width: int, classes: int, steps_per_call: int = 1, own: OwnNetwork | None = None
 ) -> keras.Model:
-    """(batch, width) float32 -> class probabilities (batch, classes); compiled, an own one as it says itself."""
+    """(batch, width) float32 -> class probabilities (batch, classes), or without classes a number (batch, 1).
+
+    Compiled; an own one as it says itself.
+    """
     model = _layers(settings, width, classes) if own is None else own.build(settings)
     if not model.compiled:
         model.compile(
             optimizer=keras.optimizers.Adam(settings.learning_rate),
-            loss=keras.losses.SparseCategoricalCrossentropy(),
-            metrics=["accuracy"],
+            loss=keras.losses.SparseCategoricalCrossentropy() if classes else keras.losses.MeanSquaredError(),
+            metrics=["accuracy"] if classes else ["mean_absolute_error"],
             # a batch is so little work that Python between batches doubles the time
             steps_per_execution=steps_per_call,
             jit_compile=False,  # compiling costs more than it saves on models this small
@@ -60,5 +63,7 @@ def _layers(settings: NetworkSettings, width: int, classes: int) -> keras.Model:
         hidden = keras.layers.ReLU()(hidden)
         hidden = keras.layers.BatchNormalization()(hidden)
         hidden = keras.layers.Dropout(settings.dropout)(hidden)
+    if not classes:
+        return keras.Model(inputs, keras.layers.Dense(1, name="number")(hidden))
     outputs = keras.layers.Dense(classes, activation="softmax", name="probabilities")(hidden)
     return keras.Model(inputs, outputs)

@@ -17,7 +17,17 @@ from lakeloop.own_code import own_errors
 from lakeloop.own_files import OwnFile, line_of
 from tfx_pipeline.training.columns import Columns, ModelInputs
 from tfx_pipeline.training.raw_features import DTYPES
-from tfx_pipeline.training.signature_names import CLASS_ID, CLASSIFY, EXAMPLES, PROBABILITIES, SERVING
+from tfx_pipeline.training.signature_names import (
+    CLASS_ID,
+    CLASSIFY,
+    EXAMPLES,
+    LOWER,
+    PREDICTION,
+    PROBABILITIES,
+    REGRESS,
+    SERVING,
+    UPPER,
+)
 
 OWN_MODEL_KEY = "own_model"
 """Of a `custom_config`: the file, as JSON."""
@@ -30,7 +40,8 @@ class ModelColumns:
     """What `build_model` is told: the inputs by `names`, so many `widths` of columns each, and what is to come out.
 
     The model gets one tensor (batch, width) float32, the inputs side by side in this order, and gives `outputs` numbers
-    a row: the probabilities of `class_names`.
+    a row: the probabilities of `class_names`; or, where there are none, one number, the label scaled to mean 0 and
+    deviation 1.
     """
 
     names: tuple[str, ...]
@@ -72,7 +83,7 @@ class OwnNetwork:
 def own_network(config: Mapping[str, Any], columns: Columns, inputs: ModelInputs) -> OwnNetwork | None:
     """That of a `custom_config`, for a model of these inputs; none where the use case has none."""
     file = model_from(config)
-    told = ModelColumns(inputs.used, inputs.widths, columns.classes, columns.class_names)
+    told = ModelColumns(inputs.used, inputs.widths, columns.classes or 1, columns.class_names)
     return None if file is None else OwnNetwork(file, told)
 
 
@@ -93,7 +104,8 @@ def run_whole(file: OwnFile, fn_args: FnArgs, columns: Columns) -> None:
     if not (folder / "saved_model.pb").is_file():
         raise _wrong(file, f"saved no model in `fn_args.serving_model_dir` ({folder})")
     signatures = tf.saved_model.load(str(folder)).signatures
-    if missing := [name for name in (SERVING, EXAMPLES, CLASSIFY) if name not in signatures]:
+    own = CLASSIFY if columns.classes else REGRESS
+    if missing := [name for name in (SERVING, EXAMPLES, own) if name not in signatures]:
         raise _wrong(file, f"saved a model without the signature {', '.join(missing)}; "
                            "`tfx_pipeline.training.signatures.save_model` writes all of them")  # fmt: skip
     serving = signatures[SERVING]
@@ -104,10 +116,11 @@ def run_whole(file: OwnFile, fn_args: FnArgs, columns: Columns) -> None:
         raise _wrong(file, f"saved a model whose `{SERVING}` has not the contract's features as inputs (batch,): "
                            f"{', '.join(differ)}")  # fmt: skip
     outputs = serving.structured_outputs
-    if {PROBABILITIES, CLASS_ID} - set(outputs):
-        raise _wrong(
-            file, f"saved a model whose `{SERVING}` gives {', '.join(outputs)}, not {PROBABILITIES}, {CLASS_ID}"
-        )
+    answered = (PROBABILITIES, CLASS_ID) if columns.classes else (PREDICTION, LOWER, UPPER)
+    if set(answered) - set(outputs):
+        raise _wrong(file, f"saved a model whose `{SERVING}` gives {', '.join(outputs)}, not {', '.join(answered)}")
+    if not columns.classes:
+        return
     classes = outputs[PROBABILITIES].shape.as_list()[-1:]
     if classes not in ([columns.classes], [None]):
         raise _wrong(file, f"saved a model that gives {classes[0]} probabilities a row, wanted {columns.classes}")
@@ -122,8 +135,12 @@ def _check_model(file: OwnFile, columns: ModelColumns, model: object) -> None:
         answers = np.asarray(model(rows, training=False))
     wanted = (TRIED_ROWS, columns.outputs)
     if answers.shape != wanted:
-        raise _wrong(file, f"gave a model that answers {rows.shape} with {answers.shape}, wanted {wanted}: a "
-                           f"probability for each of {', '.join(columns.class_names)}")  # fmt: skip
+        each = f"a probability for each of {', '.join(columns.class_names)}" if columns.class_names else "a number"
+        raise _wrong(file, f"gave a model that answers {rows.shape} with {answers.shape}, wanted {wanted}: {each}")
+    if not columns.class_names:
+        if not np.isfinite(answers).all():
+            raise _wrong(file, "gave a model whose answers are no numbers")
+        return
     if not (np.isfinite(answers).all() and (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
         shown = ", ".join(f"{value:.3g}" for value in answers[0])
         raise _wrong(file, f"gave a model whose answers are no probabilities, such as {shown}; "

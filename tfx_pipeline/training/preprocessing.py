@@ -14,6 +14,7 @@ from tfx_pipeline.training.analyser import PARTS, RANK_ERROR, Analyser, z_score
 from tfx_pipeline.training.columns import Columns, columns_from, transformed_name
 from tfx_pipeline.training.encoding import crossed, encoded
 from tfx_pipeline.training.own_preprocessing import own_outputs, preprocessing_from
+from tfx_pipeline.training.raw_features import LABELS
 from tfx_pipeline.training.time_parts import RowTime
 from tfx_pipeline.training.vocabularies import Vocabularies, vocabularies_from
 
@@ -31,7 +32,10 @@ def model_inputs(
     analyser: Analyser,
     own: OwnFile | None = None,
 ) -> dict[str, tf.Tensor]:
-    """Model inputs, each (batch, width) float32, and the label (batch,) int64; `own`: the use case's preprocessing."""
+    """Model inputs, each (batch, width) float32, and the label (batch,): int64, or float32 where it is a number.
+
+    `own`: the use case's preprocessing.
+    """
     row_time = row_time_of(columns, inputs)
     outputs = {
         transformed_name(name): encoded(name, feature, inputs[name], vocabularies.get(name, ()), analyser, row_time)
@@ -42,7 +46,7 @@ def model_inputs(
     if own is not None:
         found = own_outputs(own, columns.features, inputs, analyser)
         outputs |= {transformed_name(name): values for name, values in found.items()}
-    outputs[columns.label] = tf.cast(inputs[columns.label], tf.int64)
+    outputs[columns.label] = tf.cast(inputs[columns.label], LABELS[columns.task])
     return outputs
 
 

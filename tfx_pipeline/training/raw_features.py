@@ -5,8 +5,11 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from lakeloop.contract import Feature
+from lakeloop.contract.label import Task
 
 DTYPES = {"float": tf.float32, "int": tf.int64, "string": tf.string}
+LABELS: dict[Task, tf.DType] = {"classification": tf.int64, "regression": tf.float32}
+"""How labels stand in tf.Examples."""
 
 
 def example_spec(features: Mapping[str, Feature]) -> dict[str, tf.io.FixedLenFeature]:

@@ -17,7 +17,7 @@ from tfx_pipeline.example_files import READ_BATCH, batches, records
 from tfx_pipeline.training.balance import balanced_weights, smote
 from tfx_pipeline.training.columns import Columns, ModelInputs
 from tfx_pipeline.training.encoding import category_columns
-from tfx_pipeline.training.raw_features import example_spec
+from tfx_pipeline.training.raw_features import LABELS, example_spec
 from tfx_pipeline.training.row_weights import weights_of
 
 IN_MEMORY_VALUES = 250_000_000  # float32: 1 GB; above it the rows are streamed from disk each epoch
@@ -26,7 +26,7 @@ SHUFFLE_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Rows:
-    """Features (n, width) float32, labels (n,) int64 and, where rows count differently, weights (n,)."""
+    """Features (n, width) float32, labels (n,) int64 (float32 where they are numbers), perhaps weights (n,)."""
 
     features: np.ndarray
     labels: np.ndarray
@@ -74,7 +74,7 @@ def _category_columns(columns: Columns, name: str, width: int) -> list[tuple[int
 def transformed_rows(
     patterns: Sequence[str], spec: dict[str, Any], names: Sequence[str], label: str
 ) -> tf.data.Dataset:
-    """Batches of (features (n, width) float32, labels (n,) int64), read once from the transformed examples."""
+    """Batches of (features (n, width) float32, labels (n,)), read once from the transformed examples."""
     files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
     wanted = {name: spec[name] for name in [*names, label]}
 
@@ -94,7 +94,7 @@ def weighted_rows(
         LakeloopError: a row has no weight.
     """
     spec = example_spec(columns.features) | {
-        columns.label: tf.io.FixedLenFeature([], tf.int64),
+        columns.label: tf.io.FixedLenFeature([], LABELS[columns.task]),
         columns.key: tf.io.FixedLenFeature([], tf.string),
     }
     layer = transform.transform_features_layer()

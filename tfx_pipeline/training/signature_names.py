@@ -1,6 +1,11 @@
 """What the exported model's signatures and their outputs are called; whoever only asks a model needs no more of it."""
 
-SERVING, EXAMPLES, CLASSIFY = "serving_default", "serve_examples", "classify"
+from lakeloop.contract.label import Task
+
+SERVING, EXAMPLES, CLASSIFY, REGRESS = "serving_default", "serve_examples", "classify", "regress"
 PROBABILITIES, CLASS_ID = "probabilities", "class_id"
+PREDICTION, LOWER, UPPER = "prediction", "lower", "upper"
+ANSWER: dict[Task, str] = {"classification": PROBABILITIES, "regression": PREDICTION}
+"""The output that says what a model of a task answers."""
 LEARNT_VALUES = "learnt_values"
 """Tells the values that were learnt of categories, where there are any."""

@@ -1,4 +1,4 @@
-"""The exported model: raw columns in, class probabilities out, in the three forms TensorFlow Serving asks for.
+"""The exported model: raw columns in, what it answers out, in the three forms TensorFlow Serving asks for.
 
 Where categories were learnt it also says which: its own graph knows them by their hashes alone.
 """
@@ -7,26 +7,47 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from lakeloop.contract import Feature
+from lakeloop.contract.label import Task
+from tfx_pipeline.example_files import batches
+from tfx_pipeline.training.calibration_rows import which_calibrate
 from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.fitted import Fitted
-from tfx_pipeline.training.raw_features import DTYPES, example_spec
-from tfx_pipeline.training.signature_names import CLASS_ID, CLASSIFY, EXAMPLES, LEARNT_VALUES, PROBABILITIES, SERVING
+from tfx_pipeline.training.intervals import Intervals, learn_intervals
+from tfx_pipeline.training.raw_features import DTYPES, LABELS, example_spec
+from tfx_pipeline.training.signature_names import (
+    CLASS_ID,
+    CLASSIFY,
+    EXAMPLES,
+    LEARNT_VALUES,
+    LOWER,
+    PREDICTION,
+    PROBABILITIES,
+    REGRESS,
+    SERVING,
+    UPPER,
+)
 
 MOST_VALUES = 1_000
 """Values that a model tells of a feature: as many as a form can suggest."""
-CLASSIFY_METHOD = "tensorflow/serving/classify"
+Answer = dict[str, tf.Tensor]
+"""Outputs by name, each (batch, …)."""
 
 
 class SignatureModule(tf.Module):
     """A trained model behind its Transform graph. It accepts every feature; dropped ones have no effect.
 
-    But where the event time is dropped, ages of other features are still counted to it.
+    But where the event time is dropped, ages of other features are still counted to it. What a task answers, and the
+    signature `own` that TensorFlow Serving has for it, is a subclass each.
     """
+
+    own: str
+    method: str
 
     def __init__(self, model: Fitted, transform: tft.TFTransformOutput, columns: Columns, used: Sequence[str]):
         super().__init__()
@@ -38,50 +59,124 @@ class SignatureModule(tf.Module):
         self._transformed = loader.apply_transform_model
         self._used = tuple(used)
         self._examples = example_spec(columns.features)
-        self._class_names = columns.class_names
+        self._columns = columns
 
     # There is no Python control flow to convert; without autograph the export traces in half the time.
 
-    def probabilities(self, raw: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Raw features, each (batch,), stand-ins for missing ones -> probabilities (batch, classes) float32."""
+    def predicted(self, raw: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Raw features, each (batch,), stand-ins for missing ones -> what the model gives, (batch, k) float32."""
         transformed = self._transformed(dict(raw))
         return self._predict(tf.concat([transformed[name] for name in self._used], axis=1))
 
+    def answer(self, raw: dict[str, tf.Tensor]) -> Answer:
+        """What `serving_default` and `serve_examples` answer to raw features."""
+        raise NotImplementedError
+
+    def own_answer(self, raw: dict[str, tf.Tensor]) -> Answer:
+        """What the task's own signature answers."""
+        raise NotImplementedError
+
+    def learn(self, held_out: Path) -> None:
+        """Learn what an answer needs besides the fitted model, of raw examples of the eval rows."""
+
     @tf.function(autograph=False)
-    def serve_columns(self, **raw: tf.Tensor) -> dict[str, tf.Tensor]:
+    def serve_columns(self, **raw: tf.Tensor) -> Answer:
         """One tensor (batch,) a feature."""
-        return _answer(self.probabilities(raw))
+        return self.answer(raw)
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-    def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+    def serve_examples(self, examples: tf.Tensor) -> Answer:
         """Serialised tf.Examples (batch,)."""
-        return _answer(self.probabilities(tf.io.parse_example(examples, self._examples)))
+        return self.answer(tf.io.parse_example(examples, self._examples))
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
-    def classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Serialised tf.Examples (batch,) -> class names and scores, each (batch, classes)."""
-        scores = self.probabilities(tf.io.parse_example(inputs, self._examples))
-        classes = tf.broadcast_to(tf.constant([self._class_names]), tf.shape(scores))
+    def serve_own(self, inputs: tf.Tensor) -> Answer:
+        """Serialised tf.Examples (batch,), as TensorFlow Serving's own method for the task asks for."""
+        return self.own_answer(tf.io.parse_example(inputs, self._examples))
+
+
+class ClassSignatures(SignatureModule):
+    """Probabilities of classes; `classify` names them."""
+
+    own, method = CLASSIFY, "tensorflow/serving/classify"
+
+    def answer(self, raw: dict[str, tf.Tensor]) -> Answer:
+        """Probabilities (batch, classes) and the most probable class' id (batch,)."""
+        probabilities = self.predicted(raw)
+        return {PROBABILITIES: probabilities, CLASS_ID: tf.argmax(probabilities, axis=1, output_type=tf.int64)}
+
+    def own_answer(self, raw: dict[str, tf.Tensor]) -> Answer:
+        """Class names and scores, each (batch, classes)."""
+        scores = self.predicted(raw)
+        classes = tf.broadcast_to(tf.constant([self._columns.class_names]), tf.shape(scores))
         return {"classes": classes, "scores": scores}
 
 
-def save_model(
-    folder: Path,
-    model: Fitted,
-    transform: tft.TFTransformOutput,
-    columns: Columns,
-    used: Sequence[str],
-    vocabularies: Mapping[str, Sequence[str]],
-) -> None:
-    """Write the SavedModel. `used`: the transformed columns the model was trained on, in order.
+class NumberSignatures(SignatureModule):
+    """A number within what the contract says it can be, and an interval around it; `regress` gives the number alone."""
 
-    `vocabularies`: what was learnt of features and words, the commonest first.
-    """
-    served = SignatureModule(model, transform, columns, used)
+    own, method = REGRESS, "tensorflow/serving/regress"
+    intervals: Intervals | None = None
+
+    def answer(self, raw: dict[str, tf.Tensor]) -> Answer:
+        """The number and its interval's ends, each (batch,) float32."""
+        if self.intervals is None:
+            raise ValueError("the intervals were not learnt")
+        numbers = self.numbers(raw)
+        lower, upper = self.intervals.ends(numbers)
+        return {PREDICTION: numbers, LOWER: self._possible(lower), UPPER: self._possible(upper)}
+
+    def own_answer(self, raw: dict[str, tf.Tensor]) -> Answer:
+        """The number (batch,)."""
+        return {"outputs": self.numbers(raw)}
+
+    def numbers(self, raw: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The number of each row, (batch,) float32."""
+        return self._possible(self.predicted(raw)[:, 0])
+
+    def learn(self, held_out: Path) -> None:
+        """Learn the intervals of the half of the held-out rows that is theirs; the gate measures them on the other.
+
+        Raises:
+            LakeloopError: there are too few rows.
+        """
+        label, key = self._columns.label, self._columns.key
+        spec = self._examples | {
+            label: tf.io.FixedLenFeature([], LABELS["regression"]),
+            key: tf.io.FixedLenFeature([], tf.string),
+        }
+        ask = tf.function(self.numbers, autograph=False)
+        labels, numbers, keys = [], [], []
+        for batch in batches(sorted(str(path) for path in held_out.iterdir())):
+            raw = tf.io.parse_example(batch, spec)
+            keys += [name.decode() for name in raw.pop(key).numpy()]
+            labels.append(raw.pop(label).numpy())
+            numbers.append(ask(raw).numpy())
+        theirs = which_calibrate(keys)
+        given, truth = (np.concatenate(values)[theirs] for values in (numbers, labels))
+        self.intervals = learn_intervals(given, truth, self._columns.interval)
+
+    def _possible(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Numbers that the contract says cannot be, moved to the nearest that can: never further from a label."""
+        lowest, highest = self._columns.lowest, self._columns.highest
+        if lowest is None or highest is None:
+            return numbers
+        return tf.clip_by_value(numbers, lowest, highest)
+
+
+SIGNATURES: dict[Task, type[ClassSignatures] | type[NumberSignatures]] = {
+    "classification": ClassSignatures, "regression": NumberSignatures
+}  # fmt: skip
+
+
+def save_model(
+    folder: Path, served: SignatureModule, columns: Columns, vocabularies: Mapping[str, Sequence[str]]
+) -> None:
+    """Write the SavedModel. `vocabularies`: what was learnt of features and words, the commonest first."""
     signatures: dict[str, Any] = {
         SERVING: served.serve_columns.get_concrete_function(**_column_specs(columns.features)),
         EXAMPLES: served.serve_examples,
-        CLASSIFY: served.classify,
+        served.own: served.serve_own,
     }
     categories = {
         name: values[:MOST_VALUES]
@@ -91,9 +186,9 @@ def save_model(
     if categories:
         signatures[LEARNT_VALUES] = _learnt_values(categories)
     tf.saved_model.save(served, str(folder), signatures=signatures)
-    # `tf.saved_model.save` writes the predict method for every signature; TF Serving's classify API wants its own.
+    # `tf.saved_model.save` writes the predict method for every signature; TF Serving's APIs want their own.
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
-    updater.replace_method_name(signature_key=CLASSIFY, method_name=CLASSIFY_METHOD)
+    updater.replace_method_name(signature_key=served.own, method_name=served.method)
     updater.save()
 
 
@@ -113,7 +208,3 @@ def _learnt_values(categories: Mapping[str, Sequence[str]]) -> Any:
 
 def _column_specs(features: dict[str, Feature]) -> dict[str, tf.TensorSpec]:
     return {name: tf.TensorSpec([None], DTYPES[feature.carried_as], name=name) for name, feature in features.items()}
-
-
-def _answer(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
-    return {PROBABILITIES: probabilities, CLASS_ID: tf.argmax(probabilities, axis=1, output_type=tf.int64)}

@@ -9,19 +9,22 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from lakeloop.contract import ModelSettings, TreesSettings, model_settings, read_model_settings
+from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.runs.run_record import Trained
 from tfx_pipeline.training import network, trees
 from tfx_pipeline.training.columns import Columns, ModelInputs, columns_from, model_inputs_of
 from tfx_pipeline.training.fitted import Fitted, TrainingData
+from tfx_pipeline.training.label_scale import LabelScale
 from tfx_pipeline.training.own_model import RUN, OwnNetwork, model_from, own_network, run_whole
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.row_weights import load_row_weights
 from tfx_pipeline.training.rows import Rows, in_memory, refuse_balance, transformed_rows, weighted_rows
-from tfx_pipeline.training.signatures import save_model
+from tfx_pipeline.training.signatures import SIGNATURES, save_model
 from tfx_pipeline.training.vocabularies import read_vocabularies
 
 MODEL_KEY, DROP_KEY = "model", "drop"
-WEIGHTS_KEY, WEIGHTING_KEY, RAW_TRAIN_KEY = "weights", "weighting", "raw_train"
+WEIGHTS_KEY, WEIGHTING_KEY = "weights", "weighting"
+RAW_TRAIN_KEY, RAW_EVAL_KEY = "raw_train", "raw_eval"
 HISTORY_FILE, TRAINED_FILE = "history.json", "trained.json"
 
 
@@ -52,24 +55,31 @@ def run_fn(fn_args: FnArgs) -> None:
         trained = Trained(settings=settings, balance=columns.balance)
     else:
         rows = rows.balanced(columns, inputs, settings.seed)
-        by_class = tuple(rows.class_weights(columns.classes).tolist())
+        by_class = tuple(rows.class_weights(columns.classes).tolist()) if columns.classes else ()
         trained = Trained(settings=settings, balance=columns.balance, rows=len(rows.labels), class_weights=by_class)
     data = TrainingData(train if rows is None else rows, validation, inputs.width, columns.classes)
     fitted = fit(settings, data, fn_args.model_run_dir, own_network(config, columns, inputs))
     _save_trained(Path(fn_args.model_run_dir), fitted.history, trained)
     vocabularies = read_vocabularies(Path(fn_args.transform_output))
-    save_model(Path(fn_args.serving_model_dir), fitted, transform, columns, inputs.names, vocabularies)
+    served = SIGNATURES[columns.task](fitted, transform, columns, inputs.names)
+    served.learn(Path(config[RAW_EVAL_KEY]))
+    save_model(Path(fn_args.serving_model_dir), served, columns, vocabularies)
 
 
 def fit(
     settings: ModelSettings, data: TrainingData, log_folder: str | None = None, own: OwnNetwork | None = None
 ) -> Fitted:
     """Fit a model of the settings' kind, where that is a network the use case's `own`; TensorBoard's logs go to
-    `log_folder`.
+    `log_folder`. Of numbers it is fitted on scaled ones, and answers them as they are.
 
     Raises:
         LakeloopError: its kind cannot be fitted on these rows.
     """
+    if not data.classes:
+        if isinstance(settings, TreesSettings):
+            raise LakeloopError("trees answer classes alone so far; for a number take a network (`kind: network`)")
+        scale = LabelScale.of(data.train)
+        return scale.unscaled(network.fit(settings, scale.scaled(data), log_folder, own))
     if isinstance(settings, TreesSettings):
         return trees.fit(settings, data, log_folder)
     return network.fit(settings, data, log_folder, own)

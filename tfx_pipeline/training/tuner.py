@@ -19,7 +19,7 @@ from lakeloop.contract import ModelSettings, TreesSettings, read_model_settings
 from lakeloop.contract.metrics import METRICS, Metric
 from lakeloop.contract.model import MOST_LEAVES
 from lakeloop.exceptions import LakeloopError
-from tfx_pipeline.evaluation.answers import ModelAnswers
+from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.example_files import READ_BATCH
 from tfx_pipeline.training.columns import columns_from, model_inputs_of
@@ -55,8 +55,15 @@ class SettingsSearch(keras_tuner.Tuner):
         settings = tuned(self._settings, {"values": dict(changes(trial.hyperparameters, self._settings))})
         fitted = fit(settings, TrainingData(train, None, train.features.shape[1], self._classes), own=self._own)
         batches = np.array_split(held_back.features, -(-len(held_back.labels) // READ_BATCH))
-        answers = np.concatenate([fitted.predict(tf.constant(batch)) for batch in batches])
-        return measure_metric(self._decides, ModelAnswers(held_back.labels, answers)).value
+        outputs = np.concatenate([fitted.predict(tf.constant(batch)) for batch in batches])
+        return measure_metric(self._decides, self._answers(held_back, outputs)).value
+
+    def _answers(self, rows: Rows, outputs: np.ndarray) -> Answers:
+        """A trial's outputs (n, k) beside the labels; numbers without an interval, which is learnt of the winner."""
+        if self._classes:
+            return ModelAnswers(rows.labels, outputs)
+        numbers = outputs[:, 0].astype(np.float64)
+        return NumberAnswers(rows.labels.astype(np.float64), numbers, numbers, numbers, level=0.0)
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:

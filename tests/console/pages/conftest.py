@@ -29,7 +29,7 @@ from tfx_pipeline.runs.run_record import (
     History,
     PermutationImportance,
     RunRecord,
-    SliceAccuracy,
+    SliceScore,
     save_run,
 )
 
@@ -64,9 +64,9 @@ def manifest(settings: Settings, contract: Contract) -> Path:
 @pytest.fixture
 def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
     """The home with its past: an old version whose folder is gone, the one that serves, and a refused run."""
-    whole = SliceAccuracy(feature="", value="", rows=293, accuracy=0.88, champion_accuracy=0.87)
+    whole = SliceScore(feature="", value="", rows=293, score=0.88, champion_score=0.87)
     failed = {"accuracy": 0.8, "champion_accuracy": 0.9, "failed": ("bounds", "champion")}
-    part = SliceAccuracy.model_validate({"feature": "training", "value": "1", "rows": 51, **failed})
+    part = SliceScore.model_validate({"feature": "training", "value": "1", "rows": 51, **failed})
     evaluation = Evaluation(above=0.85, below=0.95, champion_margin=0.01, slices=(whole, part))
     save_run(open_use_case(settings), record(contract, manifest, "old", OLD))
     counted = str(statistics(contract, settings, open_use_case(settings).folder("tfx").absolute() / "statistics"))

@@ -14,7 +14,7 @@ from operations.model_card.facts import CardFacts, card_facts
 from operations.model_card.sections import card_document
 from tests.console.report.test_report import record
 from tests.exports import month_export, settings_in
-from tfx_pipeline.runs.run_record import Evaluation, RunRecord, SliceAccuracy
+from tfx_pipeline.runs.run_record import Evaluation, RunRecord, SliceScore
 
 
 def words(card: CardDocument, heading: str = "") -> str:
@@ -30,9 +30,9 @@ def words(card: CardDocument, heading: str = "") -> str:
 
 
 def sliced(contract: Contract) -> RunRecord:
-    whole = SliceAccuracy(feature="", value="", rows=293, accuracy=0.88)
+    whole = SliceScore(feature="", value="", rows=293, score=0.88)
     failed = {"accuracy": 0.8, "champion_accuracy": 0.9, "failed": ("bounds", "champion")}
-    part = SliceAccuracy.model_validate({"feature": "training", "value": "1", "rows": 51, **failed})
+    part = SliceScore.model_validate({"feature": "training", "value": "1", "rows": 51, **failed})
     evaluation = Evaluation(above=0.85, below=0.95, slices=(whole, part))
     return record(contract, 100, "17").model_copy(update={"evaluation": evaluation})
 

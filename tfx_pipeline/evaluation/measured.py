@@ -1,0 +1,75 @@
+"""One metric on some rows, with what each row does to it: so its interval is known, and how far two models are apart.
+
+Every metric is measured together with its influence function: how much each row pulls at it (Hampel 1974; of the area
+under the ROC curve that is DeLong 1988). Its spread gives the interval of one metric, and of a difference on the same
+rows, in one pass, where a bootstrap of a million rows takes a thousand. Shares of counted rows have Wilson's interval,
+which is right at 0 and 1 too.
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from lakeloop.contract.metrics import Metric
+from lakeloop.interval import Z_95, wilson_interval
+
+Found = tuple[float, np.ndarray, int | None]
+"""A value, the rows' influence on it (n,), and of a share the rows it is of."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric on some rows. `influence` (n,): how much each pulls at it, mean 0; `counted`: rows that a share is of.
+
+    `reached` is False where no threshold gives what `at` fixes; then the value is the metric's worst.
+    """
+
+    metric: Metric
+    value: float
+    influence: np.ndarray
+    counted: int | None = None
+    reached: bool = True
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the value."""
+        if self.counted is not None:
+            return wilson_interval(min(1.0, self.value), self.counted)
+        half = Z_95 * _standard_error(self.influence)
+        return max(self.metric.lowest, self.value - half), min(self.metric.highest, self.value + half)
+
+    def better_by(self, other: "Measured") -> tuple[float, tuple[float, float]]:
+        """How much better this is than another model on the same rows, and the 95 % interval of that (paired)."""
+        sign = 1.0 if self.metric.higher_is_better else -1.0
+        gain = sign * (self.value - other.value)
+        half = Z_95 * _standard_error(self.influence - other.influence)
+        return gain, (gain - half, gain + half)
+
+
+def _standard_error(influence: np.ndarray) -> float:
+    return sqrt(float(np.mean(influence**2)) / len(influence))
+
+
+class WeightedRows:
+    """How much each of some rows weighs: 1 on average; `weights` None: all the same."""
+
+    def __init__(self, rows: int, weights: np.ndarray | None) -> None:
+        self.weights = np.ones(rows) if weights is None else weights / weights.mean()
+
+    def mean(self, values: np.ndarray) -> float:
+        """The weighted mean of values (n,)."""
+        return float(np.mean(self.weights * values))
+
+    def mean_found(self, values: np.ndarray) -> Found:
+        """The same as a metric."""
+        value = self.mean(values)
+        return value, self.weights * (values - value), None
+
+    def ratio(self, counted: np.ndarray, among: np.ndarray) -> Found:
+        """Mean of `counted` over mean of `among`; 0 where there is nothing to count among."""
+        whole = self.mean(among)
+        if whole == 0:
+            return 0.0, np.zeros(len(self.weights)), None
+        value = self.mean(counted) / whole
+        return value, self.weights * (counted - value * among) / whole, int(among.sum())

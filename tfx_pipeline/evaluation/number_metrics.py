@@ -1,0 +1,112 @@
+"""Named metrics of numbers that were answered, with their influence (`measured`): values are scikit-learn's.
+
+What is about the interval is measured on the rows that it was not learnt from, where there are such.
+"""
+
+from collections.abc import Callable, Mapping
+from math import sqrt
+
+import numpy as np
+
+from lakeloop.contract.metrics import METRICS, Metric
+from tfx_pipeline.evaluation.answers import NumberAnswers
+from tfx_pipeline.evaluation.measured import Found, Measured, WeightedRows
+
+SMALLEST = float(np.finfo(np.float64).eps)
+
+
+def measure_number(metric: Metric, answers: NumberAnswers) -> Measured:
+    """A metric of a model's numbers."""
+    value, influence, counted = _METRICS[metric.name](_Rows(answers))
+    return Measured(metric, value, influence, counted if answers.weights is None else None)
+
+
+def constant_numbers(metric: Metric, train: NumberAnswers, rows: NumberAnswers) -> NumberAnswers:
+    """For each row the number that is nearest to the labels of train by the metric, and the middle of these.
+
+    By squared distances that is their mean, by any other their median.
+    """
+    squared = metric.name in ("root_mean_squared_error", "r2_score")
+    best = np.average(train.labels, weights=train.weights) if squared else _quantile(train, 0.5)
+    ends = (_quantile(train, share) for share in _shares(rows.level))
+    predictions, lower, upper = (np.full(len(rows.labels), value) for value in (best, *ends))
+    return NumberAnswers(rows.labels, predictions, lower, upper, rows.level, rows.calibrated, rows.weights)
+
+
+def _shares(level: float) -> tuple[float, float]:
+    """The shares of rows whose label is to lie below the interval's ends."""
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def _quantile(answers: NumberAnswers, share: float) -> float:
+    if answers.weights is None:
+        return float(np.quantile(answers.labels, share))
+    return float(np.quantile(answers.labels, share, weights=answers.weights, method="inverted_cdf"))
+
+
+class _Rows(WeightedRows):
+    """Answers, how far each is from its label, and which tell of the interval."""
+
+    def __init__(self, answers: NumberAnswers) -> None:
+        super().__init__(len(answers.labels), answers.weights)
+        self.answers, self.labels, self.errors = answers, answers.labels, answers.errors
+        calibrated = answers.calibrated
+        everyone = np.ones(len(self.labels), bool)
+        self.tell = everyone if calibrated is None or calibrated.all() else ~calibrated
+
+    def told(self, values: np.ndarray) -> Found:
+        """The mean of values of those rows that tell of the interval."""
+        value, influence, _ = self.ratio(np.where(self.tell, values, 0.0), self.tell)
+        return value, influence, None
+
+
+def _mean_absolute_error(rows: _Rows) -> Found:
+    return rows.mean_found(np.abs(rows.errors))
+
+
+def _root_mean_squared_error(rows: _Rows) -> Found:
+    square, influence, _ = rows.mean_found(rows.errors**2)
+    value = sqrt(square)
+    return value, influence / (2 * max(value, SMALLEST)), None
+
+
+def _mean_absolute_percentage_error(rows: _Rows) -> Found:
+    return rows.mean_found(np.abs(rows.errors) / np.maximum(np.abs(rows.labels), SMALLEST))
+
+
+def _r2_score(rows: _Rows) -> Found:
+    """0, as scikit-learn has it, where all labels are the same; 1 where the answers are, too."""
+    apart = (rows.labels - rows.mean(rows.labels)) ** 2
+    error, spread = rows.mean(rows.errors**2), rows.mean(apart)
+    if spread == 0:
+        return float(error == 0), np.zeros(len(apart)), None
+    left = error / spread
+    return 1 - left, -rows.weights * (rows.errors**2 - left * apart) / spread, None
+
+
+def _mean_pinball_loss(rows: _Rows) -> Found:
+    ends = (rows.answers.lower, rows.answers.upper)
+    losses = [_pinball(rows.labels - end, share) for end, share in zip(ends, _shares(rows.answers.level), strict=True)]
+    return rows.told(np.mean(losses, axis=0))
+
+
+def _pinball(above: np.ndarray, share: float) -> np.ndarray:
+    return np.maximum(share * above, (share - 1) * above)
+
+
+def _interval_coverage(rows: _Rows) -> Found:
+    inside = (rows.labels >= rows.answers.lower) & (rows.labels <= rows.answers.upper)
+    return rows.ratio(inside & rows.tell, rows.tell)
+
+
+def _mean_interval_width(rows: _Rows) -> Found:
+    return rows.told(rows.answers.upper - rows.answers.lower)
+
+
+_METRICS: Mapping[str, Callable[[_Rows], Found]] = {
+    "mean_absolute_error": _mean_absolute_error, "root_mean_squared_error": _root_mean_squared_error,
+    "mean_absolute_percentage_error": _mean_absolute_percentage_error, "r2_score": _r2_score,
+    "mean_pinball_loss": _mean_pinball_loss, "interval_coverage": _interval_coverage,
+    "mean_interval_width": _mean_interval_width,
+}  # fmt: skip
+assert set(_METRICS) == {metric.name for metric in METRICS.values() if metric.task == "regression"}
