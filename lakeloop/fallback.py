@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
 from lakeloop.contract import Contract, Segment
+from lakeloop.contract.label import Task
 from lakeloop.own_code import load_function
 from lakeloop.use_case import UseCase
 
 WHOLE_MODEL = ""
 OK = "ok"
 NO_NUMBERS = "model unavailable: the model's probabilities of this row are not all numbers"
+NO_NUMBER = "model unavailable: the model's answer to this row is no number"
 Predictor = Literal["model", "rules"]
-Rules = Callable[[Mapping[str, Any]], str]
-"""A use case's own function: a row's features to the name of a class."""
+Rules = Callable[[Mapping[str, Any]], Any]
+"""A use case's own function: a row's features to the name of a class, or to a number where one is predicted."""
+Given = Sequence[float]
+"""What a model gives of a row: the probability of each class, or a number and the ends of its interval."""
+NUMBER_OUTPUTS = ("prediction", "lower", "upper")
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,36 @@ class Prediction:
     predictor_type: Predictor
     reason: str
 
+    @property
+    def model_gave(self) -> bool:
+        """Whether the model was asked and gave something."""
+        return self.probabilities is not None
+
+
+@dataclass(frozen=True)
+class NumberPrediction:
+    """One row's answer where a number is predicted; the ends of its interval are None where rules answered.
+
+    `reason` as of a `Prediction`.
+    """
+
+    prediction: float
+    lower: float | None
+    upper: float | None
+    predictor_type: Predictor
+    reason: str
+
+    @property
+    def model_gave(self) -> bool:
+        """Whether the model was asked and gave something."""
+        return self.lower is not None
+
+
+AnyPrediction = Prediction | NumberPrediction
+
 
 def load_rules(use_case: UseCase) -> Rules | None:
-    """The use case's rules (row -> class name); none if its contract names none. Raises OwnCodeError."""
+    """The use case's rules; none if its contract names none. Raises OwnCodeError."""
     if use_case.contract.fallback is None:
         return None
     file, function = use_case.contract.fallback.rules.split(":")
@@ -64,19 +96,41 @@ def why_not_ask(
     return ""
 
 
-def are_probabilities(found: Any, rows: int, classes: int) -> TypeGuard[list[list[float]]]:
-    """Whether what a model server sent is a number for each class of each row; NaN is one here."""
+def given_by(contract: Contract, outputs: Any, rows: int) -> list[list[float]] | None:
+    """What a model server's `outputs` give of each of so many rows; None where they are not what is `wanted`."""
+    if not isinstance(outputs, dict):
+        return None
+    if contract.label.task == "classification":
+        found = outputs.get("probabilities")
+        return found if _are_rows_of(found, rows, len(contract.label.classes)) else None
+    columns = [outputs.get(name) for name in NUMBER_OUTPUTS]
+    if not _are_rows_of(columns, len(NUMBER_OUTPUTS), rows):
+        return None
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def wanted_of(contract: Contract) -> str:
+    """What a model's outputs must be, in words."""
+    if contract.label.task == "classification":
+        return f"`probabilities` of {len(contract.label.classes)} classes for each row"
+    return "`prediction`, `lower` and `upper` for each row"
+
+
+def _are_rows_of(found: Any, rows: int, width: int) -> TypeGuard[list[list[float]]]:
+    """Whether it is so many lists of so many numbers; NaN is one here."""
     return (
         isinstance(found, list)
         and len(found) == rows
-        and all(isinstance(row, list) and len(row) == classes for row in found)
+        and all(isinstance(row, list) and len(row) == width for row in found)
         and all(type(value) in (float, int) for row in found for value in row)
     )
 
 
-def why_not_take(probabilities: Sequence[float]) -> str:
+def why_not_take(given: Given, task: Task = "classification") -> str:
     """Why the model's answer to a row must not be taken; '' if it may. Other rows of the same call may be good."""
-    return "" if all(map(math.isfinite, probabilities)) else NO_NUMBERS
+    if all(map(math.isfinite, given)):
+        return ""
+    return NO_NUMBERS if task == "classification" else NO_NUMBER
 
 
 def rules_answer(
@@ -84,23 +138,40 @@ def rules_answer(
     rules: Rules,
     row: Mapping[str, Any],
     reason: str,
-    probabilities: Sequence[float] | None = None,
-) -> Prediction:
-    """The use case's rules on one row, with why they were asked."""
+    given: Given | None = None,
+) -> AnyPrediction:
+    """The use case's rules on one row, with why they were asked.
+
+    Raises:
+        ValueError: they answer no class of the contract, or no number.
+    """
     prediction = rules(row)
-    known = None if probabilities is None else tuple(probabilities)
+    if contract.label.task == "regression":
+        return NumberPrediction(_number(prediction), None, None, "rules", reason)
+    known = None if given is None else tuple(given)
     return Prediction(prediction, contract.label.class_names.index(prediction), known, "rules", reason)
 
 
-def model_answer(
-    contract: Contract, rules: Rules | None, row: Mapping[str, Any], probabilities: Sequence[float]
-) -> Prediction:
+def _number(answered: Any) -> float:
+    try:
+        number = float(answered) if not isinstance(answered, bool | str) else math.nan
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"they answered {answered!r}, which is no number")
+    return number
+
+
+def model_answer(contract: Contract, rules: Rules | None, row: Mapping[str, Any], given: Given) -> AnyPrediction:
     """The model's answer, unless it is less sure than the contract wants: then the rules'."""
-    best = max(range(len(probabilities)), key=probabilities.__getitem__)
-    if contract.fallback is not None and rules is not None and probabilities[best] < contract.fallback.confidence_below:
-        wanted = f"{_cut(probabilities[best])} is below {contract.fallback.confidence_below:g}"
-        return rules_answer(contract, rules, row, f"low confidence: {wanted}", probabilities)
-    return Prediction(contract.label.class_names[best], best, tuple(probabilities), "model", OK)
+    if contract.label.task == "regression":
+        number, lower, upper = given
+        return NumberPrediction(number, lower, upper, "model", OK)
+    best = max(range(len(given)), key=given.__getitem__)
+    if contract.fallback is not None and rules is not None and given[best] < contract.fallback.confidence_below:
+        wanted = f"{_cut(given[best])} is below {contract.fallback.confidence_below:g}"
+        return rules_answer(contract, rules, row, f"low confidence: {wanted}", given)
+    return Prediction(contract.label.class_names[best], best, tuple(given), "model", OK)
 
 
 def _cut(probability: float) -> str:

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lakeloop.frozen_model import FrozenModel
 
@@ -23,18 +23,33 @@ def in_json(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class RequestRecord(FrozenModel):
-    """One answered request. Times are ISO 8601 in UTC; `probabilities` follow the order of the contract's classes."""
+    """One answered request. Times are ISO 8601 in UTC; `probabilities` follow the order of the contract's classes.
+
+    Where a number is predicted there is no class, and `lower` and `upper` are the ends of the model's interval.
+    """
 
     request_id: str = Field(description="given by the client, or a UUIDv7; the same id is counted once")
     key: str | None = Field(description="the contract's key, by which the ground truth finds it later")
     at: str = Field(description="event time")
     answered_at: str = Field(description="when the gateway answered")
     features: dict[str, Any] = Field(description="the contract's features, flat, in its types")
-    prediction: str = Field(description="class name")
-    class_id: int
-    probabilities: list[float] | None = Field(description="the model's; null where it was not asked")
+    prediction: str | float = Field(description="class name, or the number")
+    class_id: int | None = Field(None, exclude_if=_is_none)
+    probabilities: list[float] | None = Field(None, description="the model's; null where it was not asked")
+    lower: float | None = Field(None, description="where the interval begins", exclude_if=_is_none)
+    upper: float | None = Field(None, description="where it ends", exclude_if=_is_none)
     predictor_type: Literal["model", "rules"]
     reason: str = Field(description="ok, or why the rules answered")
-    model_version: str | None = Field(description="version that gave the probabilities; null without them")
+    model_version: str | None = Field(description="version that gave them; null where it was not asked")
     latency_ms: float = Field(description="from request to answer, in the gateway")
+
+    @model_validator(mode="after")
+    def _a_class_has_its_id_and_probabilities(self) -> Self:
+        if isinstance(self.prediction, str) and not {"class_id", "probabilities"} <= self.model_fields_set:
+            raise ValueError("a class needs `class_id` and `probabilities`")
+        return self

@@ -14,7 +14,7 @@ from lakehouse.storage.layout import write_json
 from lakeloop.contract import Contract
 from lakeloop.contract.columns import TIMES
 from lakeloop.exceptions import LakeloopError
-from lakeloop.fallback import are_probabilities, why_not_take
+from lakeloop.fallback import given_by, wanted_of, why_not_take
 from lakeloop.gateway_metrics import GatewayCounts, read_counts
 from lakeloop.model_input import predict_body
 from lakeloop.pushed_models import pushed_versions
@@ -110,10 +110,9 @@ def ask(use_case: UseCase, version: str) -> None:
     if answer.status_code != httpx.codes.OK:
         status = " ".join(str(content.get("error", content)).split())
         raise ModelFailsError(f"it answered {answer.status_code}: {status[:300]}")
-    probabilities = (content.get("outputs") or {}).get("probabilities")
-    classes = len(contract.label.class_names)
-    if not are_probabilities(probabilities, len(rows), classes) or any(map(why_not_take, probabilities)):
-        raise ModelFailsError(f"its answer is not `probabilities` of each class for each row: {str(content)[:300]}")
+    given = given_by(contract, content.get("outputs"), len(rows))
+    if given is None or any(map(why_not_take, given)):
+        raise ModelFailsError(f"its answer is not {wanted_of(contract)}: {str(content)[:300]}")
 
 
 def watch(

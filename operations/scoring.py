@@ -17,10 +17,12 @@ from lakehouse.storage.layout import SCORES
 from lakehouse.storage.lock import tables_held
 from lakehouse.storage.schema import SPARK_TYPES, create_table, quoted
 from lakeloop.contract import Contract, Segment
+from lakeloop.contract.label import Task
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import (
+    NUMBER_OUTPUTS,
     WHOLE_MODEL,
-    Prediction,
+    AnyPrediction,
     Rules,
     load_rules,
     model_answer,
@@ -39,10 +41,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SPARK_NAMES = {"long": "bigint", "integer": "int"}
-ANSWER = (
-    "prediction string, class_id int, probabilities array<double>, predictor_type string, reason string, "
-    "model_version string"
-)
+GIVEN = "predictor_type string, reason string, model_version string"
+ANSWER: dict[Task, dict[str, str]] = {
+    "classification": {"prediction": "string", "class_id": "int", "probabilities": "array<double>"},
+    "regression": {"prediction": "double", "lower": "double", "upper": "double"},
+}
+"""What an answer of a task says, besides who gave it and why."""
 
 
 @dataclass(frozen=True)
@@ -72,29 +76,38 @@ class Scorer:
             given = self.answer(frame, rules)
             key = self.use_case.contract.key.column
             columns = {key: frame[key].to_numpy()}
-            by_model = [answer.probabilities is not None for answer in given]
+            wanted = (*ANSWER[self.use_case.contract.label.task], "predictor_type", "reason")
             yield pd.DataFrame(
                 columns
-                | {name: [getattr(a, name) for a in given] for name in ("prediction", "class_id", "probabilities")}
-                | {name: [getattr(a, name) for a in given] for name in ("predictor_type", "reason")}
-                | {"model_version": [self.folder.name if known else None for known in by_model]}
+                | {name: [getattr(a, name) for a in given] for name in wanted}
+                | {"model_version": [self.folder.name if a.model_gave else None for a in given]}
             )
 
-    def answer(self, frame: pd.DataFrame, rules: Rules | None) -> list[Prediction]:
+    def answer(self, frame: pd.DataFrame, rules: Rules | None) -> list[AnyPrediction]:
         """The answer of each row; only rows the model may be asked about reach it."""
         contract = self.use_case.contract
         rows = request_rows(contract.features, frame)
         reasons = [why_not_ask(contract, row, self.segments_off, self.model_off) for row in rows]
         by_model = np.array([not reason for reason in reasons], dtype=bool)
-        known = iter(probabilities_of(contract, self.folder, frame[by_model]) if by_model.any() else ())
-        answers: list[Prediction] = []
+        known = iter(given_of(contract, self.folder, frame[by_model]) if by_model.any() else ())
+        answers: list[AnyPrediction] = []
         for row, reason in zip(rows, reasons, strict=True):
-            probabilities = [] if reason else [float(p) for p in next(known)]
-            if reason := reason or why_not_take(probabilities):
+            given = [] if reason else [float(p) for p in next(known)]
+            if reason := reason or why_not_take(given, contract.label.task):
                 answers.append(rules_answer(contract, _needed(rules), row, reason))
             else:
-                answers.append(model_answer(contract, rules, row, probabilities))
+                answers.append(model_answer(contract, rules, row, given))
         return answers
+
+
+def given_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarray:
+    """What the model in a folder gives of each row of a frame with the features' columns (n, k)."""
+    from tfx_pipeline.evaluation.prediction import ask_columns
+
+    if contract.label.classes:
+        return probabilities_of(contract, folder, frame)
+    outputs = ask_columns(loaded_model(str(folder)), model_columns(contract.features, frame))
+    return np.column_stack([outputs[name] for name in NUMBER_OUTPUTS])
 
 
 def probabilities_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarray:
@@ -169,16 +182,18 @@ def _given(use_case: UseCase, table: str, version: int, folder: Path) -> pd.Data
 def _scored(rows: "DataFrame", scorer: Scorer, contract: Contract, table: str, version: int) -> "DataFrame":
     from pyspark.sql import functions as sf
 
-    key, classes = quoted(contract.key.column), sf.array(*map(sf.lit, contract.label.class_names))
-    given = rows.selectExpr(key, *scored_sql(contract)).mapInPandas(scorer.answers, f"{key} string, {ANSWER}")
+    key, answer = quoted(contract.key.column), ANSWER[contract.label.task]
+    typed = ", ".join(f"{name} {kind}" for name, kind in answer.items())
+    given = rows.selectExpr(key, *scored_sql(contract)).mapInPandas(scorer.answers, f"{key} string, {typed}, {GIVEN}")
+    if contract.label.classes:
+        classes = sf.array(*map(sf.lit, contract.label.class_names))
+        given = given.withColumn("probabilities", sf.map_from_arrays(classes, "probabilities"))
     return given.select(
         key,
         sf.lit(table).alias("table"),
         sf.lit(version).cast("bigint").alias("version"),
         sf.lit(scorer.folder.name).alias("model"),
-        "prediction",
-        "class_id",
-        sf.map_from_arrays(classes, "probabilities").alias("probabilities"),
+        *answer,
         "predictor_type",
         "reason",
         "model_version",
@@ -192,13 +207,22 @@ def _columns(contract: Contract) -> str:
         "`table` string NOT NULL COMMENT 'table that was scored', "
         "version bigint NOT NULL COMMENT 'its Delta version', "
         "model string NOT NULL COMMENT 'version of the pushed model it was scored with', "
-        "prediction string NOT NULL, class_id int NOT NULL, "
-        "probabilities map<string, double> COMMENT 'by class; null where the model was not asked', "
+        f"{OF_CLASSES if contract.label.classes else OF_NUMBERS}, "
         "predictor_type string NOT NULL COMMENT 'model or rules', "
         "reason string NOT NULL COMMENT 'ok, or why the rules answered', "
         "model_version string COMMENT 'version that gave the probabilities; null without them', "
         "scored_at timestamp NOT NULL"
     )
+
+
+OF_CLASSES = (
+    "prediction string NOT NULL, class_id int NOT NULL, "
+    "probabilities map<string, double> COMMENT 'by class; null where the model was not asked'"
+)
+OF_NUMBERS = (
+    "prediction double NOT NULL, lower double COMMENT 'where the interval begins; null where the model was not asked', "
+    "upper double COMMENT 'where it ends'"
+)
 
 
 def _scorer(use_case: UseCase, folder: Path) -> Scorer:

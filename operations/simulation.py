@@ -211,10 +211,8 @@ def without_gateway(use_case: UseCase, label: str) -> Asker:
             for question in questions:
                 answer = rules_answer(contract, rules, question.features, UNAVAILABLE)
                 record = RequestRecord(
-                    **asdict(question), answered_at=now, prediction=answer.prediction, class_id=answer.class_id,
-                    probabilities=None, predictor_type=answer.predictor_type, reason=answer.reason,
-                    model_version=None, latency_ms=0.0,
-                )  # fmt: skip
+                    **asdict(question), **asdict(answer), answered_at=now, model_version=None, latency_ms=0.0
+                )
                 stream.write(orjson.dumps(record.model_dump(), in_json, orjson.OPT_APPEND_NEWLINE))
         part.rename(finished_file(part))
         on_answers(len(questions))

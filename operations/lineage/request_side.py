@@ -1,7 +1,7 @@
 """Answered requests as part of an answer: one by its id, and how many a model version answered."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ def add_request(draft: LineageDraft, use_case: UseCase, request_id: str) -> tupl
         "by": row["predictor_type"],
         "reason": row["reason"],
         "model version": row["model_version"],
-        "confidence": row["confidence"],
+        **_how_sure(row),
         "asked": row["at"],
         "answered": row["answered_at"],
         "latency": f"{row['latency_ms']:.1f} ms",
@@ -50,6 +50,13 @@ def add_request(draft: LineageDraft, use_case: UseCase, request_id: str) -> tupl
         asked = f"version {row['model_version']} was asked, too" if row["model_version"] else "no model was asked"
         draft.gap(f"the rules answered request {request_id} ({row['reason']}); {asked}")
     return item, row["model_version"] or ""
+
+
+def _how_sure(row: Mapping[str, Any]) -> dict[str, object]:
+    """The highest probability of a class, or the interval around a number."""
+    if "lower" not in row:
+        return {"confidence": row["confidence"]}
+    return {"interval": "" if row["lower"] is None else f"{row['lower']:.6g} to {row['upper']:.6g}"}
 
 
 def add_requests_of(draft: LineageDraft, use_case: UseCase, version: str) -> None:
@@ -91,6 +98,8 @@ def _from_log(use_case: UseCase, request_id: str) -> dict[str, Any]:
     for path, record in _records_with(use_case, request_id):
         if record.request_id == request_id:
             row = record.model_dump()
+            if record.class_id is None:
+                row |= {"lower": record.lower, "upper": record.upper}
             confidence = max(record.probabilities) if record.probabilities else None
             return {**row, **record.features, use_case.contract.key.column: record.key, "confidence": confidence,
                     "_source_file": path.name}  # fmt: skip

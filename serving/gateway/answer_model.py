@@ -1,10 +1,8 @@
-"""The gateway's answers as pydantic models: for OpenAPI, whose readers learn from them what comes back."""
+"""The gateway's other answers as pydantic models: for OpenAPI, whose readers learn from them what comes back."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
-
-from lakeloop.contract import Contract
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Problem(BaseModel):
@@ -52,23 +50,3 @@ class Health(BaseModel):
     switched_off: list[str] = Field(description="segments answered by rules at present; 'the whole model' for all")
     switches_problem: str = Field(description="why the switches cannot be read; empty if they can")
     answers_kept: int = Field(description="answers remembered for repeated request ids")
-
-
-def answer_models(contract: Contract) -> tuple[type[BaseModel], type[BaseModel]]:
-    """The answer to one row and to a batch."""
-    classes: Any = Literal[contract.label.class_names]
-    predictor: Any = Literal["model", "rules"]
-    # the attributes are named apart: contracts may use names that pydantic keeps for itself, such as model_dump
-    by_class: Any = {f"of_{name}": (float, Field(alias=name)) for name in contract.label.class_names}
-    probabilities = create_model("Probabilities", **by_class)
-    one = create_model(
-        "PredictAnswer",
-        __config__=ConfigDict(protected_namespaces=()),
-        prediction=(classes, Field(description=contract.label.description)),
-        probabilities=(probabilities | None, Field(description="the model's, by class; null where it was not asked")),
-        predictor_type=(predictor, Field(description="who answered")),
-        reason=(str, Field(description="ok, or why the rules answered")),
-        model_version=(str | None, Field(description="the version that gave the probabilities; null without them")),
-        request_id=(str, Field(description="send it again to get the same answer")),
-    )
-    return one, create_model("BatchAnswer", answers=(list[one], Field(description="in the order of the requests")))  # type: ignore[valid-type]

@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 
 from lakeloop.contract import Contract
-from lakeloop.fallback import Prediction, Rules, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.fallback import AnyPrediction, Rules, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.request_record import RequestRecord, in_json
 from serving.exceptions import RefusedRequestError
+from serving.gateway.answer_forms import AnswerForm, form_of
 from serving.gateway.metrics import MODEL_UNAVAILABLE, Metrics
 from serving.gateway.model_client import ModelClient, ModelReply, Unavailable
 from serving.gateway.recent_answers import Pending, RecentAnswers
@@ -21,8 +22,8 @@ from serving.gateway.switch_watch import SwitchedOff
 
 log = logging.getLogger(__name__)
 
-Given = tuple[Prediction, str | None]
-"""An answer and the version that gave its probabilities."""
+Given = tuple[AnyPrediction, str | None]
+"""An answer and the version of the model that gave it, or its probabilities."""
 
 
 class Answering:
@@ -39,7 +40,7 @@ class Answering:
     ) -> None:
         self._contract, self._rules, self._model = contract, rules, model
         self._switched_off, self._metrics, self._write = switched_off, metrics, write
-        self._classes = contract.label.class_names
+        self._form: AnswerForm = form_of(contract)
         self.recent = RecentAnswers()
 
     async def answer(self, requests: Sequence[PredictionRequest], began: float) -> list[bytes]:
@@ -76,14 +77,14 @@ class Answering:
         reasons = [why_not_ask(self._contract, row, off.segments, off.model) for row in rows]
         ask = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
         outcome = await self._model.ask(ask) if ask else Unavailable("")
-        probabilities = iter(outcome.probabilities) if isinstance(outcome, ModelReply) else iter(())
+        given_of_rows = iter(outcome.given) if isinstance(outcome, ModelReply) else iter(())
         given: list[Given] = []
         for row, reason in zip(rows, reasons, strict=True):
             if reason:
                 given.append((self._by_rules(row, reason), None))
             elif isinstance(outcome, ModelReply):
-                known = next(probabilities)
-                if why := why_not_take(known):
+                known = next(given_of_rows)
+                if why := why_not_take(known, self._contract.label.task):
                     given.append((self._by_rules(row, why), None))
                 else:
                     given.append((self._by_model(row, known), outcome.version))
@@ -91,7 +92,7 @@ class Answering:
                 given.append((self._by_rules(row, f"{MODEL_UNAVAILABLE}: {outcome.why}"), None))
         return given
 
-    def _by_rules(self, row: dict[str, Any], reason: str) -> Prediction:
+    def _by_rules(self, row: dict[str, Any], reason: str) -> AnyPrediction:
         if self._rules is None:
             raise refusal(503, f"{reason}; use case {self._contract.use_case} has no rules to answer instead")
         try:
@@ -99,9 +100,9 @@ class Answering:
         except Exception as error:
             raise self._rules_failed(error) from error
 
-    def _by_model(self, row: dict[str, Any], probabilities: Sequence[float]) -> Prediction:
+    def _by_model(self, row: dict[str, Any], given: Sequence[float]) -> AnyPrediction:
         try:
-            return model_answer(self._contract, self._rules, row, probabilities)
+            return model_answer(self._contract, self._rules, row, given)
         except Exception as error:  # unsure, so the rules were asked
             raise self._rules_failed(error) from error
 
@@ -118,20 +119,18 @@ class Answering:
         now = datetime.now(UTC).isoformat()
         for row, (answer, version) in zip(requests, given, strict=True):
             if self._write is not None:
-                self._write(_line(row, answer, version, now, latency))
+                self._write(_line(row, self._form.logged(answer), answer, version, now, latency))
             self._metrics.count(answer)
             body = self.body(answer, version, row.request_id)
             self.recent.keep(row.request_id, body)
             made[row.request_id] = body
         return made
 
-    def body(self, answer: Prediction, version: str | None, request_id: str) -> bytes:
+    def body(self, answer: AnyPrediction, version: str | None, request_id: str) -> bytes:
         """The JSON a client gets."""
-        known = answer.probabilities
         return orjson.dumps(
             {
-                "prediction": answer.prediction,
-                "probabilities": None if known is None else dict(zip(self._classes, known, strict=True)),
+                **self._form.shown(answer),
                 "predictor_type": answer.predictor_type,
                 "reason": answer.reason,
                 "model_version": version,
@@ -144,15 +143,20 @@ class Answering:
         for record in records:
             try:
                 seen = RequestRecord.model_validate(record)
-                known = None if seen.probabilities is None else tuple(seen.probabilities)
-                answer = Prediction(seen.prediction, seen.class_id, known, seen.predictor_type, seen.reason)
-                body = self.body(answer, seen.model_version, seen.request_id)
+                body = self.body(self._form.remembered(seen), seen.model_version, seen.request_id)
             except ValueError:
                 continue
             self.recent.keep(seen.request_id, body)
 
 
-def _line(row: PredictionRequest, answer: Prediction, version: str | None, now: str, latency: float) -> bytes:
+def _line(
+    row: PredictionRequest,
+    logged: dict[str, Any],
+    answer: AnyPrediction,
+    version: str | None,
+    now: str,
+    latency: float,
+) -> bytes:
     """A RequestRecord as JSON; made without the model, whose construction takes longer than all of the writing."""
     record = {
         "request_id": row.request_id,
@@ -160,9 +164,7 @@ def _line(row: PredictionRequest, answer: Prediction, version: str | None, now: 
         "at": row.at,
         "answered_at": now,
         "features": row.features,
-        "prediction": answer.prediction,
-        "class_id": answer.class_id,
-        "probabilities": answer.probabilities,
+        **logged,
         "predictor_type": answer.predictor_type,
         "reason": answer.reason,
         "model_version": version,

@@ -13,7 +13,8 @@ from starlette.staticfiles import StaticFiles
 from lakeloop.clock import moment_of_now
 from lakeloop.contract import Contract
 from lakeloop.use_case import UseCase
-from serving.gateway.answer_model import Health, LogHealth, Ping, answer_models
+from serving.gateway.answer_forms import answer_models
+from serving.gateway.answer_model import Health, LogHealth, Ping
 from serving.gateway.answer_routes import AnswerRoutes
 from serving.gateway.openapi import Operation, add_operations
 from serving.gateway.page.render import HEADERS, STATIC, render_page

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
-from lakeloop.fallback import Prediction
+from lakeloop.fallback import AnyPrediction
 
 PREFIX = "lakeloop_gateway"
 SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -52,7 +52,7 @@ class Metrics:
         """A gauge whose value is asked for when it is read."""
         self._gauge(name, text, value)
 
-    def count(self, answer: Prediction) -> None:
+    def count(self, answer: AnyPrediction) -> None:
         """Count an answered row."""
         place = (answer.predictor_type, reason_kind(answer.reason))
         child = self._children.get(place)

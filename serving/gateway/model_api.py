@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from lakeloop.contract import Contract, Feature
-from lakeloop.fallback import are_probabilities
+from lakeloop.fallback import given_by, wanted_of
 from lakeloop.model_input import predict_body
 from serving.exceptions import (
     ModelError,
@@ -22,6 +22,7 @@ from serving.exceptions import (
 )
 from serving.gateway.model_fit import (
     check_classes,
+    check_task,
     classify_body,
     features_for,
     learnt_features,
@@ -32,7 +33,8 @@ from serving.gateway.model_fit import (
 from serving.gateway.request_model import LearntValues
 
 Row = Mapping[str, Any]
-Probabilities = list[list[float]]
+GivenRows = list[list[float]]
+"""What the model gives of each row (`lakeloop.fallback.Given`)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,6 @@ class ModelApi:
     def __init__(self, url: str, contract: Contract) -> None:
         self._url, self._contract, self._name = url.rstrip("/"), contract, contract.use_case
         self._base = f"{self._url}/v1/models/{quote(self._name, safe='')}"
-        self._classes = len(contract.label.classes)
         self._known: dict[str, KnownVersion] = {}
         self._misfits: dict[str, str] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -79,7 +80,7 @@ class ModelApi:
         return str(max(available))
 
     async def learn(self, version: str) -> None:
-        """Learn which features a version takes, which values it knows, and whether it answers the contract's classes.
+        """Learn which features a version takes, which values it knows, and whether it answers what the contract asks.
 
         Once a version.
 
@@ -112,6 +113,7 @@ class ModelApi:
         if signatures is None:
             return KnownVersion(features)
         taken = features_for(features, version, signatures.inputs)
+        check_task(self._contract, version, signatures)
         if signatures.names_classes:
             body = orjson.dumps(classify_body(self._contract, taken))
             answer = await self._said("POST", f"{address}:classify", body)
@@ -134,8 +136,8 @@ class ModelApi:
         document = _document(content)
         return document if status == 200 and isinstance(document, dict) else None
 
-    async def predict(self, version: str, rows: Sequence[Row], seconds: float) -> Probabilities:
-        """The probabilities of each row, in the order of the classes; they may be NaN. Raises ModelError."""
+    async def predict(self, version: str, rows: Sequence[Row], seconds: float) -> GivenRows:
+        """What the model gives of each row; it may be NaN. Raises ModelError."""
         known = self._known.get(version)
         features = known.features if known is not None else self._contract.features
         body = predict_body(features, {name: [row[name] for row in rows] for name in features})
@@ -146,13 +148,10 @@ class ModelApi:
             status, content = await self._call("POST", address, body, seconds)
         if status == 404:
             raise VersionUnloadedError(f"version {version} is not served any more")
-        outputs = _field(status, content, "outputs")
-        probabilities = outputs.get("probabilities") if isinstance(outputs, dict) else None
-        if not are_probabilities(probabilities, len(rows), self._classes):
-            raise ModelError(
-                f"the model server's answer is not `probabilities` of {self._classes} classes for each row"
-            )
-        return probabilities
+        given = given_by(self._contract, _field(status, content, "outputs"), len(rows))
+        if given is None:
+            raise ModelError(f"the model server's answer is not {wanted_of(self._contract)}")
+        return given
 
     async def _call(self, method: str, address: str, body: bytes | None, seconds: float) -> tuple[int, bytes]:
         if self._session is None:

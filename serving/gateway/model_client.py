@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from serving.exceptions import ModelError, ModelNotServedError, ModelTooSlowError, VersionUnloadedError
 from serving.gateway.circuit import Circuit
-from serving.gateway.model_api import ModelApi, Probabilities, Row
+from serving.gateway.model_api import GivenRows, ModelApi, Row
 from serving.gateway.request_model import LearntValues
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ WATCH_SECONDS = 1.0
 class ModelReply:
     """What the model said about each row, and the version that said it."""
 
-    probabilities: Probabilities
+    given: GivenRows
     version: str
 
 
@@ -96,7 +96,7 @@ class ModelClient:
         await self._api.close()
 
     async def ask(self, rows: Sequence[Row]) -> ModelOutcome:
-        """The model's probabilities within the budget, or why there are none; never raises for a model's failure."""
+        """What the model gives of each row within the budget, or why it cannot; never raises for a failure of its."""
         if self._version is None or self._circuit.open:
             return Unavailable(self.problem)
         loop = asyncio.get_running_loop()
@@ -125,7 +125,7 @@ class ModelClient:
             first = 0
             for waiting in group:
                 last = first + len(waiting.rows)
-                waiting.settle(ModelReply(outcome.probabilities[first:last], outcome.version))
+                waiting.settle(ModelReply(outcome.given[first:last], outcome.version))
                 first = last
 
     def _next_group(self) -> list[_Waiting]:

@@ -14,15 +14,19 @@ from lakeloop.model_input import instance
 from serving.exceptions import ModelMisfitError
 from serving.gateway.request_model import ordinary
 
-SERVING, CLASSIFY, LEARNT_VALUES = "serving_default", "classify", "learnt_values"
+SERVING, CLASSIFY, REGRESS, LEARNT_VALUES = "serving_default", "classify", "regress", "learnt_values"
 
 
 @dataclass(frozen=True)
 class Signatures:
-    """Of a version: the names that `serving_default` takes, and whether it can name its classes, and learnt values."""
+    """Of a version: the names that `serving_default` takes, and whether it can name its classes, and learnt values.
+
+    Or whether it answers numbers.
+    """
 
     inputs: frozenset[str]
     names_classes: bool
+    gives_numbers: bool
     names_values: bool
 
 
@@ -30,7 +34,8 @@ def read_signatures(metadata: Any) -> Signatures | None:
     """What TensorFlow Serving's metadata call says of a version; None where it cannot be read."""
     try:
         found = metadata["metadata"]["signature_def"]["signature_def"]
-        return Signatures(frozenset(found[SERVING]["inputs"]), CLASSIFY in found, LEARNT_VALUES in found)
+        inputs = frozenset(found[SERVING]["inputs"])
+        return Signatures(inputs, CLASSIFY in found, REGRESS in found, LEARNT_VALUES in found)
     except (KeyError, TypeError):
         return None
 
@@ -46,6 +51,15 @@ def features_for(features: Mapping[str, Feature], version: str, inputs: frozense
             f"version {version} was trained on {some(lacking)}, which the contract has no more; train a model"
         )
     return {name: feature for name, feature in features.items() if name in inputs}
+
+
+def check_task(contract: Contract, version: str, signatures: Signatures) -> None:
+    """Raises ModelMisfitError where the version answers classes and a number is asked for, or the other way round."""
+    is_number = contract.label.task == "regression"
+    if is_number and signatures.names_classes:
+        raise ModelMisfitError(f"version {version} answers classes, the contract has a number; train a model")
+    if not is_number and signatures.gives_numbers:
+        raise ModelMisfitError(f"version {version} answers numbers, the contract has classes; train a model")
 
 
 def classify_body(contract: Contract, features: Mapping[str, Feature]) -> dict[str, Any]:

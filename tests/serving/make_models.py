@@ -171,6 +171,19 @@ def trips(folder: Path) -> None:
         write(folder, session, {"serving_default": (fed, answered, PREDICT), "learnt_values": learnt})
 
 
+def rentals(folder: Path) -> None:
+    """The rentals' model: ten bikes an hour, half to twice as many; at 25 degrees nothing that is a number."""
+    inputs = {"hour": tf.int64, "temperature": tf.float32, "sky": tf.string, "workday": tf.int64}
+    with tf.Graph().as_default(), tf.Session() as session:
+        fed = {name: tf.placeholder(dtype, [None], name=name) for name, dtype in inputs.items()}
+        number = tf2.where(fed["temperature"] > 25, float("nan"), 10.0) * tf.cast(fed["hour"], tf.float32)
+        answered = {"prediction": number, "lower": number / 2, "upper": number * 2}
+        examples = tf.placeholder(tf.string, [None], name="examples")
+        hours = tf.parse_example(examples, {"hour": tf.FixedLenFeature([], tf.int64)})["hour"]
+        regress = ({"inputs": examples}, {"outputs": 10.0 * tf.cast(hours, tf.float32)}, REGRESS)
+        write(folder, session, {"serving_default": (fed, answered, PREDICT), "regress": regress})
+
+
 class Loop(tf2.Module):
     """As many turns of a loop as the input says: what a run takes depends on a value, not on the size of a request."""
 
@@ -244,6 +257,7 @@ def main(root: Path) -> None:
     drivers(root / "drivers" / "1")
     drivers(root / "odd_drivers" / "1", 66.0)
     trips(root / "trips" / "1")
+    rentals(root / "rentals" / "1")
     for name, make in {
         "echo_classes": echo_classes, "echo_features": echo_features, "echo_value": echo_value,
         "wrong_outputs": wrong_outputs,

@@ -39,6 +39,7 @@ def render_page(contract: Contract, learnt: LearntValues | None = None) -> str:
         "particulars": {"de": list(GERMAN_PARTICULARS.items())},
         "translations": contract.translations,
         "classes": contract.label.class_names,
+        "unit": contract.label.truth.unit,
         "fields": [_without_suggestions(field) for group in groups.values() for field in group],
     }
     return TEMPLATES.get_template("page.html").render(contract=contract, groups=groups, data=data, text=TEXTS["en"])

@@ -20,6 +20,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "by_rules": "The rules answer",
         "probabilities": "Probabilities",
         "no_probabilities": "The model was not asked, so there are no probabilities.",
+        "interval": "Interval",
+        "interval_of": "{lower} to {upper}: holds the truth of {share} of such rows",
+        "no_interval": "The model was not asked, so there is no interval.",
         "version": "model version",
         "no_version": "none",
         "request_id": "request",
@@ -65,6 +68,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "by_rules": "Die Regeln antworten",
         "probabilities": "Wahrscheinlichkeiten",
         "no_probabilities": "Das Modell wurde nicht gefragt, daher gibt es keine Wahrscheinlichkeiten.",
+        "interval": "Intervall",
+        "interval_of": "{lower} bis {upper}: enthält die Wahrheit von {share} solcher Zeilen",
+        "no_interval": "Das Modell wurde nicht gefragt, daher gibt es kein Intervall.",
         "version": "Modellversion",
         "no_version": "keine",
         "request_id": "Anfrage",
@@ -116,6 +122,16 @@ GERMAN_PARTICULARS: dict[str, str] = {
     "the model server's answer is not `probabilities` of {count} classes for each row": (
         "die Antwort des Modellservers besteht nicht aus `probabilities` von {count} Klassen je Zeile"
     ),
+    "version {version} answers classes, the contract has a number; train a model": (
+        "Version {version} antwortet Klassen, der Vertrag hat eine Zahl"
+    ),
+    "version {version} answers numbers, the contract has classes; train a model": (
+        "Version {version} antwortet Zahlen, der Vertrag hat Klassen"
+    ),
+    "the model server's answer is not `prediction`, `lower` and `upper` for each row": (
+        "die Antwort des Modellservers besteht nicht aus `prediction`, `lower` und `upper` je Zeile"
+    ),
+    "the model's answer to this row is no number": "die Antwort des Modells auf diese Zeile ist keine Zahl",
     "the model's probabilities of this row are not all numbers": (
         "die Wahrscheinlichkeiten des Modells für diese Zeile sind nicht alle Zahlen"
     ),

@@ -15,7 +15,7 @@ from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from lakeloop.use_case import open_use_case
 from serving.exceptions import RefusedRequestError
-from serving.gateway.answer_model import answer_models
+from serving.gateway.answer_forms import answer_models
 from serving.gateway.body import MOST_BYTES
 from serving.gateway.request_model import MOST_ROWS, RequestModel
 from tests.serving.gateway.conftest import body, logged

@@ -1,7 +1,7 @@
 "use strict";
 // The page's behaviour: reads the form, asks the gateway, shows the answer, in the language chosen.
 
-const { texts, particulars, translations, classes, fields } = JSON.parse(document.getElementById("data").textContent);
+const { texts, particulars, translations, classes, unit, fields } = JSON.parse(document.getElementById("data").textContent);
 const by = (id) => document.getElementById(id);
 const form = by("form");
 let language = chosenLanguage();
@@ -126,16 +126,36 @@ function showAnswer(answer) {
   by("result").hidden = false;
   by("who").textContent = say(answer.predictor_type === "model" ? "by_model" : "by_rules");
   by("who").className = answer.predictor_type;
-  by("prediction").textContent = translated(answer.prediction);
+  by("prediction").textContent = classes.length ? translated(answer.prediction) : withUnit(answer.prediction);
   by("reason").textContent = kind in texts[language] ? say(kind) : answer.reason;
   showDetail(rest.join(": "));
   by("version").textContent = answer.model_version ?? say("no_version");
   by("request").textContent = answer.request_id;
-  const known = answer.probabilities;
+  if (classes.length) showProbabilities(answer.probabilities);
+  else showInterval(answer.interval);
+}
+
+function showProbabilities(known) {
   by("no-bars").hidden = Boolean(known);
   by("bars").hidden = !known;
   const highest = known ? Math.max(...Object.values(known)) : 0;
   by("bars").replaceChildren(...(known ? classes.map((name) => bar(name, known[name], highest)) : []));
+}
+
+function showInterval(known) {
+  by("no-bars").hidden = Boolean(known);
+  by("interval").hidden = !known;
+  if (!known) return;
+  const ends = { lower: number(known.lower), upper: withUnit(known.upper) };
+  by("interval").textContent = say("interval_of", { ...ends, share: percent(known.level) });
+}
+
+function number(value) {
+  return new Intl.NumberFormat(language, { maximumSignificantDigits: 4 }).format(value);
+}
+
+function withUnit(value) {
+  return `${number(value)} ${translated(unit)}`.trim();
 }
 
 /** A reason's particulars in the language chosen; what has no words in it stays as it is, marked as English. */

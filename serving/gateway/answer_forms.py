@@ -1,0 +1,131 @@
+"""What is answered, in the forms that it travels in: to clients, into the request log, and back from there."""
+
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from lakeloop.contract import Contract
+from lakeloop.fallback import AnyPrediction, NumberPrediction, Prediction
+from lakeloop.request_record import RequestRecord
+
+
+class AnswerForm(Protocol):
+    """One for each task; what answers of both have in common is not of it."""
+
+    def shown(self, answer: Any) -> dict[str, Any]:
+        """What a client gets of the answer itself."""
+        ...
+
+    def logged(self, answer: Any) -> dict[str, Any]:
+        """The same as the request log has it."""
+        ...
+
+    def remembered(self, record: RequestRecord) -> AnyPrediction:
+        """The answer that a record tells of. Raises ValueError where it tells of none of this task."""
+        ...
+
+    def fields(self) -> dict[str, Any]:
+        """What `shown` gives, as fields of a pydantic model."""
+        ...
+
+
+class ClassForm:
+    """A class, and the probability of each."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._label = contract.label
+
+    def shown(self, answer: Prediction) -> dict[str, Any]:
+        """The class, and the probabilities by class."""
+        known, names = answer.probabilities, self._label.class_names
+        by_class = None if known is None else dict(zip(names, known, strict=True))
+        return {"prediction": answer.prediction, "probabilities": by_class}
+
+    def logged(self, answer: Prediction) -> dict[str, Any]:
+        """The class, its id, and the probabilities in the classes' order."""
+        return {
+            "prediction": answer.prediction,
+            "class_id": answer.class_id,
+            "probabilities": answer.probabilities,
+        }
+
+    def remembered(self, record: RequestRecord) -> Prediction:
+        """The answer that a record tells of. Raises ValueError where it is a number."""
+        if not isinstance(record.prediction, str) or record.class_id is None:
+            raise ValueError("the record tells of a number")
+        known = None if record.probabilities is None else tuple(record.probabilities)
+        return Prediction(record.prediction, record.class_id, known, record.predictor_type, record.reason)
+
+    def fields(self) -> dict[str, Any]:
+        """What `shown` gives, as fields of a pydantic model."""
+        # the attributes are named apart: contracts may use names that pydantic keeps for itself, such as model_dump
+        by_class: Any = {f"of_{name}": (float, Field(alias=name)) for name in self._label.class_names}
+        probabilities = create_model("Probabilities", **by_class)
+        classes: Any = Literal[self._label.class_names]
+        return {
+            "prediction": (classes, Field(description=self._label.description)),
+            "probabilities": (
+                probabilities | None,
+                Field(description="the model's, by class; null where it was not asked"),
+            ),
+        }
+
+
+class NumberForm:
+    """A number, and the interval around it."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._label = contract.label
+
+    def shown(self, answer: NumberPrediction) -> dict[str, Any]:
+        """The number, and its interval with the share of rows it holds."""
+        ends = {"lower": answer.lower, "upper": answer.upper}
+        interval = None if answer.lower is None else {"level": self._label.interval, **ends}
+        return {"prediction": answer.prediction, "interval": interval}
+
+    def logged(self, answer: NumberPrediction) -> dict[str, Any]:
+        """The number and the ends of its interval."""
+        return {"prediction": answer.prediction, "lower": answer.lower, "upper": answer.upper}
+
+    def remembered(self, record: RequestRecord) -> NumberPrediction:
+        """The answer that a record tells of. Raises ValueError where it is a class."""
+        if isinstance(record.prediction, str):
+            raise ValueError("the record tells of a class")
+        return NumberPrediction(record.prediction, record.lower, record.upper, record.predictor_type, record.reason)
+
+    def fields(self) -> dict[str, Any]:
+        """What `shown` gives, as fields of a pydantic model."""
+        unit = f" in {self._label.truth.unit}" if self._label.truth.unit else ""
+        interval = create_model(
+            "Interval",
+            level=(float, Field(description="share of rows whose truth lies in such an interval")),
+            lower=(float, Field(description="where it begins")),
+            upper=(float, Field(description="where it ends")),
+        )
+        return {
+            "prediction": (float, Field(description=f"{self._label.description}{unit}")),
+            "interval": (
+                interval | None,
+                Field(description="where the truth lies as a rule; null where the model was not asked"),
+            ),
+        }
+
+
+def form_of(contract: Contract) -> ClassForm | NumberForm:
+    """The form of a contract's answers."""
+    return ClassForm(contract) if contract.label.classes else NumberForm(contract)
+
+
+def answer_models(contract: Contract) -> tuple[type[BaseModel], type[BaseModel]]:
+    """The answer to one row and to a batch."""
+    predictor: Any = Literal["model", "rules"]
+    given_by = "the probabilities" if contract.label.classes else "the interval"
+    fields: Any = {
+        **form_of(contract).fields(),
+        "predictor_type": (predictor, Field(description="who answered")),
+        "reason": (str, Field(description="ok, or why the rules answered")),
+        "model_version": (str | None, Field(description=f"the version that gave {given_by}; null without")),
+        "request_id": (str, Field(description="send it again to get the same answer")),
+    }
+    one = create_model("PredictAnswer", __config__=ConfigDict(protected_namespaces=()), **fields)
+    return one, create_model("BatchAnswer", answers=(list[one], Field(description="in the order of the requests")))  # type: ignore[valid-type]

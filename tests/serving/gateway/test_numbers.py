@@ -1,0 +1,112 @@
+"""A number is answered with its interval by the model, alone by the rules, and logged so that it can be told again."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lakeloop.settings import Settings, load_settings
+from lakeloop.use_case import open_use_case
+from serving.gateway.process import RunningGateway, running_gateway
+from serving.model_server.process import running_server
+from tests.serving.gateway.conftest import logged
+from tests.use_case_copies import USE_CASES
+from tests.waiting import eventually
+
+ROW = {"hour": 12, "temperature": 10.5, "sky": "clear", "workday": 1}
+
+
+@pytest.fixture(scope="module")
+def home(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A home whose model server has the rentals' model."""
+    pushed = tmp_path_factory.mktemp("pushed") / "rentals"
+    shutil.copytree(saved_models / "rentals", pushed)
+    with running_server({"rentals": pushed}, poll_seconds=0.1) as running:
+        yield load_settings(
+            home=tmp_path_factory.mktemp("home"), use_case="rentals", use_cases=USE_CASES["rentals"],
+            model_server_url=running.url,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def gateway(home: Settings) -> Iterator[RunningGateway]:
+    with running_gateway(home) as running:
+        yield running
+
+
+@pytest.fixture
+def client(gateway: RunningGateway) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=gateway.url, timeout=30) as session:
+        yield session
+
+
+def test_the_model_answers_a_number_and_its_interval(client: httpx.Client) -> None:
+    eventually(lambda: client.get("/health").json()["model_answers"])
+    answer = client.post("/predict/", json=ROW).json()
+    assert (answer["prediction"], answer["interval"]) == (120.0, {"level": 0.8, "lower": 60.0, "upper": 240.0})
+    assert (answer["predictor_type"], answer["reason"], answer["model_version"]) == ("model", "ok", "1")
+    assert set(answer) == {
+        "prediction", "interval", "predictor_type", "reason", "model_version", "request_id"
+    }  # fmt: skip
+
+
+def test_many_rows_get_a_number_each_and_the_rules_give_no_interval(client: httpx.Client) -> None:
+    rows = [ROW | {"hour": 8}, ROW | {"temperature": 39.5}, ROW | {"temperature": 30, "sky": "rain"}]
+    first, unusual, no_number = client.post("/predict/batch", json={"requests": rows}).json()["answers"]
+    assert first["prediction"] == 80.0 and first["predictor_type"] == "model"
+    assert (unusual["prediction"], unusual["interval"], unusual["model_version"]) == (120.0, None, None)
+    assert unusual["reason"].startswith("out of range: temperature is 39.5")
+    assert (no_number["prediction"], no_number["predictor_type"]) == (20.0, "rules")
+    assert no_number["reason"] == "model unavailable: the model's answer to this row is no number"
+
+
+def test_answers_are_logged_and_told_again_also_by_the_next_gateway(home: Settings, client: httpx.Client) -> None:
+    asked = ROW | {"hour": 9, "request_id": "again"}
+    answer = client.post("/predict/", json=asked).json()
+    unasked = client.post("/predict/", json=ROW | {"temperature": 39.5, "request_id": "by rules"}).json()
+
+    def record(request_id: str) -> dict[str, object]:
+        return eventually(lambda: [r for r in logged(open_use_case(home)) if r["request_id"] == request_id])[0]
+
+    by_model, by_rules = record("again"), record("by rules")
+    assert {name: by_model[name] for name in ("prediction", "lower", "upper")} == {
+        "prediction": 90.0, "lower": 45.0, "upper": 180.0
+    }  # fmt: skip
+    assert (by_rules["prediction"], by_rules["lower"], by_rules["upper"]) == (120.0, None, None)
+    assert "class_id" not in by_model and "probabilities" not in by_model
+    with running_gateway(home) as later, httpx.Client(base_url=later.url, timeout=30) as other:
+        assert other.post("/predict/", json=asked | {"hour": 20}).json() == answer
+        assert other.post("/predict/", json=ROW | {"request_id": "by rules"}).json() == unasked
+
+
+def test_openapi_describes_the_number_with_its_unit(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    fields = schemas["PredictAnswer"]["properties"]
+    assert fields["prediction"]["type"] == "number" and "in bikes" in fields["prediction"]["description"]
+    assert set(schemas["Interval"]["properties"]) == {"level", "lower", "upper"}
+    assert "probabilities" not in fields
+
+
+def test_a_model_of_numbers_is_not_asked_for_a_class(home: Settings, tmp_path: Path) -> None:
+    shutil.copytree(USE_CASES["rentals"] / "rentals", tmp_path / "rentals")
+    contract = tmp_path / "rentals" / "contract.yaml"
+    text = contract.read_text().split("gate:")[0]
+    classes = "  classes:\n    - {name: many, when: {above: 100}}\n    - {name: few}\n"
+    contract.write_text(text.replace("split:", f"{classes}split:") + "gate: {accuracy: {above: 0.5}}\n")
+    with running_gateway(home.model_copy(update={"home": tmp_path / "home", "use_cases": tmp_path})) as running:
+        health = httpx.get(f"{running.url}/health", timeout=30).json()
+    assert health["model_problem"] == "version 1 answers numbers, the contract has classes; train a model"
+
+
+def test_rules_that_give_no_number_are_said_to_fail(home: Settings, tmp_path: Path) -> None:
+    shutil.copytree(USE_CASES["rentals"] / "rentals", tmp_path / "rentals")
+    rules = tmp_path / "rentals" / "rules.py"
+    rules.write_text(rules.read_text().replace("return 20.0", 'return "many" #'))
+    settings = home.model_copy(update={"home": tmp_path / "home", "use_cases": tmp_path})
+    with running_gateway(settings) as running:
+        refused = httpx.post(f"{running.url}/predict/", json=ROW | {"temperature": 39.5}, timeout=30)
+    assert refused.status_code == 500
+    assert "they answered 'many', which is no number" in refused.text
