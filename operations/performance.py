@@ -34,12 +34,17 @@ class PerformanceReport:
     notices: tuple[str, ...] = ()
 
 
+NO_ESTIMATE = "the error of numbers is not estimated before their truth is known; realised is what the lake has"
+
+
 def estimate_performance(lake: Lake, progress: Callable[[str], None] = lambda line: None) -> PerformanceReport:
     """Calibrate the newest version and every version that answered, then estimate the periods that lack it.
 
     Spark is asked for where a period lacks its estimate, which is made from its requests. Repeating it changes nothing.
     A version whose model or held-out rows are gone stays without an estimate.
     """
+    if lake.contract.label.task == "regression":
+        return PerformanceReport(notices=(NO_ESTIMATE,))
     newest = pushed_versions(lake)[-1:]
     wanted = sorted({*answering_versions(lake), *newest} - calibrated_versions(lake))
     found, notices = [], []

@@ -12,6 +12,9 @@ from lakeloop.lake_tables import has_lake_table
 from operations.performance import estimate_performance, performance_table
 
 NO_ROWS = "gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some"
+NUMBERS_HEADER = (
+    "version", "answered", "rules", "with truth", "MAE", "RMSE", "MAE by the model", "covered", "width",
+)  # fmt: skip
 HEADER = ("version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
 
 
@@ -40,6 +43,11 @@ def performance_command(use_case: UseCaseOption = "") -> None:
         console.print(NO_ROWS)
         return
     period = case.contract.period_column
+    if case.contract.label.task == "regression":
+        numbers = [_numbers(row, period) for row in rows.to_dict("records")]
+        console.print(table((case.contract.period, *NUMBERS_HEADER), numbers, numbers=NUMBERS_HEADER[1:]))
+        console.print("errors: answers against their truth, in the label's unit", style=DIM)
+        return
     cells = [_cells(row, period) for row in rows.to_dict("records")]
     console.print(table((case.contract.period, *HEADER), cells, numbers=HEADER[1:]))
     console.print(
@@ -58,6 +66,15 @@ def _cells(row: Mapping[Hashable, object], period: str) -> tuple[str, ...]:
         f"{row['with_truth']:,}", _counted(row["accuracy"], row["with_truth"]),
         _counted(row["model_accuracy"], row.get("model_with_truth")), estimated,
         _share(row["estimate_error"], sign=True),
+    )  # fmt: skip
+
+
+def _numbers(row: Mapping[Hashable, object], period: str) -> tuple[str, ...]:
+    errors = ("mean_absolute_error", "root_mean_squared_error", "model_mean_absolute_error")
+    return (
+        str(row[period]), str(row["model_version"]) or "none", f"{row['answered']:,}", _share(row["rules_share"]),
+        f"{row['with_truth']:,}", *(_share(row[name]) for name in errors),
+        _counted(row["interval_coverage"], row["model_with_truth"]), _share(row["mean_interval_width"]),
     )  # fmt: skip
 
 

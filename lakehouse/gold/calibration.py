@@ -73,7 +73,9 @@ def write_calibrations(use_case: UseCase, rows: Sequence[CalibrationRow]) -> Non
 
 
 def periods_to_estimate(use_case: UseCase) -> set[str]:
-    """Periods whose model is calibrated and whose answers still have no estimate."""
+    """Periods whose model is calibrated and whose answers still have no estimate; numbers have none."""
+    if use_case.contract.label.task == "regression":
+        return set()
     calibrated = calibrated_versions(use_case)
     return {
         row[use_case.contract.period_column]

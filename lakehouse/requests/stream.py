@@ -100,7 +100,7 @@ def _take_in(lake: Lake) -> tuple[int, SilverReport]:
         size = sum(path.stat().st_size for path in files)
         identity = _identity(lake)
         query = (
-            lines_of_files(_files(lake))
+            lines_of_files(_files(lake), lake.contract)
             .writeStream.foreachBatch(_appender(lake, identity["id"], identity["again"], size))
             .option("checkpointLocation", checkpoint_path(lake, REQUESTS))
             .queryName(f"requests {lake.name}")

@@ -1,0 +1,121 @@
+"""What the request log and silver/predictions have of an answer: a class with probabilities, or a number."""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as sf
+
+from lakehouse.silver.problems import shown, wrong
+from lakehouse.storage.schema import literal, quoted
+from lakeloop.contract import Contract
+
+
+def wrong_value(name: str, what: str) -> Column:
+    """A problem of a record's field, with the value it has."""
+    return wrong(f"`{name}` {what}", shown(name, sf.col(f"r_{name}").cast("string")))
+
+
+class ClassAnswers:
+    """A class, its id, the probability of each, and the highest of them."""
+
+    record = "prediction string, class_id int, probabilities array<double>"
+    names = ("prediction", "class_id", "probabilities")
+    required = ("prediction", "class_id")
+
+    def __init__(self, contract: Contract) -> None:
+        self._label = contract.label
+
+    def definitions(self) -> list[str]:
+        """The columns with type and comment, as SQL."""
+        names = self._label.class_names
+        return [
+            f"prediction string NOT NULL COMMENT {literal(self._label.description)}",
+            "class_id int NOT NULL COMMENT 'class id of the prediction'",
+            *(
+                f"{quoted(f'probability_{n}')} double COMMENT {literal(f'of class {n}; null where no model was asked')}"
+                for n in names
+            ),
+            "confidence double COMMENT 'highest probability; null where no model was asked'",
+        ]
+
+    def typed(self) -> list[Column]:
+        """The columns, of a record whose fields begin with `r_`."""
+        return [
+            sf.col("r_prediction").alias("prediction"),
+            sf.col("r_class_id").alias("class_id"),
+            *(
+                sf.get("r_probabilities", sf.lit(i)).alias(f"probability_{name}")
+                for i, name in enumerate(self._label.class_names)
+            ),
+            sf.array_max("r_probabilities").alias("confidence"),
+        ]
+
+    def conditions(self) -> list[Column]:
+        """What holds of a good record."""
+        return [
+            sf.col("r_prediction").isin(*self._label.class_names),
+            self._class_of_prediction() == sf.col("r_class_id"),
+            self._probabilities_fit(),
+        ]
+
+    def problems(self) -> list[Column]:
+        """What is wrong with a record; each null where nothing is."""
+        classes, of = self._label.class_names, self._class_of_prediction()
+        other = (of >= 0) & (of != sf.col("r_class_id"))
+        odd = sf.when(
+            ~sf.col("r_prediction").isin(*classes), wrong_value("prediction", f"is not one of {', '.join(classes)}")
+        )
+        return [
+            odd,
+            sf.when(other, wrong_value("class_id", "is not the prediction's")),
+            sf.when(~self._probabilities_fit(), wrong(f"`probabilities` are not {len(classes)} numbers from 0 to 1")),
+        ]
+
+    def _class_of_prediction(self) -> Column:
+        names = sf.array(*map(sf.lit, self._label.class_names))
+        return (sf.array_position(names, sf.col("r_prediction")) - 1).cast("int")
+
+    def _probabilities_fit(self) -> Column:
+        given = sf.col("r_probabilities")
+        within = sf.forall(given, lambda p: sf.coalesce((p >= 0) & (p <= 1), sf.lit(False)))
+        return given.isNull() | ((sf.size(given) == len(self._label.class_names)) & within)
+
+
+class NumberAnswers:
+    """A number, and the ends of the model's interval around it."""
+
+    record = "prediction double, lower double, upper double"
+    names = ("prediction", "lower", "upper")
+    required = ("prediction",)
+
+    def __init__(self, contract: Contract) -> None:
+        self._label = contract.label
+
+    def definitions(self) -> list[str]:
+        """The columns with type and comment, as SQL."""
+        unit = f" in {self._label.truth.unit}" if self._label.truth.unit else ""
+        return [
+            f"prediction double NOT NULL COMMENT {literal(self._label.description + unit)}",
+            "lower double COMMENT 'where the interval begins; null where no model was asked'",
+            "upper double COMMENT 'where it ends'",
+        ]
+
+    def typed(self) -> list[Column]:
+        """The columns, of a record whose fields begin with `r_`."""
+        return [sf.col(f"r_{name}").alias(name) for name in self.names]
+
+    def conditions(self) -> list[Column]:
+        """What holds of a good record."""
+        return [self._interval_fits()]
+
+    def problems(self) -> list[Column]:
+        """What is wrong with a record; each null where nothing is."""
+        return [sf.when(~self._interval_fits(), wrong("`prediction` does not lie between `lower` and `upper`"))]
+
+    def _interval_fits(self) -> Column:
+        lower, number, upper = (sf.col(f"r_{name}") for name in ("lower", "prediction", "upper"))
+        without = lower.isNull() & upper.isNull()
+        return without | sf.coalesce((lower <= number) & (number <= upper), sf.lit(False))
+
+
+def answer_columns(contract: Contract) -> ClassAnswers | NumberAnswers:
+    """Those of a contract's answers."""
+    return ClassAnswers(contract) if contract.label.classes else NumberAnswers(contract)

@@ -1,0 +1,95 @@
+"""A label that is a number: gold has it as it is, a period's summary its quantiles, and exports bring it unchanged."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from lakehouse.gold.export import export
+from lakehouse.requests.stream import stream
+from lakeloop.added_columns import with_label
+from lakeloop.drawn_rows import sample_period
+from lakeloop.exported import read_shards
+from lakeloop.manifest import read_manifest
+from operations.delivery import generate
+from operations.evaluation import exported_rows
+from tests.lakehouse.request_log import log_file
+from tests.lakes import OwnLake, own_lake
+
+
+@pytest.fixture(scope="module")
+def rentals(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> OwnLake:
+    lake = own_lake(spark, tmp_path_factory.mktemp("rentals"), "rentals")
+    generate(lake, [0])
+    lake.ingest()
+    return lake
+
+
+def test_gold_and_exports_have_the_number(rentals: OwnLake) -> None:
+    drawn = with_label(rentals.contract, sample_period(rentals, 0)).set_index("slot")["demand"].sort_index()
+    gold = rentals.rows("gold/training")
+    assert list(gold.columns)[-2:] == ["rented", "demand"] and gold["demand"].dtype == np.float64
+    pd.testing.assert_series_equal(gold.set_index("slot")["demand"].sort_index(), drawn)
+    manifest = export(rentals)
+    shards = [manifest.parent / file.path for file in read_manifest(manifest).files]
+    exported = read_shards(rentals.contract, shards).set_index("slot")["demand"].sort_index()
+    pd.testing.assert_series_equal(exported, drawn)
+    assert list(exported_rows(rentals.contract, manifest).columns)[-1] == "demand"
+
+
+def test_a_periods_summary_tells_where_the_numbers_lie(rentals: OwnLake) -> None:
+    (row,) = rentals.rows("gold/monthly").to_dict("records")
+    truth = rentals.rows("gold/training")["rented"]
+    assert row["rented_mean"] == pytest.approx(truth.mean())
+    quantiles = [row[f"rented_{name}"] for name in ("p10", "median", "p90")]
+    assert quantiles == pytest.approx(truth.quantile([0.1, 0.5, 0.9]).tolist())
+    assert not [name for name in row if name.endswith("_share")]
+
+
+@pytest.mark.long
+def test_answered_numbers_come_into_the_lake_and_are_held_against_their_truth(rentals: OwnLake) -> None:
+    known = rentals.rows("gold/training").set_index("slot")["demand"].head(3)
+    near, far, ruled = (
+        {"prediction": truth + error, "lower": truth + error - 5, "upper": truth + error + 5}
+        for truth, error in zip(known, (1.0, 9.0, 20.0), strict=True)
+    )
+    rules = {"predictor_type": "rules", "reason": "out of range: temperature", "model_version": None}
+    lines = [
+        request("a", known.index[0], **near),
+        request("b", known.index[1], **far),
+        request("c", known.index[2], **(ruled | {"lower": None, "upper": None} | rules)),
+        request("d", None, prediction=7.0, lower=8.0, upper=9.0),
+        request("e", None, prediction="many", lower=None, upper=None),
+    ]
+    log_file(rentals, "w-1", lines)
+    stream(rentals)
+    rentals.ingest()
+    answered = rentals.rows("silver/predictions").set_index("request_id")
+    assert set(answered.index) == {"a", "b", "c"} and answered["prediction"].dtype == np.float64
+    assert answered.loc["a", ["prediction", "lower", "upper"]].tolist() == list(near.values())
+    assert "class_id" not in answered and "confidence" not in answered
+    reasons = rentals.rejects("w-1.jsonl")["reason"].tolist()
+    assert reasons == [
+        "`prediction` does not lie between `lower` and `upper`",
+        "the line is not a request record in JSON",
+    ]
+    rows = rentals.rows("gold/performance").set_index("model_version")
+    assert rows.loc["7", "mean_absolute_error"] == pytest.approx(5.0) == rows.loc["7", "model_mean_absolute_error"]
+    assert rows.loc["7", "root_mean_squared_error"] == pytest.approx(np.sqrt(41))
+    assert (rows.loc["7", "interval_coverage"], rows.loc["7", "mean_interval_width"]) == (0.5, pytest.approx(10.0))
+    assert rows.loc["", ["answered", "rules", "with_truth"]].tolist() == [1, 1, 1]
+    assert rows.loc["", "mean_absolute_error"] == pytest.approx(20.0)
+
+
+def request(request_id: str, key: str | None, **answer: Any) -> str:
+    """A line of the request log as the gateway writes it for numbers."""
+    asked = {"hour": 12, "temperature": 10.5, "sky": "clear", "workday": 1}
+    values = {
+        "request_id": request_id, "key": key, "at": "2024-01-05T10:00:00+00:00",
+        "answered_at": "2026-01-01T00:00:01.5+00:00", "features": asked, "predictor_type": "model", "reason": "ok",
+        "model_version": "7", "latency_ms": 1.25,
+    } | answer  # fmt: skip
+    return json.dumps(values) + "\n"
