@@ -22,7 +22,8 @@ from lakeloop.model_card import ModelCard
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.drift.detector import detect_drift
-from monitoring.drift.reference import PREDICTION, Reference
+from monitoring.drift.reference import Reference
+from monitoring.drift.watched_answers import PREDICTION
 from operations.simulation import simulate, without_gateway
 
 STABLE_WINDOWS, WINDOWS_TIMED, LARGE = 500, 50, 1_000_000

@@ -29,6 +29,7 @@ from monitoring.drift.attribution import BY_RULES, frame_of_records, row_of_reco
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.episodes import step
 from monitoring.drift.reference import NoReference, Reference, load_reference
+from monitoring.drift.watched_answers import watched_answers
 from monitoring.drift.windows import newest, window_of
 from monitoring.model_watch import ModelWatch
 from monitoring.monitor_state import MonitorState, load_state, new_episode_id, save_state
@@ -177,7 +178,7 @@ class LiveMonitor:
         changed = self._model.look()
         serving = self._model.version if self._model.available else ""
         self._show(serving=serving, model_available=self._model.available, model_problem=self._model.problem)
-        incomplete = isinstance(self._reference, NoReference) or self._reference.confidences is None
+        incomplete = not self._reference_is_whole()
         answers_now = self._model.available and not answered
         again = incomplete and (answers_now or time.monotonic() - self._reference_at >= REFERENCE_SECONDS)
         if not (changed or again or self._reference_at == float("-inf")):
@@ -191,6 +192,13 @@ class LiveMonitor:
         self._new_rows = True
         if changed and self._state.episode and version and self._state.episode.model_version != version:
             self._end_episode_of_another_model()
+
+    def _reference_is_whole(self) -> bool:
+        """Whether all that is watched of the model's answers is known of its reference."""
+        known = self._reference
+        if isinstance(known, NoReference):
+            return False
+        return watched_answers(self._contract).whole(known.predictions, known.confidences)
 
     def _end_window(self) -> None:
         """Measure a full tumbling window and remember what it changed."""

@@ -12,7 +12,7 @@ from lakeloop.drift_store import lake_reports
 from lakeloop.interval import wilson_interval
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.use_case import UseCase
-from monitoring.drift.reference import CONFIDENCE, PREDICTION
+from monitoring.drift.watched_answers import CONFIDENCE, PREDICTION
 
 DRIFT, INGEST = "lakeloop drift", "lakeloop lake ingest"
 FILLED_BY = {

@@ -1,7 +1,8 @@
 """Whose answers requests are: the one place where answered requests become the rows that a window is measured by.
 
-A request is its model's whose probabilities it has. One that rules answered without asking a model belongs to the
-version that answered most of the stretch it lies in, for the training rows of that one hold such cases too. Where
+A request is its model's whose probabilities, or interval, it has. One that rules answered without asking a model
+belongs to the version that answered most of the stretch it lies in, for the training rows of that one hold such cases
+too. Where
 requests of several versions are held against one (the newest requests after a deployment; a what-if), the features
 of all count, and of the answers only its own.
 """
@@ -15,7 +16,7 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.model_input import as_carried
 from lakeloop.request_record import RequestRecord
-from monitoring.drift.reference import CONFIDENCE, PREDICTION, likeliest
+from monitoring.drift.watched_answers import watched_answers
 from monitoring.drift.windows import AT
 
 VERSION, BY_RULES = "model_version", "by_rules"
@@ -23,14 +24,15 @@ VERSION, BY_RULES = "model_version", "by_rules"
 
 def columns_of(contract: Contract) -> list[str]:
     """The columns of silver/predictions that windows are measured by."""
-    return [contract.period_column, AT, VERSION, *contract.features, *_probabilities(contract)]
+    return [contract.period_column, AT, VERSION, *contract.features, *watched_answers(contract).columns]
 
 
 def row_of_record(record: RequestRecord, contract: Contract) -> dict[str, Any]:
     """A line of the request log as such a row, and whether rules answered it; of one from before the contract changed
     what still fits.
     """
-    names, given = _probabilities(contract), record.probabilities
+    answers = watched_answers(contract)
+    names, given = answers.columns, answers.of_record(record)
     known = given if given is not None and len(given) == len(names) else [None] * len(names)
     return {
         AT: record.at,
@@ -43,20 +45,22 @@ def row_of_record(record: RequestRecord, contract: Contract) -> dict[str, Any]:
 
 def frame_of_records(rows: Iterable[Mapping[str, Any]], contract: Contract) -> pd.DataFrame:
     """Such rows as a frame, which has its columns even without a row."""
-    return pd.DataFrame(list(rows), columns=[AT, VERSION, BY_RULES, *contract.features, *_probabilities(contract)])
+    return pd.DataFrame(
+        list(rows), columns=[AT, VERSION, BY_RULES, *contract.features, *watched_answers(contract).columns]
+    )
 
 
 def rows_of_version(frame: pd.DataFrame, contract: Contract, version: str) -> pd.DataFrame:
-    """What a window is measured by: event time, features, the class this version thought likeliest (`prediction`) and
-    its probability (`confidence`); None and NaN where it was not asked.
+    """What a window is measured by: event time, features, and what this version answered (`prediction`), of a class
+    with its probability (`confidence`); None and NaN where it was not asked.
 
     `frame` has a row an answered request and the columns above; `by_rules` is kept where it is there.
     """
-    probabilities = frame[_probabilities(contract)].to_numpy(float, copy=True)
-    probabilities[(frame[VERSION] != version).to_numpy()] = np.nan
+    answers = watched_answers(contract)
+    given = frame[list(answers.columns)].to_numpy(float, copy=True)
+    given[(frame[VERSION] != version).to_numpy()] = np.nan
     kept = [AT, *contract.features, *(name for name in (BY_RULES,) if name in frame)]
-    answers = {PREDICTION: likeliest(contract, probabilities), CONFIDENCE: probabilities.max(axis=1)}
-    return as_carried(contract.features, frame[kept]).assign(**answers)
+    return as_carried(contract.features, frame[kept]).assign(**answers.watched(given))
 
 
 def requests_of_version(frame: pd.DataFrame, version: str, with_unasked: bool) -> pd.DataFrame:
@@ -71,7 +75,3 @@ def version_of_unasked(answered: Mapping[str, int]) -> str:
     `answered`: version -> requests, not empty.
     """
     return max(answered, key=lambda version: (answered[version], version))
-
-
-def _probabilities(contract: Contract) -> list[str]:
-    return [f"probability_{name}" for name in contract.label.class_names]

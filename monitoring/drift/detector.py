@@ -14,8 +14,9 @@ from lakeloop.contract import Contract, DriftTest, Feature
 from lakeloop.drift_report import MISSING_SHARE, ColumnDrift, DriftReport, DriftState, Window
 from monitoring.drift.compared_values import category_texts, compared_columns
 from monitoring.drift.distances import is_drift, score
-from monitoring.drift.reference import CONFIDENCE, PREDICTION, NoReference, Reference
+from monitoring.drift.reference import NoReference, Reference
 from monitoring.drift.sampling import seeded_sample, standard_error
+from monitoring.drift.watched_answers import CONFIDENCE, PREDICTION, watched_answers
 
 EQUAL = 1e-6
 """Relative difference below which two numbers are the same: a model gets float32."""
@@ -24,7 +25,7 @@ EQUAL = 1e-6
 def detect_drift(
     reference: Reference | NoReference, rows: pd.DataFrame, contract: Contract, window: Window, judged_from: str = ""
 ) -> DriftReport:
-    """Whether a window has drifted. `rows` has a column a feature and `prediction` (class name; None: model not asked).
+    """Whether a window has drifted. `rows` has a column a feature and `prediction` (class or number; None: not asked).
 
     `window.rows` may be more than `len(rows)`: then `rows` is taken for a random sample of it. `judged_from` is kept
     in the report as it is.
@@ -141,7 +142,8 @@ def _prediction_drift(reference: Reference, rows: pd.DataFrame, contract: Contra
         return _column(PREDICTION, test, None, why), 0.0
     if PREDICTION not in rows:
         return _column(PREDICTION, test, None, "the window has no predictions"), 0.0
-    return _answers_drift(PREDICTION, reference.predictions, rows, test, False, contract, of_rows)
+    numeric = watched_answers(contract).numeric
+    return _answers_drift(PREDICTION, reference.predictions, rows, test, numeric, contract, of_rows)
 
 
 def _confidence_drift(

@@ -8,8 +8,9 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from monitoring.drift.compared_values import compared_columns
-from monitoring.drift.reference import PREDICTION, NoReference, Reference
+from monitoring.drift.reference import NoReference, Reference
 from monitoring.drift.sampling import SAMPLE_ROWS, seeded_sample
+from monitoring.drift.watched_answers import PREDICTION, watched_answers
 
 if TYPE_CHECKING:
     from evidently.core.report import Snapshot
@@ -46,6 +47,8 @@ def compared_by_evidently(reference: Reference | NoReference, rows: pd.DataFrame
         tests[PREDICTION] = contract.monitoring.prediction_drift
     tests = {name: test for name, test in tests.items() if all(part.notna().any() for part in compared[name])}
     numeric = [name for name in tests if name != PREDICTION and contract.features[name].role == "numeric"]
+    if PREDICTION in tests and watched_answers(contract).numeric:
+        numeric.append(PREDICTION)
     definition = DataDefinition(
         numerical_columns=numeric, categorical_columns=[name for name in tests if name not in numeric]
     )

@@ -9,34 +9,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from lakeloop.atomic_file import write_text
-from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
-from lakeloop.fallback import why_not_ask
+from lakeloop.fallback import given_by, wanted_of, why_not_ask
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
 from lakeloop.model_card import ModelCard, read_model_card
 from lakeloop.model_input import complete_rows, predict_body, request_rows
 from lakeloop.use_case import UseCase
 from monitoring.drift.sampling import seeded_sample
+from monitoring.drift.watched_answers import Answers, watched_answers
 from monitoring.exceptions import ModelNotAskedError
 
 log = logging.getLogger(__name__)
-PREDICTION, CONFIDENCE = "prediction", "confidence"
 ASKED_ROWS = 50_000
 """Of a larger export so many rows are asked: a class share then has a standard error of at most .0023."""
 BATCH, ANSWER_SECONDS = 1000, 30.0
 Shard = tuple[str, Path]
 AskModel = Callable[[UseCase, str, pd.DataFrame], np.ndarray]
-"""(use case, version, features) -> probabilities (rows, classes). Raises LakeloopError."""
+"""(use case, version, features) -> what the model gives of each row (rows, k). Raises LakeloopError."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """All rows of a model's own export: its features, in order. `predictions` are the classes the model gives on the
-    rows it may be asked about, `confidences` the probabilities of these; None where it could not be asked, and
+    """All rows of a model's own export: its features, in order. `predictions` are what the model answers on the rows it
+    may be asked about, `confidences` of classes how likely it held these; None where it could not be asked, and
     `why_no_predictions` says why.
     """
 
@@ -117,7 +115,7 @@ def checked_export(card: ModelCard, use_case: UseCase) -> tuple[Manifest, list[S
 
 
 def through_model_server(use_case: UseCase, version: str, features: pd.DataFrame) -> np.ndarray:
-    """A version's probabilities on rows of features, asked of TensorFlow Serving's REST API in batches.
+    """What a version gives of rows of features (rows, k), asked of TensorFlow Serving's REST API in batches.
 
     Raises:
         ModelNotAskedError: nobody answers for that version, or not as a model of this contract does.
@@ -135,67 +133,40 @@ def through_model_server(use_case: UseCase, version: str, features: pd.DataFrame
                 answer = client.post(address, content=body, headers={"Content-Type": "application/json"})
                 if answer.status_code != 200:
                     raise ModelNotAskedError(f"{address} answered {answer.status_code}: {answer.text[:200]}")
-                outputs = answer.json()["outputs"]
-                answers.append(np.asarray(outputs["probabilities"] if isinstance(outputs, dict) else outputs, float))
+                outputs = answer.json()["outputs"]  # of a signature with one output it has no name
+                named = outputs if isinstance(outputs, dict) else {"probabilities": outputs}
+                given = given_by(contract, named, len(rows))
+                if given is None:
+                    raise ModelNotAskedError(f"{address} did not answer {wanted_of(contract)}")
+                answers.append(np.asarray(given, float))
     except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:
         raise ModelNotAskedError(
             f"the model server at {use_case.settings.model_server} does not answer for version {version} "
             f"({type(error).__name__}: {error})"
         ) from error
-    return np.concatenate(answers) if answers else np.empty((0, len(contract.label.class_names)))
-
-
-def likeliest(contract: Contract, probabilities: ArrayLike) -> np.ndarray:
-    """Probabilities (rows, classes) -> class names (rows,); None where a row's are not all numbers."""
-    given = np.asarray(probabilities, float).reshape(-1, len(contract.label.class_names))
-    whole = np.isfinite(given).all(axis=1)
-    names = np.array(contract.label.class_names, dtype=object)[np.where(whole[:, None], given, 0).argmax(axis=1)]
-    names[~whole] = None
-    return names
-
-
-Answers = tuple[pd.Series, pd.Series | None]
-"""Class names, and the probabilities of these; None of what an earlier release kept."""
+    return np.concatenate(answers) if answers else np.empty((0, len(watched_answers(contract).columns)))
 
 
 def _kept_answers(use_case: UseCase, known: Reference, ask: AskModel) -> Answers:
     """What was answered before, or is asked for now and kept; what was of another export does not count."""
-    contract = use_case.contract
+    contract, watched = use_case.contract, watched_answers(use_case.contract)
     path = use_case.folder("reports") / "reference" / f"{known.model_version}.json"
-    before = _answers_in(_read(path), known, contract)
-    if before is not None and before[1] is not None:
+    kept = _read(path)
+    before = watched.from_kept(kept) if kept.get("manifest_sha256") == known.manifest_sha256 else None
+    if before is not None and watched.whole(*before):
         return before
     rows = seeded_sample(complete_rows(contract.features, known.features), ASKED_ROWS)
     answerable = rows[[not why_not_ask(contract, row) for row in request_rows(contract.features, rows)]]
     try:
-        probabilities = ask(use_case, known.model_version, answerable)
+        given = ask(use_case, known.model_version, answerable)
     except LakeloopError:
         if before is None:
             raise
         return before
-    names = pd.Series(likeliest(contract, probabilities), dtype=object)
-    whole = names.notna().to_numpy()
-    confidences = pd.Series(np.asarray(probabilities, float).max(axis=1, initial=-np.inf)[whole].round(4))
-    ids = {name: i for i, name in enumerate(contract.label.class_names)}
-    _write(path, {
-        "model_version": known.model_version,
-        "manifest_sha256": known.manifest_sha256,
-        "classes": list(contract.label.class_names),
-        "class_ids": [ids[name] for name in names[whole]],
-        "confidences": confidences.tolist(),
-    })  # fmt: skip
-    return names[whole].reset_index(drop=True), confidences
-
-
-def _answers_in(kept: Mapping[str, Any], known: Reference, contract: Contract) -> Answers | None:
-    names = contract.label.class_names
-    if kept.get("manifest_sha256") != known.manifest_sha256 or kept.get("classes") != list(names):
-        return None
-    confidences = kept.get("confidences")
-    return (
-        pd.Series([names[i] for i in kept["class_ids"]], dtype=object),
-        None if confidences is None else pd.Series(confidences, dtype=float),
-    )
+    answers = watched.answers(given)
+    about = {"model_version": known.model_version, "manifest_sha256": known.manifest_sha256}
+    _write(path, about | watched.kept(*answers))
+    return answers
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from lakeloop.fallback import why_not_ask
 from lakeloop.model_card import read_model_card
 from lakeloop.model_input import complete_rows, request_rows
 from lakeloop.pushed_models import model_folder
+from lakeloop.tasks import needs_classes
 from lakeloop.use_case import UseCase
 from monitoring.analysis.comparison import Comparison, compare
 from monitoring.drift.detector import detect_drift
-from monitoring.drift.reference import Reference, likeliest, load_reference
+from monitoring.drift.reference import Reference, load_reference
 from monitoring.drift.sampling import seeded_sample
+from monitoring.drift.watched_answers import watched_answers
 from operations.analysis.rows import PeriodRows, labelled_rows_of, rows_by_period, with_truth
 from operations.evaluation import exported_rows, whose_truth
 from operations.scoring import probabilities_of
@@ -47,6 +49,7 @@ def analyse(use_case: UseCase, period: int, version: str = "", oracle: bool = Fa
         WrongUseError: `oracle` without generator and history.
     """
     contract = use_case.contract
+    needs_classes(contract, "the analysis of a period")
     card = read_model_card(use_case, version)
     reference = load_reference(use_case, card.version, ask=_ask_pushed_model)
     if not isinstance(reference, Reference):
@@ -93,7 +96,7 @@ def _predictions(use_case: UseCase, reference: Reference, rows: pd.DataFrame) ->
     allowed = [not why_not_ask(contract, row) for row in request_rows(contract.features, sample)]
     if not any(allowed):
         return None
-    given = likeliest(contract, _ask_pushed_model(use_case, reference.model_version, sample[allowed]))
+    given = watched_answers(contract).predictions(_ask_pushed_model(use_case, reference.model_version, sample[allowed]))
     return reference.predictions, pd.Series(given, dtype=object).dropna()
 
 

@@ -26,7 +26,6 @@ from lakeloop.drift_report import DriftReport, Window, WindowKind
 from lakeloop.drift_store import lake_reports, replace_lake_reports
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table
-from lakeloop.model_input import model_columns
 from lakeloop.pushed_models import serving_version_if_any
 from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
@@ -189,12 +188,9 @@ def ask_model(use_case: UseCase, version: str, features: pd.DataFrame) -> np.nda
         return through_model_server(use_case, version, features)
     except ModelNotAskedError as away:
         log.info("event=asked_from_disk version=%s why=%r", version, str(away))
-    from operations.scoring import loaded_model
+    from operations.scoring import given_of
 
-    served = loaded_model(str(use_case.folder("models").absolute() / version))
-    from tfx_pipeline.evaluation.prediction import predict_columns
-
-    return predict_columns(served, model_columns(contract.features, features))
+    return given_of(contract, use_case.folder("models").absolute() / version, features)
 
 
 def _basis(share: PeriodShare, reference: Reference | NoReference, contract: Contract, kind: WindowKind) -> str:
@@ -239,7 +235,7 @@ def _groups(shares: Sequence[PeriodShare]) -> Iterator[list[PeriodShare]]:
 
 
 def _read(dataset: ds.Dataset, contract: Contract, group: Sequence[PeriodShare]) -> pd.DataFrame:
-    """The columns that windows are measured by: event time, features, probabilities, version."""
+    """The columns that windows are measured by: event time, features, answers, version."""
     columns, rows = columns_of(contract), sum(share.rows for share in group)
     wanted = ds.field(contract.period_column).isin(sorted({share.period for share in group}))
     if rows <= MOST_ROWS:
@@ -260,7 +256,7 @@ def _taken(request_ids: pa.Array, in_a_thousand: int) -> pa.Array:
 
 
 def _rows_of(frame: pd.DataFrame, contract: Contract, share: PeriodShare, model: str) -> pd.DataFrame:
-    """The share's rows, with the class its model thought likeliest; None where it was not asked."""
+    """The share's rows, with what its model answered; None where it was not asked."""
     period = frame[frame[contract.period_column] == share.period]
     taken = period if model else requests_of_version(period, share.version, share.unasked > 0)
     return rows_of_version(taken, contract, share.version)

@@ -15,7 +15,8 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.model_card import CARD_FILE
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
-from monitoring.drift.reference import NoReference, Reference, likeliest, load_reference, through_model_server
+from monitoring.drift.reference import NoReference, Reference, load_reference, through_model_server
+from monitoring.drift.watched_answers import watched_answers
 from monitoring.live import REFERENCE_SECONDS, LiveMonitor
 from serving.model_server.process import running_server
 from tests.monitoring.conftest import NOBODY, push_card
@@ -140,8 +141,9 @@ def test_a_version_without_facts_or_not_pushed_is_no_reference(home: Settings, c
 
 def test_scores_that_are_no_numbers_name_no_class(contract: Contract) -> None:
     given = np.array([[0.1, 0.2, 0.7], [np.nan, 0.5, 0.5], [0.8, 0.1, np.inf], [0.8, 0.1, 0.1]])
-    assert likeliest(contract, given).tolist() == ["low", None, None, "high"]
-    assert likeliest(contract, np.empty((0, 3))).tolist() == []
+    answers = watched_answers(contract)
+    assert answers.predictions(given).tolist() == ["low", None, None, "high"]
+    assert answers.predictions(np.empty((0, 3))).tolist() == []
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,114 @@
+"""What of a model's answers is watched: of classes the likeliest and how sure the model was, of numbers the number."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from lakeloop.contract import Contract
+from lakeloop.fallback import NUMBER_OUTPUTS
+from lakeloop.request_record import RequestRecord
+
+PREDICTION, CONFIDENCE = "prediction", "confidence"
+Answers = tuple[pd.Series, pd.Series | None]
+"""What was predicted, and of classes how likely each was held; None of numbers, and of what an earlier release kept."""
+
+
+class WatchedClasses:
+    """Probabilities (rows, classes) are what a model gives; compared are class names."""
+
+    numeric = False
+
+    def __init__(self, contract: Contract) -> None:
+        self._names = contract.label.class_names
+        self.columns: tuple[str, ...] = tuple(f"probability_{name}" for name in self._names)
+
+    def of_record(self, record: RequestRecord) -> Sequence[float] | None:
+        """What the model gave by a line of the request log; None where it was not asked."""
+        return record.probabilities
+
+    def predictions(self, given: ArrayLike) -> np.ndarray:
+        """Probabilities -> class names (rows,); None where a row's are not all numbers."""
+        probabilities = np.asarray(given, float).reshape(-1, len(self._names))
+        whole = np.isfinite(probabilities).all(axis=1)
+        names = np.array(self._names, dtype=object)[np.where(whole[:, None], probabilities, 0).argmax(axis=1)]
+        names[~whole] = None
+        return names
+
+    def watched(self, given: np.ndarray) -> dict[str, Any]:
+        """The columns of a window: `prediction` and `confidence`; None and NaN where the model was not asked."""
+        return {PREDICTION: self.predictions(given), CONFIDENCE: given.max(axis=1)}
+
+    def answers(self, given: ArrayLike) -> Answers:
+        """Of the rows that were answered the class names, and the probabilities of these."""
+        names = pd.Series(self.predictions(given), dtype=object)
+        whole = names.notna().to_numpy()
+        confidences = pd.Series(np.asarray(given, float).max(axis=1, initial=-np.inf)[whole].round(4))
+        return names[whole].reset_index(drop=True), confidences
+
+    def kept(self, predictions: pd.Series, confidences: pd.Series | None) -> dict[str, Any]:
+        """Answers as they are kept."""
+        ids = {name: i for i, name in enumerate(self._names)}
+        sure = {} if confidences is None else {"confidences": confidences.tolist()}
+        return {"classes": list(self._names), "class_ids": [ids[name] for name in predictions], **sure}
+
+    def from_kept(self, kept: Mapping[str, Any]) -> Answers | None:
+        """What was kept; None where it is of other answers."""
+        if kept.get("classes") != list(self._names):
+            return None
+        confidences = kept.get("confidences")
+        return (
+            pd.Series([self._names[i] for i in kept["class_ids"]], dtype=object),
+            None if confidences is None else pd.Series(confidences, dtype=float),
+        )
+
+    def whole(self, predictions: pd.Series | None, confidences: pd.Series | None) -> bool:
+        """Whether all that is watched is known."""
+        return predictions is not None and confidences is not None
+
+
+class WatchedNumbers:
+    """The number and the ends of its interval (rows, 3) are what a model gives; compared are numbers."""
+
+    numeric = True
+    columns: tuple[str, ...] = NUMBER_OUTPUTS
+
+    def of_record(self, record: RequestRecord) -> Sequence[float] | None:
+        """What the model gave by a line of the request log; None where it was not asked."""
+        if isinstance(record.prediction, str) or record.lower is None or record.upper is None:
+            return None
+        return record.prediction, record.lower, record.upper
+
+    def predictions(self, given: ArrayLike) -> np.ndarray:
+        """The numbers (rows,); None where a row's and its interval's are not all numbers."""
+        numbers = np.asarray(given, float).reshape(-1, len(NUMBER_OUTPUTS))
+        found = numbers[:, 0].astype(object)
+        found[~np.isfinite(numbers).all(axis=1)] = None
+        return found
+
+    def watched(self, given: np.ndarray) -> dict[str, Any]:
+        """The columns of a window: `prediction`, None where the model was not asked."""
+        return {PREDICTION: self.predictions(given)}
+
+    def answers(self, given: ArrayLike) -> Answers:
+        """Of the rows that were answered the numbers."""
+        return pd.Series(self.predictions(given), dtype=object).dropna().reset_index(drop=True), None
+
+    def kept(self, predictions: pd.Series, confidences: pd.Series | None) -> dict[str, Any]:
+        """Answers as they are kept."""
+        return {"numbers": [float(number) for number in predictions]}
+
+    def from_kept(self, kept: Mapping[str, Any]) -> Answers | None:
+        """What was kept; None where it is of other answers."""
+        return (pd.Series(kept["numbers"], dtype=object), None) if "numbers" in kept else None
+
+    def whole(self, predictions: pd.Series | None, confidences: pd.Series | None) -> bool:
+        """Whether all that is watched is known."""
+        return predictions is not None
+
+
+def watched_answers(contract: Contract) -> WatchedClasses | WatchedNumbers:
+    """Those of a contract's models."""
+    return WatchedClasses(contract) if contract.label.classes else WatchedNumbers()
