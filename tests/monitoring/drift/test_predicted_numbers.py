@@ -67,9 +67,10 @@ def test_predicted_numbers_that_moved_have_drifted_and_others_have_not(rentals: 
 
 def test_what_the_model_says_of_its_reference_is_kept_as_numbers(rentals: Contract, contract: Contract) -> None:
     answers = watched_answers(rentals)
-    found = pd.Series(answers.predictions(np.array([[1.5, 1.0, 2.0], [np.nan, 1.0, 2.0]])), dtype=object).dropna()
-    kept = answers.kept(found)
+    found = answers.answers(np.array([[1.5, 1.0, 2.0], [np.nan, 1.0, 2.0]]))
+    kept = answers.kept(*found)
     again = answers.from_kept(kept)
-    assert again is not None and again.tolist() == [1.5]
+    assert again is not None and again[0].tolist() == [1.5] and again[1] is None
+    assert answers.whole(*again) and not watched_answers(contract).whole(*again)
     assert answers.from_kept({"classes": ["a"], "class_ids": [0]}) is None
     assert watched_answers(contract).from_kept(kept) is None

@@ -65,12 +65,12 @@ def test_many_rows_get_a_number_each_and_the_rules_give_no_interval(client: http
 def test_answers_are_logged_and_told_again_also_by_the_next_gateway(home: Settings, client: httpx.Client) -> None:
     asked = ROW | {"hour": 9, "request_id": "again"}
     answer = client.post("/predict/", json=asked).json()
-    unasked = client.post("/predict/", json=ROW | {"temperature": 39.5, "request_id": "by rules"}).json()
+    unasked = client.post("/predict/", json=ROW | {"temperature": 39.5, "request_id": "by-rules"}).json()
 
     def record(request_id: str) -> dict[str, object]:
         return eventually(lambda: [r for r in logged(open_use_case(home)) if r["request_id"] == request_id])[0]
 
-    by_model, by_rules = record("again"), record("by rules")
+    by_model, by_rules = record("again"), record("by-rules")
     assert {name: by_model[name] for name in ("prediction", "lower", "upper")} == {
         "prediction": 90.0, "lower": 45.0, "upper": 180.0
     }  # fmt: skip
@@ -78,7 +78,7 @@ def test_answers_are_logged_and_told_again_also_by_the_next_gateway(home: Settin
     assert "class_id" not in by_model and "probabilities" not in by_model
     with running_gateway(home) as later, httpx.Client(base_url=later.url, timeout=30) as other:
         assert other.post("/predict/", json=asked | {"hour": 20}).json() == answer
-        assert other.post("/predict/", json=ROW | {"request_id": "by rules"}).json() == unasked
+        assert other.post("/predict/", json=ROW | {"request_id": "by-rules"}).json() == unasked
 
 
 def test_openapi_describes_the_number_with_its_unit(client: httpx.Client) -> None:
