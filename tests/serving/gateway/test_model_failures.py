@@ -243,7 +243,7 @@ def test_what_arrives_meanwhile_goes_into_one_call(server: Server) -> None:
         return await asyncio.gather(*(client.ask([ROW] * count) for count in (1, 2, 1, 3, 1)))
 
     answers = with_client(server.url, many, 20.0)
-    assert [len(answer.probabilities) for answer in answers] == [1, 2, 1, 3, 1]
+    assert [len(answer.given) for answer in answers] == [1, 2, 1, 3, 1]
     assert sum(rows for _, rows in server.calls) == 8 and len(server.calls) <= 2
 
 
