@@ -64,7 +64,7 @@ def _print_skew(found: SkewReport) -> None:
             (c.version, c.compared, f"{c.rows:,}", f"{c.differing:,}", c.largest, verdict(not c.problem))
             for c in found.models
         ]
-        console.print("\nprobabilities, within a millionth", style="bold")
+        console.print("\nthe models' answers, within a millionth", style="bold")
         console.print(table(heads, checks, ("rows", "differing", "largest"), ("model",)))
     for gap in found.gaps:
         console.print(f"[{BAD}]note:[/{BAD}] {escape(gap)}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 Two doors of one SavedModel: `serving_default` takes values as the gateway sends them, `serve_examples` takes what CSV
 and ExampleGen made of gold for training. And a model asked once more with a logged request must say what was logged.
+Compared are the probabilities, or the number: the ends of its interval follow from it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,12 +20,14 @@ from lakeloop.exceptions import LakeloopError
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.model_input import as_carried
 from lakeloop.use_case import UseCase
+from monitoring.drift.watched_answers import watched_answers
 from operations.features.corrected import corrected_since_served
 
 if TYPE_CHECKING:
     from tfx_pipeline.metadata.training_examples import TrainingExamples
 
 TOLERANCE = 1e-6
+"""How far answers may be apart: probabilities, or numbers as a share of the largest of all rows."""
 MOST_MODELS = 5
 MOST_ROWS = 20_000
 """Rows asked of one model; of more the newest requests are taken."""
@@ -33,12 +36,12 @@ Compared = Literal["served values and training's examples", "gold's values and t
 
 
 class ModelCheck(FrozenModel):
-    """One model asked twice about the same rows; `largest` is the largest difference of a probability."""
+    """One model asked twice about the same rows; `largest` is the largest difference of a probability, or number."""
 
     version: str
     compared: Compared
     rows: int
-    differing: int = Field(description="rows whose probabilities differ by more than a millionth")
+    differing: int = Field(description="rows whose answers differ by more than a millionth")
     largest: float
     examples: tuple[str, ...] = Field((), description="keys or request ids of rows that differ")
 
@@ -48,7 +51,7 @@ class ModelCheck(FrozenModel):
         if not self.differing:
             return ""
         return (
-            f"model {self.version}: {self.compared} give other probabilities in {self.differing:,} of {self.rows:,} "
+            f"model {self.version}: {self.compared} differ in {self.differing:,} of {self.rows:,} "
             f"rows, by up to {self.largest:.3g}: {', '.join(self.examples)}"
         )
 
@@ -82,9 +85,9 @@ def check_models(use_case: UseCase, served: pd.DataFrame) -> tuple[tuple[ModelCh
 
 def _answers_again(contract: Contract, folder: Path, version: str, rows: pd.DataFrame) -> ModelCheck:
     newest = rows.sort_values("at").tail(MOST_ROWS)
-    logged = newest[[f"probability_{name}" for name in contract.label.class_names]].to_numpy(np.float64)
+    logged = _compared(contract, newest[list(watched_answers(contract).columns)].to_numpy(np.float64))
     now = _from_values(contract, folder / version, newest)
-    return _check(version, "logged answers", logged, now, newest["request_id"].tolist())
+    return _check(contract, version, "logged answers", logged, now, newest["request_id"].tolist())
 
 
 def _examples(use_case: UseCase, folder: Path, version: str, served: pd.DataFrame, gaps: list[str]) -> ModelCheck:
@@ -110,9 +113,9 @@ def _examples(use_case: UseCase, folder: Path, version: str, served: pd.DataFram
         what = "gold's values and training's examples"
         both = _gold(use_case, found, place)
     values = _from_values(contract, folder / version, both)
-    examples = _from_examples(folder / version, [found.serialised[number] for number in both["_place"]])
-    kept = ~_corrected(use_case, both, _apart(values, examples))
-    return _check(version, what, values[kept], examples[kept], both[key][kept].tolist())
+    examples = _from_examples(contract, folder / version, [found.serialised[number] for number in both["_place"]])
+    kept = ~_corrected(use_case, both, _apart(contract, values, examples))
+    return _check(contract, version, what, values[kept], examples[kept], both[key][kept].tolist())
 
 
 def _asked_alike(contract: Contract, named: pd.DataFrame) -> pd.DataFrame:
@@ -141,39 +144,53 @@ def _gold(use_case: UseCase, found: "TrainingExamples", place: dict[tuple[str, s
     return placed[placed["_place"] >= 0].head(MOST_ROWS)
 
 
-def _check(version: str, compared: Compared, one: np.ndarray, other: np.ndarray, names: Sequence[str]) -> ModelCheck:
-    apart = _apart(one, other)
-    # A probability that is missing or not a number is a difference, too.
+def _check(
+    contract: Contract, version: str, compared: Compared, one: np.ndarray, other: np.ndarray, names: Sequence[str]
+) -> ModelCheck:
+    apart = _apart(contract, one, other)
+    # An answer that is missing or not a number is a difference, too.
     wrong = ~(apart <= TOLERANCE)
     return ModelCheck(
         version=version,
         compared=compared,
         rows=len(one),
         differing=int(wrong.sum()),
-        largest=float(apart.max()) if len(apart) else 0.0,
+        largest=float(np.abs(one - other).max()) if len(apart) else 0.0,
         examples=tuple(_some(names, wrong)),
     )
 
 
-def _apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The largest difference of a probability in each row (n,)."""
-    return np.abs(one - other).max(axis=1) if len(one) else np.zeros(0)
+def _apart(contract: Contract, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How far each row's answers (n, k) are apart at most, (n,): numbers as shares of the largest, for they were
+    computed in float32 from others of that size.
+    """
+    if not len(one):
+        return np.zeros(0)
+    largest = 1.0 if contract.label.classes else max(float(np.nanmax(np.abs(one), initial=0.0)), 1e-30)
+    return np.abs(one - other).max(axis=1) / largest
 
 
 def _some(names: Sequence[str], wrong: np.ndarray) -> Iterator[str]:
     return (names[place] for place in np.flatnonzero(wrong)[:SHOWN])
 
 
+def _compared(contract: Contract, given: np.ndarray) -> np.ndarray:
+    """Of what a model gives what is compared: all probabilities, or the number alone, (n, k)."""
+    return given if contract.label.classes else given[:, :1]
+
+
 def _from_values(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarray:
     """The one way batch scoring asks, too."""
-    from operations.scoring import probabilities_of
+    from operations.scoring import given_of
 
-    return probabilities_of(contract, folder, frame)
+    return _compared(contract, given_of(contract, folder, frame))
 
 
-def _from_examples(folder: Path, serialised: Sequence[bytes]) -> np.ndarray:
+def _from_examples(contract: Contract, folder: Path, serialised: Sequence[bytes]) -> np.ndarray:
     from operations.scoring import loaded_model
-    from tfx_pipeline.evaluation.prediction import predict_examples
+    from tfx_pipeline.evaluation.prediction import ask_examples
+    from tfx_pipeline.training.signature_names import ANSWER
 
     model: Any = loaded_model(str(folder))
-    return predict_examples(model, serialised)
+    given = ask_examples(model, serialised)[ANSWER[contract.label.task]].astype(np.float64)
+    return given if contract.label.classes else given[:, np.newaxis]

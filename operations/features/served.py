@@ -11,6 +11,7 @@ from lakehouse.storage.layout import PREDICTIONS_TABLE
 from lakeloop.contract.columns import TIMES
 from lakeloop.lake_tables import Filter, dataset_of, open_lake_table, read_lake_table
 from lakeloop.use_case import UseCase
+from monitoring.drift.watched_answers import watched_answers
 
 REQUESTS = "bronze/requests"
 LINES = 1_000
@@ -22,13 +23,13 @@ AS_TEXT = ("decimal", *TIMES)
 def served_rows(use_case: UseCase, since: "str | datetime | None" = None) -> pd.DataFrame:
     """The lake's requests, one row each; since a period by their event time, since a moment by when they were answered.
 
-    Columns: request_id, key, event time, `at`, features, `model_version` and `probability_<class>`, null where no
-    model was asked.
+    Columns: request_id, key, event time, `at`, features, `model_version` and what the model gave, `probability_<class>`
+    or the number with its interval; but of the number null where no model was asked.
     """
     contract = use_case.contract
     columns = [
         "request_id", contract.key.column, contract.period_column, "at", *contract.features, "model_version",
-        *(f"probability_{name}" for name in contract.label.class_names),
+        *watched_answers(contract).columns,
     ]  # fmt: skip
     by = contract.period_column if isinstance(since, str) else "answered_at"
     filters: list[Filter] = [] if since is None else [(by, ">=", since)]

@@ -11,7 +11,6 @@ from pydantic import Field
 from lakeloop.contract import Contract, Feature
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.model_input import carried, request_rows
-from lakeloop.tasks import needs_classes
 from lakeloop.use_case import UseCase
 from operations.features.corrected import corrected_since_served
 from operations.features.model_input import ModelCheck, check_models
@@ -101,7 +100,6 @@ class SkewReport(FrozenModel):
 
 def measure_skew(use_case: UseCase, since: "str | datetime | None" = None) -> SkewReport:
     """Compare every request in the lake with training's row of the same key and period, and ask the models."""
-    needs_classes(use_case.contract, "the skew of features")
     served = served_rows(use_case, since)
     found = training_serving_joins(use_case, served)
     joins = tuple(_compare_join(use_case, joined) for joined in found.joined)

@@ -88,11 +88,11 @@ def test_it_trains_passes_its_checks_and_is_served(trained: Trained) -> None:
 
 
 def test_every_door_of_the_model_gives_a_row_the_same_answer(trained: Trained, rows: pd.DataFrame, model: Any) -> None:
-    from tfx_pipeline.evaluation.prediction import predict_columns, predict_examples
+    from tfx_pipeline.evaluation.prediction import ask_examples, predict_columns
 
     columns = predict_columns(model, model_columns(trained.contract.features, rows))
     examples = [example(trained.contract, row) for row in rows.to_dict("records")]
-    np.testing.assert_allclose(predict_examples(model, examples), columns, atol=1e-6)
+    np.testing.assert_allclose(ask_examples(model, examples)["probabilities"], columns, atol=1e-6)
     classified = model.signatures["classify"](inputs=examples)
     np.testing.assert_allclose(classified["scores"], columns, atol=1e-6)
     assert np.isfinite(columns).all() and len(np.unique(columns.round(4), axis=0)) > 200

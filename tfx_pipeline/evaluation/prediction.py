@@ -91,12 +91,12 @@ def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray
     return ask_columns(model, columns)[PROBABILITIES]
 
 
-def predict_examples(model: Any, serialised: Sequence[bytes]) -> np.ndarray:
-    """Probabilities (n, classes) for serialised tf.Examples."""
+def ask_examples(model: Any, serialised: Sequence[bytes]) -> Outputs:
+    """The model's outputs for serialised tf.Examples."""
     serve = model.signatures[EXAMPLES]
     starts = range(0, len(serialised), READ_BATCH)
     parts = (tf.constant(serialised[start : start + READ_BATCH]) for start in starts)
-    return np.concatenate([serve(examples=part)[PROBABILITIES].numpy() for part in parts])
+    return _joined([_arrays(serve(examples=part)) for part in parts])
 
 
 def answers_on(
