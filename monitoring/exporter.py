@@ -95,6 +95,9 @@ GAUGES = (
           "an alert (contract).", lambda _, contract: _one(contract.monitoring.silence_minutes * 60)),
     Gauge("fallback_rate", "Share of the newest window that the rules answered, 0 to 1.",
           lambda s, _: _one(s.rules / s.rows if s.rows else None)),
+    Gauge("confidence_drifted", "1 if the confidence has drifted in the newest window, whichever way its test is read; "
+          "the alert looks at this.",
+          lambda s, _: _one(s.report.confidence.drifted if s.report and s.report.confidence else None)),
     Gauge("fallback_rate_threshold", "Above this share it is an alert (contract).",
           lambda _, contract: _one(contract.monitoring.fallback_rate_above)),
     Gauge("rejected_share", "Share of the rows a source delivered last that broke the contract, 0 to 1.",
