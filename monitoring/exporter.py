@@ -52,6 +52,18 @@ def _missing(shown: Snapshot) -> list[tuple[tuple[str, ...], float]]:
     return [((column.column,), column.score) for column in found if column.score is not None]
 
 
+def _accuracy(value: Callable[[Snapshot], float | None]) -> Callable[[Snapshot, Contract], Values]:
+    return lambda shown, contract: _one(value(shown)) if contract.label.classes else []
+
+
+def _error(value: Callable[[Snapshot, Contract], float | None]) -> Callable[[Snapshot, Contract], Values]:
+    def values(shown: Snapshot, contract: Contract) -> Values:
+        found = None if contract.label.classes else value(shown, contract)
+        return [] if found is None else [((contract.gate.watched_error,), found)]
+
+    return values
+
+
 def _age(moment: float) -> float | None:
     return max(0.0, time.time() - moment) if moment else None
 
@@ -83,6 +95,9 @@ GAUGES = (
           lambda s, _: _one(s.report.confidence.score if s.report and s.report.confidence else None)),
     Gauge("confidence_drift_threshold", "The score from which the confidence has drifted (contract).",
           lambda _, contract: _one(contract.monitoring.confidence_drift.threshold)),
+    Gauge("confidence_drifted", "1 if the confidence has drifted in the newest window, whichever way its test is read; "
+          "the alert looks at this.",
+          lambda s, _: _one(s.report.confidence.drifted if s.report and s.report.confidence else None)),
     Gauge("requests_in_windows", "Requests in the newest window.", lambda s, _: _one(s.rows)),
     Gauge("window_size", "Requests of a full window (contract).",
           lambda _, contract: _one(contract.monitoring.window)),
@@ -95,9 +110,6 @@ GAUGES = (
           "an alert (contract).", lambda _, contract: _one(contract.monitoring.silence_minutes * 60)),
     Gauge("fallback_rate", "Share of the newest window that the rules answered, 0 to 1.",
           lambda s, _: _one(s.rules / s.rows if s.rows else None)),
-    Gauge("confidence_drifted", "1 if the confidence has drifted in the newest window, whichever way its test is read; "
-          "the alert looks at this.",
-          lambda s, _: _one(s.report.confidence.drifted if s.report and s.report.confidence else None)),
     Gauge("fallback_rate_threshold", "Above this share it is an alert (contract).",
           lambda _, contract: _one(contract.monitoring.fallback_rate_above)),
     Gauge("rejected_share", "Share of the rows a source delivered last that broke the contract, 0 to 1.",
@@ -109,11 +121,17 @@ GAUGES = (
     Gauge("overdue_share_threshold", "Above this share it is an alert (contract).",
           lambda _, contract: _one(contract.monitoring.overdue_share_above)),
     Gauge("estimated_accuracy", "Accuracy the model's calibrated confidence promises; concept drift escapes it.",
-          lambda s, _: _one(s.estimated_accuracy)),
+          _accuracy(lambda s: s.estimated)),
     Gauge("realised_accuracy", "Accuracy on the newest period whose ground truth is there.",
-          lambda s, _: _one(s.realised_accuracy)),
+          _accuracy(lambda s: s.realised)),
     Gauge("accuracy_bound", "Accuracy the quality gate wants (contract).",
           lambda _, contract: _one(contract.gate.least_accuracy)),
+    Gauge("estimated_error", "Error to expect of the model's numbers by features and answer; concept drift escapes it.",
+          _error(lambda s, _: s.estimated), ("metric",)),
+    Gauge("realised_error", "Error of the model's numbers in the newest period whose ground truth is there.",
+          _error(lambda s, _: s.realised), ("metric",)),
+    Gauge("error_bound", "Error the quality gate wants less than (contract).",
+          _error(lambda _, contract: contract.gate.error_bound), ("metric",)),
     Gauge("model_available", "1 if the model server serves a version; absent before it was asked.",
           lambda s, _: _one(s.model_available)),
     Gauge("reference_available", "1 if there is something to measure the windows against.",

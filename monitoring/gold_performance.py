@@ -1,36 +1,48 @@
-"""Estimated and realised accuracy for the live monitor, from gold/calibration and gold/performance, without Spark."""
+"""Estimated and realised accuracy, or error, for the live monitor: from gold/calibration and gold/performance, without
+Spark."""
 
 import logging
 import time
+from typing import Any
 
 import pandas as pd
 
+from lakeloop.error_trees import ErrorTrees
 from lakeloop.exceptions import first_line
 from lakeloop.interval import says_little
 from lakeloop.lake_tables import read_lake_table
 from lakeloop.use_case import UseCase
+from monitoring.expected_error import ErrorCalibration, expected_error
 from monitoring.performance import Calibration, expected_accuracy
 
 log = logging.getLogger(__name__)
 FRESH_SECONDS = 30.0
+FEWEST_NUMBERS = 30
+"""Answers whose truth is known below which their mean error says little, as of a slice in the gate."""
 
 
 class GoldPerformance:
-    """What is known of each model version's accuracy; the tables are looked at again after half a minute."""
+    """What is known of each model version's accuracy, or error; the tables are looked at again after half a minute."""
 
     def __init__(self, use_case: UseCase) -> None:
         self._use_case = use_case
         self._read_at = float("-inf")
-        self._calibrations: dict[str, Calibration] = {}
+        self._calibrations: dict[str, Calibration | ErrorCalibration] = {}
         self._realised: dict[str, float] = {}
 
     def estimated(self, model_version: str, rows: pd.DataFrame) -> float | None:
-        """To be expected of the model's own answers in a window (`confidence`, `by_rules`); None where nothing says."""
+        """To be expected of the model's own answers in a window; None where nothing says.
+
+        `rows`: of classes `confidence`, of numbers the features and `prediction`; and `by_rules`.
+        """
         self._look()
         calibration = self._calibrations.get(model_version)
+        own = rows[~rows["by_rules"].astype(bool)] if "by_rules" in rows else rows
+        if isinstance(calibration, ErrorCalibration):
+            errors = expected_error(calibration, own)
+            return errors.error if errors.rows else None
         if calibration is None or "confidence" not in rows:
             return None
-        own = rows[~rows["by_rules"].astype(bool)] if "by_rules" in rows else rows
         estimate = expected_accuracy(calibration, own["confidence"].to_numpy(float))
         return estimate.accuracy if estimate.rows else None
 
@@ -50,27 +62,41 @@ class GoldPerformance:
             log.warning("event=performance_unreadable why=%r", first_line(error))
 
 
-def read_calibrations(use_case: UseCase) -> dict[str, Calibration]:
+def read_calibrations(use_case: UseCase) -> dict[str, Calibration | ErrorCalibration]:
     """Model version -> its calibration; {} before any was made."""
     rows = read_lake_table(use_case, "gold/calibration")
     if rows is None:
         return {}
-    found = (
-        Calibration.model_validate({**row, "knots": tuple(map(float, row["knots"]))}) for row in rows.to_dict("records")
-    )
-    return {calibration.model_version: calibration for calibration in found}
+    read = _of_classes if use_case.contract.label.classes else _of_numbers
+    found = [read({str(name): value for name, value in row.items()}) for row in rows.to_dict("records")]
+    watched = use_case.contract.gate.watched_error
+    known = [one for one in found if isinstance(one, Calibration) or one.metric == watched]
+    return {calibration.model_version: calibration for calibration in known}
+
+
+def _of_classes(row: dict[str, Any]) -> Calibration:
+    return Calibration.model_validate({**row, "knots": tuple(map(float, row["knots"]))})
+
+
+def _of_numbers(row: dict[str, Any]) -> ErrorCalibration:
+    return ErrorCalibration.model_validate({**row, "trees": ErrorTrees.model_validate_json(row["trees"])})
 
 
 def newest_realised(use_case: UseCase) -> dict[str, float]:
-    """Model version -> realised accuracy of its own answers in the newest period with truth of enough of them.
+    """Model version -> realised accuracy, or error, of its own answers in the newest period with truth of enough.
 
     An alarm stands on it: the truth of a handful of rows must not raise one.
     """
     rows = read_lake_table(use_case, "gold/performance")
-    if rows is None or not {"model_accuracy", "model_with_truth"} <= set(rows.columns):
+    contract = use_case.contract
+    column = "model_accuracy" if contract.label.classes else f"model_{contract.gate.watched_error}"
+    if rows is None or not {column, "model_with_truth"} <= set(rows.columns):
         return {}
-    known = rows[rows["model_accuracy"].notna() & (rows["model_with_truth"] > 0)]
-    few = [says_little(a, int(n)) for a, n in zip(known["model_accuracy"], known["model_with_truth"], strict=True)]
-    known = known[[not little for little in few]].sort_values(use_case.contract.period_column)
-    newest = known.groupby("model_version")["model_accuracy"].last()
-    return {str(version): float(accuracy) for version, accuracy in newest.items()}
+    known = rows[rows[column].notna() & (rows["model_with_truth"] > 0)]
+    if contract.label.classes:
+        few = [says_little(a, int(n)) for a, n in zip(known[column], known["model_with_truth"], strict=True)]
+        known = known[[not little for little in few]]
+    else:
+        known = known[known["model_with_truth"] >= FEWEST_NUMBERS]
+    newest = known.sort_values(contract.period_column).groupby("model_version")[column].last()
+    return {str(version): float(realised) for version, realised in newest.items()}

@@ -49,9 +49,9 @@ AGAIN_SECONDS = 2.0
 
 
 class Performance(Protocol):
-    """Where estimated and realised accuracy come from. None: not known.
+    """Where estimated and realised accuracy come from, of numbers their error. None: not known.
 
-    `rows` are a window as `monitoring.drift.attribution` gives it: the version's own `confidence`, and `by_rules`.
+    `rows` are a window as `monitoring.drift.attribution` gives it: what the version answered, and `by_rules`.
     """
 
     def estimated(self, model_version: str, rows: pd.DataFrame) -> float | None: ...
@@ -65,6 +65,7 @@ class Snapshot:
 
     `model_version` is whose rows the report is of. `serving`, the version that serves ('' where none does), and
     `model_available` are None until the model server was asked: a monitor that starts must not call it away.
+    `estimated` and `realised` are accuracies, of numbers errors.
     """
 
     model_version: str = ""
@@ -81,8 +82,8 @@ class Snapshot:
     model_problem: str = ""
     undelivered: int = 0
     unreadable: int = 0
-    estimated_accuracy: float | None = None
-    realised_accuracy: float | None = None
+    estimated: float | None = None
+    realised: float | None = None
     rejects: tuple[RejectedRows, ...] = ()
     waiting: tuple[WaitingRows, ...] = ()
     problem: str = ""
@@ -247,8 +248,8 @@ class LiveMonitor:
             rows=len(rows),
             rules=int(rows[BY_RULES].sum()) if len(rows) else 0,
             measured_at=time.time(),
-            estimated_accuracy=known.estimated(version, rows) if known else None,
-            realised_accuracy=known.realised(version) if known else None,
+            estimated=known.estimated(version, rows) if known else None,
+            realised=known.realised(version) if known else None,
         )
         self._new_rows, self._shown_at = False, time.monotonic()
 

@@ -1,4 +1,7 @@
-"""Brings the estimate of accuracy into gold: calibrates each model version once, on held-out rows of its own export."""
+"""Brings the estimate of accuracy, of numbers that of their error, into gold.
+
+Each model version is calibrated once, on held-out rows of its own export.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ import pandas as pd
 
 from lakehouse.gold.calibration import (
     CalibrationRow,
+    ErrorCalibrationRow,
     answering_versions,
     calibrated_versions,
     periods_to_estimate,
@@ -22,6 +26,7 @@ from lakeloop.model_card import read_model_card
 from lakeloop.pushed_models import pushed_versions
 from lakeloop.use_case import UseCase
 from monitoring.drift.reference import checked_export
+from monitoring.expected_error import ErrorCalibration, calibrate_errors
 from monitoring.performance import Calibration, calibrate
 
 
@@ -29,12 +34,9 @@ from monitoring.performance import Calibration, calibrate
 class PerformanceReport:
     """Model versions calibrated now, periods estimated now, and sentences on versions that could not be calibrated."""
 
-    calibrated: tuple[Calibration, ...] = ()
+    calibrated: tuple[Calibration | ErrorCalibration, ...] = ()
     periods: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
-
-
-NO_ESTIMATE = "the error of numbers is not estimated before their truth is known; realised is what the lake has"
 
 
 def estimate_performance(lake: Lake, progress: Callable[[str], None] = lambda line: None) -> PerformanceReport:
@@ -43,8 +45,6 @@ def estimate_performance(lake: Lake, progress: Callable[[str], None] = lambda li
     Spark is asked for where a period lacks its estimate, which is made from its requests. Repeating it changes nothing.
     A version whose model or held-out rows are gone stays without an estimate.
     """
-    if lake.contract.label.task == "regression":
-        return PerformanceReport(notices=(NO_ESTIMATE,))
     newest = pushed_versions(lake)[-1:]
     wanted = sorted({*answering_versions(lake), *newest} - calibrated_versions(lake))
     found, notices = [], []
@@ -63,7 +63,7 @@ def estimate_performance(lake: Lake, progress: Callable[[str], None] = lambda li
     return PerformanceReport(tuple(found), periods, tuple(notices))
 
 
-def calibrate_version(use_case: UseCase, version: str) -> Calibration:
+def calibrate_version(use_case: UseCase, version: str) -> Calibration | ErrorCalibration:
     """A pushed version's calibration, from the eval rows of its own export.
 
     Raises:
@@ -71,7 +71,7 @@ def calibrate_version(use_case: UseCase, version: str) -> Calibration:
         LakeloopError: its export is gone or is not what it was trained on any more.
     """
     from lakeloop.pushed_models import model_folder
-    from operations.scoring import probabilities_of
+    from operations.scoring import given_of
 
     contract = use_case.contract
     _, shards = checked_export(read_model_card(use_case, version), use_case)
@@ -79,9 +79,11 @@ def calibrate_version(use_case: UseCase, version: str) -> Calibration:
     if not held_out:
         raise NotFoundError("its export held no rows out; `lakeloop train` makes a model whose export does")
     rows = read_shards(contract, held_out)
-    probabilities = probabilities_of(contract, model_folder(use_case, version), rows)
-    correct = np.argmax(probabilities, axis=1) == rows[contract.label.name].to_numpy()
-    return calibrate(version, probabilities.max(axis=1), correct)
+    given = given_of(contract, model_folder(use_case, version), rows)
+    if contract.label.task == "regression":
+        return calibrate_errors(contract, version, rows, given[:, 0])
+    correct = np.argmax(given, axis=1) == rows[contract.label.name].to_numpy()
+    return calibrate(version, given.max(axis=1), correct)
 
 
 def performance_table(use_case: UseCase) -> pd.DataFrame:
@@ -92,5 +94,10 @@ def performance_table(use_case: UseCase) -> pd.DataFrame:
     return rows.sort_values([use_case.contract.period_column, "model_version"], ignore_index=True)
 
 
-def _row(calibration: Calibration) -> CalibrationRow:
+def _row(calibration: Calibration | ErrorCalibration) -> CalibrationRow | ErrorCalibrationRow:
+    """As the table has it."""
+    if isinstance(calibration, ErrorCalibration):
+        return ErrorCalibrationRow(
+            **calibration.model_dump(exclude={"trees"}), trees=calibration.trees.model_dump_json()
+        )
     return CalibrationRow(**calibration.model_dump())

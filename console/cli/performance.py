@@ -9,11 +9,14 @@ from console.cli.use_case_option import UseCaseOption
 from lakehouse.lake import open_lake
 from lakeloop.interval import says_little, wilson_interval
 from lakeloop.lake_tables import has_lake_table
+from monitoring.expected_error import ErrorCalibration
+from monitoring.performance import Calibration
 from operations.performance import estimate_performance, performance_table
 
 NO_ROWS = "gold/performance has no rows yet: `lakeloop lake stream`, then `lakeloop lake ingest` make some"
 NUMBERS_HEADER = (
-    "version", "answered", "rules", "with truth", "MAE", "RMSE", "MAE by the model", "covered", "width",
+    "version", "answered", "rules", "with truth", "MAE", "RMSE", "by the model", "covered", "width", "estimated",
+    "error",
 )  # fmt: skip
 HEADER = ("version", "answered", "rules", "with truth", "realised", "by the model", "estimated", "error")
 
@@ -21,8 +24,9 @@ HEADER = ("version", "answered", "rules", "with truth", "realised", "by the mode
 def performance_command(use_case: UseCaseOption = "") -> None:
     """Estimate accuracy from calibrated confidence, and show it beside what was realised, period by period.
 
-    Each model version is calibrated once, on held-out rows of its own export. The estimate stands for the model's own
-    answers; it follows inputs that drift and cannot see a concept that does.
+    Of numbers it is the error, by features and answer. Each model version is calibrated once, on held-out rows of its
+    own export. The estimate stands for the model's own answers; it follows inputs that drift and cannot see a concept
+    that does.
     """
     case = open_use_case(use_case)
     if not has_lake_table(case, "silver/predictions"):
@@ -36,17 +40,21 @@ def performance_command(use_case: UseCaseOption = "") -> None:
     for calibration in report.calibrated:
         console.print(
             f"version {calibration.model_version} calibrated on {calibration.rows:,} held-out rows "
-            f"({calibration.method}): {calibration.accuracy:.3f} of them right, standard error "
-            f"{calibration.standard_error:.3f}"
+            f"({calibration.method}): {_learnt(calibration)}"
         )
     if rows.empty:
         console.print(NO_ROWS)
         return
     period = case.contract.period_column
     if case.contract.label.task == "regression":
-        numbers = [_numbers(row, period) for row in rows.to_dict("records")]
+        watched = case.contract.gate.watched_error
+        numbers = [_numbers(row, period, watched) for row in rows.to_dict("records")]
         console.print(table((case.contract.period, *NUMBERS_HEADER), numbers, numbers=NUMBERS_HEADER[1:]))
-        console.print("errors: answers against their truth, in the label's unit", style=DIM)
+        console.print(
+            f"errors: answers against their truth, in the label's unit; by the model and estimated: {watched} of the "
+            "model's own answers; error: estimated minus realised by the model",
+            style=DIM,
+        )
         return
     cells = [_cells(row, period) for row in rows.to_dict("records")]
     console.print(table((case.contract.period, *HEADER), cells, numbers=HEADER[1:]))
@@ -69,12 +77,22 @@ def _cells(row: Mapping[Hashable, object], period: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _numbers(row: Mapping[Hashable, object], period: str) -> tuple[str, ...]:
-    errors = ("mean_absolute_error", "root_mean_squared_error", "model_mean_absolute_error")
+def _learnt(calibration: Calibration | ErrorCalibration) -> str:
+    if isinstance(calibration, ErrorCalibration):
+        return f"{calibration.metric} {calibration.error:.4g} on them"
+    return f"{calibration.accuracy:.3f} of them right, standard error {calibration.standard_error:.3f}"
+
+
+def _numbers(row: Mapping[Hashable, object], period: str, watched: str) -> tuple[str, ...]:
+    errors = ("mean_absolute_error", "root_mean_squared_error", f"model_{watched}")
+    estimated = _share(row.get(f"estimated_{watched}"))
+    if estimated:
+        estimated += f" ± {_share(row['estimate_standard_error'])}"
     return (
         str(row[period]), str(row["model_version"]) or "none", f"{row['answered']:,}", _share(row["rules_share"]),
         f"{row['with_truth']:,}", *(_share(row[name]) for name in errors),
-        _counted(row["interval_coverage"], row["model_with_truth"]), _share(row["mean_interval_width"]),
+        _counted(row["interval_coverage"], row["model_with_truth"]), _share(row["mean_interval_width"]), estimated,
+        _share(row.get("estimate_error"), sign=True),
     )  # fmt: skip
 
 

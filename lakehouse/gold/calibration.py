@@ -1,7 +1,8 @@
 """gold/calibration: how often each model version's answer is right, by its confidence; what the estimate stands on.
 
 The lakehouse does not learn it; it keeps and applies it. A calibration is a row: probabilities of being right at the
-confidences 0, 1/n, …, 1, with straight lines between.
+confidences 0, 1/n, …, 1, with straight lines between. Of numbers it says how far off they are, by trees over the
+features and the answer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,23 @@ TABLE = SmallTable(
 )  # fmt: skip
 
 
+OF_NUMBERS = SmallTable(
+    CALIBRATION,
+    (
+        column("model_version", "string"),
+        column("metric", "string", "error that is estimated"),
+        column("method", "string", "boosted trees, or constant where there were too few rows for them"),
+        column("rows", "long", "held-out rows it was learnt on"),
+        column("error", "double", "realised on those rows"),
+        column("standard_error", "double", "of the mean loss of those rows"),
+        column("spread", "double", "standard deviation of a row's loss about what is expected of it"),
+        column("trees", "string", "the trees in JSON: loss to expect by features and answer"),
+    ),
+    key=("model_version",),
+    comment="How far off a model version is, by features and answer",
+)
+
+
 @dataclass(frozen=True)
 class CalibrationRow:
     """One model version's calibration, in the table's columns."""
@@ -50,6 +68,26 @@ class CalibrationRow:
     knots: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class ErrorCalibrationRow:
+    """The same of numbers."""
+
+    model_version: str
+    metric: str
+    method: str
+    rows: int
+    error: float
+    standard_error: float
+    spread: float
+    trees: str
+
+
+def error_calibrations(use_case: UseCase) -> dict[str, ErrorCalibrationRow]:
+    """Model version -> its calibration by the error that the contract has watched; of another one it is not known."""
+    found = (ErrorCalibrationRow(**row) for row in read_lake_records(use_case, TABLE.name))
+    return {row.model_version: row for row in found if row.metric == use_case.contract.gate.watched_error}
+
+
 def calibrations(lake: Lake) -> "DataFrame | None":
     """The table, for Spark to join with; None while nothing was calibrated."""
     return lake.frame(CALIBRATION) if table_exists(lake.table(CALIBRATION)) else None
@@ -57,6 +95,8 @@ def calibrations(lake: Lake) -> "DataFrame | None":
 
 def calibrated_versions(use_case: UseCase) -> set[str]:
     """Model versions that have a calibration."""
+    if use_case.contract.label.task == "regression":
+        return set(error_calibrations(use_case))
     return {row["model_version"] for row in read_lake_records(use_case, TABLE.name)}
 
 
@@ -65,30 +105,33 @@ def answering_versions(use_case: UseCase) -> set[str]:
     return {row["model_version"] for row in read_lake_records(use_case, PERFORMANCE)} - {""}
 
 
-def write_calibrations(use_case: UseCase, rows: Sequence[CalibrationRow]) -> None:
-    """Add calibrations; a version that has one keeps it."""
+def write_calibrations(use_case: UseCase, rows: Sequence[CalibrationRow | ErrorCalibrationRow]) -> None:
+    """Add calibrations; a version that has one keeps it, but of numbers one by another error."""
     if rows:
+        is_number = use_case.contract.label.task == "regression"
         with tables_held(use_case):
-            merge_rows(use_case, TABLE, [asdict(row) for row in rows], keep_old=True)
+            merge_rows(
+                use_case, OF_NUMBERS if is_number else TABLE, [asdict(row) for row in rows], keep_old=not is_number
+            )
 
 
 def periods_to_estimate(use_case: UseCase) -> set[str]:
-    """Periods whose model is calibrated and whose answers still have no estimate; numbers have none."""
-    if use_case.contract.label.task == "regression":
-        return set()
-    calibrated = calibrated_versions(use_case)
+    """Periods whose model is calibrated and whose answers still have no estimate."""
+    contract, calibrated = use_case.contract, calibrated_versions(use_case)
+    is_number = contract.label.task == "regression"
+    estimate = f"estimated_{contract.gate.watched_error}" if is_number else "estimated_accuracy"
     return {
-        row[use_case.contract.period_column]
+        row[contract.period_column]
         for row in read_lake_records(use_case, PERFORMANCE)
-        if row["model_version"] in calibrated and _lacks_estimate(row)
+        if row["model_version"] in calibrated and _lacks(row, estimate)
     }
 
 
-def _lacks_estimate(row: Mapping[str, Any]) -> bool:
-    """An older release's table has no such column: then every period lacks it."""
-    if "estimated_accuracy" not in row:
+def _lacks(row: Mapping[str, Any], estimate: str) -> bool:
+    """A table made before, or by another error, has no such column: then every period lacks it."""
+    if estimate not in row:
         return True
-    return row["estimated_accuracy"] is None and row["answered"] > row["rules"]
+    return row[estimate] is None and row["answered"] > row["rules"]
 
 
 def with_expectation(requests: "DataFrame", calibration: "DataFrame | None") -> "DataFrame":

@@ -2,16 +2,16 @@
 
 Beside what was realised stands what was to be expected of the model's own answers by their calibrated confidence
 (gold/calibration), known at once. Answers of the rules have no confidence: they count in `rules_share`, and in
-`accuracy` with all others. Of numbers it is told how far they lay from the truth, and how often that was in their
-interval.
+`accuracy` with all others. Rows of numbers are made by `number_performance`.
 """
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
-from lakehouse.gold.calibration import calibrations, with_expectation
+from lakehouse.gold.calibration import calibrations, error_calibrations, with_expectation
 from lakehouse.gold.feature_rows import SilverTables
 from lakehouse.gold.label_columns import class_id
+from lakehouse.gold.number_performance import COUNTS_OF_NUMBERS, number_rows, rates_of_numbers
 from lakehouse.gold.period_summary import in_periods
 from lakehouse.lake import Lake
 from lakehouse.storage.layout import PERFORMANCE
@@ -21,21 +21,6 @@ from lakeloop.contract import Contract
 from lakeloop.lake_tables import open_lake_table
 from lakeloop.use_case import UseCase
 
-OF_NUMBERS = {
-    "mean_absolute_error": "realised: how far the answers lie from the truth; null before any truth is known",
-    "root_mean_squared_error": "the same, the larger ones counting more",
-    "rules_share": "rules / answered",
-    "model_mean_absolute_error": "realised by the model's own answers",
-    "interval_coverage": "covered / model_with_truth",
-    "mean_interval_width": "mean width of the interval where the model was asked",
-}
-COUNTS_OF_NUMBERS = {
-    "answered": "requests answered",
-    "rules": "answered by the rules",
-    "with_truth": "whose ground truth is known",
-    "model_with_truth": "of with_truth, answered by the model itself",
-    "covered": "of those, whose truth lies in the interval",
-}
 COUNTS = {
     "answered": "requests answered",
     "rules": "answered by the rules",
@@ -58,10 +43,8 @@ RATES = {
 def performance_rows(
     requests: DataFrame, truth: DataFrame, contract: Contract, calibration: DataFrame | None = None
 ) -> DataFrame:
-    """A row a period and model version ('' where no model was asked); counts add up over both."""
+    """Of classes: a row a period and model version ('' where no model was asked); counts add up over both."""
     key, period = contract.key.column, quoted(contract.period_column)
-    if contract.label.task == "regression":
-        return _of_numbers(requests, truth, contract)
     if contract.label.made is not None:
         truth = truth.where(sf.col(quoted(contract.label.column)).isNotNull())
     known = truth.select(quoted(key), class_id(contract).alias("_truth"))
@@ -97,32 +80,6 @@ def performance_rows(
     )
 
 
-def _of_numbers(requests: DataFrame, truth: DataFrame, contract: Contract) -> DataFrame:
-    key, period = contract.key.column, quoted(contract.period_column)
-    known = truth.select(quoted(key), sf.col(quoted(contract.label.column)).cast("double").alias("_truth"))
-    own = sf.col("predictor_type") == "model"
-    settled = own & sf.col("_truth").isNotNull()
-    error = sf.col("prediction") - sf.col("_truth")
-    return (
-        requests.join(known, key, "left")
-        .groupBy(period, sf.coalesce("model_version", sf.lit("")).alias("model_version"))
-        .agg(
-            sf.count("*").alias("answered"),
-            sf.count_if(sf.col("predictor_type") == "rules").alias("rules"),
-            sf.count("_truth").alias("with_truth"),
-            sf.count_if(settled).alias("model_with_truth"),
-            sf.count_if(settled & sf.col("_truth").between(sf.col("lower"), sf.col("upper"))).alias("covered"),
-            sf.avg(sf.abs(error)).alias("mean_absolute_error"),
-            sf.sqrt(sf.avg(error * error)).alias("root_mean_squared_error"),
-            sf.avg(sf.when(settled, sf.abs(error))).alias("model_mean_absolute_error"),
-            sf.avg(sf.col("upper") - sf.col("lower")).alias("mean_interval_width"),
-        )
-        .withColumn("rules_share", sf.col("rules") / sf.col("answered"))
-        .withColumn("interval_coverage", sf.try_divide("covered", "model_with_truth"))
-        .select(period, "model_version", *COUNTS_OF_NUMBERS, *OF_NUMBERS)
-    )
-
-
 def update_performance(lake: Lake, silver: SilverTables, periods: set[str] | None, note: Row) -> tuple[str, ...]:
     """Compute these periods again, all of them for None; the periods that were. Nothing where nothing was asked.
 
@@ -138,7 +95,12 @@ def update_performance(lake: Lake, silver: SilverTables, periods: set[str] | Non
     if periods is not None:
         requests = requests.where(in_periods(contract, periods))
         truth = truth.join(requests.select(quoted(key)), key, "left_semi")
-    rows = performance_rows(requests, truth, contract, calibrations(lake)).toArrow().to_pylist()
+    made = (
+        number_rows(requests, truth, contract, error_calibrations(lake))
+        if contract.label.task == "regression"
+        else performance_rows(requests, truth, contract, calibrations(lake))
+    )
+    rows = made.toArrow().to_pylist()
     write_periods(lake, _table(contract), rows, periods, note)
     return tuple(sorted({row[contract.period_column] for row in rows}))
 
@@ -155,7 +117,7 @@ def _has_other_columns(use_case: UseCase) -> bool:
 def _table(contract: Contract) -> SmallTable:
     period = contract.period_column
     is_number = contract.label.task == "regression"
-    counts, rates = (COUNTS_OF_NUMBERS, OF_NUMBERS) if is_number else (COUNTS, RATES)
+    counts, rates = (COUNTS_OF_NUMBERS, rates_of_numbers(contract)) if is_number else (COUNTS, RATES)
     return SmallTable(
         PERFORMANCE,
         (

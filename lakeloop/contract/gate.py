@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lakeloop.contract.metrics import DECIDES, METRICS, Metric, metric_named
+from lakeloop.contract.metrics import DECIDES, METRICS, WATCHED_ERRORS, Metric, metric_named
 from lakeloop.contract.section import Name, Section, Share, Text, Value, mistake, sequences_as_tuples, unless
 
 CheckedOn = Literal["train", "eval", "newest"]
@@ -176,6 +176,22 @@ class Gate(Section):
     def least_accuracy(self) -> float | None:
         """What the accuracy must lie above; None where the gate does not ask for one."""
         return self.accuracy.above if self.accuracy is not None else None
+
+    @property
+    def watched_error(self) -> str:
+        """The metric that numbers are watched by in production: the one that decides, where that is an error."""
+        return self.decides if self.decides in WATCHED_ERRORS else WATCHED_ERRORS[0]
+
+    @property
+    def error_bound(self) -> float | None:
+        """What the watched error must lie below on eval rows; None where no check asks for that."""
+        asked = [
+            check.below
+            for check in self.checks
+            if check.metric == self.watched_error and check.slice is None and check.below is not None
+            if check.on == "eval"
+        ]
+        return min(asked, default=None)
 
     def title_of(self, bound: str) -> str:
         """What a bound is of, in words: its place, and of a named check what is measured."""

@@ -135,6 +135,8 @@ _ALL = (
 METRICS = {metric.name: metric for metric in _ALL}
 DECIDES: dict[Task, str] = {"classification": "accuracy", "regression": "mean_absolute_error"}
 """The metric that decides where a contract does not say one."""
+WATCHED_ERRORS = ("mean_absolute_error", "root_mean_squared_error")
+"""Metrics of numbers that production is watched by: means over rows, so they can be estimated row by row."""
 SYNONYMS = {
     "auc": "roc_auc", "auroc": "roc_auc", "pr_auc": "average_precision", "auc_pr": "average_precision",
     "auprc": "average_precision", "sensitivity": "recall", "tpr": "recall", "true_positive_rate": "recall",

@@ -1,7 +1,9 @@
 """Names that something behind the contract keeps for itself: a column called so would fail later, in its middle."""
 
 import keyword
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+from lakeloop.contract.metrics import WATCHED_ERRORS
 
 REQUEST = ("key", "at", "request_id")
 """Fields that stand beside the features in a request to the gateway."""
@@ -16,6 +18,11 @@ PERFORMANCE = (
     "estimate_error",
 )  # fmt: skip
 """Columns of gold/performance, which has a row a period."""
+PERFORMANCE_OF_NUMBERS = (
+    *PERFORMANCE, "covered", "interval_coverage", "mean_interval_width",
+    *(f"{what}{error}" for error in WATCHED_ERRORS for what in ("", "model_", "estimated_")),
+)  # fmt: skip
+"""The same where a number is predicted."""
 PERIOD_SUMMARY = ("rows", "labelled")
 """Columns of gold/monthly, which has a row a period."""
 SCORES = (
@@ -53,7 +60,7 @@ def of_key(name: str, class_names: Iterable[str], logged: bool) -> str:
     return of_feature(name, class_names, logged) if not keyword.iskeyword(name) else ""
 
 
-def of_event_time(name: str, features: Iterable[str], class_names: Iterable[str], truth: str, logged: bool) -> str:
+def of_event_time(name: str, features: Iterable[str], class_names: Sequence[str], truth: str, logged: bool) -> str:
     """Why the event time's column cannot have this name; '' if it can."""
     counted = {
         *PERIOD_SUMMARY,
@@ -62,7 +69,7 @@ def of_event_time(name: str, features: Iterable[str], class_names: Iterable[str]
     }
     if name in counted:
         return "is a column of gold/monthly itself"
-    if logged and name in PERFORMANCE:
+    if logged and name in (PERFORMANCE if class_names else PERFORMANCE_OF_NUMBERS):
         return "is a column of gold/performance itself"
     return of_feature(name, class_names, logged) if not keyword.iskeyword(name) else ""
 

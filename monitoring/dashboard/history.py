@@ -17,7 +17,7 @@ from monitoring.drift.watched_answers import CONFIDENCE, PREDICTION
 DRIFT, INGEST = "lakeloop drift", "lakeloop lake ingest"
 FILLED_BY = {
     "scores": DRIFT, "share": DRIFT, "drifted": DRIFT, "rows": DRIFT, "prediction": DRIFT,
-    "accuracy": INGEST, "fallback": INGEST,
+    "accuracy": INGEST, "error": INGEST, "fallback": INGEST,
 }  # fmt: skip
 """The command that brings each panel's past into gold."""
 NO_PAST = {
@@ -122,6 +122,8 @@ def drift_lines(reports: Sequence[DriftReport]) -> dict[str, list[Line]]:
 
 def performance_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[Line]]:
     """gold/performance's periods as lines: over all model versions of a period, weighted by their answers."""
+    if not contract.label.classes:
+        return _error_lines(rows, contract)
     period = contract.period_column
     own = rows["answered"] - rows["rules"]
     frame = rows.assign(
@@ -157,6 +159,35 @@ def performance_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[
             _counted("realised", periods, total["model_correct"], total["model_with_truth"]),
             _counted("realised, rules included", periods, total["correct"], total["with_truth"]),
             *bound,
+        ],
+        "fallback": [_counted("rules", periods, total["rules"], total["answered"])],
+    }
+
+
+def _error_lines(rows: pd.DataFrame, contract: Contract) -> dict[str, list[Line]]:
+    """The same of numbers, by the error that is watched."""
+    period, watched = contract.period_column, contract.gate.watched_error
+    power = 2 if watched == "root_mean_squared_error" else 1
+    total = rows.groupby(period)[["answered", "rules"]].sum()
+    periods = tuple(map(str, total.index))
+
+    def mean(column: str, counts: "pd.Series[int]", power: int = power) -> tuple[float | None, ...]:
+        """Over the versions of a period; of a root of squares the squares are what is averaged."""
+        known = rows[column] if column in rows else pd.Series(float("nan"), index=rows.index)
+        weight = counts.where(known.notna(), 0)
+        summed = (weight * known.fillna(0.0) ** power).groupby(rows[period]).sum() / weight.groupby(rows[period]).sum()
+        return tuple(None if pd.isna(value) else float(value) ** (1 / power) for value in summed[total.index])
+
+    own = rows["answered"] - rows["rules"]
+    bound = contract.gate.error_bound
+    return {
+        "error": [
+            Line(
+                "estimated", periods, mean(f"estimated_{watched}", own), error=mean("estimate_standard_error", own, 1)
+            ),
+            Line("realised", periods, mean(f"model_{watched}", rows["model_with_truth"])),
+            Line("realised, rules included", periods, mean(watched, rows["with_truth"])),
+            *([] if bound is None else [Line("gate", periods, (bound,) * len(periods), bound=True)]),
         ],
         "fallback": [_counted("rules", periods, total["rules"], total["answered"])],
     }

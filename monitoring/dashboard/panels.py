@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from lakeloop.contract.label import Task
+
 PanelKind = Literal["state", "number", "lines", "text"]
 Unit = Literal["none", "share", "seconds", "rows", "score"]
 USE_CASE = "$use_case"
@@ -43,7 +45,8 @@ class Series:
 class Panel:
     """One picture. `history` names the lines of the past that the own page draws; '' shows the present alone.
 
-    `states` of a state: by value, the word for it and whether it is good.
+    `states` of a state: by value, the word for it and whether it is good. `task`: what a model that has it does; None:
+    either.
     """
 
     key: str
@@ -55,6 +58,7 @@ class Panel:
     history: str = ""
     wide: bool = False
     states: tuple[tuple[str, bool], ...] = ()
+    task: Task | None = None
 
 
 PANELS: tuple[Panel, ...] = (
@@ -104,7 +108,7 @@ PANELS: tuple[Panel, ...] = (
         "confidence_drift", "Confidence drift", "How far the model's sureness of its answers moved from its reference.",
         "lines", "score",
         (Series("confidence_drift", "score"), Series("confidence_drift_threshold", "threshold", bound=True)),
-        history="confidence",
+        history="confidence", task="classification",
     ),
     Panel(
         "scores", "Drift score by feature", "Each feature's distance from the reference; dashed its threshold.",
@@ -125,7 +129,19 @@ PANELS: tuple[Panel, ...] = (
             Series("realised_accuracy", "realised"),
             Series("accuracy_bound", "gate", bound=True),
         ),
-        history="accuracy", wide=True,
+        history="accuracy", wide=True, task="classification",
+    ),
+    Panel(
+        "error", "Error, estimated and realised",
+        "How far numbers lie from the truth by the contract's metric: estimated from features and answer at once, "
+        "realised when truth comes. Concept drift escapes the estimate.",
+        "lines", "score",
+        (
+            Series("estimated_error", "estimated", by="metric"),
+            Series("realised_error", "realised", by="metric"),
+            Series("error_bound", "gate", by="metric", bound=True),
+        ),
+        history="error", wide=True, task="regression",
     ),
     Panel(
         "fallback", "Fallback rate", "Share of answers that came from the rules.",
@@ -150,3 +166,8 @@ PANELS: tuple[Panel, ...] = (
         ),
     ),
 )  # fmt: skip
+
+
+def panels_of(task: Task) -> tuple[Panel, ...]:
+    """The panels that a model of a task has something for; Grafana, which shows every use case, has all."""
+    return tuple(panel for panel in PANELS if panel.task in (None, task))

@@ -14,11 +14,12 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from lakeloop.contract import Contract
+from lakeloop.contract.label import Task
 from lakeloop.exceptions import first_line
 from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
 from monitoring.dashboard.history import FILLED_BY, NO_PAST, History, read_history
-from monitoring.dashboard.panels import PANELS
+from monitoring.dashboard.panels import panels_of
 from monitoring.dashboard.present import SECONDS, Fetch, Present, present
 
 PAGE = Path(__file__).with_name("page")
@@ -61,14 +62,16 @@ def dashboard_router(use_case: UseCase, metrics_page: Callable[[], bytes], prome
     @router.get("/dashboard/data")
     async def data() -> dict[str, Any]:
         now, history = await asyncio.gather(present(use_case.name, prometheus_url, pages), asyncio.to_thread(past.read))
-        return panels_data(now, history, past.problem, bool(prometheus_url))
+        return panels_data(now, history, use_case.contract.label.task, past.problem, bool(prometheus_url))
 
     add_static_files(router, "/dashboard/static", STATIC)
     return router
 
 
-def panels_data(now: Present, history: History, problem: str = "", prometheus: bool = False) -> dict[str, Any]:
-    """What the page draws: every panel with its newest values and its lines of the past."""
+def panels_data(
+    now: Present, history: History, task: Task, problem: str = "", prometheus: bool = False
+) -> dict[str, Any]:
+    """What the page draws: every panel of the task with its newest values and its lines of the past."""
     return {
         "source": now.source,
         "problems": [*now.problems, *([problem] if problem else [])],
@@ -79,14 +82,14 @@ def panels_data(now: Present, history: History, problem: str = "", prometheus: b
         "furthest": history.furthest,
         "panels": [
             {
-                **{k: v for k, v in asdict(panel).items() if k not in ("series", "history")},
+                **{k: v for k, v in asdict(panel).items() if k not in ("series", "history", "task")},
                 "values": [asdict(value) for value in now.values.get(panel.key, ())],
                 "lines": [asdict(line) for line in history.lines.get(panel.history, [])],
                 "filled_by": FILLED_BY.get(panel.history, ""),
                 "no_past": _no_past(panel.key, prometheus),
                 "series_count": len(panel.series),
             }
-            for panel in PANELS
+            for panel in panels_of(task)
         ],
     }
 

@@ -17,7 +17,7 @@ NAMES = {gauge.name for gauge in GAUGES}
 ELSEWHERE = {"up", "lakeloop_gateway_answers_total", "lakeloop_gateway_request_log_failures_total"}
 WORDS = {
     "on", "and", "or", "by", "group_left", "sum", "increase", "label_replace", "use_case", "model_version", "job",
-    "accuracy",
+    "accuracy", "error", "metric",
 }  # fmt: skip
 
 

@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from lakehouse.gold.build import update_estimates
+from lakehouse.gold.calibration import ErrorCalibrationRow, write_calibrations
 from lakehouse.gold.export import export
 from lakehouse.requests.stream import stream
 from lakeloop.added_columns import with_label
 from lakeloop.drawn_rows import sample_period
+from lakeloop.error_trees import ErrorColumn, ErrorTree, ErrorTrees
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
 from operations.delivery import generate
@@ -82,6 +85,20 @@ def test_answered_numbers_come_into_the_lake_and_are_held_against_their_truth(re
     assert (rows.loc["7", "interval_coverage"], rows.loc["7", "mean_interval_width"]) == (0.5, pytest.approx(10.0))
     assert rows.loc["", ["answered", "rules", "with_truth"]].tolist() == [1, 1, 1]
     assert rows.loc["", "mean_absolute_error"] == pytest.approx(20.0)
+    assert rows["estimated_mean_absolute_error"].isna().all()
+    ahead = ErrorTree(column=(0, -1, -1), threshold=(float(near["prediction"]), 0, 0), left=(1, -1, -1),
+                      right=(2, -1, -1), value=(0, -1, 3))  # fmt: skip
+    trees = ErrorTrees(start=4.0, columns=(ErrorColumn(name="prediction"),), trees=(ahead,))
+    text = trees.model_dump_json()
+    write_calibrations(
+        rentals, [ErrorCalibrationRow("7", "mean_absolute_error", "boosted trees", 9, 4.0, 0.3, 2.0, text)]
+    )
+    assert update_estimates(rentals) == ("2024-01",) and update_estimates(rentals) == ()
+    seven = rentals.rows("gold/performance").set_index("model_version").loc["7"]
+    expected = float(np.mean([3.0 if one["prediction"] <= near["prediction"] else 7.0 for one in (near, far)]))
+    assert seven["estimated_mean_absolute_error"] == pytest.approx(expected)
+    assert seven["estimate_error"] == pytest.approx(expected - 5.0)
+    assert seven["estimate_standard_error"] == pytest.approx((0.3**2 + 2.0**2 / 2) ** 0.5)
 
 
 def request(request_id: str, key: str | None, **answer: Any) -> str:

@@ -1,5 +1,7 @@
 """The past in event time, read from the store of drift reports and from Delta, without Spark."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from deltalake import write_deltalake
@@ -7,11 +9,15 @@ from deltalake import write_deltalake
 from lakeloop.contract import Contract
 from lakeloop.drift_report import ColumnDrift
 from lakeloop.drift_store import replace_lake_reports
-from lakeloop.settings import Settings
+from lakeloop.error_trees import ErrorTrees
+from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from monitoring.dashboard.history import History, Line, furthest, read_history
+from monitoring.exporter import Exporter
 from monitoring.gold_performance import GoldPerformance
+from monitoring.live import Snapshot
 from tests.monitoring.dashboard.conftest import MODEL, drift_report
+from tests.use_case_copies import USE_CASES
 
 MONTHS = ("2023-02", "2023-03", "2023-04", "2023-05")
 
@@ -94,3 +100,46 @@ def test_the_live_monitor_claims_nothing_where_gold_says_nothing(empty: Settings
     known = GoldPerformance(UseCase(empty, contract))
     assert known.estimated(MODEL, pd.DataFrame({"confidence": [0.9], "by_rules": [False]})) is None
     assert known.realised(MODEL) is None
+
+
+def test_errors_of_a_month_are_weighted_over_its_model_versions(tmp_path: Path) -> None:
+    use_case = open_use_case(load_settings(home=tmp_path, use_case="rentals", use_cases=USE_CASES["rentals"]))
+    month = {"month": "2024-02", "model_version": MODEL, "rules": 0}
+    rows = [
+        {**month, "answered": 90, "with_truth": 90, "model_with_truth": 90, "mean_absolute_error": 40.0,
+         "model_mean_absolute_error": 40.0, "estimated_mean_absolute_error": 35.0, "estimate_standard_error": 2.0},
+        {**month, "model_version": "8", "answered": 10, "with_truth": 0, "model_with_truth": 0,
+         "estimated_mean_absolute_error": 45.0, "estimate_standard_error": 2.0},
+        {**month, "model_version": "", "answered": 10, "rules": 10, "with_truth": 10, "model_with_truth": 0,
+         "mean_absolute_error": 140.0},
+        {**month, "month": "2024-03", "answered": 20, "with_truth": 20, "model_with_truth": 20,
+         "mean_absolute_error": 70.0, "model_mean_absolute_error": 70.0},
+    ]  # fmt: skip
+    write_deltalake(use_case.table("gold/performance"), pd.DataFrame(rows))
+    history = read_history(use_case)
+    assert line(history, "error", "estimated").y == pytest.approx((36.0, None))
+    assert line(history, "error", "realised").y == pytest.approx((40.0, 70.0))
+    assert line(history, "error", "realised, rules included").y == pytest.approx((50.0, 70.0))
+    assert line(history, "error", "gate").y == (60.0, 60.0) and line(history, "error", "estimated").error[0] == 2.0
+    known = GoldPerformance(use_case)
+    assert known.realised(MODEL) == 40.0, "the truth of 20 answers raises no alarm"
+    assert known.estimated(MODEL, pd.DataFrame({"prediction": [1.0], "by_rules": [False]})) is None
+
+
+def test_the_live_monitor_expects_the_error_of_numbers_by_gold(tmp_path: Path) -> None:
+    use_case = open_use_case(load_settings(home=tmp_path, use_case="rentals", use_cases=USE_CASES["rentals"]))
+    row = {
+        "model_version": MODEL, "metric": "mean_absolute_error", "method": "constant", "rows": 50, "error": 12.5,
+        "standard_error": 1.0, "spread": 9.0, "trees": ErrorTrees(start=12.5).model_dump_json(),
+    }  # fmt: skip
+    other = {**row, "model_version": "8", "metric": "root_mean_squared_error"}
+    write_deltalake(use_case.table("gold/calibration"), pd.DataFrame([row, other]))
+    known = GoldPerformance(use_case)
+    window = pd.DataFrame({"prediction": [80.0, None], "by_rules": [False, True]})
+    assert known.estimated(MODEL, window) == 12.5
+    assert known.estimated("8", window) is None, "it was learnt of another error"
+    page = Exporter({"rentals": (use_case.contract, lambda: Snapshot(model_version=MODEL, estimated=12.5))}).text()
+    told = page.decode()
+    assert 'estimated_error{metric="mean_absolute_error",model_version="7",use_case="rentals"} 12.5' in told
+    assert 'error_bound{metric="mean_absolute_error",model_version="7",use_case="rentals"} 60.0' in told
+    assert "estimated_accuracy{" not in told and "realised_error{" not in told

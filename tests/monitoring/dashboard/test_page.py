@@ -11,7 +11,7 @@ from lakeloop.contract import Contract
 from lakeloop.drift_store import replace_lake_reports
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase
-from monitoring.dashboard.panels import PANELS
+from monitoring.dashboard.panels import panels_of
 from monitoring.dashboard.router import dashboard_router
 from monitoring.exporter import Exporter
 from monitoring.live import Snapshot
@@ -47,7 +47,7 @@ def test_it_draws_every_panel_offline(with_past: Settings, contract: Contract, o
         assert page.locator("#tile-dataset_drift b").inner_text() == "stable"
         assert page.locator("#tile-drifted_columns b").inner_text() == "1 of 6"
         assert page.locator(".js-plotly-plot").count() == 5
-        assert page.locator(".chart, .tile").count() == len(PANELS)
+        assert page.locator(".chart, .tile").count() == len(panels_of("classification"))
         assert "age 0.2500" in page.locator("#chart-scores .now").inner_text()
         assert (page.locator("#chart-scores .legend").text_content() or "").count("threshold") == 1
         assert "the gateway at http://127.0.0.1:9 does not answer" in page.locator("#problems").inner_text()

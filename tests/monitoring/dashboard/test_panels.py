@@ -21,7 +21,7 @@ DEPLOY = PROJECT / "deploy"
 BY_PROMETHEUS_ITSELF = {"up"}
 WANTED = {
     "dataset_drift", "share", "drifted_columns", "scores", "prediction_drift", "fallback", "requests", "latency",
-    "model_version", "accuracy", "confidence_drift",
+    "model_version", "accuracy", "confidence_drift", "error",
 }  # fmt: skip
 
 

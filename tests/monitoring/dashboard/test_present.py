@@ -41,9 +41,7 @@ def snapshot(contract: Contract) -> Snapshot:
         features=tuple(column(name, 0.25 if name == "age" else 0.01) for name in contract.features),
         prediction=column("prediction", 0.05),
     )
-    return Snapshot(
-        model_version="7", report=report, rows=1500, rules=30, model_available=True, estimated_accuracy=0.86
-    )
+    return Snapshot(model_version="7", report=report, rows=1500, rules=30, model_available=True, estimated=0.86)
 
 
 @pytest.fixture
