@@ -60,7 +60,7 @@ def _tell_segments(use_case: UseCase, period: int, model: str, oracle: bool, as_
         return
     for line in search_words(search):
         console.print(line, soft_wrap=True, markup=False)
-    for question, meaning in QUESTIONS.items():
+    for question, meaning in QUESTIONS[use_case.contract.label.task].items():
         if found := search.segments.of(question):
             console.print(f"\n{meaning[:1].upper()}{meaning[1:]}:", style="bold")
             header, rows = segment_rows(question, found)

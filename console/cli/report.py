@@ -1,10 +1,10 @@
 """`lakeloop report`: one page about a pushed model, from its data to how it does in later periods."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import orjson
@@ -15,17 +15,18 @@ from console.cli.options import open_use_case
 from console.cli.render import console, table
 from console.cli.use_case_option import UseCaseOption
 from console.cli.validate import print_evaluation
+from console.report.label_groups import label_groups
 from console.report.page import Report, Served, write_report
 from console.words import counted
 from lakehouse.read.tables import rejects_by_reason
 from lakeloop.contract import Contract
 from lakeloop.exceptions import LakeloopError, NotFoundError
+from lakeloop.fallback import NUMBER_OUTPUTS
 from lakeloop.held_out import is_held_out
 from lakeloop.model_input import instance, request_rows
 from lakeloop.pushed_models import model_folder
-from lakeloop.tasks import needs_classes
 from lakeloop.use_case import UseCase
-from operations.baselines import baselines, difference_words, run_baselines
+from operations.baselines import CONSTANT, MAJORITY, RULES, baselines, difference_words, run_baselines
 from operations.evaluation import exported_rows, generated_rows
 from operations.period_rows import played_periods
 from operations.permutation_importance import run_importance
@@ -42,13 +43,12 @@ def report_command(
     version: Annotated[str, typer.Option(help="The pushed version; default: the newest.")] = "",
     use_case: UseCaseOption = "",
 ) -> None:
-    """Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by period.
+    """Write an HTML report about a pushed model: data, statistics, training, gate, answers, how good it is by period.
 
     Asks the model three questions over REST, and evaluates it on later periods that the use case's generator or history
     knows.
     """
     case = open_use_case(use_case)
-    needs_classes(case.contract, "the report")
     records = _runs_of(case, version)
     record = _with_importance(case, run_baselines(case, records[0]))
     records = [record, *records[1:]]
@@ -67,7 +67,7 @@ def report_command(
             runs=records,
             statistics=read_statistics(record.statistics_uri),
             periods=[case.contract.period_name(period) for period in later],
-            accuracy=curves,
+            scores=curves,
             served=served,
             url=url,
             rejects=rejects,
@@ -117,44 +117,39 @@ def _periods_with_truth(use_case: UseCase) -> list[int]:
 
 
 def _ask(use_case: UseCase, version: str, period: int) -> tuple[list[Served], str]:
-    """Start a model server, ask the version one question a class (three at most) over REST, stop it."""
+    """Start a model server, ask the version three questions over REST (one a class, or a third of numbers), stop it."""
     contract = use_case.contract
     frame = generated_rows(use_case, period)
     held_out = frame[is_held_out(contract, frame)]
-    questions = held_out.groupby(contract.label.name).head(-(-3 // len(contract.label.classes))).head(3)
+    groups = label_groups(contract, held_out)
+    most = -(-3 // max(1, len(groups)))
+    chosen = sorted(index for _, rows in groups for index in held_out.index[rows][:most])
+    questions = held_out.loc[chosen].head(3)
     name, served = use_case.name, []
     log = Path(use_case.settings.area("logs")) / "model_server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    truths = questions[contract.label.columns[-1]]
     with console.status("starting the model server …"), log.open("a", encoding="utf-8") as stream:
         server = running_server({name: use_case.folder("models")}, log_to=stream)
         with server as running, httpx.Client(base_url=running.url) as client:
             path = f"/v1/models/{name}/versions/{version}:predict"
             console.print(f"POST {running.url}{path}")
             asked = request_rows(contract.features, questions)
-            for row, truth in zip(asked, questions[contract.label.name_column], strict=True):
+            for row, truth in zip(asked, truths, strict=True):
                 body = orjson.dumps({"instances": [instance(contract.features, row)]})
                 began = time.perf_counter()
                 answer = client.post(path, content=body).raise_for_status().json()["predictions"][0]
-                class_name = contract.label.class_names[answer["class_id"]]
                 milliseconds = (time.perf_counter() - began) * 1000
-                served.append(
-                    Served(
-                        row,
-                        truth,
-                        answer["probabilities"],
-                        class_name,
-                        milliseconds,
-                    )
-                )
+                served.append(Served(row, _in_words(truth), *_given(contract, answer), milliseconds))
             url = f"{running.url}{path}"
     console.print(
         table(
-            ("question", "answer", "probabilities", "truth", "ms"),
+            ("question", "answer", "probabilities" if contract.label.classes else "interval", "truth", "ms"),
             [
                 (
                     ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in s.question.items()),
-                    s.class_name,
-                    " ".join(f"{p:.3f}" for p in s.probabilities),
+                    s.answer,
+                    " ".join(f"{value:.3f}" for value in s.given.values()),
                     s.truth,
                     f"{s.milliseconds:.1f}",
                 )
@@ -166,17 +161,31 @@ def _ask(use_case: UseCase, version: str, period: int) -> tuple[list[Served], st
     return served, url
 
 
+def _given(contract: Contract, answer: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+    """What came with an answer, by name, and the answer in words."""
+    if contract.label.classes:
+        names = contract.label.class_names
+        return dict(zip(names, answer["probabilities"], strict=True)), names[answer["class_id"]]
+    return {name: answer[name] for name in NUMBER_OUTPUTS[1:]}, _in_words(answer[NUMBER_OUTPUTS[0]])
+
+
+def _in_words(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _check_later_periods(use_case: UseCase, record: RunRecord, periods: Sequence[int]) -> dict[str, list[float]]:
-    """Evaluate the pushed model on each period by the truth of generator or history; accuracy curves for the report."""
+    """Evaluate the pushed model on each period by the truth of generator or history; curves of accuracies, of numbers
+    of the metric that decides, for the report.
+    """
     folder = model_folder(use_case, record.pushed_version)
-    curves: dict[str, list[float]] = {"model": [], "rules": [], "majority": []}
+    curves: dict[str, list[float]] = {"model": [], RULES: [], MAJORITY: [], CONSTANT: []}
     with console.status(f"evaluating every {use_case.contract.period} …"):
         for period in periods:
             frame = generated_rows(use_case, period)
             report = validate_model(folder, use_case.contract, frame, name=use_case.contract.period)
             found = baselines(use_case, frame)
-            curves["model"].append(next(iter(report.accuracy.values())))
-            for name in ("rules", "majority"):
+            curves["model"].append(next(iter(report.by_set.values())))
+            for name in (RULES, MAJORITY, CONSTANT):
                 if name in found:
                     curves[name].append(found[name])
             if period in shown_periods(periods):
@@ -199,25 +208,32 @@ def _story(
     record = records[0]
     assert record.gate is not None
     beside = difference_words(record.gate, record.baselines)
+    scores, shown = record.gate.by_set, record.gate.shown
+    is_right = f"is right on {scores['train']:.3f} of the train and {scores['eval']:.3f} of the eval rows"
+    is_off = f"has a {shown} of {scores['train']:.4g} on the train and {scores['eval']:.4g} on the eval rows"
+    good = is_right if contract.label.classes else is_off
     text = (
-        f"{len(frame):,} rows became a model that is right on {record.gate.accuracy['train']:.3f} of the train and "
-        f"{record.gate.accuracy['eval']:.3f} of the eval rows; beside it: {beside}.\n"
+        f"{len(frame):,} rows became a model that {good}; beside it: {beside}.\n"
         f"{how_pushed(record)} as version {record.pushed_version}."
     )
     if curves:
         own = set(frame[contract.period_column])
         later = ", ".join(
-            f"{curves['model'][periods.index(m)]:.2f} in {contract.period} {m}"
+            f"{_short(contract, curves['model'][periods.index(m)])} in {contract.period} {m}"
             f"{' (of whose rows it was made)' * (contract.period_name(m) in own)}"
             for m in shown_periods(periods)
         )
         text += (
-            f" Its accuracy is {later}; the truth of {contract.a_period} takes "
+            f" Its {shown} is {later}; the truth of {contract.a_period} takes "
             f"{counted(contract.truth_delay, contract.period)} to arrive."
         )
     for refused in records[1:]:
         text += f"\nOn the same rows the gate refused run {refused.run_id} ({_failed(refused)})."
     return text
+
+
+def _short(contract: Contract, score: float) -> str:
+    return f"{score:.2f}" if contract.label.classes else f"{score:.4g}"
 
 
 def how_pushed(record: RunRecord) -> str:

@@ -129,13 +129,13 @@ def _sideways(figure: go.Figure, names: int) -> go.Figure:
 
 
 def class_shares(comparison: Comparison) -> go.Figure | None:
-    """Class shares before and now: by truth and as the model answers, as far as each is known."""
+    """Class shares before and now: by truth and as the model answers, as far as each is known. None of numbers."""
     parts: list[tuple[str, TargetDrift]] = []
     if comparison.target is not None:
         parts.append(("truth", comparison.target))
     if comparison.predicted is not None:
         parts.append(("answers", comparison.predicted))
-    if not parts:
+    if not parts or not comparison.contract.label.classes:
         return None
     rows = [f"{name},<br>{when}" for name, _ in parts for when in (REFERENCE, NOW)]
     shares = [share for _, drift in parts for share in (drift.before, drift.now)]
@@ -156,8 +156,13 @@ def class_shares(comparison: Comparison) -> go.Figure | None:
 
 def truth_distribution(contract: Contract, reference: pd.DataFrame, labelled: pd.DataFrame) -> go.Figure | None:
     """The ground truth itself, where it is a number: reference against now."""
-    column = contract.label.column
-    if contract.label.truth_values is not None or column not in reference or column not in labelled or labelled.empty:
+    column = contract.label.column if contract.label.classes else contract.label.name
+    if (
+        (contract.label.classes and contract.label.truth_values is not None)
+        or column not in reference
+        or column not in labelled
+        or labelled.empty
+    ):
         return None
     figure = go.Figure()
     bins = _bins(reference[column], labelled[column])

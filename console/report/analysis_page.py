@@ -19,7 +19,7 @@ def write_analysis(use_case: UseCase, analysis: Analysis) -> Path:
     contract, label, periods = found.contract, found.contract.label, list(rows.by_period)
     table = dict(found.distances)
     if found.target_distances:
-        number = label.column in reference and label.truth_is_number
+        number = label.classes and label.column in reference and label.truth_is_number
         table[(label.column if number else label.name) + TARGET] = found.target_distances
     name = f"analysis-{found.period:03d}-{found.model_version}{'-oracle' if analysis.oracle else ''}.html"
     return write_page(

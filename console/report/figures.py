@@ -20,6 +20,7 @@ from console.report.figure_style import (
     line_style,
     titled,
 )
+from console.report.label_groups import LabelGroup, label_groups
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.columns import TIMES
 from lakeloop.contract.metrics import METRICS
@@ -38,27 +39,32 @@ READABLE, FURTHEST = 15, 8
 """Lines that can be told apart, and how many of more are drawn at first."""
 
 
-def class_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
-    """Rows a class."""
-    names = contract.label.class_names
-    counts = frame[contract.label.name_column].value_counts().reindex(names, fill_value=0)
-    colours = [CLASS_COLOURS[i % len(CLASS_COLOURS)] for i in range(len(names))]
-    figure = go.Figure(
-        go.Bar(
-            x=list(names),
-            y=counts.tolist(),
-            text=counts.tolist(),
-            textfont_color="white",
-            marker_color=colours,
-        )
-    )
-    figure.update_xaxes(title=contract.label.name)
+def label_counts(contract: Contract, frame: pd.DataFrame) -> go.Figure:
+    """Rows a class, or the distribution of numbers, its three thirds in colours of their own."""
+    groups, label = label_groups(contract, frame), contract.label
+    colours = [CLASS_COLOURS[i % len(CLASS_COLOURS)] for i in range(len(groups))]
+    figure = go.Figure()
+    if label.classes:
+        counts = [int(rows.sum()) for _, rows in groups]
+        names = [name for name, _ in groups]
+        figure.add_trace(go.Bar(x=names, y=counts, text=counts, textfont_color="white", marker_color=colours))
+    else:
+        values = frame[label.name]
+        edges = np.histogram_bin_edges(values, BINS)
+        for (name, rows), colour in zip(groups, colours, strict=True):
+            counted = np.histogram(values[rows], edges)[0].tolist()
+            places = ((edges[:-1] + edges[1:]) / 2).tolist()
+            figure.add_trace(
+                go.Bar(x=places, y=counted, width=float(edges[1] - edges[0]), name=name, marker_color=colour)
+            )
+    figure.update_xaxes(title=label.name)
     figure.update_yaxes(title="rows")
-    return finish(figure, 280, top=15)
+    return finish(figure, 280, top=15 if label.classes else 30, barmode="stack")
 
 
-def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
-    """Every feature's distribution, one colour a class; but no text's, nearly every one of which stands there once.
+def feature_by_label(contract: Contract, frame: pd.DataFrame) -> go.Figure:
+    """Every feature's distribution, one colour a class, or a third of the numbers; but no text's, nearly every one of
+    which stands there once.
 
     Rows are counted here, so that a page is as large for a million of them as for a thousand.
     """
@@ -66,42 +72,38 @@ def feature_by_class(contract: Contract, frame: pd.DataFrame) -> go.Figure:
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     figure = make_subplots(rows, columns, subplot_titles=[titled(contract, n) for n in names])
+    groups = label_groups(contract, frame)
     for position, name in enumerate(names):
         at = {"row": position // columns + 1, "col": position % columns + 1}
         feature = contract.features[name]
-        counted = (_histograms if feature.role in ("numeric", "time") else _commonest)(contract, name, frame)
-        for class_id, (class_name, bars) in enumerate(zip(contract.label.class_names, counted, strict=True)):
-            look = {"name": class_name, "legendgroup": class_name, "showlegend": position == 0, "opacity": 0.6}
-            figure.add_trace(go.Bar(**bars, **look, marker_color=CLASS_COLOURS[class_id % len(CLASS_COLOURS)]), **at)
+        counted = (_histograms if feature.role in ("numeric", "time") else _commonest)(feature, frame[name], groups)
+        for number, ((group, _), bars) in enumerate(zip(groups, counted, strict=True)):
+            look = {"name": group, "legendgroup": group, "showlegend": position == 0, "opacity": 0.6}
+            figure.add_trace(go.Bar(**bars, **look, marker_color=CLASS_COLOURS[number % len(CLASS_COLOURS)]), **at)
         if feature.role not in ("numeric", "time"):
             figure.update_xaxes(**_categories(counted[0]["x"]), **at)
     return finish(figure, 260 * rows, barmode="overlay")
 
 
-def _histograms(contract: Contract, name: str, frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of each class by value, as the places, heights and widths of bars."""
-    feature, classes = contract.features[name], frame[contract.label.name]
-    values = pd.to_numeric(frame[name], errors="coerce").astype(float)
+def _histograms(feature: Feature, given: pd.Series, groups: Sequence[LabelGroup]) -> list[dict[str, Any]]:
+    """Rows of each group by value, as the places, heights and widths of bars."""
+    values = pd.to_numeric(given, errors="coerce").astype(float)
     values = values[np.isfinite(values)]
     edges = np.histogram_bin_edges(values, BINS) if len(values) else np.array([0.0, 1.0])
     places = _on_axis(feature, (edges[:-1] + edges[1:]) / 2)
     width = float(edges[1] - edges[0]) * (1000 if feature.type in TIMES else 1)  # an axis of time counts milliseconds
-    counted = (np.histogram(values[classes[values.index] == one], edges)[0] for one in _class_ids(contract))
+    counted = (np.histogram(values[rows[values.index]], edges)[0] for _, rows in groups)
     return [{"x": places, "y": counts.tolist(), "width": width} for counts in counted]
 
 
-def _commonest(contract: Contract, name: str, frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of each class by category, the commonest ones by themselves."""
-    values, classes = category_texts(frame[name]), frame[contract.label.name]
+def _commonest(_: Feature, given: pd.Series, groups: Sequence[LabelGroup]) -> list[dict[str, Any]]:
+    """Rows of each group by category, the commonest ones by themselves."""
+    values = category_texts(given)
     common = values.value_counts().index[:MOST_CATEGORIES]
     values = values.where(values.isin(common), OTHERS)
     names = [*common, *([OTHERS] if OTHERS in values.values and OTHERS not in common else [])]
-    counted = (values[classes[values.index] == one].value_counts() for one in _class_ids(contract))
+    counted = (values[rows[values.index]].value_counts() for _, rows in groups)
     return [{"x": names, "y": counts.reindex(names, fill_value=0).tolist()} for counts in counted]
-
-
-def _class_ids(contract: Contract) -> range:
-    return range(len(contract.label.class_names))
 
 
 def _categories(names: Sequence[str]) -> dict[str, Any]:
@@ -182,12 +184,16 @@ def training_curve(history: History, step: str) -> go.Figure:
     return finish(figure, 340)
 
 
-def accuracy_by_period(
-    periods: Sequence[str], curves: Mapping[str, Sequence[float]], required: float | None, names: Mapping[str, str]
+def score_by_period(
+    periods: Sequence[str],
+    curves: Mapping[str, Sequence[float]],
+    required: float | None,
+    names: Mapping[str, str],
+    metric: str,
 ) -> go.Figure:
-    """Accuracy of model and baselines over the periods, with the gate's requirement where it has one."""
+    """A metric of model and baselines over the periods, with the gate's requirement where it has one."""
     figure = go.Figure()
-    colours = {"model": BLUE, "rules": ORANGE, "majority": GREY}
+    colours = {"model": BLUE, "rules": ORANGE, "majority": GREY, "constant": GREY}
     for name, values in curves.items():
         figure.add_trace(
             go.Scatter(
@@ -198,7 +204,8 @@ def accuracy_by_period(
             )
         )
     _add_requirement(figure, required)
-    figure.update_yaxes(title="accuracy", range=[0, 1], tickformat=".0%")
+    axis: dict[str, Any] = {"range": [0, 1], "tickformat": ".0%"} if METRICS[metric].highest == 1 else {}
+    figure.update_yaxes(title=metric.replace("_", " "), **axis)
     return finish(figure, 380)
 
 

@@ -15,18 +15,20 @@ from tfx_pipeline.runs.run_record import RunRecord
 
 @dataclass(frozen=True)
 class Served:
-    """One question asked over REST and what came back."""
+    """One question asked over REST and what came back: the answer in words, and the numbers `given` with it by name."""
 
     question: Mapping[str, object]
     truth: str
-    probabilities: Sequence[float]
-    class_name: str
+    given: Mapping[str, float]
+    answer: str
     milliseconds: float
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the page shows. `accuracy` maps a curve's name to one value a period of `periods`."""
+    """Everything the page shows. `scores` maps a curve's name to one value a period of `periods`: accuracies, or of
+    numbers the metric that decides.
+    """
 
     contract: Contract
     created: str
@@ -35,7 +37,7 @@ class Report:
     runs: Sequence[RunRecord]
     statistics: Mapping[str, Mapping[str, FeatureStatistics]]
     periods: Sequence[str]
-    accuracy: Mapping[str, Sequence[float]]
+    scores: Mapping[str, Sequence[float]]
     served: Sequence[Served]
     url: str
     rejects: Mapping[str, int] = field(default_factory=dict)
@@ -50,15 +52,16 @@ class Report:
 def write_report(report: Report, path: Path) -> Path:
     """Write the page; it opens without a network and readers never see half of it."""
     pictures = {
-        "classes": figures.class_counts(report.contract, report.frame),
-        "features": figures.feature_by_class(report.contract, report.frame),
+        "label": figures.label_counts(report.contract, report.frame),
+        "features": figures.feature_by_label(report.contract, report.frame),
         "statistics": figures.statistics_by_split(report.contract, report.statistics),
         "training": figures.training_curve(report.champion_run.history, report.champion_run.parameters.model.step),
-        "periods": figures.accuracy_by_period(
+        "periods": figures.score_by_period(
             report.periods,
-            report.accuracy,
-            report.contract.gate.least_accuracy,
+            report.scores,
+            report.contract.gate.bound_shown,
             {"model": f"model {report.champion_run.pushed_version}"},
+            report.contract.gate.shown,
         ),
     }
     importance = report.champion_run.importance

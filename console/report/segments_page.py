@@ -16,7 +16,7 @@ def write_segments(use_case: UseCase, search: SegmentSearch, oracle: bool) -> Pa
     name = f"segments-{search.period:03d}-{search.model_version}{'-oracle' if oracle else ''}.html"
     tables = [
         (question, meaning, *segment_rows(question, search.segments.of(question)))
-        for question, meaning in QUESTIONS.items()
+        for question, meaning in QUESTIONS[search.contract.label.task].items()
     ]
     lines = [line for one in search.segments.found if (line := fallback_line(search.contract, one))]
     return write_page(
@@ -34,15 +34,22 @@ def write_segments(use_case: UseCase, search: SegmentSearch, oracle: bool) -> Pa
 def search_words(search: SegmentSearch) -> list[str]:
     """What was looked at, and by what, in sentences."""
     contract, found = search.contract, search.segments
-    rules = "" if search.rules_accuracy is None else f", the rules in {search.rules_accuracy:.3f}"
+    good = f"{_how_good(search)} of {search.labelled_rows:,} labelled rows {search.labelled_from}."
     return [
         f"Model {search.model_version} in {contract.period} {search.period} ({contract.period_name(search.period)}): "
         f"{search.rows:,} rows beside the {search.reference_rows:,} that it was made from.",
-        f"It is right in {search.accuracy:.3f}{rules} of {search.labelled_rows:,} labelled rows "
-        f"{search.labelled_from}.",
+        good,
         f"{found.looked_at:,} segments were looked at; {len(found.found) or 'none'} stand out beyond chance (of those "
         f"that are named {FALSE_SHARE:.0%} may be false).",
     ]
+
+
+def _how_good(search: SegmentSearch) -> str:
+    if search.error is not None:
+        rules = "" if search.rules_error is None else f", the rules by {search.rules_error:.4g}"
+        return f"It is off by {search.error:.4g} on average{rules},"
+    rules = "" if search.rules_accuracy is None else f", the rules in {search.rules_accuracy:.3f}"
+    return f"It is right in {search.accuracy:.3f}{rules}"
 
 
 def segment_rows(question: Question, found: Sequence[OddSegment]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -53,6 +60,13 @@ def segment_rows(question: Question, found: Sequence[OddSegment]) -> tuple[tuple
             (one.segment, f"{one.rows:,}", f"{one.share:.1%}", f"{one.share_before or 0.0:.1%}", _p(one))
             for one in found
         ]
+    if any(one.error is not None for one in found):
+        header = ("segment", "rows", "off by", "elsewhere", "rules", "p")
+        return header, [
+            (one.segment, f"{one.rows:,}", _number(one.error), _number(one.error_elsewhere), _number(one.rules_error),
+             _p(one))
+            for one in found
+        ]  # fmt: skip
     header = ("segment", "rows", "right", "with 95 %", "elsewhere", "rules", "p")
     return header, [
         (one.segment, f"{one.rows:,}", _share(one.accuracy), _ends(one), _share(one.accuracy_elsewhere),
@@ -66,7 +80,7 @@ def segments_json(search: SegmentSearch) -> dict[str, Any]:
     plain = {
         name: getattr(search, name)
         for name in ("model_version", "period", "rows", "reference_rows", "labelled_rows", "labelled_from", "accuracy",
-                     "rules_accuracy")
+                     "rules_accuracy", "error", "rules_error")
     }  # fmt: skip
     segments = [one.model_dump() | {"fallback": fallback_line(search.contract, one)} for one in search.segments.found]
     return {"use_case": search.contract.use_case, **plain, "looked_at": search.segments.looked_at, "segments": segments}
@@ -74,6 +88,10 @@ def segments_json(search: SegmentSearch) -> dict[str, Any]:
 
 def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _ends(one: OddSegment) -> str:

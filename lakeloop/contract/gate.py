@@ -185,13 +185,21 @@ class Gate(Section):
     @property
     def error_bound(self) -> float | None:
         """What the watched error must lie below on eval rows; None where no check asks for that."""
+        return self._bound_of(self.watched_error)
+
+    @property
+    def bound_shown(self) -> float | None:
+        """What the metric that is told first must keep to on eval rows; None where nothing asks for that."""
+        return self.least_accuracy if self.shown == "accuracy" else self._bound_of(self.shown)
+
+    def _bound_of(self, metric: str) -> float | None:
+        """The tightest bound that checks without slice have of a metric on eval rows, on its bad side."""
         asked = [
-            check.below
-            for check in self.checks
-            if check.metric == self.watched_error and check.slice is None and check.below is not None
-            if check.on == "eval"
+            check for check in self.checks if check.metric == metric and check.slice is None and check.on == "eval"
         ]
-        return min(asked, default=None)
+        if METRICS[metric].higher_is_better:
+            return max((check.above for check in asked if check.above is not None), default=None)
+        return min((check.below for check in asked if check.below is not None), default=None)
 
     def title_of(self, bound: str) -> str:
         """What a bound is of, in words: its place, and of a named check what is measured."""

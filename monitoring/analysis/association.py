@@ -59,6 +59,8 @@ def group_weights(contract: Contract, found: tuple[Association, ...]) -> dict[st
 def target_columns(contract: Contract, rows: pd.DataFrame) -> np.ndarray:
     """The target as numbers (n, k): the ground truth itself, or one 0/1 column a class where it is no number."""
     label = contract.label
+    if not label.classes:
+        return rows[[label.name]].to_numpy(float)
     if label.truth_is_number and label.column in rows and not rows[label.column].isna().any():
         return rows[[label.column]].to_numpy(float)
     ids = rows[label.name].to_numpy()

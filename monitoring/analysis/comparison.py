@@ -13,11 +13,15 @@ from monitoring.analysis.side_by_side import Distance, distances
 from monitoring.drift.compared_values import compared_columns
 
 LEAST_LABELLED = 50
+QUANTILES = {"p10": 0.1, "median": 0.5, "p90": 0.9}
 
 
 @dataclass(frozen=True)
 class TargetDrift:
-    """Class shares before and now, and how far the target moved; `score` is the Jensen–Shannon distance of classes."""
+    """Class shares before and now, of numbers their 10 %, 50 % and 90 % quantiles, and how far the target moved.
+
+    `score` is by `method`: of classes the Jensen–Shannon distance, of numbers Wasserstein's in standard deviations.
+    """
 
     before: Mapping[str, float]
     now: Mapping[str, float]
@@ -25,6 +29,7 @@ class TargetDrift:
     threshold: float
     drifted: bool
     rows: int
+    method: str = "jensenshannon"
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def compare(
     """Compare `by_period[period]` with the reference.
 
     `reference`: features, class id and, if known, truth. `labelled`: the period's rows whose truth is known.
-    `predictions`: class names the model gave on the reference and in the period.
+    `predictions`: class names, or numbers, the model gave on the reference and in the period.
     """
     current = by_period[period]
     drifted = {number: frozenset(report.drifted) for number, report in reports.items()}
@@ -94,15 +99,17 @@ def compare(
         paces=paces(contract, reference, by_period, period, drifted),
         before=before,
         after=after,
-        target=class_drift(contract, _names(contract, reference), _names(contract, labelled)) if known else None,
-        predicted=class_drift(contract, *predictions) if predictions else None,
+        target=target_drift(contract, _target(contract, reference), _target(contract, labelled)) if known else None,
+        predicted=target_drift(contract, *predictions) if predictions else None,
         weights_before=group_weights(contract, before),
         weights_after=group_weights(contract, after) if known else {},
     )
 
 
-def class_drift(contract: Contract, before: pd.Series, now: pd.Series) -> TargetDrift:
-    """How far class names moved."""
+def target_drift(contract: Contract, before: pd.Series, now: pd.Series) -> TargetDrift:
+    """How far class names, or numbers, moved."""
+    if not contract.label.classes:
+        return _number_drift(before.astype(float), now.astype(float))
     names = contract.label.class_names
     found = next(d for d in distances(before, now, numeric=False) if d.method == "jensenshannon")
     shares = [values.value_counts(normalize=True).reindex(names, fill_value=0.0) for values in (before, now)]
@@ -110,12 +117,29 @@ def class_drift(contract: Contract, before: pd.Series, now: pd.Series) -> Target
     return TargetDrift(then, today, found.score or 0.0, found.threshold, found.drifted, rows=len(now))
 
 
-def _names(contract: Contract, rows: pd.DataFrame) -> pd.Series:
-    return rows[contract.label.name].map(dict(enumerate(contract.label.class_names)))
+def _number_drift(before: pd.Series, now: pd.Series) -> TargetDrift:
+    found = next(d for d in distances(before, now, numeric=True) if d.method == "wasserstein")
+    then, today = (
+        {name: float(values.quantile(share)) for name, share in QUANTILES.items()} for values in (before, now)
+    )
+    return TargetDrift(
+        then, today, found.score or 0.0, found.threshold, found.drifted, rows=len(now), method=found.method
+    )
+
+
+def _target(contract: Contract, rows: pd.DataFrame) -> pd.Series:
+    """Class names, or the numbers."""
+    label = rows[contract.label.name]
+    return label.map(dict(enumerate(contract.label.class_names))) if contract.label.classes else label
 
 
 def _target_distances(contract: Contract, reference: pd.DataFrame, labelled: pd.DataFrame) -> tuple[Distance, ...]:
-    column = contract.label.column
-    if contract.label.truth_is_number and column in reference and not reference[column].isna().any():
-        return distances(reference[column], labelled[column], contract.label.truth.values is None)
-    return distances(_names(contract, reference), _names(contract, labelled), numeric=False)
+    label = contract.label
+    if (
+        label.classes
+        and label.truth_is_number
+        and label.column in reference
+        and not reference[label.column].isna().any()
+    ):
+        return distances(reference[label.column], labelled[label.column], label.truth.values is None)
+    return distances(_target(contract, reference), _target(contract, labelled), numeric=not label.classes)

@@ -8,22 +8,32 @@ by chance: the p-values of each question are corrected together (Benjamini and H
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.contract.label import Task
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.interval import wilson_interval
 from monitoring.analysis.segment_conditions import Condition, conditions
 
 Question = Literal["weak", "drifted", "rules"]
-QUESTIONS: Mapping[Question, str] = {
-    "weak": "the model is wrong more often than elsewhere",
-    "drifted": "there are more or fewer such rows than the model was made from",
-    "rules": "the rules are right more often than the model",
+QUESTIONS: Mapping[Task, Mapping[Question, str]] = {
+    "classification": {
+        "weak": "the model is wrong more often than elsewhere",
+        "drifted": "there are more or fewer such rows than the model was made from",
+        "rules": "the rules are right more often than the model",
+    },
+    "regression": {
+        "weak": "the model is further off than elsewhere",
+        "drifted": "there are more or fewer such rows than the model was made from",
+        "rules": "the rules are nearer to the truth than the model",
+    },
 }
+FAR_OFF = 0.8
+"""A number is far off that lies further from the truth than this share of all labelled rows does."""
 MOST_PAIRED = 20
 """Features whose bins are paired: of more those with the oddest bins."""
 LEAST_ROWS = 30
@@ -37,8 +47,9 @@ MOST_SHARE = 0.5
 class OddSegment(FrozenModel):
     """A segment that stands out. Shares are of all rows; what is not known of it is None.
 
-    `accuracy_elsewhere` is that of rows in none of the segments named so far. `weight` is how many rows it costs: wrong
-    ones more than elsewhere, or than by the rules; of a drifted one how many rows came more, or fewer.
+    `accuracy_elsewhere` is that of rows in none of the segments named so far. Of numbers there are mean absolute errors
+    in place of accuracies. `weight` is how many rows it costs: wrong ones (of numbers: far off) more than elsewhere, or
+    than by the rules; of a drifted one how many rows came more, or fewer.
     """
 
     question: Question
@@ -50,8 +61,20 @@ class OddSegment(FrozenModel):
     interval: tuple[float, float] | None = None
     accuracy_elsewhere: float | None = None
     rules_accuracy: float | None = None
+    error: float | None = None
+    error_elsewhere: float | None = None
+    rules_error: float | None = None
     p_value: float
     weight: float
+
+    @property
+    def rules_are_better(self) -> bool | None:
+        """Whether the rules are better there; None where that is not known."""
+        if self.rules_error is not None and self.error is not None:
+            return self.rules_error < self.error
+        if self.rules_accuracy is not None and self.accuracy is not None:
+            return self.rules_accuracy > self.accuracy
+        return None
 
     @property
     def evidence(self) -> float:
@@ -75,22 +98,22 @@ def odd_segments(
     reference: pd.DataFrame,
     current: pd.DataFrame,
     labelled: pd.DataFrame,
-    right: np.ndarray,
-    rules_right: np.ndarray | None = None,
+    loss: np.ndarray,
+    rules_loss: np.ndarray | None = None,
 ) -> OddSegments:
     """What stands out of a model's rows, of rows of now beside them, and of labelled rows.
 
-    `right` (n,) bool: whether the model is right on each labelled row; `rules_right` the same of the rules, where there
-    are any. All frames have a column a feature, as carried.
+    `loss` (n,): of each labelled row 0 where the model is right and 1 where it is wrong, of numbers how far off it is;
+    `rules_loss` the same of the rules, where there are any. All frames have a column a feature, as carried.
     """
     listed = conditions(contract, reference)
     before, now, known = (_Segments.of(listed, frame) for frame in (reference, current, labelled))
-    truth = _Truth(known, right, rules_right)
+    truth = _Truth.of(contract, known, loss, rules_loss)
     found = _named((before, now), truth.of_drifted, _p_drifted)
     if len(labelled):
-        found += _named((known,), truth.of_weak, lambda parts, rows: parts[0].p_of_wrong(~right[rows[0]]))
-    if len(labelled) and rules_right is not None:
-        won, lost = rules_right & ~right, right & ~rules_right
+        found += _named((known,), truth.of_weak, lambda parts, rows: parts[0].p_of_wrong(truth.wrong[rows[0]]))
+    if len(labelled) and rules_loss is not None:
+        won, lost = rules_loss < loss, loss < rules_loss
         found += _named((known,), truth.of_rules, lambda parts, rows: parts[0].p_of_wins(won[rows[0]], lost[rows[0]]))
     return OddSegments(looked_at=before.count, found=tuple(found))
 
@@ -231,8 +254,9 @@ def _named(
         place, p, of_left = max(found, key=lambda one: one[2].evidence)
         every: Masks = tuple(np.ones(part.rows, bool) for part in whole)
         if (told := describe(place, whole, every)) is not None:
-            elsewhere = of_left.accuracy_elsewhere  # of rows that have their own reason to be odd it would say nothing
-            named.append(told.model_copy(update={"p_value": p, "accuracy_elsewhere": elsewhere}))
+            # Elsewhere is where no row has its own reason to be odd: of those it would say nothing.
+            elsewhere = of_left.model_dump(include={"accuracy_elsewhere", "error_elsewhere"})
+            named.append(told.model_copy(update={"p_value": p, **elsewhere}))
         left = tuple(rows & ~part.mask(place) for part, rows in zip(whole, left, strict=True))
     return named
 
@@ -265,45 +289,65 @@ def _looked_at(parts: Parts, p_values: np.ndarray) -> list[Place]:
 
 @dataclass(frozen=True)
 class _Truth:
-    """What is known of the labelled rows, to describe segments by."""
+    """What is known of the labelled rows, to describe segments by; `wrong` (n,) bool, of numbers what is far off."""
 
     known: _Segments
-    right: np.ndarray
+    of_numbers: bool
+    loss: np.ndarray
+    wrong: np.ndarray
     rules: np.ndarray | None
+
+    @classmethod
+    def of(cls, contract: Contract, known: _Segments, loss: np.ndarray, rules: np.ndarray | None) -> "_Truth":
+        of_numbers = contract.label.task == "regression"
+        wrong = loss > (np.quantile(loss, FAR_OFF) if of_numbers and len(loss) else 0.0)
+        return cls(known, of_numbers, loss.astype(float), wrong, None if rules is None else rules.astype(float))
 
     def of_weak(self, place: Place, parts: Parts, rows: Masks) -> OddSegment | None:
         """A segment of labelled rows; None where it is most of them."""
-        right, inside = self.right[rows[0]], parts[0].mask(place)
+        inside = parts[0].mask(place)
         count = int(inside.sum())
         if not count or int(self.known.mask(place).sum()) > MOST_SHARE * self.known.rows:
             return None
-        accuracy = float(right[inside].mean())
-        elsewhere = float(right[~inside].mean()) if count < len(right) else accuracy
+        wrong, outside = self.wrong[rows[0]], ~inside if count < len(inside) else inside
         return OddSegment(
-            question="weak", segment=parts[0].text(place), rows=count, share=count / parts[0].rows, accuracy=accuracy,
-            interval=wilson_interval(accuracy, count), accuracy_elsewhere=elsewhere,
-            rules_accuracy=None if self.rules is None else float(self.rules[rows[0]][inside].mean()), p_value=0.0,
-            weight=count * (elsewhere - accuracy),
+            question="weak", segment=parts[0].text(place), rows=count, share=count / parts[0].rows, p_value=0.0,
+            weight=count * (float(wrong[inside].mean()) - float(wrong[outside].mean())),
+            **self._described(rows[0], inside, outside),
         )  # fmt: skip
 
     def of_rules(self, place: Place, parts: Parts, rows: Masks) -> OddSegment | None:
-        """The same, weighed by how much more often the rules are right."""
+        """The same, weighed by how much more often the rules are better; None where they are not on the whole."""
         found = self.of_weak(place, parts, rows)
-        if found is None or found.rules_accuracy is None or found.accuracy is None:
+        if found is None or self.rules is None or (self.of_numbers and not found.rules_are_better):
             return None
-        gain = found.rows * (found.rules_accuracy - found.accuracy)
-        return found.model_copy(update={"question": "rules", "weight": gain})
+        inside = parts[0].mask(place)
+        loss, by_rules = self.loss[rows[0]][inside], self.rules[rows[0]][inside]
+        gain = int((by_rules < loss).sum()) - int((by_rules > loss).sum())
+        return found.model_copy(update={"question": "rules", "weight": float(gain)})
 
     def of_drifted(self, place: Place, parts: Parts, _: Masks) -> OddSegment:
-        """A segment of rows of before and of now, with how right model and rules are there, if enough rows say it."""
+        """A segment of rows of before and of now, with how good model and rules are there, if enough rows say it."""
         before, now = parts
         rows, were = int(now.sizes[place]), int(before.sizes[place])
         share, share_before = rows / max(now.rows, 1), were / max(before.rows, 1)
         inside = self.known.mask(place)
-        enough = int(inside.sum()) >= LEAST_ROWS
+        known = self._described(np.ones(len(inside), bool), inside) if int(inside.sum()) >= LEAST_ROWS else {}
         return OddSegment(
             question="drifted", segment=now.text(place), rows=rows, share=share, share_before=share_before, p_value=0.0,
-            weight=abs(share - share_before) * now.rows,
-            accuracy=float(self.right[inside].mean()) if enough else None,
-            rules_accuracy=float(self.rules[inside].mean()) if enough and self.rules is not None else None,
+            weight=abs(share - share_before) * now.rows, **known,
         )  # fmt: skip
+
+    def _described(self, rows: np.ndarray, inside: np.ndarray, outside: np.ndarray | None = None) -> dict[str, Any]:
+        """How good model and rules are inside, and the model outside, of the `rows` that are looked at."""
+        loss = float(self.loss[rows][inside].mean())
+        elsewhere = None if outside is None else float(self.loss[rows][outside].mean())
+        rules = None if self.rules is None else float(self.rules[rows][inside].mean())
+        if self.of_numbers:
+            return {"error": loss, "error_elsewhere": elsewhere, "rules_error": rules}
+        return {
+            "accuracy": 1 - loss,
+            "interval": None if outside is None else wilson_interval(1 - loss, int(inside.sum())),
+            "accuracy_elsewhere": None if elsewhere is None else 1 - elsewhere,
+            "rules_accuracy": None if rules is None else 1 - rules,
+        }

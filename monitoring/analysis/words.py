@@ -65,7 +65,7 @@ def _crossing(found: Comparison, pace: Pace) -> str:
 def _target(found: Comparison) -> list[str]:
     said = []
     if found.target is not None:
-        said.append(f"The target {_classes(found.target)}.")
+        said.append(f"The target {_moved(found, found.target)}.")
     elif found.labelled_rows == 0:
         delay, period = found.contract.truth_delay if found.period else 0, found.contract.period
         due = f" (by the contract it comes {delay} {period}s after the {period})" if delay else ""
@@ -78,13 +78,20 @@ def _target(found: Comparison) -> list[str]:
             "the target by."
         )
     if found.predicted is not None:
-        said.append(f"What the model answers {_classes(found.predicted)}.")
+        said.append(f"What the model answers {_moved(found, found.predicted)}.")
     return said
 
 
-def _classes(drift: TargetDrift) -> str:
-    shares = ", ".join(f"{name} {drift.before[name]:.0%} → {drift.now[name]:.0%}" for name in drift.before)
+def _moved(found: Comparison, drift: TargetDrift) -> str:
     word = "has drifted" if drift.drifted else "has not drifted"
+    if not found.contract.label.classes:
+        unit = f" {found.contract.label.truth.unit}" if found.contract.label.truth.unit else ""
+        numbers = ", ".join(f"{name} {drift.before[name]:.4g} → {drift.now[name]:.4g}" for name in drift.before)
+        return (
+            f"{word} ({numbers}{unit}; Wasserstein distance in standard deviations {drift.score:.3f}, threshold "
+            f"{drift.threshold:g})"
+        )
+    shares = ", ".join(f"{name} {drift.before[name]:.0%} → {drift.now[name]:.0%}" for name in drift.before)
     return f"{word} ({shares}; Jensen–Shannon distance {drift.score:.3f}, threshold {drift.threshold:g})"
 
 
@@ -127,7 +134,7 @@ def _meaning(found: Comparison, inputs_move: bool) -> str:
     if concept and inputs_move:
         return (
             "So two things move: the inputs, and what they mean. Weighting old rows towards today's inputs helps with "
-            "the first alone; only rows with new truth teach the second, and an estimate from confidence cannot see it."
+            "the first alone; only rows with new truth teach the second, and an estimate without truth cannot see it."
         )
     if concept:
         return "So the inputs are the same and mean something else: only rows with new truth can teach a model that."

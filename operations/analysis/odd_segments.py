@@ -17,12 +17,15 @@ from monitoring.analysis.segments import OddSegment, OddSegments, odd_segments
 from monitoring.drift.sampling import seeded_sample
 from operations.analysis.rows import labelled_rows_of, rows_by_period
 from operations.evaluation import exported_rows
-from operations.scoring import probabilities_of
+from operations.scoring import given_of
 
 
 @dataclass(frozen=True)
 class SegmentSearch:
-    """What stands out of a period, held against a pushed model; `labelled_rows` are `labelled_from`, in words."""
+    """What stands out of a period, held against a pushed model; `labelled_rows` are `labelled_from`, in words.
+
+    Of numbers there are mean absolute errors in place of accuracies.
+    """
 
     contract: Contract
     model_version: str
@@ -31,9 +34,11 @@ class SegmentSearch:
     reference_rows: int
     labelled_rows: int
     labelled_from: str
-    accuracy: float
+    accuracy: float | None
     rules_accuracy: float | None
     segments: OddSegments
+    error: float | None = None
+    rules_error: float | None = None
 
 
 def search_segments(use_case: UseCase, period: int, version: str = "", oracle: bool = False) -> SegmentSearch:
@@ -56,10 +61,16 @@ def search_segments(use_case: UseCase, period: int, version: str = "", oracle: b
         labelled = complete_rows(contract.features, exported_rows(contract, manifest, "eval"))
         whose = "held out when it was trained, since the period's truth is not known"
     labelled = seeded_sample(labelled)
-    probabilities = probabilities_of(contract, model_folder(use_case, card.version), labelled)
-    right = probabilities.argmax(axis=1) == labelled[contract.label.name].to_numpy(int)
-    by_rules = _rules_right(use_case, labelled)
-    found = odd_segments(contract, seeded_sample(reference), current, labelled, right, by_rules)
+    given = given_of(contract, model_folder(use_case, card.version), labelled)
+    loss = _loss(contract, labelled, given.argmax(axis=1) if contract.label.classes else given[:, 0])
+    by_rules = _rules_loss(use_case, labelled)
+    found = odd_segments(contract, seeded_sample(reference), current, labelled, loss, by_rules)
+    mean, of_rules = float(loss.mean()), None if by_rules is None else float(by_rules.mean())
+    good: dict[str, float | None] = (
+        {"accuracy": 1 - mean, "rules_accuracy": None if of_rules is None else 1 - of_rules}
+        if contract.label.classes
+        else {"accuracy": None, "rules_accuracy": None, "error": mean, "rules_error": of_rules}
+    )
     return SegmentSearch(
         contract=contract,
         model_version=card.version,
@@ -68,19 +79,26 @@ def search_segments(use_case: UseCase, period: int, version: str = "", oracle: b
         reference_rows=len(reference),
         labelled_rows=len(labelled),
         labelled_from=whose,
-        accuracy=float(right.mean()),
-        rules_accuracy=None if by_rules is None else float(by_rules.mean()),
         segments=found,
+        **good,
     )
 
 
-def _rules_right(use_case: UseCase, labelled: pd.DataFrame) -> np.ndarray | None:
-    rules, label = load_rules(use_case), use_case.contract.label
+def _loss(contract: Contract, labelled: pd.DataFrame, answers: np.ndarray) -> np.ndarray:
+    """Of each row whether the class id that was answered is wrong, or how far off the number is, (n,)."""
+    truth = labelled[contract.label.name].to_numpy(float)
+    answered = np.asarray(answers, float)
+    return (answered != truth).astype(float) if contract.label.classes else np.abs(answered - truth)
+
+
+def _rules_loss(use_case: UseCase, labelled: pd.DataFrame) -> np.ndarray | None:
+    """The same of the rules; None where there are none."""
+    rules, contract = load_rules(use_case), use_case.contract
     if rules is None:
         return None
-    names = labelled[label.name].map(dict(enumerate(label.class_names))).to_numpy(object)
-    answers = [rules(row) for row in request_rows(use_case.contract.features, labelled)]
-    return np.asarray(names == np.array(answers, dtype=object))
+    answers = [rules(row) for row in request_rows(contract.features, labelled)]
+    ids = {name: class_id for class_id, name in enumerate(contract.label.class_names)}
+    return _loss(contract, labelled, np.array([ids[one] if ids else one for one in answers], float))
 
 
 def fallback_line(contract: Contract, one: OddSegment) -> str:
@@ -89,7 +107,7 @@ def fallback_line(contract: Contract, one: OddSegment) -> str:
     """
     if contract.fallback is None or (one.share_before is not None and one.share < one.share_before):
         return ""
-    if one.rules_accuracy is not None and one.accuracy is not None and one.rules_accuracy <= one.accuracy:
+    if one.rules_are_better is False:
         return ""
     why = shlex.quote(why_in_words(one))
     return f"lakeloop fallback add {shlex.quote(one.segment)} --why {why} --use-case {contract.use_case}"
@@ -99,6 +117,9 @@ def why_in_words(one: OddSegment) -> str:
     """What is odd about a segment, short enough for a reason on record."""
     if one.question == "drifted":
         return f"{one.share:.1%} of the rows, {one.share_before or 0.0:.1%} when it was trained"
+    if one.error is not None:
+        by_rules = "" if one.rules_error is None else f", rules {one.rules_error:.4g}"
+        return f"off by {one.error:.4g} in {one.rows:,} rows, elsewhere {one.error_elsewhere or 0.0:.4g}{by_rules}"
     rules = "" if one.rules_accuracy is None else f", rules {one.rules_accuracy:.2f}"
     return (
         f"right in {one.accuracy or 0.0:.2f} of {one.rows:,} rows, elsewhere {one.accuracy_elsewhere or 0.0:.2f}{rules}"

@@ -13,7 +13,6 @@ from lakeloop.fallback import why_not_ask
 from lakeloop.model_card import read_model_card
 from lakeloop.model_input import complete_rows, request_rows
 from lakeloop.pushed_models import model_folder
-from lakeloop.tasks import needs_classes
 from lakeloop.use_case import UseCase
 from monitoring.analysis.comparison import Comparison, compare
 from monitoring.drift.detector import detect_drift
@@ -22,7 +21,7 @@ from monitoring.drift.sampling import seeded_sample
 from monitoring.drift.watched_answers import watched_answers
 from operations.analysis.rows import PeriodRows, labelled_rows_of, rows_by_period, with_truth
 from operations.evaluation import exported_rows, whose_truth
-from operations.scoring import probabilities_of
+from operations.scoring import given_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,6 @@ def analyse(use_case: UseCase, period: int, version: str = "", oracle: bool = Fa
         WrongUseError: `oracle` without generator and history.
     """
     contract = use_case.contract
-    needs_classes(contract, "the analysis of a period")
     card = read_model_card(use_case, version)
     reference = load_reference(use_case, card.version, ask=_ask_pushed_model)
     if not isinstance(reference, Reference):
@@ -102,4 +100,4 @@ def _predictions(use_case: UseCase, reference: Reference, rows: pd.DataFrame) ->
 
 def _ask_pushed_model(use_case: UseCase, version: str, features: pd.DataFrame) -> np.ndarray:
     """The pushed model in this process: no server need run."""
-    return probabilities_of(use_case.contract, model_folder(use_case, version), features)
+    return given_of(use_case.contract, model_folder(use_case, version), features)

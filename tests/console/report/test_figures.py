@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from console.report.figures import MOST_CATEGORIES, drift_by_period, feature_by_class
+from console.report.figures import MOST_CATEGORIES, drift_by_period, feature_by_label, label_counts
 from lakeloop.contract_file import load_contract
 from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 from tests.use_case_copies import USE_CASES
@@ -57,9 +57,28 @@ def test_a_picture_of_many_rows_and_categories_is_small_and_loses_no_row() -> No
         "shared": random.integers(0, 2, rows), "zone": random.choice(["01", "02"], rows), "company": company,
         contract.label.name: random.integers(0, 2, rows),
     })  # fmt: skip
-    figure = feature_by_class(contract, frame)
+    figure = feature_by_label(contract, frame)
     bars = [trace for trace in figure.data if len(trace.x) == MOST_CATEGORIES + 1]
     assert [len(bars), bars[0].x[-1]] == [2, "all others"] and sum(map(sum, (bar.y for bar in bars))) == rows
     assert sum(sum(trace.y) for trace in figure.data[:2]) == rows
     assert max(len(text) for text in figure.layout.xaxis7.ticktext) <= 14
     assert "1" in figure.data[4].x and len(json.dumps(figure.to_plotly_json(), default=str)) < 40_000
+
+
+def test_numbers_are_drawn_in_three_thirds_and_no_row_is_lost() -> None:
+    contract = load_contract(USE_CASES["rentals"] / "rentals" / "contract.yaml")
+    random, rows = np.random.default_rng(1), 900
+    frame = pd.DataFrame({
+        "hour": random.integers(0, 24, rows), "temperature": random.normal(12, 8, rows),
+        "sky": random.choice(["clear", "rain"], rows), "workday": random.integers(0, 2, rows),
+        "demand": random.gamma(2, 80, rows),
+    })  # fmt: skip
+    counted = label_counts(contract, frame)
+    assert [sum(trace.y) for trace in counted.data] == [300, 300, 300]
+    names = [trace.name for trace in counted.data]
+    assert names[0].startswith("up to ") and names[2].endswith(" bikes")
+    by_feature = feature_by_label(contract, frame)
+    assert [trace.name for trace in by_feature.data[:3]] == names
+    assert sum(sum(trace.y) for trace in by_feature.data) == 4 * rows
+    same = label_counts(contract, frame.assign(demand=7.0))
+    assert [(trace.name, sum(trace.y)) for trace in same.data] == [("up to 7 bikes", rows)]

@@ -11,8 +11,10 @@ from console.report.page import Report, Served, write_report
 from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
 from lakeloop.drawn_rows import sample_period
-from lakeloop.use_case import UseCase
+from lakeloop.use_case import UseCase, open_use_case
+from tests.exports import settings_in
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
+from tfx_pipeline.evaluation.answers import NumberAnswers
 from tfx_pipeline.evaluation.gate import ModelAnswers, check_gate
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import History, RunRecord
@@ -58,8 +60,8 @@ def page(contract: Contract, use_case: UseCase, tmp_path: Path) -> str:
         runs=[record(contract, 100, "17"), record(contract, 50, "")],
         statistics=statistics,
         periods=["2023-01", "2023-02"],
-        accuracy={"model": [0.9, 0.8], "rules": [0.6, 0.59]},
-        served=[Served({"age": 30.5}, "high", [0.9, 0.05, 0.05], "high", 1.2)],
+        scores={"model": [0.9, 0.8], "rules": [0.6, 0.59]},
+        served=[Served({"age": 30.5}, "high", {"high": 0.9, "medium": 0.05, "low": 0.05}, "high", 1.2)],
         url="http://127.0.0.1:8501/v1/models/some:predict",
         rejects={"`age` is missing <b>": 2},
     )
@@ -92,3 +94,28 @@ def test_the_page_shows_gate_baselines_and_answers(page: str) -> None:
 
 def test_what_came_from_data_cannot_become_markup(page: str) -> None:
     assert "2 rejected: `age` is missing &lt;b&gt;" in page
+
+
+def test_the_page_of_a_model_of_numbers_tells_errors_and_intervals(tmp_path: Path) -> None:
+    use_case = open_use_case(settings_in(tmp_path / "home", "rentals"))
+    contract, frame = use_case.contract, with_label(use_case.contract, sample_period(use_case, 0, rows=600))
+    truth = frame["demand"].to_numpy(float)
+    given = truth + np.where(np.arange(600) % 2, 10.0, -10.0)
+    by = {"sky": frame["sky"].to_numpy(str), "workday": frame["workday"].to_numpy()}
+    answers = NumberAnswers(truth, given, given - 15, given + 15, 0.8, columns=by)
+    run = RunRecord(
+        run_id="r1", use_case="rentals", started="", parameters=run_parameters(contract, Path("manifest.json"), {}),
+        gate=check_gate(contract.gate, {"train": answers, "eval": answers}), blessed=True, pushed_version="17",
+        baselines={"constant": 90.0, "rules": 80.0}, history=History(loss=(1.0,), mean_absolute_error=(0.5,)),
+    )  # fmt: skip
+    served = Served({"hour": 7}, "120", {"lower": 100.0, "upper": 150.0}, "123.4", 1.2)
+    report = Report(
+        contract=contract, created="", frame=frame, manifest="", runs=[run], statistics={}, periods=["2024-02"],
+        scores={"model": [12.0], "constant": [95.0]}, served=[served], url="",
+    )  # fmt: skip
+    text = write_report(report, tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<b>10.000</b><span>mean absolute error on eval rows" in text
+    assert "the model\n      +80.000" in text, "than one number is"
+    assert "Mean absolute error by month" in text and "is a number, in bikes, coloured by its thirds" in text
+    assert '<th class="n">lower</th><th class="n">upper</th>' in text and "<td>123.4</td><td>120</td>" in text
+    assert "gate: 60" in text

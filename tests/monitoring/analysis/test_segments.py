@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from lakeloop.contract import Contract
+from lakeloop.contract_file import load_contract
 from lakeloop.switches import parse_segment
 from monitoring.analysis.segment_conditions import conditions
 from monitoring.analysis.segments import OddSegments, odd_segments
+from tests.use_case_copies import USE_CASES
 
 PLANS = ("basic", "plus", "pro, annual")
 
@@ -25,7 +27,7 @@ def wrong_in(rows: pd.DataFrame, where: pd.Series | np.ndarray, share: float, el
 
 
 def search(churn: Contract, rows: pd.DataFrame, right: np.ndarray, rules: np.ndarray | None = None) -> OddSegments:
-    return odd_segments(churn, customers(3_000, 7), rows, rows, right, rules)
+    return odd_segments(churn, customers(3_000, 7), rows, rows, 1.0 - right, None if rules is None else 1.0 - rules)
 
 
 def test_every_segment_can_be_switched_off_and_means_the_same_rows(churn: Contract) -> None:
@@ -102,7 +104,7 @@ def test_what_was_named_does_not_hide_the_next_one(churn: Contract) -> None:
 def test_what_came_and_what_went_is_drift(churn: Contract) -> None:
     before, now = customers(1_500), customers(1_500, 5)
     now = pd.concat([now[now["plan"] != "plus"], now[now["plan"] == "plus"].head(20)], ignore_index=True)
-    found = odd_segments(churn, before, now, now.head(0), np.array([], bool))
+    found = odd_segments(churn, before, now, now.head(0), np.array([]))
     by_segment = {one.segment: one for one in found.of("drifted")}
     gone = by_segment["plan == 'plus'"]
     assert gone.share == pytest.approx(20 / len(now)) and gone.share_before == pytest.approx(1 / 3, abs=0.04)
@@ -118,5 +120,24 @@ def test_many_rows_and_features_are_searched_in_bounded_time(contract: Contract)
     }
     rows = pd.DataFrame(values)
     began = time.process_time()
-    found = odd_segments(contract, rows, rows, rows, drawn.uniform(size=100_000) < 0.9)
+    found = odd_segments(contract, rows, rows, rows, drawn.uniform(size=100_000) >= 0.9)
     assert found.looked_at > 200 and time.process_time() - began < 20
+
+
+def test_where_numbers_are_further_off_and_where_rules_are_nearer() -> None:
+    rentals = load_contract(USE_CASES["rentals"] / "rentals" / "contract.yaml")
+    draw, rows = np.random.default_rng(1), 2_000
+    hours = pd.DataFrame({
+        "hour": draw.integers(0, 24, rows), "temperature": draw.normal(12, 8, rows),
+        "sky": draw.choice(["clear", "cloudy", "rain"], rows, p=[0.5, 0.3, 0.2]), "workday": draw.integers(0, 2, rows),
+    })  # fmt: skip
+    rain = (hours["sky"] == "rain").to_numpy()
+    loss, rules = draw.exponential(np.where(rain, 40.0, 10.0)), draw.exponential(np.where(rain, 15.0, 60.0))
+    found = odd_segments(rentals, hours, hours, hours, loss, rules)
+    (weak,), (nearer,) = found.of("weak"), found.of("rules")
+    assert weak.segment == nearer.segment == "sky == 'rain'" and found.of("drifted") == ()
+    assert weak.error == pytest.approx(loss[rain].mean()) and weak.error_elsewhere == pytest.approx(loss[~rain].mean())
+    assert nearer.rules_error == pytest.approx(rules[rain].mean()) and nearer.rules_are_better
+    assert weak.accuracy is None and weak.interval is None and weak.weight > 0
+    alike = odd_segments(rentals, hours, hours, hours, draw.exponential(10.0, rows), draw.exponential(10.0, rows))
+    assert alike.found == (), "chance is not named"

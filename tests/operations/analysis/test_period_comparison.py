@@ -91,3 +91,24 @@ def test_a_use_case_with_categories_and_no_groups_is_analysed_alike(tmp_path: Pa
     assert "churned (target)" in own and "plan" in own
     assert "cannot be measured: 600 rows" in own and "No month could be measured" in own
     assert sentences(found.comparison)[-1] == "So nothing moved, as far as so few rows can tell."
+
+
+def test_a_month_of_numbers_is_analysed_alike(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path, use_case="rentals", use_cases=PROJECT / "tests" / "use_cases", model_server_url=NOBODY
+    )
+    use_case = open_use_case(settings)
+    contract = use_case.contract
+    push_card(contract, settings)
+    found = analyse(use_case, 6, "7", oracle=True)
+    target = found.comparison.target
+    assert target is not None and target.method == "wasserstein" and target.drifted, "it is warmer, so more is rented"
+    truth = with_label(contract, sample_period(use_case, 6))["demand"]
+    assert target.now == pytest.approx({f"{n}": truth.quantile(q) for n, q in
+                                        (("p10", 0.1), ("median", 0.5), ("p90", 0.9))})  # fmt: skip
+    (said,) = [one for one in sentences(found.comparison) if one.startswith("The target")]
+    assert "bikes; Wasserstein distance in standard deviations" in said
+    own = own_markup(write_analysis(use_case, found))
+    assert "demand (target)" in own and "Neither truth nor answers" not in own
+    hour = next(one for one in found.comparison.after if one.feature == "hour")
+    assert hour.explained > 0.3 and hour.correlation is not None
