@@ -18,8 +18,11 @@ Predictor = Literal["model", "rules"]
 Rules = Callable[[Mapping[str, Any]], Any]
 """A use case's own function: a row's features to the name of a class, or to a number where one is predicted."""
 Given = Sequence[float]
-"""What a model gives of a row: the probability of each class, or a number and the ends of its interval."""
+"""What a model gives of a row: the probability of each class, or a number, the ends of its interval and its level."""
 NUMBER_OUTPUTS = ("prediction", "lower", "upper")
+LEVEL = "level"
+LEVEL_DIGITS = 6
+"""A level travels as float32: 0.8 comes back as 0.800000012."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Prediction:
 class NumberPrediction:
     """One row's answer where a number is predicted; the ends of its interval are None where rules answered.
 
-    `reason` as of a `Prediction`.
+    `level` is the share of rows whose truth such an interval holds by the model that gave it. `reason` as of a
+    `Prediction`.
     """
 
     prediction: float
@@ -54,6 +58,7 @@ class NumberPrediction:
     upper: float | None
     predictor_type: Predictor
     reason: str
+    level: float | None = None
 
     @property
     def model_gave(self) -> bool:
@@ -104,7 +109,8 @@ def given_by(contract: Contract, outputs: Any, rows: int) -> list[list[float]] |
         found = outputs.get("probabilities")
         return found if _are_rows_of(found, rows, len(contract.label.classes)) else None
     columns = [outputs.get(name) for name in NUMBER_OUTPUTS]
-    if not _are_rows_of(columns, len(NUMBER_OUTPUTS), rows):
+    columns.append(outputs.get(LEVEL, [contract.label.interval] * rows))  # of a model of before, or of own code
+    if not _are_rows_of(columns, len(columns), rows):
         return None
     return [list(row) for row in zip(*columns, strict=True)]
 
@@ -165,8 +171,8 @@ def _number(answered: Any) -> float:
 def model_answer(contract: Contract, rules: Rules | None, row: Mapping[str, Any], given: Given) -> AnyPrediction:
     """The model's answer, unless it is less sure than the contract wants: then the rules'."""
     if contract.label.task == "regression":
-        number, lower, upper = given
-        return NumberPrediction(number, lower, upper, "model", OK)
+        number, lower, upper, *level = given
+        return NumberPrediction(number, lower, upper, "model", OK, round(level[0], LEVEL_DIGITS) if level else None)
     best = max(range(len(given)), key=given.__getitem__)
     if contract.fallback is not None and rules is not None and given[best] < contract.fallback.confidence_below:
         wanted = f"{_cut(given[best])} is below {contract.fallback.confidence_below:g}"

@@ -30,7 +30,8 @@ def _is_none(value: object) -> bool:
 class RequestRecord(FrozenModel):
     """One answered request. Times are ISO 8601 in UTC; `probabilities` follow the order of the contract's classes.
 
-    Where a number is predicted there is no class, and `lower` and `upper` are the ends of the model's interval.
+    Where a number is predicted there is no class, and `lower` and `upper` are the ends of the model's interval, which
+    holds the truth of a share `level` of the rows.
     """
 
     request_id: str = Field(description="given by the client, or a UUIDv7; the same id is counted once")
@@ -43,6 +44,7 @@ class RequestRecord(FrozenModel):
     probabilities: list[float] | None = Field(None, description="the model's; null where it was not asked")
     lower: float | None = Field(None, description="where the interval begins", exclude_if=_is_none)
     upper: float | None = Field(None, description="where it ends", exclude_if=_is_none)
+    level: float | None = Field(None, description="share of rows whose truth it holds", exclude_if=_is_none)
     predictor_type: Literal["model", "rules"]
     reason: str = Field(description="ok, or why the rules answered")
     model_version: str | None = Field(description="version that gave them; null where it was not asked")

@@ -138,7 +138,7 @@ def through_model_server(use_case: UseCase, version: str, features: pd.DataFrame
                 given = given_by(contract, named, len(rows))
                 if given is None:
                     raise ModelNotAskedError(f"{address} did not answer {wanted_of(contract)}")
-                answers.append(np.asarray(given, float))
+                answers.append(np.asarray(given, float)[:, : len(watched_answers(contract).columns)])
     except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:
         raise ModelNotAskedError(
             f"the model server at {use_case.settings.model_server} does not answer for version {version} "

@@ -80,18 +80,22 @@ class NumberForm:
     def shown(self, answer: NumberPrediction) -> dict[str, Any]:
         """The number, and its interval with the share of rows it holds."""
         ends = {"lower": answer.lower, "upper": answer.upper}
-        interval = None if answer.lower is None else {"level": self._label.interval, **ends}
+        level = self._label.interval if answer.level is None else answer.level
+        interval = None if answer.lower is None else {"level": level, **ends}
         return {"prediction": answer.prediction, "interval": interval}
 
     def logged(self, answer: NumberPrediction) -> dict[str, Any]:
-        """The number and the ends of its interval."""
-        return {"prediction": answer.prediction, "lower": answer.lower, "upper": answer.upper}
+        """The number, the ends of its interval and its level."""
+        given = {"prediction": answer.prediction, "lower": answer.lower, "upper": answer.upper}
+        return given if answer.level is None else {**given, "level": answer.level}
 
     def remembered(self, record: RequestRecord) -> NumberPrediction:
         """The answer that a record tells of. Raises ValueError where it is a class."""
         if isinstance(record.prediction, str):
             raise ValueError("the record tells of a class")
-        return NumberPrediction(record.prediction, record.lower, record.upper, record.predictor_type, record.reason)
+        return NumberPrediction(
+            record.prediction, record.lower, record.upper, record.predictor_type, record.reason, record.level
+        )
 
     def fields(self) -> dict[str, Any]:
         """What `shown` gives, as fields of a pydantic model."""

@@ -107,7 +107,9 @@ def test_serving_gives_the_same_number_by_every_way(trained: Trained, served: ht
     predicted: list[dict[str, Any]] = served.post("/v1/models/rentals:predict", json={"instances": instances}).json()[
         "predictions"
     ]
-    assert set(predicted[0]) == {"prediction", "lower", "upper"}
+    assert set(predicted[0]) == {"prediction", "lower", "upper", "level"} and predicted[0]["level"] == pytest.approx(
+        0.8
+    )
     body = {"signature_name": "regress", "examples": instances}
     results = served.post("/v1/models/rentals:regress", json=body).json()
     assert set(results) == {"results"}

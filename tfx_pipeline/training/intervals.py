@@ -2,16 +2,19 @@
 
 Split-conformal (Lei et al. 2018), by bins of the prediction (Mondrian, Vovk et al. 2005): the larger a number, the
 larger as a rule its error. Each end has a quantile of its own, so that what errs more to one side is not given room at
-the other. It needs nothing of the model but its answers, so it is the same for every kind of it.
+the other. It needs nothing of the model but its answers, so it is the same for every kind of it. Where rows have
+importance weights, quantiles are weighted (Tibshirani et al. 2019): the intervals then hold the truth of what is asked
+now. That paper gives the row that is asked a weight of its own, which nobody knows here; it gets that of the mean row.
 """
 
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil
 
 import numpy as np
 import tensorflow as tf
 
 from lakeloop.exceptions import LakeloopError
+from tfx_pipeline.training.row_weights import effective_rows
 
 MOST_BINS = 10
 ROWS_A_BIN = 100
@@ -37,29 +40,44 @@ class Intervals:
         return tf.minimum(lower, predictions), tf.maximum(upper, predictions)
 
 
-def learn_intervals(predictions: np.ndarray, labels: np.ndarray, level: float) -> Intervals:
+def learn_intervals(
+    predictions: np.ndarray, labels: np.ndarray, level: float, weights: np.ndarray | None = None
+) -> Intervals:
     """Of held-out rows (n,): intervals that hold the label of a share `level` of rows like them, at least.
+
+    `weights` (n,): how much each row counts; none: all the same.
 
     Raises:
         LakeloopError: there are too few rows for so high a level.
     """
     needed = ceil(2 / (1 - level) - 1e-9) - 1
-    if len(labels) < needed:
+    counted = np.ones(len(labels)) if weights is None else weights
+    tell = effective_rows(counted) if len(labels) else 0.0
+    if tell < needed - 1e-6:
+        weighed = "" if weights is None else f", which weigh as {tell:,.0f}"
         raise LakeloopError(
             f"an interval that holds {level:.0%} of the rows is learnt from {needed:,} held-out rows at least, and "
-            f"there are {len(labels):,}; deliver more rows, or lower `label.interval` in the contract"
+            f"there are {len(labels):,}{weighed}; deliver more rows, or lower `label.interval` in the contract"
         )
-    edges = _edges(predictions, max(ROWS_A_BIN, needed))
+    edges = _edges(predictions, ceil(max(ROWS_A_BIN, needed) * len(labels) / tell - 1e-6))
     bins = np.searchsorted(edges, predictions, side="right")
     distances = (labels - predictions).astype(np.float64)
-    ends = np.array([_ends(np.sort(distances[bins == number]), level) for number in range(len(edges) + 1)])
+    ends = np.array([_ends(distances[bins == one], counted[bins == one], level) for one in range(len(edges) + 1)])
     return Intervals(edges.astype(np.float32), *ends.T.astype(np.float32))
 
 
-def _ends(distances: np.ndarray, level: float) -> tuple[float, float]:
-    """The quantiles of sorted distances (n,) between which a new one lies with the chance `level`, at least."""
-    rank = floor((len(distances) + 1) * (1 - level) / 2 + 1e-9)
-    return distances[rank - 1], distances[len(distances) - rank]
+def _ends(distances: np.ndarray, weights: np.ndarray, level: float) -> tuple[float, float]:
+    """The quantiles of distances (n,) between which a new one lies with the chance `level`, at least.
+
+    The new one weighs as much as the mean row. Where the outermost weighs more than is left for an end, it is the end.
+    """
+    order = np.argsort(distances, kind="stable")
+    ordered, weights = distances[order], weights[order] / weights.mean()
+    least = (len(weights) + 1) * (1 - level) / 2 + 1e-9
+    below, above = (
+        max(1, int(np.searchsorted(np.cumsum(one), least, side="right"))) for one in (weights, weights[::-1])
+    )
+    return float(ordered[below - 1]), float(ordered[len(ordered) - above])
 
 
 def _edges(predictions: np.ndarray, fewest: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from lakeloop.contract.label import Task
 
 SERVING, EXAMPLES, CLASSIFY, REGRESS = "serving_default", "serve_examples", "classify", "regress"
 PROBABILITIES, CLASS_ID = "probabilities", "class_id"
-PREDICTION, LOWER, UPPER = "prediction", "lower", "upper"
+PREDICTION, LOWER, UPPER, LEVEL = "prediction", "lower", "upper", "level"
 ANSWER: dict[Task, str] = {"classification": PROBABILITIES, "regression": PREDICTION}
 """The output that says what a model of a task answers."""
 LEARNT_VALUES = "learnt_values"

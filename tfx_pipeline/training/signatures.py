@@ -20,11 +20,13 @@ from tfx_pipeline.training.columns import Columns
 from tfx_pipeline.training.fitted import Fitted
 from tfx_pipeline.training.intervals import Intervals, learn_intervals
 from tfx_pipeline.training.raw_features import DTYPES, LABELS, example_spec
+from tfx_pipeline.training.row_weights import weights_of
 from tfx_pipeline.training.signature_names import (
     CLASS_ID,
     CLASSIFY,
     EXAMPLES,
     LEARNT_VALUES,
+    LEVEL,
     LOWER,
     PREDICTION,
     PROBABILITIES,
@@ -76,8 +78,9 @@ class SignatureModule(tf.Module):
         """What the task's own signature answers."""
         raise NotImplementedError
 
-    def learn(self, held_out: Path) -> None:
-        """Learn what an answer needs besides the fitted model, of raw examples of the eval rows."""
+    def learn(self, held_out: Path, weights: Mapping[str, float] | None = None) -> None:
+        """Learn what an answer needs besides the fitted model, of raw examples of the eval rows and, by key, how much
+        each counts."""
 
     @tf.function(autograph=False)
     def serve_columns(self, **raw: tf.Tensor) -> Answer:
@@ -119,12 +122,13 @@ class NumberSignatures(SignatureModule):
     intervals: Intervals | None = None
 
     def answer(self, raw: dict[str, tf.Tensor]) -> Answer:
-        """The number and its interval's ends, each (batch,) float32."""
+        """The number, its interval's ends and the share of rows that such intervals hold, each (batch,) float32."""
         if self.intervals is None:
             raise ValueError("the intervals were not learnt")
         numbers = self.numbers(raw)
         lower, upper = self.intervals.ends(numbers)
-        return {PREDICTION: numbers, LOWER: self._possible(lower), UPPER: self._possible(upper)}
+        level = tf.fill(tf.shape(numbers), tf.constant(self._columns.interval, tf.float32))
+        return {PREDICTION: numbers, LOWER: self._possible(lower), UPPER: self._possible(upper), LEVEL: level}
 
     def own_answer(self, raw: dict[str, tf.Tensor]) -> Answer:
         """The number (batch,)."""
@@ -134,7 +138,7 @@ class NumberSignatures(SignatureModule):
         """The number of each row, (batch,) float32."""
         return self._possible(self.predicted(raw)[:, 0])
 
-    def learn(self, held_out: Path) -> None:
+    def learn(self, held_out: Path, weights: Mapping[str, float] | None = None) -> None:
         """Learn the intervals of the half of the held-out rows that is theirs; the gate measures them on the other.
 
         Raises:
@@ -154,7 +158,8 @@ class NumberSignatures(SignatureModule):
             numbers.append(ask(raw).numpy())
         theirs = which_calibrate(keys)
         given, truth = (np.concatenate(values)[theirs] for values in (numbers, labels))
-        self.intervals = learn_intervals(given, truth, self._columns.interval)
+        counted = None if weights is None else weights_of(keys, weights)[theirs]
+        self.intervals = learn_intervals(given, truth, self._columns.interval, counted)
 
     def _possible(self, numbers: tf.Tensor) -> tf.Tensor:
         """Numbers that the contract says cannot be, moved to the nearest that can: never further from a label."""

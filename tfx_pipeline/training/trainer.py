@@ -62,7 +62,7 @@ def run_fn(fn_args: FnArgs) -> None:
     _save_trained(Path(fn_args.model_run_dir), fitted.history, trained)
     vocabularies = read_vocabularies(Path(fn_args.transform_output))
     served = SIGNATURES[columns.task](fitted, transform, columns, inputs.names)
-    served.learn(Path(config[RAW_EVAL_KEY]))
+    served.learn(Path(config[RAW_EVAL_KEY]), load_row_weights(Path(known)) if (known := config[WEIGHTS_KEY]) else None)
     save_model(Path(fn_args.serving_model_dir), served, columns, vocabularies)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lakeloop.fallback import given_by, model_answer
 from lakeloop.settings import Settings, load_settings
 from lakeloop.use_case import open_use_case
 from serving.gateway.process import RunningGateway, running_gateway
@@ -45,7 +46,8 @@ def client(gateway: RunningGateway) -> Iterator[httpx.Client]:
 def test_the_model_answers_a_number_and_its_interval(client: httpx.Client) -> None:
     eventually(lambda: client.get("/health").json()["model_answers"])
     answer = client.post("/predict/", json=ROW).json()
-    assert (answer["prediction"], answer["interval"]) == (120.0, {"level": 0.8, "lower": 60.0, "upper": 240.0})
+    interval = {"level": 0.9, "lower": 60.0, "upper": 240.0}  # the model's own level: the contract says 0.8 by now
+    assert (answer["prediction"], answer["interval"]) == (120.0, interval)
     assert (answer["predictor_type"], answer["reason"], answer["model_version"]) == ("model", "ok", "1")
     assert set(answer) == {
         "prediction", "interval", "predictor_type", "reason", "model_version", "request_id"
@@ -71,9 +73,10 @@ def test_answers_are_logged_and_told_again_also_by_the_next_gateway(home: Settin
         return eventually(lambda: [r for r in logged(open_use_case(home)) if r["request_id"] == request_id])[0]
 
     by_model, by_rules = record("again"), record("by-rules")
-    assert {name: by_model[name] for name in ("prediction", "lower", "upper")} == {
-        "prediction": 90.0, "lower": 45.0, "upper": 180.0
+    assert {name: by_model[name] for name in ("prediction", "lower", "upper", "level")} == {
+        "prediction": 90.0, "lower": 45.0, "upper": 180.0, "level": 0.9
     }  # fmt: skip
+    assert "level" not in by_rules
     assert (by_rules["prediction"], by_rules["lower"], by_rules["upper"]) == (120.0, None, None)
     assert "class_id" not in by_model and "probabilities" not in by_model
     with running_gateway(home) as later, httpx.Client(base_url=later.url, timeout=30) as other:
@@ -110,3 +113,11 @@ def test_rules_that_give_no_number_are_said_to_fail(home: Settings, tmp_path: Pa
         refused = httpx.post(f"{running.url}/predict/", json=ROW | {"temperature": 39.5}, timeout=30)
     assert refused.status_code == 500
     assert "they answered 'many', which is no number" in refused.text
+
+
+def test_of_a_model_that_tells_no_level_the_contracts_is_told(home: Settings) -> None:
+    contract = open_use_case(home).contract
+    of_old = {"prediction": [1.0], "lower": [0.5], "upper": [2.0]}
+    assert given_by(contract, of_old, 1) == [[1.0, 0.5, 2.0, 0.8]]
+    assert given_by(contract, {**of_old, "level": [0.9, 0.9]}, 1) is None
+    assert model_answer(contract, None, ROW, [1.0, 0.5, 2.0, 0.899999976]).level == 0.9  # type: ignore[union-attr]

@@ -58,3 +58,33 @@ def test_about_half_of_the_held_out_rows_teach_intervals() -> None:
     keys = [f"h{number}" for number in range(2_000)]
     assert which_calibrate(keys).mean() == pytest.approx(0.5, abs=0.05)
     assert which_calibrate(keys[:10]).tolist() == which_calibrate(keys)[:10].tolist()
+
+
+def test_weighted_rows_teach_intervals_of_what_is_asked_now() -> None:
+    draw = np.random.default_rng(3)
+
+    def rows(count: int, rainy: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rain = draw.uniform(size=count) < rainy
+        predictions = draw.uniform(1, 100, count).astype(np.float32)
+        return predictions, predictions + draw.normal(0, np.where(rain, 30, 5)).astype(np.float32), rain
+
+    predictions, labels, rain = rows(20_000, 0.1)
+    weights = np.where(rain, 0.5 / 0.1, 0.5 / 0.9)
+    asked, truth, _ = rows(20_000, 0.5)
+    plain, weighted = learn_intervals(predictions, labels, 0.8), learn_intervals(predictions, labels, 0.8, weights)
+    covered = []
+    for intervals in (plain, weighted):
+        lower, upper = (end.numpy() for end in intervals.ends(tf.constant(asked)))
+        covered.append(np.mean((truth >= lower) & (truth <= upper)))
+    assert covered[0] < 0.7 and covered[1] == pytest.approx(0.8, abs=0.02)
+    alike = learn_intervals(predictions, labels, 0.8, np.full(len(labels), 3.0))
+    for name in ("edges", "below", "above"):
+        assert getattr(alike, name).tolist() == getattr(plain, name).tolist()
+
+
+def test_rows_that_weigh_little_are_few() -> None:
+    predictions, labels = drawn(2 * ROWS_A_BIN, 1)
+    weights = np.where(np.arange(2 * ROWS_A_BIN) < 20, 10.0, 0.01)
+    assert len(learn_intervals(predictions, labels, 0.8, weights).edges) == 0, "they tell as much as 20 rows do"
+    with pytest.raises(LakeloopError, match="39 held-out rows at least, and there are 200, which weigh as 20"):
+        learn_intervals(predictions, labels, 0.95, weights)
