@@ -56,6 +56,13 @@ class ContractError(WrongUseError):
         super().__init__("\n".join([f"{path}: {count} in the contract", *(f"  {p}" for p in problems)]))
 
 
+class ExpressionError(WrongUseError, ValueError):
+    """An expression that cannot be read; the text says which part of it, where, and why.
+
+    A ValueError too, so that a contract with one in it is refused with its line.
+    """
+
+
 class MissingToolError(BrokenError):
     """Something the machine must have is not there; the text names the command that installs it."""
 

@@ -2,11 +2,16 @@
 
 from pathlib import Path
 
-from lakeloop.exceptions import BrokenError, LakeloopError
+from lakeloop.exceptions import BrokenError, LakeloopError, RefusedError
 
 
-class DataRefusedError(LakeloopError):
-    """The exported data breaks the contract; `problems` holds one line per feature and split."""
+class DataRefusedError(RefusedError):
+    """The exported data breaks the contract; `problems` holds one line per feature and split.
+
+    A command ends with 1: unlike the quality gate's no it is the end of a run that came to no verdict.
+    """
+
+    exit_code = LakeloopError.exit_code
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -30,8 +35,10 @@ class NodeError(BrokenError):
         super().__init__(f"{node} failed in run {run_id}: {reason}")
 
 
-class InfraRefusedError(LakeloopError):
-    """The model passed the gate, but the model server could not serve it as clients would ask it."""
+class InfraRefusedError(RefusedError):
+    """The model passed the gate, but the model server could not serve it as clients would ask it: exit code 1, too."""
+
+    exit_code = LakeloopError.exit_code
 
     def __init__(self, reason: str, log: Path) -> None:
         self.reason, self.log = reason, log

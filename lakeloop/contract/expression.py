@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import Any, Literal
 
+from lakeloop.exceptions import ExpressionError
+
 ValueKind = Literal["number", "text", "condition"]
 KINDS: Mapping[str, ValueKind] = {
     "float": "number", "int": "number", "decimal": "number", "string": "text", "bool": "condition"
@@ -28,10 +30,6 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
 }  # fmt: skip
 ALLOWED = "allowed are columns, numbers, texts in quotes, + - * / ( ), < <= > >= == !=, and, or, not"
 LONGEST, DEEPEST = 500, 100
-
-
-class ExpressionError(ValueError):
-    """An expression that cannot be read; the text says which part of it, where, and why."""
 
 
 @dataclass(frozen=True)

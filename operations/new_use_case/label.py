@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lakeloop.contract.expression import Expression, ExpressionError, columns_in, read_expression
+from lakeloop.contract.expression import Expression, columns_in, read_expression
+from lakeloop.exceptions import ExpressionError
 from lakeloop.made_truth import evaluated
 from operations.new_use_case.columns import Column
 from operations.new_use_case.names import class_names, own_name, own_names

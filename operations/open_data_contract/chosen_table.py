@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, SchemaProperty
 
-from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
+from lakeloop.contract.expression import columns_in, read_expression
 from lakeloop.contract.section import some
-from lakeloop.exceptions import WrongUseError
+from lakeloop.exceptions import ExpressionError, WrongUseError
 from operations.new_use_case.names import own_names
 from operations.open_data_contract.words import column_words
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from lakeloop.added_columns import with_label
-from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
+from lakeloop.contract.expression import columns_in, read_expression
 from lakeloop.contract_file import load_contract
-from lakeloop.exceptions import ContractError
+from lakeloop.exceptions import ContractError, ExpressionError
 from lakeloop.made_truth import evaluated
 from lakeloop.settings import PROJECT
 from tests.use_case_copies import changed_contract
