@@ -49,7 +49,7 @@ def catalogue_markdown(contract: Contract) -> str:
                     f.unit,
                     f"{f.allowed}; may be missing: {MISSING[f.missing]}" if f.optional else f.allowed,
                     f"{f.drift.test}, {f.drift.threshold:g}",
-                    f.description,
+                    f"{f.description}; derived from {', '.join(f.derived_from)}" if f.derived_from else f.description,
                 )
                 for n, f in contract.features.items()
             ),

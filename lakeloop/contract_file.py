@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from lakeloop.contract import MODEL_KINDS, Contract
 from lakeloop.contract.cross_checks import cross_checks
 from lakeloop.contract.elsewhere import FETCH_FUNCTION
+from lakeloop.contract.features import FEATURES_FILE
 from lakeloop.contract.production import RULES
 from lakeloop.contract.section import NAME, PYTHON_FILE, UNQUOTED, sequences_as_tuples, some
 from lakeloop.contract.yaml_document import OCTAL_OR_BASE_60, Location, YamlDocument, read_document, spelled
@@ -47,6 +48,7 @@ def load_contract(path: Path) -> Contract:
     if contract is not None:
         problems += _translation_problems(contract)
         problems += _fetch_file_problems(path, contract)
+        problems += _features_file_problems(path, contract)
     if problems or contract is None:
         located = sorted({(document.line_of(loc), spelled(loc), text) for loc, text in problems})
         raise ContractError(path, [f"line {line}, {key}: {text}" for line, key, text in located])
@@ -165,6 +167,12 @@ def _rules_file_problems(path: Path, rules: str) -> list[tuple[Location, str]]:
     file, function = rules.split(":")
     problem = function_problem(path.parent / file, function)
     return [(("fallback", "rules"), problem)] if problem else []
+
+
+def _features_file_problems(path: Path, contract: Contract) -> Iterator[tuple[Location, str]]:
+    for name in contract.derived_features:
+        if problem := function_problem(path.parent / FEATURES_FILE, name):
+            yield ("features", name, "derived_from"), problem
 
 
 def _fetch_file_problems(path: Path, contract: Contract) -> Iterator[tuple[Location, str]]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from lakeloop.added_columns import with_period
 from lakeloop.contract import Contract
+from lakeloop.derived_features import with_derived
 from lakeloop.event_times import event_times
 from lakeloop.exceptions import WrongUseError
 from lakeloop.model_input import as_carried, read_times
@@ -19,17 +20,18 @@ if TYPE_CHECKING:
 def sample_period(use_case: UseCase, period: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
     """A period drawn by the use case's generator: key (a text, as everywhere), event time, features and truth.
 
-    Features are typed as an export has them. Where events have times, the names of their periods stand beside them.
+    Features are typed as an export has them, derived ones among them; a row of which they cannot be made is left out.
+    Where events have times, the names of their periods stand beside them.
 
     Raises:
         WrongUseError: the use case has no generator, or it cannot draw this period (its ValueError says why); or a time
             that it draws cannot be read.
     """
-    return read_times(use_case.contract, drawn_period(use_case, period, rows, seed))
+    return with_derived(use_case, read_times(use_case.contract, drawn_period(use_case, period, rows, seed)))
 
 
 def drawn_period(use_case: UseCase, period: int, rows: int | None = None, seed: int | None = None) -> "pd.DataFrame":
-    """The same with dates and times as files have them; raises as `sample_period` does."""
+    """The same as files have it: without derived features, dates and times as written; raises as `sample_period`."""
     contract = use_case.contract
     if contract.generator is None:
         raise WrongUseError(

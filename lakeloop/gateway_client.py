@@ -27,9 +27,11 @@ class Question:
 
 
 def body(contract: Contract, question: Question) -> dict[str, Any]:
-    """The JSON body of `POST /predict/`: features nested by their `group`, beside key, event time and request id."""
+    """The JSON body of `POST /predict/`: features nested by their `group`, beside key, event time and request id; the
+    gateway makes derived ones itself.
+    """
     nested: dict[str, Any] = {"request_id": question.request_id, "key": question.key, "at": question.at}
-    for name, feature in contract.features.items():
+    for name, feature in contract.given_features.items():
         place = nested.setdefault(feature.group, {}) if feature.group else nested
         place[name] = question.features[name]
     return nested

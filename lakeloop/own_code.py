@@ -51,6 +51,12 @@ def load_function(path: Path, name: str) -> Callable[..., Any]:
     return found
 
 
+def line_of(function: Callable[..., Any]) -> int:
+    """Where a function begins; 0 where nobody knows."""
+    code = getattr(function, "__code__", None)
+    return 0 if code is None else code.co_firstlineno
+
+
 @contextmanager
 def own_errors(path: Path) -> Iterator[None]:
     """Around a call of what `path` holds: whatever is raised in it becomes an OwnCodeError with file and line."""

@@ -7,9 +7,11 @@ from typing import Any
 
 from lakeloop.contract import Contract
 from lakeloop.contract.elsewhere import FETCH_FUNCTION
+from lakeloop.contract.features import FEATURES_FILE
+from lakeloop.derived_features import try_derived
 from lakeloop.exceptions import OwnCodeError
 from lakeloop.frozen_model import FrozenModel
-from lakeloop.own_code import code_sha256, load_function, load_module
+from lakeloop.own_code import code_sha256, line_of, load_function, load_module
 
 PREPROCESSING, MODEL, CHECKS = "preprocessing.py", "model.py", "checks.py"
 FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -17,7 +19,10 @@ FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     MODEL: {"run_fn": ("fn_args",), "build_model": ("columns", "settings")},
     CHECKS: {"checks": ("model",)},
 }
-"""What a file of that name has to have: one of these functions, with what each is given."""
+"""What a file of that name has to have: one of these functions, with what each is given.
+
+`features.py` stands beside them: its functions are called as the contract's derived features are.
+"""
 
 
 class OwnFile(FrozenModel):
@@ -54,15 +59,9 @@ class OwnFile(FrozenModel):
         raise OwnCodeError(self.path, 0, f"it has no function `{'` or `'.join(wanted)}`; write {_heads(wanted)} in it")
 
 
-def line_of(function: Callable[..., Any]) -> int:
-    """Where a function begins; 0 where nobody knows."""
-    code = getattr(function, "__code__", None)
-    return 0 if code is None else code.co_firstlineno
-
-
 def own_files(folder: Path) -> dict[str, OwnFile]:
     """Those in a use case's folder, by their names."""
-    paths = (folder.absolute() / name for name in FUNCTIONS)
+    paths = (folder.absolute() / name for name in (*FUNCTIONS, FEATURES_FILE))
     return {path.name: OwnFile(path=path, sha256=code_sha256(path)) for path in paths if path.is_file()}
 
 
@@ -76,7 +75,7 @@ def own_code_problems(folder: Path, contract: Contract) -> dict[str, str]:
 
 def _loads(folder: Path, contract: Contract) -> Iterator[tuple[str, Callable[[], object]]]:
     for name, file in own_files(folder).items():
-        yield name, file.function
+        yield name, file.function if name in FUNCTIONS else lambda file=file: try_derived(file.path, contract)  # type: ignore[misc]
     if contract.fallback is not None:
         rules, function = contract.fallback.rules.split(":")
         yield rules, lambda: load_function(folder / rules, function)

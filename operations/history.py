@@ -14,6 +14,7 @@ from lakehouse.read.delivered_rows import LINE, delivered_rows
 from lakeloop.added_columns import with_period
 from lakeloop.clock import period_spans
 from lakeloop.contract import Contract
+from lakeloop.derived_features import with_derived
 from lakeloop.event_times import with_event_time
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.model_input import as_carried, read_times
@@ -87,7 +88,7 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
     if contract.label.source != contract.feature_source:
         known = source_rows(use_case, contract.label.source, number)
         rows = rows.merge(known[[key, *(column for column in known if column not in rows)]], on=key, how="left")
-    checked = {name: f for name, f in contract.features.items() if name != contract.event_time.column}
+    checked = {name: f for name, f in contract.given_features.items() if name != contract.event_time.column}
     good = are_allowed(rows, checked) & _of_period(contract, rows, name)
     kept = rows[good].reset_index(drop=True)
     if kept.empty:
@@ -97,11 +98,13 @@ def history_rows(use_case: UseCase, number: int) -> pd.DataFrame:
         )
     if contract.label.made is None:
         kept[truth] = kept[truth].where(are_allowed(kept, {truth: contract.label.truth}))
-    whole = [name for name, feature in contract.features.items() if feature.type == "int" and not feature.optional]
+    given = contract.given_features.items()
+    whole = [name for name, feature in given if feature.type == "int" and not feature.optional]
     kept = kept.astype(dict.fromkeys(whole, "int64"))
     kept = with_period(contract, kept) if contract.event_time.dated else kept
     at = contract.event_time.column
-    return as_carried(contract.features, read_times(contract, kept, [at]) if at in contract.features else kept)
+    carried = as_carried(contract.features, read_times(contract, kept, [at]) if at in contract.features else kept)
+    return with_derived(use_case, carried)
 
 
 def source_rows(use_case: UseCase, source: str, number: int) -> pd.DataFrame:

@@ -7,10 +7,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.silver.problems import shown, wrong
-from lakehouse.silver.validation import ORIGIN, not_allowed
+from lakehouse.silver.validation import ORIGIN
 from lakehouse.storage.merge import COMPLETE
 from lakehouse.storage.schema import quoted
 from lakeloop.contract import Contract
+from lakeloop.contract.columns import not_allowed
 
 
 def combined_truth(parts: DataFrame, contract: Contract, keys: Sequence[str]) -> DataFrame:

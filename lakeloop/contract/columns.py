@@ -103,6 +103,18 @@ class Column(Section):
         return "one of " + ", ".join(map(str, self.values)) if self.values is not None else ANYTHING[self.type]
 
 
+def not_allowed(column: Column) -> str:
+    """What an impossible value of the column is, e.g. `outside 0 to 150 years`, `not one of basic, plus`."""
+    if column.values is not None:
+        return f"not one of {some(column.values)}"
+    if column.valid is not None:
+        return f"outside {column.allowed} {column.unit}".strip()
+    if column.type in TIMES:
+        return f"outside the years {FIRST.year} to {LAST.year}"
+    largest = column.limits[1] if column.limits else 0
+    return f"beyond ±{largest:.5g}, the largest {column.type} there is here"
+
+
 def _check_range(kind: ColumnType, valid: tuple[float, float]) -> None:
     low, high = valid
     if kind == "string":

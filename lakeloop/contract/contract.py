@@ -90,10 +90,20 @@ class Contract(Section):
     @property
     def words(self) -> tuple[str, ...]:
         """What the client page shows of the contract and can be translated: texts, units, names."""
-        features = self.features.items()
+        features = self.given_features.items()
         said = [text for name, f in features for text in (f.description, f.unit, f.group, name) if text]
         answered = self.label.class_names or ((self.label.truth.unit,) if self.label.truth.unit else ())
         return (self.title, self.description, *said, *answered)
+
+    @property
+    def given_features(self) -> dict[str, Feature]:
+        """The features that files and requests have, in the contract's order."""
+        return {name: feature for name, feature in self.features.items() if not feature.derived}
+
+    @property
+    def derived_features(self) -> dict[str, Feature]:
+        """The others: those that `features.py` makes of them."""
+        return {name: feature for name, feature in self.features.items() if feature.derived}
 
     @property
     def feature_source(self) -> str:
@@ -102,7 +112,7 @@ class Contract(Section):
         event_time = self.event_time
         wanted = {
             *event_time.delivered,
-            *(name for name in self.features if name not in joined and name != event_time.column),
+            *(name for name in self.given_features if name not in joined and name != event_time.column),
         }
         return next(n for n, s in self.sources.items() if s.join is None and wanted <= set(s.columns))
 
@@ -112,7 +122,7 @@ class Contract(Section):
         return {name: source.join for name, source in self.sources.items() if source.join is not None}
 
     def source_of(self, feature: str) -> str:
-        """The source that a feature comes from."""
+        """The source that a feature comes from; of a derived one the base, whose rows it is made in."""
         if self.features[feature].source is not None:
             return str(self.features[feature].source)
         base = self.feature_source
@@ -193,13 +203,14 @@ class Contract(Section):
         return {name for name, column in self.columns_of(source).items() if column.optional}
 
     def silver_columns(self, source: str) -> dict[str, Column]:
-        """The typed columns of a source in silver: as delivered, then the period where events have times, the features
-        of joined sources, and a truth that is computed.
+        """The typed columns of a source in silver: as delivered, then the period where events have times, derived
+        features, the features of joined sources, and a truth that is computed.
         """
         columns, label = self.columns_of(source), self.label
         if source == self.feature_source:
             if self.event_time.dated:
                 columns[PERIOD_COLUMN] = Column.model_construct(type="string", description=self.event_time.about_period)
+            columns |= self.derived_features
             for joined in self.joins:
                 columns |= self.joined_features(joined)
         if label.truth.in_parts and source == label.source:
@@ -339,4 +350,6 @@ def _row_shape(feature: Feature) -> dict[str, Any]:
     shape = feature.model_dump(mode="json", include=ROW_SHAPE)
     if feature.format is not None:
         shape["format"] = feature.format
+    if feature.derived_from is not None:
+        shape["derived_from"] = list(feature.derived_from)
     return shape | {"optional": True} if feature.optional else shape

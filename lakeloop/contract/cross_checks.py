@@ -11,6 +11,7 @@ from lakeloop.contract.join_checks import join_checks, joined_sources, met_colum
 from lakeloop.contract.label_checks import label_checks
 from lakeloop.contract.raw_document import (
     Found,
+    derived_names,
     event_column,
     event_columns,
     has_times,
@@ -72,9 +73,9 @@ def _columns(raw: dict[str, Any]) -> Found:
             ("event_time", "columns" if joined_from else "column"),
             f"{what} of exactly one source; {'they are' if joined_from else 'it is'} in {', '.join(holders) or 'none'}",
         )
-    found = {name for source in joined for name in values_of(raw, source)}
+    found, derived = {name for source in joined for name in values_of(raw, source)}, derived_names(raw)
     for feature in features:
-        if len(holders) == 1 and feature not in {*columns[holders[0]], *found, event}:
+        if len(holders) == 1 and feature not in {*columns[holders[0]], *found, event, *derived}:
             others = " or to a joined source" if joined else ""
             yield (
                 ("features", feature),
@@ -94,7 +95,7 @@ def _holders(raw: dict[str, Any]) -> list[str]:
     holders = [source for source, names in columns.items() if said <= set(names)]
     if said <= set(names_at(raw, "key", "columns")):  # then every source has it, and the one with the features counts
         elsewhere = {name for source in joined for name in values_of(raw, source)}
-        features = set(names_at(raw, "features")) - {event_column(raw)}
+        features = set(names_at(raw, "features")) - {event_column(raw), *derived_names(raw)}
         holders = [s for s in holders if features <= {*columns[s], *elsewhere}] or holders[:1]
     return holders
 

@@ -56,6 +56,8 @@ def _features(before: Contract, after: Contract) -> Iterator[Change]:
         if old is not None:
             yield from _column(where, old, feature)
             yield from _feature(where, old, feature)
+        elif feature.derived:
+            yield _derived_anew(where, feature)
         elif feature.optional:
             yield Change(where, None, feature.type, "safe", "rows and requests without it stay good; the model that "
                          "serves is not told of it, and the next one is trained on it")  # fmt: skip
@@ -64,7 +66,10 @@ def _features(before: Contract, after: Contract) -> Iterator[Change]:
                          "refused from now on; with `missing: median`, mean, zero or category they stay "
                          "good")  # fmt: skip
     for name, feature in before.features.items():
-        if name not in after.features:
+        if name not in after.features and feature.derived:
+            yield Change(f"features.{name}", feature.type, None, "breaks", "a model that was trained on it cannot be "
+                         "asked: rules answer until one is trained without it; requests stay as they are")  # fmt: skip
+        elif name not in after.features:
             yield Change(f"features.{name}", feature.type, None, "breaks", "requests that still send it are refused, "
                          "and a model that was trained on it cannot be asked: rules answer until one is trained "
                          "without it. A column with another name in the files keeps its own: map it in the source's "
@@ -72,6 +77,17 @@ def _features(before: Contract, after: Contract) -> Iterator[Change]:
     if list(before.features) != list(after.features) and set(before.features) == set(after.features):
         yield Change("features", list(before.features), list(after.features), "safe", "another order of columns; "
                      "models take features by their names")  # fmt: skip
+
+
+def _derived_anew(where: str, feature: Feature) -> Change:
+    effect = (
+        "it is made when rows and requests come in, and requests stay as they are; the model that serves is not told "
+        "of it, and the next one is trained on it"
+    )
+    if feature.optional:
+        return Change(where, None, feature.type, "safe", effect)
+    return Change(where, None, feature.type, "breaks", f"{effect}. Rows and requests of which it cannot be made are "
+                  "refused; with `missing: median`, mean, zero or category they stay good")  # fmt: skip
 
 
 def _column(where: str, before: Column, after: Column) -> Iterator[Change]:
@@ -134,6 +150,14 @@ def _feature(where: str, before: Feature, after: Feature) -> Iterator[Change]:
     if before.source != after.source:
         yield Change(f"{where}.source", before.source, after.source, "retrain", "its values come from elsewhere: "
                      "silver and gold are made anew, and the model that serves was trained on others")  # fmt: skip
+    if before.derived != after.derived:
+        effect = "requests that still send it are refused" if after.derived else "requests must send it from now on"
+        yield Change(f"{where}.derived_from", before.derived_from, after.derived_from, "breaks", f"{effect}; silver "
+                     "and gold are made anew, and the model that serves was trained on other values")  # fmt: skip
+    elif before.derived_from != after.derived_from:
+        yield Change(f"{where}.derived_from", before.derived_from, after.derived_from, "retrain", "it is made of "
+                     "other features: silver and gold are made anew, and the model that serves was trained on other "
+                     "values")  # fmt: skip
     if before.format != after.format:
         yield Change(f"{where}.format", before.format, after.format, "breaks", "dates and times that were delivered in "
                      "the old form are rejected when the tables are made anew; requests stay in ISO 8601")  # fmt: skip

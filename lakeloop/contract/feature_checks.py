@@ -5,9 +5,11 @@ from typing import Any
 
 from lakeloop.contract.columns import TIMES
 from lakeloop.contract.crosses import why_not_crossed
+from lakeloop.contract.join_checks import joined_sources
 from lakeloop.contract.production import CONDITION, condition_problem
 from lakeloop.contract.raw_document import (
     Found,
+    derived_names,
     event_column,
     has_times,
     items_at,
@@ -23,6 +25,7 @@ from lakeloop.contract.yaml_document import Location
 def feature_checks(raw: dict[str, Any]) -> Found:
     """Each mistake and where it is."""
     yield from _event_time_as_feature(raw)
+    yield from _derived(raw)
     yield from _ages(raw)
     yield from _crosses(raw)
     yield from _slices(raw)
@@ -48,6 +51,37 @@ def _event_time_as_feature(raw: dict[str, Any]) -> Found:
         yield (*at, "format"), "is said twice: how the event time is written says `event_time.format`; leave it out"
     if missing not in ("", "reject"):
         yield (*at, "missing"), "means nothing here: every row has an event time; leave it out"
+
+
+def _derived(raw: dict[str, Any]) -> Found:
+    """What is made of other features is made of those that the rows of the base are delivered with."""
+    derived, joined, event = derived_names(raw), joined_sources(raw), event_column(raw)
+    given = [name for name in names_at(raw, "features") if name not in derived]
+    columns = {source: names_at(raw, "sources", source, "columns") for source in names_at(raw, "sources")}
+    for name in derived:
+        at: Location = ("features", name, "derived_from")
+        if name == event:
+            yield at, f"`{name}` is the event time, which is delivered; leave `derived_from` out"
+        for source in (source for source, names in columns.items() if name in names):
+            yield (
+                ("sources", source, "columns"),
+                f"`{name}` is derived from other features, so no file has it; leave it out, or `derived_from` where "
+                "files do",
+            )
+        for place, part in enumerate(items_at(raw, "features", name, "derived_from")):
+            having = [source for source, names in columns.items() if part in names]
+            if part == name:
+                yield (*at, place), f"`{part}` is what is made; name what it is made of"
+            elif part in derived:
+                yield (*at, place), f"`{part}` is derived, too; name what that is made of, and call its function"
+            elif part not in given:
+                yield (*at, place), f"'{part}' is not a feature; {meant(str(part), given, 'features:')}"
+            elif text_at(raw, "features", part, "source") in joined or (having and set(having) <= set(joined)):
+                yield (
+                    (*at, place),
+                    f"`{part}` comes from a joined source, which a row may meet later; name features of the source "
+                    "that has the event time",
+                )
 
 
 def _ages(raw: dict[str, Any]) -> Found:

@@ -28,6 +28,8 @@ MANY_A_ROW = ("text", "time")
 """Roles of which a row has several things to compare: words, or parts."""
 NUMERIC_TESTS = ("wasserstein", "ks")
 LARGEST_VOCABULARY = 100_000
+FEATURES_FILE = "features.py"
+"""The file beside the contract whose functions make derived features, each the one of its own name."""
 
 
 class DriftTest(Section):
@@ -63,15 +65,17 @@ class Feature(Column):
     """A model input. `role`: numeric and binary are scaled, categorical is one-hot, text is the words that are in it,
     time is its parts.
 
-    `source`: the one it comes from, where several have a column of its name. `missing`: what the model gets for a value
-    that is not there; `reject`: a row must have one. `missing_flag`: the model also gets whether it was there.
-    `transform`: what is done to a number before it is scaled. `format`: how files write a date or time. `parts`: what a
-    model gets of one, `cyclic`: as sine and cosine where it comes round again. `example`: an ordinary value, for the
-    client page and the API's examples.
+    `source`: the one it comes from, where several have a column of its name. `derived_from`: no file and no request has
+    it; the function of its name in the use case's `features.py` makes it of these other features. `missing`: what the
+    model gets for a value that is not there; `reject`: a row must have one. `missing_flag`: the model also gets whether
+    it was there. `transform`: what is done to a number before it is scaled. `format`: how files write a date or time.
+    `parts`: what a model gets of one, `cyclic`: as sine and cosine where it comes round again. `example`: an ordinary
+    value, for the client page and the API's examples.
     """
 
     role: Role
     source: Name | None = unless(None)
+    derived_from: Annotated[tuple[Name, ...], Field(min_length=1)] | None = unless(None)
     missing: Missing = unless("reject")
     missing_flag: bool = unless(False)
     vocabulary: Vocabulary | None = unless(None)
@@ -133,6 +137,17 @@ class Feature(Column):
         return self
 
     @model_validator(mode="after")
+    def _derived_is_not_delivered(self) -> Self:
+        if self.derived_from is None:
+            return self
+        if said := [word for word in ("source", "format", "example") if getattr(self, word) is not None]:
+            raise mistake(f"`{said[0]}` is for a feature that files and requests have; this one is made of others "
+                          "(`derived_from`): leave it out")  # fmt: skip
+        if len(set(self.derived_from)) < len(self.derived_from):
+            raise mistake(f"`derived_from` names a feature twice: {', '.join(self.derived_from)}")
+        return self
+
+    @model_validator(mode="after")
     def _example_is_possible(self) -> Self:
         value = self.example
         if value is None:
@@ -177,6 +192,11 @@ class Feature(Column):
     def may_be_anything(self) -> bool:
         """A feature without `valid` and `values` takes any value of its type."""
         return True
+
+    @property
+    def derived(self) -> bool:
+        """Whether it is made of other features, and neither files nor requests have it."""
+        return self.derived_from is not None
 
     @property
     def optional(self) -> bool:

@@ -40,6 +40,11 @@ def has_times(raw: dict[str, Any]) -> bool:
     return bool(mapping_at(raw, "event_time", "columns")) or text_at(raw, "event_time", "format") not in ("", PERIOD)
 
 
+def derived_names(raw: dict[str, Any]) -> list[str]:
+    """The features that are made of others."""
+    return [name for name in names_at(raw, "features") if value_at(raw, "features", name, "derived_from") is not None]
+
+
 def names_at(raw: dict[str, Any], *path: str) -> list[str]:
     """Keys of a mapping or items of a list deep in the raw document; [] where it is not as expected."""
     value = value_at(raw, *path)

@@ -10,6 +10,7 @@ from typing import Literal
 from lakehouse.storage.layout import TRAINING_TABLE
 from lakeloop.clock import Clock, read_clock
 from lakeloop.contract import Column, Contract, Feature
+from lakeloop.contract.features import FEATURES_FILE
 from lakeloop.contract.file_names import PLACEHOLDERS
 from lakeloop.exceptions import WrongUseError
 from lakeloop.use_case import UseCase
@@ -24,8 +25,8 @@ ColumnKind = Literal["feature", "key", "event time", "truth", "label"]
 class FeatureDescription:
     """One column: what it means (contract), what came of it (lake), how fresh it is, and who uses it (ML Metadata).
 
-    `source` is the table its values are delivered into; `derived_from` is set for the label alone. `group` is the
-    field of a request it stands in. `gaps` say what is not known, and why.
+    `source` is the table its values are delivered into; `derived_from` says what a label or a derived feature is made
+    of. `group` is the field of a request it stands in. `gaps` say what is not known, and why.
     """
 
     name: str
@@ -140,12 +141,19 @@ def _describe(name: str, origins: Origins, models: Models, clock: Clock) -> Feat
         source=f"silver/{source}",
         column=stored,
         gold=f"{TRAINING_TABLE}.{contract.period_column if _kind(contract, name) == 'event time' else name}",
-        derived_from=f"silver/{source}.{stored}" if name == label.name else "",
+        derived_from=f"silver/{source}.{stored}" if name == label.name else _made_of(feature),
         origins=came,
         freshness=freshness(source, came, clock),
         models=_users(contract, name, models),
         gaps=tuple(gaps),
     )
+
+
+def _made_of(feature: Feature | None) -> str:
+    """E.g. `price, nights, by features.py`; '' for what is delivered."""
+    if feature is None or feature.derived_from is None:
+        return ""
+    return f"{', '.join(feature.derived_from)}, by {FEATURES_FILE}"
 
 
 def _users(contract: Contract, name: str, models: Models) -> tuple[ModelUse, ...]:

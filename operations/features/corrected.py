@@ -44,7 +44,9 @@ def corrected_since_served(use_case: UseCase, served: pd.DataFrame) -> np.ndarra
 
 
 def _features_of(contract: Contract, source: str) -> dict[str, Feature]:
-    return {name: feature for name, feature in contract.features.items() if contract.source_of(name) == source}
+    """Those that its files have: derived ones follow from them."""
+    given = contract.given_features.items()
+    return {name: feature for name, feature in given if contract.source_of(name) == source}
 
 
 def _ways_by_key(use_case: UseCase, keys: Sequence[str]) -> dict[str, list[Way]]:

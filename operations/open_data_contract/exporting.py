@@ -34,6 +34,8 @@ def as_standard(path: Path) -> OpenDataContractStandard:
     contract, written = load_contract(path), _plain(read_document(path).values)
     rest = {name: value for name, value in written.items() if name not in SAID}
     rest["features"] = list(contract.features)
+    if contract.derived_features:
+        rest["derived"] = {name: written["features"][name] for name in contract.derived_features}
     return OpenDataContractStandard(
         apiVersion=API_VERSION,
         kind="DataContract",
@@ -110,5 +112,5 @@ def _holders(contract: Contract) -> dict[str, str]:
     sources = sorted(contract.sources, key=lambda name: name != contract.feature_source)
     return {
         feature: next(name for name in sources if feature in contract.sources[name].columns)
-        for feature in contract.features
+        for feature in contract.given_features
     }

@@ -24,6 +24,7 @@ def contract_of(document: OpenDataContractStandard) -> str:
         WrongUseError: a feature has no column any more.
     """
     rest = own_words(document.customProperties)
+    derived = rest.pop("derived", {})
     tables = {table.name or "": table for table in document.schema_ or []}
     columns = {name: _columns(table) for name, table in tables.items()}
     found: dict[str, Any] = {
@@ -35,7 +36,7 @@ def contract_of(document: OpenDataContractStandard) -> str:
             name: {"description": table.description, "columns": list(columns[name])} | own_words(table.customProperties)
             for name, table in tables.items()
         },
-        "features": {name: _feature(name, columns) for name in rest["features"]},
+        "features": {name: derived[name] if name in derived else _feature(name, columns) for name in rest["features"]},
     }
     truth = columns.get(found["label"].get("source"), {}).get(found["label"].get("column"))
     if truth is not None and "truth" in found["label"]:

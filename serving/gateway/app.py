@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from lakeloop.clock import moment_of_now
 from lakeloop.contract import Contract
+from lakeloop.derived_features import derivation_of
 from lakeloop.use_case import UseCase
 from serving.gateway.answer_forms import answer_models
 from serving.gateway.answer_model import Health, LogHealth, Ping
@@ -30,9 +31,14 @@ ABOUT_BATCH = "Answer many rows at once; one bad row refuses them all and is nam
 
 
 def make_app(use_case: UseCase) -> AnswerRoutes:
-    """The application of one use case. Raises WrongUseError if its contract cannot be asked over HTTP."""
+    """The application of one use case.
+
+    Raises:
+        WrongUseError: its contract cannot be asked over HTTP.
+        OwnCodeError: its rules or its `features.py` cannot be used.
+    """
     contract = use_case.contract
-    requests = RequestModel(contract, lambda: moment_of_now(use_case))
+    requests = RequestModel(contract, lambda: moment_of_now(use_case), derivation_of(use_case))
     parts = Parts(use_case)
     seconds = {route: parts.metrics.seconds.labels(use_case.name, route) for route in ("predict", "batch")}
 

@@ -12,6 +12,7 @@ import orjson
 from lakeloop.contract import Contract, Feature
 from lakeloop.fallback import given_by, wanted_of
 from lakeloop.model_input import predict_body
+from lakeloop.ordinary_values import LearntValues
 from serving.exceptions import (
     ModelError,
     ModelMisfitError,
@@ -30,7 +31,6 @@ from serving.gateway.model_fit import (
     read_learnt_values,
     read_signatures,
 )
-from serving.gateway.request_model import LearntValues
 
 Row = Mapping[str, Any]
 GivenRows = list[list[float]]

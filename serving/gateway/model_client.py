@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lakeloop.ordinary_values import LearntValues
 from serving.exceptions import ModelError, ModelNotServedError, ModelTooSlowError, VersionUnloadedError
 from serving.gateway.circuit import Circuit
 from serving.gateway.model_api import GivenRows, ModelApi, Row
-from serving.gateway.request_model import LearntValues
 
 log = logging.getLogger(__name__)
 

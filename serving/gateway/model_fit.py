@@ -11,8 +11,8 @@ from typing import Any
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.section import some
 from lakeloop.model_input import instance
+from lakeloop.ordinary_values import ordinary
 from serving.exceptions import ModelMisfitError
-from serving.gateway.request_model import ordinary
 
 SERVING, CLASSIFY, REGRESS, LEARNT_VALUES = "serving_default", "classify", "regress", "learnt_values"
 

@@ -11,6 +11,7 @@ from lakeloop.contract.reserved_names import REQUEST
 from lakeloop.contract.section import some
 from lakeloop.contract.time_features import FIRST, LAST, usual_format
 from lakeloop.contract.time_formats import meaning
+from lakeloop.derived_features import Underived
 from lakeloop.request_record import EARLIEST, LATEST
 from serving.exceptions import RefusedRequestError
 
@@ -32,6 +33,17 @@ def problems_of(error: ValidationError, contract: Contract, batch: bool = False)
     return problems
 
 
+def underived(problem: Underived, contract: Contract, where: tuple[str | int, ...] = ()) -> dict[str, Any]:
+    """Why a row has no good value of a feature that is made here; the client mends it by what that is made of."""
+    return {
+        "loc": ["body", *where, problem.feature],
+        "field": _path([*where, problem.feature]),
+        "msg": problem.text,
+        "type": "derived",
+        "allowed": contract.features[problem.feature].allowed,
+    }
+
+
 def _problem(mistake: dict[str, Any], contract: Contract, batch: bool) -> dict[str, Any]:
     where = list(mistake["loc"])
     field = _path(where)
@@ -41,6 +53,8 @@ def _problem(mistake: dict[str, Any], contract: Contract, batch: bool) -> dict[s
         text = f"the body is not JSON: {mistake.get('ctx', {}).get('error', mistake['msg'])}"
     elif kind == "missing":
         text = f"{field} is missing; allowed is {in_short}" if allowed else f"{field} is missing"
+    elif kind == "extra_forbidden" and (of := _derived_from(where, contract)):
+        text = f"{field} is derived from {', '.join(of)}, and never sent; leave it out"
     elif kind == "extra_forbidden":
         text = f"{field} is not known; fields there are {', '.join(_fields_beside(where, contract, batch))}"
     elif allowed:
@@ -82,14 +96,19 @@ def _allowed(where: list[Any], contract: Contract) -> tuple[str, str]:
     return text, text
 
 
+def _derived_from(where: list[Any], contract: Contract) -> tuple[str, ...]:
+    feature = contract.features.get(str(where[-1])) if where else None
+    return (feature.derived_from or ()) if feature is not None else ()
+
+
 def _fields_beside(where: list[Any], contract: Contract, batch: bool) -> list[str]:
     if batch and len(where) == 1:
         return ["requests"]
     group = next((part for part in where[:-1] if isinstance(part, str) and part != "requests"), None)
-    inside = [name for name, feature in contract.features.items() if feature.group == group]
+    inside = [name for name, feature in contract.given_features.items() if feature.group == group]
     if group is not None:
         return inside
-    groups = dict.fromkeys(feature.group for feature in contract.features.values() if feature.group)
+    groups = dict.fromkeys(feature.group for feature in contract.given_features.values() if feature.group)
     return [*groups, *inside, *REQUEST]
 
 

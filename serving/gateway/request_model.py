@@ -5,7 +5,7 @@ Features of one `group` are nested under its name, features without a group stan
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -27,10 +27,11 @@ from pydantic_core import PydanticCustomError
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.columns import DECIMAL_PLACES, TIMES
 from lakeloop.contract.periods import moment_of
-from lakeloop.contract.time_features import value_of
+from lakeloop.derived_features import Derivation
+from lakeloop.ordinary_values import LearntValues, ordinary
 from lakeloop.request_record import EARLIEST, LATEST
 from serving.exceptions import RefusedRequestError
-from serving.gateway.refusal import problems_of
+from serving.gateway.refusal import problems_of, underived
 from serving.gateway.request_id import ID_CHARACTERS, LONGEST_ID, new_request_id
 
 MOST_ROWS = 1000
@@ -39,14 +40,8 @@ LONGEST_KEY = 256
 DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 YEARS = "^(19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-"
 """The years from EARLIEST to LATEST as a pattern of the text, for OpenAPI, which knows no bounds for times."""
-
-ORDINARY_TIME = 1_704_103_200
-"""2024-01-01T10:00:00Z, where the contract gives no example."""
 NO_NUL = r"^[^\x00]*$"
 """No text file holds a NUL character."""
-
-LearntValues = Mapping[str, Sequence[str]]
-"""What a model learnt of features whose values no contract lists: by feature, the commonest first, as texts."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -64,13 +59,19 @@ class PredictionRequest:
 class RequestModel:
     """Reads request bodies of one contract. `one` and `batch` are the pydantic models behind it.
 
-    `now` is the moment (UTC) of a request that does not say when its event was.
+    `now` is the moment (UTC) of a request that does not say when its event was. `derivation` makes the features that
+    requests do not have, where the contract has such.
     """
 
-    def __init__(self, contract: Contract, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._contract, self._now = contract, now
+    def __init__(
+        self,
+        contract: Contract,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        derivation: Derivation | None = None,
+    ) -> None:
+        self._contract, self._now, self._derivation = contract, now, derivation
         groups: dict[str | None, dict[str, Feature]] = {}
-        for name, feature in contract.features.items():
+        for name, feature in contract.given_features.items():
             groups.setdefault(feature.group, {})[name] = feature
         fields: dict[str, Any] = {}
         for group, features in groups.items():
@@ -90,7 +91,7 @@ class RequestModel:
         self.batch: type[BaseModel] = create_model("BatchRequest", __config__=_STRICT, requests=(rows, ...))
         self._places = [
             (name, _attribute(feature.group) if feature.group else None, _attribute(name))
-            for name, feature in contract.features.items()
+            for name, feature in contract.given_features.items()
         ]
 
     def read_one(self, body: bytes) -> PredictionRequest:
@@ -100,12 +101,12 @@ class RequestModel:
     def read_batch(self, body: bytes) -> list[PredictionRequest]:
         """The rows of a `/predict/batch` body. Raises RefusedRequestError (422), which names a bad row's position."""
         batch: Any = self._validated(self.batch, body)
-        return [self._as_request(row) for row in batch.requests]
+        return [self._as_request(row, ("requests", place)) for place, row in enumerate(batch.requests)]
 
     def example(self, learnt: LearntValues | None = None) -> dict[str, Any]:
         """A body that is valid and, in most use cases, ordinary; `learnt`: by the model that answers."""
         body: dict[str, Any] = {}
-        for name, feature in self._contract.features.items():
+        for name, feature in self._contract.given_features.items():
             place = body.setdefault(feature.group, {}) if feature.group else body
             place[name] = ordinary(self._contract, name, learnt)
         return body
@@ -116,7 +117,7 @@ class RequestModel:
         except ValidationError as error:
             raise RefusedRequestError(422, problems_of(error, self._contract, model is self.batch)) from None
 
-    def _as_request(self, request: Any) -> PredictionRequest:
+    def _as_request(self, request: Any, where: tuple[str | int, ...] = ()) -> PredictionRequest:
         features = {
             name: getattr(request if group is None else getattr(request, group), attribute)
             for name, group, attribute in self._places
@@ -125,37 +126,19 @@ class RequestModel:
         at = request.at or features.get(event) or self._now()
         if event in features and features[event] is None:
             features[event] = at
+        if self._derivation is not None:
+            features = self._with_derived(self._derivation, features, where)
         return PredictionRequest(request.request_id or new_request_id(), request.key, at.isoformat(), features)
 
-
-def ordinary(contract: Contract, name: str, learnt: LearntValues | None = None) -> float | int | str | bool:
-    """The contract's example, else the first listed or commonest learnt value, or a quarter up the range the model
-    answers: most quantities crowd at its lower end.
-
-    Where the contract states no range it is 1, and where nobody says what was learnt a text that is in no vocabulary.
-    """
-    feature = contract.features[name]
-    if feature.example is not None:
-        return float(feature.example) if feature.carried_as == "float" else feature.example
-    if feature.type in TIMES:
-        return value_of(feature.type, ORDINARY_TIME).isoformat()
-    if feature.type == "bool":
-        return False
-    if feature.values is not None:
-        return feature.values[0]
-    if values := (learnt or {}).get(name):
-        return int(values[0]) if feature.type == "int" else values[0]
-    if feature.type == "string":
-        return "text"
-    usual = contract.fallback.ranges.get(name) if contract.fallback else None
-    if feature.valid is None and usual is None:
-        return 1 if feature.type == "int" else 1.0
-    low, high = feature.limits or (0.0, 0.0)
-    if usual is not None:
-        low, high = max(low, usual.at_least), min(high, usual.below)
-    value = low + (high - low) / 4
-    value = round(value) if low <= round(value) <= high else value
-    return int(value) if feature.type == "int" else float(value)
+    def _with_derived(
+        self, derivation: Derivation, given: dict[str, Any], where: tuple[str | int, ...]
+    ) -> dict[str, Any]:
+        """The features of a row with the derived ones, in the contract's order."""
+        derived, problems = derivation.of(given)
+        if problems:
+            raise RefusedRequestError(422, [underived(problem, self._contract, where) for problem in problems])
+        row = given | derived
+        return {name: row[name] for name in self._contract.features}
 
 
 def _attribute(name: str) -> str:

@@ -12,8 +12,8 @@ import pandas as pd
 from lakeloop.contract import Feature
 from lakeloop.exceptions import OwnCodeError
 from lakeloop.gate_check import GateCheck
-from lakeloop.own_code import own_errors
-from lakeloop.own_files import OwnFile, line_of
+from lakeloop.own_code import line_of, own_errors
+from lakeloop.own_files import OwnFile
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers, NumberAnswers
 
 KEYS = ("name", "value", "passed", "text")

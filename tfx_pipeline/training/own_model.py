@@ -13,8 +13,8 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from lakeloop.contract import NetworkSettings
 from lakeloop.exceptions import OwnCodeError
-from lakeloop.own_code import own_errors
-from lakeloop.own_files import OwnFile, line_of
+from lakeloop.own_code import line_of, own_errors
+from lakeloop.own_files import OwnFile
 from tfx_pipeline.training.columns import Columns, ModelInputs
 from tfx_pipeline.training.raw_features import DTYPES
 from tfx_pipeline.training.signature_names import (

@@ -15,8 +15,8 @@ import tensorflow as tf
 from lakeloop.contract import Feature
 from lakeloop.contract.section import NAME
 from lakeloop.exceptions import OwnCodeError
-from lakeloop.own_code import own_errors
-from lakeloop.own_files import OwnFile, line_of
+from lakeloop.own_code import line_of, own_errors
+from lakeloop.own_files import OwnFile
 from tfx_pipeline.training.analyser import PARTS, Analyser
 from tfx_pipeline.training.columns import OwnInput
 from tfx_pipeline.training.raw_features import DTYPES, is_missing

@@ -10,8 +10,8 @@ from lakeloop.contract import Contract, Feature
 from lakeloop.contract.columns import TIMES
 from lakeloop.contract.periods import local_time
 from lakeloop.contract.time_features import value_of
+from lakeloop.ordinary_values import LearntValues, ordinary
 from serving.gateway.page.texts import GERMAN_PARTICULARS, TEXTS
-from serving.gateway.request_model import LearntValues, ordinary
 
 STATIC = Path(__file__).with_name("static")
 HEADERS = {
@@ -32,7 +32,7 @@ TEMPLATES = jinja2.Environment(
 def render_page(contract: Contract, learnt: LearntValues | None = None) -> str:
     """The page of one use case; `learnt`: what the model that answers knows of features without listed values."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for name, feature in contract.features.items():
+    for name, feature in contract.given_features.items():
         groups.setdefault(feature.group or "", []).append(_field(contract, name, feature, learnt or {}))
     data = {
         "texts": TEXTS,
