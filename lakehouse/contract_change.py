@@ -23,26 +23,28 @@ from lakehouse.storage.layout import (
     table_exists,
     write_json,
 )
+from lakeloop.contract.features import FEATURES_FILE
+from lakeloop.derived_features import rows_shape_sha256
 
 log = logging.getLogger(__name__)
-NOTICE = (
-    "the contract's columns or limits changed: silver and gold are made anew from bronze; "
-    "their earlier versions stay readable"
-)
+MADE_ANEW = "silver and gold are made anew from bronze; their earlier versions stay readable"
+NOTICE = f"the contract's columns or limits changed: {MADE_ANEW}"
+DERIVED_NOTICE = f"the contract's columns or limits, or {FEATURES_FILE}, changed: {MADE_ANEW}"
 
 
 def follow_contract(lake: Lake, progress: Callable[[str], None]) -> None:
-    """Empty silver and gold and forget how far they had read, if the contract is not the one they were made by.
+    """Empty silver and gold and forget how far they had read, if the contract, or the code that derives features, is
+    not the one they were made by.
 
     The shape they were made by is written last, so an interrupted change begins again.
     """
     contract = lake.contract
     made_by = lake.work_folder / "contract.json"
-    known, now = read_json(made_by), contract.schema_sha256
+    known, now = read_json(made_by), rows_shape_sha256(lake)
     if known == now:
         return
     if known is not None:
-        progress(NOTICE)
+        progress(DERIVED_NOTICE if contract.derived_features else NOTICE)
         gold.progress_path(lake).unlink(missing_ok=True)
         for source in contract.sources:
             make_keys_anew(lake, source)

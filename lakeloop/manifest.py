@@ -39,6 +39,11 @@ class Manifest(FrozenModel, populate_by_name=True, serialize_by_alias=True):
     columns: tuple[str, ...] = Field(description="CSV header, in order")
     label: str
     schema_sha256: str = Field(description="hash of the contract's row shape")
+    own_code: dict[str, str] = Field(
+        {},
+        description="sha256 of the use case's own files that had a part in the rows: features.py",
+        exclude_if=lambda found: not found,
+    )
     split: str = Field(description="how rows were divided, e.g. sha256('2:'+policy_id)[:8] % 5 == 0")
     rows: int = Field(ge=0)
     files: tuple[ExportedFile, ...]

@@ -23,8 +23,10 @@ from lakehouse.storage.schema import literal, quoted
 from lakeloop.clock import period_spans, read_clock
 from lakeloop.contract import Contract
 from lakeloop.contract.columns import TIMES
+from lakeloop.contract.features import FEATURES_FILE
 from lakeloop.contract.key import JOINT
 from lakeloop.contract.time_features import DAY_SECONDS
+from lakeloop.derived_features import features_sha256
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.lake_tables import has_lake_table
 from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, read_manifest
@@ -76,6 +78,7 @@ def export(
             columns=export_columns(contract),
             label=contract.label.name,
             schema_sha256=contract.schema_sha256,
+            own_code={FEATURES_FILE: features_sha256(lake)} if contract.derived_features else {},
             split=split_in_words(contract),
             rows=sum(f.rows for f in files),
             files=tuple(files),

@@ -27,6 +27,7 @@ from lakehouse.storage.merge import COMPLETE
 from lakehouse.storage.schema import SPARK_TYPES, quoted
 from lakeloop.clock import read_clock
 from lakeloop.contract import Contract
+from lakeloop.derived_features import derivation_of
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.use_case import UseCase
 from lakeloop.waiting_rows import WAITS_FOR
@@ -133,7 +134,7 @@ def _source_at(
             _WHEN: pa.array([when for *_, when in known], pa.string() if in_periods else pa.timestamp("us", "UTC")),
         }
     )
-    good = validation_of(contract, source).good_rows(bronze_frame(lake, source))
+    good = validation_of(contract, source, derivation_of(lake)).good_rows(bronze_frame(lake, source))
     dated = good.join(sf.broadcast(lake.spark.createDataFrame(files)), ["_source_file", "_batch"])
     if source in contract.joins:
         rows = ranked_by_key(_beside_points(dated, wanted), [*contract.identity(source), AS_OF])

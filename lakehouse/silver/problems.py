@@ -22,6 +22,10 @@ def shown(name: str, text: Expression) -> Expression:
 
 def joined_problems(problems: Sequence[Expression]) -> tuple[Expression, Expression]:
     """The sentences and the values of those problems that there are, each joined by `; `."""
-    found = sf.filter(sf.array(*problems), lambda each: each.isNotNull())
+    return joined_texts(sf.filter(sf.array(*problems), lambda each: each.isNotNull()))
+
+
+def joined_texts(found: Expression) -> tuple[Expression, Expression]:
+    """The same of an array of problems, none of them null."""
     sentences = sf.array_join(sf.transform(found, lambda each: each["kind"]), "; ")
     return sentences, sf.array_join(sf.transform(found, lambda each: each["value"]), "; ")

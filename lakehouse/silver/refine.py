@@ -26,6 +26,7 @@ from lakehouse.storage.merge import COMPLETE, MergeCounts, upsert, within
 from lakehouse.storage.schema import change_column, constraints, create_table, quoted, silver_columns
 from lakehouse.storage.table_log import DataFile, Range, files_at, key_ranges, version_of
 from lakeloop.contract import Contract
+from lakeloop.derived_features import derivation_of
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
@@ -172,7 +173,7 @@ def _told_first_by(contract: Contract, source: str) -> str:
 def _write(lake: Lake, source: str, new: NewRows, joined: Sequence[JoinedSource]) -> SilverReport:
     """Write new rows into silver and rejects; `joined`: the sources whose features they get."""
     contract, files = lake.contract, new.files
-    validation = validation_of(contract, source)
+    validation = validation_of(contract, source, derivation_of(lake))
     rows = bronze_frame(lake, source, new.version).where(sf.col("_batch") > new.after)
     clean, refused = validation.good_rows(rows), rejects(validation.bad_rows(rows), contract, source)
     if files and has_doubles(lake, source, new.version, new.after):

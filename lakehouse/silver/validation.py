@@ -12,9 +12,10 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from lakehouse.silver.derived_columns import derived_columns
 from lakehouse.silver.event_time import event_time_problem, fits_event_time, period_of
 from lakehouse.silver.made_truth import made_truth
-from lakehouse.silver.problems import joined_problems, shown, wrong
+from lakehouse.silver.problems import joined_problems, joined_texts, shown, wrong
 from lakehouse.silver.typed_values import (
     USUAL,
     WITH_POINT,
@@ -28,13 +29,12 @@ from lakehouse.silver.typed_values import (
 )
 from lakehouse.storage.schema import limits_of
 from lakeloop.contract import Column, Contract, Feature
-from lakeloop.contract.columns import DECIMAL_PLACES, TIMES
+from lakeloop.contract.columns import DECIMAL_PLACES, TIMES, not_allowed
 from lakeloop.contract.join import JoinColumn
 from lakeloop.contract.key import JOINT
-from lakeloop.contract.section import some
 from lakeloop.contract.sources import Spelling
-from lakeloop.contract.time_features import FIRST, LAST
 from lakeloop.contract.time_formats import meaning
+from lakeloop.derived_features import Derivation
 
 NUL = "\0"
 ORIGIN = ("_source_file", "_delivery", "_line", "_batch")
@@ -71,8 +71,8 @@ class Validation:
         return bronze.where(~self.good).withColumns({"_reason": sf.coalesce("_flaw", self.reason), "_value": value})
 
 
-def validation_of(contract: Contract, source: str) -> Validation:
-    """How the rows of one source are read."""
+def validation_of(contract: Contract, source: str, derivation: Derivation | None = None) -> Validation:
+    """How the rows of one source are read; `derivation` makes the derived features of the base, if there are such."""
     columns, read = contract.columns_of(source), contract.sources[source].read
     values, label, event_time = {}, contract.label, contract.event_time
     conditions, problems = [sf.col("_flaw").isNull()], []
@@ -90,7 +90,16 @@ def validation_of(contract: Contract, source: str) -> Validation:
     if event_time.dated and source == contract.feature_source:
         values[contract.period_column] = period_of(values[event_time.column], event_time)
     good = sf.coalesce(reduce(lambda a, b: a & b, conditions), sf.lit(False))
-    return Validation(values, made, told_apart, good, *joined_problems(problems))
+    reason, value = joined_problems(problems)
+    if derivation is not None and source == contract.feature_source:
+        derived = derived_columns(derivation, contract.features, values)
+        values |= derived.values
+        as_given, of_derived = good, joined_texts(derived.problems)
+        good = as_given & (sf.size(derived.problems) == 0)
+        reason, value = (
+            sf.when(as_given, mine).otherwise(theirs) for mine, theirs in zip(of_derived, (reason, value), strict=True)
+        )
+    return Validation(values, made, told_apart, good, reason, value)
 
 
 def _truth_problem(contract: Contract, values: Mapping[str, Expression], low: float, high: float) -> Expression:
@@ -180,15 +189,3 @@ def _article(column: Column) -> str:
     if isinstance(column, Feature) and column.type in TIMES:
         return meaning(column.written)
     return "an int" if column.type == "int" else f"a {column.type}"
-
-
-def not_allowed(column: Column) -> str:
-    """What an impossible value of the column is, e.g. `outside 0 to 150 years`, `not one of basic, plus`."""
-    if column.values is not None:
-        return f"not one of {some(column.values)}"
-    if column.valid is not None:
-        return f"outside {column.allowed} {column.unit}".strip()
-    if column.type in TIMES:
-        return f"outside the years {FIRST.year} to {LAST.year}"
-    largest = column.limits[1] if column.limits else 0
-    return f"beyond ±{largest:.5g}, the largest {column.type} there is here"

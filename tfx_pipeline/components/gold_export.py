@@ -11,7 +11,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from lakeloop.exceptions import WrongUseError
 from lakeloop.manifest import FILE_NAME, Manifest, file_sha256, read_manifest
-from tfx_pipeline.metadata.provenance import provenance_of, write_provenance
+from tfx_pipeline.metadata.provenance import provenance_of, write_own_code, write_provenance
 from tfx_pipeline.runs import parameters as p
 
 EXPORT_KEY = "export"
@@ -44,6 +44,7 @@ class GoldExportExecutor(base_executor.BaseExecutor):
         export = artifact_utils.get_single_instance(output_dict[EXPORT_KEY])
         import_files(source, manifest, Path(export.uri))
         write_provenance(export, provenance_of(manifest, sha256, exec_properties))
+        write_own_code(export, manifest.own_code)
 
 
 def import_files(source: Path, manifest: Manifest, folder: Path) -> None:

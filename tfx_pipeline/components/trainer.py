@@ -70,7 +70,8 @@ class StampedTrainerExecutor(executor.GenericExecutor):
         write_provenance(model, read_provenance(export))
         graph = artifact_utils.get_single_instance(input_dict[standard_component_specs.TRANSFORM_GRAPH_KEY])
         own = model_from(config)
-        write_own_code(model, read_own_code(graph) | ({} if own is None else {own.name: own.sha256}))
+        had_a_part = read_own_code(export) | read_own_code(graph)
+        write_own_code(model, had_a_part | ({} if own is None else {own.name: own.sha256}))
         run = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_RUN_KEY])
         _write_trained(model, read_trained(Path(run.uri)))
 
