@@ -63,8 +63,6 @@ def _of_the_task(raw: dict[str, Any], task: Task) -> Found:
                 "is about classes, and the label is a number; bound a metric instead: "
                 "`checks: [{metric: mean_absolute_error, below: …}]`",
             )
-    if text_at(raw, "model", "kind") == "trees":
-        yield ("model", "kind"), "is trees, which answer classes alone so far; for a number leave it out: a network"
     if text_at(raw, "training", "balance") not in ("", "none"):
         yield ("training", "balance"), "evens out classes, and the label is a number; leave it out"
     if value_at(raw, "fallback", "confidence_below"):

@@ -147,6 +147,22 @@ def test_the_champion_is_compared_and_a_worse_model_is_refused(trained: Trained)
     assert report.champion_score == pytest.approx(trained.record.gate.scores["eval"])  # type: ignore[union-attr]
 
 
+def test_trees_of_numbers_pass_the_gate_and_are_served_with_intervals(trained: Trained) -> None:
+    gate = trained.contract.gate.model_copy(update={"champion_margin": None})
+    contract = trained.contract.model_copy(update={"gate": gate})
+    alone = UseCase(trained.use_case.settings, contract)
+    record = run_pipeline(alone, run_parameters(contract, trained.manifest, {"kind": "trees"}))
+    assert record.blessed, record.gate
+    lines = {node.node: node.result for node in record.nodes}
+    assert "100 iterations" in lines["Trainer"] and "validation mean absolute error" in lines["Trainer"]
+    assert lines["InfraValidator"] == "the model server answered 100 rows"
+    labels, outputs = Trained(alone, trained.manifest, record).asked(0)
+    inside = (labels >= outputs["lower"]) & (labels <= outputs["upper"])
+    assert inside.mean() == pytest.approx(0.8, abs=0.07) and outputs["lower"].min() >= 0
+    baselines = run_baselines(alone, record).baselines
+    assert record.gate is not None and record.gate.scores["eval"] == pytest.approx(baselines["trees"], rel=0.1)
+
+
 def test_rows_for_intervals_are_about_half_of_the_held_out_ones(trained: Trained) -> None:
     files = [trained.manifest.parent / f.path for f in read_manifest(trained.manifest).files if f.split == "eval"]
     keys = read_shards(trained.contract, files)["slot"]

@@ -9,7 +9,6 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from lakeloop.contract import ModelSettings, TreesSettings, model_settings, read_model_settings
-from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.runs.run_record import Trained
 from tfx_pipeline.training import network, trees
 from tfx_pipeline.training.columns import Columns, ModelInputs, columns_from, model_inputs_of
@@ -76,10 +75,12 @@ def fit(
         LakeloopError: its kind cannot be fitted on these rows.
     """
     if not data.classes:
-        if isinstance(settings, TreesSettings):
-            raise LakeloopError("trees answer classes alone so far; for a number take a network (`kind: network`)")
         scale = LabelScale.of(data.train)
-        return scale.unscaled(network.fit(settings, scale.scaled(data), log_folder, own))
+        return scale.unscaled(_fit(settings, scale.scaled(data), log_folder, own))
+    return _fit(settings, data, log_folder, own)
+
+
+def _fit(settings: ModelSettings, data: TrainingData, log_folder: str | None, own: OwnNetwork | None) -> Fitted:
     if isinstance(settings, TreesSettings):
         return trees.fit(settings, data, log_folder)
     return network.fit(settings, data, log_folder, own)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+BoostedTrees = HistGradientBoostingClassifier | HistGradientBoostingRegressor
 LARGEST = float(np.finfo(np.float32).max)
 COMPARED_AT_ONCE = 300_000
 """Of more rows, as many at a time as make so many comparisons: these stay where the processor is quick."""
@@ -25,9 +26,9 @@ class TreeTables:
     `inputs` (nodes, trees) int32: the feature that a node looks at, where a gap (NaN) goes left; `width` more where it
     goes right. `thresholds` (nodes, trees) float32: a row goes left where its value is at most that.
     `masks` (words, nodes, trees): bits of the leaves that stay where a row goes right. `values` (trees, leaves)
-    float64: what a leaf adds. `start` (outputs,): the answer of no tree; one output for two classes, else one each, and
-    the trees are in turn about them. `columns` (classes,): where the probability of each class is; that of a class
-    without training rows is behind the others.
+    float64: what a leaf adds. `start` (outputs,): the answer of no tree; one output for a number or for two classes,
+    else one each, and the trees are in turn about them. `columns` (classes,): where the probability of each class is;
+    that of a class without training rows is behind the others. A number has none.
     """
 
     inputs: np.ndarray
@@ -49,8 +50,8 @@ class TreeTables:
         return np.unique(self.thresholds[here])
 
 
-def tree_tables(model: HistGradientBoostingClassifier, width: int, classes: int) -> TreeTables:
-    """The tables of fitted trees on so many features, for labels below `classes`."""
+def tree_tables(model: BoostedTrees, width: int, classes: int) -> TreeTables:
+    """The tables of fitted trees on so many features, for labels below `classes`; 0: they answer a number."""
     trees = [tree.nodes for iteration in model._predictors for tree in iteration]
     leaves = max(int(nodes["is_leaf"].sum()) for nodes in trees)
     shape = (max(1, leaves - 1), len(trees))
@@ -68,7 +69,7 @@ def tree_tables(model: HistGradientBoostingClassifier, width: int, classes: int)
             thresholds[position, number] = _rounded_down(nodes["num_threshold"][node])
             for leaf in range(first, end):
                 masks[leaf // bits, position, number] &= ~word(1 << (leaf % bits))
-    known = [int(label) for label in model.classes_]
+    known = [int(label) for label in model.classes_] if classes else []
     columns = np.array([known.index(label) if label in known else len(known) for label in range(classes)], np.int32)
     start = np.asarray(model._baseline_prediction, np.float64).reshape(-1)
     return TreeTables(inputs, thresholds, masks, values, start, columns, width)
@@ -117,9 +118,9 @@ class TreeGraph:
         """What has to be saved with the graph."""
         return [self._inputs, self._thresholds, *self._masks, self._values]
 
-    def probabilities(self, features: tf.Tensor) -> tf.Tensor:
-        """(batch, width) float32 -> (batch, classes) float32."""
-        classes, width = len(self.host.columns), self.host.width
+    def answers(self, features: tf.Tensor) -> tf.Tensor:
+        """(batch, width) float32 -> probabilities (batch, classes), or numbers (batch, 1), float32."""
+        outputs, width = len(self.host.columns) or 1, self.host.width
         count, most = tf.shape(features)[0], self._rows_at_once
 
         def in_chunks() -> tf.Tensor:
@@ -128,9 +129,9 @@ class TreeGraph:
             answers = tf.map_fn(
                 self._answers,
                 tf.reshape(padded, [chunks, most, width]),
-                fn_output_signature=tf.TensorSpec([most, classes], tf.float32),
+                fn_output_signature=tf.TensorSpec([most, outputs], tf.float32),
             )
-            return tf.reshape(answers, [-1, classes])[:count]
+            return tf.reshape(answers, [-1, outputs])[:count]
 
         return tf.cond(count <= most, lambda: self._answers(features), in_chunks)
 
@@ -139,6 +140,8 @@ class TreeGraph:
         leaves = self._leaves(features) + (np.arange(self._trees) * tables.values.shape[1]).astype(np.int32)[:, None]
         added = tf.reshape(tf.gather(self._values, leaves), [-1, len(tables.start), tf.shape(features)[0]])
         raw = tf.transpose(tf.reduce_sum(added, axis=0)) + tables.start
+        if not len(tables.columns):
+            return tf.cast(raw, tf.float32)
         if len(tables.start) == 1:
             positive = tf.sigmoid(raw)
             probabilities = tf.concat([1 - positive, positive], axis=1)

@@ -1,19 +1,19 @@
 """Gradient-boosted trees, trained by scikit-learn and answered by plain TensorFlow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import sklearn
 import tensorflow as tf
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from lakeloop.contract import TreesSettings
 from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.training.fitted import Fitted, TrainingData
 from tfx_pipeline.training.rows import IN_MEMORY_VALUES, Rows, in_memory
-from tfx_pipeline.training.tree_graph import TreeGraph, tree_tables
+from tfx_pipeline.training.tree_graph import BoostedTrees, TreeGraph, tree_tables
 
 HELD_BACK = 0.1
 """Share of the training rows that `stop_after` looks at."""
@@ -21,7 +21,8 @@ HISTORY_ROWS = 20_000
 """Rows that loss and accuracy after each iteration are measured on, at most: every tree is asked for each of them."""
 COMPARED_ROWS = 1_000
 TOLERANCE = 1e-6
-"""How far the exported trees' probabilities may be from scikit-learn's: those are float64, and these float32."""
+"""How far the exported trees' answers may be from scikit-learn's, of numbers above 1 as a share of them: those are
+float64, and these float32."""
 SMALLEST = float(np.finfo(np.float64).eps)
 
 
@@ -32,7 +33,7 @@ def fit(settings: TreesSettings, data: TrainingData, log_folder: str | None) -> 
         LakeloopError: the rows are too many for memory or of one class alone, or the graph answers otherwise.
     """
     train = _checked(settings, data)
-    model = HistGradientBoostingClassifier(
+    model = (HistGradientBoostingClassifier if data.classes else HistGradientBoostingRegressor)(
         max_iter=settings.iterations,
         max_leaf_nodes=settings.leaves,
         min_samples_leaf=settings.min_rows_per_leaf,
@@ -50,25 +51,34 @@ def fit(settings: TreesSettings, data: TrainingData, log_folder: str | None) -> 
     check_answers(model, graph, train.features, settings.seed)
     if log_folder is not None:
         _log(Path(log_folder), history)
-    return Fitted(graph.probabilities, graph.variables, history)
+    return Fitted(graph.answers, graph.variables, history)
 
 
-def check_answers(model: HistGradientBoostingClassifier, graph: TreeGraph, features: np.ndarray, seed: int) -> None:
+def check_answers(model: BoostedTrees, graph: TreeGraph, features: np.ndarray, seed: int) -> None:
     """Ask both about training rows, about rows that lie on the trees' thresholds and beside them, and about gaps.
 
     Raises:
-        LakeloopError: their probabilities differ.
+        LakeloopError: their probabilities, or numbers, differ.
     """
     rows = _rows_to_compare(features, graph, np.random.default_rng(seed))
-    wanted = np.zeros((len(rows), len(graph.host.columns)))
-    wanted[:, model.classes_] = model.predict_proba(rows)
-    off = np.abs(graph.probabilities(tf.constant(rows)).numpy() - wanted).max(axis=1)
-    if not (off <= TOLERANCE).all():
+    wanted = _answers(model, rows, len(graph.host.columns))
+    off = np.abs(graph.answers(tf.constant(rows)).numpy() - wanted) / np.maximum(1.0, np.abs(wanted))
+    differ = ~(off <= TOLERANCE).all(axis=1)
+    if differ.any():
         raise LakeloopError(
-            f"the exported trees do not answer as those of scikit-learn {sklearn.__version__} do: probabilities of "
-            f"{int((~(off <= TOLERANCE)).sum())} of {len(rows):,} rows differ, by up to {np.nanmax(off):.2g}. This is "
+            f"the exported trees do not answer as those of scikit-learn {sklearn.__version__} do: answers to "
+            f"{int(differ.sum())} of {len(rows):,} rows differ, by up to {np.nanmax(off):.2g}. This is "
             "a mistake in Lakeloop; the model is not exported, `--set kind=network` trains another one"
         )
+
+
+def _answers(model: BoostedTrees, rows: np.ndarray, classes: int) -> np.ndarray:
+    """What scikit-learn answers: probabilities (n, classes), or numbers (n, 1), float64."""
+    if isinstance(model, HistGradientBoostingRegressor):
+        return np.asarray(model.predict(rows)).reshape(-1, 1)
+    answers = np.zeros((len(rows), classes))
+    answers[:, model.classes_] = model.predict_proba(rows)
+    return answers
 
 
 def _checked(settings: TreesSettings, data: TrainingData) -> Rows:
@@ -78,6 +88,8 @@ def _checked(settings: TreesSettings, data: TrainingData) -> Rows:
             f"trees need all training rows in memory, and there are more than {IN_MEMORY_VALUES:,} values; train on "
             "fewer periods, or a network (`kind: network`), which reads them from disk"
         )
+    if not data.classes:
+        return data.train
     known, counts = np.unique(data.train.labels, return_counts=True)
     if len(known) < 2:
         raise LakeloopError(
@@ -92,31 +104,45 @@ def _checked(settings: TreesSettings, data: TrainingData) -> Rows:
     return data.train
 
 
-def _history(model: HistGradientBoostingClassifier, train: Rows, validation: Rows | None) -> dict[str, list[float]]:
-    """Loss and accuracy after each iteration, named as Keras names them after each epoch."""
+def _history(model: BoostedTrees, train: Rows, validation: Rows | None) -> dict[str, list[float]]:
+    """Loss and a metric after each iteration, named as Keras names them after each epoch."""
     history: dict[str, list[float]] = {}
+    measured = _numbers_measured if isinstance(model, HistGradientBoostingRegressor) else _classes_measured
     for prefix, rows in (("", train), ("val_", validation)):
         if rows is None:
             continue
         some = slice(None, None, -(-len(rows.labels) // HISTORY_ROWS))
-        labels, weights = rows.labels[some], None if rows.weights is None else rows.weights[some]
-        column = np.searchsorted(model.classes_, labels)
-        known = np.isin(labels, model.classes_)
-        column[~known] = 0
-        for answers in model.staged_predict_proba(rows.features[some]):
-            of_label = np.where(known, answers[np.arange(len(labels)), column], 0.0)
-            right = known & (answers.argmax(axis=1) == column)
-            loss = -np.log(np.maximum(of_label, SMALLEST))
-            history.setdefault(f"{prefix}accuracy", []).append(float(right.mean()))
-            history.setdefault(f"{prefix}loss", []).append(float(np.average(loss, weights=weights)))
+        weights = None if rows.weights is None else rows.weights[some]
+        for figures in measured(model, Rows(rows.features[some], rows.labels[some], weights)):
+            for name, value in figures.items():
+                history.setdefault(prefix + name, []).append(float(value))
     return history
+
+
+def _classes_measured(model: HistGradientBoostingClassifier, rows: Rows) -> Iterator[dict[str, float]]:
+    """After each iteration."""
+    column = np.searchsorted(model.classes_, rows.labels)
+    known = np.isin(rows.labels, model.classes_)
+    column[~known] = 0
+    for answers in model.staged_predict_proba(rows.features):
+        of_label = np.where(known, answers[np.arange(len(column)), column], 0.0)
+        loss = -np.log(np.maximum(of_label, SMALLEST))
+        right = known & (answers.argmax(axis=1) == column)
+        yield {"accuracy": right.mean(), "loss": np.average(loss, weights=rows.weights)}
+
+
+def _numbers_measured(model: HistGradientBoostingRegressor, rows: Rows) -> Iterator[dict[str, float]]:
+    """After each iteration."""
+    for answers in model.staged_predict(rows.features):
+        off = np.abs(answers - rows.labels)
+        yield {"mean_absolute_error": off.mean(), "loss": np.average(off**2, weights=rows.weights)}
 
 
 def _log(folder: Path, history: Mapping[str, Sequence[float]]) -> None:
     """For TensorBoard, under the names of Keras' callback: so runs of both kinds are in one chart."""
     for name, prefix in (("train", ""), ("validation", "val_")):
         with tf.summary.create_file_writer(str(folder / name)).as_default():
-            for figure in ("loss", "accuracy"):
+            for figure in ("loss", "accuracy", "mean_absolute_error"):
                 for step, value in enumerate(history.get(prefix + figure, ())):
                     tf.summary.scalar(f"epoch_{figure}", value, step=step)
 

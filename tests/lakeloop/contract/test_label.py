@@ -59,7 +59,6 @@ def test_a_contract_comes_back_from_json(contract: Contract) -> None:
          "fits is `r2_score`"),
         ({"champion_margin": "decides: interval_coverage"}, "`interval_coverage` is about the interval alone and "
          "cannot decide; take one of the answer: mean_absolute_error"),
-        ({"model": "model: {kind: trees}"}, "model.kind: is trees, which answer classes alone so far"),
         ({"model": "training: {balance: smote}"}, "training.balance: evens out classes, and the label is a number"),
     ],
 )  # fmt: skip

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from tensorflow.core.protobuf import saved_model_pb2
 
 from lakeloop.contract import TreesSettings
 from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.training.fitted import Fitted, TrainingData
 from tfx_pipeline.training.rows import Rows
+from tfx_pipeline.training.trainer import fit as fit_model
 from tfx_pipeline.training.tree_graph import TreeGraph, tree_tables
 from tfx_pipeline.training.trees import TOLERANCE, check_answers, fit
 
@@ -26,6 +27,13 @@ def rows(count: int = 3_000, classes: int = 3, seed: int = 1) -> Rows:
     features[:, 3] = random.integers(0, 5, count) / 7
     score = features[:, 0] * features[:, 1] + features[:, 2] + random.normal(size=count) / 2
     return Rows(features, np.digitize(score, np.linspace(-1, 1, classes + 1)[1:-1]))
+
+
+def numbers(count: int = 3_000, seed: int = 1) -> Rows:
+    """The same rows, and a number of about a thousand."""
+    found = rows(count, seed=seed)
+    score = found.features[:, 0] * found.features[:, 1] + found.features[:, 2] + found.features[:, 3]
+    return Rows(found.features, (1_000 + 50 * score).astype(np.float32))
 
 
 def data(train: Rows, classes: int, validation: Rows | None = None) -> TrainingData:
@@ -55,6 +63,29 @@ def test_they_answer_as_scikit_learn_does(classes: int, leaves: int) -> None:
     np.testing.assert_allclose(answers, wanted, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_numbers_are_answered_as_scikit_learn_does_and_in_their_own_unit(weighted: bool) -> None:
+    train, settings = numbers(), TreesSettings(iterations=20, min_rows_per_leaf=5)
+    if weighted:
+        train = Rows(train.features, train.labels, np.where(train.features[:, 0] > 0, 5.0, 1.0))
+    fitted = fit_model(settings, data(train, 0, numbers(500, seed=2)))
+    answers = fitted.predict(tf.constant(train.features)).numpy()
+    model = HistGradientBoostingRegressor(max_iter=20, min_samples_leaf=5, early_stopping=False)
+    model.fit(train.features, train.labels, train.weights)
+    np.testing.assert_allclose(answers[:, 0], model.predict(train.features), rtol=1e-5)
+    assert answers.shape == (3_000, 1) and answers.dtype == np.float32 and answers.mean() > 900
+    assert set(fitted.history) == {f"{of}{name}" for of in ("", "val_") for name in ("loss", "mean_absolute_error")}
+    errors = fitted.history["val_mean_absolute_error"]
+    assert len(errors) == 20 and errors[-1] < 0.6 * errors[0]
+
+
+def test_one_number_alone_is_what_trees_of_it_answer() -> None:
+    train = numbers()
+    alike = Rows(train.features, np.full_like(train.labels, 7.5))
+    answers = fit_model(TreesSettings(iterations=3), data(alike, 0)).predict(tf.constant(train.features)).numpy()
+    np.testing.assert_allclose(answers, 7.5)
+
+
 def test_rows_on_a_threshold_and_next_to_it_go_the_way_of_float64() -> None:
     """Thresholds lie between two float32 values, and are mostly none themselves."""
     train, settings = rows(), TreesSettings(iterations=5)
@@ -70,7 +101,7 @@ def test_rows_on_a_threshold_and_next_to_it_go_the_way_of_float64() -> None:
             asked.append(train.features[len(asked)].copy())
             asked[-1][feature] = value
     graph = TreeGraph(tree_tables(model, WIDTH, 3))
-    answers = graph.probabilities(tf.constant(asked)).numpy()
+    answers = graph.answers(tf.constant(asked)).numpy()
     np.testing.assert_allclose(answers, model.predict_proba(np.array(asked)), atol=TOLERANCE)
 
 
@@ -83,9 +114,7 @@ def test_gaps_and_numbers_without_end_go_the_way_they_went_in_scikit_learn(gaps_
     model = sklearn_trees(trained, TreesSettings(iterations=5))
     graph = TreeGraph(tree_tables(model, WIDTH, 3))
     asked[:20, 0], asked[20:40, 1] = np.inf, -np.inf
-    np.testing.assert_allclose(
-        graph.probabilities(tf.constant(asked)).numpy(), model.predict_proba(asked), atol=TOLERANCE
-    )
+    np.testing.assert_allclose(graph.answers(tf.constant(asked)).numpy(), model.predict_proba(asked), atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("count", [1, 7, 20_001])
@@ -147,7 +176,7 @@ def test_a_graph_that_answers_otherwise_is_not_exported() -> None:
     tables = tree_tables(model, WIDTH, 3)
     check_answers(model, TreeGraph(tables), train.features, seed=1)
     tables.thresholds[0, 0] = np.nextafter(tables.thresholds[0, 0], np.float32(np.inf))
-    with pytest.raises(LakeloopError, match=r"do not answer as those of scikit-learn .* do: probabilities of \d+ of"):
+    with pytest.raises(LakeloopError, match=r"do not answer as those of scikit-learn .* do: answers to \d+ of"):
         check_answers(model, TreeGraph(tables), train.features, seed=1)
 
 
