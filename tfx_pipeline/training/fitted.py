@@ -14,13 +14,15 @@ class TrainingData:
 
     `train` is batches of (features (n, width) float32, labels (n,)) from disk where the rows are too many for memory.
     `validation`, the eval rows, always is; it only tells how training went, and is None where nobody asks. Labels are
-    class ids, int64; or, where there are no `classes`, numbers of mean 0 and deviation 1, float32.
+    class ids, int64; or, where there are no `classes`, numbers of mean 0 and deviation 1, float32. `one_hot`: the
+    ranges of columns that hold one category each, as `category_ranges` gives them.
     """
 
     train: Rows | tf.data.Dataset
     validation: tf.data.Dataset | None
     width: int
     classes: int
+    one_hot: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -57,17 +57,24 @@ class Rows:
         weights = np.ones(len(self.labels)) if self.weights is None else self.weights
         if columns.balance == "weights":
             return Rows(self.features, self.labels, balanced_weights(self.labels, weights, columns.classes))
-        starts = accumulate((0, *inputs.widths[:-1]))
-        categories = [
-            (start + first, start + last)
-            for name, start, width in zip(inputs.used, starts, inputs.widths, strict=True)
-            for first, last in ([] if name in inputs.own else _category_columns(columns, name, width))
-        ]
+        categories = category_ranges(columns, inputs)
         return Rows(*smote(self.features, self.labels, weights, categories, seed))
 
 
+def category_ranges(columns: Columns, inputs: ModelInputs) -> list[tuple[int, int]]:
+    """The ranges (start, stop) of a model's columns that hold one category each, one-hot or two-valued.
+
+    A cross is one category; what the use case's own preprocessing made is none.
+    """
+    starts = accumulate((0, *inputs.widths[:-1]))
+    return [
+        (start + first, start + last)
+        for name, start, width in zip(inputs.used, starts, inputs.widths, strict=True)
+        for first, last in ([] if name in inputs.own else _category_columns(columns, name, width))
+    ]
+
+
 def _category_columns(columns: Columns, name: str, width: int) -> list[tuple[int, int]]:
-    """Those of a feature; a cross is one category."""
     return category_columns(columns.features[name], width) if name in columns.features else [(0, width)]
 
 

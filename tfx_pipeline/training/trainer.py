@@ -17,7 +17,14 @@ from tfx_pipeline.training.label_scale import LabelScale
 from tfx_pipeline.training.own_model import RUN, OwnNetwork, model_from, own_network, run_whole
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.row_weights import load_row_weights
-from tfx_pipeline.training.rows import Rows, in_memory, refuse_balance, transformed_rows, weighted_rows
+from tfx_pipeline.training.rows import (
+    Rows,
+    category_ranges,
+    in_memory,
+    refuse_balance,
+    transformed_rows,
+    weighted_rows,
+)
 from tfx_pipeline.training.signatures import SIGNATURES, save_model
 from tfx_pipeline.training.vocabularies import read_vocabularies
 
@@ -56,7 +63,8 @@ def run_fn(fn_args: FnArgs) -> None:
         rows = rows.balanced(columns, inputs, settings.seed)
         by_class = tuple(rows.class_weights(columns.classes).tolist()) if columns.classes else ()
         trained = Trained(settings=settings, balance=columns.balance, rows=len(rows.labels), class_weights=by_class)
-    data = TrainingData(train if rows is None else rows, validation, inputs.width, columns.classes)
+    one_hot = tuple(category_ranges(columns, inputs))
+    data = TrainingData(train if rows is None else rows, validation, inputs.width, columns.classes, one_hot)
     fitted = fit(settings, data, fn_args.model_run_dir, own_network(config, columns, inputs))
     _save_trained(Path(fn_args.model_run_dir), fitted.history, trained)
     vocabularies = read_vocabularies(Path(fn_args.transform_output))

@@ -1,6 +1,7 @@
 """Gradient-boosted trees, trained by scikit-learn and answered by plain TensorFlow."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.training.fitted import Fitted, TrainingData
 from tfx_pipeline.training.rows import IN_MEMORY_VALUES, Rows, in_memory
 from tfx_pipeline.training.tree_graph import BoostedTrees, TreeGraph, tree_tables
+from tfx_pipeline.training.tree_inputs import TreeInputs
 
 HELD_BACK = 0.1
 """Share of the training rows that `stop_after` looks at."""
@@ -32,7 +34,7 @@ def fit(settings: TreesSettings, data: TrainingData, log_folder: str | None) -> 
     Raises:
         LakeloopError: the rows are too many for memory or of one class alone, or the graph answers otherwise.
     """
-    train = _checked(settings, data)
+    train, seen = _checked(settings, data), TreeInputs.of(data.width, data.one_hot)
     model = (HistGradientBoostingClassifier if data.classes else HistGradientBoostingRegressor)(
         max_iter=settings.iterations,
         max_leaf_nodes=settings.leaves,
@@ -42,12 +44,18 @@ def fit(settings: TreesSettings, data: TrainingData, log_folder: str | None) -> 
         early_stopping=settings.stop_after > 0,
         n_iter_no_change=max(1, settings.stop_after),
         validation_fraction=HELD_BACK,
+        categorical_features=list(range(len(seen.categories))) or None,
         random_state=settings.seed,
     )
     with threadpool_limits(1):  # more threads add sums up in another order each time, and wait for busy cores
-        model.fit(train.features, train.labels, train.weights)
-        history = {} if data.validation is None else _history(model, train, in_memory(data.validation, data.width))
-    graph = TreeGraph(tree_tables(model, data.width, data.classes))
+        features = seen.seen(train.features)
+        model.fit(features, train.labels, train.weights)
+        history = {}
+        if data.validation is not None:
+            validation = in_memory(data.validation, data.width)
+            held_out = None if validation is None else replace(validation, features=seen.seen(validation.features))
+            history = _history(model, replace(train, features=features), held_out)
+    graph = TreeGraph(tree_tables(model, seen, data.classes))
     check_answers(model, graph, train.features, settings.seed)
     if log_folder is not None:
         _log(Path(log_folder), history)
@@ -61,7 +69,7 @@ def check_answers(model: BoostedTrees, graph: TreeGraph, features: np.ndarray, s
         LakeloopError: their probabilities, or numbers, differ.
     """
     rows = _rows_to_compare(features, graph, np.random.default_rng(seed))
-    wanted = _answers(model, rows, len(graph.host.columns))
+    wanted = _answers(model, graph.host.seen.seen(rows), len(graph.host.columns))
     off = np.abs(graph.answers(tf.constant(rows)).numpy() - wanted) / np.maximum(1.0, np.abs(wanted))
     differ = ~(off <= TOLERANCE).all(axis=1)
     if differ.any():
@@ -148,14 +156,20 @@ def _log(folder: Path, history: Mapping[str, Sequence[float]]) -> None:
 
 
 def _rows_to_compare(features: np.ndarray, graph: TreeGraph, random: np.random.Generator) -> np.ndarray:
-    """Some training rows, and the same with values that trees split at, the next ones, and gaps."""
+    """Some training rows; the same with values that trees split at, the next ones, and any category; and with gaps."""
+    seen = graph.host.seen
     rows = features[random.integers(0, len(features), COMPARED_ROWS)].astype(np.float32)
     close = rows.copy()
-    for column in range(rows.shape[1]):
-        thresholds = graph.host.thresholds_of(column)
+    for number, column in enumerate(seen.numbers):
+        thresholds = graph.host.thresholds_of(number)
         if len(thresholds):
             at = random.choice(thresholds, len(rows))
             beside = [at, np.nextafter(at, np.float32(np.inf)), np.nextafter(at, np.float32(-np.inf))]
             close[:, column] = np.choose(random.integers(0, 3, len(rows)), beside)
-    gaps = np.where(random.random(rows.shape) < 0.2, np.float32(np.nan), rows)
+    for start, stop in seen.categories:
+        values = np.eye(stop - start + 1, stop - start, dtype=np.float32)  # the last is none of them
+        close[:, start:stop] = values[random.integers(0, len(values), len(rows))]
+    gaps = rows.copy()
+    gone = random.random((len(rows), len(seen.numbers))) < 0.2
+    gaps[:, seen.numbers] = np.where(gone, np.float32(np.nan), rows[:, seen.numbers])
     return np.concatenate([rows, close, gaps])

@@ -26,7 +26,7 @@ from tfx_pipeline.training.columns import columns_from, model_inputs_of
 from tfx_pipeline.training.fitted import TrainingData
 from tfx_pipeline.training.own_model import OwnNetwork, own_network
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
-from tfx_pipeline.training.rows import Rows, in_memory, transformed_rows
+from tfx_pipeline.training.rows import Rows, category_ranges, in_memory, transformed_rows
 from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, fit, tuned
 
 TRIALS_KEY, DECIDES_KEY = "trials", "decides"
@@ -42,18 +42,21 @@ class SettingsSearch(keras_tuner.Tuner):
         self,
         settings: ModelSettings,
         classes: int,
+        one_hot: tuple[tuple[int, int], ...],
         decides: Metric,
         search: oracle.Oracle,
         directory: str,
         own: OwnNetwork | None,
     ) -> None:
         self._settings, self._classes, self._decides, self._own = settings, classes, decides, own
+        self._one_hot = one_hot
         super().__init__(oracle=search, hypermodel=None, directory=directory, overwrite=True)
 
     def run_trial(self, trial: Any, train: Rows, held_back: Rows, **_: Any) -> float:
         """The trial's score by the metric that decides; KerasTuner keeps the settings of the best."""
         settings = tuned(self._settings, {"values": dict(changes(trial.hyperparameters, self._settings))})
-        fitted = fit(settings, TrainingData(train, None, train.features.shape[1], self._classes), own=self._own)
+        data = TrainingData(train, None, train.features.shape[1], self._classes, self._one_hot)
+        fitted = fit(settings, data, own=self._own)
         batches = np.array_split(held_back.features, -(-len(held_back.labels) // READ_BATCH))
         outputs = np.concatenate([fitted.predict(tf.constant(batch)) for batch in batches])
         return measure_metric(self._decides, self._answers(held_back, outputs)).value
@@ -89,7 +92,8 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
         max_trials=int(config[TRIALS_KEY]),
         seed=settings.seed,
     )
-    tuner = SettingsSearch(settings, columns.classes, decides, search, fn_args.working_dir, network)
+    one_hot = tuple(category_ranges(columns, inputs))
+    tuner = SettingsSearch(settings, columns.classes, one_hot, decides, search, fn_args.working_dir, network)
     balanced = train.balanced(columns, inputs, settings.seed)
     return TunerFnResult(tuner=tuner, fit_kwargs={"train": balanced, "held_back": held_back, "verbose": 0})
 

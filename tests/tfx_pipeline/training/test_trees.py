@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from tensorflow.core.protobuf import saved_model_pb2
+from threadpoolctl import threadpool_limits
 
 from lakeloop.contract import TreesSettings
 from lakeloop.exceptions import LakeloopError
@@ -15,6 +16,7 @@ from tfx_pipeline.training.fitted import Fitted, TrainingData
 from tfx_pipeline.training.rows import Rows
 from tfx_pipeline.training.trainer import fit as fit_model
 from tfx_pipeline.training.tree_graph import TreeGraph, tree_tables
+from tfx_pipeline.training.tree_inputs import TreeInputs
 from tfx_pipeline.training.trees import TOLERANCE, check_answers, fit
 
 WIDTH = 4
@@ -46,11 +48,13 @@ def fitted(train: Rows, classes: int = 3, settings: TreesSettings | None = None)
 
 
 def sklearn_trees(train: Rows, settings: TreesSettings) -> HistGradientBoostingClassifier:
-    return HistGradientBoostingClassifier(
+    model = HistGradientBoostingClassifier(
         max_iter=settings.iterations, max_leaf_nodes=settings.leaves, min_samples_leaf=settings.min_rows_per_leaf,
         learning_rate=settings.learning_rate, l2_regularization=settings.l2, early_stopping=False,
         random_state=settings.seed,
-    ).fit(train.features, train.labels, train.weights)  # fmt: skip
+    )  # fmt: skip
+    with threadpool_limits(1):  # where cores are busy, its threads wait for one another
+        return model.fit(train.features, train.labels, train.weights)
 
 
 @pytest.mark.parametrize("leaves", [2, 31, 64, 200])
@@ -71,7 +75,8 @@ def test_numbers_are_answered_as_scikit_learn_does_and_in_their_own_unit(weighte
     fitted = fit_model(settings, data(train, 0, numbers(500, seed=2)))
     answers = fitted.predict(tf.constant(train.features)).numpy()
     model = HistGradientBoostingRegressor(max_iter=20, min_samples_leaf=5, early_stopping=False)
-    model.fit(train.features, train.labels, train.weights)
+    with threadpool_limits(1):
+        model.fit(train.features, train.labels, train.weights)
     np.testing.assert_allclose(answers[:, 0], model.predict(train.features), rtol=1e-5)
     assert answers.shape == (3_000, 1) and answers.dtype == np.float32 and answers.mean() > 900
     assert set(fitted.history) == {f"{of}{name}" for of in ("", "val_") for name in ("loss", "mean_absolute_error")}
@@ -100,7 +105,7 @@ def test_rows_on_a_threshold_and_next_to_it_go_the_way_of_float64() -> None:
         for value in (near, np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(-np.inf))):
             asked.append(train.features[len(asked)].copy())
             asked[-1][feature] = value
-    graph = TreeGraph(tree_tables(model, WIDTH, 3))
+    graph = TreeGraph(tree_tables(model, TreeInputs(WIDTH), 3))
     answers = graph.answers(tf.constant(asked)).numpy()
     np.testing.assert_allclose(answers, model.predict_proba(np.array(asked)), atol=TOLERANCE)
 
@@ -112,9 +117,62 @@ def test_gaps_and_numbers_without_end_go_the_way_they_went_in_scikit_learn(gaps_
     asked = np.where(gaps, np.float32(np.nan), train.features)
     trained = Rows(asked, train.labels) if gaps_in_training else train
     model = sklearn_trees(trained, TreesSettings(iterations=5))
-    graph = TreeGraph(tree_tables(model, WIDTH, 3))
+    graph = TreeGraph(tree_tables(model, TreeInputs(WIDTH), 3))
     asked[:20, 0], asked[20:40, 1] = np.inf, -np.inf
     np.testing.assert_allclose(graph.answers(tf.constant(asked)).numpy(), model.predict_proba(asked), atol=TOLERANCE)
+
+
+def in_categories(count: int = 2_000, seed: int = 1) -> tuple[Rows, list[np.ndarray]]:
+    """A number, a category of 40 values (the last in no row, some rows with none), another number, one of three
+    values, one of 256, one that no row has a value of; and the places of the first two, -1 for none."""
+    random = np.random.default_rng(seed)
+    places = [random.integers(-1, 39, count), random.integers(0, 3, count), random.integers(0, 256, count)]
+    numbers = random.normal(size=(count, 2)).astype(np.float32)
+    one_hot = [np.eye(width, dtype=np.float32)[place] for place, width in zip(places, (40, 3, 256), strict=True)]
+    one_hot[0][places[0] < 0] = 0
+    features = np.column_stack([numbers[:, :1], one_hot[0], numbers[:, 1:], *one_hot[1:], np.zeros((count, 4))])
+    score = (places[0] * 7 % 11 - 5) / 3 * numbers[:, 0] + (places[1] == 1) + random.normal(size=count) / 2
+    return Rows(features.astype(np.float32), np.digitize(score, [-0.5, 0.5])), places[:2]
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_a_category_is_split_by_sets_of_its_values_as_scikit_learn_does(classes: int) -> None:
+    train, places = in_categories()
+    train = train if classes else Rows(train.features, train.labels.astype(np.float32))
+    ranges, width = ((1, 41), (42, 45), (45, 301), (301, 305)), train.features.shape[1]
+    settings = TreesSettings(iterations=6)
+    answers = fit(settings, TrainingData(train, None, width, classes, ranges), None).predict(
+        tf.constant(train.features)
+    )
+    known = np.column_stack([np.where(p < 0, np.nan, p) for p in places] + [np.full(len(places[0]), np.nan)])
+    others = train.features[:, [0, 41, *range(45, 301)]]
+    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    model = kind(max_iter=6, early_stopping=False, categorical_features=[0, 1, 2], random_state=1)
+    with threadpool_limits(1):
+        model.fit(asked := np.column_stack([known, others]), train.labels)
+    wanted = model.predict_proba(asked) if classes else model.predict(asked).reshape(-1, 1)
+    np.testing.assert_allclose(answers, wanted, atol=TOLERANCE)
+    splits = np.concatenate([tree.nodes for iteration in model._predictors for tree in iteration])
+    assert splits["is_categorical"].any(), "or this proves nothing"
+
+
+def test_a_value_that_no_training_row_had_is_answered_like_none() -> None:
+    train, _ = in_categories()
+    answer = fit(TreesSettings(iterations=20), TrainingData(train, None, 305, 3, ((1, 41), (42, 45))), None).predict
+    asked = np.repeat(train.features[:50], 2, axis=0)
+    asked[:, 1:41] = 0
+    asked[::2, 40] = 1
+    answers = answer(tf.constant(asked)).numpy()
+    np.testing.assert_array_equal(answers[::2], answers[1::2])
+
+
+def test_trees_that_see_nothing_but_categories_are_trees() -> None:
+    train, places = in_categories()
+    only = Rows(train.features[:, 1:41].copy(), (places[0] % 2 == 1).astype(int))
+    answers = fit(TreesSettings(iterations=5), TrainingData(only, None, 40, 2, ((0, 40),)), None).predict(
+        tf.constant(only.features)
+    )
+    assert (np.argmax(answers, axis=1) == only.labels).all()
 
 
 @pytest.mark.parametrize("count", [1, 7, 20_001])
@@ -173,7 +231,7 @@ def test_rows_that_trees_cannot_grow_on_are_refused() -> None:
 def test_a_graph_that_answers_otherwise_is_not_exported() -> None:
     train = rows()
     model = sklearn_trees(train, TreesSettings(iterations=3))
-    tables = tree_tables(model, WIDTH, 3)
+    tables = tree_tables(model, TreeInputs(WIDTH), 3)
     check_answers(model, TreeGraph(tables), train.features, seed=1)
     tables.thresholds[0, 0] = np.nextafter(tables.thresholds[0, 0], np.float32(np.inf))
     with pytest.raises(LakeloopError, match=r"do not answer as those of scikit-learn .* do: answers to \d+ of"):
