@@ -246,11 +246,11 @@ def _all_of(words: tf.Tensor) -> tf.Tensor:
     """The bits (trees, batch) that all words (nodes, trees, batch) have; by halves, as TensorFlow has no such sum."""
     count, odd = words.shape[0], []
     while count > 1:
-        if count % 2:
-            odd.append(words[count - 1])
-        count //= 2
-        words = tf.bitwise.bitwise_and(words[:count], words[count : 2 * count])
-    return reduce(tf.bitwise.bitwise_and, odd, words[0])
+        half, rest = divmod(count, 2)
+        one, other, *over = tf.split(words, [half, half, *([1] * rest)])  # one operation, where slices are three
+        odd += over
+        words, count = tf.bitwise.bitwise_and(one, other), half
+    return tf.squeeze(reduce(tf.bitwise.bitwise_and, odd, words), 0)
 
 
 def _first_bit(words: tf.Tensor) -> tf.Tensor:
