@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from lakeloop.contract.production import ReferenceKind
 from lakeloop.frozen_model import FrozenModel
 
 MISSING_SHARE = "missing share"
@@ -55,7 +56,7 @@ class ColumnDrift(FrozenModel):
 
 
 class DriftReport(FrozenModel):
-    """One window against all rows of the champion's own export.
+    """One window against all rows of the champion's own export, or against requests (`reference`).
 
     A feature has drifted where its values have or, of an optional one, the share of those that are missing. `share` is
     drifted features / features; prediction and confidence are never among them. `state` is "drift" for dataset drift; a
@@ -71,10 +72,26 @@ class DriftReport(FrozenModel):
     missing: tuple[ColumnDrift, ...] = Field((), description="the missing share of each optional feature")
     prediction: ColumnDrift | None = None
     confidence: ColumnDrift | None = Field(None, description="of the model's likeliest class; none in older reports")
+    reference: ReferenceKind = Field("train", description="what it was measured against")
+    reference_periods: tuple[str, ...] = Field((), description="periods whose requests that was")
+    reference_rows: int | None = Field(None, description="how many requests; None: training rows")
+    reference_note: str = Field("", description="why it was the training rows, where the contract says otherwise")
     share_threshold: float | None = Field(None, description="share of drifted features from which it is drift")
     sampled_rows: int | None = Field(None, description="rows taken of a larger window; None: all")
     standard_error: float | None = Field(None, description="largest error of a score that sampling brings")
     judged_from: str = Field("", description="hash of requests, reference and tests, where windows are looked at again")
+
+    @property
+    def against(self) -> str:
+        """What it was measured against, in words: `train`, or which requests."""
+        if self.reference == "train":
+            return f"train: {self.reference_note}" if self.reference_note else "train"
+        which = (
+            " to ".join(dict.fromkeys((self.reference_periods[0], self.reference_periods[-1])))
+            if self.reference_periods
+            else f"{self.reference_rows or 0:,} requests"
+        )
+        return f"{self.reference.replace('_', ' ')}: {which}"
 
     @property
     def columns(self) -> tuple[ColumnDrift, ...]:

@@ -10,6 +10,7 @@ from lakeloop.drift_report import ColumnDrift, DriftReport, Window
 FEATURE, MISSING, PREDICTION, CONFIDENCE, DATASET = "feature", "missing share", "prediction", "confidence", "dataset"
 SHARE = "share of drifted features"
 COPIED = ("model_version", "state", "reason", "sampled_rows", "standard_error", "judged_from")
+BETWEEN = ", "
 WINDOW = tuple(field.alias or name for name, field in Window.model_fields.items())
 Row = Mapping[str, Any]
 """Column of gold/drift -> value."""
@@ -33,6 +34,8 @@ def rows_of(report: DriftReport) -> list[Row]:
             "kind": window.kind, "month": window.period, "first": window.first,
             "last": window.last, "rows": window.rows, "column_kind": kind, **column,
             "drifted_columns": len(report.drifted), "columns": len(report.features),
+            "reference": report.reference, "reference_periods": BETWEEN.join(report.reference_periods),
+            "reference_rows": report.reference_rows, "reference_note": report.reference_note,
         }
         for kind, column in parts
     ]  # fmt: skip
@@ -64,6 +67,10 @@ def _report(rows: list[Row], contract: Contract) -> DriftReport:
         prediction=next(_columns(rows, PREDICTION), None),
         confidence=next(_columns(rows, CONFIDENCE), None),
         share_threshold=whole["threshold"],
+        reference=head.get("reference") or "train",  # a table of an older release has none of these
+        reference_periods=tuple(filter(None, (head.get("reference_periods") or "").split(BETWEEN))),
+        reference_rows=head.get("reference_rows"),
+        reference_note=head.get("reference_note") or "",
         **{name: head[name] for name in COPIED},
     )
 

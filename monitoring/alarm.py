@@ -41,5 +41,8 @@ def drift_payload(episode_id: str, report: DriftReport) -> Mapping[str, Any]:
         "share": report.share,
         "scores": {column.label: column.score for column in (*report.features, *report.missing)},
         "thresholds": {column.label: column.threshold for column in (*report.features, *report.missing)},
+        "reference": report.reference,
+        "reference_periods": list(report.reference_periods),
+        "reference_note": report.reference_note,
         "prediction_drift": report.prediction.score if report.prediction else None,
     }

@@ -98,6 +98,8 @@ GAUGES = (
     Gauge("confidence_drifted", "1 if the confidence has drifted in the newest window, whichever way its test is read; "
           "the alert looks at this.",
           lambda s, _: _one(s.report.confidence.drifted if s.report and s.report.confidence else None)),
+    Gauge("drift_reference_info", "1; its label says what the newest window was measured against.",
+          lambda s, _: [((s.report.against,), 1.0)] if s.report and _was_measured(s) else [], ("reference",)),
     Gauge("requests_in_windows", "Requests in the newest window.", lambda s, _: _one(s.rows)),
     Gauge("window_size", "Requests of a full window (contract).",
           lambda _, contract: _one(contract.monitoring.window)),

@@ -87,16 +87,22 @@ def newest_realised(use_case: UseCase) -> dict[str, float]:
 
     An alarm stands on it: the truth of a handful of rows must not raise one.
     """
-    rows = read_lake_table(use_case, "gold/performance")
+    known = enough_realised(use_case)
+    newest = known.sort_values("period").groupby("model_version")["score"].last()
+    return {str(version): float(realised) for version, realised in newest.items()}
+
+
+def enough_realised(use_case: UseCase) -> pd.DataFrame:
+    """Of versions' own answers what enough truth tells: `model_version`, `period`, `score` (accuracy, or error)."""
     contract = use_case.contract
     column = "model_accuracy" if contract.label.classes else f"model_{contract.gate.watched_error}"
+    rows = read_lake_table(use_case, "gold/performance")
     if rows is None or not {column, "model_with_truth"} <= set(rows.columns):
-        return {}
-    known = rows[rows[column].notna() & (rows["model_with_truth"] > 0)]
+        return pd.DataFrame({"model_version": [], "period": [], "score": []})
+    named = rows.rename(columns={contract.period_column: "period", column: "score"})
+    known = named[named["score"].notna() & (named["model_with_truth"] > 0)]
+    counts = known["model_with_truth"].astype(int)
     if contract.label.classes:
-        few = [says_little(a, int(n)) for a, n in zip(known[column], known["model_with_truth"], strict=True)]
-        known = known[[not little for little in few]]
-    else:
-        known = known[known["model_with_truth"] >= FEWEST_NUMBERS]
-    newest = known.sort_values(contract.period_column).groupby("model_version")[column].last()
-    return {str(version): float(realised) for version, realised in newest.items()}
+        tells = [not says_little(score, count) for score, count in zip(known["score"], counts, strict=True)]
+        return known[tells]
+    return known[counts >= FEWEST_NUMBERS]

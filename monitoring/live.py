@@ -29,6 +29,7 @@ from monitoring.drift.attribution import BY_RULES, frame_of_records, row_of_reco
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.episodes import step
 from monitoring.drift.reference import NoReference, Reference, load_reference
+from monitoring.drift.reference_windows import last_good_period, reference_of_rows
 from monitoring.drift.watched_answers import watched_answers
 from monitoring.drift.windows import newest, window_of
 from monitoring.model_watch import ModelWatch
@@ -105,7 +106,8 @@ class LiveMonitor:
         self._model = ModelWatch(use_case)
         self.rejected = RowWatch(use_case, REJECTED)
         self.overdue = RowWatch(use_case, OVERDUE)
-        self._reference: Reference | NoReference = NoReference("", self._model.problem)
+        self._trained: Reference | NoReference = NoReference("", self._model.problem)
+        self._reference = self._trained
         self._reference_at = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"monitor-{use_case.name}", daemon=True)
@@ -138,12 +140,13 @@ class LiveMonitor:
         take_in_files_of_old(self._use_case)
         known = load_state(self._use_case)
         window = self._contract.monitoring.window
+        most = window * (1 + self._contract.monitoring.sliding_windows if self._slides else 1)
         folder = request_log_folder(self._use_case)
         self._tail = LogTail(folder, None if known is None else known.position, begin_with=window)
         self._state = known or MonitorState(position=dict(self._tail.position))
         if known is None:
             save_state(self._use_case, self._state)
-        self._rolling = deque((row_of_record(record, self._contract) for record in self._tail.recent), maxlen=window)
+        self._rolling = deque((row_of_record(record, self._contract) for record in self._tail.recent), maxlen=most)
         self._tumbling: list[dict[str, Any]] = []
         self._requests, self._shown_at = 0, float("-inf")
         self._last_request_at = max((_unix(record.answered_at) for record in self._tail.recent), default=0.0)
@@ -179,24 +182,24 @@ class LiveMonitor:
         changed = self._model.look()
         serving = self._model.version if self._model.available else ""
         self._show(serving=serving, model_available=self._model.available, model_problem=self._model.problem)
-        incomplete = not self._reference_is_whole()
+        incomplete = not self._reference_is_whole() or self._contract.monitoring.reference == "last_good"
         answers_now = self._model.available and not answered
         again = incomplete and (answers_now or time.monotonic() - self._reference_at >= REFERENCE_SECONDS)
         if not (changed or again or self._reference_at == float("-inf")):
             return
         version = self._model.version
         self._reference_at = time.monotonic()
-        if version:
-            self._reference = load_reference(self._use_case, version)
-        else:
-            self._reference = NoReference("", self._model.problem)
+        self._trained = load_reference(self._use_case, version) if version else NoReference("", self._model.problem)
+        self._reference = self._trained
+        if isinstance(self._trained, Reference) and self._contract.monitoring.reference == "last_good":
+            self._reference = last_good_period(self._use_case, self._trained)
         self._new_rows = True
         if changed and self._state.episode and version and self._state.episode.model_version != version:
             self._end_episode_of_another_model()
 
     def _reference_is_whole(self) -> bool:
         """Whether all that is watched of the model's answers is known of its reference."""
-        known = self._reference
+        known = self._trained
         if isinstance(known, NoReference):
             return False
         return watched_answers(self._contract).whole(known.predictions, known.confidences)
@@ -205,7 +208,7 @@ class LiveMonitor:
         """Measure a full tumbling window and remember what it changed."""
         rows = self._rows(self._tumbling)
         self._tumbling = []
-        report = detect_drift(self._reference, rows, self._contract, window_of(rows, "tumbling"))
+        report = detect_drift(self._against(), rows, self._contract, window_of(rows, "tumbling"))
         episode, change = step(self._state.episode, report, self._contract.monitoring.episode_closes_after)
         before = self._state.episode_id
         number = new_episode_id(report) if change == "opened" else before if change != "closed" else ""
@@ -237,9 +240,11 @@ class LiveMonitor:
 
     def _look_at_newest(self) -> None:
         """Measure the rolling window and show it."""
-        window, rows = newest(self._rows(self._rolling), self._contract.monitoring.window)
-        report = detect_drift(self._reference, rows, self._contract, window)
-        self.newest = (self._reference, rows)
+        size = self._contract.monitoring.window
+        window, rows = newest(self._rows(list(self._rolling)[-size:]), size)
+        reference = self._against()
+        report = detect_drift(reference, rows, self._contract, window)
+        self.newest = (reference, rows)
         version = self._reference.model_version
         known = self._performance if len(rows) and version else None
         self._show(
@@ -252,6 +257,17 @@ class LiveMonitor:
             realised=known.realised(version) if known else None,
         )
         self._new_rows, self._shown_at = False, time.monotonic()
+
+    @property
+    def _slides(self) -> bool:
+        return self._contract.monitoring.reference == "sliding"
+
+    def _against(self) -> Reference | NoReference:
+        """What the newest window is measured against; of a sliding reference the windows just before it."""
+        if not self._slides or isinstance(self._trained, NoReference):
+            return self._reference
+        before = list(self._rolling)[: -self._contract.monitoring.window]
+        return reference_of_rows(self._contract, self._trained, self._rows(before))
 
     def _rows(self, answered: Iterable[dict[str, Any]]) -> pd.DataFrame:
         return rows_of_version(

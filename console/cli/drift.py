@@ -51,7 +51,7 @@ def drift_command(
         console.print("named are the features that drifted; gold/drift has the scores of all", style=DIM)
     for line in _reasons(found.reports):
         console.print(line, style=DIM, soft_wrap=True)
-    for line in (*_missing(found.reports), *_confidence(found.reports)):
+    for line in (*_missing(found.reports), *_confidence(found.reports), *_against(found.reports, case.contract)):
         console.print(line, soft_wrap=True)
     for episode in found.episodes:
         console.print(_episode(episode, case.contract), soft_wrap=True)
@@ -123,16 +123,28 @@ def _confidence(reports: Sequence[DriftReport]) -> list[str]:
     return [f"the model's confidence drifted first in {_name(r)} (distance {c.score:.3f})" for r, c in found[:1]]
 
 
+def _against(reports: Sequence[DriftReport], contract: Contract) -> list[str]:
+    """What windows were measured against, each once; no line where the contract says the training rows."""
+    if contract.monitoring.reference == "train":
+        return []
+    named: dict[str, list[str]] = {}
+    for report in reports:
+        if report.features:
+            named.setdefault(report.against, []).append(_name(report))
+    return [f"measured against {against}: {_span(names)}" for against, names in named.items()]
+
+
+def _span(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} windows, {names[0]} to {names[-1]}"
+
+
 def _reasons(reports: Sequence[DriftReport]) -> list[str]:
     """Why windows were not measured, each reason once."""
     named: dict[str, list[str]] = {}
     for report in reports:
         if report.reason:
             named.setdefault(report.reason, []).append(_name(report))
-    return [
-        f"{names[0] if len(names) == 1 else f'{len(names)} windows, {names[0]} to {names[-1]}'}: {reason}"
-        for reason, names in named.items()
-    ]
+    return [f"{_span(names)}: {reason}" for reason, names in named.items()]
 
 
 def _name(report: DriftReport) -> str:

@@ -11,8 +11,7 @@ from console.cli.use_case_option import UseCaseOption
 from lakeloop.atomic_file import write_text
 from lakeloop.drift_store import lake_reports
 from monitoring.drift.evidently_page import evidently_page
-from monitoring.drift.reference import load_reference
-from operations.drift.windows import count_window, find_window, read_window
+from operations.drift.windows import count_window, find_window, read_window, reference_of_window
 from tfx_pipeline.data_checks.anomalies import read_anomalies
 from tfx_pipeline.data_checks.statistics import read_statistics
 
@@ -75,12 +74,12 @@ def report_command(
     out: Annotated[Path | None, typer.Option(help="The file to write.", dir_okay=False)] = None,
     use_case: UseCaseOption = "",
 ) -> None:
-    """Write Evidently's own report of a period against the rows its model was trained on."""
+    """Write Evidently's own report of a period against what it was measured against, as a rule its training rows."""
     case = open_use_case(use_case)
     answered_by = find_window(case, period, version).model_version
     path = out or Path(case.settings.area("reports")) / case.name / "evidently" / f"{period}-{answered_by}.html"
     with console.status("Evidently compares …"):
         rows = read_window(case, answered_by, period)
-        page = evidently_page(load_reference(case, answered_by), rows, case.contract)
+        page = evidently_page(reference_of_window(case, answered_by, period), rows, case.contract)
     write_text(path, page)
     console.print(f"{path}", soft_wrap=True)

@@ -24,9 +24,9 @@ from lakeloop.exceptions import LakeloopError, NotFoundError, WrongUseError
 from lakeloop.static_files import add_static_files
 from lakeloop.use_case import UseCase
 from monitoring.drift.evidently_page import evidently_page
-from monitoring.drift.reference import NoReference, Reference, load_reference
+from monitoring.drift.reference import NoReference, Reference
 from operations.baselines import MEANINGS
-from operations.drift.windows import find_window, read_window
+from operations.drift.windows import find_window, read_window, reference_of_window
 from operations.features.catalogue import describe_features
 from operations.lineage.ask import kind_of, trace
 from operations.retraining.undecided import find_decided
@@ -178,7 +178,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         """Evidently's own report of a period, or of a window in it: by its first and last moment."""
         try:
             rows = read_window(use_case, version, period, first, last)
-            page = evidently_page(load_reference(use_case, version), rows, contract)
+            page = evidently_page(reference_of_window(use_case, version, period), rows, contract)
         except LakeloopError as problem:
             return missing(f"Requests of {period}", problem)
         return HTMLResponse(page, headers={"content-security-policy": EVIDENTLY_POLICY})

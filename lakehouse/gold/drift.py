@@ -37,6 +37,10 @@ COLUMNS = (
     column("columns", "integer", "features that were measured"),
     column("sampled_rows", "long", "requests taken of a larger window; null: all", nullable=True),
     column("standard_error", "double", "largest error of a score that sampling brings", nullable=True),
+    column("reference", "string", "what it was measured against: train, last_good or sliding", nullable=True),
+    column("reference_periods", "string", "periods whose requests that was; '' of training rows", nullable=True),
+    column("reference_rows", "long", "requests it was measured against; null: training rows", nullable=True),
+    column("reference_note", "string", "why training rows, where the contract says otherwise", nullable=True),
     column("judged_from", "string", "hash of requests, reference and tests; the same: not measured again"),
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from functools import cache, cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -18,6 +18,8 @@ from lakeloop.contract.time_formats import TIMESTAMP, read_moment
 COMPARISONS = {
     "<=": operator.le, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt
 }  # fmt: skip
+ReferenceKind = Literal["train", "last_good", "sliding"]
+SLIDING_WINDOWS = 3
 RULES = r"^[\w-]+\.py:\w+$"
 CONDITION = re.compile(r"^\s*([a-z][a-z0-9_]*)\s*(<=|>=|==|!=|<|>)\s*(\S.*?)\s*$")
 
@@ -136,6 +138,9 @@ class Monitoring(Section):
     `dataset_drift_share`: share of the features that must have drifted for the data as a whole to have.
     `prediction_drift`: test and threshold for the classes the model answers.
     `confidence_drift`: the same for how sure it is of them, the probability of its likeliest class.
+    `reference`: what windows are measured against: `train`, all rows of the model's export; `last_good`, the newest
+    period whose realised performance stood within the gate's bound and that showed no drift; `sliding`, the
+    `sliding_windows` windows, or periods, just before.
     `episode_closes_after`: windows without dataset drift that end an episode.
     `fallback_rate_above`: share of a window answered by the rules above which somebody is told.
     `rejected_share_above`: share of the rows that a source delivered last which broke the contract, above which
@@ -150,6 +155,8 @@ class Monitoring(Section):
     dataset_drift_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     prediction_drift: DriftTest = DriftTest(test="jensenshannon", threshold=0.1)
     confidence_drift: DriftTest = unless(DriftTest(test="wasserstein", threshold=0.1))
+    reference: ReferenceKind = unless("train")
+    sliding_windows: Annotated[int, Field(ge=1, le=100)] = unless(SLIDING_WINDOWS)
     episode_closes_after: Annotated[int, Field(ge=1)] = 3
     fallback_rate_above: Share = 0.2
     rejected_share_above: Share = 0.01
@@ -160,6 +167,13 @@ class Monitoring(Section):
     def fewest(self) -> int:
         """Rows a window must have to be measured."""
         return self.minimum_window or max(10, self.window // 2)
+
+    @model_validator(mode="after")
+    def _windows_slide_where_they_are_counted(self) -> Self:
+        if self.sliding_windows != SLIDING_WINDOWS and self.reference != "sliding":
+            raise mistake(f"`sliding_windows` is {self.sliding_windows}, and `reference` is {self.reference}: say "
+                          "`reference: sliding`, or leave it out")  # fmt: skip
+        return self
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Self:

@@ -86,6 +86,10 @@ PANELS: tuple[Panel, ...] = (
         states=(("unavailable", False), ("available", True)),
     ),
     Panel(
+        "reference", "Measured against", "What the newest window was compared with; the contract says which.",
+        "text", "none", (Series("drift_reference_info", "", by="reference"),),
+    ),
+    Panel(
         "window_age", "Age of the window", "Time since the newest window was measured.",
         "number", "seconds", (Series("window_age_seconds", "age"),),
     ),

@@ -36,6 +36,12 @@ def detect_drift(
     )  # fmt: skip
     if isinstance(reference, NoReference):
         return _not_measured(report, "no reference", reference.reason)
+    report = report.model_copy(update={
+        "reference": reference.kind,
+        "reference_periods": reference.periods,
+        "reference_rows": None if reference.kind == "train" else len(reference.features),
+        "reference_note": reference.note,
+    })  # fmt: skip
     fewest = contract.monitoring.fewest
     if window.rows < fewest or len(rows) < fewest:
         counted = min(window.rows, len(rows))

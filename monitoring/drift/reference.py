@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.atomic_file import write_text
+from lakeloop.contract.production import ReferenceKind
 from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
 from lakeloop.fallback import given_by, wanted_of, why_not_ask
@@ -36,6 +37,8 @@ class Reference:
     """All rows of a model's own export: its features, in order. `predictions` are what the model answers on the rows it
     may be asked about, `confidences` of classes how likely it held these; None where it could not be asked, and
     `why_no_predictions` says why.
+
+    Or requests that stand for them (`reference_windows`): `kind` and `periods` say which, `note` why there are none.
     """
 
     model_version: str
@@ -44,6 +47,9 @@ class Reference:
     predictions: pd.Series | None = None
     why_no_predictions: str = ""
     confidences: pd.Series | None = None
+    kind: ReferenceKind = "train"
+    periods: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

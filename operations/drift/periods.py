@@ -14,7 +14,6 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -31,9 +30,9 @@ from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.detector import detect_drift
 from monitoring.drift.episodes import Episode, episodes
-from monitoring.drift.reference import NoReference, Reference, load_reference, through_model_server
+from monitoring.drift.reference import NoReference
 from monitoring.drift.windows import Cut, tumbling, window_of
-from monitoring.exceptions import ModelNotAskedError
+from operations.drift.references import PeriodShare, References
 
 log = logging.getLogger(__name__)
 MOST_ROWS = 1_000_000
@@ -47,17 +46,6 @@ class DetectedDrift:
     reports: tuple[DriftReport, ...]
     episodes: tuple[Episode, ...]
     measured: int
-
-
-@dataclass(frozen=True)
-class PeriodShare:
-    """The requests of one period that are measured against one version; `unasked`: those that rules answered alone."""
-
-    period: str
-    version: str
-    rows: int
-    unasked: int
-    last_batch: int
 
 
 def detect_windows(
@@ -80,16 +68,18 @@ def detect_windows(
     shares = _shares(dataset, use_case, model)
     if not shares:
         raise NotFoundError(nothing_answered(contract, periods))
-    references: dict[str, Reference | NoReference] = {}
-    for version in dict.fromkeys(share.version for share in shares):
-        references[version] = _reference(use_case, version)
-    basis = {share: _basis(share, references[share.version], contract, kind) for share in shares}
     known = () if model else lake_reports(use_case, kind)
-    stale = _stale_periods(basis, known)
+    stale: set[str] = set()
     fresh: list[DriftReport] = []
-    for share, window, rows in _windows(dataset, contract, [s for s in shares if s.period in stale], kind, model):
-        on_period(share.period)
-        fresh.append(detect_drift(references[share.version], rows, contract, window, basis[share]))
+    references = References(use_case, _all_shares(use_case, shares, periods, model), lake_reports(use_case))
+    for together in references.known_together(shares):
+        basis = {share: _basis(share, references, contract, kind) for share in together}
+        anew = _stale_periods(basis, known)
+        stale |= anew
+        for share, window, rows in _windows(dataset, contract, [s for s in together if s.period in anew], kind, model):
+            on_period(share.period)
+            fresh.append(detect_drift(references.of(share), rows, contract, window, basis[share]))
+            references.learn(fresh[-1])
     if not model:
         replace_lake_reports(use_case, fresh, kind, stale)
         write_drift(use_case, lake_reports(use_case, kind), kind)
@@ -175,30 +165,22 @@ def _period_shares(
         yield PeriodShare(period, version, rows + unasked, unasked, max(batch, unasked_batch))
 
 
-def _reference(use_case: UseCase, version: str) -> Reference | NoReference:
-    if not version:
-        return NoReference("", "rules answered all requests and no model was pushed yet, so there is no reference")
-    return load_reference(use_case, version, ask_model)
+def _all_shares(
+    use_case: UseCase, shares: list[PeriodShare], periods: tuple[int, int] | None, model: str
+) -> list[PeriodShare]:
+    """Those of all periods, where the ones before these are measured against."""
+    if periods is None or use_case.contract.monitoring.reference == "train":
+        return shares
+    return _shares(_predictions(use_case, None), use_case, model)
 
 
-def ask_model(use_case: UseCase, version: str, features: pd.DataFrame) -> np.ndarray:
-    """The model server's answers; of a version it does not serve any more, those of the pushed model itself."""
-    contract = use_case.contract
-    try:
-        return through_model_server(use_case, version, features)
-    except ModelNotAskedError as away:
-        log.info("event=asked_from_disk version=%s why=%r", version, str(away))
-    from operations.scoring import given_of
-
-    return given_of(contract, use_case.folder("models").absolute() / version, features)
-
-
-def _basis(share: PeriodShare, reference: Reference | NoReference, contract: Contract, kind: WindowKind) -> str:
+def _basis(share: PeriodShare, references: References, contract: Contract, kind: WindowKind) -> str:
     """A hash of all that a period's reports depend on."""
-    if isinstance(reference, NoReference):
-        against: list[Any] = [reference.reason]
+    trained = references.trained(share.version)
+    if isinstance(trained, NoReference):
+        against: list[Any] = [trained.reason]
     else:
-        against = [reference.manifest_sha256, reference.predictions is not None]
+        against = [trained.manifest_sha256, trained.predictions is not None, *references.chosen_of(share)]
     tests = {
         name: feature.drift.model_dump()
         | ({"missing": True} if feature.optional else {})

@@ -12,6 +12,8 @@ from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.lake_tables import Filter, read_lake_table
 from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
+from monitoring.drift.reference import NoReference, Reference, load_reference
+from monitoring.drift.reference_windows import ChosenPeriods, reference_of_periods
 from monitoring.drift.windows import AT
 
 
@@ -30,6 +32,16 @@ def find_window(use_case: UseCase, period: str, version: str = "") -> DriftRepor
         )
         raise NotFoundError(f"{use_case.contract.period} {period} was not measured{of}; measured: {known}")
     return max(found, key=lambda report: (report.window.rows, report.model_version))
+
+
+def reference_of_window(use_case: UseCase, version: str, period: str) -> Reference | NoReference:
+    """What a period was measured against when it was; the training rows where it was not."""
+    trained = load_reference(use_case, version)
+    measured = [one for one in lake_reports(use_case, version=version) if one.window.period == period]
+    if not measured or isinstance(trained, NoReference):
+        return trained
+    chosen = ChosenPeriods(measured[-1].reference_periods, measured[-1].reference_note)
+    return reference_of_periods(use_case, trained, chosen)
 
 
 def read_window(use_case: UseCase, version: str, period: str, first: str = "", last: str = "") -> pd.DataFrame:

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from deltalake import write_deltalake
 
 from lakeloop.contract import Contract
+from lakeloop.drift_report import DriftReport, Window
+from lakeloop.drift_store import replace_lake_reports
 from lakeloop.events import all_events, record_event
 from lakeloop.settings import Settings
 from lakeloop.use_case import UseCase, open_use_case
@@ -199,3 +202,44 @@ def test_a_ledger_that_is_gone_for_a_while_loses_nothing(home: Settings, small: 
         kept.rename(database)
         shows(monitor, lambda s: s.windows == 2 and not s.problem)
     assert len(all_events(open_use_case(home))) == 1
+
+
+def test_windows_are_measured_against_those_just_before_them(home: Settings, small: Contract, rows: Any) -> None:
+    monitoring = small.monitoring.model_copy(update={"reference": "sliding", "sliding_windows": 2})
+    sliding = small.model_copy(update={"monitoring": monitoring})
+    log = Log(home)
+    with watching(home, sliding) as monitor:
+        for number in (STABLE, SHIFTED, SHIFTED, SHIFTED):
+            log.add(rows(number))
+        shown = shows(monitor, lambda s: s.windows == 4 and s.report and s.report.reference_rows == 600)
+        assert shown.report is not None and shown.report.against == "sliding: 600 requests"
+    first, second, _, fourth = live_reports(open_use_case(home))
+    assert first.against == "train: there are 0 requests to measure against, and 150 are needed"
+    assert (second.state, second.against) == ("drift", "sliding: 300 requests")
+    assert (fourth.state, fourth.against) == ("stable", "sliding: 600 requests"), "it is as it was just before"
+    (event,) = all_events(open_use_case(home))
+    assert event.payload["reference"] == "sliding"
+    with watching(home, sliding) as again:
+        log.add(rows(SHIFTED))
+        shows(again, lambda s: s.windows == 5)
+    assert live_reports(open_use_case(home))[-1].against == "sliding: 600 requests", "a restart forgets none"
+
+
+def test_windows_are_measured_against_the_last_good_month(
+    home: Settings, small: Contract, month: Month, rows: Any
+) -> None:
+    monitoring = small.monitoring.model_copy(update={"reference": "last_good"})
+    last_good = UseCase(home, small.model_copy(update={"monitoring": monitoring}))
+    answers = {"probability_high": 0.1, "probability_medium": 0.2, "probability_low": 0.7, "model_version": "7"}
+    asked = month(SHIFTED).assign(month="2025-01", at="2025-01-10T10:00:00+00:00", **answers)
+    write_deltalake(last_good.table("silver/predictions"), asked)
+    truth = {"month": "2025-01", "model_version": "7", "model_accuracy": 0.9, "model_with_truth": 900}
+    write_deltalake(last_good.table("gold/performance"), pd.DataFrame([truth]))
+    window = Window(kind="month", period="2025-01", first="2025-01-01", rows=1500)
+    stable = DriftReport(use_case=small.use_case, model_version="7", window=window, state="stable")
+    replace_lake_reports(last_good, [stable], "month", ["2025-01"])
+    log = Log(home)
+    log.add(rows(SHIFTED))
+    with watching(home, last_good.contract) as monitor:
+        shown = shows(monitor, lambda s: s.windows == 1 and s.report)
+    assert (shown.report.state, shown.report.against) == ("stable", "last good: 2025-01")  # type: ignore[union-attr]

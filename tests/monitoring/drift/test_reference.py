@@ -176,7 +176,7 @@ def test_the_real_model_server_gives_the_model_s_own_answers(served: Settings, c
 
 
 def test_a_version_that_no_server_serves_is_asked_where_it_lies(served: Settings, contract: Contract) -> None:
-    from operations.drift.periods import ask_model
+    from operations.drift.references import ask_model
 
     rows = sample_period(UseCase(served, contract), 0, rows=200)[list(contract.features)]
     away = served.model_copy(update={"model_server_url": NOBODY})
