@@ -107,7 +107,7 @@ class LiveMonitor:
         self.rejected = RowWatch(use_case, REJECTED)
         self.overdue = RowWatch(use_case, OVERDUE)
         self._trained: Reference | NoReference = NoReference("", self._model.problem)
-        self._reference = self._trained
+        self._reference: Reference | NoReference = self._trained
         self._reference_at = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"monitor-{use_case.name}", daemon=True)
