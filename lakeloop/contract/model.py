@@ -18,7 +18,11 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 class NetworkSettings(Section):
-    """A network of `layers` dense layers of `units` each. A contract that says no `kind` means this one."""
+    """A network of `layers` dense layers of `units` each. A contract that says no `kind` means this one.
+
+    `stop_after`: a tenth of the training rows is held back, and after so many epochs that make no better answers to
+    them training stops, and the best epoch's model is taken; 0: it goes through all `epochs`.
+    """
 
     step: ClassVar[str] = "epoch"
     size: ClassVar[str] = "units"
@@ -29,6 +33,7 @@ class NetworkSettings(Section):
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 50
     batch: Annotated[int, Field(ge=1, le=1_000_000)] = 32
     learning_rate: Rate = 0.001
+    stop_after: Annotated[int, Field(ge=0, le=10_000)] = unless(0)
     seed: Seed = 1
 
 

@@ -10,7 +10,7 @@ from lakeloop.contract.section import Name, Section, Text, mistake
 
 BY_TIME = "newest"
 """The salt of a split that hashes nothing but the shards of its rows."""
-Balance = Literal["none", "weights", "smote"]
+Balance = Literal["none", "weights", "smote", "downsample"]
 
 
 class Split(Section):
@@ -62,7 +62,8 @@ class Split(Section):
 class Training(Section):
     """How rows are weighed in training.
 
-    `balance` evens out rare classes: by class weights, or by SMOTE, which adds rows between neighbours of a class.
+    `balance` evens out rare classes: by class weights; by SMOTE, which adds rows between neighbours of a class; or by
+    leaving out rows of the commoner ones (`downsample`), after which the model's probabilities are set right again.
     """
 
     balance: Balance = "none"

@@ -29,6 +29,7 @@ from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.run_record import Trained
 from tfx_pipeline.training.own_model import model_from
 from tfx_pipeline.training.trainer import (
+    BALANCE_KEY,
     DROP_KEY,
     MODEL_KEY,
     RAW_EVAL_KEY,
@@ -60,6 +61,7 @@ class StampedTrainerExecutor(executor.GenericExecutor):
         config |= {
             MODEL_KEY: exec_properties[SETTINGS],
             DROP_KEY: exec_properties[p.DROP],
+            BALANCE_KEY: exec_properties[p.BALANCE],
             WEIGHTING_KEY: exec_properties[p.WEIGHTING],
             WEIGHTS_KEY: exec_properties[p.WEIGHTS],
             RAW_TRAIN_KEY: artifact_utils.get_split_uri(input_dict[RAW_EXAMPLES], TRAIN),
@@ -105,6 +107,7 @@ class StampedTrainerSpec(standard_component_specs.TrainerSpec):
         **standard_component_specs.TrainerSpec.PARAMETERS,
         SETTINGS: ExecutionParameter(type=str),
         p.DROP: ExecutionParameter(type=str),
+        p.BALANCE: ExecutionParameter(type=str),
         p.WEIGHTING: ExecutionParameter(type=str),
         p.WEIGHTS: ExecutionParameter(type=str),
     }
@@ -132,6 +135,7 @@ class StampedTrainer(base_component.BaseComponent):
         hyperparameters: BaseChannel,
         model_settings: RuntimeParameter,
         drop: RuntimeParameter,
+        balance: RuntimeParameter,
         weighting: RuntimeParameter,
         weights: RuntimeParameter,
         custom_config: dict[str, str],
@@ -151,6 +155,7 @@ class StampedTrainer(base_component.BaseComponent):
                 custom_config=json.dumps(custom_config),
                 model_settings=model_settings,
                 drop=drop,
+                balance=balance,
                 weighting=weighting,
                 weights=weights,
                 model=Channel(type=standard_artifacts.Model),

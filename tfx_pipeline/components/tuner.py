@@ -12,7 +12,7 @@ from tfx.types.component_spec import ExecutionParameter
 
 from tfx_pipeline.components.trainer import CONFIG, SETTINGS
 from tfx_pipeline.runs import parameters as p
-from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY
+from tfx_pipeline.training.trainer import BALANCE_KEY, DROP_KEY, MODEL_KEY
 from tfx_pipeline.training.tuner import DECIDES_KEY, TRIALS_KEY
 
 TUNER_FN = "tfx_pipeline.training.tuner.tuner_fn"
@@ -32,6 +32,7 @@ class SettingsTunerExecutor(executor.Executor):
         config |= {
             MODEL_KEY: exec_properties[SETTINGS],
             DROP_KEY: exec_properties[p.DROP],
+            BALANCE_KEY: exec_properties[p.BALANCE],
             TRIALS_KEY: exec_properties[p.TRIALS],
         }
         properties = {**exec_properties, CONFIG: json.dumps(config)}
@@ -46,6 +47,7 @@ class SettingsTunerSpec(standard_component_specs.TunerSpec):
         **standard_component_specs.TunerSpec.PARAMETERS,
         SETTINGS: ExecutionParameter(type=str),
         p.DROP: ExecutionParameter(type=str),
+        p.BALANCE: ExecutionParameter(type=str),
         p.TRIALS: ExecutionParameter(type=str),
     }
 
@@ -63,6 +65,7 @@ class SettingsTuner(base_component.BaseComponent):
         schema: BaseChannel,
         model_settings: RuntimeParameter,
         drop: RuntimeParameter,
+        balance: RuntimeParameter,
         trials: RuntimeParameter,
         decides: str,
         custom_config: dict[str, str],
@@ -78,6 +81,7 @@ class SettingsTuner(base_component.BaseComponent):
                 custom_config=json.dumps(custom_config | {DECIDES_KEY: decides}),
                 model_settings=model_settings,
                 drop=drop,
+                balance=balance,
                 trials=trials,
                 best_hyperparameters=Channel(type=standard_artifacts.HyperParameters),
                 tuner_results=Channel(type=standard_artifacts.TunerResults),

@@ -4,20 +4,20 @@ import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import ValidationError
 
-from lakeloop.contract import MODEL_KINDS, Contract, ModelSettings, model_settings
+from lakeloop.contract import MODEL_KINDS, Balance, Contract, ModelSettings, model_settings
 from lakeloop.exceptions import WrongUseError
 from lakeloop.frozen_model import FrozenModel
 
 # Names of the TFX runtime parameters in the compiled pipeline.
 MANIFEST, MANIFEST_SHA256, MODEL, DROP = "manifest", "manifest_sha256", "model", "drop"
-WEIGHTING, WEIGHTS, TRIALS = "weighting", "weights", "trials"
+BALANCE, WEIGHTING, WEIGHTS, TRIALS = "balance", "weighting", "weights", "trials"
 TRIGGER, EVENT_ID, AIRFLOW_RUN_ID, GIT_COMMIT = "trigger", "event_id", "airflow_run_id", "git_commit"
 STAMPED = (MANIFEST, MANIFEST_SHA256, TRIGGER, EVENT_ID, AIRFLOW_RUN_ID, GIT_COMMIT)
-NAMES = (*STAMPED, MODEL, DROP, WEIGHTING, WEIGHTS, TRIALS)
+NAMES = (*STAMPED, MODEL, DROP, BALANCE, WEIGHTING, WEIGHTS, TRIALS)
 Weighting = Literal["none", "reweight", "resample"]
 MOST_TRIALS = 100
 
@@ -25,6 +25,7 @@ MOST_TRIALS = 100
 class RunParameters(FrozenModel):
     """One run's parameters: which export, which model, which features to leave out, and why it runs.
 
+    `balance` takes the place of the contract's; None: as that says.
     `weights` are the rows' importance (`row_weights`): the gate compares by them, and `weighting` says whether the
     Trainer uses them too. `trials` above 0: the Tuner first tries so many hyper-parameters.
     """
@@ -32,6 +33,7 @@ class RunParameters(FrozenModel):
     manifest: Path
     model: ModelSettings
     drop: tuple[str, ...] = ()
+    balance: Balance | None = None
     weighting: Weighting = "none"
     weights: Path | None = None
     trials: int = 0
@@ -54,7 +56,7 @@ def run_parameters(
     weights: Path | None = None,
     trials: int = 0,
 ) -> RunParameters:
-    """Parameters from the contract's model settings with `changes` (NAME: value or text) applied.
+    """Parameters from the contract's model settings, and its balance, with `changes` (NAME: value or text) applied.
 
     Raises:
         WrongUseError: an unknown hyper-parameter or feature, a value out of range, no feature left, no weights to weigh
@@ -70,10 +72,13 @@ def run_parameters(
     if not 0 <= trials <= MOST_TRIALS:
         raise WrongUseError(f"{trials} trials: 0 (no tuning) to {MOST_TRIALS} are allowed")
     ordered = tuple(name for name in contract.features if name in drop)
+    of_model = dict(changes or {})
+    balance = changed_balance(contract, of_model.pop(BALANCE)) if BALANCE in of_model else None
     return RunParameters(
         manifest=manifest.absolute(),
-        model=changed_model(contract.model, changes or {}),
+        model=changed_model(contract.model, of_model),
         drop=ordered,
+        balance=balance,
         weighting=weighting,
         weights=weights.absolute() if weights is not None else None,
         trials=trials,
@@ -107,6 +112,20 @@ def changed_model(model: ModelSettings, changes: Mapping[str, object]) -> ModelS
         raise WrongUseError(f"hyper-parameter `{first['loc'][-1]}` is {first['input']!r}: {first['msg']}") from None
 
 
+def changed_balance(contract: Contract, given: object) -> Balance:
+    """How a run evens out classes where it does not do so as the contract says.
+
+    Raises:
+        WrongUseError: there is no such way, or the label is a number.
+    """
+    found = next((way for way in get_args(Balance) if way == given), None)
+    if found is None:
+        raise WrongUseError(f"there is no balance {given!r}; there are: {', '.join(get_args(Balance))}")
+    if found != "none" and not contract.label.classes:
+        raise WrongUseError(f"`{BALANCE}={found}` evens out classes, and the label is a number; leave it out")
+    return found
+
+
 def _no_hyper_parameter(name: str, kind: str) -> str:
     """What is wrong with a name that a kind of model does not have."""
     allowed = list(MODEL_KINDS[kind].model_fields)
@@ -114,7 +133,7 @@ def _no_hyper_parameter(name: str, kind: str) -> str:
     for other, settings in MODEL_KINDS.items():
         if name in settings.model_fields:
             hint = f"it is one of `kind={other}`; "
-    return f"`{name}` is not a hyper-parameter of `kind={kind}`; {hint}allowed: {', '.join(allowed)}"
+    return f"`{name}` is not a hyper-parameter of `kind={kind}`; {hint}allowed: {', '.join([*allowed, BALANCE])}"
 
 
 def bindings(parameters: RunParameters, manifest_sha256: str) -> dict[str, str]:
@@ -124,6 +143,7 @@ def bindings(parameters: RunParameters, manifest_sha256: str) -> dict[str, str]:
         MANIFEST_SHA256: manifest_sha256,
         MODEL: parameters.model.model_dump_json(),
         DROP: json.dumps(parameters.drop),
+        BALANCE: parameters.balance or "",
         WEIGHTING: parameters.weighting,
         WEIGHTS: str(parameters.weights or ""),
         TRIALS: str(parameters.trials),

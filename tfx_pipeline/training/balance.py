@@ -22,6 +22,22 @@ def balanced_weights(labels: np.ndarray, weights: np.ndarray, classes: int) -> n
     return weights * factor[labels]
 
 
+def downsampled(labels: np.ndarray, seed: int) -> np.ndarray:
+    """The numbers of rows to keep, in order: of every class that occurs as many as the rarest has, drawn by `seed`."""
+    counts = np.bincount(labels)
+    fewest, draw = counts[counts > 0].min(), np.random.default_rng(seed)
+    kept = [draw.choice(np.flatnonzero(labels == one), fewest, replace=False) for one in np.flatnonzero(counts)]
+    return np.sort(np.concatenate(kept))
+
+
+def odds_of(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """By what a class's probability is multiplied (classes,), from what each class counted for before and after rows
+    were left out: where only the classes' shares have changed, their own ones follow from them (Saerens 2002).
+    """
+    share = (after / after.sum(), before / before.sum())
+    return np.divide(share[1], share[0], out=np.ones(len(before)), where=after > 0)
+
+
 def smote(
     features: np.ndarray, labels: np.ndarray, weights: np.ndarray, categories: Blocks, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

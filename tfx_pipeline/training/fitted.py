@@ -1,8 +1,9 @@
 """What any kind of model is fitted on, and what comes of it: all that the Trainer and the export know of a model."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import tensorflow as tf
 
 from tfx_pipeline.training.rows import Rows
@@ -37,3 +38,13 @@ class Fitted:
     predict: Callable[[tf.Tensor], tf.Tensor]
     variables: Sequence[tf.Variable]
     history: Mapping[str, Sequence[float]]
+
+    def with_odds(self, odds: np.ndarray) -> "Fitted":
+        """The model whose probabilities are multiplied by these (classes,), and made to sum to 1 again."""
+        factors, predict = tf.constant(odds, tf.float32), self.predict
+
+        def answer(features: tf.Tensor) -> tf.Tensor:
+            weighed = predict(features) * factors
+            return weighed / tf.reduce_sum(weighed, axis=1, keepdims=True)
+
+        return replace(self, predict=answer)

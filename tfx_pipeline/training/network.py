@@ -4,35 +4,75 @@ from contextlib import nullcontext
 from functools import partial
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from lakeloop.contract import NetworkSettings
 from lakeloop.own_code import own_errors
+from tfx_pipeline.example_files import READ_BATCH
 from tfx_pipeline.training.fitted import Fitted, TrainingData
 from tfx_pipeline.training.own_model import OwnNetwork
 from tfx_pipeline.training.rows import Rows, streamed_batches, training_batches, validation_batches
 
 MOST_STEPS_PER_CALL = 100
+HELD_BACK = 10
+"""One row in so many says when to stop; of rows from disk one batch in so many."""
+HELD_BACK_LOSS = "held_back_loss"
 
 
 def fit(settings: NetworkSettings, data: TrainingData, log_folder: str | None, own: OwnNetwork | None = None) -> Fitted:
     """Train a network, by default the built-in one; TensorBoard's logs go to `log_folder`."""
     keras.utils.set_random_seed(settings.seed)
-    if isinstance(data.train, Rows):
-        batches, count = training_batches(data.train, settings)
+    train, held_back = _held_back(data.train, settings.seed) if settings.stop_after else (data.train, None)
+    if isinstance(train, Rows):
+        batches, count = training_batches(train, settings)
     else:
-        batches, count = streamed_batches(data.train, settings)
+        batches, count = streamed_batches(train, settings)
+    callbacks: list[keras.callbacks.Callback] = []
+    if held_back is not None:
+        callbacks.append(StopEarly(held_back, settings.stop_after))
+    if log_folder is not None:
+        callbacks.append(keras.callbacks.TensorBoard(log_folder, write_graph=False))
     model = build_model(settings, data.width, data.classes, min(count, MOST_STEPS_PER_CALL), own)
     with nullcontext() if own is None else own_errors(own.file.path):
         history = model.fit(
             batches,
             validation_data=None if data.validation is None else validation_batches(data.validation, data.width),
             epochs=settings.epochs,
-            callbacks=[keras.callbacks.TensorBoard(log_folder, write_graph=False)] if log_folder is not None else [],
+            callbacks=callbacks,
             verbose=0,
         ).history
     # The TensorFlow variables themselves are handed over, not the Keras model: a tracked Keras 3 model exports every
     # variable twice, and a session restore, which is what TensorFlow Serving does, fills only the unused copies.
     return Fitted(partial(model, training=False), [variable.value for variable in model.weights], history)
+
+
+class StopEarly(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """Keras's own, by the loss on rows held back from training; not on the eval rows, which are the gate's."""
+
+    def __init__(self, held_back: tf.data.Dataset, epochs: int) -> None:
+        super().__init__(monitor=HELD_BACK_LOSS, mode="min", patience=epochs, restore_best_weights=True)
+        self._held_back = held_back
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Measure, and stop where it was better before."""
+        assert logs is not None
+        logs[HELD_BACK_LOSS] = self.model.evaluate(self._held_back, verbose=0, return_dict=True)["loss"]
+        super().on_epoch_end(epoch, logs)
+
+
+def _held_back(rows: Rows | tf.data.Dataset, seed: int) -> tuple[Rows | tf.data.Dataset, tf.data.Dataset]:
+    """The rows to train on, and batches of those that say when to stop."""
+    if not isinstance(rows, Rows):
+        numbered = rows.enumerate()
+        kept, held = (numbered.filter(lambda n, _, back=back: (n % HELD_BACK == 0) == back) for back in (False, True))
+        return kept.map(lambda _, batch: batch), held.map(lambda _, batch: batch)
+    order = np.random.default_rng(seed).permutation(len(rows.labels))
+    held = rows.only(order[::HELD_BACK])
+    given = [held.features, held.labels] if held.weights is None else [held.features, held.labels, held.weights]
+    return rows.only(np.sort(np.delete(order, np.s_[::HELD_BACK]))), tf.data.Dataset.from_tensor_slices(
+        tuple(given)
+    ).batch(READ_BATCH).cache()
 
 
 def build_model(

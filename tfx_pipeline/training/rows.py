@@ -1,7 +1,7 @@
 """The rows a model is trained on: read from transformed examples, or from raw ones where rows have weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import ceil
 from pathlib import Path
@@ -14,7 +14,7 @@ import tensorflow_transform as tft
 from lakeloop.contract import NetworkSettings
 from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.example_files import READ_BATCH, batches, records
-from tfx_pipeline.training.balance import balanced_weights, smote
+from tfx_pipeline.training.balance import balanced_weights, downsampled, odds_of, smote
 from tfx_pipeline.training.columns import Columns, ModelInputs
 from tfx_pipeline.training.encoding import category_columns
 from tfx_pipeline.training.raw_features import LABELS, example_spec
@@ -26,21 +26,29 @@ SHUFFLE_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Rows:
-    """Features (n, width) float32, labels (n,) int64 (float32 where they are numbers), perhaps weights (n,)."""
+    """Features (n, width) float32, labels (n,) int64 (float32 where they are numbers), perhaps weights (n,).
+
+    `odds` (classes,): by what the probabilities of a model of these rows are to be multiplied, and made to sum to 1
+    again, because classes were thinned out; None: by nothing.
+    """
 
     features: np.ndarray
     labels: np.ndarray
     weights: np.ndarray | None = None
+    odds: np.ndarray | None = None
 
     def class_weights(self, classes: int) -> np.ndarray:
         """What each class counts for (classes,): its rows, or the sum of their weights."""
         return np.bincount(self.labels, self.weights, minlength=classes).astype(np.float64)
 
+    def only(self, numbers: np.ndarray) -> "Rows":
+        """The rows of these numbers."""
+        weights = None if self.weights is None else self.weights[numbers]
+        return Rows(self.features[numbers], self.labels[numbers], weights, self.odds)
+
     def in_order(self) -> "Rows":
         """Sorted by their values: Beam hands rows over in any order, and one seed shall give one model."""
-        order = np.lexsort((self.labels, *self.features.T))
-        weights = None if self.weights is None else self.weights[order]
-        return Rows(self.features[order], self.labels[order], weights)
+        return self.only(np.lexsort((self.labels, *self.features.T)))
 
     def drawn(self, seed: int) -> "Rows":
         """As many rows, drawn with replacement by their weights, each then counting the same."""
@@ -57,8 +65,14 @@ class Rows:
         weights = np.ones(len(self.labels)) if self.weights is None else self.weights
         if columns.balance == "weights":
             return Rows(self.features, self.labels, balanced_weights(self.labels, weights, columns.classes))
+        if columns.balance == "downsample":
+            return self._thinned(columns.classes, seed)
         categories = category_ranges(columns, inputs)
         return Rows(*smote(self.features, self.labels, weights, categories, seed))
+
+    def _thinned(self, classes: int, seed: int) -> "Rows":
+        rows = self.only(downsampled(self.labels, seed))
+        return replace(rows, odds=odds_of(self.class_weights(classes), rows.class_weights(classes)))
 
 
 def category_ranges(columns: Columns, inputs: ModelInputs) -> list[tuple[int, int]]:

@@ -28,7 +28,7 @@ from tfx_pipeline.training.rows import (
 from tfx_pipeline.training.signatures import SIGNATURES, save_model
 from tfx_pipeline.training.vocabularies import read_vocabularies
 
-MODEL_KEY, DROP_KEY = "model", "drop"
+MODEL_KEY, DROP_KEY, BALANCE_KEY = "model", "drop", "balance"
 WEIGHTS_KEY, WEIGHTING_KEY = "weights", "weighting"
 RAW_TRAIN_KEY, RAW_EVAL_KEY = "raw_train", "raw_eval"
 HISTORY_FILE, TRAINED_FILE = "history.json", "trained.json"
@@ -37,12 +37,12 @@ HISTORY_FILE, TRAINED_FILE = "history.json", "trained.json"
 def run_fn(fn_args: FnArgs) -> None:
     """Train on the transformed `train` rows, validate on `eval`, export to `serving_model_dir`.
 
-    `custom_config` holds the columns, the model settings as JSON, the dropped features and how rows are weighed; the
-    Tuner's hyper-parameters, where it ran, replace the settings'. TensorBoard logs, the history (`history.json`) and
-    what was trained with (`trained.json`) go to `model_run_dir`.
+    `custom_config` holds the columns, the model settings as JSON, the dropped features, the balance and how rows are
+    weighed; the Tuner's hyper-parameters, where it ran, replace the settings'. TensorBoard logs, the history
+    (`history.json`) and what was trained with (`trained.json`) go to `model_run_dir`.
     """
     config = fn_args.custom_config
-    columns = columns_from(config)
+    columns = balanced_columns(config)
     settings = tuned(read_model_settings(config[MODEL_KEY]), fn_args.hyperparameters)
     whole = model_from(config)
     if whole is not None and whole.has(RUN):
@@ -90,8 +90,17 @@ def fit(
 
 def _fit(settings: ModelSettings, data: TrainingData, log_folder: str | None, own: OwnNetwork | None) -> Fitted:
     if isinstance(settings, TreesSettings):
-        return trees.fit(settings, data, log_folder)
-    return network.fit(settings, data, log_folder, own)
+        fitted = trees.fit(settings, data, log_folder)
+    else:
+        fitted = network.fit(settings, data, log_folder, own)
+    odds = data.train.odds if isinstance(data.train, Rows) else None
+    return fitted if odds is None else fitted.with_odds(odds)
+
+
+def balanced_columns(config: Mapping[str, str]) -> Columns:
+    """The columns, with the run's own balance where it has one."""
+    columns = columns_from(config)
+    return columns.model_copy(update={"balance": config[BALANCE_KEY]}) if config[BALANCE_KEY] else columns
 
 
 def tuned(settings: ModelSettings, hyperparameters: Mapping[str, Mapping[str, object]] | None) -> ModelSettings:

@@ -22,12 +22,12 @@ from lakeloop.exceptions import LakeloopError
 from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.example_files import READ_BATCH
-from tfx_pipeline.training.columns import columns_from, model_inputs_of
+from tfx_pipeline.training.columns import model_inputs_of
 from tfx_pipeline.training.fitted import TrainingData
 from tfx_pipeline.training.own_model import OwnNetwork, own_network
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.rows import Rows, category_ranges, in_memory, transformed_rows
-from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, fit, tuned
+from tfx_pipeline.training.trainer import DROP_KEY, MODEL_KEY, balanced_columns, fit, tuned
 
 TRIALS_KEY, DECIDES_KEY = "trials", "decides"
 SCORE = "score"
@@ -76,7 +76,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
         LakeloopError: the training rows do not fit in memory.
     """
     config = fn_args.custom_config
-    columns = columns_from(config)
+    columns = balanced_columns(config)
     settings = read_model_settings(config[MODEL_KEY])
     spec = tft.TFTransformOutput(fn_args.transform_graph_path).transformed_feature_spec()
     own = read_own_inputs(Path(fn_args.transform_graph_path))

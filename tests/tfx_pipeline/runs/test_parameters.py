@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from lakeloop.contract import Contract, TreesSettings
+from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
+from tests.use_case_copies import USE_CASES
 from tfx_pipeline.runs import parameters
 from tfx_pipeline.runs.parameters import RunParameters, bindings, run_parameters
 
@@ -44,6 +46,21 @@ def test_another_kind_begins_with_what_is_usual_for_it_and_the_seed_there_is(con
         iterations=9, leaves=15, learning_rate=0.3, seed=7
     )
     assert RunParameters.model_validate_json(chosen.model_dump_json()) == chosen
+
+
+def test_a_run_may_even_out_classes_in_its_own_way(contract: Contract) -> None:
+    chosen = run_parameters(contract, Path("m.json"), {"balance": "smote", "units": "50"})
+    assert (chosen.balance, chosen.model.units) == ("smote", 50)
+    assert bindings(chosen, "0" * 64)["balance"] == "smote"
+    assert run_parameters(contract, Path("m.json")).balance is None
+    with pytest.raises(WrongUseError, match="no balance 'more'; there are: none, weights, smote, downsample"):
+        run_parameters(contract, Path("m.json"), {"balance": "more"})
+
+
+def test_numbers_have_no_classes_to_even_out() -> None:
+    rentals = load_contract(USE_CASES["rentals"] / "rentals" / "contract.yaml")
+    with pytest.raises(WrongUseError, match="`balance=weights` evens out classes, and the label is a number"):
+        run_parameters(rentals, Path("m.json"), {"balance": "weights"})
 
 
 def test_a_networks_record_is_written_as_before_there_were_kinds(contract: Contract) -> None:

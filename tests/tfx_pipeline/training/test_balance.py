@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from lakeloop.contract import TreesSettings
 from lakeloop.exceptions import LakeloopError
-from tfx_pipeline.training.balance import balanced_weights, smote
+from tfx_pipeline.training.balance import balanced_weights, downsampled, odds_of, smote
+from tfx_pipeline.training.fitted import TrainingData
+from tfx_pipeline.training.rows import Rows
+from tfx_pipeline.training.trainer import fit
 
 
 def rare(rows: int = 200, every: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -26,6 +31,33 @@ def test_weights_make_every_class_weigh_the_same_and_keep_their_sum() -> None:
     assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum())
     assert weights.sum() == pytest.approx(4.5)
     assert weights[2] == pytest.approx(2 * weights[0])
+
+
+def test_of_every_class_as_many_rows_are_kept_as_the_rarest_has() -> None:
+    labels = np.array([0] * 50 + [2] * 4 + [1] * 9)
+    kept = downsampled(labels, seed=1)
+    assert np.bincount(labels[kept]).tolist() == [4, 4, 4] and len(set(kept)) == 12 and (np.diff(kept) > 0).all()
+    assert kept.tolist() != downsampled(labels, seed=2).tolist()
+
+
+def test_odds_give_back_the_shares_that_were_before() -> None:
+    before, after = np.array([80.0, 15.0, 5.0, 0.0]), np.array([5.0, 5.0, 5.0, 0.0])
+    weighed = (after / after.sum()) * odds_of(before, after)
+    np.testing.assert_allclose(weighed / weighed.sum(), before / before.sum())
+
+
+def test_probabilities_of_a_model_of_thinned_rows_are_those_of_all_rows() -> None:
+    random = np.random.default_rng(2)
+    features = random.normal(size=(20_000, 1)).astype(np.float32)
+    chances = 1 / (1 + np.exp(4 - 1.5 * features[:, 0]))
+    labels = (random.random(20_000) < chances).astype(np.int64)
+    rows = Rows(features, labels)._thinned(2, seed=1)
+    assert len(rows.labels) == 2 * labels.sum() < 2_000
+    fitted = fit(TreesSettings(iterations=30, leaves=4), TrainingData(rows, None, 1, 2))
+    given = fitted.predict(tf.constant(features)).numpy()
+    np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-6)
+    assert given[:, 1].mean() == pytest.approx(labels.mean(), rel=0.15)
+    assert np.abs(given[:, 1] - chances).mean() < 0.02
 
 
 def test_smote_makes_as_many_rows_of_the_rare_class_between_its_own() -> None:
