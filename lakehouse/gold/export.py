@@ -4,6 +4,7 @@ The shards of one version are always the same bytes: rows are put into shards by
 sorted by key, and doubles are written with as many digits as they need to come back unchanged.
 """
 
+import hashlib
 import logging
 import shutil
 import uuid
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import csv
 
+from lakehouse.gold.split import rows_a_split, split_in_words, with_split
 from lakehouse.gold.training_periods import training_periods
 from lakehouse.lake import Lake
 from lakehouse.read.tables import open_table, read_table
@@ -24,7 +26,6 @@ from lakeloop.clock import period_spans, read_clock
 from lakeloop.contract import Contract
 from lakeloop.contract.columns import TIMES
 from lakeloop.contract.features import FEATURES_FILE
-from lakeloop.contract.key import JOINT
 from lakeloop.contract.time_features import DAY_SECONDS
 from lakeloop.derived_features import features_sha256
 from lakeloop.exceptions import LakeloopError, NotFoundError
@@ -33,7 +34,7 @@ from lakeloop.manifest import FILE_NAME, ExportedFile, Manifest, file_sha256, re
 from lakeloop.use_case import UseCase
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 log = logging.getLogger(__name__)
 ROWS_A_SHARD = 250_000
@@ -65,7 +66,7 @@ def export(
     if periods is not None:
         first, last = (literal(contract.period_name(period)) for period in periods)
         rows = rows.where(f"{quoted(contract.period_column)} BETWEEN {first} AND {last}")
-    counts = _rows_a_split(rows, contract)
+    counts = rows_a_split(rows, contract)
     part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
     try:
         files = _write_shards(with_split(rows, contract), contract, counts, part)
@@ -141,43 +142,6 @@ def scored_sql(contract: Contract) -> list[str]:
     ]
 
 
-def with_split(rows: "DataFrame", contract: Contract) -> "DataFrame":
-    """Rows with `_hash`, by which they go into shards, and `_split`: `eval` or `train`, as `lakeloop.held_out` says.
-
-    `_hash` is the first 8 hex digits of sha256('salt:key') as a number, in a split by column of that column's value.
-    """
-    from pyspark.sql import functions as sf
-
-    salted = sf.concat(sf.lit(f"{contract.split.salt}:"), _split_by(contract))
-    number = sf.conv(sf.substring(sf.sha2(salted, 256), 1, 8), 16, 10).cast("bigint")
-    is_eval = sf.col("_hash") % contract.split.every == 0
-    if contract.split.by == "time":
-        period = quoted(contract.period_column)
-        counts = {str(name): count for name, count in rows.groupBy(period).count().collect()}
-        is_eval = sf.col(period) >= sf.lit(contract.split.first_eval_period(counts) if counts else "")
-    return rows.withColumn("_hash", number).withColumn("_split", sf.when(is_eval, "eval").otherwise("train"))
-
-
-def _split_by(contract: Contract) -> "Column":
-    """The text whose hash says where a row goes. A row that came as a request alone has no group: its key says it."""
-    from pyspark.sql import functions as sf
-
-    key, column = sf.col(quoted(contract.key.column)), contract.split.column
-    if column is None:
-        return key
-    if column in contract.key.columns and column not in contract.features:
-        return sf.split_part(key, sf.lit(JOINT), sf.lit(contract.key.columns.index(column) + 1))
-    return sf.coalesce(sf.col(quoted(column)).cast("string"), key)
-
-
-def split_in_words(contract: Contract) -> str:
-    """How an export's manifest says which of its rows are eval rows."""
-    split = contract.split
-    if split.by == "time":
-        return f"the newest {contract.period}s, nearest to {split.eval:g} of the rows"
-    return f"sha256('{split.salt}:'+{split.column or contract.key.column})[:8] % {split.every} == 0"
-
-
 def no_truth(use_case: UseCase, period: int, known: Iterable[str]) -> str:
     """Why a period has no labelled rows, when it will, and which periods have some."""
     contract, clock = use_case.contract, read_clock(use_case)
@@ -205,8 +169,12 @@ def _version_of(use_case: UseCase, version: int | None) -> int:
 
 
 def _folder(use_case: UseCase, version: int, periods: tuple[int, int] | None) -> Path:
+    """Where an export goes: one that the contract would split in another way now stays, for models were made of it."""
     name = str(version) if periods is None else f"{version}-m{periods[0]}-{periods[1]}"
-    return use_case.folder("export") / name
+    folder, split = use_case.folder("export") / name, split_in_words(use_case.contract)
+    if not _is_whole(folder) or read_manifest(folder / FILE_NAME).split == split:
+        return folder
+    return folder.with_name(f"{name}-{hashlib.sha256(split.encode()).hexdigest()[:8]}")
 
 
 def _check_periods(use_case: UseCase, version: int, periods: tuple[int, int] | None) -> None:
@@ -221,24 +189,6 @@ def _check_periods(use_case: UseCase, version: int, periods: tuple[int, int] | N
         raise NotFoundError(
             f"{TRAINING_TABLE} of use case {use_case.name} has no rows yet: no ground truth was delivered"
         )
-
-
-def _rows_a_split(rows: "DataFrame", contract: Contract) -> dict[str, int]:
-    """Rows of train and eval; raises where one of them has none."""
-    by_split = {"train": 0, "eval": 0} | dict(with_split(rows, contract).groupBy("_split").count().collect())
-    for split, count in by_split.items():
-        if not count:
-            raise LakeloopError(
-                f"all {sum(by_split.values())} rows would go to one split, {split} would be empty: {_more(contract)}, "
-                "or change `split` in the contract"
-            )
-    return by_split
-
-
-def _more(contract: Contract) -> str:
-    if contract.split.by == "time":
-        return f"a split by time needs rows of two {contract.period}s at least; deliver more rows"
-    return "deliver more rows"
 
 
 def _write_shards(rows: "DataFrame", contract: Contract, counts: dict[str, int], folder: Path) -> list[ExportedFile]:

@@ -152,6 +152,8 @@ def _split(raw: dict[str, Any]) -> Found:
     """The column that rows are split by: it must come with the features, and tell nothing of the truth."""
     column, truth = (text_at(raw, *place) for place in (("split", "column"), ("label", "column")))
     said = event_columns(raw)
+    if value_at(raw, "split", "stratify") and not items_at(raw, "label", "classes"):
+        yield ("split", "stratify"), "holds out each class by its share, and the label has no classes; leave it out"
     if not column:
         return
     if column in (truth, text_at(raw, "label", "name"), f"{text_at(raw, 'label', 'name')}_name"):

@@ -47,6 +47,32 @@ def test_by_column_all_rows_of_a_value_are_on_one_side(tmp_path: Path) -> None:
     assert 30 < held.sum() / 2 < 70
 
 
+def test_stratified_a_rare_class_is_held_out_by_its_share(tmp_path: Path) -> None:
+    contract = changed(tmp_path, "churn", '{salt: "1", every: 4, stratify: true}')
+    rows = pd.DataFrame(
+        [
+            (f"{month}-{n}", month, int(n < rare))
+            for month, rare in (("2024-01", 8), ("2024-02", 3))
+            for n in range(200)
+        ],
+        columns=["customer", "period", contract.label.name],
+    )
+    held = is_held_out(contract, rows)
+    shares = rows[held].groupby(["period", contract.label.name]).size()
+    assert shares["2024-01"].tolist() == [48, 2] and 49 <= shares["2024-02", 0] <= 50
+    assert shares.get(("2024-02", 1), 0) <= 1
+    assert held.sample(frac=1, random_state=1).sort_index().equals(held)
+    assert is_held_out(contract, rows[rows["period"] == "2024-01"]).equals(held[rows["period"] == "2024-01"])
+    assert is_held_out(contract, rows.head(0)).tolist() == []
+
+
+def test_classes_of_one_row_a_period_are_held_out_as_often_as_others(tmp_path: Path) -> None:
+    contract = changed(tmp_path, "churn", '{salt: "1", every: 4, stratify: true}')
+    periods = [f"{year}-{month:02d}" for year in range(1990, 2024) for month in range(1, 13)]
+    rows = pd.DataFrame({"customer": periods, "period": periods, contract.label.name: 1})
+    assert 0.2 < is_held_out(contract, rows).mean() < 0.3
+
+
 def test_a_column_that_is_nothing_else_is_kept_for_the_split(tmp_path: Path) -> None:
     contract = changed(
         tmp_path, "churn", '{by: column, column: city, salt: "1"}', **{"[customer, ": "[customer, city, "}
@@ -75,6 +101,7 @@ def test_a_column_that_is_nothing_else_is_kept_for_the_split(tmp_path: Path) -> 
             "split.column: `usage` is float; rows are split by a feature of type",
         ),
         ("{by: time, eval: 1}", "split.eval: is 1"),
+        ("{by: time, stratify: true}", "says `stratify`, which means nothing in a split by time"),
     ],
 )
 def test_what_is_wrong_with_a_split_is_told(tmp_path: Path, split: str, expected: str) -> None:
@@ -83,7 +110,9 @@ def test_what_is_wrong_with_a_split_is_told(tmp_path: Path, split: str, expected
     assert any(expected in problem for problem in caught.value.problems), caught.value.problems
 
 
-@pytest.mark.parametrize("split", ["{by: time, eval: 0.3}", '{by: column, column: plan, salt: "1"}'])
+@pytest.mark.parametrize(
+    "split", ["{by: time, eval: 0.3}", '{by: column, column: plan, salt: "1"}', '{salt: "1", stratify: true}']
+)
 def test_a_split_comes_back_from_its_json(tmp_path: Path, split: str) -> None:
     written = changed(tmp_path, "churn", split)
     assert Contract.model_validate_json(written.model_dump_json()) == written

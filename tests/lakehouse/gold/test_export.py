@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from lakehouse.gold import export as module
 from lakehouse.gold.export import export, finished_export
 from lakehouse.gold.labelled import labelled_period
+from lakehouse.gold.split import with_split
 from lakehouse.lake import lake_with
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.exported import read_shards
@@ -154,7 +155,7 @@ def test_texts_cross_the_cut_as_they_are_and_one_with_a_line_break_is_one_row(
     )
     split = {text: "eval" if reference.contract.split.is_eval(text) else "train" for text in texts}
     counts = {name: list(split.values()).count(name) for name in ("train", "eval")}
-    files = module._write_shards(module.with_split(rows, reference.contract), reference.contract, counts, tmp_path)
+    files = module._write_shards(with_split(rows, reference.contract), reference.contract, counts, tmp_path)
     assert {name: sum(f.rows for f in files if f.split == name) for name in counts} == counts
     found = read_shards(reference.contract, [tmp_path / file.path for file in files])
     assert sorted(found["policy_id"]) == sorted(texts)

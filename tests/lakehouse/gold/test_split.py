@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from lakehouse.gold.export import export, with_split
+from lakehouse.gold.export import export
 from lakehouse.gold.feature_rows import feature_rows
+from lakehouse.gold.split import with_split
 from lakeloop.contract import Split
 from lakeloop.exported import read_shards
 from lakeloop.held_out import is_held_out
@@ -40,6 +41,7 @@ def cities(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Own
         {"by": "column", "column": "city", "salt": "1", "every": 3},
         {"by": "column", "column": "plan", "salt": "2", "every": 2},
         {"by": "time", "eval": 0.3},
+        {"salt": "1", "every": 3, "stratify": True},
     ],
 )
 def test_spark_and_pandas_hold_out_the_same_rows(cities: OwnLake, split: dict[str, object]) -> None:
@@ -76,6 +78,16 @@ def test_an_export_by_time_holds_the_newest_period_out(cities: OwnLake) -> None:
     assert {split: set(read_shards(by_time.contract, paths)["period"]) for split, paths in shards.items()} == {
         "train": {"2024-01"}, "eval": {"2024-02"},
     }  # fmt: skip
+
+
+def test_a_split_that_the_contract_says_otherwise_is_exported_anew_and_the_old_one_stays(cities: OwnLake) -> None:
+    before = export(cities, periods=(0, 0))
+    stratified = Split.model_validate({"salt": "1", "every": 3, "stratify": True})
+    changed = replace(cities, contract=cities.contract.model_copy(update={"split": stratified}))
+    after = export(changed, periods=(0, 0))
+    assert after.parent.name.startswith(f"{before.parent.name}-") and before.is_file()
+    assert read_manifest(after).rows_of("eval") == 20
+    assert (export(changed, periods=(0, 0)), export(cities, periods=(0, 0))) == (after, before)
 
 
 def test_a_row_that_came_as_a_request_alone_has_no_value_to_be_split_by(cities: OwnLake, tmp_path: Path) -> None:
