@@ -118,7 +118,7 @@ COMMANDS = {
     ),
     "report": Command(
         "report",
-        "Write an HTML report about a pushed model: data, statistics, training, gate, answers, accuracy by period.",
+        "Write an HTML report about a pushed model: data, statistics, training, gate, answers, quality by period.",
     ),
     "contract check": Command(
         "contract", "Name every mistake in a contract at once, each with its line (exit 2), or say that it is good."

@@ -43,7 +43,7 @@ def report_command(
     version: Annotated[str, typer.Option(help="The pushed version; default: the newest.")] = "",
     use_case: UseCaseOption = "",
 ) -> None:
-    """Write an HTML report about a pushed model: data, statistics, training, gate, answers, how good it is by period.
+    """Write an HTML report about a pushed model: data, statistics, training, gate, answers, quality by period.
 
     Asks the model three questions over REST, and evaluates it on later periods that the use case's generator or history
     knows.

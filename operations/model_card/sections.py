@@ -7,6 +7,7 @@ from lakeloop.interval import wilson_interval
 from operations.baselines import MEANINGS
 from operations.model_card.document import HEADINGS, CardDocument, CardList, CardPart, CardSection, CardTable
 from operations.model_card.facts import CardFacts
+from operations.split_check import split_words
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.run_record import RunRecord
@@ -113,6 +114,8 @@ def _evaluation_data(facts: CardFacts) -> Iterator[CardPart]:
         yield f"{manifest.rows_of('eval'):,} rows that were not trained on, held out by {manifest.split}."
     elif run.gate is not None:
         yield f"{run.gate.rows.get('eval', 0):,} rows that were not trained on."
+    if run.split_check is not None and (found := split_words(facts.contract, run.split_check)):
+        yield CardList(tuple(found))
     yield from _statistics(facts.contract, facts.statistics.get("eval", {}))
 
 

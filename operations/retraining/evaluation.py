@@ -12,6 +12,7 @@ from operations.permutation_importance import run_importance
 from operations.retraining.decision_folder import load_rows
 from operations.retraining.record import Plan, RetrainRecord
 from operations.retraining.selection import best_of, outcome_of
+from operations.split_check import run_split_check
 from tfx_pipeline.evaluation.validate import serving_folder
 from tfx_pipeline.runs.run_record import RunRecord, load_run
 from tfx_pipeline.runs.runner import fail_run, finish_run
@@ -103,7 +104,8 @@ def _explain(use_case: UseCase, plan: Plan, run: RunRecord) -> None:
     try:
         others = (load_run(use_case, other.run_id) for other in plan.candidates if not other.error)
         same = (other.baselines for other in others if other.manifest_sha256 == run.manifest_sha256)
-        run_importance(use_case, run_baselines(use_case, run, next(filter(None, same), None)))
+        explained = run_importance(use_case, run_baselines(use_case, run, next(filter(None, same), None)))
+        run_split_check(use_case, explained)
     except (LakeloopError, OSError) as error:
         log.warning("event=not_explained run=%s why=%r", run.run_id, str(error))
 

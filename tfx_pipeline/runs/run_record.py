@@ -1,5 +1,6 @@
 """What one run did, as a JSON file beside it: read by the report, `validate` and whoever asks later."""
 
+from math import hypot
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import RunParameters
 
 FILE_NAME = "run.json"
+NOTEWORTHY = 0.02
 NodeState = Literal["ran", "cached", "skipped", "failed"]
 
 
@@ -117,12 +119,45 @@ class PermutationImportance(FrozenModel, extra="ignore"):
     features: tuple[FeatureImportance, ...]
 
 
+class HeldOutScore(FrozenModel, extra="ignore"):
+    """A score where rows were held out by time, or by a column's values, with its 95 % interval."""
+
+    by: str
+    score: float
+    interval: tuple[float, float]
+
+    @property
+    def half(self) -> float:
+        """Half the interval's width."""
+        return (self.interval[1] - self.interval[0]) / 2
+
+
+class SplitCheck(FrozenModel, extra="ignore"):
+    """What quick trees score on the rows the contract's split holds out, and on rows that others would."""
+
+    metric: str
+    score: float
+    interval: tuple[float, float]
+    others: tuple[HeldOutScore, ...]
+
+    def worse(self, higher_is_better: bool) -> list[HeldOutScore]:
+        """Those by which a model looks worse, beyond chance and by more than a fiftieth."""
+        here = HeldOutScore(by="key", score=self.score, interval=self.interval)
+        sign = 1 if higher_is_better else -1
+        return [
+            one
+            for one in self.others
+            if sign * (here.score - one.score) > max(hypot(here.half, one.half), NOTEWORTHY * abs(here.score))
+        ]
+
+
 class RunRecord(FrozenModel, extra="ignore"):
     """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has checked it.
 
     `tuned` are the hyper-parameters the Tuner changed in `parameters.model`. `baselines`: the gate's `metric` on the
     same eval rows of what the model has to beat, by name; empty where nobody has compared them. `importance` is None
-    where nobody has measured it. `own_code`: the hashes of the use case's own files when it began, by their names.
+    where nobody has measured it, `split_check` where nobody has asked, or no other split can be made. `own_code`: the
+    hashes of the use case's own files when it began, by their names.
     """
 
     run_id: str
@@ -139,6 +174,7 @@ class RunRecord(FrozenModel, extra="ignore"):
     blessed: bool | None = None
     baselines: dict[str, float] = {}
     importance: PermutationImportance | None = None
+    split_check: SplitCheck | None = None
     tuned: dict[str, float] = {}
     trained: Trained | None = None
     history: History = History()
