@@ -103,11 +103,12 @@ def request_rows(features: Mapping[str, Feature], frame: "pd.DataFrame") -> list
     loose = {name: feature for name, feature in features.items() if feature.optional or feature.type in CONVERTED}
     for row in rows if loose else ():
         for name, feature in loose.items():
-            row[name] = _request_value(feature, row[name])
+            row[name] = request_value(feature, row[name])
     return rows
 
 
-def _request_value(feature: Feature, value: Any) -> Any:
+def request_value(feature: Feature, value: Any) -> Any:
+    """A value of a frame or of the request log in the contract's type; None where it is missing."""
     if value is None or value != value:
         return None
     if feature.type in TIMES:

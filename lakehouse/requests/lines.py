@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from lakehouse.requests.answer_columns import answer_columns, wrong_value
+from lakehouse.requests.completed_lines import completed_line
 from lakehouse.silver.event_time import period_of
 from lakehouse.silver.problems import joined_problems
 from lakehouse.silver.rejects import reject_columns
@@ -15,6 +16,7 @@ from lakehouse.storage.schema import column_sql, literal, quoted
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.reserved_names import ANSWERED_NUMBERS, PREDICTIONS
 from lakeloop.contract.time_features import usual_format
+from lakeloop.derived_features import Derivation
 from lakeloop.exceptions import WrongUseError
 from lakeloop.request_record import EARLIEST, LATEST
 
@@ -112,11 +114,13 @@ def prediction_columns(contract: Contract) -> str:
     )
 
 
-def validated_records(bronze: DataFrame, contract: Contract) -> DataFrame:
+def validated_records(bronze: DataFrame, contract: Contract, derivation: Derivation | None = None) -> DataFrame:
     """Rows of bronze/requests -> columns of silver/predictions, with `_good` and the text columns `reject_rows` needs.
 
-    Columns of a bad row may be null.
+    Columns of a bad row may be null. `derivation` makes the derived features of records that lack them.
     """
+    if derivation is not None:
+        bronze = bronze.withColumn("line", completed_line(derivation, contract))
     features = ", ".join(f"{quoted(name)}: string" for name in contract.features)
     schema = record_fields(contract, f"struct<{features}>")
     names = (*ASKED, *answer_columns(contract).names, *GIVEN_BY)

@@ -20,6 +20,7 @@ from lakehouse.storage.layout import PREDICTIONS_TABLE, REQUESTS, read_json, tab
 from lakehouse.storage.merge import append, merge
 from lakehouse.storage.schema import constraints, create_table
 from lakehouse.storage.table_log import version_of
+from lakeloop.derived_features import derivation_of
 from lakeloop.use_case import UseCase
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def refine_predictions(lake: Lake) -> SilverReport:
         return report
     create_predictions(lake)
     rows = lake.frame(f"bronze/{REQUESTS}", version).where(sf.col("_batch") > done["batch"])
-    validated = validated_records(rows, lake.contract).persist()
+    validated = validated_records(rows, lake.contract, derivation_of(lake)).persist()
     try:
         with commit_note(lake.spark, {"bronze": {REQUESTS: version}}):
             last = _write(lake, validated, report)

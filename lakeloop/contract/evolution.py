@@ -81,8 +81,8 @@ def _features(before: Contract, after: Contract) -> Iterator[Change]:
 
 def _derived_anew(where: str, feature: Feature) -> Change:
     effect = (
-        "it is made when rows and requests come in, and requests stay as they are; the model that serves is not told "
-        "of it, and the next one is trained on it"
+        "it is made when rows and requests come in, of earlier ones too; requests stay as they are, the model that "
+        "serves is not told of it, and the next one is trained on it"
     )
     if feature.optional:
         return Change(where, None, feature.type, "safe", effect)
