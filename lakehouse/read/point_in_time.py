@@ -134,7 +134,8 @@ def _source_at(
             _WHEN: pa.array([when for *_, when in known], pa.string() if in_periods else pa.timestamp("us", "UTC")),
         }
     )
-    good = validation_of(contract, source, derivation_of(lake)).good_rows(bronze_frame(lake, source))
+    derivation = derivation_of(lake) if source == contract.feature_source else None
+    good = validation_of(contract, source, derivation).good_rows(bronze_frame(lake, source))
     dated = good.join(sf.broadcast(lake.spark.createDataFrame(files)), ["_source_file", "_batch"])
     if source in contract.joins:
         rows = ranked_by_key(_beside_points(dated, wanted), [*contract.identity(source), AS_OF])

@@ -173,7 +173,8 @@ def _told_first_by(contract: Contract, source: str) -> str:
 def _write(lake: Lake, source: str, new: NewRows, joined: Sequence[JoinedSource]) -> SilverReport:
     """Write new rows into silver and rejects; `joined`: the sources whose features they get."""
     contract, files = lake.contract, new.files
-    validation = validation_of(contract, source, derivation_of(lake))
+    derivation = derivation_of(lake) if source == contract.feature_source else None
+    validation = validation_of(contract, source, derivation)
     rows = bronze_frame(lake, source, new.version).where(sf.col("_batch") > new.after)
     clean, refused = validation.good_rows(rows), rejects(validation.bad_rows(rows), contract, source)
     if files and has_doubles(lake, source, new.version, new.after):

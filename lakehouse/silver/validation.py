@@ -72,7 +72,7 @@ class Validation:
 
 
 def validation_of(contract: Contract, source: str, derivation: Derivation | None = None) -> Validation:
-    """How the rows of one source are read; `derivation` makes the derived features of the base, if there are such."""
+    """How the rows of one source are read; of the base `derivation` makes the derived features, if there are such."""
     columns, read = contract.columns_of(source), contract.sources[source].read
     values, label, event_time = {}, contract.label, contract.event_time
     conditions, problems = [sf.col("_flaw").isNull()], []
@@ -91,7 +91,7 @@ def validation_of(contract: Contract, source: str, derivation: Derivation | None
         values[contract.period_column] = period_of(values[event_time.column], event_time)
     good = sf.coalesce(reduce(lambda a, b: a & b, conditions), sf.lit(False))
     reason, value = joined_problems(problems)
-    if derivation is not None and source == contract.feature_source:
+    if derivation is not None:
         derived = derived_columns(derivation, contract.features, values)
         values |= derived.values
         as_given, of_derived = good, joined_texts(derived.problems)
