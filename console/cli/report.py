@@ -28,6 +28,7 @@ from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
 from operations.baselines import CONSTANT, MAJORITY, RULES, baselines, difference_words, run_baselines
 from operations.evaluation import exported_rows, generated_rows
+from operations.explained_models import explain_pushed
 from operations.period_rows import played_periods
 from operations.permutation_importance import run_importance
 from serving.model_server.process import running_server
@@ -50,7 +51,7 @@ def report_command(
     """
     case = open_use_case(use_case)
     records = _runs_of(case, version)
-    record = _with_importance(case, run_baselines(case, records[0]))
+    record = explain_pushed(case, _with_importance(case, run_baselines(case, records[0])))
     records = [record, *records[1:]]
     manifest = Path(record.parameters.manifest)
     rejects = rejects_by_reason(case)

@@ -87,9 +87,11 @@ def listener(use_case: UseCase) -> Listener:
         write_decision(made, use_case.contract, decision_page(use_case.settings, made.decision_id))
 
     def write_card(version: str) -> None:
-        from console.report.model_card_page import write_card_of  # noqa: PLC0415 - half a second for what was pushed
+        # a second for what was pushed
+        from console.report.model_card_page import pushing_run, write_card  # noqa: PLC0415
+        from operations.explained_models import explain_pushed  # noqa: PLC0415
 
-        write_card_of(use_case, version)
+        write_card(use_case, explain_pushed(use_case, pushing_run(use_case, version)))
 
     return Listener(
         say=lambda text: console.print(text, soft_wrap=True),

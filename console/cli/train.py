@@ -17,6 +17,7 @@ from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase
 from operations.baselines import difference_words, run_baselines
 from operations.comparison import TRIGGER, Variant, check_variants, compare_variants, read_variant
+from operations.explained_models import explain_pushed
 from operations.permutation_importance import importance_words, run_importance
 from operations.split_check import run_split_check, split_words
 from tfx_pipeline.runs.parameters import run_parameters
@@ -94,9 +95,10 @@ def _compare(use_case: UseCase, manifest: Path, variants: tuple[Variant, Variant
 
 
 def tell_card(use_case: UseCase, record: RunRecord) -> None:
-    """Write the card of a version that was pushed beside it, and say where."""
+    """Write the card of a version that was pushed beside it, with what its answers are explained by, and say where."""
     if record.pushed_version:
-        console.print(f"model card: {write_card(use_case, record)}", soft_wrap=True)
+        card = write_card(use_case, explain_pushed(use_case, record))
+        console.print(f"model card: {card}", soft_wrap=True)
 
 
 def train_on(

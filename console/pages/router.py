@@ -106,6 +106,8 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
             pictures["slices"] = figures.score_by_slice(run.evaluation)
         if run.importance is not None:
             pictures["importance"] = figures.importance_bars(run.importance)
+        if run.contributions is not None:
+            pictures["contributions"] = figures.contribution_bars(run.contributions)
         pushed = f"Pushed {pushed_at(run.pushed_version)}" if run.pushed_version else ""
         serving = run.pushed_version != "" and run.pushed_version == present.serving()
         return html(

@@ -43,16 +43,16 @@ def write_card(use_case: UseCase, run: RunRecord) -> Path:
     )
 
 
-def write_card_of(use_case: UseCase, version: str) -> Path:
-    """The same by the version's number.
+def pushing_run(use_case: UseCase, version: str) -> RunRecord:
+    """The run that pushed a version.
 
     Raises:
-        NotFoundError: no run pushed such a version, or it is gone.
+        NotFoundError: no run's record tells of it.
     """
     run = next((run for run in load_runs(use_case) if run.pushed_version == version), None)
     if run is None:
         raise NotFoundError(f"no run's record tells of version {version} of {use_case.name}: it gets no model card")
-    return write_card(use_case, run)
+    return run
 
 
 def card_markdown(card: CardDocument) -> str:

@@ -67,6 +67,9 @@ def write_report(report: Report, path: Path) -> Path:
     importance = report.champion_run.importance
     if importance is not None:
         pictures["importance"] = figures.importance_bars(importance)
+    contributions = report.champion_run.contributions
+    if contributions is not None:
+        pictures["contributions"] = figures.contribution_bars(contributions)
     return write_page(
         "page.html",
         path,

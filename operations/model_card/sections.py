@@ -192,6 +192,7 @@ def _analyses(run: RunRecord) -> Iterator[CardPart]:
             (of, "the model is better by"),
         )
     yield from _looks_at(run)
+    yield from _contributes(run)
 
 
 def _looks_at(run: RunRecord) -> Iterator[CardPart]:
@@ -204,6 +205,18 @@ def _looks_at(run: RunRecord) -> Iterator[CardPart]:
     )
     rows = ((one.feature, f"{one.mean:+.4f}", f"{one.spread:.4f}") for one in found.features)
     yield CardTable(("feature", "worse by", "spread"), tuple(rows), ("worse by", "spread"))
+
+
+def _contributes(run: RunRecord) -> Iterator[CardPart]:
+    found = run.contributions
+    if found is None:
+        return
+    yield (
+        f"What moves its answers: how far a feature's value moves {found.what} away from its mean, on average over "
+        f"{found.rows:,} eval rows (Shapley values, against {found.background_rows:,} training rows):"
+    )
+    rows = ((one.feature, *(f"{size:.4f}" for size in one.by_output)) for one in found.features)
+    yield CardTable(("feature", *found.outputs), tuple(rows), found.outputs)
 
 
 def _ends(interval: tuple[float, float] | None) -> str:

@@ -151,13 +151,41 @@ class SplitCheck(FrozenModel, extra="ignore"):
         ]
 
 
+class FeatureContribution(FrozenModel, extra="ignore"):
+    """The mean size of what a feature contributed to a model's answers, by output."""
+
+    feature: str
+    by_output: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Over the outputs, too."""
+        return sum(self.by_output) / len(self.by_output)
+
+
+class FeatureContributions(FrozenModel, extra="ignore"):
+    """What moves a model's answers, on so many eval `rows`, each against `background_rows` of train.
+
+    `outputs`: the classes whose probabilities are explained, or the label that is a number; `what` they are, in words.
+    The feature that contributes most comes first.
+    """
+
+    what: str
+    outputs: tuple[str, ...]
+    rows: int
+    background_rows: int
+    seconds: float
+    features: tuple[FeatureContribution, ...]
+
+
 class RunRecord(FrozenModel, extra="ignore"):
     """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has checked it.
 
     `tuned` are the hyper-parameters the Tuner changed in `parameters.model`. `baselines`: the gate's `metric` on the
     same eval rows of what the model has to beat, by name; empty where nobody has compared them. `importance` is None
-    where nobody has measured it, `split_check` where nobody has asked, or no other split can be made. `own_code`: the
-    hashes of the use case's own files when it began, by their names.
+    where nobody has measured it, `contributions` where no version was pushed or nobody has explained it, `split_check`
+    where nobody has asked, or no other split can be made. `own_code`: the hashes of the use case's own files when it
+    began, by their names.
     """
 
     run_id: str
@@ -175,6 +203,7 @@ class RunRecord(FrozenModel, extra="ignore"):
     baselines: dict[str, float] = {}
     importance: PermutationImportance | None = None
     split_check: SplitCheck | None = None
+    contributions: FeatureContributions | None = None
     tuned: dict[str, float] = {}
     trained: Trained | None = None
     history: History = History()

@@ -25,6 +25,8 @@ from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import (
     Evaluation,
+    FeatureContribution,
+    FeatureContributions,
     FeatureImportance,
     History,
     PermutationImportance,
@@ -73,7 +75,14 @@ def told(settings: Settings, contract: Contract, manifest: Path) -> Settings:
     save_run(
         open_use_case(settings),
         record(
-            contract, manifest, "newer", SERVES, evaluation=evaluation, statistics_uri=counted, importance=importance()
+            contract,
+            manifest,
+            "newer",
+            SERVES,
+            evaluation=evaluation,
+            statistics_uri=counted,
+            importance=importance(),
+            contributions=contributions(contract),
         ),
     )
     save_run(open_use_case(settings), record(contract, manifest, "refused"))
@@ -90,6 +99,14 @@ def importance() -> PermutationImportance:
     found = [("age", 0.2, 0.01), ("miles", 0.1, 0.02), ("training", 0.001, 0.004)]
     features = tuple(FeatureImportance(feature=name, mean=mean, spread=spread) for name, mean, spread in found)
     return PermutationImportance(metric="accuracy", rows=293, of_rows=293, repeats=5, seconds=0.4, features=features)
+
+
+def contributions(contract: Contract) -> FeatureContributions:
+    listed = [("age", (0.21, 0.11, 0.1)), ("miles", (0.08, 0.02, 0.06))]
+    return FeatureContributions(
+        what="the probability of each class", outputs=contract.label.class_names, rows=90, background_rows=50,
+        seconds=2.5, features=tuple(FeatureContribution(feature=name, by_output=sizes) for name, sizes in listed),
+    )  # fmt: skip
 
 
 def statistics(contract: Contract, settings: Settings, folder: Path) -> Path:

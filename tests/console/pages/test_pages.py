@@ -173,7 +173,11 @@ def test_a_models_page_shows_gate_slices_drift_and_what_is_not_known(told: Setti
     beside = page.partition("Beside it, on the same eval rows")[2].partition("</table>")[0]
     assert "+0.4400" in beside and "-0.0200" in beside, "the model's 0.88 less the baselines'"
     assert "on 293 of 293 eval rows" in page and '<td>age</td><td class="n">+0.2000</td>' in page
+    assert (
+        "over 90 eval rows, each against 50 training rows" in page and '<td>age</td><td class="n">0.2100</td>' in page
+    )
     old = client.get(f"/models/{OLD}").text
+    assert "Nobody has explained its answers" in old and "Shapley" not in old
     assert "Nobody has measured it" in old and "Permutation importance" not in old
     assert f"<code>lakeloop report --version {OLD}</code> does" in old
     assert "No month of requests to this model was measured yet." in old
@@ -188,7 +192,7 @@ def test_a_models_card_is_a_click_from_its_page(told: Settings, client: TestClie
     assert (
         "training = 1" in page and "1,207 rows of gold/training" in page and f'href="/models/{SERVES}/card.md"' in page
     )
-    assert "(permutation importance)" in page
+    assert "(permutation importance)" in page and "moves the probability of each class away from its mean" in page
     text = client.get(f"/models/{SERVES}/card.md")
     assert text.headers["content-type"].startswith("text/markdown") and "## Ethical considerations" in text.text
     for missing in ("/models/17/card", "/models/17/card.md"):

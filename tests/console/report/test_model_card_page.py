@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from console.report.model_card_page import card_markdown, write_card, write_card_of
+from console.report.model_card_page import card_markdown, pushing_run, write_card
 from lakeloop.contract import Contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.model_card import CARD_PAGE, CARD_TEXT
@@ -36,12 +36,12 @@ def test_both_are_written_into_the_versions_folder(contract: Contract, settings:
 def test_it_is_written_by_the_versions_number(contract: Contract, settings: Settings, folder: Path) -> None:
     use_case = UseCase(settings, contract)
     with pytest.raises(NotFoundError, match="no run's record tells of version 17 of insurance"):
-        write_card_of(use_case, "17")
+        pushing_run(use_case, "17")
     save_run(use_case, record(contract, 100, "17"))
-    assert write_card_of(use_case, "17").is_file()
+    assert write_card(use_case, pushing_run(use_case, "17")).is_file()
     (folder / "saved_model.pb").unlink()
     with pytest.raises(NotFoundError):
-        write_card_of(use_case, "17")
+        write_card(use_case, pushing_run(use_case, "17"))
 
 
 def test_what_came_from_people_and_data_stays_text(contract: Contract) -> None:
