@@ -122,14 +122,44 @@ def form_of(contract: Contract) -> ClassForm | NumberForm:
 
 def answer_models(contract: Contract) -> tuple[type[BaseModel], type[BaseModel]]:
     """The answer to one row and to a batch."""
-    predictor: Any = Literal["model", "rules"]
-    given_by = "the probabilities" if contract.label.classes else "the interval"
     fields: Any = {
-        **form_of(contract).fields(),
-        "predictor_type": (predictor, Field(description="who answered")),
-        "reason": (str, Field(description="ok, or why the rules answered")),
-        "model_version": (str | None, Field(description=f"the version that gave {given_by}; null without")),
+        **_answer_fields(contract),
         "request_id": (str, Field(description="send it again to get the same answer")),
     }
     one = create_model("PredictAnswer", __config__=ConfigDict(protected_namespaces=()), **fields)
     return one, create_model("BatchAnswer", answers=(list[one], Field(description="in the order of the requests")))  # type: ignore[valid-type]
+
+
+class Contribution(BaseModel):
+    """What one feature of a row did to the answer."""
+
+    feature: str
+    value: int | float | str | bool | None = Field(description="as the request has it; null where it is missing")
+    contribution: float = Field(description="how far it moved the answer from the base value, in its unit")
+
+
+def explanation_model(contract: Contract) -> type[BaseModel]:
+    """The explanation of the answer to one row."""
+    what = "the number" if contract.label.task == "regression" else "the probability of the class that is answered"
+    parts: Any = {
+        "base_value": (float | None, Field(description=f"{what}, on average over training rows; null by rules")),
+        "value": (float | None, Field(description=f"{what}: base value + the sum of contributions; null by rules")),
+        "contributions": (
+            list[Contribution] | None,
+            Field(description="by feature, the largest first; null by rules"),
+        ),
+        "rules": (str | None, Field(description="the rules that gave the answer; null where the model did")),
+    }
+    config = ConfigDict(protected_namespaces=())
+    return create_model("Explanation", __config__=config, **_answer_fields(contract), **parts)
+
+
+def _answer_fields(contract: Contract) -> dict[str, Any]:
+    predictor: Any = Literal["model", "rules"]
+    given_by = "the probabilities" if contract.label.classes else "the interval"
+    return {
+        **form_of(contract).fields(),
+        "predictor_type": (predictor, Field(description="who answered")),
+        "reason": (str, Field(description="ok, or why the rules answered")),
+        "model_version": (str | None, Field(description=f"the version that gave {given_by}; null without")),
+    }

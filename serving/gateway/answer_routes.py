@@ -50,6 +50,8 @@ class AnswerRoutes:
 def _headers(status: int) -> list[tuple[bytes, bytes]]:
     if status in (408, 413):  # a body that was not read to its end must not be taken for the next request
         return [(b"connection", b"close")]
+    if status == 429:
+        return [(b"retry-after", b"5")]
     return [(b"accept-encoding", b"gzip")] if status == 415 else []
 
 

@@ -62,7 +62,7 @@ class Answering:
         made: dict[str, bytes] = {}
         try:
             if new:
-                made = self._finish(new, await self._decide([row.features for row in new]), began)
+                made = self._finish(new, await self.decide([row.features for row in new]), began)
         finally:
             for row in new:
                 if row.request_id not in made:
@@ -72,7 +72,8 @@ class Answering:
             for row, answer in zip(requests, answers, strict=True)
         ]
 
-    async def _decide(self, rows: list[dict[str, Any]]) -> list[Given]:
+    async def decide(self, rows: list[dict[str, Any]]) -> list[Given]:
+        """Each row's answer, which is neither logged, counted nor kept; raises as `answer` does."""
         off = self._switched_off()
         reasons = [why_not_ask(self._contract, row, off.segments, off.model) for row in rows]
         ask = [row for row, reason in zip(rows, reasons, strict=True) if not reason]

@@ -14,20 +14,24 @@ from lakeloop.clock import moment_of_now
 from lakeloop.contract import Contract
 from lakeloop.derived_features import derivation_of
 from lakeloop.use_case import UseCase
-from serving.gateway.answer_forms import answer_models
+from serving.gateway.answer_forms import answer_models, explanation_model
 from serving.gateway.answer_model import Health, LogHealth, Ping
 from serving.gateway.answer_routes import AnswerRoutes
-from serving.gateway.openapi import Operation, add_operations
+from serving.gateway.openapi import EXPLAIN_REFUSALS, Operation, add_operations
 from serving.gateway.page.render import HEADERS, STATIC, render_page
 from serving.gateway.parts import Parts
 from serving.gateway.request_model import RequestModel
 
 JSON = "application/json"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-ONE, BATCH = "/predict", "/predict/batch"
-"""Both are answered with and without a slash at their end."""
+ONE, BATCH, EXPLAIN = "/predict", "/predict/batch", "/explain"
+"""All are answered with and without a slash at their end."""
 ABOUT_ONE = "Answer one row. `key`, `at` and `request_id` may be left out."
 ABOUT_BATCH = "Answer many rows at once; one bad row refuses them all and is named by its position."
+ABOUT_EXPLAIN = (
+    "What the answer to one row is made of: for the model's answer how much each feature contributed (Shapley values), "
+    "else the rules. It takes seconds, is neither logged nor counted, and few are made at once."
+)
 
 
 def make_app(use_case: UseCase) -> AnswerRoutes:
@@ -52,7 +56,11 @@ def make_app(use_case: UseCase) -> AnswerRoutes:
         seconds["batch"].observe(time.perf_counter() - began)
         return b'{"answers":[' + b",".join(answers) + b"]}"
 
-    routes = {path + slash: answer for path, answer in ((ONE, predict), (BATCH, predict_batch)) for slash in ("", "/")}
+    async def explain(body: bytes, _: float) -> bytes:
+        return await parts.explaining.explain(requests.read_one(body))
+
+    answerers = ((ONE, predict), (BATCH, predict_batch), (EXPLAIN, explain))
+    routes = {path + slash: answer for path, answer in answerers for slash in ("", "/")}
     return AnswerRoutes(
         _framework(contract, parts, requests),
         routes,
@@ -88,6 +96,15 @@ def _framework(contract: Contract, parts: Parts, requests: RequestModel) -> Fast
         [
             Operation(f"{ONE}/", "Predict", ABOUT_ONE, requests.one, example, one),
             Operation(BATCH, "Predict Batch", ABOUT_BATCH, requests.batch, lambda: {"requests": [example()]}, many),
+            Operation(
+                f"{EXPLAIN}/",
+                "Explain",
+                ABOUT_EXPLAIN,
+                requests.one,
+                example,
+                explanation_model(contract),
+                EXPLAIN_REFUSALS,
+            ),
         ],
     )
 

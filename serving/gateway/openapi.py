@@ -1,8 +1,8 @@
 """The OpenAPI document: FastAPI's, plus the answer path, which is no route of FastAPI's."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,13 +19,17 @@ REFUSALS = {
     "422": "Wrong input: names the field and what is allowed",
     "503": "The model is unavailable and the use case has no rules",
 }
+EXPLAIN_REFUSALS = REFUSALS | {
+    "429": "Too many explanations are under way: ask again in some seconds",
+    "503": "The model is unavailable, or its version carries nothing to explain by",
+}
 
 
 @dataclass(frozen=True)
 class Operation:
     """One way to ask: its path, its title and text, a request's model, and an answer's model.
 
-    `example` gives a request as the model that answers now would have it.
+    `example` gives a request as the model that answers now would have it; `refusals` are by HTTP status.
     """
 
     path: str
@@ -34,6 +38,7 @@ class Operation:
     request: type[BaseModel]
     example: Callable[[], dict[str, Any]]
     answer: type[BaseModel]
+    refusals: Mapping[str, str] = field(default_factory=lambda: REFUSALS)
 
     def described(self) -> dict[str, Any]:
         """The operation as OpenAPI says it."""
@@ -49,7 +54,7 @@ class Operation:
                     "description": "Successful Response",
                     "content": {"application/json": {"schema": _reference(self.answer)}},
                 },
-                **{status: {"description": text, "content": refused} for status, text in REFUSALS.items()},
+                **{status: {"description": text, "content": refused} for status, text in self.refusals.items()},
             },
         }
 

@@ -9,6 +9,7 @@ from lakeloop.request_log_files import request_log_folder
 from lakeloop.switches import parse_segment
 from lakeloop.use_case import UseCase
 from serving.gateway.answering import Answering
+from serving.gateway.explaining import Explaining
 from serving.gateway.log_files import finish_dead_writers, newest_records
 from serving.gateway.metrics import Metrics
 from serving.gateway.model_api import ModelApi
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Parts:
-    """Model client, switches, request log, counters, and the answering that joins them.
+    """Model client, switches, request log, counters, the answering that joins them, and what explains answers.
 
     Raises:
         WrongUseError: a segment of the contract names no feature.
@@ -46,6 +47,7 @@ class Parts:
             self.metrics,
             self.log.add if self.log else None,
         )
+        self.explaining = Explaining(use_case, self.answering)
         self._gauges()
 
     async def start(self) -> None:
@@ -62,6 +64,7 @@ class Parts:
 
     async def stop(self) -> None:
         """Stop asking, then write what waits."""
+        await self.explaining.stop()
         await self.model.stop()
         await self.switches.stop()
         if self.log is not None:

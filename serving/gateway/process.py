@@ -1,4 +1,4 @@
-"""A gateway as a process of its own, for tests, demos and measurements."""
+"""A gateway as a process of its own, for tests, demos and measurements; and the environment of such processes."""
 
 import os
 import subprocess
@@ -12,8 +12,8 @@ from lakeloop.settings import PROJECT, Settings
 from serving.exceptions import GatewayStartError
 from serving.model_server.process import stop
 
-_PASSED_ON = ("home", "use_case", "use_cases", "database_url", "logs", "model_server_port", "model_server_url",
-              "clock", "now")  # fmt: skip
+_PASSED_ON = ("home", "use_case", "use_cases", "database_url", "logs", "models", "model_server_port",
+              "model_server_url", "clock", "now")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,14 @@ class RunningGateway:
     process: "subprocess.Popen[str]"
 
 
+def environment_with(settings: Settings) -> dict[str, str]:
+    """The environment of a process that is to have these settings."""
+    values = {name: getattr(settings, name) for name in _PASSED_ON}
+    given = {f"LAKELOOP_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+    path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, **given, "PYTHONPATH": path}
+
+
 @contextmanager
 def running_gateway(settings: Settings, *, port: int = 0, log_to: IO[str] | None = None) -> Iterator[RunningGateway]:
     """Start a gateway with these settings and stop it at the end. Port 0 takes a free one.
@@ -31,15 +39,12 @@ def running_gateway(settings: Settings, *, port: int = 0, log_to: IO[str] | None
     Raises:
         GatewayStartError: the process ended before it listened; its log (`log_to`, or stderr) says why.
     """
-    values = {name: getattr(settings, name) for name in _PASSED_ON}
-    given = {f"LAKELOOP_{name.upper()}": str(value) for name, value in values.items() if value is not None}
-    path = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
         [sys.executable, "-m", "serving.gateway", "--port", str(port)],
         stdout=subprocess.PIPE,
         stderr=log_to,
         text=True,
-        env={**os.environ, **given, "PYTHONPATH": path},
+        env=environment_with(settings),
     )
     try:
         assert process.stdout is not None

@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from lakeloop.background_rows import BackgroundRows
+from lakeloop.drawn_rows import sample_period
 from lakeloop.request_log_files import request_log_folder
 from lakeloop.settings import Settings, load_settings
-from lakeloop.use_case import UseCase
+from lakeloop.use_case import UseCase, open_use_case
 from serving.gateway.process import RunningGateway, running_gateway
 from serving.model_server.process import RunningServer, running_server
 from tests.use_case_copies import PATIENT, copy_insurance
@@ -39,10 +41,20 @@ def logged(use_case: UseCase) -> list[dict[str, Any]]:
     ]
 
 
+def put_background(version: Path, use_case: UseCase, rows: int = 40) -> BackgroundRows:
+    """Background rows into a version's folder, as a push leaves them there."""
+    drawn = sample_period(use_case, 0).head(rows)
+    columns = {name: tuple(drawn[name].tolist()) for name in use_case.contract.features}
+    made = BackgroundRows(of_rows=rows, columns=columns)
+    made.save(version)
+    return made
+
+
 @pytest.fixture(scope="session")
 def model_folder(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pushed") / "insurance"
     shutil.copytree(saved_models / "drivers", folder)
+    put_background(folder / "1", open_use_case(load_settings(), "insurance"))
     return folder
 
 
@@ -65,9 +77,13 @@ def settings(tmp_path: Path, use_cases: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def shared_settings(tmp_path_factory: pytest.TempPathFactory, use_cases: Path, model_server: RunningServer) -> Settings:
-    home = tmp_path_factory.mktemp("home")
-    return load_settings(home=home, use_case="insurance", use_cases=use_cases, model_server_url=model_server.url)
+def shared_settings(
+    tmp_path_factory: pytest.TempPathFactory, use_cases: Path, model_server: RunningServer, model_folder: Path
+) -> Settings:
+    return load_settings(
+        home=tmp_path_factory.mktemp("home"), use_case="insurance", use_cases=use_cases,
+        model_server_url=model_server.url, models=str(model_folder.parent),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,50 @@ def test_the_model_answers_with_probabilities_as_bars(page: Page, gateway: Runni
     expect(page.locator("#empty")).to_be_visible()
 
 
+def test_an_answer_is_explained_when_somebody_asks(page: Page, gateway: RunningGateway) -> None:
+    page.get_by_label("Age of the driver", exact=True).fill("33.5")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#explanation")).to_be_hidden()
+    page.get_by_label("Age of the driver", exact=True).fill("80")  # what is explained is the answer that is shown
+    page.get_by_role("button", name="Explain this answer").click()
+    expect(page.locator("#explained")).to_contain_text("On average the model gives", timeout=60_000)
+    request = {
+        "driver": {"training": 0, "age": 33.5, "miles": 125},
+        "vehicle": {"emergency_braking": 0, "braking_distance": 51, "power": 100},
+    }
+    told = httpx.post(f"{gateway.url}/explain/", json=request, timeout=60).json()
+    rows = page.locator("#parts li")
+    expect(rows).to_have_count(6)
+    largest = abs(told["contributions"][0]["contribution"])
+    for index, part in enumerate(told["contributions"]):
+        size = 100 * part["contribution"]
+        expect(rows.nth(index).locator(".share")).to_have_text(f"{size:+.1f}" if abs(size) >= 0.05 else "0.0")
+        bar = rows.nth(index).locator(".bar")
+        assert bar.evaluate("bar => parseFloat(bar.style.width)") == pytest.approx(abs(size) / largest / 2, abs=0.01)
+        assert bar.evaluate("bar => bar.className") == ("bar down" if size < 0 else "bar up")
+    expect(page.locator("#parts")).to_contain_text("33.5 years")
+    wide, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= room
+    page.locator("#language").click()
+    expect(page.locator("#explained")).to_contain_text("Im Mittel gibt das Modell")
+    expect(page.locator("#parts")).to_contain_text("33,5 Jahre")
+    page.get_by_role("button", name="Fragen").click()
+    expect(page.locator("#explanation")).to_be_hidden()
+
+
+def test_an_answer_of_the_rules_names_them_and_a_model_that_is_away_is_said(page: Page) -> None:
+    page.get_by_label("Power of the engine", exact=True).fill("300")
+    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Explain this answer").click()
+    expect(page.locator("#explained")).to_contain_text("the rules gave it (rules.py:risk_group)")
+    expect(page.locator("#parts")).to_be_hidden()
+    said = page.evaluate(
+        """() => { [explanation, problem] = [null, {key: "explain_failed", words: "no connection"}];
+        showExplanation(); return by("explain-problem").textContent; }"""
+    )
+    assert said == f"{TEXTS['en']['explain_failed']} no connection"
+
+
 def test_the_curl_line_is_the_same_request(page: Page) -> None:
     page.get_by_label("Power of the engine", exact=True).fill("120.5")
     line = page.locator("#curl").inner_text()

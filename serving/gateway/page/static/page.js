@@ -4,8 +4,12 @@
 const { texts, particulars, translations, classes, unit, fields } = JSON.parse(document.getElementById("data").textContent);
 const by = (id) => document.getElementById(id);
 const form = by("form");
+const MOST_PARTS = 12; // of an explanation; the smallest are put together
 let language = chosenLanguage();
 let last = null; // the last answer
+let asked = null; // the request that it answers
+let explanation = null; // what that answer is made of, once somebody has asked
+let problem = null; // why that cannot be told: its key and the gateway's own words
 let state = null; // the last health
 let message = ""; // the key of what is said in an answer's place
 let refused = []; // what is wrong with the fields of the last question, until they are changed
@@ -40,6 +44,7 @@ function showTexts() {
   showMessage(message);
   showRefused();
   if (last) showAnswer(last);
+  showExplanation();
 }
 
 function showWords(element) {
@@ -264,16 +269,14 @@ async function ask(event) {
   button.disabled = true;
   button.textContent = say("asking");
   showMessage("");
+  const request = body();
   try {
-    const response = await fetch("/predict/", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body()),
-    });
+    const response = await post("/predict/", request);
     const content = await response.json();
     if (response.ok) {
-      last = content;
+      [last, asked, explanation, problem] = [content, request, null, null];
       showAnswer(content);
+      showExplanation();
       if (matchMedia("(max-width: 760px)").matches) by("answer").scrollIntoView();
     } else if (response.status === 422) showProblems(content.detail);
     else showMessage("no_rules");
@@ -283,6 +286,105 @@ async function ask(event) {
   button.disabled = false;
   button.textContent = say("ask");
   readHealth();
+}
+
+function post(path, request) {
+  return fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request) });
+}
+
+/** Asks what the answer that is shown is made of. */
+async function explain() {
+  const [button, of] = [by("explain"), last];
+  button.disabled = true;
+  button.textContent = say("explaining");
+  [explanation, problem] = [null, null];
+  showExplanation();
+  let [found, why] = [null, null];
+  try {
+    const response = await post("/explain/", asked);
+    const content = await response.json();
+    if (response.ok) found = content;
+    else if (response.status === 429) why = { key: "explain_busy", words: "" };
+    else why = { key: "explain_failed", words: content.detail[0].msg };
+  } catch {
+    why = { key: "failed", words: "" };
+  }
+  button.disabled = false;
+  button.textContent = say("explain");
+  if (of !== last) return; // another answer is shown by now
+  [explanation, problem] = [found, why];
+  showExplanation();
+}
+
+function showExplanation() {
+  by("explain").hidden = Boolean(explanation);
+  by("explanation").hidden = !explanation;
+  by("explain-problem").hidden = !problem;
+  if (problem) showProblem();
+  if (!explanation) return;
+  const { base_value: base, value, contributions, rules, prediction } = explanation;
+  by("parts").hidden = !contributions;
+  if (!contributions) {
+    by("explained").textContent = say("explained_rules", { rules });
+    return;
+  }
+  const shown = classes.length ? percent : withUnit;
+  const said = { base: shown(base), value: shown(value), class: translated(prediction) };
+  by("explained").textContent = say(classes.length ? "explained_class" : "explained_number", said);
+  const parts = contributions.length > MOST_PARTS ? contributions.slice(0, MOST_PARTS - 1) : contributions;
+  const others = contributions.slice(parts.length).map((part) => part.contribution);
+  const rows = parts.map((part) => [labelOf(part.feature), valueShown(part), part.contribution]);
+  if (others.length) rows.push([say("other_parts", { count: others.length }), "", others.reduce((sum, one) => sum + one)]);
+  const largest = Math.max(...rows.map(([, , size]) => Math.abs(size)), 1e-12);
+  by("parts").replaceChildren(...rows.map(([label, words, size]) => partRow(label, words, size, largest)));
+}
+
+function showProblem() {
+  const words = document.createElement("span");
+  words.lang = "en";
+  words.textContent = problem.words;
+  by("explain-problem").replaceChildren(say(problem.key), " ", words);
+}
+
+function labelOf(feature) {
+  return translated(fields.find((field) => field.name === feature)?.label ?? feature);
+}
+
+function valueShown({ feature, value }) {
+  const field = fields.find((one) => one.name === feature);
+  if (value === null) return say("not_known");
+  if (field?.kind === "switch") return say(value ? "yes" : "no");
+  if (typeof value === "boolean") return say(value ? "yes" : "no");
+  return typeof value === "number" ? `${number(value)} ${translated(field?.unit ?? "")}`.trim() : translated(value);
+}
+
+/** A bar from the middle: to the right where a value moves the answer up, to the left where it moves it down. */
+function partRow(label, words, size, largest) {
+  const row = document.createElement("li");
+  const name = document.createElement("span");
+  const value = document.createElement("span");
+  const track = document.createElement("span");
+  const filled = document.createElement("span");
+  const moved = document.createElement("span");
+  name.className = "name";
+  name.textContent = label;
+  value.className = "value";
+  value.textContent = words;
+  track.className = "track";
+  track.setAttribute("aria-hidden", "true");
+  filled.className = size < 0 ? "bar down" : "bar up";
+  filled.style.width = `${(Math.abs(size) / largest) * 50}%`;
+  moved.className = "share";
+  moved.textContent = signed(size);
+  track.append(filled);
+  row.append(name, value, track, moved);
+  return row;
+}
+
+/** How far an answer is moved: percentage points of a probability, or the number's own unit. */
+function signed(size) {
+  const digits = classes.length ? { minimumFractionDigits: 1, maximumFractionDigits: 1 } : { maximumSignificantDigits: 3 };
+  return new Intl.NumberFormat(language, { ...digits, signDisplay: "exceptZero" }).format(classes.length ? size * 100 : size);
 }
 
 async function readHealth() {
@@ -304,8 +406,9 @@ for (const field of fields) {
 }
 form.addEventListener("input", showCurl);
 form.addEventListener("submit", ask);
+by("explain").addEventListener("click", explain);
 form.addEventListener("reset", () => setTimeout(() => {
-  last = null;
+  [last, explanation, problem] = [null, null, null];
   refused = [];
   by("result").hidden = true;
   by("empty").hidden = false;
