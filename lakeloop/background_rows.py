@@ -59,8 +59,8 @@ def read_background(use_case: UseCase, version: str) -> BackgroundRows:
         return BackgroundRows.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotFoundError(
-            f"version {version} of {use_case.name} carries no rows to explain its answers against; `lakeloop train` "
-            "pushes one that does"
+            f"version {version} of {use_case.name} carries no rows to explain its answers against; `lakeloop report "
+            f"--version {version}` adds them"
         ) from None
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise NotFoundError(f"{path} cannot be read ({error}); `lakeloop train` pushes a version anew") from error

@@ -268,9 +268,16 @@ def contribution_bars(found: FeatureContributions) -> go.Figure:
         ]
     )
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    figure.update_xaxes(title=f"moves {found.what} by")
+    figure.update_xaxes(title="moves it by")
     legend = 10 if single else legend_height(found.outputs)
-    return finish(figure, 80 + legend + 30 * len(listed), top=legend, barmode="stack", showlegend=not single)
+    return finish(
+        figure,
+        80 + legend + 30 * len(listed),
+        top=legend,
+        barmode="stack",
+        showlegend=not single,
+        legend_traceorder="normal",
+    )
 
 
 def drift_by_period(reports: Sequence[DriftReport]) -> go.Figure:

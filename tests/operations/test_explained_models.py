@@ -75,7 +75,7 @@ def test_a_run_that_pushed_gets_both_and_another_none(tmp_path: Path) -> None:
         parameters=run_parameters(contract, manifest, drop=("sky",)),
     )  # fmt: skip
     assert explain_pushed(use_case, refused) is refused
-    with pytest.raises(NotFoundError, match="carries no rows to explain its answers against; `lakeloop train`"):
+    with pytest.raises(NotFoundError, match="carries no rows to explain its answers against; `lakeloop report"):
         read_background(use_case, "7")
     run = explain_pushed(use_case, refused.model_copy(update={"pushed_version": "7"}))
     found = run.contributions
