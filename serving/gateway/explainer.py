@@ -117,7 +117,8 @@ def answer_lines(use_case: UseCase, questions: BinaryIO, answers: BinaryIO) -> N
 def main() -> int:
     """Answer what comes on standard input; whatever a library prints goes to standard error."""
     os.nice(NICE)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
+    # shap and httpx have a line for each of their steps
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     answer_lines(open_use_case(load_settings()), sys.stdin.buffer, answers)
     return 0

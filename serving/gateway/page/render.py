@@ -41,6 +41,11 @@ def render_page(contract: Contract, learnt: LearntValues | None = None) -> str:
         "classes": contract.label.class_names,
         "unit": contract.label.truth.unit,
         "fields": [_without_suggestions(field) for group in groups.values() for field in group],
+        "derived": [
+            {"name": name, "label": feature.description, "unit": feature.unit}
+            for name, feature in contract.features.items()
+            if name not in contract.given_features
+        ],
     }
     return TEMPLATES.get_template("page.html").render(contract=contract, groups=groups, data=data, text=TEXTS["en"])
 

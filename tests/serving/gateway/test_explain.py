@@ -146,7 +146,7 @@ def test_a_number_is_told_from_its_features_and_the_explainer_ends_with_its_gate
         told = httpx.post(f"{running.url}/explain/", json=row, timeout=60).json()
         children = psutil.Process(running.process.pid).children()
     mean = np.mean([float(hour or 0) for hour in columns["hour"]])
-    assert told["prediction"] == 170.0 and told["interval"]["level"] == 0.8
+    assert told["prediction"] == 170.0 and told["interval"]["lower"] == 85.0
     assert told["base_value"] == pytest.approx(10 * mean, abs=1e-3) and told["value"] == pytest.approx(170)
     parts = parts_of(told)
     assert parts["hour"] == pytest.approx(10 * (17 - mean), abs=1e-3)

@@ -1,7 +1,7 @@
 "use strict";
 // The page's behaviour: reads the form, asks the gateway, shows the answer, in the language chosen.
 
-const { texts, particulars, translations, classes, unit, fields } = JSON.parse(document.getElementById("data").textContent);
+const { texts, particulars, translations, classes, unit, fields, derived } = JSON.parse(document.getElementById("data").textContent);
 const by = (id) => document.getElementById(id);
 const form = by("form");
 const MOST_PARTS = 12; // of an explanation; the smallest are put together
@@ -333,7 +333,7 @@ function showExplanation() {
   by("explained").textContent = say(classes.length ? "explained_class" : "explained_number", said);
   const parts = contributions.length > MOST_PARTS ? contributions.slice(0, MOST_PARTS - 1) : contributions;
   const others = contributions.slice(parts.length).map((part) => part.contribution);
-  const rows = parts.map((part) => [labelOf(part.feature), valueShown(part), part.contribution]);
+  const rows = parts.map((part) => [translated(described(part.feature).label), valueShown(part), part.contribution]);
   if (others.length) rows.push([say("other_parts", { count: others.length }), "", others.reduce((sum, one) => sum + one)]);
   const largest = Math.max(...rows.map(([, , size]) => Math.abs(size)), 1e-12);
   by("parts").replaceChildren(...rows.map(([label, words, size]) => partRow(label, words, size, largest)));
@@ -346,16 +346,16 @@ function showProblem() {
   by("explain-problem").replaceChildren(say(problem.key), " ", words);
 }
 
-function labelOf(feature) {
-  return translated(fields.find((field) => field.name === feature)?.label ?? feature);
+function described(feature) {
+  return [...fields, ...derived].find((one) => one.name === feature) ?? { label: feature, unit: "" };
 }
 
 function valueShown({ feature, value }) {
-  const field = fields.find((one) => one.name === feature);
+  const field = described(feature);
   if (value === null) return say("not_known");
-  if (field?.kind === "switch") return say(value ? "yes" : "no");
+  if (field.kind === "switch") return say(value ? "yes" : "no");
   if (typeof value === "boolean") return say(value ? "yes" : "no");
-  return typeof value === "number" ? `${number(value)} ${translated(field?.unit ?? "")}`.trim() : translated(value);
+  return typeof value === "number" ? `${number(value)} ${translated(field.unit)}`.trim() : translated(value);
 }
 
 /** A bar from the middle: to the right where a value moves the answer up, to the left where it moves it down. */
