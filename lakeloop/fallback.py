@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
 from lakeloop.contract import Contract, Segment
-from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import Task
 from lakeloop.own_code import load_function
 from lakeloop.use_case import UseCase
 
@@ -18,8 +18,12 @@ Predictor = Literal["model", "rules"]
 Rules = Callable[[Mapping[str, Any]], Any]
 """A use case's own function: a row's features to the name of a class, or to a number where one is predicted."""
 Given = Sequence[float]
-"""What a model gives of a row: the probability of each class, or a number, the ends of its interval and its level."""
+"""What a model gives of a row: the probability of each class, or a number, the ends of its interval and its level.
+
+Behind the probabilities of a model with a threshold stand the class id that it answers and the threshold.
+"""
 NUMBER_OUTPUTS = ("prediction", "lower", "upper")
+DECIDED_OUTPUTS = ("class_id", "threshold")
 LEVEL = "level"
 LEVEL_DIGITS = 6
 """A level travels as float32: 0.8 comes back as 0.800000012."""
@@ -28,6 +32,7 @@ LEVEL_DIGITS = 6
 @dataclass(frozen=True)
 class Prediction:
     """One row's answer. `probabilities` are the model's in the order of the classes, None where it was not asked.
+    `threshold` is the model's, None where it has none or was not asked.
 
     `reason` is `ok` or begins with why the rules answered: `out of range`, `low confidence`, `segment switched off`,
     `model switched off` or `model unavailable`.
@@ -38,6 +43,7 @@ class Prediction:
     probabilities: tuple[float, ...] | None
     predictor_type: Predictor
     reason: str
+    threshold: float | None = None
 
     @property
     def model_gave(self) -> bool:
@@ -107,7 +113,13 @@ def given_by(contract: Contract, outputs: Any, rows: int) -> list[list[float]] |
         return None
     if contract.label.task == "classification":
         found = outputs.get("probabilities")
-        return found if _are_rows_of(found, rows, len(contract.label.classes)) else None
+        if not _are_rows_of(found, rows, len(contract.label.classes)):
+            return None
+        if (decided := [outputs.get(name) for name in DECIDED_OUTPUTS])[-1] is None:
+            return found
+        if not _are_rows_of(decided, len(DECIDED_OUTPUTS), rows):
+            return None
+        return [[*known, *by] for known, *by in zip(found, *decided, strict=True)]
     columns = [outputs.get(name) for name in NUMBER_OUTPUTS]
     columns.append(outputs.get(LEVEL, [contract.label.interval] * rows))  # of a model of before, or of own code
     if not _are_rows_of(columns, len(columns), rows):
@@ -154,8 +166,21 @@ def rules_answer(
     prediction = rules(row)
     if contract.label.task == "regression":
         return NumberPrediction(_number(prediction), None, None, "rules", reason)
-    known = None if given is None else tuple(given)
-    return Prediction(prediction, contract.label.class_names.index(prediction), known, "rules", reason)
+    names = contract.label.class_names
+    known, threshold = (None, None) if given is None else _known(given, len(names))
+    return Prediction(prediction, names.index(prediction), known, "rules", reason, threshold)
+
+
+def _known(given: Given, classes: int) -> tuple[tuple[float, ...], float | None]:
+    """The probabilities and the threshold, where there is one."""
+    return tuple(given[:classes]), given[classes + 1] if len(given) > classes else None
+
+
+def answered_id(given: Given, classes: int) -> int:
+    """The class id that a model answers: by its threshold, where it has one, else the most probable one."""
+    if len(given) > classes:
+        return int(given[classes])
+    return max(range(classes), key=given.__getitem__)
 
 
 def _number(answered: Any) -> float:
@@ -173,11 +198,13 @@ def model_answer(contract: Contract, rules: Rules | None, row: Mapping[str, Any]
     if contract.label.task == "regression":
         number, lower, upper, *level = given
         return NumberPrediction(number, lower, upper, "model", OK, round(level[0], LEVEL_DIGITS) if level else None)
-    best = max(range(len(given)), key=given.__getitem__)
-    if contract.fallback is not None and rules is not None and given[best] < contract.fallback.confidence_below:
-        wanted = f"{_cut(given[best])} is below {contract.fallback.confidence_below:g}"
+    names = contract.label.class_names
+    known, threshold = _known(given, len(names))
+    if contract.fallback is not None and rules is not None and max(known) < contract.fallback.confidence_below:
+        wanted = f"{_cut(max(known))} is below {contract.fallback.confidence_below:g}"
         return rules_answer(contract, rules, row, f"low confidence: {wanted}", given)
-    return Prediction(contract.label.class_names[best], best, tuple(given), "model", OK)
+    answered = answered_id(given, len(names))
+    return Prediction(names[answered], answered, known, "model", OK, threshold)
 
 
 def _cut(probability: float) -> str:

@@ -10,11 +10,12 @@ from pydantic import Field, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import ModelSettings
-from lakeloop.exceptions import ModelCardMissingError
+from lakeloop.exceptions import LakeloopError, ModelCardMissingError
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.gate_check import GateCheck
 from lakeloop.manifest import FILE_NAME as MANIFEST_FILE
 from lakeloop.pushed_models import model_folder, serving_version
+from lakeloop.threshold import Threshold
 from lakeloop.use_case import UseCase
 
 CARD_FILE = Path("assets.extra") / "lakeloop.json"
@@ -31,6 +32,9 @@ class ModelCard(FrozenModel, populate_by_name=True, serialize_by_alias=True):
     manifest_sha256: str
     model: ModelSettings
     drop: tuple[str, ...] = Field((), description="features that have no effect on this model")
+    threshold: Threshold | None = Field(
+        None, description="from which probability on it answers a class", exclude_if=lambda threshold: threshold is None
+    )
     checks: tuple[GateCheck, ...] = ()
     own_code: dict[str, str] = Field({}, description="sha256 of the use case's own files that had a part in it")
     provenance: dict[str, str] = Field({}, alias="stamps")
@@ -44,6 +48,14 @@ class ModelCard(FrozenModel, populate_by_name=True, serialize_by_alias=True):
         """The manifest where it is now: where it was, or in the export area, should that have moved since."""
         moved = use_case.folder("export").absolute() / self.manifest.parent.name / MANIFEST_FILE
         return moved if not self.manifest.is_file() and moved.is_file() else self.manifest
+
+
+def threshold_of(use_case: UseCase, version: str) -> Threshold | None:
+    """From which probability on a pushed version answers a class, as its card says; None where it has no card, too."""
+    try:
+        return read_model_card(use_case, version).threshold
+    except LakeloopError:
+        return None
 
 
 def read_model_card(use_case: UseCase, version: str = "") -> ModelCard:

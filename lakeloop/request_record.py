@@ -42,6 +42,7 @@ class RequestRecord(FrozenModel):
     prediction: str | float = Field(description="class name, or the number")
     class_id: int | None = Field(None, exclude_if=_is_none)
     probabilities: list[float] | None = Field(None, description="the model's; null where it was not asked")
+    threshold: float | None = Field(None, description="the model's, where it has one", exclude_if=_is_none)
     lower: float | None = Field(None, description="where the interval begins", exclude_if=_is_none)
     upper: float | None = Field(None, description="where it ends", exclude_if=_is_none)
     level: float | None = Field(None, description="share of rows whose truth it holds", exclude_if=_is_none)

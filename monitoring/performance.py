@@ -21,7 +21,7 @@ Method = Literal["platt", "isotonic", "constant"]
 
 
 class Calibration(FrozenModel):
-    """How often a model's answer is right, by its confidence (highest probability).
+    """How often a model's answer is right, by its confidence (the probability of the class it answered).
 
     `knots` are probabilities at the confidences 0, 1/(n-1), …, 1; between them the line is straight.
     """

@@ -1,6 +1,7 @@
 """What a model has to beat: answers that need no model, and a quick one of another kind on the same split."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,28 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.contract import Contract
+from lakeloop.contract.metrics import MEAN_COST
+from lakeloop.exceptions import LakeloopError
 from lakeloop.fallback import load_rules
 from lakeloop.model_input import request_rows
+from lakeloop.threshold import class_ids_at
 from lakeloop.time_parts import part_columns
 from lakeloop.use_case import UseCase
 from operations.evaluation import exported_rows
 from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.evaluation.gate import GateReport
+from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.evaluation.number_metrics import constant_numbers, measure_number
 from tfx_pipeline.runs.run_record import RunRecord, save_run
+from tfx_pipeline.training.calibration_rows import which_calibrate
+from tfx_pipeline.training.decision_threshold import choose_threshold
 
-RANDOM, MAJORITY, CONSTANT, RULES, TREES = "random", "majority", "constant", "rules", "trees"
+RANDOM, MAJORITY, CHEAPEST, CONSTANT = "random", "majority", "cheapest", "constant"
+RULES, TREES = "rules", "trees"
 MEANINGS = {
     RANDOM: "a class at random",
     MAJORITY: "the commonest class, always",
+    CHEAPEST: "the class that costs least, always",
     CONSTANT: "one number, always: the best of the training rows'",
     RULES: "the use case's rules",
     TREES: "gradient-boosted trees with scikit-learn's own settings",
@@ -32,7 +41,8 @@ MOST_CATEGORIES = 254
 
 def baselines(use_case: UseCase, frame: pd.DataFrame) -> dict[str, float]:
     """The score of what needs no model: of classes the accuracy of a random one (expected), of the commonest and of
-    the use case's rules; of numbers the metric that decides, of one number and of the rules.
+    the use case's rules; of numbers the metric that decides, of one number and of the rules; where errors have a cost
+    the mean cost, of a random class, of the cheapest and of the rules.
     """
     task = _task(use_case)
     return task.without_model(frame, frame) | task.rules(frame)
@@ -80,7 +90,7 @@ def tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame
         return None
     probabilities = np.zeros((len(held_out), len(contract.label.classes)))
     probabilities[:, model.classes_] = known  # a class that no train row has gets none
-    return ModelAnswers(held_out[label].to_numpy(), probabilities)
+    return ModelAnswers(held_out[label].to_numpy(), probabilities, costs=contract.label.costs)
 
 
 def number_tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame) -> NumberAnswers | None:
@@ -170,6 +180,41 @@ class _OfClasses(_Baselines):
         return float((frame[self.label.name_column] == answers).mean())
 
 
+class _OfCosts(_Baselines):
+    """By what errors cost: the trees with a threshold of their own, chosen and measured on the rows of a model's."""
+
+    def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+        costs = self.costs
+        shares = [(frame[self.label.name].to_numpy()[:, None] == (0, 1)).mean(axis=0) for frame in (held_out, train)]
+        there, known = (share @ costs for share in shares)
+        return {RANDOM: float(there.mean()), CHEAPEST: float(there[known.argmin()])}
+
+    def trees(self, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
+        answers, wanted, of = tree_answers(self.contract, train, held_out), self.label.decision, self.label.positive
+        if answers is None or wanted is None:
+            return answers
+        theirs = which_calibrate(held_out[self.contract.key.column])
+        known, has = answers.probabilities[:, of], answers.labels == of
+        try:
+            found = choose_threshold(wanted, self.label.class_names[of], known[theirs], has[theirs])
+        except LakeloopError:  # a model of this split had none either
+            return answers
+        ids = class_ids_at(found.at, of, answers.probabilities)
+        return replace(answers, class_ids=ids, calibrated=theirs)
+
+    def score_of(self, answers: ModelAnswers) -> float:
+        return measure_metric(self.contract.gate.the_metric, answers).value
+
+    def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
+        given = [self.label.class_names.index(answer) for answer in answers]
+        return float(self.costs[frame[self.label.name].to_numpy(), given].mean())
+
+    @property
+    def costs(self) -> np.ndarray:
+        """What an answer costs by the label's class id, then the answer's."""
+        return np.array(self.label.costs)
+
+
 class _OfNumbers(_Baselines):
     def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
         rows, known = (_numbers(self.contract, one, one[self.label.name].to_numpy()) for one in (held_out, train))
@@ -186,7 +231,10 @@ class _OfNumbers(_Baselines):
 
 
 def _task(use_case: UseCase) -> _Baselines:
-    return (_OfClasses if use_case.contract.label.classes else _OfNumbers)(use_case)
+    contract = use_case.contract
+    if contract.gate.shown == MEAN_COST:
+        return _OfCosts(use_case)
+    return (_OfClasses if contract.label.classes else _OfNumbers)(use_case)
 
 
 def _inputs(contract: Contract, frame: pd.DataFrame, categories: Mapping[str, pd.Index]) -> pd.DataFrame:

@@ -17,9 +17,10 @@ from lakehouse.storage.layout import SCORES
 from lakehouse.storage.lock import tables_held
 from lakehouse.storage.schema import SPARK_TYPES, create_table, quoted
 from lakeloop.contract import Contract, Segment
-from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import Task
 from lakeloop.exceptions import WrongUseError
 from lakeloop.fallback import (
+    DECIDED_OUTPUTS,
     NUMBER_OUTPUTS,
     WHOLE_MODEL,
     AnyPrediction,
@@ -104,17 +105,23 @@ def given_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarra
     """What the model in a folder gives of each row of a frame with the features' columns (n, k)."""
     from tfx_pipeline.evaluation.prediction import ask_columns
 
-    if contract.label.classes:
-        return probabilities_of(contract, folder, frame)
     outputs = ask_columns(loaded_model(str(folder)), model_columns(contract.features, frame))
-    return np.column_stack([outputs[name] for name in NUMBER_OUTPUTS])
+    if not contract.label.classes:
+        return np.column_stack([outputs[name] for name in NUMBER_OUTPUTS])
+    decided = DECIDED_OUTPUTS if DECIDED_OUTPUTS[-1] in outputs else ()
+    return np.column_stack([outputs["probabilities"], *(outputs[name] for name in decided)])
 
 
 def probabilities_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarray:
     """What the model in a folder says: probabilities (n, classes) for a frame with the features' columns."""
-    from tfx_pipeline.evaluation.prediction import predict_columns
+    return given_of(contract, folder, frame)[:, : len(contract.label.classes)]
 
-    return predict_columns(loaded_model(str(folder)), model_columns(contract.features, frame))
+
+def classes_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The class id that the model in a folder answers each row with, and the probability of that class, each (n,)."""
+    given, classes = given_of(contract, folder, frame), len(contract.label.classes)
+    ids = given[:, classes].astype(int) if given.shape[1] > classes else given.argmax(axis=1)
+    return ids, given[np.arange(len(ids)), ids]
 
 
 @cache

@@ -8,6 +8,7 @@ from lakeloop.contract.card import CardTexts
 from lakeloop.contract.columns import Column
 from lakeloop.contract.contract import ClockKind, Contract
 from lakeloop.contract.crosses import Cross
+from lakeloop.contract.decision_threshold import DecisionThreshold
 from lakeloop.contract.event_time import EventTime
 from lakeloop.contract.features import DriftTest, Feature, Vocabulary
 from lakeloop.contract.gate import Between, Gate, MaxProbability, MetricCheck
@@ -35,6 +36,7 @@ __all__ = [
     "Column",
     "Contract",
     "Cross",
+    "DecisionThreshold",
     "DriftTest",
     "EventTime",
     "Fallback",

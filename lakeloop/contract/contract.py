@@ -18,7 +18,7 @@ from lakeloop.contract.gate import Gate
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart
-from lakeloop.contract.metrics import DECIDES
+from lakeloop.contract.metrics import DECIDES, MEAN_COST
 from lakeloop.contract.model import ModelSettings, NetworkSettings
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
@@ -64,11 +64,13 @@ class Contract(Section):
     @model_validator(mode="before")
     @classmethod
     def _is_decided_by_a_metric_of_its_task(cls, given: Any) -> Any:
-        """Where the gate does not say which metric decides, the task does."""
+        """Where the gate does not say which metric decides, the task does, or what errors cost."""
         given = sequences_as_tuples(given)
         label, gate = (given.get(name) if isinstance(given, dict) else None for name in ("label", "gate"))
         if isinstance(label, dict) and isinstance(gate, dict) and not label.get("classes"):
             given = {**given, "gate": {"decides": DECIDES["regression"], **gate}}
+        elif isinstance(label, dict) and isinstance(gate, dict) and _errors_cost(label.get("decision")):
+            given = {**given, "gate": {"decides": MEAN_COST, **gate}}
         return given
 
     @model_validator(mode="after")
@@ -344,6 +346,10 @@ class Contract(Section):
 
 def _loose(description: str) -> Column:
     return LooseColumn.model_construct(type="string", description=description)
+
+
+def _errors_cost(decision: Any) -> bool:
+    return isinstance(decision, dict) and decision.get("cost") is not None
 
 
 def _row_shape(feature: Feature) -> dict[str, Any]:

@@ -189,6 +189,10 @@ def _label(before: Contract, after: Contract) -> Iterator[Change]:
     if old.interval != new.interval:
         yield Change("label.interval", old.interval, new.interval, "retrain", "the next model answers intervals that "
                      "hold the truth of another share of the rows")  # fmt: skip
+    if old.decision != new.decision:
+        was, now = (None if one is None else one.aim for one in (old.decision, new.decision))
+        yield Change("label.decision", was, now, "retrain", "the next model answers from another probability on; the "
+                     "one that serves keeps its own")  # fmt: skip
     for name in ("name", "source", "column"):
         if getattr(old, name) != getattr(new, name):
             yield Change(f"label.{name}", getattr(old, name), getattr(new, name), "breaks", "what is predicted is "

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lakeloop.contract.metrics import DECIDES, METRICS, WATCHED_ERRORS, Metric, metric_named
+from lakeloop.contract.metrics import DECIDES, MEAN_COST, METRICS, WATCHED_ERRORS, Metric, metric_named
 from lakeloop.contract.section import Name, Section, Share, Text, Value, mistake, sequences_as_tuples, unless
 
 CheckedOn = Literal["train", "eval", "newest"]
@@ -154,8 +154,11 @@ class Gate(Section):
 
     @property
     def shown(self) -> str:
-        """The metric that is told of a model before any other: the accuracy, of numbers the one that decides."""
-        return self.decides if self.the_metric.task == "regression" else DECIDES["classification"]
+        """The metric that is told of a model before any other: the accuracy; of numbers, and where errors have a cost,
+        the one that decides.
+        """
+        of_all = self.the_metric.task == "regression" or self.decides == MEAN_COST
+        return self.decides if of_all else DECIDES["classification"]
 
     @property
     def bounds(self) -> dict[str, float]:

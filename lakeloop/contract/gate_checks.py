@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lakeloop.contract.gate import OF_CLASSES
-from lakeloop.contract.label import Task
-from lakeloop.contract.metrics import METRICS, misfit
+from lakeloop.contract.metrics import MEAN_COST, METRICS, Task, misfit
 from lakeloop.contract.raw_document import Found, items_at, mapping_at, names_at, text_at, value_at
 from lakeloop.contract.yaml_document import Location
 
@@ -54,6 +53,8 @@ def _of_the_task(raw: dict[str, Any], task: Task) -> Found:
     for at, name in named:
         if name in METRICS and (problem := misfit(METRICS[name], task)):
             yield at, problem
+        elif name == MEAN_COST and not mapping_at(raw, "label", "decision", "cost"):
+            yield at, "is of what errors cost; say it: `label.decision: {cost: {false_positive: …, false_negative: …}}`"
     if task == "classification":
         return
     for name in OF_CLASSES:

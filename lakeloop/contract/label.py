@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lakeloop.contract.columns import Column
+from lakeloop.contract.decision_threshold import Costs, DecisionThreshold, nearest
+from lakeloop.contract.metrics import Task
 from lakeloop.contract.section import (
     UNQUOTED,
     Name,
@@ -18,8 +20,6 @@ from lakeloop.contract.section import (
     unless,
 )
 
-Task = Literal["classification", "regression"]
-"""What a model does: it says which of some classes a row is of, or a number."""
 NUMBERS = ("int", "float")
 """The types that a truth which is predicted itself can have."""
 LEVEL = 0.8
@@ -95,7 +95,8 @@ class Label(Section):
     """What is predicted: class ids count from 0 in the order of `classes`, derived from `column` of `source`.
 
     Without `classes` it is the number in `column` itself (regression); a model then answers an interval, too, that
-    holds the truth of a share `interval` of the rows. `made`: an expression over columns of `source` that the truth is
+    holds the truth of a share `interval` of the rows. `decision`: from which probability of one of two classes on it is
+    answered; without it the most probable class is. `made`: an expression over columns of `source` that the truth is
     computed by; then no file has `column`.
     """
 
@@ -107,6 +108,7 @@ class Label(Section):
     truth: Truth
     classes: tuple[LabelClass, ...] = Field((), min_length=2, exclude_if=lambda classes: classes == ())
     interval: Annotated[float, Field(gt=0, lt=1)] = unless(LEVEL)
+    decision: DecisionThreshold | None = unless(None)
 
     @model_validator(mode="before")
     @classmethod
@@ -131,6 +133,19 @@ class Label(Section):
             raise mistake(f"without `classes` the number itself is predicted, and the truth is of type "
                           f"{self.truth.type}; name its `classes`, or take a truth of type "
                           f"{' or '.join(NUMBERS)}")  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
+    def _decides_between_two_classes(self) -> Self:
+        if self.decision is None:
+            return self
+        if len(self.classes) != 2:
+            has = f"has {len(self.classes)} classes" if self.classes else "is a number"
+            raise mistake(f"`decision` is a threshold between two classes, and this label {has}; leave it out")
+        of, names = self.decision.of, self.class_names
+        if of is not None and of not in names:
+            raise mistake(f"`decision.of` is '{of}', which is not a class of the label; {nearest(of, names)}"
+                          f"classes: {', '.join(names)}")  # fmt: skip
         return self
 
     @model_validator(mode="after")
@@ -205,6 +220,17 @@ class Label(Section):
     def class_names(self) -> tuple[str, ...]:
         """Class names; the position is the class id. None where a number is predicted."""
         return tuple(c.name for c in self.classes)
+
+    @property
+    def positive(self) -> int:
+        """The class id that a threshold is of; the last one's, where the contract does not say it."""
+        of = None if self.decision is None else self.decision.of
+        return len(self.classes) - 1 if of is None else self.class_names.index(of)
+
+    @property
+    def costs(self) -> Costs | None:
+        """What an answer costs by the label's class id, then the answer's; None where the contract does not say it."""
+        return None if self.decision is None else self.decision.costs(self.positive)
 
     @property
     def columns(self) -> tuple[str, ...]:

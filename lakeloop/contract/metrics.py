@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
-from lakeloop.contract.label import Task
 from lakeloop.contract.section import mistake
 
 Better = Literal["higher", "lower"]
+Task = Literal["classification", "regression"]
+"""What a model does: it says which of some classes a row is of, or a number."""
+
+
+MEAN_COST = "mean_cost"
+"""The one that needs to be told what errors cost."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,7 @@ class Metric:
     """One metric, from `lowest` to `highest`. `of_class`: it is about one class; `can_be_of_class`: it is, where a
     check names one. `at`: other metrics that can be held fixed meanwhile. `task`: what a model does that it is of;
     `instead` is the nearest of the other task. `can_decide`: champion and candidates can be compared by it.
+    `of_answer`: it is of the class that was answered, which a threshold moves, and not of its probability.
     """
 
     name: str
@@ -29,6 +35,7 @@ class Metric:
     task: Task = "classification"
     instead: str = "mean_absolute_error"
     can_decide: bool = True
+    of_answer: bool = False
 
     @property
     def higher_is_better(self) -> bool:
@@ -47,14 +54,15 @@ def _of_numbers(
 
 
 _ALL = (
-    Metric("accuracy", "share of rows whose most probable class is the label"),
-    Metric("balanced_accuracy", "mean over the classes of their recall"),
+    Metric("accuracy", "share of rows that were answered with their label", of_answer=True),
+    Metric("balanced_accuracy", "mean over the classes of their recall", of_answer=True),
     Metric(
         "precision",
         "of the rows answered with the class, the share that has it",
         of_class=True,
         at=("recall",),
         can_decide=False,
+        of_answer=True,
     ),
     Metric(
         "recall",
@@ -62,10 +70,18 @@ _ALL = (
         of_class=True,
         at=("precision",),
         can_decide=False,
+        of_answer=True,
     ),
-    Metric("f1", "harmonic mean of precision and recall of the class", of_class=True, can_decide=False),
-    Metric("f1_macro", "mean over the classes of their f1"),
-    Metric("f1_weighted", "the same, each class counting by its rows"),
+    Metric("f1", "harmonic mean of precision and recall of the class", of_class=True, can_decide=False, of_answer=True),
+    Metric("f1_macro", "mean over the classes of their f1", of_answer=True),
+    Metric("f1_weighted", "the same, each class counting by its rows", of_answer=True),
+    Metric(
+        MEAN_COST,
+        "mean over the rows of what their answer costs, by the label's decision",
+        better="lower",
+        highest=inf,
+        of_answer=True,
+    ),
     Metric(
         "roc_auc",
         "chance that a row of the class gets a higher probability of it than another row; of all classes the mean",
@@ -143,7 +159,7 @@ SYNONYMS = {
     "ppv": "precision", "f1_score": "f1", "f1-score": "f1", "macro_f1": "f1_macro", "brier": "brier_score",
     "brier_score_loss": "brier_score", "neg_log_loss": "log_loss", "cross_entropy": "log_loss", "logloss": "log_loss",
     "ece": "calibration_error", "expected_calibration_error": "calibration_error", "acc": "accuracy",
-    "sparse_categorical_accuracy": "accuracy",
+    "sparse_categorical_accuracy": "accuracy", "cost": "mean_cost", "expected_cost": "mean_cost",
     "mae": "mean_absolute_error", "rmse": "root_mean_squared_error", "mse": "root_mean_squared_error",
     "mean_squared_error": "root_mean_squared_error", "mape": "mean_absolute_percentage_error", "r2": "r2_score",
     "pinball": "mean_pinball_loss", "pinball_loss": "mean_pinball_loss", "quantile_loss": "mean_pinball_loss",

@@ -16,6 +16,8 @@ from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Section
 from lakeloop.contract.columns import STAND_INS, CarriedType
+from lakeloop.contract.section import unless
+from lakeloop.threshold import class_ids_at
 from tfx_pipeline.evaluation.answers import EVAL
 from tfx_pipeline.evaluation.model_server import ModelUnderTest, served_model
 from tfx_pipeline.example_files import files_of, records
@@ -27,6 +29,7 @@ from tfx_pipeline.training.signature_names import (
     PREDICTION,
     PROBABILITIES,
     REGRESS,
+    THRESHOLD,
     UPPER,
 )
 
@@ -44,17 +47,23 @@ Row = Mapping[str, float | int | str | None]
 
 
 class Client(Section):
-    """What a client knows of the model: its name, its columns with the types they are sent in, its classes, if any."""
+    """What a client knows of the model: its name, its columns with the types they are sent in, its classes, if any.
+
+    `threshold_of` is the class id whose probability decides; None where the most probable class is answered.
+    """
 
     name: str
     columns: Mapping[str, str]
     class_names: tuple[str, ...]
+    threshold_of: int | None = unless(None)
 
 
 def client_of(contract: Contract) -> Client:
     """The client the contract describes."""
     columns: dict[str, str] = {name: feature.carried_as for name, feature in contract.features.items()}
-    return Client(name=contract.use_case, columns=columns, class_names=contract.label.class_names)
+    label = contract.label
+    of = None if label.decision is None else label.positive
+    return Client(name=contract.use_case, columns=columns, class_names=label.class_names, threshold_of=of)
 
 
 class InfraValidatorExecutor(base_executor.BaseExecutor):
@@ -110,14 +119,25 @@ def _check_classes(served: ModelUnderTest, client: Client, predictions: list[Any
         raise ModelUnusableError(f"predict gave probabilities of shape {probabilities.shape}, wanted {wanted}")
     if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3) or probabilities.min() < 0:
         raise ModelUnusableError("predict gave probabilities that do not add up to 1")
-    if [row[CLASS_ID] for row in predictions] != probabilities.argmax(axis=1).tolist():
-        raise ModelUnusableError("predict gave a class that is not the most probable one")
+    if [row[CLASS_ID] for row in predictions] != _decided(client, predictions, probabilities).tolist():
+        which = "the most probable one" if client.threshold_of is None else "the one by its threshold"
+        raise ModelUnusableError(f"predict gave a class that is not {which}")
     results = served.ask("classify", {"signature_name": CLASSIFY, "examples": examples})["results"]
     if [tuple(label for label, _ in row) for row in results] != [client.class_names] * len(examples):
         raise ModelUnusableError(f"classify did not name the classes {', '.join(client.class_names)}")
     scores = np.array([[score for _, score in row] for row in results], float)
     if np.abs(scores - probabilities).max() > TOLERANCE:
         raise ModelUnusableError("classify and predict gave the same rows different probabilities")
+
+
+def _decided(client: Client, predictions: list[Any], probabilities: np.ndarray) -> np.ndarray:
+    """The class ids that these probabilities give, (n,)."""
+    of = client.threshold_of
+    if of is None:
+        return probabilities.argmax(axis=1)
+    if any(THRESHOLD not in row for row in predictions):
+        raise ModelUnusableError("predict told of no threshold")
+    return class_ids_at(np.array([row[THRESHOLD] for row in predictions]), of, probabilities)
 
 
 def _check_numbers(served: ModelUnderTest, predictions: list[Any], examples: Examples) -> None:

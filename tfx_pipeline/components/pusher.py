@@ -21,7 +21,7 @@ from tfx.types.component_spec import ExecutionParameter
 
 from lakeloop.model_card import ModelCard
 from tfx_pipeline.components.quality_gate import read_report
-from tfx_pipeline.components.trainer import trained_settings
+from tfx_pipeline.components.trainer import THRESHOLD, trained_settings, trained_threshold
 from tfx_pipeline.metadata.provenance import read_own_code, read_provenance, write_own_code, write_provenance
 from tfx_pipeline.metadata.store import MODEL_ID_PROPERTY
 from tfx_pipeline.runs import parameters as p
@@ -46,6 +46,8 @@ class StampedPusherExecutor(executor.Executor):
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         write_provenance(pushed, read_provenance(model))
         write_own_code(pushed, self._card.own_code)
+        if self._card.threshold is not None:
+            pushed.set_string_custom_property(THRESHOLD, self._card.threshold.model_dump_json())
         pushed.set_int_custom_property(MODEL_ID_PROPERTY, model.id)
 
     def GetModelPath(self, input_dict: dict[str, list[Artifact]]) -> str:  # noqa: N802 TFX's name
@@ -65,6 +67,7 @@ class StampedPusherExecutor(executor.Executor):
             manifest_sha256=exec_properties[p.MANIFEST_SHA256],
             model=trained_settings(model),
             drop=tuple(json.loads(exec_properties[p.DROP])),
+            threshold=trained_threshold(model),
             checks=read_report(blessing.uri).checks,
             own_code=read_own_code(model) | read_own_code(blessing),
             provenance=read_provenance(model),

@@ -15,7 +15,9 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import io_utils, path_utils
 
 from lakeloop.contract import Contract, Feature, Gate, Name, Section
+from lakeloop.contract.decision_threshold import Costs
 from lakeloop.contract.label import LEVEL
+from lakeloop.contract.metrics import Task
 from lakeloop.contract.section import unless
 from lakeloop.own_files import OwnFile
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN, Answers
@@ -44,6 +46,8 @@ class Requirements(Section):
     label: str
     class_names: tuple[str, ...]
     level: float = unless(LEVEL)
+    decided: bool = unless(False)
+    costs: Costs | None = unless(None)
     features: dict[Name, Feature] = unless({})
     period_column: str = unless("")
     own: OwnFile | None = unless(None)
@@ -58,6 +62,8 @@ def requirements_of(contract: Contract, own: OwnFile | None = None) -> Requireme
         label=contract.label.name,
         class_names=contract.label.class_names,
         level=contract.label.interval,
+        decided=contract.label.decision is not None,
+        costs=contract.label.costs,
         features={name: contract.features[name].model_copy(update=UNSEEN) for name in read},
         period_column=contract.period_column if contract.gate.by_period else "",
         own=own,
@@ -100,7 +106,8 @@ def _model_answers(
     columns: dict[str, Any] = example_spec(wanted.features)
     if wanted.period_column:
         columns[wanted.period_column] = tf.io.FixedLenFeature([], tf.string)
-    question = Question(wanted.label, "classification" if wanted.class_names else "regression", wanted.level)
+    task: Task = "classification" if wanted.class_names else "regression"
+    question = Question(wanted.label, task, wanted.level, wanted.decided, wanted.costs)
     answers = partial(answers_on, question=question, key=wanted.key, weights=weights, columns=columns)
     train = answers(models, files_of(examples, TRAIN))[0]
     if champion is not None:

@@ -22,6 +22,7 @@ from tfx.types import (
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from lakeloop.contract import ModelSettings, read_model_settings
+from lakeloop.threshold import Threshold
 from tfx_pipeline.components.gold_export import EXPORT_KEY, GoldExportArtifact
 from tfx_pipeline.evaluation.answers import EVAL, TRAIN
 from tfx_pipeline.metadata.provenance import read_own_code, read_provenance, write_own_code, write_provenance
@@ -44,6 +45,7 @@ SETTINGS = "model_settings"  # not `model`: that is the output's key
 RAW_EXAMPLES = "raw_examples"
 CONFIG = standard_component_specs.CUSTOM_CONFIG_KEY
 TRAINED_SETTINGS, BALANCE, TRAINED_ROWS, CLASS_WEIGHTS = "trained_settings", "balance", "trained_rows", "class_weights"
+THRESHOLD = "threshold"
 
 
 class StampedTrainerExecutor(executor.GenericExecutor):
@@ -88,12 +90,20 @@ def trained_settings(model: Artifact) -> ModelSettings:
     return read_model_settings(model.get_string_custom_property(TRAINED_SETTINGS))
 
 
+def trained_threshold(model: Artifact) -> Threshold | None:
+    """From which probability on a model answers a class; None where it answers the most probable one, or a number."""
+    text = model.get_string_custom_property(THRESHOLD)
+    return Threshold.model_validate_json(text) if text else None
+
+
 def _write_trained(model: Artifact, trained: Trained) -> None:
     model.set_string_custom_property(TRAINED_SETTINGS, trained.settings.model_dump_json())
     model.set_string_custom_property(BALANCE, trained.balance)
     if trained.rows is not None:
         model.set_int_custom_property(TRAINED_ROWS, trained.rows)
         model.set_string_custom_property(CLASS_WEIGHTS, json.dumps(trained.class_weights))
+    if trained.threshold is not None:
+        model.set_string_custom_property(THRESHOLD, trained.threshold.model_dump_json())
 
 
 class StampedTrainerSpec(standard_component_specs.TrainerSpec):

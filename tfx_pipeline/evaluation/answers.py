@@ -6,6 +6,8 @@ from typing import Self
 
 import numpy as np
 
+from lakeloop.contract.decision_threshold import Costs
+
 TRAIN, EVAL, NEWEST = "train", "eval", "newest"
 """Sets of rows: those trained on, those held out, and of these those of the newest period."""
 
@@ -14,13 +16,18 @@ TRAIN, EVAL, NEWEST = "train", "eval", "newest"
 class ModelAnswers:
     """A model's answers on one set of rows: labels (n,) int, probabilities (n, classes), perhaps weights (n,).
 
-    `columns` are columns of the same rows (n,), by which they can be sliced.
+    `columns` are columns of the same rows (n,), by which they can be sliced. `class_ids` (n,) are what it answered,
+    None: the most probable ones. `calibrated` (n,) bool are the rows that its threshold was chosen on, which say little
+    about it. `costs`: what an answer costs by the label's id, then the answer's.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     weights: np.ndarray | None = None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    class_ids: np.ndarray | None = None
+    calibrated: np.ndarray | None = None
+    costs: Costs | None = None
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 1 or self.probabilities.ndim != 2 or len(self.labels) != len(self.probabilities):
@@ -32,27 +39,48 @@ class ModelAnswers:
 
     @property
     def accuracy(self) -> float:
-        """Share of rows whose most probable class is the label."""
-        return float(np.mean(self.right))
+        """Share of rows that were answered with their label, of those that tell."""
+        return float(np.mean(self.telling.right))
 
     @property
     def weighted_accuracy(self) -> float:
         """The same, each row counting by its weight; the plain accuracy where there are none."""
-        return float(np.average(self.right, weights=self.weights))
+        telling = self.telling
+        return float(np.average(telling.right, weights=telling.weights))
+
+    @property
+    def answered(self) -> np.ndarray:
+        """The class id that each row was answered with, (n,)."""
+        return self.probabilities.argmax(axis=1) if self.class_ids is None else self.class_ids
 
     @property
     def right(self) -> np.ndarray:
-        """Whether each row's most probable class is the label, (n,) bool."""
-        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
+        """Whether each row was answered with its label, (n,) bool."""
+        return np.asarray(self.answered == self.labels)
+
+    @property
+    def telling(self) -> Self:
+        """The rows that tell how good what was answered is: all but those a threshold was chosen on, or all the same
+        where there are no others.
+        """
+        if self.calibrated is None or self.calibrated.all():
+            return self
+        return self.where(~self.calibrated)
 
     def where(self, rows: np.ndarray) -> Self:
-        """Those of the rows, (n,) bool, at least one of them."""
+        """Those of the rows, (n,) bool or numbers of rows, at least one of them."""
+
+        def of(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[rows]
+
         return replace(
             self,
             labels=self.labels[rows],
             probabilities=self.probabilities[rows],
-            weights=None if self.weights is None else self.weights[rows],
+            weights=of(self.weights),
             columns={name: values[rows] for name, values in self.columns.items()},
+            class_ids=of(self.class_ids),
+            calibrated=of(self.calibrated),
         )
 
 

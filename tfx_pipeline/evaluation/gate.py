@@ -32,7 +32,8 @@ class GateReport(FrozenModel, extra="ignore"):
 
     With weights `weighted_accuracy` is by set too, and `champion_accuracy` is the champion's weighted one.
     `champion_score` is the champion's by the metric that decides. Of numbers there is no accuracy: `scores` by set and
-    `interval` are of `metric`, the one that decides. `own`: the names of the use case's own checks.
+    `interval` are of `metric`, the one that decides; so they are where errors have a cost. `rows` by set are those that
+    tell how good what was answered is. `own`: the names of the use case's own checks.
     """
 
     checks: tuple[GateCheck, ...]
@@ -50,7 +51,7 @@ class GateReport(FrozenModel, extra="ignore"):
     @property
     def by_set(self) -> dict[str, float]:
         """`metric` by set of rows."""
-        return self.accuracy or self.scores
+        return self.scores or self.accuracy
 
     @property
     def shown(self) -> str:
@@ -60,7 +61,7 @@ class GateReport(FrozenModel, extra="ignore"):
     @property
     def champions(self) -> float | None:
         """The champion's `metric` on the same rows; None: it was not compared."""
-        return self.champion_accuracy if self.accuracy else self.champion_score
+        return self.champion_score if self.scores else self.champion_accuracy
 
     def better_than(self, score: float) -> float:
         """How much better the model is on eval rows than what has this score there."""
@@ -108,11 +109,15 @@ def check_gate(
     ]
     return GateReport(
         checks=tuple(checks),
-        rows={name: len(answers.labels) for name, answers in rows.items()},
+        rows={name: _telling(answers) for name, answers in rows.items()},
         champion_score=None if champion is None else measure_metric(gate.the_metric, champion).value,
         interval_set=held_out,
-        **(_accuracies(by_class, champion, held_out) if by_class else _scores(gate, rows, held_out)),
+        **((_accuracies(by_class, champion, held_out) if by_class else {}) | _scores(gate, rows, held_out)),
     )
+
+
+def _telling(answers: Answers) -> int:
+    return len(answers.telling.labels if isinstance(answers, ModelAnswers) else answers.labels)
 
 
 def _accuracies(rows: Mapping[str, ModelAnswers], champion: Answers | None, held_out: str) -> dict[str, Any]:
@@ -122,12 +127,14 @@ def _accuracies(rows: Mapping[str, ModelAnswers], champion: Answers | None, held
         "accuracy": accuracy,
         "weighted_accuracy": {n: one.weighted_accuracy for n, one in rows.items() if one.weights is not None},
         "champion_accuracy": champion.weighted_accuracy if isinstance(champion, ModelAnswers) else None,
-        "interval": wilson_interval(accuracy[held_out], len(rows[held_out].labels)),
+        "interval": wilson_interval(accuracy[held_out], _telling(rows[held_out])),
     }
 
 
 def _scores(gate: Gate, rows: Mapping[str, Answers], held_out: str) -> dict[str, Any]:
-    """What a report says of numbers."""
+    """What a report says where the metric that decides is told of before any other: of numbers, and of costs."""
+    if gate.shown != gate.decides or gate.shown == "accuracy":
+        return {}
     measured = {name: measure_metric(gate.the_metric, answers) for name, answers in rows.items()}
     scores = {name: one.value for name, one in measured.items()}
     return {"metric": gate.decides, "scores": scores, "interval": measured[held_out].interval}
@@ -136,10 +143,11 @@ def _scores(gate: Gate, rows: Mapping[str, Answers], held_out: str) -> dict[str,
 def _class_checks(gate: Gate, rows: Mapping[str, ModelAnswers], names: Sequence[str]) -> Iterator[GateCheck]:
     """Those that only answers by classes can be held to."""
     together = np.concatenate([answers.probabilities for answers in rows.values()])
+    answered = np.concatenate([answers.answered for answers in rows.values()])
     for name, answers in rows.items():
-        yield from check_accuracy(gate, name, answers.accuracy, len(answers.labels))
+        yield from check_accuracy(gate, name, answers.accuracy, _telling(answers))
     yield from check_gap(gate, {name: answers.accuracy for name, answers in rows.items()})
-    yield from check_class_shares(gate, together, names)
+    yield from check_class_shares(gate, answered, names)
     yield from check_max_probability(gate, together)
 
 
@@ -168,8 +176,8 @@ def check_again(gate: Gate, report: GateReport) -> GateReport:
     if gate.beats_naive and NAIVE in made:
         checks.append(made[NAIVE])
     if CHAMPION in made:
-        scores = made[CHAMPION].value, report.champion_score or report.champion_accuracy
-        checks += _within_margin(gate, *scores, bool(report.weighted_accuracy), made[CHAMPION].note)
+        known = report.champion_accuracy if report.champion_score is None else report.champion_score
+        checks += _within_margin(gate, made[CHAMPION].value, known, bool(report.weighted_accuracy), made[CHAMPION].note)
     checks += [made[name] for name in report.own]
     return report.model_copy(update={"checks": tuple(checks)})
 
@@ -190,12 +198,11 @@ def check_gap(gate: Gate, accuracy: Mapping[str, float]) -> Iterator[GateCheck]:
         yield _below("train_eval_gap", abs(accuracy[TRAIN] - accuracy[EVAL]), gate.train_eval_gap_below)
 
 
-def check_class_shares(gate: Gate, probabilities: np.ndarray, names: Sequence[str]) -> Iterator[GateCheck]:
+def check_class_shares(gate: Gate, answered: np.ndarray, names: Sequence[str]) -> Iterator[GateCheck]:
     """Each class is predicted for about the same share of rows: within tolerance of 1/classes, inclusive."""
     if gate.class_share_tolerance is None:
         return
-    classes = probabilities.shape[1]
-    shares = np.bincount(probabilities.argmax(axis=1), minlength=classes) / len(probabilities)
+    shares = np.bincount(answered, minlength=len(names)) / len(answered)
     yield from _check_shares(gate, {f"{SHARE}{n}": s for n, s in zip(names, shares.tolist(), strict=True)})
 
 
@@ -236,7 +243,7 @@ def _check_naive(gate: Gate, rows: Mapping[str, Answers]) -> Iterator[GateCheck]
         bound=f"better than {naive.value:.3f}",
         passed=low > 0,
         interval=mine.interval,
-        rows=len(rows[EVAL].labels),
+        rows=_telling(rows[EVAL]),
         note=f"{gate.decides} is {_apart(mine, naive)} than that of an answer that knows no row",
     )
 

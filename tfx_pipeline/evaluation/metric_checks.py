@@ -62,7 +62,7 @@ def _checked(check: MetricCheck, answers: Answers, class_names: tuple[str, ...])
     if not check.sliced_by:
         measured = measure(check, answers, class_names)
         note = "" if measured.reached else f"no threshold gives {_at(check)}"
-        found = [_Slice("", len(answers.labels), measured)]
+        found = [_Slice("", len(measured.influence), measured)]
     else:
         found, small = _slices(check, answers, class_names)
         if len(found) < (2 if check.gap_below is not None else 1):
@@ -134,7 +134,8 @@ def _slices(
             small.append((value, int(counts[place])))
             continue
         rows = order[ends[place] - counts[place] : ends[place]]
-        found.append(_Slice(value, len(rows), measure(check, answers.where(rows), class_names)))
+        measured = measure(check, answers.where(rows), class_names)
+        found.append(_Slice(value, len(measured.influence), measured))
     if wanted is not None and wanted not in values:
         small.append((wanted, 0))
     return found, small

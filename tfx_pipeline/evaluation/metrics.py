@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from lakeloop.contract import MetricCheck
-from lakeloop.contract.metrics import METRICS, Metric
+from lakeloop.contract.metrics import MEAN_COST, METRICS, Metric
 from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.evaluation.measured import Found, Measured, WeightedRows
 from tfx_pipeline.evaluation.number_metrics import constant_numbers, measure_number
@@ -34,7 +35,7 @@ def measure_metric(metric: Metric, answers: Answers, of: int | None = None) -> M
     """A metric of all classes, of one class id, or of numbers."""
     if isinstance(answers, NumberAnswers):
         return measure_number(metric, answers)
-    rows = _Rows(answers)
+    rows = _Rows(answers.telling if metric.of_answer else answers)
     if metric.name in _OF_CLASS:
         value, influence, counted = _OF_CLASS[metric.name](rows, rows.classes - 1 if of is None else of)
     elif metric.name in _RANKED:
@@ -49,7 +50,11 @@ def naive_answers(metric: Metric, train: Answers, rows: Answers) -> Answers:
     if isinstance(train, NumberAnswers) and isinstance(rows, NumberAnswers):
         return constant_numbers(metric, train, rows)
     assert isinstance(train, ModelAnswers) and isinstance(rows, ModelAnswers)
-    return constant_answers(train, rows)
+    constant = constant_answers(train, rows)
+    if metric.name != MEAN_COST:
+        return constant
+    cheapest = int(np.argmin(constant.probabilities[0] @ np.array(rows.costs)))
+    return replace(constant, class_ids=np.full(len(rows.labels), cheapest))
 
 
 def constant_answers(train: ModelAnswers, rows: ModelAnswers) -> ModelAnswers:
@@ -57,7 +62,7 @@ def constant_answers(train: ModelAnswers, rows: ModelAnswers) -> ModelAnswers:
     classes = train.probabilities.shape[1]
     shares = np.bincount(train.labels, weights=train.weights, minlength=classes)
     probabilities = np.broadcast_to(shares / shares.sum(), (len(rows.labels), classes))
-    return ModelAnswers(rows.labels, probabilities, rows.weights)
+    return ModelAnswers(rows.labels, probabilities, rows.weights, calibrated=rows.calibrated, costs=rows.costs)
 
 
 class _Rows(WeightedRows):
@@ -67,7 +72,7 @@ class _Rows(WeightedRows):
         super().__init__(len(answers.labels), answers.weights)
         self.labels, self.probabilities = answers.labels, answers.probabilities
         self.classes = answers.probabilities.shape[1]
-        self.answered = answers.probabilities.argmax(axis=1)
+        self.answered, self.costs = answers.answered, answers.costs
 
     def has(self, class_id: int) -> np.ndarray:
         return np.asarray(self.labels == class_id)
@@ -121,6 +126,12 @@ def _f1_weighted(rows: _Rows) -> Found:
     return value, influence + rows.weights * (own[rows.labels] - value), None
 
 
+def _mean_cost(rows: _Rows) -> Found:
+    if rows.costs is None:
+        raise ValueError("what errors cost was not said")
+    return rows.mean_found(np.array(rows.costs)[rows.labels, rows.answered])
+
+
 def _log_loss(rows: _Rows) -> Found:
     given = rows.probabilities[np.arange(len(rows.labels)), rows.labels].astype(np.float64)
     return rows.mean_found(-np.log(np.clip(given, SMALLEST, 1.0)))
@@ -136,7 +147,7 @@ def _brier_score(rows: _Rows) -> Found:
 
 def _calibration_error(rows: _Rows) -> Found:
     highest = rows.probabilities.max(axis=1).astype(np.float64)
-    distance = highest - (rows.labels == rows.answered)
+    distance = highest - (rows.labels == rows.probabilities.argmax(axis=1))
     places = np.minimum((highest * BINS).astype(int), BINS - 1)
     signs = np.sign(np.bincount(places, weights=rows.weights * distance, minlength=BINS))
     return rows.mean_found(signs[places] * distance)
@@ -220,6 +231,7 @@ _OF_CLASS: Mapping[str, Callable[[_Rows, int], Found]] = {"precision": _precisio
 _RANKED: Mapping[str, Callable[[_Rows, int], Found]] = {"roc_auc": _roc_auc, "average_precision": _average_precision}
 _OF_ALL: Mapping[str, Callable[[_Rows], Found]] = {
     "accuracy": _accuracy, "balanced_accuracy": _balanced_accuracy, "f1_macro": _f1_macro, "f1_weighted": _f1_weighted,
+    MEAN_COST: _mean_cost,
     "log_loss": _log_loss, "brier_score": _brier_score, "calibration_error": _calibration_error,
 }  # fmt: skip
 assert {*_OF_CLASS, *_RANKED, *_OF_ALL} == {m.name for m in METRICS.values() if m.task == "classification"}

@@ -25,7 +25,7 @@ LONGEST_NAME = 80
 class CheckedRows:
     """Rows with a model's answers to them.
 
-    `labels` (n,): the place of each row's class in `class_names`; `answers` (n,): that of the most probable class;
+    `labels` (n,): the place of each row's class in `class_names`; `answers` (n,): that of the class it answered;
     `probabilities` (n, classes); `weights` (n,), or None where all rows count the same; `features`: a frame of n rows
     with the contract's features, NaN or None where a value is missing. Where a number is predicted, labels and answers
     are numbers, there are no probabilities (n, 0), and `lower` and `upper` (n,) are the ends of the intervals.
@@ -125,8 +125,7 @@ def _checked_rows(answers: Answers, features: Mapping[str, Feature]) -> CheckedR
         none = np.empty((len(frame), 0))
         ends = (answers.lower, answers.upper)
         return CheckedRows(answers.labels, answers.predictions, none, answers.weights, frame, *ends)
-    most = answers.probabilities.argmax(axis=1)
-    return CheckedRows(answers.labels, most, answers.probabilities, answers.weights, frame)
+    return CheckedRows(answers.labels, answers.answered, answers.probabilities, answers.weights, frame)
 
 
 def _values(feature: Feature, values: np.ndarray) -> pd.Series:

@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from lakeloop.contract import Contract
-from lakeloop.contract.label import LEVEL, Task
+from lakeloop.contract.decision_threshold import Costs
+from lakeloop.contract.label import LEVEL
+from lakeloop.contract.metrics import Task
 from lakeloop.exceptions import LakeloopError, first_line
 from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.example_files import READ_BATCH, batches
@@ -18,6 +20,7 @@ from tfx_pipeline.training.raw_features import LABELS
 from tfx_pipeline.training.row_weights import weights_of
 from tfx_pipeline.training.signature_names import (
     ANSWER,
+    CLASS_ID,
     EXAMPLES,
     LOWER,
     PREDICTION,
@@ -32,16 +35,27 @@ Outputs = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Question:
-    """What of a contract answers are evaluated by: the label's column, the task, how many rows an interval holds."""
+    """What of a contract answers are evaluated by: the label's column, the task, how many rows an interval holds.
+
+    `decided`: a threshold was chosen on some of the held-out rows. `costs` are what its errors cost.
+    """
 
     label: str
     task: Task
     level: float = LEVEL
+    decided: bool = False
+    costs: Costs | None = None
 
     @staticmethod
     def of(contract: Contract) -> "Question":
         """That of a contract."""
-        return Question(contract.label.name, contract.label.task, contract.label.interval)
+        label = contract.label
+        return Question(label.name, label.task, label.interval, label.decision is not None, label.costs)
+
+    @property
+    def learns_of_held_out(self) -> bool:
+        """Whether an answer needs something that is learnt of held-out rows."""
+        return self.decided or self.task == "regression"
 
     def answers(
         self,
@@ -54,7 +68,8 @@ class Question:
         """A model's outputs beside the labels of the same rows."""
         by = columns or {}
         if self.task == "classification":
-            return ModelAnswers(labels, outputs[PROBABILITIES], weights, by)
+            answered = outputs.get(CLASS_ID)
+            return ModelAnswers(labels, outputs[PROBABILITIES], weights, by, answered, calibrated, self.costs)
         number, lower, upper = (outputs[name].astype(np.float64) for name in (PREDICTION, LOWER, UPPER))
         return NumberAnswers(labels.astype(np.float64), number, lower, upper, self.level, calibrated, weights, by)
 
@@ -111,14 +126,14 @@ def answers_on(
     """Each model's answers on the same examples (gzipped TFRecords).
 
     `weights` are the rows' by their `key`; none: all count the same. `columns` are read too, to slice the rows by.
-    `held_out`: some of the rows may be those that intervals were learnt from.
+    `held_out`: some of the rows may be those that intervals, or a threshold, were learnt from.
     """
     truths: list[np.ndarray] = []
     keys: list[str] = []
     answers: list[list[Outputs]] = [[] for _ in models]
     spec = {question.label: tf.io.FixedLenFeature([], LABELS[question.task]), **(columns or {})}
     values: dict[str, list[np.ndarray]] = {name: [] for name in columns or {}}
-    calibrated = held_out and question.task == "regression"
+    calibrated = held_out and question.learns_of_held_out
     with_keys = weights is not None or calibrated
     if with_keys:
         spec[key] = tf.io.FixedLenFeature([], tf.string)

@@ -7,9 +7,12 @@ import tensorflow_model_analysis as tfma
 
 from tfx_pipeline.runs.run_record import Evaluation, SliceScore
 
-METRICS = {"SparseCategoricalAccuracy": "sparse_categorical_accuracy", "MeanAbsoluteError": "mean_absolute_error"}
+METRICS = {
+    "SparseCategoricalAccuracy": "sparse_categorical_accuracy", "BinaryAccuracy": "binary_accuracy",
+    "MeanAbsoluteError": "mean_absolute_error",
+}  # fmt: skip
 """What TFMA calls its metrics in an EvalConfig, and in results."""
-SHOWN = {"sparse_categorical_accuracy": "accuracy"}
+SHOWN = {"sparse_categorical_accuracy": "accuracy", "binary_accuracy": "accuracy"}
 """What they are called here, where that is something else."""
 ROWS = "example_count"
 

@@ -89,6 +89,8 @@ def _trainer(outputs: Outputs) -> Described:
     found = {"last loss": history.loss, "validation": history.val_loss, f"validation {measured}": on_eval}
     last = "".join(f", {name} {values[-1]:.3f}" for name, values in found.items() if values)
     text = f"{len(history.loss)} {trained.settings.step}s of {rows}{balanced}{last}"
+    if trained.threshold is not None:
+        text += f"; answers {trained.threshold.text} ({trained.threshold.reached})"
     return text, {"model_uri": model.uri, "model_run_uri": run.uri, "history": history, "trained": trained}
 
 

@@ -10,6 +10,7 @@ from lakeloop.atomic_file import write_text
 from lakeloop.contract import Balance, ModelSettings
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.frozen_model import FrozenModel
+from lakeloop.threshold import Threshold
 from lakeloop.use_case import UseCase
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.runs.parameters import RunParameters
@@ -52,13 +53,15 @@ class Trained(FrozenModel, extra="ignore"):
     """What the Trainer really trained with: its settings, the Tuner's best among them, and the rows after balancing.
 
     `class_weights` is what each class counts for: its rows, or the sum of their weights. `rows` is None where they
-    were streamed from disk, for then nobody counted them.
+    were streamed from disk, for then nobody counted them. `threshold`: from which probability on the model answers a
+    class; None where it answers the most probable one, or a number.
     """
 
     settings: ModelSettings
     balance: Balance
     rows: int | None = None
     class_weights: tuple[float, ...] = ()
+    threshold: Threshold | None = Field(None, exclude_if=lambda threshold: threshold is None)
 
 
 class SliceScore(FrozenModel, extra="ignore", populate_by_name=True, serialize_by_alias=True):

@@ -1,4 +1,4 @@
-"""Which held-out rows intervals are learnt from; the others tell how often they hold the truth."""
+"""Which held-out rows intervals, or a threshold, are learnt from; the others tell how good these are."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def calibrates(key: str) -> bool:
-    """Whether the eval row with this key is one of the half that intervals are learnt from.
+    """Whether the eval row with this key is one of the half that intervals, or a threshold, are learnt from.
 
     By a hash of its own, so that it has nothing to do with the split into train and eval.
     """

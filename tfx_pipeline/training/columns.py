@@ -11,8 +11,19 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from lakeloop.contract import Balance, Contract, Cross, DriftTest, Feature, Name, Section, time_features
-from lakeloop.contract.label import LEVEL, Task
+from lakeloop.contract import (
+    Balance,
+    Contract,
+    Cross,
+    DecisionThreshold,
+    DriftTest,
+    Feature,
+    Name,
+    Section,
+    time_features,
+)
+from lakeloop.contract.label import LEVEL
+from lakeloop.contract.metrics import Task
 from lakeloop.contract.section import unless
 from lakeloop.frozen_model import FrozenModel
 
@@ -30,6 +41,7 @@ class Columns(Section):
 
     `timezone`: the one whose clock tells the parts of times. `event_time`: the feature that ages are counted to. A
     label without classes is a number from `lowest` to `highest`; an interval holds it in a share `interval` of rows.
+    `decision`: how the threshold of the class id `positive` is chosen, where it is.
     """
 
     key: Name
@@ -43,6 +55,8 @@ class Columns(Section):
     interval: float = unless(LEVEL)
     lowest: float | None = unless(None)
     highest: float | None = unless(None)
+    decision: DecisionThreshold | None = unless(None)
+    positive: int = unless(0)
 
     @property
     def classes(self) -> int:
@@ -122,6 +136,8 @@ def custom_config(contract: Contract) -> dict[str, str]:
         interval=label.interval,
         lowest=None if limits is None else float(limits[0]),
         highest=None if limits is None else float(limits[1]),
+        decision=label.decision,
+        positive=0 if label.decision is None else label.positive,
     )
     return {KEY: columns.model_dump_json(), CODE_KEY: _code_sha256()}
 

@@ -96,8 +96,12 @@ def run_whole(file: OwnFile, fn_args: FnArgs, columns: Columns) -> None:
     """Have the use case's own `run_fn` train and save, and check what it saved.
 
     Raises:
-        OwnCodeError: it fails, or its SavedModel has not the signatures that the gate, servers and clients ask.
+        OwnCodeError: it fails, or its SavedModel has not the signatures that the gate, servers and clients ask; or the
+            contract wants a threshold, which Lakeloop's own export learns.
     """
+    if columns.decision is not None:
+        raise _wrong(file, "saves its model itself, and `label.decision` of the contract is a threshold that Lakeloop "
+                           "puts into the model it saves; write `build_model`, or leave `decision` out")  # fmt: skip
     with own_errors(file.path):
         file.function()(fn_args)
     folder = Path(fn_args.serving_model_dir)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from lakeloop.contract import Feature
-from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import Task
 
 DTYPES = {"float": tf.float32, "int": tf.int64, "string": tf.string}
 LABELS: dict[Task, tf.DType] = {"classification": tf.int64, "regression": tf.float32}

@@ -1,9 +1,9 @@
 """What the exported model's signatures and their outputs are called; whoever only asks a model needs no more of it."""
 
-from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import Task
 
 SERVING, EXAMPLES, CLASSIFY, REGRESS = "serving_default", "serve_examples", "classify", "regress"
-PROBABILITIES, CLASS_ID = "probabilities", "class_id"
+PROBABILITIES, CLASS_ID, THRESHOLD = "probabilities", "class_id", "threshold"
 PREDICTION, LOWER, UPPER, LEVEL = "prediction", "lower", "upper", "level"
 ANSWER: dict[Task, str] = {"classification": PROBABILITIES, "regression": PREDICTION}
 """The output that says what a model of a task answers."""

@@ -3,7 +3,7 @@
 Where categories were learnt it also says which: its own graph knows them by their hashes alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import tensorflow_transform as tft
 from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from lakeloop.contract import Feature
-from lakeloop.contract.label import Task
+from lakeloop.contract.metrics import Task
+from lakeloop.threshold import Threshold
 from tfx_pipeline.example_files import batches
 from tfx_pipeline.training.calibration_rows import which_calibrate
 from tfx_pipeline.training.columns import Columns
+from tfx_pipeline.training.decision_threshold import choose_threshold
 from tfx_pipeline.training.fitted import Fitted
 from tfx_pipeline.training.intervals import Intervals, learn_intervals
 from tfx_pipeline.training.raw_features import DTYPES, LABELS, example_spec
@@ -32,6 +34,7 @@ from tfx_pipeline.training.signature_names import (
     PROBABILITIES,
     REGRESS,
     SERVING,
+    THRESHOLD,
     UPPER,
 )
 
@@ -50,6 +53,7 @@ class SignatureModule(tf.Module):
 
     own: str
     method: str
+    threshold: Threshold | None = None
 
     def __init__(self, model: Fitted, transform: tft.TFTransformOutput, columns: Columns, used: Sequence[str]):
         super().__init__()
@@ -80,7 +84,36 @@ class SignatureModule(tf.Module):
 
     def learn(self, held_out: Path, weights: Mapping[str, float] | None = None) -> None:
         """Learn what an answer needs besides the fitted model, of raw examples of the eval rows and, by key, how much
-        each counts."""
+        each counts.
+
+        Raises:
+            LakeloopError: these rows do not give it.
+        """
+
+    def half_of(
+        self,
+        held_out: Path,
+        weights: Mapping[str, float] | None,
+        ask: Callable[[dict[str, tf.Tensor]], tf.Tensor],
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """What `ask` gives of raw features, the labels, and how much each row counts, of the half of the held-out rows
+        that may be learnt from; the gate measures what was learnt on the other.
+        """
+        label, key = self._columns.label, self._columns.key
+        spec = self._examples | {
+            label: tf.io.FixedLenFeature([], LABELS[self._columns.task]),
+            key: tf.io.FixedLenFeature([], tf.string),
+        }
+        traced = tf.function(ask, autograph=False)
+        labels, given, keys = [], [], []
+        for batch in batches(sorted(str(path) for path in held_out.iterdir())):
+            raw = tf.io.parse_example(batch, spec)
+            keys += [name.decode() for name in raw.pop(key).numpy()]
+            labels.append(raw.pop(label).numpy())
+            given.append(traced(raw).numpy())
+        theirs = which_calibrate(keys)
+        counted = None if weights is None else weights_of(keys, weights)[theirs]
+        return np.concatenate(given)[theirs], np.concatenate(labels)[theirs], counted
 
     @tf.function(autograph=False)
     def serve_columns(self, **raw: tf.Tensor) -> Answer:
@@ -104,9 +137,23 @@ class ClassSignatures(SignatureModule):
     own, method = CLASSIFY, "tensorflow/serving/classify"
 
     def answer(self, raw: dict[str, tf.Tensor]) -> Answer:
-        """Probabilities (batch, classes) and the most probable class' id (batch,)."""
+        """Probabilities (batch, classes) and a class' id (batch,): the most probable one's, or by the threshold, which
+        is answered (batch,), too.
+        """
         probabilities = self.predicted(raw)
-        return {PROBABILITIES: probabilities, CLASS_ID: tf.argmax(probabilities, axis=1, output_type=tf.int64)}
+        if self.threshold is None:
+            return {PROBABILITIES: probabilities, CLASS_ID: tf.argmax(probabilities, axis=1, output_type=tf.int64)}
+        of = self._columns.positive
+        known = probabilities[:, of]
+        ids = tf.where(known >= self.threshold.at, tf.constant(of, tf.int64), tf.constant(1 - of, tf.int64))
+        return {PROBABILITIES: probabilities, CLASS_ID: ids, THRESHOLD: tf.fill(tf.shape(known), self.threshold.at)}
+
+    def learn(self, held_out: Path, weights: Mapping[str, float] | None = None) -> None:
+        """Choose the threshold, where the contract wants one."""
+        wanted, of = self._columns.decision, self._columns.positive
+        if wanted is not None:
+            known, labels, counted = self.half_of(held_out, weights, lambda raw: self.predicted(raw)[:, of])
+            self.threshold = choose_threshold(wanted, self._columns.class_names[of], known, labels == of, counted)
 
     def own_answer(self, raw: dict[str, tf.Tensor]) -> Answer:
         """Class names and scores, each (batch, classes)."""
@@ -139,27 +186,9 @@ class NumberSignatures(SignatureModule):
         return self._possible(self.predicted(raw)[:, 0])
 
     def learn(self, held_out: Path, weights: Mapping[str, float] | None = None) -> None:
-        """Learn the intervals of the half of the held-out rows that is theirs; the gate measures them on the other.
-
-        Raises:
-            LakeloopError: there are too few rows.
-        """
-        label, key = self._columns.label, self._columns.key
-        spec = self._examples | {
-            label: tf.io.FixedLenFeature([], LABELS["regression"]),
-            key: tf.io.FixedLenFeature([], tf.string),
-        }
-        ask = tf.function(self.numbers, autograph=False)
-        labels, numbers, keys = [], [], []
-        for batch in batches(sorted(str(path) for path in held_out.iterdir())):
-            raw = tf.io.parse_example(batch, spec)
-            keys += [name.decode() for name in raw.pop(key).numpy()]
-            labels.append(raw.pop(label).numpy())
-            numbers.append(ask(raw).numpy())
-        theirs = which_calibrate(keys)
-        given, truth = (np.concatenate(values)[theirs] for values in (numbers, labels))
-        counted = None if weights is None else weights_of(keys, weights)[theirs]
-        self.intervals = learn_intervals(given, truth, self._columns.interval, counted)
+        """Learn the intervals."""
+        numbers, labels, counted = self.half_of(held_out, weights, self.numbers)
+        self.intervals = learn_intervals(numbers, labels, self._columns.interval, counted)
 
     def _possible(self, numbers: tf.Tensor) -> tf.Tensor:
         """Numbers that the contract says cannot be, moved to the nearest that can: never further from a label."""

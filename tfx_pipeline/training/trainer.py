@@ -66,10 +66,11 @@ def run_fn(fn_args: FnArgs) -> None:
     one_hot = tuple(category_ranges(columns, inputs))
     data = TrainingData(train if rows is None else rows, validation, inputs.width, columns.classes, one_hot)
     fitted = fit(settings, data, fn_args.model_run_dir, own_network(config, columns, inputs))
-    _save_trained(Path(fn_args.model_run_dir), fitted.history, trained)
     vocabularies = read_vocabularies(Path(fn_args.transform_output))
     served = SIGNATURES[columns.task](fitted, transform, columns, inputs.names)
     served.learn(Path(config[RAW_EVAL_KEY]), load_row_weights(Path(known)) if (known := config[WEIGHTS_KEY]) else None)
+    trained = trained.model_copy(update={"threshold": served.threshold})
+    _save_trained(Path(fn_args.model_run_dir), fitted.history, trained)
     save_model(Path(fn_args.serving_model_dir), served, columns, vocabularies)
 
 

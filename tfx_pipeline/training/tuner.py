@@ -4,6 +4,7 @@ It is scored on a fifth of the training rows, held back from its own trials, so 
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from lakeloop.contract import ModelSettings, TreesSettings, read_model_settings
 from lakeloop.contract.metrics import METRICS, Metric
 from lakeloop.contract.model import MOST_LEAVES
 from lakeloop.exceptions import LakeloopError
+from lakeloop.threshold import class_ids_at
 from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.evaluation.metrics import measure_metric
 from tfx_pipeline.example_files import READ_BATCH
-from tfx_pipeline.training.columns import model_inputs_of
+from tfx_pipeline.training.columns import Columns, model_inputs_of
+from tfx_pipeline.training.decision_threshold import choose_threshold
 from tfx_pipeline.training.fitted import TrainingData
 from tfx_pipeline.training.own_model import OwnNetwork, own_network
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
@@ -41,21 +44,21 @@ class SettingsSearch(keras_tuner.Tuner):
     def __init__(
         self,
         settings: ModelSettings,
-        classes: int,
+        columns: Columns,
         one_hot: tuple[tuple[int, int], ...],
         decides: Metric,
         search: oracle.Oracle,
         directory: str,
         own: OwnNetwork | None,
     ) -> None:
-        self._settings, self._classes, self._decides, self._own = settings, classes, decides, own
+        self._settings, self._columns, self._decides, self._own = settings, columns, decides, own
         self._one_hot = one_hot
         super().__init__(oracle=search, hypermodel=None, directory=directory, overwrite=True)
 
     def run_trial(self, trial: Any, train: Rows, held_back: Rows, **_: Any) -> float:
         """The trial's score by the metric that decides; KerasTuner keeps the settings of the best."""
         settings = tuned(self._settings, {"values": dict(changes(trial.hyperparameters, self._settings))})
-        data = TrainingData(train, None, train.features.shape[1], self._classes, self._one_hot)
+        data = TrainingData(train, None, train.features.shape[1], self._columns.classes, self._one_hot)
         fitted = fit(settings, data, own=self._own)
         batches = np.array_split(held_back.features, -(-len(held_back.labels) // READ_BATCH))
         outputs = np.concatenate([fitted.predict(tf.constant(batch)) for batch in batches])
@@ -63,10 +66,22 @@ class SettingsSearch(keras_tuner.Tuner):
 
     def _answers(self, rows: Rows, outputs: np.ndarray) -> Answers:
         """A trial's outputs (n, k) beside the labels; numbers without an interval, which is learnt of the winner."""
-        if self._classes:
-            return ModelAnswers(rows.labels, outputs)
+        if self._columns.classes:
+            return self._decided(ModelAnswers(rows.labels, outputs))
         numbers = outputs[:, 0].astype(np.float64)
         return NumberAnswers(rows.labels.astype(np.float64), numbers, numbers, numbers, level=0.0)
+
+    def _decided(self, answers: ModelAnswers) -> ModelAnswers:
+        """By a threshold that is chosen on the same rows; a trial that reaches none answers the likeliest class."""
+        wanted, of = self._columns.decision, self._columns.positive
+        if wanted is None:
+            return answers
+        answers, has = replace(answers, costs=wanted.costs(of)), answers.labels == of
+        try:
+            found = choose_threshold(wanted, self._columns.class_names[of], answers.probabilities[:, of], has)
+        except LakeloopError:
+            return answers
+        return replace(answers, class_ids=class_ids_at(found.at, of, answers.probabilities))
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
@@ -93,7 +108,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
         seed=settings.seed,
     )
     one_hot = tuple(category_ranges(columns, inputs))
-    tuner = SettingsSearch(settings, columns.classes, one_hot, decides, search, fn_args.working_dir, network)
+    tuner = SettingsSearch(settings, columns, one_hot, decides, search, fn_args.working_dir, network)
     balanced = train.balanced(columns, inputs, settings.seed)
     return TunerFnResult(tuner=tuner, fit_kwargs={"train": balanced, "held_back": held_back, "verbose": 0})
 

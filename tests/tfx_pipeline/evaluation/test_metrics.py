@@ -24,7 +24,8 @@ def answers(classes: int, rows: int = 4_000, seed: int = 1, weighted: bool = Fal
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     probabilities = np.round(probabilities, 2) + 1e-3
     weights = draw.uniform(0.2, 3, rows) if weighted else None
-    return ModelAnswers(labels, probabilities / probabilities.sum(axis=1, keepdims=True), weights)
+    costs = tuple(tuple(float(abs(i - j) * (1 + i)) for j in range(classes)) for i in range(classes))
+    return ModelAnswers(labels, probabilities / probabilities.sum(axis=1, keepdims=True), weights, costs=costs)
 
 
 def _ovr(score: Callable[..., float], one: ModelAnswers) -> float:
@@ -64,10 +65,16 @@ OTHERS: dict[str, Callable[[ModelAnswers], float]] = {
     "calibration_error": _calibration_error,
     "roc_auc": lambda a: _ovr(sk.roc_auc_score, a),
     "average_precision": lambda a: _ovr(sk.average_precision_score, a),
+    "mean_cost": lambda a: _mean_cost(a),
     "precision": lambda a: _of_last(sk.precision_score, a),
     "recall": lambda a: _of_last(sk.recall_score, a),
     "f1": lambda a: _of_last(sk.f1_score, a),
 }
+
+
+def _mean_cost(one: ModelAnswers) -> float:
+    counted = sk.confusion_matrix(one.labels, one.probabilities.argmax(1), sample_weight=one.weights)
+    return float((counted * np.array(one.costs)).sum() / counted.sum())
 
 
 def _of_last(score: Callable[..., float], one: ModelAnswers) -> float:
