@@ -30,23 +30,27 @@ class AnswerForm(Protocol):
 
 
 class ClassForm:
-    """A class, and the probability of each."""
+    """A class, and the probability of each; where the contract wants one, the model's threshold."""
 
     def __init__(self, contract: Contract) -> None:
         self._label = contract.label
+        self._decided = contract.label.decision is not None
 
     def shown(self, answer: Prediction) -> dict[str, Any]:
         """The class, and the probabilities by class."""
         known, names = answer.probabilities, self._label.class_names
         by_class = None if known is None else dict(zip(names, known, strict=True))
-        return {"prediction": answer.prediction, "probabilities": by_class}
+        threshold = {"threshold": answer.threshold} if self._decided else {}
+        return {"prediction": answer.prediction, "probabilities": by_class, **threshold}
 
     def logged(self, answer: Prediction) -> dict[str, Any]:
         """The class, its id, and the probabilities in the classes' order."""
+        threshold = {"threshold": answer.threshold} if self._decided else {}
         return {
             "prediction": answer.prediction,
             "class_id": answer.class_id,
             "probabilities": answer.probabilities,
+            **threshold,
         }
 
     def remembered(self, record: RequestRecord) -> Prediction:
@@ -54,7 +58,8 @@ class ClassForm:
         if not isinstance(record.prediction, str) or record.class_id is None:
             raise ValueError("the record tells of a number")
         known = None if record.probabilities is None else tuple(record.probabilities)
-        return Prediction(record.prediction, record.class_id, known, record.predictor_type, record.reason)
+        said = (record.predictor_type, record.reason, record.threshold)
+        return Prediction(record.prediction, record.class_id, known, *said)
 
     def fields(self) -> dict[str, Any]:
         """What `shown` gives, as fields of a pydantic model."""
@@ -68,7 +73,12 @@ class ClassForm:
                 probabilities | None,
                 Field(description="the model's, by class; null where it was not asked"),
             ),
+            **({"threshold": (float | None, Field(description=self._about_threshold()))} if self._decided else {}),
         }
+
+    def _about_threshold(self) -> str:
+        of = self._label.class_names[self._label.positive]
+        return f"the model answers {of} from this probability of it on; null where it has none or was not asked"
 
 
 class NumberForm:

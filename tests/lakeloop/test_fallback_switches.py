@@ -7,7 +7,7 @@ import pytest
 
 from lakeloop.contract import Contract, Segment
 from lakeloop.exceptions import NotFoundError, WrongUseError
-from lakeloop.fallback import model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.fallback import given_by, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.switches import active_switches, add_switch, all_switches, parse_segment, remove_switch
 from lakeloop.use_case import UseCase
 from tests.command_line import Run
@@ -112,3 +112,28 @@ def test_wrong_use_of_fallback_is_explained(
 ) -> None:
     wrong = lakeloop("fallback", *arguments)
     assert wrong.returncode == code and sentence in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+def test_of_a_model_with_a_threshold_its_own_class_is_taken(churn: Contract) -> None:
+    outputs = {"probabilities": [[0.7, 0.3], [0.9, 0.1]], "class_id": [1, 0], "threshold": [0.2, 0.2]}
+    given = given_by(churn, outputs, 2)
+    assert given == [[0.7, 0.3, 1, 0.2], [0.9, 0.1, 0, 0.2]]
+    answer = model_answer(churn, None, {}, given[0])
+    assert (answer.prediction, answer.class_id, answer.probabilities) == ("leaves", 1, (0.7, 0.3))
+    assert answer.threshold == 0.2 and model_answer(churn, None, {}, [0.7, 0.3]).threshold is None
+    assert given_by(churn, outputs | {"threshold": [0.2]}, 2) is None, "one a row"
+    assert given_by(churn, {"probabilities": outputs["probabilities"], "class_id": [1, 1]}, 2) == [
+        [0.7, 0.3],
+        [0.9, 0.1],
+    ]
+
+
+def test_how_sure_a_model_must_be_goes_by_the_highest_probability(contract: Contract) -> None:
+    assert contract.fallback is not None and contract.fallback.confidence_below == 0.5
+    two = contract.model_copy(
+        update={"label": contract.label.model_copy(update={"classes": contract.label.classes[:2]})}
+    )
+    answer = model_answer(two, lambda row: "high", {}, [0.7, 0.3, 1, 0.2])
+    assert (answer.prediction, answer.predictor_type) == ("medium", "model")
+    unsure = model_answer(two, lambda row: "high", {}, [0.45, 0.4, 1, 0.2])
+    assert (unsure.predictor_type, unsure.probabilities, unsure.threshold) == ("rules", (0.45, 0.4), 0.2)

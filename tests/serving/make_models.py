@@ -171,6 +171,18 @@ def trips(folder: Path) -> None:
         write(folder, session, {"serving_default": (fed, answered, PREDICT), "learnt_values": learnt})
 
 
+def decided_trips(folder: Path) -> None:
+    """The trips' model with a threshold: it says tip from probability .2 on."""
+    inputs = {"fare": tf.float32, "seconds": tf.int64, "seats": tf.int64, "night": tf.int64, "shared": tf.int64,
+              "zone": tf.string, "company": tf.string}  # fmt: skip
+    with tf.Graph().as_default(), tf.Session() as session:
+        fed = {name: tf.placeholder(dtype, [None], name=name) for name, dtype in inputs.items()}
+        tip = fed["fare"] / 100
+        answered = {"probabilities": tf.stack([1 - tip, tip], 1), "class_id": tf.cast(tip >= 0.2, tf.int64),
+                    "threshold": tf.fill(tf.shape(tip), 0.2)}  # fmt: skip
+        write(folder, session, {"serving_default": (fed, answered, PREDICT)})
+
+
 def rentals(folder: Path) -> None:
     """The rentals' model: ten bikes an hour, half to twice as many in 90 % of them; at 25 degrees no number."""
     inputs = {"hour": tf.int64, "temperature": tf.float32, "sky": tf.string, "workday": tf.int64}
@@ -257,6 +269,7 @@ def main(root: Path) -> None:
     drivers(root / "drivers" / "1")
     drivers(root / "odd_drivers" / "1", 66.0)
     trips(root / "trips" / "1")
+    decided_trips(root / "decided_trips" / "1")
     rentals(root / "rentals" / "1")
     for name, make in {
         "echo_classes": echo_classes, "echo_features": echo_features, "echo_value": echo_value,

@@ -39,6 +39,7 @@ def render_page(contract: Contract, learnt: LearntValues | None = None) -> str:
         "particulars": {"de": list(GERMAN_PARTICULARS.items())},
         "translations": contract.translations,
         "classes": contract.label.class_names,
+        "decided": contract.label.class_names[contract.label.positive] if contract.label.decision else "",
         "unit": contract.label.truth.unit,
         "fields": [_without_suggestions(field) for group in groups.values() for field in group],
         "derived": [

@@ -1,7 +1,7 @@
 "use strict";
 // The page's behaviour: reads the form, asks the gateway, shows the answer, in the language chosen.
 
-const { texts, particulars, translations, classes, unit, fields, derived } = JSON.parse(document.getElementById("data").textContent);
+const { texts, particulars, translations, classes, decided, unit, fields, derived } = JSON.parse(document.getElementById("data").textContent);
 const by = (id) => document.getElementById(id);
 const form = by("form");
 const MOST_PARTS = 12; // of an explanation; the smallest are put together
@@ -136,6 +136,7 @@ function showAnswer(answer) {
   showDetail(rest.join(": "));
   by("version").textContent = answer.model_version ?? say("no_version");
   by("request").textContent = answer.request_id;
+  if (decided) showThreshold(answer.threshold);
   if (classes.length) showProbabilities(answer.probabilities);
   else showInterval(answer.interval);
 }
@@ -145,6 +146,11 @@ function showProbabilities(known) {
   by("bars").hidden = !known;
   const highest = known ? Math.max(...Object.values(known)) : 0;
   by("bars").replaceChildren(...(known ? classes.map((name) => bar(name, known[name], highest)) : []));
+}
+
+function showThreshold(known) {
+  const shown = known === null ? say("no_version") : say("threshold_of", { name: translated(decided), share: percent(known) });
+  by("threshold").textContent = shown;
 }
 
 function showInterval(known) {
