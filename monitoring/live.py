@@ -270,9 +270,8 @@ class LiveMonitor:
         return reference_of_rows(self._contract, self._trained, self._rows(before))
 
     def _rows(self, answered: Iterable[dict[str, Any]]) -> pd.DataFrame:
-        return rows_of_version(
-            frame_of_records(answered, self._contract), self._contract, self._reference.model_version
-        )
+        frame, known = frame_of_records(answered, self._contract), self._reference
+        return rows_of_version(frame, self._contract, known.model_version, known.threshold)
 
     def _show(self, **changes: Any) -> None:
         state = getattr(self, "_state", None)

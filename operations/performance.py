@@ -6,7 +6,6 @@ Each model version is calibrated once, on held-out rows of its own export.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from lakehouse.gold.calibration import (
@@ -71,7 +70,7 @@ def calibrate_version(use_case: UseCase, version: str) -> Calibration | ErrorCal
         LakeloopError: its export is gone or is not what it was trained on any more.
     """
     from lakeloop.pushed_models import model_folder
-    from operations.scoring import given_of
+    from operations.scoring import classes_of, given_of
 
     contract = use_case.contract
     _, shards = checked_export(read_model_card(use_case, version), use_case)
@@ -82,8 +81,8 @@ def calibrate_version(use_case: UseCase, version: str) -> Calibration | ErrorCal
     given = given_of(contract, model_folder(use_case, version), rows)
     if contract.label.task == "regression":
         return calibrate_errors(contract, version, rows, given[:, 0])
-    correct = np.argmax(given, axis=1) == rows[contract.label.name].to_numpy()
-    return calibrate(version, given.max(axis=1), correct)
+    answered, confidence = classes_of(contract, given)
+    return calibrate(version, confidence, answered == rows[contract.label.name].to_numpy())
 
 
 def performance_table(use_case: UseCase) -> pd.DataFrame:

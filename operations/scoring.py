@@ -112,14 +112,9 @@ def given_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarra
     return np.column_stack([outputs["probabilities"], *(outputs[name] for name in decided)])
 
 
-def probabilities_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarray:
-    """What the model in a folder says: probabilities (n, classes) for a frame with the features' columns."""
-    return given_of(contract, folder, frame)[:, : len(contract.label.classes)]
-
-
-def classes_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The class id that the model in a folder answers each row with, and the probability of that class, each (n,)."""
-    given, classes = given_of(contract, folder, frame), len(contract.label.classes)
+def classes_of(contract: Contract, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of what a model gives (n, k) the class id that it answers each row with, and that class' probability, each (n,)."""
+    classes = len(contract.label.classes)
     ids = given[:, classes].astype(int) if given.shape[1] > classes else given.argmax(axis=1)
     return ids, given[np.arange(len(ids)), ids]
 

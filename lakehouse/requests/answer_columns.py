@@ -14,7 +14,9 @@ def wrong_value(name: str, what: str) -> Column:
 
 
 class ClassAnswers:
-    """A class, its id, the probability of each, and the highest of them."""
+    """A class, its id, the probability of each, and how sure the model was: the probability of the class it answered,
+    the highest one but where it has a threshold.
+    """
 
     record = "prediction string, class_id int, probabilities array<double>"
     names = ("prediction", "class_id", "probabilities")
@@ -33,7 +35,7 @@ class ClassAnswers:
                 f"{quoted(f'probability_{n}')} double COMMENT {literal(f'of class {n}; null where no model was asked')}"
                 for n in names
             ),
-            "confidence double COMMENT 'highest probability; null where no model was asked'",
+            f"confidence double COMMENT '{self._about_confidence()}; null where no model was asked'",
         ]
 
     def typed(self) -> list[Column]:
@@ -45,8 +47,14 @@ class ClassAnswers:
                 sf.get("r_probabilities", sf.lit(i)).alias(f"probability_{name}")
                 for i, name in enumerate(self._label.class_names)
             ),
-            sf.array_max("r_probabilities").alias("confidence"),
+            sf.when(sf.col("r_predictor_type") == "model", sf.get("r_probabilities", sf.col("r_class_id")))
+            .otherwise(sf.array_max("r_probabilities"))
+            .alias("confidence"),
         ]
+
+    def _about_confidence(self) -> str:
+        decided = self._label.decision is not None
+        return "probability of what the model answered" if decided else "highest probability"
 
     def conditions(self) -> list[Column]:
         """What holds of a good record."""

@@ -16,6 +16,7 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.model_input import as_carried
 from lakeloop.request_record import RequestRecord
+from lakeloop.threshold import Threshold
 from monitoring.drift.watched_answers import watched_answers
 from monitoring.drift.windows import AT
 
@@ -50,13 +51,15 @@ def frame_of_records(rows: Iterable[Mapping[str, Any]], contract: Contract) -> p
     )
 
 
-def rows_of_version(frame: pd.DataFrame, contract: Contract, version: str) -> pd.DataFrame:
+def rows_of_version(
+    frame: pd.DataFrame, contract: Contract, version: str, threshold: Threshold | None = None
+) -> pd.DataFrame:
     """What a window is measured by: event time, features, and what this version answered (`prediction`), of a class
-    with its probability (`confidence`); None and NaN where it was not asked.
+    with its probability (`confidence`); None and NaN where it was not asked. `threshold` is this version's.
 
     `frame` has a row an answered request and the columns above; `by_rules` is kept where it is there.
     """
-    answers = watched_answers(contract)
+    answers = watched_answers(contract, threshold)
     given = frame[list(answers.columns)].to_numpy(float, copy=True)
     given[(frame[VERSION] != version).to_numpy()] = np.nan
     kept = [AT, *contract.features, *(name for name in (BY_RULES,) if name in frame)]

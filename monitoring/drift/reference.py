@@ -18,6 +18,7 @@ from lakeloop.fallback import given_by, wanted_of, why_not_ask
 from lakeloop.manifest import Manifest, file_sha256, read_manifest
 from lakeloop.model_card import ModelCard, read_model_card
 from lakeloop.model_input import complete_rows, predict_body, request_rows
+from lakeloop.threshold import Threshold
 from lakeloop.use_case import UseCase
 from monitoring.drift.sampling import seeded_sample
 from monitoring.drift.watched_answers import Answers, watched_answers
@@ -36,7 +37,7 @@ AskModel = Callable[[UseCase, str, pd.DataFrame], np.ndarray]
 class Reference:
     """All rows of a model's own export: its features, in order. `predictions` are what the model answers on the rows it
     may be asked about, `confidences` of classes how likely it held these; None where it could not be asked, and
-    `why_no_predictions` says why.
+    `why_no_predictions` says why. `threshold` is the model's, None where it answers the most probable class.
 
     Or requests that stand for them (`reference_windows`): `kind` and `periods` say which, `note` why there are none.
     """
@@ -50,6 +51,7 @@ class Reference:
     kind: ReferenceKind = "train"
     periods: tuple[str, ...] = ()
     note: str = ""
+    threshold: Threshold | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class NoReference:
 
     model_version: str
     reason: str
+    threshold: Threshold | None = None
 
 
 def load_reference(use_case: UseCase, version: str, ask: AskModel | None = None) -> Reference | NoReference:
@@ -70,12 +73,12 @@ def load_reference(use_case: UseCase, version: str, ask: AskModel | None = None)
         features = export_features(card, use_case)
     except LakeloopError as error:
         return NoReference(version, str(error))
-    known = Reference(card.version, card.manifest_sha256, features)
+    known = Reference(card.version, card.manifest_sha256, features, threshold=card.threshold)
     try:
         predictions, confidences = _kept_answers(use_case, known, ask or through_model_server)
     except LakeloopError as error:
         log.warning("event=no_reference_predictions version=%s why=%r", version, str(error))
-        return Reference(known.model_version, known.manifest_sha256, features, None, str(error))
+        return replace(known, why_no_predictions=str(error))
     return replace(known, predictions=predictions, confidences=confidences)
 
 
@@ -128,7 +131,7 @@ def through_model_server(use_case: UseCase, version: str, features: pd.DataFrame
     """
     import httpx  # here, since answers that were given before are kept
 
-    contract = use_case.contract
+    contract, width = use_case.contract, len(watched_answers(use_case.contract).columns)
     address = f"{use_case.settings.model_server}/v1/models/{use_case.name}/versions/{version}:predict"
     answers = []
     try:
@@ -144,18 +147,18 @@ def through_model_server(use_case: UseCase, version: str, features: pd.DataFrame
                 given = given_by(contract, named, len(rows))
                 if given is None:
                     raise ModelNotAskedError(f"{address} did not answer {wanted_of(contract)}")
-                answers.append(np.asarray(given, float)[:, : len(watched_answers(contract).columns)])
+                answers.append(np.asarray(given, float)[:, :width])
     except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:
         raise ModelNotAskedError(
             f"the model server at {use_case.settings.model_server} does not answer for version {version} "
             f"({type(error).__name__}: {error})"
         ) from error
-    return np.concatenate(answers) if answers else np.empty((0, len(watched_answers(contract).columns)))
+    return np.concatenate(answers) if answers else np.empty((0, width))
 
 
 def _kept_answers(use_case: UseCase, known: Reference, ask: AskModel) -> Answers:
     """What was answered before, or is asked for now and kept; what was of another export does not count."""
-    contract, watched = use_case.contract, watched_answers(use_case.contract)
+    contract, watched = use_case.contract, watched_answers(use_case.contract, known.threshold)
     path = use_case.folder("reports") / "reference" / f"{known.model_version}.json"
     kept = _read(path)
     before = watched.from_kept(kept) if kept.get("manifest_sha256") == known.manifest_sha256 else None
@@ -169,7 +172,7 @@ def _kept_answers(use_case: UseCase, known: Reference, ask: AskModel) -> Answers
         if before is None:
             raise
         return before
-    answers = watched.answers(given)
+    answers = watched.answers(given[:, : len(watched.columns)])
     about = {"model_version": known.model_version, "manifest_sha256": known.manifest_sha256}
     _write(path, about | watched.kept(*answers))
     return answers

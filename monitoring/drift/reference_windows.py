@@ -12,6 +12,7 @@ import pandas as pd
 from lakeloop.contract import Contract
 from lakeloop.drift_store import lake_reports
 from lakeloop.lake_tables import Filter, read_lake_table
+from lakeloop.model_card import threshold_of
 from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.reference import Reference
@@ -122,5 +123,5 @@ def rows_of_periods(use_case: UseCase, version: str, periods: Sequence[str]) -> 
             continue
         answered = {str(one): int(count) for one, count in frame[VERSION].value_counts().items()}
         mine = requests_of_version(frame, version, not answered or version == version_of_unasked(answered))
-        parts.append(rows_of_version(mine, contract, version))
+        parts.append(rows_of_version(mine, contract, version, threshold_of(use_case, version)))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*contract.features, PREDICTION])

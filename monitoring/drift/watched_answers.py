@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from lakeloop.contract import Contract
 from lakeloop.fallback import NUMBER_OUTPUTS
 from lakeloop.request_record import RequestRecord
+from lakeloop.threshold import Threshold, class_ids_at
 
 PREDICTION, CONFIDENCE = "prediction", "confidence"
 Answers = tuple[pd.Series, pd.Series | None]
@@ -17,12 +18,15 @@ Answers = tuple[pd.Series, pd.Series | None]
 
 
 class WatchedClasses:
-    """Probabilities (rows, classes) are what a model gives; compared are class names."""
+    """Probabilities (rows, classes) are what a model gives; compared are the names of the classes it answers by them,
+    and how likely it held these.
+    """
 
     numeric = False
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, threshold: Threshold | None) -> None:
         self._names = contract.label.class_names
+        self._threshold = threshold if threshold is not None and threshold.of in self._names else None
         self.columns: tuple[str, ...] = tuple(f"probability_{name}" for name in self._names)
 
     def of_record(self, record: RequestRecord) -> Sequence[float] | None:
@@ -33,19 +37,31 @@ class WatchedClasses:
         """Probabilities -> class names (rows,); None where a row's are not all numbers."""
         probabilities = np.asarray(given, float).reshape(-1, len(self._names))
         whole = np.isfinite(probabilities).all(axis=1)
-        names = np.array(self._names, dtype=object)[np.where(whole[:, None], probabilities, 0).argmax(axis=1)]
+        names = np.array(self._names, dtype=object)[self._ids(np.where(whole[:, None], probabilities, 0))]
         names[~whole] = None
         return names
 
+    def _ids(self, probabilities: np.ndarray) -> np.ndarray:
+        """The class ids (rows,) that the model answers."""
+        if self._threshold is None:
+            return np.asarray(probabilities.argmax(axis=1))
+        return class_ids_at(self._threshold.at, self._names.index(self._threshold.of), probabilities)
+
+    def _confidences(self, given: np.ndarray) -> np.ndarray:
+        """The probabilities (rows,) of the classes that the model answers; NaN where a row's are not all numbers."""
+        known = given.reshape(-1, len(self._names))
+        of_answered = known[np.arange(len(known)), self._ids(np.nan_to_num(known))]
+        return np.where(np.isfinite(known).all(axis=1), of_answered, np.nan)
+
     def watched(self, given: np.ndarray) -> dict[str, Any]:
         """The columns of a window: `prediction` and `confidence`; None and NaN where the model was not asked."""
-        return {PREDICTION: self.predictions(given), CONFIDENCE: given.max(axis=1)}
+        return {PREDICTION: self.predictions(given), CONFIDENCE: self._confidences(given)}
 
     def answers(self, given: ArrayLike) -> Answers:
         """Of the rows that were answered the class names, and the probabilities of these."""
         names = pd.Series(self.predictions(given), dtype=object)
         whole = names.notna().to_numpy()
-        confidences = pd.Series(np.asarray(given, float).max(axis=1, initial=-np.inf)[whole].round(4))
+        confidences = pd.Series(self._confidences(np.asarray(given, float))[whole].round(4))
         return names[whole].reset_index(drop=True), confidences
 
     def kept(self, predictions: pd.Series, confidences: pd.Series | None) -> dict[str, Any]:
@@ -109,6 +125,6 @@ class WatchedNumbers:
         return predictions is not None
 
 
-def watched_answers(contract: Contract) -> WatchedClasses | WatchedNumbers:
-    """Those of a contract's models."""
-    return WatchedClasses(contract) if contract.label.classes else WatchedNumbers()
+def watched_answers(contract: Contract, threshold: Threshold | None = None) -> WatchedClasses | WatchedNumbers:
+    """Those of a contract's models; of one with a `threshold` the classes that it answers by that."""
+    return WatchedClasses(contract, threshold) if contract.label.classes else WatchedNumbers()

@@ -17,7 +17,7 @@ from monitoring.analysis.segments import OddSegment, OddSegments, odd_segments
 from monitoring.drift.sampling import seeded_sample
 from operations.analysis.rows import labelled_rows_of, rows_by_period
 from operations.evaluation import exported_rows
-from operations.scoring import given_of
+from operations.scoring import classes_of, given_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def search_segments(use_case: UseCase, period: int, version: str = "", oracle: b
         whose = "held out when it was trained, since the period's truth is not known"
     labelled = seeded_sample(labelled)
     given = given_of(contract, model_folder(use_case, card.version), labelled)
-    loss = _loss(contract, labelled, given.argmax(axis=1) if contract.label.classes else given[:, 0])
+    loss = _loss(contract, labelled, classes_of(contract, given)[0] if contract.label.classes else given[:, 0])
     by_rules = _rules_loss(use_case, labelled)
     found = odd_segments(contract, seeded_sample(reference), current, labelled, loss, by_rules)
     mean, of_rules = float(loss.mean()), None if by_rules is None else float(by_rules.mean())

@@ -94,10 +94,12 @@ def _predictions(use_case: UseCase, reference: Reference, rows: pd.DataFrame) ->
     allowed = [not why_not_ask(contract, row) for row in request_rows(contract.features, sample)]
     if not any(allowed):
         return None
-    given = watched_answers(contract).predictions(_ask_pushed_model(use_case, reference.model_version, sample[allowed]))
+    answers = _ask_pushed_model(use_case, reference.model_version, sample[allowed])
+    given = watched_answers(contract, reference.threshold).predictions(answers)
     return reference.predictions, pd.Series(given, dtype=object).dropna()
 
 
 def _ask_pushed_model(use_case: UseCase, version: str, features: pd.DataFrame) -> np.ndarray:
     """The pushed model in this process: no server need run."""
-    return given_of(use_case.contract, model_folder(use_case, version), features)
+    given = given_of(use_case.contract, model_folder(use_case, version), features)
+    return given[:, : len(watched_answers(use_case.contract).columns)]

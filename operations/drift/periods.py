@@ -26,6 +26,7 @@ from lakeloop.drift_store import lake_reports, replace_lake_reports
 from lakeloop.exceptions import NotFoundError
 from lakeloop.lake_tables import dataset_of, open_lake_table
 from lakeloop.pushed_models import serving_version_if_any
+from lakeloop.threshold import Threshold
 from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.detector import detect_drift
@@ -76,28 +77,34 @@ def detect_windows(
         basis = {share: _basis(share, references, contract, kind) for share in together}
         anew = _stale_periods(basis, known)
         stale |= anew
-        for share, window, rows in _windows(dataset, contract, [s for s in together if s.period in anew], kind, model):
+        wanted = [share for share in together if share.period in anew]
+        for share, window, rows in _windows(dataset, contract, wanted, kind, model, references):
             on_period(share.period)
             fresh.append(detect_drift(references.of(share), rows, contract, window, basis[share]))
             references.learn(fresh[-1])
     if not model:
         replace_lake_reports(use_case, fresh, kind, stale)
         write_drift(use_case, lake_reports(use_case, kind), kind)
-    wanted = {share.period for share in shares}
-    kept = [report for report in known if report.window.period in wanted - stale]
+    kept = [report for report in known if report.window.period in {share.period for share in shares} - stale]
     reports = sorted([*kept, *fresh], key=lambda one: (one.window.period, one.window.first, one.model_version))
     log.info("event=drift_measured kind=%s windows=%d of=%d", kind, len(fresh), len(reports))
     return DetectedDrift(tuple(reports), tuple(episodes(reports, contract.monitoring.episode_closes_after)), len(fresh))
 
 
 def _windows(
-    dataset: ds.Dataset, contract: Contract, shares: Sequence[PeriodShare], kind: WindowKind, model: str
+    dataset: ds.Dataset,
+    contract: Contract,
+    shares: Sequence[PeriodShare],
+    kind: WindowKind,
+    model: str,
+    references: References,
 ) -> Iterator[tuple[PeriodShare, Window, pd.DataFrame]]:
     """Every share's windows and their rows, as many periods read together as fit."""
     for group in _groups(shares):
         frame = _read(dataset, contract, group)
         for share in group:
-            for window, rows in _cut(_rows_of(frame, contract, share, model), contract, kind, share):
+            taken = _rows_of(frame, contract, share, model, references.trained(share.version).threshold)
+            for window, rows in _cut(taken, contract, kind, share):
                 yield share, window, rows
 
 
@@ -237,11 +244,13 @@ def _taken(request_ids: pa.Array, in_a_thousand: int) -> pa.Array:
     return pa.array(hashes % 1000 < in_a_thousand)
 
 
-def _rows_of(frame: pd.DataFrame, contract: Contract, share: PeriodShare, model: str) -> pd.DataFrame:
+def _rows_of(
+    frame: pd.DataFrame, contract: Contract, share: PeriodShare, model: str, threshold: Threshold | None
+) -> pd.DataFrame:
     """The share's rows, with what its model answered; None where it was not asked."""
     period = frame[frame[contract.period_column] == share.period]
     taken = period if model else requests_of_version(period, share.version, share.unasked > 0)
-    return rows_of_version(taken, contract, share.version)
+    return rows_of_version(taken, contract, share.version, threshold)
 
 
 def _cut(rows: pd.DataFrame, contract: Contract, kind: WindowKind, share: PeriodShare) -> Iterator[Cut]:

@@ -10,6 +10,7 @@ from lakeloop.drift_report import DriftReport
 from lakeloop.drift_store import lake_reports
 from lakeloop.exceptions import NotFoundError, WrongUseError
 from lakeloop.lake_tables import Filter, read_lake_table
+from lakeloop.model_card import threshold_of
 from lakeloop.use_case import UseCase
 from monitoring.drift.attribution import VERSION, columns_of, requests_of_version, rows_of_version, version_of_unasked
 from monitoring.drift.reference import NoReference, Reference, load_reference
@@ -67,7 +68,7 @@ def read_window(use_case: UseCase, version: str, period: str, first: str = "", l
             f"silver/predictions has no request of {period} that version {version} answered; "
             "`lakeloop lake stream` brings the requests into the lake"
         )
-    return rows_of_version(frame, contract, version)
+    return rows_of_version(frame, contract, version, threshold_of(use_case, version))
 
 
 def statistics_folder(use_case: UseCase, measured: DriftReport) -> Path:

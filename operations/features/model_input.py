@@ -176,7 +176,7 @@ def _some(names: Sequence[str], wrong: np.ndarray) -> Iterator[str]:
 
 def _compared(contract: Contract, given: np.ndarray) -> np.ndarray:
     """Of what a model gives what is compared: all probabilities, or the number alone, (n, k)."""
-    return given if contract.label.classes else given[:, :1]
+    return given[:, : len(contract.label.classes) or 1]
 
 
 def _from_values(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarray:

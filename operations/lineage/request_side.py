@@ -53,7 +53,7 @@ def add_request(draft: LineageDraft, use_case: UseCase, request_id: str) -> tupl
 
 
 def _how_sure(row: Mapping[str, Any]) -> dict[str, object]:
-    """The highest probability of a class, or the interval around a number."""
+    """The probability of the class, or the interval around a number."""
     if "lower" not in row:
         return {"confidence": row["confidence"]}
     return {"interval": "" if row["lower"] is None else f"{row['lower']:.6g} to {row['upper']:.6g}"}
@@ -100,13 +100,21 @@ def _from_log(use_case: UseCase, request_id: str) -> dict[str, Any]:
             row = record.model_dump()
             if record.class_id is None:
                 row |= {"lower": record.lower, "upper": record.upper}
-            confidence = max(record.probabilities) if record.probabilities else None
+            confidence = _confidence(record)
             return {**row, **record.features, use_case.contract.key.column: record.key, "confidence": confidence,
                     "_source_file": path.name}  # fmt: skip
     raise NotFoundError(
         f"there is no request {request_id} of {use_case.name}, neither in {PREDICTIONS_TABLE} nor in the request log; "
         "`lakeloop lake show predictions` lists some"
     )
+
+
+def _confidence(record: RequestRecord) -> float | None:
+    """The probability of the class that the model answered; the highest one where rules did."""
+    known = record.probabilities
+    if not known:
+        return None
+    return known[record.class_id] if record.predictor_type == "model" and record.class_id is not None else max(known)
 
 
 def _records_with(use_case: UseCase, text: str) -> Iterator[tuple[Path, RequestRecord]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from lakeloop.contract import Contract
+from lakeloop.contract.metrics import MEAN_COST
 from lakeloop.interval import wilson_interval
 from operations.baselines import MEANINGS
 from operations.model_card.document import HEADINGS, CardDocument, CardList, CardPart, CardSection, CardTable
@@ -41,6 +42,7 @@ def _details(facts: CardFacts) -> Iterator[CardPart]:
         "rows weighted by": "" if run.parameters.weighting == "none" else run.parameters.weighting,
         "features without effect": ", ".join(run.parameters.drop),
         "answers": f"{contract.label.name}: {', '.join(contract.label.class_names) or 'a number, and an interval'}",
+        "threshold": _threshold(run),
         "code": run.parameters.git_commit,
         "code of the use case": ", ".join(f"{name} (sha256 {sha256[:12]}…)" for name, sha256 in run.own_code.items()),
         "contact": contract.model_card.contact or "",
@@ -55,6 +57,16 @@ def _details(facts: CardFacts) -> Iterator[CardPart]:
             for name, feature in contract.features.items()
         ),
     )  # fmt: skip
+
+
+def _threshold(run: RunRecord) -> str:
+    found = None if run.trained is None else run.trained.threshold
+    if found is None:
+        return ""
+    return (
+        f"{found.text}: {found.aim} on {found.rows:,} of the held-out rows, where it gave {found.reached}; what the "
+        "gate measures of the classes answered on eval is of the others"
+    )
 
 
 def _who_decided(facts: CardFacts) -> str:
@@ -100,6 +112,8 @@ def _metrics(facts: CardFacts) -> Iterator[CardPart]:
     )
     if gate.beats_naive:
         naive = "what the shares of the classes are in the training rows"
+        if gate.decides == MEAN_COST:
+            naive = "the same class, the one that costs least by the training rows"
         if not facts.contract.label.classes:
             naive = "the same number, the best that the training rows give"
         yield (

@@ -68,8 +68,8 @@ def test_a_dear_false_negative_moves_the_threshold_down_and_errors_cost_less(tra
     found = trained.record.trained.threshold if trained.record.trained is not None else None
     assert found is not None and found.of == "leaves" and 0.02 < found.at < 0.4
     rows, costs = trained.rows(), np.array(trained.contract.label.costs)
-    ids, confidence = classes_of(trained.contract, trained.folder, rows)
     given = given_of(trained.contract, trained.folder, rows)
+    ids, confidence = classes_of(trained.contract, given)
     likeliest, labels = given[:, :2].argmax(axis=1), rows["churned"].to_numpy()
     assert (ids == (given[:, 1] >= found.at)).all() and (ids != likeliest).any()
     assert costs[labels, ids].mean() < costs[labels, likeliest].mean()
@@ -117,7 +117,7 @@ def test_baselines_cost_too_and_the_estimate_is_of_what_is_answered(trained: Tra
     assert record.gate is not None and record.gate.better_than(record.baselines["cheapest"]) > 0
     assert abs(record.gate.better_than(record.baselines["trees"])) < 0.3
     rows = trained.rows()
-    ids, _ = classes_of(trained.contract, trained.folder, rows)
+    ids, _ = classes_of(trained.contract, given_of(trained.contract, trained.folder, rows))
     calibration = calibrate_version(trained.use_case, record.pushed_version)
     assert calibration.accuracy == pytest.approx((ids == rows["churned"]).mean(), abs=0.05)
 

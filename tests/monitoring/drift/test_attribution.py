@@ -7,6 +7,7 @@ import pandas as pd
 
 from lakeloop.contract import Contract
 from lakeloop.request_record import RequestRecord
+from lakeloop.threshold import Threshold
 from monitoring.drift.attribution import (
     frame_of_records,
     requests_of_version,
@@ -64,3 +65,21 @@ def test_a_record_from_before_the_contract_changed_keeps_what_fits(contract: Con
 def test_no_request_is_a_frame_without_rows(contract: Contract) -> None:
     rows = rows_of_version(frame(contract), contract, "7")
     assert len(rows) == 0 and {"at", "prediction", "confidence", "by_rules", *contract.features} == set(rows.columns)
+
+
+def test_of_a_model_with_a_threshold_the_class_and_its_probability_are_those_it_answered(churn: Contract) -> None:
+    given = frame_of_records(
+        (
+            {"at": "2026-01-01T00:00:00Z", "model_version": version, "by_rules": False, "plan": "basic", "usage": 1.0,
+             "probability_stays": 1 - leaves, "probability_leaves": leaves}
+            for version, leaves in (("7", 0.3), ("7", 0.1), ("6", 0.9))
+        ),
+        churn,
+    )  # fmt: skip
+    low = Threshold(of="leaves", at=0.2, aim="the best f1", reached="f1 0.500", rows=10)
+    rows = rows_of_version(given, churn, "7", low)
+    assert rows["prediction"].tolist() == ["leaves", "stays", None]
+    assert rows["confidence"].tolist()[:2] == [0.3, 0.9] and np.isnan(rows["confidence"].iloc[2])
+    of_other_class = low.model_copy(update={"of": "stays"})
+    assert rows_of_version(given, churn, "7", of_other_class)["prediction"].tolist() == ["stays", "stays", None]
+    assert rows_of_version(given, churn, "7")["prediction"].tolist() == ["stays", "stays", None]
