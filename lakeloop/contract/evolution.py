@@ -189,6 +189,9 @@ def _label(before: Contract, after: Contract) -> Iterator[Change]:
     if old.interval != new.interval:
         yield Change("label.interval", old.interval, new.interval, "retrain", "the next model answers intervals that "
                      "hold the truth of another share of the rows")  # fmt: skip
+    if old.ordered != new.ordered:
+        yield Change("label.ordered", old.ordered, new.ordered, "safe", "what the gate may measure; the classes and "
+                     "the model that serves stay as they are")  # fmt: skip
     if old.decision != new.decision:
         was, now = (None if one is None else one.aim for one in (old.decision, new.decision))
         yield Change("label.decision", was, now, "retrain", "the next model answers from another probability on; the "

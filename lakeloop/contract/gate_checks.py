@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lakeloop.contract.gate import OF_CLASSES
-from lakeloop.contract.metrics import MEAN_COST, METRICS, Task, misfit
+from lakeloop.contract.metrics import CLASS_DISTANCE, KAPPA, MEAN_COST, METRICS, Task, misfit
 from lakeloop.contract.raw_document import Found, items_at, mapping_at, names_at, text_at, value_at
 from lakeloop.contract.yaml_document import Location
 
@@ -55,6 +55,8 @@ def _of_the_task(raw: dict[str, Any], task: Task) -> Found:
             yield at, problem
         elif name == MEAN_COST and not mapping_at(raw, "label", "decision", "cost"):
             yield at, "is of what errors cost; say it: `label.decision: {cost: {false_positive: …, false_negative: …}}`"
+        elif name in (CLASS_DISTANCE, KAPPA) and value_at(raw, "label", "ordered") is not True:
+            yield at, "is of classes in an order; write them in it, and say `label.ordered: true`"
     if task == "classification":
         return
     for name in OF_CLASSES:

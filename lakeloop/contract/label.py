@@ -96,7 +96,8 @@ class Label(Section):
 
     Without `classes` it is the number in `column` itself (regression); a model then answers an interval, too, that
     holds the truth of a share `interval` of the rows. `decision`: from which probability of one of two classes on it is
-    answered; without it the most probable class is. `made`: an expression over columns of `source` that the truth is
+    answered; without it the most probable class is. `ordered`: classes stand in an order, so that an answer can be near
+    the label or far from it. `made`: an expression over columns of `source` that the truth is
     computed by; then no file has `column`.
     """
 
@@ -107,6 +108,7 @@ class Label(Section):
     made: Text | None = None
     truth: Truth
     classes: tuple[LabelClass, ...] = Field((), min_length=2, exclude_if=lambda classes: classes == ())
+    ordered: bool = unless(False)
     interval: Annotated[float, Field(gt=0, lt=1)] = unless(LEVEL)
     decision: DecisionThreshold | None = unless(None)
 
@@ -133,6 +135,14 @@ class Label(Section):
             raise mistake(f"without `classes` the number itself is predicted, and the truth is of type "
                           f"{self.truth.type}; name its `classes`, or take a truth of type "
                           f"{' or '.join(NUMBERS)}")  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
+    def _is_ordered_where_one_class_is_nearer(self) -> Self:
+        if self.ordered and len(self.classes) < 3:
+            has = f"has {len(self.classes)} classes" if self.classes else "is a number, which is ordered anyway"
+            raise mistake(f"`ordered` tells near answers from far ones, which takes three classes, and this label "
+                          f"{has}; leave it out")  # fmt: skip
         return self
 
     @model_validator(mode="after")

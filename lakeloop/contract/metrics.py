@@ -16,6 +16,10 @@ MEAN_COST = "mean_cost"
 """The one that needs to be told what errors cost."""
 
 
+CLASS_DISTANCE, KAPPA = "mean_class_distance", "cohen_kappa_score"
+"""Those that need to be told that classes are ordered."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """One metric, from `lowest` to `highest`. `of_class`: it is about one class; `can_be_of_class`: it is, where a
@@ -80,6 +84,20 @@ _ALL = (
         "mean over the rows of what their answer costs, by the label's decision",
         better="lower",
         highest=inf,
+        of_answer=True,
+    ),
+    Metric(
+        CLASS_DISTANCE,
+        "how many classes an answer lies from the label, its mean, where classes are ordered",
+        better="lower",
+        highest=inf,
+        of_answer=True,
+    ),
+    Metric(
+        KAPPA,
+        "agreement of answers and labels beyond chance, an error counting by the square of its distance (quadratic "
+        "weights), where classes are ordered",
+        lowest=-1.0,
         of_answer=True,
     ),
     Metric(
@@ -160,6 +178,9 @@ SYNONYMS = {
     "brier_score_loss": "brier_score", "neg_log_loss": "log_loss", "cross_entropy": "log_loss", "logloss": "log_loss",
     "ece": "calibration_error", "expected_calibration_error": "calibration_error", "acc": "accuracy",
     "sparse_categorical_accuracy": "accuracy", "cost": "mean_cost", "expected_cost": "mean_cost",
+    "quadratic_weighted_kappa": "cohen_kappa_score", "weighted_kappa": "cohen_kappa_score",
+    "qwk": "cohen_kappa_score", "kappa": "cohen_kappa_score", "cohen_kappa": "cohen_kappa_score",
+    "mean_absolute_class_distance": "mean_class_distance", "class_distance": "mean_class_distance",
     "mae": "mean_absolute_error", "rmse": "root_mean_squared_error", "mse": "root_mean_squared_error",
     "mean_squared_error": "root_mean_squared_error", "mape": "mean_absolute_percentage_error", "r2": "r2_score",
     "pinball": "mean_pinball_loss", "pinball_loss": "mean_pinball_loss", "quantile_loss": "mean_pinball_loss",

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from lakeloop.contract import MetricCheck
-from lakeloop.contract.metrics import MEAN_COST, METRICS, Metric
+from lakeloop.contract.metrics import CLASS_DISTANCE, KAPPA, MEAN_COST, METRICS, Metric
 from tfx_pipeline.evaluation.answers import Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.evaluation.measured import Found, Measured, WeightedRows
 from tfx_pipeline.evaluation.number_metrics import constant_numbers, measure_number
@@ -51,10 +51,14 @@ def naive_answers(metric: Metric, train: Answers, rows: Answers) -> Answers:
         return constant_numbers(metric, train, rows)
     assert isinstance(train, ModelAnswers) and isinstance(rows, ModelAnswers)
     constant = constant_answers(train, rows)
-    if metric.name != MEAN_COST:
+    shares = constant.probabilities[0]
+    if metric.name == MEAN_COST:
+        costs = np.array(rows.costs)
+    elif metric.name == CLASS_DISTANCE:
+        costs = _distances(len(shares))
+    else:
         return constant
-    cheapest = int(np.argmin(constant.probabilities[0] @ np.array(rows.costs)))
-    return replace(constant, class_ids=np.full(len(rows.labels), cheapest))
+    return replace(constant, class_ids=np.full(len(rows.labels), np.argmin(shares @ costs)))
 
 
 def constant_answers(train: ModelAnswers, rows: ModelAnswers) -> ModelAnswers:
@@ -130,6 +134,34 @@ def _mean_cost(rows: _Rows) -> Found:
     if rows.costs is None:
         raise ValueError("what errors cost was not said")
     return rows.mean_found(np.array(rows.costs)[rows.labels, rows.answered])
+
+
+def _distances(classes: int) -> np.ndarray:
+    """How many classes each lies from each, (classes, classes)."""
+    places = np.arange(classes)
+    return np.abs(places[:, None] - places)
+
+
+def _mean_class_distance(rows: _Rows) -> Found:
+    return rows.mean_found(_distances(rows.classes)[rows.labels, rows.answered])
+
+
+def _cohen_kappa_score(rows: _Rows) -> Found:
+    """By quadratic weights: 1 less the squared distance there is over that of answers dealt out by chance; 0 where
+    labels and answers are all one class.
+    """
+    squares = _distances(rows.classes).astype(float) ** 2
+    each = squares[rows.labels, rows.answered]
+    of_labels, of_answers = (
+        np.bincount(ids, weights=rows.weights, minlength=rows.classes) / len(ids)
+        for ids in (rows.labels, rows.answered)
+    )
+    there, by_chance = rows.mean(each), float(of_labels @ squares @ of_answers)
+    if by_chance == 0:
+        return 0.0, np.zeros(len(each)), None
+    pulls_at_chance = (squares @ of_answers)[rows.labels] + (of_labels @ squares)[rows.answered] - 2 * by_chance
+    pulls = there * pulls_at_chance / by_chance - (each - there)
+    return 1 - there / by_chance, rows.weights * pulls / by_chance, None
 
 
 def _log_loss(rows: _Rows) -> Found:
@@ -232,6 +264,8 @@ _RANKED: Mapping[str, Callable[[_Rows, int], Found]] = {"roc_auc": _roc_auc, "av
 _OF_ALL: Mapping[str, Callable[[_Rows], Found]] = {
     "accuracy": _accuracy, "balanced_accuracy": _balanced_accuracy, "f1_macro": _f1_macro, "f1_weighted": _f1_weighted,
     MEAN_COST: _mean_cost,
+    CLASS_DISTANCE: _mean_class_distance,
+    KAPPA: _cohen_kappa_score,
     "log_loss": _log_loss, "brier_score": _brier_score, "calibration_error": _calibration_error,
 }  # fmt: skip
 assert {*_OF_CLASS, *_RANKED, *_OF_ALL} == {m.name for m in METRICS.values() if m.task == "classification"}

@@ -91,3 +91,38 @@ def test_from_classes_to_a_number_all_that_serves_breaks(contract: Contract) -> 
     assert found["label.classes"].weight == "breaks" and "becomes a regression" in found["label.classes"].effect
     wider = rentals.model_copy(update={"label": rentals.label.model_copy(update={"interval": 0.9})})
     assert [(c.where, c.weight) for c in changes_between(rentals, wider)] == [("label.interval", "retrain")]
+
+
+def ordered(folder: Path, decides: str, middle: str = "    - {name: some, when: {above: 5}}\n") -> Path:
+    """The noise contract with classes in an order, from loud to quiet."""
+    text = (USE_CASES["noise"] / "noise" / "contract.yaml").read_text()
+    quiet, loud = "    - {name: quiet}\n", "    - {name: loud, when: {above: 10}}\n"
+    assert quiet + loud in text
+    text = text.replace("  classes:\n" + quiet + loud, "  ordered: true\n  classes:\n" + loud + middle + quiet)
+    path = folder / "contract.yaml"
+    path.write_text(text.replace("gate:\n", f"gate:\n  decides: {decides}\n"))
+    (folder / "generator.py").touch()
+    return path
+
+
+@pytest.mark.parametrize("metric", ["mean_class_distance", "cohen_kappa_score"])
+def test_classes_in_an_order_have_metrics_of_their_own(tmp_path: Path, contract: Contract, metric: str) -> None:
+    found = load_contract(ordered(tmp_path, metric))
+    assert found.label.ordered and found.gate.decides == metric and found.gate.shown == "accuracy"
+    assert "ordered" not in contract.label.model_dump()
+    path = tmp_path / "contract.yaml"
+    path.write_text(path.read_text().replace("  ordered: true\n", ""))
+    assert "gate.decides: is of classes in an order; write them in it, and say `label.ordered: true`" in problems(path)
+
+
+def test_an_order_takes_three_classes(tmp_path: Path) -> None:
+    assert "takes three classes, and this label has 2 classes; leave it out" in problems(
+        ordered(tmp_path, "f1_macro", "")
+    )
+    of_number = changed(tmp_path, column="column: rented\n  ordered: true")
+    assert "this label is a number, which is ordered anyway" in problems(of_number)
+
+
+def test_the_fields_other_name_of_kappa_is_known(tmp_path: Path) -> None:
+    told = problems(ordered(tmp_path, "quadratic_weighted_kappa"))
+    assert "there is no metric `quadratic_weighted_kappa`; did you mean `cohen_kappa_score`?" in told

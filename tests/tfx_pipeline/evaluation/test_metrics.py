@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 from lakeloop.contract import MetricCheck
 from lakeloop.contract.metrics import METRICS
 from tfx_pipeline.evaluation.answers import ModelAnswers
-from tfx_pipeline.evaluation.metrics import constant_answers, measure, measure_metric
+from tfx_pipeline.evaluation.metrics import constant_answers, measure, measure_metric, naive_answers
 
 OF_CLASSES = [name for name, metric in METRICS.items() if metric.task == "classification"]
 THREE, TWO = ("low", "middle", "high"), ("no", "yes")
@@ -65,6 +65,12 @@ OTHERS: dict[str, Callable[[ModelAnswers], float]] = {
     "calibration_error": _calibration_error,
     "roc_auc": lambda a: _ovr(sk.roc_auc_score, a),
     "average_precision": lambda a: _ovr(sk.average_precision_score, a),
+    "mean_class_distance": lambda a: sk.mean_absolute_error(
+        a.labels, a.probabilities.argmax(1), sample_weight=a.weights
+    ),
+    "cohen_kappa_score": lambda a: sk.cohen_kappa_score(
+        a.labels, a.probabilities.argmax(1), weights="quadratic", sample_weight=a.weights
+    ),
     "mean_cost": lambda a: _mean_cost(a),
     "precision": lambda a: _of_last(sk.precision_score, a),
     "recall": lambda a: _of_last(sk.recall_score, a),
@@ -163,3 +169,16 @@ def test_rows_of_one_class_alone_break_nothing(metric: str) -> None:
     only = one.where(one.labels == 0)
     found = measure(named(metric, 2), only, TWO)
     assert 0 <= found.value <= 1 and np.isfinite(found.interval).all()
+
+
+def test_ordered_classes_know_near_from_far_and_what_a_constant_answer_is_worth() -> None:
+    labels = np.repeat([0, 1, 2], [45, 30, 25])
+    near, far = (ModelAnswers(labels, np.eye(3)[given]) for given in (np.abs(labels - 1), 2 - labels))
+    distance, kappa = METRICS["mean_class_distance"], METRICS["cohen_kappa_score"]
+    assert measure_metric(distance, near).value < measure_metric(distance, far).value
+    naive = naive_answers(distance, near, near)
+    assert isinstance(naive, ModelAnswers) and set(naive.answered.tolist()) == {1}
+    assert measure_metric(distance, naive).value == pytest.approx(0.7), "the middle one is nearest to all"
+    assert measure_metric(kappa, naive).value == 0.0
+    one = ModelAnswers(np.zeros(5, np.int64), np.eye(3)[np.zeros(5, int)])
+    assert measure_metric(kappa, one).value == 0.0, "there is nothing to tell apart"
