@@ -113,7 +113,7 @@ def given_of(contract: Contract, folder: Path, frame: pd.DataFrame) -> np.ndarra
 
 
 def classes_of(contract: Contract, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of what a model gives (n, k) the class id that it answers each row with, and that class' probability, each (n,)."""
+    """Of what a model gives (n, k): the class id it answers each row with, and that class' probability, (n,)."""
     classes = len(contract.label.classes)
     ids = given[:, classes].astype(int) if given.shape[1] > classes else given.argmax(axis=1)
     return ids, given[np.arange(len(ids)), ids]

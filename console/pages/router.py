@@ -74,7 +74,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         page = start_page(use_case, runs, present.serving())
         pushed = [line.run for line in reversed(page.versions) if line.run is not None]
         pictures = {
-            "versions": figures.score_by_version(pushed, contract.gate.shown, contract.gate.least_shown),
+            "versions": figures.score_by_version(pushed, contract.gate.shown, contract.gate.bound_shown),
             "drift": figures.drift_by_period(page.windows),
         }
         shown = max(map(len, (page.versions, page.decisions, page.undecided))) if all else SHOWN

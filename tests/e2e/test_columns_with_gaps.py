@@ -131,9 +131,9 @@ def test_the_model_learns_from_the_table_as_it_is(served: Served) -> None:
 
 
 def test_a_request_with_gaps_is_answered_by_the_model_as_the_training_row_is(served: Served) -> None:
-    from operations.scoring import probabilities_of
+    from operations.scoring import given_of
 
-    expected = probabilities_of(
+    expected = given_of(
         served.lake.contract, served.lake.folder("models").absolute() / served.record.pushed_version, served.rows
     )
     whose = [answer["predictor_type"] for answer in served.answers.values()]
