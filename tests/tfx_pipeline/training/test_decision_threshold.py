@@ -96,3 +96,13 @@ def test_what_no_point_reaches_is_said_with_what_could_be_had() -> None:
 def test_rows_of_one_class_give_none() -> None:
     with pytest.raises(LakeloopError, match=r"of these 9 have it 0; deliver more rows, or leave `label\.decision` out"):
         chosen({"metric": "f1"}, np.linspace(0, 1, 9, dtype=np.float32), np.zeros(9, bool))
+
+
+def test_rows_that_count_more_are_as_if_there_were_more_of_them() -> None:
+    probabilities, has = drawn(300, 6)
+    weights = np.random.default_rng(7).integers(1, 4, 300)
+    wanted = DecisionThreshold.model_validate({"cost": {"false_positive": 1.0, "false_negative": 3.0}})
+    weighed = choose_threshold(wanted, "yes", probabilities, has, weights.astype(float))
+    repeated = choose_threshold(wanted, "yes", np.repeat(probabilities, weights), np.repeat(has, weights))
+    assert (weighed.at, weighed.reached, weighed.rows) == (repeated.at, repeated.reached, 300)
+    assert weighed.reached != choose_threshold(wanted, "yes", probabilities, has).reached
