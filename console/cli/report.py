@@ -26,7 +26,7 @@ from lakeloop.held_out import is_held_out
 from lakeloop.model_input import instance, request_rows
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
-from operations.baselines import CONSTANT, MAJORITY, RULES, baselines, difference_words, run_baselines
+from operations.baselines import CONSTANT, MAJORITY, RULES, baselines, beside_words, run_baselines
 from operations.evaluation import exported_rows, generated_rows
 from operations.explained_models import explain_pushed
 from operations.period_rows import played_periods
@@ -208,7 +208,7 @@ def _story(
 ) -> str:
     record = records[0]
     assert record.gate is not None
-    beside = difference_words(record.gate, record.baselines)
+    beside = beside_words(record)
     scores, shown = record.gate.by_set, record.gate.shown
     is_right = f"is right on {scores['train']:.3f} of the train and {scores['eval']:.3f} of the eval rows"
     is_off = f"has a {shown} of {scores['train']:.4g} on the train and {scores['eval']:.4g} on the eval rows"

@@ -15,7 +15,7 @@ from console.report.model_card_page import write_card
 from lakeloop.exceptions import GateRefusedError
 from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase
-from operations.baselines import difference_words, run_baselines
+from operations.baselines import beside_words, run_baselines
 from operations.comparison import TRIGGER, Variant, check_variants, compare_variants, read_variant
 from operations.explained_models import explain_pushed
 from operations.permutation_importance import importance_words, run_importance
@@ -56,9 +56,8 @@ def train_command(
         return _compare(case, manifest, (first, second), periods)
     record = train_on(case, manifest, changes, tuple(drop or ()))
     if record.gate is not None:
-        report, record = record.gate, run_baselines(case, record)
-        beside = difference_words(report, record.baselines)
-        console.print(f"beside it on the eval rows: {beside}")
+        record = run_baselines(case, record)
+        console.print(f"beside it on the eval rows: {beside_words(record)}")
         record = run_importance(case, record)
         if record.importance is not None:
             console.print(f"it looks at: {importance_words(record.importance)}", soft_wrap=True)

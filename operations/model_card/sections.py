@@ -205,6 +205,17 @@ def _analyses(run: RunRecord) -> Iterator[CardPart]:
             ),
             (of, "the model is better by"),
         )
+    if run.baselines_decided and run.gate is not None and run.gate.decided:
+        decides = run.gate.decides.replace("_", " ")
+        yield f"The same by {decides}, which decides (its own is {run.gate.decided['eval']:.4f}):"
+        yield CardTable(
+            ("what answers", decides, "the model is better by"),
+            tuple(
+                (f"{name}: {MEANINGS.get(name, name)}", f"{value:.4f}", f"{run.gate.decided_better_than(value):+.4f}")
+                for name, value in run.baselines_decided.items()
+            ),
+            (decides, "the model is better by"),
+        )
     yield from _looks_at(run)
     yield from _contributes(run)
 
@@ -276,6 +287,11 @@ def _found(facts: CardFacts) -> Iterator[str]:
     for name, value in run.baselines.items():
         if run.gate is not None and run.gate.better_than(value) < 0:
             yield _beaten(MEANINGS.get(name, name).capitalize(), run.gate, value)
+    for name, value in run.baselines_decided.items():
+        if run.gate is not None and run.gate.decided and run.gate.decided_better_than(value) < 0:
+            decides = run.gate.decides.replace("_", " ")
+            what = MEANINGS.get(name, name).capitalize()
+            yield f"{what} would be better by what decides: {decides} {value:.3f} on the eval rows."
     yield from (f"Not known: {gap}." for gap in facts.gaps)
 
 

@@ -103,8 +103,8 @@ def _explain(use_case: UseCase, plan: Plan, run: RunRecord) -> None:
     """
     try:
         others = (load_run(use_case, other.run_id) for other in plan.candidates if not other.error)
-        same = (other.baselines for other in others if other.manifest_sha256 == run.manifest_sha256)
-        explained = run_importance(use_case, run_baselines(use_case, run, next(filter(None, same), None)))
+        same = (one for one in others if one.manifest_sha256 == run.manifest_sha256 and one.baselines)
+        explained = run_importance(use_case, run_baselines(use_case, run, next(same, None)))
         run_split_check(use_case, explained)
     except (LakeloopError, OSError) as error:
         log.warning("event=not_explained run=%s why=%r", run.run_id, str(error))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from lakeloop.contract import Gate
 from lakeloop.contract.metrics import METRICS
@@ -33,7 +34,8 @@ class GateReport(FrozenModel, extra="ignore"):
     With weights `weighted_accuracy` is by set too, and `champion_accuracy` is the champion's weighted one.
     `champion_score` is the champion's by the metric that decides. Of numbers there is no accuracy: `scores` by set and
     `interval` are of `metric`, the one that decides; so they are where errors have a cost. `rows` by set are those that
-    tell how good what was answered is. `own`: the names of the use case's own checks.
+    tell how good what was answered is. Where of classes another one than the accuracy `decides`, `decided` is by it, by
+    set. `own`: the names of the use case's own checks.
     """
 
     checks: tuple[GateCheck, ...]
@@ -44,6 +46,8 @@ class GateReport(FrozenModel, extra="ignore"):
     weighted_accuracy: dict[str, float] = {}
     champion_accuracy: float | None = None
     champion_score: float | None = None
+    decides: str = Field("", exclude_if=lambda name: name == "")
+    decided: dict[str, float] = Field({}, exclude_if=lambda scores: scores == {})
     own: tuple[str, ...] = ()
     interval_set: str
     interval: tuple[float, float]
@@ -67,6 +71,11 @@ class GateReport(FrozenModel, extra="ignore"):
         """How much better the model is on eval rows than what has this score there."""
         apart = self.by_set[EVAL] - score
         return apart if METRICS[self.metric].higher_is_better else -apart
+
+    def decided_better_than(self, score: float) -> float:
+        """The same by the metric that decides, where that is another one."""
+        apart = self.decided[EVAL] - score
+        return apart if METRICS[self.decides].higher_is_better else -apart
 
     @property
     def passed(self) -> bool:
@@ -112,6 +121,7 @@ def check_gate(
         rows={name: _telling(answers) for name, answers in rows.items()},
         champion_score=None if champion is None else measure_metric(gate.the_metric, champion).value,
         interval_set=held_out,
+        **_decided(gate, rows),
         **((_accuracies(by_class, champion, held_out) if by_class else {}) | _scores(gate, rows, held_out)),
     )
 
@@ -138,6 +148,14 @@ def _scores(gate: Gate, rows: Mapping[str, Answers], held_out: str) -> dict[str,
     measured = {name: measure_metric(gate.the_metric, answers) for name, answers in rows.items()}
     scores = {name: one.value for name, one in measured.items()}
     return {"metric": gate.decides, "scores": scores, "interval": measured[held_out].interval}
+
+
+def _decided(gate: Gate, rows: Mapping[str, Answers]) -> dict[str, Any]:
+    """How good the answers are by the metric that decides, where another one is told first."""
+    if gate.decides == gate.shown:
+        return {}
+    scores = {name: measure_metric(gate.the_metric, answers).value for name, answers in rows.items()}
+    return {"decides": gate.decides, "decided": scores}
 
 
 def _class_checks(gate: Gate, rows: Mapping[str, ModelAnswers], names: Sequence[str]) -> Iterator[GateCheck]:

@@ -185,10 +185,10 @@ class RunRecord(FrozenModel, extra="ignore"):
     """One run. URIs are '' where the run did not get that far; `blessed` is None before the gate has checked it.
 
     `tuned` are the hyper-parameters the Tuner changed in `parameters.model`. `baselines`: the gate's `metric` on the
-    same eval rows of what the model has to beat, by name; empty where nobody has compared them. `importance` is None
-    where nobody has measured it, `contributions` where no version was pushed or nobody has explained it, `split_check`
-    where nobody has asked, or no other split can be made. `own_code`: the hashes of the use case's own files when it
-    began, by their names.
+    same eval rows of what the model has to beat, by name; empty where nobody has compared them. `baselines_decided` are
+    by the metric that decides, where that is another one. `importance` is None where nobody has measured it,
+    `contributions` where no version was pushed or nobody has explained it, `split_check` where nobody has asked, or no
+    other split can be made. `own_code`: the hashes of the use case's own files when it began, by their names.
     """
 
     run_id: str
@@ -204,6 +204,7 @@ class RunRecord(FrozenModel, extra="ignore"):
     gate: GateReport | None = None
     blessed: bool | None = None
     baselines: dict[str, float] = {}
+    baselines_decided: dict[str, float] = Field({}, exclude_if=lambda scores: scores == {})
     importance: PermutationImportance | None = None
     split_check: SplitCheck | None = None
     contributions: FeatureContributions | None = None

@@ -42,6 +42,7 @@ NOTHING = NoReference("", "no model serves")
 def gate(passed: bool) -> GateReport:
     check = GateCheck(name="accuracy_eval", value=0.88 if passed else 0.61, bound="> 0.85", passed=passed)
     return GateReport(
+        decides="log_loss", decided={"train": 0.3, "eval": 0.31},
         checks=(check,), accuracy={"train": 0.87, "eval": check.value}, rows={"train": 1207, "eval": 293},
         interval_set="eval", interval=(0.84, 0.92),
     )  # fmt: skip
@@ -53,6 +54,7 @@ def record(contract: Contract, manifest: Path, run_id: str, version: str = "", *
         "state": "succeeded", "parameters": run_parameters(contract, manifest, trigger="test"),
         "gate": gate(bool(version)), "blessed": bool(version), "pushed_version": version,
         "baselines": {"random": 1 / 3, "majority": 0.44, "trees": 0.9} if version == SERVES else {},
+        "baselines_decided": {"shares": 1.09, "trees": 0.3} if version == SERVES else {},
         "history": History(loss=(1.0, 0.5), accuracy=(0.4, 0.8), val_loss=(0.9, 0.6), val_accuracy=(0.5, 0.7)),
     }  # fmt: skip
     return RunRecord.model_validate(values | changes)

@@ -172,6 +172,9 @@ def test_a_models_page_shows_gate_slices_drift_and_what_is_not_known(told: Setti
     assert "majority: the commonest class, always" in page and "rules: " not in page
     beside = page.partition("Beside it, on the same eval rows")[2].partition("</table>")[0]
     assert "+0.4400" in beside and "-0.0200" in beside, "the model's 0.88 less the baselines'"
+    assert "By log loss, which decides, it has 0.3100." in page
+    decided = page.partition("which decides, it has")[2].partition("</table>")[0]
+    assert "+0.7800" in decided and "-0.0100" in decided, "of a loss less is better"
     assert "on 293 of 293 eval rows" in page and '<td>age</td><td class="n">+0.2000</td>' in page
     assert (
         "over 90 eval rows, each against 50 training rows" in page and '<td>age</td><td class="n">0.2100</td>' in page

@@ -92,6 +92,19 @@ def test_the_page_shows_gate_baselines_and_answers(page: str) -> None:
     assert "age 30.5" in page and "0.900" in page
 
 
+def test_the_page_tells_baselines_by_what_decides(contract: Contract, use_case: UseCase, tmp_path: Path) -> None:
+    run = record(contract, 100, "17")
+    assert run.gate is not None
+    gate = run.gate.model_copy(update={"decides": "log_loss", "decided": {"train": 0.3, "eval": 0.32}})
+    run = run.model_copy(update={"gate": gate, "baselines_decided": {"trees": 0.3}})
+    report = Report(
+        contract=contract, created="", frame=with_label(contract, sample_period(use_case, 0)), manifest="", runs=[run],
+        statistics={}, periods=[], scores={}, served=[], url="",
+    )  # fmt: skip
+    text = write_report(report, tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<b>0.300</b><span>log loss of trees, the model\n      -0.020</span>" in text
+
+
 def test_what_came_from_data_cannot_become_markup(page: str) -> None:
     assert "2 rejected: `age` is missing &lt;b&gt;" in page
 

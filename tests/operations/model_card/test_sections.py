@@ -70,6 +70,19 @@ def test_it_shows_the_gate_the_groups_and_the_baselines(contract: Contract) -> N
     assert "the commonest class, always | 0.3870 | +0.5130" in found
 
 
+def test_where_another_metric_decides_the_baselines_are_told_by_it_too(contract: Contract) -> None:
+    run = sliced(contract)
+    assert run.gate is not None
+    gate = run.gate.model_copy(update={"decides": "log_loss", "decided": {"train": 0.3, "eval": 0.32}})
+    by_loss = {"shares": 1.09, "trees": 0.3}
+    card = card_document(CardFacts(contract, run.model_copy(update={"gate": gate, "baselines_decided": by_loss})))
+    found = words(card, "Quantitative analyses")
+    assert "The same by log loss, which decides (its own is 0.3200):" in found
+    assert "the shares of the classes, whatever the row | 1.0900 | +0.7700" in found
+    caveats = words(card, "Caveats and recommendations")
+    assert "would be better by what decides: log loss 0.300" in caveats and "log loss 1.090" not in caveats
+
+
 def test_the_records_own_warnings_are_caveats(contract: Contract) -> None:
     run = sliced(contract).model_copy(update={"blessed": False, "baselines": {"trees": 0.95}})
     decision = Decision(
