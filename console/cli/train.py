@@ -117,6 +117,15 @@ def train_on(
             on_start=lambda node: status.update(f"{node} …"),
         )
     console.print(f"  run {record.run_id}: {record.seconds:.1f} s")
+    unseen = record.trained.unseen(use_case.contract.label.class_names) if record.trained is not None else []
+    if unseen:
+        console.print(
+            f"no row of class {', '.join(unseen)} is among those trained on, so the model cannot know any: train on "
+            "more periods, or take the class out of the contract",
+            style=BAD,
+            soft_wrap=True,
+            markup=False,
+        )
     if record.gate is not None:
         print_gate(record.gate, "Quality gate")
     if record.blessed:

@@ -279,6 +279,8 @@ def _found(facts: CardFacts) -> Iterator[str]:
         yield f"The quality gate refused it, and a person had it pushed all the same{why}."
     if decision is not None and not decision.with_truth:
         yield "It was compared with the champion without any truth that the champion did not know."
+    for name in run.trained.unseen(facts.contract.label.class_names) if run.trained is not None else ():
+        yield f"No row of class {name} was trained on: it was never shown one, and cannot know any."
     for one in run.evaluation.slices if run.evaluation is not None else ():
         if one.failed:
             where = f"where {one.feature} is {one.value}" if one.feature else "on all rows"

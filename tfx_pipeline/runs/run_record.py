@@ -1,5 +1,6 @@
 """What one run did, as a JSON file beside it: read by the report, `validate` and whoever asks later."""
 
+from collections.abc import Sequence
 from math import hypot
 from pathlib import Path
 from typing import Literal
@@ -62,6 +63,10 @@ class Trained(FrozenModel, extra="ignore"):
     rows: int | None = None
     class_weights: tuple[float, ...] = ()
     threshold: Threshold | None = Field(None, exclude_if=lambda threshold: threshold is None)
+
+    def unseen(self, class_names: Sequence[str]) -> list[str]:
+        """Those of the classes, in the order of their ids, of which no row was trained on."""
+        return [name for name, weight in zip(class_names, self.class_weights, strict=False) if weight == 0]
 
 
 class SliceScore(FrozenModel, extra="ignore", populate_by_name=True, serialize_by_alias=True):

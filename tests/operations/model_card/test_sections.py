@@ -14,7 +14,7 @@ from operations.model_card.facts import CardFacts, card_facts
 from operations.model_card.sections import card_document
 from tests.console.report.test_report import record
 from tests.exports import month_export, settings_in
-from tfx_pipeline.runs.run_record import Evaluation, RunRecord, SliceScore
+from tfx_pipeline.runs.run_record import Evaluation, RunRecord, SliceScore, Trained
 
 
 def words(card: CardDocument, heading: str = "") -> str:
@@ -98,6 +98,17 @@ def test_the_records_own_warnings_are_caveats(contract: Contract) -> None:
     assert "would be right more often: 0.950" in found
     alone = words(card_document(CardFacts(contract, record(contract, 100, "17"))), "Caveats and recommendations")
     assert "all the same" not in alone and "right more often" not in alone
+
+
+def test_a_class_that_was_never_trained_on_is_a_caveat(contract: Contract) -> None:
+    run = sliced(contract)
+    trained = Trained(settings=contract.model, balance="none", rows=1207, class_weights=(600.0, 0.0, 607.0))
+    card = card_document(CardFacts(contract, run.model_copy(update={"trained": trained})))
+    middle = contract.label.class_names[1]
+    assert f"No row of class {middle} was trained on" in words(card, HEADINGS[-1])
+    whole = trained.model_copy(update={"class_weights": (600.0, 1.0, 606.0)})
+    card = card_document(CardFacts(contract, run.model_copy(update={"trained": whole})))
+    assert "No row of class" not in words(card, HEADINGS[-1])
 
 
 def test_its_facts_come_from_what_lies_beside_the_run(contract: Contract, settings: Settings, tmp_path: Path) -> None:
