@@ -45,7 +45,7 @@ import tensorflow_transform as tft
 from tfx_pipeline.training.columns import columns_from, model_inputs_of
 from tfx_pipeline.training.fitted import Fitted
 from tfx_pipeline.training.rows import in_memory, transformed_rows
-from tfx_pipeline.training.signatures import save_model
+from tfx_pipeline.training.signatures import SIGNATURES, save_model
 
 
 def run_fn(fn_args):
@@ -58,7 +58,8 @@ def run_fn(fn_args):
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(rows.features, rows.labels, epochs=30, verbose=0)
     fitted = Fitted(model, [variable.value for variable in model.weights], {})
-    save_model(fn_args.serving_model_dir, fitted, transform, columns, inputs.names, {})
+    served = SIGNATURES[columns.task](fitted, transform, columns, inputs.names)
+    save_model(fn_args.serving_model_dir, served, columns, {})
 """
 
 
