@@ -246,7 +246,8 @@ COMMANDS = {
         "Count a period's requests with TFDV, beside the training rows, and check them against the model's schema.",
     ),
     "window report": Command(
-        "window", "Write Evidently's own report of a period against the rows its model was trained on."
+        "window",
+        "Write Evidently's own report of a period against what it was measured against, as a rule its training rows.",
     ),
     "features list": Command("features", "List every feature of the contract with its source, freshness and models."),
     "features show": Command("features", "Tell all there is to know of one column."),

@@ -88,8 +88,8 @@ def listener(use_case: UseCase) -> Listener:
 
     def write_card(version: str) -> None:
         # a second for what was pushed
-        from console.report.model_card_page import pushing_run, write_card  # noqa: PLC0415
-        from operations.explained_models import explain_pushed  # noqa: PLC0415
+        from console.report.model_card_page import pushing_run, write_card  # noqa: PLC0415 - pictures: a second
+        from operations.explained_models import explain_pushed  # noqa: PLC0415 - as above
 
         write_card(use_case, explain_pushed(use_case, pushing_run(use_case, version)))
 
