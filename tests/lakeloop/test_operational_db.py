@@ -114,7 +114,8 @@ def test_an_older_homes_episodes_name_their_report_and_are_told_as_before(home: 
     announced = announce(home, "insurance")
     assert announced is not None and announced[1]
     event = announced[0]
-    assert (event.key, event.payload) == ("insurance-7-2026", payload)
+    against = {"reference": "train", "reference_periods": [], "reference_note": ""}  # all that there was to measure by
+    assert (event.key, event.payload) == ("insurance-7-2026", payload | against)
     assert [report.drifted for report in live_reports(open_use_case(home))] == [(), ("age", "miles")]
     with engine(home.operational_db).connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
