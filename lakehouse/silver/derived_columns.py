@@ -3,7 +3,7 @@
 Moments travel as microseconds since 1970: PySpark itself would make them times of the machine's zone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ def derived_columns(
     fields = ", ".join(f"{quoted(name)}: {CARRIED[feature.type]}" for name, feature in derived.items())
     returned = f"struct<made: struct<{fields}>, problems: array<struct<kind: string, value: string>>>"
     given = [_sent(feature, typed[name]) for name, feature in derivation.inputs.items()]
-    found = sf.udf(_row_function(derivation, derived), returned)(*given)
+    found = sf.udf(RowFunction(derivation, derived), returned)(*given)
     values = {name: found["made"][name] for name in derived}
     return DerivedColumns(
         {name: sf.timestamp_micros(v) if derived[name].type == "timestamp" else v for name, v in values.items()},
@@ -48,22 +48,25 @@ def _sent(feature: Feature, value: Column) -> Column:
     return sf.unix_micros(value) if feature.type == "timestamp" else value
 
 
-def _row_function(derivation: Derivation, derived: Mapping[str, Feature]) -> Callable[..., Any]:
-    """What a worker calls with a row's inputs; it holds no function of the use case's, but where its file is."""
-    inputs = list(derivation.inputs)
-    sent = [name for name, feature in derivation.inputs.items() if feature.type == "timestamp"]
-    back = [name for name, feature in derived.items() if feature.type == "timestamp"]
+class RowFunction:
+    """What a worker calls with a row's inputs; it holds no function of the use case's, but where its file is.
 
-    def made(*values: Any) -> Any:
-        row = dict(zip(inputs, values, strict=True))
-        for name in sent:
+    A class of a module, which a worker imports: a function within a function would travel as code.
+    """
+
+    def __init__(self, derivation: Derivation, derived: Mapping[str, Feature]) -> None:
+        self._derivation, self._inputs = derivation, list(derivation.inputs)
+        self._sent = [name for name, feature in derivation.inputs.items() if feature.type == "timestamp"]
+        self._back = [name for name, feature in derived.items() if feature.type == "timestamp"]
+
+    def __call__(self, *values: Any) -> Any:
+        row = dict(zip(self._inputs, values, strict=True))
+        for name in self._sent:
             row[name] = None if row[name] is None else EPOCH + timedelta(microseconds=row[name])
-        found, problems = derivation.of(row)
-        for name in back:
+        found, problems = self._derivation.of(row)
+        for name in self._back:
             found[name] = _micros(found[name])
         return tuple(found.values()), [(problem.kind, problem.value) for problem in problems]
-
-    return made
 
 
 def _micros(moment: datetime | None) -> int | None:

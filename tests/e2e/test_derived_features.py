@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark import cloudpickle
 
-from lakehouse.silver.derived_columns import _row_function
+from lakehouse.silver.derived_columns import RowFunction
 from lakeloop.contract.time_features import EPOCH, seconds_of
 from lakeloop.derived_features import derivation_of, with_derived
 from lakeloop.model_input import as_carried
@@ -128,7 +128,7 @@ def in_spark(case: UseCase) -> Callable[[Row], tuple[Row, list[str]]]:
     """What a worker of Spark makes of a row, with the values that PySpark hands it."""
     derivation, derived = derivation_of(case), case.contract.derived_features
     assert derivation is not None
-    made = cloudpickle.loads(cloudpickle.dumps(_row_function(derivation, derived)))
+    made = cloudpickle.loads(cloudpickle.dumps(RowFunction(derivation, derived)))
 
     def worker(row: Row) -> tuple[Row, list[str]]:
         sent = dict(row)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lakehouse.requests.completed_lines import _completed
+from lakehouse.requests.completed_lines import LineFunction
 from lakeloop.derived_features import derivation_of
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
@@ -23,7 +23,7 @@ def stays(tmp_path: Path) -> UseCase:
 def completed(case: UseCase, features: dict[str, Any]) -> dict[str, Any]:
     derivation = derivation_of(case)
     assert derivation is not None
-    line = _completed(derivation, case.contract)(json.dumps({"request_id": "a", "features": features}))
+    line = LineFunction(derivation, case.contract)(json.dumps({"request_id": "a", "features": features}))
     assert line is not None
     found = json.loads(line)
     assert found["request_id"] == "a"
@@ -44,4 +44,4 @@ def test_what_was_served_stays_as_it_was_a_gap_too(stays: UseCase) -> None:
 def test_what_is_no_record_stays_as_it_is(stays: UseCase, line: str | None) -> None:
     derivation = derivation_of(stays)
     assert derivation is not None
-    assert _completed(derivation, stays.contract)(line) == line
+    assert LineFunction(derivation, stays.contract)(line) == line

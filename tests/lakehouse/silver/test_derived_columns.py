@@ -18,6 +18,7 @@ from lakeloop.use_case import open_use_case
 from tests.lakes import OwnLake
 from tests.use_case_copies import USE_CASES
 
+pytestmark = pytest.mark.long
 HEADER = "booking,month,price,nights,booked,arrival,room\n"
 JANUARY = "bookings-2024-01.csv"
 
