@@ -25,6 +25,7 @@ from operations.features.read import counted, read_features, read_version, write
 from tests.lakehouse.request_log import log_file, record
 from tests.lakes import HEADER, OwnLake, claims, own_lake, policy
 
+pytestmark = pytest.mark.long
 CORRECTED, LATE, ASKED = "2023-01-0003", "2023-02-0000", "asked"
 
 

@@ -18,6 +18,7 @@ from operations.new_use_case.draft import Draft, Wishes, look
 from tests.command_line import lakeloop_in
 from tests.lakes import OwnLake
 
+pytestmark = pytest.mark.long
 ROWS = 3_000
 STARTED = pd.date_range("2024-01-01", periods=ROWS, freq="53min")
 

@@ -21,6 +21,8 @@ from tests.serving.gateway.conftest import body, logged, put_background
 from tests.use_case_copies import USE_CASES
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 
 def parts_of(explained: dict[str, Any]) -> dict[str, float]:
     return {part["feature"]: part["contribution"] for part in explained["contributions"]}
