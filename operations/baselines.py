@@ -1,5 +1,6 @@
 """What a model has to beat: answers that need no model, and a quick one of another kind on the same split."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -187,28 +188,28 @@ def difference_words(report: GateReport, found: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.3f} ({report.better_than(value):+.3f})" for name, value in found.items())
 
 
-class _Baselines:
+class _Baselines(ABC):
     """What a model of a task has to beat."""
 
     def __init__(self, use_case: UseCase) -> None:
         self.use_case, self.contract = use_case, use_case.contract
         self.label = use_case.contract.label
 
+    @abstractmethod
     def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
         """Scores on `held_out` of answers that know no row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def trees(self, train: pd.DataFrame, held_out: pd.DataFrame) -> Answers | None:
         """The quick trees' answers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def score_of(self, answers: Any) -> float:
         """How good answers are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
         """How good what the rules said of each row is."""
-        raise NotImplementedError
 
     def rules(self, frame: pd.DataFrame) -> dict[str, float]:
         """The score of the use case's rules; nothing where it has none."""

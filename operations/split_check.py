@@ -26,16 +26,18 @@ FEWEST_VALUES, FEWEST_ROWS_A_VALUE = 50, 5
 MOST_COLUMNS, MOST_ROWS = 3, 1_000_000
 
 
-def run_split_check(use_case: UseCase, run: RunRecord) -> RunRecord:
-    """The run with what other splits of its rows say, which goes on its record.
+def run_split_check(use_case: UseCase, run: RunRecord, known: SplitCheck | None = None) -> RunRecord:
+    """The run with what other splits of its rows say, which goes on its record. `known`: of a run on the same export.
 
     As it is where nobody could be misled: rows are not split by key, there are too few periods, or too many rows.
     """
     if run.gate is None or run.split_check is not None or use_case.contract.split.by != "key":
         return run
-    manifest = Path(run.parameters.manifest)
-    train, held_out = (exported_rows(use_case.contract, manifest, split) for split in ("train", "eval"))
-    found = check_split(use_case.contract, train, held_out)
+    found = known
+    if found is None:
+        manifest = Path(run.parameters.manifest)
+        train, held_out = (exported_rows(use_case.contract, manifest, split) for split in ("train", "eval"))
+        found = check_split(use_case.contract, train, held_out)
     return run if found is None else save_run(use_case, run.model_copy(update={"split_check": found}))
 
 

@@ -172,7 +172,10 @@ def _folder(use_case: UseCase, version: int, periods: tuple[int, int] | None) ->
     """Where an export goes: one that the contract would split in another way now stays, for models were made of it."""
     name = str(version) if periods is None else f"{version}-m{periods[0]}-{periods[1]}"
     folder, split = use_case.folder("export") / name, split_in_words(use_case.contract)
-    if not _is_whole(folder) or read_manifest(folder / FILE_NAME).split == split:
+    try:
+        if not (folder / FILE_NAME).is_file() or read_manifest(folder / FILE_NAME).split == split:
+            return folder
+    except LakeloopError:
         return folder
     return folder.with_name(f"{name}-{hashlib.sha256(split.encode()).hexdigest()[:8]}")
 

@@ -103,9 +103,11 @@ def _explain(use_case: UseCase, plan: Plan, run: RunRecord) -> None:
     """
     try:
         others = (load_run(use_case, other.run_id) for other in plan.candidates if not other.error)
-        same = (one for one in others if one.manifest_sha256 == run.manifest_sha256 and one.baselines)
-        explained = run_importance(use_case, run_baselines(use_case, run, next(same, None)))
-        run_split_check(use_case, explained)
+        same = [one for one in others if one.manifest_sha256 == run.manifest_sha256]
+        known = next((one for one in same if one.baselines), None)
+        split_check = next((one.split_check for one in same if one.split_check is not None), None)
+        explained = run_importance(use_case, run_baselines(use_case, run, known))
+        run_split_check(use_case, explained, split_check)
     except (LakeloopError, OSError) as error:
         log.warning("event=not_explained run=%s why=%r", run.run_id, str(error))
 

@@ -1,12 +1,21 @@
 """Rows held out that resemble rows trained on: told; where they do not, nothing is."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
-from operations.split_check import check_split, split_words
+from lakeloop.exceptions import LakeloopError
+from lakeloop.use_case import UseCase
+from operations.split_check import check_split, run_split_check, split_words
+from tests.exports import settings_in
 from tests.use_case_copies import USE_CASES
+from tfx_pipeline.evaluation.gate import GateReport
+from tfx_pipeline.runs.parameters import run_parameters
+from tfx_pipeline.runs.run_record import RunRecord, load_run
 
 MONTHS = [f"2024-{month:02d}" for month in range(1, 13)]
 
@@ -73,3 +82,14 @@ def test_chance_alone_is_not_told(churn: Contract) -> None:
     rows = customers("usage", seed=5).assign(churned=np.random.default_rng(5).integers(0, 2, 2400))
     found = check_split(churn, *split_by_key(churn, rows))
     assert found is not None and split_words(churn, found) == []
+
+
+def test_what_another_run_on_the_same_export_found_is_not_asked_again(churn: Contract, tmp_path: Path) -> None:
+    use_case = UseCase(settings_in(tmp_path, "churn"), churn)
+    found = check_split(churn, *split_by_key(churn, customers("month")))
+    nowhere = run_parameters(churn, tmp_path / "nowhere" / "manifest.json")
+    gate = GateReport(checks=(), accuracy={}, rows={}, interval_set="eval", interval=(0.8, 0.95))
+    run = RunRecord(run_id="r1", use_case="churn", started="", parameters=nowhere, gate=gate)
+    assert run_split_check(use_case, run, found).split_check == found == load_run(use_case, "r1").split_check
+    with pytest.raises(LakeloopError, match="manifest"):
+        run_split_check(use_case, run)
