@@ -62,7 +62,7 @@ def scored(lake: OwnLake, table: str, version: int | None = None, model: str = "
 
 def expected(lake: OwnLake, rows: pd.DataFrame, folder: Path, switched_off: bool) -> dict[str, Prediction]:
     """Each row answered by itself, as the gateway does."""
-    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import ask_columns, load_saved_model
 
     contract, model = lake.contract, load_saved_model(folder)
     rules = load_rules(lake)
@@ -79,7 +79,7 @@ def expected(lake: OwnLake, rows: pd.DataFrame, folder: Path, switched_off: bool
             n: np.array([features[n]], np.float32 if f.type == "float" else np.int64)
             for n, f in contract.features.items()
         }
-        probabilities = [float(p) for p in predict_columns(model, columns)[0]]
+        probabilities = [float(p) for p in ask_columns(model, columns)["probabilities"][0]]
         answers[row["policy_id"]] = model_answer(contract, rules, features, probabilities)
     return answers
 

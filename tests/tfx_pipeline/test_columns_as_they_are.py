@@ -88,9 +88,9 @@ def test_it_trains_passes_its_checks_and_is_served(trained: Trained) -> None:
 
 
 def test_every_door_of_the_model_gives_a_row_the_same_answer(trained: Trained, rows: pd.DataFrame, model: Any) -> None:
-    from tfx_pipeline.evaluation.prediction import ask_examples, predict_columns
+    from tfx_pipeline.evaluation.prediction import ask_columns, ask_examples
 
-    columns = predict_columns(model, model_columns(trained.contract.features, rows))
+    columns = ask_columns(model, model_columns(trained.contract.features, rows))["probabilities"]
     examples = [example(trained.contract, row) for row in rows.to_dict("records")]
     np.testing.assert_allclose(ask_examples(model, examples)["probabilities"], columns, atol=1e-6)
     classified = model.signatures["classify"](inputs=examples)
@@ -133,11 +133,11 @@ def test_the_model_says_which_categories_it_learnt(trained: Trained, model: Any)
 
 def test_a_gap_tells_the_model_what_it_told_in_training(trained: Trained, rows: pd.DataFrame, model: Any) -> None:
     """The generator makes parcels without a weight late more often."""
-    from tfx_pipeline.evaluation.prediction import predict_columns
+    from tfx_pipeline.evaluation.prediction import ask_columns
 
     weighed = rows[rows["weight"].notna()]
     late = [
-        predict_columns(model, model_columns(trained.contract.features, frame))[:, 1].mean()
+        ask_columns(model, model_columns(trained.contract.features, frame))["probabilities"][:, 1].mean()
         for frame in (weighed, weighed.assign(weight=np.nan))
     ]
     assert late[1] > late[0] + 0.1

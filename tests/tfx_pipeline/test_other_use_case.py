@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "tfx_pipeline"
 
 
 def test_a_binary_label_and_a_string_feature_train_and_serve(churn: Contract, tmp_path: Path) -> None:
-    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import ask_columns, load_saved_model
 
     settings = settings_in(tmp_path, "churn")
     weighted = churn.model_copy(update={"training": churn.training.model_copy(update={"balance": "weights"})})
@@ -40,7 +40,7 @@ def test_a_binary_label_and_a_string_feature_train_and_serve(churn: Contract, tm
     assert record.trained.rows == read_manifest(manifest).rows_of("train")
     model = load_saved_model(model_folder(open_use_case(settings)))
     plans = np.array(["basic", "pro, annual", "unheard of"])
-    answers = predict_columns(model, {"plan": plans, "usage": np.array([5, 195, 100], np.float32)})
+    answers = ask_columns(model, {"plan": plans, "usage": np.array([5, 195, 100], np.float32)})["probabilities"]
     assert answers.shape == (3, 2)
     assert answers[0, 1] > 0.8 and answers[1, 0] > 0.8, "low use of the basic plan leaves, high use of pro stays"
 

@@ -502,15 +502,18 @@ def test_the_evaluators_blessing_alone_makes_no_champion(first: Finished) -> Non
 
 
 def test_a_dropped_feature_has_no_effect_but_is_still_accepted(refused: Finished, rows: pd.DataFrame) -> None:
-    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import ask_columns, load_saved_model
 
     assert refused.nodes["Transform"].state == "cached", "dropping a feature must not transform again"
     model = load_saved_model(Path(refused.record.model_uri) / "Format-Serving")
     inputs = columns(refused.contract, rows)
     assert set(model.signatures["serving_default"].structured_input_signature[1]) == set(inputs)
-    answers = predict_columns(model, inputs)
-    np.testing.assert_array_equal(predict_columns(model, {**inputs, "miles": inputs["miles"] + 50}), answers)
-    assert np.abs(predict_columns(model, {**inputs, "age": inputs["age"] + 50}) - answers).max() > 1e-3
+    answers, of_other_miles, of_other_ages = (
+        ask_columns(model, one)["probabilities"]
+        for one in (inputs, {**inputs, "miles": inputs["miles"] + 50}, {**inputs, "age": inputs["age"] + 50})
+    )
+    np.testing.assert_array_equal(of_other_miles, answers)
+    assert np.abs(of_other_ages - answers).max() > 1e-3
 
 
 def test_data_that_break_the_contract_stop_at_the_data_gate(refused: Finished, home: Path) -> None:
@@ -639,7 +642,7 @@ def test_pushed_trees_answer_as_scikit_learn_does_on_the_same_rows(trees: Finish
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
-    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import ask_columns, load_saved_model
     from tfx_pipeline.training.columns import transformed_name
 
     frame = with_label(trees.contract, sample_period(trees, 0))
@@ -653,7 +656,7 @@ def test_pushed_trees_answer_as_scikit_learn_does_on_the_same_rows(trees: Finish
     with threadpool_limits(1):
         model.fit(seen[~held_out], frame["group"].to_numpy()[~held_out])
     served = load_saved_model(model_folder(trees, trees.record.pushed_version))
-    answers = predict_columns(served, columns(trees.contract, frame[held_out]))
+    answers = ask_columns(served, columns(trees.contract, frame[held_out]))["probabilities"]
     np.testing.assert_allclose(answers, model.predict_proba(seen[held_out]), atol=1e-4)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,7 +13,22 @@ TRAIN, EVAL, NEWEST = "train", "eval", "newest"
 
 
 @dataclass(frozen=True)
-class ModelAnswers:
+class SomeRows:
+    """Arrays whose first axis is the rows, or such by their names; what is no array is about all of them."""
+
+    def where(self, rows: np.ndarray) -> Self:
+        """Those of the rows, (n,) bool or numbers of rows, at least one of them."""
+        return replace(self, **{name: _at(rows, value) for name, value in vars(self).items()})
+
+
+def _at(rows: np.ndarray, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: values[rows] for name, values in value.items()}
+    return value[rows] if isinstance(value, np.ndarray) else value
+
+
+@dataclass(frozen=True)
+class ModelAnswers(SomeRows):
     """A model's answers on one set of rows: labels (n,) int, probabilities (n, classes), perhaps weights (n,).
 
     `columns` are columns of the same rows (n,), by which they can be sliced. `class_ids` (n,) are what it answered,
@@ -67,25 +82,9 @@ class ModelAnswers:
             return self
         return self.where(~self.calibrated)
 
-    def where(self, rows: np.ndarray) -> Self:
-        """Those of the rows, (n,) bool or numbers of rows, at least one of them."""
-
-        def of(values: np.ndarray | None) -> np.ndarray | None:
-            return None if values is None else values[rows]
-
-        return replace(
-            self,
-            labels=self.labels[rows],
-            probabilities=self.probabilities[rows],
-            weights=of(self.weights),
-            columns={name: values[rows] for name, values in self.columns.items()},
-            class_ids=of(self.class_ids),
-            calibrated=of(self.calibrated),
-        )
-
 
 @dataclass(frozen=True)
-class NumberAnswers:
+class NumberAnswers(SomeRows):
     """A model's numbers on one set of rows: labels, predictions and the interval's ends, each (n,) float64.
 
     The interval holds the label of a share `level` of the rows; `calibrated` (n,) bool are those it was learnt from,
@@ -112,23 +111,6 @@ class NumberAnswers:
     def errors(self) -> np.ndarray:
         """Answer less label, (n,)."""
         return self.predictions - self.labels
-
-    def where(self, rows: np.ndarray) -> Self:
-        """Those of the rows, (n,) bool or numbers of rows, at least one of them."""
-
-        def of(values: np.ndarray | None) -> np.ndarray | None:
-            return None if values is None else values[rows]
-
-        return replace(
-            self,
-            labels=self.labels[rows],
-            predictions=self.predictions[rows],
-            lower=self.lower[rows],
-            upper=self.upper[rows],
-            calibrated=of(self.calibrated),
-            weights=of(self.weights),
-            columns={name: values[rows] for name, values in self.columns.items()},
-        )
 
 
 Answers = ModelAnswers | NumberAnswers

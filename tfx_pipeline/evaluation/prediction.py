@@ -101,11 +101,6 @@ def ask_columns(model: Any, columns: Mapping[str, np.ndarray]) -> Outputs:
     return _joined(parts)
 
 
-def predict_columns(model: Any, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Probabilities (n, classes) for columns, each (n,)."""
-    return ask_columns(model, columns)[PROBABILITIES]
-
-
 def ask_examples(model: Any, serialised: Sequence[bytes]) -> Outputs:
     """The model's outputs for serialised tf.Examples."""
     serve = model.signatures[EXAMPLES]

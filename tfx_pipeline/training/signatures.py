@@ -3,6 +3,7 @@
 Where categories were learnt it also says which: its own graph knows them by their hashes alone.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ Answer = dict[str, tf.Tensor]
 """Outputs by name, each (batch, …)."""
 
 
-class SignatureModule(tf.Module):
+class SignatureModule(tf.Module, ABC):
     """A trained model behind its Transform graph. It accepts every feature; dropped ones have no effect.
 
     But where the event time is dropped, ages of other features are still counted to it. What a task answers, and the
@@ -74,14 +75,15 @@ class SignatureModule(tf.Module):
         transformed = self._transformed(dict(raw))
         return self._predict(tf.concat([transformed[name] for name in self._used], axis=1))
 
+    @abstractmethod
     def answer(self, raw: dict[str, tf.Tensor]) -> Answer:
         """What `serving_default` and `serve_examples` answer to raw features."""
-        raise NotImplementedError
 
+    @abstractmethod
     def own_answer(self, raw: dict[str, tf.Tensor]) -> Answer:
         """What the task's own signature answers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def learn(self, held_out: Path, weights: Mapping[str, float] | None = None) -> None:
         """Learn what an answer needs besides the fitted model, of raw examples of the eval rows and, by key, how much
         each counts.

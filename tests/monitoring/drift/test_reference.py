@@ -158,13 +158,13 @@ def served(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_the_real_model_server_gives_the_model_s_own_answers(served: Settings, contract: Contract) -> None:
-    from tfx_pipeline.evaluation.prediction import load_saved_model, predict_columns
+    from tfx_pipeline.evaluation.prediction import ask_columns, load_saved_model
 
     rows = sample_period(UseCase(served, contract), 0, rows=2500)[list(contract.features)]
     answers = through_model_server(UseCase(served, contract), "7", rows)
     types = {"float": np.float32, "int": np.int64}
     columns = {name: rows[name].to_numpy(types[f.type]) for name, f in contract.features.items()}
-    own = predict_columns(load_saved_model(open_use_case(served).folder("models") / "7"), columns)
+    own = ask_columns(load_saved_model(open_use_case(served).folder("models") / "7"), columns)["probabilities"]
     assert answers.shape == (2500, 3)
     np.testing.assert_allclose(answers, own, atol=1e-6)
     with pytest.raises(LakeloopError, match="versions/8:predict answered 404"):
