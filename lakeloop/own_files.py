@@ -8,15 +8,17 @@ from typing import Any
 from lakeloop.contract import Contract
 from lakeloop.contract.elsewhere import FETCH_FUNCTION
 from lakeloop.contract.features import FEATURES_FILE
+from lakeloop.contract.model import NETWORK
 from lakeloop.derived_features import try_derived
 from lakeloop.exceptions import OwnCodeError
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.own_code import code_sha256, line_of, load_function, load_module
 
 PREPROCESSING, MODEL, CHECKS = "preprocessing.py", "model.py", "checks.py"
+RUN, BUILD = "run_fn", "build_model"
 FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     PREPROCESSING: {"preprocess": ("inputs", "learn")},
-    MODEL: {"run_fn": ("fn_args",), "build_model": ("columns", "settings")},
+    MODEL: {RUN: ("fn_args",), BUILD: ("columns", "settings")},
     CHECKS: {"checks": ("model",)},
 }
 """What a file of that name has to have: one of these functions, with what each is given.
@@ -71,6 +73,21 @@ def own_code_problems(folder: Path, contract: Contract) -> dict[str, str]:
     All of them are imported for that.
     """
     return {name: _problem(load) for name, load in _loads(folder, contract)}
+
+
+def own_code_notes(folder: Path, contract: Contract) -> list[str]:
+    """What is good but should be known of a use case's own files, a sentence each.
+
+    Raises:
+        OwnCodeError: a file cannot be imported.
+    """
+    model = own_files(folder).get(MODEL)
+    if model is None or contract.model.kind == NETWORK or model.has(RUN):
+        return []
+    return [
+        f"{MODEL}: its `{BUILD}` makes networks, and is not called, since the contract says `model: "
+        f"{{kind: {contract.model.kind}}}`. It is with `--set kind={NETWORK}`"
+    ]
 
 
 def _loads(folder: Path, contract: Contract) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -21,7 +21,7 @@ from lakeloop.contract.evolution import Change, changes_between
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import ContractError, WrongUseError
 from lakeloop.git import file_at
-from lakeloop.own_files import own_code_problems
+from lakeloop.own_files import own_code_notes, own_code_problems
 from lakeloop.settings import load_settings
 from lakeloop.use_case import open_use_case as load_use_case
 from operations.history import history_periods
@@ -60,7 +60,7 @@ def check_command(
         f"`{contract.label.name}`.{history}{own}",
         highlight=False,
     )
-    for note in contract.notes():
+    for note in (*contract.notes(), *own_code_notes(path.absolute().parent, contract)):
         console.print(f"  to know: {note}", soft_wrap=True, markup=False)
     if against:
         _print_changes(changes_between(_earlier(path, against), contract), against)

@@ -31,7 +31,6 @@ from tfx_pipeline.training.signature_names import (
 
 OWN_MODEL_KEY = "own_model"
 """Of a `custom_config`: the file, as JSON."""
-RUN = "run_fn"
 TRIED_ROWS = 3
 
 

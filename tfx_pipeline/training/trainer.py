@@ -9,12 +9,13 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from lakeloop.contract import ModelSettings, TreesSettings, model_settings, read_model_settings
+from lakeloop.own_files import RUN
 from tfx_pipeline.runs.run_record import Trained
 from tfx_pipeline.training import network, trees
 from tfx_pipeline.training.columns import Columns, ModelInputs, columns_from, model_inputs_of
 from tfx_pipeline.training.fitted import Fitted, TrainingData
 from tfx_pipeline.training.label_scale import LabelScale
-from tfx_pipeline.training.own_model import RUN, OwnNetwork, model_from, own_network, run_whole
+from tfx_pipeline.training.own_model import OwnNetwork, model_from, own_network, run_whole
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.row_weights import load_row_weights
 from tfx_pipeline.training.rows import (

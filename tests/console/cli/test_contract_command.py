@@ -1,5 +1,6 @@
 """`lakeloop contract`: what a change does is told before anybody runs anything; contracts are exchanged as files."""
 
+import re
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -76,6 +77,18 @@ def test_own_code_is_imported_and_every_file_of_it_that_cannot_be_used_is_told(c
         "rules.py, line 1",
     ]
     assert "write `def checks(model):` in it" in told[1]
+
+
+def test_trees_beside_a_network_of_ones_own_are_told(contract_file: Path) -> None:
+    run = partial(CliRunner().invoke, app, ["contract", "check", str(contract_file)])
+    (contract_file.parent / "model.py").write_text("def build_model(columns, settings):\n    return None\n")
+    told = "model.py: its `build_model` makes networks, and is not called"
+    assert told not in run().output
+    text = contract_file.read_text()
+    contract_file.write_text(re.sub(r"^model:\n(?:  .*\n)+", "model: {kind: trees}\n", text, flags=re.MULTILINE))
+    assert told in " ".join(run().output.split())
+    (contract_file.parent / "model.py").write_text("def run_fn(fn_args):\n    pass\n")
+    assert told not in run().output
 
 
 def test_an_exported_contract_is_imported_and_somebody_else_s_is_a_draft(
