@@ -12,6 +12,7 @@ from rich.table import Table
 from console.cli.options import listed
 from console.cli.render import console, table
 from console.words import counted
+from lakeloop.contract.model import MODEL_KINDS, NETWORK
 from lakeloop.contract.periods import PERIODS, PeriodKind
 from lakeloop.contract.section import some
 from lakeloop.settings import load_settings
@@ -52,6 +53,7 @@ def new_command(
         str,
         typer.Option("--keep", help="Columns to take as they are: none tells the label, no value of them is a gap."),
     ] = "",
+    kind: Annotated[str, typer.Option("--kind", metavar="|".join(MODEL_KINDS), help="The kind of model.")] = NETWORK,
     title: Annotated[str, typer.Option("--title", help="What it is called where people read.")] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Replace the contract and history of a use case of this name.")
@@ -63,6 +65,8 @@ def new_command(
     """
     settings = load_settings()
     check_name(settings, name, force)
+    if kind not in MODEL_KINDS:
+        raise typer.BadParameter(f"there is no kind of model {kind!r}; there are: {', '.join(MODEL_KINDS)}")
     files = [*(from_ or []), *(more or [])]
     if not files:
         raise typer.BadParameter("name a file or folder with --from")
@@ -74,7 +78,7 @@ def new_command(
         asked = _ask(draft, wishes)
         draft = draft if asked == wishes else look(files, asked, joined)
     with console.status("") as status:
-        made = create(settings, name, title or _title(name), draft, lambda step: status.update(f"{step} …"))
+        made = create(settings, name, title or _title(name), draft, lambda step: status.update(f"{step} …"), kind)
     _print(made)
 
 
@@ -131,8 +135,7 @@ def _print(made: NewUseCase) -> None:
                   + ("" if sample.whole else " (start, middle and end)")),
         ("key", contract.key.description if not draft.key.columns else ", ".join(draft.key.columns)),
         ("time", _time(draft, made.history)),
-        ("label", f"{draft.label.made or draft.label.column}: "
-                  + ", ".join(f"{one.name} {one.share:.1%}" for one in draft.label.classes)),
+        ("label", f"{draft.label.made or draft.label.column}: {draft.label.in_words}"),
         *((f"joined: {one.name}", f"by {one.in_words}; {one.met:.1%} of the rows meet one") for one in draft.joins),
         ("features", f"{len(contract.features)}: {some(contract.features, MOST_NAMED)}"),
     ]  # fmt: skip
@@ -169,8 +172,11 @@ def _to_beat(made: NewUseCase) -> Table:
         asked = f"above {made.gate.above:.3f}{below}" if made.gate.above else nothing
         return table((f"accuracy {where}", ""), [*beside.items(), ("the gate asks for", asked)])
     figures = [(one.title, f"{one.naive:.3f}", f"{one.trees:.3f}", one.bound) for one in made.gate.checks]
-    accuracy = ("accuracy", beside.get("majority", ""), beside.get("trees", ""), "")
-    return table((where, "knows no row", "trees", "the gate asks for"), [accuracy, *figures])
+    if made.draft.label.number:
+        head = [] if figures else [(made.gate.decides, beside.get("constant", ""), beside.get("trees", ""), "")]
+    else:
+        head = [("accuracy", beside.get("majority", ""), beside.get("trees", ""), "")]
+    return table((where, "knows no row", "trees", "the gate asks for"), [*head, *figures])
 
 
 def _time(draft: Draft, history: HistoryFiles) -> str:

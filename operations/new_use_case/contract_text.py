@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import Any, Protocol
 
+from lakeloop.contract.model import MODEL_KINDS, NETWORK, TREES
 from operations.contract_yaml import comment_lines, scalar
 from operations.new_use_case.draft import Draft
 from operations.new_use_case.gate_draft import CheckDraft, GateDraft
@@ -26,10 +27,13 @@ class PeriodRows(Protocol):
     def usual(self) -> int: ...
 
 
-def contract_text(draft: Draft, name: str, title: str, history: PeriodRows, gate: GateDraft, salt: str) -> str:
-    """The whole contract."""
+def contract_text(
+    draft: Draft, name: str, title: str, history: PeriodRows, gate: GateDraft, salt: str, kind: str
+) -> str:
+    """The whole contract, with a model of that kind."""
     lines = [*_head(draft, name, title), "", *_key(draft), *_event_time(draft, history.start), ""]
-    lines += [*sources_text(draft), "", *_features(draft), "", *_label(draft), "", *_training(draft, gate, salt), ""]
+    lines += [*sources_text(draft), "", *_features(draft), "", *_label(draft), ""]
+    lines += [*_training(draft, gate, salt, kind), ""]
     lines += _production(draft, title, history.usual)
     return "\n".join(lines) + "\n"
 
@@ -137,7 +141,8 @@ def _label(draft: Draft) -> Iterator[str]:
     label = draft.label
     yield "label:"
     yield f"  name: {label.name}"
-    yield f"  description: {scalar(label.made or f'Class of {label.column}')}"
+    called = said_name(label.column) if label.number else f"Class of {label.column}"
+    yield f"  description: {scalar(label.made or called)}"
     yield f"  source: {source_name(draft.truth, source_name(draft.table) if draft.truth is not draft.table else '')}"
     yield f"  column: {label.column}"
     if label.made:
@@ -148,21 +153,33 @@ def _label(draft: Draft) -> Iterator[str]:
         truth |= {"unit": unit}
     truth |= {"valid": list(label.valid)} if label.valid is not None else {}
     yield f"  truth: {scalar(truth)}"
-    yield "  classes:                        # in this order they are 0, 1, …, for good"
-    for one in label.classes:
-        yield f"    - {_class(one)}  # {one.share:.1%} of the rows"
+    classes = [f"    - {_class(one)}  # {one.share:.1%} of the rows" for one in label.classes]
+    if not label.number:
+        yield "  classes:                        # in this order they are 0, 1, …, for good"
+        yield from classes
+        return
+    yield from comment_lines(
+        "The number itself is predicted, with an interval that holds the truth of 80 % of such rows (`interval: 0.8`). "
+        "Classes instead, such as its thirds, with a gate about them (`accuracy`, and `champion_margin: 0.01`):",
+        "  ",
+    )
+    yield "  # classes:"
+    yield from (f"  # {one[2:]}" for one in classes)
 
 
 def _class(one: ClassDraft) -> str:
     return scalar({"name": one.name} | ({"when": one.when} if one.when else {}))
 
 
-def _training(draft: Draft, gate: GateDraft, salt: str) -> Iterator[str]:
+def _training(draft: Draft, gate: GateDraft, salt: str, kind: str) -> Iterator[str]:
     yield f'split: {{salt: "{salt}", every: 5}}       # one row in five is held out, by its key and so for good'
-    yield f"model: {scalar(model_of(draft.table.sample.all_rows))}"
+    drafted = {one: f"model: {scalar(model_of(draft.table.sample.all_rows, one))}" for one in MODEL_KINDS}
+    yield drafted.pop(kind)
+    for other, line in drafted.items():
+        yield f"# {line:<31} # the other kind; `lakeloop train --set kind={other}` tries it"
     yield "gate:                              # what a good model is"
-    yield from _accuracy(draft, gate) if gate.by_accuracy else _ranking(gate)
-    yield "  champion_margin: 0.01"
+    yield from _errors(gate) if draft.label.number else _accuracy(draft, gate) if gate.by_accuracy else _ranking(gate)
+    yield f"  champion_margin: {gate.margin:g}"
 
 
 def _accuracy(draft: Draft, gate: GateDraft) -> Iterator[str]:
@@ -188,13 +205,24 @@ def _ranking(gate: GateDraft) -> Iterator[str]:
     yield f"    # - {scalar(example)}"
 
 
+def _errors(gate: GateDraft) -> Iterator[str]:
+    yield from comment_lines(f"{gate.why}.", "  ")
+    if gate.checks:
+        yield "  checks:"
+    for check in gate.checks:
+        yield from comment_lines(_about(check), "    ")
+        yield f"    - {scalar(check.words)}"
+
+
 def _about(check: CheckDraft) -> str:
     what = check.about[:1].upper() + check.about[1:]
     return f"{what}: {check.naive:.3f} by an answer that knows no row, {check.trees:.3f} by quick trees."
 
 
-def model_of(rows: int) -> dict[str, Any]:
-    """A network whose training takes about a minute, whatever the number of rows."""
+def model_of(rows: int, kind: str = NETWORK) -> dict[str, Any]:
+    """A network whose training takes about a minute, whatever the number of rows; or trees that stop in time."""
+    if kind == TREES:
+        return {"kind": kind, "stop_after": 10} | ({"leaves": 8, "min_rows_per_leaf": 50} if rows < 5_000 else {})
     small = {"layers": 2, "units": 64, "dropout": 0.3}
     if rows < 5_000:
         return small | {"epochs": 30, "batch": 32}
@@ -209,5 +237,5 @@ def _production(draft: Draft, title: str, window: int) -> Iterator[str]:
     yield "monitoring:"
     yield f"  window: {max(20, window)}{' ' * 20}# about the rows of a {draft.period}"
     yield "# What answers where the model is not to: a function in a file beside this one, such as"
-    yield "# fallback: {rules: rules.py:answer, confidence_below: 0.4}"
+    yield "# fallback: {rules: rules.py:answer" + ("}" if draft.label.number else ", confidence_below: 0.4}")
     yield "history: history                   # these files are replayed by `lakeloop demo` and `lakeloop simulate`"

@@ -10,17 +10,26 @@ import pandas as pd
 
 from lakeloop.added_columns import with_label
 from lakeloop.contract import Contract
+from lakeloop.contract.model import NETWORK
 from lakeloop.contract.section import NAME
 from lakeloop.contract.training import Split
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import WrongUseError
 from lakeloop.settings import Settings
 from lakeloop.use_case import CONTRACT_FILE, UseCase, contract_path
-from operations.baselines import frame_baselines, tree_answers
+from operations.baselines import frame_baselines, number_tree_answers, tree_answers
 from operations.history import history_periods, history_rows
 from operations.new_use_case.contract_text import contract_text
 from operations.new_use_case.draft import Draft
-from operations.new_use_case.gate_draft import LARGE_MAJORITY, OPEN_GATE, GateDraft, gate_of, ranking_gate
+from operations.new_use_case.gate_draft import (
+    LARGE_MAJORITY,
+    OPEN_GATE,
+    OPEN_NUMBER_GATE,
+    GateDraft,
+    gate_of,
+    number_gate,
+    ranking_gate,
+)
 from operations.new_use_case.split_history import HistoryFiles, write_history
 
 HISTORY = "history"
@@ -35,7 +44,8 @@ ROWS_A_FEATURE = 20
 
 @dataclass(frozen=True)
 class NewUseCase:
-    """What was made. `baselines`: accuracies on the held-out ones of `compared` rows, as are the figures in `gate`."""
+    """What was made. `baselines`: accuracies, or errors of numbers, on the held-out ones of `compared` rows, as are the
+    figures in `gate`."""
 
     use_case: UseCase
     draft: Draft
@@ -60,9 +70,12 @@ def check_name(settings: Settings, name: str, force: bool) -> None:
 
 
 def create(
-    settings: Settings, name: str, title: str, draft: Draft, on_step: Callable[[str], None] = lambda step: None
-) -> NewUseCase:
+    settings: Settings, name: str, title: str, draft: Draft, on_step: Callable[[str], None] = lambda step: None,
+    kind: str = NETWORK,
+) -> NewUseCase:  # fmt: skip
     """Write contract and history, in place of those there are. Until all is written and checked, nothing is seen of it.
+
+    `kind` is that of the model.
 
     Raises:
         ContractError: the draft makes no good contract.
@@ -81,11 +94,14 @@ def create(
         path = home / CONTRACT_FILE
 
         def write(gate: GateDraft, salt: str) -> Contract:
-            path.write_text(contract_text(draft, name, title, history, gate, salt), encoding="utf-8")
+            path.write_text(contract_text(draft, name, title, history, gate, salt, kind), encoding="utf-8")
             return load_contract(path)
 
-        drafted = UseCase(settings.model_copy(update={"use_cases": part}), write(OPEN_GATE, SALTS[0]))
-        on_step("comparing the commonest class with quick trees")
+        drafted = UseCase(
+            settings.model_copy(update={"use_cases": part}),
+            write(OPEN_NUMBER_GATE if draft.label.number else OPEN_GATE, SALTS[0]),
+        )
+        on_step("comparing what needs no model with quick trees")
         parts = _compared(drafted)
         salt = _salt([list(rows[drafted.contract.key.column]) for rows in parts])
         rows = pd.concat(parts, ignore_index=True)
@@ -101,8 +117,12 @@ def create(
 def _gate(
     use_case: UseCase, majority: float, train: pd.DataFrame, held_out: pd.DataFrame
 ) -> tuple[GateDraft, dict[str, float]]:
-    """What the gate is to ask for, and the accuracies it was drafted by; none of too few rows."""
+    """What the gate is to ask for, and the accuracies or errors it was drafted by; none of too few rows."""
     contract, enough = use_case.contract, len(held_out) >= FEWEST_HELD_OUT
+    if not contract.label.classes:
+        numbers = number_tree_answers(contract, train, held_out) if enough else None
+        found = frame_baselines(use_case, train, held_out, numbers) if enough else {}
+        return number_gate(found), found
     trees = tree_answers(contract, train, held_out) if enough else None
     found = frame_baselines(use_case, train, held_out, trees) if enough else {}
     if majority >= LARGE_MAJORITY:

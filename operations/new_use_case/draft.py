@@ -261,9 +261,7 @@ def _met(
             f"label: {met:.1%} of the rows of {table.sample.file} have their truth in {truth.sample.file}"
         )
     ids = np.where(rows >= 0, label.ids[rows], -1)
-    return LabelDraft(
-        label.name, label.column, label.made, (), label.type, label.values, label.valid, label.classes, ids
-    )
+    return replace(label, needs=(), ids=ids)
 
 
 def _keys(table: TableDraft, names: tuple[str, ...]) -> list[str]:

@@ -1,4 +1,5 @@
-"""What a draft's gate asks of a model: an accuracy, or how well it ranks rows where one class is far the commonest."""
+"""What a draft's gate asks of a model: an accuracy; how well it ranks rows where one class is far the commonest; or how
+far a number may be off."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ times the usual ones before a model may answer with it, and good models are seld
 majority does, are right as often as it is, and rank the rows well all the same."""
 RANKED_BY = "roc_auc"
 """What decides then: it is the same however rare a class is, one for both of two classes, and 0.5 by chance."""
+OF_NUMBERS = "mean_absolute_error"
+MARGIN = 0.01
+"""Share of the error of one number, always, that a model may be worse than the champion."""
 ABOUT = {
     RANKED_BY: "the chance that a row of {rare} gets a higher probability of it than another row",
     "average_precision": "how pure the rows are that get the highest probabilities of {rare}",
@@ -49,7 +53,8 @@ class CheckDraft:
 class GateDraft:
     """Bounds of the accuracy and where they come from; `below` None: nothing is too good.
 
-    Where `decides` is another metric, no accuracy is asked for, and `checks` are in its place.
+    Where `decides` is another metric, no accuracy is asked for, and `checks` are in its place. `margin`: by how much of
+    it a model may be worse than the champion.
     """
 
     above: float = 0.0
@@ -57,6 +62,7 @@ class GateDraft:
     why: str = ""
     decides: str = "accuracy"
     checks: tuple[CheckDraft, ...] = ()
+    margin: float = 0.01
 
     @property
     def by_accuracy(self) -> bool:
@@ -65,6 +71,7 @@ class GateDraft:
 
 
 OPEN_GATE = GateDraft(0.0, 1.0, "not known yet")
+OPEN_NUMBER_GATE = GateDraft(why="not known yet", decides=OF_NUMBERS)
 
 
 def gate_of(found: Mapping[str, float], texts: Sequence[str] = (), by_heart: bool = False) -> GateDraft:
@@ -82,6 +89,24 @@ def gate_of(found: Mapping[str, float], texts: Sequence[str] = (), by_heart: boo
     if texts:
         return GateDraft(above, None, f"{why}, without {', '.join(texts)}, which they cannot read")
     return GateDraft(above, below if below < 1 and not by_heart else None, why)
+
+
+def number_gate(found: Mapping[str, float]) -> GateDraft:
+    """A bound for the error, half the way from the best single number to the quick trees; `found`: the errors of both.
+
+    Where trees are no better, only that a model is, which every gate asks.
+    """
+    if not found:
+        return GateDraft(why="Too few rows to say what is good: set `checks` when there are more", decides=OF_NUMBERS)
+    naive = found["constant"]
+    trees, margin = found.get("trees", naive), float(f"{MARGIN * naive:.2g}")
+    why = "A model has to be better than one number, always, whatever the checks say"
+    if trees >= naive:
+        return GateDraft(why=f"{why}. Quick trees are not, so nothing more is asked", decides=OF_NUMBERS, margin=margin)
+    bound = float(f"{naive - SAFE_SHARE * (naive - trees):.3g}")
+    words = {"metric": OF_NUMBERS, "below": bound}
+    check = CheckDraft(OF_NUMBERS, naive, trees, words, "how far numbers are off, on average")
+    return GateDraft(why=why, decides=OF_NUMBERS, checks=(check,), margin=margin)
 
 
 def ranking_gate(names: Sequence[str], labels: np.ndarray, trees: ModelAnswers | None) -> GateDraft:

@@ -32,7 +32,9 @@ class ClassDraft:
 @dataclass(frozen=True)
 class LabelDraft:
     """`column` is the truth's own name, `made` the expression it is computed by, '' where it is delivered; `needs` are
-    the delivered columns it is made of. `ids`: each row's class, -1 where its truth is not known."""
+    the delivered columns it is made of. `ids`: each row's class, -1 where its truth is not known. `number`: how the
+    numbers lie, in words, where they are predicted themselves; `classes` are their thirds then, which tell leaks.
+    """
 
     name: str
     column: str
@@ -43,6 +45,7 @@ class LabelDraft:
     valid: tuple[float, float] | None
     classes: tuple[ClassDraft, ...]
     ids: np.ndarray
+    number: str = ""
 
     @property
     def sorted_by_class(self) -> bool:
@@ -50,6 +53,11 @@ class LabelDraft:
         known = self.ids[self.ids >= 0]
         expected = (len(known) - 1) * (1 - sum(one.share**2 for one in self.classes))
         return bool(np.count_nonzero(np.diff(known)) < expected / 2)
+
+    @property
+    def in_words(self) -> str:
+        """What is predicted."""
+        return self.number or ", ".join(f"{one.name} {one.share:.1%}" for one in self.classes)
 
     @property
     def majority(self) -> float:
@@ -88,7 +96,7 @@ def _of_column(column: Column, findings: Findings) -> LabelDraft | None:
         return None
     numeric = column.numbers is not None
     if numeric and (column.kind == "float" or column.distinct > MOST_NUMBERS):
-        return _in_thirds(column.row_numbers, own, "", (column.name,), column.name, findings)
+        return _number(column.row_numbers, own, "", (column.name,))
     if column.distinct > MOST_CLASSES and column.distinct > column.present / 10:
         findings.problems.append(
             f"--label {column.name}: has {column.distinct:,} different texts in {column.present:,} rows; classes are "
@@ -133,31 +141,25 @@ def _of_values(column: Column, own: str, findings: Findings) -> LabelDraft:
     return LabelDraft(f"{own}_class", own, "", (column.name,), kind, values, None, tuple(classes), ids)
 
 
-def _in_thirds(
-    numbers: np.ndarray, own: str, made: str, needs: tuple[str, ...], called: str, findings: Findings
-) -> LabelDraft | None:
-    """Three classes of about the same size: the label is a number, and only classes can be predicted yet."""
+def _number(numbers: np.ndarray, own: str, made: str, needs: tuple[str, ...]) -> LabelDraft:
+    """The number itself, with three classes of about the same size beside it."""
     known = numbers[np.isfinite(numbers)]
     whens: tuple[dict[str, Any], ...]
     low, high = (_short(float(bound)) for bound in np.quantile(known, [1 / 3, 2 / 3]))
     if low <= known.min():  # more than a third of the rows have the smallest number
-        names, bounds, whens = QUANTILES[::2], f"high above {low:g}", ({}, {"above": low})
+        names, whens = QUANTILES[::2], ({}, {"above": low})
         ids = (numbers > low).astype(int)
     elif high >= known.max():
-        names, bounds, whens = QUANTILES[::2], f"low below {high:g}", ({"below": high}, {})
+        names, whens = QUANTILES[::2], ({"below": high}, {})
         ids = (numbers >= high).astype(int)
     else:
-        names, bounds = QUANTILES, f"low below {low:g}, high above {high:g}"
-        whens = ({"below": low}, {}, {"above": high})
+        names, whens = QUANTILES, ({"below": low}, {}, {"above": high})
         ids = 1 + (numbers > high).astype(int) - (numbers < low).astype(int)
     ids = np.where(np.isfinite(numbers), ids, -1)
     shares = np.bincount(ids[ids >= 0], minlength=len(names)) / len(known)
-    findings.notes.append(
-        f"label: `{called}` is a number, and classes are predicted; they are its thirds: "
-        f"{bounds}. Other bounds: `label.classes`"
-    )
     classes = tuple(ClassDraft(*one) for one in zip(names, whens, map(float, shares), strict=True))
-    return LabelDraft(f"{own}_class", own, made, needs, "float", (), wide(known), classes, ids)
+    number = f"a number from {known.min():g} to {known.max():g}, {np.median(known):g} in the middle"
+    return LabelDraft(f"{own}_value", own, made, needs, "float", (), wide(known), classes, ids, number)
 
 
 def _of_expression(text: str, columns: dict[str, Column], findings: Findings) -> LabelDraft | None:
@@ -184,7 +186,7 @@ def _of_expression(text: str, columns: dict[str, Column], findings: Findings) ->
         if not len(known) or known.min() == known.max():
             findings.problems.append(f"--label {text}: is the same in every row, so there is nothing to learn")
             return None
-        return _in_thirds(numbers, own, text, needs, text, findings)
+        return _number(numbers, own, text, needs)
     ids = truth.astype("Int64").fillna(-1).to_numpy("int64")
     shares = np.bincount(ids[ids >= 0], minlength=2) / max(1, int((ids >= 0).sum()))
     if not (ids >= 0).any() or shares.max() == 1:

@@ -87,10 +87,12 @@ def as_parquet_folder(frame: pd.DataFrame, folder: Path) -> Path:
     return path
 
 
-def made(tmp_path: Path, path: Path, label: str = "tips > 0.2 * fare", **wishes: object) -> NewUseCase:
+def made(
+    tmp_path: Path, path: Path, label: str = "tips > 0.2 * fare", kind: str = "network", **wishes: object
+) -> NewUseCase:
     settings = load_settings(home=tmp_path / "home", use_case="trips", use_cases=tmp_path / "use_cases")
     draft = look([path], Wishes(label, **wishes))  # type: ignore[arg-type]
-    return create(settings, "trips", "Trips", draft)
+    return create(settings, "trips", "Trips", draft, kind=kind)
 
 
 @pytest.fixture
@@ -117,6 +119,20 @@ def test_whatever_the_files_are_the_draft_is_good_and_every_row_is_replayed(
     assert np.array_equal(labelled[contract.label.name], (frame["tips"] > 0.2 * frame["fare"]).astype(int))
     assert found.baselines["trees"] > found.baselines["majority"]
     assert found.baselines["majority"] < contract.gate.accuracy.above < found.baselines["trees"]
+
+
+def test_a_number_is_drafted_as_one_with_a_gate_on_its_error(tmp_path: Path) -> None:
+    found = made(tmp_path, as_csv(trips(), tmp_path), "fare", kind="trees")
+    contract, text = found.use_case.contract, found.use_case.contract_path.read_text()
+    assert contract.label.task == "regression" and contract.label.column == "fare"
+    assert contract.model.kind == "trees" and "# model: {layers: 2" in text
+    assert "  #   - {name: low, when: {below: " in text
+    rows = history_rows(found.use_case, history_periods(found.use_case)[0])
+    assert np.issubdtype(rows["fare"].dtype, np.floating)
+    (check,) = contract.gate.checks
+    assert check.metric == contract.gate.decides == "mean_absolute_error"
+    assert check.below is not None and found.baselines["trees"] < check.below < found.baselines["constant"]
+    assert contract.gate.champion_margin == pytest.approx(found.baselines["constant"] / 100, rel=0.05)
 
 
 def test_what_was_assumed_stands_beside_it(tmp_path: Path) -> None:
@@ -222,6 +238,16 @@ def test_of_a_rare_class_the_command_shows_what_is_asked_for_instead_of_an_accur
     assert "the gate asks for" in done.stdout and shown["accuracy"][1].startswith("0.9")
     assert shown["roc_auc of yes"][3] == "0.500" and shown["roc_auc of yes"][-2] == "above"
     assert shown["average_precision of yes"][-2] == "above"
+
+
+def test_of_a_number_the_command_shows_errors_and_takes_the_kind_of_model(lakeloop_new: Run, tmp_path: Path) -> None:
+    path = as_csv(trips(), tmp_path)
+    done = lakeloop_new("new", "trips", "--from", path, "--label", "fare", "--kind", "trees")
+    assert done.returncode == 0, done.stderr
+    assert "label     fare: a number from " in done.stdout
+    assert done.stdout.rstrip().splitlines()[-1].startswith("mean_absolute_error ")
+    wrong = lakeloop_new("new", "other", "--from", path, "--label", "fare", "--kind", "forest")
+    assert wrong.returncode == 2 and "there is no kind of model 'forest'; there are: network, trees" in wrong.stderr
 
 
 def test_on_a_terminal_it_asks_and_an_empty_answer_leaves_what_was_assumed(lakeloop_new: Run, tmp_path: Path) -> None:

@@ -152,14 +152,15 @@ def test_without_a_key_one_is_made_and_two_columns_together_are_found(tmp_path: 
     assert draft.key.columns == ("trip", "started") and "trip" in words_of(draft)
 
 
-def test_a_number_as_label_becomes_three_classes_of_about_the_same_size(tmp_path: Path) -> None:
-    draft = drafted(tmp_path, trips(), "wind")
-    assert [one.name for one in draft.label.classes] == ["low", "medium", "high"]
-    assert all(0.3 < one.share < 0.37 for one in draft.label.classes)
-    assert any("`wind` is a number, and classes are predicted" in note for note in draft.notes)
+def test_a_number_as_label_is_predicted_itself_and_its_thirds_are_offered(tmp_path: Path) -> None:
+    label = drafted(tmp_path, trips(), "wind").label
+    assert label.number.startswith("a number from ") and label.in_words == label.number
+    assert [one.name for one in label.classes] == ["low", "medium", "high"]
+    assert all(0.3 < one.share < 0.37 for one in label.classes)
     most_zero = trips(tip=np.where(np.arange(6_000) % 5 < 3, 0.0, np.arange(6_000) / 7))
     low, high = drafted(tmp_path, most_zero, "tip").label.classes
     assert (low.name, high.name) == ("low", "high") and 0.59 < low.share < 0.61
+    assert drafted(tmp_path, trips()).label.number == ""
 
 
 def test_an_expression_is_a_label_and_its_outcome_is_no_feature(tmp_path: Path) -> None:

@@ -28,7 +28,11 @@ def test_every_row_is_replayed_and_a_quick_model_learns_something(tmp_path: Path
     path = write(tmp_path) if name == "office" else write(tmp_path, rows)  # type: ignore[call-arg]
     found = made(tmp_path, path, label=label)
     assert len(replayed(found)) == rows
-    assert found.baselines["trees"] > found.baselines["majority"] + 0.05
+    beside = found.baselines
+    if found.use_case.contract.label.classes:
+        assert beside["trees"] > beside["majority"] + 0.05
+    else:
+        assert beside["trees"] < 0.9 * beside["constant"]
 
 
 def test_what_stands_in_objects_within_is_a_column(tmp_path: Path) -> None:
