@@ -191,10 +191,17 @@ class TreeGraph:
         def in_chunks() -> tf.Tensor:
             chunks = -(-count // most)
             padded = tf.pad(features, [[0, chunks * most - count], [0, 0]])
-            answers = tf.map_fn(
-                self._answers,
-                tf.reshape(padded, [chunks, most, width]),
-                fn_output_signature=tf.TensorSpec([most, outputs], tf.float32),
+            one_chunk = tf.function(self._answers, autograph=False).get_concrete_function(
+                tf.TensorSpec([most, width], tf.float32)
+            )
+            # A model server gives graphs with a loop (`tf.map_fn`) a thread of their own, so that a run can be stopped.
+            (answers,) = tf.raw_ops.MapDefun(
+                arguments=[tf.reshape(padded, [chunks, most, width])],
+                captured_inputs=one_chunk.captured_inputs,
+                output_types=[tf.float32],
+                output_shapes=[[most, outputs]],
+                f=one_chunk,
+                max_intra_op_parallelism=1,
             )
             return tf.reshape(answers, [-1, outputs])[:count]
 
