@@ -141,6 +141,13 @@ class Gate(Section):
         return sequences_as_tuples(given)
 
     @model_validator(mode="after")
+    def _checks_a_thing_once(self) -> Self:
+        things = [(check.title, check.slice) for check in self.checks]
+        if twice := next((title for title, sliced in things if things.count((title, sliced)) > 1), ""):
+            raise mistake(f"two `checks` are of {twice}, on the same rows; give `above` and `below` in one")
+        return self
+
+    @model_validator(mode="after")
     def _margin_is_one_of_its_metric(self) -> Self:
         most = self.the_metric.highest
         if self.champion_margin is not None and self.champion_margin > most:

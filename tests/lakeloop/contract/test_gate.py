@@ -40,6 +40,13 @@ def test_a_metric_of_one_class_cannot_decide() -> None:
         Gate.model_validate({"decides": "macro_f1"})
 
 
+def test_a_thing_is_checked_once_for_its_two_bounds_have_one_name() -> None:
+    once = {"metric": "recall", "of": "yes", "above": 0.3}
+    with pytest.raises(ValidationError, match="two `checks` are of recall of yes on eval, on the same rows"):
+        Gate.model_validate({"checks": (once, {"metric": "recall", "of": "yes", "below": 0.9})})
+    assert len(Gate.model_validate({"checks": (once, once | {"slice": "region"}, once | {"on": "train"})}).checks) == 3
+
+
 def test_every_other_name_leads_to_a_metric_there_is() -> None:
     assert set(SYNONYMS.values()) <= set(METRICS) and not set(SYNONYMS) & set(METRICS)
 
