@@ -3,8 +3,8 @@
 Which rows count: accuracy is checked on each set by itself. Class shares and highest probabilities are taken over
 all checked rows together (train and eval): they say how the model behaves on this data, not how well it generalises,
 and on a small eval set alone they are too noisy to refuse a model for. Where rows have weights (how much they count
-among what is asked now), the comparison with the champion goes by them; what the contract requires of a model on its
-own data does not.
+among what is asked now), named checks, the naive answer's and the champion's go by them; the accuracy, class shares
+and highest probabilities do not: they are asked for on the model's own data.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
