@@ -21,7 +21,7 @@ from operations.evaluation import exported_rows
 from tfx_pipeline.evaluation.answers import EVAL, Answers, ModelAnswers, NumberAnswers
 from tfx_pipeline.evaluation.gate import GateReport
 from tfx_pipeline.evaluation.metrics import measure_metric, naive_answers
-from tfx_pipeline.evaluation.number_metrics import constant_numbers, measure_number
+from tfx_pipeline.evaluation.number_metrics import constant_numbers
 from tfx_pipeline.runs.run_record import RunRecord, save_run
 from tfx_pipeline.training.calibration_rows import which_calibrate
 from tfx_pipeline.training.decision_threshold import choose_threshold
@@ -280,7 +280,7 @@ class _OfNumbers(_Baselines):
         return number_tree_answers(self.contract, train, held_out)
 
     def score_of(self, answers: NumberAnswers) -> float:
-        return measure_number(self.contract.gate.the_metric, answers).value
+        return measure_metric(self.contract.gate.the_metric, answers).value
 
     def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
         return self.score_of(_numbers(self.contract, frame, np.array(answers, np.float64)))

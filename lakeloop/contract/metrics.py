@@ -25,7 +25,8 @@ class Metric:
     """One metric, from `lowest` to `highest`. `of_class`: it is about one class; `can_be_of_class`: it is, where a
     check names one. `at`: other metrics that can be held fixed meanwhile. `task`: what a model does that it is of;
     `instead` is the nearest of the other task. `can_decide`: champion and candidates can be compared by it.
-    `of_answer`: it is of the class that was answered, which a threshold moves, and not of its probability.
+    `of_answer`: it is of the class that was answered, which a threshold moves, and not of its probability; or of the
+    interval: of what is learnt from some of the held-out rows, so that the others tell.
     """
 
     name: str
@@ -155,6 +156,7 @@ _ALL = (
         "pinball loss of the interval's two ends, their mean, in the label's unit",
         instead="log_loss",
         can_decide=False,
+        of_answer=True,
     ),
     _of_numbers(
         "interval_coverage",
@@ -163,8 +165,11 @@ _ALL = (
         highest=1.0,
         instead="calibration_error",
         can_decide=False,
+        of_answer=True,
     ),
-    _of_numbers("mean_interval_width", "mean width of the interval, in the label's unit", can_decide=False),
+    _of_numbers(
+        "mean_interval_width", "mean width of the interval, in the label's unit", can_decide=False, of_answer=True
+    ),
 )
 METRICS = {metric.name: metric for metric in _ALL}
 DECIDES: dict[Task, str] = {"classification": "accuracy", "regression": "mean_absolute_error"}

@@ -20,6 +20,10 @@ class SomeRows:
         """Those of the rows, (n,) bool or numbers of rows, at least one of them."""
         return replace(self, **{name: _at(rows, value) for name, value in vars(self).items()})
 
+    def without(self, rows: np.ndarray | None) -> Self:
+        """All but those of the rows, (n,) bool; all where it is None, or there are no others."""
+        return self if rows is None or rows.all() else self.where(~rows)
+
 
 def _at(rows: np.ndarray, value: Any) -> Any:
     if isinstance(value, Mapping):
@@ -75,12 +79,8 @@ class ModelAnswers(SomeRows):
 
     @property
     def telling(self) -> Self:
-        """The rows that tell how good what was answered is: all but those a threshold was chosen on, or all the same
-        where there are no others.
-        """
-        if self.calibrated is None or self.calibrated.all():
-            return self
-        return self.where(~self.calibrated)
+        """The rows that tell how good what was answered is: all but those a threshold was chosen on."""
+        return self.without(self.calibrated)
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,11 @@ class NumberAnswers(SomeRows):
     def errors(self) -> np.ndarray:
         """Answer less label, (n,)."""
         return self.predictions - self.labels
+
+    @property
+    def telling(self) -> Self:
+        """The rows that tell how good the interval is: all but those it was learnt from."""
+        return self.without(self.calibrated)
 
 
 Answers = ModelAnswers | NumberAnswers

@@ -15,13 +15,15 @@ from lakeloop.contract.metrics import Metric
 from lakeloop.interval import Z_95, wilson_interval
 
 Found = tuple[float, np.ndarray, int | None]
-"""A value, the rows' influence on it (n,), and of a share the rows it is of."""
+"""A value, the rows' influence on it (n,), and of a share the rows it is of; 0: the rows say nothing of it."""
 
 
 @dataclass(frozen=True)
 class Measured:
     """A metric on some rows. `influence` (n,): how much each pulls at it, mean 0; `counted`: rows that a share is of.
 
+    Where `counted` is 0 there is nothing to measure, such as the recall of a class that no row has; then the value is
+    what scikit-learn makes of it.
     `reached` is False where no threshold gives what `at` fixes; then the value is the metric's worst.
     """
 
@@ -32,8 +34,15 @@ class Measured:
     reached: bool = True
 
     @property
+    def is_defined(self) -> bool:
+        """Whether the rows say anything of it."""
+        return self.counted != 0
+
+    @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the value."""
+        if not self.is_defined:
+            return self.metric.lowest, self.metric.highest
         if self.counted is not None:
             return wilson_interval(min(1.0, self.value), self.counted)
         half = Z_95 * _standard_error(self.influence)
@@ -56,6 +65,7 @@ class WeightedRows:
 
     def __init__(self, rows: int, weights: np.ndarray | None) -> None:
         self.weights = np.ones(rows) if weights is None else weights / weights.mean()
+        self.all_alike = weights is None
 
     def mean(self, values: np.ndarray) -> float:
         """The weighted mean of values (n,)."""
@@ -66,10 +76,14 @@ class WeightedRows:
         value = self.mean(values)
         return value, self.weights * (values - value), None
 
+    def share(self, of: np.ndarray) -> Found:
+        """The share of rows that are of something, (n,) bool."""
+        return self.ratio(of, np.ones(len(of)))
+
     def ratio(self, counted: np.ndarray, among: np.ndarray) -> Found:
         """Mean of `counted` over mean of `among`; 0 where there is nothing to count among."""
         whole = self.mean(among)
         if whole == 0:
-            return 0.0, np.zeros(len(self.weights)), None
+            return 0.0, np.zeros(len(self.weights)), 0
         value = self.mean(counted) / whole
-        return value, self.weights * (counted - value * among) / whole, int(among.sum())
+        return value, self.weights * (counted - value * among) / whole, int(among.sum()) if self.all_alike else None

@@ -1,7 +1,8 @@
 """The gate's checks by named metrics, whole and by slice.
 
 A check of all values of a feature is one check, whose value is that of the worst of them: what holds for it holds for
-every other. What is too small to be measured does not pass: it is said, and a smaller `min_rows` is the remedy.
+every other. What is too small to be measured does not pass: it is said, and a smaller `min_rows` is the remedy. Nor does
+what the rows say nothing of, such as the recall of a class that none of them has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from lakeloop.contract import MetricCheck
 from lakeloop.contract.columns import STAND_INS
 from lakeloop.gate_check import GateCheck
 from tfx_pipeline.evaluation.answers import EVAL, NEWEST, TRAIN, Answers
-from tfx_pipeline.evaluation.metrics import Measured, measure
+from tfx_pipeline.evaluation.metrics import Measured, measure, rows_that_tell
 
 PLAUSIBLE = "_plausible"
 MOST_NAMED = 3
@@ -25,6 +26,19 @@ class _Slice:
     value: str
     rows: int
     measured: Measured
+
+
+Counted = tuple[str, int]
+"""A slice and how many rows it has."""
+
+
+@dataclass(frozen=True)
+class _Slices:
+    """Those that can be measured; those of too `few` rows; those whose rows are `silent` of the metric."""
+
+    measured: list[_Slice]
+    few: list[Counted]
+    silent: list[Counted]
 
 
 def metric_checks(
@@ -61,14 +75,18 @@ def _rows_of(check: MetricCheck, rows: Mapping[str, Answers], period_column: str
 def _checked(check: MetricCheck, answers: Answers, class_names: tuple[str, ...]) -> Iterator[GateCheck]:
     if not check.sliced_by:
         measured = measure(check, answers, class_names)
+        if not measured.is_defined:
+            yield from _not_measured(check, _Slices([], [], [("all rows", len(measured.influence))]))
+            return
         note = "" if measured.reached else f"no threshold gives {_at(check)}"
         found = [_Slice("", len(measured.influence), measured)]
     else:
-        found, small = _slices(check, answers, class_names)
+        slices = _slices(check, answers if check.at else rows_that_tell(check.the_metric, answers), class_names)
+        found = slices.measured
         if len(found) < (2 if check.gap_below is not None else 1):
-            yield from _not_measured(check, small)
+            yield from _not_measured(check, slices)
             return
-        note = _left_out(check, small)
+        note = _left_out(check, slices)
     for name, _ in _bounds(check):
         yield _by_bound(check, name, _value(check, name, found, note))
 
@@ -117,28 +135,29 @@ def _is_lower_bound(check: MetricCheck, name: str) -> bool:
     return name.endswith(PLAUSIBLE) is not check.the_metric.higher_is_better
 
 
-def _slices(
-    check: MetricCheck, answers: Answers, class_names: tuple[str, ...]
-) -> tuple[list[_Slice], list[tuple[str, int]]]:
-    """The slices that can be measured, and those of too few rows with how many they have."""
+def _slices(check: MetricCheck, answers: Answers, class_names: tuple[str, ...]) -> _Slices:
+    """The slices that are asked for, of rows that tell."""
     column = answers.columns[check.sliced_by]
     places, values = _values(column)
     wanted = _text(check.slice[check.sliced_by]) if isinstance(check.slice, dict) else None
     counts = np.bincount(places, minlength=len(values))
     order, ends = np.argsort(places, kind="stable"), np.cumsum(counts)
-    found, small = [], []
+    slices = _Slices([], [], [])
     for place, value in enumerate(values):
         if wanted not in (None, value):
             continue
         if counts[place] < check.min_rows:
-            small.append((value, int(counts[place])))
+            slices.few.append((value, int(counts[place])))
             continue
         rows = order[ends[place] - counts[place] : ends[place]]
         measured = measure(check, answers.where(rows), class_names)
-        found.append(_Slice(value, len(measured.influence), measured))
+        if measured.is_defined:
+            slices.measured.append(_Slice(value, len(rows), measured))
+        else:
+            slices.silent.append((value, len(rows)))
     if wanted is not None and wanted not in values:
-        small.append((wanted, 0))
-    return found, small
+        slices.few.append((wanted, 0))
+    return slices
 
 
 def _values(column: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -157,25 +176,29 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _not_measured(check: MetricCheck, small: list[tuple[str, int]]) -> Iterator[GateCheck]:
-    most = max((rows for _, rows in small), default=0)
+def _not_measured(check: MetricCheck, slices: _Slices) -> Iterator[GateCheck]:
+    most = max((rows for _, rows in slices.few), default=0)
     note = (
-        f"not measured: {_some(small)} of too few rows (at most {most:,}, `min_rows` is {check.min_rows:,}); "
+        f"not measured: {_some(slices.few)} of too few rows (at most {most:,}, `min_rows` is {check.min_rows:,}); "
         "wait for more rows, or say a smaller `min_rows`"
     )
+    if slices.silent:
+        note = f"not measured: the rows say nothing of it: {_some(slices.silent)}; wait for such as do"
     for name, _ in _bounds(check):
         worst = check.the_metric.lowest if check.the_metric.higher_is_better else check.the_metric.highest
         value = worst if np.isfinite(worst) else 0.0
         yield _by_bound(check, name, _unjudged(name, value, None, 0, note))
 
 
-def _left_out(check: MetricCheck, small: list[tuple[str, int]]) -> str:
-    return f"left out, of fewer than {check.min_rows:,} rows: {_some(small)}" if small else ""
+def _left_out(check: MetricCheck, slices: _Slices) -> str:
+    few = f"left out, of fewer than {check.min_rows:,} rows: {_some(slices.few)}" if slices.few else ""
+    silent = f"left out, whose rows say nothing of it: {_some(slices.silent)}" if slices.silent else ""
+    return "; ".join(part for part in (few, silent) if part)
 
 
-def _some(small: list[tuple[str, int]]) -> str:
-    named = ", ".join(f"{value} ({rows:,})" for value, rows in small[:MOST_NAMED])
-    return f"{named} and {len(small) - MOST_NAMED:,} more" if len(small) > MOST_NAMED else named or "no value"
+def _some(counted: list[Counted]) -> str:
+    named = ", ".join(f"{value} ({rows:,})" for value, rows in counted[:MOST_NAMED])
+    return f"{named} and {len(counted) - MOST_NAMED:,} more" if len(counted) > MOST_NAMED else named or "no value"
 
 
 def _at(check: MetricCheck) -> str:

@@ -22,7 +22,7 @@ SMALLEST = float(np.finfo(np.float64).eps)
 def measure(check: MetricCheck, answers: Answers, class_names: tuple[str, ...]) -> Measured:
     """What a check asks for, whole or on the rows of one slice."""
     if isinstance(answers, NumberAnswers):
-        return measure_number(check.the_metric, answers)
+        return measure_metric(check.the_metric, answers)
     of = len(class_names) - 1 if check.of is None else class_names.index(check.of)
     metric = check.the_metric
     if check.at:
@@ -32,17 +32,23 @@ def measure(check: MetricCheck, answers: Answers, class_names: tuple[str, ...]) 
 
 
 def measure_metric(metric: Metric, answers: Answers, of: int | None = None) -> Measured:
-    """A metric of all classes, of one class id, or of numbers."""
+    """A metric of all classes, of one class id, or of numbers, on the rows that tell of it."""
+    answers = rows_that_tell(metric, answers)
     if isinstance(answers, NumberAnswers):
         return measure_number(metric, answers)
-    rows = _Rows(answers.telling if metric.of_answer else answers)
+    rows = _Rows(answers)
     if metric.name in _OF_CLASS:
         value, influence, counted = _OF_CLASS[metric.name](rows, rows.classes - 1 if of is None else of)
     elif metric.name in _RANKED:
         value, influence, counted = _ranked(rows, _RANKED[metric.name], of)
     else:
         value, influence, counted = _OF_ALL[metric.name](rows)
-    return Measured(metric, value, influence, counted if answers.weights is None else None)
+    return Measured(metric, value, influence, counted)
+
+
+def rows_that_tell(metric: Metric, answers: Answers) -> Answers:
+    """Of a metric of what was learnt from some of the rows the others; of any other metric all of them."""
+    return answers.telling if metric.of_answer else answers
 
 
 def naive_answers(metric: Metric, train: Answers, rows: Answers) -> Answers:
@@ -104,12 +110,12 @@ def _recall(rows: _Rows, of: int) -> Found:
 
 def _f1(rows: _Rows, of: int) -> Found:
     both = 2.0 * (rows.has(of) & rows.gets(of))
-    value, influence, _ = rows.ratio(both, rows.has(of).astype(float) + rows.gets(of))
-    return value, influence, None
+    value, influence, counted = rows.ratio(both, rows.has(of).astype(float) + rows.gets(of))
+    return value, influence, 0 if counted == 0 else None
 
 
 def _accuracy(rows: _Rows) -> Found:
-    return rows.ratio(rows.labels == rows.answered, np.ones(len(rows.labels)))
+    return rows.share(rows.labels == rows.answered)
 
 
 def _balanced_accuracy(rows: _Rows) -> Found:
@@ -158,7 +164,7 @@ def _cohen_kappa_score(rows: _Rows) -> Found:
     )
     there, by_chance = rows.mean(each), float(of_labels @ squares @ of_answers)
     if by_chance == 0:
-        return 0.0, np.zeros(len(each)), None
+        return 0.0, np.zeros(len(each)), 0
     pulls_at_chance = (squares @ of_answers)[rows.labels] + (of_labels @ squares)[rows.answered] - 2 * by_chance
     pulls = there * pulls_at_chance / by_chance - (each - there)
     return 1 - there / by_chance, rows.weights * pulls / by_chance, None
@@ -199,7 +205,7 @@ def _ranked(rows: _Rows, measured: Callable[[_Rows, int], Found], of: int | None
 
 def _undefined(rows: _Rows) -> Found:
     """Where all rows are of one class nothing can be ranked: as good as a guess."""
-    return 0.5, np.zeros(len(rows.labels)), None
+    return 0.5, np.zeros(len(rows.labels)), 0
 
 
 def _roc_auc(rows: _Rows, of: int) -> Found:
@@ -220,7 +226,7 @@ def _roc_auc(rows: _Rows, of: int) -> Found:
 def _average_precision(rows: _Rows, of: int) -> Found:
     has = rows.has(of)
     if not has.any():
-        return 0.0, np.zeros(len(has)), None
+        return 0.0, np.zeros(len(has)), 0
     place, steps = _steps(rows.probabilities[:, of])
     n = len(has)
     with_class = np.bincount(place, weights=rows.weights * has, minlength=steps) / n
@@ -249,8 +255,7 @@ def _at(metric: Metric, answers: ModelAnswers, of: int, wanted: float) -> Measur
         return Measured(metric, metric.lowest, np.zeros(len(has)), reached=False)
     best = int(np.argmax(np.where(reached, measured, -1.0)))
     gets = place >= best
-    value, influence, counted = rows.ratio(has & gets, has if metric.name == "recall" else gets)
-    return Measured(metric, value, influence, counted if answers.weights is None else None)
+    return Measured(metric, *rows.ratio(has & gets, has if metric.name == "recall" else gets))
 
 
 def _steps(scores: np.ndarray) -> tuple[np.ndarray, int]:

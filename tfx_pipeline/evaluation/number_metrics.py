@@ -1,7 +1,4 @@
-"""Named metrics of numbers that were answered, with their influence (`measured`): values are scikit-learn's.
-
-What is about the interval is measured on the rows that it was not learnt from, where there are such.
-"""
+"""Named metrics of numbers that were answered, with their influence (`measured`): values are scikit-learn's."""
 
 from collections.abc import Callable, Mapping
 from math import sqrt
@@ -16,9 +13,8 @@ SMALLEST = float(np.finfo(np.float64).eps)
 
 
 def measure_number(metric: Metric, answers: NumberAnswers) -> Measured:
-    """A metric of a model's numbers."""
-    value, influence, counted = _METRICS[metric.name](_Rows(answers))
-    return Measured(metric, value, influence, counted if answers.weights is None else None)
+    """A metric of a model's numbers on all of the rows."""
+    return Measured(metric, *_METRICS[metric.name](_Rows(answers)))
 
 
 def constant_numbers(metric: Metric, train: NumberAnswers, rows: NumberAnswers) -> NumberAnswers:
@@ -45,19 +41,11 @@ def _quantile(answers: NumberAnswers, share: float) -> float:
 
 
 class _Rows(WeightedRows):
-    """Answers, how far each is from its label, and which tell of the interval."""
+    """Answers, and how far each is from its label."""
 
     def __init__(self, answers: NumberAnswers) -> None:
         super().__init__(len(answers.labels), answers.weights)
         self.answers, self.labels, self.errors = answers, answers.labels, answers.errors
-        calibrated = answers.calibrated
-        everyone = np.ones(len(self.labels), bool)
-        self.tell = everyone if calibrated is None or calibrated.all() else ~calibrated
-
-    def told(self, values: np.ndarray) -> Found:
-        """The mean of values of those rows that tell of the interval."""
-        value, influence, _ = self.ratio(np.where(self.tell, values, 0.0), self.tell)
-        return value, influence, None
 
 
 def _mean_absolute_error(rows: _Rows) -> Found:
@@ -79,7 +67,7 @@ def _r2_score(rows: _Rows) -> Found:
     apart = (rows.labels - rows.mean(rows.labels)) ** 2
     error, spread = rows.mean(rows.errors**2), rows.mean(apart)
     if spread == 0:
-        return float(error == 0), np.zeros(len(apart)), None
+        return float(error == 0), np.zeros(len(apart)), 0
     left = error / spread
     return 1 - left, -rows.weights * (rows.errors**2 - left * apart) / spread, None
 
@@ -87,7 +75,7 @@ def _r2_score(rows: _Rows) -> Found:
 def _mean_pinball_loss(rows: _Rows) -> Found:
     ends = (rows.answers.lower, rows.answers.upper)
     losses = [_pinball(rows.labels - end, share) for end, share in zip(ends, _shares(rows.answers.level), strict=True)]
-    return rows.told(np.mean(losses, axis=0))
+    return rows.mean_found(np.mean(losses, axis=0))
 
 
 def _pinball(above: np.ndarray, share: float) -> np.ndarray:
@@ -96,11 +84,11 @@ def _pinball(above: np.ndarray, share: float) -> np.ndarray:
 
 def _interval_coverage(rows: _Rows) -> Found:
     inside = (rows.labels >= rows.answers.lower) & (rows.labels <= rows.answers.upper)
-    return rows.ratio(inside & rows.tell, rows.tell)
+    return rows.share(inside)
 
 
 def _mean_interval_width(rows: _Rows) -> Found:
-    return rows.told(rows.answers.upper - rows.answers.lower)
+    return rows.mean_found(rows.answers.upper - rows.answers.lower)
 
 
 _METRICS: Mapping[str, Callable[[_Rows], Found]] = {

@@ -117,8 +117,11 @@ def test_a_challenger_may_be_worse_than_the_champion_by_the_margin_and_no_more(c
     assert report.champion_accuracy == 0.88
 
 
-def test_with_weights_the_champion_is_compared_by_them_and_nothing_else_is() -> None:
-    gate = ACCURACY.model_copy(update={"champion_margin": 0.01})
+def test_with_weights_named_checks_and_the_champion_go_by_them_and_the_accuracy_does_not() -> None:
+    gate = Gate.model_validate(
+        {**ACCURACY.model_dump(exclude_none=True), "champion_margin": 0.01,
+         "checks": ({"metric": "accuracy", "above": 0.7},)}
+    )  # fmt: skip
     plain = answers(900, 1000)
     weights = np.where(np.arange(1000) < 900, 1.0, 3.0)
     weighted = ModelAnswers(plain.labels, plain.probabilities, weights)
@@ -130,6 +133,7 @@ def test_with_weights_the_champion_is_compared_by_them_and_nothing_else_is() -> 
     assert not check(report, "not_worse_than_champion").passed
     assert "weighted" in check(report, "not_worse_than_champion").bound
     assert check(report, "accuracy_eval").value == 0.9 and check(report, "accuracy_eval").passed
+    assert check(report, "accuracy on eval").value == check(report, NAIVE).value == pytest.approx(0.75)
     assert report.weighted_accuracy == pytest.approx({TRAIN: 0.75, EVAL: 0.75})
     assert check_gate(gate, {TRAIN: plain, EVAL: plain}, answers(908, 1000)).passed
 
@@ -224,6 +228,32 @@ def test_a_slice_of_too_few_rows_does_not_pass_and_says_so() -> None:
     assert not found.passed and "west (20)" in found.note and "min_rows" in found.note
     few = Gate.model_validate({"checks": (gate.checks[0].model_dump() | {"min_rows": 20},)})
     assert check_gate(few, {TRAIN: sliced, EVAL: sliced}).passed
+
+
+def test_a_slice_whose_rows_say_nothing_of_a_metric_is_left_out_and_named() -> None:
+    """No row of the south has the class, so its recall is none; it is not 0."""
+    one = unsure((0.5, 0.5), 400, 0.8)
+    region = np.where((np.arange(400) < 100) & (one.labels == 0), b"south", b"north")
+    sliced = ModelAnswers(one.labels, one.probabilities, None, {"region": region})
+    by_region = {"metric": "recall", "of": "yes", "slice": "region"}
+    gate = Gate.model_validate(
+        {"checks": ({**by_region, "above": 0.6}, {**by_region, "gap_below": 0.1},
+                    {"metric": "roc_auc", "above": 0.6, "slice": {"region": "south"}})}
+    )  # fmt: skip
+    report = check_gate(gate, {EVAL: sliced}, class_names=("no", "yes"))
+    lowest, gap, only = report.checks
+    south = f"south ({int((region == b'south').sum())})"
+    assert lowest.passed and lowest.value > 0.7 and f"say nothing of it: {south}" in lowest.note
+    assert not gap.passed and gap.note.startswith("not measured") and not only.passed and south in only.note
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(1.0, 101.0)], ids=["plain", "weighted"])
+def test_what_no_row_says_anything_of_does_not_pass(weights: np.ndarray | None) -> None:
+    never = ModelAnswers(np.arange(100) % 2, np.tile([0.9, 0.1], (100, 1)), weights)
+    for bound in ("above", "below"):
+        gate = Gate.model_validate({"checks": ({"metric": "precision", "of": "yes", bound: 0.5},)})
+        (found,) = check_gate(gate, {EVAL: never}, class_names=("no", "yes")).checks
+        assert not found.passed and found.note.startswith("not measured: the rows say nothing of it: all rows (100)")
 
 
 def test_the_newest_period_can_be_asked_for_by_itself() -> None:

@@ -85,6 +85,8 @@ def test_an_interval_is_measured_on_rows_that_it_was_not_learnt_from() -> None:
     measured = measure_metric(METRICS["interval_coverage"], wide)
     assert measured.value == 0 and measured.counted == 2_000
     assert measure_metric(METRICS["mean_interval_width"], wide).value == pytest.approx(1)
+    assert len(measure_metric(METRICS["mean_pinball_loss"], wide).influence) == 2_000
+    assert len(measure_metric(METRICS["mean_absolute_error"], wide).influence) == 4_000
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,17 @@ def test_a_slice_and_the_shares_of_the_classes_are_of_what_was_answered() -> Non
     assert check.value == pytest.approx(sklearn.recall_score(north.labels, north.answered)) and check.rows == 500
 
 
+def test_a_slice_has_as_many_rows_as_tell() -> None:
+    region = np.where(np.arange(2_000) < 100, b"north", b"south")
+    one = answers(columns={"region": region}, calibrated=np.arange(2_000) % 4 != 0)
+    check = {"metric": "recall", "above": 0.0, "slice": "region", "min_rows": 50}
+    (left,) = check_gate(Gate.model_validate({"checks": (check,)}), {EVAL: one}, class_names=("no", "yes")).checks
+    assert left.passed and "left out, of fewer than 50 rows: north (25)" in left.note
+    ranked = check | {"metric": "roc_auc"}
+    (whole,) = check_gate(Gate.model_validate({"checks": (ranked,)}), {EVAL: one}, class_names=("no", "yes")).checks
+    assert "left out" not in whole.note, "probabilities are of all rows"
+
+
 def test_where_errors_have_a_cost_that_is_told_and_the_cheapest_class_is_to_be_beaten() -> None:
     gate = Gate(decides="mean_cost", champion_margin=0.01)
     train, one = answers(seed=1), answers(seed=2)
