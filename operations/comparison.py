@@ -127,7 +127,9 @@ def compare_variants(
     """
     first, second = (_trained(use_case, manifest, one, on_start, on_node) for one in variants)
     eval_rows = exported_rows(use_case.contract, manifest, "eval")
-    one, other = (answers_of(serving_folder(run), use_case.contract, eval_rows) for run in (first, second))
+    one, other = (
+        answers_of(serving_folder(run), use_case.contract, eval_rows, held_out=True) for run in (first, second)
+    )
     metrics = tuple(_compared(name, one, other, use_case.contract) for name in _metric_names(use_case.contract))
     return Comparison(variants, (first, second), len(eval_rows), metrics)
 

@@ -33,11 +33,15 @@ class EvaluationRows:
         return None if self.weights is None else effective_rows(self.weights)
 
     def score(self, contract: Contract, model: Path) -> float:
-        """A model's score by the metric that decides, each row counting by its weight."""
+        """A model's score by the metric that decides, each row counting by its weight.
+
+        By classes that a threshold answers, the rows that such a one may have been chosen on say nothing.
+        """
         from tfx_pipeline.evaluation.metrics import measure_metric
         from tfx_pipeline.evaluation.validate import answers_of
 
-        return measure_metric(contract.gate.the_metric, answers_of(model, contract, self.frame, self.weights)).value
+        answers = answers_of(model, contract, self.frame, self.weights, held_out=True)
+        return measure_metric(contract.gate.the_metric, answers).value
 
 
 def newest_truth(contract: Contract, context: "Context") -> EvaluationRows:
@@ -45,7 +49,7 @@ def newest_truth(contract: Contract, context: "Context") -> EvaluationRows:
     rows = held_out(contract, context.newest)
     period = context.newest_period
     return EvaluationRows(
-        rows, f"{len(rows):,} eval rows of {contract.period} {period} ({contract.period_name(period)})"
+        rows, f"{_counted(contract, rows)} of {contract.period} {period} ({contract.period_name(period)})"
     )
 
 
@@ -53,11 +57,16 @@ def old_truth(contract: Contract, rows: pd.DataFrame, importance: Importance | N
     """The eval rows of an export, weighted towards the current requests where there are some."""
     held = held_out(contract, rows)
     periods = sorted(rows[contract.period_column].unique())
-    text = f"{len(held):,} eval rows of {periods[0] if len(periods) == 1 else f'{periods[0]} to {periods[-1]}'}"
+    text = f"{_counted(contract, held)} of {periods[0] if len(periods) == 1 else f'{periods[0]} to {periods[-1]}'}"
     if importance is None:
         return EvaluationRows(held, text)
     text += f", weighted towards the newest {requests:,} requests"
     return EvaluationRows(held, text, importance.of(held, contract.key.column))
+
+
+def _counted(contract: Contract, rows: pd.DataFrame) -> str:
+    by_threshold = contract.label.decision is not None and contract.gate.the_metric.of_answer
+    return f"{len(rows):,} eval rows{', less those that thresholds are chosen on,' if by_threshold else ''}"
 
 
 def held_out(contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:

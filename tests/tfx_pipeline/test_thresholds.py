@@ -16,10 +16,14 @@ from lakeloop.model_card import read_model_card
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
 from operations.baselines import run_baselines
+from operations.evaluation import exported_rows
 from operations.performance import calibrate_version
+from operations.retraining.selection import EvaluationRows
 from operations.scoring import classes_of, given_of
 from serving.model_server.process import running_server
 from tests.exports import month_export, settings_in
+from tfx_pipeline.evaluation.metrics import measure_metric
+from tfx_pipeline.evaluation.validate import answers_of
 from tfx_pipeline.metadata.store import artifacts_of, open_store
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import RunRecord, load_runs
@@ -99,6 +103,16 @@ def test_the_gate_and_tfma_measure_what_is_answered(trained: Trained) -> None:
     assert naive.value == report.scores["eval"] and naive.bound.startswith("better than ")
     assert found.metric == "accuracy", "and TFMA's is of the classes answered on all eval rows"
     assert found.slices[0].score == pytest.approx(report.accuracy["eval"], abs=0.05)
+
+
+def test_whoever_compares_models_leaves_out_the_rows_it_was_chosen_on(trained: Trained) -> None:
+    contract, report = trained.contract, trained.record.gate
+    rows = exported_rows(contract, trained.manifest, "eval")
+    compared = EvaluationRows(rows, "eval rows")
+    assert report is not None
+    assert compared.score(contract, trained.folder) == pytest.approx(report.scores["eval"], abs=1e-6)
+    everything = answers_of(trained.folder, contract, rows)
+    assert measure_metric(contract.gate.the_metric, everything).value != pytest.approx(report.scores["eval"], abs=1e-6)
 
 
 def test_the_model_server_answers_by_it(trained: Trained, served: httpx.Client) -> None:

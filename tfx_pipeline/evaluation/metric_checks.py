@@ -1,8 +1,8 @@
 """The gate's checks by named metrics, whole and by slice.
 
 A check of all values of a feature is one check, whose value is that of the worst of them: what holds for it holds for
-every other. What is too small to be measured does not pass: it is said, and a smaller `min_rows` is the remedy. Nor does
-what the rows say nothing of, such as the recall of a class that none of them has.
+every other. What is too small to be measured does not pass: it is said, and a smaller `min_rows` is the remedy. Nor
+does what the rows say nothing of, such as the recall of a class that none of them has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

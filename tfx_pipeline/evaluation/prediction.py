@@ -1,6 +1,6 @@
 """Asks a SavedModel in batches: serialised tf.Examples or columns in, its answers out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,10 @@ class Question:
     def learns_of_held_out(self) -> bool:
         """Whether an answer needs something that is learnt of held-out rows."""
         return self.decided or self.task == "regression"
+
+    def learnt_from(self, keys: Iterable[str]) -> np.ndarray | None:
+        """Which of the held-out rows with these keys that was learnt from, (n,) bool; None where nothing was."""
+        return which_calibrate(keys) if self.learns_of_held_out else None
 
     def answers(
         self,
@@ -128,8 +132,7 @@ def answers_on(
     answers: list[list[Outputs]] = [[] for _ in models]
     spec = {question.label: tf.io.FixedLenFeature([], LABELS[question.task]), **(columns or {})}
     values: dict[str, list[np.ndarray]] = {name: [] for name in columns or {}}
-    calibrated = held_out and question.learns_of_held_out
-    with_keys = weights is not None or calibrated
+    with_keys = weights is not None or (held_out and question.learns_of_held_out)
     if with_keys:
         spec[key] = tf.io.FixedLenFeature([], tf.string)
     for batch in batches(files):
@@ -144,7 +147,7 @@ def answers_on(
     labels = np.concatenate(truths)
     counted = weights_of(keys, weights) if weights is not None else None
     by = {name: np.concatenate(found) for name, found in values.items()}
-    used = which_calibrate(keys) if calibrated else None
+    used = question.learnt_from(keys) if held_out else None
     return [question.answers(labels, _joined(answer), counted, by, used) for answer in answers]
 
 

@@ -29,9 +29,18 @@ def validate_model(model_dir: Path, contract: Contract, frame: pd.DataFrame, nam
     return check_gate(contract.gate, {name: answers}, None, contract.label.class_names, contract.period_column)
 
 
-def answers_of(model_dir: Path, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None) -> Answers:
-    """A model's answers on labelled rows, each counting by its weight; raises as `validate_model` does."""
-    return answers_by(open_model(model_dir), contract, frame, weights)
+def answers_of(
+    model_dir: Path,
+    contract: Contract,
+    frame: pd.DataFrame,
+    weights: np.ndarray | None = None,
+    held_out: bool = False,
+) -> Answers:
+    """A model's answers on labelled rows, each counting by its weight; raises as `validate_model` does.
+
+    `held_out`: the rows, which then have their key, are such as intervals, or a threshold, may be learnt from.
+    """
+    return answers_by(open_model(model_dir), contract, frame, weights, held_out)
 
 
 def open_model(model_dir: Path) -> Any:
@@ -49,7 +58,13 @@ def open_model(model_dir: Path) -> Any:
     return load_saved_model(model_dir)
 
 
-def answers_by(model: Any, contract: Contract, frame: pd.DataFrame, weights: np.ndarray | None = None) -> Answers:
+def answers_by(
+    model: Any,
+    contract: Contract,
+    frame: pd.DataFrame,
+    weights: np.ndarray | None = None,
+    held_out: bool = False,
+) -> Answers:
     """The same of a model that was opened.
 
     Raises:
@@ -62,7 +77,9 @@ def answers_by(model: Any, contract: Contract, frame: pd.DataFrame, weights: np.
     by = {name: columns[name] for name in contract.gate.sliced_by}
     if contract.gate.by_period:
         by[contract.period_column] = frame[contract.period_column].to_numpy(str)
-    return Question.of(contract).answers(labels, outputs, weights, by)
+    question = Question.of(contract)
+    used = question.learnt_from(frame[contract.key.column].astype(str)) if held_out else None
+    return question.answers(labels, outputs, weights, by, used)
 
 
 def serving_folder(run: RunRecord) -> Path:
