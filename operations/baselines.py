@@ -37,8 +37,6 @@ MEANINGS = {
     RULES: "the use case's rules",
     TREES: "gradient-boosted trees with scikit-learn's own settings",
 }
-OF_ANSWERS = ("balanced_accuracy", "f1_macro", "f1_weighted")
-"""Metrics that decide and need no probabilities."""
 MOST_CATEGORIES = 254
 """Values of a category that the trees tell apart; rarer ones are as if missing. Scikit-learn's own bound is 255."""
 
@@ -102,7 +100,7 @@ def decided_baselines(
     known, rows = (ModelAnswers(one[label].to_numpy(), np.zeros((len(one), classes))) for one in (train, held_out))
     answers: dict[str, Answers] = {SHARES: naive_answers(metric, known, rows)}
     rules = load_rules(use_case)
-    if rules is not None and metric.name in OF_ANSWERS:
+    if rules is not None and metric.of_answer:
         given = [contract.label.class_names.index(rules(row)) for row in request_rows(contract.features, held_out)]
         answers[RULES] = replace(rows, probabilities=np.eye(classes)[given])
     if trees is not None:

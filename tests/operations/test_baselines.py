@@ -95,7 +95,12 @@ def test_numbers_are_held_against_one_number_and_regression_trees(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("decides", "names"), [("log_loss", ["shares", "trees"]), ("f1_macro", ["shares", "rules", "trees"])]
+    ("decides", "names"),
+    [
+        ("log_loss", ["shares", "trees"]),
+        ("f1_macro", ["shares", "rules", "trees"]),
+        ("cohen_kappa_score", ["shares", "rules", "trees"]),
+    ],
 )
 def test_where_another_metric_decides_it_is_told_by_that_too(
     contract: Contract, settings: Settings, tmp_path: Path, decides: str, names: list[str]
