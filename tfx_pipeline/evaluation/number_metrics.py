@@ -20,11 +20,17 @@ def measure_number(metric: Metric, answers: NumberAnswers) -> Measured:
 def constant_numbers(metric: Metric, train: NumberAnswers, rows: NumberAnswers) -> NumberAnswers:
     """For each row the number that is nearest to the labels of train by the metric, and the middle of these.
 
-    By squared distances that is their mean, by any other their median.
+    By squared distances that is their mean, by distances their median; by distances as shares of the labels that of
+    labels which weigh the less, the larger they are.
     """
-    squared = metric.name in ("root_mean_squared_error", "r2_score")
-    best = np.average(train.labels, weights=train.weights) if squared else _quantile(train, 0.5)
-    ends = (_quantile(train, share) for share in _shares(rows.level))
+    if metric.name in ("root_mean_squared_error", "r2_score"):
+        best = float(np.average(train.labels, weights=train.weights))
+    elif metric.name == "mean_absolute_percentage_error":
+        each = np.ones(len(train.labels)) if train.weights is None else train.weights
+        best = _quantile(train.labels, 0.5, each / _not_zero(train.labels))
+    else:
+        best = _quantile(train.labels, 0.5, train.weights)
+    ends = (_quantile(train.labels, share, train.weights) for share in _shares(rows.level))
     predictions, lower, upper = (np.full(len(rows.labels), value) for value in (best, *ends))
     return NumberAnswers(rows.labels, predictions, lower, upper, rows.level, rows.calibrated, rows.weights)
 
@@ -34,10 +40,15 @@ def _shares(level: float) -> tuple[float, float]:
     return (1 - level) / 2, (1 + level) / 2
 
 
-def _quantile(answers: NumberAnswers, share: float) -> float:
-    if answers.weights is None:
-        return float(np.quantile(answers.labels, share))
-    return float(np.quantile(answers.labels, share, weights=answers.weights, method="inverted_cdf"))
+def _quantile(values: np.ndarray, share: float, weights: np.ndarray | None) -> float:
+    if weights is None:
+        return float(np.quantile(values, share))
+    return float(np.quantile(values, share, weights=weights, method="inverted_cdf"))
+
+
+def _not_zero(labels: np.ndarray) -> np.ndarray:
+    """What a distance is a share of, as scikit-learn has it."""
+    return np.maximum(np.abs(labels), SMALLEST)
 
 
 class _Rows(WeightedRows):
@@ -59,7 +70,7 @@ def _root_mean_squared_error(rows: _Rows) -> Found:
 
 
 def _mean_absolute_percentage_error(rows: _Rows) -> Found:
-    return rows.mean_found(np.abs(rows.errors) / np.maximum(np.abs(rows.labels), SMALLEST))
+    return rows.mean_found(np.abs(rows.errors) / _not_zero(rows.labels))
 
 
 def _r2_score(rows: _Rows) -> Found:

@@ -100,6 +100,18 @@ def test_the_naive_number_is_the_best_of_train_for_its_metric(name: str, best: C
     assert np.mean((train.labels >= naive.lower[0]) & (train.labels <= naive.upper[0])) == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", [name for name in OF_NUMBERS if METRICS[name].can_decide])
+def test_no_other_number_is_better_on_train_than_the_naive_one(name: str, weighted: bool) -> None:
+    train, metric = answers(weighted=weighted, rows=501), METRICS[name]
+    naive = naive_answers(metric, train, train)
+    assert isinstance(naive, NumberAnswers)
+    best = measure_metric(metric, naive).value
+    for number in np.quantile(train.labels, np.linspace(0.02, 0.98, 49)):
+        other = measure_metric(metric, replace(train, predictions=np.full(501, number))).value
+        assert not metric.is_better(other, best + (1e-9 if metric.higher_is_better else -1e-9)), number
+
+
 GATE = Gate(
     decides="mean_absolute_error",
     champion_margin=0.5,
