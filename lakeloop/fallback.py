@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeGuard
 
 from lakeloop.contract import Contract, Segment
 from lakeloop.contract.metrics import Task
-from lakeloop.own_code import load_function
+from lakeloop.own_code import failure_of, load_function
 from lakeloop.use_case import UseCase
 
 WHOLE_MODEL = ""
@@ -76,11 +76,28 @@ AnyPrediction = Prediction | NumberPrediction
 
 
 def load_rules(use_case: UseCase) -> Rules | None:
-    """The use case's rules; none if its contract names none. Raises OwnCodeError."""
-    if use_case.contract.fallback is None:
+    """The use case's rules; none if its contract names none. Where they fail, or answer nothing that the label can be,
+    they raise an OwnCodeError.
+
+    Raises:
+        OwnCodeError: their file cannot be imported, or has no such function.
+    """
+    contract = use_case.contract
+    if contract.fallback is None:
         return None
-    file, function = use_case.contract.fallback.rules.split(":")
-    return load_function(use_case.contract_path.parent / file, function)
+    file, name = contract.fallback.rules.split(":")
+    path = use_case.own_folder / file
+    function = load_function(path, name)
+
+    def rules(row: Mapping[str, Any]) -> Any:
+        try:
+            answer = function(row)
+            rules_answer(contract, lambda _: answer, row, OK)  # whoever asks is told here that it is none
+        except (Exception, SystemExit) as error:
+            raise failure_of(error, path) from error
+        return answer
+
+    return rules
 
 
 def why_not_ask(
@@ -168,6 +185,8 @@ def rules_answer(
         return NumberPrediction(_number(prediction), None, None, "rules", reason)
     names = contract.label.class_names
     known, threshold = (None, None) if given is None else _known(given, len(names))
+    if prediction not in names:
+        raise ValueError(f"they answered {prediction!r}, which is no class of {', '.join(names)}")
     return Prediction(prediction, names.index(prediction), known, "rules", reason, threshold)
 
 

@@ -12,7 +12,7 @@ from console.cli.render import BAD, GOOD, console, node_line, print_gate
 from console.cli.training_options import check_training_options, parse_changes
 from console.cli.use_case_option import UseCaseOption
 from console.report.model_card_page import write_card
-from lakeloop.exceptions import GateRefusedError
+from lakeloop.exceptions import GateRefusedError, OwnCodeError
 from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase
 from operations.baselines import beside_words, run_baselines
@@ -56,8 +56,7 @@ def train_command(
         return _compare(case, manifest, (first, second), periods)
     record = train_on(case, manifest, changes, tuple(drop or ()))
     if record.gate is not None:
-        record = run_baselines(case, record)
-        console.print(f"beside it on the eval rows: {beside_words(record)}")
+        record = _with_baselines(case, record)
         record = run_importance(case, record)
         if record.importance is not None:
             console.print(f"it looks at: {importance_words(record.importance)}", soft_wrap=True)
@@ -68,6 +67,17 @@ def train_command(
     if not record.blessed:
         failed = ", ".join(check.name for check in record.gate.failed) if record.gate else "no verdict"
         raise GateRefusedError(f"the quality gate refused the model ({failed}); nothing was pushed")
+
+
+def _with_baselines(use_case: UseCase, record: RunRecord) -> RunRecord:
+    """What the model has to beat; where the rules fail that is not known, and the model is what it is."""
+    try:
+        record = run_baselines(use_case, record)
+    except OwnCodeError as error:
+        console.print(f"what it has to beat is not known: {error}", style=BAD, soft_wrap=True, markup=False)
+        return record
+    console.print(f"beside it on the eval rows: {beside_words(record)}")
+    return record
 
 
 def _compare(use_case: UseCase, manifest: Path, variants: tuple[Variant, Variant], periods: str) -> None:

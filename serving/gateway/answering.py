@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from lakeloop.contract import Contract
+from lakeloop.exceptions import OwnCodeError
 from lakeloop.fallback import AnyPrediction, Rules, model_answer, rules_answer, why_not_ask, why_not_take
 from lakeloop.request_record import RequestRecord, in_json
 from serving.exceptions import RefusedRequestError
@@ -110,7 +111,7 @@ class Answering:
     def _rules_failed(self, error: Exception) -> RefusedRequestError:
         """The rules are the use case's own code: what they do wrong is said, and the gateway goes on."""
         log.exception("event=rules_failed use_case=%s", self._contract.use_case)
-        what = f"{type(error).__name__}: {error}"[:200]
+        what = (error.problem if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {error}")[:200]
         return refusal(500, f"the rules of use case {self._contract.use_case} failed on this row ({what})")
 
     def _finish(self, requests: Sequence[PredictionRequest], given: Sequence[Given], began: float) -> dict[str, bytes]:

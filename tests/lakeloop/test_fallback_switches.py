@@ -1,16 +1,19 @@
 """Segments in words, the rules they are part of, and the switches a user sets."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lakeloop.contract import Contract, Segment
-from lakeloop.exceptions import NotFoundError, WrongUseError
-from lakeloop.fallback import given_by, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.exceptions import NotFoundError, OwnCodeError, WrongUseError
+from lakeloop.fallback import given_by, load_rules, model_answer, rules_answer, why_not_ask, why_not_take
+from lakeloop.settings import Settings
 from lakeloop.switches import active_switches, add_switch, all_switches, parse_segment, remove_switch
 from lakeloop.use_case import UseCase
 from tests.command_line import Run
+from tests.use_case_copies import copy_insurance
 
 ROW = {"training": 0, "age": 40.0, "emergency_braking": 1, "braking_distance": 40.0, "power": 100.0, "miles": 70.0}
 
@@ -68,6 +71,25 @@ def test_the_model_is_believed_from_the_contracts_confidence_on(contract: Contra
     plain = model_answer(contract, lambda _: "high", ROW, [0.29, 0.29, 0.29])
     assert plain.reason == "low confidence: 0.29 is below 0.5"
     assert rules_answer(contract, lambda _: "low", ROW, "why").probabilities is None
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "problem"),
+    [
+        ('    return row["x"]\n', 2, "KeyError: 'x'"),
+        ('    return "nobody"\n', 0, "they answered 'nobody', which is no class of high, medium, low"),
+    ],
+)
+def test_rules_that_fail_name_their_file_and_line(
+    settings: Settings, contract: Contract, tmp_path: Path, body: str, line: int, problem: str
+) -> None:
+    folder = copy_insurance(tmp_path)
+    (folder / "insurance" / "rules.py").write_text(f"def risk_group(row):\n{body}")
+    rules = load_rules(UseCase(settings.model_copy(update={"use_cases": folder}), contract))
+    assert rules is not None
+    with pytest.raises(OwnCodeError) as told:
+        rules(ROW)
+    assert told.value.file.name == "rules.py" and told.value.line == line and problem in told.value.problem
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])

@@ -376,7 +376,7 @@ def test_rules_that_fail_are_named_and_the_gateway_goes_on(settings: Settings, t
     (cases / "insurance" / "rules.py").write_text(rules)
     settings = settings.model_copy(update={"use_cases": cases})
     with running_gateway(settings) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
-        for age, problem in ((55, "ValueError"), (70, "KeyError: 'x'")):
+        for age, problem in ((55, "ValueError: they answered 'nobody', which is no class of"), (70, "KeyError: 'x'")):
             refused = client.post("/predict/", json=body(age=age, request_id="same"))
             assert refused.status_code == 500
             assert (
