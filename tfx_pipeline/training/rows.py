@@ -50,12 +50,19 @@ class Rows:
         """Sorted by their values: Beam hands rows over in any order, and one seed shall give one model."""
         return self.only(np.lexsort((self.labels, *self.features.T)))
 
-    def drawn(self, seed: int) -> "Rows":
-        """As many rows, drawn with replacement by their weights, each then counting the same."""
+    def drawn(self, seed: int, once: bool = False) -> "Rows":
+        """As many rows, drawn with replacement by their weights, each then counting the same.
+
+        `once`: a row that was drawn more often is there once, and counts so often: else some of them could be held back
+        that others of the same are trained on.
+        """
         if self.weights is None:
             return self
         chances = self.weights / self.weights.sum()
         chosen = np.random.default_rng(seed).choice(len(self.labels), len(self.labels), p=chances)
+        if once:
+            numbers, counts = np.unique(chosen, return_counts=True)
+            return Rows(self.features[numbers], self.labels[numbers], counts.astype(np.float64))
         return Rows(self.features[chosen], self.labels[chosen])
 
     def balanced(self, columns: Columns, inputs: ModelInputs, seed: int) -> "Rows":

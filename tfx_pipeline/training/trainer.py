@@ -56,7 +56,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
     train = transformed_rows(fn_args.train_files, spec, inputs.names, columns.label)
     validation = transformed_rows(fn_args.eval_files, spec, inputs.names, columns.label)
-    rows = _training_rows(config, transform, columns, inputs, train, settings.seed)
+    rows = _training_rows(config, transform, columns, inputs, train, settings)
     if rows is None:
         refuse_balance(columns)
         trained = Trained(settings=settings, balance=columns.balance)
@@ -118,14 +118,14 @@ def _training_rows(
     columns: Columns,
     inputs: ModelInputs,
     transformed: tf.data.Dataset,
-    seed: int,
+    settings: ModelSettings,
 ) -> Rows | None:
     """The training rows in memory, weighted or drawn as the run asks; None when they are too many for that."""
     if config[WEIGHTING_KEY] == "none":
         return in_memory(transformed, inputs.width)
     weights = load_row_weights(Path(config[WEIGHTS_KEY]))
     rows = weighted_rows(Path(config[RAW_TRAIN_KEY]), transform, columns, inputs, weights)
-    return rows.drawn(seed) if config[WEIGHTING_KEY] == "resample" else rows
+    return rows.drawn(settings.seed, settings.stop_after > 0) if config[WEIGHTING_KEY] == "resample" else rows
 
 
 def _save_trained(folder: Path, history: Mapping[str, Sequence[float]], trained: Trained) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfx_pipeline.training.rows import in_memory, transformed_rows
+from tfx_pipeline.training.rows import Rows, in_memory, transformed_rows
 
 SPEC = {"a": tf.io.FixedLenFeature([2], tf.float32), "label": tf.io.FixedLenFeature([], tf.int64)}
 
@@ -44,3 +44,14 @@ def test_rows_come_in_one_order_whatever_order_they_were_written_in(tmp_path: Pa
     np.testing.assert_array_equal(
         np.column_stack([first.features, first.labels]), pairs[np.lexsort(pairs[:, [2, 0, 1]].T)]
     )
+
+
+def test_rows_drawn_once_count_as_often_as_they_were_drawn() -> None:
+    """What is held back to stop by is then no other copy of what is trained on."""
+    weights = np.arange(50.0)
+    rows = Rows(np.arange(50, dtype=np.float32)[:, None], np.arange(50) % 2, weights)
+    each, once = rows.drawn(seed=3), rows.drawn(seed=3, once=True)
+    assert once.weights is not None and once.weights.sum() == len(each.labels) == 50
+    assert len(np.unique(once.features)) == len(once.labels) < 50
+    counts = dict(zip(*np.unique(each.features, return_counts=True), strict=True))
+    assert dict(zip(once.features[:, 0], once.weights, strict=True)) == counts
