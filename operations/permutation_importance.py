@@ -90,5 +90,8 @@ def _scorer(contract: Contract, model: Path, labels: pd.Series) -> Callable[[pd.
     """Frame of features, in the order of the labels -> the metric that decides, more is better."""
     opened, metric = open_model(model), contract.gate.the_metric
     known = {contract.label.name: labels.to_numpy()}
-    sign = 1.0 if metric.higher_is_better else -1.0
-    return lambda frame: sign * measure_metric(metric, answers_by(opened, contract, frame.assign(**known))).value
+
+    def score(frame: pd.DataFrame) -> float:
+        return metric.gain(measure_metric(metric, answers_by(opened, contract, frame.assign(**known))).value, 0.0)
+
+    return score

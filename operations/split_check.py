@@ -66,11 +66,10 @@ def check_split(contract: Contract, train: pd.DataFrame, held_out: pd.DataFrame)
 
 def split_words(contract: Contract, found: SplitCheck) -> list[str]:
     """A sentence for each other split by which the model would look worse; none where the gate sees it as it is."""
-    worse = found.worse(contract.gate.the_metric.higher_is_better)
     return [
         f"{_held_out(contract, one.by)}, quick trees reach {found.metric} {one.score:.3f} ({one.interval[0]:.3f} to "
         f"{one.interval[1]:.3f}) instead of {found.score:.3f}: {_what_follows(contract, one.by)}"
-        for one in worse
+        for one in found.worse
     ]
 
 

@@ -47,9 +47,18 @@ class Metric:
         """Whether more of it is better."""
         return self.better == "higher"
 
+    @property
+    def worst(self) -> float:
+        """The worst value it can have."""
+        return self.lowest if self.higher_is_better else self.highest
+
+    def gain(self, one: float, other: float) -> float:
+        """How much better one value of it is than another; below 0 where it is worse."""
+        return one - other if self.higher_is_better else other - one
+
     def is_better(self, one: float, other: float) -> bool:
         """Whether one value of it is better than another."""
-        return one > other if self.higher_is_better else one < other
+        return self.gain(one, other) > 0
 
 
 def _of_numbers(

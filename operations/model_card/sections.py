@@ -1,6 +1,6 @@
 """What a model card says: from what is known of a run, and from the contract's texts; nothing else is made up."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from lakeloop.contract import Contract
 from lakeloop.contract.metrics import MEAN_COST
@@ -197,27 +197,22 @@ def _analyses(run: RunRecord) -> Iterator[CardPart]:
     if run.baselines and run.gate is not None:
         own, of = run.gate.by_set["eval"], run.gate.shown
         yield f"Beside what a model has to beat, on the same eval rows (its own {of} is {own:.4f}):"
-        yield CardTable(
-            ("what answers", of, "the model is better by"),
-            tuple(
-                (f"{name}: {MEANINGS.get(name, name)}", f"{value:.4f}", f"{run.gate.better_than(value):+.4f}")
-                for name, value in run.baselines.items()
-            ),
-            (of, "the model is better by"),
-        )
+        yield _beside(of, run.baselines, run.gate.better_than)
     if run.baselines_decided and run.gate is not None and run.gate.decided:
         decides = run.gate.decides.replace("_", " ")
         yield f"The same by {decides}, which decides (its own is {run.gate.decided['eval']:.4f}):"
-        yield CardTable(
-            ("what answers", decides, "the model is better by"),
-            tuple(
-                (f"{name}: {MEANINGS.get(name, name)}", f"{value:.4f}", f"{run.gate.decided_better_than(value):+.4f}")
-                for name, value in run.baselines_decided.items()
-            ),
-            (decides, "the model is better by"),
-        )
+        yield _beside(decides, run.baselines_decided, run.gate.decided_better_than)
     yield from _looks_at(run)
     yield from _contributes(run)
+
+
+def _beside(of: str, found: Mapping[str, float], better_than: Callable[[float], float]) -> CardTable:
+    """What a model has to beat, by one metric."""
+    rows = (
+        (f"{name}: {MEANINGS.get(name, name)}", f"{score:.4f}", f"{better_than(score):+.4f}")
+        for name, score in found.items()
+    )
+    return CardTable(("what answers", of, "the model is better by"), tuple(rows), (of, "the model is better by"))
 
 
 def _looks_at(run: RunRecord) -> Iterator[CardPart]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,9 +88,7 @@ def best_of(
 
 def best_scored(candidates: Sequence[ScoredCandidate], decides: Metric) -> ScoredCandidate:
     """The one of several with the best score; any other counts more than one without a score."""
-    worst = decides.lowest if decides.higher_is_better else decides.highest
-    pick = max if decides.higher_is_better else min
-    return pick(candidates, key=lambda c: worst if c.score is None else c.score)
+    return max(candidates, key=lambda c: -inf if c.score is None else decides.gain(c.score, 0.0))
 
 
 def outcome_of(decision: Decision, promote: bool) -> tuple[DecisionOutcome, str]:

@@ -69,13 +69,11 @@ class GateReport(FrozenModel, extra="ignore"):
 
     def better_than(self, score: float) -> float:
         """How much better the model is on eval rows than what has this score there."""
-        apart = self.by_set[EVAL] - score
-        return apart if METRICS[self.metric].higher_is_better else -apart
+        return METRICS[self.metric].gain(self.by_set[EVAL], score)
 
     def decided_better_than(self, score: float) -> float:
         """The same by the metric that decides, where that is another one."""
-        apart = self.decided[EVAL] - score
-        return apart if METRICS[self.decides].higher_is_better else -apart
+        return METRICS[self.decides].gain(self.decided[EVAL], score)
 
     @property
     def passed(self) -> bool:
@@ -281,10 +279,10 @@ def _within_margin(
     """Exactly the margin passes."""
     if gate.champion_margin is None or champion_score is None:
         return
-    sign = 1.0 if gate.the_metric.higher_is_better else -1.0
-    bound = champion_score - sign * gate.champion_margin
-    text = f"{'>=' if sign > 0 else '<='} {bound:.3f} (champion {champion_score:.3f}{', weighted' if weighted else ''})"
-    passed = sign * (score - bound) >= -ROUNDING
+    higher = gate.the_metric.higher_is_better
+    bound = champion_score - gate.champion_margin if higher else champion_score + gate.champion_margin
+    text = f"{'>=' if higher else '<='} {bound:.3f} (champion {champion_score:.3f}{', weighted' if weighted else ''})"
+    passed = gate.the_metric.gain(score, bound) >= -ROUNDING
     yield GateCheck(name=CHAMPION, value=score, bound=text, passed=passed, note=note)
 
 

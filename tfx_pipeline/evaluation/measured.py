@@ -50,8 +50,7 @@ class Measured:
 
     def better_by(self, other: "Measured") -> tuple[float, tuple[float, float]]:
         """How much better this is than another model on the same rows, and the 95 % interval of that (paired)."""
-        sign = 1.0 if self.metric.higher_is_better else -1.0
-        gain = sign * (self.value - other.value)
+        gain = self.metric.gain(self.value, other.value)
         half = Z_95 * _standard_error(self.influence - other.influence)
         return gain, (gain - half, gain + half)
 

@@ -185,8 +185,7 @@ def _not_measured(check: MetricCheck, slices: _Slices) -> Iterator[GateCheck]:
     if slices.silent:
         note = f"not measured: the rows say nothing of it: {_some(slices.silent)}; wait for such as do"
     for name, _ in _bounds(check):
-        worst = check.the_metric.lowest if check.the_metric.higher_is_better else check.the_metric.highest
-        value = worst if np.isfinite(worst) else 0.0
+        value = check.the_metric.worst if np.isfinite(check.the_metric.worst) else 0.0
         yield _by_bound(check, name, _unjudged(name, value, None, 0, note))
 
 

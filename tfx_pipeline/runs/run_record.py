@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from lakeloop.atomic_file import write_text
 from lakeloop.contract import Balance, ModelSettings
+from lakeloop.contract.metrics import METRICS
 from lakeloop.exceptions import LakeloopError, NotFoundError
 from lakeloop.frozen_model import FrozenModel
 from lakeloop.threshold import Threshold
@@ -148,14 +149,14 @@ class SplitCheck(FrozenModel, extra="ignore"):
     interval: tuple[float, float]
     others: tuple[HeldOutScore, ...]
 
-    def worse(self, higher_is_better: bool) -> list[HeldOutScore]:
+    @property
+    def worse(self) -> list[HeldOutScore]:
         """Those by which a model looks worse, beyond chance and by more than a fiftieth."""
-        here = HeldOutScore(by="key", score=self.score, interval=self.interval)
-        sign = 1 if higher_is_better else -1
+        here, metric = HeldOutScore(by="key", score=self.score, interval=self.interval), METRICS[self.metric]
         return [
             one
             for one in self.others
-            if sign * (here.score - one.score) > max(hypot(here.half, one.half), NOTEWORTHY * abs(here.score))
+            if metric.gain(here.score, one.score) > max(hypot(here.half, one.half), NOTEWORTHY * abs(here.score))
         ]
 
 
