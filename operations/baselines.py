@@ -136,7 +136,8 @@ def number_tree_answers(contract: Contract, train: pd.DataFrame, held_out: pd.Da
     """The same of numbers, without intervals."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    model = HistGradientBoostingRegressor(categorical_features="from_dtype", random_state=contract.model.seed)
+    loss, seed = contract.label.loss, contract.model.seed
+    model = HistGradientBoostingRegressor(loss=loss, categorical_features="from_dtype", random_state=seed)
     known = _asked(model, "predict", contract, train, held_out)
     return None if known is None else _numbers(contract, held_out, known)
 

@@ -18,7 +18,7 @@ from lakeloop.contract.gate import Gate
 from lakeloop.contract.join import Join, JoinColumn, LooseColumn
 from lakeloop.contract.key import Key
 from lakeloop.contract.label import Label, TruthPart
-from lakeloop.contract.metrics import DECIDES, MEAN_COST
+from lakeloop.contract.metrics import DECIDES, MEAN_COST, POISSON
 from lakeloop.contract.model import ModelSettings, NetworkSettings
 from lakeloop.contract.periods import PeriodKind, last_period
 from lakeloop.contract.production import Fallback, Monitoring, Requests
@@ -64,11 +64,12 @@ class Contract(Section):
     @model_validator(mode="before")
     @classmethod
     def _is_decided_by_a_metric_of_its_task(cls, given: Any) -> Any:
-        """Where the gate does not say which metric decides, the task does, or what errors cost."""
+        """Where the gate does not say which metric decides, the task does, its loss, or what errors cost."""
         given = sequences_as_tuples(given)
         label, gate = (given.get(name) if isinstance(given, dict) else None for name in ("label", "gate"))
         if isinstance(label, dict) and isinstance(gate, dict) and not label.get("classes"):
-            given = {**given, "gate": {"decides": DECIDES["regression"], **gate}}
+            decides = POISSON if label.get("loss") == "poisson" else DECIDES["regression"]
+            given = {**given, "gate": {"decides": decides, **gate}}
         elif isinstance(label, dict) and isinstance(gate, dict) and _errors_cost(label.get("decision")):
             given = {**given, "gate": {"decides": MEAN_COST, **gate}}
         return given

@@ -189,6 +189,8 @@ def _label(before: Contract, after: Contract) -> Iterator[Change]:
     if old.interval != new.interval:
         yield Change("label.interval", old.interval, new.interval, "retrain", "the next model answers intervals that "
                      "hold the truth of another share of the rows")  # fmt: skip
+    if old.loss != new.loss:
+        yield Change("label.loss", old.loss, new.loss, "retrain", "the next model is fitted by it")
     if old.ordered != new.ordered:
         yield Change("label.ordered", old.ordered, new.ordered, "safe", "what the gate may measure; the classes and "
                      "the model that serves stay as they are")  # fmt: skip

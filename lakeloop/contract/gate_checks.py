@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lakeloop.contract.gate import OF_CLASSES
-from lakeloop.contract.metrics import CLASS_DISTANCE, KAPPA, MEAN_COST, METRICS, Task, misfit
+from lakeloop.contract.metrics import CLASS_DISTANCE, KAPPA, MEAN_COST, METRICS, POISSON, Task, misfit
 from lakeloop.contract.raw_document import Found, items_at, mapping_at, names_at, text_at, value_at
 from lakeloop.contract.yaml_document import Location
 
@@ -66,6 +66,9 @@ def _of_the_task(raw: dict[str, Any], task: Task) -> Found:
                 "is about classes, and the label is a number; bound a metric instead: "
                 "`checks: [{metric: mean_absolute_error, below: …}]`",
             )
+    for at, name in named:
+        if name == POISSON and not _never_below_0(mapping_at(raw, "label", "truth")):
+            yield at, "is of what is never below 0; say that of the truth by `label.truth.valid: [0, …]`"
     if text_at(raw, "training", "balance") not in ("", "none"):
         yield ("training", "balance"), "evens out classes, and the label is a number; leave it out"
     if value_at(raw, "fallback", "confidence_below"):
@@ -73,6 +76,12 @@ def _of_the_task(raw: dict[str, Any], task: Task) -> Found:
             ("fallback", "confidence_below"),
             "is a probability, and a model of numbers answers none; leave it out",
         )
+
+
+def _never_below_0(truth: dict[str, Any]) -> bool:
+    """Whether the truth says so of itself, by the lowest it can be or by all its values."""
+    said = truth.get("valid") or truth.get("values")
+    return isinstance(said, list) and all(isinstance(value, int | float) and value >= 0 for value in said)
 
 
 def _near(name: str, known: Iterable[str], what: str) -> str:

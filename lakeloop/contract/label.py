@@ -23,6 +23,8 @@ from lakeloop.contract.section import (
 NUMBERS = ("int", "float")
 """The types that a truth which is predicted itself can have."""
 LEVEL = 0.8
+Loss = Literal["squared_error", "poisson"]
+"""What a model of numbers is fitted by, by scikit-learn's names."""
 Combine = Literal["last", "sum", "mean", "min", "max", "count", "any"]
 COMBINED_AS = {"sum": ("int", "float"), "mean": ("float",), "min": ("int", "float"), "max": ("int", "float"),
                "count": ("int",), "any": ("bool",)}  # fmt: skip
@@ -94,11 +96,14 @@ class LabelClass(Section):
 class Label(Section):
     """What is predicted: class ids count from 0 in the order of `classes`, derived from `column` of `source`.
 
+    `decision`: from which probability of one of two classes on it is answered; without it the most probable class is.
+    `ordered`: classes stand in an order, so that an answer can be near the label or far from it.
+
     Without `classes` it is the number in `column` itself (regression); a model then answers an interval, too, that
-    holds the truth of a share `interval` of the rows. `decision`: from which probability of one of two classes on it is
-    answered; without it the most probable class is. `ordered`: classes stand in an order, so that an answer can be near
-    the label or far from it. `made`: an expression over columns of `source` that the truth is
-    computed by; then no file has `column`.
+    holds the truth of a share `interval` of the rows. `loss`: what such a model is fitted by; `poisson` is for counts
+    and other amounts that are never below 0, whose errors grow with them.
+
+    `made`: an expression over columns of `source` that the truth is computed by; then no file has `column`.
     """
 
     name: Name
@@ -109,6 +114,7 @@ class Label(Section):
     truth: Truth
     classes: tuple[LabelClass, ...] = Field((), min_length=2, exclude_if=lambda classes: classes == ())
     ordered: bool = unless(False)
+    loss: Loss = unless("squared_error")
     interval: Annotated[float, Field(gt=0, lt=1)] = unless(LEVEL)
     decision: DecisionThreshold | None = unless(None)
 
@@ -131,10 +137,15 @@ class Label(Section):
         if self.classes and self.interval != LEVEL:
             raise mistake("`interval` is the share of rows whose number lies in what a model answers, and this label "
                           "has classes; leave `interval` out, or `classes`")  # fmt: skip
+        if self.classes and self.loss != "squared_error":
+            raise mistake("`loss` is of a label that is a number, and this one has classes; leave it out")
         if not self.classes and self.truth.type not in NUMBERS:
             raise mistake(f"without `classes` the number itself is predicted, and the truth is of type "
                           f"{self.truth.type}; name its `classes`, or take a truth of type "
                           f"{' or '.join(NUMBERS)}")  # fmt: skip
+        if self.loss == "poisson" and self.limits[0] < 0:
+            raise mistake("`loss: poisson` is for what is never below 0; say that of the truth by `valid: [0, …]`, or "
+                          "leave `loss` out")  # fmt: skip
         return self
 
     @model_validator(mode="after")
@@ -215,6 +226,12 @@ class Label(Section):
     def truth_is_number(self) -> bool:
         """Whether the truth has an average and a distribution of its own beside the classes."""
         return self.truth.type not in ("string", "bool")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and the highest number that a truth without classes can be."""
+        possible: Any = self.truth.limits or self.truth.values
+        return float(min(possible)), float(max(possible))
 
     @property
     def task(self) -> Task:

@@ -16,6 +16,10 @@ MEAN_COST = "mean_cost"
 """The one that needs to be told what errors cost."""
 
 
+POISSON = "mean_poisson_deviance"
+"""The one that is of counts, and other numbers that are never below 0."""
+
+
 CLASS_DISTANCE, KAPPA = "mean_class_distance", "cohen_kappa_score"
 """Those that need to be told that classes are ordered."""
 
@@ -153,6 +157,11 @@ _ALL = (
         "mean distance as a share of the label (MAPE); useless where labels are 0 or near it",
     ),
     _of_numbers(
+        POISSON,
+        "how far the answers lie from counts, an error of a small one counting more; for labels that are never below 0",
+        instead="log_loss",
+    ),
+    _of_numbers(
         "r2_score",
         "share of the labels' variance that the answers explain (R²); below 0 where their mean explains more",
         better="higher",
@@ -198,6 +207,7 @@ SYNONYMS = {
     "mae": "mean_absolute_error", "rmse": "root_mean_squared_error", "mse": "root_mean_squared_error",
     "mean_squared_error": "root_mean_squared_error", "mape": "mean_absolute_percentage_error", "r2": "r2_score",
     "pinball": "mean_pinball_loss", "pinball_loss": "mean_pinball_loss", "quantile_loss": "mean_pinball_loss",
+    "poisson_deviance": "mean_poisson_deviance", "poisson": "mean_poisson_deviance",
     "coverage": "interval_coverage", "interval_width": "mean_interval_width",
 }  # fmt: skip
 

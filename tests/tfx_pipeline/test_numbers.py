@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lakeloop.added_columns import with_label
+from lakeloop.contract import Contract
 from lakeloop.drawn_rows import sample_period
 from lakeloop.exported import read_shards
 from lakeloop.manifest import read_manifest
@@ -161,6 +162,25 @@ def test_trees_of_numbers_pass_the_gate_and_are_served_with_intervals(trained: T
     assert inside.mean() == pytest.approx(0.8, abs=0.07) and outputs["lower"].min() >= 0
     baselines = run_baselines(alone, record).baselines
     assert record.gate is not None and record.gate.scores["eval"] == pytest.approx(baselines["trees"], rel=0.1)
+
+
+def test_counts_are_fitted_by_their_deviance_and_neither_they_nor_their_intervals_go_below_0(trained: Trained) -> None:
+    raw = trained.contract.model_dump(mode="json")
+    raw["label"]["loss"] = "poisson"
+    raw["gate"] = {"checks": [{"metric": "mean_poisson_deviance", "below": 40}, *raw["gate"]["checks"]]}
+    alone = UseCase(trained.use_case.settings, Contract.model_validate(raw))
+    record = run_pipeline(alone, run_parameters(alone.contract, trained.manifest, {}))
+    report = record.gate
+    assert record.blessed and report is not None and report.metric == "mean_poisson_deviance", report
+    labels, outputs = Trained(alone, trained.manifest, record).asked(0)
+    for name in ("lower", "prediction", "upper"):
+        assert outputs[name].min() >= 0
+    assert outputs["prediction"].min() > 0, "a mean, which is never none"
+    assert outputs["prediction"].mean() == pytest.approx(labels.mean(), rel=0.1)
+    inside = (labels >= outputs["lower"]) & (labels <= outputs["upper"])
+    assert inside.mean() == pytest.approx(0.8, abs=0.07)
+    baselines = run_baselines(alone, record).baselines
+    assert report.scores["eval"] < baselines["constant"] / 4
 
 
 def test_rows_for_intervals_are_about_half_of_the_held_out_ones(trained: Trained) -> None:

@@ -5,7 +5,7 @@ from math import sqrt
 
 import numpy as np
 
-from lakeloop.contract.metrics import METRICS, Metric
+from lakeloop.contract.metrics import METRICS, POISSON, Metric
 from tfx_pipeline.evaluation.answers import NumberAnswers
 from tfx_pipeline.evaluation.measured import Found, Measured, WeightedRows
 
@@ -20,10 +20,10 @@ def measure_number(metric: Metric, answers: NumberAnswers) -> Measured:
 def constant_numbers(metric: Metric, train: NumberAnswers, rows: NumberAnswers) -> NumberAnswers:
     """For each row the number that is nearest to the labels of train by the metric, and the middle of these.
 
-    By squared distances that is their mean, by distances their median; by distances as shares of the labels that of
-    labels which weigh the less, the larger they are.
+    By squared distances and by the deviance of counts that is their mean, by distances their median; by distances as
+    shares of the labels that of labels which weigh the less, the larger they are.
     """
-    if metric.name in ("root_mean_squared_error", "r2_score"):
+    if metric.name in ("root_mean_squared_error", "r2_score", POISSON):
         best = float(np.average(train.labels, weights=train.weights))
     elif metric.name == "mean_absolute_percentage_error":
         each = np.ones(len(train.labels)) if train.weights is None else train.weights
@@ -73,6 +73,13 @@ def _mean_absolute_percentage_error(rows: _Rows) -> Found:
     return rows.mean_found(np.abs(rows.errors) / _not_zero(rows.labels))
 
 
+def _mean_poisson_deviance(rows: _Rows) -> Found:
+    """2 mean(y log(y / p) + p - y); of a label of 0 without its logarithm, and p of 0 counts as the least above it."""
+    labels, answers = rows.labels, np.maximum(rows.answers.predictions, SMALLEST)
+    share = np.where(labels > 0, labels, 1.0) / answers
+    return rows.mean_found(2 * (np.where(labels > 0, labels * np.log(share), 0.0) + answers - labels))
+
+
 def _r2_score(rows: _Rows) -> Found:
     """0, as scikit-learn has it, where all labels are the same; 1 where the answers are, too."""
     apart = (rows.labels - rows.mean(rows.labels)) ** 2
@@ -105,6 +112,7 @@ def _mean_interval_width(rows: _Rows) -> Found:
 _METRICS: Mapping[str, Callable[[_Rows], Found]] = {
     "mean_absolute_error": _mean_absolute_error, "root_mean_squared_error": _root_mean_squared_error,
     "mean_absolute_percentage_error": _mean_absolute_percentage_error, "r2_score": _r2_score,
+    POISSON: _mean_poisson_deviance,
     "mean_pinball_loss": _mean_pinball_loss, "interval_coverage": _interval_coverage,
     "mean_interval_width": _mean_interval_width,
 }  # fmt: skip

@@ -22,7 +22,7 @@ from lakeloop.contract import (
     Section,
     time_features,
 )
-from lakeloop.contract.label import LEVEL
+from lakeloop.contract.label import LEVEL, Loss
 from lakeloop.contract.metrics import Task
 from lakeloop.contract.section import unless
 from lakeloop.frozen_model import FrozenModel
@@ -41,7 +41,8 @@ class Columns(Section):
 
     `timezone`: the one whose clock tells the parts of times. `event_time`: the feature that ages are counted to. A
     label without classes is a number from `lowest` to `highest`; an interval holds it in a share `interval` of rows.
-    `decision`: how the threshold of the class id `positive` is chosen, where it is.
+    `loss`: what a model of a number is fitted by. `decision`: how the threshold of the class id `positive` is chosen,
+    where it is.
     """
 
     key: Name
@@ -55,6 +56,7 @@ class Columns(Section):
     interval: float = unless(LEVEL)
     lowest: float | None = unless(None)
     highest: float | None = unless(None)
+    loss: Loss = unless("squared_error")
     decision: DecisionThreshold | None = unless(None)
     positive: int = unless(0)
 
@@ -122,7 +124,7 @@ def custom_config(contract: Contract) -> dict[str, str]:
     features = contract.features
     times = any(feature.type == "timestamp" for feature in features.values())
     label = contract.label
-    limits = None if label.classes else label.truth.limits
+    limits = None if label.classes else label.limits
     ages = any(time_features.AGE in (feature.parts or ()) for feature in features.values())
     columns = Columns(
         key=contract.key.column,
@@ -134,8 +136,9 @@ def custom_config(contract: Contract) -> dict[str, str]:
         class_names=label.class_names,
         balance=contract.training.balance,
         interval=label.interval,
-        lowest=None if limits is None else float(limits[0]),
-        highest=None if limits is None else float(limits[1]),
+        lowest=None if limits is None else limits[0],
+        highest=None if limits is None else limits[1],
+        loss=label.loss,
         decision=label.decision,
         positive=0 if label.decision is None else label.positive,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
+from lakeloop.contract.label import Loss
 from tfx_pipeline.training.rows import Rows
 
 
@@ -15,8 +16,9 @@ class TrainingData:
 
     `train` is batches of (features (n, width) float32, labels (n,)) from disk where the rows are too many for memory.
     `validation`, the eval rows, always is; it only tells how training went, and is None where nobody asks. Labels are
-    class ids, int64; or, where there are no `classes`, numbers of mean 0 and deviation 1, float32. `one_hot`: the
-    ranges of columns that hold one category each, as `category_ranges` gives them.
+    class ids, int64; or, where there are no `classes`, numbers of mean 0 and deviation 1, float32, but by a `loss` of
+    counts of mean 1 and never below 0. `one_hot`: the ranges of columns that hold one category each, as
+    `category_ranges` gives them.
     """
 
     train: Rows | tf.data.Dataset
@@ -24,6 +26,7 @@ class TrainingData:
     width: int
     classes: int
     one_hot: tuple[tuple[int, int], ...] = ()
+    loss: Loss = "squared_error"
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,36 @@
-"""Numbers that are predicted, as a model is fitted on them: with mean 0 and deviation 1, whatever their unit."""
+"""Numbers that are predicted, as a model is fitted on them, whatever their unit: with mean 0 and deviation 1, or, where
+they are never below 0 and fitted as counts, with mean 1.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 
+from lakeloop.contract.label import Loss
 from tfx_pipeline.training.fitted import Fitted, TrainingData
 from tfx_pipeline.training.rows import Rows
 
 
 @dataclass(frozen=True)
 class LabelScale:
-    """Mean and deviation of the training rows' labels; a label that never varies has deviation 1."""
+    """Mean and deviation of the training rows' labels; a label that never varies has deviation 1. Of counts the mean is
+    taken for the deviation and nothing is taken away, so that none goes below 0.
+    """
 
     mean: float
     deviation: float
 
     @staticmethod
-    def of(rows: Rows | tf.data.Dataset) -> "LabelScale":
+    def of(rows: Rows | tf.data.Dataset, loss: Loss = "squared_error") -> "LabelScale":
         """That of rows in memory, each counting by its weight, or of batches from disk."""
         if isinstance(rows, Rows):
             labels, weights = rows.labels.astype(np.float64), rows.weights
         else:
             labels, weights = np.concatenate([y for _, y in rows.as_numpy_iterator()]).astype(np.float64), None
         mean = float(np.average(labels, weights=weights))
+        if loss == "poisson":
+            return LabelScale(0.0, mean or 1.0)
         deviation = float(np.sqrt(np.average((labels - mean) ** 2, weights=weights)))
         return LabelScale(mean, deviation or 1.0)
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from lakeloop.contract import NetworkSettings
+from lakeloop.contract.label import Loss
 from lakeloop.own_code import own_errors
 from tfx_pipeline.example_files import READ_BATCH
 from tfx_pipeline.training.fitted import Fitted, TrainingData
@@ -18,6 +19,9 @@ MOST_STEPS_PER_CALL = 100
 HELD_BACK = 10
 """One row in so many says when to stop; of rows from disk one batch in so many."""
 HELD_BACK_LOSS = "held_back_loss"
+LOSSES: dict[Loss, type[keras.losses.Loss]] = {
+    "squared_error": keras.losses.MeanSquaredError, "poisson": keras.losses.Poisson
+}  # fmt: skip
 
 
 def fit(settings: NetworkSettings, data: TrainingData, log_folder: str | None, own: OwnNetwork | None = None) -> Fitted:
@@ -33,7 +37,7 @@ def fit(settings: NetworkSettings, data: TrainingData, log_folder: str | None, o
         callbacks.append(StopEarly(held_back, settings.stop_after))
     if log_folder is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_folder, write_graph=False))
-    model = build_model(settings, data.width, data.classes, min(count, MOST_STEPS_PER_CALL), own)
+    model = build_model(settings, data.width, data.classes, min(count, MOST_STEPS_PER_CALL), own, data.loss)
     with nullcontext() if own is None else own_errors(own.file.path):
         history = model.fit(
             batches,
@@ -76,17 +80,22 @@ def _held_back(rows: Rows | tf.data.Dataset, seed: int) -> tuple[Rows | tf.data.
 
 
 def build_model(
-    settings: NetworkSettings, width: int, classes: int, steps_per_call: int = 1, own: OwnNetwork | None = None
+    settings: NetworkSettings,
+    width: int,
+    classes: int,
+    steps_per_call: int = 1,
+    own: OwnNetwork | None = None,
+    loss: Loss = "squared_error",
 ) -> keras.Model:
     """(batch, width) float32 -> class probabilities (batch, classes), or without classes a number (batch, 1).
 
     Compiled; an own one as it says itself.
     """
-    model = _layers(settings, width, classes) if own is None else own.build(settings)
+    model = _layers(settings, width, classes, loss) if own is None else own.build(settings)
     if not model.compiled:
         model.compile(
             optimizer=keras.optimizers.Adam(settings.learning_rate),
-            loss=keras.losses.SparseCategoricalCrossentropy() if classes else keras.losses.MeanSquaredError(),
+            loss=keras.losses.SparseCategoricalCrossentropy() if classes else LOSSES[loss](),
             metrics=["accuracy"] if classes else ["mean_absolute_error"],
             # a batch is so little work that Python between batches doubles the time
             steps_per_execution=steps_per_call,
@@ -95,7 +104,7 @@ def build_model(
     return model
 
 
-def _layers(settings: NetworkSettings, width: int, classes: int) -> keras.Model:
+def _layers(settings: NetworkSettings, width: int, classes: int, loss: Loss) -> keras.Model:
     inputs = keras.Input(shape=(width,), name="features")
     hidden = inputs
     for _ in range(settings.layers):
@@ -104,6 +113,7 @@ def _layers(settings: NetworkSettings, width: int, classes: int) -> keras.Model:
         hidden = keras.layers.BatchNormalization()(hidden)
         hidden = keras.layers.Dropout(settings.dropout)(hidden)
     if not classes:
-        return keras.Model(inputs, keras.layers.Dense(1, name="number")(hidden))
+        link = "exponential" if loss == "poisson" else "linear"
+        return keras.Model(inputs, keras.layers.Dense(1, activation=link, name="number")(hidden))
     outputs = keras.layers.Dense(classes, activation="softmax", name="probabilities")(hidden)
     return keras.Model(inputs, outputs)

@@ -31,7 +31,7 @@ from tfx_pipeline.training.signature_names import (
 
 OWN_MODEL_KEY = "own_model"
 """Of a `custom_config`: the file, as JSON."""
-TRIED_ROWS = 3
+TRIED_ROWS = 30
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ModelColumns:
 
     The model gets one tensor (batch, width) float32, the inputs side by side in this order, and gives `outputs` numbers
     a row: the probabilities of `class_names`; or, where there are none, one number, the label scaled to mean 0 and
-    deviation 1.
+    deviation 1, but by `label.loss: poisson` to mean 1 and never below 0.
     """
 
     names: tuple[str, ...]
@@ -62,10 +62,11 @@ class ModelColumns:
 
 @dataclass(frozen=True)
 class OwnNetwork:
-    """The network of a use case's own `build_model`, for these columns."""
+    """The network of a use case's own `build_model`, for these columns; one of `counts` answers nothing below 0."""
 
     file: OwnFile
     columns: ModelColumns
+    counts: bool = False
 
     def build(self, settings: NetworkSettings) -> keras.Model:
         """The model, tried on a few rows; compiled or not.
@@ -75,7 +76,7 @@ class OwnNetwork:
         """
         with own_errors(self.file.path):
             model = self.file.function()(self.columns, settings)
-        _check_model(self.file, self.columns, model)
+        _check_model(self, model)
         return model
 
 
@@ -83,7 +84,7 @@ def own_network(config: Mapping[str, Any], columns: Columns, inputs: ModelInputs
     """That of a `custom_config`, for a model of these inputs; none where the use case has none."""
     file = model_from(config)
     told = ModelColumns(inputs.used, inputs.widths, columns.classes or 1, columns.class_names)
-    return None if file is None else OwnNetwork(file, told)
+    return None if file is None else OwnNetwork(file, told, columns.loss == "poisson")
 
 
 def model_from(config: Mapping[str, Any]) -> OwnFile | None:
@@ -129,7 +130,8 @@ def run_whole(file: OwnFile, fn_args: FnArgs, columns: Columns) -> None:
         raise _wrong(file, f"saved a model that gives {classes[0]} probabilities a row, wanted {columns.classes}")
 
 
-def _check_model(file: OwnFile, columns: ModelColumns, model: object) -> None:
+def _check_model(own: OwnNetwork, model: object) -> None:
+    file, columns = own.file, own.columns
     if not isinstance(model, keras.Model):
         found = f"{type(model).__module__}.{type(model).__name__}"
         raise _wrong(file, f"gave {found}, not a keras.Model; `import keras` (version 3), and return the model")
@@ -143,6 +145,9 @@ def _check_model(file: OwnFile, columns: ModelColumns, model: object) -> None:
     if not columns.class_names:
         if not np.isfinite(answers).all():
             raise _wrong(file, "gave a model whose answers are no numbers")
+        if own.counts and (answers < 0).any():
+            raise _wrong(file, "gave a model that answers below 0, and `label.loss` is poisson; end it with "
+                               "`activation=\"exponential\"`")  # fmt: skip
         return
     if not (np.isfinite(answers).all() and (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
         shown = ", ".join(f"{value:.3g}" for value in answers[0])

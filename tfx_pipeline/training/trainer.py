@@ -65,7 +65,8 @@ def run_fn(fn_args: FnArgs) -> None:
         by_class = tuple(rows.class_weights(columns.classes).tolist()) if columns.classes else ()
         trained = Trained(settings=settings, balance=columns.balance, rows=len(rows.labels), class_weights=by_class)
     one_hot = tuple(category_ranges(columns, inputs))
-    data = TrainingData(train if rows is None else rows, validation, inputs.width, columns.classes, one_hot)
+    used = train if rows is None else rows
+    data = TrainingData(used, validation, inputs.width, columns.classes, one_hot, columns.loss)
     fitted = fit(settings, data, fn_args.model_run_dir, own_network(config, columns, inputs))
     vocabularies = read_vocabularies(Path(fn_args.transform_output))
     served = SIGNATURES[columns.task](fitted, transform, columns, inputs.names)
@@ -85,7 +86,7 @@ def fit(
         LakeloopError: its kind cannot be fitted on these rows.
     """
     if not data.classes:
-        scale = LabelScale.of(data.train)
+        scale = LabelScale.of(data.train, data.loss)
         return scale.unscaled(_fit(settings, scale.scaled(data), log_folder, own))
     return _fit(settings, data, log_folder, own)
 

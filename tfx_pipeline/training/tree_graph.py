@@ -31,7 +31,7 @@ class TreeTables:
     stay where a row goes right. `values` (trees, leaves) float64: what a leaf adds. `start` (outputs,): the answer of
     no tree; one output for a number or for two classes, else one each, and the trees are in turn about them. `columns`
     (classes,): where the probability of each class is; that of a class without training rows is behind the others. A
-    number has none.
+    number has none; of `counts` the trees add up to its logarithm.
     """
 
     seen: TreeInputs
@@ -42,6 +42,7 @@ class TreeTables:
     values: np.ndarray
     start: np.ndarray
     columns: np.ndarray
+    counts: bool
 
     @property
     def bits(self) -> int:
@@ -96,7 +97,8 @@ def tree_tables(model: BoostedTrees, seen: TreeInputs, classes: int) -> TreeTabl
     labels = [int(label) for label in model.classes_] if classes else []
     columns = np.array([labels.index(label) if label in labels else len(labels) for label in range(classes)], np.int32)
     start = np.asarray(model._baseline_prediction, np.float64).reshape(-1)
-    return TreeTables(seen, inputs, thresholds, ways.table(), masks, values, start, columns)
+    counts = isinstance(model, HistGradientBoostingRegressor) and model.loss == "poisson"
+    return TreeTables(seen, inputs, thresholds, ways.table(), masks, values, start, columns, counts)
 
 
 class _Ways:
@@ -213,7 +215,7 @@ class TreeGraph:
         added = tf.reshape(tf.gather(self._values, leaves), [-1, len(tables.start), tf.shape(features)[0]])
         raw = tf.transpose(tf.reduce_sum(added, axis=0)) + tables.start
         if not len(tables.columns):
-            return tf.cast(raw, tf.float32)
+            return tf.cast(tf.exp(raw) if tables.counts else raw, tf.float32)
         if len(tables.start) == 1:
             positive = tf.sigmoid(raw)
             probabilities = tf.concat([1 - positive, positive], axis=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,8 @@ def fit(settings: TreesSettings, data: TrainingData, log_folder: str | None) -> 
         LakeloopError: the rows are too many for memory or of one class alone, or the graph answers otherwise.
     """
     train, seen = _checked(settings, data), TreeInputs.of(data.width, data.one_hot)
-    model = (HistGradientBoostingClassifier if data.classes else HistGradientBoostingRegressor)(
+    kind = HistGradientBoostingClassifier if data.classes else partial(HistGradientBoostingRegressor, loss=data.loss)
+    model = kind(
         max_iter=settings.iterations,
         max_leaf_nodes=settings.leaves,
         min_samples_leaf=settings.min_rows_per_leaf,
@@ -97,6 +99,11 @@ def _checked(settings: TreesSettings, data: TrainingData) -> Rows:
             "fewer periods, or a network (`kind: network`), which reads them from disk"
         )
     if not data.classes:
+        if data.loss == "poisson" and not data.train.labels.any():
+            raise LakeloopError(
+                f"all {len(data.train.labels):,} training rows have the number 0, and trees of counts need one above "
+                "it; train on more periods"
+            )
         return data.train
     known, counts = np.unique(data.train.labels, return_counts=True)
     if len(known) < 2:
@@ -140,10 +147,14 @@ def _classes_measured(model: HistGradientBoostingClassifier, rows: Rows) -> Iter
 
 
 def _numbers_measured(model: HistGradientBoostingRegressor, rows: Rows) -> Iterator[dict[str, float]]:
-    """After each iteration."""
+    """After each iteration; the loss as Keras has it."""
     for answers in model.staged_predict(rows.features):
         off = np.abs(answers - rows.labels)
-        yield {"mean_absolute_error": off.mean(), "loss": np.average(off**2, weights=rows.weights)}
+        if model.loss == "poisson":
+            loss = answers - rows.labels * np.log(np.maximum(answers, SMALLEST))
+        else:
+            loss = off**2
+        yield {"mean_absolute_error": off.mean(), "loss": np.average(loss, weights=rows.weights)}
 
 
 def _log(folder: Path, history: Mapping[str, Sequence[float]]) -> None:

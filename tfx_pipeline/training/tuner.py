@@ -58,8 +58,7 @@ class SettingsSearch(keras_tuner.Tuner):
     def run_trial(self, trial: Any, train: Rows, held_back: Rows, **_: Any) -> float:
         """The trial's score by the metric that decides; KerasTuner keeps the settings of the best."""
         settings = tuned(self._settings, {"values": dict(changes(trial.hyperparameters, self._settings))})
-        data = TrainingData(train, None, train.features.shape[1], self._columns.classes, self._one_hot)
-        fitted = fit(settings, data, own=self._own)
+        fitted = fit(settings, self._data(train), own=self._own)
         batches = np.array_split(held_back.features, -(-len(held_back.labels) // READ_BATCH))
         outputs = np.concatenate([fitted.predict(tf.constant(batch)) for batch in batches])
         return measure_metric(self._decides, self._answers(held_back, outputs)).value
@@ -70,6 +69,10 @@ class SettingsSearch(keras_tuner.Tuner):
             return self._decided(ModelAnswers(rows.labels, outputs))
         numbers = outputs[:, 0].astype(np.float64)
         return NumberAnswers(rows.labels.astype(np.float64), numbers, numbers, numbers, level=0.0)
+
+    def _data(self, train: Rows) -> TrainingData:
+        columns = self._columns
+        return TrainingData(train, None, train.features.shape[1], columns.classes, self._one_hot, columns.loss)
 
     def _decided(self, answers: ModelAnswers) -> ModelAnswers:
         """By a threshold that is chosen on the same rows; a trial that reaches none answers the likeliest class."""

@@ -21,7 +21,8 @@ def changed(folder: Path, **changes: str) -> Path:
         text = text.replace(line, line[: len(line) - len(line.lstrip())] + new)
     path = folder / "contract.yaml"
     path.write_text(text)
-    (folder / "generator.py").touch()
+    for name in ("generator.py", "rules.py"):
+        (folder / name).write_bytes((RENTALS.parent / name).read_bytes())
     return path
 
 
@@ -59,11 +60,31 @@ def test_a_contract_comes_back_from_json(contract: Contract) -> None:
          "fits is `r2_score`"),
         ({"champion_margin": "decides: interval_coverage"}, "`interval_coverage` is about the interval alone and "
          "cannot decide; take one of the answer: mean_absolute_error"),
+        ({"column": "column: rented\n  loss: poisson", "truth": "truth: {description: Any, type: int, valid: [-1, 9]}"},
+         "label: `loss: poisson` is for what is never below 0; say that of the truth by `valid: [0, …]`"),
+        ({"champion_margin": "decides: mean_poisson_deviance",
+          "truth": "truth: {description: Any, type: float, valid: [-0.5, 9]}"},
+         "gate.decides: is of what is never below 0; say that of the truth by `label.truth.valid: [0, …]`"),
+        ({"column": "column: rented\n  loss: poison"}, "label.loss: is 'poison'; allowed: 'squared_error' or"),
         ({"model": "training: {balance: smote}"}, "training.balance: evens out classes, and the label is a number"),
     ],
 )  # fmt: skip
 def test_what_means_nothing_for_a_number_is_refused(tmp_path: Path, changes: dict[str, str], told: str) -> None:
     assert told in problems(changed(tmp_path, **changes))
+
+
+def test_a_count_is_decided_by_its_deviance_unless_the_gate_says_otherwise(tmp_path: Path) -> None:
+    count = load_contract(changed(tmp_path, column="column: rented\n  loss: poisson"))
+    assert (count.label.loss, count.gate.decides, count.gate.shown) == ("poisson", *["mean_poisson_deviance"] * 2)
+    assert count.gate.watched_error == "mean_absolute_error"
+    said = {"column": "column: rented\n  loss: poisson", "champion_margin": "decides: root_mean_squared_error"}
+    assert load_contract(changed(tmp_path, **said)).gate.decides == "root_mean_squared_error"
+    listed = {**said, "truth": "truth: {description: Any, type: int, values: [0, 1, 5]}"}
+    assert load_contract(changed(tmp_path, **listed)).label.limits == (0.0, 5.0)
+    rentals = load_contract(RENTALS)
+    assert "loss" not in rentals.label.model_dump(), "records of contracts without it are those of before"
+    of_counts = rentals.model_copy(update={"label": count.label})
+    assert [(c.where, c.weight) for c in changes_between(rentals, of_counts)] == [("label.loss", "retrain")]
 
 
 def test_a_metric_of_the_other_task_is_told_the_nearest_that_fits(tmp_path: Path) -> None:
@@ -76,12 +97,14 @@ def test_a_metric_of_the_other_task_is_told_the_nearest_that_fits(tmp_path: Path
     assert "there is no metric `mean_abs_error`; did you mean `mean_absolute_error`?" in problems(path)
 
 
-def test_an_interval_is_of_numbers_alone(tmp_path: Path) -> None:
+def test_an_interval_and_a_loss_are_of_numbers_alone(tmp_path: Path) -> None:
     text = (USE_CASES["churn"] / "churn" / "contract.yaml").read_text()
     path = tmp_path / "contract.yaml"
     path.write_text(text.replace("  column: left\n", "  column: left\n  interval: 0.9\n"))
     (tmp_path / "generator.py").touch()
     assert "`interval` is the share of rows whose number lies in what a model answers" in problems(path)
+    path.write_text(text.replace("  column: left\n", "  column: left\n  loss: poisson\n"))
+    assert "`loss` is of a label that is a number, and this one has classes; leave it out" in problems(path)
 
 
 def test_from_classes_to_a_number_all_that_serves_breaks(contract: Contract) -> None:

@@ -40,6 +40,7 @@ OTHERS: dict[str, Callable[[NumberAnswers], float]] = {
     "mean_absolute_percentage_error": lambda a: sk.mean_absolute_percentage_error(
         a.labels, a.predictions, sample_weight=a.weights
     ),
+    "mean_poisson_deviance": lambda a: sk.mean_poisson_deviance(a.labels, a.predictions, sample_weight=a.weights),
     "r2_score": lambda a: sk.r2_score(a.labels, a.predictions, sample_weight=a.weights),
     "mean_pinball_loss": _pinball,
     "interval_coverage": lambda a: np.average((a.labels >= a.lower) & (a.labels <= a.upper), weights=a.weights),
@@ -73,6 +74,16 @@ def test_a_lead_on_the_same_rows_is_known_more_closely_than_each_score(name: str
     assert high - low < (ends[1] - ends[0]) / 5
 
 
+def test_the_deviance_of_counts_knows_none_and_an_answer_of_0() -> None:
+    labels, predictions = np.array([0.0, 0, 3, 3]), np.array([0.5, 0, 3, 0])
+    one = NumberAnswers(labels, predictions, predictions, predictions, LEVEL)
+    found = measure_metric(METRICS["mean_poisson_deviance"], one)
+    first = sk.mean_poisson_deviance([0.0], [0.5])
+    assert found.value * 4 - first == pytest.approx(2 * (3 * np.log(3 / np.finfo(float).eps) - 3))
+    of_most = replace(one, predictions=np.array([0.5, 1e-9, 3, 3]))
+    assert measure_metric(METRICS["mean_poisson_deviance"], of_most).value == pytest.approx(first / 4)
+
+
 def test_an_interval_is_measured_on_rows_that_it_was_not_learnt_from() -> None:
     one = answers()
     learnt = np.arange(len(one.labels)) % 2 == 0
@@ -90,8 +101,10 @@ def test_an_interval_is_measured_on_rows_that_it_was_not_learnt_from() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "best"), [("mean_absolute_error", np.median), ("root_mean_squared_error", np.mean), ("r2_score", np.mean)]
-)
+    ("name", "best"),
+    [("mean_absolute_error", np.median), ("root_mean_squared_error", np.mean), ("r2_score", np.mean),
+     ("mean_poisson_deviance", np.mean)],
+)  # fmt: skip
 def test_the_naive_number_is_the_best_of_train_for_its_metric(name: str, best: Callable[[np.ndarray], float]) -> None:
     train, rows = answers(seed=2), answers(rows=50)
     naive = naive_answers(METRICS[name], train, rows)

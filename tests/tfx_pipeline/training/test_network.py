@@ -1,4 +1,4 @@
-"""Training that stops where rows held back are answered no better."""
+"""Training that stops where rows held back are answered no better; and counts, which are never below 0."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from lakeloop.contract import NetworkSettings
 from tfx_pipeline.training.fitted import TrainingData
 from tfx_pipeline.training.network import HELD_BACK_LOSS, fit
 from tfx_pipeline.training.rows import Rows
+from tfx_pipeline.training.trainer import fit as fit_model
 
 SETTINGS = NetworkSettings(layers=1, units=32, epochs=60, batch=64, learning_rate=0.02, stop_after=3)
 
@@ -44,3 +45,18 @@ def test_rows_with_weights_and_rows_from_disk_are_held_back_too(noise: Rows) -> 
     batches = tf.data.Dataset.from_tensor_slices((noise.features, noise.labels)).batch(30)
     for rows in (weighted, batches):
         assert len(fit(SETTINGS, data(rows), None).history[HELD_BACK_LOSS]) < 60
+
+
+@pytest.mark.parametrize("from_disk", [False, True])
+def test_counts_are_answered_by_their_mean_and_never_below_0(from_disk: bool) -> None:
+    random = np.random.default_rng(1)
+    features = random.normal(size=(2_000, 1)).astype(np.float32)
+    counts = random.poisson(np.exp(features[:, 0] - 1)).astype(np.float32)
+    batches = tf.data.Dataset.from_tensor_slices((features, counts)).batch(100)
+    train = batches if from_disk else Rows(features, counts)
+    settings = NetworkSettings(layers=1, units=32, epochs=60, batch=64, learning_rate=0.005, dropout=0.0)
+    fitted = fit_model(settings, TrainingData(train, batches, width=1, classes=0, loss="poisson"))
+    far = fitted.predict(tf.constant([[-30.0], [-2.0], [0.0], [1.5]])).numpy()[:, 0]
+    assert (far >= 0).all() and fitted.predict(features).numpy().mean() == pytest.approx(counts.mean(), rel=0.15)
+    np.testing.assert_allclose(far[1:], np.exp(np.array([-2.0, 0.0, 1.5]) - 1), rtol=0.35, atol=0.1)
+    assert set(fitted.history) == {"loss", "val_loss", "mean_absolute_error", "val_mean_absolute_error"}

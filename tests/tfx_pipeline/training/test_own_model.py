@@ -71,7 +71,7 @@ def test_one_that_compiles_itself_is_left_as_it_is(tmp_path: Path) -> None:
         (
             "return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation='softmax')])",
             4,
-            r"answers \(3, 4\) with \(3, 3\), wanted \(3, 2\): a probability for each of quiet, loud",
+            r"answers \(30, 4\) with \(30, 3\), wanted \(30, 2\): a probability for each of quiet, loud",
         ),
         (
             "return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])",
@@ -88,6 +88,18 @@ def test_what_is_wrong_with_it_names_file_and_line(tmp_path: Path, body: str, li
         network.build_model(SETTINGS, 4, 2, 1, own)
     place = f"{tmp_path / MODEL}, line {line}: " if line else f"{tmp_path / MODEL}: "
     assert str(told.value).startswith(place)
+
+
+def test_one_of_counts_must_not_answer_below_0(tmp_path: Path) -> None:
+    columns = ModelColumns(("cars", "area"), (1, 3), 1, ())
+    body = "return keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation={})])"
+    linear = OwnNetwork(write(tmp_path, body.format(None)), columns, counts=True)
+    with pytest.raises(OwnCodeError, match=r"answers below 0, and `label.loss` is poisson; end it with `activation="):
+        network.build_model(SETTINGS, 4, 0, 1, linear, "poisson")
+    network.build_model(SETTINGS, 4, 0, 1, OwnNetwork(linear.file, columns))
+    exponential = OwnNetwork(write(tmp_path, body.format("'exponential'")), columns, counts=True)
+    model = network.build_model(SETTINGS, 4, 0, 1, exponential, "poisson")
+    assert isinstance(model.loss, keras.losses.Poisson)
 
 
 def test_a_loss_that_does_not_fit_the_labels_is_told_as_its_own_mistake(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Trees answer in TensorFlow as they do in scikit-learn, whatever a row looks like."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,44 @@ def test_numbers_are_answered_as_scikit_learn_does_and_in_their_own_unit(weighte
     assert set(fitted.history) == {f"{of}{name}" for of in ("", "val_") for name in ("loss", "mean_absolute_error")}
     errors = fitted.history["val_mean_absolute_error"]
     assert len(errors) == 20 and errors[-1] < 0.6 * errors[0]
+
+
+def counts(count: int = 3_000, seed: int = 1) -> Rows:
+    """The same rows, and how often something happened: mostly never."""
+    found = rows(count, seed=seed)
+    rate = np.exp(found.features[:, 0] * found.features[:, 1] / 2 + found.features[:, 3] - 1)
+    return Rows(found.features, np.random.default_rng(seed).poisson(rate).astype(np.float32))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_counts_are_answered_as_scikit_learn_does_and_never_below_0(weighted: bool) -> None:
+    train, settings = counts(), TreesSettings(iterations=20, min_rows_per_leaf=5)
+    if weighted:
+        train = Rows(train.features, train.labels, np.where(train.features[:, 0] > 0, 5.0, 1.0))
+    given = replace(data(train, 0, counts(500, seed=2)), loss="poisson")
+    fitted = fit_model(settings, given)
+    answers = fitted.predict(tf.constant(train.features)).numpy()
+    model = HistGradientBoostingRegressor(loss="poisson", max_iter=20, min_samples_leaf=5, early_stopping=False)
+    with threadpool_limits(1):
+        model.fit(train.features, train.labels, train.weights)
+    np.testing.assert_allclose(answers[:, 0], model.predict(train.features), rtol=1e-4)
+    assert (answers > 0).all() and answers.min() < 0.3
+    assert np.average(answers[:, 0], weights=train.weights) == pytest.approx(
+        np.average(train.labels, weights=train.weights), rel=0.02
+    )
+    losses = fitted.history["val_loss"]
+    assert len(losses) == 20 and losses[-1] < losses[0]
+    scaled = train.labels / np.average(train.labels, weights=train.weights)
+    wanted = model.predict(train.features) / np.average(train.labels, weights=train.weights)
+    loss = np.average(wanted - scaled * np.log(wanted), weights=train.weights)
+    assert fitted.history["loss"][-1] == pytest.approx(loss, rel=1e-4), "as Keras measures it"
+
+
+def test_trees_of_counts_need_one_above_0() -> None:
+    train = counts()
+    none = replace(data(Rows(train.features, np.zeros_like(train.labels)), 0), loss="poisson")
+    with pytest.raises(LakeloopError, match="all 3,000 training rows have the number 0, and trees of counts need one"):
+        fit_model(TreesSettings(iterations=3), none)
 
 
 def test_one_number_alone_is_what_trees_of_it_answer() -> None:
