@@ -114,13 +114,14 @@ class Gate(Section):
     """The quality gate's requirements. A check that is not named here is not made, but that a model must be better
     than an answer that knows no row: `beats_naive`.
 
-    `decides` is the metric by which candidates and champion are compared, and `champion_margin` is in its unit.
-    `class_share_tolerance` 0.2 means: each predicted class' share within ±20 % of 1/classes. These two, `checks` and
-    `beats_naive` are what a label of numbers can have.
+    `decides` is the metric by which candidates and champion are compared; `champion_margin` is in its unit, and so is
+    `train_eval_gap_below`, how far apart it may be on train and eval rows. `class_share_tolerance` 0.2 means: each
+    predicted class' share within ±20 % of 1/classes. A label of numbers has no `accuracy`, class shares and
+    probabilities.
     """
 
     accuracy: Between | None = unless(None)
-    train_eval_gap_below: Share | None = None
+    train_eval_gap_below: Annotated[Finite, Field(ge=0)] | None = None
     class_share_tolerance: Share | None = None
     max_probability: MaxProbability | None = None
     champion_margin: Annotated[Finite, Field(ge=0)] | None = None
@@ -148,10 +149,12 @@ class Gate(Section):
         return self
 
     @model_validator(mode="after")
-    def _margin_is_one_of_its_metric(self) -> Self:
+    def _margins_are_some_of_its_metric(self) -> Self:
         most = self.the_metric.highest
-        if self.champion_margin is not None and self.champion_margin > most:
-            raise mistake(f"`champion_margin` is {self.champion_margin:g}; `{self.decides}` is at most {most:g}")
+        for name in ("champion_margin", "train_eval_gap_below"):
+            margin = getattr(self, name)
+            if margin is not None and margin > most:
+                raise mistake(f"`{name}` is {margin:g}; `{self.decides}` is at most {most:g}")
         return self
 
     @property
@@ -220,11 +223,10 @@ class Gate(Section):
         return f"{self.checks[int(position)].title}: {name.replace('_', ' ')}"
 
 
-OF_CLASSES = ("accuracy", "train_eval_gap_below", "class_share_tolerance", "max_probability")
+OF_CLASSES = ("accuracy", "class_share_tolerance", "max_probability")
 """What of a gate means nothing where a number is predicted."""
 _WITH_BOUNDS: Any = {
-    **dict.fromkeys(OF_CLASSES, True),
-    "champion_margin": True,
+    **dict.fromkeys((*OF_CLASSES, "train_eval_gap_below", "champion_margin"), True),
     "checks": {"__all__": {"above", "below", "gap_below"}},
 }
 

@@ -25,6 +25,7 @@ from tfx_pipeline.evaluation.metrics import measure_metric, naive_answers
 
 SHARE = "share_"
 NAIVE, CHAMPION = "better_than_naive", "not_worse_than_champion"
+WEIGHTED = ", weighted"
 ROUNDING = 1e-9  # .87 - .01 is not .86 in binary; a margin of exactly the bound must pass
 
 
@@ -56,6 +57,11 @@ class GateReport(FrozenModel, extra="ignore"):
     def by_set(self) -> dict[str, float]:
         """`metric` by set of rows."""
         return self.scores or self.accuracy
+
+    @property
+    def by_deciding(self) -> dict[str, float]:
+        """The metric that decides by set of rows."""
+        return self.decided or self.by_set
 
     @property
     def shown(self) -> str:
@@ -108,20 +114,23 @@ def check_gate(
     held_out = EVAL if EVAL in rows else next(iter(rows))
     by_class = {name: answers for name, answers in rows.items() if isinstance(answers, ModelAnswers)}
     names = tuple(class_names or _numbered(by_class))
-    checks = [
-        *(_class_checks(gate, by_class, names) if by_class else ()),
-        *metric_checks(gate.checks, rows, names, period_column),
-        *_check_naive(gate, rows),
-        *_check_champion(gate, rows[held_out], champion),
-    ]
-    return GateReport(
-        checks=tuple(checks),
+    report = GateReport(
+        checks=(),
         rows={name: _telling(answers) for name, answers in rows.items()},
         champion_score=None if champion is None else measure_metric(gate.the_metric, champion).value,
         interval_set=held_out,
         **_decided(gate, rows),
         **((_accuracies(by_class, champion, held_out) if by_class else {}) | _scores(gate, rows, held_out)),
     )
+    checks = [
+        *_accuracy_checks(gate, report),
+        *check_gap(gate, report.by_deciding),
+        *(_class_checks(gate, by_class, names) if by_class else ()),
+        *metric_checks(gate.checks, rows, names, period_column),
+        *_check_naive(gate, rows),
+        *_check_champion(gate, rows[held_out], champion),
+    ]
+    return report.model_copy(update={"checks": tuple(checks)})
 
 
 def _telling(answers: Answers) -> int:
@@ -156,13 +165,16 @@ def _decided(gate: Gate, rows: Mapping[str, Answers]) -> dict[str, Any]:
     return {"decides": gate.decides, "decided": scores}
 
 
+def _accuracy_checks(gate: Gate, report: GateReport) -> Iterator[GateCheck]:
+    """Those of the accuracy on each set of rows."""
+    for name, value in report.accuracy.items():
+        yield from check_accuracy(gate, name, value, report.rows[name])
+
+
 def _class_checks(gate: Gate, rows: Mapping[str, ModelAnswers], names: Sequence[str]) -> Iterator[GateCheck]:
-    """Those that only answers by classes can be held to."""
+    """Those of the classes that were answered, and of their probabilities."""
     together = np.concatenate([answers.probabilities for answers in rows.values()])
     answered = np.concatenate([answers.answered for answers in rows.values()])
-    for name, answers in rows.items():
-        yield from check_accuracy(gate, name, answers.accuracy, _telling(answers))
-    yield from check_gap(gate, {name: answers.accuracy for name, answers in rows.items()})
     yield from check_class_shares(gate, answered, names)
     yield from check_max_probability(gate, together)
 
@@ -181,10 +193,7 @@ def check_again(gate: Gate, report: GateReport) -> GateReport:
     values = {name: check.value for name, check in made.items()}
     shares = {name: value for name, value in values.items() if name.startswith(SHARE)}
     highest = [values.get(f"max_probability_{name}") for name in ("min", "mean", "max")]
-    checks: list[GateCheck] = []
-    for name, value in report.accuracy.items():
-        checks += check_accuracy(gate, name, value, report.rows[name])
-    checks += check_gap(gate, report.accuracy)
+    checks = [*_accuracy_checks(gate, report), *check_gap(gate, report.by_deciding)]
     checks += _check_shares(gate, shares)
     if all(value is not None for value in highest):
         checks += _check_highest(gate, *(value for value in highest if value is not None))
@@ -193,7 +202,8 @@ def check_again(gate: Gate, report: GateReport) -> GateReport:
         checks.append(made[NAIVE])
     if CHAMPION in made:
         known = report.champion_accuracy if report.champion_score is None else report.champion_score
-        checks += _within_margin(gate, made[CHAMPION].value, known, bool(report.weighted_accuracy), made[CHAMPION].note)
+        weighted = WEIGHTED in made[CHAMPION].bound
+        checks += _within_margin(gate, made[CHAMPION].value, known, weighted, made[CHAMPION].note)
     checks += [made[name] for name in report.own]
     return report.model_copy(update={"checks": tuple(checks)})
 
@@ -208,10 +218,10 @@ def check_accuracy(gate: Gate, name: str, value: float, rows: int) -> Iterator[G
         yield _below(f"accuracy_{name}_plausible", value, gate.accuracy.below)
 
 
-def check_gap(gate: Gate, accuracy: Mapping[str, float]) -> Iterator[GateCheck]:
-    """Train and eval accuracy lie close together: the model has not learned its rows by heart."""
-    if gate.train_eval_gap_below is not None and TRAIN in accuracy and EVAL in accuracy:
-        yield _below("train_eval_gap", abs(accuracy[TRAIN] - accuracy[EVAL]), gate.train_eval_gap_below)
+def check_gap(gate: Gate, scores: Mapping[str, float]) -> Iterator[GateCheck]:
+    """By the metric that decides train and eval lie close together: the model has not learned its rows by heart."""
+    if gate.train_eval_gap_below is not None and TRAIN in scores and EVAL in scores:
+        yield _below("train_eval_gap", abs(scores[TRAIN] - scores[EVAL]), gate.train_eval_gap_below)
 
 
 def check_class_shares(gate: Gate, answered: np.ndarray, names: Sequence[str]) -> Iterator[GateCheck]:
@@ -281,7 +291,7 @@ def _within_margin(
         return
     higher = gate.the_metric.higher_is_better
     bound = champion_score - gate.champion_margin if higher else champion_score + gate.champion_margin
-    text = f"{'>=' if higher else '<='} {bound:.3f} (champion {champion_score:.3f}{', weighted' if weighted else ''})"
+    text = f"{'>=' if higher else '<='} {bound:.3f} (champion {champion_score:.3f}{WEIGHTED if weighted else ''})"
     passed = gate.the_metric.gain(score, bound) >= -ROUNDING
     yield GateCheck(name=CHAMPION, value=score, bound=text, passed=passed, note=note)
 

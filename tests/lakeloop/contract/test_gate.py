@@ -47,6 +47,12 @@ def test_a_thing_is_checked_once_for_its_two_bounds_have_one_name() -> None:
     assert len(Gate.model_validate({"checks": (once, once | {"slice": "region"}, once | {"on": "train"})}).checks) == 3
 
 
+def test_margins_are_in_the_unit_of_what_decides() -> None:
+    assert Gate.model_validate({"decides": "mean_absolute_error", "train_eval_gap_below": 12.0}).bounds
+    with pytest.raises(ValidationError, match="`train_eval_gap_below` is 12; `accuracy` is at most 1"):
+        Gate.model_validate({"train_eval_gap_below": 12.0})
+
+
 def test_every_other_name_leads_to_a_metric_there_is() -> None:
     assert set(SYNONYMS.values()) <= set(METRICS) and not set(SYNONYMS) & set(METRICS)
 

@@ -62,6 +62,17 @@ def test_train_and_eval_must_lie_close_together(train: int, passed: bool) -> Non
     assert check(report, "train_eval_gap").value == pytest.approx(train / 1000 - 0.89)
 
 
+def test_where_another_metric_decides_the_gap_is_of_that() -> None:
+    train, held_out = answers(950, 1_000, highest=0.95), answers(940, 1_000, highest=0.6)
+    gate = Gate.model_validate({"decides": "log_loss", "train_eval_gap_below": 0.1, "beats_naive": False})
+    report = check_gate(gate, {TRAIN: train, EVAL: held_out})
+    found = check(report, "train_eval_gap")
+    assert found.value == pytest.approx(report.decided[EVAL] - report.decided[TRAIN]) and not found.passed
+    assert check(check_again(gate.model_copy(update={"train_eval_gap_below": 1.5}), report), "train_eval_gap").passed
+    by_accuracy = gate.model_copy(update={"decides": "accuracy"})
+    assert check_gate(by_accuracy, {TRAIN: train, EVAL: held_out}).passed
+
+
 def shares(*counts: int) -> ModelAnswers:
     predicted = np.repeat(np.arange(len(counts)), counts)
     return ModelAnswers(predicted, np.eye(len(counts))[predicted])

@@ -153,6 +153,14 @@ def test_a_gate_of_numbers_has_its_named_checks_the_naive_number_and_the_champio
     assert [check.name for check in check_again(stricter, report).failed] == ["mean_absolute_error on eval"]
 
 
+def test_a_gap_of_numbers_is_in_the_unit_of_what_decides() -> None:
+    train, held_out = answers(seed=5, error=1.0), answers(seed=6, error=4.0, rows=1_000)
+    gate = Gate.model_validate({"decides": "mean_absolute_error", "train_eval_gap_below": 1.5})
+    report = check_gate(gate, {"train": train, "eval": held_out})
+    (gap,) = [check for check in report.checks if check.name == "train_eval_gap"]
+    assert gap.value == pytest.approx(report.scores["eval"] - report.scores["train"]) and not gap.passed
+
+
 def test_one_number_for_every_row_is_refused_and_so_is_one_that_is_worse_than_the_champion() -> None:
     train, held_out = answers(seed=5), answers(seed=6, rows=1_000)
     constant = replace(held_out, predictions=np.full(1_000, np.median(train.labels)))
