@@ -91,6 +91,9 @@ GAUGES = (
           lambda s, _: _one(s.report.prediction.score if s.report and s.report.prediction else None)),
     Gauge("prediction_drift_threshold", "The score from which the answers have drifted (contract).",
           lambda _, contract: _one(contract.monitoring.prediction_drift.threshold)),
+    Gauge("prediction_drifted", "1 if the answers have drifted in the newest window, whichever way the test is read; "
+          "the alert looks at this.",
+          lambda s, _: _one(s.report.prediction.drifted if s.report and s.report.prediction else None)),
     Gauge("confidence_drift", "Distance of how sure the model is to how sure it is on its reference.",
           lambda s, _: _one(s.report.confidence.score if s.report and s.report.confidence else None)),
     Gauge("confidence_drift_threshold", "The score from which the confidence has drifted (contract).",

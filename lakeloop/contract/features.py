@@ -26,6 +26,7 @@ OPEN = ("categorical", "text")
 """Roles whose categories or words may be learnt."""
 MANY_A_ROW = ("text", "time")
 """Roles of which a row has several things to compare: words, or parts."""
+DRIFT_TESTS = Literal["wasserstein", "jensenshannon", "psi", "kl_div", "hellinger", "ks"]
 NUMERIC_TESTS = ("wasserstein", "ks")
 LARGEST_VOCABULARY = 100_000
 FEATURES_FILE = "features.py"
@@ -35,7 +36,7 @@ FEATURES_FILE = "features.py"
 class DriftTest(Section):
     """How a feature's drift is measured; a score at or above `threshold` (p-value tests: below) is drift."""
 
-    test: Literal["wasserstein", "jensenshannon", "psi", "kl_div", "hellinger", "ks"]
+    test: DRIFT_TESTS
     threshold: Annotated[float, Field(gt=0)]
 
 

@@ -1,8 +1,9 @@
 """Mistakes of the label and its truth that span sections of a contract; as `cross_checks`, from the raw document."""
 
-from typing import Any
+from typing import Any, get_args
 
 from lakeloop.contract.expression import ExpressionError, columns_in, read_expression
+from lakeloop.contract.features import DRIFT_TESTS, NUMERIC_TESTS
 from lakeloop.contract.raw_document import (
     Found,
     event_column,
@@ -20,6 +21,7 @@ def label_checks(raw: dict[str, Any], base: str) -> Found:
     yield from _label(raw)
     yield from _truth_in_parts(raw, base)
     yield from _made_truth(raw)
+    yield from _drift_of_answers(raw)
 
 
 def _label(raw: dict[str, Any]) -> Found:
@@ -47,6 +49,15 @@ def _label(raw: dict[str, Any]) -> Found:
         yield ("label", "column"), f"`{truth}` is also a feature: the model would be told the answer"
     if truth and truth in (key, event):
         yield ("label", "column"), f"`{truth}` is also the key or the event time; the truth needs a column of its own"
+
+
+def _drift_of_answers(raw: dict[str, Any]) -> Found:
+    """Classes that are answered have no order and no distance."""
+    test = text_at(raw, "monitoring", "prediction_drift", "test")
+    if test in NUMERIC_TESTS and "classes" in mapping_at(raw, "label"):
+        allowed = ", ".join(one for one in get_args(DRIFT_TESTS) if one not in NUMERIC_TESTS)
+        at: Location = ("monitoring", "prediction_drift", "test")
+        yield at, f"{test} compares numbers, and predictions are classes; take one of {allowed}"
 
 
 def _truth_in_parts(raw: dict[str, Any], base: str) -> Found:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from lakeloop.contract.columns import TIMES
-from lakeloop.contract.features import NUMERIC_TESTS, DriftTest
+from lakeloop.contract.features import DriftTest
 from lakeloop.contract.section import Name, Scalar, Section, Share, Text, mistake, unless
 from lakeloop.contract.time_features import seconds_of
 from lakeloop.contract.time_formats import TIMESTAMP, read_moment
@@ -136,7 +136,7 @@ class Monitoring(Section):
 
     `window`: requests measured together. `minimum_window`: fewer are not measured; by default half of `window`.
     `dataset_drift_share`: share of the features that must have drifted for the data as a whole to have.
-    `prediction_drift`: test and threshold for the classes the model answers.
+    `prediction_drift`: test and threshold for what the model answers, classes or numbers.
     `confidence_drift`: the same for how sure it is of them, the probability of its likeliest class.
     `reference`: what windows are measured against: `train`, all rows of the model's export; `last_good`, the newest
     period whose realised performance stood within the gate's bound and that showed no drift; `sliding`, the
@@ -179,7 +179,4 @@ class Monitoring(Section):
     def _windows_fit(self) -> Self:
         if self.minimum_window is not None and self.minimum_window > self.window:
             raise mistake(f"`minimum_window` is {self.minimum_window}; at most `window`, {self.window}, is allowed")
-        if self.prediction_drift.test in NUMERIC_TESTS:
-            raise mistake(f"`prediction_drift.test` cannot be {self.prediction_drift.test}: it compares numbers, "
-                          "and predictions are classes")  # fmt: skip
         return self

@@ -25,10 +25,6 @@ def test_terms_of_older_contracts_hash_to_what_they_did() -> None:
     ("terms", "text"),
     [
         ({"window": 100, "minimum_window": 101}, "`minimum_window` is 101; at most `window`, 100, is allowed"),
-        (
-            {"prediction_drift": {"test": "ks", "threshold": 0.05}},
-            "`prediction_drift.test` cannot be ks: it compares numbers, and predictions are classes",
-        ),
     ],
 )
 def test_terms_that_cannot_be_kept_are_refused(terms: dict[str, Any], text: str) -> None:

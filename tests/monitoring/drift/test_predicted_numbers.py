@@ -1,5 +1,7 @@
 """Drift of numbers that were predicted: the model's own are compared, those of the rules are not."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.drift_report import DriftReport, Window
+from lakeloop.exceptions import ContractError
 from lakeloop.request_record import RequestRecord
 from monitoring.drift.attribution import frame_of_records, row_of_record, rows_of_version
 from monitoring.drift.detector import detect_drift
@@ -63,6 +66,25 @@ def test_predicted_numbers_that_moved_have_drifted_and_others_have_not(rentals: 
     assert same.prediction is not None and moved.prediction is not None
     assert not same.prediction.drifted and moved.prediction.drifted
     assert same.state == moved.state == "stable", "the prediction alone is no drift of the data"
+
+
+@pytest.mark.parametrize(("test", "threshold"), [("wasserstein", 0.1), ("ks", 0.05)])
+def test_the_tests_for_numbers_compare_them_and_are_refused_for_classes(
+    tmp_path: Path, test: str, threshold: float
+) -> None:
+    said = f"monitoring: {{prediction_drift: {{test: {test}, threshold: {threshold}}}}}\n"
+    with_it: dict[str, Path] = {}
+    for name in ("rentals", "churn"):
+        with_it[name] = Path(shutil.copytree(USE_CASES[name] / name, tmp_path / name)) / "contract.yaml"
+        with_it[name].write_text(with_it[name].read_text() + said)
+    rentals = load_contract(with_it["rentals"])
+    numbers = np.random.default_rng(2).gamma(4, 25, ROWS)
+    same, moved = (measured(rentals, given).prediction for given in (numbers, numbers + 15))
+    assert same is not None and moved is not None and same.score is not None and moved.score is not None
+    assert (same.test, same.drifted, moved.drifted) == (test, False, True)
+    assert (moved.score < same.score) if test == "ks" else (moved.score > same.score)
+    with pytest.raises(ContractError, match=f"monitoring.prediction_drift.test: {test} compares numbers, and predic"):
+        load_contract(with_it["churn"])
 
 
 def test_what_the_model_says_of_its_reference_is_kept_as_numbers(rentals: Contract, contract: Contract) -> None:
