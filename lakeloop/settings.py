@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     home: Path = Path("var")
     use_case: str = Field(default_factory=lambda: project_default("use_case"))
     use_cases: Path = PROJECT / "data"
+    served_use_cases: str = ""
     database_url: str = ""
     spark_master: str = "local[*]"
     spark_memory: str = "2g"
@@ -89,6 +90,11 @@ class Settings(BaseSettings):
     def area(self, name: str) -> str:
         """The folder of one area, the lake's perhaps a URL, e.g. `area("lake")` -> `/…/var/lake`."""
         return getattr(self, name) or str(self.home.absolute() / name)
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """The use cases that services are narrowed to, by `LAKELOOP_SERVED_USE_CASES=a,b`; none: all of the folder."""
+        return tuple(name for part in self.served_use_cases.split(",") if (name := part.strip()))
 
     @property
     def metadata_db(self) -> Path:

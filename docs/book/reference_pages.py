@@ -10,6 +10,7 @@ from console.cli.app import application
 from docs.book.api_reference import PACKAGES, api_pages
 from docs.book.contents import REFERENCE
 from docs.book.rest_reference import rest_page
+from lakeloop.live_use_cases import GivenUseCase
 from lakeloop.settings import PROJECT, load_settings
 from lakeloop.use_case import open_use_case
 
@@ -46,4 +47,4 @@ def _rest() -> str:
     from serving.gateway.app import make_app
 
     use_case = open_use_case(load_settings())
-    return rest_page(make_app(use_case).app.openapi(), use_case.name)
+    return rest_page(make_app(GivenUseCase(use_case)).app.openapi(), use_case.name)

@@ -5,8 +5,8 @@ import logging
 import sys
 
 from lakeloop.exceptions import LakeloopError
+from lakeloop.live_use_cases import LiveUseCases
 from lakeloop.settings import load_settings
-from lakeloop.use_case import open_use_case
 from serving.gateway.server import serve
 
 
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load_settings()
         port = settings.gateway_port if options.port is None else options.port
-        serve(open_use_case(settings), options.host, port, _announce)
+        serve(LiveUseCases(settings), options.host, port, _announce)
     except LakeloopError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -49,4 +49,21 @@ class Health(BaseModel):
     request_log: LogHealth | None = Field(description="null where the contract has no `requests`")
     switched_off: list[str] = Field(description="segments answered by rules at present; 'the whole model' for all")
     switches_problem: str = Field(description="why the switches cannot be read; empty if they can")
+    contract_problem: str = Field(
+        description="why its newest contract is not in force and the one before goes on; empty if it is"
+    )
     answers_kept: int = Field(description="answers remembered for repeated request ids")
+
+
+class UseCaseHealth(BaseModel):
+    """How a use case is doing, in short; `refused`: it is not served."""
+
+    name: str
+    status: Literal["ok", "degraded", "refused"]
+    problem: str = Field(description="why its newest contract is not in force; empty if it is")
+
+
+class GatewayHealth(Health):
+    """What the answers without a use case in their path stand on, and in short how all use cases are doing."""
+
+    use_cases: list[UseCaseHealth]

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 import orjson
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from starlette.types import Receive, Scope, Send
 
 from serving.exceptions import ClientGoneError, RefusedRequestError
@@ -15,36 +16,49 @@ Answerer = Callable[[bytes, float], Awaitable[bytes]]
 _JSON = (b"content-type", b"application/json")
 
 
+class Route(NamedTuple):
+    """Who answers a path; `on_refused` is called with the status of each request that is refused."""
+
+    answerer: Answerer
+    on_refused: Callable[[int], None]
+
+
 class AnswerRoutes:
-    """Answers the requests of its paths and leaves all others to `app`.
+    """Answers the requests of its paths, which may change at any time, and leaves all others to `app`."""
 
-    `on_refused` is called with the status of each request that is refused.
-    """
-
-    def __init__(self, app: FastAPI, routes: Mapping[str, Answerer], on_refused: Callable[[int], None]) -> None:
-        self.app, self._routes, self._on_refused = app, routes, on_refused
+    def __init__(self, app: FastAPI, routes: Mapping[str, Route]) -> None:
+        self.app, self._routes = app, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answerer = self._routes.get(scope["path"]) if scope["type"] == "http" else None
-        if answerer is None:
+        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        if route is None:
             await self.app(scope, receive, send)
         elif scope["method"] != "POST":
             await _send(send, 405, b'{"detail":"Method Not Allowed"}', (b"allow", b"POST"))
         else:
-            await self._answer(answerer, scope, receive, send)
+            await _answer(route, scope, receive, send)
 
-    async def _answer(self, answerer: Answerer, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
-        try:
-            content = await answerer(await read_json(scope, receive), began)
-        except RefusedRequestError as refused:
-            self._on_refused(refused.status)
-            detail = orjson.dumps({"detail": refused.problems}, default=str, option=orjson.OPT_NON_STR_KEYS)
-            await _send(send, refused.status, detail, *_headers(refused.status))
-        except ClientGoneError:
-            pass
-        else:
-            await _send(send, 200, content)
+
+def refusal_response(refused: RefusedRequestError) -> Response:
+    """The refusal of a request of another path, as those of the answer path are."""
+    return Response(_detail(refused), refused.status, media_type="application/json")
+
+
+async def _answer(route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+    began = time.perf_counter()
+    try:
+        content = await route.answerer(await read_json(scope, receive), began)
+    except RefusedRequestError as refused:
+        route.on_refused(refused.status)
+        await _send(send, refused.status, _detail(refused), *_headers(refused.status))
+    except ClientGoneError:
+        pass
+    else:
+        await _send(send, 200, content)
+
+
+def _detail(refused: RefusedRequestError) -> bytes:
+    return orjson.dumps({"detail": refused.problems}, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _headers(status: int) -> list[tuple[bytes, bytes]]:

@@ -1,9 +1,11 @@
 """What the gateway counts, for Prometheus."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from lakeloop.fallback import AnyPrediction
 
@@ -17,8 +19,8 @@ def reason_kind(reason: str) -> str:
     return reason.partition(":")[0]
 
 
-class Metrics:
-    """One gateway's counters, in a registry of their own; `window` is how many answers the share of rules looks at."""
+class Metrics(Collector):
+    """One use case's counters, in a registry of their own; `window` is how many answers the share of rules looks at."""
 
     def __init__(self, use_case: str, window: int) -> None:
         disable_created_metrics()
@@ -73,9 +75,9 @@ class Metrics:
         if version is not None:
             self._version.labels(self._use_case, version).set(1)
 
-    def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
-        return generate_latest(self._registry)
+    def collect(self) -> Iterator[Metric]:
+        """Everything that was counted."""
+        yield from self._registry.collect()
 
     def _share(self) -> float:
         return self._rules / len(self._lately) if self._lately else 0.0
@@ -86,3 +88,20 @@ class Metrics:
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         gauge = Gauge(f"{PREFIX}_{name}", text, ("use_case",), registry=self._registry)
         gauge.labels(self._use_case).set_function(value)
+
+
+class Together(Collector):
+    """Several collectors of the same metrics as one: each metric once, with the series of all."""
+
+    def __init__(self, collectors: Iterable[Collector]) -> None:
+        self._collectors = tuple(collectors)
+
+    def collect(self) -> Iterator[Metric]:
+        """Each metric with the series of all."""
+        found: dict[str, Metric] = {}
+        for metric in (metric for collector in self._collectors for metric in collector.collect()):
+            if metric.name in found:
+                found[metric.name].samples += metric.samples
+            else:
+                found[metric.name] = metric
+        yield from found.values()

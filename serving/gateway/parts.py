@@ -50,12 +50,15 @@ class Parts:
         self.explaining = Explaining(use_case, self.answering)
         self._gauges()
 
-    async def start(self) -> None:
-        """Finish what dead gateways left, remember their answers, and go."""
+    async def start(self, before: "Parts | None" = None) -> None:
+        """Finish what dead gateways left, remember their answers, or those of the parts `before` these, and go."""
+        if before is not None:
+            self.answering.recent = before.answering.recent
         if self.log is not None:
             try:
                 await asyncio.to_thread(finish_dead_writers, self._folder)
-                await asyncio.to_thread(self._remember)
+                if before is None:
+                    await asyncio.to_thread(self._remember)
             except OSError as error:
                 log.error("event=request_log_unreadable folder=%s error=%r", self._folder, str(error))
             self.log.start()

@@ -12,8 +12,8 @@ from lakeloop.settings import PROJECT, Settings
 from serving.exceptions import GatewayStartError
 from serving.model_server.process import stop
 
-_PASSED_ON = ("home", "use_case", "use_cases", "database_url", "logs", "models", "model_server_port",
-              "model_server_url", "clock", "now")  # fmt: skip
+_PASSED_ON = ("home", "use_case", "use_cases", "served_use_cases", "database_url", "logs", "models",
+              "model_server_port", "model_server_url", "clock", "now")  # fmt: skip
 
 
 @dataclass(frozen=True)

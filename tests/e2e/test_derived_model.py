@@ -17,6 +17,7 @@ from lakehouse.requests.stream import open_stream
 from lakeloop.drawn_rows import sample_period
 from lakeloop.drift_report import Window
 from lakeloop.gateway_client import body
+from lakeloop.live_use_cases import GivenUseCase
 from lakeloop.model_card import read_model_card
 from lakeloop.own_files import own_files
 from lakeloop.request_record import in_json
@@ -68,7 +69,7 @@ def answered(lake: OwnLake, url: str) -> list[dict[str, object]]:
     """What the gateway answers to rows of month 0, which the lake then takes in."""
     settings = lake.settings.model_copy(update={"model_server_url": url})
     questions = questions_of(lake, 0, "derived")[:ASKED]
-    with TestClient(make_app(UseCase(settings, lake.contract))) as client:
+    with TestClient(make_app(GivenUseCase(UseCase(settings, lake.contract)))) as client:
         sent = orjson.dumps({"requests": [body(lake.contract, question) for question in questions]}, in_json)
         answers = client.post("/predict/batch", content=sent).json()["answers"]
     with open_stream(lake) as take:

@@ -1,5 +1,6 @@
 """Renders the client page, with the values that the model knows; the browser's script does the rest."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,18 @@ TEMPLATES = jinja2.Environment(
 )
 
 
-def render_page(contract: Contract, learnt: LearntValues | None = None) -> str:
-    """The page of one use case; `learnt`: what the model that answers knows of features without listed values."""
+def render_page(
+    contract: Contract, learnt: LearntValues | None = None, path: str = "", titles: Mapping[str, str] | None = None
+) -> str:
+    """The page of one use case; `learnt`: what the model that answers knows of features without listed values.
+
+    It asks below `path`. `titles`: of all use cases there are, by their names; of several one can be chosen.
+    """
     groups: dict[str, list[dict[str, Any]]] = {}
     for name, feature in contract.given_features.items():
         groups.setdefault(feature.group or "", []).append(_field(contract, name, feature, learnt or {}))
     data = {
+        "path": path,
         "texts": TEXTS,
         "particulars": {"de": list(GERMAN_PARTICULARS.items())},
         "translations": contract.translations,
@@ -48,7 +55,9 @@ def render_page(contract: Contract, learnt: LearntValues | None = None) -> str:
             if name not in contract.given_features
         ],
     }
-    return TEMPLATES.get_template("page.html").render(contract=contract, groups=groups, data=data, text=TEXTS["en"])
+    return TEMPLATES.get_template("page.html").render(
+        contract=contract, groups=groups, data=data, text=TEXTS["en"], titles=titles or {}
+    )
 
 
 def _without_suggestions(field: dict[str, Any]) -> dict[str, Any]:

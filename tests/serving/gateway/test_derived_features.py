@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from lakeloop.exceptions import OwnCodeError
 from lakeloop.gateway_client import Question, body
+from lakeloop.live_use_cases import GivenUseCase
 from lakeloop.settings import load_settings
 from lakeloop.use_case import UseCase, open_use_case
 from serving.gateway.app import make_app
@@ -29,7 +30,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> UseCase:
 
 @pytest.fixture(scope="module")
 def client(case: UseCase) -> Iterator[TestClient]:
-    with TestClient(make_app(case)) as client:
+    with TestClient(make_app(GivenUseCase(case))) as client:
         yield client
 
 
@@ -50,7 +51,7 @@ def test_rules_see_them_and_so_does_what_the_model_is_asked_about(client: TestCl
 
 
 def test_the_request_log_keeps_them_in_the_contracts_order(case: UseCase) -> None:
-    with TestClient(make_app(case)) as client:
+    with TestClient(make_app(GivenUseCase(case))) as client:
         for name, stay in {"derived-1": STAY, "derived-2": STAY | {"nights": 0, "arrival": None}}.items():
             assert client.post("/predict/", json=stay | {"request_id": name}).status_code == 200
     features = {record["request_id"]: record["features"] for record in logged(case)}
@@ -111,7 +112,7 @@ def test_a_file_that_cannot_be_used_is_told_at_the_start(case: UseCase, tmp_path
         "def price_a_night(price): return 1\n\n\ndays_ahead = price_a_night"
     )
     with pytest.raises(OwnCodeError, match=r"features\.py, line 1: .*write `def price_a_night\(price, nights\):`"):
-        make_app(UseCase(case.settings.model_copy(update={"use_cases": tmp_path}), case.contract))
+        make_app(GivenUseCase(UseCase(case.settings.model_copy(update={"use_cases": tmp_path}), case.contract)))
 
 
 def test_a_gateway_needs_no_spark_for_them() -> None:

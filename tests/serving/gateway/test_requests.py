@@ -280,7 +280,9 @@ def test_another_content_type_is_refused_with_the_remedy(client: httpx.Client) -
 
 def test_every_route_is_in_the_offline_documentation(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
-    assert set(document["paths"]) == {"/predict/", "/predict/batch", "/explain/", "/ping", "/health"}
+    assert set(document["paths"]) == {
+        "/predict/", "/predict/batch", "/explain/", "/ping", "/health", "/{use_case}/health",
+    }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert schemas["Driver"]["properties"]["age"]["maximum"] == 150
     assert schemas["Vehicle"]["properties"]["emergency_braking"]["enum"] == [0, 1]

@@ -1,7 +1,7 @@
 "use strict";
 // The page's behaviour: reads the form, asks the gateway, shows the answer, in the language chosen.
 
-const { texts, particulars, translations, classes, decided, unit, fields, derived } = JSON.parse(document.getElementById("data").textContent);
+const { path, texts, particulars, translations, classes, decided, unit, fields, derived } = JSON.parse(document.getElementById("data").textContent);
 const by = (id) => document.getElementById(id);
 const form = by("form");
 const MOST_PARTS = 12; // of an explanation; the smallest are put together
@@ -105,14 +105,15 @@ function body() {
 function showCurl() {
   const quoted = JSON.stringify(body()).replaceAll("'", "'\\''");
   by("curl").textContent =
-    `curl -H 'Content-Type: application/json' \\\n  -d '${quoted}' \\\n  ${location.origin}/predict/`;
+    `curl -H 'Content-Type: application/json' \\\n  -d '${quoted}' \\\n  ${location.origin}${path}/predict/`;
 }
 
 function showModel() {
   if (!state) return;
   const text = state.model_answers ? say("model_ready", { version: state.model_version }) : say("model_missing");
-  by("model").textContent = text;
-  by("model").className = `state ${state.model_answers ? "good" : "bad"}`;
+  by("model").textContent = state.contract_problem ? `${text} ${say("contract_problem")}` : text;
+  by("model").title = state.contract_problem;
+  by("model").className = `state ${state.model_answers && !state.contract_problem ? "good" : "bad"}`;
 }
 
 function showMessage(key) {
@@ -277,7 +278,7 @@ async function ask(event) {
   showMessage("");
   const request = body();
   try {
-    const response = await post("/predict/", request);
+    const response = await post(`${path}/predict/`, request);
     const content = await response.json();
     if (response.ok) {
       [last, asked, explanation, problem] = [content, request, null, null];
@@ -294,8 +295,8 @@ async function ask(event) {
   readHealth();
 }
 
-function post(path, request) {
-  return fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request) });
+function post(address, request) {
+  return fetch(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request) });
 }
 
 /** Asks what the answer that is shown is made of. */
@@ -307,7 +308,7 @@ async function explain() {
   showExplanation();
   let [found, why] = [null, null];
   try {
-    const response = await post("/explain/", asked);
+    const response = await post(`${path}/explain/`, asked);
     const content = await response.json();
     if (response.ok) found = content;
     else if (response.status === 429) why = { key: "explain_busy", words: "" };
@@ -395,7 +396,7 @@ function signed(size) {
 
 async function readHealth() {
   try {
-    state = await (await fetch("/health")).json();
+    state = await (await fetch(`${path}/health`)).json();
     showModel();
   } catch { /* the next answer says so */ }
 }
@@ -427,6 +428,7 @@ by("language").addEventListener("click", () => {
   try { localStorage.setItem("lakeloop-language", language); } catch { /* then it is not kept */ }
   showTexts();
 });
+by("use-case")?.addEventListener("change", (event) => location.assign(`/${event.target.value}/`));
 by("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(by("curl").textContent);

@@ -1,0 +1,114 @@
+"""The use cases that a running service serves: looked at again and again, so that a new folder is picked up.
+
+A contract is checked first. One that breaks harms nobody: what was in force before goes on, and the problem is told.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lakeloop.exceptions import LakeloopError, WrongUseError
+from lakeloop.settings import Settings
+from lakeloop.use_case import CONTRACT_FILE, UseCase, open_use_case
+
+log = logging.getLogger(__name__)
+
+FOLLOWED = (".py", ".yaml", ".yml")
+"""Files beside the contract whose change makes a use case another one."""
+
+Fingerprint = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a look found: use cases that are `new` or another than before, and the names of those that are `gone`."""
+
+    new: dict[str, UseCase] = field(default_factory=dict)
+    gone: frozenset[str] = frozenset()
+
+
+class LiveUseCases:
+    """The use cases of the settings' folder, or those of them that `settings.served` names.
+
+    `problems` tells by name why the newest contract of a use case is not in force. A service adds its own with
+    `refuse`, where it cannot serve a use case whose contract is good.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.problems: dict[str, LakeloopError] = {}
+        self._seen: dict[str, Fingerprint] = {}
+
+    def look(self) -> Changes:
+        """What has changed since the last look; the first finds all that are there.
+
+        Raises:
+            WrongUseError: none is there, or one that the settings name is not.
+        """
+        folders = {path.parent.name: path.parent for path in self.settings.use_cases.glob(f"*/{CONTRACT_FILE}")}
+        wanted = set(self.settings.served) or set(folders)
+        if not self._seen:
+            self._check(folders, wanted)
+        gone = {name for name in self._seen if not (self.settings.use_cases / name).is_dir()}
+        for name in gone:
+            del self._seen[name]
+            self.problems.pop(name, None)
+        followed = sorted(wanted | self._seen.keys())
+        new = {name: found for name in followed if (found := self._changed(name)) is not None}
+        return Changes(new, frozenset(gone))
+
+    def refuse(self, name: str, problem: LakeloopError) -> None:
+        """Tell that a use case found new cannot be served as it is now."""
+        log.error("event=use_case_refused use_case=%s problem=%r", name, str(problem))
+        self.problems[name] = problem
+
+    def _changed(self, name: str) -> UseCase | None:
+        folder = self.settings.use_cases / name
+        now = tuple(_files(folder))
+        if not now or self._seen.get(name) == now:
+            return None
+        self._seen[name] = now
+        self.problems.pop(name, None)
+        try:
+            return open_use_case(self.settings, name)
+        except LakeloopError as problem:
+            self.refuse(name, problem)
+        return None
+
+    def _check(self, folders: dict[str, Path], wanted: set[str]) -> None:
+        named = {self.settings.use_case} if "use_case" in self.settings.model_fields_set else set()
+        for name in sorted((wanted | named) - folders.keys()):
+            raise WrongUseError(
+                f"there is no use case {name!r} in {self.settings.use_cases}; use cases there: "
+                f"{', '.join(sorted(folders)) or 'none'}"
+            )
+        if not wanted:
+            raise WrongUseError(
+                f"there is no use case in {self.settings.use_cases}: no folder there has a {CONTRACT_FILE}; "
+                "`lakeloop new` drafts one, or set LAKELOOP_USE_CASES"
+            )
+
+
+class GivenUseCase(LiveUseCases):
+    """One use case that somebody has opened already; it stays as it is."""
+
+    def __init__(self, use_case: UseCase) -> None:
+        super().__init__(use_case.settings.model_copy(update={"use_case": use_case.name}))
+        self._waiting = {use_case.name: use_case}
+
+    def look(self) -> Changes:
+        """It, once."""
+        found, self._waiting = self._waiting, {}
+        return Changes(found)
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int, int]]:
+    """Name, time of change and size of what a use case is made of; nothing where it is being written."""
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.suffix in FOLLOWED:
+                found = path.stat()
+                yield path.name, found.st_mtime_ns, found.st_size
+    except OSError:
+        return
