@@ -48,12 +48,12 @@ class TreesSettings(Section):
     step: ClassVar[str] = "iteration"
     size: ClassVar[str] = "iterations"
     kind: Literal["trees"] = TREES
-    iterations: Annotated[int, Field(ge=1, le=5_000)] = 100
-    leaves: Annotated[int, Field(ge=2, le=MOST_LEAVES)] = 31
+    iterations: Annotated[int, Field(ge=1, le=5_000)] = 300
+    leaves: Annotated[int, Field(ge=2, le=MOST_LEAVES)] = 15
     min_rows_per_leaf: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     learning_rate: Rate = 0.1
     l2: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
-    stop_after: Annotated[int, Field(ge=0, le=5_000)] = 0
+    stop_after: Annotated[int, Field(ge=0, le=5_000)] = 10
     seed: Seed = 1
 
 

@@ -155,7 +155,7 @@ def test_trees_of_numbers_pass_the_gate_and_are_served_with_intervals(trained: T
     record = run_pipeline(alone, run_parameters(contract, trained.manifest, {"kind": "trees"}))
     assert record.blessed, record.gate
     lines = {node.node: node.result for node in record.nodes}
-    assert "100 iterations" in lines["Trainer"] and "validation mean absolute error" in lines["Trainer"]
+    assert "iterations of 1,208 rows" in lines["Trainer"] and "validation mean absolute error" in lines["Trainer"]
     assert lines["InfraValidator"] == "the model server answered 100 rows"
     labels, outputs = Trained(alone, trained.manifest, record).asked(0)
     inside = (labels >= outputs["lower"]) & (labels <= outputs["upper"])

@@ -116,6 +116,11 @@ def _checked(settings: TreesSettings, data: TrainingData) -> Rows:
             f"`stop_after` holds rows of every class back, and class {known[counts.argmin()]} has 1 training row; set "
             "it to 0, or train on more periods"
         )
+    if settings.stop_after and counts.sum() * HELD_BACK <= len(known) - 1:
+        raise LakeloopError(
+            f"`stop_after` holds a tenth of the training rows back, of {counts.sum()} too few for a row of each of "
+            f"{len(known)} classes; set it to 0, or train on more periods"
+        )
     return data.train
 
 

@@ -39,11 +39,11 @@ def test_a_wrong_hyper_parameter_is_named(contract: Contract, changes: dict[str,
 
 def test_another_kind_begins_with_what_is_usual_for_it_and_the_seed_there_is(contract: Contract) -> None:
     seeded = contract.model_copy(update={"model": contract.model.model_copy(update={"seed": 7})})
-    chosen = run_parameters(seeded, Path("m.json"), {"kind": "trees", "leaves": "15", "learning_rate": "0.3"})
-    assert chosen.model == TreesSettings(leaves=15, learning_rate=0.3, seed=7)
+    chosen = run_parameters(seeded, Path("m.json"), {"kind": "trees", "leaves": "7", "learning_rate": "0.3"})
+    assert chosen.model == TreesSettings(leaves=7, learning_rate=0.3, seed=7)
     again = seeded.model_copy(update={"model": chosen.model})
     assert run_parameters(again, Path("m.json"), {"iterations": "9"}).model == TreesSettings(
-        iterations=9, leaves=15, learning_rate=0.3, seed=7
+        iterations=9, leaves=7, learning_rate=0.3, seed=7
     )
     assert RunParameters.model_validate_json(chosen.model_dump_json()) == chosen
 

@@ -48,6 +48,11 @@ def fitted(train: Rows, classes: int = 3, settings: TreesSettings | None = None)
     return fit(settings or TreesSettings(iterations=10), data(train, classes), None)
 
 
+def all_of(**settings: float) -> TreesSettings:
+    """Settings of which all iterations are made, so that scikit-learn is asked for the same."""
+    return TreesSettings(stop_after=0, **settings)  # type: ignore[arg-type]
+
+
 def sklearn_trees(train: Rows, settings: TreesSettings) -> HistGradientBoostingClassifier:
     model = HistGradientBoostingClassifier(
         max_iter=settings.iterations, max_leaf_nodes=settings.leaves, min_samples_leaf=settings.min_rows_per_leaf,
@@ -61,7 +66,7 @@ def sklearn_trees(train: Rows, settings: TreesSettings) -> HistGradientBoostingC
 @pytest.mark.parametrize("leaves", [2, 31, 64, 200])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_they_answer_as_scikit_learn_does(classes: int, leaves: int) -> None:
-    train, settings = rows(classes=classes), TreesSettings(iterations=5, leaves=leaves, min_rows_per_leaf=2, l2=0.1)
+    train, settings = rows(classes=classes), all_of(iterations=5, leaves=leaves, min_rows_per_leaf=2, l2=0.1)
     answers = fitted(train, classes, settings).predict(tf.constant(train.features)).numpy()
     wanted = sklearn_trees(train, settings).predict_proba(train.features)
     assert answers.dtype == np.float32
@@ -70,7 +75,7 @@ def test_they_answer_as_scikit_learn_does(classes: int, leaves: int) -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_numbers_are_answered_as_scikit_learn_does_and_in_their_own_unit(weighted: bool) -> None:
-    train, settings = numbers(), TreesSettings(iterations=20, min_rows_per_leaf=5)
+    train, settings = numbers(), all_of(iterations=20, leaves=31, min_rows_per_leaf=5)
     if weighted:
         train = Rows(train.features, train.labels, np.where(train.features[:, 0] > 0, 5.0, 1.0))
     fitted = fit_model(settings, data(train, 0, numbers(500, seed=2)))
@@ -94,7 +99,7 @@ def counts(count: int = 3_000, seed: int = 1) -> Rows:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_counts_are_answered_as_scikit_learn_does_and_never_below_0(weighted: bool) -> None:
-    train, settings = counts(), TreesSettings(iterations=20, min_rows_per_leaf=5)
+    train, settings = counts(), all_of(iterations=20, leaves=31, min_rows_per_leaf=5)
     if weighted:
         train = Rows(train.features, train.labels, np.where(train.features[:, 0] > 0, 5.0, 1.0))
     given = replace(data(train, 0, counts(500, seed=2)), loss="poisson")
@@ -179,7 +184,7 @@ def test_a_category_is_split_by_sets_of_its_values_as_scikit_learn_does(classes:
     train, places = in_categories()
     train = train if classes else Rows(train.features, train.labels.astype(np.float32))
     ranges, width = ((1, 41), (42, 45), (45, 301), (301, 305)), train.features.shape[1]
-    settings = TreesSettings(iterations=6)
+    settings = all_of(iterations=6, leaves=31)
     answers = fit(settings, TrainingData(train, None, width, classes, ranges), None).predict(
         tf.constant(train.features)
     )
@@ -262,6 +267,8 @@ def test_rows_that_trees_cannot_grow_on_are_refused() -> None:
     with pytest.raises(LakeloopError, match=r"`stop_after` holds rows of every class back, and class 2 has 1"):
         lonely = Rows(train.features, np.where(np.arange(3_000) == 0, 2, train.labels % 2))
         fitted(lonely, settings=TreesSettings(stop_after=3))
+    with pytest.raises(LakeloopError, match=r"holds a tenth .* back, of 20 too few for a row of each of 3 classes"):
+        fitted(train.only(np.arange(20)))
     from_disk = TrainingData(tf.data.Dataset.from_tensors((train.features, train.labels)), None, WIDTH, 3)
     with pytest.raises(LakeloopError, match=r"trees need all training rows in memory.*`kind: network`"):
         fit(TreesSettings(), from_disk, None)
