@@ -19,6 +19,7 @@ from bench import (
     gate_bench,
     gateway_bench,
     ingest_bench,
+    kinds_bench,
     lakehouse_bench,
     lineage_bench,
     loop_bench,
@@ -70,6 +71,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "commands": commands_bench.measure,
     "tfx": tfx_bench.measure,
     "trees": trees_bench.measure,
+    "kinds": kinds_bench.measure,
     "new": new_bench.measure,
     "gate": gate_bench.measure,
     "nodes": nodes_bench.measure,
@@ -98,7 +100,7 @@ def main(parts: list[str], home: Path) -> None:
             figures = PARTS[part](home)
         for figure in figures:
             bound = "" if figure.bound is None else f"{figure.bound:g} {figure.unit}"
-            table.add_row(figure.name, f"{figure.value:.2f} {figure.unit}", bound, figure.verdict)
+            table.add_row(figure.name, figure.shown, bound, figure.verdict)
     console.print(table)
 
 

@@ -14,6 +14,11 @@ class Figure:
     at_least: bool = False
 
     @property
+    def shown(self) -> str:
+        """The value with its unit; a score, which has none, with four places."""
+        return f"{self.value:.2f} {self.unit}" if self.unit else f"{self.value:.4f}"
+
+    @property
     def verdict(self) -> str:
         """`met`, `MISSED` or nothing where there is no bound."""
         if self.bound is None:

@@ -27,7 +27,7 @@ def as_exported(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
 
 def export_frame(contract: Contract, frame: pd.DataFrame, folder: Path, version: int = 0) -> Path:
     """Write labelled rows as an export (one shard a split) and return its manifest's path."""
-    names = [contract.key.column, contract.event_time.column, *contract.features, contract.label.name]
+    names = [contract.key.column, contract.period_column, *contract.features, contract.label.name]
     columns = [name for name in names if name in frame]
     frame = as_exported(contract, frame)
     held_out = frame[contract.key.column].map(contract.split.is_eval)

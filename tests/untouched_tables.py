@@ -163,15 +163,15 @@ def office_table(folder: Path, districts: int = 420) -> Path:
     return path
 
 
-def telephone_customers(folder: Path, rows: int = 8_000, noise: bool = False) -> Path:
-    """Customers of a telephone company, of whom one in 25 leaves: who does so can be told from others, and hardly ever
-    is it likelier than not. With `noise` those leave who are drawn by lot.
+def telephone_customers(folder: Path, rows: int = 8_000, noise: bool = False, share: float = 0.04) -> Path:
+    """Customers of a telephone company, of whom one in 25 leaves, or that share: who does so can be told from others,
+    and hardly ever is it likelier than not. With `noise` those leave who are drawn by lot.
     """
     random = np.random.default_rng(25)
     calls, months = random.poisson(1.2, rows), random.integers(1, 72, rows)
     plan = random.choice(["basic", "plus", "business"], rows, p=[0.5, 0.35, 0.15])
     score = 0.7 * calls - months / 24 + (plan == "basic") * 0.8 + random.logistic(0, 1, rows)
-    leaves = score >= np.quantile(score, 0.96)
+    leaves = score >= np.quantile(score, 1 - share)
     if noise:
         leaves = random.permutation(leaves)
     frame = pd.DataFrame(
