@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from lakeloop.contract.gate import MIN_ROWS
 from lakeloop.error_trees import ErrorTrees
 from lakeloop.exceptions import first_line
 from lakeloop.interval import says_little
@@ -17,8 +18,6 @@ from monitoring.performance import Calibration, expected_accuracy
 
 log = logging.getLogger(__name__)
 FRESH_SECONDS = 30.0
-FEWEST_NUMBERS = 30
-"""Answers whose truth is known below which their mean error says little, as of a slice in the gate."""
 
 
 class GoldPerformance:
@@ -93,7 +92,10 @@ def newest_realised(use_case: UseCase) -> dict[str, float]:
 
 
 def enough_realised(use_case: UseCase) -> pd.DataFrame:
-    """Of versions' own answers what enough truth tells: `model_version`, `period`, `score` (accuracy, or error)."""
+    """Of versions' own answers what enough truth tells: `model_version`, `period`, `score` (accuracy, or error).
+
+    Of fewer numbers than a slice in the gate must have their mean error says little.
+    """
     contract = use_case.contract
     column = "model_accuracy" if contract.label.classes else f"model_{contract.gate.watched_error}"
     rows = read_lake_table(use_case, "gold/performance")
@@ -105,4 +107,4 @@ def enough_realised(use_case: UseCase) -> pd.DataFrame:
     if contract.label.classes:
         tells = [not says_little(score, count) for score, count in zip(known["score"], counts, strict=True)]
         return known[tells]
-    return known[counts >= FEWEST_NUMBERS]
+    return known[counts >= MIN_ROWS]
