@@ -74,15 +74,20 @@ class SplitBaselines:
 
 
 def split_baselines(use_case: UseCase, manifest: Path) -> SplitBaselines:
-    """Scores on the eval rows of an export, as the model's own is measured.
+    """Scores on the eval rows of an export, as the model's own is measured: without those its threshold was chosen on.
 
     The commonest class, or the number, is the train rows', and `trees` are scikit-learn's gradient-boosted trees with
     its own settings, trained on the train rows: how far a model stays behind them is how much is left in the table.
     """
-    train, held_out = (exported_rows(use_case.contract, manifest, split) for split in ("train", "eval"))
+    contract = use_case.contract
+    train, held_out = (exported_rows(contract, manifest, split) for split in ("train", "eval"))
     trees = _task(use_case).trees(train, held_out)
+    tell = held_out
+    if contract.label.decision is not None and not (learnt := which_calibrate(held_out[contract.key.column])).all():
+        tell = held_out[~learnt].reset_index(drop=True)
+    decided_on = tell if contract.gate.the_metric.of_answer else held_out
     return SplitBaselines(
-        frame_baselines(use_case, train, held_out, trees), decided_baselines(use_case, train, held_out, trees)
+        frame_baselines(use_case, train, tell, trees), decided_baselines(use_case, train, decided_on, trees)
     )
 
 
@@ -220,29 +225,14 @@ class _Baselines(ABC):
 
 
 class _OfClasses(_Baselines):
+    """By the accuracy; the trees with a threshold of their own where a model has one, chosen and measured on the rows
+    of a model's.
+    """
+
     def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
         name = self.label.name
         commonest = train[name].mode().iloc[0]
         return {RANDOM: 1 / len(self.label.classes), MAJORITY: float((held_out[name] == commonest).mean())}
-
-    def trees(self, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
-        return tree_answers(self.contract, train, held_out)
-
-    def score_of(self, answers: ModelAnswers) -> float:
-        return answers.accuracy
-
-    def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
-        return float((frame[self.label.name_column] == answers).mean())
-
-
-class _OfCosts(_Baselines):
-    """By what errors cost: the trees with a threshold of their own, chosen and measured on the rows of a model's."""
-
-    def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
-        costs = self.costs
-        shares = [(frame[self.label.name].to_numpy()[:, None] == (0, 1)).mean(axis=0) for frame in (held_out, train)]
-        there, known = (share @ costs for share in shares)
-        return {RANDOM: float(there.mean()), CHEAPEST: float(there[known.argmin()])}
 
     def trees(self, train: pd.DataFrame, held_out: pd.DataFrame) -> ModelAnswers | None:
         answers, wanted, of = tree_answers(self.contract, train, held_out), self.label.decision, self.label.positive
@@ -256,6 +246,22 @@ class _OfCosts(_Baselines):
             return answers
         ids = class_ids_at(found.at, of, answers.probabilities)
         return replace(answers, class_ids=ids, calibrated=theirs)
+
+    def score_of(self, answers: ModelAnswers) -> float:
+        return answers.accuracy
+
+    def rules_score(self, frame: pd.DataFrame, answers: list[Any]) -> float:
+        return float((frame[self.label.name_column] == answers).mean())
+
+
+class _OfCosts(_OfClasses):
+    """By what errors cost."""
+
+    def without_model(self, train: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, float]:
+        costs = self.costs
+        shares = [(frame[self.label.name].to_numpy()[:, None] == (0, 1)).mean(axis=0) for frame in (held_out, train)]
+        there, known = (share @ costs for share in shares)
+        return {RANDOM: float(there.mean()), CHEAPEST: float(there[known.argmin()])}
 
     def score_of(self, answers: ModelAnswers) -> float:
         return measure_metric(self.contract.gate.the_metric, answers).value

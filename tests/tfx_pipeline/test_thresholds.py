@@ -129,6 +129,8 @@ def test_baselines_cost_too_and_the_estimate_is_of_what_is_answered(trained: Tra
     record = run_baselines(trained.use_case, trained.record)
     assert list(record.baselines) == ["random", "cheapest", "trees"]
     assert record.gate is not None and record.gate.better_than(record.baselines["cheapest"]) > 0
+    (naive,) = [check for check in record.gate.checks if check.name == "better_than_naive"]
+    assert naive.bound == f"better than {record.baselines['cheapest']:.3f}", "on the same half of the rows"
     assert abs(record.gate.better_than(record.baselines["trees"])) < 0.3
     rows = trained.rows()
     ids, _ = classes_of(trained.contract, given_of(trained.contract, trained.folder, rows))
