@@ -4,16 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, MetricCheck
 from lakeloop.contract.label import Task
-from lakeloop.contract.metrics import METRICS
 from lakeloop.exceptions import LakeloopError, WrongUseError
 from lakeloop.git import git_commit
 from lakeloop.use_case import UseCase
 from operations.evaluation import exported_rows
-from tfx_pipeline.evaluation.answers import Answers
+from tfx_pipeline.evaluation.answers import EVAL
 from tfx_pipeline.evaluation.measured import Measured
-from tfx_pipeline.evaluation.metrics import measure_metric
+from tfx_pipeline.evaluation.metrics import measure
 from tfx_pipeline.evaluation.validate import answers_of, serving_folder
 from tfx_pipeline.runs.parameters import run_parameters
 from tfx_pipeline.runs.run_record import NodeResult, RunRecord
@@ -47,8 +46,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class ComparedMetric:
-    """One metric of two models on the same eval rows, and by how much the second is better (paired, 95 %)."""
+    """One metric of two models on the same eval rows, and by how much the second is better (paired, 95 %).
 
+    `title`: what is measured, in words; it is more than the metric's name where it is of one class.
+    """
+
+    title: str
     first: Measured
     second: Measured
     gain: float
@@ -130,8 +133,11 @@ def compare_variants(
     one, other = (
         answers_of(serving_folder(run), use_case.contract, eval_rows, held_out=True) for run in (first, second)
     )
-    metrics = tuple(_compared(name, one, other, use_case.contract) for name in _metric_names(use_case.contract))
-    return Comparison(variants, (first, second), len(eval_rows), metrics)
+    metrics = []
+    for title, check in compared_checks(use_case.contract).items():
+        of_one, of_other = (measure(check, answers, use_case.contract.label.class_names) for answers in (one, other))
+        metrics.append(ComparedMetric(title, of_one, of_other, *of_other.better_by(of_one)))
+    return Comparison(variants, (first, second), len(eval_rows), tuple(metrics))
 
 
 def _trained(
@@ -150,12 +156,11 @@ def _trained(
         raise LakeloopError(f"`{variant.text}` could not be trained: {error}") from error
 
 
-def _metric_names(contract: Contract) -> list[str]:
-    asked = (check.metric for check in contract.gate.checks)
-    return list(dict.fromkeys([contract.gate.decides, *asked, *SHOWN[contract.label.task]]))
-
-
-def _compared(name: str, one: Answers, other: Answers, contract: Contract) -> ComparedMetric:
-    of = len(contract.label.classes) - 1 if len(contract.label.classes) == 2 else None
-    first, second = (measure_metric(METRICS[name], answers, of) for answers in (one, other))
-    return ComparedMetric(first, second, *second.better_by(first))
+def compared_checks(contract: Contract) -> dict[str, MetricCheck]:
+    """What two models are compared by, as it is measured in the gate: by the metric that decides first, by what the
+    gate asks of all eval rows, and by what is told of any model.
+    """
+    asked = (check for check in contract.gate.checks if check.slice is None and check.on == EVAL)
+    told = (MetricCheck.model_construct(metric=name) for name in SHOWN[contract.label.task])
+    by = [MetricCheck.model_construct(metric=contract.gate.decides), *asked, *told]
+    return {check.title.removesuffix(f" on {EVAL}"): check for check in by}

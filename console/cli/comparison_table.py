@@ -12,7 +12,7 @@ def comparison_table(found: Comparison) -> Table:
     """A line a metric: both values with their intervals, and by how much the second is better. Then gate and time."""
     first, second = (variant.text for variant in found.variants)
     header = ("", first, second, f"{second} is better by", "")
-    rows = [(one.first.metric.name, _value(one.first), _value(one.second), _gain(one), _verdict(found, one))
+    rows = [(one.title, _value(one.first), _value(one.second), _gain(one), _verdict(found, one))
             for one in found.metrics]  # fmt: skip
     gate = [_gate(run) for run in found.runs]
     seconds = [

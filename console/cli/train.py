@@ -94,7 +94,7 @@ def _compare(use_case: UseCase, manifest: Path, variants: tuple[Variant, Variant
         found = compare_variants(use_case, manifest, variants, start, lambda result: console.print(node_line(result)))
     console.print(f"\nOn the same {found.rows:,} eval rows, with 95 %", style="bold")
     console.print(comparison_table(found))
-    decides, better = found.metrics[0].first.metric.name, found.better
+    decides, better = found.metrics[0].title, found.better
     if better is None:
         console.print(f"by {decides}, which decides, they cannot be told apart on these rows; nothing was pushed")
         return
