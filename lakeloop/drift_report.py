@@ -71,7 +71,7 @@ class DriftReport(FrozenModel):
     features: tuple[ColumnDrift, ...] = ()
     missing: tuple[ColumnDrift, ...] = Field((), description="the missing share of each optional feature")
     prediction: ColumnDrift | None = None
-    confidence: ColumnDrift | None = Field(None, description="of the model's likeliest class; none in older reports")
+    confidence: ColumnDrift | None = Field(None, description="of the class the model answers; none in older reports")
     reference: ReferenceKind = Field("train", description="what it was measured against")
     reference_periods: tuple[str, ...] = Field((), description="periods whose requests that was")
     reference_rows: int | None = Field(None, description="how many requests; None: training rows")

@@ -32,7 +32,7 @@ COUNTS = {
 RATES = {
     "accuracy": "realised: correct / with_truth; null before any truth is known",
     "rules_share": "rules / answered",
-    "mean_confidence": "mean highest probability where the model was asked",
+    "mean_confidence": "mean probability of the class answered, where the model was asked",
     "model_accuracy": "realised by the model's own answers: model_correct / model_with_truth",
     "estimated_accuracy": "expected of the model's own answers by calibrated confidence; null without a calibration",
     "estimate_standard_error": "of the estimate: the calibration's own chance and the answers'",

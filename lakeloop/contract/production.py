@@ -137,7 +137,7 @@ class Monitoring(Section):
     `window`: requests measured together. `minimum_window`: fewer are not measured; by default half of `window`.
     `dataset_drift_share`: share of the features that must have drifted for the data as a whole to have.
     `prediction_drift`: test and threshold for what the model answers, classes or numbers.
-    `confidence_drift`: the same for how sure it is of them, the probability of its likeliest class.
+    `confidence_drift`: the same for how sure it is of them, the probability of the class it answers.
     `reference`: what windows are measured against: `train`, all rows of the model's export; `last_good`, the newest
     period whose realised performance stood within the gate's bound and that showed no drift; `sliding`, the
     `sliding_windows` windows, or periods, just before.

@@ -155,7 +155,7 @@ def _prediction_drift(reference: Reference, rows: pd.DataFrame, contract: Contra
 def _confidence_drift(
     reference: Reference, rows: pd.DataFrame, contract: Contract, of_rows: int
 ) -> ColumnResult | None:
-    """How sure the model is of its likeliest class, beside how sure it was; None where one of both is not known."""
+    """How sure the model is of what it answers, beside how sure it was; None where one of both is not known."""
     if reference.confidences is None or CONFIDENCE not in rows:
         return None
     test = contract.monitoring.confidence_drift

@@ -1,4 +1,4 @@
-"""What of a model's answers is watched: of classes the likeliest and how sure the model was, of numbers the number."""
+"""What of a model's answers is watched: the class it answers and how sure it was of that, or the number."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
