@@ -35,6 +35,7 @@ def search_words(search: SegmentSearch) -> list[str]:
     """What was looked at, and by what, in sentences."""
     contract, found = search.contract, search.segments
     good = f"{_how_good(search)} of {search.labelled_rows:,} labelled rows {search.labelled_from}."
+    good += f" {search.seen}" if search.seen else ""
     return [
         f"Model {search.model_version} in {contract.period} {search.period} ({contract.period_name(search.period)}): "
         f"{search.rows:,} rows beside the {search.reference_rows:,} that it was made from.",
@@ -80,7 +81,7 @@ def segments_json(search: SegmentSearch) -> dict[str, Any]:
     plain = {
         name: getattr(search, name)
         for name in ("model_version", "period", "rows", "reference_rows", "labelled_rows", "labelled_from", "accuracy",
-                     "rules_accuracy", "error", "rules_error")
+                     "rules_accuracy", "error", "rules_error", "seen")
     }  # fmt: skip
     segments = [one.model_dump() | {"fallback": fallback_line(search.contract, one)} for one in search.segments.found]
     return {"use_case": search.contract.use_case, **plain, "looked_at": search.segments.looked_at, "segments": segments}

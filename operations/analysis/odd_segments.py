@@ -16,7 +16,7 @@ from monitoring.analysis.comparison import LEAST_LABELLED
 from monitoring.analysis.segments import OddSegment, OddSegments, odd_segments
 from monitoring.drift.sampling import seeded_sample
 from operations.analysis.rows import labelled_rows_of, rows_by_period
-from operations.evaluation import exported_rows
+from operations.evaluation import exported_rows, seen_in_training
 from operations.scoring import classes_of, given_of
 
 
@@ -24,7 +24,8 @@ from operations.scoring import classes_of, given_of
 class SegmentSearch:
     """What stands out of a period, held against a pushed model; `labelled_rows` are `labelled_from`, in words.
 
-    Of numbers there are mean absolute errors in place of accuracies.
+    Of numbers there are mean absolute errors in place of accuracies. `seen`: a sentence on how many of the period's
+    labelled rows the model was made from; '' if none.
     """
 
     contract: Contract
@@ -39,6 +40,7 @@ class SegmentSearch:
     segments: OddSegments
     error: float | None = None
     rules_error: float | None = None
+    seen: str = ""
 
 
 def search_segments(use_case: UseCase, period: int, version: str = "", oracle: bool = False) -> SegmentSearch:
@@ -56,10 +58,11 @@ def search_segments(use_case: UseCase, period: int, version: str = "", oracle: b
     reference = exported_rows(contract, manifest)
     current = rows_by_period(use_case, period, oracle).by_period[period]
     labelled = complete_rows(contract.features, labelled_rows_of(use_case, period, oracle))
-    whose = f"of {contract.period} {period}"
+    whose, key = f"of {contract.period} {period}", contract.key.column
+    seen = seen_in_training(use_case, card.version, labelled[key].astype(str)) if len(labelled) else ""
     if len(labelled) < LEAST_LABELLED:
         labelled = complete_rows(contract.features, exported_rows(contract, manifest, "eval"))
-        whose = "held out when it was trained, since the period's truth is not known"
+        whose, seen = "held out when it was trained, since the period's truth is not known", ""
     labelled = seeded_sample(labelled)
     given = given_of(contract, model_folder(use_case, card.version), labelled)
     loss = _loss(contract, labelled, classes_of(contract, given)[0] if contract.label.classes else given[:, 0])
@@ -80,6 +83,7 @@ def search_segments(use_case: UseCase, period: int, version: str = "", oracle: b
         labelled_rows=len(labelled),
         labelled_from=whose,
         segments=found,
+        seen=seen,
         **good,
     )
 

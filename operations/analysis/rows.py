@@ -52,12 +52,12 @@ def rows_by_period(use_case: UseCase, period: int, oracle: bool) -> PeriodRows:
 
 
 def labelled_rows_of(use_case: UseCase, period: int, oracle: bool) -> pd.DataFrame:
-    """The period's rows whose truth is known: features, truth, class id; empty where none is."""
+    """The period's rows whose truth is known: key, features, truth, class id; empty where none is."""
     contract = use_case.contract
     if oracle:
         return generated_rows(use_case, period)
     of_period = (contract.period_column, "=", contract.period_name(period))
-    names = [*contract.features, contract.label.column, contract.label.name]
+    names = [contract.key.column, *contract.features, contract.label.column, contract.label.name]
     rows = read_lake_table(use_case, TRAINING_TABLE, names, [of_period])
     return pd.DataFrame(columns=names) if rows is None else as_carried(contract.features, rows)
 

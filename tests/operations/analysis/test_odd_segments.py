@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from console.report.segments_page import segments_json, write_segments
+from console.report.segments_page import search_words, segments_json, write_segments
 from lakeloop.contract import Contract
 from lakeloop.settings import Settings
 from lakeloop.switches import add_switch
@@ -75,6 +75,12 @@ def test_where_rules_are_no_better_none_is_offered(contract: Contract, found: Se
     known = {"accuracy": 0.8, "rules_accuracy": 0.6}
     assert fallback_line(contract, drifted.model_copy(update=known)) == ""
     assert fallback_line(contract.model_copy(update={"fallback": None}), weak) == ""
+
+
+def test_it_is_said_how_many_of_the_rows_the_model_was_made_from(home: UseCase, found: SegmentSearch) -> None:
+    assert found.seen == "", "month 1 is another one"
+    own = search_segments(home, 0, "7", oracle=True)
+    assert "was made from 1,500 of these 1,500 rows" in own.seen and own.seen in " ".join(search_words(own))
 
 
 def test_without_the_periods_truth_the_held_out_rows_are_asked(home: UseCase) -> None:
