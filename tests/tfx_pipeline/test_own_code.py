@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lakeloop.contract import Contract
 from lakeloop.exceptions import OwnCodeError
+from lakeloop.manifest import read_manifest
 from lakeloop.model_card import read_model_card
 from lakeloop.own_files import own_files
 from lakeloop.settings import load_settings
@@ -121,6 +123,23 @@ def assert_whole_run(use_case: UseCase, folder: Path, manifest: Path) -> None:
     record = run_pipeline(use_case, parameters)
     assert record.blessed and set(record.own_code) == {"model.py", "checks.py"}
     assert record.history.loss == () and record.trained is not None and record.trained.rows is None
+
+    raw = use_case.contract.model_dump(mode="json")
+    raw["label"]["decision"] = {"cost": {"false_positive": 1.0, "false_negative": 4.0}}
+    raw["gate"].pop("champion_margin", None)
+    decided = UseCase(use_case.settings, Contract.model_validate(raw))
+    parameters = run_parameters(decided.contract, manifest)
+    with pytest.raises(OwnCodeError, match="`run_fn` saved a model without the output `threshold`, and the contract"):
+        run_pipeline(decided, parameters)
+    saves = "    save_model(fn_args"
+    change(folder / "model.py", saves, f'    served.learn(Path(fn_args.custom_config["raw_eval"]))\n{saves}')
+    change(folder / "model.py", "import json\n", "from pathlib import Path\n")
+    record = run_pipeline(decided, parameters)
+    assert record.trained is not None and record.trained.threshold is not None, record
+    threshold = record.trained.threshold
+    assert threshold.of == "leaves" and threshold.at < 0.5 and threshold.reached.startswith("mean cost 0.")
+    held_out = read_manifest(manifest).rows_of("eval")
+    assert record.gate is not None and record.gate.rows["eval"] == held_out - threshold.rows, "the other half tells"
 
 
 def change(path: Path, old: str, new: str) -> None:

@@ -28,12 +28,11 @@ from tfx_pipeline.evaluation.answers import EVAL, TRAIN
 from tfx_pipeline.metadata.provenance import read_own_code, read_provenance, write_own_code, write_provenance
 from tfx_pipeline.runs import parameters as p
 from tfx_pipeline.runs.run_record import Trained
-from tfx_pipeline.training.own_model import model_from
+from tfx_pipeline.training.own_model import RAW_EVAL_KEY, model_from
 from tfx_pipeline.training.trainer import (
     BALANCE_KEY,
     DROP_KEY,
     MODEL_KEY,
-    RAW_EVAL_KEY,
     RAW_TRAIN_KEY,
     TRAINED_FILE,
     WEIGHTING_KEY,

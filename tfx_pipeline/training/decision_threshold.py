@@ -45,9 +45,23 @@ def choose_threshold(
             raise LakeloopError(_out_of_reach(wanted, of, curve, len(has)))
         aim = np.where(held >= value, aim, -np.inf)
     best = int(np.lexsort((np.arange(len(aim)), held, aim))[-1])
+    return Threshold(
+        of=of, at=_between(seen, best), aim=wanted.aim, reached=_reached(wanted, curve, best), rows=len(has)
+    )
+
+
+def chosen_elsewhere(
+    wanted: DecisionThreshold, of: str, at: float, probabilities: np.ndarray, has: np.ndarray
+) -> Threshold:
+    """A threshold that somebody else chose, with what comes of it on such rows (n,)."""
+    seen, curve = _curve(probabilities, has, np.ones(len(has)), wanted)
+    step = int(np.searchsorted(seen, np.float32(at)))
+    return Threshold(of=of, at=at, aim=wanted.aim, reached=_reached(wanted, curve, step), rows=len(has))
+
+
+def _reached(wanted: DecisionThreshold, curve: Curve, step: int) -> str:
     told = ("cost", *wanted.at, "precision", "recall") if wanted.cost else (str(wanted.metric), *wanted.at)
-    words = ", ".join(f"{_WORDS.get(name, name)} {curve[name][best]:.3f}" for name in dict.fromkeys(told))
-    return Threshold(of=of, at=_between(seen, best), aim=wanted.aim, reached=words, rows=len(has))
+    return ", ".join(f"{_WORDS.get(name, name)} {curve[name][step]:.3f}" for name in dict.fromkeys(told))
 
 
 def _curve(

@@ -1,6 +1,6 @@
 """A use case's own model: `build_model(columns, settings)` in its `model.py`, or a whole `run_fn(fn_args)`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -15,7 +15,11 @@ from lakeloop.contract import NetworkSettings
 from lakeloop.exceptions import OwnCodeError
 from lakeloop.own_code import line_of, own_errors
 from lakeloop.own_files import OwnFile
+from lakeloop.threshold import Threshold, class_ids_at
+from tfx_pipeline.example_files import batches
+from tfx_pipeline.training.calibration_rows import which_calibrate
 from tfx_pipeline.training.columns import Columns, ModelInputs
+from tfx_pipeline.training.decision_threshold import chosen_elsewhere
 from tfx_pipeline.training.raw_features import DTYPES
 from tfx_pipeline.training.signature_names import (
     CLASS_ID,
@@ -26,11 +30,12 @@ from tfx_pipeline.training.signature_names import (
     PROBABILITIES,
     REGRESS,
     SERVING,
+    THRESHOLD,
     UPPER,
 )
 
-OWN_MODEL_KEY = "own_model"
-"""Of a `custom_config`: the file, as JSON."""
+OWN_MODEL_KEY, RAW_EVAL_KEY = "own_model", "raw_eval"
+"""Of a `custom_config`: the file, as JSON; and where the raw examples of the eval rows are."""
 TRIED_ROWS = 30
 
 
@@ -92,16 +97,13 @@ def model_from(config: Mapping[str, Any]) -> OwnFile | None:
     return OwnFile.model_validate_json(config[OWN_MODEL_KEY]) if OWN_MODEL_KEY in config else None
 
 
-def run_whole(file: OwnFile, fn_args: FnArgs, columns: Columns) -> None:
-    """Have the use case's own `run_fn` train and save, and check what it saved.
+def run_whole(file: OwnFile, fn_args: FnArgs, columns: Columns) -> Threshold | None:
+    """Have the use case's own `run_fn` train and save, and check what it saved; the threshold in it, where the contract
+    wants one.
 
     Raises:
-        OwnCodeError: it fails, or its SavedModel has not the signatures that the gate, servers and clients ask; or the
-            contract wants a threshold, which Lakeloop's own export learns.
+        OwnCodeError: it fails, or its SavedModel has not the signatures that the gate, servers and clients ask.
     """
-    if columns.decision is not None:
-        raise _wrong(file, "saves its model itself, and `label.decision` of the contract is a threshold that Lakeloop "
-                           "puts into the model it saves; write `build_model`, or leave `decision` out")  # fmt: skip
     with own_errors(file.path):
         file.function()(fn_args)
     folder = Path(fn_args.serving_model_dir)
@@ -124,10 +126,35 @@ def run_whole(file: OwnFile, fn_args: FnArgs, columns: Columns) -> None:
     if set(answered) - set(outputs):
         raise _wrong(file, f"saved a model whose `{SERVING}` gives {', '.join(outputs)}, not {', '.join(answered)}")
     if not columns.classes:
-        return
+        return None
     classes = outputs[PROBABILITIES].shape.as_list()[-1:]
     if classes not in ([columns.classes], [None]):
         raise _wrong(file, f"saved a model that gives {classes[0]} probabilities a row, wanted {columns.classes}")
+    if columns.decision is None:
+        return None
+    if THRESHOLD not in outputs:
+        raise _wrong(file, f"saved a model without the output `{THRESHOLD}`, and the contract has `label.decision`; "
+                           "the signatures' `learn` chooses one, before `save_model` writes it")  # fmt: skip
+    return _threshold_in(file, signatures[EXAMPLES], Path(fn_args.custom_config[RAW_EVAL_KEY]), columns)
+
+
+def _threshold_in(file: OwnFile, ask: Callable[..., Any], held_out: Path, columns: Columns) -> Threshold:
+    """What a model answers its classes by, and what comes of it on the held-out rows that it may be chosen on."""
+    assert columns.decision is not None
+    spec = {columns.label: tf.io.FixedLenFeature([], tf.int64), columns.key: tf.io.FixedLenFeature([], tf.string)}
+    found: dict[str, list[np.ndarray]] = {}
+    for batch in batches(sorted(str(path) for path in held_out.iterdir())):
+        for name, values in (ask(examples=batch) | tf.io.parse_example(batch, spec)).items():
+            found.setdefault(name, []).append(values.numpy())
+    rows = {name: np.concatenate(parts) for name, parts in found.items()}
+    of, at = columns.positive, rows[THRESHOLD]
+    answered = class_ids_at(at, of, rows[PROBABILITIES])
+    if (at != at[0]).any() or (answered != rows[CLASS_ID]).any():
+        raise _wrong(file, f"saved a model whose `{CLASS_ID}` does not go by one `{THRESHOLD}` of "
+                           f"`{columns.class_names[of]}`")  # fmt: skip
+    chosen_on = which_calibrate(key.decode() for key in rows[columns.key])
+    known, has = rows[PROBABILITIES][chosen_on, of], rows[columns.label][chosen_on] == of
+    return chosen_elsewhere(columns.decision, columns.class_names[of], float(at[0]), known, has)
 
 
 def _check_model(own: OwnNetwork, model: object) -> None:

@@ -15,7 +15,7 @@ from tfx_pipeline.training import network, trees
 from tfx_pipeline.training.columns import Columns, ModelInputs, columns_from, model_inputs_of
 from tfx_pipeline.training.fitted import Fitted, TrainingData
 from tfx_pipeline.training.label_scale import LabelScale
-from tfx_pipeline.training.own_model import OwnNetwork, model_from, own_network, run_whole
+from tfx_pipeline.training.own_model import RAW_EVAL_KEY, OwnNetwork, model_from, own_network, run_whole
 from tfx_pipeline.training.own_preprocessing import read_own_inputs
 from tfx_pipeline.training.row_weights import load_row_weights
 from tfx_pipeline.training.rows import (
@@ -31,7 +31,7 @@ from tfx_pipeline.training.vocabularies import read_vocabularies
 
 MODEL_KEY, DROP_KEY, BALANCE_KEY = "model", "drop", "balance"
 WEIGHTS_KEY, WEIGHTING_KEY = "weights", "weighting"
-RAW_TRAIN_KEY, RAW_EVAL_KEY = "raw_train", "raw_eval"
+RAW_TRAIN_KEY = "raw_train"
 HISTORY_FILE, TRAINED_FILE = "history.json", "trained.json"
 
 
@@ -47,8 +47,8 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = tuned(read_model_settings(config[MODEL_KEY]), fn_args.hyperparameters)
     whole = model_from(config)
     if whole is not None and whole.has(RUN):
-        run_whole(whole, fn_args, columns)
-        return _save_trained(Path(fn_args.model_run_dir), {}, Trained(settings=settings, balance="none"))
+        trained = Trained(settings=settings, balance="none", threshold=run_whole(whole, fn_args, columns))
+        return _save_trained(Path(fn_args.model_run_dir), {}, trained)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     spec = transform.transformed_feature_spec()
     own = read_own_inputs(Path(fn_args.transform_output))

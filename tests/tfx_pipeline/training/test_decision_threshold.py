@@ -7,7 +7,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, 
 from lakeloop.contract import DecisionThreshold
 from lakeloop.exceptions import LakeloopError
 from lakeloop.threshold import class_ids_at
-from tfx_pipeline.training.decision_threshold import NEVER, choose_threshold
+from tfx_pipeline.training.decision_threshold import NEVER, choose_threshold, chosen_elsewhere
 
 SCORES = {"f1": f1_score, "balanced_accuracy": balanced_accuracy_score, "recall": recall_score,
           "precision": precision_score, "accuracy": lambda has, got: (has == got).mean()}  # fmt: skip
@@ -50,6 +50,20 @@ def test_by_cost_it_lies_where_theory_has_it_for_probabilities_that_can_be_belie
     """Elkan 2001: cost of a false positive over that of both errors."""
     at, _ = chosen({"cost": {"false_positive": 1.0, "false_negative": 4.0}}, *drawn(60_000, 3))
     assert at == pytest.approx(1 / 5, abs=0.04)
+
+
+@pytest.mark.parametrize("steps", [None, 7])
+def test_of_one_that_somebody_else_chose_the_same_is_told(steps: int | None) -> None:
+    probabilities, has = drawn(400, 4, steps)
+    for decision in ({"metric": "f1"}, {"cost": {"false_positive": 1.0, "false_negative": 4.0}}):
+        wanted = DecisionThreshold.model_validate(decision)
+        best = choose_threshold(wanted, "yes", probabilities, has)
+        assert chosen_elsewhere(wanted, "yes", best.at, probabilities, has) == best
+    other = chosen_elsewhere(DecisionThreshold(metric="recall", at={"precision": 0.5}), "yes", 0.3, probabilities, has)
+    got = probabilities >= np.float32(0.3)
+    assert other.reached == f"recall {recall_score(has, got):.3f}, precision {precision_score(has, got):.3f}"
+    assert chosen_elsewhere(DecisionThreshold(metric="recall", at={"precision": 0.5}), "yes", 2.0, probabilities,
+                            has).reached == "recall 0.000, precision 0.000"  # fmt: skip
 
 
 def test_it_parts_the_rows_in_float32_as_the_graph_does() -> None:
