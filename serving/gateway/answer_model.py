@@ -44,6 +44,9 @@ class Health(BaseModel):
     status: Literal["ok", "degraded"]
     model: str = Field(description="the served model's name")
     model_version: str | None = Field(description="the version that is asked; null if there is none")
+    threshold: float | None = Field(
+        description="from which probability of one of two classes on that version answers it; null if it has none"
+    )
     model_answers: bool
     model_problem: str = Field(description="why the model does not answer; empty if it does")
     request_log: LogHealth | None = Field(description="null where the contract has no `requests`")

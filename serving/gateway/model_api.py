@@ -28,8 +28,10 @@ from serving.gateway.model_fit import (
     features_for,
     learnt_features,
     learnt_values_body,
+    ordinary_body,
     read_learnt_values,
     read_signatures,
+    read_threshold,
 )
 
 Row = Mapping[str, Any]
@@ -39,9 +41,10 @@ GivenRows = list[list[float]]
 
 @dataclass(frozen=True)
 class KnownVersion:
-    """Of a version: the features it takes, and the values that were learnt of some."""
+    """Of a version: the features it takes, the threshold its classes go by, and the values that were learnt of some."""
 
     features: Mapping[str, Feature]
+    threshold: float | None = None
     learnt: LearntValues = field(default_factory=dict)
 
 
@@ -106,6 +109,13 @@ class ModelApi:
         known = self._known.get(version or "")
         return known.learnt if known is not None else {}
 
+    def threshold(self, version: str | None) -> float | None:
+        """The probability from which on a version answers one of two classes; None where it has none, or is not
+        known.
+        """
+        known = self._known.get(version or "")
+        return known.threshold if known is not None else None
+
     async def _asked_about(self, version: str) -> KnownVersion:
         """What a version says of itself; it takes all features where the server cannot say. Raises ModelError."""
         address, features = f"{self._base}/versions/{version}", self._contract.features
@@ -118,11 +128,15 @@ class ModelApi:
             body = orjson.dumps(classify_body(self._contract, taken))
             answer = await self._said("POST", f"{address}:classify", body)
             check_classes(self._contract.label.class_names, version, (answer or {}).get("results"))
+        threshold = None
+        if signatures.tells_threshold:
+            answer = await self._said("POST", f"{address}:predict", ordinary_body(self._contract, taken))
+            threshold = read_threshold((answer or {}).get("outputs"))
         names = learnt_features(taken)
         if not (signatures.names_values and names):
-            return KnownVersion(taken)
+            return KnownVersion(taken, threshold)
         answer = await self._said("POST", f"{address}:predict", orjson.dumps(learnt_values_body(names)))
-        return KnownVersion(taken, read_learnt_values(names, (answer or {}).get("outputs")))
+        return KnownVersion(taken, threshold, read_learnt_values(names, (answer or {}).get("outputs")))
 
     async def _said(self, method: str, address: str, body: bytes | None = None) -> dict[str, Any] | None:
         """A JSON object the server answers; None where it answers anything else.

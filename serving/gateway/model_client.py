@@ -78,6 +78,11 @@ class ModelClient:
         return self._api.learnt_values(self._version)
 
     @property
+    def threshold(self) -> float | None:
+        """The threshold that this version's classes go by; None where it has none."""
+        return self._api.threshold(self._version)
+
+    @property
     def problem(self) -> str:
         """Why the model does not answer now; '' if it does."""
         return self._absence if self._version is None else self._circuit.why

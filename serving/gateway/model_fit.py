@@ -10,32 +10,35 @@ from typing import Any
 
 from lakeloop.contract import Contract, Feature
 from lakeloop.contract.section import some
-from lakeloop.model_input import instance
+from lakeloop.fallback import DECIDED_OUTPUTS
+from lakeloop.model_input import instance, predict_body
 from lakeloop.ordinary_values import ordinary
 from serving.exceptions import ModelMisfitError
 
 SERVING, CLASSIFY, REGRESS, LEARNT_VALUES = "serving_default", "classify", "regress", "learnt_values"
+THRESHOLD = DECIDED_OUTPUTS[-1]
 
 
 @dataclass(frozen=True)
 class Signatures:
     """Of a version: the names that `serving_default` takes, and whether it can name its classes, and learnt values.
 
-    Or whether it answers numbers.
+    Or whether it answers numbers. `tells_threshold`: its classes go by a threshold, which it answers, too.
     """
 
     inputs: frozenset[str]
     names_classes: bool
     gives_numbers: bool
     names_values: bool
+    tells_threshold: bool = False
 
 
 def read_signatures(metadata: Any) -> Signatures | None:
     """What TensorFlow Serving's metadata call says of a version; None where it cannot be read."""
     try:
         found = metadata["metadata"]["signature_def"]["signature_def"]
-        inputs = frozenset(found[SERVING]["inputs"])
-        return Signatures(inputs, CLASSIFY in found, REGRESS in found, LEARNT_VALUES in found)
+        inputs, outputs = frozenset(found[SERVING]["inputs"]), found[SERVING].get("outputs", {})
+        return Signatures(inputs, CLASSIFY in found, REGRESS in found, LEARNT_VALUES in found, THRESHOLD in outputs)
     except (KeyError, TypeError):
         return None
 
@@ -67,6 +70,20 @@ def classify_body(contract: Contract, features: Mapping[str, Feature]) -> dict[s
     row = {name: ordinary(contract, name) for name, feature in features.items() if not feature.optional}
     required = {name: features[name] for name in row}
     return {"signature_name": CLASSIFY, "examples": [instance(required, row)]}
+
+
+def ordinary_body(contract: Contract, features: Mapping[str, Feature]) -> bytes:
+    """A predict call about one ordinary row, without what may be missing."""
+    row = {name: None if feature.optional else ordinary(contract, name) for name, feature in features.items()}
+    return predict_body(features, {name: [value] for name, value in row.items()})
+
+
+def read_threshold(outputs: Any) -> float | None:
+    """What its answer says of the threshold that a version's classes go by; None where it cannot be read."""
+    try:
+        return float(outputs[THRESHOLD][0])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return None
 
 
 def learnt_features(features: Mapping[str, Feature]) -> list[str]:

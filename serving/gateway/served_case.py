@@ -103,6 +103,7 @@ class ServedCase:
             status="ok" if good else "degraded",
             model=self.name,
             model_version=self.parts.model.version,
+            threshold=self.parts.model.threshold,
             model_answers=not model_problem,
             model_problem=model_problem,
             request_log=None

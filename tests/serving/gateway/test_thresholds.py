@@ -55,6 +55,12 @@ def test_the_class_goes_by_the_threshold_and_not_by_the_highest_probability(gate
     assert list(tip) == keys
 
 
+def test_health_tells_it_before_anybody_asked(home: Settings) -> None:
+    with running_gateway(home) as fresh:
+        health = eventually(lambda: (h := httpx.get(f"{fresh.url}/health").json())["model_answers"] and h)
+        assert (health["model_version"], health["threshold"]) == ("1", 0.2)
+
+
 def test_where_rules_answer_there_is_none_unless_the_model_was_asked(gateway: RunningGateway) -> None:
     unusual = asked(gateway, 2_000.0)
     assert (unusual["prediction"], unusual["threshold"], unusual["model_version"]) == ("tip", None, None)
