@@ -26,7 +26,7 @@ from lakeloop.held_out import is_held_out
 from lakeloop.model_input import instance, request_rows
 from lakeloop.pushed_models import model_folder
 from lakeloop.use_case import UseCase
-from operations.baselines import CONSTANT, MAJORITY, RULES, baselines, beside_words, run_baselines
+from operations.baselines import CHEAPEST, CONSTANT, MAJORITY, RULES, baselines, beside_words, run_baselines
 from operations.evaluation import exported_rows, generated_rows
 from operations.explained_models import explain_pushed
 from operations.period_rows import played_periods
@@ -57,7 +57,7 @@ def report_command(
     rejects = rejects_by_reason(case)
     later = _periods_with_truth(case)
     served, url = _ask(case, record.pushed_version, later[0]) if later else ([], "")
-    curves = _check_later_periods(case, record, later) if later else {}
+    curves = check_later_periods(case, record, later) if later else {}
     frame = exported_rows(case.contract, manifest)
     path = write_report(
         Report(
@@ -174,19 +174,20 @@ def _in_words(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _check_later_periods(use_case: UseCase, record: RunRecord, periods: Sequence[int]) -> dict[str, list[float]]:
-    """Evaluate the pushed model on each period by the truth of generator or history; curves of accuracies, of numbers
-    of the metric that decides, for the report.
+def check_later_periods(use_case: UseCase, record: RunRecord, periods: Sequence[int]) -> dict[str, list[float]]:
+    """Evaluate the pushed model on each period by the truth of generator or history; curves of the metric that is told
+    first, for the report.
     """
     folder = model_folder(use_case, record.pushed_version)
-    curves: dict[str, list[float]] = {"model": [], RULES: [], MAJORITY: [], CONSTANT: []}
+    naive = (RULES, MAJORITY, CHEAPEST, CONSTANT)
+    curves: dict[str, list[float]] = {"model": [], **{name: [] for name in naive}}
     with console.status(f"evaluating every {use_case.contract.period} …"):
         for period in periods:
             frame = generated_rows(use_case, period)
             report = validate_model(folder, use_case.contract, frame, name=use_case.contract.period)
             found = baselines(use_case, frame)
             curves["model"].append(next(iter(report.by_set.values())))
-            for name in (RULES, MAJORITY, CONSTANT):
+            for name in naive:
                 if name in found:
                     curves[name].append(found[name])
             if period in shown_periods(periods):
@@ -212,7 +213,7 @@ def _story(
     scores, shown = record.gate.by_set, record.gate.shown
     is_right = f"is right on {scores['train']:.3f} of the train and {scores['eval']:.3f} of the eval rows"
     is_off = f"has a {shown} of {scores['train']:.4g} on the train and {scores['eval']:.4g} on the eval rows"
-    good = is_right if contract.label.classes else is_off
+    good = is_right if shown == "accuracy" else is_off
     text = (
         f"{len(frame):,} rows became a model that {good}; beside it: {beside}.\n"
         f"{how_pushed(record)} as version {record.pushed_version}."
@@ -234,7 +235,7 @@ def _story(
 
 
 def _short(contract: Contract, score: float) -> str:
-    return f"{score:.2f}" if contract.label.classes else f"{score:.4g}"
+    return f"{score:.2f}" if contract.gate.shown == "accuracy" else f"{score:.4g}"
 
 
 def how_pushed(record: RunRecord) -> str:

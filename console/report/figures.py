@@ -199,7 +199,7 @@ def score_by_period(
 ) -> go.Figure:
     """A metric of model and baselines over the periods, with the gate's requirement where it has one."""
     figure = go.Figure()
-    colours = {"model": BLUE, "rules": ORANGE, "majority": GREY, "constant": GREY}
+    colours = {"model": BLUE, "rules": ORANGE, "majority": GREY, "cheapest": GREY, "constant": GREY}
     for name, values in curves.items():
         figure.add_trace(
             go.Scatter(

@@ -26,8 +26,8 @@ class Served:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the page shows. `scores` maps a curve's name to one value a period of `periods`: accuracies, or of
-    numbers the metric that decides.
+    """Everything the page shows. `scores` maps a curve's name to one value a period of `periods`, of the metric that
+    is told first: the accuracy, the mean cost, or of numbers the one that decides.
     """
 
     contract: Contract
