@@ -1,7 +1,7 @@
 """What features contribute to a model's answers on the whole, and the rows that any answer is explained against.
 
-Both are made of a model that was pushed: the mean size of contributions over eval rows goes on its run's record, some
-training rows into the version's own folder, where a gateway finds them.
+Both are made of a model that was pushed: the mean size of contributions over eval rows goes on its run's record, with
+those to some single answers, and some training rows into the version's own folder, where a gateway finds them.
 """
 
 import logging
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lakeloop.background_rows import BACKGROUND_FILE, BackgroundRows
-from lakeloop.contract import Contract
+from lakeloop.contract import Contract, Feature
 from lakeloop.contributions import coalitions_of, contributions
 from lakeloop.exceptions import LakeloopError
 from lakeloop.exported import read_shards
@@ -31,6 +31,8 @@ BACKGROUND_ROWS = 50
 MOST_ROWS, FEWEST_ROWS = 200, 20
 MIXTURES, ANSWERS = 10_000, 300_000
 """Answers of the model that one eval row, and all of them, may cost."""
+DRAWN_ROWS, DRAWN_FEATURES, DRAWN_OUTPUTS = 100, 10, 4
+"""Of so many single answers, features and outputs contributions are kept for a picture: a thousand points an output."""
 SECONDS = 20.0
 """After which no further row is begun once there are `FEWEST_ROWS`."""
 
@@ -81,23 +83,48 @@ def feature_contributions(
     names, coalitions = background.explained, max(1, coalitions_of(len(background.explained)))
     background_rows = min(len(next(iter(against.values()))), max(1, MIXTURES // coalitions))
     most = min(MOST_ROWS, max(FEWEST_ROWS, ANSWERS // (coalitions * background_rows)))
-    sizes: list[np.ndarray] = []
+    found: list[np.ndarray] = []
     for place in range(min(len(rows), most)):
-        if len(sizes) >= FEWEST_ROWS and time.perf_counter() - began > SECONDS:
+        if len(found) >= FEWEST_ROWS and time.perf_counter() - began > SECONDS:
             break
         row = {name: values[place] for name, values in asked.items()}
         of_row = contributions(ask, row, against, names, MIXTURES, contract.model.seed)
-        sizes.append(np.abs([of_row.by_feature[name] for name in names]))
-    means = np.mean(sizes, axis=0).tolist()
+        found.append(np.array([of_row.by_feature[name] for name in names]))
+    signed = np.array(found)  # (rows, features, outputs)
+    means = np.abs(signed).mean(axis=0).tolist()
     listed = [FeatureContribution(feature=name, by_output=tuple(mean)) for name, mean in zip(names, means, strict=True)]
+    listed.sort(key=lambda one: one.mean, reverse=True)
+    if len(means[0]) <= DRAWN_OUTPUTS:
+        drawn = {one.feature: signed[:DRAWN_ROWS, names.index(one.feature)] for one in listed[:DRAWN_FEATURES]}
+        listed = [_with_points(contract, one, rows, drawn.get(one.feature)) for one in listed]
     return FeatureContributions(
         what=_explained(contract, classes[first:]),
         outputs=classes[first:] or (contract.label.name,),
-        rows=len(sizes),
+        rows=len(found),
         background_rows=background_rows,
         seconds=round(time.perf_counter() - began, 2),
-        features=tuple(sorted(listed, key=lambda one: one.mean, reverse=True)),
+        features=tuple(listed),
     )
+
+
+def _with_points(
+    contract: Contract, one: FeatureContribution, rows: pd.DataFrame, points: np.ndarray | None
+) -> FeatureContribution:
+    """The same with what it contributed to the first rows (rows, outputs), where these are to be drawn."""
+    if points is None:
+        return one
+    where = levels(contract.features[one.feature], rows[one.feature].head(len(points)))
+    rounded = tuple(tuple(float(f"{value:.4g}") for value in of_output) for of_output in points.T)
+    return one.model_copy(update={"points": rounded, "levels": where})
+
+
+def levels(feature: Feature, values: pd.Series) -> tuple[float | None, ...]:
+    """Where each value lies among them by rank, the lowest at 0, the highest at 1; None of what has no order."""
+    if feature.role not in ("numeric", "binary", "time"):
+        return (None,) * len(values)
+    ranks = pd.to_numeric(values, errors="coerce").rank()
+    lowest, spread = ranks.min(), ranks.max() - ranks.min()
+    return tuple(None if rank != rank else round((rank - lowest) / spread, 2) if spread else 0.5 for rank in ranks)
 
 
 def _explained(contract: Contract, classes: Sequence[str]) -> str:

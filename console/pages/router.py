@@ -17,6 +17,7 @@ from console.pages.run_cache import KnownRuns
 from console.pages.site import EVIDENTLY_POLICY, HEADERS, STATIC, Site
 from console.pages.start import for_browser, pushed_at, services, start_page
 from console.report import figures
+from console.report.contribution_figures import contribution_figures
 from console.report.decision_page import decision_values
 from console.report.lineage_page import lineage_values
 from console.report.model_card_page import card_markdown, card_of, card_values
@@ -107,7 +108,7 @@ def pages_router(use_case: UseCase, present: Present) -> APIRouter:
         if run.importance is not None:
             pictures["importance"] = figures.importance_bars(run.importance)
         if run.contributions is not None:
-            pictures["contributions"] = figures.contribution_bars(run.contributions)
+            pictures |= contribution_figures(run.contributions)
         pushed = f"Pushed {pushed_at(run.pushed_version)}" if run.pushed_version else ""
         serving = run.pushed_version != "" and run.pushed_version == present.serving()
         return html(

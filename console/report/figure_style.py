@@ -13,6 +13,8 @@ CLASS_COLOURS = (RED, ORANGE, GREEN, BLUE, GREY)
 LINE_COLOURS = (BLUE, ORANGE, GREEN, RED, "#7c3aed", "#0891b2", "#a16207", "#db2777", GREY)
 LEGEND_WIDTH, LEGEND_LINE, LEGEND_MARK, LETTER = 680, 20, 48, 7
 """Pixels: of a legend in the narrowest figure, of a line in it, of a line's mark, of a letter."""
+MOST_BARS = 30
+"""Features that are drawn with a bar each; the others are in the table."""
 DASHES = ("solid", "dot", "dashdot", "longdash")
 
 

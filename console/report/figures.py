@@ -13,6 +13,7 @@ from console.report.figure_style import (
     CLASS_COLOURS,
     GREEN,
     GREY,
+    MOST_BARS,
     ORANGE,
     RED,
     finish,
@@ -30,7 +31,6 @@ from monitoring.drift.compared_values import OTHERS, category_texts
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
 from tfx_pipeline.runs.run_record import (
     Evaluation,
-    FeatureContributions,
     History,
     PermutationImportance,
     RunRecord,
@@ -38,8 +38,6 @@ from tfx_pipeline.runs.run_record import (
 
 BINS, MOST_CATEGORIES = 40, 10
 """Bars of a number's distribution, and categories that are drawn by themselves."""
-MOST_BARS = 30
-"""Features whose importance is drawn; the others are in the table."""
 LONGEST_NAME = 14
 READABLE, FURTHEST = 15, 8
 """Lines that can be told apart, and how many of more are drawn at first."""
@@ -249,35 +247,6 @@ def importance_bars(found: PermutationImportance) -> go.Figure:
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
     figure.update_xaxes(title=f"{found.metric} is worse by")
     return finish(figure, 90 + 30 * len(listed), top=10)
-
-
-def contribution_bars(found: FeatureContributions) -> go.Figure:
-    """The mean size of each feature's contributions; of several classes side by side on one bar."""
-    listed = found.features[:MOST_BARS]
-    single = len(found.outputs) == 1
-    figure = go.Figure(
-        [
-            go.Bar(
-                y=[one.feature for one in listed],
-                x=[one.by_output[place] for one in listed],
-                name=output,
-                marker_color=BLUE if single else CLASS_COLOURS[place % len(CLASS_COLOURS)],
-                orientation="h",
-            )
-            for place, output in enumerate(found.outputs)
-        ]
-    )
-    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    figure.update_xaxes(title="moves it by")
-    legend = 10 if single else legend_height(found.outputs)
-    return finish(
-        figure,
-        80 + legend + 30 * len(listed),
-        top=legend,
-        barmode="stack",
-        showlegend=not single,
-        legend_traceorder="normal",
-    )
 
 
 def drift_by_period(reports: Sequence[DriftReport]) -> go.Figure:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from console.report import figures
+from console.report.contribution_figures import contribution_figures
 from console.report.html_file import write_page
 from lakeloop.contract import Contract
 from tfx_pipeline.data_checks.statistics import FeatureStatistics
@@ -69,7 +70,7 @@ def write_report(report: Report, path: Path) -> Path:
         pictures["importance"] = figures.importance_bars(importance)
     contributions = report.champion_run.contributions
     if contributions is not None:
-        pictures["contributions"] = figures.contribution_bars(contributions)
+        pictures |= contribution_figures(contributions)
     return write_page(
         "page.html",
         path,

@@ -12,7 +12,7 @@ from lakeloop.contract import Contract
 from lakeloop.contract_file import load_contract
 from lakeloop.exceptions import NotFoundError
 from lakeloop.use_case import UseCase
-from operations.explained_models import draw_background, draw_exported, explain_pushed, feature_contributions
+from operations.explained_models import draw_background, draw_exported, explain_pushed, feature_contributions, levels
 from tests.exports import month_export, settings_in
 from tests.operations.test_permutation_importance import rows, save
 from tests.use_case_copies import USE_CASES
@@ -38,10 +38,22 @@ def test_of_two_classes_the_second_is_explained_and_what_is_not_used_contributes
     assert found.features[0].mean == pytest.approx(mean, abs=1e-4), "usage alone has all of it"
     assert found.features[1].mean == pytest.approx(0, abs=1e-6)
     assert (found.rows, found.background_rows) == (60, 30)
+    usage, plan = found.features
+    (points,) = usage.points
+    assert points == pytest.approx((leaves - leaves.head(30).mean()).tolist(), abs=1e-3), "each answer's own"
+    assert np.argmin(usage.levels) == frame["usage"].argmin() and np.argmax(usage.levels) == frame["usage"].argmax()
+    assert (min(usage.levels), max(usage.levels)) == (0, 1)
+    assert set(plan.levels) == {None} and len(plan.points[0]) == 60, "a category has no order"
     again = feature_contributions(churn, model, frame, background(frame.head(30)))
     assert found == again.model_copy(update={"seconds": found.seconds})
     one = feature_contributions(churn, model, frame, background(frame.head(30), ("plan",)))
     assert [part.feature for part in one.features] == ["usage"]
+
+
+def test_of_an_ordered_feature_a_missing_value_has_no_level(churn: Contract) -> None:
+    usage = churn.features["usage"]
+    assert levels(usage, pd.Series([5.0, None, 1.0, 5.0])) == (1.0, None, 0.0, 1.0)
+    assert levels(usage, pd.Series([7.0, 7.0])) == (0.5, 0.5)
 
 
 class Rentals(tf.Module):

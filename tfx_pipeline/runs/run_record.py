@@ -161,10 +161,16 @@ class SplitCheck(FrozenModel, extra="ignore"):
 
 
 class FeatureContribution(FrozenModel, extra="ignore"):
-    """The mean size of what a feature contributed to a model's answers, by output."""
+    """The mean size of what a feature contributed to a model's answers, by output.
+
+    `points`: by output what it contributed to single answers, and `levels` where the feature's value lay in these rows,
+    from 0 (the lowest) to 1; None of a category or a missing value. Empty where nobody drew them.
+    """
 
     feature: str
     by_output: tuple[float, ...]
+    points: tuple[tuple[float, ...], ...] = Field((), exclude_if=lambda points: points == ())
+    levels: tuple[float | None, ...] = Field((), exclude_if=lambda levels: levels == ())
 
     @property
     def mean(self) -> float:

@@ -105,9 +105,20 @@ def importance() -> PermutationImportance:
 
 def contributions(contract: Contract) -> FeatureContributions:
     listed = [("age", (0.21, 0.11, 0.1)), ("miles", (0.08, 0.02, 0.06))]
+    levels = np.random.default_rng(1).uniform(size=90).round(2)
+    signs = (1, -1, 1)
+    points = {
+        name: tuple(
+            tuple(((levels - 0.5) * size * sign).tolist()) for size, sign in zip(sizes, signs, strict=True)
+        )
+        for name, sizes in listed
+    }  # fmt: skip
     return FeatureContributions(
         what="the probability of each class", outputs=contract.label.class_names, rows=90, background_rows=50,
-        seconds=2.5, features=tuple(FeatureContribution(feature=name, by_output=sizes) for name, sizes in listed),
+        seconds=2.5, features=tuple(
+            FeatureContribution(feature=name, by_output=sizes, points=points[name], levels=tuple(levels.tolist()))
+            for name, sizes in listed
+        ),
     )  # fmt: skip
 
 
